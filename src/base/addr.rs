@@ -1,0 +1,128 @@
+//! Internet addresses: the two families and prefixes. The addresses themselves are `core::net`'s.
+
+use core::fmt;
+pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An address family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    #[default]
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(addr: &IpAddr) -> Self {
+        match addr {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// The longest prefix of the family: 32 or 128 bits.
+    #[must_use]
+    pub const fn max_prefix(self) -> u8 {
+        match self {
+            Self::V4 => 32,
+            Self::V6 => 128,
+        }
+    }
+
+    /// Octets in one address: 4 or 16.
+    #[must_use]
+    pub const fn octets(self) -> usize {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 16,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+/// An address with the length of its network prefix in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    /// The address, host bits included.
+    pub addr: IpAddr,
+    /// Bits of the network part: 0 to 32 or 0 to 128.
+    pub len: u8,
+}
+
+impl Prefix {
+    /// The address alone: all bits belong to the prefix.
+    #[must_use]
+    pub const fn host(addr: IpAddr) -> Self {
+        Self {
+            addr,
+            len: Family::of(&addr).max_prefix(),
+        }
+    }
+
+    /// The family of the address.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        Family::of(&self.addr)
+    }
+
+    /// Whether `addr` lies within the prefix.
+    #[must_use]
+    pub fn contains(&self, addr: &IpAddr) -> bool {
+        match (self.addr, addr) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let mask = u32::MAX
+                    .checked_shl(32 - u32::from(self.len.min(32)))
+                    .unwrap_or(0);
+                (a.to_bits() ^ b.to_bits()) & mask == 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.len.min(128)))
+                    .unwrap_or(0);
+                (a.to_bits() ^ b.to_bits()) & mask == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.addr, self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_contains_its_network_only() {
+        let net = Prefix {
+            addr: "10.9.0.1".parse().unwrap(),
+            len: 24,
+        };
+        assert!(net.contains(&"10.9.0.254".parse().unwrap()));
+        assert!(!net.contains(&"10.9.1.1".parse().unwrap()));
+        assert!(!net.contains(&"fe80::1".parse().unwrap()));
+        assert!(
+            Prefix {
+                addr: net.addr,
+                len: 0
+            }
+            .contains(&"1.2.3.4".parse().unwrap())
+        );
+        assert_eq!(Prefix::host("::1".parse().unwrap()).to_string(), "::1/128");
+    }
+}

@@ -1,0 +1,88 @@
+//! A budget for what a peer can trigger: log lines, mostly.
+//!
+//! A token bucket on the caller's clock. What is refused is counted, and the count is handed out with the
+//! next line that passes, so that nothing disappears unseen.
+
+use super::time::{Instant, Span};
+
+/// At most `burst` events at once and one more each `refill`.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    burst: u16,
+    tokens: u16,
+    refill: Span,
+    last: Instant,
+    suppressed: u64,
+}
+
+impl Budget {
+    /// A full budget.
+    #[must_use]
+    pub const fn new(burst: u16, refill: Span) -> Self {
+        Self {
+            burst,
+            tokens: burst,
+            refill,
+            last: Instant::START,
+            suppressed: 0,
+        }
+    }
+
+    /// Asks for one event. `Some(n)`: go ahead, `n` events were refused since the last one that passed.
+    pub fn take(&mut self, now: Instant) -> Option<u64> {
+        let earned = match self.refill.as_micros() {
+            0 => u64::MAX,
+            refill => now.since(self.last).as_micros() / refill,
+        };
+        if earned > 0 {
+            let room = u64::from(self.burst - self.tokens);
+            if earned >= room {
+                self.tokens = self.burst;
+                self.last = now;
+            } else {
+                self.tokens += u16::try_from(earned).unwrap_or(self.burst);
+                self.last += self.refill * earned;
+            }
+        }
+        if self.tokens == 0 {
+            self.suppressed = self.suppressed.saturating_add(1);
+            return None;
+        }
+        self.tokens -= 1;
+        Some(core::mem::take(&mut self.suppressed))
+    }
+
+    /// Events refused since the last one that passed.
+    #[must_use]
+    pub const fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_past_the_burst_and_tells_how_many() {
+        let mut budget = Budget::new(2, Span::from_secs(1));
+        let at = |secs| Instant::START + Span::from_secs(secs);
+        assert_eq!(budget.take(at(10)), Some(0));
+        assert_eq!(budget.take(at(10)), Some(0));
+        assert_eq!(budget.take(at(10)), None);
+        assert_eq!(budget.take(at(10)), None);
+        assert_eq!(budget.take(at(11)), Some(2));
+        assert_eq!(budget.take(at(11)), None);
+        assert_eq!(budget.take(at(100)), Some(1));
+        assert_eq!(budget.take(at(100)), Some(0));
+        assert_eq!(budget.take(at(100)), None);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_or_jumps_is_harmless() {
+        let mut budget = Budget::new(1, Span::ZERO);
+        assert_eq!(budget.take(Instant::START), Some(0));
+        assert_eq!(budget.take(Instant::from_micros(u64::MAX)), Some(0));
+        assert_eq!(budget.take(Instant::START), Some(0));
+    }
+}

@@ -1,0 +1,7 @@
+//! Text to model: files, lines, parameters, blocks, rows, and the model printed again.
+//!
+//! Job: the language of keepalived.conf, and every mistake in it told by line, column and remedy. Uses
+//! `proto` (whose parameters the model embeds) and `base`; never `sys` or `wire`: what only the kernel knows
+//! stays text with its position. Start with [`tree`].
+
+pub mod tree;

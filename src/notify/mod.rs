@@ -1,0 +1,1 @@
+//! A transition becomes scripts, FIFO lines and mail.

@@ -1,0 +1,7 @@
+//! State machines, pure: (now, input) in, ordered actions out.
+//!
+//! Job: what the protocols decide. Uses `base` and the plain values of `wire`; never `sys`, a clock, a
+//! socket or a file. Start with [`vrrp`].
+
+pub mod track;
+pub mod vrrp;

@@ -1,0 +1,124 @@
+//! The parameters of one virtual router, as its machine uses them. The configuration model embeds them.
+
+use crate::base::addr::Family;
+use crate::base::time::Span;
+
+/// A protocol version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// RFC 3768 (and RFC 2338 authentication), IPv4 only, whole seconds.
+    #[default]
+    V2,
+    /// RFC 9568, both families, hundredths of a second.
+    V3,
+}
+
+/// The `state` keyword: how an instance begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// Listen first. An address owner (priority 255) does not and begins as MASTER all the same.
+    #[default]
+    Backup,
+    /// MASTER at once if address owner (priority 255), else like [`Start::Backup`].
+    Master,
+}
+
+/// Authentication of version 2 (RFC 2338 section 5.3.6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Auth {
+    /// Type 0.
+    #[default]
+    None,
+    /// Type 1: eight octets in clear, padded with NUL.
+    Pass([u8; 8]),
+}
+
+/// When the addresses are announced by gratuitous ARP or unsolicited neighbour advertisement.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GarpParams {
+    /// Rounds of a burst on becoming MASTER; 1 or more.
+    pub repeat: u32,
+    /// From the first burst to the second; zero: no second burst.
+    pub delay: Span,
+    /// Period of further announcements while MASTER, counted from the second burst; zero: none.
+    pub refresh: Span,
+    /// Rounds of each refresh; 1 or more.
+    pub refresh_repeat: u32,
+    /// Rounds of a burst after an advert of lower priority; zero: none.
+    pub lower_prio_repeat: u32,
+    /// From that burst to a second one; zero: no second burst.
+    pub lower_prio_delay: Span,
+}
+
+impl Default for GarpParams {
+    fn default() -> Self {
+        Self {
+            repeat: 5,
+            delay: Span::from_secs(5),
+            refresh: Span::ZERO,
+            refresh_repeat: 1,
+            lower_prio_repeat: 5,
+            lower_prio_delay: Span::from_secs(5),
+        }
+    }
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Params {
+    /// Protocol version spoken; adverts of the other one are refused.
+    pub version: Version,
+    /// Family of the adverts and of the advertised addresses.
+    pub family: Family,
+    /// Virtual router identifier, 1 to 255; 0 only until the configuration has set it.
+    pub vrid: u8,
+    /// Base priority, 1 to 255; 255 is the address owner.
+    pub priority: u8,
+    /// Between adverts. Version 2: whole seconds, 1 to 255. Version 3: 10 ms steps up to 40.95 s.
+    pub advert_interval: Span,
+    /// How the instance begins.
+    pub start: Start,
+    /// Takes over from a MASTER of lower priority.
+    pub preempt: bool,
+    /// Waits this long after first hearing a MASTER of lower priority before taking over.
+    pub preempt_delay: Span,
+    /// Adverts missed before a MASTER counts as dead, 1 to 100; the RFC says 3.
+    pub down_timer_adverts: u8,
+    /// As MASTER, does not answer an advert of lower priority with one of its own.
+    pub lower_prio_no_advert: bool,
+    /// As MASTER, sends one more advert before yielding to a higher priority.
+    pub higher_prio_send_advert: bool,
+    /// Skips the check of the address list for adverts of the router that sent the last accepted one.
+    pub skip_check_adv_addr: bool,
+    /// Unicast: refuses adverts from an address that is not a configured peer.
+    pub check_unicast_src: bool,
+    /// Version 3 over IPv4: sends a checksum without pseudo header. Both forms are accepted.
+    pub v3_checksum_as_v2: bool,
+    /// Authentication, version 2 only.
+    pub auth: Auth,
+    /// Announcements.
+    pub garp: GarpParams,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            version: Version::V2,
+            family: Family::V4,
+            vrid: 0,
+            priority: 100,
+            advert_interval: Span::from_secs(1),
+            start: Start::Backup,
+            preempt: true,
+            preempt_delay: Span::ZERO,
+            down_timer_adverts: 3,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            skip_check_adv_addr: false,
+            check_unicast_src: false,
+            v3_checksum_as_v2: false,
+            auth: Auth::None,
+            garp: GarpParams::default(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Dump, statistics and JSON: writers that the children share.

@@ -1,0 +1,1 @@
+//! The VRRP child: binds `proto::vrrp` to `sys`.

@@ -1,0 +1,4 @@
+//! Octets to values and back: no allocation, no clock, no panic on any input.
+//!
+//! Job: the formats of VRRP adverts and of what announces an address. Uses `base`. Start with `vrrp`.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
