@@ -2,16 +2,7 @@
 
 use crate::base::addr::Family;
 use crate::base::time::Span;
-
-/// A protocol version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// RFC 3768 (and RFC 2338 authentication), IPv4 only, whole seconds.
-    #[default]
-    V2,
-    /// RFC 9568, both families, hundredths of a second.
-    V3,
-}
+pub use crate::wire::vrrp::Version;
 
 /// The `state` keyword: how an instance begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
