@@ -15,7 +15,7 @@ impl Checksum {
 
     /// Adds octets; an odd last one counts as if a zero followed. Later octets start a new word.
     #[must_use]
-    pub fn add(mut self, octets: &[u8]) -> Self {
+    pub fn over(mut self, octets: &[u8]) -> Self {
         let (words, odd) = octets.as_chunks::<2>();
         for word in words {
             self.0 = self.0.wrapping_add(u64::from(u16::from_be_bytes(*word)));
@@ -32,15 +32,15 @@ impl Checksum {
     pub fn add_pseudo_header(self, source: &IpAddr, destination: &IpAddr, protocol: u8, len: u16) -> Self {
         let with = match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                self.add(&source.octets()).add(&destination.octets())
+                self.over(&source.octets()).over(&destination.octets())
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                self.add(&source.octets()).add(&destination.octets())
+                self.over(&source.octets()).over(&destination.octets())
             }
             // No packet has two families; the sum then simply does not match.
             _ => self,
         };
-        with.add(&[0, protocol]).add(&len.to_be_bytes())
+        with.over(&[0, protocol]).over(&len.to_be_bytes())
     }
 
     /// The checksum: the complement of the folded sum. Zero over octets that carry their own right checksum.
@@ -61,13 +61,13 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_1071() {
-        let sum = Checksum::new().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        let sum = Checksum::new().over(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.finish(), !0xddf2);
     }
 
     #[test]
     fn odd_octets_and_carries() {
-        assert_eq!(Checksum::new().add(&[0xff, 0xff, 0xff]).finish(), !0xff00_u16);
+        assert_eq!(Checksum::new().over(&[0xff, 0xff, 0xff]).finish(), !0xff00_u16);
         assert_eq!(Checksum::new().finish(), 0xffff);
     }
 }

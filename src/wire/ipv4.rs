@@ -85,7 +85,7 @@ pub fn emit(out: &mut Writer<'_>, header: Header, id: u16, payload_len: usize) -
     out.put(&header.source.octets())?;
     out.put(&header.destination.octets())?;
     let sum = Checksum::new()
-        .add(out.written().get(start..).unwrap_or_default())
+        .over(out.written().get(start..).unwrap_or_default())
         .finish();
     out.patch_u16(start.saturating_add(10), sum)
 }

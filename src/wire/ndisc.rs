@@ -41,7 +41,7 @@ pub fn emit_unsolicited(out: &mut Writer<'_>, mac: Mac, addr: Ipv6Addr, router: 
     icmp.put(&mac.0)?;
     let sum = Checksum::new()
         .add_pseudo_header(&IpAddr::V6(addr), &IpAddr::V6(ALL_NODES), ICMPV6, LENGTH)
-        .add(icmp.written())
+        .over(icmp.written())
         .finish();
     icmp.patch_u16(2, sum)?;
     out.put(&body)

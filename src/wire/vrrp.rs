@@ -137,7 +137,7 @@ impl<'a> Advert<'a> {
     /// pseudo header out over IPv4.
     #[must_use]
     pub fn checksum_holds_plain(&self) -> bool {
-        Checksum::new().add(self.octets).finish() == 0
+        Checksum::new().over(self.octets).finish() == 0
     }
 
     /// Whether the checksum holds with the pseudo header (RFC 9568 section 5.2.8).
@@ -148,7 +148,7 @@ impl<'a> Advert<'a> {
         };
         Checksum::new()
             .add_pseudo_header(source, destination, PROTOCOL, len)
-            .add(self.octets)
+            .over(self.octets)
             .finish()
             == 0
     }
@@ -250,7 +250,7 @@ pub fn emit<'a>(
             Checksum::new().add_pseudo_header(&source, &destination, PROTOCOL, len)
         }
     };
-    let sum = sum.add(advert).finish();
+    let sum = sum.over(advert).finish();
     out.patch_u16(start.saturating_add(CHECKSUM_AT), sum)
 }
 

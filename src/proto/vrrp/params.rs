@@ -77,7 +77,8 @@ pub struct Params {
     pub down_timer_adverts: u8,
     /// As MASTER, does not answer an advert of lower priority with one of its own.
     pub lower_prio_no_advert: bool,
-    /// As MASTER, sends one more advert before yielding to a higher priority.
+    /// As MASTER, sends one last advert when it yields to a higher priority, so that the survivor of a split
+    /// announces itself again. keepalived's default is off.
     pub higher_prio_send_advert: bool,
     /// Skips the check of the address list for adverts of the router that sent the last accepted one.
     pub skip_check_adv_addr: bool,
@@ -104,7 +105,7 @@ impl Default for Params {
             preempt_delay: Span::ZERO,
             down_timer_adverts: 3,
             lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
+            higher_prio_send_advert: true,
             skip_check_adv_addr: false,
             check_unicast_src: false,
             v3_checksum_as_v2: false,
