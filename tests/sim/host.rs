@@ -24,8 +24,8 @@ pub(crate) struct Host {
     pub(crate) router: Option<Router>,
     /// The addresses are on the interface: the kernel keeps them when the process dies.
     pub(crate) held: bool,
-    /// What the parent knows of a child that died.
-    pub(crate) record: Option<State>,
+    /// What the parent knows of a child that died, and when that was.
+    pub(crate) record: Option<(State, Instant)>,
     /// The interface is up.
     pub(crate) link_up: bool,
     /// What the trackers add to the priority.
@@ -153,8 +153,8 @@ impl Host {
     }
 
     /// The process is gone, without a word.
-    pub(crate) fn kill(&mut self) {
-        self.record = self.state();
+    pub(crate) fn kill(&mut self, now: Instant) {
+        self.record = self.state().map(|state| (state, now));
         self.router = None;
         self.paused = false;
         self.inbox.clear();

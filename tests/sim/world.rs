@@ -217,10 +217,10 @@ impl World {
         self.referee.trouble(self.now, who);
         let host = &mut self.hosts[who];
         match disturbance {
-            Disturbance::Crash(_) if running => host.kill(),
+            Disturbance::Crash(_) if running => host.kill(self.now),
             Disturbance::Stop(_) if running && !paused => {
                 self.act(who, 0, |router, now, out| router.handle(now, Input::Stop, out))?;
-                self.hosts[who].kill();
+                self.hosts[who].kill(self.now);
             }
             Disturbance::Pause(_) if running => host.paused = true,
             Disturbance::Resume(_) if paused => self.resume(who)?,
@@ -248,11 +248,14 @@ impl World {
     }
 
     fn start(&mut self, who: usize, adopt: bool) -> Result<(), Violation> {
-        let host = &mut self.hosts[who];
+        let host = &self.hosts[who];
         if host.router.is_some() {
             return Ok(());
         }
-        let adopt = adopt.then_some(host.record).flatten();
+        let adopt = host
+            .record
+            .filter(|(_, at)| adopt && self.is_fresh(&host.params, *at));
+        let adopt = adopt.map(|(state, _)| state);
         self.note(|| format!("{who} starts, adopting {adopt:?}"));
         self.referee.trouble(self.now, who);
         self.referee.born(who);
@@ -268,6 +271,13 @@ impl World {
         self.act(who, 0, |router, now, out| {
             router.handle(now, Input::Start { adopt }, out);
         })
+    }
+
+    /// Without preemption a record is of use only as long as nobody can have taken over: the last advert left at
+    /// most one interval before the crash.
+    fn is_fresh(&self, params: &Params, crashed: Instant) -> bool {
+        let safe = params.advert_interval * u64::from(params.down_timer_adverts - 1);
+        !self.spare_master || self.now < crashed + safe
     }
 
     /// The queue is drained before anything else, as after any stall.

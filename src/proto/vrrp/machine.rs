@@ -96,6 +96,8 @@ pub struct Machine {
     /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
     deadline: Option<Instant>,
     preempt_at: Option<Instant>,
+    /// The last advert that claims the addresses: when, and with which priority.
+    claimed: Option<(Instant, u8)>,
 }
 
 impl Machine {
@@ -114,6 +116,7 @@ impl Machine {
             restarted: Instant::START,
             deadline: None,
             preempt_at: None,
+            claimed: None,
             params,
         }
     }
@@ -201,7 +204,7 @@ impl Machine {
         match self.state {
             State::Master if changed || interval_changed || effective != before => {
                 self.master_interval = interval;
-                self.send(self.effective, out);
+                self.claim(now, out);
                 self.deadline = Some(now + interval);
             }
             State::Backup => self.rearm(),
@@ -302,7 +305,7 @@ impl Machine {
         self.master = None;
         self.master_interval = own;
         self.preempt_at = None;
-        self.send(self.effective, out);
+        self.claim(now, out);
         self.deadline = Some(now + own);
         push(out, Action::AddAddresses);
         push(out, Action::Announce(Burst::Master));
@@ -363,7 +366,7 @@ impl Machine {
     }
 
     fn advertise(&mut self, now: Instant, out: &mut Actions) {
-        self.send(self.effective, out);
+        self.claim(now, out);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
         let interval = self.params.advert_interval;
         let next = self.deadline.unwrap_or(now) + interval;
@@ -463,8 +466,7 @@ impl Machine {
                     state: State::Master,
                 }),
             );
-            self.send(ours, out);
-            self.deadline = Some(now + self.params.advert_interval);
+            self.answer(now, out);
             return;
         }
         if heard.priority == OWNER && ours == OWNER {
@@ -490,8 +492,7 @@ impl Machine {
         }
         let answered = !self.params.lower_prio_no_advert;
         if answered {
-            self.send(ours, out);
-            self.deadline = Some(now + self.params.advert_interval);
+            self.answer(now, out);
         }
         push(out, Action::Announce(Burst::LowerPriority));
         let event = Event::LowerPriority {
@@ -522,6 +523,21 @@ impl Machine {
                 to: effective,
             }),
         );
+    }
+
+    /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
+    /// the receive queue may hold hundreds.
+    fn answer(&mut self, now: Instant, out: &mut Actions) {
+        if self.claimed != Some((now, self.effective)) {
+            self.claim(now, out);
+            self.deadline = Some(now + self.params.advert_interval);
+        }
+    }
+
+    /// Sends an advert that claims the addresses.
+    fn claim(&mut self, now: Instant, out: &mut Actions) {
+        self.claimed = Some((now, self.effective));
+        self.send(self.effective, out);
     }
 
     fn send(&self, priority: u8, out: &mut Actions) {

@@ -303,6 +303,29 @@ fn master_answers_lower_priority_and_priority_zero() {
 }
 
 #[test]
+fn what_is_heard_in_one_turn_is_answered_once() {
+    let mut machine = master(Params::default());
+    let sent = |actions: &[Action]| {
+        let adverts = actions.iter().filter(|a| matches!(a, Action::SendAdvert { .. }));
+        adverts.count()
+    };
+    for (advert, answers) in [(50, 1), (50, 0), (0, 0), (60, 0)] {
+        let actions = step(&mut machine, at(4_000), Input::Advert(heard(advert)));
+        assert_eq!(sent(&actions), answers, "{advert}");
+    }
+    assert_eq!(machine.poll_at(), Some(at(5_000)));
+    step(&mut machine, at(4_000), Input::Priority(110));
+    let actions = step(&mut machine, at(4_000), Input::Advert(heard(50)));
+    assert_eq!(
+        actions[0],
+        Action::SendAdvert { priority: 110 },
+        "the last answer said something else"
+    );
+    let actions = step(&mut machine, at(4_001), Input::Advert(heard(50)));
+    assert_eq!(sent(&actions), 1, "another turn");
+}
+
+#[test]
 fn faults_lead_to_fault_and_back_whatever_their_order() {
     let mut machine = master(Params::default());
     let faults = |link, script| Input::Faults {
