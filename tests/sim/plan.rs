@@ -337,7 +337,8 @@ fn other(theme: &Theme, host: &Host, random: &mut Random) -> (Params, usize) {
             1 => params.priority,
             _ => random.octet(1, 254),
         };
-        if random.percent(4) {
+        // An owner without preemption is refused by the configuration.
+        if theme.preempt != Preempt::Never && random.percent(4) {
             params.priority = 255;
         }
     }

@@ -78,6 +78,9 @@ pub struct Master {
     pub priority: u8,
 }
 
+/// Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
+const ZEROS_ON_FAULT: u8 = 2;
+
 /// One virtual router.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -183,7 +186,10 @@ impl Machine {
     ) {
         let interval = params.advert_interval;
         let interval_changed = interval != self.params.advert_interval;
-        if interval_changed || params.version != self.params.version {
+        // What a BACKUP of version 3 has learned of its MASTER is no matter of our configuration: with less it would
+        // take over from a MASTER that lives.
+        let learned = self.state == State::Backup && self.master.is_some() && params.version == Version::V3;
+        if params.version != self.params.version || (interval_changed && !learned) {
             self.master_interval = interval;
         }
         if params.preempt_delay != self.params.preempt_delay || !params.preempt {
@@ -283,6 +289,11 @@ impl Machine {
         match adopt {
             Some(State::Master) if self.faults.is_empty() => self.become_master(now, Why::Adopted, out),
             Some(State::Backup) if self.faults.is_empty() => self.become_backup(now, Why::Adopted, out),
+            Some(State::Master) => {
+                // The predecessor would have given the addresses up, had it lived to see the reason.
+                self.resign(ZEROS_ON_FAULT, out);
+                self.begin(now, Why::Start, out);
+            }
             _ => self.begin(now, Why::Start, out),
         }
     }
@@ -342,8 +353,7 @@ impl Machine {
 
     fn fail(&mut self, why: Why, out: &mut Actions) {
         if self.state == State::Master {
-            // Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
-            self.resign(2, out);
+            self.resign(ZEROS_ON_FAULT, out);
         }
         self.deadline = None;
         self.preempt_at = None;

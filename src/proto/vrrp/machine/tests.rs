@@ -498,6 +498,25 @@ fn a_replacement_carries_on_as_master_unless_something_speaks_against_it() {
 }
 
 #[test]
+fn a_replacement_that_cannot_be_master_gives_the_addresses_up() {
+    let mut machine = Machine::new(Params::default());
+    let faults = Faults::NONE.with(Fault::Script, true);
+    let pending = false;
+    step(&mut machine, at(0), Input::Faults { faults, pending });
+    let adopt = Some(State::Master);
+    assert_eq!(
+        step(&mut machine, at(0), Input::Start { adopt }),
+        [
+            Action::SendAdvert { priority: 0 },
+            Action::SendAdvert { priority: 0 },
+            Action::RemoveAddresses,
+            Action::Report(Event::ZeroSent),
+            transition(State::Init, State::Fault, Why::Start),
+        ]
+    );
+}
+
+#[test]
 fn version_3_adopts_the_masters_interval_and_restores_its_own() {
     let mut machine = backup(v3(100));
     let advert = Heard {
@@ -550,6 +569,24 @@ fn a_reload_keeps_the_state_and_tells_what_changed_at_once() {
     out.clear();
     waiting.reconfigure(at(1_000), slower, 100, true, &mut out);
     assert_eq!(waiting.poll_at(), Some(Instant::from_micros(6_609_375)));
+}
+
+#[test]
+fn a_reload_does_not_make_a_backup_of_version_3_forget_its_masters_interval() {
+    let mut machine = backup(v3(100));
+    step(&mut machine, at(100), Input::Advert(heard(150)));
+    let deadline = machine.poll_at();
+    let mut out = Actions::new();
+    machine.reconfigure(at(600), v3(10), 100, true, &mut out);
+    assert_eq!(
+        machine.poll_at(),
+        deadline,
+        "the MASTER still sends once a second"
+    );
+    let mut alone = backup(v3(100));
+    alone.reconfigure(at(10), v3(10), 100, true, &mut out);
+    assert_eq!(alone.poll_at(), Some(at(0) + alone.master_down_time()));
+    assert_eq!(alone.master_interval(), Span::from_millis(100));
 }
 
 /// Whatever happens in whatever order: addresses are added once before they are removed, a timer runs exactly
