@@ -483,8 +483,10 @@ impl Machine {
             push(out, Action::Report(Event::OwnerConflict(heard.from)));
         }
         if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
-            if self.params.higher_prio_send_advert {
-                // After a split the survivor hears from it that it has a rival, and announces itself again.
+            if self.params.higher_prio_send_advert && heard.interval <= self.params.advert_interval {
+                // After a split the survivor hears from it that it has a rival, and announces itself again. Not if
+                // our interval is the shorter one: every BACKUP would take it for the MASTER's, and one of them take
+                // over before a survivor that does not answer (`lower_prio_no_advert`) sends its next.
                 self.send(ours, out);
             }
             push(out, Action::RemoveAddresses);

@@ -271,6 +271,21 @@ fn master_yields_to_higher_priority_and_to_the_higher_address() {
 }
 
 #[test]
+fn a_yielding_master_does_not_teach_the_backups_a_shorter_interval() {
+    for (interval, last) in [(100, true), (50, true), (200, false)] {
+        let mut machine = master(v3(100));
+        let interval = Span::from_centis(interval);
+        let advert = Heard {
+            interval,
+            ..heard(150)
+        };
+        let actions = step(&mut machine, at(4_000), Input::Advert(advert));
+        let sent = actions[0] == Action::SendAdvert { priority: 100 };
+        assert_eq!(sent, last, "{interval}");
+    }
+}
+
+#[test]
 fn master_answers_lower_priority_and_priority_zero() {
     let mut machine = master(Params::default());
     let lower = Heard {
