@@ -337,6 +337,8 @@ impl Machine {
 
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
+        // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
+        self.master_interval = self.params.advert_interval;
         self.preempt_at = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);

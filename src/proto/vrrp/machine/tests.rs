@@ -554,6 +554,20 @@ fn version_3_adopts_the_masters_interval_and_restores_its_own() {
 }
 
 #[test]
+fn after_a_fault_the_interval_of_a_master_of_long_ago_counts_no_more() {
+    let mut machine = backup(v3(10));
+    step(&mut machine, at(100), Input::Advert(heard(150)));
+    assert_eq!(machine.master_interval(), Span::from_secs(1));
+    for link_down in [true, false] {
+        let faults = Faults::NONE.with(Fault::LinkDown, link_down);
+        let pending = false;
+        step(&mut machine, at(60_000), Input::Faults { faults, pending });
+    }
+    assert_eq!(machine.state(), State::Backup);
+    assert_eq!(machine.poll_at(), Some(Instant::from_micros(60_360_937)));
+}
+
+#[test]
 fn a_reload_keeps_the_state_and_tells_what_changed_at_once() {
     let mut machine = master(Params::default());
     let deadline = machine.poll_at();
