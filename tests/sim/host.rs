@@ -16,6 +16,8 @@ pub(crate) struct Host {
     pub(crate) addr: IpAddr,
     /// The configuration file.
     pub(crate) params: Params,
+    /// The shortest interval that a reload may lead to.
+    pub(crate) shortest_interval: Span,
     /// The advertised addresses of the configuration.
     pub(crate) addresses: Vec<IpAddr>,
     /// The unicast peers of the configuration.
@@ -43,6 +45,7 @@ impl Host {
     pub(crate) fn new(addr: IpAddr, params: Params, addresses: Vec<IpAddr>) -> Self {
         Self {
             addr,
+            shortest_interval: params.advert_interval,
             params,
             addresses,
             peers: Vec::new(),

@@ -294,8 +294,7 @@ pub(crate) fn network(theme: &Theme, random: &mut Random) -> World {
         mesh(&mut hosts);
     }
     // Delays stay below a third of the shortest interval, or the bounds would say nothing.
-    let shortest = hosts.iter().map(|host| host.params.advert_interval).min();
-    let shortest = shortest.unwrap_or(common.advert_interval);
+    let shortest = common.advert_interval;
     let part = random.pick(&[3, 10, 1_000]);
     let slowest = random.span(shortest / part);
     let fastest = random.span(slowest);
@@ -323,7 +322,7 @@ fn mesh(hosts: &mut [Host]) {
 fn base_interval(version: Version, random: &mut Random) -> Span {
     match version {
         Version::V2 => Span::from_secs(random.between(1, 2)),
-        Version::V3 => Span::from_centis(random.pick(&[1, 1, 2, 5, 10, 25, 50, 100])),
+        Version::V3 => Span::from_centis(random.pick(&[1, 1, 2, 5, 10, 20, 50, 100])),
     }
 }
 
@@ -361,9 +360,7 @@ fn other(theme: &Theme, host: &Host, random: &mut Random) -> (Params, usize) {
     params.higher_prio_send_advert = random.percent(80);
     params.garp.refresh = random.pick(&[Span::ZERO, params.advert_interval]);
     if theme.intervals_differ && params.version == Version::V3 {
-        let centis = params.advert_interval.as_centis();
-        let wanted = random.pick(&[centis, centis, centis * 2, centis * 5, centis / 3]);
-        params.advert_interval = Span::from_centis(wanted.clamp(1, 100));
+        params.advert_interval = host.shortest_interval * random.pick(&[1, 1, 1, 2, 5]);
     }
     (params, random.index(4))
 }
