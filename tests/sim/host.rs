@@ -82,6 +82,17 @@ impl Host {
         })
     }
 
+    /// The priority that its configuration and its trackers ask for.
+    pub(crate) fn expected_priority(&self) -> u8 {
+        let base = self.params.priority;
+        let sum = (i32::from(base) + self.weights).clamp(1, 254);
+        if base == 255 {
+            255
+        } else {
+            u8::try_from(sum).unwrap_or(base)
+        }
+    }
+
     /// What speaks against taking part.
     pub(crate) fn faults(&self) -> Faults {
         Faults::NONE.with(Fault::LinkDown, !self.link_up)

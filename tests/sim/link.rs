@@ -19,6 +19,8 @@ pub(crate) struct Datagram {
     pub(crate) hop_limit: u8,
     /// The advert.
     pub(crate) octets: Rc<[u8]>,
+    /// It is no longer what was sent.
+    pub(crate) tampered: bool,
     /// How many adverts in a row were each caused by the one before; 0: caused by a timer or from outside.
     pub(crate) depth: u32,
 }
@@ -89,6 +91,7 @@ impl Link {
         if !random.percent(self.corrupt) {
             return;
         }
+        datagram.tampered = true;
         if random.percent(20) {
             datagram.hop_limit = random.octet(0, 254);
             return;

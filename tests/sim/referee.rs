@@ -289,6 +289,19 @@ impl Referee {
                 router.poll_at()
             ));
         }
+        if !host.paused && (state == State::Fault) == host.faults().is_empty() {
+            return Err(format!(
+                "router {who} is {state:?}, reasons for FAULT: {}",
+                host.faults()
+            ));
+        }
+        let priority = host.expected_priority();
+        if !host.paused && host.priority() != priority {
+            return Err(format!(
+                "router {who} has priority {} instead of {priority}",
+                host.priority()
+            ));
+        }
         if router.announce_at().is_some() && state != State::Master {
             return Err(format!("router {who} announces addresses as {state:?}"));
         }

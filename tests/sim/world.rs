@@ -404,6 +404,9 @@ impl World {
         let surroundings = Host::surroundings(host.addr, &host.addresses, &host.peers);
         router.receive(self.now, &surroundings, &packet, &mut out);
         if router.counters().received != accepted {
+            if datagram.tampered {
+                return Err(format!("router {who} accepted an advert that changed on its way"));
+            }
             self.referee
                 .heard(self.now, who, &self.hosts[who], before, reading);
             self.note(|| format!("{who} hears {} from {}", reading.priority, reading.from));
@@ -488,6 +491,7 @@ impl World {
                 destination,
                 hop_limit: 255,
                 octets: self.hosts[who].advert(destination, priority),
+                tampered: false,
                 depth,
             };
             for to in 0..self.hosts.len() {
