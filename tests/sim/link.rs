@@ -3,6 +3,7 @@
 use crate::random::Random;
 use keepalived::base::addr::IpAddr;
 use keepalived::base::time::{Instant, Span};
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// Most routers on a link.
@@ -111,5 +112,44 @@ impl Link {
         } else {
             arrival
         }
+    }
+}
+
+/// A datagram on its way to one router.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// When it arrives.
+    pub(crate) at: Instant,
+    /// Which comes first of those that arrive together.
+    pub(crate) sequence: u64,
+    /// Where.
+    pub(crate) to: usize,
+    /// What.
+    pub(crate) datagram: Datagram,
+}
+
+impl Flight {
+    fn order(&self) -> (Instant, u64) {
+        (self.at, self.sequence)
+    }
+}
+
+impl PartialEq for Flight {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Flight {}
+
+impl PartialOrd for Flight {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Flight {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
     }
 }

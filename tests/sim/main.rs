@@ -5,10 +5,12 @@
 //! plays that one again, and `SIM_FACTOR=n` plays n times as many as usual.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "a test")]
 
+mod disturbance;
 mod host;
 mod link;
 mod plan;
 mod random;
 mod referee;
+mod runner;
 mod themes;
 mod world;

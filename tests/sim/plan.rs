@@ -5,11 +5,12 @@
 //! nothing happens until the network must have settled and some intervals more. What is crashed, stopped, cut off
 //! or without link may stay so. The referee watches all the time.
 
+use crate::disturbance::{Disturbance, Sabotage};
 use crate::host::Host;
 use crate::link::{HOSTS, Link};
 use crate::random::Random;
 use crate::referee::Violation;
-use crate::world::{Disturbance, Sabotage, World, addresses};
+use crate::world::{World, addresses};
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::time::Span;
 use keepalived::proto::vrrp::{Auth, Params, Peer, Start, State, Version};

@@ -1,9 +1,12 @@
 //! The schedules that are played, theme by theme; each theme is a test of its own, so that they run side by side.
 
-use crate::link::HOSTS;
-use crate::plan::{Kind, Preempt, Theme, masters, play};
-use crate::world::{Disturbance, Sabotage};
-use keepalived::base::time::Span;
+use crate::disturbance::{Disturbance, Sabotage};
+use crate::plan::{Kind, Preempt, Theme, masters, network, play};
+use crate::random::Random;
+use crate::referee::{Referee, Violation};
+use crate::runner::{run, run_by};
+use crate::world::World;
+use keepalived::base::time::{Instant, Span};
 use keepalived::proto::vrrp::State;
 
 const EVERYTHING: &[Kind] = &[
@@ -25,7 +28,7 @@ fn everything_at_once() {
     run(&Theme {
         loss: 30,
         intervals_differ: true,
-        ..Theme::new("everything_at_once", 2_500, EVERYTHING)
+        ..Theme::new("everything_at_once", 5_000, EVERYTHING)
     });
 }
 
@@ -34,7 +37,7 @@ fn everything_among_equal_priorities() {
     run(&Theme {
         loss: 30,
         ties: true,
-        ..Theme::new("everything_among_equal_priorities", 1_500, EVERYTHING)
+        ..Theme::new("everything_among_equal_priorities", 3_000, EVERYTHING)
     });
 }
 
@@ -42,7 +45,7 @@ fn everything_among_equal_priorities() {
 fn loss_alone() {
     run(&Theme {
         loss: 30,
-        ..Theme::new("loss_alone", 800, &[])
+        ..Theme::new("loss_alone", 1_500, &[])
     });
 }
 
@@ -50,7 +53,7 @@ fn loss_alone() {
 fn partitions_and_deafness() {
     run(&Theme {
         loss: 10,
-        ..Theme::new("partitions_and_deafness", 1_500, &[Kind::Partition, Kind::Deaf])
+        ..Theme::new("partitions_and_deafness", 3_000, &[Kind::Partition, Kind::Deaf])
     });
 }
 
@@ -58,14 +61,14 @@ fn partitions_and_deafness() {
 fn crashes_stops_and_replacements() {
     run(&Theme::new(
         "crashes_stops_and_replacements",
-        1_500,
+        3_000,
         &[Kind::Crash, Kind::Replace, Kind::Stop],
     ));
 }
 
 #[test]
 fn pauses() {
-    run(&Theme::new("pauses", 1_200, &[Kind::Pause, Kind::EarlyWake]));
+    run(&Theme::new("pauses", 2_500, &[Kind::Pause, Kind::EarlyWake]));
 }
 
 #[test]
@@ -74,7 +77,7 @@ fn reloads() {
         intervals_differ: true,
         ..Theme::new(
             "reloads",
-            1_500,
+            3_000,
             &[Kind::Reload, Kind::Reload, Kind::LinkDown, Kind::Crash],
         )
     });
@@ -84,7 +87,7 @@ fn reloads() {
 fn weights_links_and_lost_addresses() {
     run(&Theme::new(
         "weights_links_and_lost_addresses",
-        1_500,
+        3_000,
         &[Kind::Weight, Kind::LinkDown, Kind::AddressLost],
     ));
 }
@@ -96,7 +99,7 @@ fn without_preemption_a_master_stays() {
         spare_master: true,
         ..Theme::new(
             "without_preemption_a_master_stays",
-            1_000,
+            2_000,
             &[
                 Kind::Crash,
                 Kind::Replace,
@@ -117,11 +120,9 @@ fn without_preemption_a_master_stays() {
 fn the_next_in_rank_takes_over_alone_and_on_time() {
     let theme = Theme {
         preempt: Preempt::Always,
-        ..Theme::new("the_next_in_rank_takes_over_alone_and_on_time", 500, &[])
+        ..Theme::new("the_next_in_rank_takes_over_alone_and_on_time", 1_000, &[])
     };
-    for seed in seeds(&theme) {
-        clean_failover(&theme, seed);
-    }
+    run_by(&theme, clean_failover);
 }
 
 /// The referee has to see what is wrong with router 0 in some schedule of a few.
@@ -147,110 +148,56 @@ fn the_referee_sees_what_is_wrong() {
     }
 }
 
-fn clean_failover(theme: &Theme, seed: u64) {
-    let _guard = Guard { theme, seed };
-    let mut random = crate::random::Random::new(seed);
-    let mut world = crate::plan::network(theme, &mut random);
+fn clean_failover(theme: &Theme, seed: u64, trace: bool) -> (World, Result<(), Violation>) {
+    let mut random = Random::new(seed);
+    let mut world = network(theme, &mut random);
+    world.trace = trace.then(Vec::new);
     let unit = world.hosts[0].params.advert_interval / 256;
     world.link.fastest = unit / 30;
     world.link.slowest = unit / 4;
     world.lateness = Span::ZERO;
-    let count = world.hosts.len();
-    for who in 0..count {
-        let host = &mut world.hosts[who];
-        host.params.priority = 250 - 40 * u8::try_from(who).unwrap() + random.octet(0, 3);
+    world.referee = Referee::new(world.hosts.len(), world.link.slowest, Span::ZERO);
+    for (who, host) in (0_u8..).zip(&mut world.hosts) {
+        host.params.priority = 250 - 40 * who + random.octet(0, 3);
         host.params.preempt_delay = Span::ZERO;
     }
-    world.referee = crate::referee::Referee::new(count, world.link.slowest, Span::ZERO);
+    let outcome = one_after_the_other(&mut world, &mut random);
+    (world, outcome)
+}
+
+fn one_after_the_other(world: &mut World, random: &mut Random) -> Result<(), Violation> {
+    let count = world.hosts.len();
+    let unit = world.hosts[0].params.advert_interval / 256;
     for who in 0..count {
-        world.disturb(Disturbance::Start { who, adopt: false }).unwrap();
+        world.disturb(Disturbance::Start { who, adopt: false })?;
     }
-    world
-        .run(world.referee.settled(&world.hosts) + unit * 777)
-        .unwrap();
-    assert_eq!(masters(&world), [0]);
-    for first in 0..count - 1 {
-        let next = first + 1;
-        let graceful = random.percent(50);
-        let deadline = world.hosts[next].router.as_ref().unwrap().poll_at().unwrap();
+    world.run(world.referee.settled(&world.hosts) + unit * 777)?;
+    if masters(world) != [0] {
+        return Err(format!("{:?} instead of the first in rank", masters(world)));
+    }
+    for next in 1..count {
+        let Some(router) = &world.hosts[next].router else {
+            return Err(format!("router {next} is gone"));
+        };
+        let (graceful, skew, down) = (random.percent(50), router.machine().skew_time(), router.poll_at());
+        let (loss, soonest) = if graceful {
+            (Disturbance::Stop(next - 1), Some(world.now + skew))
+        } else {
+            (Disturbance::Crash(next - 1), down)
+        };
         world.transitions.clear();
-        let loss = if graceful {
-            Disturbance::Stop(first)
-        } else {
-            Disturbance::Crash(first)
-        };
-        let soonest = if graceful {
-            world.now + world.hosts[next].router.as_ref().unwrap().machine().skew_time()
-        } else {
-            deadline
-        };
-        world.disturb(loss).unwrap();
-        world
-            .run(world.referee.settled(&world.hosts) + unit * 333)
-            .unwrap();
-        let took_over: Vec<_> = world
-            .transitions
-            .iter()
-            .filter(|(_, _, to)| *to == State::Master)
-            .collect();
-        assert_eq!(took_over.len(), 1, "{took_over:?}");
-        let (at, who, _) = *took_over[0];
-        assert_eq!(who, next);
-        assert!(
-            at >= soonest && at <= soonest + world.link.slowest,
-            "{at} instead of {soonest}"
-        );
-    }
-    assert_eq!(world.link.side, [0; HOSTS]);
-}
-
-/// Names the schedule under way if something panics.
-struct Guard<'a> {
-    theme: &'a Theme,
-    seed: u64,
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "again: SIM_SEED={} cargo test --test sim {}",
-                self.seed, self.theme.name
-            );
+        world.disturb(loss)?;
+        world.run(world.referee.settled(&world.hosts) + unit * 333)?;
+        let masters = world.transitions.iter().filter(|(_, _, to)| *to == State::Master);
+        let punctual =
+            |at: Instant| soonest.is_some_and(|soonest| at >= soonest && at <= soonest + world.link.slowest);
+        let good = masters.clone().all(|(at, who, _)| *who == next && punctual(*at));
+        if masters.count() != 1 || !good {
+            return Err(format!(
+                "{next} alone at {soonest:?}, not {:?}",
+                world.transitions
+            ));
         }
     }
-}
-
-fn run(theme: &Theme) {
-    for seed in seeds(theme) {
-        let _guard = Guard { theme, seed };
-        let (_, outcome) = play(theme, seed, false);
-        if outcome.is_err() {
-            let (world, outcome) = play(theme, seed, true);
-            let trace = world.trace.unwrap_or_default();
-            let tail = trace.len().saturating_sub(400);
-            for line in trace
-                .iter()
-                .take(HOSTS)
-                .chain(&trace[tail.max(HOSTS).min(trace.len())..])
-            {
-                eprintln!("{line}");
-            }
-            panic!("{} at {}: {:?}", theme.name, world.now, outcome);
-        }
-    }
-}
-
-/// Every theme has seeds of its own; `SIM_SEED` picks one.
-fn seeds(theme: &Theme) -> Box<dyn Iterator<Item = u64>> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    if let Some(seed) = number("SIM_SEED") {
-        return Box::new(std::iter::once(seed));
-    }
-    let base = theme.name.bytes().fold(0_u64, |hash, byte| {
-        hash.wrapping_mul(31).wrapping_add(u64::from(byte))
-    });
-    let base = base % 1_000_000 * 1_000_000;
-    let count = theme.schedules * number("SIM_FACTOR").unwrap_or(1);
-    Box::new(base..base + count)
+    Ok(())
 }

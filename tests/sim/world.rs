@@ -1,68 +1,16 @@
 //! A simulated network on a virtual clock: what happens next, and what it leads to.
 
+use crate::disturbance::{Disturbance, Sabotage};
 use crate::host::Host;
-use crate::link::{Datagram, HOSTS, Link};
+use crate::link::{Datagram, Flight, Link};
 use crate::random::Random;
 use crate::referee::{Reading, Referee, Violation};
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::time::{Instant, Span};
 use keepalived::proto::vrrp::{Action, Actions, Event, Input, Packet, Params, Router, State, Version};
 use keepalived::wire::vrrp::Advert;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-
-/// What a schedule does to the network.
-#[derive(Clone, Debug)]
-pub(crate) enum Disturbance {
-    /// The process dies; the addresses stay on the interface.
-    Crash(usize),
-    /// The process begins, with or without the record of the one that died.
-    Start {
-        /// Where.
-        who: usize,
-        /// The replacement of a crashed child is told what that one was.
-        adopt: bool,
-    },
-    /// SIGTERM.
-    Stop(usize),
-    /// SIGSTOP.
-    Pause(usize),
-    /// SIGCONT.
-    Resume(usize),
-    /// Carrier lost.
-    LinkDown(usize),
-    /// Carrier back.
-    LinkUp(usize),
-    /// The trackers' sum.
-    Weight(usize, i32),
-    /// SIGHUP with this configuration and so many advertised addresses.
-    Reload(usize, Box<Params>, usize),
-    /// Addresses deleted by someone else too often.
-    AddressLost(usize),
-    /// Which side each router is on.
-    Partition([u8; HOSTS]),
-    /// A router hears nothing, or hears again.
-    Deaf(usize, bool),
-    /// Loss, corruption and duplication, of a hundred.
-    Weather(u64, u64, u64),
-    /// Waking early must be harmless.
-    EarlyWake(usize),
-}
-
-/// What the machine under a router does wrong, to see the referee catch it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sabotage {
-    /// Ignores that addresses are to be removed.
-    KeepAddresses,
-    /// Loses what it sends.
-    Mute,
-    /// Sends everything twice.
-    Stutter,
-    /// Forgets its timer.
-    NoTimer,
-    /// Runs its timers so much slow.
-    SlowClock(Span),
-}
 
 /// The network.
 #[derive(Debug)]
@@ -88,41 +36,6 @@ pub(crate) struct World {
     random: Random,
     in_flight: BinaryHeap<Reverse<Flight>>,
     sequence: u64,
-}
-
-/// A datagram on its way to one router.
-#[derive(Debug)]
-struct Flight {
-    at: Instant,
-    sequence: u64,
-    to: usize,
-    datagram: Datagram,
-}
-
-impl Flight {
-    fn order(&self) -> (Instant, u64) {
-        (self.at, self.sequence)
-    }
-}
-
-impl PartialEq for Flight {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for Flight {}
-
-impl PartialOrd for Flight {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Flight {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order())
-    }
 }
 
 impl World {

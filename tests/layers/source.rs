@@ -1,0 +1,193 @@
+//! One file of the sources: its place, its length, and the modules that it mentions.
+
+use crate::lexer::{Token, is_word, lex, mark_tests};
+use crate::{MOST_LINES, rank, wrong};
+use std::collections::BTreeSet;
+
+/// A path as written, resolved to the root of the crate if it begins with `crate`, `self` or `super`.
+#[derive(Debug)]
+pub(crate) struct Mention {
+    pub(crate) line: usize,
+    pub(crate) test: bool,
+    pub(crate) in_crate: bool,
+    pub(crate) segments: Vec<String>,
+}
+
+/// One file.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    /// Its place in the crate; `main` for the binary.
+    pub(crate) module: Vec<String>,
+    pub(crate) header: bool,
+    pub(crate) all_test: bool,
+    tokens: Vec<Token>,
+}
+
+impl Source {
+    /// `name`: from the root of the package, as `src/base/time.rs`.
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        let stem = name.trim_start_matches("src/").trim_end_matches(".rs");
+        let mut module: Vec<String> = stem.split('/').map(str::to_owned).collect();
+        if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+            module.pop();
+        }
+        let mut tokens = lex(text);
+        mark_tests(&mut tokens);
+        Self {
+            name: name.to_owned(),
+            module,
+            header: text
+                .lines()
+                .find(|line| !line.trim().is_empty())
+                .is_some_and(|line| line.starts_with("//!")),
+            all_test: false,
+            tokens,
+        }
+    }
+
+    pub(crate) fn findings(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        let mut tell = |line: usize, text: String| findings.push(format!("{}:{line}: {text}", self.name));
+        if !self.header {
+            tell(1, "the file does not begin with //! and its job".to_owned());
+        }
+        let lines = self.code_lines();
+        if lines > MOST_LINES && !self.all_test {
+            tell(1, format!("{lines} lines of code, {MOST_LINES} are the most"));
+        }
+        let layer = self.module.first().map(String::as_str);
+        if let Some(layer) = layer
+            && rank(layer).is_none()
+        {
+            tell(1, format!("`{layer}` is no layer of the program"));
+        }
+        for token in &self.tokens {
+            if token.text == "unsafe" && layer != Some("sys") {
+                tell(token.line, "`unsafe` outside sys".to_owned());
+            }
+        }
+        for mention in self.mentions() {
+            if let Some(text) = layer.and_then(|layer| wrong(layer, &mention, self.all_test)) {
+                tell(mention.line, text);
+            }
+        }
+        findings
+    }
+
+    /// Lines with code that is not a test's.
+    pub(crate) fn code_lines(&self) -> usize {
+        let code = self.tokens.iter().filter(|token| !token.test);
+        code.map(|token| token.line).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The modules in other files that `#[cfg(test)] mod name;` declares.
+    pub(crate) fn test_modules(&self) -> Vec<Vec<String>> {
+        let words = self.tokens.windows(3);
+        words
+            .filter(|w| w[0].test && w[0].text == "mod" && w[2].text == ";")
+            .map(|w| [self.module.as_slice(), std::slice::from_ref(&w[1].text)].concat())
+            .collect()
+    }
+
+    /// Every path of two segments or more, and every single word of a `use`.
+    fn mentions(&self) -> Vec<Mention> {
+        let mut mentions = Vec::new();
+        // The inline modules that are open, each with the depth of its brace.
+        let mut inline: Vec<(String, usize)> = Vec::new();
+        let (mut depth, mut at) = (0_usize, 0);
+        while let Some(token) = self.tokens.get(at) {
+            let next = |ahead: usize| self.tokens.get(at + ahead).map_or("", |token| &token.text);
+            match token.text.as_str() {
+                "mod" if next(2) == "{" => {
+                    inline.push((next(1).to_owned(), depth));
+                    (depth, at) = (depth + 1, at + 3);
+                    continue;
+                }
+                "{" => depth += 1,
+                "}" => {
+                    depth = depth.saturating_sub(1);
+                    inline.pop_if(|(_, opened)| *opened == depth);
+                }
+                text if is_word(text)
+                    && (next(1) == "::" || (at > 0 && self.tokens[at - 1].text == "use")) =>
+                {
+                    let mut module = self.module.clone();
+                    module.extend(inline.iter().map(|(name, _)| name.clone()));
+                    at = self.unfold(at, &[], &module, &mut mentions);
+                    continue;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        mentions
+    }
+
+    /// Reads a path that begins at `at`, with the groups of a `use`; returns where it ends.
+    fn unfold(&self, mut at: usize, before: &[String], module: &[String], out: &mut Vec<Mention>) -> usize {
+        let mut path = before.to_vec();
+        let text = |at: usize| self.tokens.get(at).map_or("", |token| token.text.as_str());
+        let (line, test) = self
+            .tokens
+            .get(at)
+            .map_or((0, false), |token| (token.line, token.test));
+        loop {
+            if text(at) == "{" {
+                at += 1;
+                while !matches!(text(at), "}" | "") {
+                    at = if text(at) == "," {
+                        at + 1
+                    } else {
+                        self.unfold(at, &path, module, out)
+                    };
+                }
+                return at + 1;
+            }
+            if !is_word(text(at)) && text(at) != "*" {
+                // A type in brackets or the like: nothing that names a module.
+                at += 1;
+                break;
+            }
+            path.push(text(at).to_owned());
+            at += 1;
+            if text(at) != "::" {
+                break;
+            }
+            if text(at + 1) == "<" {
+                break;
+            }
+            at += 1;
+        }
+        if text(at) == "as" {
+            at += 2;
+        }
+        let (in_crate, segments) = resolve(&path, module);
+        out.push(Mention {
+            line,
+            test,
+            in_crate,
+            segments,
+        });
+        at
+    }
+}
+
+/// From the root of the crate, if the path begins within it.
+fn resolve(path: &[String], module: &[String]) -> (bool, Vec<String>) {
+    let mut place = match path.first().map(String::as_str) {
+        Some("crate" | "keepalived") => return (true, path[1..].to_vec()),
+        Some("self" | "super") => module.to_vec(),
+        _ => return (false, path.to_vec()),
+    };
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        match first.as_str() {
+            "self" => {}
+            "super" => drop(place.pop()),
+            _ => break,
+        }
+        rest = after;
+    }
+    place.extend_from_slice(rest);
+    (true, place)
+}
