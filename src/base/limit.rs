@@ -32,3 +32,22 @@ pub const INCLUDE_DEPTH: usize = 32;
 
 /// Mistakes of a configuration that are told; the rest are only counted.
 pub const DIAGNOSTICS: usize = 1_000;
+
+/// Notify scripts of one instance that wait for the one under way: eight transitions with two scripts each.
+pub const NOTIFY_QUEUE: usize = 16;
+
+/// Run time after which a notify script is killed. keepalived has none; a stuck script would keep all later ones
+/// from running. Five minutes is longer than any start of a service that one sees.
+pub const NOTIFY_DEADLINE: crate::base::time::Span = crate::base::time::Span::from_secs(300);
+
+/// Addresses put back at once after somebody else deleted them; then the instance steps down.
+pub const PUT_BACK_BURST: u16 = 5;
+
+/// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.
+pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
+
+/// Scripts that run at the same time, track and notify scripts together.
+pub const RUNNING_SCRIPTS: usize = 1_024;
+
+/// Netlink notifications read in one turn.
+pub const MONITOR_BUDGET: usize = 256;
