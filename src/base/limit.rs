@@ -51,3 +51,28 @@ pub const RUNNING_SCRIPTS: usize = 1_024;
 
 /// Netlink notifications read in one turn.
 pub const MONITOR_BUDGET: usize = 256;
+/// Netlink requests handed to the kernel by one send. Their 64 acknowledgements of about 1 KiB of kernel
+/// memory each fit the default receive buffer (208 KiB) three times.
+pub const NETLINK_BATCH: usize = 64;
+
+/// Octets of one netlink request: 16 + 24 and the attributes of a macvlan with the longest name (about 120),
+/// doubled and rounded up.
+pub const NETLINK_REQUEST_OCTETS: usize = 512;
+
+/// Octets of one netlink acknowledgement with the kernel's explanation; a longer explanation is cut.
+pub const NETLINK_ACK_OCTETS: usize = 512;
+
+/// Octets of one part of a netlink dump: the kernel makes parts of at most 32 KiB.
+pub const NETLINK_DUMP_OCTETS: usize = 32_768;
+
+/// Times that a netlink dump is started again because a change ran into it.
+pub const NETLINK_DUMP_TRIES: usize = 8;
+
+/// Netlink notifications taken by one recvmmsg.
+pub const MONITOR_BATCH: usize = 16;
+
+/// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
+pub const MONITOR_OCTETS: usize = 16_384;
+
+/// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
+pub const SYSCTLS: usize = 5_000;
