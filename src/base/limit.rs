@@ -48,3 +48,7 @@ pub const CHANNEL_BATCH: usize = 32;
 
 /// Octets of one packet between parent and child: 40 transitions, the longest message there is, and others.
 pub const CHANNEL_PACKET: usize = 1_280;
+
+/// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300
+/// lines: a syslogd that restarts or starts after the daemon misses nothing of a normal start.
+pub const LOG_BACKLOG: usize = 32_768;

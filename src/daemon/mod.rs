@@ -6,6 +6,7 @@
 
 pub mod deadline;
 pub mod ipc;
+pub mod log;
 pub mod reactor;
 pub mod record;
 pub mod token;

@@ -19,6 +19,7 @@ use mio::unix::SourceFd;
 
 use super::deadline::Deadlines;
 use super::ipc::{ToChild, ToParent};
+use super::log;
 use super::token::{Own, Registration, Source, Table};
 use super::uplink::{Order, Uplink};
 use crate::base::exit::Exit;
@@ -149,6 +150,8 @@ struct Core {
     /// Sources to be served, each once: made ready by the poll or left over from the last turn.
     queue: VecDeque<Registration>,
     deadlines: Deadlines,
+    /// When the log's backlogs are offered again.
+    log_due: Option<Instant>,
     /// What the timerfd is armed with.
     armed: Option<Instant>,
     now: Instant,
@@ -171,6 +174,7 @@ impl Reactor {
             table: Table::default(),
             queue: VecDeque::new(),
             deadlines: Deadlines::new(slots),
+            log_due: None,
             armed: None,
             now: clock::now(),
             counters: Counters::default(),
@@ -220,7 +224,9 @@ impl Reactor {
         }
         self.core.expire(process);
         process.turn_end(&mut Turn { core: &mut self.core });
-        self.core.send_reports()
+        self.core.send_reports()?;
+        self.core.log_due = log::flush(self.core.now);
+        Ok(())
     }
 
     /// Empties all sources, within a bound.
@@ -271,7 +277,10 @@ impl Core {
         if !self.queue.is_empty() {
             return Ok(false);
         }
-        let earliest = self.deadlines.earliest();
+        let earliest = match (self.deadlines.earliest(), self.log_due) {
+            (Some(deadline), Some(log)) => Some(deadline.min(log)),
+            (deadline, log) => deadline.or(log),
+        };
         if earliest.is_some_and(|at| at <= self.now) {
             return Ok(false);
         }

@@ -2,7 +2,7 @@
 //!
 //! Job: the kernel's objects as safe Rust values. Uses `base`. The only place where `unsafe` may stand.
 //! The clock and the process half: [`clock`], [`timerfd`], [`signal`], [`process`], [`script`], [`channel`],
-//! [`memory`], [`user`], [`file`], [`alloc`].
+//! [`memory`], [`output`], [`user`], [`file`], [`alloc`].
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
 
 pub mod alloc;
@@ -10,6 +10,7 @@ pub mod channel;
 pub mod clock;
 pub mod file;
 pub mod memory;
+pub mod output;
 pub mod process;
 pub mod script;
 pub mod signal;

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal as NixSignal;
 use nix::unistd;
 
 use super::check;
+use crate::base::time::Span;
 
 /// The number of a process, always positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,6 +202,12 @@ pub fn kill(pid: Pid, signal: i32) -> bool {
 pub fn kill_group(leader: Pid, signal: i32) -> bool {
     // SAFETY: kill touches no memory of ours.
     unsafe { libc::kill(leader.0.saturating_neg(), signal) == 0 }
+}
+
+/// Waits. Never inside the loop: for the last moments of a process that has nothing else to do.
+pub fn pause(span: Span) {
+    let millis = u16::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX);
+    let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::from(millis));
 }
 
 /// Replaces the permission bits that new files do not get (0 to 0777), and hands back the old ones.
