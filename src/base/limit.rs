@@ -76,3 +76,22 @@ pub const MONITOR_OCTETS: usize = 16_384;
 
 /// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
 pub const SYSCTLS: usize = 5_000;
+/// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.
+pub const DUE_PER_TURN: usize = 256;
+
+/// Events that one poll hands out; more are handed out by the next.
+pub const EVENTS_PER_POLL: usize = 256;
+
+/// Polls and passes over the ready sources after a stall before expired deadlines act: at 32 packets a pass
+/// and source this empties a socket buffer of 8,192 packets, more than the kernel's default keeps.
+pub const CATCH_UP_PASSES: usize = 256;
+
+/// Packets taken from the parent's or a child's channel per turn of the loop.
+pub const CHANNEL_BATCH: usize = 32;
+
+/// Octets of one packet between parent and child: 40 transitions, the longest message there is, and others.
+pub const CHANNEL_PACKET: usize = 1_280;
+
+/// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300
+/// lines: a syslogd that restarts or starts after the daemon misses nothing of a normal start.
+pub const LOG_BACKLOG: usize = 32_768;
