@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::live::Held;
+use super::live::{Held, Moved};
 use super::state::{AddressRequest, Vrrp};
 use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
@@ -43,6 +43,14 @@ impl Vrrp {
         moved.address.interface = index;
         let address = moved.address.clone();
         self.put_request(AddressRequest { instance: id, position: position_of(position), add }, &address);
+    }
+
+    /// Asks the kernel to delete an address that no instance has any more.
+    pub(super) fn delete_address(&mut self, moved: &Moved) {
+        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else { return };
+        let address = Address { interface: index, ..moved.address.clone() };
+        let nobody = AddressRequest { instance: InstanceId(u32::MAX), position: 0, add: false };
+        self.put_request(nobody, &address);
     }
 
     fn put_request(&mut self, request: AddressRequest, address: &Address) {

@@ -23,8 +23,12 @@ pub struct Link {
     pub up: bool,
     /// Its Ethernet address.
     pub mac: Option<Mac>,
-    /// Carries multicast.
-    pub multicast: bool,
+    /// The administrator wants it up.
+    pub wanted_up: bool,
+    /// The interface that it lies on; 0 is none.
+    pub parent: IfIndex,
+    /// Made by `macvlan`.
+    pub is_macvlan: bool,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
     pub addresses: Vec<IpAddr>,
     /// When the next announcement may leave, where they are spaced.
@@ -81,7 +85,9 @@ impl Links {
             index: None,
             up: false,
             mac: None,
-            multicast: false,
+            wanted_up: false,
+            parent: IfIndex(0),
+            is_macvlan: false,
             addresses: Vec::new(),
             next_announcement: Instant::START,
         });
@@ -193,7 +199,9 @@ impl Links {
         link.index = Some(kernel.index);
         link.up = up;
         link.mac = mac;
-        link.multicast = kernel.flags.multicast();
+        link.wanted_up = kernel.flags.up();
+        link.parent = kernel.parent;
+        link.is_macvlan = kernel.kind.as_str() == "macvlan";
         match (appeared, changed) {
             (true, _) => Change::Appeared,
             (false, true) => Change::State,

@@ -1,5 +1,6 @@
 //! A virtual router at work: the protocol's router and what the child knows around it.
 
+use core::ops::Deref;
 use std::sync::Arc;
 
 use super::links::Links;
@@ -8,16 +9,43 @@ use crate::base::id::{LinkId, ScriptId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
-use crate::config::model;
+use crate::config::model::{self, Model};
 use crate::notify::Notifier;
 use crate::proto::track::Weight;
 use crate::proto::vrrp::{Peer, Router, State};
 use crate::sys::netlink::addr::Address;
 
+/// An instance's part of the model in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    model: Arc<Model>,
+    position: usize,
+}
+
+impl Config {
+    /// The instance at `position`, which must be one of the model's.
+    pub fn new(model: &Arc<Model>, position: usize) -> Self {
+        Self { model: Arc::clone(model), position }
+    }
+
+    /// The whole model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+}
+
+impl Deref for Config {
+    type Target = model::Instance;
+
+    fn deref(&self) -> &model::Instance {
+        &self.model.instances[self.position]
+    }
+}
+
 /// One virtual router at work.
 pub struct Instance {
     /// What the configuration says.
-    pub config: Arc<model::Instance>,
+    pub config: Config,
     /// The protocol.
     pub router: Router,
     /// The interface of the configuration; none for unicast by route.
@@ -42,8 +70,6 @@ pub struct Instance {
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
     pub socket_failed: bool,
-    /// The macvlan could not be made.
-    pub vmac_failed: bool,
     /// Identification of the next IPv4 advert.
     pub ip_id: u16,
     /// How often addresses are put back before the instance steps down.
@@ -56,6 +82,8 @@ pub struct Instance {
     pub since: Instant,
     /// The wall clock of that, in microseconds since 1970.
     pub since_wall: u64,
+    /// After a reload: its adverts carry other addresses than before.
+    pub advert_changed: bool,
     /// Effects of the turn under way are still to be carried out.
     pub pending: Pending,
 }

@@ -16,8 +16,9 @@ use crate::base::time::{Instant, Span};
 use crate::proto::track::Ending;
 use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
-use crate::sys::netlink::Refusal;
+use crate::sys::netlink::command::Refusal;
 use crate::sys::netlink::addr::Address;
+use crate::sys::sysctl::Setting;
 
 /// Tells an event of an instance.
 pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &mut Budget) {
@@ -321,8 +322,16 @@ pub(super) fn vmac_failed(name: &str, vmac: &IfName, why: &str) {
     error!("({name}): Unable to create VMAC interface {vmac}: {why}");
 }
 
-pub(super) fn vmac_removed(name: &str, vmac: &IfName) {
-    info!("({name}) Success removing VMAC interface {vmac}");
+pub(super) fn vmac_removed(vmac: &IfName) {
+    info!("Success removing VMAC interface {vmac}");
+}
+
+pub(super) fn vmac_stuck(vmac: &IfName, why: &str) {
+    warn!("Unable to remove VMAC interface {vmac}: {why}");
+}
+
+pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
+    warn!("Unable to set {} of {}: {error}", setting.key, setting.interface);
 }
 
 pub(super) fn sockets(index: u32, family: Family, receive: i32, multicast: Option<IpAddr>) {

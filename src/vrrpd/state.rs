@@ -17,7 +17,7 @@ use crate::config::model::Model;
 use crate::daemon::token::Registration;
 use crate::notify::Command;
 use crate::proto::track;
-use crate::proto::vrrp::Event;
+use crate::proto::vrrp::{self, Event};
 use crate::sys::netlink::{Commands, Monitor};
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
@@ -107,6 +107,16 @@ pub(super) struct TrackScript {
     /// What runs; none: it cannot, and nobody tracks it.
     pub(super) command: Option<Command>,
     pub(super) pid: Option<Pid>,
+}
+
+impl Work {
+    /// Makes room for what so many instances can ask for in one turn.
+    pub(super) fn reserve(&mut self, instances: usize) {
+        self.touched.reserve(instances.saturating_sub(self.touched.len()));
+        self.events.reserve((instances * vrrp::action::LONGEST).saturating_sub(self.events.len()));
+        self.failures.reserve(instances.saturating_sub(self.failures.len()));
+        self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
+    }
 }
 
 impl Vrrp {

@@ -153,6 +153,12 @@ impl Router {
         self.garp.begin(now, super::Burst::Master, self.announced, params);
     }
 
+    /// The trackers' sum.
+    #[must_use]
+    pub const fn weights(&self) -> i32 {
+        self.weights
+    }
+
     /// The election.
     #[must_use]
     pub const fn machine(&self) -> &Machine {
