@@ -29,7 +29,11 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
     let pieces = match split_script(&command.text, Escapes::Apply) {
         Ok(pieces) => pieces,
         Err(_) => {
-            line.error(command.at, "Unmatched quote", "close the quote; the line is not used");
+            line.error(
+                command.at,
+                "Unmatched quote",
+                "close the quote; the line is not used",
+            );
             return None;
         }
     };
@@ -39,7 +43,11 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
         match CString::new(piece.bytes) {
             Ok(word) => argv.push(word),
             Err(_) => {
-                line.error(command.at, "a NUL byte in a command", "no program can be given one");
+                line.error(
+                    command.at,
+                    "a NUL byte in a command",
+                    "no program can be given one",
+                );
                 return None;
             }
         }
@@ -50,7 +58,10 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
         return None;
     }
     if shell {
-        let message = format!("{} `{}` is a shell line and is run by /bin/sh", line.keyword.text, command.text);
+        let message = format!(
+            "{} `{}` is a shell line and is run by /bin/sh",
+            line.keyword.text, command.text
+        );
         let remedy = if command.text.trim_start().starts_with("[[") {
             "keepalived would not run it; `[[` needs bash or busybox: write `[` or test"
         } else {
@@ -71,7 +82,9 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
 
 /// `<user> [[:]<group>]`; no word means the default identity. None if it cannot be used, which is told.
 pub fn read_identity(line: &mut Line<'_>, words: &[&str]) -> Option<Option<Identity>> {
-    let Some((user, group)) = words.split_first() else { return Some(None) };
+    let Some((user, group)) = words.split_first() else {
+        return Some(None);
+    };
     let identity = |group: Option<&str>, supplementary| {
         Some(Some(Identity {
             user: (*user).to_owned(),
@@ -88,7 +101,11 @@ pub fn read_identity(line: &mut Line<'_>, words: &[&str]) -> Option<Option<Ident
         },
         _ => {
             let message = format!("Unable to set uid/gid for {}: too many words", line.keyword.text);
-            line.error(line.keyword, &message, "a command with parameters stands in quotes: \"<command> <words>\"");
+            line.error(
+                line.keyword,
+                &message,
+                "a command with parameters stands in quotes: \"<command> <words>\"",
+            );
             None
         }
     }
@@ -133,7 +150,13 @@ fn bare_words(command: &str) -> impl Iterator<Item = &str> {
         }
         false
     });
-    split.filter(|word| !word.is_empty()).map(|word| if word.contains(['"', '\'', '\\']) { "" } else { word })
+    split.filter(|word| !word.is_empty()).map(|word| {
+        if word.contains(['"', '\'', '\\']) {
+            ""
+        } else {
+            word
+        }
+    })
 }
 
 #[cfg(test)]

@@ -30,8 +30,18 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// The line of a keyword, or with `entry` a line of which every word is a value.
     pub fn new(node: Node<'a>, entry: bool, owner: &'a str, found: &'a mut Diagnostics) -> Self {
-        let args = if entry { node.words().collect() } else { node.arguments().collect() };
-        Self { keyword: node.keyword(), args, node, owner, found }
+        let args = if entry {
+            node.words().collect()
+        } else {
+            node.arguments().collect()
+        };
+        Self {
+            keyword: node.keyword(),
+            args,
+            node,
+            owner,
+            found,
+        }
     }
 
     /// The argument at `index`.
@@ -44,7 +54,11 @@ impl<'a> Line<'a> {
     pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: &str, remedy: &str) {
         let message = format!("{}{message}", self.owner);
         let finding = Diagnostic::new(severity, mark, message);
-        self.found.report(if remedy.is_empty() { finding } else { finding.remedy(remedy) });
+        self.found.report(if remedy.is_empty() {
+            finding
+        } else {
+            finding.remedy(remedy)
+        });
     }
 
     /// The line, or the entry, is not used.
@@ -64,9 +78,13 @@ impl<'a> Line<'a> {
 
     /// The keyword, or an option word of it, lacks its argument (exit 2).
     pub fn missing(&mut self, after: Word<'_>, syntax: &str) {
-        let message = format!("{} is missing a parameter after keyword `{}`", self.keyword.text, after.text);
+        let message = format!(
+            "{} is missing a parameter after keyword `{}`",
+            self.keyword.text, after.text
+        );
         let finding = Diagnostic::new(Severity::Error, after, message).class(Class::Missing);
-        self.found.report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
+        self.found
+            .report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
     }
 
     /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.
@@ -77,9 +95,21 @@ impl<'a> Line<'a> {
             Bad::Negative => format!("{what}: negative number '{text}'"),
             Bad::Range => format!("{what}: number '{text}' outside range [{range}]"),
         };
-        let severity = if used.is_some() { Severity::Warning } else { Severity::Error };
-        let then = used.map_or_else(|| "this one is not used".to_owned(), |used| format!("{used} is used"));
-        self.tell(severity, word, &reason, &format!("{what} takes a number in [{range}]; {then}"));
+        let severity = if used.is_some() {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        let then = used.map_or_else(
+            || "this one is not used".to_owned(),
+            |used| format!("{used} is used"),
+        );
+        self.tell(
+            severity,
+            word,
+            &reason,
+            &format!("{what} takes a number in [{range}]; {then}"),
+        );
     }
 
     /// The number of an option word, or a report; strict.
@@ -97,11 +127,22 @@ impl<'a> Line<'a> {
     /// The address, or a report.
     pub fn interface(&mut self, word: Word<'_>) -> Option<Named> {
         if let Some(name) = IfName::new(word.text) {
-            return Some(Named { name, at: At(word.at) });
+            return Some(Named {
+                name,
+                at: At(word.at),
+            });
         }
-        let why = if word.text.len() > 15 { "too long" } else { "invalid" };
+        let why = if word.text.len() > 15 {
+            "too long"
+        } else {
+            "invalid"
+        };
         let message = format!("Interface name '{}' {why} - ignoring", word.text);
-        self.error(word, &message, "an interface name has 1 to 15 bytes, no blank and no '/'");
+        self.error(
+            word,
+            &message,
+            "an interface name has 1 to 15 bytes, no blank and no '/'",
+        );
         None
     }
 }
@@ -186,7 +227,12 @@ fn line<'t, D, M>(
 ) {
     let mut line = Line::new(node, false, scope.owner, scope.found);
     let Some(row) = rows.iter().find(|row| row.name == line.keyword.text) else {
-        unknown(&mut line, rows.iter().map(|row| row.name), scope.place, scope.elsewhere);
+        unknown(
+            &mut line,
+            rows.iter().map(|row| row.name),
+            scope.place,
+            scope.elsewhere,
+        );
         cursor.skip_block();
         return;
     };
@@ -214,7 +260,11 @@ fn line<'t, D, M>(
         cursor.next();
     } else {
         let message = format!("Missing '{{' at beginning of configuration block {}", row.name);
-        line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
+        line.error(
+            line.keyword,
+            &message,
+            &format!("write {} {}", row.name, row.syntax()),
+        );
         if !fits(cursor, row, rows) {
             return;
         }
@@ -233,7 +283,10 @@ fn line<'t, D, M>(
         }
         Kind::Lines(_, each) => entries(cursor, *each, into, scope),
         _ => {
-            scope.objects.push(Object { node, inside: cursor.clone() });
+            scope.objects.push(Object {
+                node,
+                inside: cursor.clone(),
+            });
             close(cursor);
         }
     }
@@ -241,7 +294,9 @@ fn line<'t, D, M>(
 
 /// Whether what follows a keyword that lacks its brace looks like the block's content.
 fn fits<D, M>(cursor: &Cursor<'_>, row: &Row<D, M>, around: &[Row<D, M>]) -> bool {
-    let Some(Item::Line(next)) = cursor.peek() else { return false };
+    let Some(Item::Line(next)) = cursor.peek() else {
+        return false;
+    };
     let word = next.keyword().text;
     match &row.kind {
         Kind::Block(rows) => rows.iter().any(|row| row.name == word),
@@ -252,7 +307,7 @@ fn fits<D, M>(cursor: &Cursor<'_>, row: &Row<D, M>, around: &[Row<D, M>]) -> boo
 /// Goes past the closing brace of the block that the cursor is in.
 fn close(cursor: &mut Cursor<'_>) {
     let mut depth: u32 = 0;
-    while let Some(item) = cursor.next() {
+    for item in cursor.by_ref() {
         match item {
             Item::Open(_) => depth = depth.saturating_add(1),
             Item::Close(_) if depth == 0 => return,
@@ -288,7 +343,11 @@ fn prologue<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
         line.note(line.keyword, &message, "");
     }
     if let Some((by, counted)) = row.replaced {
-        let severity = if counted { Severity::Warning } else { Severity::Note };
+        let severity = if counted {
+            Severity::Warning
+        } else {
+            Severity::Note
+        };
         let message = format!("{} is deprecated - please use '{by}'", row.name);
         line.tell(severity, line.keyword, &message, "");
     }
@@ -315,7 +374,11 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
                 None => {
                     let arg = first.unwrap_or(line.keyword);
                     let message = format!("invalid {} {} specified", row.name, arg.text);
-                    line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
+                    line.error(
+                        arg,
+                        &message,
+                        "write on, off, true, false, yes or no; the line is not used",
+                    );
                 }
             }
             surplus(line, 1);
@@ -334,7 +397,9 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
         Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_) => return,
         _ => {}
     }
-    let Some(arg) = first else { return absent(row, line) };
+    let Some(arg) = first else {
+        return absent(row, line);
+    };
     match &row.kind {
         Kind::Integer(number) => whole(row, number, into, line, arg),
         Kind::Seconds(number) => decimal(row, number, into, line, arg),
@@ -343,8 +408,14 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
             None => {
                 let message = format!("unknown {} '{}'", row.name, arg.text);
                 let near = nearest(arg.text, words.iter().copied());
-                let near = near.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
-                line.error(arg, &message, &format!("write {} {}{near}", row.name, words.join("|")));
+                let near = near
+                    .map(|word| format!("; did you mean {word}?"))
+                    .unwrap_or_default();
+                line.error(
+                    arg,
+                    &message,
+                    &format!("write {} {}{near}", row.name, words.join("|")),
+                );
             }
         },
         Kind::Text(_, set) => set(into, arg),
@@ -364,7 +435,11 @@ fn absent<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
         Argument::Required => line.missing(line.keyword, &row.syntax()),
         Argument::Expected => {
             let message = format!("No {} specified", row.name);
-            line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
+            line.error(
+                line.keyword,
+                &message,
+                &format!("write {} {}", row.name, row.syntax()),
+            );
         }
     }
 }
@@ -387,14 +462,21 @@ fn whole<D, M>(row: &Row<D, M>, number: &Integer<D>, into: &mut D, line: &mut Li
                 line.warn(arg, &message, "");
             }
             if read.trailing {
-                let message = format!("{}: number '{}' has text after it, {used} is used", row.name, arg.text);
+                let message = format!(
+                    "{}: number '{}' has text after it, {used} is used",
+                    row.name, arg.text
+                );
                 line.warn(arg, &message, &format!("write {} {}", row.name, row.syntax()));
             }
             (number.set)(into, used);
         }
         Err(bad) => {
             let nearer = || value::integer(arg.text, i64::MIN..=i64::MAX, number.lenient).ok();
-            let clamped = if number.clamp { nearer().map(|read| read.value.clamp(from, to)) } else { None };
+            let clamped = if number.clamp {
+                nearer().map(|read| read.value.clamp(from, to))
+            } else {
+                None
+            };
             let used = clamped.or(number.instead);
             let then = used.map(|used| used.to_string());
             line.bad_number(row.name, arg, bad, &format!("{from}, {to}"), then.as_deref());
@@ -413,14 +495,20 @@ fn decimal<D, M>(row: &Row<D, M>, number: &Decimal<D>, into: &mut D, line: &mut 
                 let message = format!("{}: '{}' has too many digits, {used} is used", row.name, arg.text);
                 line.warn(arg, &message, "");
             } else if read.trailing {
-                let message =
-                    format!("{}: number '{}' has text after it, {used} is used", row.name, arg.text);
+                let message = format!(
+                    "{}: number '{}' has text after it, {used} is used",
+                    row.name, arg.text
+                );
                 line.warn(arg, &message, "write seconds without a unit");
             }
             (number.set)(into, read.value);
         }
         Err(bad) => {
-            let range = format!("{}, {}", Seconds(*number.range.start()), Seconds(*number.range.end()));
+            let range = format!(
+                "{}, {}",
+                Seconds(*number.range.start()),
+                Seconds(*number.range.end())
+            );
             let then = number.instead.map(|used| Seconds(used).to_string());
             line.bad_number(row.name, arg, bad, &range, then.as_deref());
             if let Some(used) = number.instead {
@@ -453,4 +541,3 @@ pub fn unknown<'k>(
     let finding = Diagnostic::new(Severity::Error, line.keyword, message);
     line.found.report(finding.remedy(remedy));
 }
-

@@ -1,8 +1,8 @@
 //! `global_defs`: settings of the daemon, and defaults that objects inherit.
 
+use super::Named;
 use super::instance::ExtraGarp;
 use super::script::{Identity, ScriptCommand};
-use super::Named;
 use crate::base::addr::{Ipv4Addr, Ipv6Addr};
 use crate::base::name::IfName;
 use crate::base::time::Span;

@@ -13,11 +13,21 @@ use core::fmt::Write;
 pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
     let Some(address) = read(line) else { return };
     if !draft.claim(address.prefix.family()) {
-        let message =
-            format!("address family must match VRRP instance [{}] - ignoring", line.keyword.text);
-        return line.error(line.keyword, &message, "addresses of the other family go to virtual_ipaddress_excluded");
+        let message = format!(
+            "address family must match VRRP instance [{}] - ignoring",
+            line.keyword.text
+        );
+        return line.error(
+            line.keyword,
+            &message,
+            "addresses of the other family go to virtual_ipaddress_excluded",
+        );
     }
-    let twice = draft.instance.addresses.iter().any(|known| known.prefix.addr == address.prefix.addr);
+    let twice = draft
+        .instance
+        .addresses
+        .iter()
+        .any(|known| known.prefix.addr == address.prefix.addr);
     keep(&mut draft.instance.addresses, address, twice, line);
 }
 
@@ -46,12 +56,19 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
     let first = line.keyword;
     let Some(read) = value::prefix(first.text) else {
         let message = format!("VRRP parsed invalid IP {}. skipping IP...", first.text);
-        line.error(first, &message, "an address stands first on its line: a.b.c.d[/len] or IPv6");
+        line.error(
+            first,
+            &message,
+            "an address stands first on its line: a.b.c.d[/len] or IPv6",
+        );
         return None;
     };
     let most = read.prefix.family().max_prefix();
     if read.bad.is_some() {
-        let message = format!("Invalid address prefix len for address {} - using {most}", first.text);
+        let message = format!(
+            "Invalid address prefix len for address {} - using {most}",
+            first.text
+        );
         line.warn(first, &message, &format!("a prefix has 0 to {most} bits"));
     }
     let mut address = VirtualAddress::new(read.prefix, At(first.at));
@@ -72,8 +89,14 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
             *flag = true;
             continue;
         }
-        if !matches!(option.text, "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft") {
-            let message = format!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
+        if !matches!(
+            option.text,
+            "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft"
+        ) {
+            let message = format!(
+                "Unknown configuration entry '{}' for ip address - ignoring",
+                option.text
+            );
             line.warn(option, &message, "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin no_track use_vmac");
             continue;
         }
@@ -85,7 +108,10 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
         match option.text {
             "dev" => {
                 if address.dev.is_some() {
-                    let message = format!("Cannot specify ipaddress device more than once for {}", first.text);
+                    let message = format!(
+                        "Cannot specify ipaddress device more than once for {}",
+                        first.text
+                    );
                     line.error(option, &message, "the address is not used");
                     return None;
                 }
@@ -100,7 +126,11 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
     }
     if let Some(word) = broadcast {
         if address.peer.is_some() {
-            line.warn(word, "Cannot specify a broadcast address with a peer - ignoring", "");
+            line.warn(
+                word,
+                "Cannot specify a broadcast address with a peer - ignoring",
+                "",
+            );
         } else {
             set_broadcast(&mut address, line, word)?;
         }
@@ -110,32 +140,60 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
 
 fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
     if address.prefix.addr.is_ipv6() {
-        let message = format!("Cannot specify scope for IPv6 addresses ({}) - ignoring scope", address.prefix);
+        let message = format!(
+            "Cannot specify scope for IPv6 addresses ({}) - ignoring scope",
+            address.prefix
+        );
         return line.warn(word, &message, "remove it");
     }
-    let known = SCOPES.iter().find(|(name, _)| *name == word.text).map(|(_, number)| *number);
-    let number = || value::integer(word.text, 0..=255, false).ok().map(|read| fit(read.value));
+    let known = SCOPES
+        .iter()
+        .find(|(name, _)| *name == word.text)
+        .map(|(_, number)| *number);
+    let number = || {
+        value::integer(word.text, 0..=255, false)
+            .ok()
+            .map(|read| fit(read.value))
+    };
     match known.or_else(number) {
         Some(scope) => address.scope = scope,
         None => {
-            let message = format!("Invalid scope '{}' specified for {} - ignoring", word.text, address.prefix);
-            line.warn(word, &message, "write host, link, site, global, nowhere or a number from 0 to 255");
+            let message = format!(
+                "Invalid scope '{}' specified for {} - ignoring",
+                word.text, address.prefix
+            );
+            line.warn(
+                word,
+                &message,
+                "write host, link, site, global, nowhere or a number from 0 to 255",
+            );
         }
     }
 }
 
 /// Scopes that are known without a table.
-const SCOPES: [(&str, u8); 5] = [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
+const SCOPES: [(&str, u8); 5] = [
+    ("global", 0),
+    ("nowhere", 255),
+    ("host", 254),
+    ("link", 253),
+    ("site", 200),
+];
 
 fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
     if word.text.len() > 15 {
-        let message =
-            format!("Address label {} is longer than maximum length 15 - removing address", word.text);
+        let message = format!(
+            "Address label {} is longer than maximum length 15 - removing address",
+            word.text
+        );
         line.error(word, &message, "a label has at most 15 bytes");
         return None;
     }
     if address.prefix.addr.is_ipv6() {
-        let message = format!("Cannot specify label for IPv6 addresses ({}) - ignoring label", address.prefix);
+        let message = format!(
+            "Cannot specify label for IPv6 addresses ({}) - ignoring label",
+            address.prefix
+        );
         line.warn(word, &message, "remove it");
     } else {
         address.label = Some(word.text.to_owned());
@@ -159,7 +217,11 @@ fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, prefi
         }
         None => {
             let message = format!("Invalid peer address {}", word.text);
-            line.warn(word, &message, "a peer is an address of the same family without a prefix length");
+            line.warn(
+                word,
+                &message,
+                "a peer is an address of the same family without a prefix length",
+            );
         }
     }
 }
@@ -170,26 +232,40 @@ fn lifetime(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
     } else if let Some(number) = line.number("preferred_lft", word, 0..=i64::from(u32::MAX)) {
         let seconds: u32 = fit(number);
         let forever = seconds == u32::MAX;
-        address.preferred = Some(if forever { Lifetime::Forever } else { Lifetime::Seconds(seconds) });
+        address.preferred = Some(if forever {
+            Lifetime::Forever
+        } else {
+            Lifetime::Seconds(seconds)
+        });
     }
 }
 
 /// None if the address cannot be used.
 fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
     let IpAddr::V4(own) = address.prefix.addr else {
-        let message = format!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
+        let message = format!(
+            "VRRP is trying to assign invalid broadcast {}. skipping VIP...",
+            word.text
+        );
         line.error(word, &message, "IPv6 has no broadcast");
         return None;
     };
     if matches!(word.text, "+" | "-") {
         if address.prefix.len > 30 {
-            let message = format!("Address prefix length {} too long for broadcast", address.prefix.len);
+            let message = format!(
+                "Address prefix length {} too long for broadcast",
+                address.prefix.len
+            );
             line.warn(word, &message, "a broadcast address needs at least two host bits");
             return Some(());
         }
         let hosts = u32::MAX.checked_shr(u32::from(address.prefix.len)).unwrap_or(0);
         let network = own.to_bits() & !hosts;
-        let bits = if word.text == "+" { network | hosts } else { network };
+        let bits = if word.text == "+" {
+            network | hosts
+        } else {
+            network
+        };
         address.broadcast = Some(Ipv4Addr::from_bits(bits));
         return Some(());
     }
@@ -197,14 +273,25 @@ fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'
         address.broadcast = Some(addr);
         return Some(());
     }
-    let message = format!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
-    line.error(word, &message, "write an IPv4 address, + or -; the address is not used");
+    let message = format!(
+        "VRRP is trying to assign invalid broadcast {}. skipping VIP...",
+        word.text
+    );
+    line.error(
+        word,
+        &message,
+        "write an IPv4 address, + or -; the address is not used",
+    );
     None
 }
 
 /// The printer of both lists.
 pub(super) fn show(addresses: &[VirtualAddress]) -> Shown {
-    if addresses.is_empty() { Shown::Nothing } else { Shown::Lines(addresses.iter().map(text).collect()) }
+    if addresses.is_empty() {
+        Shown::Nothing
+    } else {
+        Shown::Lines(addresses.iter().map(text).collect())
+    }
 }
 
 fn text(address: &VirtualAddress) -> String {
@@ -223,7 +310,10 @@ fn text(address: &VirtualAddress) -> String {
         let _ = write!(out, " dev {}", dev.name);
     }
     if address.scope != 0 {
-        let name = SCOPES.iter().find(|(_, number)| *number == address.scope).map(|(name, _)| *name);
+        let name = SCOPES
+            .iter()
+            .find(|(_, number)| *number == address.scope)
+            .map(|(name, _)| *name);
         let _ = match name {
             Some(name) => write!(out, " scope {name}"),
             None => write!(out, " scope {}", address.scope),

@@ -2,7 +2,6 @@
 
 use super::show::{either, identity, plain};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
-use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::command::read_identity;
 use crate::config::keyword::Line;
@@ -20,7 +19,9 @@ pub(super) fn optional(line: &mut Line<'_>) -> Option<String> {
 
 /// A process name: what the kernel would cut is cut here, and told.
 pub(super) fn name(field: &mut Option<String>, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<text 1..15>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<text 1..15>");
+    };
     let mut text = word.text;
     if text.len() > 15 {
         let message = format!("Process name {text} more than 15 characters, truncating");
@@ -32,26 +33,42 @@ pub(super) fn name(field: &mut Option<String>, line: &mut Line<'_>) {
 
 /// At most `most` bytes of text, whole characters.
 pub(super) fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let end = (0..=most.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end))
+        .unwrap_or(0);
     text.get(..end).unwrap_or("")
 }
 
 /// Octal with a leading 0, hexadecimal with 0x, decimal, or names of bits.
 pub(super) fn umask(global: &mut Global, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<mask>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<mask>");
+    };
     let whole: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     let text = whole.join(" ");
-    let number = match (text.strip_prefix("0x").or(text.strip_prefix("0X")), text.strip_prefix('0')) {
+    let number = match (
+        text.strip_prefix("0x").or(text.strip_prefix("0X")),
+        text.strip_prefix('0'),
+    ) {
         (Some(hex), _) => u16::from_str_radix(hex, 16).ok(),
         (None, Some(octal)) if !octal.is_empty() => u16::from_str_radix(octal, 8).ok(),
         _ => text.parse::<u16>().ok(),
     };
-    let bits = text.bytes().all(|b| !b.is_ascii_digit()).then(|| mask_of_bits(&text)).flatten();
+    let bits = text
+        .bytes()
+        .all(|b| !b.is_ascii_digit())
+        .then(|| mask_of_bits(&text))
+        .flatten();
     match number.filter(|_| !text.contains('+')).or(bits) {
         Some(mask) if mask <= 0o777 => global.files.umask = Some(mask),
         _ => {
             let message = format!("invalid umask value {text}");
-            line.error(word, &message, "write an octal number up to 0777, or IXUSR|IRWXG|IRWXO and the like");
+            line.error(
+                word,
+                &message,
+                "write an octal number up to 0777, or IXUSR|IRWXG|IRWXO and the like",
+            );
         }
     }
 }
@@ -97,8 +114,10 @@ pub(super) fn cpus(field: &mut Vec<u16>, line: &mut Line<'_>) {
     }
     let words = line.args.clone();
     let name = line.keyword.text;
-    let set: Option<Vec<u16>> =
-        words.into_iter().map(|word| line.number(name, word, 0..=4095).map(fit)).collect();
+    let set: Option<Vec<u16>> = words
+        .into_iter()
+        .map(|word| line.number(name, word, 0..=4095).map(fit))
+        .collect();
     *field = set.unwrap_or_default();
     field.sort_unstable();
     field.dedup();
@@ -116,7 +135,11 @@ pub(super) fn show_cpus(cpus: &[u16]) -> Shown {
 pub(super) fn script_user(global: &mut Global, line: &mut Line<'_>) {
     let words: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     if words.is_empty() {
-        return line.error(line.keyword, "No script username specified", "write script_user <user> [<group>]");
+        return line.error(
+            line.keyword,
+            "No script username specified",
+            "write script_user <user> [<group>]",
+        );
     }
     if let Some(identity) = read_identity(line, &words) {
         global.scripts.user = identity;
@@ -125,7 +148,10 @@ pub(super) fn script_user(global: &mut Global, line: &mut Line<'_>) {
 
 /// Any number of addresses a line.
 pub(super) fn recipients(global: &mut Global, line: &mut Line<'_>) {
-    global.mail.to.extend(line.args.iter().map(|word| word.text.to_owned()));
+    global
+        .mail
+        .to
+        .extend(line.args.iter().map(|word| word.text.to_owned()));
 }
 
 /// Its printer.
@@ -138,7 +164,9 @@ pub(super) fn show_recipients(global: &Global) -> Shown {
 
 /// Address or name, and a port; a name is looked up later.
 pub(super) fn smtp_server(global: &mut Global, line: &mut Line<'_>) {
-    let Some(host) = line.arg(0) else { return line.missing(line.keyword, "<ip|host> [<port>]") };
+    let Some(host) = line.arg(0) else {
+        return line.missing(line.keyword, "<ip|host> [<port>]");
+    };
     let port = match line.arg(1) {
         None => Some(25),
         Some(word) => line.number("smtp_server port", word, 1..=65_535),
@@ -149,7 +177,9 @@ pub(super) fn smtp_server(global: &mut Global, line: &mut Line<'_>) {
 /// Its printer.
 pub(super) fn show_smtp_server(global: &Global) -> Shown {
     let server = global.mail.server.as_ref();
-    server.map_or(Shown::Nothing, |(host, port)| Shown::One(format!("{} {port}", Quoted(host))))
+    server.map_or(Shown::Nothing, |(host, port)| {
+        Shown::One(format!("{} {port}", Quoted(host)))
+    })
 }
 
 /// A switch whose absence means something.
@@ -161,19 +191,32 @@ pub(super) fn maybe_switch(value: Option<bool>) -> Shown {
 pub(super) fn switch_that_was_on(field: &mut bool, line: &mut Line<'_>) {
     let word = line.arg(0);
     let Some(on) = value::switch(word.map(|word| word.text)) else {
-        let message = format!("invalid {} {} specified", line.keyword.text, word.unwrap_or(line.keyword).text);
-        return line.error(word.unwrap_or(line.keyword), &message, "write on or off; the line is not used");
+        let message = format!(
+            "invalid {} {} specified",
+            line.keyword.text,
+            word.unwrap_or(line.keyword).text
+        );
+        return line.error(
+            word.unwrap_or(line.keyword),
+            &message,
+            "write on or off; the line is not used",
+        );
     };
     *field = on;
     if let (false, Some(word)) = (on, word) {
-        let message = format!("{} {} means off here; keepalived takes it as on", line.keyword.text, word.text);
+        let message = format!(
+            "{} {} means off here; keepalived takes it as on",
+            line.keyword.text, word.text
+        );
         line.note(word, &message, "remove the line to mean off everywhere");
     }
 }
 
 /// `vrrp_mcast_group4`
 pub(super) fn group4(global: &mut Global, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<ipv4 multicast>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<ipv4 multicast>");
+    };
     match word.text.parse::<Ipv4Addr>() {
         Ok(addr) if addr.is_multicast() => global.vrrp.group4 = addr,
         Ok(_) => {
@@ -181,7 +224,10 @@ pub(super) fn group4(global: &mut Global, line: &mut Line<'_>) {
             line.error(word, &message, "write an address from 224.0.0.0/4");
         }
         Err(_) => {
-            let message = format!("Configuration error: Cannot parse vrrp_mcast_group4 {}. Skipping", word.text);
+            let message = format!(
+                "Configuration error: Cannot parse vrrp_mcast_group4 {}. Skipping",
+                word.text
+            );
             line.error(word, &message, "write an address from 224.0.0.0/4");
         }
     }
@@ -195,7 +241,9 @@ pub(super) fn show_group4(global: &Global) -> Shown {
 
 /// `vrrp_mcast_group6`
 pub(super) fn group6(global: &mut Global, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<ipv6 multicast>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<ipv6 multicast>");
+    };
     match word.text.parse::<Ipv6Addr>() {
         Ok(addr) if addr.is_multicast() => {
             if addr.segments().first().is_none_or(|first| first & 0x000f != 2) {
@@ -209,7 +257,10 @@ pub(super) fn group6(global: &mut Global, line: &mut Line<'_>) {
             line.error(word, &message, "write an address from ff02::/16");
         }
         Err(_) => {
-            let message = format!("Configuration error: Cannot parse vrrp_mcast_group6 {}. Skipping", word.text);
+            let message = format!(
+                "Configuration error: Cannot parse vrrp_mcast_group6 {}. Skipping",
+                word.text
+            );
             line.error(word, &message, "write an address from ff02::/16");
         }
     }
@@ -224,11 +275,16 @@ pub(super) fn show_group6(global: &Global) -> Shown {
 /// The least time between two frames. Published configurations write 0 and mean none, which is the default.
 pub(super) fn spacing(field: &mut Span, line: &mut Line<'_>) {
     let name = line.keyword.text;
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<seconds>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<seconds>");
+    };
     let all = Span::ZERO..=Span::from_micros(4_294_967_295);
     match value::seconds(word.text, all, 1) {
         Ok(read) if read.value.is_zero() => {
-            let message = format!("{name}: number '{}' outside range [0.000001, 4294.967295]", word.text);
+            let message = format!(
+                "{name}: number '{}' outside range [0.000001, 4294.967295]",
+                word.text
+            );
             line.warn(word, &message, "no spacing is the default: the line can go");
             *field = Span::ZERO;
         }
@@ -256,7 +312,11 @@ pub(super) fn dynamic_interfaces(global: &mut Global, line: &mut Line<'_>) {
         Some(word) if word.text == "allow_if_changes" => global.vrrp.allow_if_changes = true,
         Some(word) => {
             let message = format!("Unknown dynamic_interfaces option '{}'", word.text);
-            line.warn(word, &message, "only allow_if_changes is known; dynamic_interfaces is set");
+            line.warn(
+                word,
+                &message,
+                "only allow_if_changes is known; dynamic_interfaces is set",
+            );
         }
     }
 }
@@ -292,7 +352,11 @@ pub(super) fn names(field: &mut Option<Vec<String>>, most: usize, length: usize,
         if word.text.len() > length || twice {
             let why = if twice { "repeated" } else { "too long" };
             let message = format!("{} name {} {why} - ignoring", line.keyword.text, word.text);
-            return line.error(word, &message, &format!("each name has up to {length} bytes and is used once"));
+            return line.error(
+                word,
+                &message,
+                &format!("each name has up to {length} bytes and is used once"),
+            );
         }
         names.push(word.text.to_owned());
     }
@@ -304,9 +368,13 @@ pub(super) fn show_names(names: Option<&Vec<String>>) -> Shown {
     match names {
         None => Shown::Nothing,
         Some(names) if names.is_empty() => Shown::Flag,
-        Some(names) => {
-            Shown::One(names.iter().map(|name| Quoted(name).to_string()).collect::<Vec<_>>().join(" "))
-        }
+        Some(names) => Shown::One(
+            names
+                .iter()
+                .map(|name| Quoted(name).to_string())
+                .collect::<Vec<_>>()
+                .join(" "),
+        ),
     }
 }
 
@@ -315,7 +383,11 @@ pub(super) fn fifo(field: &mut Fifo, line: &mut Line<'_>) {
     let words: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     let Some((path, owner)) = words.split_first() else {
         let message = format!("No {} name specified", line.keyword.text);
-        return line.error(line.keyword, &message, "write a path and, if needed, user and group");
+        return line.error(
+            line.keyword,
+            &message,
+            "write a path and, if needed, user and group",
+        );
     };
     if let Some(identity) = read_identity(line, owner) {
         field.path = Some((*path).to_owned());
@@ -325,7 +397,9 @@ pub(super) fn fifo(field: &mut Fifo, line: &mut Line<'_>) {
 
 /// Its printer.
 pub(super) fn show_fifo(fifo: &Fifo) -> Shown {
-    let Some(path) = &fifo.path else { return Shown::Nothing };
+    let Some(path) = &fifo.path else {
+        return Shown::Nothing;
+    };
     let mut out = Quoted(path).to_string();
     identity(&mut out, fifo.identity.as_ref());
     Shown::One(out)
@@ -334,7 +408,11 @@ pub(super) fn show_fifo(fifo: &Fifo) -> Shown {
 /// `MTU|ADVERT|<bytes>`
 pub(super) fn policy(global: &mut Global, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.error(line.keyword, "Invalid vrrp_rx_bufs_policy", "write MTU, ADVERT or bytes");
+        return line.error(
+            line.keyword,
+            "Invalid vrrp_rx_bufs_policy",
+            "write MTU, ADVERT or bytes",
+        );
     };
     let policy = if word.text.eq_ignore_ascii_case("MTU") {
         Policy::Mtu
@@ -362,22 +440,43 @@ pub(super) fn show_policy(global: &Global) -> Shown {
 /// `lvs_sync_daemon`
 pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.error(line.keyword, "No lvs_sync_daemon interface specified", "name an interface first");
+        return line.error(
+            line.keyword,
+            "No lvs_sync_daemon interface specified",
+            "name an interface first",
+        );
     };
-    let Some(interface) = line.interface(word) else { return };
-    let mut sync =
-        SyncDaemon { interface: interface.name, instance: None, id: None, maxlen: None, port: None, ttl: None, group: None };
+    let Some(interface) = line.interface(word) else {
+        return;
+    };
+    let mut sync = SyncDaemon {
+        interface: interface.name,
+        instance: None,
+        id: None,
+        maxlen: None,
+        port: None,
+        ttl: None,
+        group: None,
+    };
     let mut words = line.args.clone().into_iter().skip(1).enumerate();
     while let Some((index, option)) = words.next() {
         let positional = match option.text {
             "inst" | "id" | "maxlen" | "port" | "ttl" | "group" => false,
             _ if index == 0 => {
-                line.warn(option, "an instance without inst is deprecated", "write inst before its name");
+                line.warn(
+                    option,
+                    "an instance without inst is deprecated",
+                    "write inst before its name",
+                );
                 sync.instance = Some(option.text.to_owned());
                 true
             }
             _ => {
-                line.warn(option, "a sync id without id is deprecated", "write id before the number");
+                line.warn(
+                    option,
+                    "a sync id without id is deprecated",
+                    "write id before the number",
+                );
                 sync.id = line.number("id", option, 0..=255).map(fit);
                 true
             }
@@ -408,7 +507,9 @@ pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
 
 /// Its printer.
 pub(super) fn show_sync_daemon(global: &Global) -> Shown {
-    let Some(sync) = &global.lvs.sync else { return Shown::Nothing };
+    let Some(sync) = &global.lvs.sync else {
+        return Shown::Nothing;
+    };
     let mut out = sync.interface.to_string();
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -416,7 +517,10 @@ pub(super) fn show_sync_daemon(global: &Global) -> Shown {
             let _ = write!(out, " {name} {value}");
         }
     };
-    option("inst", sync.instance.as_ref().map(|name| Quoted(name).to_string()));
+    option(
+        "inst",
+        sync.instance.as_ref().map(|name| Quoted(name).to_string()),
+    );
     option("id", sync.id.map(|n| n.to_string()));
     option("maxlen", sync.maxlen.map(|n| n.to_string()));
     option("port", sync.port.map(|n| n.to_string()));
@@ -429,7 +533,11 @@ pub(super) fn show_sync_daemon(global: &Global) -> Shown {
 pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
     let words = line.args.clone();
     if words.len() < 2 {
-        return line.error(line.keyword, "lvs_timeouts requires at least one option", "write tcp, tcpfin or udp and seconds");
+        return line.error(
+            line.keyword,
+            "lvs_timeouts requires at least one option",
+            "write tcp, tcpfin or udp and seconds",
+        );
     }
     let mut words = words.into_iter();
     while let Some(option) = words.next() {
@@ -449,7 +557,11 @@ pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
                     *field = fit(number);
                 }
             }
-            None => line.error(option, &format!("No value specified for lvs_timeouts {}", option.text), ""),
+            None => line.error(
+                option,
+                &format!("No value specified for lvs_timeouts {}", option.text),
+                "",
+            ),
         }
     }
 }
@@ -458,9 +570,16 @@ pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
 pub(super) fn show_timeouts(global: &Global) -> Shown {
     let lvs = &global.lvs;
     let set = [("tcp", lvs.tcp), ("tcpfin", lvs.tcpfin), ("udp", lvs.udp)];
-    let words: Vec<String> =
-        set.iter().filter(|(_, secs)| *secs != 0).map(|(name, secs)| format!("{name} {secs}")).collect();
-    if words.is_empty() { Shown::Nothing } else { Shown::One(words.join(" ")) }
+    let words: Vec<String> = set
+        .iter()
+        .filter(|(_, secs)| *secs != 0)
+        .map(|(name, secs)| format!("{name} {secs}"))
+        .collect();
+    if words.is_empty() {
+        Shown::Nothing
+    } else {
+        Shown::One(words.join(" "))
+    }
 }
 
 /// `lvs_flush_on_stop [VS]`

@@ -12,7 +12,9 @@ use crate::proto::vrrp::{Start, Version};
 
 /// `state`
 pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "MASTER|BACKUP") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "MASTER|BACKUP");
+    };
     let state = match word.text {
         "MASTER" => Start::Master,
         "BACKUP" => Start::Backup,
@@ -23,7 +25,11 @@ pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
         }
     };
     if draft.state == Some(Start::Master) && state == Start::Backup {
-        return line.error(word, "state already MASTER - ignoring BACKUP", "one state line is enough");
+        return line.error(
+            word,
+            "state already MASTER - ignoring BACKUP",
+            "one state line is enough",
+        );
     }
     draft.state = Some(state);
 }
@@ -35,15 +41,24 @@ pub(super) fn interface(draft: &mut Draft, name: Named) {
 
 /// `version`
 pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "2|3") };
-    let Some(number) = line.number("version", word, 2..=3) else { return };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "2|3");
+    };
+    let Some(number) = line.number("version", word, 2..=3) else {
+        return;
+    };
     let version = if number == 3 { Version::V3 } else { Version::V2 };
-    let deduced = if draft.family == Some(Family::V6) { Some(Version::V3) } else { draft.version };
+    let deduced = if draft.family == Some(Family::V6) {
+        Some(Version::V3)
+    } else {
+        draft.version
+    };
     match deduced {
         Some(before) if before != version => {
             let before = if before == Version::V3 { 3 } else { 2 };
-            let message =
-                format!("vrrp_version {number} conflicts with configured or deduced version {before}; ignoring.");
+            let message = format!(
+                "vrrp_version {number} conflicts with configured or deduced version {before}; ignoring."
+            );
             line.error(word, &message, "IPv6 needs version 3; one version line is enough");
         }
         _ => draft.version = Some(version),
@@ -53,13 +68,19 @@ pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
 /// `native_ipv6`
 pub(super) fn native_ipv6(draft: &mut Draft, line: &mut Line<'_>) {
     if !draft.claim(Family::V6) {
-        line.error(line.keyword, "Cannot specify native_ipv6 with IPv4 addresses", "remove it");
+        line.error(
+            line.keyword,
+            "Cannot specify native_ipv6 with IPv4 addresses",
+            "remove it",
+        );
     }
 }
 
 /// `mcast_src_ip`, `unicast_src_ip`
 pub(super) fn source(draft: &mut Draft, line: &mut Line<'_>, unicast: bool) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<ip>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<ip>");
+    };
     if unicast {
         draft.unicast.get_or_insert(line.keyword.at);
     }
@@ -76,7 +97,9 @@ pub(super) fn source(draft: &mut Draft, line: &mut Line<'_>, unicast: bool) {
 
 /// `mcast_dst_ip`
 pub(super) fn group(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<multicast ip>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<multicast ip>");
+    };
     let text = word.text;
     let Ok(addr) = text.parse::<IpAddr>() else {
         let message = format!("malformed mcast dest address {text}. Skipping...");
@@ -137,7 +160,9 @@ pub(super) fn notify_deleted(draft: &mut Draft, line: &mut Line<'_>) {
 
 /// `auth_type`
 pub(super) fn auth_type(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "PASS|AH") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "PASS|AH");
+    };
     draft.auth_type = match word.text {
         "PASS" => Some(AuthType::Pass),
         "AH" => {
@@ -153,10 +178,16 @@ pub(super) fn auth_type(draft: &mut Draft, line: &mut Line<'_>) {
 
 /// `auth_pass`
 pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(word) = line.arg(0) else { return line.missing(line.keyword, "<text>") };
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<text>");
+    };
     let mut text = word.text;
     if text.len() > 8 {
-        line.warn(word, "Truncating auth_pass to 8 characters", "version 2 carries eight bytes");
+        line.warn(
+            word,
+            "Truncating auth_pass to 8 characters",
+            "version 2 carries eight bytes",
+        );
         if text.is_char_boundary(8) {
             text = super::global_read::cut(text, 8);
         }

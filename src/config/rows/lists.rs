@@ -25,7 +25,12 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
             format!("instance and unicast peer address[{addr}] MUST be of the same family !!! Skipping...");
         return line.error(first, &message, "an instance speaks one family only");
     }
-    let mut peer = Peer { addr, min_ttl: 0, max_ttl: 255, at: At(first.at) };
+    let mut peer = Peer {
+        addr,
+        min_ttl: 0,
+        max_ttl: 255,
+        at: At(first.at),
+    };
     let mut words = line.args.clone().into_iter().skip(1);
     while let Some(option) = words.next() {
         let (field, checked) = match option.text {
@@ -38,7 +43,11 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
             }
         };
         let Some(word) = words.next() else {
-            line.warn(option, &format!("no value for {}", option.text), "write a number from 0 to 255");
+            line.warn(
+                option,
+                &format!("no value for {}", option.text),
+                "write a number from 0 to 255",
+            );
             break;
         };
         if let Some(number) = line.number(option.text, word, 0..=255) {
@@ -47,7 +56,10 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
         }
     }
     if peer.min_ttl > peer.max_ttl {
-        let message = format!("min_ttl {} is greater than max_ttl {}", peer.min_ttl, peer.max_ttl);
+        let message = format!(
+            "min_ttl {} is greater than max_ttl {}",
+            peer.min_ttl, peer.max_ttl
+        );
         line.warn(first, &message, "no advert of this peer can be accepted");
     }
     if draft.instance.peers.iter().any(|known| known.addr == addr) {
@@ -55,7 +67,10 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
         return line.error(first, &message, "name each peer once");
     }
     if draft.instance.peers.len() >= limit::UNICAST_PEERS {
-        let message = format!("more than {} unicast peers - ignoring {addr}", limit::UNICAST_PEERS);
+        let message = format!(
+            "more than {} unicast peers - ignoring {addr}",
+            limit::UNICAST_PEERS
+        );
         return line.error(first, &message, "use multicast for so many routers");
     }
     draft.instance.peers.push(peer);
@@ -101,7 +116,9 @@ pub(super) fn weight_number(line: &mut Line<'_>, word: Word<'_>) -> Option<i16> 
 
 /// What follows the name of a tracker: none if the entry cannot be used, else weight and sense.
 fn weight(line: &mut Line<'_>, noreverse: bool) -> Option<(Option<i16>, Option<bool>)> {
-    let Some(option) = line.arg(1) else { return Some((None, None)) };
+    let Some(option) = line.arg(1) else {
+        return Some((None, None));
+    };
     let remedy = "write weight, a number from -253 to 253 and maybe reverse; the line is not used";
     if option.text != "weight" {
         let message = format!("unknown track option '{}' - ignoring", option.text);
@@ -109,7 +126,11 @@ fn weight(line: &mut Line<'_>, noreverse: bool) -> Option<(Option<i16>, Option<b
         return None;
     }
     let Some(number) = line.arg(2) else {
-        line.error(option, &format!("weight of {} without a number - ignoring", line.keyword.text), remedy);
+        line.error(
+            option,
+            &format!("weight of {} without a number - ignoring", line.keyword.text),
+            remedy,
+        );
         return None;
     };
     let weight = weight_number(line, number);
@@ -128,15 +149,26 @@ fn weight(line: &mut Line<'_>, noreverse: bool) -> Option<(Option<i16>, Option<b
 
 /// `<if> [weight <-253..253> [reverse]]`
 pub(super) fn track_interface(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(interface) = line.interface(line.keyword) else { return };
+    let Some(interface) = line.interface(line.keyword) else {
+        return;
+    };
     let known = &draft.instance.track_interfaces;
-    if known.iter().any(|tracked| tracked.interface.name == interface.name) {
+    if known
+        .iter()
+        .any(|tracked| tracked.interface.name == interface.name)
+    {
         let message = format!("duplicate track_interface {} - ignoring", interface.name);
         return line.error(line.keyword, &message, "name each interface once");
     }
     if let Some((value, reverse)) = weight(line, false) {
-        let weight = Weight { value: value.unwrap_or(0), reverse: reverse.unwrap_or(false) };
-        draft.instance.track_interfaces.push(TrackedInterface { interface, weight });
+        let weight = Weight {
+            value: value.unwrap_or(0),
+            reverse: reverse.unwrap_or(false),
+        };
+        draft
+            .instance
+            .track_interfaces
+            .push(TrackedInterface { interface, weight });
     }
 }
 
@@ -146,7 +178,10 @@ pub(super) fn show_track_interfaces(instance: &Instance) -> Shown {
         return Shown::Nothing;
     }
     let line = |tracked: &TrackedInterface| match tracked.weight {
-        Weight { value: 0, reverse: false } => tracked.interface.name.to_string(),
+        Weight {
+            value: 0,
+            reverse: false,
+        } => tracked.interface.name.to_string(),
         weight => format!("{} weight {}", tracked.interface.name, weight_text(weight)),
     };
     Shown::Lines(instance.track_interfaces.iter().map(line).collect())
@@ -160,7 +195,12 @@ pub(super) fn track_script(draft: &mut Draft, line: &mut Line<'_>) {
         return line.error(name, &message, "name each script once");
     }
     if let Some((weight, reverse)) = weight(line, true) {
-        draft.track_scripts.push(NamedTracker { name: name.text.to_owned(), at: name.at, weight, reverse });
+        draft.track_scripts.push(NamedTracker {
+            name: name.text.to_owned(),
+            at: name.at,
+            weight,
+            reverse,
+        });
     }
 }
 
@@ -171,7 +211,11 @@ pub(crate) fn weight_text(weight: Weight) -> String {
 
 /// A weight, unless it is none.
 pub(super) fn show_weight(weight: Weight) -> Shown {
-    if weight == Weight::default() { Shown::Nothing } else { Shown::One(weight_text(weight)) }
+    if weight == Weight::default() {
+        Shown::Nothing
+    } else {
+        Shown::One(weight_text(weight))
+    }
 }
 
 /// `[all] <seconds>`, in any order.
@@ -193,7 +237,11 @@ pub(super) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, lea
         Some(interval) => *field = Some(ExtraGarp { all, interval }),
         None => {
             let message = format!("{name} specified without time - ignoring");
-            line.error(line.keyword, &message, "write the seconds between two announcements");
+            line.error(
+                line.keyword,
+                &message,
+                "write the seconds between two announcements",
+            );
         }
     }
 }
@@ -201,6 +249,10 @@ pub(super) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, lea
 /// Its printer.
 pub(super) fn show_extra_garp(extra: Option<ExtraGarp>) -> Shown {
     extra.map_or(Shown::Nothing, |extra| {
-        Shown::One(format!("{}{}", if extra.all { "all " } else { "" }, extra.interval.as_secs()))
+        Shown::One(format!(
+            "{}{}",
+            if extra.all { "all " } else { "" },
+            extra.interval.as_secs()
+        ))
     })
 }

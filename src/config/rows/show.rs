@@ -13,7 +13,11 @@ pub(super) const fn flag(on: bool) -> Shown {
 
 /// A switch that is off without its keyword.
 pub(super) fn switch(on: bool) -> Shown {
-    if on { Shown::One("on".to_owned()) } else { Shown::Nothing }
+    if on {
+        Shown::One("on".to_owned())
+    } else {
+        Shown::Nothing
+    }
 }
 
 /// A switch whose default comes from elsewhere.
@@ -33,7 +37,11 @@ pub(super) fn maybe(value: Option<impl Display>) -> Shown {
 
 /// Something that is printed unless it has its default.
 pub(super) fn unless<T: Display + PartialEq>(value: T, default: &T) -> Shown {
-    if value == *default { Shown::Nothing } else { plain(value) }
+    if value == *default {
+        Shown::Nothing
+    } else {
+        plain(value)
+    }
 }
 
 /// Text as one word; if there is none, nothing.
@@ -51,7 +59,11 @@ pub(super) fn text_or_flag(value: Option<&String>) -> Shown {
 
 /// A time unless it has its default.
 pub(super) fn time(value: Span, default: Span) -> Shown {
-    if value == default { Shown::Nothing } else { plain(Seconds(value)) }
+    if value == default {
+        Shown::Nothing
+    } else {
+        plain(Seconds(value))
+    }
 }
 
 /// An interface.
@@ -61,7 +73,9 @@ pub(super) fn interface(value: Option<&Named>) -> Shown {
 
 /// A command as it was written; a comment sign outside double quotes needs its backslash back.
 pub(super) fn command(value: Option<&ScriptCommand>) -> Shown {
-    let Some(command) = value else { return Shown::Nothing };
+    let Some(command) = value else {
+        return Shown::Nothing;
+    };
     let mut quoted = false;
     let mut out = String::new();
     for ch in command.written.as_str().chars() {
@@ -95,5 +109,9 @@ pub(super) fn identity(out: &mut String, value: Option<&Identity>) {
 pub(super) fn whose(value: Option<&Identity>) -> Shown {
     let mut out = String::new();
     identity(&mut out, value);
-    if out.is_empty() { Shown::Nothing } else { Shown::One(out.trim_start().to_owned()) }
+    if out.is_empty() {
+        Shown::Nothing
+    } else {
+        Shown::One(out.trim_start().to_owned())
+    }
 }

@@ -13,14 +13,22 @@ use core::fmt::Write;
 
 /// Reads the options in any order.
 pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
-    let mut vmac =
-        Vmac { name: None, mac: None, netlink_notify: false, group: None, at: At(line.keyword.at) };
+    let mut vmac = Vmac {
+        name: None,
+        mac: None,
+        netlink_notify: false,
+        group: None,
+        at: At(line.keyword.at),
+    };
     let mut words = line.args.clone().into_iter();
     while let Some(word) = words.next() {
         match word.text {
             "name" | "group" => {
                 let Some(argument) = words.next() else {
-                    line.missing(word, "[[name] <if>] [<MAC>] [netlink_notify_msg] [group <name|int>]");
+                    line.missing(
+                        word,
+                        "[[name] <if>] [<MAC>] [netlink_notify_msg] [group <name|int>]",
+                    );
                     break;
                 };
                 if word.text == "name" {
@@ -44,13 +52,23 @@ pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
 
 fn name(vmac: &mut Vmac, line: &mut Line<'_>, word: Word<'_>) {
     if vmac.name.is_some() {
-        return line.error(word, "VMAC interface name already specified", "one name is enough");
+        return line.error(
+            word,
+            "VMAC interface name already specified",
+            "one name is enough",
+        );
     }
     vmac.name = IfName::new(word.text);
     if vmac.name.is_none() {
-        let message =
-            format!("VMAC interface name '{}' too long or invalid characters - ignoring", word.text);
-        line.error(word, &message, "an interface name has 1 to 15 bytes, no blank and no '/'");
+        let message = format!(
+            "VMAC interface name '{}' too long or invalid characters - ignoring",
+            word.text
+        );
+        line.error(
+            word,
+            &message,
+            "an interface name has 1 to 15 bytes, no blank and no '/'",
+        );
     }
 }
 
@@ -58,13 +76,19 @@ fn name(vmac: &mut Vmac, line: &mut Line<'_>, word: Word<'_>) {
 fn hardware(vmac: &Vmac, line: &mut Line<'_>, word: Word<'_>) -> Option<(Mac, bool)> {
     let text = word.text;
     let mut refuse = |why: &str| {
-        line.error(word, &format!("VMAC address '{text}' {why} - ignoring"), "write 5 or 6 octets of a unicast address");
+        line.error(
+            word,
+            &format!("VMAC address '{text}' {why} - ignoring"),
+            "write 5 or 6 octets of a unicast address",
+        );
         None
     };
     if vmac.mac.is_some() {
         return refuse("already specified");
     }
-    let Some(mac) = value::mac(text, 0) else { return refuse("malformed") };
+    let Some(mac) = value::mac(text, 0) else {
+        return refuse("malformed");
+    };
     let [first, second, third, fourth, fifth, _] = mac.0;
     if first & 1 != 0 {
         return refuse("is a multicast address");
@@ -77,7 +101,9 @@ fn hardware(vmac: &Vmac, line: &mut Line<'_>, word: Word<'_>) -> Option<(Mac, bo
 
 /// Its printer.
 pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
-    let Some(vmac) = &instance.vmac else { return Shown::Nothing };
+    let Some(vmac) = &instance.vmac else {
+        return Shown::Nothing;
+    };
     let mut out = String::new();
     // Writing to a String cannot fail.
     if let Some(name) = &vmac.name {
@@ -93,5 +119,9 @@ pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
         let _ = write!(out, "group {}", Quoted(group));
     }
     let out = out.trim_end();
-    if out.is_empty() { Shown::Flag } else { Shown::One(out.to_owned()) }
+    if out.is_empty() {
+        Shown::Flag
+    } else {
+        Shown::One(out.to_owned())
+    }
 }
