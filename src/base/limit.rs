@@ -95,3 +95,19 @@ pub const CHANNEL_PACKET: usize = 1_280;
 /// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300
 /// lines: a syslogd that restarts or starts after the daemon misses nothing of a normal start.
 pub const LOG_BACKLOG: usize = 32_768;
+/// Octets that one configuration may hold in files, or grow to by parameters and sequences: 65,024 instances
+/// of 60 lines of 60 octets fit.
+pub const CONFIG_OCTETS: usize = 256 << 20;
+
+/// Blocks inside blocks. The language needs five; the rest is for blocks whose closing brace was forgotten.
+pub const CONFIG_NESTING: usize = 32;
+
+/// Parameters put into one line, and times its result is looked at again. 1,022 octets cannot use more than
+/// 510 parameters; values that are made of empty values could go on for ever.
+pub const CONFIG_SUBSTITUTIONS: usize = 1_024;
+
+/// Parameters inside the values of parameters.
+pub const PARAMETER_DEPTH: usize = 32;
+
+/// Alternatives that the braces of one include pattern may stand for.
+pub const INCLUDE_ALTERNATIVES: usize = 1_024;
