@@ -76,7 +76,7 @@ impl Vrrp {
         }
     }
 
-    fn commit_batch(&mut self) {
+    pub(super) fn commit_batch(&mut self) {
         let (instances, requests) = (&mut self.instances, &mut self.work.requests);
         let refused = &mut self.work.refused;
         self.kernel.commands.commit(|tag, result| {

@@ -98,7 +98,7 @@ impl Vrrp {
     }
 
     /// Puts an advert of this priority into the batch: one datagram to the group, or one to each peer.
-    fn queue_advert(&mut self, id: InstanceId, priority: u8) {
+    pub(super) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
         let Some(instance) = self.instances.get_mut(id.index()) else { return };
         instance.ip_id = instance.ip_id.wrapping_add(1).max(1);
         let peers = instance.peers.len().max(1);

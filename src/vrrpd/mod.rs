@@ -19,6 +19,7 @@ mod report;
 mod slots;
 mod state;
 mod status;
+mod tell;
 mod track;
 mod vmac;
 
