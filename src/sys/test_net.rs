@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::netlink::addr::Address;
 use super::netlink::command::Commands;
-use super::netlink::link::{Link, Which};
+use super::netlink::link::{Link, OperState, Which};
 use crate::base::id::IfIndex;
 use crate::base::name::IfName;
 
@@ -40,15 +40,22 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// A pair of connected links, both up.
+    /// A pair of connected links, both up and ready.
     pub(super) fn pair(&mut self, near: &str, far: &str) -> (IfIndex, IfIndex) {
         let names = [near, far].map(|name| IfName::new(name).unwrap());
         let [near_name, far_name] = &names;
         self.commands.create_pair(0, near_name, far_name).unwrap();
         self.commit();
-        let [near, far] = names.map(|name| self.link(name.as_str()).unwrap().index);
+        let [near, far] = names
+            .each_ref()
+            .map(|name| self.link(name.as_str()).unwrap().index);
         self.up(near, true);
         self.up(far, true);
+        // Until its carrier is noticed a link silently drops what it is to send.
+        let names = names.each_ref().map(IfName::as_str);
+        assert!(eventually(|| names.iter().all(|name| {
+            self.link(name).is_some_and(|link| link.state == OperState::Up)
+        })));
         (near, far)
     }
 

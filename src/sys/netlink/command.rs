@@ -24,6 +24,8 @@ pub struct Commands {
     pending: heapless::Vec<Pending, { limit::NETLINK_BATCH }>,
     /// The number of the first request of the batch; the others count on.
     first: u32,
+    /// The number of the next list; apart from the others, for a list may be asked for while a batch is collected.
+    next_list: u32,
     acks: Inbox,
     parts: Inbox,
 }
@@ -56,6 +58,7 @@ impl Commands {
             requests: Requests::new(limit::NETLINK_BATCH * limit::NETLINK_REQUEST_OCTETS),
             pending: heapless::Vec::new(),
             first: 1,
+            next_list: 1,
             acks: Inbox::new(limit::NETLINK_BATCH, limit::NETLINK_ACK_OCTETS),
             parts: Inbox::new(1, limit::NETLINK_DUMP_OCTETS),
         })
@@ -152,8 +155,8 @@ impl Commands {
     ) -> io::Result<bool> {
         let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
         self.read_leftovers();
-        let sequence = self.first;
-        self.first = self.first.wrapping_add(1);
+        let sequence = self.next_list;
+        self.next_list = self.next_list.wrapping_add(1);
         let mut request = Requests::new(limit::NETLINK_REQUEST_OCTETS);
         let flags = NlmF::REQUEST | NlmF::DUMP;
         request
@@ -269,3 +272,82 @@ fn explanation(flags: u16, request: &[u8]) -> Option<&str> {
 
 /// Parts of the longest dump: 100,000 parts of at least 4 KiB hold a million links.
 const DUMP_PARTS: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::addr::Prefix;
+    use crate::sys::netlink::addr::Address;
+    use crate::sys::test_net::in_namespace;
+
+    /// Needs root.
+    #[test]
+    fn a_lost_acknowledgement_is_told_and_the_next_batch_is_whole() {
+        in_namespace(|net| {
+            let (near, _) = net.pair("va", "vb");
+            let add_all = |commands: &mut Commands, first: u8| {
+                for host in 0..60 {
+                    let addr = [10, 9, first, host].into();
+                    let address = Address::new(near, Prefix { addr, len: 32 });
+                    commands.add_address(u32::from(host), &address).unwrap();
+                }
+                let mut results = Vec::new();
+                commands.commit(|tag, result| results.push((tag, result.map_err(|refusal| refusal.errno))));
+                results
+            };
+            net.commands.transport.set_receive_buffer(1).unwrap();
+            let mut results = add_all(&mut net.commands, 0);
+            let lost = results
+                .iter()
+                .filter(|(_, result)| *result == Err(Errno::ENOBUFS));
+            assert!((1..60).contains(&lost.count()), "{results:?}");
+            results.sort_by_key(|(tag, _)| *tag);
+            let tags: Vec<u32> = results.iter().map(|(tag, _)| *tag).collect();
+            assert_eq!(tags, (0..60).collect::<Vec<_>>());
+            let v4 = |address: &Address| address.prefix.addr.is_ipv4();
+            assert_eq!(net.addresses().into_iter().filter(v4).count(), 60);
+
+            net.commands.transport.set_receive_buffer(1 << 20).unwrap();
+            let results = add_all(&mut net.commands, 1);
+            assert!(results.iter().all(|(_, result)| *result == Ok(())), "{results:?}");
+            assert_eq!(results.len(), 60);
+        });
+    }
+
+    /// Needs root.
+    #[test]
+    fn a_list_in_between_leaves_the_batch_alone() {
+        in_namespace(|net| {
+            net.commands
+                .delete_link(
+                    7,
+                    crate::sys::netlink::link::Which::Index(crate::base::id::IfIndex(9_999)),
+                )
+                .unwrap();
+            assert_eq!(net.links().len(), 1);
+            let mut results = Vec::new();
+            net.commands
+                .commit(|tag, result| results.push((tag, result.map_err(|refusal| refusal.errno))));
+            assert_eq!(results, [(7, Err(Errno::ENODEV))]);
+        });
+    }
+
+    #[test]
+    fn any_answer_is_read_without_trust() {
+        let mut seed = 1_u32;
+        let mut answers = 0;
+        for _ in 0..20_000 {
+            let mut octets: Vec<u8> = (0..64)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (seed >> 26) as u8
+                })
+                .collect();
+            if let Some(kind) = octets.get_mut(..6) {
+                kind.copy_from_slice(&[64, 0, 0, 0, 2, 0]);
+            }
+            answers += usize::from(Message::clipped(&octets).and_then(answer).is_some());
+        }
+        assert_eq!(answers, 20_000);
+    }
+}

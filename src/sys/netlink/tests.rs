@@ -6,10 +6,13 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 
 use super::addr::{Address, AddressFlags, FOREVER, Label};
+use super::command::Commands;
 use super::link::{AddrGenMode, ETHERNET, Link, OperState, Which};
 use super::monitor::{Drained, Event, Monitor, Topic};
 use crate::base::addr::Prefix;
@@ -329,7 +332,7 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
 fn lost_events_are_told_and_listing_everything_shows_the_truth() {
     in_namespace(|net| {
         let (near, _) = net.pair("va", "vb");
-        let mut monitor = Monitor::open(&EVERYTHING, Some(1)).unwrap();
+        let mut monitor = Monitor::open(&[Topic::Ipv4Addresses], Some(1)).unwrap();
         for host in 1..=60 {
             let address = address(near, &format!("10.9.0.{host}"), 32);
             net.commands.add_address(host, &address).unwrap();
@@ -400,5 +403,65 @@ fn a_list_longer_than_one_part_is_complete() {
             .into_iter()
             .filter(|link| link.kind.as_str() == "macvlan");
         assert_eq!(macvlans.count(), 120);
+    });
+}
+
+/// A list is whole or says that it could not be: changes by someone else run into it all the time. The kernel
+/// resumes a list of addresses by position, so that one before it that comes or goes repeats or hides another.
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the someone else is a thread in the same namespace"
+)]
+fn a_list_that_changes_ran_into_is_not_trusted() {
+    in_namespace(|net| {
+        let (near, _) = net.pair("va", "vb");
+        for number in 0..1_500_u16 {
+            let [high, low] = number.to_be_bytes();
+            let lasting = address(near, &format!("10.1.{high}.{low}"), 32);
+            net.commands.add_address(0, &lasting).unwrap();
+            if net.commands.room() == 0 {
+                net.commit();
+            }
+        }
+        net.commit();
+        // A narrower scope stands before the wider ones.
+        let mut fleeting = address(near, "10.2.0.1", 32);
+        fleeting.scope = 253;
+        let over = AtomicBool::new(false);
+        let lists: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut commands = Commands::open().unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    commands.add_address(0, &fleeting).unwrap();
+                    commands.delete_address(0, &fleeting).unwrap();
+                    commands.commit(|_, result| assert_eq!(result, Ok(())));
+                }
+            });
+            let list = |_| {
+                let mut addresses = Vec::new();
+                net.commands.addresses(&mut addresses).map(|()| addresses)
+            };
+            let lists = (0..200).map(list).collect();
+            over.store(true, Ordering::Relaxed);
+            lists
+        });
+        for list in lists {
+            match list {
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ResourceBusy),
+                Ok(addresses) => {
+                    let lasting = addresses.into_iter().filter(|address| address.scope == 0);
+                    let mut lasting: Vec<_> = lasting
+                        .map(|address| address.prefix)
+                        .filter(|prefix| prefix.addr.is_ipv4())
+                        .collect();
+                    assert_eq!(lasting.len(), 1_500);
+                    lasting.sort_unstable();
+                    lasting.dedup();
+                    assert_eq!(lasting.len(), 1_500, "an address twice");
+                }
+            }
+        }
+        assert!(net.addresses().len() >= 1_500, "undisturbed it comes at once");
     });
 }

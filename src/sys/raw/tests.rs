@@ -13,7 +13,7 @@ use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
 use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::name::IfName;
-use crate::sys::filter::{Filter, OctetSet};
+use crate::sys::filter::Filter;
 use crate::sys::netlink::addr::{Address, AddressFlags};
 use crate::sys::outbox::Refused;
 use crate::sys::sysctl::Setting;
@@ -224,6 +224,15 @@ fn the_kernel_keeps_the_chosen_ids_of_both_families() {
             send_all();
             let all: Vec<u8> = (0..=255).collect();
             assert_eq!(second_octets(&receiver, &mut into), all, "{family}");
+            if family == Family::V6 {
+                // Behind a header of hop-by-hop options (six octets of padding) the offset still counts from the payload.
+                let fd = std::os::fd::AsRawFd::as_raw_fd(&sender);
+                let options: [u8; 8] = [0, 0, 1, 4, 0, 0, 0, 0];
+                crate::sys::socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_HOPOPTS, &options).unwrap();
+                receiver.set_filter(&ids(&[9])).unwrap();
+                send_all();
+                assert_eq!(second_octets(&receiver, &mut into), [9]);
+            }
             receiver.leave(group, far).unwrap();
             receiver.set_filter(&ids(&[8])).unwrap();
             send_all();
@@ -394,6 +403,5 @@ fn a_send_socket_receives_nothing() {
             nix::sys::socket::recv(fd, &mut octet, nix::sys::socket::MsgFlags::empty()),
             Err(Errno::EAGAIN)
         );
-        assert!(OctetSet::EMPTY.is_empty());
     });
 }
