@@ -81,7 +81,10 @@ impl Resolver {
             argv.extend([shell.clone(), c"-c".to_owned(), text(&command.raw)?]);
             shell
         } else {
-            let first = command.argv.first().ok_or_else(|| Unusable::Missing(command.raw.clone()))?;
+            let first = command
+                .argv
+                .first()
+                .ok_or_else(|| Unusable::Missing(command.raw.clone()))?;
             let file = self.find(first)?;
             argv.push(file.clone());
             argv.extend(command.argv.iter().skip(1).cloned());
@@ -95,12 +98,20 @@ impl Resolver {
         {
             return Err(Unusable::Insecure(why));
         }
-        let octets = argv.iter().map(|word| word.as_bytes_with_nul().len()).sum::<usize>();
+        let octets = argv
+            .iter()
+            .map(|word| word.as_bytes_with_nul().len())
+            .sum::<usize>();
         let mut words = Words::with_capacity(argv.len() + 4, octets + name.len() + APPENDED);
         for word in &argv {
             words.push(word.to_bytes()).map_err(|Refused| Unusable::TooLong)?;
         }
-        Ok(Command { words, fixed: argv.len(), identity, insecure: insecure.filter(|_| as_root) })
+        Ok(Command {
+            words,
+            fixed: argv.len(),
+            identity,
+            insecure: insecure.filter(|_| as_root),
+        })
     }
 
     /// A shell that knows what the line uses: `[[` is no part of POSIX, bash and busybox have it.
@@ -122,14 +133,23 @@ impl Resolver {
         } else {
             self.path.iter().map(|folder| folder.join(&as_path)).collect()
         };
-        let found = candidates.into_iter().find(|file| path::executable(file)).ok_or_else(missing)?;
+        let found = candidates
+            .into_iter()
+            .find(|file| path::executable(file))
+            .ok_or_else(missing)?;
         CString::new(found.into_os_string().as_bytes()).map_err(|_| missing())
     }
 
     fn identity(&self, command: &ScriptCommand) -> Result<Option<Identity>, Unusable> {
         let Some(named) = command.identity.as_ref().or(self.user.as_ref()) else {
-            let Ok(Some(account)) = user::user(DEFAULT_USER) else { return Ok(None) };
-            return Ok(Some(Identity { uid: account.uid, gid: account.gid, groups: vec![account.gid] }));
+            let Ok(Some(account)) = user::user(DEFAULT_USER) else {
+                return Ok(None);
+            };
+            return Ok(Some(Identity {
+                uid: account.uid,
+                gid: account.gid,
+                groups: vec![account.gid],
+            }));
         };
         let unknown = || Unusable::User(named.user.clone());
         let account = match named.user.parse::<u32>() {
@@ -140,9 +160,10 @@ impl Resolver {
             None => account.gid,
             Some(group) => match group.parse() {
                 Ok(gid) => gid,
-                Err(_) => {
-                    user::group(group).ok().flatten().ok_or_else(|| Unusable::Group(group.clone()))?
-                }
+                Err(_) => user::group(group)
+                    .ok()
+                    .flatten()
+                    .ok_or_else(|| Unusable::Group(group.clone()))?,
             },
         };
         let groups = if named.supplementary || self.supplementary {
@@ -150,7 +171,11 @@ impl Resolver {
         } else {
             vec![gid]
         };
-        Ok(Some(Identity { uid: account.uid, gid, groups }))
+        Ok(Some(Identity {
+            uid: account.uid,
+            gid,
+            groups,
+        }))
     }
 }
 

@@ -22,34 +22,63 @@ impl Vrrp {
     }
 
     fn request(&mut self, id: InstanceId, add: bool) {
-        let Some(count) = self.instance(id).map(|instance| instance.addresses.len()) else { return };
+        let Some(count) = self.instance(id).map(|instance| instance.addresses.len()) else {
+            return;
+        };
         for position in 0..count {
             self.request_one(id, position, add);
         }
     }
 
     fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
-        let Some(moved) = self.instances.get_mut(id.index()).and_then(|i| i.addresses.get_mut(position))
+        let Some(moved) = self
+            .instances
+            .get_mut(id.index())
+            .and_then(|i| i.addresses.get_mut(position))
         else {
             return;
         };
-        let wanted = if add { moved.held == Held::No } else { moved.held == Held::Ours };
+        let wanted = if add {
+            moved.held == Held::No
+        } else {
+            moved.held == Held::Ours
+        };
         if !add {
             moved.held = Held::No;
         }
-        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index).filter(|_| wanted) else {
+        let Some(index) = moved
+            .link
+            .and_then(|link| self.links.link(link)?.index)
+            .filter(|_| wanted)
+        else {
             return;
         };
         moved.address.interface = index;
         let address = moved.address.clone();
-        self.put_request(AddressRequest { instance: id, position: position_of(position), add }, &address);
+        self.put_request(
+            AddressRequest {
+                instance: id,
+                position: position_of(position),
+                add,
+            },
+            &address,
+        );
     }
 
     /// Asks the kernel to delete an address that no instance has any more.
     pub(super) fn delete_address(&mut self, moved: &Moved) {
-        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else { return };
-        let address = Address { interface: index, ..moved.address.clone() };
-        let nobody = AddressRequest { instance: InstanceId(u32::MAX), position: 0, add: false };
+        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else {
+            return;
+        };
+        let address = Address {
+            interface: index,
+            ..moved.address.clone()
+        };
+        let nobody = AddressRequest {
+            instance: InstanceId(u32::MAX),
+            position: 0,
+            add: false,
+        };
         self.put_request(nobody, &address);
     }
 
@@ -80,10 +109,16 @@ impl Vrrp {
         let (instances, requests) = (&mut self.instances, &mut self.work.requests);
         let refused = &mut self.work.refused;
         self.kernel.commands.commit(|tag, result| {
-            let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else { return };
-            let Some(instance) = instances.get_mut(request.instance.index()) else { return };
+            let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
+                return;
+            };
+            let Some(instance) = instances.get_mut(request.instance.index()) else {
+                return;
+            };
             let owner = instance.router.params().priority == OWNER;
-            let Some(moved) = instance.addresses.get_mut(usize::from(request.position)) else { return };
+            let Some(moved) = instance.addresses.get_mut(usize::from(request.position)) else {
+                return;
+            };
             match (request.add, result) {
                 (true, Ok(())) => moved.held = Held::Ours,
                 // An address owner's own address stays when it steps down; anything else is a left-over.
@@ -94,9 +129,7 @@ impl Vrrp {
                     *refused = true;
                     super::report::address_refused(&instance.config.name, &moved.address, &refusal);
                 }
-                (false, Err(refusal))
-                    if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) =>
-                {
+                (false, Err(refusal)) if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
                     super::report::address_stuck(&instance.config.name, &moved.address, &refusal);
                 }
                 (false, _) => {}
@@ -107,7 +140,9 @@ impl Vrrp {
 
     /// The kernel tells of an address.
     pub(super) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
-        let Some(link) = self.links.numbered(address.interface) else { return };
+        let Some(link) = self.links.numbered(address.interface) else {
+            return;
+        };
         let ip = address.prefix.addr;
         if self.owners.contains_key(&(link, ip)) && self.moved_by_us(link, ip) {
             return;
@@ -120,7 +155,9 @@ impl Vrrp {
 
     /// The kernel tells that an address is gone.
     pub(super) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
-        let Some(link) = self.links.numbered(address.interface) else { return };
+        let Some(link) = self.links.numbered(address.interface) else {
+            return;
+        };
         let ip = address.prefix.addr;
         if let Some((id, position)) = self.owners.get(&(link, ip)).copied() {
             self.taken_away(turn, id, position);
@@ -134,9 +171,13 @@ impl Vrrp {
     /// Somebody deleted an address that a MASTER holds.
     pub(super) fn taken_away(&mut self, turn: &mut Turn<'_>, id: InstanceId, position: u16) {
         let now = turn.now();
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
         let master = instance.router.state() == State::Master;
-        let Some(moved) = instance.addresses.get_mut(usize::from(position)) else { return };
+        let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
+            return;
+        };
         if moved.held == Held::No || !master {
             return;
         }
@@ -144,7 +185,10 @@ impl Vrrp {
         if moved.no_track {
             return;
         }
-        let up = moved.link.and_then(|link| self.links.link(link)).is_some_and(|link| link.up);
+        let up = moved
+            .link
+            .and_then(|link| self.links.link(link))
+            .is_some_and(|link| link.up);
         if !up {
             // It went with its interface; the interface's return brings it back.
             return;

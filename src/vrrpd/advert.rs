@@ -29,10 +29,22 @@ pub fn emit(
         } else {
             instance.config.unicast_ttl.unwrap_or(vrrp::HOP_LIMIT)
         };
-        let header = ipv4::Header { source: from, destination: to, ttl, protocol: vrrp::PROTOCOL };
+        let header = ipv4::Header {
+            source: from,
+            destination: to,
+            ttl,
+            protocol: vrrp::PROTOCOL,
+        };
         ipv4::emit(out, header, instance.ip_id, len)?;
     }
-    vrrp::emit(out, params.vrid, priority, instance.advertised.iter(), body, cover)
+    vrrp::emit(
+        out,
+        params.vrid,
+        priority,
+        instance.advertised.iter(),
+        body,
+        cover,
+    )
 }
 
 fn cover(params: &Params, source: IpAddr, destination: IpAddr) -> Cover {
@@ -51,7 +63,11 @@ fn body(params: &Params) -> Body {
                 Auth::Pass(password) => (vrrp::AUTH_PASS, password),
             };
             let seconds = u8::try_from(params.advert_interval.as_secs()).unwrap_or(u8::MAX);
-            Body::V2 { auth_type, seconds, auth_data }
+            Body::V2 {
+                auth_type,
+                seconds,
+                auth_data,
+            }
         }
         Version::V3 => {
             let centis = u16::try_from(params.advert_interval.as_centis()).unwrap_or(vrrp::MAX_CENTIS);

@@ -17,9 +17,15 @@ impl Vrrp {
         let now = turn.now();
         let mut budget = limit::ANNOUNCEMENTS_PER_TURN;
         while budget > 0 {
-            let Some(instance) = self.instances.get_mut(id.index()) else { return };
-            let Some(position) = instance.router.announcement_due(now) else { break };
-            let Some(moved) = instance.addresses.get(usize::from(position)) else { break };
+            let Some(instance) = self.instances.get_mut(id.index()) else {
+                return;
+            };
+            let Some(position) = instance.router.announcement_due(now) else {
+                break;
+            };
+            let Some(moved) = instance.addresses.get(usize::from(position)) else {
+                break;
+            };
             let addr = moved.address.prefix.addr;
             let link = moved.link;
             let spacing = match addr {
@@ -37,14 +43,19 @@ impl Vrrp {
             }
             instance.router.announced();
             budget -= 1;
-            let Some(link) = link.and_then(|link| self.links.link(link)) else { continue };
+            let Some(link) = link.and_then(|link| self.links.link(link)) else {
+                continue;
+            };
             if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
                 super::report::announcing(&instance.config.name, &link.name, addr);
                 self.queue_frame(id, index, mac, addr);
             }
         }
         if let Some(instance) = self.instance(id) {
-            turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
+            turn.set_deadline(
+                self.layout.number(Slot::Announce(id)),
+                instance.router.announce_at(),
+            );
         }
     }
 
@@ -53,9 +64,10 @@ impl Vrrp {
         let mut writer = Writer::new(&mut frame);
         let (written, ether_type) = match addr {
             IpAddr::V4(v4) => (arp::emit_gratuitous(&mut writer, mac, v4), ethernet::TYPE_ARP),
-            IpAddr::V6(v6) => {
-                (ndisc::emit_unsolicited(&mut writer, mac, v6, self.kernel.forwards_v6), ethernet::TYPE_IPV6)
-            }
+            IpAddr::V6(v6) => (
+                ndisc::emit_unsolicited(&mut writer, mac, v6, self.kernel.forwards_v6),
+                ethernet::TYPE_IPV6,
+            ),
         };
         if written.is_err() {
             return;
@@ -63,7 +75,10 @@ impl Vrrp {
         if self.batches.frames.room() == 0 {
             self.flush_announcements();
         }
-        let _ = self.batches.frames.push(id.0, index, ether_type, writer.written());
+        let _ = self
+            .batches
+            .frames
+            .push(id.0, index, ether_type, writer.written());
     }
 
     /// Hands the gathered frames to the kernel. One that an interface refuses is repeated by the next round.

@@ -11,11 +11,13 @@ use super::vmac;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::time::Instant;
-use crate::config::model::{self, Lifetime, Model, Notify, VirtualAddress};
+use crate::config::model::instance::Notify;
+use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
 use crate::proto::track;
 use crate::proto::vrrp::{Peer, Router};
+use crate::sys::clock;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
 
 /// IFAPROT_ and RTPROT_ number of keepalived: who put an address there.
@@ -31,7 +33,12 @@ pub struct Broken {
 }
 
 /// Makes the track scripts. One that cannot run is told and has no command.
-pub(super) fn scripts(model: &Model, now: Instant, resolver: &Resolver, broken: &mut Vec<Broken>) -> Vec<TrackScript> {
+pub(super) fn scripts(
+    model: &Model,
+    now: Instant,
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Vec<TrackScript> {
     model
         .scripts
         .iter()
@@ -41,7 +48,10 @@ pub(super) fn scripts(model: &Model, now: Instant, resolver: &Resolver, broken: 
                 .inspect_err(|why| {
                     let why = unusable(why);
                     let text = format!("Disabling track script {} {why}", script.name);
-                    broken.push(Broken { at: script.command.at, text });
+                    broken.push(Broken {
+                        at: script.command.at,
+                        text,
+                    });
                 })
                 .ok();
             TrackScript {
@@ -75,13 +85,17 @@ fn instance(
     broken: &mut Vec<Broken>,
 ) -> Instance {
     let base = config.interface.as_ref().map(|named| links.named(&named.name));
-    let own = vmac::name(&config.model().global, &config).map(|name| links.named(&name)).or(base);
+    let own = vmac::name(&config.model().global, &config)
+        .map(|name| links.named(&name))
+        .or(base);
     let transmit = if config.vmac_xmit_base { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded);
     let addresses: Vec<Moved> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: &crate::base::id::ScriptId| {
-        scripts.get(id.index()).is_some_and(|script| script.command.is_some())
+        scripts
+            .get(id.index())
+            .is_some_and(|script| script.command.is_some())
     };
     Instance {
         router: Router::new(config.params.clone(), announced),
@@ -94,7 +108,11 @@ fn instance(
         peers: config
             .peers
             .iter()
-            .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
+            .map(|peer| Peer {
+                addr: peer.addr,
+                min_ttl: peer.min_ttl,
+                max_ttl: peer.max_ttl,
+            })
             .collect(),
         tracked_links: config
             .track_interfaces
@@ -114,7 +132,7 @@ fn instance(
         send_failure_told: false,
         notifier: notifier(&config, resolver, broken),
         since: Instant::START,
-        since_wall: 0,
+        since_wall: clock::wall(),
         advert_changed: false,
         pending: super::live::Pending::default(),
         config,
@@ -139,7 +157,10 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
     let address = Address {
         peer: line.peer,
         broadcast: line.broadcast,
-        label: line.label.as_deref().and_then(|label| Label::try_from(label).ok()),
+        label: line
+            .label
+            .as_deref()
+            .and_then(|label| Label::try_from(label).ok()),
         scope: line.scope,
         flags,
         preferred: match line.preferred_lifetime() {
@@ -149,7 +170,12 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
     };
-    Moved { address, link, no_track: line.no_track, held: super::live::Held::No }
+    Moved {
+        address,
+        link,
+        no_track: line.no_track,
+        held: super::live::Held::No,
+    }
 }
 
 fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {
@@ -197,7 +223,15 @@ pub(super) fn same_router(before: &Instance, after: &Instance) -> bool {
         let unicast = !instance.peers.is_empty();
         let source: Option<IpAddr> = instance.config.source.filter(|_| unicast);
         let params = instance.router.params();
-        (params.vrid, params.family, instance.base, instance.own, instance.transmit, unicast, source)
+        (
+            params.vrid,
+            params.family,
+            instance.base,
+            instance.own,
+            instance.transmit,
+            unicast,
+            source,
+        )
     };
     key(before) == key(after) && before.config.group == after.config.group
 }

@@ -11,8 +11,9 @@ use crate::base::addr::{Family, IpAddr};
 use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
 use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Input};
-use crate::sys::raw::Message;
+use crate::sys::raw::send::{Message, SendBatch};
 use crate::wire::vrrp;
 
 impl Vrrp {
@@ -28,7 +29,9 @@ impl Vrrp {
 
     /// What is pending of an instance must be done before its machine decides again.
     pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        if self.instance(id).is_some_and(|instance| instance.pending.any()) {
+        let events = &self.work.events;
+        let crowded = events.capacity() - events.len() < LONGEST;
+        if crowded || self.instance(id).is_some_and(|instance| instance.pending.any()) {
             self.settle(turn);
         }
     }
@@ -72,7 +75,10 @@ impl Vrrp {
         }
         self.commit_addresses(turn);
         for id in &touched {
-            if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove) {
+            if self
+                .instance(*id)
+                .is_some_and(|instance| instance.pending.announce || instance.pending.remove)
+            {
                 self.announce(turn, *id);
             }
         }
@@ -89,7 +95,9 @@ impl Vrrp {
     }
 
     pub(super) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut super::live::Pending)) {
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
         let first = !instance.pending.any();
         set(&mut instance.pending);
         if first {
@@ -99,7 +107,9 @@ impl Vrrp {
 
     /// Puts an advert of this priority into the batch: one datagram to the group, or one to each peer.
     pub(super) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
         instance.ip_id = instance.ip_id.wrapping_add(1).max(1);
         let peers = instance.peers.len().max(1);
         for position in 0..peers {
@@ -108,14 +118,22 @@ impl Vrrp {
     }
 
     fn queue_datagram(&mut self, id: InstanceId, priority: u8, position: usize) {
-        let Some(instance) = self.instances.get(id.index()) else { return };
-        let destination = instance.peers.get(position).map_or(instance.config.group, |peer| peer.addr);
+        let Some(instance) = self.instances.get(id.index()) else {
+            return;
+        };
+        let destination = instance
+            .peers
+            .get(position)
+            .map_or(instance.config.group, |peer| peer.addr);
         let mut writer = Writer::new(&mut self.batches.scratch[..]);
         if advert::emit(&mut writer, instance, priority, destination).is_err() {
             // No source address: the instance is on its way to FAULT.
             return;
         }
-        let index = instance.transmit.and_then(|link| self.links.link(link)?.index).unwrap_or(IfIndex(0));
+        let index = instance
+            .transmit
+            .and_then(|link| self.links.link(link)?.index)
+            .unwrap_or(IfIndex(0));
         let message = Message {
             tag: id.0,
             octets: writer.written(),
@@ -136,7 +154,10 @@ impl Vrrp {
             return;
         }
         let len = message.octets.len();
-        let mut again = Message { octets: &[], ..message };
+        let mut again = Message {
+            octets: &[],
+            ..message
+        };
         self.flush_adverts();
         again.octets = self.batches.scratch.get(..len).unwrap_or_default();
         let batch = match Family::of(&destination) {
@@ -149,9 +170,10 @@ impl Vrrp {
 
     /// Hands the gathered adverts to the kernel.
     pub(super) fn flush_adverts(&mut self) {
-        for (family, batch) in
-            [(Family::V4, &mut self.batches.send_v4), (Family::V6, &mut self.batches.send_v6)]
-        {
+        for (family, batch) in [
+            (Family::V4, &mut self.batches.send_v4),
+            (Family::V6, &mut self.batches.send_v6),
+        ] {
             if batch.is_empty() {
                 continue;
             }
@@ -165,7 +187,7 @@ impl Vrrp {
                 Ok(socket) => {
                     socket.send(batch, &mut failed);
                 }
-                Err(_) => *batch = crate::sys::raw::SendBatch::new(),
+                Err(_) => *batch = SendBatch::new(),
             }
         }
     }

@@ -97,7 +97,10 @@ impl Links {
     /// The id of the interface of this name, if it is entered.
     #[must_use]
     pub fn find(&self, name: &IfName) -> Option<LinkId> {
-        self.links.iter().position(|link| link.name == *name).map(LinkId::at)
+        self.links
+            .iter()
+            .position(|link| link.name == *name)
+            .map(LinkId::at)
     }
 
     /// The interface of this number, if it is entered.
@@ -119,7 +122,10 @@ impl Links {
 
     /// All interfaces with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        self.links.iter().enumerate().map(|(i, link)| (LinkId::at(i), link))
+        self.links
+            .iter()
+            .enumerate()
+            .map(|(i, link)| (LinkId::at(i), link))
     }
 
     /// Takes what the kernel says of an interface; the named interfaces that this changed. A rename changes two.
@@ -147,10 +153,14 @@ impl Links {
     pub fn replace(&mut self, kernel: &[KernelLink], mut changed: impl FnMut(LinkId, Change)) {
         for position in 0..self.links.len() {
             let id = LinkId::at(position);
-            let Some(link) = self.links.get_mut(position) else { continue };
+            let Some(link) = self.links.get_mut(position) else {
+                continue;
+            };
             link.addresses.clear();
             if let Some(index) = link.index
-                && !kernel.iter().any(|there| there.index == index && there.name == link.name)
+                && !kernel
+                    .iter()
+                    .any(|there| there.index == index && there.name == link.name)
             {
                 link.gone();
                 self.by_index.remove(&index);
@@ -177,14 +187,18 @@ impl Links {
 
     /// Removes an address; whether it was there.
     pub fn address_gone(&mut self, id: LinkId, addr: IpAddr) -> bool {
-        let Some(link) = self.link_mut(id) else { return false };
+        let Some(link) = self.link_mut(id) else {
+            return false;
+        };
         let before = link.addresses.len();
         link.addresses.retain(|there| *there != addr);
         link.addresses.len() != before
     }
 
     fn enter(&mut self, id: LinkId, kernel: &KernelLink) -> Change {
-        let Some(link) = self.links.get_mut(id.index()) else { return Change::None };
+        let Some(link) = self.links.get_mut(id.index()) else {
+            return Change::None;
+        };
         let up = is_up(kernel);
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
@@ -215,5 +229,8 @@ fn is_up(kernel: &KernelLink) -> bool {
     kernel.flags.up()
         && kernel.flags.running()
         && kernel.carrier != Some(false)
-        && matches!(kernel.state, OperState::Up | OperState::Unknown | OperState::Dormant)
+        && matches!(
+            kernel.state,
+            OperState::Up | OperState::Unknown | OperState::Dormant
+        )
 }

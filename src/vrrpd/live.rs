@@ -13,6 +13,7 @@ use crate::config::model::{self, Model};
 use crate::notify::Notifier;
 use crate::proto::track::Weight;
 use crate::proto::vrrp::{Peer, Router, State};
+use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
 
 /// An instance's part of the model in force.
@@ -25,7 +26,10 @@ pub struct Config {
 impl Config {
     /// The instance at `position`, which must be one of the model's.
     pub fn new(model: &Arc<Model>, position: usize) -> Self {
-        Self { model: Arc::clone(model), position }
+        Self {
+            model: Arc::clone(model),
+            position,
+        }
     }
 
     /// The whole model.
@@ -80,8 +84,8 @@ pub struct Instance {
     pub notifier: Option<Box<Notifier>>,
     /// When the state was entered.
     pub since: Instant,
-    /// The wall clock of that, in microseconds since 1970.
-    pub since_wall: u64,
+    /// The wall clock of that.
+    pub since_wall: Wall,
     /// After a reload: its adverts carry other addresses than before.
     pub advert_changed: bool,
     /// Effects of the turn under way are still to be carried out.
@@ -144,7 +148,10 @@ impl Instance {
     /// Finds the source of adverts again; whether it changed.
     pub fn refresh_local(&mut self, links: &Links) -> bool {
         let family = self.router.params().family;
-        let found = self.config.source.or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
+        let found = self
+            .config
+            .source
+            .or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
         core::mem::replace(&mut self.local, found) != found
     }
 
@@ -152,7 +159,10 @@ impl Instance {
     #[must_use]
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
-            && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
+            && self
+                .addresses
+                .iter()
+                .any(|moved| moved.held == Held::No && !moved.no_track)
     }
 
     /// The family of its adverts.

@@ -11,7 +11,8 @@ use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::sys::filter::{Filter, OctetSet};
-use crate::sys::raw::{ReceiveOptions, ReceiveSocket, SendOptions, SendSocket};
+use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
+use crate::sys::raw::send::{SendOptions, SendSocket};
 use crate::wire::{ipv4, vrrp};
 
 /// What a receiver listens to.
@@ -86,7 +87,10 @@ impl Pool {
         buffer: Option<u32>,
     ) -> io::Result<SocketId> {
         let index = device.map_or(IfIndex(0), |(_, index)| index);
-        if let Some((id, _)) = self.iter().find(|(_, there)| there.key == key && there.index == index) {
+        if let Some((id, _)) = self
+            .iter()
+            .find(|(_, there)| there.key == key && there.index == index)
+        {
             return Ok(id);
         }
         let socket = ReceiveSocket::open(&ReceiveOptions {
@@ -99,12 +103,26 @@ impl Pool {
         if let Some(group) = key.group {
             socket.join(group, index)?;
         }
-        let position = self.receivers.iter().position(Option::is_none).unwrap_or(self.receivers.len());
+        let position = self
+            .receivers
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.receivers.len());
         let id = SocketId::at(position);
-        let own = Own { kind: kind::SOCKET, index: id.0 };
+        let own = Own {
+            kind: kind::SOCKET,
+            index: id.0,
+        };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let receiver = Some(Receiver { key, index, buffer, socket, registration, owners });
+        let receiver = Some(Receiver {
+            key,
+            index,
+            buffer,
+            socket,
+            registration,
+            owners,
+        });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -126,7 +144,9 @@ impl Pool {
         }
         for place in &mut self.receivers {
             let Some(receiver) = place else { continue };
-            let set: OctetSet = (0..=u8::MAX).filter(|vrid| receiver.owner(*vrid).is_some()).collect();
+            let set: OctetSet = (0..=u8::MAX)
+                .filter(|vrid| receiver.owner(*vrid).is_some())
+                .collect();
             if set.is_empty() {
                 turn.deregister(receiver.registration);
                 *place = None;
@@ -145,7 +165,10 @@ impl Pool {
 
     /// All receivers.
     pub fn iter(&self) -> impl Iterator<Item = (SocketId, &Receiver)> {
-        self.receivers.iter().enumerate().filter_map(|(i, place)| Some((SocketId::at(i), place.as_ref()?)))
+        self.receivers
+            .iter()
+            .enumerate()
+            .filter_map(|(i, place)| Some((SocketId::at(i), place.as_ref()?)))
     }
 
     /// The sender of a family, opened on first use.

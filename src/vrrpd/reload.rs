@@ -29,7 +29,10 @@ impl Vrrp {
         let kept = self.pair(&fresh);
         self.model = model;
         self.resign_removed(turn, &kept);
-        let mut before: Vec<Option<Instance>> = core::mem::take(&mut self.instances).into_iter().map(Some).collect();
+        let mut before: Vec<Option<Instance>> = core::mem::take(&mut self.instances)
+            .into_iter()
+            .map(Some)
+            .collect();
         let instance_ids: Vec<Option<InstanceId>> = ids_after(&kept, before.len());
         let mut adopted = Vec::with_capacity(fresh.len());
         for (instance, old) in fresh.iter_mut().zip(&kept) {
@@ -40,7 +43,13 @@ impl Vrrp {
         self.scripts = scripts;
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
-        self.remove_abandoned(turn, before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)));
+        self.remove_abandoned(
+            turn,
+            before
+                .into_iter()
+                .flatten()
+                .chain(adopted.iter_mut().filter_map(Option::take)),
+        );
         self.resync_links(turn);
         for id in self.ids() {
             self.bring_up(turn, id, &kept);
@@ -74,9 +83,15 @@ impl Vrrp {
                 continue;
             }
             let mut out = Actions::new();
-            let Some(instance) = self.instance_mut(id) else { continue };
+            let Some(instance) = self.instance_mut(id) else {
+                continue;
+            };
             instance.router.handle(turn.now(), Input::Stop, &mut out);
-            let standing = if instance.config.notify.deleted { Standing::Deleted } else { Standing::Fault };
+            let standing = if instance.config.notify.deleted {
+                Standing::Deleted
+            } else {
+                Standing::Fault
+            };
             let priority = instance.router.machine().effective_priority();
             if let Some(notifier) = &mut instance.notifier {
                 notifier.state(standing, priority);
@@ -98,16 +113,22 @@ impl Vrrp {
     ) -> Vec<Option<ScriptId>> {
         let mut ids = vec![None; self.scripts.len()];
         for (position, after) in scripts.iter_mut().enumerate() {
-            let Some((old, before)) =
-                self.scripts.iter_mut().enumerate().find(|(_, before)| before.name == after.name)
+            let Some((old, before)) = self
+                .scripts
+                .iter_mut()
+                .enumerate()
+                .find(|(_, before)| before.name == after.name)
             else {
                 continue;
             };
-            let same = matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
+            let same =
+                matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
             if !same {
                 continue;
             }
-            let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else { continue };
+            let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else {
+                continue;
+            };
             after.machine = before.machine.clone();
             after.machine.reconfigure(turn.now(), params);
             after.pid = before.pid.take();
@@ -127,10 +148,16 @@ impl Vrrp {
     fn rename_children(&mut self, scripts: &[Option<ScriptId>], instances: &[Option<InstanceId>]) {
         for (_, owner) in &mut self.children {
             *owner = match *owner {
-                Owner::Track(id) => scripts.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Track),
-                Owner::Notify(id) => {
-                    instances.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Notify)
-                }
+                Owner::Track(id) => scripts
+                    .get(id.index())
+                    .copied()
+                    .flatten()
+                    .map_or(Owner::Nobody, Owner::Track),
+                Owner::Notify(id) => instances
+                    .get(id.index())
+                    .copied()
+                    .flatten()
+                    .map_or(Owner::Nobody, Owner::Notify),
                 Owner::Nobody => Owner::Nobody,
             };
         }
@@ -149,7 +176,8 @@ impl Vrrp {
         for (i, instance) in self.instances.iter().enumerate() {
             for (position, moved) in instance.addresses.iter().enumerate() {
                 if let (Some(link), Ok(position)) = (moved.link, u16::try_from(position)) {
-                    self.owners.insert((link, moved.address.prefix.addr), (InstanceId::at(i), position));
+                    self.owners
+                        .insert((link, moved.address.prefix.addr), (InstanceId::at(i), position));
                 }
             }
         }
@@ -167,7 +195,10 @@ impl Vrrp {
                     .and_then(|(id, position)| {
                         let instance = self.instances.get_mut(id.index())?;
                         let master = instance.router.state() == State::Master;
-                        instance.addresses.get_mut(usize::from(position)).filter(|_| master)
+                        instance
+                            .addresses
+                            .get_mut(usize::from(position))
+                            .filter(|_| master)
                     })
                     .filter(|heir| heir.address.prefix == moved.address.prefix);
                 if let Some(heir) = heir {
@@ -199,10 +230,14 @@ impl Vrrp {
             let params = instance.config.params.clone();
             let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
             let changed = core::mem::take(&mut instance.advert_changed);
-            instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);
+            instance
+                .router
+                .reconfigure(turn.now(), params, announced, changed, &mut out);
         }
         self.act(turn, id, &out);
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
         if instance.lacks_address() {
             instance.router.announce_again(turn.now());
             self.touch(id, |pending| {
@@ -211,7 +246,10 @@ impl Vrrp {
             });
         }
         let (announce, notify) = self.instance(id).map_or((None, None), |instance| {
-            (instance.router.announce_at(), instance.notifier.as_ref().and_then(|notifier| notifier.poll_at()))
+            (
+                instance.router.announce_at(),
+                instance.notifier.as_ref().and_then(|notifier| notifier.poll_at()),
+            )
         });
         turn.set_deadline(self.layout.number(super::slots::Slot::Announce(id)), announce);
         turn.set_deadline(self.layout.number(super::slots::Slot::Notify(id)), notify);

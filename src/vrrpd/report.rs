@@ -6,8 +6,10 @@
 use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
+use super::build::Broken;
 use super::links::Links;
 use super::live::{Instance, Moved};
+use super::pool::Receiver;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::LinkId;
 use crate::base::name::IfName;
@@ -16,8 +18,8 @@ use crate::base::time::{Instant, Span};
 use crate::proto::track::Ending;
 use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
-use crate::sys::netlink::command::Refusal;
 use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::command::Refusal;
 use crate::sys::sysctl::Setting;
 
 /// Tells an event of an instance.
@@ -32,7 +34,12 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
         Event::Outranked { from, theirs, ours } => {
             info!("({name}) Master received advert from {from} with higher priority {theirs}, ours {ours}");
         }
-        Event::LowerPriority { from, theirs, ours, answered } => {
+        Event::LowerPriority {
+            from,
+            theirs,
+            ours,
+            answered,
+        } => {
             let tail = if answered { ", forcing new election" } else { "" };
             let line = format_args!(
                 "({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}"
@@ -41,7 +48,10 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
                 info!("{line}");
             }
         }
-        Event::ZeroReceived { from: _, state: State::Master } => {
+        Event::ZeroReceived {
+            from: _,
+            state: State::Master,
+        } => {
             if may(chatter, now) {
                 info!("({name}) Master received priority 0 message");
             }
@@ -55,7 +65,10 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
         }
         Event::PreemptDelay(delay) => info!("({name}) start preempt delay ({delay})"),
         Event::MasterIs { before: None, now } => info!("({name}) master set to {now}"),
-        Event::MasterIs { before: Some(before), now } => {
+        Event::MasterIs {
+            before: Some(before),
+            now,
+        } => {
             info!("({name}) master changed from {before} to {now}");
         }
         Event::IntervalAdopted { from, to } => info!(
@@ -110,7 +123,10 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
             for fault in instance.router.faults().iter() {
                 match fault {
                     Fault::LinkDown | Fault::LinkMissing => {
-                        info!("({name}): entering FAULT state (interface {} down)", interface(instance));
+                        info!(
+                            "({name}): entering FAULT state (interface {} down)",
+                            interface(instance)
+                        );
                     }
                     Fault::NoAddress => info!(
                         "({name}) entering FAULT state (no {} address for interface)",
@@ -132,7 +148,11 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
 }
 
 fn interface(instance: &Instance) -> &str {
-    instance.config.interface.as_ref().map_or("none", |named| named.name.as_str())
+    instance
+        .config
+        .interface
+        .as_ref()
+        .map_or("none", |named| named.name.as_str())
 }
 
 fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
@@ -220,12 +240,20 @@ const fn announcement(addr: IpAddr) -> &'static str {
 
 pub(super) fn address_refused(name: &str, address: &Address, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!("({name}) cannot add {}: {} {text} - trying again", address.prefix, errno.desc());
+    warn!(
+        "({name}) cannot add {}: {} {text} - trying again",
+        address.prefix,
+        errno.desc()
+    );
 }
 
 pub(super) fn address_stuck(name: &str, address: &Address, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!("({name}) cannot remove {}: {} {text}", address.prefix, errno.desc());
+    warn!(
+        "({name}) cannot remove {}: {} {text}",
+        address.prefix,
+        errno.desc()
+    );
 }
 
 pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: bool) {
@@ -240,15 +268,22 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
 }
 
 pub(super) fn address_assigned(links: &Links, link: LinkId, addr: IpAddr) {
-    debug!("Assigned address {addr} for interface {}", name_of(links, Some(link)));
+    debug!(
+        "Assigned address {addr} for interface {}",
+        name_of(links, Some(link))
+    );
 }
 
 pub(super) fn address_deassigned(links: &Links, link: LinkId, addr: IpAddr) {
-    debug!("Deassigned address {addr} from interface {}", name_of(links, Some(link)));
+    debug!(
+        "Deassigned address {addr} from interface {}",
+        name_of(links, Some(link))
+    );
 }
 
 fn name_of(links: &Links, link: Option<LinkId>) -> &str {
-    link.and_then(|link| links.link(link)).map_or("?", |link| link.name.as_str())
+    link.and_then(|link| links.link(link))
+        .map_or("?", |link| link.name.as_str())
 }
 
 pub(super) fn link_state(name: &IfName, up: bool) {
@@ -294,7 +329,11 @@ pub(super) fn script_changed(name: &str, up: bool, ending: Ending, timed_out: bo
 }
 
 pub(super) fn script_still_running(name: &str, terminating: bool) {
-    let state = if terminating { "being timed out" } else { "already running" };
+    let state = if terminating {
+        "being timed out"
+    } else {
+        "already running"
+    };
     info!("Track script {name} is {state}, expect idle - skipping run");
 }
 
@@ -303,7 +342,10 @@ pub(super) fn script_not_started(name: &str, error: &std::io::Error) {
 }
 
 pub(super) fn notify_killed(name: &str, after: Span) {
-    warn!("({name}) a notify script ran for more than {} seconds and was killed", after.as_secs());
+    warn!(
+        "({name}) a notify script ran for more than {} seconds and was killed",
+        after.as_secs()
+    );
 }
 
 pub(super) fn notify_not_started(name: &str, error: &std::io::Error) {
@@ -334,12 +376,48 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
     warn!("Unable to set {} of {}: {error}", setting.key, setting.interface);
 }
 
-pub(super) fn sockets(index: u32, family: Family, receive: i32, multicast: Option<IpAddr>) {
-    match multicast {
-        Some(group) => debug!(
-            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({receive}) multicast, address({group})]"
-        ),
-        None => debug!("VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({receive}) , unicast]"),
+pub(super) fn broken(broken: &[Broken]) {
+    for one in broken {
+        warn!("{}", one.text);
     }
 }
 
+pub(super) fn removed(name: &str) {
+    info!("({name}) removed by the new configuration");
+}
+
+pub(super) fn left_over(address: &Address) {
+    debug!("removing {}, left over from an earlier run", address.prefix);
+}
+
+pub(super) fn address_dropped(name: &str, address: &Address) {
+    info!("({name}) ip address {} no longer exist", address.prefix);
+}
+
+pub(super) fn reloading() {
+    info!("Reloading");
+}
+
+pub(super) fn reloaded() {
+    info!("Reload complete");
+}
+
+pub(super) fn snapshot_unreadable() {
+    error!("the new configuration did not arrive whole; the old one stays in force");
+}
+
+pub(super) fn no_json() {
+    warn!("JSON status is not supported yet by this version; use SIGUSR1 or SIGUSR2");
+}
+
+pub(super) fn socket(receiver: &Receiver) {
+    let (index, family, fd) = (receiver.index.0, receiver.key.family, receiver.fd());
+    match receiver.key.group {
+        Some(group) => debug!(
+            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) multicast, address({group})]"
+        ),
+        None => {
+            debug!("VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) , unicast]")
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The VRRP child from its start to its end: one method for each thing that can happen.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -12,11 +12,16 @@ use super::slots::{Layout, Slot};
 use super::state::{Batches, Kernel, Vrrp, Work, chatter};
 use super::vmac::Vmacs;
 use super::{build, kind, report};
+use crate::base::addr::Family;
 use crate::base::exit::Exit;
-use crate::base::id::{InstanceId, LinkId, SocketId};
+use crate::base::id::{InstanceId, LinkId, ScriptId, SocketId};
 use crate::base::limit;
+use crate::base::name::IfName;
 use crate::base::time::Span;
-use crate::config::{Model, replay};
+use crate::config::diag::Diagnostics;
+use crate::config::expand::replay;
+use crate::config::snapshot::Snapshot;
+use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::{Again, Command, Interest, Process, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
@@ -33,7 +38,7 @@ use crate::sys::process::{Ended, Pid};
 use crate::sys::raw::receive::{Datagram, ReceiveBatch};
 use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
-use crate::sys::sysctl;
+use crate::sys::sysctl::Setting;
 use crate::wire::ipv4;
 
 /// What a new VRRP child finds.
@@ -86,7 +91,10 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.keep_on_stop = context.keep_on_stop;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(context.channel))?;
     let mut turn = reactor.turn();
-    let monitor = Own { kind: kind::MONITOR, index: 0 };
+    let monitor = Own {
+        kind: kind::MONITOR,
+        index: 0,
+    };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.resize(&mut turn);
@@ -96,7 +104,10 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.list_links()?;
     let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.records, id);
-    let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
+    let masters: Vec<bool> = vrrp
+        .ids()
+        .map(|id| adopt(&vrrp, id) == Some(State::Master))
+        .collect();
     vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
     for id in vrrp.ids() {
         vrrp.copy_link_local(id);
@@ -108,7 +119,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.begin(&mut turn, id, state);
     }
     for position in 0..vrrp.scripts.len() {
-        vrrp.script_due(&mut turn, crate::base::id::ScriptId::at(position));
+        vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
     turn.report(ToParent::Ready);
@@ -138,7 +149,7 @@ impl Process for Vrrp {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             Command::Reload(fd) => {
-                let ok = self.reload(turn, &fd);
+                let ok = self.reload(turn, fd);
                 turn.report(ToParent::ReloadDone { ok });
             }
             Command::DumpData => self.dump_data(),
@@ -171,7 +182,12 @@ impl Vrrp {
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
         report::broken(&broken);
-        let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
+        let buffer = model
+            .global
+            .buffers
+            .vrrp_monitor
+            .bytes
+            .and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
@@ -183,7 +199,7 @@ impl Vrrp {
                 monitor_registration: None,
                 commands: Commands::open()?,
                 packets: PacketSocket::open()?,
-                forwards_v6: sysctl::forwards_v6(),
+                forwards_v6: forwards_v6(),
             },
             batches: Batches {
                 receive: Some(ReceiveBatch::new()),
@@ -206,6 +222,7 @@ impl Vrrp {
             environment: Words::of(environment.iter().map(Vec::as_slice))
                 .unwrap_or_else(|_| Words::with_capacity(0, 0)),
             children: Vec::with_capacity(limit::RUNNING_SCRIPTS),
+            resync_wanted: false,
             stopping: false,
             keep_on_stop: false,
             chatter: chatter(),
@@ -225,7 +242,9 @@ impl Vrrp {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
         for address in listed {
-            let Some(link) = self.links.numbered(address.interface) else { continue };
+            let Some(link) = self.links.numbered(address.interface) else {
+                continue;
+            };
             let ip = address.prefix.addr;
             let owner = self.owners.get(&(link, ip)).copied().filter(|(id, position)| {
                 self.instance(*id)
@@ -246,15 +265,19 @@ impl Vrrp {
     /// as left-overs of a crash otherwise. The only address of an interface is no left-over.
     fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
         for (id, position) in self.list_addresses()? {
-            let Some(moved) =
-                self.instances.get_mut(id.index()).and_then(|i| i.addresses.get_mut(usize::from(position)))
+            let Some(moved) = self
+                .instances
+                .get_mut(id.index())
+                .and_then(|i| i.addresses.get_mut(usize::from(position)))
             else {
                 continue;
             };
-            let (Some(link), addr) = (moved.link, moved.address.prefix.addr) else { continue };
-            let family = crate::base::addr::Family::of(&addr);
+            let (Some(link), addr) = (moved.link, moved.address.prefix.addr) else {
+                continue;
+            };
+            let family = Family::of(&addr);
             let alone = self.links.link(link).is_some_and(|link| {
-                link.is_first_class() && !link.addresses.iter().any(|other| crate::base::addr::Family::of(other) == family)
+                !link.is_macvlan && !link.addresses.iter().any(|other| Family::of(other) == family)
             });
             if alone {
                 self.links.address_new(link, addr);
@@ -321,11 +344,9 @@ impl Vrrp {
 
     /// Tells every socket whose adverts it brings.
     pub(super) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
-        let users = self
-            .instances
-            .iter()
-            .enumerate()
-            .filter_map(|(i, instance)| Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i))));
+        let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
+            Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
+        });
         self.pool.assign(turn, users);
         for (_, receiver) in self.pool.iter() {
             report::socket(receiver);
@@ -343,7 +364,9 @@ impl Vrrp {
 
     /// Takes adverts from a socket.
     fn receive(&mut self, turn: &mut Turn<'_>, id: SocketId) -> Again {
-        let Some(mut batch) = self.batches.receive.take() else { return Again::Done };
+        let Some(mut batch) = self.batches.receive.take() else {
+            return Again::Done;
+        };
         let received = match self.pool.receiver(id) {
             Some(receiver) => receiver.socket().receive(&mut batch),
             None => Ok(0),
@@ -366,24 +389,37 @@ impl Vrrp {
                 Err(_) => return,
             },
         };
-        let Some(receiver) = self.pool.receiver(socket) else { return };
-        let multicast = datagram.destination.is_some_and(|destination| destination.is_multicast());
+        let Some(receiver) = self.pool.receiver(socket) else {
+            return;
+        };
+        let multicast = datagram
+            .destination
+            .is_some_and(|destination| destination.is_multicast());
         if multicast != receiver.key.group.is_some() {
             return;
         }
-        let Some(id) = octets.get(1).and_then(|vrid| receiver.owner(*vrid)) else { return };
+        let Some(id) = octets.get(1).and_then(|vrid| receiver.owner(*vrid)) else {
+            return;
+        };
         self.settle_before(turn, id);
         let mut out = Actions::new();
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
-        let surroundings =
-            Surroundings { local: instance.local, addresses: &instance.advertised, peers: &instance.peers };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        let surroundings = Surroundings {
+            local: instance.local,
+            addresses: &instance.advertised,
+            peers: &instance.peers,
+        };
         let packet = Packet {
             source: datagram.source,
             destination: datagram.destination,
             hop_limit: datagram.hop_limit,
             octets,
         };
-        instance.router.receive(turn.now(), &surroundings, &packet, &mut out);
+        instance
+            .router
+            .receive(turn.now(), &surroundings, &packet, &mut out);
         self.act(turn, id, &out);
     }
 
@@ -438,7 +474,9 @@ impl Vrrp {
 
     /// An interface came, went, or went up or down.
     fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
-        let Some((name, up)) = self.links.link(link).map(|link| (link.name.clone(), link.up)) else { return };
+        let Some((name, up)) = self.links.link(link).map(|link| (link.name.clone(), link.up)) else {
+            return;
+        };
         match change {
             Change::None => return,
             Change::State => report::link_state(&name, up),
@@ -449,7 +487,9 @@ impl Vrrp {
             self.forget_held(link);
         }
         for id in self.ids() {
-            let Some(instance) = self.instance(id) else { continue };
+            let Some(instance) = self.instance(id) else {
+                continue;
+            };
             let concerned = instance.base == Some(link)
                 || instance.own == Some(link)
                 || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
@@ -457,7 +497,12 @@ impl Vrrp {
             if concerned {
                 self.reopen(turn, id, change);
             }
-            if (concerned || holds) && self.instance(id).is_some_and(super::live::Instance::lacks_address) && up {
+            if (concerned || holds)
+                && self
+                    .instance(id)
+                    .is_some_and(super::live::Instance::lacks_address)
+                && up
+            {
                 self.touch(id, |pending| pending.add = true);
             }
         }
@@ -480,8 +525,13 @@ impl Vrrp {
 
     /// The addresses of an interface went with it.
     fn forget_held(&mut self, link: LinkId) {
-        let moved = self.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
-        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.held = Held::No);
+        let moved = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.addresses);
+        moved
+            .filter(|moved| moved.link == Some(link))
+            .for_each(|moved| moved.held = Held::No);
     }
 
     /// Lists everything again after lost messages or a reload, and acts on the differences.
@@ -490,7 +540,8 @@ impl Vrrp {
         let mut changes = Vec::new();
         let listed = self.kernel.commands.links(&mut kernel);
         if listed.is_ok() {
-            self.links.replace(&kernel, |id, change| changes.push((id, change)));
+            self.links
+                .replace(&kernel, |id, change| changes.push((id, change)));
         }
         match listed.and_then(|()| self.list_addresses()) {
             Ok(there) => {
@@ -540,7 +591,9 @@ impl Vrrp {
         }
         let mut opened = false;
         for id in self.ids() {
-            let Some(instance) = self.instance(id) else { continue };
+            let Some(instance) = self.instance(id) else {
+                continue;
+            };
             if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
@@ -554,17 +607,17 @@ impl Vrrp {
         }
     }
 
-    fn reload(&mut self, turn: &mut Turn<'_>, fd: &std::os::fd::OwnedFd) -> bool {
-        let mut found = crate::config::diag::Diagnostics::new();
+    fn reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) -> bool {
+        let mut found = Diagnostics::new();
         let snapshot = memory::read(fd)
             .ok()
-            .and_then(|octets| crate::config::snapshot::Snapshot::decode(&octets).ok());
+            .and_then(|octets| Snapshot::decode(&octets).ok());
         let Some(snapshot) = snapshot else {
             report::snapshot_unreadable();
             return false;
         };
         report::reloading();
-        let model = crate::config::model_of(&replay(&snapshot, &mut found).tree, &mut found);
+        let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
         self.shortest_interval = shortest_interval(&model);
         self.apply(turn, Arc::new(model));
         report::reloaded();
@@ -580,7 +633,10 @@ impl Vrrp {
             return turn.stop(Exit::Ok);
         }
         for id in self.ids() {
-            if let Some(notifier) = self.instance_mut(id).and_then(|instance| instance.notifier.as_mut()) {
+            if let Some(notifier) = self
+                .instance_mut(id)
+                .and_then(|instance| instance.notifier.as_mut())
+            {
                 notifier.cut_short();
             }
             self.drive(turn, id, Input::Stop);
@@ -599,7 +655,10 @@ impl Vrrp {
     /// Ends the child once the last script of the stop has ended.
     pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
         let busy = |instance: &super::live::Instance| {
-            instance.notifier.as_ref().is_some_and(|notifier| notifier.is_busy())
+            instance
+                .notifier
+                .as_ref()
+                .is_some_and(|notifier| notifier.is_busy())
         };
         if self.stopping && !self.instances.iter().any(busy) {
             turn.stop(Exit::Ok);
@@ -607,9 +666,21 @@ impl Vrrp {
     }
 }
 
-/// The shortest advert interval of a model; a second if it has no instance.
-fn shortest_interval(model: &Model) -> Span {
-    let intervals = model.instances.iter().map(|instance| instance.params.advert_interval);
-    intervals.min().unwrap_or(Span::from_secs(1))
+/// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
+fn forwards_v6() -> bool {
+    let all = IfName::new("all").map(|interface| Setting {
+        family: Family::V6,
+        interface,
+        key: "forwarding",
+    });
+    all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
 }
 
+/// The shortest advert interval of a model; a second if it has no instance.
+fn shortest_interval(model: &Model) -> Span {
+    let intervals = model
+        .instances
+        .iter()
+        .map(|instance| instance.params.advert_interval);
+    intervals.min().unwrap_or(Span::from_secs(1))
+}

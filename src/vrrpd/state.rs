@@ -18,10 +18,12 @@ use crate::daemon::token::Registration;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event};
-use crate::sys::netlink::{Commands, Monitor};
+use crate::sys::netlink::command::Commands;
+use crate::sys::netlink::monitor::Monitor;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
-use crate::sys::raw::{ReceiveBatch, SendBatch};
+use crate::sys::raw::receive::ReceiveBatch;
+use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
 
 /// The VRRP child.
@@ -42,6 +44,10 @@ pub struct Vrrp {
     pub(super) environment: Words,
     /// Scripts under way.
     pub(super) children: Vec<(Pid, Owner)>,
+    /// After a longer pause than this the loop hears first and acts then.
+    pub(super) shortest_interval: Span,
+    /// Listing the interfaces failed: try again.
+    pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
@@ -113,9 +119,12 @@ impl Work {
     /// Makes room for what so many instances can ask for in one turn.
     pub(super) fn reserve(&mut self, instances: usize) {
         self.touched.reserve(instances.saturating_sub(self.touched.len()));
-        self.events.reserve((instances * vrrp::action::LONGEST).saturating_sub(self.events.len()));
-        self.failures.reserve(instances.saturating_sub(self.failures.len()));
-        self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
+        self.events
+            .reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
+        self.failures
+            .reserve(instances.saturating_sub(self.failures.len()));
+        self.requests
+            .reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
     }
 }
 
@@ -133,6 +142,9 @@ impl Vrrp {
         (0..self.instances.len()).map(InstanceId::at)
     }
 }
+
+/// Events that one input to each instance, and more to some, lead to; past that they are told before more come.
+pub(super) const EVENTS_OF_A_TURN: usize = 16 * vrrp::action::LONGEST;
 
 /// The budget for lines that a peer or a script can trigger: 40 at once, 10 a second.
 pub(super) const fn chatter() -> Budget {

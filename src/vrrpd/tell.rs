@@ -18,7 +18,9 @@ impl Vrrp {
     /// Adverts that the kernel refused: told once until one gets through or the state changes.
     pub(super) fn tell_failures(&mut self) {
         for (id, errno) in self.work.failures.drain(..) {
-            let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+            let Some(instance) = self.instances.get_mut(id.index()) else {
+                continue;
+            };
             if !core::mem::replace(&mut instance.send_failure_told, true) {
                 report::send_failed(&instance.config.name, errno);
             }
@@ -37,13 +39,15 @@ impl Vrrp {
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
         report::event(instance, event, now, &mut self.chatter);
         let priority = instance.router.machine().effective_priority();
         match *event {
             Event::Transition { to, why, .. } => {
                 instance.since = now;
-                instance.since_wall = clock::wall().since_epoch_micros();
+                instance.since_wall = clock::wall();
                 instance.send_failure_told = false;
                 let (told, recorded) = standing(to);
                 if let Some(notifier) = &mut instance.notifier
@@ -53,7 +57,12 @@ impl Vrrp {
                 }
                 let key = record::key(&instance.config.name);
                 let advert = if to == State::Master { now } else { Instant::START };
-                turn.report(ToParent::Transition(Record { key, standing: recorded, since: now, advert }));
+                turn.report(ToParent::Transition(Record {
+                    key,
+                    standing: recorded,
+                    since: now,
+                    advert,
+                }));
                 self.advance_notify(turn, id);
             }
             Event::LowerPriority { .. } => {
@@ -69,8 +78,12 @@ impl Vrrp {
     /// Starts the next notify script of an instance, if none runs.
     pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let room = self.children.len() < limit::RUNNING_SCRIPTS;
-        let Some(instance) = self.instances.get_mut(id.index()).filter(|_| room) else { return };
-        let (config, Some(notifier)) = (&instance.config, &mut instance.notifier) else { return };
+        let Some(instance) = self.instances.get_mut(id.index()).filter(|_| room) else {
+            return;
+        };
+        let (config, Some(notifier)) = (&instance.config, &mut instance.notifier) else {
+            return;
+        };
         let started = notifier.advance(
             turn.now(),
             &self.runner,
@@ -90,7 +103,9 @@ impl Vrrp {
 
     /// A notify script has ended: the next one may run.
     pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, id: InstanceId, pid: Pid) {
-        let notifier = self.instance_mut(id).and_then(|instance| instance.notifier.as_mut());
+        let notifier = self
+            .instance_mut(id)
+            .and_then(|instance| instance.notifier.as_mut());
         if notifier.is_some_and(|notifier| notifier.ended(pid)) {
             self.advance_notify(turn, id);
         }
@@ -99,8 +114,12 @@ impl Vrrp {
 
     /// A notify script has run too long.
     pub(super) fn notify_overdue(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
-        let Some(notifier) = &mut instance.notifier else { return };
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        let Some(notifier) = &mut instance.notifier else {
+            return;
+        };
         if notifier.kill_overdue(turn.now()).is_some() {
             report::notify_killed(&instance.config.name, limit::NOTIFY_DEADLINE);
         }

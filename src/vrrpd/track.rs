@@ -33,7 +33,10 @@ impl Vrrp {
     }
 
     fn set_weights(&mut self, turn: &mut Turn<'_>, id: InstanceId, weights: i32) {
-        if self.instance(id).is_none_or(|instance| instance.router.weights() == weights) {
+        if self
+            .instance(id)
+            .is_none_or(|instance| instance.router.weights() == weights)
+        {
             return;
         }
         self.settle_before(turn, id);
@@ -50,7 +53,9 @@ impl Vrrp {
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
         let own_missing = instance.own != instance.base
-            && instance.own.is_some_and(|id| self.links.link(id).is_none_or(|link| link.index.is_none()));
+            && instance
+                .own
+                .is_some_and(|id| self.links.link(id).is_none_or(|link| link.index.is_none()));
         let tracked_down = instance
             .tracked_links
             .iter()
@@ -88,7 +93,11 @@ impl Vrrp {
             .iter()
             .map(|(id, weight)| weight.contribution(self.links.link(*id).is_some_and(|link| link.up)));
         let scripts = instance.tracked_scripts.iter().map(|(id, weight)| {
-            match self.scripts.get(id.index()).map(|script| script.machine.verdict()) {
+            match self
+                .scripts
+                .get(id.index())
+                .map(|script| script.machine.verdict())
+            {
                 Some(Verdict::Up) => weight.contribution(true),
                 Some(Verdict::Down) => weight.contribution(false),
                 Some(Verdict::Unknown) | None => 0,
@@ -100,7 +109,9 @@ impl Vrrp {
     /// An address of the machine came or went: sources of adverts may have changed.
     pub(super) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         for id in self.ids() {
-            let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+            let Some(instance) = self.instances.get_mut(id.index()) else {
+                continue;
+            };
             if instance.base != Some(link) {
                 continue;
             }
@@ -120,11 +131,17 @@ impl Vrrp {
 
     /// A process that this child started has ended.
     pub(super) fn script_ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
-        let Some(position) = self.children.iter().position(|(child, _)| *child == pid) else { return };
+        let Some(position) = self.children.iter().position(|(child, _)| *child == pid) else {
+            return;
+        };
         let (_, owner) = self.children.swap_remove(position);
         match owner {
             Owner::Track(id) => {
-                if let Some(script) = self.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid)) {
+                if let Some(script) = self
+                    .scripts
+                    .get_mut(id.index())
+                    .filter(|script| script.pid == Some(pid))
+                {
                     script.pid = None;
                     self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
                 }
@@ -136,12 +153,18 @@ impl Vrrp {
 
     fn drive_script(&mut self, turn: &mut Turn<'_>, id: ScriptId, input: ScriptInput) {
         let mut out = ScriptActions::new();
-        let Some(script) = self.scripts.get_mut(id.index()) else { return };
+        let Some(script) = self.scripts.get_mut(id.index()) else {
+            return;
+        };
         script.machine.handle(turn.now(), input, &mut out);
         for action in out {
             self.act_script(turn, id, action);
         }
-        if let Some(script) = self.scripts.get(id.index()).filter(|script| script.command.is_some()) {
+        if let Some(script) = self
+            .scripts
+            .get(id.index())
+            .filter(|script| script.command.is_some())
+        {
             turn.set_deadline(self.layout.number(Slot::Script(id)), script.machine.poll_at());
         }
     }
@@ -151,7 +174,9 @@ impl Vrrp {
         if action == ScriptAction::Run {
             return self.start_script(turn, id);
         }
-        let Some(script) = self.scripts.get(id.index()) else { return };
+        let Some(script) = self.scripts.get(id.index()) else {
+            return;
+        };
         match action {
             ScriptAction::Run => {}
             ScriptAction::Terminate => kill(script.pid, libc::SIGTERM),
@@ -166,7 +191,11 @@ impl Vrrp {
                     super::report::script_still_running(&script.name, terminating);
                 }
             }
-            ScriptAction::Changed { up, ending, timed_out } => {
+            ScriptAction::Changed {
+                up,
+                ending,
+                timed_out,
+            } => {
                 super::report::script_changed(&script.name, up, ending, timed_out);
                 self.verdict_changed(turn, id);
             }
@@ -175,10 +204,18 @@ impl Vrrp {
 
     fn start_script(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
         let room = self.children.len() < limit::RUNNING_SCRIPTS;
-        let Some(script) = self.scripts.get_mut(id.index()) else { return };
-        let Some(command) = &mut script.command else { return };
+        let Some(script) = self.scripts.get_mut(id.index()) else {
+            return;
+        };
+        let Some(command) = &mut script.command else {
+            return;
+        };
         let started = if room {
-            self.runner.start(&mut command.words, &mut self.environment, command.identity.as_ref())
+            self.runner.start(
+                &mut command.words,
+                &mut self.environment,
+                command.identity.as_ref(),
+            )
         } else {
             Err(std::io::Error::from(std::io::ErrorKind::QuotaExceeded))
         };
@@ -196,9 +233,12 @@ impl Vrrp {
 
     fn verdict_changed(&mut self, turn: &mut Turn<'_>, script: ScriptId) {
         for id in self.ids() {
-            let tracks = self
-                .instance(id)
-                .is_some_and(|instance| instance.tracked_scripts.iter().any(|(tracked, _)| *tracked == script));
+            let tracks = self.instance(id).is_some_and(|instance| {
+                instance
+                    .tracked_scripts
+                    .iter()
+                    .any(|(tracked, _)| *tracked == script)
+            });
             if tracks {
                 self.refresh(turn, id);
             }

@@ -8,7 +8,7 @@ use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::config::model;
 use crate::sys::netlink::addr::{Address, AddressFlags};
-use crate::sys::netlink::link::{AddrGenMode, LinkChange};
+use crate::sys::netlink::link::{AddrGenMode, Which};
 use crate::sys::sysctl::{Changed, Setting};
 
 /// The macvlans of this child and the settings that it changed for them.
@@ -27,7 +27,11 @@ pub(super) fn name(global: &model::Global, instance: &model::Instance) -> Option
         return Some(name.clone());
     }
     let prefix = global.vrrp.vmac_prefix.as_deref().unwrap_or("vrrp");
-    let six = if instance.params.family == Family::V6 { "6" } else { "" };
+    let six = if instance.params.family == Family::V6 {
+        "6"
+    } else {
+        ""
+    };
     IfName::new(&format!("{prefix}{six}.{}", instance.params.vrid))
 }
 
@@ -41,21 +45,42 @@ pub(super) fn mac(instance: &model::Instance) -> Mac {
     })
 }
 
+/// Tags of requests: what must succeed, and what may be refused.
+const CREATE: u32 = 1;
+const ADJUST: u32 = 0;
+
 impl Vrrp {
     /// Makes the macvlan of an instance if it has one and its interface is there, or adopts the one that is.
     pub(super) fn ensure_vmac(&mut self, id: InstanceId) {
-        let Some(instance) = self.instance(id).filter(|instance| instance.config.vmac.is_some()) else { return };
-        let (Some(base), Some(own)) = (instance.base, instance.own) else { return };
+        let Some(instance) = self
+            .instance(id)
+            .filter(|instance| instance.config.vmac.is_some())
+        else {
+            return;
+        };
+        let (Some(base), Some(own)) = (instance.base, instance.own) else {
+            return;
+        };
         let (mac, family) = (mac(&instance.config), instance.family());
         let instance_name = instance.config.name.clone();
-        let Some(parent) = self.links.link(base).and_then(|link| link.index) else { return };
+        let Some(parent) = self.links.link(base).and_then(|link| link.index) else {
+            return;
+        };
         let Some(link) = self.links.link(own) else { return };
         let name = link.name.clone();
         match link.index {
             Some(index) if link.parent == parent && link.is_macvlan => {
-                if link.mac != Some(mac) || !link.wanted_up {
-                    let change = LinkChange { mac: Some(mac), up: Some(true), ..LinkChange::default() };
-                    let _ = self.kernel.commands.change_link(0, index, change);
+                if link.mac != Some(mac) {
+                    let _ = self
+                        .kernel
+                        .commands
+                        .set_link_mac(CREATE, Which::Index(index), mac);
+                }
+                if !link.wanted_up {
+                    let _ = self
+                        .kernel
+                        .commands
+                        .set_link_up(CREATE, Which::Index(index), true);
                 }
             }
             Some(_) => {
@@ -63,14 +88,21 @@ impl Vrrp {
                 return;
             }
             None => {
-                let change =
-                    LinkChange { mac: Some(mac), up: Some(true), addr_gen_mode: Some(AddrGenMode::None) };
-                let _ = self.kernel.commands.create_macvlan(0, &name, parent, change);
+                let _ = self.kernel.commands.create_macvlan(CREATE, &name, parent, mac);
+                let which = Which::Name(&name);
+                let _ = self
+                    .kernel
+                    .commands
+                    .set_addr_gen_mode(ADJUST, which, AddrGenMode::None);
+                let _ = self.kernel.commands.set_link_up(CREATE, which, true);
             }
         }
         let mut created = link.index.is_none();
-        self.kernel.commands.commit(|_, result| {
-            if let Err(refusal) = result {
+        self.kernel.commands.commit(|tag, result| {
+            // A kernel without IPv6 has no such mode, and does not need it.
+            if let Err(refusal) = result
+                && tag == CREATE
+            {
                 created = false;
                 report::vmac_failed(&instance_name, &name, refusal.errno.desc());
             }
@@ -87,9 +119,18 @@ impl Vrrp {
     /// The settings without which the kernel answers for the wrong hardware address, or drops what it hears from
     /// its own addresses.
     fn set_up_vmac(&mut self, vmac: &IfName, base: LinkId, family: Family) {
-        let Some(parent) = self.links.link(base).map(|link| link.name.clone()) else { return };
+        let Some(parent) = self.links.link(base).map(|link| link.name.clone()) else {
+            return;
+        };
         let setting = |interface: &IfName, family, key, value| {
-            (Setting { family, interface: interface.clone(), key }, value)
+            (
+                Setting {
+                    family,
+                    interface: interface.clone(),
+                    key,
+                },
+                value,
+            )
         };
         let wanted = [
             setting(&parent, Family::V4, "arp_ignore", 1),
@@ -109,13 +150,25 @@ impl Vrrp {
 
     /// IPv6 adverts through a macvlan need the link-local address there: a copy that nothing else chooses.
     pub(super) fn copy_link_local(&mut self, id: InstanceId) {
-        let Some(instance) = self.instance(id).filter(|instance| instance.family() == Family::V6) else { return };
-        let (Some(IpAddr::V6(local)), Some(transmit)) = (instance.local, instance.transmit) else { return };
+        let Some(instance) = self
+            .instance(id)
+            .filter(|instance| instance.family() == Family::V6)
+        else {
+            return;
+        };
+        let (Some(IpAddr::V6(local)), Some(transmit)) = (instance.local, instance.transmit) else {
+            return;
+        };
         if Some(transmit) == instance.base || !local.is_unicast_link_local() {
             return;
         }
-        let Some(index) = self.links.link(transmit).and_then(|link| link.index) else { return };
-        let prefix = Prefix { addr: IpAddr::V6(local), len: 64 };
+        let Some(index) = self.links.link(transmit).and_then(|link| link.index) else {
+            return;
+        };
+        let prefix = Prefix {
+            addr: IpAddr::V6(local),
+            len: 64,
+        };
         let copy = Address {
             flags: AddressFlags::NODAD.with(AddressFlags::NOPREFIXROUTE),
             preferred: 0,
@@ -130,14 +183,16 @@ impl Vrrp {
         for (own, base) in core::mem::take(&mut self.vmacs.made) {
             self.remove_vmac(own, base);
         }
-        self.vmacs.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
+        self.vmacs
+            .settings
+            .restore_all(|setting, error| report::setting_failed(setting, &error));
     }
 
     fn remove_vmac(&mut self, own: LinkId, base: LinkId) {
         let Some(link) = self.links.link(own) else { return };
         let name = link.name.clone();
         if let Some(index) = link.index {
-            let _ = self.kernel.commands.delete_link(0, index);
+            let _ = self.kernel.commands.delete_link(0, Which::Index(index));
             self.kernel.commands.commit(|_, result| match result {
                 Ok(()) => report::vmac_removed(&name),
                 Err(refusal) => report::vmac_stuck(&name, refusal.errno.desc()),
@@ -147,22 +202,26 @@ impl Vrrp {
         if !self.vmacs.made.iter().any(|(_, other)| *other == base)
             && let Some(parent) = self.links.link(base)
         {
-            self.vmacs
-                .settings
-                .restore(&parent.name, |setting, error| report::setting_failed(setting, &error));
+            self.vmacs.settings.restore(&parent.name, |setting, error| {
+                report::setting_failed(setting, &error)
+            });
         }
     }
 
     /// After a reload: removes the macvlans that no instance wants any more.
     pub(super) fn forget_vmacs(&mut self) {
-        let wanted: Vec<_> =
-            self.instances.iter().filter(|i| i.config.vmac.is_some()).filter_map(|i| i.own).collect();
-        let (kept, left): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut self.vmacs.made).into_iter().partition(|(own, _)| wanted.contains(own));
+        let wanted: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|i| i.config.vmac.is_some())
+            .filter_map(|i| i.own)
+            .collect();
+        let (kept, left): (Vec<_>, Vec<_>) = core::mem::take(&mut self.vmacs.made)
+            .into_iter()
+            .partition(|(own, _)| wanted.contains(own));
         self.vmacs.made = kept;
         for (own, base) in left {
             self.remove_vmac(own, base);
         }
     }
-
 }
