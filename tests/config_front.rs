@@ -221,7 +221,7 @@ fn mutated_files_never_panic() {
         .map(|path| std::fs::read(path).unwrap())
         .collect();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..4_000 {
+    for _ in 0..40_000 {
         let mut text = seeds[random.below(seeds.len())].clone();
         for _ in 0..=random.below(6) {
             let at = random.below(text.len() + 1);
@@ -233,25 +233,6 @@ fn mutated_files_never_panic() {
             }
         }
         exercise(&text);
-    }
-}
-
-#[test]
-fn what_would_never_end_ends() {
-    // Sequences in sequences whose lines are all dropped, includes of itself, values in values.
-    for text in [
-        "~SEQ(a,9999999999)~SEQ(b,9999999999) @never x\n".to_owned(),
-        "~SEQ(a,4000000000) include main.conf\n".to_owned(),
-        "include main.conf\ninclude main.conf\n".to_owned(),
-        format!(
-            "$A={}\n$B={}\n$C=\n~SEQ(i,99999999) $A\n",
-            "${B}".repeat(200),
-            "${C}".repeat(4)
-        ),
-        format!("{}\n", "{ ".repeat(400)).repeat(2_000),
-        "}".repeat(1_000).repeat(1_000),
-    ] {
-        exercise(text.as_bytes());
     }
 }
 

@@ -290,6 +290,12 @@ impl Diagnostics {
         self.len == 0
     }
 
+    /// Whether something was found at this very place.
+    #[must_use]
+    pub fn holds(&self, at: Position) -> bool {
+        self.kept.contains_key(&at)
+    }
+
     /// How many findings were counted only.
     #[must_use]
     pub const fn more(&self) -> u64 {
