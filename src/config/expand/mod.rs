@@ -174,16 +174,15 @@ impl Expander<'_> {
         if self.files.read(path) == Err(Unusable::Missing) && path.contains(['*', '?', '[', '{']) {
             names = include::find(self.files, "", path, Checks::default()).names;
         }
-        let mut used = false;
         if let (Some(first), 2..) = (names.first(), names.len()) {
             let message =
                 format!("WARNING, multiple configuration file matches of {path}, starting with {first}");
-            let place = Position::default();
             self.sources
                 .add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
-            self.found
-                .report(Diagnostic::new(Severity::Warning, place, message));
+            self.found.warning(Position::default(), message);
         }
+        let mut used = false;
+        let mut unused = Vec::new();
         for name in names {
             match self.files.read(&name) {
                 Ok(bytes) => {
@@ -193,19 +192,27 @@ impl Expander<'_> {
                         return;
                     }
                 }
+                Err(Unusable::Missing) => unused.push(format!("Config files missing '{path}'")),
                 Err(why) => {
-                    self.sources.add(&name, Rc::new([]));
-                    let message = format!("Configuration file '{name}' {} - skipping", reason(&why));
-                    self.found
-                        .report(Diagnostic::new(Severity::Note, Position::default(), message));
+                    unused.push(format!("Configuration file '{name}' {} - skipping", reason(&why)));
                 }
             }
         }
-        if !used {
-            self.sources.add(path, Rc::new([]));
-            let message = format!("Unable to find configuration file '{path}'");
-            let fatal = Diagnostic::new(Severity::Fatal, Position::default(), message).class(Class::NoFile);
-            self.found.report(fatal);
+        if unused.is_empty() && !used {
+            unused.push(format!("No config files matched '{path}'"));
+        }
+        self.sources.add(path, Rc::new([]));
+        for message in unused {
+            let told = Diagnostic::new(Severity::Note, Position::default(), message);
+            self.found.report(if used {
+                told
+            } else {
+                Diagnostic {
+                    severity: Severity::Fatal,
+                    class: Class::NoFile,
+                    ..told
+                }
+            });
         }
     }
 
@@ -303,6 +310,41 @@ mod tests {
         let text = format!("{}\n", "{ }".repeat(340)).repeat(300);
         let (_, found) = read_within(&text, 50_000, 1 << 20);
         assert!(found.iter().any(|d| d.message.contains("reading stops here")));
+    }
+
+    #[test]
+    fn without_a_main_file() {
+        use crate::base::exit::Exit;
+        for (path, said) in [
+            (
+                "/nowhere/keepalived.conf",
+                "/nowhere/keepalived.conf: Config files missing '/nowhere/keepalived.conf'",
+            ),
+            (
+                "/nowhere/*.conf",
+                "/nowhere/*.conf: No config files matched '/nowhere/*.conf'",
+            ),
+            (
+                "/dev",
+                "/dev: Configuration file '/dev' is a directory - skipping",
+            ),
+        ] {
+            let mut found = Diagnostics::new();
+            let options = Options {
+                path: path.into(),
+                ..Options::default()
+            };
+            let (parsed, _) = load(&super::super::source::Disk, &options, &mut found);
+            let lines: Vec<String> = found
+                .iter()
+                .map(|d| d.line(&parsed.sources).to_string())
+                .collect();
+            assert_eq!(lines, [said]);
+            assert_eq!(
+                (found.exit_test(), found.exit_daemon()),
+                (Exit::Ok, Some(Exit::NoConfig))
+            );
+        }
     }
 
     #[test]

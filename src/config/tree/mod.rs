@@ -158,6 +158,13 @@ impl Tree {
         self.items.get(index as usize).map(Entry::at).unwrap_or_default()
     }
 
+    /// The first word of the line that a block belongs to.
+    pub(super) fn owner(&self, open: u32) -> Option<&str> {
+        let index = open.checked_sub(1)?;
+        self.item(index).filter(|item| item.kind == Kind::Line)?;
+        Some(Node { tree: self, index }.keyword().text)
+    }
+
     /// Octets of text held, for the bound of the whole.
     pub(super) fn octets(&self) -> usize {
         self.text.len()

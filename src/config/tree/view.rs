@@ -17,8 +17,8 @@ pub enum NodeKind {
 /// One statement: a keyword or an entry, its words, and the lines of its block.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'t> {
-    tree: &'t Tree,
-    index: u32,
+    pub(super) tree: &'t Tree,
+    pub(super) index: u32,
 }
 
 impl<'t> Node<'t> {
