@@ -141,7 +141,16 @@ impl Diagnostic {
             let before = usize::from(self.at.column).saturating_sub(1).min(text.len());
             let width = usize::from(self.width.max(1)).min(text.len().saturating_sub(before).max(1));
             let (lead, marked) = text.as_bytes().split_at(before);
-            writeln!(out, "    {}", text.trim_end())?;
+            // One cell for each control character keeps the mark in place and the terminal sane.
+            let plain = |ch: char| {
+                if ch.is_control() && ch != '\t' {
+                    '\u{fffd}'
+                } else {
+                    ch
+                }
+            };
+            let shown: String = text.trim_end().chars().map(plain).collect();
+            writeln!(out, "    {shown}")?;
             out.write_str("    ")?;
             // A tab stays a tab so that the mark stands under its word; a continuation byte takes no room.
             for &byte in lead.iter().filter(|&&b| !is_continuation(b)) {
@@ -177,21 +186,27 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { file, line, column } = self.diagnostic.at;
         let name = self.sources.name(file).unwrap_or("configuration");
+        escape(name, f)?;
         match (line, column) {
-            (0, _) => write!(f, "{name}: ")?,
-            (_, 0) => write!(f, "{name}:{line}: ")?,
-            _ => write!(f, "{name}:{line}:{column}: ")?,
+            (0, _) => f.write_str(": ")?,
+            (_, 0) => write!(f, ":{line}: ")?,
+            _ => write!(f, ":{line}:{column}: ")?,
         }
-        // A configuration may hold control characters; a log line must not.
-        for ch in self.diagnostic.message.chars() {
-            if ch.is_control() {
-                write!(f, "{}", ch.escape_default())?
-            } else {
-                f.write_char(ch)?
-            }
-        }
+        escape(&self.diagnostic.message, f)?;
         Ok(())
     }
+}
+
+/// A configuration may hold control characters, as may the name of a file; a log line must not.
+fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for ch in text.chars() {
+        if ch.is_control() {
+            write!(f, "{}", ch.escape_default())?;
+        } else {
+            f.write_char(ch)?;
+        }
+    }
+    Ok(())
 }
 
 /// All findings of one configuration, bounded, in the order of the text.
@@ -288,6 +303,12 @@ impl Diagnostics {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Whether something was found at this very place.
+    #[must_use]
+    pub fn holds(&self, at: Position) -> bool {
+        self.kept.contains_key(&at)
     }
 
     /// How many findings were counted only.

@@ -79,13 +79,12 @@ impl Grower {
     pub(super) fn finish(mut self, found: &mut Diagnostics) -> Tree {
         let missing = self.open.len().saturating_add(self.dropped);
         for &open in &self.open {
-            let message =
-                format!("There are {missing} missing '}}'s or extra '{{'s: this block is never closed");
-            found.report(Diagnostic::new(
-                Severity::Error,
-                self.tree.position(open),
-                message,
-            ));
+            let counted = format!("There are {missing} missing '}}'s or extra '{{'s");
+            let message = match self.tree.owner(open) {
+                Some(keyword) => format!("{counted}: the block of '{keyword}' is never closed"),
+                None => format!("{counted}: this block is never closed"),
+            };
+            found.error(self.tree.position(open), message);
         }
         self.tree.shrink();
         self.tree
