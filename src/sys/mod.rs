@@ -1,7 +1,7 @@
 //! System calls, and nothing else: this layer has never heard of VRRP.
 //!
 //! Job: the kernel's objects as safe Rust values. Uses `base`. The only place where `unsafe` may stand.
-//! The clock and the process half: [`clock`], [`timerfd`], [`signal`], [`process`], [`script`], [`channel`],
+//! The clock and the process half: [`clock`], [`timerfd`], [`signal`], [`process`], [`script`], [`service`], [`channel`],
 //! [`memory`], [`output`], [`user`], [`file`], [`alloc`].
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
 
@@ -13,6 +13,7 @@ pub mod memory;
 pub mod output;
 pub mod process;
 pub mod script;
+pub mod service;
 pub mod signal;
 pub mod timerfd;
 pub mod user;
