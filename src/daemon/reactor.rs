@@ -80,16 +80,17 @@ pub enum Command {
 }
 
 impl Command {
-    /// What a signal asks of a child. SIGHUP asks nothing: only the parent reads files.
+    /// What a signal asks of a child. SIGHUP asks nothing: only the parent reads files. Nor does SIGINT: the
+    /// terminal sends it to all processes at once, and the parent decides.
     #[must_use]
     pub const fn from_signal(signal: Signal) -> Option<Self> {
         Some(match signal {
-            Signal::Interrupt | Signal::Terminate => Self::Stop,
+            Signal::Terminate => Self::Stop,
             Signal::User1 => Self::DumpData,
             Signal::User2 => Self::DumpStats { clear: false },
             Signal::StatsClear => Self::DumpStats { clear: true },
             Signal::Json => Self::DumpJson,
-            Signal::Hangup | Signal::Child => return None,
+            Signal::Hangup | Signal::Interrupt | Signal::Child => return None,
         })
     }
 }

@@ -20,6 +20,7 @@ pub mod path;
 pub mod process;
 pub mod raw;
 pub mod script;
+pub mod service;
 pub mod signal;
 mod socket;
 pub mod sysctl;

@@ -111,12 +111,28 @@ pub fn start(options: &Options, identity: Identity) -> std::io::Result<()> {
     opened
 }
 
+/// Closes the sinks without writing what waits: the first act of a new child, whose parent writes that.
+pub fn forget() {
+    *lock() = None;
+}
+
+/// Goes on in a process that has left its terminal: under its own number and without the console.
+pub fn leave_console() {
+    if let Some(sinks) = lock().as_mut() {
+        sinks.streams.retain(|stream| !stream.is_console());
+        if let Some(syslogd) = &mut sinks.syslogd {
+            syslogd.renumber();
+        }
+    }
+}
+
 /// Offers the backlogs to their sinks if their time has come. Says when to call again; none: nothing waits.
 pub fn flush(now: Instant) -> Option<Instant> {
     lock().as_mut()?.flush(now)
 }
 
-/// Offers the backlogs for up to `limit`, and waits for the sinks meanwhile: the last act of a process.
+/// Offers the backlogs for up to `limit`, and waits for slow sinks meanwhile, not for missing ones: the last
+/// act of a process.
 pub fn finish(limit: Span) {
     let until = clock::now() + limit;
     loop {
@@ -124,7 +140,7 @@ pub fn finish(limit: Span) {
         let Some(sinks) = guard.as_mut() else { return };
         sinks.offer();
         let now = clock::now();
-        if sinks.is_flushed() || now >= until {
+        if !sinks.is_worth_waiting() || now >= until {
             return;
         }
         drop(guard);
@@ -249,6 +265,15 @@ impl Sinks {
 
     fn is_flushed(&self) -> bool {
         self.syslogd.as_ref().is_none_or(Syslogd::is_flushed) && self.streams.iter().all(Stream::is_flushed)
+    }
+
+    /// Whether a sink that is there has not taken everything yet.
+    fn is_worth_waiting(&self) -> bool {
+        let syslogd = self
+            .syslogd
+            .as_ref()
+            .is_some_and(|syslogd| syslogd.is_there() && !syslogd.is_flushed());
+        syslogd || !self.streams.iter().all(Stream::is_flushed)
     }
 
     fn lost(&self) -> u64 {

@@ -14,25 +14,32 @@ pub(super) struct Stream {
     output: Output,
     backlog: Backlog,
     out: usize,
+    console: bool,
 }
 
 impl Stream {
     /// Standard error.
     pub(super) fn console(patient: bool) -> io::Result<Self> {
-        Ok(Self::new(Output::standard_error(patient)?))
+        Ok(Self::new(Output::standard_error(patient)?, true))
     }
 
     /// A file, appended to.
     pub(super) fn file(path: &Path, patient: bool) -> io::Result<Self> {
-        Ok(Self::new(Output::file(path, patient)?))
+        Ok(Self::new(Output::file(path, patient)?, false))
     }
 
-    fn new(output: Output) -> Self {
+    fn new(output: Output, console: bool) -> Self {
         Self {
             output,
             backlog: Backlog::new(),
             out: 0,
+            console,
         }
+    }
+
+    /// Whether this is standard error.
+    pub(super) const fn is_console(&self) -> bool {
+        self.console
     }
 
     /// Writes a line, or keeps it.

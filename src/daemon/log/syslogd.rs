@@ -37,6 +37,11 @@ impl Syslogd {
         }
     }
 
+    /// Writes the number of the process that this has become.
+    pub(super) fn renumber(&mut self) {
+        self.format.pid = process::own().number();
+    }
+
     /// Sends a line, or keeps it. A socket that is missing is not looked for with each line: that is for
     /// the next [`Syslogd::offer`] of the loop.
     pub(super) fn write(&mut self, level: Level, time: &LocalTime, text: &Line) {
@@ -86,6 +91,11 @@ impl Syslogd {
     /// Whether everything is sent.
     pub(super) fn is_flushed(&self) -> bool {
         self.backlog.is_empty() && !self.backlog.has_untold()
+    }
+
+    /// Whether there is a socket to send to.
+    pub(super) fn is_there(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// Lines lost ever.
