@@ -78,6 +78,9 @@ pub struct Master {
     pub priority: u8,
 }
 
+/// Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
+const ZEROS_ON_FAULT: u8 = 2;
+
 /// One virtual router.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -96,6 +99,8 @@ pub struct Machine {
     /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
     deadline: Option<Instant>,
     preempt_at: Option<Instant>,
+    /// The last advert that claims the addresses: when, and with which priority.
+    claimed: Option<(Instant, u8)>,
 }
 
 impl Machine {
@@ -114,6 +119,7 @@ impl Machine {
             restarted: Instant::START,
             deadline: None,
             preempt_at: None,
+            claimed: None,
             params,
         }
     }
@@ -180,7 +186,10 @@ impl Machine {
     ) {
         let interval = params.advert_interval;
         let interval_changed = interval != self.params.advert_interval;
-        if interval_changed || params.version != self.params.version {
+        // What a BACKUP of version 3 has learned of its MASTER is no matter of our configuration: with less it would
+        // take over from a MASTER that lives.
+        let learned = self.state == State::Backup && self.master.is_some() && params.version == Version::V3;
+        if params.version != self.params.version || (interval_changed && !learned) {
             self.master_interval = interval;
         }
         if params.preempt_delay != self.params.preempt_delay || !params.preempt {
@@ -201,7 +210,7 @@ impl Machine {
         match self.state {
             State::Master if changed || interval_changed || effective != before => {
                 self.master_interval = interval;
-                self.send(self.effective, out);
+                self.claim(now, out);
                 self.deadline = Some(now + interval);
             }
             State::Backup => self.rearm(),
@@ -280,6 +289,11 @@ impl Machine {
         match adopt {
             Some(State::Master) if self.faults.is_empty() => self.become_master(now, Why::Adopted, out),
             Some(State::Backup) if self.faults.is_empty() => self.become_backup(now, Why::Adopted, out),
+            Some(State::Master) => {
+                // The predecessor would have given the addresses up, had it lived to see the reason.
+                self.resign(ZEROS_ON_FAULT, out);
+                self.begin(now, Why::Start, out);
+            }
             _ => self.begin(now, Why::Start, out),
         }
     }
@@ -302,7 +316,7 @@ impl Machine {
         self.master = None;
         self.master_interval = own;
         self.preempt_at = None;
-        self.send(self.effective, out);
+        self.claim(now, out);
         self.deadline = Some(now + own);
         push(out, Action::AddAddresses);
         push(out, Action::Announce(Burst::Master));
@@ -323,6 +337,8 @@ impl Machine {
 
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
+        // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
+        self.master_interval = self.params.advert_interval;
         self.preempt_at = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
@@ -339,8 +355,7 @@ impl Machine {
 
     fn fail(&mut self, why: Why, out: &mut Actions) {
         if self.state == State::Master {
-            // Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
-            self.resign(2, out);
+            self.resign(ZEROS_ON_FAULT, out);
         }
         self.deadline = None;
         self.preempt_at = None;
@@ -363,7 +378,7 @@ impl Machine {
     }
 
     fn advertise(&mut self, now: Instant, out: &mut Actions) {
-        self.send(self.effective, out);
+        self.claim(now, out);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
         let interval = self.params.advert_interval;
         let next = self.deadline.unwrap_or(now) + interval;
@@ -463,16 +478,17 @@ impl Machine {
                     state: State::Master,
                 }),
             );
-            self.send(ours, out);
-            self.deadline = Some(now + self.params.advert_interval);
+            self.answer(now, out);
             return;
         }
         if heard.priority == OWNER && ours == OWNER {
             push(out, Action::Report(Event::OwnerConflict(heard.from)));
         }
         if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
-            if self.params.higher_prio_send_advert {
-                // After a split the survivor hears from it that it has a rival, and announces itself again.
+            if self.params.higher_prio_send_advert && heard.interval <= self.params.advert_interval {
+                // After a split the survivor hears from it that it has a rival, and announces itself again. Not if
+                // our interval is the shorter one: every BACKUP would take it for the MASTER's, and one of them take
+                // over before a survivor that does not answer (`lower_prio_no_advert`) sends its next.
                 self.send(ours, out);
             }
             push(out, Action::RemoveAddresses);
@@ -490,8 +506,7 @@ impl Machine {
         }
         let answered = !self.params.lower_prio_no_advert;
         if answered {
-            self.send(ours, out);
-            self.deadline = Some(now + self.params.advert_interval);
+            self.answer(now, out);
         }
         push(out, Action::Announce(Burst::LowerPriority));
         let event = Event::LowerPriority {
@@ -522,6 +537,21 @@ impl Machine {
                 to: effective,
             }),
         );
+    }
+
+    /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
+    /// the receive queue may hold hundreds.
+    fn answer(&mut self, now: Instant, out: &mut Actions) {
+        if self.claimed != Some((now, self.effective)) {
+            self.claim(now, out);
+            self.deadline = Some(now + self.params.advert_interval);
+        }
+    }
+
+    /// Sends an advert that claims the addresses.
+    fn claim(&mut self, now: Instant, out: &mut Actions) {
+        self.claimed = Some((now, self.effective));
+        self.send(self.effective, out);
     }
 
     fn send(&self, priority: u8, out: &mut Actions) {

@@ -271,6 +271,21 @@ fn master_yields_to_higher_priority_and_to_the_higher_address() {
 }
 
 #[test]
+fn a_yielding_master_does_not_teach_the_backups_a_shorter_interval() {
+    for (interval, last) in [(100, true), (50, true), (200, false)] {
+        let mut machine = master(v3(100));
+        let interval = Span::from_centis(interval);
+        let advert = Heard {
+            interval,
+            ..heard(150)
+        };
+        let actions = step(&mut machine, at(4_000), Input::Advert(advert));
+        let sent = actions[0] == Action::SendAdvert { priority: 100 };
+        assert_eq!(sent, last, "{interval}");
+    }
+}
+
+#[test]
 fn master_answers_lower_priority_and_priority_zero() {
     let mut machine = master(Params::default());
     let lower = Heard {
@@ -300,6 +315,29 @@ fn master_answers_lower_priority_and_priority_zero() {
         Action::Announce(Burst::LowerPriority)
     );
     assert_eq!(quiet.poll_at(), deadline);
+}
+
+#[test]
+fn what_is_heard_in_one_turn_is_answered_once() {
+    let mut machine = master(Params::default());
+    let sent = |actions: &[Action]| {
+        let adverts = actions.iter().filter(|a| matches!(a, Action::SendAdvert { .. }));
+        adverts.count()
+    };
+    for (advert, answers) in [(50, 1), (50, 0), (0, 0), (60, 0)] {
+        let actions = step(&mut machine, at(4_000), Input::Advert(heard(advert)));
+        assert_eq!(sent(&actions), answers, "{advert}");
+    }
+    assert_eq!(machine.poll_at(), Some(at(5_000)));
+    step(&mut machine, at(4_000), Input::Priority(110));
+    let actions = step(&mut machine, at(4_000), Input::Advert(heard(50)));
+    assert_eq!(
+        actions[0],
+        Action::SendAdvert { priority: 110 },
+        "the last answer said something else"
+    );
+    let actions = step(&mut machine, at(4_001), Input::Advert(heard(50)));
+    assert_eq!(sent(&actions), 1, "another turn");
 }
 
 #[test]
@@ -475,6 +513,25 @@ fn a_replacement_carries_on_as_master_unless_something_speaks_against_it() {
 }
 
 #[test]
+fn a_replacement_that_cannot_be_master_gives_the_addresses_up() {
+    let mut machine = Machine::new(Params::default());
+    let faults = Faults::NONE.with(Fault::Script, true);
+    let pending = false;
+    step(&mut machine, at(0), Input::Faults { faults, pending });
+    let adopt = Some(State::Master);
+    assert_eq!(
+        step(&mut machine, at(0), Input::Start { adopt }),
+        [
+            Action::SendAdvert { priority: 0 },
+            Action::SendAdvert { priority: 0 },
+            Action::RemoveAddresses,
+            Action::Report(Event::ZeroSent),
+            transition(State::Init, State::Fault, Why::Start),
+        ]
+    );
+}
+
+#[test]
 fn version_3_adopts_the_masters_interval_and_restores_its_own() {
     let mut machine = backup(v3(100));
     let advert = Heard {
@@ -494,6 +551,20 @@ fn version_3_adopts_the_masters_interval_and_restores_its_own() {
         to: own
     })));
     assert_eq!(machine.poll_at(), Some(at(6_000)));
+}
+
+#[test]
+fn after_a_fault_the_interval_of_a_master_of_long_ago_counts_no_more() {
+    let mut machine = backup(v3(10));
+    step(&mut machine, at(100), Input::Advert(heard(150)));
+    assert_eq!(machine.master_interval(), Span::from_secs(1));
+    for link_down in [true, false] {
+        let faults = Faults::NONE.with(Fault::LinkDown, link_down);
+        let pending = false;
+        step(&mut machine, at(60_000), Input::Faults { faults, pending });
+    }
+    assert_eq!(machine.state(), State::Backup);
+    assert_eq!(machine.poll_at(), Some(Instant::from_micros(60_360_937)));
 }
 
 #[test]
@@ -527,6 +598,24 @@ fn a_reload_keeps_the_state_and_tells_what_changed_at_once() {
     out.clear();
     waiting.reconfigure(at(1_000), slower, 100, true, &mut out);
     assert_eq!(waiting.poll_at(), Some(Instant::from_micros(6_609_375)));
+}
+
+#[test]
+fn a_reload_does_not_make_a_backup_of_version_3_forget_its_masters_interval() {
+    let mut machine = backup(v3(100));
+    step(&mut machine, at(100), Input::Advert(heard(150)));
+    let deadline = machine.poll_at();
+    let mut out = Actions::new();
+    machine.reconfigure(at(600), v3(10), 100, true, &mut out);
+    assert_eq!(
+        machine.poll_at(),
+        deadline,
+        "the MASTER still sends once a second"
+    );
+    let mut alone = backup(v3(100));
+    alone.reconfigure(at(10), v3(10), 100, true, &mut out);
+    assert_eq!(alone.poll_at(), Some(at(0) + alone.master_down_time()));
+    assert_eq!(alone.master_interval(), Span::from_millis(100));
 }
 
 /// Whatever happens in whatever order: addresses are added once before they are removed, a timer runs exactly
