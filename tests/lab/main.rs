@@ -15,5 +15,10 @@
     reason = "a lab is not the daemon: it fails by panicking, it waits, and it reads the clock"
 )]
 
+mod examples;
+mod frr;
+mod interop;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
+mod steps;
+mod trios;

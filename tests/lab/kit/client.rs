@@ -101,18 +101,18 @@ fn probe(holder: i32, address: Ipv4Addr, period: Duration, stop: &AtomicBool) ->
                 sent: now(),
                 answered: None,
             });
-            drop(sendto(
+            let _ = sendto(
                 socket.as_raw_fd(),
                 &[8, 0, 0, 0, 0, 0, high, low],
                 &target,
                 MsgFlags::MSG_DONTWAIT,
-            ));
+            );
             next += period;
         }
         let mut ready = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         let left = next.saturating_duration_since(Instant::now()).as_millis();
-        let wait = PollTimeout::try_from(u16::try_from(left).unwrap_or(10)).unwrap_or(PollTimeout::ZERO);
-        drop(poll(&mut ready, wait));
+        let wait = PollTimeout::from(u16::try_from(left).unwrap_or(10));
+        let _ = poll(&mut ready, wait);
         let mut octets = [0_u8; 64];
         let mut parts = [IoSliceMut::new(&mut octets)];
         if recvmsg::<()>(socket.as_raw_fd(), &mut parts, None, MsgFlags::MSG_DONTWAIT).is_ok()

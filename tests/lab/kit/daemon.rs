@@ -187,7 +187,11 @@ impl<'n> Daemon<'n> {
         eventually("a killed daemon is gone", bounds::START, || {
             !all.iter().any(|pid| is_alive(*pid))
         });
-        drop(self.child.wait());
+        let _ = self.child.wait();
+        // /run does not survive a power cut.
+        for file in ["keepalived", "vrrp", "checkers", "bfd"] {
+            self.node.remove(&format!("/run/{file}.pid"));
+        }
         at
     }
 
@@ -294,7 +298,7 @@ impl Drop for Daemon<'_> {
             let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
         }
         let _ = self.child.kill();
-        drop(self.child.wait());
+        let _ = self.child.wait();
     }
 }
 

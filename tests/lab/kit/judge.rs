@@ -19,7 +19,7 @@ pub(crate) fn all_good(pcap: &[u8], adverts: usize) {
         pcap,
         &[
             "-Y",
-            "vrrp.checksum.status == 1",
+            "vrrp.checksum.status == 1 && !icmp && !(icmpv6)",
             "-T",
             "fields",
             "-e",

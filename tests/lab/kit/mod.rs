@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod conf;
 pub(crate) mod daemon;
 pub(crate) mod decode;
+pub(crate) mod frr;
 pub(crate) mod judge;
 pub(crate) mod net;
 pub(crate) mod node;
