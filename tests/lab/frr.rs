@@ -6,6 +6,7 @@ use crate::kit::bounds::{START, Timing};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program};
+use crate::kit::decode::Event;
 use crate::kit::frr::{Frr, Settings};
 use crate::kit::net::Net;
 use crate::steps::{self, Heir};
@@ -160,7 +161,8 @@ fn frr_first(family: &Family) {
     daemon.kill();
     steps::clean(&a, "eth0", family.addresses);
 
-    // A tie: the one that serves goes on serving; when a split heals the higher address (FRR's) stays.
+    // A tie: the one that serves goes on serving; when a split heals the higher address stays. (FRR may choose
+    // any link-local address of its device as the source.)
     let daemon = Daemon::start(&a, US, &family.conf(HIGH, ""));
     net.wait_master("a", daemon.since(), START + TIMING.master_down(HIGH));
     let frr = Frr::start(&b, family.settings(HIGH));
@@ -170,17 +172,24 @@ fn frr_first(family: &Family) {
     });
     let split = now();
     net.set_apart(&[Net::port(1), Net::port(2)], true);
-    net.wait_master("b", split, TIMING.interval + TIMING.master_down(HIGH));
+    let theirs = net.wait_master("b", split, TIMING.interval + TIMING.master_down(HIGH));
+    let ours = net.wait_master("a", split, TIMING.interval);
     net.set_apart(&[Net::port(1), Net::port(2)], false);
+    let source = |event: &Event| event.advert().map(|advert| advert.source);
+    let (stays, yields) = if source(&theirs) > source(&ours) {
+        ("b", "a")
+    } else {
+        ("a", "b")
+    };
     std::thread::sleep(TIMING.interval * 2);
     let healed = now();
     net.never(
         "the lower address goes on",
         healed,
         TIMING.interval * 4,
-        |event| event.is_advert_of("a"),
+        |event| event.is_advert_of(yields),
     );
-    net.wait_master("b", healed, TIMING.interval * 4);
+    net.wait_master(stays, healed, TIMING.interval * 4);
     drop(daemon);
     net.judge();
 }

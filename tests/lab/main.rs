@@ -15,10 +15,17 @@
     reason = "a lab is not the daemon: it fails by panicking, it waits, and it reads the clock"
 )]
 
+mod control;
+mod crash;
 mod examples;
 mod frr;
 mod interop;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
+mod links;
+mod logs;
+mod mutations;
+mod reload;
+mod scripts;
 mod steps;
 mod trios;

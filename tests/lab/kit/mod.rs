@@ -10,6 +10,7 @@ pub(crate) mod conf;
 pub(crate) mod daemon;
 pub(crate) mod decode;
 pub(crate) mod frr;
+pub(crate) mod inject;
 pub(crate) mod judge;
 pub(crate) mod net;
 pub(crate) mod node;
