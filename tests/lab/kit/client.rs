@@ -61,23 +61,23 @@ impl Drop for Client {
     }
 }
 
-/// The longest time that the client was cut off: from the first probe lost to the next one answered.
-pub(crate) fn longest_cut(probes: &[Probe], since: Stamp) -> (Stamp, Duration) {
-    let (mut longest, mut lost) = ((since, Duration::ZERO), None);
-    for probe in probes.iter().filter(|probe| probe.sent >= since) {
-        match (probe.answered, lost) {
-            (None, None) => lost = Some(probe.sent),
-            (Some(_), Some(from)) => {
-                let cut = Duration::from_nanos(probe.sent - from);
-                if cut > longest.1 {
-                    longest = (from, cut);
-                }
-                lost = None;
-            }
-            _ => {}
-        }
-    }
-    longest
+/// The longest time that the client waited for an answer beyond its period, and when that began: the longest
+/// silence between `since` and the last answer, or `until` if none came any more.
+pub(crate) fn longest_cut(
+    probes: &[Probe],
+    since: Stamp,
+    until: Stamp,
+    period: Duration,
+) -> (Stamp, Duration) {
+    let mut answers: Vec<_> = probes.iter().filter_map(|probe| probe.answered).collect();
+    answers.retain(|at| (since..until).contains(at));
+    answers.sort_unstable();
+    let ends = answers.iter().copied().chain([until]);
+    let silences = std::iter::once(since).chain(answers.iter().copied()).zip(ends);
+    let (from, to) = silences
+        .max_by_key(|(from, to)| to - from)
+        .unwrap_or((since, until));
+    (from, Duration::from_nanos(to - from).saturating_sub(period))
 }
 
 fn probe(holder: i32, address: Ipv4Addr, period: Duration, stop: &AtomicBool) -> Vec<Probe> {
