@@ -58,6 +58,6 @@ pub(crate) fn eventually(what: &str, within: Duration, mut done: impl FnMut() ->
     let end = Instant::now() + within;
     while !done() {
         assert!(Instant::now() < end, "not within {within:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
