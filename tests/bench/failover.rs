@@ -266,7 +266,7 @@ fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'sta
             let theory = timing.master_down(PRIORITY);
             let first = pair
                 .net
-                .wait("the take-over", now(), theory, |event| event.is_advert_of(new));
+                .wait("the take-over", killed, theory, |event| event.is_advert_of(new));
             let last = pair.net.adverts(0, old).pop().expect("a last advert");
             let announced = pair
                 .net
