@@ -25,6 +25,7 @@ mod kit;
 mod links;
 mod logs;
 mod mutations;
+mod referee;
 mod reload;
 mod scripts;
 mod steps;

@@ -1,6 +1,7 @@
 //! Frames that no daemon would send, put on the wire from a node.
 
 use std::io::IoSliceMut;
+use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::mpsc;
 
@@ -56,10 +57,14 @@ fn first_address(socket: &OwnedFd) -> LinkAddr {
     }
 }
 
-/// An Ethernet frame with an IPv4 packet of protocol 112, whose own header is beyond reproach.
+/// The Ethernet source of injected frames.
+const MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x66];
+
+/// A multicast Ethernet frame with an IPv4 packet of protocol 112, whose own header is beyond reproach.
 pub(crate) fn ip_frame(source: [u8; 4], destination: [u8; 4], ttl: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![1, 0, 0x5e, destination[1] & 0x7f, destination[2], destination[3]];
-    frame.extend([2, 0, 0, 0, 0, 0x66, 8, 0]);
+    frame.extend(MAC);
+    frame.extend([8, 0]);
     let length = u16::try_from(20 + payload.len())
         .expect("a short packet")
         .to_be_bytes();
@@ -73,13 +78,32 @@ pub(crate) fn ip_frame(source: [u8; 4], destination: [u8; 4], ttl: u8, payload: 
     frame
 }
 
-/// Writes a correct checksum into a VRRP PDU: of the PDU for version 2, with the pseudo header for version 3.
-pub(crate) fn vrrp_checksum(pdu: &mut [u8], source: [u8; 4], destination: [u8; 4]) {
+/// The same with an IPv6 packet.
+pub(crate) fn ip6_frame(source: Ipv6Addr, destination: Ipv6Addr, hops: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x33, 0x33];
+    frame.extend(&destination.octets()[12..]);
+    frame.extend(MAC);
+    frame.extend([0x86, 0xdd, 0x6c, 0, 0, 0]);
+    frame.extend(
+        u16::try_from(payload.len())
+            .expect("a short packet")
+            .to_be_bytes(),
+    );
+    frame.extend([112, hops]);
+    frame.extend(source.octets());
+    frame.extend(destination.octets());
+    frame.extend(payload);
+    frame
+}
+
+/// Writes a correct checksum into a VRRP PDU of at least eight octets: of the PDU alone for version 2, with
+/// the pseudo header of `source` and `destination` (octets of either family) for version 3.
+pub(crate) fn vrrp_checksum(pdu: &mut [u8], source: &[u8], destination: &[u8]) {
     pdu[6..8].fill(0);
     let length = u16::try_from(pdu.len()).expect("a short packet").to_be_bytes();
     let pseudo: &[u8] = &[0, 112, length[0], length[1]];
     let sum = if pdu[0] >> 4 == 3 {
-        checksum(&[&source, &destination, pseudo, pdu])
+        checksum(&[source, destination, pseudo, pdu])
     } else {
         checksum(&[pdu])
     };
