@@ -108,6 +108,7 @@ fn bombard(victim: &Victim) {
     if victim.ipv6 {
         conf.addresses = vec!["fe80::9:100".to_owned(), "fd09::100".to_owned()];
     }
+    let started = now();
     let (master, own) = if victim.backup {
         ("peer", 100)
     } else {
