@@ -32,6 +32,27 @@ pub struct Broken {
     pub text: String,
 }
 
+impl Broken {
+    /// A track script that cannot run.
+    pub(super) fn track(script: &model::Script, why: &Unusable) -> Self {
+        let text = format!("Disabling track script {} {}", script.name, unusable(why));
+        Self {
+            at: script.command.at,
+            text,
+        }
+    }
+
+    /// A notify script that cannot run.
+    pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
+        let text = format!(
+            "({instance}) Disabling notify script {} {}",
+            command.raw,
+            unusable(why)
+        );
+        Self { at: command.at, text }
+    }
+}
+
 /// Makes the track scripts. One that cannot run is told and has no command.
 pub(super) fn scripts(
     model: &Model,
@@ -184,11 +205,7 @@ fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> O
         let Some(command) = command else { continue };
         match resolver.resolve(command, &config.name) {
             Ok(ready) => notifier.set(kind, ready),
-            Err(why) => {
-                let why = unusable(&why);
-                let text = format!("({}) Disabling notify script {} {why}", config.name, command.raw);
-                broken.push(Broken { at: command.at, text });
-            }
+            Err(why) => broken.push(Broken::notify(&config.name, command, &why)),
         }
     }
     (!notifier.is_empty()).then(|| Box::new(notifier))

@@ -4,18 +4,18 @@
 //! [`run`]: one method for each thing that can happen. [`build`] makes the live objects from the model, [`effect`]
 //! carries out what the machines ask for, [`reload`] applies a difference, [`report`] phrases every log line.
 
-pub mod build;
-pub mod run;
-
 mod address;
 mod advert;
 mod announce;
+mod build;
+mod check;
 mod effect;
 mod links;
 mod live;
 mod pool;
 mod reload;
 mod report;
+mod run;
 mod slots;
 mod state;
 mod status;
@@ -23,7 +23,8 @@ mod tell;
 mod track;
 mod vmac;
 
-pub use run::{Context, run};
+pub use check::check;
+pub use run::{Context, clean, run};
 
 /// Kinds of sources in the loop.
 mod kind {

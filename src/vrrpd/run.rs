@@ -17,7 +17,7 @@ use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, LinkId, ScriptId, SocketId};
 use crate::base::limit;
 use crate::base::name::IfName;
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::config::diag::Diagnostics;
 use crate::config::expand::replay;
 use crate::config::snapshot::Snapshot;
@@ -47,8 +47,12 @@ pub struct Context<'a> {
     pub channel: Channel,
     /// What the child before it reported; empty for the first one.
     pub records: &'a Records,
+    /// When the child before it died; none for the first one.
+    pub died: Option<Instant>,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub keep_on_stop: bool,
+    /// Write the data dump once everything runs (`-d`).
+    pub dump: bool,
 }
 
 /// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
@@ -89,7 +93,8 @@ pub fn clean(model: &Arc<Model>) -> Exit {
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
     let mut vrrp = Vrrp::new(model)?;
     vrrp.keep_on_stop = context.keep_on_stop;
-    let mut reactor = Reactor::new(vrrp.layout.len(), Some(context.channel))?;
+    let Context { channel, .. } = context;
+    let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
     let monitor = Own {
         kind: kind::MONITOR,
@@ -103,7 +108,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.ensure_vmac(id);
     }
     vrrp.list_links()?;
-    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.records, id);
+    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
     let masters: Vec<bool> = vrrp
         .ids()
         .map(|id| adopt(&vrrp, id) == Some(State::Master))
@@ -123,6 +128,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.settle(&mut turn);
     turn.report(ToParent::Ready);
+    if context.dump {
+        vrrp.dump_data();
+    }
     Ok((reactor, vrrp))
 }
 
@@ -296,9 +304,15 @@ impl Vrrp {
     }
 
     /// The state that a predecessor was in, if an instance can go on with it.
-    fn record_of(&self, records: &Records, id: InstanceId) -> Option<State> {
-        let record = records.of(record::key(&self.instance(id)?.config.name))?;
-        match record.standing {
+    /// Not once others may have taken over.
+    fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
+        let instance = self.instance(id)?;
+        let params = instance.router.params();
+        let patience = params.advert_interval * u64::from(params.down_timer_adverts);
+        if crate::sys::clock::now().since(died?) > patience {
+            return None;
+        }
+        match records.of(record::key(&instance.config.name))?.standing {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,

@@ -258,6 +258,7 @@ impl<'a, P: Program> Parent<'a, P> {
             mode,
             channel,
             records: &child.records,
+            died: child.died,
             deaths: child.deaths,
         };
         let exit = self.program.run_child(&self.loaded, start);
@@ -393,6 +394,7 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             _ if wanted => {
                 child.deaths = child.deaths.saturating_add(1);
+                child.died = Some(turn.now());
                 text::ended(pid, how);
                 text::died(child.kind, pid, !self.options.no_respawn);
                 self.step(turn, index, Input::Died);
