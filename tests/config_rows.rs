@@ -65,11 +65,22 @@ fn findings(found: &Diagnostics, parsed: &Parsed) -> String {
 fn round_trip(model: &Model, name: &str) {
     let text = print(model);
     let (again, found, parsed) = load(&text);
-    assert_eq!(*model, again, "{name} changes when it is printed:\n{text}");
+    if *model != again {
+        // The places differ, too, but they are equal; the first other line tells what was lost.
+        let (before, after) = (print(model), print(&again));
+        let lost = before
+            .lines()
+            .zip(after.lines())
+            .find(|(one, other)| one != other);
+        panic!("{name} changes when it is printed, at {lost:?}:\n{before}\n{model:#?}\n{again:#?}");
+    }
     assert_eq!(text, print(&again), "{name} is not printed the same twice");
-    let worst = found.iter().find(|finding| finding.severity > Severity::Warning);
+    // A clash of router ids stays one; nothing else of a printed model is refused.
+    let mut errors = found
+        .iter()
+        .filter(|finding| finding.severity > Severity::Warning);
     assert!(
-        worst.is_none(),
+        errors.all(|finding| finding.message.contains("both use VRID")),
         "{name}: printed text is refused: {}\n{text}",
         findings(&found, &parsed)
     );
@@ -171,11 +182,8 @@ fn rows_are_documented_and_unique() {
         assert!(twin.is_none(), "{} of {} twice", row.name, row.block);
     }
     let waiting = all.iter().filter(|row| row.effect == Effect::NoneYet).count();
-    assert!(
-        waiting < all.len() / 2 + 40,
-        "{waiting} of {} rows have no effect yet",
-        all.len()
-    );
+    // Goes down with every keyword that gets its effect, to zero in the end.
+    assert_eq!(waiting, 146, "rows without effect, of {}", all.len());
 }
 
 /// Mutations of all goldens: no panic, and what remains comes back.
@@ -197,7 +205,7 @@ fn mutated_files_never_panic_and_come_back() {
         .flat_map(|text| text.split_whitespace())
         .map(str::to_owned)
         .collect();
-    for round in 0..600 {
+    for round in 0..2_000 {
         let text = &pool[next(pool.len())];
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         for _ in 0..=next(6) {

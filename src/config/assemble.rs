@@ -9,7 +9,9 @@ use super::model::{At, Model};
 use super::resolve;
 use super::row::Row;
 use super::rows::{self, global, instance, script, top};
-use super::tree::{Position, Tree, Word};
+use super::tree::{Tree, Word};
+use crate::base::id::ScriptId;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
@@ -36,12 +38,12 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
         }
         inside(object, global::ROWS, &mut model.global, "", &mut given, found);
     }
-    resolve::global(&mut model.global, &given);
-    let names = Names::collect(&objects);
+    resolve::global(&mut model.global, &given, found);
+    let mut names = Names::collect(&objects);
     for object in &objects {
         match object.node.keyword().text {
-            "vrrp_script" => read_script(object, &mut model, found),
-            "vrrp_instance" => read_instance(object, &mut model, &names, found),
+            "vrrp_script" => read_script(object, &mut model, &mut names, found),
+            "vrrp_instance" => read_instance(object, &mut model, &mut names, found),
             _ => {}
         }
     }
@@ -49,10 +51,15 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
     model
 }
 
-/// Names of all objects of a kind, also those further down, with their places.
+/// Names of objects: sets and maps, so that thousands of objects are checked in linear time.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    scripts: Vec<(String, Position)>,
+    /// Scripts anywhere in the text.
+    anywhere: BTreeSet<String>,
+    /// Scripts of the model so far.
+    scripts: BTreeMap<String, ScriptId>,
+    /// Instances so far.
+    instances: BTreeSet<String>,
 }
 
 impl Names {
@@ -60,18 +67,21 @@ impl Names {
         let scripts = objects
             .iter()
             .filter(|object| object.node.keyword().text == "vrrp_script");
-        let named = |object: &Object<'_>| object.node.word(1).map(|name| (name.text.to_owned(), name.at));
+        let anywhere = scripts.filter_map(|object| object.node.word(1).map(|name| name.text.to_owned()));
         Self {
-            scripts: scripts.filter_map(named).collect(),
+            anywhere: anywhere.collect(),
+            ..Self::default()
         }
     }
 
-    /// Where a script of this name stands.
-    pub(super) fn script(&self, name: &str) -> Option<Position> {
-        self.scripts
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, at)| *at)
+    /// The script of this name, if it was read already.
+    pub(super) fn script(&self, name: &str) -> Option<ScriptId> {
+        self.scripts.get(name).copied()
+    }
+
+    /// Whether a script of this name stands anywhere.
+    pub(super) fn has_script(&self, name: &str) -> bool {
+        self.anywhere.contains(name)
     }
 }
 
@@ -111,7 +121,7 @@ fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnostics) -> Opt
     }
 }
 
-fn read_script(object: &Object<'_>, model: &mut Model, found: &mut Diagnostics) {
+fn read_script(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let named = name(object, Class::Missing, found);
     let text = named.map_or("", |name| name.text);
     let mut draft = script::Draft::default();
@@ -125,7 +135,7 @@ fn read_script(object: &Object<'_>, model: &mut Model, found: &mut Diagnostics) 
             format!("'{}' after the name of a vrrp_script is not used", extra.text),
         );
     }
-    if model.scripts.iter().any(|script| script.name == text) {
+    if names.script(text).is_some() {
         found.note(
             name,
             format!("vrrp_script {text} already defined; the first one is used"),
@@ -133,7 +143,12 @@ fn read_script(object: &Object<'_>, model: &mut Model, found: &mut Diagnostics) 
         return;
     }
     match draft.finish(text, At(name.at)) {
-        Some(script) => model.scripts.push(script),
+        Some(script) => {
+            names
+                .scripts
+                .insert(text.to_owned(), ScriptId::at(model.scripts.len()));
+            model.scripts.push(script);
+        }
         None => {
             let message = format!("No script set for vrrp_script {text} - removing");
             let finding = Diagnostic::new(Severity::Error, name, message);
@@ -142,7 +157,7 @@ fn read_script(object: &Object<'_>, model: &mut Model, found: &mut Diagnostics) 
     }
 }
 
-fn read_instance(object: &Object<'_>, model: &mut Model, names: &Names, found: &mut Diagnostics) {
+fn read_instance(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let named = name(object, Class::Ordinary, found);
     let text = named.map_or("", |name| name.text);
     let at = named.map_or(object.node.at(), |name| name.at);
@@ -158,7 +173,7 @@ fn read_instance(object: &Object<'_>, model: &mut Model, names: &Names, found: &
         );
         return;
     }
-    if model.instances.iter().any(|instance| instance.name == text) {
+    if !names.instances.insert(text.to_owned()) {
         let message = format!("vrrp instance {text} already defined");
         let finding = Diagnostic::new(Severity::Error, name, message);
         found.report(finding.remedy("give it another name; this block is not used"));

@@ -8,8 +8,8 @@
 use std::ffi::CString;
 
 use super::diag::Severity;
-use super::keyword::Line;
 use super::lexer::{Escapes, split_script};
+use super::line::Line;
 use super::model::{At, Identity, ScriptCommand};
 
 /// Reads the command and the identity that a line gives; none if it cannot be used, which is told.
@@ -85,6 +85,21 @@ pub fn read_identity(line: &mut Line<'_>, words: &[&str]) -> Option<Option<Ident
     let Some((user, group)) = words.split_first() else {
         return Some(None);
     };
+    let strange =
+        |name: &&str| name.contains(['"', '\'', '\\', '/']) || name.chars().any(char::is_whitespace);
+    if words.iter().any(|word| word.is_empty() || strange(word)) {
+        let message = format!(
+            "Unable to set uid/gid for {}: '{}'",
+            line.keyword.text,
+            words.join(" ")
+        );
+        line.error(
+            line.keyword,
+            &message,
+            "a command with parameters stands in quotes; user and group follow it",
+        );
+        return None;
+    }
     let identity = |group: Option<&str>, supplementary| {
         Some(Some(Identity {
             user: (*user).to_owned(),

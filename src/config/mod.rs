@@ -5,6 +5,10 @@
 //! stays text with its position. Start with [`expand`], which reads [`source`] files line by line, with
 //! `include`, `parameter`, `sequence` and `text` for the parts of a line, and grows a [`tree`]; [`lexer`] knows
 //! what a word is, [`diag`] how a mistake is told, [`snapshot`] how another process gets the same text.
+//!
+//! From there [`assemble`] makes the [`model`]: the tables of [`rows`] say what is legal and which field it
+//! writes, [`row`] what a row is, [`keyword`] how a block is read by its rows, `resolve` which rules hold
+//! between keywords and objects, and [`mod@print`] writes the model as text again.
 
 pub mod assemble;
 pub mod command;
@@ -14,6 +18,7 @@ mod grow;
 mod include;
 pub mod keyword;
 pub mod lexer;
+pub mod line;
 pub mod model;
 mod parameter;
 pub mod print;

@@ -6,7 +6,7 @@
 
 use core::ops::RangeInclusive;
 
-use super::keyword::Line;
+use super::line::Line;
 use super::model::{Named, ScriptCommand};
 use super::tree::Word;
 use super::value::Seconds;

@@ -233,7 +233,7 @@ impl fmt::Display for Quoted<'_> {
             && !self
                 .0
                 .bytes()
-                .any(|b| b.is_ascii_whitespace() || b"#!{}\\\x0b".contains(&b));
+                .any(|b| b.is_ascii_whitespace() || b"#!{}@$~\x0b".contains(&b));
         if bare {
             f.write_str(self.0)
         } else {

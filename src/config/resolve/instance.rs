@@ -2,11 +2,10 @@
 
 use super::{Teller, strict, unicast};
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::ScriptId;
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::assemble::Names;
-use crate::config::diag::Diagnostics;
+use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::instance::{Instance, TrackedScript};
 use crate::config::model::{At, Model};
@@ -34,7 +33,7 @@ pub(super) fn complete(
     let mut runs = required(&mut draft, model, &mut tell);
     priority_and_state(&mut draft, &mut tell);
     garp(&mut draft, model);
-    unicast::settle(&mut draft, &mut tell);
+    unicast::settle(&mut draft, &model.global.vrrp, &mut tell);
     authentication(&mut draft, &mut tell);
     strict::apply(&mut draft, model, &mut tell);
     interval(&mut draft.instance, &mut tell);
@@ -63,11 +62,6 @@ fn family_and_version(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
             Version::V3
         }
         (Family::V6, _) => Version::V3,
-    };
-    draft.instance.group = match (draft.group, family) {
-        (Some((group, _)), _) => group,
-        (None, Family::V4) => IpAddr::V4(vrrp.group4),
-        (None, Family::V6) => IpAddr::V6(vrrp.group6),
     };
 }
 
@@ -383,25 +377,20 @@ fn track_scripts(draft: &mut Draft, model: &Model, names: &Names, tell: &mut Tel
     let owner = draft.instance.params.priority == 255;
     for tracker in &draft.track_scripts {
         let name = tracker.name.as_str();
-        let Some(index) = model.scripts.iter().position(|script| script.name == name) else {
-            let known = names.script(name).is_some();
+        let Some(script) = names.script(name) else {
+            let known = names.has_script(name);
             let message = format!("({}) track script {name} not found, ignoring...", tell.name);
             let remedy = if known {
                 "its vrrp_script must stand before this block and must have a command"
             } else {
                 "no vrrp_script has this name"
             };
-            let finding = crate::config::diag::Diagnostic::new(
-                crate::config::diag::Severity::Error,
-                tracker.at,
-                message,
-            );
+            let finding = Diagnostic::new(Severity::Error, tracker.at, message);
             tell.found.report(finding.remedy(remedy));
             continue;
         };
         let default = model
-            .scripts
-            .get(index)
+            .script(script)
             .map(|script| script.params.weight)
             .unwrap_or_default();
         let weight = Weight {
@@ -418,7 +407,7 @@ fn track_scripts(draft: &mut Draft, model: &Model, names: &Names, tell: &mut Tel
             continue;
         }
         draft.instance.track_scripts.push(TrackedScript {
-            script: ScriptId::at(index),
+            script,
             weight,
             at: At(tracker.at),
         });

@@ -17,7 +17,10 @@ use super::tree::Position;
 use crate::base::time::Span;
 
 /// Completes `global_defs`: `vrrp_min_garp` replaces only what was not set.
-pub(super) fn global(global: &mut Global, given: &Given) {
+pub(super) fn global(global: &mut Global, given: &Given, found: &mut Diagnostics) {
+    if let (true, Some(at)) = (global.mail.to.is_empty(), given.at("notification_email")) {
+        found.warning(at, "Warning - empty notification_email block");
+    }
     let vrrp = &mut global.vrrp;
     if vrrp.min_garp {
         if given.at("vrrp_garp_master_repeat").is_none() {

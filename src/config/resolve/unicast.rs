@@ -1,11 +1,22 @@
 //! Unicast or multicast, and what goes only with one of them.
 
 use super::Teller;
+use crate::base::addr::{Family, IpAddr};
+use crate::config::model::global::Vrrp;
 use crate::config::model::instance::OldChecksum;
 use crate::config::rows::instance::Draft;
 
-/// An instance marked unicast needs peers; one with peers has no multicast destination.
-pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
+/// An instance marked unicast needs peers; one with peers has no multicast destination of its own.
+pub(super) fn settle(draft: &mut Draft, vrrp: &Vrrp, tell: &mut Teller<'_>) {
+    peers(draft, tell);
+    draft.instance.group = match (draft.group, draft.instance.params.family) {
+        (Some((group, _)), _) => group,
+        (None, Family::V4) => IpAddr::V4(vrrp.group4),
+        (None, Family::V6) => IpAddr::V6(vrrp.group6),
+    };
+}
+
+fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
     let marked = draft.unicast.is_some();
     let instance = &mut draft.instance;
     if instance.unicast() {
@@ -31,6 +42,7 @@ pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
         return;
     }
     if instance.fault_no_peer {
+        draft.group = None;
         tell.warn(
             "unicast_fault_no_peer",
             "unicast without peers - the instance stays in fault",

@@ -2,7 +2,7 @@
 
 use super::instance::Draft;
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::{At, Lifetime, VirtualAddress};
 use crate::config::row::{Shown, fit};
 use crate::config::tree::Word;
@@ -307,7 +307,7 @@ fn text(address: &VirtualAddress) -> String {
         let _ = write!(out, " brd {broadcast}");
     }
     if let Some(dev) = &address.dev {
-        let _ = write!(out, " dev {}", dev.name);
+        let _ = write!(out, " dev {}", Quoted(dev.name.as_str()));
     }
     if address.scope != 0 {
         let name = SCOPES

@@ -4,7 +4,7 @@ use super::show::{either, identity, plain};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::time::Span;
 use crate::config::command::read_identity;
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::Global;
 use crate::config::model::global::{Fifo, Flush, Policy, SyncDaemon, Vrrp};
 use crate::config::row::{Shown, fit};
@@ -510,7 +510,7 @@ pub(super) fn show_sync_daemon(global: &Global) -> Shown {
     let Some(sync) = &global.lvs.sync else {
         return Shown::Nothing;
     };
-    let mut out = sync.interface.to_string();
+    let mut out = Quoted(sync.interface.as_str()).to_string();
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             // Writing to a String cannot fail.

@@ -3,7 +3,7 @@
 use super::instance::{AuthType, Draft};
 use crate::base::addr::{Family, IpAddr};
 use crate::config::command;
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::instance::OldChecksum;
 use crate::config::model::{At, Named};
 use crate::config::row::fit;

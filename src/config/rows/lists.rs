@@ -4,12 +4,12 @@ use super::instance::{Draft, NamedTracker};
 use crate::base::addr::Family;
 use crate::base::limit;
 use crate::base::time::Span;
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::instance::{ExtraGarp, Instance, Peer, TrackedInterface};
 use crate::config::row::{Shown, fit};
 use crate::config::tree::Word;
-use crate::config::value::{self, Bad};
+use crate::config::value::{self, Bad, Quoted};
 use crate::proto::track::Weight;
 
 /// `<ip> [min_ttl <0..255>] [max_ttl <0..255>]`
@@ -181,8 +181,12 @@ pub(super) fn show_track_interfaces(instance: &Instance) -> Shown {
         Weight {
             value: 0,
             reverse: false,
-        } => tracked.interface.name.to_string(),
-        weight => format!("{} weight {}", tracked.interface.name, weight_text(weight)),
+        } => Quoted(tracked.interface.name.as_str()).to_string(),
+        weight => format!(
+            "{} weight {}",
+            Quoted(tracked.interface.name.as_str()),
+            weight_text(weight)
+        ),
     };
     Shown::Lines(instance.track_interfaces.iter().map(line).collect())
 }

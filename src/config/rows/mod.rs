@@ -64,23 +64,74 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
     }
 }
 
-/// The block where a word is known.
+/// Where a word is known, as the end of a sentence.
 #[must_use]
 pub fn elsewhere(word: &str) -> Option<&'static str> {
     fn has<D, M>(rows: &'static [Row<D, M>], word: &str) -> bool {
         rows.iter().any(|row| row.name == word)
     }
     if has(top::ROWS, word) {
-        Some("the outermost level")
+        Some("outside any block")
     } else if has(instance::ROWS, word) {
-        Some("vrrp_instance")
+        Some("in vrrp_instance")
     } else if has(global::ROWS, word) {
-        Some("global_defs")
+        Some("in global_defs")
     } else if has(script::ROWS, word) {
-        Some("vrrp_script")
+        Some("in vrrp_script")
     } else if has(instance::AUTHENTICATION, word) {
-        Some("authentication of vrrp_instance")
+        Some("in authentication of a vrrp_instance")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Row, global, instance, script, top};
+    use crate::config::model::{At, Daemon, Global};
+    use crate::config::row::Shown;
+
+    /// Both ends of every range of whole numbers fit their fields: what is set is what is shown.
+    fn ends_fit<D: Clone, M>(rows: &'static [Row<D, M>], start: &D, seen: fn(&D) -> &M) {
+        for row in rows {
+            let (Kind::Integer(number), Some(show)) = (&row.kind, row.show) else {
+                continue;
+            };
+            for end in [*number.range.start(), *number.range.end()] {
+                let end = number.raise.map_or(end, |least| end.max(least));
+                let mut draft = start.clone();
+                (number.set)(&mut draft, end);
+                match show(seen(&draft)) {
+                    Shown::One(text) => assert_eq!(text, end.to_string(), "{}", row.name),
+                    // A default, or a zero that means none.
+                    other => assert_eq!(other, Shown::Nothing, "{}", row.name),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_fit_their_fields() {
+        ends_fit(top::ROWS, &Daemon::default(), |daemon| daemon);
+        ends_fit(global::ROWS, &Global::default(), |global| global);
+        let draft = instance::Draft::new("A", At::default(), &Global::default());
+        for row in instance::ROWS {
+            // These three are completed by the rules and have a golden each.
+            if !matches!(
+                row.name,
+                "priority" | "garp_lower_prio_delay" | "garp_lower_prio_repeat"
+            ) {
+                ends_fit(core::slice::from_ref(row), &draft, |draft| &draft.instance);
+            }
+        }
+        for row in script::ROWS {
+            let Kind::Integer(number) = &row.kind else {
+                continue;
+            };
+            let mut draft = script::Draft::default();
+            (number.set)(&mut draft, *number.range.end());
+            let params = &draft.params;
+            assert!([params.rise, params.fall].contains(&u32::try_from(*number.range.end()).unwrap()));
+        }
     }
 }

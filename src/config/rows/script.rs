@@ -3,7 +3,7 @@
 use super::show::{command, flag, plain, time, unless};
 use crate::base::time::Span;
 use crate::config::command::read_identity;
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::{At, Identity, Script, ScriptCommand};
 use crate::config::row::Kind::{self, Custom, Flag, Integer, Script as Command};
 use crate::config::row::{Integer as Whole, Row, Shown, fit};

@@ -68,7 +68,7 @@ pub(super) fn time(value: Span, default: Span) -> Shown {
 
 /// An interface.
 pub(super) fn interface(value: Option<&Named>) -> Shown {
-    maybe(value.map(|named| &named.name))
+    maybe(value.map(|named| Quoted(named.name.as_str())))
 }
 
 /// A command as it was written; a comment sign outside double quotes needs its backslash back.

@@ -1,7 +1,7 @@
 //! The outermost level: flags of the daemon, and the blocks.
 
 use super::show::{flag, text, text_or_flag, unless};
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::Daemon;
 use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Skipped, Text};
 use crate::config::row::{Integer as Whole, Row, fit};

@@ -3,7 +3,7 @@
 use super::instance::Draft;
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
-use crate::config::keyword::Line;
+use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::instance::{Instance, Vmac};
 use crate::config::row::Shown;
@@ -107,7 +107,7 @@ pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
     let mut out = String::new();
     // Writing to a String cannot fail.
     if let Some(name) = &vmac.name {
-        let _ = write!(out, "name {name} ");
+        let _ = write!(out, "name {} ", Quoted(name.as_str()));
     }
     if let Some(mac) = vmac.mac {
         let _ = write!(out, "{mac} ");
