@@ -50,7 +50,7 @@ impl Garp {
         *self = Self::default();
     }
 
-    /// When [`Garp::take`] has something.
+    /// When [`Garp::due`] has something.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         [self.next, self.second.map(|(at, _)| at), self.refresh]
@@ -59,14 +59,15 @@ impl Garp {
             .min()
     }
 
-    /// The position of the address to announce now, if one is due.
-    pub fn take(&mut self, now: Instant, params: &GarpParams) -> Option<u16> {
+    /// The position of the address to announce now, if one is due. It stays due until [`Garp::advance`].
+    pub fn due(&mut self, now: Instant, params: &GarpParams) -> Option<u16> {
         self.begin_due(now, params);
-        if self.next.is_none_or(|at| at > now) {
-            return None;
-        }
-        let position = self.cursor;
-        self.cursor += 1;
+        self.next.is_some_and(|at| at <= now).then_some(self.cursor)
+    }
+
+    /// The address that was due has been announced.
+    pub fn advance(&mut self) {
+        self.cursor = self.cursor.saturating_add(1);
         if self.cursor >= self.count {
             self.cursor = 0;
             self.rounds = self.rounds.saturating_sub(1);
@@ -74,7 +75,6 @@ impl Garp {
                 self.next = None;
             }
         }
-        Some(position)
     }
 
     /// Puts what is left of the burst under way off: to let others pass, or for the spacing of an interface.
@@ -137,9 +137,17 @@ mod tests {
         Instant::START + Span::from_secs(secs)
     }
 
+    fn take(garp: &mut Garp, now: Instant, params: &GarpParams) -> Option<u16> {
+        let due = garp.due(now, params);
+        if due.is_some() {
+            garp.advance();
+        }
+        due
+    }
+
     /// Takes all that is due at `now`.
     fn drain(garp: &mut Garp, now: Instant, params: &GarpParams) -> Vec<u16> {
-        std::iter::from_fn(|| garp.take(now, params))
+        std::iter::from_fn(|| take(garp, now, params))
             .take(1_000)
             .collect()
     }
@@ -167,9 +175,9 @@ mod tests {
             },
         );
         garp.begin(at(1), Burst::Master, 3, &params);
-        assert_eq!(garp.take(at(1), &params), Some(0));
+        assert_eq!(take(&mut garp, at(1), &params), Some(0));
         garp.put_off(at(2));
-        assert_eq!(garp.take(at(1), &params), None);
+        assert_eq!(take(&mut garp, at(1), &params), None);
         assert_eq!(garp.poll_at(), Some(at(2)));
         assert_eq!(drain(&mut garp, at(2), &params), [1, 2, 0, 1, 2]);
     }
@@ -221,13 +229,13 @@ mod tests {
         let (mut garp, params) = (Garp::default(), GarpParams::default());
         garp.begin(at(0), Burst::Master, 2, &params);
         garp.stop();
-        assert_eq!((garp.poll_at(), garp.take(at(9), &params)), (None, None));
+        assert_eq!((garp.poll_at(), take(&mut garp, at(9), &params)), (None, None));
         garp.begin(at(0), Burst::Master, 0, &params);
         assert_eq!(garp.poll_at(), None);
         garp.begin(at(0), Burst::Master, 4, &params);
-        assert_eq!(garp.take(at(0), &params), Some(0));
-        assert_eq!(garp.take(at(0), &params), Some(1));
+        assert_eq!(take(&mut garp, at(0), &params), Some(0));
+        assert_eq!(take(&mut garp, at(0), &params), Some(1));
         garp.resize(1);
-        assert_eq!(garp.take(at(0), &params), Some(0));
+        assert_eq!(take(&mut garp, at(0), &params), Some(0));
     }
 }

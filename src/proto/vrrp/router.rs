@@ -126,15 +126,20 @@ impl Router {
         self.machine.poll_at()
     }
 
-    /// When [`Router::announce`] has something.
+    /// When [`Router::announcement_due`] has something.
     #[must_use]
     pub fn announce_at(&self) -> Option<Instant> {
         self.garp.poll_at()
     }
 
-    /// The position of the address to announce now, if one is due.
-    pub fn announce(&mut self, now: Instant) -> Option<u16> {
-        self.garp.take(now, &self.machine.params().garp)
+    /// The position of the address to announce now, if one is due. It stays due until [`Router::announced`].
+    pub fn announcement_due(&mut self, now: Instant) -> Option<u16> {
+        self.garp.due(now, &self.machine.params().garp)
+    }
+
+    /// The address that was due has been announced.
+    pub fn announced(&mut self) {
+        self.garp.advance();
     }
 
     /// Puts the announcements under way off.
@@ -146,6 +151,12 @@ impl Router {
     pub fn announce_again(&mut self, now: Instant) {
         let params = &self.machine.params().garp;
         self.garp.begin(now, super::Burst::Master, self.announced, params);
+    }
+
+    /// The trackers' sum.
+    #[must_use]
+    pub const fn weights(&self) -> i32 {
+        self.weights
     }
 
     /// The election.
