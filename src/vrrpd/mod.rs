@@ -12,6 +12,7 @@ mod check;
 mod effect;
 mod links;
 mod live;
+mod monitor;
 mod pool;
 mod reload;
 mod report;

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::links::{Change, Links};
+use super::links::Links;
 use super::live::Held;
 use super::pool::{Key, Pool};
 use super::slots::{Layout, Slot};
@@ -14,7 +14,7 @@ use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
-use crate::base::id::{InstanceId, LinkId, ScriptId, SocketId};
+use crate::base::id::{InstanceId, ScriptId, SocketId};
 use crate::base::limit;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
@@ -31,8 +31,7 @@ use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
 use crate::sys::channel::Channel;
 use crate::sys::memory;
 use crate::sys::netlink::command::Commands;
-use crate::sys::netlink::link::Link as KernelLink;
-use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
+use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::{Ended, Pid};
 use crate::sys::raw::receive::{Datagram, ReceiveBatch};
@@ -246,7 +245,7 @@ impl Vrrp {
     }
 
     /// Learns all addresses of the named interfaces; which of ours are there.
-    fn list_addresses(&mut self) -> io::Result<Vec<(InstanceId, u16)>> {
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<(InstanceId, u16)>> {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
         for address in listed {
@@ -435,160 +434,6 @@ impl Vrrp {
             .router
             .receive(turn.now(), &surroundings, &packet, &mut out);
         self.act(turn, id, &out);
-    }
-
-    /// Takes what netlink tells.
-    fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
-        let mut events: heapless::Vec<Event, { limit::MONITOR_BATCH }> = heapless::Vec::new();
-        let drained = self.kernel.monitor.read(limit::MONITOR_BATCH, |event| {
-            // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.
-            if let Err(event) = events.push(event)
-                && let Some(last) = events.last_mut()
-            {
-                drop(event);
-                *last = Event::Overrun;
-            }
-        });
-        for event in events {
-            self.take_event(turn, event);
-        }
-        match drained {
-            Ok(Drained::Yes) => Again::Done,
-            Ok(Drained::No) => Again::More,
-            Err(error) => {
-                report::kernel_failed("netlink", &error);
-                self.arm_retry(turn);
-                Again::Done
-            }
-        }
-    }
-
-    fn take_event(&mut self, turn: &mut Turn<'_>, event: Event) {
-        match event {
-            Event::LinkNew(link) => self.link_new(turn, &link),
-            Event::LinkGone { index, .. } => {
-                if let Some(id) = self.links.remove(index) {
-                    self.link_changed(turn, id, Change::Vanished);
-                }
-            }
-            Event::AddressNew(address) => self.address_new(turn, &address),
-            Event::AddressGone(address) => self.address_gone(turn, &address),
-            Event::Overrun => {
-                report::overrun();
-                self.resync_links(turn);
-            }
-        }
-    }
-
-    fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
-        for (id, change) in self.links.update(link).into_iter().flatten() {
-            self.link_changed(turn, id, change);
-        }
-    }
-
-    /// An interface came, went, or went up or down.
-    fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
-        let Some((name, up)) = self.links.link(link).map(|link| (link.name.clone(), link.up)) else {
-            return;
-        };
-        match change {
-            Change::None => return,
-            Change::State => report::link_state(&name, up),
-            Change::Appeared => report::link_added(&name),
-            Change::Vanished => report::link_deleted(&name),
-        }
-        if change != Change::State {
-            self.forget_held(link);
-        }
-        for id in self.ids() {
-            let Some(instance) = self.instance(id) else {
-                continue;
-            };
-            let concerned = instance.base == Some(link)
-                || instance.own == Some(link)
-                || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
-            let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
-            if concerned {
-                self.reopen(turn, id, change);
-            }
-            if (concerned || holds)
-                && self
-                    .instance(id)
-                    .is_some_and(super::live::Instance::lacks_address)
-                && up
-            {
-                self.touch(id, |pending| pending.add = true);
-            }
-        }
-        if change != Change::State {
-            self.assign_sockets(turn);
-        }
-    }
-
-    fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
-        if change == Change::Appeared {
-            self.ensure_vmac(id);
-            self.open_socket(turn, id);
-        }
-        if let Some(instance) = self.instances.get_mut(id.index()) {
-            instance.refresh_local(&self.links);
-        }
-        self.copy_link_local(id);
-        self.refresh(turn, id);
-    }
-
-    /// The addresses of an interface went with it.
-    fn forget_held(&mut self, link: LinkId) {
-        let moved = self
-            .instances
-            .iter_mut()
-            .flat_map(|instance| &mut instance.addresses);
-        moved
-            .filter(|moved| moved.link == Some(link))
-            .for_each(|moved| moved.held = Held::No);
-    }
-
-    /// Lists everything again after lost messages or a reload, and acts on the differences.
-    pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
-        let mut kernel = Vec::new();
-        let mut changes = Vec::new();
-        let listed = self.kernel.commands.links(&mut kernel);
-        if listed.is_ok() {
-            self.links
-                .replace(&kernel, |id, change| changes.push((id, change)));
-        }
-        match listed.and_then(|()| self.list_addresses()) {
-            Ok(there) => {
-                for (link, change) in changes {
-                    self.link_changed(turn, link, change);
-                }
-                self.missing(turn, &there);
-                for id in self.ids() {
-                    if let Some(instance) = self.instances.get_mut(id.index()) {
-                        instance.refresh_local(&self.links);
-                    }
-                    self.refresh(turn, id);
-                }
-            }
-            Err(error) => {
-                report::kernel_failed("netlink", &error);
-                self.resync_wanted = true;
-                self.arm_retry(turn);
-            }
-        }
-    }
-
-    /// Addresses that a MASTER should hold and that are not among those listed.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[(InstanceId, u16)]) {
-        let listed: std::collections::HashSet<_> = there.iter().copied().collect();
-        for id in self.ids() {
-            let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
-            for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
-                if !listed.contains(&(id, position)) {
-                    self.taken_away(turn, id, position);
-                }
-            }
-        }
     }
 
     /// Arms the second after which refused things are tried again.

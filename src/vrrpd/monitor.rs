@@ -1,0 +1,167 @@
+//! What netlink tells: links and addresses that come and go, and everything again when messages were lost.
+
+use super::links::Change;
+use super::live::Held;
+use super::report;
+use super::state::Vrrp;
+use crate::base::id::{InstanceId, LinkId};
+use crate::base::limit;
+use crate::daemon::reactor::{Again, Turn};
+use crate::sys::netlink::link::Link as KernelLink;
+use crate::sys::netlink::monitor::{Drained, Event};
+
+impl Vrrp {
+    /// Takes what netlink tells.
+    pub(super) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
+        let mut events: heapless::Vec<Event, { limit::MONITOR_BATCH }> = heapless::Vec::new();
+        let drained = self.kernel.monitor.read(limit::MONITOR_BATCH, |event| {
+            // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.
+            if let Err(event) = events.push(event)
+                && let Some(last) = events.last_mut()
+            {
+                drop(event);
+                *last = Event::Overrun;
+            }
+        });
+        for event in events {
+            self.take_event(turn, event);
+        }
+        match drained {
+            Ok(Drained::Yes) => Again::Done,
+            Ok(Drained::No) => Again::More,
+            Err(error) => {
+                report::kernel_failed("netlink", &error);
+                self.arm_retry(turn);
+                Again::Done
+            }
+        }
+    }
+
+    fn take_event(&mut self, turn: &mut Turn<'_>, event: Event) {
+        match event {
+            Event::LinkNew(link) => self.link_new(turn, &link),
+            Event::LinkGone { index, .. } => {
+                if let Some(id) = self.links.remove(index) {
+                    self.link_changed(turn, id, Change::Vanished);
+                }
+            }
+            Event::AddressNew(address) => self.address_new(turn, &address),
+            Event::AddressGone(address) => self.address_gone(turn, &address),
+            Event::Overrun => {
+                report::overrun();
+                self.resync_links(turn);
+            }
+        }
+    }
+
+    fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
+        for (id, change) in self.links.update(link).into_iter().flatten() {
+            self.link_changed(turn, id, change);
+        }
+    }
+
+    /// An interface came, went, or went up or down.
+    fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
+        let Some((name, up)) = self.links.link(link).map(|link| (link.name.clone(), link.up)) else {
+            return;
+        };
+        match change {
+            Change::None => return,
+            Change::State => report::link_state(&name, up),
+            Change::Appeared => report::link_added(&name),
+            Change::Vanished => report::link_deleted(&name),
+        }
+        if change != Change::State {
+            self.forget_held(link);
+        }
+        for id in self.ids() {
+            let Some(instance) = self.instance(id) else {
+                continue;
+            };
+            let concerned = instance.base == Some(link)
+                || instance.own == Some(link)
+                || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
+            let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
+            if concerned {
+                self.reopen(turn, id, change);
+            }
+            if (concerned || holds)
+                && self
+                    .instance(id)
+                    .is_some_and(super::live::Instance::lacks_address)
+                && up
+            {
+                self.touch(id, |pending| pending.add = true);
+            }
+        }
+        if change != Change::State {
+            self.assign_sockets(turn);
+        }
+    }
+
+    fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
+        if change == Change::Appeared {
+            self.ensure_vmac(id);
+            self.open_socket(turn, id);
+        }
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links);
+        }
+        self.copy_link_local(id);
+        self.refresh(turn, id);
+    }
+
+    /// The addresses of an interface went with it.
+    fn forget_held(&mut self, link: LinkId) {
+        let moved = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.addresses);
+        moved
+            .filter(|moved| moved.link == Some(link))
+            .for_each(|moved| moved.held = Held::No);
+    }
+
+    /// Lists everything again after lost messages or a reload, and acts on the differences.
+    pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
+        let mut kernel = Vec::new();
+        let mut changes = Vec::new();
+        let listed = self.kernel.commands.links(&mut kernel);
+        if listed.is_ok() {
+            self.links
+                .replace(&kernel, |id, change| changes.push((id, change)));
+        }
+        match listed.and_then(|()| self.list_addresses()) {
+            Ok(there) => {
+                for (link, change) in changes {
+                    self.link_changed(turn, link, change);
+                }
+                self.missing(turn, &there);
+                for id in self.ids() {
+                    if let Some(instance) = self.instances.get_mut(id.index()) {
+                        instance.refresh_local(&self.links);
+                    }
+                    self.refresh(turn, id);
+                }
+            }
+            Err(error) => {
+                report::kernel_failed("netlink", &error);
+                self.resync_wanted = true;
+                self.arm_retry(turn);
+            }
+        }
+    }
+
+    /// Addresses that a MASTER should hold and that are not among those listed.
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[(InstanceId, u16)]) {
+        let listed: std::collections::HashSet<_> = there.iter().copied().collect();
+        for id in self.ids() {
+            let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
+            for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
+                if !listed.contains(&(id, position)) {
+                    self.taken_away(turn, id, position);
+                }
+            }
+        }
+    }
+}
