@@ -1,3 +1,4 @@
+//! Options as typed, what they come to, and the answers to those that cannot be.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;

@@ -1,3 +1,4 @@
+//! Sinks that start late, fill up, go away and come back.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use super::*;

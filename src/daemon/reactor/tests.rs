@@ -1,3 +1,4 @@
+//! The loop over real descriptors: fairness, stalls and deadlines.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use super::*;

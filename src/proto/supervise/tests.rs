@@ -1,3 +1,4 @@
+//! Children that answer, hang, die and stop, on a virtual clock.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
