@@ -20,6 +20,12 @@ pub struct Words {
     pointers: Vec<*const libc::c_char>,
 }
 
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets == other.octets && self.starts == other.starts
+    }
+}
+
 /// A word did not fit the capacity or contains a NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use super::program::Kind;
 use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
+use crate::base::time::Instant;
 use crate::daemon::ipc::{ToChild, ToParent};
 use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
@@ -25,6 +26,8 @@ pub(super) struct Child {
     pub(super) pid_file: Option<PidFile>,
     /// The process that takes away what this child left behind.
     pub(super) cleaner: Option<Pid>,
+    /// When the last one died.
+    pub(super) died: Option<Instant>,
     /// Deaths so far.
     pub(super) deaths: u64,
     /// It was killed because it did not end by itself, so that it left things behind.
@@ -48,6 +51,7 @@ impl Child {
             records: Records::new(instances),
             pid_file: None,
             cleaner: None,
+            died: None,
             deaths: 0,
             forced: false,
         }

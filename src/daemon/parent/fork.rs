@@ -84,6 +84,7 @@ impl<P: Program> Parent<'_, P> {
             mode,
             channel,
             records: &child.records,
+            died: child.died,
             deaths: child.deaths,
         };
         let exit = self.program.run_child(&self.loaded, start);

@@ -249,6 +249,7 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             _ if wanted => {
                 child.deaths = child.deaths.saturating_add(1);
+                child.died = Some(turn.now());
                 text::ended(pid, how);
                 text::died(child.kind, pid, !self.options.no_respawn);
                 self.step(turn, index, Input::Died);

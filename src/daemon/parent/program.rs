@@ -1,7 +1,7 @@
 //! What the parent supervises: a program that can read its configuration and run its children.
 
 use crate::base::exit::Exit;
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::daemon::log::Identity;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
@@ -73,6 +73,8 @@ pub struct Start<'a> {
     pub channel: Channel,
     /// What the child before it reported; empty for the first one.
     pub records: &'a Records,
+    /// When the child before it died; none for the first one.
+    pub died: Option<Instant>,
     /// How many children of this kind died before; 0 for the first one.
     pub deaths: u64,
 }

@@ -1,0 +1,204 @@
+//! Signals and files: dumps, statistics, stop, and what is left behind afterwards.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::capture::now;
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
+use crate::kit::net::Net;
+use crate::steps;
+
+const US: Program = Program::UnderTest;
+const TIMING: Timing = Timing::v3(10);
+
+#[test]
+fn dumps_and_statistics_are_written_where_they_belong() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    daemon.signal(Signal::SIGUSR1);
+    let data = daemon.dump("/tmp/keepalived.data");
+    for label in [
+        "------< VRRP Topology >------",
+        "VRRP Instance = VI_1",
+        "State = MASTER",
+        "Virtual Router ID = 51",
+        "Priority = 100",
+        "Virtual IP (1)",
+        "10.9.0.100",
+        "------< Interfaces >------",
+        "Name = eth0",
+    ] {
+        assert!(data.contains(label), "the dump has no `{label}`\n{data}");
+    }
+    let parent = daemon.dump("/tmp/keepalived_parent.data");
+    assert!(parent.contains("Router ID = lab"), "{parent}");
+    let stats = daemon.stats();
+    assert_eq!(stats.number("VI_1/Became master"), 1);
+    assert!(stats.number("VI_1/Advertisements/Sent") >= 2);
+    for file in ["keepalived.data", "keepalived_parent.data", "keepalived.stats"] {
+        let mode = std::fs::metadata(a.path(&format!("/tmp/{file}")))
+            .expect("a dump")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    // SIGRTMAX - 1 writes the statistics and clears them.
+    a.remove("/tmp/keepalived.stats");
+    daemon.signal_number(63);
+    daemon.dump("/tmp/keepalived.stats");
+    assert_eq!(daemon.stats().number("VI_1/Became master"), 0);
+}
+
+#[test]
+fn dumps_do_not_follow_links() {
+    if is_reference("it follows them") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    a.write("/etc/victim", "untouched");
+    a.shell("ln -s /etc/victim /tmp/keepalived.data; ln -s /etc/victim /tmp/keepalived.stats");
+    daemon.signal(Signal::SIGUSR1);
+    daemon.signal(Signal::SIGUSR2);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(a.read("/etc/victim"), "untouched");
+}
+
+#[test]
+fn a_stop_is_quick_and_leaves_nothing() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let picture = || {
+        a.shell(
+            "ip -o link; ip -o addr show dev eth0 | sed 's/valid_lft.*//'; ip route; ip rule; ls /run; \
+             sysctl net.ipv4.conf 2>/dev/null | grep -v mc_forwarding",
+        )
+    };
+    a.write(CONF, &Instance::default().text());
+    let before = picture();
+    let daemon = Launch::new(&a, US).start();
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let stopped = now();
+    let (took, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+    net.wait("a goodbye", stopped, Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    assert!(a.processes().is_empty(), "processes left: {:?}", a.processes());
+    assert_eq!(picture(), before, "something is left behind");
+    if !is_reference("it lingers for a second") {
+        assert!(
+            took <= Duration::from_millis(200) + ALLOWANCE,
+            "from SIGTERM to the last process gone: {took:?}"
+        );
+    }
+    net.judge();
+}
+
+#[test]
+fn the_default_configuration_and_daemonising() {
+    if is_reference("its default is /etc/keepalived/keepalived.conf alone") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write("/etc/keepalived.conf", &Instance::default().text());
+    a.write(CONF, &Instance::default().priority(90).text());
+    a.write_script(
+        "/usr/local/bin/hold",
+        "#!/bin/sh\n\"$@\"\necho launched $? > /run/launched\n",
+    );
+    a.shell("/usr/local/bin/hold /run/lab/keepalived -G");
+    assert_eq!(
+        a.read("/run/launched"),
+        "launched 0\n",
+        "the launching process exits 0"
+    );
+    let began = now();
+    let first = net.wait_master(
+        "a",
+        began.saturating_sub(1_000_000_000),
+        START + TIMING.master_down(100),
+    );
+    assert_eq!(
+        first.advert().map(|advert| advert.priority),
+        Some(100),
+        "/etc/keepalived.conf comes first"
+    );
+    let pid = a.read("/run/keepalived.pid");
+    let child = a.read("/run/vrrp.pid");
+    assert!(
+        pid.trim().parse::<u32>().is_ok() && child.trim().parse::<u32>().is_ok(),
+        "{pid} {child}"
+    );
+    assert_eq!(a.shell(&format!("readlink /proc/{}/cwd", pid.trim())), "/\n");
+    let stopped = now();
+    a.shell("kill $(cat /run/keepalived.pid)");
+    net.wait("a goodbye", stopped, Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    eventually("nothing is left", Duration::from_secs(2), || {
+        a.processes().is_empty() && !a.exists("/run/keepalived.pid") && !a.exists("/run/vrrp.pid")
+    });
+}
+
+#[test]
+fn nothing_is_allocated_once_running() {
+    if is_reference("it does not count its allocations") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let conf = Instance {
+        interval: "0.01",
+        ..Instance::default()
+    };
+    let master = Daemon::start(&a, US, &conf.clone().priority(200).text());
+    net.wait_master("a", master.since(), START);
+    let backup = Daemon::start(&b, US, &conf.text());
+    std::thread::sleep(Duration::from_secs(1));
+    let read = |daemon: &Daemon<'_>| {
+        let stats = daemon.stats();
+        (
+            stats.number("VI_1/Advertisements/Sent"),
+            stats.number("VI_1/Advertisements/Received"),
+            stats.allocations(),
+        )
+    };
+    // The first reading lets the statistics themselves find their buffers.
+    let _ = (read(&master), read(&backup));
+    let (before_a, before_b) = (read(&master), read(&backup));
+    std::thread::sleep(Duration::from_secs(12));
+    let (after_a, after_b) = (read(&master), read(&backup));
+    assert!(
+        after_a.0 - before_a.0 >= 1_000,
+        "adverts sent: {before_a:?} {after_a:?}"
+    );
+    assert!(
+        after_b.1 - before_b.1 >= 1_000,
+        "adverts received: {before_b:?} {after_b:?}"
+    );
+    assert_eq!(
+        after_a.2,
+        before_a.2,
+        "the master allocated over {} adverts",
+        after_a.0 - before_a.0
+    );
+    assert_eq!(
+        after_b.2,
+        before_b.2,
+        "the backup allocated over {} adverts",
+        after_b.1 - before_b.1
+    );
+    assert_eq!((after_a.2, after_b.2), (0, 0), "allocations since start-up");
+    steps::address_is_at("eth0", "10.9.0.100", &a, &[&b]);
+}

@@ -1,0 +1,149 @@
+//! Processes that die or hang: nobody outside may notice more than one advert's worth.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::capture::now;
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::net::Net;
+use crate::kit::node::is_alive;
+use crate::steps;
+
+const US: Program = Program::UnderTest;
+const TIMING: Timing = Timing::v3(50);
+const VIP: &str = "10.9.0.100";
+
+fn conf() -> Instance {
+    Instance {
+        interval: "0.5",
+        ..Instance::default()
+    }
+}
+
+#[test]
+fn a_killed_child_is_replaced_and_nobody_notices() {
+    if is_reference("its new child takes the addresses off and starts an election") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &conf().priority(150).text());
+    let _peer = Daemon::start(&b, Program::Reference, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+    a.shell("(ip monitor address >/run/changes 2>&1 &)");
+    std::thread::sleep(TIMING.interval * 2);
+
+    let child = daemon.vrrp_child();
+    let killed = now();
+    kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+    net.wait_master("a", killed + 1_000_000, TIMING.interval);
+    assert_ne!(daemon.vrrp_child(), child, "a new child");
+    std::thread::sleep(TIMING.master_down(150));
+    let others = net.adverts(killed, "b");
+    assert!(
+        others.len() <= 1,
+        "a second master lasted longer than one advert\n{}",
+        net.story(killed)
+    );
+    net.never("a goodbye", killed, Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    assert!(
+        steps::longest_gap(&net, killed, "a") <= TIMING.interval + ALLOWANCE,
+        "{}",
+        net.story(killed)
+    );
+    let changes = a.read("/run/changes");
+    assert!(
+        !changes.contains("Deleted"),
+        "the address was never taken off: {changes}"
+    );
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+    for line in ["exited due to signal 9", "died: Respawning"] {
+        assert!(
+            daemon.log().contains(line),
+            "not logged: {line}\n{}",
+            daemon.log()
+        );
+    }
+    net.judge();
+}
+
+#[test]
+fn a_hanging_child_is_replaced_by_the_watchdog() {
+    if is_reference("it has no watchdog") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &conf().priority(150).text());
+    let _peer = Daemon::start(&b, US, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+    let child = daemon.vrrp_child();
+    let stopped = now();
+    kill(Pid::from_raw(child), Signal::SIGSTOP).expect("the child runs");
+    // A hello every second or half the master-down time, and one unanswered is enough; then a new child.
+    eventually("the watchdog kills the child", Duration::from_secs(3), || {
+        !is_alive(child)
+    });
+    net.wait_master(
+        "a",
+        stopped + 1_000_000,
+        Duration::from_secs(3) + TIMING.master_down(150),
+    );
+    eventually("one master is left", Duration::from_secs(3), || {
+        a.holds("eth0", VIP) && !b.holds("eth0", VIP)
+    });
+    let settled = now();
+    net.never("two masters", settled, TIMING.interval * 3, |event| {
+        event.is_advert_of("b")
+    });
+    net.judge();
+}
+
+#[test]
+fn a_child_whose_parent_is_killed_cleans_up_and_ends() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &conf().priority(150).text());
+    let _peer = Daemon::start(&b, Program::Reference, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+    let child = daemon.vrrp_child();
+    let killed = now();
+    kill(Pid::from_raw(daemon.first()), Signal::SIGKILL).expect("the parent runs");
+    let goodbye = net.wait("a goodbye", killed, Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    net.wait_master("b", goodbye.at, TIMING.skew(100));
+    eventually("the child ends", Duration::from_secs(2), || !is_alive(child));
+    steps::address_is_at("eth0", VIP, &b, &[&a]);
+    net.judge();
+}
+
+#[test]
+fn a_child_that_dies_young_is_not_restarted_in_a_loop() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    for _ in 0..2 {
+        let child = daemon.vrrp_child();
+        kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+        eventually("the child is gone", ALLOWANCE, || !is_alive(child));
+    }
+    daemon.wait_log("to limit respawn rate", Duration::from_secs(2));
+    let back = now();
+    net.wait_master("a", back, Duration::from_secs(3) + TIMING.master_down(100));
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+}

@@ -1,0 +1,63 @@
+//! Every bound of the labs: what the protocol promises, and how much later a busy machine may be.
+
+use std::time::{Duration, Instant};
+
+/// How late the scheduler of a shared machine may make anything that a lab waits for.
+///
+/// The labs run side by side on as few as two cores; punctuality below this is the benches' business.
+pub(crate) const ALLOWANCE: Duration = Duration::from_millis(400);
+
+/// How early something may be seen: kernel time stamps and the daemon's clock are read at different places.
+pub(crate) const EARLY: Duration = Duration::from_millis(15);
+
+/// How long the start of a daemon may take until it answers (exec, parse, fork, join).
+pub(crate) const START: Duration = Duration::from_secs(3);
+
+/// What one virtual router promises about time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// VRRP version, 2 or 3.
+    pub(crate) version: u8,
+    /// Advertisement interval of the master.
+    pub(crate) interval: Duration,
+}
+
+impl Timing {
+    /// Version 2 at one advert a second.
+    pub(crate) const V2: Self = Self {
+        version: 2,
+        interval: Duration::from_secs(1),
+    };
+
+    /// Version 3 at an interval in hundredths of a second.
+    pub(crate) const fn v3(centis: u64) -> Self {
+        Self {
+            version: 3,
+            interval: Duration::from_millis(centis * 10),
+        }
+    }
+
+    /// Skew_Time of a backup (RFC 3768 section 6.1, RFC 9568 section 6.1).
+    pub(crate) fn skew(self, priority: u8) -> Duration {
+        let base = if self.version == 2 {
+            Duration::from_secs(1)
+        } else {
+            self.interval
+        };
+        base * (256 - u32::from(priority)) / 256
+    }
+
+    /// Master_Down_Interval of a backup.
+    pub(crate) fn master_down(self, priority: u8) -> Duration {
+        self.interval * 3 + self.skew(priority)
+    }
+}
+
+/// Waits until `done` holds, looking every few milliseconds; panics with `what` after `within`.
+pub(crate) fn eventually(what: &str, within: Duration, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + within;
+    while !done() {
+        assert!(Instant::now() < end, "not within {within:?}: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,212 @@
+//! A switch with nodes plugged into it, and what passes through it.
+//!
+//! ```text
+//!   node a                 switch                node b
+//!   [eth0] ── veth ── [p1]─ bridge ─[p2] ── veth ── [eth0]
+//!                       └── capture ──┘
+//! ```
+
+use std::cell::Cell;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::bounds::ALLOWANCE;
+use super::capture::{Capture, nanos, now};
+use super::decode::{Event, Stamp, What};
+use super::judge;
+use super::node::Node;
+
+/// A switch, the cables and a capture of everything that the nodes send.
+pub(crate) struct Net {
+    switch: Node,
+    capture: Capture,
+    ports: Cell<u8>,
+}
+
+/// A node's place on the switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Port(String);
+
+impl Net {
+    /// A switch without cables.
+    pub(crate) fn new() -> Self {
+        let switch = Node::new("switch");
+        switch.shell(
+            "ip link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0; \
+             echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set br0 up",
+        );
+        let capture = Capture::start(switch.holder());
+        Self {
+            switch,
+            capture,
+            ports: Cell::new(0),
+        }
+    }
+
+    /// A new node whose `interface` has `addresses` (with prefix lengths) and is plugged in.
+    pub(crate) fn node(&self, name: &str, interface: &str, addresses: &[&str]) -> Node {
+        let node = Node::new(name);
+        self.plug(&node, interface, addresses);
+        node
+    }
+
+    /// Lays a cable from a new interface of a node to the switch.
+    pub(crate) fn plug(&self, node: &Node, interface: &str, addresses: &[&str]) -> Port {
+        let number = self.ports.get() + 1;
+        self.ports.set(number);
+        let port = format!("p{number}");
+        let status = Command::new("ip")
+            .args([
+                "link",
+                "add",
+                "name",
+                interface,
+                "netns",
+                &node.holder().to_string(),
+            ])
+            .args(["address", &format!("02:00:00:00:00:{number:02x}"), "type", "veth"])
+            .args(["peer", "name", &port, "netns", &self.switch.holder().to_string()])
+            .status()
+            .expect("ip (package iproute2) runs");
+        assert!(status.success(), "cable from {} to the switch", node.name());
+        let mut setup = String::new();
+        for address in addresses {
+            let nodad = if address.contains(':') { " nodad" } else { "" };
+            setup += &format!("ip addr add {address} dev {interface}{nodad}; ");
+        }
+        node.shell(&format!("{setup} ip link set {interface} up"));
+        let index = self.switch.shell(&format!(
+            "ip link set {port} master br0; ip link set {port} up; cat /sys/class/net/{port}/ifindex"
+        ));
+        self.capture
+            .name_port(index.trim().parse().expect("an interface index"), node.name());
+        Port(port)
+    }
+
+    /// The port of the `number`th cable laid, counting from 1.
+    pub(crate) fn port(number: u8) -> Port {
+        Port(format!("p{number}"))
+    }
+
+    /// Ports that are apart hear only ports that are not: two halves of a split network keep their carrier.
+    pub(crate) fn set_apart(&self, ports: &[Port], apart: bool) {
+        let word = if apart { "on" } else { "off" };
+        for Port(port) in ports {
+            self.switch
+                .shell(&format!("ip link set {port} type bridge_slave isolated {word}"));
+        }
+    }
+
+    /// Takes the carrier away from the node behind the port, or gives it back.
+    pub(crate) fn set_carrier(&self, Port(port): &Port, carrier: bool) {
+        self.switch.shell(&format!(
+            "ip link set {port} {}",
+            if carrier { "up" } else { "down" }
+        ));
+    }
+
+    /// Everything that nodes have sent since.
+    pub(crate) fn events(&self, since: Stamp) -> Vec<Event> {
+        self.capture.events(since)
+    }
+
+    /// The adverts of a node that goes on being master, since.
+    pub(crate) fn adverts(&self, since: Stamp, node: &str) -> Vec<Event> {
+        self.events(since)
+            .into_iter()
+            .filter(|event| event.is_advert_of(node))
+            .collect()
+    }
+
+    /// Forgets the capture so far.
+    pub(crate) fn forget(&self) {
+        self.capture.clear();
+    }
+
+    /// Waits for an event after `since`; panics with what was seen instead if it has not come in `within`
+    /// plus the allowance.
+    pub(crate) fn wait(
+        &self,
+        what: &str,
+        since: Stamp,
+        within: Duration,
+        wanted: impl FnMut(&Event) -> bool,
+    ) -> Event {
+        let deadline = since + nanos(within + ALLOWANCE);
+        let left = Duration::from_nanos(deadline.saturating_sub(now()));
+        match self.capture.wait(since, Instant::now() + left, wanted) {
+            Some(event) if event.at <= deadline => event,
+            late => panic!("not within {within:?}: {what} ({late:?})\n{}", self.story(since)),
+        }
+    }
+
+    /// Waits until `node` is the one that advertises, and nobody else has since its first advert.
+    pub(crate) fn wait_master(&self, node: &str, since: Stamp, within: Duration) -> Event {
+        self.wait(&format!("{node} advertises"), since, within, |event| {
+            event.is_advert_of(node)
+        })
+    }
+
+    /// Lets time pass and then panics if anything forbidden was seen since `since`.
+    pub(crate) fn never(
+        &self,
+        what: &str,
+        since: Stamp,
+        during: Duration,
+        forbidden: impl Fn(&Event) -> bool,
+    ) {
+        std::thread::sleep(during);
+        if let Some(event) = self.events(since).iter().find(|event| forbidden(event)) {
+            panic!("seen, but must not be: {what}: {event}\n{}", self.story(since));
+        }
+    }
+
+    /// The adverts and announcements since, a line each, for messages.
+    pub(crate) fn story(&self, since: Stamp) -> String {
+        let events = self.events(since.saturating_sub(nanos(Duration::from_secs(3))));
+        let told: Vec<_> = events
+            .iter()
+            .filter(|event| event.what != What::Other)
+            .map(|event| format!("  {event}"))
+            .collect();
+        told[told.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Has tshark judge every frame that the nodes sent: none malformed, no bad checksum, every advert good.
+    pub(crate) fn judge(&self) {
+        judge::all_good(&self.capture.pcap(|_| true), self.adverts_seen(|_| true));
+    }
+
+    /// As [`Net::judge`], leaving out the nodes whose job it was to send nonsense.
+    pub(crate) fn judge_without(&self, vandal: &str) {
+        judge::all_good(
+            &self.capture.pcap(|node| node != vandal),
+            self.adverts_seen(|node| node != vandal),
+        );
+    }
+
+    /// A field of every VRRP frame as tshark reads it, for frames of `node`.
+    pub(crate) fn tshark(&self, node: &str, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+        judge::fields(&self.capture.pcap(|sender| sender == node), filter, fields)
+    }
+
+    fn adverts_seen(&self, keep: impl Fn(&str) -> bool) -> usize {
+        self.events(0)
+            .iter()
+            .filter(|event| keep(&event.node) && event.advert().is_some())
+            .count()
+    }
+}
+
+/// The spacings between successive events.
+pub(crate) fn spacings(events: &[Event]) -> Vec<Duration> {
+    events
+        .windows(2)
+        .map(|pair| Duration::from_nanos(pair[1].at.saturating_sub(pair[0].at)))
+        .collect()
+}
+
+/// The time between two stamps; zero if `later` is not later.
+pub(crate) fn between(earlier: Stamp, later: Stamp) -> Duration {
+    Duration::from_nanos(later.saturating_sub(earlier))
+}

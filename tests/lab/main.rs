@@ -1,0 +1,32 @@
+//! Labs: real daemons in network namespaces, judged by what is on the wire.
+//!
+//! They need root and Debian's packages; `tests/run` installs those and runs everything. Each test makes
+//! its own machines and they vanish with it, so labs run side by side. LAB_BINARY=/usr/sbin/keepalived runs
+//! what is comparable against Debian's keepalived, to prove the labs themselves.
+//!
+//! Start reading with `kit`, then any of the scenarios.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a lab is not the daemon: it fails by panicking, it waits, and it reads the clock"
+)]
+
+mod control;
+mod crash;
+mod examples;
+mod frr;
+mod interop;
+#[allow(dead_code, reason = "the kit serves the demo and the benches too")]
+mod kit;
+mod links;
+mod logs;
+mod mutations;
+mod referee;
+mod reload;
+mod scripts;
+mod steps;
+mod trios;

@@ -1,0 +1,60 @@
+//! The referee must be one that blows the whistle.
+
+use std::panic::catch_unwind;
+
+use crate::kit::inject::ip_frame;
+use crate::kit::judge::all_good;
+
+/// A pcap file of one frame.
+fn pcap(frame: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(frame.len()).expect("a short frame");
+    let words = [
+        0xa1b2_3c4d_u32,
+        0x0004_0002,
+        0,
+        0,
+        65_535,
+        1,
+        0,
+        0,
+        length,
+        length,
+    ];
+    words
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .chain(frame.iter().copied())
+        .collect()
+}
+
+/// Version 2, virtual router 51, priority 255, one address, no authentication.
+const PDU: [u8; 20] = [
+    0x21, 0x33, 0xff, 1, 0, 1, 0xd5, 0x5c, 10, 9, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0,
+];
+
+#[test]
+fn passes_a_good_advert_and_no_other() {
+    let (from, to) = ([10, 9, 0, 1], [224, 0, 0, 18]);
+    let good = ip_frame(from, to, 255, &PDU);
+    all_good(&pcap(&good), 1);
+
+    let mut wrong_sum = PDU;
+    wrong_sum[7] ^= 1;
+    let mut wrong_header = good.clone();
+    wrong_header[24] ^= 1;
+    let bad = [
+        ("checksum", ip_frame(from, to, 255, &wrong_sum)),
+        ("header checksum", wrong_header),
+        ("cut off", ip_frame(from, to, 255, &PDU[..10])),
+    ];
+    for (what, frame) in bad {
+        assert!(
+            catch_unwind(|| all_good(&pcap(&frame), 1)).is_err(),
+            "not noticed: {what}"
+        );
+    }
+    assert!(
+        catch_unwind(|| all_good(&pcap(&good), 2)).is_err(),
+        "not noticed: an advert too few"
+    );
+}

@@ -1,0 +1,277 @@
+//! Scripts: those that judge whether a router is fit to serve, and those that are told what became of it.
+
+use std::time::Duration;
+
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::capture::now;
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::net::{Net, between};
+use crate::kit::node::Node;
+
+const US: Program = Program::UnderTest;
+const TIMING: Timing = Timing::v3(10);
+const VIP: &str = "10.9.0.100";
+
+/// Interval of the check scripts.
+fn tick() -> Duration {
+    Duration::from_millis(if is_reference("scripts at intervals below a second") {
+        1_000
+    } else {
+        200
+    })
+}
+
+/// A script that fails while /run/broken exists and writes down each run, and the instance that tracks it.
+fn tracked(node: &Node, settings: &str) -> Instance {
+    node.write_script(
+        "/usr/local/bin/check",
+        "#!/bin/sh\necho run >> /run/runs\n! test -e /run/broken\n",
+    );
+    Instance::default()
+        .before(&format!(
+            "vrrp_script fit {{\n    script \"/usr/local/bin/check\"\n    interval {}\n    {settings}\n}}",
+            tick().as_secs_f32()
+        ))
+        .line("track_script {\n        fit\n    }")
+}
+
+fn runs(node: &Node) -> usize {
+    node.read("/run/runs").lines().count()
+}
+
+#[test]
+fn a_weighted_script_needs_fall_failures_and_rise_successes() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &tracked(&a, "weight -40\n    fall 3\n    rise 2").text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let priority = |wanted: u8, since, within: Duration| {
+        net.wait(&format!("priority {wanted}"), since, within, |event| {
+            event.node == "a" && event.advert().is_some_and(|advert| advert.priority == wanted)
+        })
+    };
+    priority(100, now(), TIMING.interval * 2);
+    let broken = now();
+    a.write("/run/broken", "");
+    let low = priority(60, broken, tick() * 3 + TIMING.interval);
+    assert!(
+        between(broken, low.at) >= tick() * 2,
+        "three failures in a row take two intervals at least"
+    );
+    let repaired = now();
+    a.remove("/run/broken");
+    let high = priority(100, repaired, tick() * 2 + TIMING.interval);
+    assert!(
+        between(repaired, high.at) >= tick(),
+        "two successes in a row take an interval at least"
+    );
+    let log = daemon.log();
+    for line in [
+        "Script `fit` now returning 1",
+        "VRRP_Script(fit) failed (exited with status 1)",
+        "VRRP_Script(fit) succeeded",
+        "(VI_1) Changing effective priority from 100 to 60",
+        "(VI_1) Changing effective priority from 60 to 100",
+    ] {
+        assert!(log.contains(line), "not logged: {line}\n{log}");
+    }
+    let before = runs(&a);
+    std::thread::sleep(tick() * 10);
+    let ran = runs(&a) - before;
+    assert!((8..=11).contains(&ran), "{ran} runs in ten intervals");
+    drop(daemon);
+    net.judge();
+}
+
+#[test]
+fn an_unweighted_script_decides_over_fault() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write("/run/broken", "");
+    let daemon = Daemon::start(&a, US, &tracked(&a, "").text());
+    net.never("adverts", daemon.since(), Duration::from_millis(1_500), |event| {
+        event.is_advert_of("a")
+    });
+    let repaired = now();
+    a.remove("/run/broken");
+    net.wait_master("a", repaired, tick() + TIMING.master_down(100));
+    let broken = now();
+    a.write("/run/broken", "");
+    net.wait("a goodbye", broken, tick(), |event| event.is_goodbye_of("a"));
+    daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+    eventually("the address is gone", ALLOWANCE, || !a.holds("eth0", VIP));
+    let goodbyes = net
+        .events(broken)
+        .iter()
+        .filter(|event| event.is_goodbye_of("a"))
+        .count();
+    assert_eq!(goodbyes, 2, "two goodbyes on the way to FAULT");
+    drop(daemon);
+    net.judge();
+}
+
+#[test]
+fn a_script_that_hangs_is_killed_with_its_children() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = tracked(&a, "timeout 1\n    weight -40");
+    a.write_script(
+        "/usr/local/bin/check",
+        "#!/bin/bash\nif test -e /run/broken; then sleep 777 & sleep 777; fi\nexit 0\n",
+    );
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let broken = now();
+    a.write("/run/broken", "");
+    net.wait(
+        "the priority is reduced",
+        broken,
+        tick() + Duration::from_secs(3),
+        |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 60),
+    );
+    assert!(
+        daemon.log().contains("VRRP_Script(fit) timed_out"),
+        "{}",
+        daemon.log()
+    );
+    a.remove("/run/broken");
+    eventually("no process of the script is left", Duration::from_secs(4), || {
+        String::from_utf8_lossy(&a.try_shell("pgrep -f 'sleep 77[7]'").stdout).is_empty()
+    });
+    drop(daemon);
+    net.judge();
+}
+
+#[test]
+fn a_script_killed_at_its_deadline_has_failed_whatever_it_says() {
+    if is_reference("it takes the exit code 0 of a script that it told to end for success") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = tracked(&a, "timeout 1\n    weight -40");
+    a.write_script(
+        "/usr/local/bin/check",
+        "#!/bin/bash\ntrap 'exit 0' TERM\ntest -e /run/broken && while :; do sleep 0.1; done\nexit 0\n",
+    );
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let broken = now();
+    a.write("/run/broken", "");
+    net.wait(
+        "the priority is reduced",
+        broken,
+        tick() + Duration::from_secs(3),
+        |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 60),
+    );
+}
+
+/// Writes down how it was called; the second line only once its work, which takes a while, is done.
+const TELL: &str = "#!/bin/bash\n\
+    echo \"begin $* umask=$(umask) group=$(ps -o pgid= -p $$ | tr -d ' ')/$$ colour=$COLOUR\" >> /run/told\n\
+    sleep 0.3\necho \"end $*\" >> /run/told\n";
+
+fn told(node: &Node) -> Vec<String> {
+    node.read("/run/told").lines().map(str::to_owned).collect()
+}
+
+fn notifying() -> Instance {
+    Instance::default()
+        .line("notify_master \"/usr/local/bin/tell to master\"")
+        .line("notify_backup \"/usr/local/bin/tell 'to the' backup\"")
+        .line("notify_fault \"/usr/local/bin/tell to fault\"")
+        .line("notify_stop \"/usr/local/bin/tell to stop\"")
+        .line("notify \"/usr/local/bin/tell any\"")
+}
+
+#[test]
+fn notify_scripts_get_their_arguments_and_surroundings() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/tell", TELL);
+    let daemon = Daemon::start(&a, US, &notifying().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    eventually("the scripts for master have run", Duration::from_secs(3), || {
+        told(&a)
+            .iter()
+            .any(|line| line == "end any INSTANCE VI_1 MASTER 100")
+            && told(&a).iter().any(|line| line == "end to master")
+    });
+    let lines = told(&a);
+    for call in [
+        "to the backup",
+        "to master",
+        "any INSTANCE VI_1 BACKUP 100",
+        "any INSTANCE VI_1 MASTER 100",
+    ] {
+        let line = lines
+            .iter()
+            .find(|line| line.starts_with(&format!("begin {call} ")));
+        let line = line.unwrap_or_else(|| panic!("not called: {call}\n{lines:#?}"));
+        assert!(line.contains("umask=0177"), "{line}");
+        let group = line
+            .split("group=")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next())
+            .expect("group");
+        let (group, own) = group.split_once('/').expect("group and pid");
+        assert_eq!(group, own, "a process group of its own: {line}");
+    }
+    a.shell("ip link set eth0 down");
+    eventually("the scripts for fault have run", Duration::from_secs(3), || {
+        told(&a).iter().any(|line| line == "end to fault")
+    });
+    daemon.stop();
+    eventually(
+        "the scripts for stop were started",
+        Duration::from_secs(1),
+        || {
+            let lines = told(&a);
+            ["begin to stop ", "begin any INSTANCE VI_1 STOP "]
+                .iter()
+                .all(|call| lines.iter().any(|line| line.starts_with(call)))
+        },
+    );
+}
+
+#[test]
+fn notify_scripts_run_one_at_a_time_and_in_order() {
+    if is_reference("it runs them side by side") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/tell", TELL);
+    let daemon = Daemon::start(&a, US, &notifying().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    // Faster than the scripts are: nothing may overtake or be lost.
+    for _ in 0..2 {
+        a.shell("ip link set eth0 down");
+        std::thread::sleep(Duration::from_millis(100));
+        let back = now();
+        a.shell("ip link set eth0 up");
+        net.wait_master("a", back, TIMING.master_down(100));
+    }
+    let state_of = |line: &String| {
+        line.strip_prefix("begin any INSTANCE VI_1 ")
+            .and_then(|rest| rest.split(' ').next())
+            .map(str::to_owned)
+    };
+    let expected = [
+        "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER",
+    ];
+    eventually("every transition is told", Duration::from_secs(8), || {
+        told(&a).iter().filter_map(state_of).count() == expected.len()
+            && told(&a).last().is_some_and(|line| line.starts_with("end"))
+    });
+    let lines = told(&a);
+    let states: Vec<_> = lines.iter().filter_map(state_of).collect();
+    assert_eq!(states, expected);
+    for pair in lines.chunks(2) {
+        assert!(
+            pair[0].starts_with("begin") && pair[1].starts_with("end"),
+            "two ran at a time: {lines:#?}"
+        );
+    }
+}
