@@ -10,15 +10,20 @@
 //! the process says it can bear) all sources are emptied before any expired deadline acts, so that a peer that
 //! was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless.
 
+mod turn;
+mod types;
+
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
+pub use turn::Turn;
+pub use types::{Again, Command, Counters, Interest};
 
 use super::deadline::Deadlines;
-use super::ipc::{ToChild, ToParent};
+use super::ipc::ToChild;
 use super::log;
 use super::token::{Own, Registration, Source, Table};
 use super::uplink::{Order, Uplink};
@@ -59,86 +64,11 @@ pub trait Process {
     fn stall_threshold(&self) -> Span;
 }
 
-/// What a child is asked to do.
-#[derive(Debug)]
-pub enum Command {
-    /// Apply the configuration that this descriptor holds, then report [`ToParent::ReloadDone`].
-    Reload(OwnedFd),
-    /// Write the data dump.
-    DumpData,
-    /// Write the statistics, then clear them if asked.
-    DumpStats {
-        /// Zero the counters afterwards.
-        clear: bool,
-    },
-    /// Write the JSON file.
-    DumpJson,
-    /// Leave everything in order, then call [`Turn::stop`].
-    Stop,
-    /// The parent has ended: as [`Command::Stop`], nobody supervises any more.
-    ParentGone,
-}
-
-impl Command {
-    /// What a signal asks of a child. SIGHUP asks nothing: only the parent reads files. Nor does SIGINT: the
-    /// terminal sends it to all processes at once, and the parent decides.
-    #[must_use]
-    pub const fn from_signal(signal: Signal) -> Option<Self> {
-        Some(match signal {
-            Signal::Terminate => Self::Stop,
-            Signal::User1 => Self::DumpData,
-            Signal::User2 => Self::DumpStats { clear: false },
-            Signal::StatsClear => Self::DumpStats { clear: true },
-            Signal::Json => Self::DumpJson,
-            Signal::Hangup | Signal::Interrupt | Signal::Child => return None,
-        })
-    }
-}
-
-/// Whether a source was emptied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// It would block; the poll tells when there is more.
-    Done,
-    /// It may have more; serve it again in the next turn.
-    More,
-}
-
-/// What a registered source is watched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interest {
-    /// Something to read, or its end.
-    Read,
-    /// Room to write.
-    Write,
-    /// Both.
-    Both,
-}
-
-/// What the loop has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Turns.
-    pub turns: u64,
-    /// Deadlines that acted.
-    pub expired: u64,
-    /// Turns that began later than the stall threshold.
-    pub stalls: u64,
-    /// The longest time by which a turn began after the earliest deadline.
-    pub latest: Span,
-}
-
 /// The loop of one process.
 #[derive(Debug)]
 pub struct Reactor {
     core: Core,
     events: mio::Events,
-}
-
-/// One turn of the loop: what a process may ask of it.
-#[derive(Debug)]
-pub struct Turn<'a> {
-    core: &'a mut Core,
 }
 
 #[derive(Debug)]
@@ -417,93 +347,6 @@ impl Core {
         if let Some(fd) = self.table.remove(registration) {
             // It fails only for a descriptor that was closed first, which the kernel has then forgotten.
             let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
-        }
-    }
-}
-
-impl Turn<'_> {
-    /// The time at which this turn began; the clock is read once a turn.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.core.now
-    }
-
-    /// Replaces the deadline of `slot`.
-    pub fn set_deadline(&mut self, slot: u32, at: Option<Instant>) {
-        self.core.deadlines.set(slot, at);
-    }
-
-    /// The deadline of `slot`.
-    #[must_use]
-    pub fn deadline(&self, slot: u32) -> Option<Instant> {
-        self.core.deadlines.of(slot)
-    }
-
-    /// Makes room for `slots` deadlines; those of slots past that are forgotten. For load time: allocates.
-    pub fn resize_deadlines(&mut self, slots: usize) {
-        self.core.deadlines.resize(slots);
-    }
-
-    /// Watches a descriptor, which stays the caller's and must be deregistered before it is closed. For load
-    /// time: may allocate.
-    ///
-    /// # Errors
-    /// When the descriptor cannot be watched (plain files) or is watched already, or the kernel has no memory.
-    pub fn register(&mut self, fd: RawFd, own: Own, interest: Interest) -> io::Result<Registration> {
-        self.core.register(fd, Source::Own(own), interest)
-    }
-
-    /// Changes what a source is watched for. What is ready at this moment is told again.
-    ///
-    /// # Errors
-    /// When the kernel has no memory for it.
-    pub fn reregister(&mut self, registration: Registration, interest: Interest) -> io::Result<()> {
-        self.core.reregister(registration, interest)
-    }
-
-    /// Stops watching a source; events already gathered for it are dropped. Before closing the descriptor.
-    pub fn deregister(&mut self, registration: Registration) {
-        self.core.deregister(registration);
-    }
-
-    /// Serves a source as if the poll had named it: in this turn if its sources are still being served,
-    /// else in the next, which does not wait.
-    pub fn again(&mut self, registration: Registration) {
-        self.core.enqueue(registration);
-    }
-
-    /// Tells the parent something at the end of this turn. Nothing in a process without one.
-    pub fn report(&mut self, message: ToParent) {
-        if let Some((uplink, _)) = &mut self.core.uplink {
-            uplink.report(message);
-        }
-    }
-
-    /// Makes room for one report of each of `instances`. For load time: allocates.
-    pub fn reserve_reports(&mut self, instances: usize) {
-        if let Some((uplink, _)) = &mut self.core.uplink {
-            uplink.reserve(instances);
-        }
-    }
-
-    /// Ends the loop after this turn.
-    pub fn stop(&mut self, exit: Exit) {
-        self.core.stop = Some(exit);
-    }
-
-    /// What the loop has done so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.core.counters
-    }
-}
-
-impl From<Interest> for mio::Interest {
-    fn from(interest: Interest) -> Self {
-        match interest {
-            Interest::Read => Self::READABLE,
-            Interest::Write => Self::WRITABLE,
-            Interest::Both => Self::READABLE | Self::WRITABLE,
         }
     }
 }

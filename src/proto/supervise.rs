@@ -118,6 +118,8 @@ enum State {
         since: Instant,
         asked: Instant,
         until: Instant,
+        /// The last part of the patience has begun.
+        last: bool,
     },
     /// A kill was sent.
     Killed {
@@ -243,7 +245,8 @@ impl Supervisor {
                 let state = Asked {
                     since,
                     asked: hello,
-                    until: now + self.params.patience,
+                    until: now + (self.params.patience - LAST_CHANCE),
+                    last: false,
                 };
                 (state, Some(Action::Hello(self.number)))
             }
@@ -253,19 +256,30 @@ impl Supervisor {
                 let hello = (asked + self.params.interval).max(now);
                 (Watched { since, hello }, None)
             }
-            (Asked { since, asked, until }, Input::Timeout) if now >= until => {
-                if now.since(until) > LATE {
-                    // It is we who were late: the machine was stopped or starved, the child perhaps too.
+            (
+                Asked {
+                    since,
+                    asked,
+                    until,
+                    last,
+                },
+                Input::Timeout,
+            ) if now >= until => {
+                // A pause of the whole machine takes time from the child that the clock does not show. So the
+                // last part of the patience counts from a moment at which we run for sure; and if we are late
+                // at its end, it is we who did not run, and it begins anew.
+                if last && now.since(until) <= LATE {
+                    (Killed { since }, Some(Action::KillHung))
+                } else {
                     (
                         Asked {
                             since,
                             asked,
-                            until: now + self.params.patience,
+                            until: now + LAST_CHANCE,
+                            last: true,
                         },
                         None,
                     )
-                } else {
-                    (Killed { since }, Some(Action::KillHung))
                 }
             }
             (Asked { .. }, _) if !matches!(input, Input::Died | Input::Stop) => same,
@@ -334,6 +348,8 @@ impl Supervisor {
 const LEAST_INTERVAL: Span = Span::from_millis(100);
 const MOST_INTERVAL: Span = Span::from_secs(1);
 const LEAST_PATIENCE: Span = Span::from_millis(250);
+/// What a child is given at the end of its patience in any case.
+const LAST_CHANCE: Span = Span::from_millis(100);
 /// A timeout that is told later than this shows that the parent itself did not run.
 const LATE: Span = Span::from_millis(50);
 /// A start or a reload of the largest configuration takes seconds on a small router.

@@ -68,7 +68,8 @@ pub fn wall() -> Wall {
 /// Wall time in the machine's time zone.
 #[must_use]
 pub fn local(wall: Wall) -> LocalTime {
-    let secs = libc::time_t::try_from(wall.secs).unwrap_or(0);
+    #[allow(clippy::useless_conversion, reason = "time_t is 32 bits wide on some targets")]
+    let secs = wall.secs.try_into().unwrap_or(0);
     // SAFETY: `tm` is plain numbers and a pointer, for all of which zero is a valid value.
     let mut broken: libc::tm = unsafe { core::mem::zeroed() };
     // SAFETY: both pointers are to live values of this frame; localtime_r writes only `broken`.

@@ -1,7 +1,7 @@
 //! Processes of the program: fork, name, session, the tie to the parent, and who has ended.
 
 use std::ffi::CString;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::sys::prctl;
@@ -92,18 +92,37 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(prctl::set_name(&CString::new(name)?)?)
 }
 
+/// The process that the user started, waiting to be told that the daemon is up.
+#[derive(Debug)]
+pub struct Launcher(io::PipeWriter);
+
+impl Launcher {
+    /// Lets it end with code 0. Dropped without this, it ends with code 1.
+    pub fn release(mut self) {
+        // It may have been killed; the daemon does not mind.
+        let _ = self.0.write_all(&[1]);
+    }
+}
+
 /// Leaves the terminal: a new session in a second process, root as the working directory. The calling
-/// process does not return from this but ends with code 0, as the start scripts expect.
+/// process does not return from this but waits for [`Launcher::release`]: then pid files are there.
 ///
 /// # Errors
 /// When the kernel refuses a fork or the session.
-pub fn daemonise() -> io::Result<()> {
+pub fn daemonise() -> io::Result<Launcher> {
+    let (mut reader, writer) = io::pipe()?;
     if let Fork::Parent(_) = fork()? {
-        exit_now(0);
+        drop(writer);
+        let mut word = [0];
+        exit_now(if reader.read_exact(&mut word).is_ok() {
+            0
+        } else {
+            1
+        });
     }
     unistd::setsid()?;
     unistd::chdir("/")?;
-    Ok(())
+    Ok(Launcher(writer))
 }
 
 /// Puts /dev/null in the place of standard input and, if `outputs`, of both outputs.

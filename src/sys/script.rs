@@ -289,4 +289,70 @@ mod tests {
         unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
         assert_eq!(libc::WEXITSTATUS(status), NOT_FOUND);
     }
+
+    /// Runs a shell script as `identity` and hands back what it wrote into a file of its own.
+    fn says(script: &str, identity: Option<&Identity>) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        static RUNS: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+        let run = RUNS.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        let file = std::env::temp_dir().join(format!("ka-script-{}-{run}", std::process::id()));
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let script = format!("{{ {script}; }} > {}", file.display());
+        let mut arguments = Words::of([&b"/bin/sh"[..], b"-c", script.as_bytes()].into_iter()).unwrap();
+        let mut environment = Words::of([&b"PATH=/usr/bin:/bin"[..]].into_iter()).unwrap();
+        let pid = Runner::new()
+            .unwrap()
+            .start(&mut arguments, &mut environment, identity)
+            .unwrap();
+        let mut status = 0;
+        // SAFETY: writes only `status`; the process is this test's own.
+        unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+        assert_eq!(status, 0, "{script}");
+        let said = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        said
+    }
+
+    #[test]
+    fn inherits_no_descriptor_no_mask_and_no_ignored_signal() {
+        // Kept open across exec unless it is closed: a plain dup is not close-on-exec.
+        // SAFETY: fcntl touches no memory here; the descriptor is closed below.
+        let leak = unsafe { libc::fcntl(0, libc::F_DUPFD, 50) };
+        let streams = says(
+            "readlink /proc/$$/fd/0 /proc/$$/fd/2; ls /proc/$$/fd | tr '\\n' ' '",
+            None,
+        );
+        // SAFETY: `leak` is this test's own.
+        unsafe { libc::close(leak) };
+        assert!(streams.starts_with("/dev/null\n/dev/null\n0 1 "), "{streams}");
+        assert!(leak >= 50 && !streams.contains(&format!(" {leak} ")), "{streams}");
+        let signals = says("sed -n 's/^Sig\\(Blk\\|Ign\\):.//p' /proc/self/status", None);
+        for set in signals.lines() {
+            // 32 and 33 belong to the C library, which lets nobody change them.
+            let set = u64::from_str_radix(set, 16).unwrap() & !(0b11 << 31);
+            assert_eq!(set, 0, "{signals}");
+        }
+        assert_eq!(signals.lines().count(), 2);
+    }
+
+    #[test]
+    fn runs_as_the_user_it_is_told() {
+        // SAFETY: geteuid only reads.
+        assert_eq!(unsafe { libc::geteuid() }, 0, "this test needs root");
+        let nobody = Identity {
+            uid: 65_534,
+            gid: 65_534,
+            groups: vec![65_534, 7],
+        };
+        assert_eq!(
+            says("id -u; id -g; id -G", Some(&nobody)),
+            "65534\n65534\n65534 7\n"
+        );
+        let bare = Identity {
+            groups: Vec::new(),
+            ..nobody
+        };
+        assert_eq!(says("id -G", Some(&bare)), "65534\n");
+    }
 }

@@ -53,7 +53,8 @@ impl AsRawFd for Timer {
 
 /// Microseconds as seconds and nanoseconds; a deadline past what `time_t` holds is far enough away.
 fn timespec(micros: i64) -> TimeSpec {
-    let secs = libc::time_t::try_from(micros / 1_000_000).unwrap_or(libc::time_t::MAX);
+    #[allow(clippy::useless_conversion, reason = "time_t is 32 bits wide on some targets")]
+    let secs = (micros / 1_000_000).try_into().unwrap_or(i32::MAX.into());
     let nanos = libc::c_long::try_from(micros % 1_000_000 * 1_000).unwrap_or(0);
     TimeSpec::new(secs, nanos)
 }

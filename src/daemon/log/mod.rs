@@ -60,6 +60,21 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For a config test: to `file`, else to standard error, without time stamps, nothing lost.
+    #[must_use]
+    pub fn config_test(file: Option<PathBuf>) -> Self {
+        Self {
+            syslog: false,
+            console: file.is_none(),
+            file,
+            stamps: false,
+            patient: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Which process writes: its tag in syslog and the part that its log file's name gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {

@@ -6,28 +6,25 @@
 //! [`Parent`]'s `perform`.
 
 mod child;
+mod fork;
 mod program;
+mod reload;
 mod run;
 mod text;
-
-use std::os::fd::{AsFd, AsRawFd};
 
 pub use program::{Kind, Mode, Program, Settings, Start};
 pub use run::run;
 
-use self::child::{Child, Link};
+use self::child::Child;
 use super::cli::Options;
 use super::ipc::{ToChild, ToParent};
-use super::log as sinks;
-use super::reactor::{Again, Command, Interest, Process, Turn};
+use super::reactor::{Again, Command, Process, Turn};
 use super::token::Own;
 use crate::base::exit::Exit;
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::proto::supervise::{Action, Actions, Input, Params};
-use crate::sys::channel::Channel;
-use crate::sys::memory;
-use crate::sys::process::{self, Ended, Fork, Pid};
+use crate::sys::process::{self, Ended, Pid};
 use crate::sys::service::Manager;
 use crate::sys::signal::Signal;
 
@@ -100,9 +97,13 @@ impl<'a, P: Program> Parent<'a, P> {
     }
 
     fn is_needed(&self, index: usize) -> bool {
-        self.children
-            .get(index)
-            .is_some_and(|child| self.program.needs(&self.loaded, child.kind))
+        let permitted = |kind| match kind {
+            Kind::Checkers => !self.options.only.vrrp || self.options.only.checkers,
+            Kind::Vrrp => !self.options.only.checkers || self.options.only.vrrp,
+            Kind::Bfd => !self.options.no_bfd,
+        };
+        let needed = |child: &Child| permitted(child.kind) && self.program.needs(&self.loaded, child.kind);
+        self.children.get(index).is_some_and(needed)
     }
 
     /// One step of a child's supervision, and what follows from it.
@@ -185,152 +186,6 @@ impl<'a, P: Program> Parent<'a, P> {
         if self.ending.is_none() && self.is_needed(index) {
             self.claim_pid_file(index);
             self.step(turn, index, Input::Start);
-        }
-    }
-
-    /// Makes a child process.
-    fn fork(&mut self, turn: &mut Turn<'_>, index: usize, mode: Mode) {
-        let own = process::own();
-        let forked = Channel::pair().and_then(|ends| Ok((ends, process::fork()?)));
-        let ((near, far), fork) = match forked {
-            Ok(done) => done,
-            Err(error) => {
-                log::error!("Unable to start a child process: {error}");
-                if mode == Mode::Run {
-                    // Counts as a child that died at once, so it is tried again, ever more rarely.
-                    self.step(turn, index, Input::Died);
-                }
-                return;
-            }
-        };
-        let pid = match fork {
-            Fork::Child => self.become_child(index, mode, far, own),
-            Fork::Parent(pid) => pid,
-        };
-        drop(far);
-        let Some(child) = self.children.get_mut(index) else {
-            return;
-        };
-        if mode == Mode::Clean {
-            child.cleaner = Some(pid);
-            turn.set_deadline(cleaner_slot(index), Some(turn.now() + CLEANER_BOUND));
-            return;
-        }
-        child.set_pid(Some(pid));
-        log::info!("Starting {} child process, pid={pid}", child.kind.title());
-        let source = Own {
-            kind: 0,
-            index: slot(index),
-        };
-        match turn.register(near.as_raw_fd(), source, Interest::Read) {
-            Ok(registration) => {
-                child.link = Some(Link {
-                    channel: near,
-                    registration,
-                })
-            }
-            // Without a channel it ends by itself, and is replaced.
-            Err(error) => log::error!("Unable to watch a child process: {error}"),
-        }
-    }
-
-    /// The new process: gives up what it inherited but the memory, does its work, and ends.
-    fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
-        sinks::forget();
-        process::close_all_but(&[channel.as_fd()]);
-        let Some(child) = self.children.get(index) else {
-            process::exit_now(Exit::Internal.code())
-        };
-        let opened = sinks::start(&self.options.log, child.kind.identity());
-        if !matches!(process::follow_parent(parent), Ok(true)) {
-            process::exit_now(Exit::Ok.code());
-        }
-        if let Err(error) = opened {
-            log::warn!("Unable to open the log file: {error}");
-        }
-        if let Some(Some(name)) = self.settings.child_names.get(index)
-            && let Err(error) = process::set_name(name)
-        {
-            log::warn!("Unable to set the process name {name}: {error}");
-        }
-        let start = Start {
-            kind: child.kind,
-            mode,
-            channel,
-            records: &child.records,
-            died: child.died,
-            deaths: child.deaths,
-        };
-        let exit = self.program.run_child(&self.loaded, start);
-        if mode == Mode::Run {
-            text::child_stopped();
-        }
-        sinks::finish(LAST_LINES);
-        process::exit_now(exit.code())
-    }
-
-    /// SIGHUP: all or nothing.
-    fn reload(&mut self, turn: &mut Turn<'_>) {
-        if self.ending.is_some() {
-            return;
-        }
-        if self.children.iter().any(|child| child.supervisor.is_busy()) {
-            self.reload_again = true;
-            return;
-        }
-        log::info!("Reloading ...");
-        self.manager.tell("RELOADING=1");
-        match self.program.load() {
-            Ok(new) if self.program.accepts(&self.loaded, &new) => self.hand_out(turn, new),
-            Ok(_) | Err(_) => log::error!("New configuration refused - keep running with the old one"),
-        }
-        self.manager.tell("READY=1");
-    }
-
-    /// Gives a new configuration to the children.
-    fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded) {
-        let snapshot = match memory::sealed("keepalived", &self.program.snapshot(&new)) {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                log::error!(
-                    "Unable to pass on the new configuration: {error} - keep running with the old one"
-                );
-                return;
-            }
-        };
-        let settings = self.program.settings(&new);
-        self.loaded = new;
-        self.settings = Settings {
-            pid_files: self.settings.pid_files.clone(),
-            ..settings
-        };
-        process::umask(self.options.umask.unwrap_or(self.settings.umask));
-        for index in 0..KINDS {
-            let needed = self.is_needed(index);
-            let Some(child) = self.children.get_mut(index) else {
-                return;
-            };
-            child
-                .supervisor
-                .reconfigure(Self::params(self.options, &self.settings, child.kind));
-            if child.kind == Kind::Vrrp {
-                child.records.reserve(self.settings.instances);
-            }
-            if child.supervisor.is_absent() {
-                if needed {
-                    self.claim_pid_file(index);
-                    self.step(turn, index, Input::Start);
-                }
-            } else if !needed {
-                self.step(turn, index, Input::Stop);
-            } else if child.pid.is_some() && !child.supervisor.is_leaving() {
-                if child.send(ToChild::Reload, Some(snapshot.as_fd())) {
-                    self.step(turn, index, Input::Reload);
-                } else if let Some(pid) = child.pid {
-                    // It does not read its channel; its replacement inherits the new configuration.
-                    process::kill(pid, libc::SIGKILL);
-                }
-            }
         }
     }
 

@@ -112,7 +112,8 @@ pub trait Program {
     /// Whether a running daemon can go over from one configuration to the other; logs why not.
     fn accepts(&self, running: &Self::Loaded, new: &Self::Loaded) -> bool;
 
-    /// Whether this configuration needs a child of this kind.
+    /// Whether this configuration needs a child of this kind, or the command line forces it (--all). What -P,
+    /// -C and -B forbid is left out by the parent itself.
     fn needs(&self, loaded: &Self::Loaded, kind: Kind) -> bool;
 
     /// What the parent itself needs to know.

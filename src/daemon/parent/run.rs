@@ -10,11 +10,11 @@ use crate::daemon::cli::Options;
 use crate::daemon::log as sinks;
 use crate::daemon::pidfile::{Claim, PidFile};
 use crate::daemon::reactor::Reactor;
-use crate::sys::process;
+use crate::sys::process::{self, Launcher};
 use crate::sys::signal::Signals;
 
 /// Runs the daemon to its end. When it goes to the background this process ends with code 0 on the way, as soon
-/// as the configuration has been read and the pid files are ours.
+/// as the children are started and all pid files are written.
 pub fn run<P: Program>(program: &P, options: &Options) -> Exit {
     // Until the configuration says otherwise.
     process::umask(options.umask.unwrap_or(DEFAULT_UMASK));
@@ -52,16 +52,19 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
         Ok(file) => file,
         Err(exit) => return exit,
     };
-    if let Err(error) = go_to_background(options) {
-        log::error!("Unable to go to the background: {error}");
-        own_file.remove();
-        return Exit::Fatal;
-    }
+    let launcher = match go_to_background(options) {
+        Ok(launcher) => launcher,
+        Err(error) => {
+            log::error!("Unable to go to the background: {error}");
+            own_file.remove();
+            return Exit::Fatal;
+        }
+    };
     if let Err(error) = own_file.write(process::own()) {
         log::warn!("Unable to write the pid file: {error}");
     }
     let core_pattern = allow_core_dumps(options);
-    let exit = turn_until_the_end(&mut parent);
+    let exit = turn_until_the_end(&mut parent, launcher);
     if let Some(pattern) = core_pattern {
         // Ours to restore; what fails here was said when it was set.
         let _ = fs::write(CORE_PATTERN, pattern);
@@ -71,9 +74,12 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     exit
 }
 
-fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>) -> Exit {
+fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
         parent.start_children(&mut reactor.turn());
+        if let Some(launcher) = launcher {
+            launcher.release();
+        }
         reactor.run(parent)
     });
     ran.unwrap_or_else(|error| {
@@ -82,13 +88,15 @@ fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>) -> Exit {
     })
 }
 
-fn go_to_background(options: &Options) -> io::Result<()> {
+fn go_to_background(options: &Options) -> io::Result<Option<Launcher>> {
     if options.foreground {
-        return process::silence(false);
+        process::silence(false)?;
+        return Ok(None);
     }
-    process::daemonise()?;
+    let launcher = process::daemonise()?;
     sinks::leave_console();
-    process::silence(true)
+    process::silence(true)?;
+    Ok(Some(launcher))
 }
 
 /// Lets this process and its children write core files. The old pattern, if it was replaced.
