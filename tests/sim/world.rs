@@ -382,9 +382,10 @@ impl World {
             return Ok(());
         };
         for _ in 0..1_000 {
-            if router.announce(now).is_none() {
+            if router.announcement_due(now).is_none() {
                 return Ok(());
             }
+            router.announced();
         }
         Err(format!("router {who} announces without end"))
     }
