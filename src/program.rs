@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
 use keepalived::base::time::Span;
-use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
+use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
@@ -196,21 +196,15 @@ fn hello(model: &Model) -> Span {
 fn tell(read: &Read) {
     for one in read.found.iter() {
         let line = one.line(&read.sources);
+        let (dash, remedy) = one.remedy.as_deref().map_or(("", ""), |remedy| (" - ", remedy));
         match one.severity {
-            Severity::Note => log::info!("{line}"),
-            Severity::Warning => log::warn!("{line}"),
-            Severity::Error | Severity::Fatal => log::error!("{line}"),
+            Severity::Note => log::info!("{line}{dash}{remedy}"),
+            Severity::Warning => log::warn!("{line}{dash}{remedy}"),
+            Severity::Error | Severity::Fatal => log::error!("{line}{dash}{remedy}"),
         }
-        remedy(one);
     }
     match read.found.more() {
         0 => {}
         more => log::warn!("{more} more mistakes are not shown"),
-    }
-}
-
-fn remedy(one: &Diagnostic) {
-    if let Some(remedy) = &one.remedy {
-        log::info!("    {remedy}");
     }
 }

@@ -47,8 +47,8 @@ impl Vrrp {
                 continue;
             };
             if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
-                super::report::announcing(&instance.config.name, &link.name, addr);
                 self.queue_frame(id, index, mac, addr);
+                self.note_announcement(id, position);
             }
         }
         if let Some(instance) = self.instance(id) {
@@ -79,6 +79,30 @@ impl Vrrp {
             .batches
             .frames
             .push(id.0, index, ether_type, writer.written());
+    }
+
+    /// Remembers what -D tells once the frames are out.
+    fn note_announcement(&mut self, id: InstanceId, position: u16) {
+        let noted = &mut self.work.announced;
+        if log::log_enabled!(log::Level::Debug) && noted.len() < noted.capacity() {
+            noted.push((id, position));
+        }
+    }
+
+    /// Tells with -D what was announced.
+    pub(super) fn tell_announcements(&mut self) {
+        for (id, position) in self.work.announced.drain(..) {
+            let Some(instance) = self.instances.get(id.index()) else {
+                continue;
+            };
+            let Some(moved) = instance.addresses.get(usize::from(position)) else {
+                continue;
+            };
+            let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
+                continue;
+            };
+            super::report::announced(&link.name, moved.address.prefix.addr);
+        }
     }
 
     /// Hands the gathered frames to the kernel. One that an interface refuses is repeated by the next round.

@@ -54,6 +54,9 @@ impl Vrrp {
         for id in self.ids() {
             self.bring_up(turn, id, &kept);
         }
+        for position in 0..self.scripts.len() {
+            self.script_due(turn, ScriptId::at(position));
+        }
         self.assign_sockets(turn);
         self.forget_vmacs();
         self.settle(turn);

@@ -227,8 +227,8 @@ fn text_of(errno: i32) -> &'static str {
     Errno::from_raw(errno).desc()
 }
 
-pub(super) fn announcing(name: &str, link: &IfName, addr: IpAddr) {
-    debug!("({name}) Sending {} on {link} for {addr}", announcement(addr));
+pub(super) fn announced(link: &IfName, addr: IpAddr) {
+    debug!("Sending {} on {link} for {addr}", announcement(addr));
 }
 
 const fn announcement(addr: IpAddr) -> &'static str {

@@ -81,6 +81,8 @@ pub(super) struct Work {
     pub(super) touched: Vec<InstanceId>,
     /// Events to tell, in order.
     pub(super) events: Vec<(InstanceId, Event)>,
+    /// Addresses announced, for -D.
+    pub(super) announced: Vec<(InstanceId, u16)>,
     /// Adverts that could not be sent.
     pub(super) failures: Vec<(InstanceId, i32)>,
     /// Address requests of the batch under way, by tag.
@@ -142,6 +144,9 @@ impl Vrrp {
         (0..self.instances.len()).map(InstanceId::at)
     }
 }
+
+/// Announcements of one turn that -D tells.
+const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
 
 /// Events that one input to each instance, and more to some, lead to; past that they are told before more come.
 pub(super) const EVENTS_OF_A_TURN: usize = 16 * vrrp::action::LONGEST;
