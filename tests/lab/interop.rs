@@ -241,7 +241,6 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     net.wait_master("b", settled, timing.interval * 4);
 
     drop((daemon_a, daemon_b));
-    net.judge();
     fields(&net, dialect, [first, second]);
 }
 
