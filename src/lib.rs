@@ -25,3 +25,7 @@ pub mod status;
 pub mod sys;
 pub mod vrrpd;
 pub mod wire;
+
+/// Counts allocations; the count is part of the statistics.
+#[global_allocator]
+static ALLOCATOR: sys::alloc::Counting = sys::alloc::Counting;

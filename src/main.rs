@@ -1,3 +1,73 @@
-//! The `keepalived` binary.
+//! The `keepalived` binary: the command line, then the daemon or the config test.
 
-fn main() {}
+mod program;
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use keepalived::base::exit::Exit;
+use keepalived::daemon::cli::{self, Answer, Invocation, Options};
+use keepalived::daemon::parent;
+
+use program::Keepalived;
+
+fn main() -> ExitCode {
+    let exit = match cli::parse(std::env::args_os()) {
+        Invocation::Answer(answer) => say(&answer),
+        Invocation::Run(options) => {
+            complain(&options);
+            parent::run(&Keepalived::new(&options), &options)
+        }
+        Invocation::Test(options, log) => {
+            complain(&options);
+            test(&options, log.as_deref())
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Checks the configuration and tells what is found, to `log` or to standard error.
+fn test(options: &Options, log: Option<&Path>) -> Exit {
+    let read = program::read(options);
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = read.found.write(&read.sources, true, &mut text);
+    let written = match log {
+        None => io::stderr().lock().write_all(text.as_bytes()),
+        Some(path) => OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .and_then(|mut file| file.write_all(text.as_bytes())),
+    };
+    match (written, log) {
+        (Err(error), Some(path)) => say(&Answer {
+            text: format!("Unable to write the test log {}: {error}\n", path.display()),
+            output: false,
+            exit: Exit::Fatal,
+        }),
+        _ => read.found.exit_test(),
+    }
+}
+
+/// Invalid option values that were ignored.
+fn complain(options: &Options) {
+    for line in &options.complaints {
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+}
+
+/// Prints an answer. A reader that has gone away changes nothing about the exit.
+fn say(answer: &Answer) -> Exit {
+    let text = answer.text.as_bytes();
+    let _ = if answer.output {
+        io::stdout().lock().write_all(text)
+    } else {
+        io::stderr().lock().write_all(text)
+    };
+    answer.exit
+}

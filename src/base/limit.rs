@@ -32,3 +32,82 @@ pub const INCLUDE_DEPTH: usize = 32;
 
 /// Mistakes of a configuration that are told; the rest are only counted.
 pub const DIAGNOSTICS: usize = 1_000;
+
+/// Notify scripts of one instance that wait for the one under way: eight transitions with two scripts each.
+pub const NOTIFY_QUEUE: usize = 16;
+
+/// Run time after which a notify script is killed. keepalived has none; a stuck script would keep all later ones
+/// from running. Five minutes is longer than any start of a service that one sees.
+pub const NOTIFY_DEADLINE: crate::base::time::Span = crate::base::time::Span::from_secs(300);
+
+/// Addresses put back at once after somebody else deleted them; then the instance steps down.
+pub const PUT_BACK_BURST: u16 = 5;
+
+/// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.
+pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
+
+/// Scripts that run at the same time, track and notify scripts together.
+pub const RUNNING_SCRIPTS: usize = 1_024;
+
+/// Netlink notifications read in one turn.
+pub const MONITOR_BUDGET: usize = 256;
+/// Netlink requests handed to the kernel by one send. Their 64 acknowledgements of about 1 KiB of kernel
+/// memory each fit the default receive buffer (208 KiB) three times.
+pub const NETLINK_BATCH: usize = 64;
+
+/// Octets of one netlink request: 16 + 24 and the attributes of a macvlan with the longest name (about 120),
+/// doubled and rounded up.
+pub const NETLINK_REQUEST_OCTETS: usize = 512;
+
+/// Octets of one netlink acknowledgement with the kernel's explanation; a longer explanation is cut.
+pub const NETLINK_ACK_OCTETS: usize = 512;
+
+/// Octets of one part of a netlink dump: the kernel makes parts of at most 32 KiB.
+pub const NETLINK_DUMP_OCTETS: usize = 32_768;
+
+/// Times that a netlink dump is started again because a change ran into it.
+pub const NETLINK_DUMP_TRIES: usize = 8;
+
+/// Netlink notifications taken by one recvmmsg.
+pub const MONITOR_BATCH: usize = 16;
+
+/// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
+pub const MONITOR_OCTETS: usize = 16_384;
+
+/// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
+pub const SYSCTLS: usize = 5_000;
+/// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.
+pub const DUE_PER_TURN: usize = 256;
+
+/// Events that one poll hands out; more are handed out by the next.
+pub const EVENTS_PER_POLL: usize = 256;
+
+/// Polls and passes over the ready sources after a stall before expired deadlines act: at 32 packets a pass
+/// and source this empties a socket buffer of 8,192 packets, more than the kernel's default keeps.
+pub const CATCH_UP_PASSES: usize = 256;
+
+/// Packets taken from the parent's or a child's channel per turn of the loop.
+pub const CHANNEL_BATCH: usize = 32;
+
+/// Octets of one packet between parent and child: 40 transitions, the longest message there is, and others.
+pub const CHANNEL_PACKET: usize = 1_280;
+
+/// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300
+/// lines: a syslogd that restarts or starts after the daemon misses nothing of a normal start.
+pub const LOG_BACKLOG: usize = 32_768;
+/// Octets that one configuration may hold in files, or grow to by parameters and sequences: 65,024 instances
+/// of 60 lines of 60 octets fit.
+pub const CONFIG_OCTETS: usize = 256 << 20;
+
+/// Blocks inside blocks. The language needs five; the rest is for blocks whose closing brace was forgotten.
+pub const CONFIG_NESTING: usize = 32;
+
+/// Parameters put into one line, and times its result is looked at again. 1,022 octets cannot use more than
+/// 510 parameters; values that are made of empty values could go on for ever.
+pub const CONFIG_SUBSTITUTIONS: usize = 1_024;
+
+/// Parameters inside the values of parameters.
+pub const PARAMETER_DEPTH: usize = 32;
+
+/// Alternatives that the braces of one include pattern may stand for.
+pub const INCLUDE_ALTERNATIVES: usize = 1_024;

@@ -2,6 +2,35 @@
 //!
 //! Job: the language of keepalived.conf, and every mistake in it told by line, column and remedy. Uses
 //! `proto` (whose parameters the model embeds) and `base`; never `sys` or `wire`: what only the kernel knows
-//! stays text with its position. Start with [`tree`].
+//! stays text with its position. Start with [`expand`], which reads [`source`] files line by line, with
+//! `include`, `parameter`, `sequence` and `text` for the parts of a line, and grows a [`tree`]; [`lexer`] knows
+//! what a word is, [`diag`] how a mistake is told, [`snapshot`] how another process gets the same text.
+//!
+//! From there [`assemble`] makes the [`model`]: the tables of [`rows`] say what is legal and which field it
+//! writes, [`row`] what a row is, [`keyword`] how a block is read by its rows, `resolve` which rules hold
+//! between keywords and objects, and [`mod@print`] writes the model as text again.
 
+pub mod assemble;
+pub mod command;
+pub mod diag;
+pub mod expand;
+mod grow;
+mod include;
+pub mod keyword;
+pub mod lexer;
+pub mod line;
+pub mod model;
+mod parameter;
+pub mod print;
+mod resolve;
+pub mod row;
+pub mod rows;
+mod sequence;
+pub mod snapshot;
+pub mod source;
+mod text;
 pub mod tree;
+pub mod value;
+
+pub use model::Model;
+pub use print::print;

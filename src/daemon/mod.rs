@@ -1,1 +1,16 @@
-//! What all processes share: command line, loop, deadlines, parent, child, logging, pid files.
+//! What all processes share: the loop, deadlines, the parent, messages, logging, command line, pid files.
+//!
+//! Job: everything about being a daemon that has nothing to do with a protocol. Uses `config`, `proto`, `sys`
+//! and `base`. Start with [`reactor`]: a process is a value with the trait [`reactor::Process`]. The parent,
+//! which is one too, is in [`parent`].
+
+pub mod cli;
+pub mod deadline;
+pub mod ipc;
+pub mod log;
+pub mod parent;
+pub mod pidfile;
+pub mod reactor;
+pub mod record;
+pub mod token;
+pub mod uplink;

@@ -1,4 +1,38 @@
 //! System calls, and nothing else: this layer has never heard of VRRP.
 //!
 //! Job: the kernel's objects as safe Rust values. Uses `base`. The only place where `unsafe` may stand.
+//! Start with [`raw`] for datagrams, [`netlink`] for links and addresses, [`process`] and [`script`] for processes.
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
+
+pub mod alloc;
+pub mod channel;
+pub mod clock;
+mod control;
+pub mod file;
+pub mod filter;
+mod inbox;
+pub mod memory;
+pub mod netlink;
+pub mod outbox;
+pub mod output;
+pub mod packet;
+pub mod path;
+pub mod process;
+pub mod raw;
+pub mod script;
+pub mod service;
+pub mod signal;
+mod socket;
+pub mod sysctl;
+#[cfg(test)]
+mod test_net;
+pub mod timerfd;
+pub mod user;
+
+/// The result of a system call that says -1 when it fails.
+fn check(result: libc::c_int) -> std::io::Result<libc::c_int> {
+    if result < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(result)
+}

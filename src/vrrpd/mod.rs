@@ -1,1 +1,35 @@
 //! The VRRP child: binds `proto::vrrp` to `sys`.
+//!
+//! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
+//! [`run`]: one method for each thing that can happen. [`build`] makes the live objects from the model, [`effect`]
+//! carries out what the machines ask for, [`reload`] applies a difference, [`report`] phrases every log line.
+
+mod address;
+mod advert;
+mod announce;
+mod build;
+mod check;
+mod effect;
+mod links;
+mod live;
+mod pool;
+mod reload;
+mod report;
+mod run;
+mod slots;
+mod state;
+mod status;
+mod tell;
+mod track;
+mod vmac;
+
+pub use check::check;
+pub use run::{Context, clean, run};
+
+/// Kinds of sources in the loop.
+mod kind {
+    /// A receive socket; the index is its `SocketId`.
+    pub(super) const SOCKET: u8 = 0;
+    /// The netlink monitor.
+    pub(super) const MONITOR: u8 = 1;
+}

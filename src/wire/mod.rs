@@ -1,4 +1,11 @@
 //! Octets to values and back: no allocation, no clock, no panic on any input.
 //!
-//! Job: the formats of VRRP adverts and of what announces an address. Uses `base`. Start with `vrrp`.
+//! Job: the formats of VRRP adverts and of what announces an address. Uses `base`. Start with [`vrrp`].
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod ipv4;
+pub mod ndisc;
+pub mod vrrp;

@@ -3,5 +3,5 @@
 pub mod script;
 pub mod weight;
 
-pub use script::ScriptParams;
+pub use script::{Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptParams, Verdict};
 pub use weight::Weight;

@@ -1,5 +1,21 @@
 //! The virtual router (RFC 9568, RFC 3768): parameters, acceptance of adverts, election, announcements.
+//!
+//! Start with [`machine`], the election; [`router`] puts it together with [`accept`] and [`garp`].
 
+pub mod accept;
+pub mod action;
+pub mod counters;
+pub mod fault;
+pub mod garp;
+pub mod machine;
 pub mod params;
+pub mod priority;
+pub mod router;
 
+pub use accept::{Packet, Peer, Reject, Surroundings};
+pub use action::{Action, Actions, Burst, Event, State, Why};
+pub use counters::Counters;
+pub use fault::{Fault, Faults};
+pub use machine::{Heard, Input, Machine};
 pub use params::{Auth, GarpParams, Params, Start, Version};
+pub use router::Router;

@@ -2,16 +2,7 @@
 
 use crate::base::addr::Family;
 use crate::base::time::Span;
-
-/// A protocol version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// RFC 3768 (and RFC 2338 authentication), IPv4 only, whole seconds.
-    #[default]
-    V2,
-    /// RFC 9568, both families, hundredths of a second.
-    V3,
-}
+pub use crate::wire::vrrp::Version;
 
 /// The `state` keyword: how an instance begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -86,7 +77,8 @@ pub struct Params {
     pub down_timer_adverts: u8,
     /// As MASTER, does not answer an advert of lower priority with one of its own.
     pub lower_prio_no_advert: bool,
-    /// As MASTER, sends one more advert before yielding to a higher priority.
+    /// As MASTER, sends one last advert when it yields to a higher priority, so that the survivor of a split
+    /// announces itself again. keepalived's default is off.
     pub higher_prio_send_advert: bool,
     /// Skips the check of the address list for adverts of the router that sent the last accepted one.
     pub skip_check_adv_addr: bool,
@@ -113,7 +105,7 @@ impl Default for Params {
             preempt_delay: Span::ZERO,
             down_timer_adverts: 3,
             lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
+            higher_prio_send_advert: true,
             skip_check_adv_addr: false,
             check_unicast_src: false,
             v3_checksum_as_v2: false,

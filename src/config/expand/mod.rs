@@ -1,0 +1,356 @@
+//! From files to a tree: the order in which a line is looked at (reference: language, section 6).
+//!
+//! ```text
+//! file ── comment, blanks ──┐
+//! round of a sequence ──────┼─ @id ─ $NAME= ─ ~SEQ ─ $NAME ─ comment ─ include ─ braces ── tree
+//! line of a value ──────────┤                                                       │
+//! rest of the line ─────────┴───────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What is being read stands on a stack of frames: an include, a sequence and a value of several lines each
+//! push one. Work is bounded: every text taken costs its length, every parameter a little, and a budget of
+//! [`limit::CONFIG_LINES`] lines and [`limit::CONFIG_OCTETS`] octets ends what would not end by itself.
+
+mod files;
+mod line;
+mod stack;
+
+use std::rc::Rc;
+
+use crate::base::limit;
+
+use super::diag::{Class, Diagnostic, Diagnostics, Severity};
+use super::grow::{Full, Grower};
+use super::include::{self, Checks};
+use super::parameter::{Parameters, Random};
+use super::snapshot::{Recorder, Snapshot};
+use super::source::{Files, SourceMap, Unusable};
+use super::text::Text;
+use super::tree::{Position, Tree};
+use files::reason;
+use stack::Frame;
+
+/// What a configuration depends on besides its files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The main file; a pattern may name several.
+    pub path: String,
+    /// The configuration id: `-i`, or the host name up to its first dot. For `@id` and `${_INSTANCE}`.
+    pub id: String,
+    /// Where `${_RANDOM}` starts.
+    pub seed: u64,
+}
+
+/// A configuration, read and expanded.
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    /// Its lines and blocks.
+    pub tree: Tree,
+    /// Where they came from.
+    pub sources: SourceMap,
+}
+
+/// Reads a configuration, and keeps all that was read for another process.
+///
+/// A main file that is missing or of no use is told in class [`Class::NoFile`].
+pub fn load(files: &dyn Files, options: &Options, found: &mut Diagnostics) -> (Parsed, Snapshot) {
+    let recorder = Recorder::new(files, options);
+    let parsed = expand(&recorder, options, BUDGET, found);
+    (parsed, recorder.finish())
+}
+
+/// Reads a configuration again from what was kept.
+pub fn replay(snapshot: &Snapshot, found: &mut Diagnostics) -> Parsed {
+    expand(snapshot, snapshot.options(), BUDGET, found)
+}
+
+/// Reads a configuration that is one text named `configuration`, without a disk: includes find nothing.
+pub fn parse_text(text: &str, found: &mut Diagnostics) -> Parsed {
+    let options = Options {
+        path: "configuration".into(),
+        id: "localhost".into(),
+        seed: 0,
+    };
+    expand(&OneText(text), &options, BUDGET, found)
+}
+
+struct OneText<'a>(&'a str);
+
+impl Files for OneText<'_> {
+    fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
+        if path == "configuration" {
+            Ok(self.0.as_bytes().into())
+        } else {
+            Err(Unusable::Missing)
+        }
+    }
+
+    fn matches(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn directory(&self, path: &str) -> String {
+        path.into()
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// How much work a configuration may make.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    lines: usize,
+    octets: usize,
+}
+
+const BUDGET: Budget = Budget {
+    lines: limit::CONFIG_LINES,
+    octets: limit::CONFIG_OCTETS,
+};
+
+fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diagnostics) -> Parsed {
+    let mut expander = Expander {
+        files,
+        options,
+        found,
+        sources: SourceMap::default(),
+        parameters: Parameters::default(),
+        random: Random::new(options.seed),
+        frames: Vec::new(),
+        directories: Vec::new(),
+        checks: Checks::default(),
+        grower: Grower::default(),
+        budget,
+        lines: 0,
+        octets: 0,
+    };
+    expander.main();
+    let Expander {
+        grower,
+        sources,
+        found,
+        ..
+    } = expander;
+    Parsed {
+        tree: grower.finish(found),
+        sources,
+    }
+}
+
+struct Expander<'a> {
+    files: &'a dyn Files,
+    options: &'a Options,
+    found: &'a mut Diagnostics,
+    sources: SourceMap,
+    parameters: Parameters,
+    random: Random,
+    frames: Vec<Frame>,
+    /// The directories of the files being read, innermost last.
+    directories: Vec<String>,
+    checks: Checks,
+    grower: Grower,
+    budget: Budget,
+    /// Texts taken so far.
+    lines: usize,
+    /// Their octets so far, and what parameters cost.
+    octets: usize,
+}
+
+/// Reading ends here: the budget is spent or the tree is full.
+struct Stop;
+
+impl From<Full> for Stop {
+    fn from(_: Full) -> Self {
+        Self
+    }
+}
+
+impl Expander<'_> {
+    fn main(&mut self) {
+        let path = self.options.path.as_str();
+        let mut names = vec![path.to_owned()];
+        if self.files.read(path) == Err(Unusable::Missing) && path.contains(['*', '?', '[', '{']) {
+            names = include::find(self.files, "", path, Checks::default()).names;
+        }
+        if let (Some(first), 2..) = (names.first(), names.len()) {
+            let message =
+                format!("WARNING, multiple configuration file matches of {path}, starting with {first}");
+            self.sources
+                .add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
+            self.found.warning(Position::default(), message);
+        }
+        let mut used = false;
+        let mut unused = Vec::new();
+        for name in names {
+            match self.files.read(&name) {
+                Ok(bytes) => {
+                    used = true;
+                    if self.enter(&name, bytes, 0, Position::default()) && self.run().is_err() {
+                        self.overflow();
+                        return;
+                    }
+                }
+                Err(Unusable::Missing) => unused.push(format!("Config files missing '{path}'")),
+                Err(why) => {
+                    unused.push(format!("Configuration file '{name}' {} - skipping", reason(&why)));
+                }
+            }
+        }
+        if unused.is_empty() && !used {
+            unused.push(format!("No config files matched '{path}'"));
+        }
+        self.sources.add(path, Rc::new([]));
+        for message in unused {
+            let told = Diagnostic::new(Severity::Note, Position::default(), message);
+            self.found.report(if used {
+                told
+            } else {
+                Diagnostic {
+                    severity: Severity::Fatal,
+                    class: Class::NoFile,
+                    ..told
+                }
+            });
+        }
+    }
+
+    fn overflow(&mut self) {
+        let message = format!(
+            "The configuration grows beyond {} lines or {} MiB; reading stops here",
+            self.budget.lines,
+            self.budget.octets >> 20
+        );
+        let at = self.here();
+        self.found.fatal(at, message);
+    }
+
+    fn run(&mut self) -> Result<(), Stop> {
+        let mut line = Text::default();
+        while self.next_text(&mut line)? {
+            let mut start = Some(0);
+            while let Some(at) = start {
+                if at > 0 {
+                    self.charge(line.text.len())?;
+                }
+                start = self.step(&mut line, at)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Itself<'a>(&'a str);
+
+    impl Files for Itself<'_> {
+        fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
+            // Any number of names for the same text: only the depth ends it.
+            if path.len() < 4_000 {
+                Ok(self.0.as_bytes().into())
+            } else {
+                Err(Unusable::Missing)
+            }
+        }
+
+        fn matches(&self, pattern: &str) -> Vec<String> {
+            vec![pattern.into()]
+        }
+
+        fn directory(&self, path: &str) -> String {
+            path.into()
+        }
+
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    fn read_within(text: &str, lines: usize, octets: usize) -> (Parsed, Diagnostics) {
+        let options = Options {
+            path: "/m".into(),
+            id: "r1".into(),
+            seed: 0,
+        };
+        let mut found = Diagnostics::new();
+        let parsed = expand(&Itself(text), &options, Budget { lines, octets }, &mut found);
+        (parsed, found)
+    }
+
+    #[test]
+    fn what_would_never_end_ends() {
+        let empty = format!(
+            "$A={}\n$B={}\n$C=\n~SEQ(i,99999999) $A\n",
+            "${B}".repeat(200),
+            "${C}".repeat(4)
+        );
+        for text in [
+            "~SEQ(a,9999999999)~SEQ(b,9999999999) @never x\n",
+            "~SEQ(a,4000000000) include x\n",
+            "~SEQ(a,9999999999) x { y\n",
+            "~SEQ(a,4000000000) $X=$X$X\n",
+            "include a/x\ninclude b/x\n",
+            empty.as_str(),
+        ] {
+            let (_, found) = read_within(text, 50_000, 1 << 20);
+            assert_eq!(found.worst(), Some(Severity::Fatal), "{text}");
+            assert!(
+                found.iter().any(|d| d.message.contains("reading stops here")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn many_braces_on_a_line_cost_no_more_than_the_budget() {
+        let text = format!("{}\n", "{ }".repeat(340)).repeat(300);
+        let (_, found) = read_within(&text, 50_000, 1 << 20);
+        assert!(found.iter().any(|d| d.message.contains("reading stops here")));
+    }
+
+    #[test]
+    fn without_a_main_file() {
+        use crate::base::exit::Exit;
+        for (path, said) in [
+            (
+                "/nowhere/keepalived.conf",
+                "/nowhere/keepalived.conf: Config files missing '/nowhere/keepalived.conf'",
+            ),
+            (
+                "/nowhere/*.conf",
+                "/nowhere/*.conf: No config files matched '/nowhere/*.conf'",
+            ),
+            (
+                "/dev",
+                "/dev: Configuration file '/dev' is a directory - skipping",
+            ),
+        ] {
+            let mut found = Diagnostics::new();
+            let options = Options {
+                path: path.into(),
+                ..Options::default()
+            };
+            let (parsed, _) = load(&super::super::source::Disk, &options, &mut found);
+            let lines: Vec<String> = found
+                .iter()
+                .map(|d| d.line(&parsed.sources).to_string())
+                .collect();
+            assert_eq!(lines, [said]);
+            assert_eq!(
+                (found.exit_test(), found.exit_daemon()),
+                (Exit::Ok, Some(Exit::NoConfig))
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_is_told() {
+        let (parsed, found) = read_within("a\ninclude /m\nb\n", 1_000, 10_000);
+        assert_eq!(parsed.tree.lines(), 2);
+        assert_eq!(found.iter().map(|d| d.at.line).collect::<Vec<_>>(), [2]);
+    }
+}

@@ -1,0 +1,143 @@
+//! One line while its row reads it: its words, and how its mistakes are told.
+
+use core::ops::RangeInclusive;
+
+use super::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
+use super::model::{At, Named};
+use super::tree::{Node, Word};
+use super::value::{self, Bad};
+use crate::base::name::IfName;
+
+/// One line while it is read: its words, and where its mistakes go.
+pub struct Line<'a> {
+    /// The keyword, or the first word of an entry.
+    pub keyword: Word<'a>,
+    /// The words after the keyword; of an entry, all of them.
+    pub args: Vec<Word<'a>>,
+    /// The line as the tree has it.
+    pub node: Node<'a>,
+    /// What is being read, for messages: `(VI_1) ` or empty.
+    pub owner: &'a str,
+    /// All mistakes so far.
+    pub found: &'a mut Diagnostics,
+}
+
+impl<'a> Line<'a> {
+    /// The line of a keyword, or with `entry` a line of which every word is a value.
+    pub fn new(node: Node<'a>, entry: bool, owner: &'a str, found: &'a mut Diagnostics) -> Self {
+        let args = if entry {
+            node.words().collect()
+        } else {
+            node.arguments().collect()
+        };
+        Self {
+            keyword: node.keyword(),
+            args,
+            node,
+            owner,
+            found,
+        }
+    }
+
+    /// The argument at `index`.
+    #[must_use]
+    pub fn arg(&self, index: usize) -> Option<Word<'a>> {
+        self.args.get(index).copied()
+    }
+
+    /// Adds a finding with the owner in front.
+    pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        let message = format!("{}{message}", self.owner);
+        let finding = Diagnostic::new(severity, mark, message);
+        self.found.report(if remedy.is_empty() {
+            finding
+        } else {
+            finding.remedy(remedy)
+        });
+    }
+
+    /// The line, or the entry, is not used.
+    pub fn error(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        self.tell(Severity::Error, mark, message, remedy);
+    }
+
+    /// Used, but not as written.
+    pub fn warn(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        self.tell(Severity::Warning, mark, message, remedy);
+    }
+
+    /// Told only.
+    pub fn note(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        self.tell(Severity::Note, mark, message, remedy);
+    }
+
+    /// The keyword, or an option word of it, lacks its argument (exit 2).
+    pub fn missing(&mut self, after: Word<'_>, syntax: &str) {
+        let message = format!(
+            "{} is missing a parameter after keyword `{}`",
+            self.keyword.text, after.text
+        );
+        let finding = Diagnostic::new(Severity::Error, after, message).class(Class::Missing);
+        self.found
+            .report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
+    }
+
+    /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.
+    pub fn bad_number(&mut self, what: &str, word: Word<'_>, bad: Bad, range: &str, used: Option<&str>) {
+        let text = word.text;
+        let reason = match bad {
+            Bad::Text => format!("{what}: invalid number '{text}'"),
+            Bad::Negative => format!("{what}: negative number '{text}'"),
+            Bad::Range => format!("{what}: number '{text}' outside range [{range}]"),
+        };
+        let severity = if used.is_some() {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        let then = used.map_or_else(
+            || "this one is not used".to_owned(),
+            |used| format!("{used} is used"),
+        );
+        self.tell(
+            severity,
+            word,
+            &reason,
+            &format!("{what} takes a number in [{range}]; {then}"),
+        );
+    }
+
+    /// The number of an option word, or a report; strict.
+    pub fn number(&mut self, what: &str, word: Word<'_>, range: RangeInclusive<i64>) -> Option<i64> {
+        match value::integer(word.text, range.clone(), false) {
+            Ok(read) => Some(read.value),
+            Err(bad) => {
+                let range = format!("{}, {}", range.start(), range.end());
+                self.bad_number(what, word, bad, &range, None);
+                None
+            }
+        }
+    }
+
+    /// The address, or a report.
+    pub fn interface(&mut self, word: Word<'_>) -> Option<Named> {
+        if let Some(name) = IfName::new(word.text) {
+            return Some(Named {
+                name,
+                at: At(word.at),
+            });
+        }
+        let why = if word.text.len() > 15 {
+            "too long"
+        } else {
+            "invalid"
+        };
+        let message = format!("Interface name '{}' {why} - ignoring", word.text);
+        self.error(
+            word,
+            &message,
+            "an interface name has 1 to 15 bytes, no blank and no '/'",
+        );
+        None
+    }
+}

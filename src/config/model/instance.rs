@@ -1,0 +1,189 @@
+//! A `vrrp_instance`: the parameters of its machine, and everything around them.
+
+use super::{At, Named, ScriptCommand, VirtualAddress};
+use crate::base::addr::IpAddr;
+use crate::base::id::ScriptId;
+use crate::base::mac::Mac;
+use crate::base::name::IfName;
+use crate::base::time::Span;
+use crate::proto::track::Weight;
+use crate::proto::vrrp::Params;
+
+/// One virtual router with all defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one keyword")]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// Where the name stands.
+    pub at: At,
+    /// What the machine needs.
+    pub params: Params,
+    /// `interface`; none only with unicast peers and a source address.
+    pub interface: Option<Named>,
+    /// `vrf`.
+    pub vrf: Option<Named>,
+    /// `use_vmac`.
+    pub vmac: Option<Vmac>,
+    /// `use_vmac_addr`: macvlans for addresses on other interfaces, too.
+    pub use_vmac_addr: bool,
+    /// `vmac_xmit_base`: adverts leave by the parent interface.
+    pub vmac_xmit_base: bool,
+    /// `mcast_src_ip` or `unicast_src_ip`; none: the first address of the interface.
+    pub source: Option<IpAddr>,
+    /// `track_src_ip`: FAULT while the source address is not there.
+    pub track_source: bool,
+    /// `mcast_dst_ip`, or the group of `global_defs`, of the family of the instance.
+    pub group: IpAddr,
+    /// `unicast_peer`. Empty: adverts go to the multicast group.
+    pub peers: Vec<Peer>,
+    /// `unicast_ttl`; none: 255.
+    pub unicast_ttl: Option<u8>,
+    /// `unicast_fault_no_peer` on an instance that was marked unicast and has no peer: it stays in FAULT.
+    pub fault_no_peer: bool,
+    /// `old_unicast_checksum`.
+    pub old_unicast_checksum: OldChecksum,
+    /// The password as text, if `params.auth` has one; for printing and the data dump.
+    pub auth_pass: Option<String>,
+    /// `auth_type AH`, which has no effect yet.
+    pub auth_header: bool,
+    /// `virtual_ipaddress`: carried by adverts; at most 255.
+    pub addresses: Vec<VirtualAddress>,
+    /// `virtual_ipaddress_excluded`: moved, but not carried by adverts.
+    pub excluded: Vec<VirtualAddress>,
+    /// `no_virtual_ipaddress`: none is meant.
+    pub no_addresses: bool,
+    /// `promote_secondaries`: sets the sysctl of the interface.
+    pub promote_secondaries: bool,
+    /// `accept` and `no_accept`: packets to the addresses are taken.
+    pub accept: bool,
+    /// `strict_mode`.
+    pub strict: bool,
+    /// `dont_track_primary`: the state of the own interface does not matter.
+    pub dont_track_primary: bool,
+    /// `track_interface`.
+    pub track_interfaces: Vec<TrackedInterface>,
+    /// `track_script`.
+    pub track_scripts: Vec<TrackedScript>,
+    /// Commands run on transitions.
+    pub notify: Notify,
+    /// `notify_priority_changes`.
+    pub notify_priority_changes: bool,
+    /// `smtp_alert`.
+    pub smtp_alert: bool,
+    /// `kernel_rx_buf_size` in bytes; none: by the policy of `global_defs`.
+    pub receive_buffer: Option<u32>,
+    /// `garp_extra_if`.
+    pub garp_extra: Option<ExtraGarp>,
+    /// `owner_ignore_adverts`: an address owner discards adverts.
+    pub owner_ignore_adverts: bool,
+    /// `timer_expired_backup`: priority after timers ran very late.
+    pub timer_expired_backup: Option<u8>,
+    /// `debug`, 0 to 4: without effect, as in the reference.
+    pub debug: u8,
+    /// `linkbeat_use_polling`.
+    pub linkbeat_polling: bool,
+    /// `lvs_sync_daemon_interface`.
+    pub lvs_sync_interface: Option<Named>,
+    /// The VRID clashes with another instance, which `dynamic_interfaces allow_if_changes` makes a fault: the
+    /// name of that other instance.
+    pub vrid_clash: Option<String>,
+}
+
+impl Instance {
+    /// Adverts go to peers instead of the multicast group.
+    #[must_use]
+    pub fn unicast(&self) -> bool {
+        !self.peers.is_empty()
+    }
+}
+
+/// A macvlan with the virtual hardware address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vmac {
+    /// Its name; none: `vmac_prefix` and the VRID.
+    pub name: Option<IfName>,
+    /// Its address; none: that of the virtual router.
+    pub mac: Option<Mac>,
+    /// `netlink_notify_msg`.
+    pub netlink_notify: bool,
+    /// `group`: the link group, by name or number.
+    pub group: Option<String>,
+    /// Where `use_vmac` stands.
+    pub at: At,
+}
+
+/// A unicast peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Lowest accepted TTL or hop limit.
+    pub min_ttl: u8,
+    /// Highest accepted TTL or hop limit.
+    pub max_ttl: u8,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// A tracked interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackedInterface {
+    /// Its name and place.
+    pub interface: Named,
+    /// What it does to the priority.
+    pub weight: Weight,
+}
+
+/// A tracked script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackedScript {
+    /// Which one of the model.
+    pub script: ScriptId,
+    /// What it does to the priority, the default of the script worked out.
+    pub weight: Weight,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// `old_unicast_checksum`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldChecksum {
+    /// Found out from what peers send.
+    #[default]
+    Detect,
+    /// Used.
+    Yes,
+    /// Never used.
+    Never,
+}
+
+/// `garp_extra_if`: announcements on interfaces that hold addresses besides the own one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtraGarp {
+    /// `all`: on every such interface, not only on macvlans.
+    pub all: bool,
+    /// Between two announcements; zero: none.
+    pub interval: Span,
+}
+
+/// Commands run on transitions of one instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// `notify_master`
+    pub master: Option<ScriptCommand>,
+    /// `notify_backup`
+    pub backup: Option<ScriptCommand>,
+    /// `notify_fault`
+    pub fault: Option<ScriptCommand>,
+    /// `notify_stop`
+    pub stop: Option<ScriptCommand>,
+    /// `notify`: any change; type, name, state and priority are appended.
+    pub any: Option<ScriptCommand>,
+    /// `notify_master_rx_lower_pri`
+    pub master_rx_lower_pri: Option<ScriptCommand>,
+    /// `notify_deleted`: DELETED is reported when a reload removes the instance, else FAULT.
+    pub deleted: bool,
+    /// Its command.
+    pub deleted_script: Option<ScriptCommand>,
+}

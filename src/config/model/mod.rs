@@ -1,0 +1,121 @@
+//! The typed configuration: what a file means once defaults, inheritance and the rules of consistency hold.
+//!
+//! Job: plain values that `vrrpd::build` turns into live objects and that a reload compares. Uses `proto` and
+//! `base`. Start with [`Model`]; one file an object. What only the kernel knows stays text with its place.
+
+pub mod address;
+pub mod global;
+pub mod instance;
+pub mod script;
+
+pub use address::{Lifetime, VirtualAddress};
+pub use global::Global;
+pub use instance::Instance;
+pub use script::{Identity, Script, ScriptCommand};
+
+use super::tree::Position;
+use crate::base::id::ScriptId;
+use crate::base::name::IfName;
+use core::hash::{Hash, Hasher};
+
+/// A whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// What stands outside any block, about the daemon as a whole.
+    pub daemon: Daemon,
+    /// `global_defs`.
+    pub global: Global,
+    /// `vrrp_script`, in the order of the file.
+    pub scripts: Vec<Script>,
+    /// `vrrp_instance`, in the order of the file.
+    pub instances: Vec<Instance>,
+}
+
+impl Model {
+    /// A script by its id.
+    #[must_use]
+    pub fn script(&self, id: ScriptId) -> Option<&Script> {
+        self.scripts.get(id.index())
+    }
+}
+
+/// What stands outside any block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// `instance`: names this daemon for pid and log files.
+    pub instance: Option<String>,
+    /// `net_namespace`: where all processes run.
+    pub net_namespace: Option<String>,
+    /// `net_namespace_ipvs`: where the IPVS tables are; empty is the default namespace.
+    pub net_namespace_ipvs: Option<String>,
+    /// `namespace_with_ipsets`.
+    pub namespace_with_ipsets: bool,
+    /// `use_pid_dir`: pid files in the directory of the program.
+    pub use_pid_dir: bool,
+    /// `child_wait_time`: seconds that children have to stop.
+    pub child_wait_time: u32,
+    /// `linkbeat_use_polling`.
+    pub linkbeat_use_polling: bool,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            instance: None,
+            net_namespace: None,
+            net_namespace_ipvs: None,
+            namespace_with_ipsets: false,
+            use_pid_dir: false,
+            child_wait_time: 5,
+            linkbeat_use_polling: false,
+        }
+    }
+}
+
+/// A place in the text that a later stage may need for a diagnostic. All places are equal: two models that
+/// differ in places only mean the same.
+#[derive(Clone, Copy, Debug, Default, Eq)]
+pub struct At(pub Position);
+
+impl PartialEq for At {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Hash for At {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// Text as it was written, kept for printing. Always equal, like a place.
+#[derive(Clone, Debug, Default, Eq)]
+pub struct Written(Box<str>);
+
+impl Written {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Written {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// An interface name with its place: whether it exists is found out later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: IfName,
+    /// Where it stands.
+    pub at: At,
+}

@@ -1,0 +1,91 @@
+//! The rules that hold between keywords of an object and between objects (reference: language, section 11).
+//!
+//! Job: from what was said to what holds, with keepalived's wording where it changes something. Uses `model`,
+//! the drafts of `rows` and `diag`. Start with [`instance()`]; rules of one theme have a file.
+
+mod clash;
+mod instance;
+mod strict;
+mod unicast;
+
+use super::assemble::Names;
+use super::diag::{Diagnostic, Diagnostics, Severity};
+use super::keyword::Given;
+use super::model::{Global, Instance, Model};
+use super::rows::instance::Draft;
+use super::tree::Position;
+use crate::base::time::Span;
+
+/// Completes `global_defs`: `vrrp_min_garp` replaces only what was not set.
+pub(super) fn global(global: &mut Global, given: &Given, found: &mut Diagnostics) {
+    if let (true, Some(at)) = (global.mail.to.is_empty(), given.at("notification_email")) {
+        found.warning(at, "Warning - empty notification_email block");
+    }
+    let vrrp = &mut global.vrrp;
+    if vrrp.min_garp {
+        if given.at("vrrp_garp_master_repeat").is_none() {
+            vrrp.garp.repeat = 1;
+        }
+        if given.at("vrrp_garp_master_delay").is_none() {
+            vrrp.garp.delay = Span::ZERO;
+        }
+    }
+}
+
+/// Completes an instance; none if it cannot run, which is told as fatal.
+pub(super) fn instance(
+    draft: Draft,
+    given: &Given,
+    model: &Model,
+    names: &Names,
+    found: &mut Diagnostics,
+) -> Option<Instance> {
+    instance::complete(draft, given, model, names, found)
+}
+
+/// The rules between objects.
+pub(super) fn model(model: &mut Model, found: &mut Diagnostics) {
+    clash::vrids(model, found);
+    clash::vmac_names(model, found);
+    clash::unused_scripts(model, found);
+}
+
+/// Where findings about one instance go, and at which of its keywords they point.
+struct Teller<'a> {
+    name: &'a str,
+    at: Position,
+    given: &'a Given,
+    found: &'a mut Diagnostics,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, severity: Severity, keyword: &str, message: &str, remedy: &str) {
+        let at = self.given.at(keyword).unwrap_or(self.at);
+        let finding = Diagnostic::new(severity, at, format!("({}) {message}", self.name));
+        self.found.report(if remedy.is_empty() {
+            finding
+        } else {
+            finding.remedy(remedy)
+        });
+    }
+
+    /// Used, but not as written, at the keyword or else at the name of the instance.
+    fn warn(&mut self, keyword: &str, message: &str) {
+        self.tell(Severity::Warning, keyword, message, "");
+    }
+
+    /// Not used.
+    fn error(&mut self, keyword: &str, message: &str, remedy: &str) {
+        self.tell(Severity::Error, keyword, message, remedy);
+    }
+
+    /// The instance cannot run.
+    fn fatal(&mut self, keyword: &str, message: &str, remedy: &str) {
+        self.tell(Severity::Fatal, keyword, message, remedy);
+    }
+
+    /// Told only.
+    fn note(&mut self, keyword: &str, message: &str) {
+        self.tell(Severity::Note, keyword, message, "");
+    }
+}

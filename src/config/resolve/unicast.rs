@@ -1,0 +1,67 @@
+//! Unicast or multicast, and what goes only with one of them.
+
+use super::Teller;
+use crate::base::addr::{Family, IpAddr};
+use crate::config::model::global::Vrrp;
+use crate::config::model::instance::OldChecksum;
+use crate::config::rows::instance::Draft;
+
+/// An instance marked unicast needs peers; one with peers has no multicast destination of its own.
+pub(super) fn settle(draft: &mut Draft, vrrp: &Vrrp, tell: &mut Teller<'_>) {
+    peers(draft, tell);
+    draft.instance.group = match (draft.group, draft.instance.params.family) {
+        (Some((group, _)), _) => group,
+        (None, Family::V4) => IpAddr::V4(vrrp.group4),
+        (None, Family::V6) => IpAddr::V6(vrrp.group6),
+    };
+}
+
+fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
+    let marked = draft.unicast.is_some();
+    let instance = &mut draft.instance;
+    if instance.unicast() {
+        instance.fault_no_peer = false;
+        if draft.group.take().is_some() {
+            tell.error(
+                "mcast_dst_ip",
+                "multicast destination specified with unicast - ignoring",
+                "adverts go to the peers only",
+            );
+        }
+        return;
+    }
+    if instance.unicast_ttl.take().is_some() {
+        tell.warn(
+            "unicast_ttl",
+            "Cannot use unicast_ttl without unicast peers - resetting",
+        );
+    }
+    instance.old_unicast_checksum = OldChecksum::Detect;
+    if !marked {
+        instance.fault_no_peer = false;
+        return;
+    }
+    if instance.fault_no_peer {
+        draft.group = None;
+        tell.warn(
+            "unicast_fault_no_peer",
+            "unicast without peers - the instance stays in fault",
+        );
+        return;
+    }
+    let keyword = [
+        "unicast_src_ip",
+        "check_unicast_src",
+        "old_unicast_checksum",
+        "unicast_peer",
+    ];
+    let keyword = keyword
+        .into_iter()
+        .find(|keyword| tell.given.at(keyword).is_some())
+        .unwrap_or("");
+    tell.warn(
+        keyword,
+        "A unicast keyword has been specified without any unicast peers. Defaulting to multicast. \
+         This usage is deprecated - please update your configuration.",
+    );
+}

@@ -1,0 +1,316 @@
+//! One row a keyword: everything that is to be known about it, in one place.
+//!
+//! A [`Row`] holds a keyword's name, arguments, unit, range, default, meaning, whether a reload applies it,
+//! whether it has an effect yet, the field that it writes and how that field is printed. Tables of rows are
+//! under `rows`; the driver that walks a block by its rows is `keyword`.
+
+use core::ops::RangeInclusive;
+
+use super::line::Line;
+use super::model::{Named, ScriptCommand};
+use super::tree::Word;
+use super::value::Seconds;
+use crate::base::time::Span;
+
+/// What a keyword takes and where it goes. `D` is what is being read.
+pub enum Kind<D: 'static, M: 'static> {
+    /// No argument.
+    Flag(fn(&mut D)),
+    /// An optional switch word; none means on.
+    Switch(fn(&mut D, bool)),
+    /// A whole number.
+    Integer(Integer<D>),
+    /// Decimal seconds.
+    Seconds(Decimal<D>),
+    /// One of a few words, by index.
+    Choice(&'static [&'static str], fn(&mut D, usize)),
+    /// One word of text.
+    Text(&'static str, fn(&mut D, Word<'_>)),
+    /// An interface name.
+    Interface(fn(&mut D, Named)),
+    /// A command with its identity.
+    Script(fn(&mut D) -> &mut Option<ScriptCommand>),
+    /// Anything else: the syntax, and a function that reads the words.
+    Custom(&'static str, fn(&mut D, &mut Line<'_>)),
+    /// A block of keywords.
+    Block(&'static [Row<D, M>]),
+    /// A block with one entry a line, or a few words a line: the syntax, and a function for each line.
+    Lines(&'static str, fn(&mut D, &mut Line<'_>)),
+    /// A named block that is read into an object of its own, after everything else of its level.
+    Object(&'static str),
+    /// A block of a later version, not read.
+    Skipped(&'static str),
+}
+
+/// A whole number: its unit, its range and what a bad one does.
+pub struct Integer<D: 'static> {
+    /// The unit, empty for a plain number.
+    pub unit: &'static str,
+    /// What is accepted.
+    pub range: RangeInclusive<i64>,
+    /// What is used instead of a bad one; none: the line is not used.
+    pub instead: Option<i64>,
+    /// The lowest number that means something, when the range begins below it: keepalived raises zero to one.
+    pub raise: Option<i64>,
+    /// A number outside the range is brought to its nearer end.
+    pub clamp: bool,
+    /// Text after the digits is told but tolerated.
+    pub lenient: bool,
+    /// Writes the field.
+    pub set: fn(&mut D, i64),
+}
+
+/// Decimal seconds: range, resolution and what a bad one does.
+pub struct Decimal<D: 'static> {
+    /// What is accepted.
+    pub range: RangeInclusive<Span>,
+    /// Microseconds of one step.
+    pub resolution: u64,
+    /// What is used instead of a bad one; none: the line is not used.
+    pub instead: Option<Span>,
+    /// Writes the field.
+    pub set: fn(&mut D, Span),
+}
+
+/// Whether a keyword does what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Yes.
+    Full,
+    /// It is read, checked and kept, but nothing uses it in this version.
+    NoneYet,
+    /// Never: the reference takes it without an effect, too.
+    Never,
+}
+
+/// What a missing argument means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A mistake of its own class (exit 2).
+    Required,
+    /// An ordinary mistake.
+    Expected,
+}
+
+/// What the same keyword again means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The last one is used, or they add up.
+    Last,
+    /// The first one is used, the others are told.
+    First,
+}
+
+/// One keyword.
+pub struct Row<D: 'static, M: 'static> {
+    /// The word itself.
+    pub name: &'static str,
+    /// What it takes and the field that it writes.
+    pub kind: Kind<D, M>,
+    /// What holds without it, as text.
+    pub default: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+    /// A reload applies a change.
+    pub reload: bool,
+    /// Whether it has an effect.
+    pub effect: Effect,
+    /// What a missing argument means.
+    pub argument: Argument,
+    /// What a repetition means.
+    pub repeat: Repeat,
+    /// The keyword that replaces this one, and whether its use is counted as a mistake.
+    pub replaced: Option<(&'static str, bool)>,
+    /// How the field is printed; none for a second spelling.
+    pub show: Option<fn(&M) -> Shown>,
+}
+
+/// A field as its keyword writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Not at all: the default holds.
+    Nothing,
+    /// The keyword alone.
+    Flag,
+    /// The keyword with this text.
+    One(String),
+    /// The keyword with a block of these lines.
+    Lines(Vec<String>),
+}
+
+impl<D, M> Row<D, M> {
+    /// A row that has its effect, is applied by a reload, needs its argument and is used as last given.
+    pub const fn new(
+        name: &'static str,
+        kind: Kind<D, M>,
+        default: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            default,
+            meaning,
+            reload: true,
+            effect: Effect::Full,
+            argument: Argument::Required,
+            repeat: Repeat::Last,
+            replaced: None,
+            show: None,
+        }
+    }
+
+    /// How the field is printed.
+    pub const fn show(mut self, show: fn(&M) -> Shown) -> Self {
+        self.show = Some(show);
+        self
+    }
+
+    /// Read and kept, without an effect in this version.
+    pub const fn later(mut self) -> Self {
+        self.effect = Effect::NoneYet;
+        self
+    }
+
+    /// Without an effect for ever, as in the reference.
+    pub const fn never(mut self) -> Self {
+        self.effect = Effect::Never;
+        self
+    }
+
+    /// A reload does not apply a change.
+    pub const fn fixed(mut self) -> Self {
+        self.reload = false;
+        self
+    }
+
+    /// A missing argument is an ordinary mistake.
+    pub const fn expected(mut self) -> Self {
+        self.argument = Argument::Expected;
+        self
+    }
+
+    /// The first one is used.
+    pub const fn first(mut self) -> Self {
+        self.repeat = Repeat::First;
+        self
+    }
+
+    /// Another keyword should be written instead; told as a counted warning or only as a note.
+    pub const fn replaced(mut self, by: &'static str, counted: bool) -> Self {
+        self.replaced = Some((by, counted));
+        self
+    }
+
+    /// The arguments, with unit and range, as one text.
+    #[must_use]
+    pub fn syntax(&self) -> String {
+        match &self.kind {
+            Kind::Flag(_) => String::new(),
+            Kind::Switch(_) => "[on|off]".to_owned(),
+            Kind::Integer(n) => {
+                let (unit, gap) = (n.unit, if n.unit.is_empty() { "" } else { " " });
+                format!("<{unit}{gap}{}..{}>", n.range.start(), n.range.end())
+            }
+            Kind::Seconds(n) => {
+                format!(
+                    "<seconds {}..{}>",
+                    Seconds(*n.range.start()),
+                    Seconds(*n.range.end())
+                )
+            }
+            Kind::Choice(words, _) => words.join("|"),
+            Kind::Interface(_) => "<interface>".to_owned(),
+            Kind::Script(_) => "<command> [<user> [[:]<group>]]".to_owned(),
+            Kind::Text(syntax, _)
+            | Kind::Custom(syntax, _)
+            | Kind::Lines(syntax, _)
+            | Kind::Object(syntax)
+            | Kind::Skipped(syntax) => (*syntax).to_owned(),
+            Kind::Block(_) => "{ ... }".to_owned(),
+        }
+    }
+
+    /// Whether braces follow the keyword.
+    pub const fn has_block(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_)
+        )
+    }
+}
+
+impl<D> Integer<D> {
+    /// A number of which a bad one is not used and that tolerates text after its digits.
+    pub const fn new(unit: &'static str, range: RangeInclusive<i64>, set: fn(&mut D, i64)) -> Self {
+        Self {
+            unit,
+            range,
+            instead: None,
+            raise: None,
+            clamp: false,
+            lenient: true,
+            set,
+        }
+    }
+
+    /// Exactly a number.
+    pub const fn strict(mut self) -> Self {
+        self.lenient = false;
+        self
+    }
+
+    /// A bad number counts as this one.
+    pub const fn or(mut self, instead: i64) -> Self {
+        self.instead = Some(instead);
+        self
+    }
+
+    /// Lower numbers within the range count as this one.
+    pub const fn at_least(mut self, raise: i64) -> Self {
+        self.raise = Some(raise);
+        self
+    }
+
+    /// A number outside the range is brought to its nearer end.
+    pub const fn clamped(mut self) -> Self {
+        self.clamp = true;
+        self
+    }
+}
+
+impl<D> Decimal<D> {
+    /// Seconds to the microsecond, both bounds in microseconds; a bad one is not used.
+    pub const fn new(from: u64, to: u64, set: fn(&mut D, Span)) -> Self {
+        let range = Span::from_micros(from)..=Span::from_micros(to);
+        Self {
+            range,
+            resolution: 1,
+            instead: None,
+            set,
+        }
+    }
+
+    /// Steps of so many microseconds.
+    pub const fn step(mut self, micros: u64) -> Self {
+        self.resolution = micros;
+        self
+    }
+
+    /// A bad one counts as this.
+    pub const fn or(mut self, instead: Span) -> Self {
+        self.instead = Some(instead);
+        self
+    }
+}
+
+/// A number whose range the row has checked, in the width of its field; zero if row and field disagree, which
+/// a test of all rows refuses.
+pub fn fit<T: TryFrom<i64> + Default>(number: i64) -> T {
+    T::try_from(number).unwrap_or_default()
+}
+
+/// A whole number of seconds that the row has checked.
+pub fn whole_seconds(number: i64) -> Span {
+    Span::from_secs(fit(number))
+}

@@ -1,0 +1,346 @@
+//! Lines of `virtual_ipaddress` and `virtual_ipaddress_excluded`.
+
+use super::instance::Draft;
+use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
+use crate::config::line::Line;
+use crate::config::model::{At, Lifetime, VirtualAddress};
+use crate::config::row::{Shown, fit};
+use crate::config::tree::Word;
+use crate::config::value::{self, Quoted};
+use core::fmt::Write;
+
+/// A line of `virtual_ipaddress`.
+pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(address) = read(line) else { return };
+    if !draft.claim(address.prefix.family()) {
+        let message = format!(
+            "address family must match VRRP instance [{}] - ignoring",
+            line.keyword.text
+        );
+        return line.error(
+            line.keyword,
+            &message,
+            "addresses of the other family go to virtual_ipaddress_excluded",
+        );
+    }
+    let twice = draft
+        .instance
+        .addresses
+        .iter()
+        .any(|known| known.prefix.addr == address.prefix.addr);
+    keep(&mut draft.instance.addresses, address, twice, line);
+}
+
+/// A line of `virtual_ipaddress_excluded`.
+pub(super) fn excluded(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(address) = read(line) else { return };
+    let dev = |address: &VirtualAddress| address.dev.as_ref().map(|dev| dev.name.clone());
+    let twice = draft
+        .instance
+        .excluded
+        .iter()
+        .any(|known| known.prefix.addr == address.prefix.addr && dev(known) == dev(&address));
+    keep(&mut draft.instance.excluded, address, twice, line);
+}
+
+fn keep(list: &mut Vec<VirtualAddress>, address: VirtualAddress, twice: bool, line: &mut Line<'_>) {
+    if twice {
+        let message = format!("VIP duplicates a VIP {} - ignoring", address.prefix);
+        return line.error(line.keyword, &message, "write each address once");
+    }
+    list.push(address);
+}
+
+/// The address of a line with its options; none if the line cannot be used, which is told.
+fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
+    let first = line.keyword;
+    let Some(read) = value::prefix(first.text) else {
+        let message = format!("VRRP parsed invalid IP {}. skipping IP...", first.text);
+        line.error(
+            first,
+            &message,
+            "an address stands first on its line: a.b.c.d[/len] or IPv6",
+        );
+        return None;
+    };
+    let most = read.prefix.family().max_prefix();
+    if read.bad.is_some() {
+        let message = format!(
+            "Invalid address prefix len for address {} - using {most}",
+            first.text
+        );
+        line.warn(first, &message, &format!("a prefix has 0 to {most} bits"));
+    }
+    let mut address = VirtualAddress::new(read.prefix, At(first.at));
+    let mut broadcast = None;
+    let mut words = line.args.clone().into_iter().skip(1);
+    while let Some(option) = words.next() {
+        let flag = match option.text {
+            "home" => Some(&mut address.home),
+            "-nodad" => Some(&mut address.nodad),
+            "mngtmpaddr" => Some(&mut address.mngtmpaddr),
+            "noprefixroute" => Some(&mut address.noprefixroute),
+            "autojoin" => Some(&mut address.autojoin),
+            "no_track" => Some(&mut address.no_track),
+            "use_vmac" => Some(&mut address.use_vmac),
+            _ => None,
+        };
+        if let Some(flag) = flag {
+            *flag = true;
+            continue;
+        }
+        if !matches!(
+            option.text,
+            "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft"
+        ) {
+            let message = format!(
+                "Unknown configuration entry '{}' for ip address - ignoring",
+                option.text
+            );
+            line.warn(option, &message, "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin no_track use_vmac");
+            continue;
+        }
+        let Some(word) = words.next() else {
+            let message = format!("No {} parameter specified for {}", option.text, first.text);
+            line.error(option, &message, "the address is not used");
+            return None;
+        };
+        match option.text {
+            "dev" => {
+                if address.dev.is_some() {
+                    let message = format!(
+                        "Cannot specify ipaddress device more than once for {}",
+                        first.text
+                    );
+                    line.error(option, &message, "the address is not used");
+                    return None;
+                }
+                address.dev = Some(line.interface(word)?);
+            }
+            "scope" => scope(&mut address, line, word),
+            "label" => label(&mut address, line, word)?,
+            "peer" => peer(&mut address, line, word, read.given),
+            "preferred_lft" => lifetime(&mut address, line, word),
+            _ => broadcast = Some(word),
+        }
+    }
+    if let Some(word) = broadcast {
+        if address.peer.is_some() {
+            line.warn(
+                word,
+                "Cannot specify a broadcast address with a peer - ignoring",
+                "",
+            );
+        } else {
+            set_broadcast(&mut address, line, word)?;
+        }
+    }
+    Some(address)
+}
+
+fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
+    if address.prefix.addr.is_ipv6() {
+        let message = format!(
+            "Cannot specify scope for IPv6 addresses ({}) - ignoring scope",
+            address.prefix
+        );
+        return line.warn(word, &message, "remove it");
+    }
+    let known = SCOPES
+        .iter()
+        .find(|(name, _)| *name == word.text)
+        .map(|(_, number)| *number);
+    let number = || {
+        value::integer(word.text, 0..=255, false)
+            .ok()
+            .map(|read| fit(read.value))
+    };
+    match known.or_else(number) {
+        Some(scope) => address.scope = scope,
+        None => {
+            let message = format!(
+                "Invalid scope '{}' specified for {} - ignoring",
+                word.text, address.prefix
+            );
+            line.warn(
+                word,
+                &message,
+                "write host, link, site, global, nowhere or a number from 0 to 255",
+            );
+        }
+    }
+}
+
+/// Scopes that are known without a table.
+const SCOPES: [(&str, u8); 5] = [
+    ("global", 0),
+    ("nowhere", 255),
+    ("host", 254),
+    ("link", 253),
+    ("site", 200),
+];
+
+fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
+    if word.text.len() > 15 {
+        let message = format!(
+            "Address label {} is longer than maximum length 15 - removing address",
+            word.text
+        );
+        line.error(word, &message, "a label has at most 15 bytes");
+        return None;
+    }
+    if address.prefix.addr.is_ipv6() {
+        let message = format!(
+            "Cannot specify label for IPv6 addresses ({}) - ignoring label",
+            address.prefix
+        );
+        line.warn(word, &message, "remove it");
+    } else {
+        address.label = Some(word.text.to_owned());
+    }
+    Some(())
+}
+
+fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, prefix_given: bool) {
+    if address.peer.is_some() {
+        return line.warn(word, "peer already specified - ignoring", "one peer is enough");
+    }
+    let parsed = word.text.parse::<IpAddr>().ok();
+    match parsed.filter(|addr| Family::of(addr) == address.prefix.family()) {
+        Some(addr) => {
+            if prefix_given {
+                let message = "Cannot specify address prefix when specifying peer address - ignoring";
+                line.warn(word, message, "write the address without a prefix length");
+                address.prefix = Prefix::host(address.prefix.addr);
+            }
+            address.peer = Some(addr);
+        }
+        None => {
+            let message = format!("Invalid peer address {}", word.text);
+            line.warn(
+                word,
+                &message,
+                "a peer is an address of the same family without a prefix length",
+            );
+        }
+    }
+}
+
+fn lifetime(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
+    if word.text == "forever" {
+        address.preferred = Some(Lifetime::Forever);
+    } else if let Some(number) = line.number("preferred_lft", word, 0..=i64::from(u32::MAX)) {
+        let seconds: u32 = fit(number);
+        let forever = seconds == u32::MAX;
+        address.preferred = Some(if forever {
+            Lifetime::Forever
+        } else {
+            Lifetime::Seconds(seconds)
+        });
+    }
+}
+
+/// None if the address cannot be used.
+fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
+    let IpAddr::V4(own) = address.prefix.addr else {
+        let message = format!(
+            "VRRP is trying to assign invalid broadcast {}. skipping VIP...",
+            word.text
+        );
+        line.error(word, &message, "IPv6 has no broadcast");
+        return None;
+    };
+    if matches!(word.text, "+" | "-") {
+        if address.prefix.len > 30 {
+            let message = format!(
+                "Address prefix length {} too long for broadcast",
+                address.prefix.len
+            );
+            line.warn(word, &message, "a broadcast address needs at least two host bits");
+            return Some(());
+        }
+        let hosts = u32::MAX.checked_shr(u32::from(address.prefix.len)).unwrap_or(0);
+        let network = own.to_bits() & !hosts;
+        let bits = if word.text == "+" {
+            network | hosts
+        } else {
+            network
+        };
+        address.broadcast = Some(Ipv4Addr::from_bits(bits));
+        return Some(());
+    }
+    if let Ok(addr) = word.text.parse::<Ipv4Addr>() {
+        address.broadcast = Some(addr);
+        return Some(());
+    }
+    let message = format!(
+        "VRRP is trying to assign invalid broadcast {}. skipping VIP...",
+        word.text
+    );
+    line.error(
+        word,
+        &message,
+        "write an IPv4 address, + or -; the address is not used",
+    );
+    None
+}
+
+/// The printer of both lists.
+pub(super) fn show(addresses: &[VirtualAddress]) -> Shown {
+    if addresses.is_empty() {
+        Shown::Nothing
+    } else {
+        Shown::Lines(addresses.iter().map(text).collect())
+    }
+}
+
+fn text(address: &VirtualAddress) -> String {
+    let mut out = match address.peer {
+        Some(_) => address.prefix.addr.to_string(),
+        None => address.prefix.to_string(),
+    };
+    // Writing to a String cannot fail.
+    if let Some(peer) = address.peer {
+        let _ = write!(out, " peer {peer}");
+    }
+    if let Some(broadcast) = address.broadcast {
+        let _ = write!(out, " brd {broadcast}");
+    }
+    if let Some(dev) = &address.dev {
+        let _ = write!(out, " dev {}", Quoted(dev.name.as_str()));
+    }
+    if address.scope != 0 {
+        let name = SCOPES
+            .iter()
+            .find(|(_, number)| *number == address.scope)
+            .map(|(name, _)| *name);
+        let _ = match name {
+            Some(name) => write!(out, " scope {name}"),
+            None => write!(out, " scope {}", address.scope),
+        };
+    }
+    if let Some(label) = &address.label {
+        let _ = write!(out, " label {}", Quoted(label));
+    }
+    match address.preferred {
+        None => {}
+        Some(Lifetime::Forever) => out.push_str(" preferred_lft forever"),
+        Some(Lifetime::Seconds(seconds)) => {
+            let _ = write!(out, " preferred_lft {seconds}");
+        }
+    }
+    for (on, word) in [
+        (address.home, " home"),
+        (address.nodad, " -nodad"),
+        (address.mngtmpaddr, " mngtmpaddr"),
+        (address.noprefixroute, " noprefixroute"),
+        (address.autojoin, " autojoin"),
+        (address.no_track, " no_track"),
+        (address.use_vmac, " use_vmac"),
+    ] {
+        if on {
+            out.push_str(word);
+        }
+    }
+    out
+}

@@ -1,0 +1,196 @@
+//! Readers of `vrrp_instance` keywords that depend on what was read before.
+
+use super::instance::{AuthType, Draft};
+use crate::base::addr::{Family, IpAddr};
+use crate::config::command;
+use crate::config::line::Line;
+use crate::config::model::instance::OldChecksum;
+use crate::config::model::{At, Named};
+use crate::config::row::fit;
+use crate::config::value;
+use crate::proto::vrrp::{Start, Version};
+
+/// `state`
+pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "MASTER|BACKUP");
+    };
+    let state = match word.text {
+        "MASTER" => Start::Master,
+        "BACKUP" => Start::Backup,
+        other => {
+            let message = format!("unknown state '{other}', defaulting to BACKUP");
+            line.warn(word, &message, "write MASTER or BACKUP, in capitals");
+            Start::Backup
+        }
+    };
+    if draft.state == Some(Start::Master) && state == Start::Backup {
+        return line.error(
+            word,
+            "state already MASTER - ignoring BACKUP",
+            "one state line is enough",
+        );
+    }
+    draft.state = Some(state);
+}
+
+/// `interface`
+pub(super) fn interface(draft: &mut Draft, name: Named) {
+    draft.instance.interface = Some(name);
+}
+
+/// `version`
+pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "2|3");
+    };
+    let Some(number) = line.number("version", word, 2..=3) else {
+        return;
+    };
+    let version = if number == 3 { Version::V3 } else { Version::V2 };
+    let deduced = if draft.family == Some(Family::V6) {
+        Some(Version::V3)
+    } else {
+        draft.version
+    };
+    match deduced {
+        Some(before) if before != version => {
+            let before = if before == Version::V3 { 3 } else { 2 };
+            let message = format!(
+                "vrrp_version {number} conflicts with configured or deduced version {before}; ignoring."
+            );
+            line.error(word, &message, "IPv6 needs version 3; one version line is enough");
+        }
+        _ => draft.version = Some(version),
+    }
+}
+
+/// `native_ipv6`
+pub(super) fn native_ipv6(draft: &mut Draft, line: &mut Line<'_>) {
+    if !draft.claim(Family::V6) {
+        line.error(
+            line.keyword,
+            "Cannot specify native_ipv6 with IPv4 addresses",
+            "remove it",
+        );
+    }
+}
+
+/// `mcast_src_ip`, `unicast_src_ip`
+pub(super) fn source(draft: &mut Draft, line: &mut Line<'_>, unicast: bool) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<ip>");
+    };
+    if unicast {
+        draft.unicast.get_or_insert(line.keyword.at);
+    }
+    let Some(addr) = value::address(word.text) else {
+        let message = format!("malformed src address[{}]. Skipping...", word.text);
+        return line.error(word, &message, "write a numeric IPv4 or IPv6 address");
+    };
+    if !draft.claim(Family::of(&addr)) {
+        let message = format!("src address[{addr}] MUST match VRRP instance family. Skipping...");
+        return line.error(word, &message, "an instance speaks one family only");
+    }
+    draft.instance.source = Some(addr);
+}
+
+/// `mcast_dst_ip`
+pub(super) fn group(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<multicast ip>");
+    };
+    let text = word.text;
+    let Ok(addr) = text.parse::<IpAddr>() else {
+        let message = format!("malformed mcast dest address {text}. Skipping...");
+        return line.error(word, &message, "write a numeric multicast address");
+    };
+    let link_local = match addr {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => v6.segments().first().is_some_and(|first| first & 0x000f == 2),
+    };
+    if !addr.is_multicast() || !link_local {
+        let message = format!("mcast dest address {text} is not a multicast address. Skipping...");
+        return line.error(word, &message, "write an address from 224.0.0.0/4 or ff02::/16");
+    }
+    if !draft.claim(Family::of(&addr)) {
+        let message = format!("mcast dest address {text} MUST match VRRP instance family. Skipping...");
+        return line.error(word, &message, "an instance speaks one family only");
+    }
+    draft.group = Some((addr, At(word.at)));
+}
+
+/// `check_unicast_src`
+pub(super) fn check_unicast_src(draft: &mut Draft, line: &mut Line<'_>) {
+    draft.instance.params.check_unicast_src = true;
+    draft.unicast.get_or_insert(line.keyword.at);
+}
+
+/// `old_unicast_checksum`
+pub(super) fn old_unicast_checksum(draft: &mut Draft, line: &mut Line<'_>) {
+    draft.unicast.get_or_insert(line.keyword.at);
+    draft.instance.old_unicast_checksum = match line.arg(0) {
+        None => OldChecksum::Yes,
+        Some(word) if word.text == "never" => OldChecksum::Never,
+        Some(word) => {
+            let message = format!("Unknown old_unicast_chksum mode {} - ignoring", word.text);
+            return line.error(word, &message, "write never or nothing");
+        }
+    };
+}
+
+/// `timer_expired_backup`
+pub(super) fn timer_expired(draft: &mut Draft, line: &mut Line<'_>) {
+    draft.instance.timer_expired_backup = match line.arg(0) {
+        None => Some(254),
+        Some(word) => match line.number("timer_expired_backup", word, 1..=254) {
+            Some(number) => Some(fit(number)),
+            None => return,
+        },
+    };
+}
+
+/// `notify_deleted`
+pub(super) fn notify_deleted(draft: &mut Draft, line: &mut Line<'_>) {
+    draft.instance.notify.deleted = true;
+    if !line.args.is_empty() {
+        draft.instance.notify.deleted_script = command::read(line);
+    }
+}
+
+/// `auth_type`
+pub(super) fn auth_type(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "PASS|AH");
+    };
+    draft.auth_type = match word.text {
+        "PASS" => Some(AuthType::Pass),
+        "AH" => {
+            line.note(word, "auth_type AH has no effect yet in this version", "");
+            Some(AuthType::Header)
+        }
+        other => {
+            let message = format!("unknown authentication type '{other}'");
+            return line.error(word, &message, "write PASS or AH, in capitals");
+        }
+    };
+}
+
+/// `auth_pass`
+pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<text>");
+    };
+    let mut text = word.text;
+    if text.len() > 8 {
+        line.warn(
+            word,
+            "Truncating auth_pass to 8 characters",
+            "version 2 carries eight bytes",
+        );
+        if text.is_char_boundary(8) {
+            text = super::global_read::cut(text, 8);
+        }
+    }
+    draft.instance.auth_pass = Some(text.to_owned());
+}

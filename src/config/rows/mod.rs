@@ -1,0 +1,137 @@
+//! The tables: one row a keyword, one file a block or a theme of a block.
+//!
+//! Job: which words are legal where, what they take, and which field of the model they write. Uses the row
+//! driver (`row`, `keyword`), `value` and `model`. Start with [`top`], the outermost level; [`catalogue`]
+//! lists every row without its types, for hints, explanations and counts.
+
+pub mod address;
+pub mod global;
+pub mod global_read;
+pub mod instance;
+pub mod instance_read;
+pub mod lists;
+pub mod script;
+pub mod show;
+pub mod top;
+pub mod vmac;
+
+use super::row::{Effect, Kind, Row};
+
+/// A row without its types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The block it stands in: `top`, `global_defs`, `vrrp_instance/authentication`.
+    pub block: String,
+    /// The keyword.
+    pub name: &'static str,
+    /// Its arguments with unit and range.
+    pub syntax: String,
+    /// What holds without it.
+    pub default: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+    /// A reload applies a change.
+    pub reload: bool,
+    /// Whether it has an effect.
+    pub effect: Effect,
+}
+
+/// Every keyword of every block.
+#[must_use]
+pub fn catalogue() -> Vec<Known> {
+    let mut all = Vec::new();
+    list("top", top::ROWS, &mut all);
+    list("global_defs", global::ROWS, &mut all);
+    list("vrrp_script", script::ROWS, &mut all);
+    list("vrrp_instance", instance::ROWS, &mut all);
+    all
+}
+
+fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
+    for row in rows {
+        all.push(Known {
+            block: block.to_owned(),
+            name: row.name,
+            syntax: row.syntax(),
+            default: row.default,
+            meaning: row.meaning,
+            reload: row.reload,
+            effect: row.effect,
+        });
+        if let Kind::Block(inner) = row.kind {
+            list(&format!("{block}/{}", row.name), inner, all);
+        }
+    }
+}
+
+/// Where a word is known, as the end of a sentence.
+#[must_use]
+pub fn elsewhere(word: &str) -> Option<&'static str> {
+    fn has<D, M>(rows: &'static [Row<D, M>], word: &str) -> bool {
+        rows.iter().any(|row| row.name == word)
+    }
+    if has(top::ROWS, word) {
+        Some("outside any block")
+    } else if has(instance::ROWS, word) {
+        Some("in vrrp_instance")
+    } else if has(global::ROWS, word) {
+        Some("in global_defs")
+    } else if has(script::ROWS, word) {
+        Some("in vrrp_script")
+    } else if has(instance::AUTHENTICATION, word) {
+        Some("in authentication of a vrrp_instance")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Row, global, instance, script, top};
+    use crate::config::model::{At, Daemon, Global};
+    use crate::config::row::Shown;
+
+    /// Both ends of every range of whole numbers fit their fields: what is set is what is shown.
+    fn ends_fit<D: Clone, M>(rows: &'static [Row<D, M>], start: &D, seen: fn(&D) -> &M) {
+        for row in rows {
+            let (Kind::Integer(number), Some(show)) = (&row.kind, row.show) else {
+                continue;
+            };
+            for end in [*number.range.start(), *number.range.end()] {
+                let end = number.raise.map_or(end, |least| end.max(least));
+                let mut draft = start.clone();
+                (number.set)(&mut draft, end);
+                match show(seen(&draft)) {
+                    Shown::One(text) => assert_eq!(text, end.to_string(), "{}", row.name),
+                    // A default, or a zero that means none.
+                    other => assert_eq!(other, Shown::Nothing, "{}", row.name),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_fit_their_fields() {
+        ends_fit(top::ROWS, &Daemon::default(), |daemon| daemon);
+        ends_fit(global::ROWS, &Global::default(), |global| global);
+        let draft = instance::Draft::new("A", At::default(), &Global::default());
+        for row in instance::ROWS {
+            // These three are completed by the rules and have a golden each.
+            if !matches!(
+                row.name,
+                "priority" | "garp_lower_prio_delay" | "garp_lower_prio_repeat"
+            ) {
+                ends_fit(core::slice::from_ref(row), &draft, |draft| &draft.instance);
+            }
+        }
+        for row in script::ROWS {
+            let Kind::Integer(number) = &row.kind else {
+                continue;
+            };
+            let mut draft = script::Draft::default();
+            (number.set)(&mut draft, *number.range.end());
+            let params = &draft.params;
+            assert!([params.rise, params.fall].contains(&u32::try_from(*number.range.end()).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The outermost level: flags of the daemon, and the blocks.
+
+use super::show::{flag, text, text_or_flag, unless};
+use crate::config::line::Line;
+use crate::config::model::Daemon;
+use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Skipped, Text};
+use crate::config::row::{Integer as Whole, Row, fit};
+
+/// A row of this table: fixes the types, so that closures need none.
+const fn row(
+    name: &'static str,
+    kind: Kind<Daemon, Daemon>,
+    default: &'static str,
+    meaning: &'static str,
+) -> Row<Daemon, Daemon> {
+    Row::new(name, kind, default, meaning)
+}
+
+/// Every keyword of the outermost level. `global_defs` is an object, too: its rows write another part of the
+/// model.
+#[rustfmt::skip]
+pub static ROWS: &[Row<Daemon, Daemon>] = &[
+    row("global_defs", Object("{ ... }"), "none", "Settings of the daemon; they hold wherever it stands"),
+    row("net_namespace", Text("<name>", |d, w| d.net_namespace = Some(w.text.to_owned())), "none",
+        "Network namespace of all processes").expected().first().fixed().later().show(|d| text(d.net_namespace.as_ref())),
+    row("net_namespace_ipvs", Custom("[<name>]", net_namespace_ipvs), "same namespace; empty: the default one",
+        "Network namespace of IPVS").first().fixed().later().show(|d| text_or_flag(d.net_namespace_ipvs.as_ref())),
+    row("namespace_with_ipsets", Flag(|d| d.namespace_with_ipsets = true), "off",
+        "Permits ipsets in a namespace on kernels before 3.13").later().show(|d| flag(d.namespace_with_ipsets)),
+    row("use_pid_dir", Flag(|d| d.use_pid_dir = true), "off; on with instance or net_namespace",
+        "Pid files go to the directory of the program").fixed().show(|d| flag(d.use_pid_dir)),
+    row("instance", Text("<name>", |d, w| d.instance = Some(w.text.to_owned())), "none",
+        "Names this daemon for pid and log files").expected().first().fixed().show(|d| text(d.instance.as_ref())),
+    row("child_wait_time", Integer(Whole::new("seconds", 0..=u32::MAX as i64, |d: &mut Daemon, n| d.child_wait_time = fit(n)).strict()), "5",
+        "Time that children have to stop").show(|d| unless(d.child_wait_time, &5)),
+    row("linkbeat_use_polling", Flag(|d| d.linkbeat_use_polling = true), "off",
+        "Polls the link of all VRRP interfaces").later().show(|d| flag(d.linkbeat_use_polling)),
+    row("vrrp_script", Object("<name> { ... }"), "none", "A script that is run periodically"),
+    row("vrrp_instance", Object("<name> { ... }"), "none", "A virtual router"),
+    row("vrrp_sync_group", Skipped("<name> { ... }"), "none", "Instances that change state together").later(),
+    row("linkbeat_interfaces", Skipped("{ ... }"), "none", "Interfaces whose link is polled").later(),
+    row("track_group", Skipped("<name> { ... }"), "none", "Instances that static items follow").later(),
+    row("static_ipaddress", Skipped("{ ... }"), "none", "Addresses that never move").later(),
+    row("static_routes", Skipped("{ ... }"), "none", "Routes that never move").later(),
+    row("static_rules", Skipped("{ ... }"), "none", "Policy rules that never move").later(),
+    row("track_file", Skipped("<name> { ... }"), "none", "A file whose number changes priorities").later(),
+    row("vrrp_track_file", Skipped("<name> { ... }"), "none", "Older name of track_file").later().replaced("track_file", false),
+    row("vrrp_track_process", Skipped("<name> { ... }"), "none", "A process whose presence changes priorities").later(),
+    row("bfd_instance", Skipped("<name> { ... }"), "none", "A BFD session").later(),
+    row("garp_group", Skipped("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
+    row("interface_up_down_delays", Skipped("{ ... }"), "none", "Delays of changes of interfaces").later(),
+    row("SSL", Skipped("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
+    row("virtual_server_group", Skipped("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
+    row("virtual_server", Skipped("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),
+];
+
+fn net_namespace_ipvs(daemon: &mut Daemon, line: &mut Line<'_>) {
+    daemon.net_namespace_ipvs = Some(line.arg(0).map_or("", |word| word.text).to_owned());
+}

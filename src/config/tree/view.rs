@@ -1,0 +1,314 @@
+//! Handles into a tree: nodes, blocks, words, and the cursor.
+
+use super::super::lexer;
+use super::{Entry, Kind, NONE, Position, Tree, Word};
+
+/// What a node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A line with words; it may have a block.
+    Line,
+    /// An opening brace that no line owns: no words, but a block, whose lines belong to the block around it.
+    StrayOpen,
+    /// A closing brace without an opening one: no words, no block.
+    StrayClose,
+}
+
+/// One statement: a keyword or an entry, its words, and the lines of its block.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'t> {
+    pub(super) tree: &'t Tree,
+    pub(super) index: u32,
+}
+
+impl<'t> Node<'t> {
+    /// What it stands for.
+    #[must_use]
+    pub fn kind(&self) -> NodeKind {
+        match self.tree.item(self.index).map(|item| item.kind) {
+            Some(Kind::Open) => NodeKind::StrayOpen,
+            Some(Kind::Close) => NodeKind::StrayClose,
+            Some(Kind::Line) | None => NodeKind::Line,
+        }
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn at(&self) -> Position {
+        self.tree.position(self.index)
+    }
+
+    /// The line as it came out of conditions and parameters, without comment, braces and outer blanks; empty
+    /// for a brace.
+    #[must_use]
+    pub fn text(&self) -> &'t str {
+        self.entry().map_or("", |entry| {
+            let start = entry.text as usize;
+            self.tree
+                .text
+                .get(start..start.saturating_add(usize::from(entry.len)))
+                .unwrap_or("")
+        })
+    }
+
+    /// The words by the rules of plain values; at least one for a line, none for a brace.
+    #[must_use]
+    pub fn words(&self) -> Words<'t> {
+        Words {
+            node: *self,
+            inner: lexer::PlainWords::new(self.text()),
+        }
+    }
+
+    /// The first word.
+    #[must_use]
+    pub fn keyword(&self) -> Word<'t> {
+        self.words().next().unwrap_or(Word {
+            text: "",
+            at: self.at(),
+            quoted: false,
+        })
+    }
+
+    /// The words after the first.
+    #[must_use]
+    pub fn arguments(&self) -> Words<'t> {
+        let mut words = self.words();
+        words.next();
+        words
+    }
+
+    /// Word `n`, the keyword being 0.
+    #[must_use]
+    pub fn word(&self, n: usize) -> Option<Word<'t>> {
+        self.words().nth(n)
+    }
+
+    /// The text after the first word as written (quotes and escapes kept), for script-like values; it may be
+    /// empty.
+    #[must_use]
+    pub fn rest(&self) -> Word<'t> {
+        let text = self.text();
+        let start = lexer::first_word_end(text);
+        let tail = text.get(start..).unwrap_or("");
+        let rest = tail.trim_start_matches(lexer::is_blank_char);
+        let offset = text.len().saturating_sub(rest.len());
+        Word {
+            text: rest,
+            at: self.position(offset),
+            quoted: false,
+        }
+    }
+
+    /// The words of [`Self::rest`] by the rules of script-like values, escapes kept.
+    ///
+    /// # Errors
+    /// The place of a quote that is not closed.
+    pub fn script_words(&self) -> Result<Vec<ScriptWord>, Position> {
+        let text = self.text();
+        let rest = self.rest();
+        let offset = text.len().saturating_sub(rest.text.len());
+        match lexer::split_script(rest.text, lexer::Escapes::Keep) {
+            Ok(pieces) => Ok(pieces
+                .into_iter()
+                .map(|piece| ScriptWord {
+                    // Nothing was decoded, so the bytes are those of a `str`.
+                    text: String::from_utf8_lossy(&piece.bytes).into_owned(),
+                    at: self.position(offset.saturating_add(piece.offset)),
+                    quoted: piece.quoted,
+                })
+                .collect()),
+            Err(quote) => Err(self.position(offset.saturating_add(quote))),
+        }
+    }
+
+    /// Where byte `offset` of [`Self::text`] stands.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        let Some(entry) = self.entry() else {
+            return self.at();
+        };
+        let mut at = entry.at();
+        let offset = u16::try_from(offset).unwrap_or(u16::MAX);
+        if entry.link == NONE {
+            at.column = at.column.saturating_add(offset);
+            return at;
+        }
+        for origin in self.tree.origins.get(entry.link as usize..).unwrap_or(&[]) {
+            if origin.offset > offset {
+                break;
+            }
+            let step = if origin.fixed {
+                0
+            } else {
+                offset.saturating_sub(origin.offset)
+            };
+            at.column = origin.column.saturating_add(step);
+            if origin.last {
+                break;
+            }
+        }
+        at
+    }
+
+    /// The block, if an opening brace followed.
+    #[must_use]
+    pub fn block(&self) -> Option<Block<'t>> {
+        let open = match self.tree.item(self.index)?.kind {
+            Kind::Line => self.index.saturating_add(1),
+            Kind::Open => self.index,
+            Kind::Close => return None,
+        };
+        (self.tree.item(open)?.kind == Kind::Open).then_some(Block {
+            tree: self.tree,
+            open,
+        })
+    }
+
+    fn entry(&self) -> Option<&'t Entry> {
+        self.tree
+            .item(self.index)
+            .filter(|entry| entry.kind == Kind::Line)
+    }
+}
+
+/// A word of a script-like value: adjacent pieces joined, outer quotes removed, escapes kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptWord {
+    /// The text.
+    pub text: String,
+    /// Where it begins.
+    pub at: Position,
+    /// Some of it stood in quotes.
+    pub quoted: bool,
+}
+
+/// What stands between two braces.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'t> {
+    tree: &'t Tree,
+    open: u32,
+}
+
+impl<'t> Block<'t> {
+    /// The lines, in order.
+    #[must_use]
+    pub fn nodes(&self) -> Nodes<'t> {
+        Nodes {
+            tree: self.tree,
+            next: self.open.saturating_add(1),
+            end: self.tree.end(self.open),
+        }
+    }
+
+    /// Where the opening brace stands.
+    #[must_use]
+    pub fn open(&self) -> Position {
+        self.tree.position(self.open)
+    }
+
+    /// Where the closing brace stands, if there is one.
+    #[must_use]
+    pub fn close(&self) -> Option<Position> {
+        self.tree.item(self.tree.end(self.open)).map(Entry::at)
+    }
+}
+
+/// The nodes of a block.
+#[derive(Clone, Debug)]
+pub struct Nodes<'t> {
+    pub(super) tree: &'t Tree,
+    pub(super) next: u32,
+    pub(super) end: u32,
+}
+
+impl<'t> Iterator for Nodes<'t> {
+    type Item = Node<'t>;
+
+    fn next(&mut self) -> Option<Node<'t>> {
+        (self.next < self.end).then(|| {
+            let index = self.next;
+            self.next = self.tree.after(index).max(index.saturating_add(1));
+            Node {
+                tree: self.tree,
+                index,
+            }
+        })
+    }
+}
+
+/// The words of a line.
+#[derive(Clone, Debug)]
+pub struct Words<'t> {
+    node: Node<'t>,
+    inner: lexer::PlainWords<'t>,
+}
+
+impl<'t> Iterator for Words<'t> {
+    type Item = Word<'t>;
+
+    fn next(&mut self) -> Option<Word<'t>> {
+        let piece = self.inner.next()?;
+        Some(Word {
+            text: piece.text,
+            at: self.node.position(piece.offset),
+            quoted: piece.quoted,
+        })
+    }
+}
+
+/// One step of a [`Cursor`].
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'t> {
+    /// A line with words. [`Node::block`] tells whether a brace follows.
+    Line(Node<'t>),
+    /// `{`
+    Open(Position),
+    /// `}`
+    Close(Position),
+}
+
+/// A walk over lines and braces in the order of the text.
+#[derive(Clone, Debug)]
+pub struct Cursor<'t> {
+    pub(super) tree: &'t Tree,
+    pub(super) next: u32,
+}
+
+impl<'t> Cursor<'t> {
+    /// What comes next, without taking it.
+    #[must_use]
+    pub fn peek(&self) -> Option<Item<'t>> {
+        let entry = self.tree.item(self.next)?;
+        Some(match entry.kind {
+            Kind::Line => Item::Line(Node {
+                tree: self.tree,
+                index: self.next,
+            }),
+            Kind::Open => Item::Open(entry.at()),
+            Kind::Close => Item::Close(entry.at()),
+        })
+    }
+
+    /// If an opening brace comes next: goes past its closing brace, or to the end if it has none, and says
+    /// where the opening one stands.
+    pub fn skip_block(&mut self) -> Option<Position> {
+        match self.peek() {
+            Some(Item::Open(at)) => {
+                self.next = self.tree.after(self.next);
+                Some(at)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<'t> Iterator for Cursor<'t> {
+    type Item = Item<'t>;
+
+    fn next(&mut self) -> Option<Item<'t>> {
+        let item = self.peek()?;
+        self.next = self.next.saturating_add(1);
+        Some(item)
+    }
+}

@@ -1,0 +1,328 @@
+//! The command line of keepalived(8), level 2.4.3.
+//!
+//! Pure: words in, a decision out; main prints and acts. An option whose feature this version lacks is refused
+//! in one line; one that merely tunes such a feature is taken, because start scripts pass it.
+
+mod text;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Short, Value};
+
+use super::log::{self, Facility};
+use crate::base::exit::Exit;
+use crate::sys::signal::Signal;
+pub use text::{NAME, VERSION};
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub enum Invocation {
+    /// Run the daemon.
+    Run(Options),
+    /// Check the configuration (-t) and write what is found to this file, else to standard error.
+    Test(Options, Option<PathBuf>),
+    /// Print something and end.
+    Answer(Answer),
+}
+
+/// A text to print before the program ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The text, with its last newline.
+    pub text: String,
+    /// To standard output; else to standard error.
+    pub output: bool,
+    /// The exit of the program.
+    pub exit: Exit,
+}
+
+/// How the daemon is to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// -f: the configuration; none: the first default that exists.
+    pub config: Option<PathBuf>,
+    /// -i: the id of conditional lines; none: the node name without its domain.
+    pub config_id: Option<String>,
+    /// -e: refuse to run when any configuration file is missing.
+    pub all_config: bool,
+    /// -d: write the data dump once after the start.
+    pub dump: bool,
+    /// -P and -C: only these children. Both false: all that the configuration needs.
+    pub only: Only,
+    /// -B: no BFD child.
+    pub no_bfd: bool,
+    /// --all: every child, needed or not.
+    pub all: bool,
+    /// -n: stay in the foreground.
+    pub foreground: bool,
+    /// -R: end when a child dies.
+    pub no_respawn: bool,
+    /// -X: drop addresses on a transition by signal.
+    pub release_vips: bool,
+    /// -V: leave addresses and routes when stopping.
+    pub keep_vrrp: bool,
+    /// -I: leave the IPVS table when stopping.
+    pub keep_ipvs: bool,
+    /// -a: log every address that comes or goes.
+    pub address_monitoring: bool,
+    /// --ignore-sigint: an interrupt from the terminal does not stop.
+    pub ignore_interrupt: bool,
+    /// -m, -M: let an abnormal end write a core file.
+    pub core_dump: bool,
+    /// -M: what /proc/sys/kernel/core_pattern is while the daemon runs.
+    pub core_pattern: Option<String>,
+    /// -u: permission bits that new files do not get; none: as configured, else 0177.
+    pub umask: Option<u32>,
+    /// -p, -r, -c, -b: pid files.
+    pub pid_files: PidFiles,
+    /// -l, -D, -S, -g, -G.
+    pub log: log::Options,
+    /// Invalid values that were ignored: lines for standard error.
+    pub complaints: Vec<String>,
+    /// The words of the command line as they were, the program's name first.
+    pub words: Vec<String>,
+}
+
+/// Which kinds of children may run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    /// -P.
+    pub vrrp: bool,
+    /// -C.
+    pub checkers: bool,
+}
+
+/// Pid files named on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PidFiles {
+    /// -p.
+    pub parent: Option<PathBuf>,
+    /// -r.
+    pub vrrp: Option<PathBuf>,
+    /// -c.
+    pub checkers: Option<PathBuf>,
+    /// -b.
+    pub bfd: Option<PathBuf>,
+}
+
+/// Reads the command line, the program's name first.
+#[must_use]
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let shown = words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    match read(words) {
+        Ok(Invocation::Run(options)) => Invocation::Run(Options {
+            words: shown,
+            ..options
+        }),
+        Ok(Invocation::Test(options, log)) => Invocation::Test(
+            Options {
+                words: shown,
+                ..options
+            },
+            log,
+        ),
+        Ok(answer @ Invocation::Answer(_)) => answer,
+        Err(refusal) => Invocation::Answer(refusal),
+    }
+}
+
+fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
+    let mut parser = lexopt::Parser::from_iter(words);
+    let mut options = Options::default();
+    let mut test = None;
+    while let Some(argument) = parser.next().map_err(|error| refuse(&error))? {
+        match argument {
+            Short('f') | Long("use-file") => options.config = Some(path(&mut parser)?),
+            Short('i') | Long("config-id") => options.config_id = Some(string(&mut parser)?),
+            Short('e') | Long("all-config") => options.all_config = true,
+            Short('d') | Long("dump-conf") => options.dump = true,
+            Short('P') | Long("vrrp") => options.only.vrrp = true,
+            Short('C') | Long("check") => options.only.checkers = true,
+            Short('B') | Long("no_bfd") => options.no_bfd = true,
+            Long("all") => options.all = true,
+            Short('n') | Long("dont-fork") => options.foreground = true,
+            Short('R') | Long("dont-respawn") => options.no_respawn = true,
+            Short('X') | Long("release-vips") => options.release_vips = true,
+            Short('V') | Long("dont-release-vrrp") => options.keep_vrrp = true,
+            Short('I') | Long("dont-release-ipvs") => options.keep_ipvs = true,
+            Short('a') | Long("address-monitoring") => options.address_monitoring = true,
+            Long("ignore-sigint") => options.ignore_interrupt = true,
+            Short('m') | Long("core-dump") => options.core_dump = true,
+            Short('M') | Long("core-dump-pattern") => {
+                options.core_dump = true;
+                let pattern = parser
+                    .optional_value()
+                    .map(|value| value.to_string_lossy().into_owned());
+                options.core_pattern = Some(pattern.unwrap_or_else(|| "core".to_owned()));
+            }
+            Short('u') | Long("umask") => {
+                let value = string(&mut parser)?;
+                match umask(&value) {
+                    Some(mask) => options.umask = Some(mask),
+                    None => options.complaints.push(format!("Invalid --umask option {value}")),
+                }
+            }
+            Short('p') | Long("pid") => options.pid_files.parent = Some(path(&mut parser)?),
+            Short('r') | Long("vrrp_pid") => options.pid_files.vrrp = Some(path(&mut parser)?),
+            Short('c') | Long("checkers_pid") => options.pid_files.checkers = Some(path(&mut parser)?),
+            Short('b') | Long("bfd_pid") => options.pid_files.bfd = Some(path(&mut parser)?),
+            Short('l') | Long("log-console") => options.log.console = true,
+            Short('D') | Long("log-detail") => options.log.detail = true,
+            Short('G') | Long("no-syslog") => options.log.syslog = false,
+            Short('g') | Long("log-file") => options.log.file = Some(path(&mut parser)?),
+            Short('S') | Long("log-facility") => {
+                let value = string(&mut parser)?;
+                match facility(&value) {
+                    Some(facility) => options.log.facility = facility,
+                    None => options.complaints.push(format!("Invalid log facility '{value}'")),
+                }
+            }
+            // The socket of an agent that only -x would talk to; lines are never held back; there is no
+            // allocator of our own to check.
+            Short('A') | Long("snmp-agent-socket") => drop(path(&mut parser)?),
+            Long("flush-log-file" | "no-mem-check") => {}
+            Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
+            Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
+            Short('v') | Long("version") => return Ok(print(text::version())),
+            Short('h') | Long("help") => return Ok(print(text::HELP.to_owned())),
+            Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "the genhash utility")),
+            Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP")),
+            Short('s') | Long("namespace") => return Err(absent("-s, --namespace", "network namespaces")),
+            Long("perf") => return Err(absent("--perf", "perf recording")),
+            Long("debug") => return Err(absent("--debug", "debug output")),
+            Value(_) => {}
+            other => return Err(refuse(&other.unexpected())),
+        }
+    }
+    Ok(match test {
+        Some(file) => Invocation::Test(options, file),
+        None => Invocation::Run(options),
+    })
+}
+
+fn path(parser: &mut lexopt::Parser) -> Result<PathBuf, Answer> {
+    parser.value().map(PathBuf::from).map_err(|error| refuse(&error))
+}
+
+fn string(parser: &mut lexopt::Parser) -> Result<String, Answer> {
+    path(parser).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// keepalived's words for a command line that cannot be read.
+fn refuse(error: &lexopt::Error) -> Answer {
+    let text = match error {
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            format!("Missing parameter for option {option}\n")
+        }
+        lexopt::Error::UnexpectedOption(option) => format!("Unknown option {option}\n"),
+        lexopt::Error::UnexpectedValue { option, value } => {
+            format!("Unknown option {option}={}\n", value.to_string_lossy())
+        }
+        other => format!("{other}\n"),
+    };
+    Answer {
+        text,
+        output: false,
+        exit: Exit::Fatal,
+    }
+}
+
+fn absent(option: &str, feature: &str) -> Answer {
+    let text = format!("{NAME}: {option}: this version has no {feature}\n");
+    Answer {
+        text,
+        output: false,
+        exit: Exit::Fatal,
+    }
+}
+
+fn print(text: String) -> Invocation {
+    Invocation::Answer(Answer {
+        text,
+        output: false,
+        exit: Exit::Ok,
+    })
+}
+
+fn signal_number(name: &str) -> Answer {
+    let signal = match name {
+        "STOP" => Signal::Terminate,
+        "RELOAD" => Signal::Hangup,
+        "DATA" => Signal::User1,
+        "STATS" => Signal::User2,
+        "STATS_CLEAR" => Signal::StatsClear,
+        "JSON" => Signal::Json,
+        _ => {
+            let text = format!("Unknown sigfunc {name}\n");
+            return Answer {
+                text,
+                output: false,
+                exit: Exit::Fatal,
+            };
+        }
+    };
+    Answer {
+        text: format!("{}\n", signal.number()),
+        output: true,
+        exit: Exit::Ok,
+    }
+}
+
+/// `0` to `7`, `local0` to `local7`, `user` or `daemon`.
+fn facility(value: &str) -> Option<Facility> {
+    Some(match value.strip_prefix("local").unwrap_or(value) {
+        "0" => Facility::LOG_LOCAL0,
+        "1" => Facility::LOG_LOCAL1,
+        "2" => Facility::LOG_LOCAL2,
+        "3" => Facility::LOG_LOCAL3,
+        "4" => Facility::LOG_LOCAL4,
+        "5" => Facility::LOG_LOCAL5,
+        "6" => Facility::LOG_LOCAL6,
+        "7" => Facility::LOG_LOCAL7,
+        "user" if value == "user" => Facility::LOG_USER,
+        "daemon" if value == "daemon" => Facility::LOG_DAEMON,
+        _ => return None,
+    })
+}
+
+/// Octal with a leading 0, hexadecimal with 0x, else decimal; at most 0777.
+fn umask(value: &str) -> Option<u32> {
+    let (digits, radix) = match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None => match value.strip_prefix('0') {
+            Some(digits) if !digits.is_empty() => (digits, 8),
+            _ => (value, 10),
+        },
+    };
+    u32::from_str_radix(digits, radix)
+        .ok()
+        .filter(|mask| *mask <= 0o777)
+}
+
+/// The command line for the log: each word in quotes, wrapped at about 110 columns, what follows the first
+/// line indented under its first word.
+#[must_use]
+pub fn command_lines(words: &[String]) -> Vec<String> {
+    const LABEL: &str = "Command line:";
+    const COLUMNS: usize = 110;
+    let mut lines = Vec::new();
+    let mut line = LABEL.to_owned();
+    for word in words {
+        if line.len() > LABEL.len() && line.len() + word.len() + 3 > COLUMNS {
+            lines.push(core::mem::replace(&mut line, " ".repeat(LABEL.len())));
+        }
+        line.push_str(" '");
+        line.push_str(word);
+        line.push('\'');
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests;

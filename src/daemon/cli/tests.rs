@@ -1,0 +1,181 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use super::*;
+use std::path::Path;
+
+fn invoke(line: &str) -> Invocation {
+    parse(
+        core::iter::once("keepalived")
+            .chain(line.split_whitespace())
+            .map(OsString::from),
+    )
+}
+
+fn run(line: &str) -> Options {
+    match invoke(line) {
+        Invocation::Run(options) => options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn answer(line: &str) -> Answer {
+    match invoke(line) {
+        Invocation::Answer(answer) => answer,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn short_long_clustered_and_attached_forms_mean_the_same() {
+    for line in [
+        "-nlD -f /a -S3 -p /p -r/r",
+        "--dont-fork --log-console --log-detail --use-file=/a --log-facility local3 --pid /p --vrrp_pid=/r",
+    ] {
+        let options = run(line);
+        assert!(
+            options.foreground && options.log.console && options.log.detail,
+            "{line}"
+        );
+        assert_eq!(options.config.as_deref(), Some(Path::new("/a")));
+        assert!(matches!(options.log.facility, Facility::LOG_LOCAL3));
+        assert_eq!(options.pid_files.parent.as_deref(), Some(Path::new("/p")));
+        assert_eq!(options.pid_files.vrrp.as_deref(), Some(Path::new("/r")));
+        assert!(options.complaints.is_empty());
+    }
+}
+
+#[test]
+fn every_option_that_works_or_tunes_an_absent_part_is_taken() {
+    let options = run(
+        "-P -C -B --all -G -g /l --flush-log-file -X -V -I -R -d -c /c -a -b /b -e -i id \
+         -A /s -u 022 -m -M --no-mem-check --ignore-sigint stray words",
+    );
+    assert!(options.only.vrrp && options.only.checkers && options.no_bfd && options.all);
+    assert!(!options.log.syslog && options.log.file.is_some() && !options.log.console);
+    assert!(options.release_vips && options.keep_vrrp && options.keep_ipvs && options.no_respawn);
+    assert!(options.dump && options.address_monitoring && options.all_config && options.core_dump);
+    assert_eq!(options.config_id.as_deref(), Some("id"));
+    assert_eq!(options.umask, Some(0o22));
+    assert_eq!(options.core_pattern.as_deref(), Some("core"));
+    assert_eq!(run("-Mcore.%p").core_pattern.as_deref(), Some("core.%p"));
+}
+
+#[test]
+fn refusals_use_keepaliveds_words_and_code() {
+    for (line, text) in [
+        ("--bogus", "Unknown option --bogus\n"),
+        ("-Z", "Unknown option -Z\n"),
+        ("-f", "Missing parameter for option -f\n"),
+        ("--use-file", "Missing parameter for option --use-file\n"),
+        ("--vrrp=1", "Unknown option --vrrp=1\n"),
+        ("--signum=TDATA", "Unknown sigfunc TDATA\n"),
+        ("--signum=stop", "Unknown sigfunc stop\n"),
+    ] {
+        let answer = answer(line);
+        assert_eq!(answer.text, text);
+        assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));
+    }
+}
+
+#[test]
+fn what_this_version_lacks_is_said_in_one_line() {
+    for line in [
+        "-T -s -u http://x",
+        "--genhash",
+        "-x",
+        "--snmp",
+        "-s blue",
+        "--perf",
+        "--perf=all",
+        "--debug=DvEc",
+    ] {
+        let answer = answer(line);
+        assert!(
+            answer.text.contains("this version has no") && answer.text.lines().count() == 1,
+            "{line}"
+        );
+        assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));
+    }
+}
+
+#[test]
+fn signal_numbers_go_to_standard_output() {
+    for (name, number) in [("STOP", 15), ("RELOAD", 1), ("DATA", 10), ("STATS", 12)] {
+        let answer = answer(&format!("--signum={name}"));
+        assert_eq!(answer.text, format!("{number}\n"));
+        assert!(answer.output);
+    }
+    assert_eq!(
+        answer("--signum JSON").text,
+        format!("{}\n", libc::SIGRTMIN() + 2)
+    );
+    assert_eq!(
+        answer("--signum STATS_CLEAR").text,
+        format!("{}\n", libc::SIGRTMAX() - 1)
+    );
+}
+
+#[test]
+fn help_and_version_go_to_standard_error_and_name_every_option() {
+    for line in ["-h", "--help", "-v", "--version"] {
+        let answer = answer(line);
+        assert_eq!((answer.output, answer.exit), (false, Exit::Ok));
+    }
+    assert!(answer("-v").text.starts_with("Keepalived v2.4.3"));
+    let help = answer("-h").text;
+    for letter in "fPCBlDSgGuXVIRndprTcabxAsmMeitvh".chars() {
+        assert!(help.contains(&format!("  -{letter}, --")), "-{letter}");
+    }
+    assert!(help.lines().all(|line| line.len() <= 100));
+}
+
+#[test]
+fn a_config_test_takes_its_file_only_when_attached() {
+    assert!(matches!(invoke("-t"), Invocation::Test(_, None)));
+    assert!(matches!(invoke("-t /x"), Invocation::Test(_, None)));
+    assert!(matches!(invoke("-t/x"), Invocation::Test(_, Some(_))));
+    assert!(matches!(invoke("--config-test=/x -f /y"), Invocation::Test(o, Some(_)) if o.config.is_some()));
+}
+
+#[test]
+fn invalid_values_are_told_and_ignored() {
+    let options = run("-S 9 -u 9x");
+    assert_eq!(
+        options.complaints,
+        ["Invalid log facility '9'", "Invalid --umask option 9x"]
+    );
+    assert!(matches!(options.log.facility, Facility::LOG_DAEMON));
+    assert_eq!(options.umask, None);
+    assert_eq!(
+        (umask("0"), umask("18"), umask("0x12"), umask("01000")),
+        (Some(0), Some(18), Some(18), None)
+    );
+    assert!(facility("localuser").is_none());
+}
+
+#[test]
+fn the_command_line_is_logged_in_wrapped_quotes() {
+    let words: Vec<String> = [
+        "keepalived",
+        "-n",
+        "-l",
+        "-G",
+        "-f",
+        "/tmp/t.conf",
+        "-p",
+        "/tmp/ka.pid",
+        "-r",
+        "/tmp/kv.pid",
+    ]
+    .map(String::from)
+    .to_vec();
+    let more = ["--log-detail", "--dont-release-vrrp"].map(String::from);
+    let lines = command_lines(&[words, more.to_vec()].concat());
+    assert_eq!(
+        lines,
+        [
+            "Command line: 'keepalived' '-n' '-l' '-G' '-f' '/tmp/t.conf' '-p' '/tmp/ka.pid' '-r' '/tmp/kv.pid'",
+            "              '--log-detail' '--dont-release-vrrp'",
+        ]
+    );
+}

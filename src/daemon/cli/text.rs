@@ -1,0 +1,82 @@
+//! What --help and --version print.
+
+use std::fmt::Write;
+
+use crate::sys::process;
+
+/// The program's name.
+pub const NAME: &str = "keepalived";
+
+/// The level of keepalived that this program follows, and its own version.
+pub const VERSION: &str = concat!("v2.4.3 (rust ", env!("CARGO_PKG_VERSION"), ")");
+
+/// The text of --version, in keepalived's order of lines.
+pub(super) fn version() -> String {
+    let (system, release, version) = process::kernel();
+    let mut text = format!("Keepalived {VERSION}\n\nLicensed under MIT or Apache-2.0\n\n");
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "Running on {system} {release} {version}");
+    if let Some(distribution) = distribution() {
+        let _ = writeln!(text, "Distro: {distribution}");
+    }
+    text.push_str("\nConfig options:  VRRP VRRP_AUTH OLD_CHKSUM_COMPAT\n");
+    text.push_str("\nSystem options:  MEMFD_CREATE\n");
+    text
+}
+
+/// The distribution's own name for itself.
+fn distribution() -> Option<String> {
+    let release = std::fs::read_to_string("/etc/os-release").ok()?;
+    let line = release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(line.trim_matches(['"', '\'']).to_owned())
+}
+
+/// The text of --help.
+pub(super) const HELP: &str = "\
+Usage: keepalived [OPTION...]
+  -f, --use-file=FILE          Read this configuration file; by default
+                                /etc/keepalived.conf, else /etc/keepalived/keepalived.conf
+  -P, --vrrp                   Run only the VRRP child
+  -C, --check                  Run only the health checker child
+  -B, --no_bfd                 Do not run the BFD child
+      --all                    Run every child, even without a configuration for it
+  -l, --log-console            Log to standard error too
+  -D, --log-detail             Log in detail
+  -S, --log-facility=FACILITY  Use this syslog facility: 0-7, local0-local7, user, daemon (default)
+  -g, --log-file=FILE          Log to FILE too; children insert _vrrp, _healthcheckers, _bfd
+                                before the last '.'
+      --flush-log-file         Flush the log file after each line (always so)
+  -G, --no-syslog              Do not log to syslog
+  -u, --umask=MASK             Use this umask for new files, in numeric form
+  -X, --release-vips           Drop addresses on a transition by signal
+  -V, --dont-release-vrrp      Leave VRRP addresses and routes in place when stopping
+  -I, --dont-release-ipvs      Leave the IPVS table in place when stopping
+  -R, --dont-respawn           End when a child dies instead of replacing it
+  -n, --dont-fork              Stay in the foreground
+      --ignore-sigint          Do not stop at an interrupt from the terminal
+  -d, --dump-conf              Write the data dump once after the start
+  -p, --pid=FILE               Use this pid file for the parent
+  -r, --vrrp_pid=FILE          Use this pid file for the VRRP child
+  -T, --genhash                Be genhash (not in this version)
+  -c, --checkers_pid=FILE      Use this pid file for the checker child
+  -a, --address-monitoring     Log all addresses that come or go
+  -b, --bfd_pid=FILE           Use this pid file for the BFD child
+  -x, --snmp                   Enable SNMP (not in this version)
+  -A, --snmp-agent-socket=FILE Use this socket of the SNMP master agent
+  -s, --namespace=NAME         Run in network namespace NAME (not in this version)
+  -m, --core-dump              Let an abnormal end write a core file
+  -M, --core-dump-pattern[=PATTERN]
+                               The same, and set /proc/sys/kernel/core_pattern to PATTERN
+                                (by default 'core') while running
+  -e, --all-config             Refuse to run if any configuration file is missing
+  -i, --config-id=ID           Skip lines that begin with '@' and another id, or with '@^' and
+                                this id; by default the node name without its domain
+      --signum=FUNCTION        Print the number of the signal for STOP, RELOAD, DATA, STATS,
+                                STATS_CLEAR, JSON
+  -t, --config-test[=FILE]     Check the configuration and write what is found to FILE, by
+                                default to standard error
+  -v, --version                Print the version
+  -h, --help                   Print this text
+";

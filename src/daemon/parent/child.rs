@@ -1,0 +1,117 @@
+//! One child as the parent sees it: its process, its channel, its supervision, its record.
+
+use std::os::fd::BorrowedFd;
+
+use super::program::Kind;
+use crate::base::bytes::{Reader, Writer};
+use crate::base::limit;
+use crate::base::time::Instant;
+use crate::daemon::ipc::{ToChild, ToParent};
+use crate::daemon::pidfile::PidFile;
+use crate::daemon::reactor::Turn;
+use crate::daemon::record::Records;
+use crate::daemon::token::Registration;
+use crate::proto::supervise::{Params, Supervisor};
+use crate::sys::channel::{Channel, Received, Sent};
+use crate::sys::process::Pid;
+
+/// A child, running or not.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) kind: Kind,
+    pub(super) supervisor: Supervisor,
+    pub(super) pid: Option<Pid>,
+    pub(super) link: Option<Link>,
+    pub(super) records: Records,
+    pub(super) pid_file: Option<PidFile>,
+    /// The process that takes away what this child left behind.
+    pub(super) cleaner: Option<Pid>,
+    /// When the last one died.
+    pub(super) died: Option<Instant>,
+    /// Deaths so far.
+    pub(super) deaths: u64,
+    /// It was killed because it did not end by itself, so that it left things behind.
+    pub(super) forced: bool,
+}
+
+/// The parent's end of a child's channel.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) channel: Channel,
+    pub(super) registration: Registration,
+}
+
+impl Child {
+    pub(super) fn new(kind: Kind, params: Params, instances: usize) -> Self {
+        Self {
+            kind,
+            supervisor: Supervisor::new(params),
+            pid: None,
+            link: None,
+            records: Records::new(instances),
+            pid_file: None,
+            cleaner: None,
+            died: None,
+            deaths: 0,
+            forced: false,
+        }
+    }
+
+    /// Sends a message; false: it did not get through.
+    pub(super) fn send(&self, message: ToChild, fd: Option<BorrowedFd<'_>>) -> bool {
+        let mut buffer = [0; 16];
+        let mut packet = Writer::new(&mut buffer);
+        let Some(link) = &self.link else { return false };
+        if message.write(&mut packet).is_err() {
+            return false;
+        }
+        let sent = match fd {
+            Some(fd) => link.channel.send_with(packet.written(), fd),
+            None => link.channel.send(packet.written()),
+        };
+        sent == Sent::Yes
+    }
+
+    /// The messages of the next packet; none: there is no packet now. Transitions are noted and left out.
+    pub(super) fn receive(&mut self) -> Option<heapless::Vec<ToParent, MESSAGES>> {
+        let link = self.link.as_ref()?;
+        let mut buffer = [0; limit::CHANNEL_PACKET];
+        let Received::Packet(len, _) = link.channel.receive(&mut buffer) else {
+            return None;
+        };
+        let mut packet = Reader::new(buffer.get(..len).unwrap_or_default());
+        let mut messages = heapless::Vec::new();
+        while let Some(message) = ToParent::read(&mut packet) {
+            if let ToParent::Transition(record) = message {
+                self.records.note(record);
+            } else if messages.push(message).is_err() {
+                break;
+            }
+        }
+        Some(messages)
+    }
+
+    /// Reads the last reports of a dead child and closes its channel.
+    pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
+        while self.receive().is_some() {}
+        if let Some(link) = self.link.take() {
+            turn.deregister(link.registration);
+        }
+    }
+
+    /// Notes who the process is now, in the pid file too.
+    pub(super) fn set_pid(&mut self, pid: Option<Pid>) {
+        self.pid = pid;
+        let Some(file) = &self.pid_file else { return };
+        let written = match pid {
+            Some(pid) => file.write(pid),
+            None => file.clear(),
+        };
+        if let Err(error) = written {
+            log::warn!("{} pid file cannot be written: {error}", self.kind.title());
+        }
+    }
+}
+
+/// Messages of one packet beside transitions, see `uplink`.
+const MESSAGES: usize = 16;

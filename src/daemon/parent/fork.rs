@@ -1,0 +1,97 @@
+//! Making a child process, and what it does first.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use super::child::Link;
+use super::program::{Mode, Program, Start};
+use super::{CLEANER_BOUND, LAST_LINES, Parent, cleaner_slot, slot, text};
+use crate::base::exit::Exit;
+use crate::daemon::log as sinks;
+use crate::daemon::reactor::{Interest, Turn};
+use crate::daemon::token::Own;
+use crate::proto::supervise::Input;
+use crate::sys::channel::Channel;
+use crate::sys::process::{self, Fork, Pid};
+
+impl<P: Program> Parent<'_, P> {
+    /// Makes a child process.
+    pub(super) fn fork(&mut self, turn: &mut Turn<'_>, index: usize, mode: Mode) {
+        let own = process::own();
+        let forked = Channel::pair().and_then(|ends| Ok((ends, process::fork()?)));
+        let ((near, far), fork) = match forked {
+            Ok(done) => done,
+            Err(error) => {
+                log::error!("Unable to start a child process: {error}");
+                if mode == Mode::Run {
+                    // Counts as a child that died at once, so it is tried again, ever more rarely.
+                    self.step(turn, index, Input::Died);
+                }
+                return;
+            }
+        };
+        let pid = match fork {
+            Fork::Child => self.become_child(index, mode, far, own),
+            Fork::Parent(pid) => pid,
+        };
+        drop(far);
+        let Some(child) = self.children.get_mut(index) else {
+            return;
+        };
+        if mode == Mode::Clean {
+            child.cleaner = Some(pid);
+            turn.set_deadline(cleaner_slot(index), Some(turn.now() + CLEANER_BOUND));
+            return;
+        }
+        child.set_pid(Some(pid));
+        log::info!("Starting {} child process, pid={pid}", child.kind.title());
+        let source = Own {
+            kind: 0,
+            index: slot(index),
+        };
+        match turn.register(near.as_raw_fd(), source, Interest::Read) {
+            Ok(registration) => {
+                child.link = Some(Link {
+                    channel: near,
+                    registration,
+                })
+            }
+            // Without a channel it ends by itself, and is replaced.
+            Err(error) => log::error!("Unable to watch a child process: {error}"),
+        }
+    }
+
+    /// The new process: gives up what it inherited but the memory, does its work, and ends.
+    fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
+        sinks::forget();
+        process::close_all_but(&[channel.as_fd()]);
+        let Some(child) = self.children.get(index) else {
+            process::exit_now(Exit::Internal.code())
+        };
+        let opened = sinks::start(&self.options.log, child.kind.identity());
+        if !matches!(process::follow_parent(parent), Ok(true)) {
+            process::exit_now(Exit::Ok.code());
+        }
+        if let Err(error) = opened {
+            log::warn!("Unable to open the log file: {error}");
+        }
+        if let Some(Some(name)) = self.settings.child_names.get(index)
+            && let Err(error) = process::set_name(name)
+        {
+            log::warn!("Unable to set the process name {name}: {error}");
+        }
+        let start = Start {
+            kind: child.kind,
+            mode,
+            channel,
+            records: &child.records,
+            died: child.died,
+            deaths: child.deaths,
+        };
+        let exit = self.program.run_child(&self.loaded, start);
+        if mode == Mode::Run {
+            text::child_stopped();
+        }
+        sinks::finish(LAST_LINES);
+        process::exit_now(exit.code())
+    }
+}

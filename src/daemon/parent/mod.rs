@@ -1,0 +1,373 @@
+//! The parent: reads the configuration, forks the children, watches them, and passes on what is asked of them.
+//!
+//! It is a small process of the same loop as theirs. Children inherit the configuration by fork; a new one
+//! travels as a sealed memory file. What a dead child reported last goes to its replacement. The machine that
+//! decides is [`crate::proto::supervise`]; here its actions are carried out. Start reading at [`run`], then
+//! [`Parent`]'s `perform`.
+
+mod child;
+mod fork;
+mod program;
+mod reload;
+mod run;
+mod text;
+
+pub use program::{Kind, Mode, Program, Settings, Start};
+pub use run::run;
+
+use self::child::Child;
+use super::cli::Options;
+use super::ipc::{ToChild, ToParent};
+use super::reactor::{Again, Command, Process, Turn};
+use super::token::Own;
+use crate::base::exit::Exit;
+use crate::base::limit;
+use crate::base::time::Span;
+use crate::proto::supervise::{Action, Actions, Input, Params};
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::service::Manager;
+use crate::sys::signal::Signal;
+
+/// The parent process.
+struct Parent<'a, P: Program> {
+    program: &'a P,
+    options: &'a Options,
+    manager: Manager,
+    loaded: P::Loaded,
+    settings: Settings,
+    children: [Child; KINDS],
+    /// A reload was asked for while one was in progress.
+    reload_again: bool,
+    /// `Startup complete` has been said.
+    complete: bool,
+    /// The end has begun, with this exit.
+    ending: Option<Exit>,
+}
+
+const KINDS: usize = Kind::ALL.len();
+/// Deadlines: one for the supervision of each child, one for the cleaner of each.
+const SLOTS: usize = 2 * KINDS;
+/// A cleaner that takes longer than this is killed.
+const CLEANER_BOUND: Span = Span::from_secs(3);
+/// A parent that wakes up later than this reads what the children said before it judges them.
+const STALL: Span = Span::from_millis(20);
+/// What a process may take at its very end to get its last lines out; the child and the parent both do.
+const LAST_LINES: Span = Span::from_millis(40);
+
+impl<'a, P: Program> Parent<'a, P> {
+    fn new(program: &'a P, options: &'a Options, loaded: P::Loaded, settings: Settings) -> Self {
+        let params = |kind| Self::params(options, &settings, kind);
+        let children = Kind::ALL.map(|kind| {
+            let instances = if kind == Kind::Vrrp { settings.instances } else { 0 };
+            Child::new(kind, params(kind), instances)
+        });
+        Self {
+            program,
+            options,
+            manager: Manager::find(),
+            loaded,
+            settings,
+            children,
+            reload_again: false,
+            complete: false,
+            ending: None,
+        }
+    }
+
+    fn params(options: &Options, settings: &Settings, kind: Kind) -> Params {
+        let hello = if kind == Kind::Vrrp {
+            settings.hello
+        } else {
+            Span::MAX
+        };
+        Params::new(hello, settings.child_wait, !options.no_respawn)
+    }
+
+    /// Starts what the configuration needs.
+    fn start_children(&mut self, turn: &mut Turn<'_>) {
+        for index in 0..KINDS {
+            if self.is_needed(index) {
+                self.step(turn, index, Input::Start);
+            }
+        }
+        if self.children.iter().all(|child| child.supervisor.is_absent()) {
+            log::warn!("Warning - keepalived has no configuration to run");
+        }
+        self.check_complete();
+    }
+
+    fn is_needed(&self, index: usize) -> bool {
+        let permitted = |kind| match kind {
+            Kind::Checkers => !self.options.only.vrrp || self.options.only.checkers,
+            Kind::Vrrp => !self.options.only.checkers || self.options.only.vrrp,
+            Kind::Bfd => !self.options.no_bfd,
+        };
+        let needed = |child: &Child| permitted(child.kind) && self.program.needs(&self.loaded, child.kind);
+        self.children.get(index).is_some_and(needed)
+    }
+
+    /// One step of a child's supervision, and what follows from it.
+    fn step(&mut self, turn: &mut Turn<'_>, index: usize, input: Input) {
+        let mut actions = Actions::new();
+        let Some(child) = self.children.get_mut(index) else {
+            return;
+        };
+        child.supervisor.handle(turn.now(), input, &mut actions);
+        for action in actions {
+            self.perform(turn, index, action);
+        }
+        if let Some(child) = self.children.get(index) {
+            turn.set_deadline(slot(index), child.supervisor.poll_at());
+        }
+    }
+
+    fn perform(&mut self, turn: &mut Turn<'_>, index: usize, action: Action) {
+        let Some(child) = self.children.get_mut(index) else {
+            return;
+        };
+        match action {
+            Action::Fork => {
+                // A cleaner that is still at work would take away what the new child finds.
+                if let Some(cleaner) = child.cleaner.take() {
+                    process::kill(cleaner, libc::SIGKILL);
+                }
+                self.fork(turn, index, Mode::Run);
+            }
+            // A channel that is full of unread hellos is as good as one that was not answered.
+            Action::Hello(number) => drop(child.send(ToChild::Hello(number), None)),
+            Action::AskToStop => {
+                if !child.send(ToChild::Stop, None)
+                    && let Some(pid) = child.pid
+                {
+                    process::kill(pid, libc::SIGTERM);
+                }
+            }
+            Action::KillHung => {
+                if let Some(pid) = child.pid {
+                    log::error!(
+                        "{} child process({pid}) does not answer - killing it",
+                        child.kind.title()
+                    );
+                    process::kill(pid, libc::SIGKILL);
+                }
+            }
+            Action::KillStuck => {
+                log::error!(
+                    "{} process failed to die - forcing termination",
+                    child.kind.word()
+                );
+                child.forced = true;
+                if let Some(pid) = child.pid {
+                    process::kill(pid, libc::SIGKILL);
+                }
+            }
+            Action::Delayed(pause) => {
+                text::delayed(child.kind, pause);
+                self.fork(turn, index, Mode::Clean);
+            }
+            Action::GiveUp => self.end(turn, Exit::Ok),
+            Action::Gone => {
+                let left_something = core::mem::take(&mut child.forced);
+                child.records.clear();
+                if let Some(file) = child.pid_file.take() {
+                    file.remove();
+                }
+                if left_something {
+                    self.fork(turn, index, Mode::Clean);
+                }
+                self.check_end(turn);
+                self.start_if_needed_again(turn, index);
+            }
+        }
+    }
+
+    /// A child that a reload removed may be wanted again by the time it has ended.
+    fn start_if_needed_again(&mut self, turn: &mut Turn<'_>, index: usize) {
+        if self.ending.is_none() && self.is_needed(index) {
+            self.claim_pid_file(index);
+            self.step(turn, index, Input::Start);
+        }
+    }
+
+    /// Begins the end. The first reason decides the exit.
+    fn end(&mut self, turn: &mut Turn<'_>, exit: Exit) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.ending = Some(exit);
+        log::info!("Stopping");
+        self.manager.tell("STOPPING=1");
+        for index in 0..KINDS {
+            self.step(turn, index, Input::Stop);
+        }
+        self.check_end(turn);
+    }
+
+    /// Ends the loop when the last process is gone.
+    fn check_end(&self, turn: &mut Turn<'_>) {
+        let Some(exit) = self.ending else { return };
+        let gone = |child: &Child| child.supervisor.is_absent() && child.cleaner.is_none();
+        if self.children.iter().all(gone) {
+            turn.stop(exit);
+        }
+    }
+
+    /// Says once that the start is over.
+    fn check_complete(&mut self) {
+        if !self.complete && !self.children.iter().any(|child| child.supervisor.is_busy()) {
+            self.complete = true;
+            log::info!("Startup complete");
+            self.manager.tell("READY=1");
+        }
+    }
+
+    fn forward(&self, message: ToChild) {
+        for child in &self.children {
+            if child.link.is_some() && !child.supervisor.is_leaving() && !child.send(message, None) {
+                log::warn!("{} child process does not read its messages", child.kind.title());
+            }
+        }
+    }
+
+    fn child_ended(&mut self, turn: &mut Turn<'_>, index: usize, pid: Pid, how: Ended) {
+        let Some(child) = self.children.get_mut(index) else {
+            return;
+        };
+        child.hang_up(turn);
+        child.set_pid(None);
+        let wanted = !child.supervisor.is_leaving();
+        let permanent = match how {
+            Ended::Exited(code) => Exit::from_code(code).filter(|exit| is_permanent(*exit)),
+            Ended::Killed(_) => None,
+        };
+        match permanent {
+            Some(exit) if wanted => {
+                text::permanent(pid, exit);
+                // The end first: what dies after that is not started again.
+                self.end(turn, exit);
+                self.step(turn, index, Input::Died);
+            }
+            _ if wanted => {
+                child.deaths = child.deaths.saturating_add(1);
+                child.died = Some(turn.now());
+                text::ended(pid, how);
+                text::died(child.kind, pid, !self.options.no_respawn);
+                self.step(turn, index, Input::Died);
+            }
+            _ => self.step(turn, index, Input::Died),
+        }
+        self.after_busy(turn);
+    }
+
+    /// What waited for a start or a reload to be over.
+    fn after_busy(&mut self, turn: &mut Turn<'_>) {
+        self.check_complete();
+        let busy = self.children.iter().any(|child| child.supervisor.is_busy());
+        if !busy && core::mem::take(&mut self.reload_again) {
+            self.reload(turn);
+        }
+    }
+}
+
+impl<P: Program> Process for Parent<'_, P> {
+    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+        let index = source.index as usize;
+        for _ in 0..limit::CHANNEL_BATCH {
+            let Some(messages) = self.children.get_mut(index).and_then(Child::receive) else {
+                // Empty, or closed: then the death follows as a signal.
+                return Again::Done;
+            };
+            for message in messages {
+                match message {
+                    ToParent::HelloReply(number) => self.step(turn, index, Input::Answer(number)),
+                    ToParent::Ready => {
+                        self.step(turn, index, Input::Ready);
+                        self.after_busy(turn);
+                    }
+                    ToParent::ReloadDone { ok } => {
+                        if !ok && let Some(child) = self.children.get(index) {
+                            log::error!(
+                                "{} child process refused the new configuration",
+                                child.kind.title()
+                            );
+                        }
+                        self.step(turn, index, Input::ReloadDone);
+                        self.after_busy(turn);
+                    }
+                    ToParent::Transition(_) => {}
+                }
+            }
+        }
+        Again::More
+    }
+
+    fn expired(&mut self, turn: &mut Turn<'_>, expired: u32) {
+        let index = expired as usize;
+        if let Some(cleaner) = index
+            .checked_sub(KINDS)
+            .and_then(|index| self.children.get(index))
+        {
+            if let Some(pid) = cleaner.cleaner {
+                process::kill(pid, libc::SIGKILL);
+            }
+        } else {
+            self.step(turn, index, Input::Timeout);
+        }
+    }
+
+    fn command(&mut self, _: &mut Turn<'_>, _: Command) {
+        // The parent has no parent, and reads its signals itself.
+    }
+
+    fn signal(&mut self, turn: &mut Turn<'_>, signal: Signal) {
+        let own = process::own();
+        match signal {
+            Signal::Hangup => self.reload(turn),
+            Signal::Interrupt if self.options.ignore_interrupt => {}
+            Signal::Interrupt | Signal::Terminate => self.end(turn, Exit::Ok),
+            Signal::User1 => {
+                log::info!("Printing parent data for process({own}) on signal");
+                self.program.dump(&self.loaded);
+                self.forward(ToChild::DumpData);
+            }
+            Signal::User2 => self.forward(ToChild::DumpStats { clear: false }),
+            Signal::StatsClear => self.forward(ToChild::DumpStats { clear: true }),
+            Signal::Json => self.forward(ToChild::DumpJson),
+            Signal::Child => {}
+        }
+    }
+
+    fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
+        if let Some(index) = self.children.iter().position(|child| child.pid == Some(pid)) {
+            self.child_ended(turn, index, pid, how);
+        } else if let Some(index) = self.children.iter().position(|child| child.cleaner == Some(pid)) {
+            if let Some(child) = self.children.get_mut(index) {
+                child.cleaner = None;
+            }
+            turn.set_deadline(cleaner_slot(index), None);
+            self.check_end(turn);
+        }
+    }
+
+    fn turn_end(&mut self, _: &mut Turn<'_>) {}
+
+    fn stall_threshold(&self) -> Span {
+        STALL
+    }
+}
+
+/// Ends that a new start would only repeat.
+const fn is_permanent(exit: Exit) -> bool {
+    matches!(
+        exit,
+        Exit::Fatal | Exit::Config | Exit::Permission | Exit::NoConfig
+    )
+}
+
+fn slot(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+fn cleaner_slot(index: usize) -> u32 {
+    slot(index.saturating_add(KINDS))
+}

@@ -1,0 +1,130 @@
+//! What the parent supervises: a program that can read its configuration and run its children.
+
+use crate::base::exit::Exit;
+use crate::base::time::{Instant, Span};
+use crate::daemon::log::Identity;
+use crate::daemon::pidfile::Places;
+use crate::daemon::record::Records;
+use crate::sys::channel::Channel;
+
+/// A kind of child, in the order in which they are forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Health checkers.
+    Checkers,
+    /// VRRP.
+    Vrrp,
+    /// BFD.
+    Bfd,
+}
+
+impl Kind {
+    /// Every kind, in the order in which they are forked.
+    pub const ALL: [Self; 3] = [Self::Checkers, Self::Vrrp, Self::Bfd];
+
+    /// The name in lines about its life, as keepalived writes it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Checkers => "Healthcheck",
+            Self::Vrrp => "VRRP",
+            Self::Bfd => "BFD",
+        }
+    }
+
+    /// The name in the line about a forced end, as keepalived writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Checkers => "checker",
+            Self::Vrrp => "vrrp",
+            Self::Bfd => "bfd",
+        }
+    }
+
+    /// Its tag and suffix in the log.
+    #[must_use]
+    pub const fn identity(self) -> Identity {
+        match self {
+            Self::Checkers => Identity::CHECKERS,
+            Self::Vrrp => Identity::VRRP,
+            Self::Bfd => Identity::BFD,
+        }
+    }
+}
+
+/// What a child process is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To do its work.
+    Run,
+    /// To take away what a dead one left behind (addresses, routes), then end at once. No channel is read.
+    Clean,
+}
+
+/// What a new child process finds.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// Which child it is.
+    pub kind: Kind,
+    /// What it is to do.
+    pub mode: Mode,
+    /// Its channel to the parent, for its reactor.
+    pub channel: Channel,
+    /// What the child before it reported; empty for the first one.
+    pub records: &'a Records,
+    /// When the child before it died; none for the first one.
+    pub died: Option<Instant>,
+    /// How many children of this kind died before; 0 for the first one.
+    pub deaths: u64,
+}
+
+/// What the parent needs to know of a configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The wanted time between hellos to the VRRP child: half of the shortest master-down time.
+    pub hello: Span,
+    /// How long children may take to stop (`child_wait_time`).
+    pub child_wait: Span,
+    /// Instances of the VRRP child: room for their records.
+    pub instances: usize,
+    /// Where the pid files go. Not changed by a reload.
+    pub pid_files: Places,
+    /// What ps shows for the parent; none: left as it is.
+    pub process_name: Option<String>,
+    /// What ps shows for each child, in the order of [`Kind::ALL`]; none: left as it is.
+    pub child_names: [Option<String>; 3],
+    /// Permission bits that new files do not get.
+    pub umask: u32,
+}
+
+/// The program: its configuration and its children. Implemented by main, and by the parent's own tests.
+pub trait Program {
+    /// A configuration that was read and validated.
+    type Loaded;
+
+    /// Reads and validates the configuration, and logs what it finds.
+    ///
+    /// # Errors
+    /// The exit with which a start ends; a reload then leaves everything as it is.
+    fn load(&self) -> Result<Self::Loaded, Exit>;
+
+    /// Whether a running daemon can go over from one configuration to the other; logs why not.
+    fn accepts(&self, running: &Self::Loaded, new: &Self::Loaded) -> bool;
+
+    /// Whether this configuration needs a child of this kind, or the command line forces it (--all). What -P,
+    /// -C and -B forbid is left out by the parent itself.
+    fn needs(&self, loaded: &Self::Loaded, kind: Kind) -> bool;
+
+    /// What the parent itself needs to know.
+    fn settings(&self, loaded: &Self::Loaded) -> Settings;
+
+    /// The configuration as octets for a child that reloads.
+    fn snapshot(&self, loaded: &Self::Loaded) -> Vec<u8>;
+
+    /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.
+    fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
+
+    /// SIGUSR1 in the parent: writes its data dump.
+    fn dump(&self, loaded: &Self::Loaded);
+}

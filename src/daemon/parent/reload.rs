@@ -1,0 +1,77 @@
+//! A new configuration: all or nothing, and only the difference is felt.
+
+use std::os::fd::AsFd;
+
+use super::program::{Kind, Program, Settings};
+use super::{KINDS, Parent};
+use crate::daemon::ipc::ToChild;
+use crate::daemon::reactor::Turn;
+use crate::proto::supervise::Input;
+use crate::sys::{memory, process};
+
+impl<P: Program> Parent<'_, P> {
+    /// SIGHUP: all or nothing.
+    pub(super) fn reload(&mut self, turn: &mut Turn<'_>) {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.children.iter().any(|child| child.supervisor.is_busy()) {
+            self.reload_again = true;
+            return;
+        }
+        log::info!("Reloading ...");
+        self.manager.tell("RELOADING=1");
+        match self.program.load() {
+            Ok(new) if self.program.accepts(&self.loaded, &new) => self.hand_out(turn, new),
+            Ok(_) | Err(_) => log::error!("New configuration refused - keep running with the old one"),
+        }
+        self.manager.tell("READY=1");
+    }
+
+    /// Gives a new configuration to the children.
+    fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded) {
+        let snapshot = match memory::sealed("keepalived", &self.program.snapshot(&new)) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                log::error!(
+                    "Unable to pass on the new configuration: {error} - keep running with the old one"
+                );
+                return;
+            }
+        };
+        let settings = self.program.settings(&new);
+        self.loaded = new;
+        self.settings = Settings {
+            pid_files: self.settings.pid_files.clone(),
+            ..settings
+        };
+        process::umask(self.options.umask.unwrap_or(self.settings.umask));
+        for index in 0..KINDS {
+            let needed = self.is_needed(index);
+            let Some(child) = self.children.get_mut(index) else {
+                return;
+            };
+            child
+                .supervisor
+                .reconfigure(Self::params(self.options, &self.settings, child.kind));
+            if child.kind == Kind::Vrrp {
+                child.records.reserve(self.settings.instances);
+            }
+            if child.supervisor.is_absent() {
+                if needed {
+                    self.claim_pid_file(index);
+                    self.step(turn, index, Input::Start);
+                }
+            } else if !needed {
+                self.step(turn, index, Input::Stop);
+            } else if child.pid.is_some() && !child.supervisor.is_leaving() {
+                if child.send(ToChild::Reload, Some(snapshot.as_fd())) {
+                    self.step(turn, index, Input::Reload);
+                } else if let Some(pid) = child.pid {
+                    // It does not read its channel; its replacement inherits the new configuration.
+                    process::kill(pid, libc::SIGKILL);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The life of the parent from the command line to the exit code.
+
+use std::fs;
+use std::io;
+
+use super::program::{Kind, Program};
+use super::{KINDS, LAST_LINES, Parent, SLOTS, text};
+use crate::base::exit::Exit;
+use crate::daemon::cli::Options;
+use crate::daemon::log as sinks;
+use crate::daemon::pidfile::{Claim, PidFile};
+use crate::daemon::reactor::Reactor;
+use crate::sys::process::{self, Launcher};
+use crate::sys::signal::Signals;
+
+/// Runs the daemon to its end. When it goes to the background this process ends with code 0 on the way, as soon
+/// as the children are started and all pid files are written.
+pub fn run<P: Program>(program: &P, options: &Options) -> Exit {
+    // Until the configuration says otherwise.
+    process::umask(options.umask.unwrap_or(DEFAULT_UMASK));
+    let opened =
+        process::occupy_standard().and_then(|()| sinks::start(&options.log, sinks::Identity::PARENT));
+    text::starting(&options.words);
+    if let Err(error) = opened {
+        log::error!("Unable to open the log file: {error}");
+    }
+    // A signal that comes before the loop runs waits for it.
+    let held = Signals::block().map(drop);
+    if let Err(error) = held {
+        log::warn!("Unable to block signals: {error}");
+    }
+    let exit = prepare(program, options);
+    text::stopped();
+    sinks::finish(LAST_LINES);
+    exit
+}
+
+fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
+    let loaded = match program.load() {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let settings = program.settings(&loaded);
+    process::umask(options.umask.unwrap_or(settings.umask));
+    if let Some(name) = &settings.process_name
+        && let Err(error) = process::set_name(name)
+    {
+        log::warn!("Unable to set the process name {name}: {error}");
+    }
+    let mut parent = Parent::new(program, options, loaded, settings);
+    let own_file = match parent.claim_pid_files() {
+        Ok(file) => file,
+        Err(exit) => return exit,
+    };
+    let launcher = match go_to_background(options) {
+        Ok(launcher) => launcher,
+        Err(error) => {
+            log::error!("Unable to go to the background: {error}");
+            own_file.remove();
+            return Exit::Fatal;
+        }
+    };
+    if let Err(error) = own_file.write(process::own()) {
+        log::warn!("Unable to write the pid file: {error}");
+    }
+    let core_pattern = allow_core_dumps(options);
+    let exit = turn_until_the_end(&mut parent, launcher);
+    if let Some(pattern) = core_pattern {
+        // Ours to restore; what fails here was said when it was set.
+        let _ = fs::write(CORE_PATTERN, pattern);
+    }
+    parent.remove_pid_files();
+    own_file.remove();
+    exit
+}
+
+fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
+    let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
+        parent.start_children(&mut reactor.turn());
+        if let Some(launcher) = launcher {
+            launcher.release();
+        }
+        reactor.run(parent)
+    });
+    ran.unwrap_or_else(|error| {
+        log::error!("The event loop failed: {error}");
+        Exit::Fatal
+    })
+}
+
+fn go_to_background(options: &Options) -> io::Result<Option<Launcher>> {
+    if options.foreground {
+        process::silence(false)?;
+        return Ok(None);
+    }
+    let launcher = process::daemonise()?;
+    sinks::leave_console();
+    process::silence(true)?;
+    Ok(Some(launcher))
+}
+
+/// Lets this process and its children write core files. The old pattern, if it was replaced.
+fn allow_core_dumps(options: &Options) -> Option<Vec<u8>> {
+    if options.core_dump
+        && let Err(error) = process::allow_core_dumps()
+    {
+        log::warn!("Unable to raise the limit of core files: {error}");
+    }
+    let pattern = options.core_pattern.as_ref()?;
+    let replaced = fs::read(CORE_PATTERN).and_then(|old| fs::write(CORE_PATTERN, pattern).map(|()| old));
+    match replaced {
+        Ok(old) => Some(old),
+        Err(error) => {
+            log::warn!("Unable to set {CORE_PATTERN}: {error}");
+            None
+        }
+    }
+}
+
+impl<P: Program> Parent<'_, P> {
+    /// Locks the parent's pid file and those of the children that are needed.
+    ///
+    /// # Errors
+    /// [`Exit::Ok`] when another daemon runs, as keepalived does it.
+    fn claim_pid_files(&mut self) -> Result<PidFile, Exit> {
+        let place = self.settings.pid_files.parent.display();
+        let own = match PidFile::claim(&self.settings.pid_files.parent) {
+            Ok(Claim::Ours(file)) => file,
+            Ok(Claim::Taken) => {
+                log::error!("Another process has pid file {place} locked");
+                log::error!("daemon is already running");
+                return Err(Exit::Ok);
+            }
+            Err(error) => {
+                log::error!("Unable to make the pid file {place}: {error}");
+                return Err(Exit::Fatal);
+            }
+        };
+        for index in 0..KINDS {
+            if self.is_needed(index) && !self.claim_pid_file(index) {
+                self.remove_pid_files();
+                own.remove();
+                log::error!("daemon is already running");
+                return Err(Exit::Ok);
+            }
+        }
+        Ok(own)
+    }
+
+    /// Locks the pid file of a child. False: another process has it. One that cannot be made is only told.
+    pub(super) fn claim_pid_file(&mut self, index: usize) -> bool {
+        let Some(child) = self.children.get_mut(index) else {
+            return true;
+        };
+        let places = &self.settings.pid_files;
+        let place = match child.kind {
+            Kind::Checkers => &places.checkers,
+            Kind::Vrrp => &places.vrrp,
+            Kind::Bfd => &places.bfd,
+        };
+        if child.pid_file.is_some() {
+            return true;
+        }
+        match PidFile::claim(place) {
+            Ok(Claim::Ours(file)) => child.pid_file = Some(file),
+            Ok(Claim::Taken) => {
+                log::error!("Another process has pid file {} locked", place.display());
+                return false;
+            }
+            Err(error) => log::error!("Unable to make the pid file {}: {error}", place.display()),
+        }
+        true
+    }
+
+    fn remove_pid_files(&mut self) {
+        for child in &mut self.children {
+            if let Some(file) = child.pid_file.take() {
+                file.remove();
+            }
+        }
+    }
+}
+
+/// keepalived's umask: files for the owner only, not to be executed.
+const DEFAULT_UMASK: u32 = 0o177;
+const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";

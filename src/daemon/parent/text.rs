@@ -1,0 +1,93 @@
+//! The parent's log lines, in keepalived's words.
+
+use super::program::Kind;
+use crate::base::exit::Exit;
+use crate::base::time::Span;
+use crate::daemon::cli::{self, VERSION};
+use crate::sys::process::{self, Ended, Pid};
+
+pub(super) fn starting(words: &[String]) {
+    let (system, release, version) = process::kernel();
+    log::info!("Starting Keepalived {VERSION}");
+    log::info!("Running on {system} {release} {version}");
+    for line in cli::command_lines(words) {
+        log::info!("{line}");
+    }
+}
+
+pub(super) fn stopped() {
+    log::info!("Stopped Keepalived {VERSION}");
+}
+
+/// How a process ended, if that is worth a line.
+pub(super) fn ended(pid: Pid, how: Ended) {
+    match how {
+        Ended::Exited(0) => {}
+        Ended::Exited(code) => log::error!("pid {pid} exited with status {code}"),
+        Ended::Killed(signal) if signal == libc::SIGSEGV => {
+            log::error!("pid {pid} exited due to segmentation fault (SIGSEGV).");
+        }
+        Ended::Killed(signal) => {
+            let name = signal_name(signal);
+            let hint = if signal == libc::SIGKILL {
+                " - has rlimit_rttime been exceeded?"
+            } else {
+                ""
+            };
+            log::error!("pid {pid} exited due to signal {signal} ({name}){hint}");
+        }
+    }
+}
+
+/// The C library's words for the signals that end processes.
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGKILL => "Killed",
+        libc::SIGABRT => "Aborted",
+        libc::SIGBUS => "Bus error",
+        libc::SIGILL => "Illegal instruction",
+        libc::SIGFPE => "Floating point exception",
+        libc::SIGTERM => "Terminated",
+        libc::SIGXCPU => "CPU time limit exceeded",
+        libc::SIGSYS => "Bad system call",
+        _ => "Unknown signal",
+    }
+}
+
+pub(super) fn permanent(pid: Pid, exit: Exit) {
+    let word = match exit {
+        Exit::Config => "CONFIG",
+        Exit::Permission => "MISSING PERMISSION",
+        Exit::NoConfig => "NO CONFIG",
+        _ => "FATAL",
+    };
+    log::error!("pid {pid} exited with permanent error {word}. Terminating");
+}
+
+pub(super) fn died(kind: Kind, pid: Pid, respawning: bool) {
+    let next = if respawning { "Respawning" } else { "Exiting" };
+    log::error!("{} child process({pid}) died: {next}", kind.title());
+}
+
+pub(super) fn delayed(kind: Kind, pause: Span) {
+    let seconds = pause.as_secs();
+    log::warn!(
+        "Restart of {} process delayed {seconds} seconds to limit respawn rate",
+        kind.title()
+    );
+}
+
+/// The end of a child, written by itself.
+pub(super) fn child_stopped() {
+    if log::max_level() >= log::LevelFilter::Debug {
+        let (user, system) = process::cpu_times();
+        let seconds = |micros: u64| Span::from_micros(micros);
+        log::info!(
+            "Stopped - used {} user time, {} system time",
+            seconds(user),
+            seconds(system)
+        );
+    } else {
+        log::info!("Stopped");
+    }
+}

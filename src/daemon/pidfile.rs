@@ -1,0 +1,170 @@
+//! Pid files: keepalived's names, mode 0644, locked as long as the parent lives.
+//!
+//! The parent holds all of them, those of its children too: a child that is killed leaves nothing locked, and
+//! its replacement's number is written into the same file.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::cli::PidFiles;
+use crate::sys::file::{self, Locked};
+use crate::sys::process::Pid;
+
+/// Where the pid files of each process are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The parent's.
+    pub parent: PathBuf,
+    /// The VRRP child's.
+    pub vrrp: PathBuf,
+    /// The checker child's.
+    pub checkers: PathBuf,
+    /// The BFD child's.
+    pub bfd: PathBuf,
+}
+
+impl Places {
+    /// By the configuration's top-level `use_pid_dir` and `instance`, except where the command line says
+    /// otherwise. An instance has its files in the folder.
+    #[must_use]
+    pub fn new(named: &PidFiles, use_pid_dir: bool, instance: Option<&str>) -> Self {
+        let folder = if use_pid_dir || instance.is_some() {
+            "/run/keepalived"
+        } else {
+            "/run"
+        };
+        let place = |name: &str, named: &Option<PathBuf>| {
+            named.clone().unwrap_or_else(|| {
+                let suffix = instance
+                    .map(|instance| format!("_{instance}"))
+                    .unwrap_or_default();
+                Path::new(folder).join(format!("{name}{suffix}.pid"))
+            })
+        };
+        Self {
+            parent: place("keepalived", &named.parent),
+            vrrp: place("vrrp", &named.vrrp),
+            checkers: place("checkers", &named.checkers),
+            bfd: place("bfd", &named.bfd),
+        }
+    }
+}
+
+/// A locked pid file; the lock ends with this value.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// What came of an attempt to get a pid file.
+#[derive(Debug)]
+pub enum Claim {
+    /// It is ours; its old content is gone.
+    Ours(PidFile),
+    /// Another process has it locked.
+    Taken,
+}
+
+impl PidFile {
+    /// Makes and locks a pid file; its folder too, if it is missing.
+    ///
+    /// # Errors
+    /// When the file is no plain file, or cannot be made.
+    pub fn claim(path: &Path) -> io::Result<Claim> {
+        if let Some(folder) = path.parent()
+            && !folder.as_os_str().is_empty()
+            && !folder.exists()
+        {
+            make_folder(folder)?;
+        }
+        Ok(match file::lock(path, MODE)? {
+            Locked::Taken => Claim::Taken,
+            Locked::Ours(file) => {
+                file.set_len(0)?;
+                Claim::Ours(Self {
+                    path: path.to_owned(),
+                    file,
+                })
+            }
+        })
+    }
+
+    /// Replaces the content by this process number and a newline.
+    ///
+    /// # Errors
+    /// When the disk is full or broken.
+    pub fn write(&self, pid: Pid) -> io::Result<()> {
+        let mut text = heapless::String::<16>::new();
+        let _ = core::fmt::Write::write_fmt(&mut text, format_args!("{pid}\n"));
+        self.file.write_all_at(text.as_bytes(), 0)?;
+        self.file.set_len(text.len() as u64)
+    }
+
+    /// Empties the file: the process is gone and not yet replaced.
+    ///
+    /// # Errors
+    /// When the disk is broken.
+    pub fn clear(&self) -> io::Result<()> {
+        self.file.set_len(0)
+    }
+
+    /// Removes the file: a clean end. The lock goes with it.
+    pub fn remove(self) {
+        // A folder that was emptied or remounted meanwhile is no reason to complain at the very end.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+const MODE: u32 = 0o644;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_keepaliveds() {
+        let named = PidFiles {
+            vrrp: Some("/x/v".into()),
+            ..PidFiles::default()
+        };
+        let places = Places::new(&named, false, None);
+        assert_eq!(places.parent, Path::new("/run/keepalived.pid"));
+        assert_eq!(places.vrrp, Path::new("/x/v"));
+        assert_eq!(places.checkers, Path::new("/run/checkers.pid"));
+        let places = Places::new(&PidFiles::default(), true, None);
+        assert_eq!(places.bfd, Path::new("/run/keepalived/bfd.pid"));
+        let places = Places::new(&PidFiles::default(), false, Some("foo"));
+        assert_eq!(places.parent, Path::new("/run/keepalived/keepalived_foo.pid"));
+        assert_eq!(places.vrrp, Path::new("/run/keepalived/vrrp_foo.pid"));
+    }
+
+    #[test]
+    fn content_is_replaced_and_a_second_claim_is_refused() {
+        let folder = std::env::temp_dir().join(format!("ka-pid-{}", std::process::id()));
+        let path = folder.join("deep/a.pid");
+        let Claim::Ours(file) = PidFile::claim(&path).unwrap() else {
+            panic!("taken")
+        };
+        file.write(Pid::new(123_456).unwrap()).unwrap();
+        file.write(Pid::new(78).unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "78\n");
+        assert!(matches!(PidFile::claim(&path).unwrap(), Claim::Taken));
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "78\n",
+            "a refused claim changes nothing"
+        );
+        file.remove();
+        assert!(!path.exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

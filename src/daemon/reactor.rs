@@ -1,0 +1,355 @@
+//! The loop that every process of the program runs.
+//!
+//! ```text
+//! arm timerfd -> poll -> read the clock once -> ready sources -> due deadlines -> turn_end -> reports, log
+//! ```
+//!
+//! The poll is edge-triggered: a source that may have more to give says [`Again::More`] and is served again in
+//! the next turn, which then does not wait. Work is bounded: each source is served once a turn, and a bounded
+//! number of deadlines acts. After a stall (the process was stopped, or the machine was busy for longer than
+//! the process says it can bear) all sources are emptied before any expired deadline acts, so that a peer that
+//! was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless.
+
+mod turn;
+mod types;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+pub use turn::Turn;
+pub use types::{Again, Command, Counters, Interest};
+
+use super::deadline::Deadlines;
+use super::ipc::ToChild;
+use super::log;
+use super::token::{Own, Registration, Source, Table};
+use super::uplink::{Order, Uplink};
+use crate::base::exit::Exit;
+use crate::base::limit;
+use crate::base::time::{Instant, Span};
+use crate::sys::channel::Channel;
+use crate::sys::clock;
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::signal::{Signal, Signals};
+use crate::sys::timerfd::Timer;
+
+/// What a process does in the loop. The loop is compiled for each process; there are no callbacks.
+pub trait Process {
+    /// A registered source is ready: read it until it would block, or a bounded part of it.
+    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again;
+
+    /// The deadline of `slot` has passed; it is no longer set.
+    fn expired(&mut self, turn: &mut Turn<'_>, slot: u32);
+
+    /// The parent wants something, or a signal was sent to this process itself.
+    fn command(&mut self, turn: &mut Turn<'_>, command: Command);
+
+    /// A signal. By default what it asks for is a [`Command`].
+    fn signal(&mut self, turn: &mut Turn<'_>, signal: Signal) {
+        if let Some(command) = Command::from_signal(signal) {
+            self.command(turn, command);
+        }
+    }
+
+    /// A process that this one started has ended.
+    fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended);
+
+    /// Everything of this turn has been handled: send what was gathered.
+    fn turn_end(&mut self, turn: &mut Turn<'_>);
+
+    /// How late the loop may wake up before it empties all sources ahead of expired deadlines.
+    fn stall_threshold(&self) -> Span;
+}
+
+/// The loop of one process.
+#[derive(Debug)]
+pub struct Reactor {
+    core: Core,
+    events: mio::Events,
+}
+
+#[derive(Debug)]
+struct Core {
+    poll: mio::Poll,
+    signals: Signals,
+    timer: Timer,
+    uplink: Option<(Uplink, Registration)>,
+    table: Table,
+    /// Sources to be served, each once: made ready by the poll or left over from the last turn.
+    queue: VecDeque<Registration>,
+    deadlines: Deadlines,
+    /// When the log's backlogs are offered again.
+    log_due: Option<Instant>,
+    /// What the timerfd is armed with.
+    armed: Option<Instant>,
+    now: Instant,
+    counters: Counters,
+    stop: Option<Exit>,
+}
+
+impl Reactor {
+    /// Blocks all signals and prepares the loop with room for `slots` deadlines. `parent` is the channel to
+    /// the parent, for a child.
+    ///
+    /// # Errors
+    /// When the kernel has no descriptors or no memory for it.
+    pub fn new(slots: usize, parent: Option<Channel>) -> io::Result<Self> {
+        let mut core = Core {
+            poll: mio::Poll::new()?,
+            signals: Signals::block()?,
+            timer: Timer::new()?,
+            uplink: None,
+            table: Table::default(),
+            queue: VecDeque::new(),
+            deadlines: Deadlines::new(slots),
+            log_due: None,
+            armed: None,
+            now: clock::now(),
+            counters: Counters::default(),
+            stop: None,
+        };
+        core.register(core.signals.as_raw_fd(), Source::Signal, Interest::Read)?;
+        core.register(core.timer.as_raw_fd(), Source::Timer, Interest::Read)?;
+        if let Some(channel) = parent {
+            let registration = core.register(channel.as_raw_fd(), Source::Parent, Interest::Read)?;
+            core.uplink = Some((Uplink::new(channel), registration));
+        }
+        Ok(Self {
+            core,
+            events: mio::Events::with_capacity(limit::EVENTS_PER_POLL),
+        })
+    }
+
+    /// A turn outside the loop, for registering and arming while a process is built.
+    pub fn turn(&mut self) -> Turn<'_> {
+        self.core.now = clock::now();
+        Turn { core: &mut self.core }
+    }
+
+    /// Turns until the process asks to stop.
+    ///
+    /// # Errors
+    /// When the poll or the timer fails, which a valid descriptor does not.
+    pub fn run<P: Process>(&mut self, process: &mut P) -> io::Result<Exit> {
+        loop {
+            self.one_turn(process)?;
+            if let Some(exit) = self.core.stop.take() {
+                return Ok(exit);
+            }
+        }
+    }
+
+    fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
+        let wait = self.core.arm()?;
+        self.gather(if wait { None } else { Some(Duration::ZERO) })?;
+        self.core.begin();
+        let late = self.core.lateness();
+        self.core.counters.latest = self.core.counters.latest.max(late);
+        self.core.serve_all(process);
+        if late > process.stall_threshold() {
+            self.core.counters.stalls += 1;
+            self.catch_up(process)?;
+        }
+        self.core.expire(process);
+        process.turn_end(&mut Turn { core: &mut self.core });
+        self.core.send_reports()?;
+        self.core.log_due = log::flush(self.core.now);
+        Ok(())
+    }
+
+    /// Empties all sources, within a bound.
+    fn catch_up<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
+        for _ in 0..limit::CATCH_UP_PASSES {
+            self.gather(Some(Duration::ZERO))?;
+            if self.core.queue.is_empty() {
+                break;
+            }
+            self.core.serve_all(process);
+        }
+        Ok(())
+    }
+
+    /// Polls and queues what is ready. None waits for as long as it takes.
+    fn gather(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        match self.core.poll.poll(&mut self.events, wait) {
+            Ok(()) => {}
+            // A stopped and continued process; there are no events then.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        for event in &self.events {
+            self.core.enqueue(Registration::of(event.token()));
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    fn register(&mut self, fd: RawFd, source: Source, interest: Interest) -> io::Result<Registration> {
+        let registration = self.table.insert(source, fd).ok_or(io::ErrorKind::StorageFull)?;
+        let registered =
+            self.poll
+                .registry()
+                .register(&mut SourceFd(&fd), registration.token(), interest.into());
+        if let Err(error) = registered {
+            self.table.remove(registration);
+            return Err(error);
+        }
+        self.queue
+            .reserve(self.table.len().saturating_sub(self.queue.len()));
+        Ok(registration)
+    }
+
+    /// Sets the timer to the earliest deadline. False: there is work already, do not wait.
+    fn arm(&mut self) -> io::Result<bool> {
+        if !self.queue.is_empty() {
+            return Ok(false);
+        }
+        let earliest = match (self.deadlines.earliest(), self.log_due) {
+            (Some(deadline), Some(log)) => Some(deadline.min(log)),
+            (deadline, log) => deadline.or(log),
+        };
+        if earliest.is_some_and(|at| at <= self.now) {
+            return Ok(false);
+        }
+        if earliest != self.armed {
+            match earliest {
+                Some(at) => self.timer.arm(at)?,
+                None => self.timer.disarm()?,
+            }
+            self.armed = earliest;
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self) {
+        self.now = self.now.max(clock::now());
+        self.counters.turns += 1;
+    }
+
+    /// How far the earliest deadline lies in the past.
+    fn lateness(&self) -> Span {
+        self.deadlines
+            .earliest()
+            .map_or(Span::ZERO, |at| self.now.since(at))
+    }
+
+    fn enqueue(&mut self, registration: Registration) {
+        if self.table.queue(registration) {
+            self.queue.push_back(registration);
+        }
+    }
+
+    /// Serves each queued source once; those that have more queue up again behind.
+    fn serve_all<P: Process>(&mut self, process: &mut P) {
+        for _ in 0..self.queue.len() {
+            let Some(registration) = self.queue.pop_front() else {
+                return;
+            };
+            let Some(source) = self.table.source(registration) else {
+                continue;
+            };
+            self.table.unqueue(registration);
+            let again = match source {
+                Source::Signal => self.serve_signals(process),
+                Source::Timer => {
+                    // It has fired, so whatever comes next needs it armed anew.
+                    self.armed = None;
+                    Again::Done
+                }
+                Source::Parent => self.serve_parent(process),
+                Source::Own(own) => process.ready(&mut Turn { core: self }, own),
+            };
+            if again == Again::More {
+                self.enqueue(registration);
+            }
+        }
+    }
+
+    fn serve_signals<P: Process>(&mut self, process: &mut P) -> Again {
+        while let Some(signal) = self.signals.next() {
+            if signal == Signal::Child {
+                while let Some((pid, how)) = process::reap() {
+                    process.ended(&mut Turn { core: self }, pid, how);
+                }
+            } else {
+                process.signal(&mut Turn { core: self }, signal);
+            }
+        }
+        Again::Done
+    }
+
+    fn serve_parent<P: Process>(&mut self, process: &mut P) -> Again {
+        for _ in 0..limit::CHANNEL_BATCH {
+            let Some((uplink, registration)) = &mut self.uplink else {
+                return Again::Done;
+            };
+            let registration = *registration;
+            let Some(orders) = uplink.receive() else {
+                return Again::Done;
+            };
+            for order in orders {
+                let command = match order {
+                    Order::Message(ToChild::Hello(_), _) | Order::Message(ToChild::Reload, None) => continue,
+                    Order::Message(ToChild::Reload, Some(fd)) => Command::Reload(fd),
+                    Order::Message(ToChild::DumpData, _) => Command::DumpData,
+                    Order::Message(ToChild::DumpStats { clear }, _) => Command::DumpStats { clear },
+                    Order::Message(ToChild::DumpJson, _) => Command::DumpJson,
+                    Order::Message(ToChild::Stop, _) => Command::Stop,
+                    Order::Gone => {
+                        self.deregister(registration);
+                        Command::ParentGone
+                    }
+                };
+                process.command(&mut Turn { core: self }, command);
+            }
+        }
+        Again::More
+    }
+
+    fn expire<P: Process>(&mut self, process: &mut P) {
+        for _ in 0..limit::DUE_PER_TURN {
+            let Some(slot) = self.deadlines.pop_due(self.now) else {
+                return;
+            };
+            self.counters.expired += 1;
+            process.expired(&mut Turn { core: self }, slot);
+        }
+    }
+
+    fn send_reports(&mut self) -> io::Result<()> {
+        let Some((uplink, registration)) = &mut self.uplink else {
+            return Ok(());
+        };
+        let was_full = uplink.is_full();
+        let full = uplink.flush();
+        if full != was_full {
+            let interest = if full { Interest::Both } else { Interest::Read };
+            let registration = *registration;
+            self.reregister(registration, interest)?;
+        }
+        Ok(())
+    }
+
+    fn reregister(&mut self, registration: Registration, interest: Interest) -> io::Result<()> {
+        let Some(fd) = self.table.fd(registration) else {
+            return Ok(());
+        };
+        self.poll
+            .registry()
+            .reregister(&mut SourceFd(&fd), registration.token(), interest.into())
+    }
+
+    fn deregister(&mut self, registration: Registration) {
+        if let Some(fd) = self.table.remove(registration) {
+            // It fails only for a descriptor that was closed first, which the kernel has then forgotten.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use super::*;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// Notes what happens, in order.
+#[derive(Debug, Default)]
+struct Recorder {
+    seen: Vec<String>,
+    stream: Option<UnixStream>,
+    /// Octets read per service of the stream.
+    portion: usize,
+    /// How long the first expiry keeps the loop busy.
+    busy: Span,
+    stop_after: usize,
+    stop_at_turn_end: bool,
+}
+
+impl Process for Recorder {
+    fn ready(&mut self, _: &mut Turn<'_>, own: Own) -> Again {
+        let mut buffer = vec![0; self.portion];
+        match self.stream.as_mut().expect("registered").read(&mut buffer) {
+            Ok(len) => {
+                self.seen.push(format!(
+                    "{} {}",
+                    own.index,
+                    String::from_utf8_lossy(&buffer[..len])
+                ));
+                if len == 0 { Again::Done } else { Again::More }
+            }
+            Err(_) => Again::Done,
+        }
+    }
+
+    fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
+        self.seen.push(format!("expired {slot}"));
+        let until = clock::now() + self.busy;
+        while clock::now() < until {}
+        self.busy = Span::ZERO;
+        self.stop_after = self.stop_after.saturating_sub(1);
+        if self.stop_after == 0 {
+            turn.stop(Exit::Ok);
+        }
+    }
+
+    fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
+        self.seen.push(format!("{command:?}"));
+        turn.stop(Exit::Ok);
+    }
+
+    fn ended(&mut self, _: &mut Turn<'_>, _: Pid, _: Ended) {}
+
+    fn turn_end(&mut self, turn: &mut Turn<'_>) {
+        if self.stop_at_turn_end {
+            turn.stop(Exit::Ok);
+        }
+    }
+
+    fn stall_threshold(&self) -> Span {
+        Span::from_millis(20)
+    }
+}
+
+fn reactor_with_stream(recorder: &mut Recorder) -> (Reactor, UnixStream, Registration) {
+    let mut reactor = Reactor::new(4, None).expect("reactor");
+    let (near, far) = UnixStream::pair().expect("pair");
+    near.set_nonblocking(true).expect("non-blocking");
+    let own = Own { kind: 1, index: 7 };
+    let registration = reactor
+        .turn()
+        .register(near.as_raw_fd(), own, Interest::Read)
+        .expect("register");
+    recorder.stream = Some(near);
+    (reactor, far, registration)
+}
+
+#[test]
+fn deadlines_act_in_order_and_not_early() {
+    let mut reactor = Reactor::new(3, None).unwrap();
+    let mut recorder = Recorder {
+        stop_after: 3,
+        ..Recorder::default()
+    };
+    let start = reactor.turn().now();
+    for (slot, millis) in [(0, 30), (1, 10), (2, 20)] {
+        reactor
+            .turn()
+            .set_deadline(slot, Some(start + Span::from_millis(millis)));
+    }
+    assert_eq!(reactor.run(&mut recorder).unwrap(), Exit::Ok);
+    assert_eq!(recorder.seen, ["expired 1", "expired 2", "expired 0"]);
+    assert!(clock::now().since(start) >= Span::from_millis(30));
+}
+
+#[test]
+fn a_source_with_more_is_served_again_although_the_edge_is_gone() {
+    let mut recorder = Recorder {
+        stop_after: 1,
+        portion: 2,
+        ..Recorder::default()
+    };
+    let (mut reactor, mut far, _) = reactor_with_stream(&mut recorder);
+    far.write_all(b"aabbcc").unwrap();
+    let at = reactor.turn().now() + Span::from_millis(50);
+    reactor.turn().set_deadline(0, Some(at));
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen, ["7 aa", "7 bb", "7 cc", "expired 0"]);
+}
+
+#[test]
+fn without_a_stall_a_due_deadline_acts_before_the_rest_of_a_busy_source() {
+    let mut recorder = Recorder {
+        stop_after: 1,
+        portion: 2,
+        ..Recorder::default()
+    };
+    let (mut reactor, mut far, _) = reactor_with_stream(&mut recorder);
+    far.write_all(b"aabbcc").unwrap();
+    let now = reactor.turn().now();
+    reactor.turn().set_deadline(0, Some(now));
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen, ["7 aa", "expired 0"]);
+}
+
+#[test]
+fn after_a_stall_sources_are_emptied_before_expired_deadlines_act() {
+    let mut recorder = Recorder {
+        stop_after: 2,
+        portion: 2,
+        busy: Span::from_millis(60),
+        ..Recorder::default()
+    };
+    let (mut reactor, mut far, _) = reactor_with_stream(&mut recorder);
+    let now = reactor.turn().now();
+    reactor.turn().set_deadline(0, Some(now));
+    reactor.turn().set_deadline(1, Some(now + Span::from_millis(10)));
+    // The turn of slot 0 stays busy for 60 ms; meanwhile slot 1 expires and these arrive.
+    let writer = std::thread::Builder::new().spawn(move || {
+        far.write_all(b"aabbcc").expect("write");
+        far
+    });
+    reactor.run(&mut recorder).unwrap();
+    drop(writer.unwrap().join());
+    let first = recorder.seen.iter().position(|seen| seen == "expired 0").unwrap();
+    let second = recorder.seen.iter().position(|seen| seen == "expired 1").unwrap();
+    let last = recorder.seen.iter().position(|seen| seen == "7 cc").unwrap();
+    assert!(first < second && last < second, "{:?}", recorder.seen);
+    assert_eq!(reactor.turn().counters().stalls, 1);
+}
+
+#[test]
+fn a_deregistered_source_is_silent_even_if_it_was_ready() {
+    let mut recorder = Recorder {
+        stop_after: 1,
+        portion: 2,
+        ..Recorder::default()
+    };
+    let (mut reactor, mut far, registration) = reactor_with_stream(&mut recorder);
+    far.write_all(b"aa").unwrap();
+    reactor.gather(Some(Duration::ZERO)).unwrap();
+    reactor.turn().deregister(registration);
+    let now = reactor.turn().now();
+    reactor.turn().set_deadline(0, Some(now));
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen, ["expired 0"]);
+}
+
+#[test]
+fn more_due_deadlines_than_a_turn_takes_all_act() {
+    let slots = limit::DUE_PER_TURN * 2 + 5;
+    let mut reactor = Reactor::new(slots, None).unwrap();
+    let now = reactor.turn().now();
+    for slot in 0..slots {
+        reactor
+            .turn()
+            .set_deadline(u32::try_from(slot).unwrap(), Some(now));
+    }
+    let mut recorder = Recorder {
+        stop_after: slots,
+        ..Recorder::default()
+    };
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen.len(), slots);
+    assert_eq!(reactor.turn().counters().turns, 3);
+}
+
+#[test]
+fn orders_and_the_end_of_the_parent_arrive() {
+    let (parent, child) = Channel::pair().unwrap();
+    let mut reactor = Reactor::new(0, Some(child)).unwrap();
+    let mut recorder = Recorder::default();
+    let mut buffer = [0; 64];
+    let mut packet = crate::base::bytes::Writer::new(&mut buffer);
+    ToChild::Hello(3).write(&mut packet).unwrap();
+    ToChild::DumpStats { clear: true }.write(&mut packet).unwrap();
+    parent.send(packet.written());
+    reactor.run(&mut recorder).unwrap();
+    let mut answer = [0; 64];
+    assert!(matches!(
+        parent.receive(&mut answer),
+        crate::sys::channel::Received::Packet(5, None)
+    ));
+    drop(parent);
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen, ["DumpStats { clear: true }", "ParentGone"]);
+}
+
+#[test]
+fn idle_turns_do_not_wake() {
+    let mut reactor = Reactor::new(2, None).unwrap();
+    let at = reactor.turn().now() + Span::from_millis(60);
+    reactor.turn().set_deadline(0, Some(at));
+    let mut recorder = Recorder {
+        stop_after: 1,
+        ..Recorder::default()
+    };
+    reactor.run(&mut recorder).unwrap();
+    assert!(
+        reactor.turn().counters().turns <= 2,
+        "{:?}",
+        reactor.turn().counters()
+    );
+}

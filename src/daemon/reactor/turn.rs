@@ -1,0 +1,93 @@
+//! What a process may ask of the loop while it is served.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use super::{Core, Counters, Interest};
+use crate::base::exit::Exit;
+use crate::base::time::Instant;
+use crate::daemon::ipc::ToParent;
+use crate::daemon::token::{Own, Registration, Source};
+
+/// One turn of the loop: what a process may ask of it.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    pub(super) core: &'a mut Core,
+}
+
+impl Turn<'_> {
+    /// The time at which this turn began; the clock is read once a turn.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.core.now
+    }
+
+    /// Replaces the deadline of `slot`.
+    pub fn set_deadline(&mut self, slot: u32, at: Option<Instant>) {
+        self.core.deadlines.set(slot, at);
+    }
+
+    /// The deadline of `slot`.
+    #[must_use]
+    pub fn deadline(&self, slot: u32) -> Option<Instant> {
+        self.core.deadlines.of(slot)
+    }
+
+    /// Makes room for `slots` deadlines; those of slots past that are forgotten. For load time: allocates.
+    pub fn resize_deadlines(&mut self, slots: usize) {
+        self.core.deadlines.resize(slots);
+    }
+
+    /// Watches a descriptor, which stays the caller's and must be deregistered before it is closed. For load
+    /// time: may allocate.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be watched (plain files) or is watched already, or the kernel has no memory.
+    pub fn register(&mut self, fd: RawFd, own: Own, interest: Interest) -> io::Result<Registration> {
+        self.core.register(fd, Source::Own(own), interest)
+    }
+
+    /// Changes what a source is watched for. What is ready at this moment is told again.
+    ///
+    /// # Errors
+    /// When the kernel has no memory for it.
+    pub fn reregister(&mut self, registration: Registration, interest: Interest) -> io::Result<()> {
+        self.core.reregister(registration, interest)
+    }
+
+    /// Stops watching a source; events already gathered for it are dropped. Before closing the descriptor.
+    pub fn deregister(&mut self, registration: Registration) {
+        self.core.deregister(registration);
+    }
+
+    /// Serves a source as if the poll had named it: in this turn if its sources are still being served,
+    /// else in the next, which does not wait.
+    pub fn again(&mut self, registration: Registration) {
+        self.core.enqueue(registration);
+    }
+
+    /// Tells the parent something at the end of this turn. Nothing in a process without one.
+    pub fn report(&mut self, message: ToParent) {
+        if let Some((uplink, _)) = &mut self.core.uplink {
+            uplink.report(message);
+        }
+    }
+
+    /// Makes room for one report of each of `instances`. For load time: allocates.
+    pub fn reserve_reports(&mut self, instances: usize) {
+        if let Some((uplink, _)) = &mut self.core.uplink {
+            uplink.reserve(instances);
+        }
+    }
+
+    /// Ends the loop after this turn.
+    pub fn stop(&mut self, exit: Exit) {
+        self.core.stop = Some(exit);
+    }
+
+    /// What the loop has done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.core.counters
+    }
+}

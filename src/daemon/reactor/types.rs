@@ -1,0 +1,85 @@
+//! The words between the loop and a process.
+
+use std::os::fd::OwnedFd;
+
+use crate::base::time::Span;
+use crate::sys::signal::Signal;
+
+/// What a child is asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Apply the configuration that this descriptor holds, then report [`ToParent::ReloadDone`].
+    Reload(OwnedFd),
+    /// Write the data dump.
+    DumpData,
+    /// Write the statistics, then clear them if asked.
+    DumpStats {
+        /// Zero the counters afterwards.
+        clear: bool,
+    },
+    /// Write the JSON file.
+    DumpJson,
+    /// Leave everything in order, then call [`Turn::stop`].
+    Stop,
+    /// The parent has ended: as [`Command::Stop`], nobody supervises any more.
+    ParentGone,
+}
+
+impl Command {
+    /// What a signal asks of a child. SIGHUP asks nothing: only the parent reads files. Nor does SIGINT: the
+    /// terminal sends it to all processes at once, and the parent decides.
+    #[must_use]
+    pub const fn from_signal(signal: Signal) -> Option<Self> {
+        Some(match signal {
+            Signal::Terminate => Self::Stop,
+            Signal::User1 => Self::DumpData,
+            Signal::User2 => Self::DumpStats { clear: false },
+            Signal::StatsClear => Self::DumpStats { clear: true },
+            Signal::Json => Self::DumpJson,
+            Signal::Hangup | Signal::Interrupt | Signal::Child => return None,
+        })
+    }
+}
+
+/// Whether a source was emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It would block; the poll tells when there is more.
+    Done,
+    /// It may have more; serve it again in the next turn.
+    More,
+}
+
+/// What a registered source is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read, or its end.
+    Read,
+    /// Room to write.
+    Write,
+    /// Both.
+    Both,
+}
+
+/// What the loop has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Turns.
+    pub turns: u64,
+    /// Deadlines that acted.
+    pub expired: u64,
+    /// Turns that began later than the stall threshold.
+    pub stalls: u64,
+    /// The longest time by which a turn began after the earliest deadline.
+    pub latest: Span,
+}
+
+impl From<Interest> for mio::Interest {
+    fn from(interest: Interest) -> Self {
+        match interest {
+            Interest::Read => Self::READABLE,
+            Interest::Write => Self::WRITABLE,
+            Interest::Both => Self::READABLE | Self::WRITABLE,
+        }
+    }
+}

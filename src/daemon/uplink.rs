@@ -1,0 +1,218 @@
+//! A child's end of the channel to its parent: answers hellos, hands on commands, batches reports.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use super::ipc::{LONGEST, ToChild, ToParent};
+use super::record::Record;
+use crate::base::bytes::{Reader, Writer};
+use crate::base::limit;
+use crate::sys::channel::{Channel, Received, Sent};
+
+/// The channel and what could not be sent yet.
+#[derive(Debug)]
+pub(super) struct Uplink {
+    channel: Channel,
+    hello: Option<u32>,
+    /// Other messages than hellos and transitions, in order.
+    words: heapless::Vec<ToParent, MESSAGES>,
+    /// The latest transition of each instance that has one to report; their order does not matter.
+    transitions: HashMap<u64, Record>,
+    full: bool,
+    gone: bool,
+}
+
+/// What a packet of the parent asks the process itself to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// A message, with the descriptor that came with it.
+    Message(ToChild, Option<OwnedFd>),
+    /// The parent has ended.
+    Gone,
+}
+
+impl Uplink {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            hello: None,
+            words: heapless::Vec::new(),
+            transitions: HashMap::new(),
+            full: false,
+            gone: false,
+        }
+    }
+
+    /// Makes room for one report of each of `instances`.
+    pub(super) fn reserve(&mut self, instances: usize) {
+        self.transitions
+            .reserve(instances.saturating_sub(self.transitions.len()));
+    }
+
+    /// Takes the next packet; hellos are noted for the answer. None: nothing more for now. A packet whose
+    /// messages all were hellos gives an empty list.
+    pub(super) fn receive(&mut self) -> Option<heapless::Vec<Order, MESSAGES>> {
+        if self.gone {
+            return None;
+        }
+        let mut buffer = [0; limit::CHANNEL_PACKET];
+        let mut orders = heapless::Vec::new();
+        match self.channel.receive(&mut buffer) {
+            Received::Empty => return None,
+            Received::Gone => {
+                self.gone = true;
+                let _ = orders.push(Order::Gone);
+            }
+            Received::Packet(len, mut fd) => {
+                let mut packet = Reader::new(buffer.get(..len).unwrap_or_default());
+                while let Some(message) = ToChild::read(&mut packet) {
+                    if let ToChild::Hello(number) = message {
+                        self.hello = Some(number);
+                    } else if orders.push(Order::Message(message, fd.take())).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        Some(orders)
+    }
+
+    /// Queues a report. Of two transitions of one instance only the later is sent.
+    pub(super) fn report(&mut self, message: ToParent) {
+        if let ToParent::Transition(record) = message {
+            self.transitions.insert(record.key, record);
+        } else if self.words.push(message).is_err() {
+            debug_assert!(false, "a child says Ready once and ReloadDone once a reload");
+        }
+    }
+
+    /// Whether the last flush had to leave something behind.
+    pub(super) const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Sends what is queued, many messages a packet. True: the parent has not read enough yet; call again
+    /// when the channel is writable.
+    pub(super) fn flush(&mut self) -> bool {
+        self.full = false;
+        while !self.gone && self.has_something() {
+            let mut buffer = [0; limit::CHANNEL_PACKET];
+            let mut packet = Writer::new(&mut buffer);
+            if let Some(number) = self.hello {
+                let _ = ToParent::HelloReply(number).write(&mut packet);
+            }
+            for word in &self.words {
+                let _ = word.write(&mut packet);
+            }
+            let mut keys = heapless::Vec::<u64, TRANSITIONS>::new();
+            for record in self.transitions.values() {
+                if keys.push(record.key).is_err() {
+                    break;
+                }
+                let _ = ToParent::Transition(*record).write(&mut packet);
+            }
+            match self.channel.send(packet.written()) {
+                Sent::Full => {
+                    self.full = true;
+                    break;
+                }
+                // Without a parent nobody wants it; the read side tells.
+                Sent::Yes | Sent::Gone => {
+                    self.hello = None;
+                    self.words.clear();
+                    for key in keys {
+                        self.transitions.remove(&key);
+                    }
+                }
+            }
+        }
+        self.full
+    }
+
+    fn has_something(&self) -> bool {
+        self.hello.is_some() || !self.words.is_empty() || !self.transitions.is_empty()
+    }
+}
+
+impl AsRawFd for Uplink {
+    fn as_raw_fd(&self) -> RawFd {
+        self.channel.as_raw_fd()
+    }
+}
+
+/// Transitions of one packet; with all other messages they fit [`limit::CHANNEL_PACKET`].
+const TRANSITIONS: usize = 40;
+const _: () = assert!((TRANSITIONS + MESSAGES + 1) * LONGEST <= limit::CHANNEL_PACKET);
+/// Messages of one packet of the parent, and of a child beside transitions and hellos: one or two are usual.
+pub(super) const MESSAGES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Instant;
+    use crate::daemon::record::Standing;
+
+    fn record(key: u64, at: u64) -> ToParent {
+        ToParent::Transition(Record {
+            key,
+            standing: Standing::Master,
+            since: Instant::from_micros(at),
+            advert: Instant::START,
+        })
+    }
+
+    #[test]
+    fn no_report_is_lost_when_the_parent_is_slow() {
+        const INSTANCES: usize = 40_000;
+        let (parent, child) = Channel::pair().unwrap();
+        let mut uplink = Uplink::new(child);
+        uplink.reserve(INSTANCES);
+        let room = uplink.transitions.capacity();
+        for round in 0..3 {
+            for key in 0..INSTANCES {
+                uplink.report(record(key as u64, round));
+            }
+            uplink.flush();
+        }
+        assert!(uplink.full, "the test must fill the channel");
+        assert_eq!(uplink.transitions.capacity(), room, "the outbox must not grow");
+
+        let mut last = vec![None; INSTANCES];
+        let mut buffer = [0; limit::CHANNEL_PACKET];
+        loop {
+            uplink.flush();
+            let Received::Packet(len, None) = parent.receive(&mut buffer) else {
+                break;
+            };
+            let mut packet = Reader::new(&buffer[..len]);
+            while let Some(ToParent::Transition(record)) = ToParent::read(&mut packet) {
+                last[usize::try_from(record.key).unwrap()] = Some(record.since.as_micros());
+            }
+        }
+        assert!(last.iter().all(|since| *since == Some(2)));
+    }
+
+    #[test]
+    fn a_hello_is_answered_and_a_missing_parent_told_once() {
+        let (parent, child) = Channel::pair().unwrap();
+        let mut uplink = Uplink::new(child);
+        let mut buffer = [0; 16];
+        let mut packet = Writer::new(&mut buffer);
+        ToChild::Hello(9).write(&mut packet).unwrap();
+        parent.send(packet.written());
+        assert!(uplink.receive().unwrap().is_empty());
+        assert!(!uplink.flush());
+        let Received::Packet(len, None) = parent.receive(&mut buffer) else {
+            panic!("no answer")
+        };
+        assert_eq!(
+            ToParent::read(&mut Reader::new(&buffer[..len])),
+            Some(ToParent::HelloReply(9))
+        );
+        drop(parent);
+        assert!(matches!(uplink.receive().unwrap().as_slice(), [Order::Gone]));
+        assert!(uplink.receive().is_none());
+        uplink.report(ToParent::Ready);
+        assert!(!uplink.flush());
+    }
+}

@@ -1,0 +1,298 @@
+//! Which adverts count (RFC 9568 section 7.1, RFC 3768 section 7.1): every refusal has a name.
+
+use super::machine::Heard;
+use super::params::{Auth, Params};
+use crate::base::addr::{Family, IpAddr};
+use crate::base::time::Span;
+use crate::wire::vrrp::{self as wire, Advert, Version};
+
+/// A datagram of VRRP's protocol number, the IP header taken off.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// Its sender.
+    pub source: IpAddr,
+    /// The group or the address that it was sent to, where the kernel tells.
+    pub destination: Option<IpAddr>,
+    /// TTL or hop limit on arrival, where the kernel tells.
+    pub hop_limit: Option<u8>,
+    /// The advert.
+    pub octets: &'a [u8],
+}
+
+/// A configured unicast peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Lowest TTL or hop limit accepted from it.
+    pub min_ttl: u8,
+    /// Highest TTL or hop limit accepted from it.
+    pub max_ttl: u8,
+}
+
+/// What the instance is compared with besides its parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The source address of our own adverts, if there is one now.
+    pub local: Option<IpAddr>,
+    /// The advertised addresses, in the order of the configuration.
+    pub addresses: &'a [IpAddr],
+    /// The unicast peers; none: multicast.
+    pub peers: &'a [Peer],
+}
+
+/// Why an advert does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reject {
+    /// Our own, come back. Never told.
+    Own,
+    /// Multicast with a TTL or hop limit other than 255.
+    HopLimit(u8),
+    /// Unicast with a TTL or hop limit outside the peer's range.
+    HopLimitRange {
+        /// As received.
+        received: u8,
+        /// Lowest accepted.
+        min: u8,
+        /// Highest accepted.
+        max: u8,
+    },
+    /// Unicast from an address that is no peer.
+    NotAPeer,
+    /// Other version than ours.
+    Version {
+        /// As received.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// Type other than advertisement.
+    Kind(u8),
+    /// Fewer octets than the address count asks for.
+    TooShort {
+        /// Octets received.
+        received: u16,
+        /// Octets expected.
+        expected: u16,
+    },
+    /// More octets than the address count asks for.
+    TooLong {
+        /// Octets received.
+        received: u16,
+        /// Octets expected.
+        expected: u16,
+    },
+    /// The checksum does not hold in any form.
+    Checksum,
+    /// An authentication type that does not exist.
+    AuthUnknown(u8),
+    /// Another authentication type than ours.
+    AuthMismatch {
+        /// As received.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// The password is not ours.
+    Password,
+    /// Version 2: another interval than ours, in seconds.
+    Interval {
+        /// As received.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+}
+
+/// What is odd about an advert that counts all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Odd {
+    /// Another number of addresses than ours.
+    AddressCount {
+        /// As received.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// The advert lacks one of our addresses.
+    AddressMissing(IpAddr),
+    /// Version 3: another interval than ours, in hundredths of a second.
+    Interval {
+        /// As received.
+        received: u16,
+        /// Ours.
+        expected: u16,
+    },
+}
+
+/// Judges an advert whose router id is ours. `same_sender`: it comes from the sender of the last accepted one.
+///
+/// # Errors
+/// The first reason found, in the order of the checks of RFC 9568 section 7.1.
+pub fn accept(
+    params: &Params,
+    surroundings: &Surroundings<'_>,
+    packet: &Packet<'_>,
+    same_sender: bool,
+) -> Result<(Heard, Option<Odd>), Reject> {
+    if surroundings.local == Some(packet.source) {
+        return Err(Reject::Own);
+    }
+    check_sender(params, surroundings, packet)?;
+    let short = Reject::TooShort {
+        received: clamp(packet.octets.len()),
+        expected: clamp(wire::HEADER),
+    };
+    let advert = Advert::parse(packet.octets).map_err(|_| short)?;
+    if advert.version != params.version.number() {
+        return Err(Reject::Version {
+            received: advert.version,
+            expected: params.version.number(),
+        });
+    }
+    if !advert.is_advertisement() {
+        return Err(Reject::Kind(advert.kind));
+    }
+    let (received, expected) = (
+        advert.len(),
+        wire::advert_len(params.version, params.family, advert.count),
+    );
+    if received < expected {
+        return Err(Reject::TooShort {
+            received: clamp(received),
+            expected: clamp(expected),
+        });
+    }
+    if received > expected {
+        return Err(Reject::TooLong {
+            received: clamp(received),
+            expected: clamp(expected),
+        });
+    }
+    if !checksum_holds(params, packet, &advert) {
+        return Err(Reject::Checksum);
+    }
+    let interval = match params.version {
+        Version::V2 => check_v2(params, &advert)?,
+        Version::V3 => Span::from_centis(u64::from(advert.centis())),
+    };
+    let odd = if params.skip_check_adv_addr && same_sender {
+        None
+    } else {
+        odd_addresses(params.family, surroundings.addresses, &advert)
+    };
+    let heard = Heard {
+        from: packet.source,
+        priority: advert.priority,
+        // A zero interval would make a backup take over at once, and again, and again.
+        interval: if interval.is_zero() {
+            params.advert_interval
+        } else {
+            interval
+        },
+        higher_address: surroundings.local.is_some_and(|local| packet.source > local),
+    };
+    Ok((
+        heard,
+        odd.or_else(|| odd_interval(params, interval, advert.priority)),
+    ))
+}
+
+fn check_sender(params: &Params, surroundings: &Surroundings<'_>, packet: &Packet<'_>) -> Result<(), Reject> {
+    let hop_limit = packet.hop_limit.unwrap_or(wire::HOP_LIMIT);
+    if surroundings.peers.is_empty() {
+        return if hop_limit == wire::HOP_LIMIT {
+            Ok(())
+        } else {
+            Err(Reject::HopLimit(hop_limit))
+        };
+    }
+    match surroundings.peers.iter().find(|peer| peer.addr == packet.source) {
+        Some(peer) if (peer.min_ttl..=peer.max_ttl).contains(&hop_limit) => Ok(()),
+        Some(peer) => Err(Reject::HopLimitRange {
+            received: hop_limit,
+            min: peer.min_ttl,
+            max: peer.max_ttl,
+        }),
+        None if params.check_unicast_src => Err(Reject::NotAPeer),
+        None => Ok(()),
+    }
+}
+
+/// Version 3 over IPv4 has two forms in the field, with and without pseudo header: both are accepted.
+fn checksum_holds(params: &Params, packet: &Packet<'_>, advert: &Advert<'_>) -> bool {
+    let pseudo = || {
+        packet
+            .destination
+            .is_some_and(|destination| advert.checksum_holds_pseudo(&packet.source, &destination))
+    };
+    match (params.version, params.family) {
+        (Version::V2, _) => advert.checksum_holds_plain(),
+        (Version::V3, Family::V4) => pseudo() || advert.checksum_holds_plain(),
+        (Version::V3, Family::V6) => pseudo(),
+    }
+}
+
+/// Authentication and interval of version 2 (RFC 2338 section 5.3.6, RFC 3768 section 7.1).
+fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
+    let expected = match params.auth {
+        Auth::None => wire::AUTH_NONE,
+        Auth::Pass(_) => wire::AUTH_PASS,
+    };
+    if advert.auth_type > wire::AUTH_AH {
+        return Err(Reject::AuthUnknown(advert.auth_type));
+    }
+    if advert.auth_type != expected {
+        return Err(Reject::AuthMismatch {
+            received: advert.auth_type,
+            expected,
+        });
+    }
+    if let Auth::Pass(password) = params.auth
+        && advert.auth_data() != Some(password)
+    {
+        return Err(Reject::Password);
+    }
+    let ours = params.advert_interval.as_secs();
+    if u64::from(advert.seconds) != ours {
+        let expected = u8::try_from(ours).unwrap_or(u8::MAX);
+        return Err(Reject::Interval {
+            received: advert.seconds,
+            expected,
+        });
+    }
+    Ok(params.advert_interval)
+}
+
+fn odd_addresses(family: Family, ours: &[IpAddr], advert: &Advert<'_>) -> Option<Odd> {
+    if usize::from(advert.count) != ours.len() {
+        let expected = u8::try_from(ours.len()).unwrap_or(u8::MAX);
+        return Some(Odd::AddressCount {
+            received: advert.count,
+            expected,
+        });
+    }
+    // The same list in the same order is the usual case, and costs one pass.
+    if advert.addresses(family).eq(ours.iter().copied()) {
+        return None;
+    }
+    ours.iter()
+        .find(|addr| !advert.addresses(family).any(|theirs| theirs == **addr))
+        .map(|addr| Odd::AddressMissing(*addr))
+}
+
+fn odd_interval(params: &Params, theirs: Span, priority: u8) -> Option<Odd> {
+    let differs = params.version == Version::V3 && theirs != params.advert_interval && priority != 0;
+    let centis = |span: Span| u16::try_from(span.as_centis()).unwrap_or(u16::MAX);
+    differs.then(|| Odd::Interval {
+        received: centis(theirs),
+        expected: centis(params.advert_interval),
+    })
+}
+
+fn clamp(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests;

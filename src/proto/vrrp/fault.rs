@@ -1,0 +1,135 @@
+//! Why an instance cannot take part: a set of named reasons, recomputed from what is true now.
+//!
+//! It is never counted up and down: a reason that has gone leaves no trace, whatever order events came in.
+
+use core::fmt;
+
+/// One reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Fault {
+    /// The interface is administratively down or has no carrier.
+    LinkDown = 1,
+    /// The interface does not exist.
+    LinkMissing = 1 << 1,
+    /// The interface has no address of the instance's family.
+    NoAddress = 1 << 2,
+    /// A tracked interface without weight is down.
+    TrackedLink = 1 << 3,
+    /// A tracked script without weight fails.
+    Script = 1 << 4,
+    /// The instance's macvlan could not be made.
+    Vmac = 1 << 5,
+    /// A unicast instance has no peer (`unicast_fault_no_peer`).
+    NoPeer = 1 << 6,
+    /// The socket for adverts could not be opened.
+    Socket = 1 << 7,
+}
+
+impl Fault {
+    /// Every reason, in the order in which they are told.
+    pub const ALL: [Self; 8] = [
+        Self::LinkMissing,
+        Self::LinkDown,
+        Self::NoAddress,
+        Self::TrackedLink,
+        Self::Script,
+        Self::Vmac,
+        Self::NoPeer,
+        Self::Socket,
+    ];
+
+    /// The reason in words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::LinkDown => "interface down",
+            Self::LinkMissing => "interface missing",
+            Self::NoAddress => "no address for interface",
+            Self::TrackedLink => "tracked interface down",
+            Self::Script => "tracked script failed",
+            Self::Vmac => "macvlan missing",
+            Self::NoPeer => "no unicast peer",
+            Self::Socket => "no socket",
+        }
+    }
+}
+
+/// A set of reasons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Faults(u16);
+
+impl Faults {
+    /// No reason: the instance can take part.
+    pub const NONE: Self = Self(0);
+
+    /// Whether no reason holds.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `fault` holds.
+    #[must_use]
+    pub const fn contains(self, fault: Fault) -> bool {
+        self.0 & fault as u16 != 0
+    }
+
+    /// The set in which `fault` holds if `holds`, and everything else is as here.
+    #[must_use]
+    pub const fn with(self, fault: Fault, holds: bool) -> Self {
+        if holds {
+            Self(self.0 | fault as u16)
+        } else {
+            Self(self.0 & !(fault as u16))
+        }
+    }
+
+    /// The reasons, in the order in which they are told.
+    pub fn iter(self) -> impl Iterator<Item = Fault> {
+        Fault::ALL.into_iter().filter(move |fault| self.contains(*fault))
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, fault) in self.iter().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(fault.text())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_has_gone_leaves_no_trace() {
+        let both = Faults::NONE
+            .with(Fault::LinkDown, true)
+            .with(Fault::LinkDown, true)
+            .with(Fault::Script, true);
+        assert_eq!(both.to_string(), "interface down, tracked script failed");
+        assert!(
+            both.with(Fault::LinkDown, false)
+                .with(Fault::Script, false)
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn every_reason_has_its_own_bit_and_text() {
+        let all = Fault::ALL
+            .into_iter()
+            .fold(Faults::NONE, |set, fault| set.with(fault, true));
+        assert_eq!(all.iter().count(), Fault::ALL.len());
+        for fault in Fault::ALL {
+            assert!(!all.with(fault, false).contains(fault));
+            assert_eq!(all.with(fault, false).iter().count(), Fault::ALL.len() - 1);
+        }
+    }
+}

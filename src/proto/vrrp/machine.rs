@@ -1,0 +1,589 @@
+//! The election (RFC 9568 section 6.4): one virtual router's state and its one timer.
+//!
+//! ```text
+//!                  start                      fault
+//!        INIT ---------------> BACKUP <------------------> FAULT
+//!          ^  owner:              |  ^                       ^
+//!          |  MASTER       timer  |  | outranked             |
+//!          |                      v  |                       |
+//!          +------------------- MASTER ----------------------+
+//!                 stop                        fault
+//! ```
+//!
+//! Entering MASTER: advert, addresses, announcements, then the report. Leaving MASTER: the last advert,
+//! addresses off, report.
+
+use super::action::{Action, Actions, Burst, Event, State, Why};
+use super::fault::Faults;
+use super::params::{Params, Start, Version};
+use super::priority::OWNER;
+use crate::base::addr::IpAddr;
+use crate::base::time::{Instant, Span};
+
+/// An advert that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Its sender.
+    pub from: IpAddr,
+    /// Its priority; 0: the sender stops.
+    pub priority: u8,
+    /// The interval that it announces.
+    pub interval: Span,
+    /// The sender's address is greater than ours, which decides between equal priorities.
+    pub higher_address: bool,
+}
+
+/// What can happen to a virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin to take part. `adopt`: the state that a crashed predecessor was in a moment ago.
+    Start {
+        /// MASTER or BACKUP to carry on; otherwise begin afresh.
+        adopt: Option<State>,
+    },
+    /// The time that `poll_at` named may have come.
+    Timeout,
+    /// An advert was accepted.
+    Advert(Heard),
+    /// What speaks against taking part now. `pending`: the first result of a script is still out.
+    Faults {
+        /// The reasons.
+        faults: Faults,
+        /// Whether to wait in INIT.
+        pending: bool,
+    },
+    /// The trackers' sum changed the effective priority.
+    Priority(u8),
+    /// Addresses were taken away too often to be put back quietly.
+    AddressLost,
+    /// Stop taking part.
+    Stop,
+}
+
+/// Which span the timer of a BACKUP was armed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Armed {
+    /// Master-down time.
+    Down,
+    /// Skew time: a MASTER stepped down.
+    Skew,
+}
+
+/// The MASTER as a BACKUP knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its last priority.
+    pub priority: u8,
+}
+
+/// Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
+const ZEROS_ON_FAULT: u8 = 2;
+
+/// One virtual router.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    params: Params,
+    state: State,
+    started: bool,
+    pending: bool,
+    faults: Faults,
+    effective: u8,
+    /// The interval that the master-down time is reckoned with: the MASTER's in version 3.
+    master_interval: Span,
+    master: Option<Master>,
+    armed: Armed,
+    /// When the timer of a BACKUP was last restarted.
+    restarted: Instant,
+    /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
+    deadline: Option<Instant>,
+    preempt_at: Option<Instant>,
+    /// The last advert that claims the addresses: when, and with which priority.
+    claimed: Option<(Instant, u8)>,
+}
+
+impl Machine {
+    /// A virtual router that has not started.
+    #[must_use]
+    pub fn new(params: Params) -> Self {
+        Self {
+            state: State::Init,
+            started: false,
+            pending: false,
+            faults: Faults::NONE,
+            effective: params.priority,
+            master_interval: params.advert_interval,
+            master: None,
+            armed: Armed::Down,
+            restarted: Instant::START,
+            deadline: None,
+            preempt_at: None,
+            claimed: None,
+            params,
+        }
+    }
+
+    /// Takes one input; `out` receives what is to be done, in order.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Actions) {
+        match (self.state, input) {
+            (State::Init, Input::Start { adopt }) => self.start(now, adopt, out),
+            (State::Init, Input::Faults { faults, pending }) => {
+                self.faults = faults;
+                self.pending = pending;
+                if self.started {
+                    self.begin(now, Why::Start, out);
+                }
+            }
+            (State::Fault, Input::Faults { faults, pending }) => {
+                self.faults = faults;
+                self.pending = pending;
+                if faults.is_empty() {
+                    self.begin(now, Why::Recovered, out);
+                }
+            }
+            (State::Backup | State::Master, Input::Faults { faults, pending }) => {
+                self.faults = faults;
+                self.pending = pending;
+                if !faults.is_empty() {
+                    self.fail(Why::Fault, out);
+                }
+            }
+            (State::Backup, Input::Timeout) if self.is_due(now) => self.become_master(now, Why::Timeout, out),
+            (State::Master, Input::Timeout) if self.is_due(now) => self.advertise(now, out),
+            (State::Backup, Input::Advert(heard)) => self.backup_hears(now, heard, out),
+            (State::Master, Input::Advert(heard)) => self.master_hears(now, heard, out),
+            (State::Master, Input::AddressLost) => {
+                self.resign(1, out);
+                self.become_backup(now, Why::AddressLost, out);
+                self.arm(now, Armed::Skew);
+            }
+            (_, Input::Priority(effective)) => self.reprioritise(effective, out),
+            (_, Input::Stop) => self.stop(out),
+            (State::Backup | State::Master | State::Fault, Input::Start { .. })
+            | (State::Init | State::Fault, Input::Timeout | Input::Advert(_))
+            | (State::Backup | State::Master, Input::Timeout)
+            | (State::Init | State::Backup | State::Fault, Input::AddressLost) => {}
+        }
+    }
+
+    /// When [`Input::Timeout`] is wanted.
+    #[must_use]
+    pub const fn poll_at(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// New parameters after a reload. State and timers are kept; the address family and the router id cannot
+    /// change (that is another virtual router). `effective`: the priority that the trackers make of the new
+    /// base. `changed`: an advert would differ from the last one, whatever in it.
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        params: Params,
+        effective: u8,
+        changed: bool,
+        out: &mut Actions,
+    ) {
+        let interval = params.advert_interval;
+        let interval_changed = interval != self.params.advert_interval;
+        // What a BACKUP of version 3 has learned of its MASTER is no matter of our configuration: with less it would
+        // take over from a MASTER that lives.
+        let learned = self.state == State::Backup && self.master.is_some() && params.version == Version::V3;
+        if params.version != self.params.version || (interval_changed && !learned) {
+            self.master_interval = interval;
+        }
+        if params.preempt_delay != self.params.preempt_delay || !params.preempt {
+            self.preempt_at = None;
+        }
+        self.params = params;
+        let before = self.effective;
+        if effective != before {
+            self.effective = effective;
+            push(
+                out,
+                Action::Report(Event::Priority {
+                    from: before,
+                    to: effective,
+                }),
+            );
+        }
+        match self.state {
+            State::Master if changed || interval_changed || effective != before => {
+                self.master_interval = interval;
+                self.claim(now, out);
+                self.deadline = Some(now + interval);
+            }
+            State::Backup => self.rearm(),
+            State::Init | State::Master | State::Fault => {}
+        }
+    }
+
+    /// The parameters in force.
+    #[must_use]
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What speaks against taking part.
+    #[must_use]
+    pub const fn faults(&self) -> Faults {
+        self.faults
+    }
+
+    /// Whether the instance waits in INIT for the first result of a script.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        self.pending
+    }
+
+    /// The priority in adverts.
+    #[must_use]
+    pub const fn effective_priority(&self) -> u8 {
+        self.effective
+    }
+
+    /// The MASTER that a BACKUP listens to.
+    #[must_use]
+    pub const fn master(&self) -> Option<Master> {
+        self.master
+    }
+
+    /// The interval that the master-down time is reckoned with.
+    #[must_use]
+    pub const fn master_interval(&self) -> Span {
+        self.master_interval
+    }
+
+    /// Skew time: (256 - priority) / 256 of a second in version 2 (RFC 3768 section 6.1), of the MASTER's
+    /// interval in version 3 (RFC 9568 section 6.1).
+    #[must_use]
+    pub fn skew_time(&self) -> Span {
+        let unit = match self.params.version {
+            Version::V2 => Span::from_secs(1),
+            Version::V3 => self.master_interval,
+        };
+        unit * (256 - u64::from(self.effective)) / 256
+    }
+
+    /// Master-down time: so many missed adverts and the skew time.
+    #[must_use]
+    pub fn master_down_time(&self) -> Span {
+        self.master_interval * u64::from(self.params.down_timer_adverts) + self.skew_time()
+    }
+
+    /// Entry, and the only place that writes the state.
+    fn enter(&mut self, to: State, why: Why, out: &mut Actions) {
+        let from = self.state;
+        self.state = to;
+        push(out, Action::Report(Event::Transition { from, to, why }));
+    }
+
+    fn start(&mut self, now: Instant, adopt: Option<State>, out: &mut Actions) {
+        self.started = true;
+        match adopt {
+            Some(State::Master) if self.faults.is_empty() => self.become_master(now, Why::Adopted, out),
+            Some(State::Backup) if self.faults.is_empty() => self.become_backup(now, Why::Adopted, out),
+            Some(State::Master) => {
+                // The predecessor would have given the addresses up, had it lived to see the reason.
+                self.resign(ZEROS_ON_FAULT, out);
+                self.begin(now, Why::Start, out);
+            }
+            _ => self.begin(now, Why::Start, out),
+        }
+    }
+
+    /// From INIT or FAULT into the election, as far as nothing speaks against it.
+    fn begin(&mut self, now: Instant, why: Why, out: &mut Actions) {
+        if !self.faults.is_empty() {
+            self.enter(State::Fault, why, out);
+        } else if self.pending && self.state == State::Init {
+            // The first result of the scripts decides between BACKUP and FAULT.
+        } else if self.params.priority == OWNER && self.params.start == Start::Master {
+            self.become_master(now, why, out);
+        } else {
+            self.become_backup(now, why, out);
+        }
+    }
+
+    fn become_master(&mut self, now: Instant, why: Why, out: &mut Actions) {
+        let (own, master) = (self.params.advert_interval, self.master_interval);
+        self.master = None;
+        self.master_interval = own;
+        self.preempt_at = None;
+        self.claim(now, out);
+        self.deadline = Some(now + own);
+        push(out, Action::AddAddresses);
+        push(out, Action::Announce(Burst::Master));
+        if why == Why::Timeout {
+            push(out, Action::Report(Event::Expired));
+        }
+        self.enter(State::Master, why, out);
+        if own != master {
+            push(
+                out,
+                Action::Report(Event::IntervalRestored {
+                    from: master,
+                    to: own,
+                }),
+            );
+        }
+    }
+
+    fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
+        self.master = None;
+        // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
+        self.master_interval = self.params.advert_interval;
+        self.preempt_at = None;
+        self.enter(State::Backup, why, out);
+        self.arm(now, Armed::Down);
+    }
+
+    /// Gives the addresses up with `zeros` adverts of priority 0.
+    fn resign(&mut self, zeros: u8, out: &mut Actions) {
+        for _ in 0..zeros {
+            self.send(0, out);
+        }
+        push(out, Action::RemoveAddresses);
+        push(out, Action::Report(Event::ZeroSent));
+    }
+
+    fn fail(&mut self, why: Why, out: &mut Actions) {
+        if self.state == State::Master {
+            self.resign(ZEROS_ON_FAULT, out);
+        }
+        self.deadline = None;
+        self.preempt_at = None;
+        self.master = None;
+        self.enter(State::Fault, why, out);
+    }
+
+    fn stop(&mut self, out: &mut Actions) {
+        if !self.started {
+            return;
+        }
+        if self.state == State::Master {
+            self.resign(1, out);
+        }
+        self.started = false;
+        self.deadline = None;
+        self.preempt_at = None;
+        self.master = None;
+        self.enter(State::Init, Why::Stop, out);
+    }
+
+    fn advertise(&mut self, now: Instant, out: &mut Actions) {
+        self.claim(now, out);
+        // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
+        let interval = self.params.advert_interval;
+        let next = self.deadline.unwrap_or(now) + interval;
+        self.deadline = Some(if next <= now { now + interval } else { next });
+    }
+
+    fn backup_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
+        if heard.priority == 0 {
+            push(
+                out,
+                Action::Report(Event::ZeroReceived {
+                    from: heard.from,
+                    state: State::Backup,
+                }),
+            );
+            self.preempt_at = None;
+            self.master = None;
+            self.arm(now, Armed::Skew);
+            return;
+        }
+        if heard.priority >= self.effective || !self.params.preempt {
+            self.preempt_at = None;
+            self.follow(now, heard, out);
+            return;
+        }
+        if !self.params.preempt_delay.is_zero() {
+            let at = match self.preempt_at {
+                Some(at) => at,
+                None => {
+                    push(
+                        out,
+                        Action::Report(Event::PreemptDelay(self.params.preempt_delay)),
+                    );
+                    now + self.params.preempt_delay
+                }
+            };
+            self.preempt_at = Some(at);
+            if now < at {
+                self.follow(now, heard, out);
+                return;
+            }
+        }
+        push(
+            out,
+            Action::Report(Event::Discarded {
+                from: heard.from,
+                theirs: heard.priority,
+            }),
+        );
+        if self.master.is_some_and(|master| master.addr == heard.from) {
+            // The MASTER that we followed has fallen behind us: as good as priority 0, no need to wait until it
+            // would be dead.
+            self.master = None;
+            let sooner = now + self.skew_time();
+            if self.deadline.is_none_or(|deadline| sooner < deadline) {
+                self.arm(now, Armed::Skew);
+            }
+        }
+    }
+
+    /// A BACKUP restarts its timer by an advert that it respects.
+    fn follow(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
+        let before = self.master.map(|master| master.addr);
+        if before != Some(heard.from) {
+            push(
+                out,
+                Action::Report(Event::MasterIs {
+                    before,
+                    now: heard.from,
+                }),
+            );
+        }
+        self.master = Some(Master {
+            addr: heard.from,
+            priority: heard.priority,
+        });
+        if self.params.version == Version::V3 && heard.interval != self.master_interval {
+            push(
+                out,
+                Action::Report(Event::IntervalAdopted {
+                    from: self.master_interval,
+                    to: heard.interval,
+                }),
+            );
+            self.master_interval = heard.interval;
+        }
+        self.arm(now, Armed::Down);
+    }
+
+    fn master_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
+        let ours = self.effective;
+        if heard.priority == 0 {
+            push(
+                out,
+                Action::Report(Event::ZeroReceived {
+                    from: heard.from,
+                    state: State::Master,
+                }),
+            );
+            self.answer(now, out);
+            return;
+        }
+        if heard.priority == OWNER && ours == OWNER {
+            push(out, Action::Report(Event::OwnerConflict(heard.from)));
+        }
+        if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
+            if self.params.higher_prio_send_advert && heard.interval <= self.params.advert_interval {
+                // After a split the survivor hears from it that it has a rival, and announces itself again. Not if
+                // our interval is the shorter one: every BACKUP would take it for the MASTER's, and one of them take
+                // over before a survivor that does not answer (`lower_prio_no_advert`) sends its next.
+                self.send(ours, out);
+            }
+            push(out, Action::RemoveAddresses);
+            push(
+                out,
+                Action::Report(Event::Outranked {
+                    from: heard.from,
+                    theirs: heard.priority,
+                    ours,
+                }),
+            );
+            self.become_backup(now, Why::Outranked, out);
+            self.follow(now, heard, out);
+            return;
+        }
+        let answered = !self.params.lower_prio_no_advert;
+        if answered {
+            self.answer(now, out);
+        }
+        push(out, Action::Announce(Burst::LowerPriority));
+        let event = Event::LowerPriority {
+            from: heard.from,
+            theirs: heard.priority,
+            ours,
+            answered,
+        };
+        push(out, Action::Report(event));
+    }
+
+    fn reprioritise(&mut self, effective: u8, out: &mut Actions) {
+        let before = self.effective;
+        if effective == before {
+            return;
+        }
+        self.effective = effective;
+        match self.state {
+            // The sooner a peer hears that it is now ahead, the sooner it takes over.
+            State::Master if effective < before => self.send(effective, out),
+            State::Backup => self.rearm(),
+            State::Init | State::Master | State::Fault => {}
+        }
+        push(
+            out,
+            Action::Report(Event::Priority {
+                from: before,
+                to: effective,
+            }),
+        );
+    }
+
+    /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
+    /// the receive queue may hold hundreds.
+    fn answer(&mut self, now: Instant, out: &mut Actions) {
+        if self.claimed != Some((now, self.effective)) {
+            self.claim(now, out);
+            self.deadline = Some(now + self.params.advert_interval);
+        }
+    }
+
+    /// Sends an advert that claims the addresses.
+    fn claim(&mut self, now: Instant, out: &mut Actions) {
+        self.claimed = Some((now, self.effective));
+        self.send(self.effective, out);
+    }
+
+    fn send(&self, priority: u8, out: &mut Actions) {
+        push(out, Action::SendAdvert { priority });
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Restarts the timer of a BACKUP.
+    fn arm(&mut self, now: Instant, armed: Armed) {
+        self.armed = armed;
+        self.restarted = now;
+        self.rearm();
+    }
+
+    /// Reckons the timer of a BACKUP anew from when it was last restarted.
+    fn rearm(&mut self) {
+        let span = match self.armed {
+            Armed::Down => self.master_down_time(),
+            Armed::Skew => self.skew_time(),
+        };
+        self.deadline = Some(self.restarted + span);
+    }
+}
+
+/// [`Actions`] holds the longest transition, which a test counts: nothing is ever left out.
+fn push(out: &mut Actions, action: Action) {
+    let full = out.push(action).is_err();
+    debug_assert!(!full, "a transition is longer than action::LONGEST");
+}
+
+#[cfg(test)]
+mod tests;

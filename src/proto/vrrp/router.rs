@@ -1,0 +1,280 @@
+//! One virtual router put together: acceptance, election, announcements and what they count.
+//!
+//! The child and the simulation drive the same type; neither decides anything of the protocol itself.
+
+use super::accept::{self, Odd, Packet, Reject, Surroundings};
+use super::action::{Action, Actions, Event, State};
+use super::counters::Counters;
+use super::fault::Faults;
+use super::garp::Garp;
+use super::machine::{Input, Machine};
+use super::params::Params;
+use super::priority;
+use crate::base::addr::IpAddr;
+use crate::base::time::Instant;
+
+/// A virtual router.
+#[derive(Clone, Debug)]
+pub struct Router {
+    machine: Machine,
+    garp: Garp,
+    counters: Counters,
+    /// Addresses to announce, excluded ones included.
+    announced: u16,
+    weights: i32,
+    last_sender: Option<IpAddr>,
+    told: Told,
+}
+
+impl Router {
+    /// A router that has not started. `announced`: addresses on its interfaces, excluded ones included.
+    #[must_use]
+    pub fn new(params: Params, announced: u16) -> Self {
+        Self {
+            machine: Machine::new(params),
+            garp: Garp::default(),
+            counters: Counters::default(),
+            announced,
+            weights: 0,
+            last_sender: None,
+            told: Told::default(),
+        }
+    }
+
+    /// Takes an input of the election other than an advert.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Actions) {
+        let start = out.len();
+        self.machine.handle(now, input, out);
+        self.settle(now, start, out);
+    }
+
+    /// Judges a packet and, if it counts, takes it.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        surroundings: &Surroundings<'_>,
+        packet: &Packet<'_>,
+        out: &mut Actions,
+    ) {
+        let start = out.len();
+        let same_sender = self.last_sender == Some(packet.source);
+        match accept::accept(self.machine.params(), surroundings, packet, same_sender) {
+            Ok((heard, odd)) => {
+                self.counters.received += 1;
+                self.counters.zero_received += u64::from(heard.priority == 0);
+                if let Some(what) = odd {
+                    self.counters.address_list += u64::from(!matches!(what, Odd::Interval { .. }));
+                    if self.told.first_odd(&what) {
+                        report(
+                            out,
+                            Event::Odd {
+                                from: heard.from,
+                                what,
+                            },
+                        );
+                    }
+                } else {
+                    self.told = Told::default();
+                }
+                self.last_sender = Some(heard.from);
+                self.machine.handle(now, Input::Advert(heard), out);
+            }
+            Err(why) => {
+                *self.counter(why) += 1;
+                if self.told.first_reject(why) {
+                    report(
+                        out,
+                        Event::Rejected {
+                            from: packet.source,
+                            why,
+                        },
+                    );
+                }
+            }
+        }
+        self.settle(now, start, out);
+    }
+
+    /// The trackers' sum is now `weights`.
+    pub fn set_weights(&mut self, now: Instant, weights: i32, out: &mut Actions) {
+        self.weights = weights;
+        let effective = priority::effective(self.machine.params().priority, weights);
+        self.handle(now, Input::Priority(effective), out);
+    }
+
+    /// New parameters and another number of announced addresses after a reload; see [`Machine::reconfigure`].
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        params: Params,
+        announced: u16,
+        changed: bool,
+        out: &mut Actions,
+    ) {
+        let start = out.len();
+        let effective = priority::effective(params.priority, self.weights);
+        let changed = changed || params != *self.machine.params();
+        self.announced = announced;
+        self.garp.resize(announced);
+        self.machine.reconfigure(now, params, effective, changed, out);
+        self.settle(now, start, out);
+    }
+
+    /// When [`Input::Timeout`] is wanted. Announcements have a time of their own: [`Router::announce_at`].
+    #[must_use]
+    pub const fn poll_at(&self) -> Option<Instant> {
+        self.machine.poll_at()
+    }
+
+    /// When [`Router::announcement_due`] has something.
+    #[must_use]
+    pub fn announce_at(&self) -> Option<Instant> {
+        self.garp.poll_at()
+    }
+
+    /// The position of the address to announce now, if one is due. It stays due until [`Router::announced`].
+    pub fn announcement_due(&mut self, now: Instant) -> Option<u16> {
+        self.garp.due(now, &self.machine.params().garp)
+    }
+
+    /// The address that was due has been announced.
+    pub fn announced(&mut self) {
+        self.garp.advance();
+    }
+
+    /// Puts the announcements under way off.
+    pub fn put_off_announcements(&mut self, until: Instant) {
+        self.garp.put_off(until);
+    }
+
+    /// Addresses have come that nobody knows yet: announces all again.
+    pub fn announce_again(&mut self, now: Instant) {
+        let params = &self.machine.params().garp;
+        self.garp.begin(now, super::Burst::Master, self.announced, params);
+    }
+
+    /// The trackers' sum.
+    #[must_use]
+    pub const fn weights(&self) -> i32 {
+        self.weights
+    }
+
+    /// The election.
+    #[must_use]
+    pub const fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The parameters in force.
+    #[must_use]
+    pub const fn params(&self) -> &Params {
+        self.machine.params()
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.machine.state()
+    }
+
+    /// What speaks against taking part.
+    #[must_use]
+    pub const fn faults(&self) -> Faults {
+        self.machine.faults()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The counters, to be cleared or to count what only the caller sees.
+    pub const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Follows what the machine decided: announcements, counters, and what may be told again.
+    fn settle(&mut self, now: Instant, start: usize, out: &Actions) {
+        for action in out.iter().skip(start) {
+            match action {
+                Action::SendAdvert { priority } => {
+                    self.counters.sent += 1;
+                    self.counters.zero_sent += u64::from(*priority == 0);
+                }
+                Action::Announce(burst) => {
+                    let params = &self.machine.params().garp;
+                    self.garp.begin(now, *burst, self.announced, params);
+                }
+                Action::RemoveAddresses => self.garp.stop(),
+                Action::Report(Event::Transition { from, to, .. }) => {
+                    self.counters.became_master += u64::from(*to == State::Master);
+                    self.counters.released_master += u64::from(*from == State::Master);
+                    self.told = Told::default();
+                }
+                Action::AddAddresses | Action::Report(_) => {}
+            }
+        }
+    }
+
+    const fn counter(&mut self, why: Reject) -> &mut u64 {
+        match why {
+            Reject::Own => &mut self.counters.own,
+            Reject::HopLimit(_) | Reject::HopLimitRange { .. } => &mut self.counters.hop_limit,
+            Reject::NotAPeer => &mut self.counters.not_a_peer,
+            Reject::Version { .. } => &mut self.counters.version,
+            Reject::Kind(_) => &mut self.counters.kind,
+            Reject::TooShort { .. } | Reject::TooLong { .. } => &mut self.counters.length,
+            Reject::Checksum => &mut self.counters.checksum,
+            Reject::AuthUnknown(_) => &mut self.counters.auth_type,
+            Reject::AuthMismatch { .. } => &mut self.counters.auth_mismatch,
+            Reject::Password => &mut self.counters.auth_failure,
+            Reject::Interval { .. } => &mut self.counters.interval,
+        }
+    }
+}
+
+/// Which classes of refused or odd adverts were told since the last good advert or change of state.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told(u16);
+
+impl Told {
+    fn first(&mut self, bit: u16) -> bool {
+        let first = self.0 & bit == 0;
+        self.0 |= bit;
+        first
+    }
+
+    fn first_reject(&mut self, why: Reject) -> bool {
+        let class = match why {
+            Reject::Own => return false,
+            Reject::HopLimit(_) | Reject::HopLimitRange { .. } => 0,
+            Reject::NotAPeer => 1,
+            Reject::Version { .. } => 2,
+            Reject::Kind(_) => 3,
+            Reject::TooShort { .. } | Reject::TooLong { .. } => 4,
+            Reject::Checksum => 5,
+            Reject::AuthUnknown(_) | Reject::AuthMismatch { .. } => 6,
+            Reject::Password => 7,
+            Reject::Interval { .. } => 8,
+        };
+        self.first(1 << class)
+    }
+
+    fn first_odd(&mut self, what: &Odd) -> bool {
+        let class = match what {
+            Odd::AddressCount { .. } | Odd::AddressMissing(_) => 9,
+            Odd::Interval { .. } => 10,
+        };
+        self.first(1 << class)
+    }
+}
+
+/// [`Actions`] holds the longest transition with one such report in front.
+fn report(out: &mut Actions, event: Event) {
+    let full = out.push(Action::Report(event)).is_err();
+    debug_assert!(!full, "action::LONGEST is too small");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! The global allocator: the system's, with a count.
+//!
+//! Once a process runs it allocates nothing; the count in the statistics is how that is shown.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// Counts what it hands through to the system's allocator.
+#[derive(Debug)]
+pub struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Allocations and reallocations since the program started (inherited by fork), wrapping.
+#[must_use]
+pub fn allocations() -> usize {
+    ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+/// Octets allocated and not yet freed.
+#[must_use]
+pub fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
+fn grown(size: usize) {
+    ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    LIVE.fetch_add(size, Ordering::Relaxed);
+}
+
+fn freed(size: usize) {
+    LIVE.fetch_sub(size, Ordering::Relaxed);
+}
+
+// SAFETY: every method hands its arguments unchanged to `System`, whose contract is the same, and returns
+// what `System` returned; counting touches no memory but two atomics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`, which is that of `System`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is that of `System`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        freed(layout.size());
+        // SAFETY: `pointer` came from `System` with this layout, as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        freed(layout.size());
+        grown(size);
+        // SAFETY: `pointer` came from `System` with this layout, as the caller promises.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}

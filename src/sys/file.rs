@@ -1,0 +1,187 @@
+//! Files for others to read: never through a link, with a mode that the umask does not change.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file that is written beside its place and appears there whole, by rename.
+#[derive(Debug)]
+pub struct Replacement {
+    file: File,
+    beside: PathBuf,
+    place: PathBuf,
+    kept: bool,
+}
+
+impl Replacement {
+    /// Starts a replacement for `place` with exactly this `mode`. The name beside it must not exist, link or
+    /// not; a leftover of an earlier run of ours is removed first.
+    ///
+    /// # Errors
+    /// When `place` has no file name, or the folder does not let us write.
+    pub fn create(place: &Path, mode: u32) -> io::Result<Self> {
+        let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}", std::process::id()));
+        let beside = place.with_file_name(hidden);
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW);
+        let file = match options.open(&beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&beside)?;
+                options.open(&beside)?
+            }
+            other => other?,
+        };
+        let made = Self {
+            file,
+            beside,
+            place: place.to_owned(),
+            kept: false,
+        };
+        made.file.set_permissions(Permissions::from_mode(mode))?;
+        Ok(made)
+    }
+
+    /// Where the content goes.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// When the folder does not let us; the file beside is removed then.
+    pub fn keep(mut self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.place)?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// What came of an attempt to lock a file.
+#[derive(Debug)]
+pub enum Locked {
+    /// It is ours for as long as the file stays open here or in a process forked from here.
+    Ours(File),
+    /// Another process has it.
+    Taken,
+}
+
+/// Opens or makes `place` without following a link, gives it exactly this `mode`, and locks it (flock).
+/// The content is left as it was.
+///
+/// # Errors
+/// When it is not a plain file or cannot be opened.
+pub fn lock(place: &Path, mode: u32) -> io::Result<Locked> {
+    // Whoever held the lock may remove the file between our open and our lock: then the lock is worthless.
+    for _ in 0..LOCK_ATTEMPTS {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(mode)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(place)?;
+        let opened = file.metadata()?;
+        if !opened.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: flock touches no memory of ours.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            let error = io::Error::last_os_error();
+            return match error.kind() {
+                io::ErrorKind::WouldBlock => Ok(Locked::Taken),
+                _ => Err(error),
+            };
+        }
+        let same = fs::symlink_metadata(place)
+            .is_ok_and(|now| now.ino() == opened.ino() && now.dev() == opened.dev());
+        if same {
+            file.set_permissions(Permissions::from_mode(mode))?;
+            return Ok(Locked::Ours(file));
+        }
+    }
+    Ok(Locked::Taken)
+}
+
+/// Opens a log file for appending, made with mode 0600 if it is new. A link is followed here: the
+/// administrator named this file on the command line.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn append(place: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(place)
+}
+
+/// Two processes that start and stop against each other meet once or twice, not more.
+const LOCK_ATTEMPTS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_replacement_appears_whole_and_replaces_a_link_instead_of_following_it() {
+        let folder = std::env::temp_dir().join(format!("ka-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let victim = folder.join("victim");
+        fs::write(&victim, "precious").unwrap();
+        let place = folder.join("dump");
+        std::os::unix::fs::symlink(&victim, &place).unwrap();
+
+        let mut replacement = Replacement::create(&place, 0o644).unwrap();
+        replacement.file().write_all(b"new").unwrap();
+        replacement.keep().unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"new");
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::symlink_metadata(&place).unwrap().mode() & 0o7777, 0o644);
+
+        drop(Replacement::create(&place, 0o600).unwrap());
+        assert_eq!(
+            fs::read(&place).unwrap(),
+            b"new",
+            "an abandoned one leaves the old"
+        );
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "and nothing beside it");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_lock_is_exclusive_until_closed() {
+        let folder = std::env::temp_dir().join(format!("ka-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let place = folder.join("pid");
+        let Locked::Ours(file) = lock(&place, 0o644).unwrap() else {
+            panic!("not ours")
+        };
+        assert!(matches!(lock(&place, 0o644).unwrap(), Locked::Taken));
+        drop(file);
+        assert!(matches!(lock(&place, 0o644).unwrap(), Locked::Ours(_)));
+        std::os::unix::fs::symlink(&place, folder.join("link")).unwrap();
+        assert!(lock(&folder.join("link"), 0o644).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,225 @@
+//! Filters that the kernel runs on a socket before a datagram is queued (classic BPF).
+//!
+//! A process that owns a few of the 255 identifiers of a busy segment wakes only for those.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::socket::set_option;
+
+/// A set of octet values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OctetSet {
+    words: [u32; 8],
+}
+
+impl OctetSet {
+    /// No value.
+    pub const EMPTY: Self = Self { words: [0; 8] };
+    /// Every value.
+    pub const ALL: Self = Self { words: [u32::MAX; 8] };
+
+    /// Adds a value.
+    pub fn insert(&mut self, octet: u8) {
+        if let Some(word) = self.words.get_mut(usize::from(octet >> 5)) {
+            *word |= 1 << (octet & 31);
+        }
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, octet: u8) {
+        if let Some(word) = self.words.get_mut(usize::from(octet >> 5)) {
+            *word &= !(1 << (octet & 31));
+        }
+    }
+
+    /// Whether a value is in the set.
+    #[must_use]
+    pub fn contains(&self, octet: u8) -> bool {
+        self.words
+            .get(usize::from(octet >> 5))
+            .is_some_and(|word| word & (1 << (octet & 31)) != 0)
+    }
+
+    /// Whether no value is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words == [0; 8]
+    }
+}
+
+impl FromIterator<u8> for OctetSet {
+    fn from_iter<I: IntoIterator<Item = u8>>(octets: I) -> Self {
+        let mut set = Self::EMPTY;
+        octets.into_iter().for_each(|octet| set.insert(octet));
+        set
+    }
+}
+
+/// Which datagrams a socket keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// None at all.
+    Nothing,
+    /// All of them.
+    Everything,
+    /// Those that have an octet of `set` at `offset` of the transport payload; shorter ones are dropped.
+    OctetIn {
+        /// Octets from the end of the IP header.
+        offset: u8,
+        /// The values that pass.
+        set: OctetSet,
+    },
+}
+
+/// Where the data of a raw socket's datagram begins as the filter sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At the IPv4 header: raw IPv4 sockets.
+    Ipv4Header,
+    /// Past all IP headers: raw IPv6 sockets.
+    Transport,
+}
+
+/// Puts the filter on a socket, in place of the one before. Datagrams that are queued already stay.
+pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<()> {
+    let mut program = Program::new();
+    match filter {
+        Filter::Nothing => push(&mut program, RETURN, 0),
+        Filter::Everything => push(&mut program, RETURN, u32::MAX),
+        Filter::OctetIn { offset, set } => octet_in(&mut program, *offset, set, start),
+    }
+    let header = libc::sock_fprog {
+        len: u16::try_from(program.len()).unwrap_or(0),
+        filter: program.as_mut_ptr(),
+    };
+    // The kernel copies the program before the call returns.
+    set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &header)
+}
+
+/// Instructions of the longest program: 9 to find the octet, 8 x 3 to pick the word, 4 to decide, rounded up.
+type Program = heapless::Vec<libc::sock_filter, 48>;
+
+/// Picks one of eight words by the octet's high bits, then one bit of the word by its low bits.
+fn octet_in(program: &mut Program, offset: u8, set: &OctetSet, start: Start) {
+    match start {
+        Start::Ipv4Header => push(program, LOAD_X_HEADER_LENGTH, 0),
+        Start::Transport => push(program, LOAD_X, 0),
+    }
+    push(program, LOAD_OCTET_AT_X, u32::from(offset));
+    push(program, X_IS_A, 0);
+    push(program, AND, 31);
+    push(program, STORE, 0);
+    push(program, A_IS_X, 0);
+    push(program, SHIFT_RIGHT, 5);
+    // Three instructions a word: skip the next two unless it is this word; load it; jump past the rest.
+    for (index, word) in (0_u32..).zip(set.words) {
+        let rest = 7_u32.saturating_sub(index).saturating_mul(3);
+        push_branch(program, JUMP_IF_EQUAL, index, 0, 2);
+        push(program, LOAD, word);
+        push(program, JUMP, rest);
+    }
+    push(program, LOAD_X_STORED, 0);
+    push(program, SHIFT_RIGHT_BY_X, 0);
+    push(program, AND, 1);
+    // 0 stays 0, which drops; 1 becomes the greatest length, which keeps all of it.
+    push(program, NEGATE, 0);
+    push(program, RETURN_A, 0);
+}
+
+fn push(program: &mut Program, code: u16, k: u32) {
+    push_branch(program, code, k, 0, 0);
+}
+
+fn push_branch(program: &mut Program, code: u16, k: u32, jt: u8, jf: u8) {
+    let pushed = program.push(libc::sock_filter { code, jt, jf, k });
+    debug_assert!(pushed.is_ok(), "filter longer than its capacity");
+}
+
+const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
+const RETURN_A: u16 = code(libc::BPF_RET | libc::BPF_A);
+const LOAD_X_HEADER_LENGTH: u16 = code(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH);
+const LOAD_X: u16 = code(libc::BPF_LDX | libc::BPF_IMM);
+const LOAD_X_STORED: u16 = code(libc::BPF_LDX | libc::BPF_MEM);
+const LOAD: u16 = code(libc::BPF_LD | libc::BPF_IMM);
+const LOAD_OCTET_AT_X: u16 = code(libc::BPF_LD | libc::BPF_B | libc::BPF_IND);
+const X_IS_A: u16 = code(libc::BPF_MISC | libc::BPF_TAX);
+const A_IS_X: u16 = code(libc::BPF_MISC | libc::BPF_TXA);
+const STORE: u16 = code(libc::BPF_ST);
+const AND: u16 = code(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K);
+const SHIFT_RIGHT: u16 = code(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K);
+const SHIFT_RIGHT_BY_X: u16 = code(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_X);
+const NEGATE: u16 = code(libc::BPF_ALU | libc::BPF_NEG);
+const JUMP: u16 = code(libc::BPF_JMP | libc::BPF_JA);
+const JUMP_IF_EQUAL: u16 = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
+
+#[allow(clippy::cast_possible_truncation, reason = "operation codes are one octet")]
+const fn code(parts: u32) -> u16 {
+    parts as u16
+}
+
+/// The smallest receive buffer that the kernel grants; it rounds up.
+pub(super) const SMALLEST_BUFFER: c_int = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::FromRawFd;
+
+    #[test]
+    fn sets_hold_what_was_put_in() {
+        let mut set: OctetSet = [1, 31, 32, 255].into_iter().collect();
+        assert!(set.contains(1) && set.contains(31) && set.contains(32) && set.contains(255));
+        assert!(!set.contains(0) && !set.contains(33));
+        set.remove(32);
+        assert!(!set.contains(32));
+        assert!(OctetSet::EMPTY.is_empty() && !set.is_empty());
+        assert!((0..=255).all(|octet| OctetSet::ALL.contains(octet)));
+    }
+
+    /// The kernel itself judges: a datagram socket pair runs the same filters, without root.
+    #[test]
+    fn the_kernel_keeps_exactly_the_set() {
+        let mut fds = [0; 2];
+        let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: room for two descriptors.
+        let code = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) };
+        assert_eq!(code, 0);
+        // SAFETY: just made, and ours alone.
+        let [near, far] = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        let kept = |octets: &[u8]| {
+            // A refused datagram is an error to the sender of a local socket.
+            let sent = nix::unistd::write(&near, octets).is_ok();
+            let mut into = [0; 128];
+            let got = nix::unistd::read(&far, &mut into) == Ok(octets.len());
+            assert!(sent || !got);
+            got
+        };
+        let set: OctetSet = [0, 5, 31, 32, 64, 95, 127, 160, 200, 224, 255]
+            .into_iter()
+            .collect();
+        let filter = Filter::OctetIn { offset: 1, set };
+        for (start, header) in [
+            (Start::Transport, 0),
+            (Start::Ipv4Header, 20),
+            (Start::Ipv4Header, 60),
+        ] {
+            attach(&far, &filter, start).unwrap();
+            for octet in 0..=255 {
+                let mut datagram = vec![0x21; header];
+                if let Some(first) = datagram.first_mut() {
+                    *first = 0x40 | u8::try_from(header / 4).unwrap();
+                }
+                datagram.extend([0x31, octet, 7]);
+                assert_eq!(kept(&datagram), set.contains(octet), "{start:?} {header} {octet}");
+                datagram.truncate(header + 1);
+                assert!(!kept(&datagram), "too short");
+            }
+        }
+        attach(&far, &Filter::Nothing, Start::Transport).unwrap();
+        assert!(!kept(&[1, 5, 3]));
+        attach(&far, &Filter::Everything, Start::Transport).unwrap();
+        assert!(kept(&[1, 6, 3]));
+    }
+}

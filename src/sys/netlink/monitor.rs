@@ -1,0 +1,141 @@
+//! Hearing of changes to links and addresses, whoever makes them.
+//!
+//! The kernel drops notifications when the queue is full and says so once; the listener is told
+//! [`Event::Overrun`] and lists everything again (`Commands::links`, `Commands::addresses`). What is listed
+//! then may be newer than notifications still queued: they repeat what is known, or are themselves followed by
+//! newer ones, so that the last word is always the truth.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use neli::consts::nl::Nlmsg;
+use neli::consts::rtnl::Rtm;
+
+use super::addr::Address;
+use super::link::Link;
+use super::message::{Message, Messages};
+use super::transport::Transport;
+use crate::base::id::IfIndex;
+use crate::base::limit;
+use crate::base::name::IfName;
+use crate::sys::inbox::Inbox;
+
+/// What a monitor hears of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Topic {
+    /// Links come, change and go.
+    Links = libc::RTNLGRP_LINK,
+    /// IPv4 addresses come, change and go.
+    Ipv4Addresses = libc::RTNLGRP_IPV4_IFADDR,
+    /// IPv6 addresses come, change and go.
+    Ipv6Addresses = libc::RTNLGRP_IPV6_IFADDR,
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A link came, or something about it changed.
+    LinkNew(Link),
+    /// A link is gone, or left this network namespace.
+    LinkGone {
+        /// The number that it had.
+        index: IfIndex,
+        /// The name that it had.
+        name: IfName,
+    },
+    /// An address came, or something about it changed.
+    AddressNew(Address),
+    /// An address is gone.
+    AddressGone(Address),
+    /// Events were lost: list everything again.
+    Overrun,
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Nothing was queued any more: an edge-triggered poll will tell of the next one.
+    Yes,
+    /// The budget was used up: read again before waiting.
+    No,
+}
+
+/// A socket that hears of changes.
+pub struct Monitor {
+    transport: Transport,
+    inbox: Inbox,
+}
+
+impl Monitor {
+    /// Opens the socket; from now on nothing is missed unnoticed. `receive_buffer` is the octets of the kernel's
+    /// queue, the system's default if not given.
+    ///
+    /// # Errors
+    /// What the socket calls say.
+    pub fn open(topics: &[Topic], receive_buffer: Option<usize>) -> io::Result<Self> {
+        let groups: heapless::Vec<u32, 8> = topics.iter().map(|topic| *topic as u32).take(8).collect();
+        let transport = Transport::open(&groups)?;
+        if let Some(octets) = receive_buffer {
+            transport.set_receive_buffer(octets)?;
+        }
+        Ok(Self {
+            transport,
+            inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS),
+        })
+    }
+
+    /// Hands what is queued to `each`, in order: at most `budget` notifications, rounded up to whole batches of
+    /// [`limit::MONITOR_BATCH`].
+    ///
+    /// # Errors
+    /// What the kernel says, except for an empty queue and for lost events.
+    pub fn read(&mut self, budget: usize, mut each: impl FnMut(Event)) -> io::Result<Drained> {
+        for _ in 0..budget.div_ceil(limit::MONITOR_BATCH).max(1) {
+            let count = match self.transport.receive(&mut self.inbox) {
+                Ok(count) => count,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    each(Event::Overrun);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for received in self.inbox.iter() {
+                if received.source.netlink_port() != Some(0) {
+                    continue;
+                }
+                if received.truncated {
+                    each(Event::Overrun);
+                    continue;
+                }
+                Messages(received.octets).filter_map(event).for_each(&mut each);
+            }
+            if count < self.inbox.capacity() {
+                return Ok(Drained::Yes);
+            }
+        }
+        Ok(Drained::No)
+    }
+}
+
+impl AsRawFd for Monitor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.transport.as_raw_fd()
+    }
+}
+
+fn event(message: Message<'_>) -> Option<Event> {
+    if Nlmsg::from(message.kind) == Nlmsg::Overrun {
+        return Some(Event::Overrun);
+    }
+    match Rtm::from(message.kind) {
+        Rtm::Newlink => Link::decode(message.payload).map(Event::LinkNew),
+        Rtm::Dellink => Link::decode(message.payload).map(|link| Event::LinkGone {
+            index: link.index,
+            name: link.name,
+        }),
+        Rtm::Newaddr => Address::decode(message.payload).map(Event::AddressNew),
+        Rtm::Deladdr => Address::decode(message.payload).map(Event::AddressGone),
+        _ => None,
+    }
+}

@@ -1,0 +1,61 @@
+//! The rtnetlink socket: neli's, not blocking, read in batches.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use neli::consts::socket::{Msg, NlFamily};
+use neli::socket::NlSocket;
+use neli::utils::Groups;
+
+use crate::sys::inbox::Inbox;
+use crate::sys::socket::{if_known, set_option, set_receive_buffer};
+
+/// A bound rtnetlink socket.
+pub(super) struct Transport {
+    socket: NlSocket,
+}
+
+impl Transport {
+    /// Opens a socket that listens to `groups` (RTNLGRP_ numbers).
+    pub(super) fn open(groups: &[u32]) -> io::Result<Self> {
+        let socket = NlSocket::connect(NlFamily::Route, None, Groups::new_groups(groups))?;
+        socket.nonblock()?;
+        Ok(Self { socket })
+    }
+
+    /// Asks for acknowledgements that do not repeat the request, and for the kernel's explanations.
+    /// Kernels before 4.12 know neither, which is no loss.
+    pub(super) fn short_acks(&self) -> io::Result<()> {
+        let on: c_int = 1;
+        let fd = self.socket.as_raw_fd();
+        if_known(set_option(fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, &on))?;
+        if_known(self.socket.enable_ext_ack(true))
+    }
+
+    /// Sets the octets of the receive queue, past the system's maximum if we may.
+    pub(super) fn set_receive_buffer(&self, octets: usize) -> io::Result<()> {
+        set_receive_buffer(self.socket.as_raw_fd(), octets)
+    }
+
+    /// Sends to the kernel, which carries requests out before this returns.
+    pub(super) fn send(&self, octets: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(octets, Msg::empty()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map(|_| ()),
+            }
+        }
+    }
+
+    /// Takes what is queued; 0 if nothing is.
+    pub(super) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+        inbox.receive(self.socket.as_raw_fd())
+    }
+}
+
+impl AsRawFd for Transport {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}

@@ -1,0 +1,358 @@
+//! Running a script: fork and exec from prepared memory, without an allocation.
+//!
+//! A script gets its own process group, so that a deadline can end all that it started; its identity, the
+//! daemon's umask, /dev/null as its three streams, default signals, no other descriptor. Plain fork rather
+//! than vfork: the daemon must not wait for a slow disk to deliver the script.
+
+use core::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::process::{Pid, close_range};
+use super::{check, signal};
+
+/// Words for execve: an argument vector or an environment, in one buffer that is filled anew each time.
+#[derive(Debug)]
+pub struct Words {
+    octets: Vec<u8>,
+    starts: Vec<usize>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets == other.octets && self.starts == other.starts
+    }
+}
+
+/// A word did not fit the capacity or contains a NUL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+impl Words {
+    /// Room for `words` words that with their terminators have `octets` octets. Never grows.
+    #[must_use]
+    pub fn with_capacity(words: usize, octets: usize) -> Self {
+        Self {
+            octets: Vec::with_capacity(octets),
+            starts: Vec::with_capacity(words),
+            pointers: Vec::with_capacity(words.saturating_add(1)),
+        }
+    }
+
+    /// Words with exactly the room they need.
+    ///
+    /// # Errors
+    /// [`Refused`] if one contains a NUL.
+    pub fn of<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Self, Refused> {
+        let octets = words.clone().map(|word| word.len().saturating_add(1)).sum();
+        let mut made = Self::with_capacity(words.clone().count(), octets);
+        for word in words {
+            made.push(word)?;
+        }
+        Ok(made)
+    }
+
+    /// Forgets all words, keeps the room.
+    pub fn clear(&mut self) {
+        self.octets.clear();
+        self.starts.clear();
+    }
+
+    /// Forgets the words after the first `words`.
+    pub fn truncate(&mut self, words: usize) {
+        if let Some(start) = self.starts.get(words) {
+            self.octets.truncate(*start);
+            self.starts.truncate(words);
+        }
+    }
+
+    /// How many words there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there is no word.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Appends one word.
+    ///
+    /// # Errors
+    /// [`Refused`] if it does not fit or contains a NUL; nothing is appended then.
+    pub fn push(&mut self, word: &[u8]) -> Result<(), Refused> {
+        self.push_with(|tail| tail.put(word))
+    }
+
+    /// Appends one word from a format.
+    ///
+    /// # Errors
+    /// [`Refused`] if it does not fit or contains a NUL; nothing is appended then.
+    pub fn push_fmt(&mut self, word: fmt::Arguments<'_>) -> Result<(), Refused> {
+        self.push_with(|tail| fmt::Write::write_fmt(tail, word).map_err(|_| Refused))
+    }
+
+    fn push_with(&mut self, write: impl FnOnce(&mut Tail<'_>) -> Result<(), Refused>) -> Result<(), Refused> {
+        let start = self.octets.len();
+        if self.starts.len() == self.starts.capacity() {
+            return Err(Refused);
+        }
+        let written = write(&mut Tail(&mut self.octets)).and_then(|()| {
+            if self.octets.len() == self.octets.capacity() {
+                return Err(Refused);
+            }
+            self.octets.push(0);
+            Ok(())
+        });
+        match written {
+            Ok(()) => self.starts.push(start),
+            Err(Refused) => self.octets.truncate(start),
+        }
+        written
+    }
+
+    /// The words as execve wants them; valid until the next change.
+    fn pointers(&mut self) -> *const *const libc::c_char {
+        self.pointers.clear();
+        for start in &self.starts {
+            if let Some(word) = self.octets.get(*start..) {
+                self.pointers.push(word.as_ptr().cast());
+            }
+        }
+        self.pointers.push(core::ptr::null());
+        self.pointers.as_ptr()
+    }
+}
+
+/// The free end of the buffer: writes that refuse to grow it.
+struct Tail<'a>(&'a mut Vec<u8>);
+
+impl Tail<'_> {
+    fn put(&mut self, part: &[u8]) -> Result<(), Refused> {
+        let room = self.0.capacity().saturating_sub(self.0.len());
+        if part.len() > room || part.contains(&0) {
+            return Err(Refused);
+        }
+        self.0.extend_from_slice(part);
+        Ok(())
+    }
+}
+
+impl fmt::Write for Tail<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.put(part.as_bytes()).map_err(|Refused| fmt::Error)
+    }
+}
+
+/// As whom a script runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Supplementary groups; empty means none at all.
+    pub groups: Vec<libc::gid_t>,
+}
+
+/// What every script run shares: /dev/null, opened once.
+#[derive(Debug)]
+pub struct Runner {
+    null: File,
+}
+
+impl Runner {
+    /// Opens /dev/null.
+    ///
+    /// # Errors
+    /// When that cannot be opened.
+    pub fn new() -> io::Result<Self> {
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        Ok(Self { null })
+    }
+
+    /// Starts the program that `arguments` names by absolute path first, and hands back its process, which
+    /// also leads its process group. `identity` none: the daemon's own. A script that cannot be executed
+    /// ends with 127 if it is missing, 126 otherwise, as a shell would say.
+    ///
+    /// # Errors
+    /// When `arguments` is empty, or the kernel has no process or no memory for it.
+    pub fn start(
+        &self,
+        arguments: &mut Words,
+        environment: &mut Words,
+        identity: Option<&Identity>,
+    ) -> io::Result<Pid> {
+        if arguments.is_empty() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let argv = arguments.pointers();
+        let envp = environment.pointers();
+        let null = self.null.as_raw_fd();
+        // SAFETY: the program has one thread; the child calls only async-signal-safe functions until execve.
+        let pid = check(unsafe { libc::fork() })?;
+        let Some(pid) = Pid::new(pid) else {
+            // SAFETY: this is the child, and both vectors end with a null pointer and outlive the call.
+            unsafe { become_script(argv, envp, null, identity) }
+        };
+        // The child does the same; whoever is first spares the other a race with kill_group.
+        // SAFETY: setpgid touches no memory of ours.
+        unsafe { libc::setpgid(pid.number(), pid.number()) };
+        Ok(pid)
+    }
+}
+
+/// The child's half of [`Runner::start`].
+///
+/// # Safety
+/// Only in a fresh child; `argv` and `envp` must be vectors of C strings that end with a null pointer, `argv`
+/// with at least one string.
+unsafe fn become_script(
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    null: RawFd,
+    identity: Option<&Identity>,
+) -> ! {
+    // SAFETY: only system calls, async-signal-safe, on values that the caller keeps alive.
+    unsafe {
+        libc::setpgid(0, 0);
+        for stream in 0..=2 {
+            libc::dup2(null, stream);
+        }
+        close_range(3, RawFd::MAX);
+        if let Some(identity) = identity {
+            // As another user a script must not run with ours when the kernel refuses the change.
+            let groups = libc::setgroups(identity.groups.len() as _, identity.groups.as_ptr());
+            if (groups != 0 && libc::geteuid() == 0)
+                || libc::setgid(identity.gid) != 0
+                || libc::setuid(identity.uid) != 0
+            {
+                libc::_exit(NOT_EXECUTABLE);
+            }
+        }
+        signal::restore_defaults();
+        libc::execve(*argv, argv, envp);
+        let missing = io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT);
+        libc::_exit(if missing { NOT_FOUND } else { NOT_EXECUTABLE })
+    }
+}
+
+/// The exit code of a script that exists but could not be executed, as in a shell.
+pub const NOT_EXECUTABLE: i32 = 126;
+/// The exit code of a script that does not exist, as in a shell.
+pub const NOT_FOUND: i32 = 127;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_keep_to_their_room() {
+        let mut words = Words::with_capacity(2, 8);
+        assert_eq!(words.push(b"abc"), Ok(()));
+        assert_eq!(
+            words.push(b"abcd"),
+            Err(Refused),
+            "4 octets are left, 5 are needed"
+        );
+        assert_eq!(words.push(b"a\0"), Err(Refused));
+        assert_eq!(words.push_fmt(format_args!("{}", 123)), Ok(()));
+        assert_eq!(words.push(b""), Err(Refused), "both words are taken");
+        words.truncate(1);
+        assert_eq!(words.len(), 1);
+        assert_eq!(words.push(b"x"), Ok(()));
+        assert_eq!(words.octets, b"abc\0x\0");
+    }
+
+    #[test]
+    fn runs_in_its_own_group_and_tells_how_it_ended() {
+        let runner = Runner::new().unwrap();
+        let script: [&[u8]; 3] = [b"/bin/sh", b"-c", b"test \"$A\" = b || exit 9; kill -KILL 0"];
+        let mut arguments = Words::of(script.into_iter()).unwrap();
+        let mut environment = Words::of([&b"A=b"[..]].into_iter()).unwrap();
+        let pid = runner.start(&mut arguments, &mut environment, None).unwrap();
+        let mut status = 0;
+        // SAFETY: writes only `status`; the process is this test's own.
+        unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+        assert!(
+            libc::WIFSIGNALED(status),
+            "kill 0 must reach the script's group, not ours: {status}"
+        );
+
+        let mut arguments = Words::of([&b"/nonexistent/script"[..]].into_iter()).unwrap();
+        let pid = runner.start(&mut arguments, &mut environment, None).unwrap();
+        // SAFETY: as above.
+        unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+        assert_eq!(libc::WEXITSTATUS(status), NOT_FOUND);
+    }
+
+    /// Runs a shell script as `identity` and hands back what it wrote into a file of its own.
+    fn says(script: &str, identity: Option<&Identity>) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        static RUNS: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+        let run = RUNS.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        let file = std::env::temp_dir().join(format!("ka-script-{}-{run}", std::process::id()));
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let script = format!("{{ {script}; }} > {}", file.display());
+        let mut arguments = Words::of([&b"/bin/sh"[..], b"-c", script.as_bytes()].into_iter()).unwrap();
+        let mut environment = Words::of([&b"PATH=/usr/bin:/bin"[..]].into_iter()).unwrap();
+        let pid = Runner::new()
+            .unwrap()
+            .start(&mut arguments, &mut environment, identity)
+            .unwrap();
+        let mut status = 0;
+        // SAFETY: writes only `status`; the process is this test's own.
+        unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+        assert_eq!(status, 0, "{script}");
+        let said = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        said
+    }
+
+    #[test]
+    fn inherits_no_descriptor_no_mask_and_no_ignored_signal() {
+        // Kept open across exec unless it is closed: a plain dup is not close-on-exec.
+        // SAFETY: fcntl touches no memory here; the descriptor is closed below.
+        let leak = unsafe { libc::fcntl(0, libc::F_DUPFD, 50) };
+        let streams = says(
+            "readlink /proc/$$/fd/0 /proc/$$/fd/2; ls /proc/$$/fd | tr '\\n' ' '",
+            None,
+        );
+        // SAFETY: `leak` is this test's own.
+        unsafe { libc::close(leak) };
+        assert!(streams.starts_with("/dev/null\n/dev/null\n0 1 "), "{streams}");
+        assert!(leak >= 50 && !streams.contains(&format!(" {leak} ")), "{streams}");
+        let signals = says("sed -n 's/^Sig\\(Blk\\|Ign\\):.//p' /proc/self/status", None);
+        for set in signals.lines() {
+            // 32 and 33 belong to the C library, which lets nobody change them.
+            let set = u64::from_str_radix(set, 16).unwrap() & !(0b11 << 31);
+            assert_eq!(set, 0, "{signals}");
+        }
+        assert_eq!(signals.lines().count(), 2);
+    }
+
+    #[test]
+    fn runs_as_the_user_it_is_told() {
+        // SAFETY: geteuid only reads.
+        assert_eq!(unsafe { libc::geteuid() }, 0, "this test needs root");
+        let nobody = Identity {
+            uid: 65_534,
+            gid: 65_534,
+            groups: vec![65_534, 7],
+        };
+        assert_eq!(
+            says("id -u; id -g; id -G", Some(&nobody)),
+            "65534\n65534\n65534 7\n"
+        );
+        let bare = Identity {
+            groups: Vec::new(),
+            ..nobody
+        };
+        assert_eq!(says("id -G", Some(&bare)), "65534\n");
+    }
+}

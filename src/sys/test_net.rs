@@ -1,0 +1,111 @@
+//! A private network namespace for a test. Needs root.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+use std::os::fd::AsRawFd;
+
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sched::{CloneFlags, unshare};
+
+use super::netlink::addr::Address;
+use super::netlink::command::Commands;
+use super::netlink::link::{Link, OperState, Which};
+use crate::base::id::IfIndex;
+use crate::base::name::IfName;
+
+/// Runs `body` on a thread of its own in a new network namespace, which disappears with it.
+#[allow(clippy::disallowed_methods, reason = "a namespace belongs to a thread")]
+pub(super) fn in_namespace(body: impl FnOnce(&mut Network) + Send) {
+    let outcome = std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
+                body(&mut Network {
+                    commands: Commands::open().unwrap(),
+                });
+            })
+            .join()
+    });
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// What a test does to its namespace.
+pub(super) struct Network {
+    pub(super) commands: Commands,
+}
+
+impl Network {
+    /// A pair of connected links, both up and ready.
+    pub(super) fn pair(&mut self, near: &str, far: &str) -> (IfIndex, IfIndex) {
+        let names = [near, far].map(|name| IfName::new(name).unwrap());
+        let [near_name, far_name] = &names;
+        self.commands.create_pair(0, near_name, far_name).unwrap();
+        self.commit();
+        let [near, far] = names
+            .each_ref()
+            .map(|name| self.link(name.as_str()).unwrap().index);
+        self.up(near, true);
+        self.up(far, true);
+        // Until its carrier is noticed a link silently drops what it is to send.
+        let names = names.each_ref().map(IfName::as_str);
+        assert!(eventually(|| names.iter().all(|name| {
+            self.link(name).is_some_and(|link| link.state == OperState::Up)
+        })));
+        (near, far)
+    }
+
+    /// Sets a link up or down.
+    pub(super) fn up(&mut self, index: IfIndex, up: bool) {
+        self.commands.set_link_up(0, Which::Index(index), up).unwrap();
+        self.commit();
+    }
+
+    /// Adds an address.
+    pub(super) fn add(&mut self, address: &Address) {
+        self.commands.add_address(0, address).unwrap();
+        self.commit();
+    }
+
+    /// Commits requests that must succeed.
+    pub(super) fn commit(&mut self) {
+        self.commands
+            .commit(|tag, result| assert_eq!(result, Ok(()), "request {tag}"));
+    }
+
+    /// The link of a name.
+    pub(super) fn link(&mut self, name: &str) -> Option<Link> {
+        self.links().into_iter().find(|link| link.name.as_str() == name)
+    }
+
+    /// All links.
+    pub(super) fn links(&mut self) -> Vec<Link> {
+        let mut links = Vec::new();
+        self.commands.links(&mut links).unwrap();
+        links
+    }
+
+    /// All addresses.
+    pub(super) fn addresses(&mut self) -> Vec<Address> {
+        let mut addresses = Vec::new();
+        self.commands.addresses(&mut addresses).unwrap();
+        addresses
+    }
+}
+
+/// Waits until something can be read, a second at most; whether it can.
+pub(super) fn readable(socket: &impl AsRawFd) -> bool {
+    // SAFETY: the socket is borrowed for the whole call.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    poll(&mut fds, 1_000_u16).is_ok_and(|count| count == 1)
+}
+
+/// Asks again and again for five seconds; whether it became true.
+pub(super) fn eventually(mut is: impl FnMut() -> bool) -> bool {
+    (0..500).any(|_| is() || poll(&mut [], 10_u16).is_err())
+}

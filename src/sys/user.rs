@@ -1,0 +1,57 @@
+//! Users and groups by name. For load time only: the C library reads files and allocates.
+
+use std::ffi::CString;
+use std::io;
+
+use nix::unistd::{self, Gid, Group, User};
+
+/// A user of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+}
+
+/// The user of this name; none if there is none.
+///
+/// # Errors
+/// When the user database cannot be read.
+pub fn user(name: &str) -> io::Result<Option<Account>> {
+    let found = User::from_name(name)?;
+    Ok(found.map(|user| Account {
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+    }))
+}
+
+/// The id of the group of this name; none if there is none.
+///
+/// # Errors
+/// When the group database cannot be read.
+pub fn group(name: &str) -> io::Result<Option<u32>> {
+    Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()))
+}
+
+/// All groups that the user of this name belongs to, `primary` among them.
+///
+/// # Errors
+/// When the name contains a NUL or the group database cannot be read.
+pub fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
+    let groups = unistd::getgrouplist(&CString::new(name)?, Gid::from_raw(primary))?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_zero_and_nobody_has_no_such_name() {
+        assert_eq!(user("root").unwrap(), Some(Account { uid: 0, gid: 0 }));
+        assert_eq!(group("root").unwrap(), Some(0));
+        assert_eq!(user("no-such-user-here").unwrap(), None);
+        assert!(groups_of("root", 0).unwrap().contains(&0));
+    }
+}

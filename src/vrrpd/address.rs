@@ -1,0 +1,217 @@
+//! Addresses on their interfaces: added, removed, and put back when somebody else deletes one.
+
+use nix::errno::Errno;
+
+use super::live::{Held, Moved};
+use super::state::{AddressRequest, Vrrp};
+use crate::base::id::InstanceId;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::priority::OWNER;
+use crate::proto::vrrp::{Input, State};
+use crate::sys::netlink::addr::Address;
+
+impl Vrrp {
+    /// Asks the kernel for every address of an instance that is not there.
+    pub(super) fn request_addition(&mut self, id: InstanceId) {
+        self.request(id, true);
+    }
+
+    /// Asks the kernel to delete every address of an instance that we put there.
+    pub(super) fn request_removal(&mut self, id: InstanceId) {
+        self.request(id, false);
+    }
+
+    fn request(&mut self, id: InstanceId, add: bool) {
+        let Some(count) = self.instance(id).map(|instance| instance.addresses.len()) else {
+            return;
+        };
+        for position in 0..count {
+            self.request_one(id, position, add);
+        }
+    }
+
+    fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
+        let Some(moved) = self
+            .instances
+            .get_mut(id.index())
+            .and_then(|i| i.addresses.get_mut(position))
+        else {
+            return;
+        };
+        let wanted = if add {
+            moved.held == Held::No
+        } else {
+            moved.held == Held::Ours
+        };
+        if !add {
+            moved.held = Held::No;
+        }
+        let Some(index) = moved
+            .link
+            .and_then(|link| self.links.link(link)?.index)
+            .filter(|_| wanted)
+        else {
+            return;
+        };
+        moved.address.interface = index;
+        let address = moved.address.clone();
+        self.put_request(
+            AddressRequest {
+                instance: id,
+                position: position_of(position),
+                add,
+            },
+            &address,
+        );
+    }
+
+    /// Asks the kernel to delete an address that no instance has any more.
+    pub(super) fn delete_address(&mut self, moved: &Moved) {
+        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else {
+            return;
+        };
+        let address = Address {
+            interface: index,
+            ..moved.address.clone()
+        };
+        let nobody = AddressRequest {
+            instance: InstanceId(u32::MAX),
+            position: 0,
+            add: false,
+        };
+        self.put_request(nobody, &address);
+    }
+
+    fn put_request(&mut self, request: AddressRequest, address: &Address) {
+        if self.kernel.commands.room() == 0 || self.work.requests.len() == self.work.requests.capacity() {
+            self.commit_batch();
+        }
+        let tag = u32::try_from(self.work.requests.len()).unwrap_or(u32::MAX);
+        let put = if request.add {
+            self.kernel.commands.add_address(tag, address)
+        } else {
+            self.kernel.commands.delete_address(tag, address)
+        };
+        if put.is_ok() {
+            self.work.requests.push(request);
+        }
+    }
+
+    /// Sends what was asked for and notes what came of it.
+    pub(super) fn commit_addresses(&mut self, turn: &mut Turn<'_>) {
+        self.commit_batch();
+        if core::mem::take(&mut self.work.refused) {
+            self.arm_retry(turn);
+        }
+    }
+
+    pub(super) fn commit_batch(&mut self) {
+        let (instances, requests) = (&mut self.instances, &mut self.work.requests);
+        let refused = &mut self.work.refused;
+        self.kernel.commands.commit(|tag, result| {
+            let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
+                return;
+            };
+            let Some(instance) = instances.get_mut(request.instance.index()) else {
+                return;
+            };
+            let owner = instance.router.params().priority == OWNER;
+            let Some(moved) = instance.addresses.get_mut(usize::from(request.position)) else {
+                return;
+            };
+            match (request.add, result) {
+                (true, Ok(())) => moved.held = Held::Ours,
+                // An address owner's own address stays when it steps down; anything else is a left-over.
+                (true, Err(refusal)) if refusal.errno == Errno::EEXIST => {
+                    moved.held = if owner { Held::Foreign } else { Held::Ours };
+                }
+                (true, Err(refusal)) => {
+                    *refused = true;
+                    super::report::address_refused(&instance.config.name, &moved.address, &refusal);
+                }
+                (false, Err(refusal)) if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
+                    super::report::address_stuck(&instance.config.name, &moved.address, &refusal);
+                }
+                (false, _) => {}
+            }
+        });
+        requests.clear();
+    }
+
+    /// The kernel tells of an address.
+    pub(super) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
+        let Some(link) = self.links.numbered(address.interface) else {
+            return;
+        };
+        let ip = address.prefix.addr;
+        if self.owners.contains_key(&(link, ip)) && self.moved_by_us(link, ip) {
+            return;
+        }
+        if self.links.address_new(link, ip) {
+            super::report::address_assigned(&self.links, link, ip);
+            self.source_changed(turn, link);
+        }
+    }
+
+    /// The kernel tells that an address is gone.
+    pub(super) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
+        let Some(link) = self.links.numbered(address.interface) else {
+            return;
+        };
+        let ip = address.prefix.addr;
+        if let Some((id, position)) = self.owners.get(&(link, ip)).copied() {
+            self.taken_away(turn, id, position);
+        }
+        if self.links.address_gone(link, ip) {
+            super::report::address_deassigned(&self.links, link, ip);
+            self.source_changed(turn, link);
+        }
+    }
+
+    /// Somebody deleted an address that a MASTER holds.
+    pub(super) fn taken_away(&mut self, turn: &mut Turn<'_>, id: InstanceId, position: u16) {
+        let now = turn.now();
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        let master = instance.router.state() == State::Master;
+        let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
+            return;
+        };
+        if moved.held == Held::No || !master {
+            return;
+        }
+        moved.held = Held::No;
+        if moved.no_track {
+            return;
+        }
+        let up = moved
+            .link
+            .and_then(|link| self.links.link(link))
+            .is_some_and(|link| link.up);
+        if !up {
+            // It went with its interface; the interface's return brings it back.
+            return;
+        }
+        let again = instance.put_back.take(now).is_some();
+        super::report::address_taken(&instance.config.name, &self.links, moved, again);
+        if again {
+            instance.router.counters_mut().restored += 1;
+            self.touch(id, |pending| pending.add = true);
+        } else {
+            self.drive(turn, id, Input::AddressLost);
+        }
+    }
+
+    /// An address that is listed on an interface and belongs to an instance: is it one that we put there?
+    fn moved_by_us(&self, link: crate::base::id::LinkId, ip: crate::base::addr::IpAddr) -> bool {
+        self.owners
+            .get(&(link, ip))
+            .and_then(|(id, position)| self.instance(*id)?.addresses.get(usize::from(*position)))
+            .is_some_and(|moved| moved.held == Held::Ours)
+    }
+}
+
+fn position_of(position: usize) -> u16 {
+    u16::try_from(position).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,90 @@
+//! Gratuitous ARPs and unsolicited neighbour advertisements, bounded a turn and spaced an interface.
+
+use super::slots::Slot;
+use super::state::Vrrp;
+use crate::base::addr::IpAddr;
+use crate::base::bytes::Writer;
+use crate::base::id::{IfIndex, InstanceId};
+use crate::base::limit;
+use crate::base::mac::Mac;
+use crate::base::time::Span;
+use crate::daemon::reactor::Turn;
+use crate::wire::{arp, ethernet, ndisc};
+
+impl Vrrp {
+    /// Queues the announcements of an instance that are due, and arms the timer for the rest.
+    pub(super) fn announce(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let now = turn.now();
+        let mut budget = limit::ANNOUNCEMENTS_PER_TURN;
+        while budget > 0 {
+            let Some(instance) = self.instances.get_mut(id.index()) else {
+                return;
+            };
+            let Some(position) = instance.router.announcement_due(now) else {
+                break;
+            };
+            let Some(moved) = instance.addresses.get(usize::from(position)) else {
+                break;
+            };
+            let addr = moved.address.prefix.addr;
+            let link = moved.link;
+            let spacing = match addr {
+                IpAddr::V4(_) => self.model.global.vrrp.garp_interval,
+                IpAddr::V6(_) => self.model.global.vrrp.gna_interval,
+            };
+            if let Some(link) = link.and_then(|link| self.links.link_mut(link))
+                && spacing > Span::ZERO
+            {
+                if link.next_announcement > now {
+                    instance.router.put_off_announcements(link.next_announcement);
+                    break;
+                }
+                link.next_announcement = now + spacing;
+            }
+            instance.router.announced();
+            budget -= 1;
+            let Some(link) = link.and_then(|link| self.links.link(link)) else {
+                continue;
+            };
+            if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
+                super::report::announcing(&instance.config.name, &link.name, addr);
+                self.queue_frame(id, index, mac, addr);
+            }
+        }
+        if let Some(instance) = self.instance(id) {
+            turn.set_deadline(
+                self.layout.number(Slot::Announce(id)),
+                instance.router.announce_at(),
+            );
+        }
+    }
+
+    fn queue_frame(&mut self, id: InstanceId, index: IfIndex, mac: Mac, addr: IpAddr) {
+        let mut frame = [0; limit::ANNOUNCEMENT_OCTETS];
+        let mut writer = Writer::new(&mut frame);
+        let (written, ether_type) = match addr {
+            IpAddr::V4(v4) => (arp::emit_gratuitous(&mut writer, mac, v4), ethernet::TYPE_ARP),
+            IpAddr::V6(v6) => (
+                ndisc::emit_unsolicited(&mut writer, mac, v6, self.kernel.forwards_v6),
+                ethernet::TYPE_IPV6,
+            ),
+        };
+        if written.is_err() {
+            return;
+        }
+        if self.batches.frames.room() == 0 {
+            self.flush_announcements();
+        }
+        let _ = self
+            .batches
+            .frames
+            .push(id.0, index, ether_type, writer.written());
+    }
+
+    /// Hands the gathered frames to the kernel. One that an interface refuses is repeated by the next round.
+    pub(super) fn flush_announcements(&mut self) {
+        if !self.batches.frames.is_empty() {
+            self.kernel.packets.send(&mut self.batches.frames, |_, _| ());
+        }
+    }
+}

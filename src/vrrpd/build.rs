@@ -1,0 +1,259 @@
+//! From the model to live objects: names become interfaces, commands become files and users.
+//!
+//! Used at the start and by each reload, so that both make the same thing of the same text.
+
+use std::sync::Arc;
+
+use super::links::Links;
+use super::live::{Config, Instance, Moved};
+use super::state::TrackScript;
+use super::vmac;
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::{IfIndex, LinkId};
+use crate::base::time::Instant;
+use crate::config::model::instance::Notify;
+use crate::config::model::{self, Lifetime, Model, VirtualAddress};
+use crate::notify::command::Unusable;
+use crate::notify::{Command, Kind, Notifier, Resolver};
+use crate::proto::track;
+use crate::proto::vrrp::{Peer, Router};
+use crate::sys::clock;
+use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
+
+/// IFAPROT_ and RTPROT_ number of keepalived: who put an address there.
+const PROTOCOL: u8 = 18;
+
+/// A command that cannot run, and who wanted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Where the command stands.
+    pub at: model::At,
+    /// The message, in keepalived's words where it has some.
+    pub text: String,
+}
+
+impl Broken {
+    /// A track script that cannot run.
+    pub(super) fn track(script: &model::Script, why: &Unusable) -> Self {
+        let text = format!("Disabling track script {} {}", script.name, unusable(why));
+        Self {
+            at: script.command.at,
+            text,
+        }
+    }
+
+    /// A notify script that cannot run.
+    pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
+        let text = format!(
+            "({instance}) Disabling notify script {} {}",
+            command.raw,
+            unusable(why)
+        );
+        Self { at: command.at, text }
+    }
+}
+
+/// Makes the track scripts. One that cannot run is told and has no command.
+pub(super) fn scripts(
+    model: &Model,
+    now: Instant,
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Vec<TrackScript> {
+    model
+        .scripts
+        .iter()
+        .map(|script| {
+            let command = resolver
+                .resolve(&script.command, "")
+                .inspect_err(|why| {
+                    let why = unusable(why);
+                    let text = format!("Disabling track script {} {why}", script.name);
+                    broken.push(Broken {
+                        at: script.command.at,
+                        text,
+                    });
+                })
+                .ok();
+            TrackScript {
+                name: script.name.clone(),
+                machine: track::Script::new(now, script.params.clone()),
+                command,
+                pid: None,
+            }
+        })
+        .collect()
+}
+
+/// Makes the instances. Their interfaces are entered in `links`.
+pub(super) fn instances(
+    model: &Arc<Model>,
+    links: &mut Links,
+    scripts: &[TrackScript],
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Vec<Instance> {
+    (0..model.instances.len())
+        .map(|position| instance(Config::new(model, position), links, scripts, resolver, broken))
+        .collect()
+}
+
+fn instance(
+    config: Config,
+    links: &mut Links,
+    scripts: &[TrackScript],
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Instance {
+    let base = config.interface.as_ref().map(|named| links.named(&named.name));
+    let own = vmac::name(&config.model().global, &config)
+        .map(|name| links.named(&name))
+        .or(base);
+    let transmit = if config.vmac_xmit_base { base } else { own };
+    let lines = config.addresses.iter().chain(&config.excluded);
+    let addresses: Vec<Moved> = lines.map(|line| moved(line, own, links)).collect();
+    let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
+    let usable = |id: &crate::base::id::ScriptId| {
+        scripts
+            .get(id.index())
+            .is_some_and(|script| script.command.is_some())
+    };
+    Instance {
+        router: Router::new(config.params.clone(), announced),
+        base,
+        own,
+        transmit,
+        local: None,
+        advertised: config.addresses.iter().map(|line| line.prefix.addr).collect(),
+        addresses,
+        peers: config
+            .peers
+            .iter()
+            .map(|peer| Peer {
+                addr: peer.addr,
+                min_ttl: peer.min_ttl,
+                max_ttl: peer.max_ttl,
+            })
+            .collect(),
+        tracked_links: config
+            .track_interfaces
+            .iter()
+            .map(|tracked| (links.named(&tracked.interface.name), tracked.weight))
+            .collect(),
+        tracked_scripts: config
+            .track_scripts
+            .iter()
+            .map(|tracked| (tracked.script, tracked.weight))
+            .filter(|(id, _)| usable(id))
+            .collect(),
+        socket: None,
+        socket_failed: false,
+        ip_id: 0,
+        put_back: Instance::put_back_budget(),
+        send_failure_told: false,
+        notifier: notifier(&config, resolver, broken),
+        since: Instant::START,
+        since_wall: clock::wall(),
+        advert_changed: false,
+        pending: super::live::Pending::default(),
+        config,
+    }
+}
+
+fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
+    let link = line.dev.as_ref().map(|named| links.named(&named.name)).or(own);
+    let v6 = Family::of(&line.prefix.addr) == Family::V6;
+    let options = [
+        // Duplicate address detection would keep the address useless for a second on each take-over.
+        (v6, AddressFlags::NODAD),
+        (line.home, AddressFlags::HOMEADDRESS),
+        (line.mngtmpaddr, AddressFlags::MANAGETEMPADDR),
+        (line.noprefixroute, AddressFlags::NOPREFIXROUTE),
+        (line.autojoin, AddressFlags::MCAUTOJOIN),
+    ];
+    let flags = options
+        .into_iter()
+        .filter(|(wanted, _)| *wanted)
+        .fold(AddressFlags(0), |flags, (_, flag)| flags.with(flag));
+    let address = Address {
+        peer: line.peer,
+        broadcast: line.broadcast,
+        label: line
+            .label
+            .as_deref()
+            .and_then(|label| Label::try_from(label).ok()),
+        scope: line.scope,
+        flags,
+        preferred: match line.preferred_lifetime() {
+            Lifetime::Forever => FOREVER,
+            Lifetime::Seconds(seconds) => seconds,
+        },
+        protocol: PROTOCOL,
+        ..Address::new(IfIndex(0), line.prefix)
+    };
+    Moved {
+        address,
+        link,
+        no_track: line.no_track,
+        held: super::live::Held::No,
+    }
+}
+
+fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {
+    let mut notifier = Notifier::new();
+    for (kind, command) in commands(&config.notify) {
+        let Some(command) = command else { continue };
+        match resolver.resolve(command, &config.name) {
+            Ok(ready) => notifier.set(kind, ready),
+            Err(why) => broken.push(Broken::notify(&config.name, command, &why)),
+        }
+    }
+    (!notifier.is_empty()).then(|| Box::new(notifier))
+}
+
+/// The scripts of an instance by kind.
+pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>); 7] {
+    [
+        (Kind::Master, notify.master.as_ref()),
+        (Kind::Backup, notify.backup.as_ref()),
+        (Kind::Fault, notify.fault.as_ref()),
+        (Kind::Stop, notify.stop.as_ref()),
+        (Kind::Deleted, notify.deleted_script.as_ref()),
+        (Kind::LowerPriority, notify.master_rx_lower_pri.as_ref()),
+        (Kind::Any, notify.any.as_ref()),
+    ]
+}
+
+fn unusable(why: &Unusable) -> String {
+    match why {
+        Unusable::Missing(file) => format!("since {file} not found/accessible"),
+        Unusable::User(user) => format!("since user {user} does not exist"),
+        Unusable::Group(group) => format!("since group {group} does not exist"),
+        Unusable::Insecure(_) => "due to insecure".to_owned(),
+        Unusable::TooLong => "since it is too long".to_owned(),
+    }
+}
+
+/// What a reload compares to find an instance again: everything that would make its adverts another router's.
+pub(super) fn same_router(before: &Instance, after: &Instance) -> bool {
+    let key = |instance: &Instance| {
+        let unicast = !instance.peers.is_empty();
+        let source: Option<IpAddr> = instance.config.source.filter(|_| unicast);
+        let params = instance.router.params();
+        (
+            params.vrid,
+            params.family,
+            instance.base,
+            instance.own,
+            instance.transmit,
+            unicast,
+            source,
+        )
+    };
+    key(before) == key(after) && before.config.group == after.config.group
+}
+
+/// Whether two commands would run the same thing.
+pub(super) fn same_command(before: &Command, after: &Command) -> bool {
+    before.words == after.words && before.identity == after.identity
+}

@@ -1,0 +1,194 @@
+//! Actions of the machines, carried out.
+//!
+//! Adverts are gathered and leave first. Removals, additions, announcements and reports follow, in this order, for
+//! all instances of a turn together: many requests in one system call, and no instance's long effects in front of
+//! another's advert. An instance is settled before its machine gets the next input.
+
+use super::advert;
+use super::slots::Slot;
+use super::state::Vrrp;
+use crate::base::addr::{Family, IpAddr};
+use crate::base::bytes::Writer;
+use crate::base::id::{IfIndex, InstanceId};
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::action::LONGEST;
+use crate::proto::vrrp::{Action, Actions, Input};
+use crate::sys::raw::send::{Message, SendBatch};
+use crate::wire::vrrp;
+
+impl Vrrp {
+    /// Gives an input to an instance's machine and gathers what it asks for.
+    pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
+        self.settle_before(turn, id);
+        let mut out = Actions::new();
+        if let Some(instance) = self.instance_mut(id) {
+            instance.router.handle(turn.now(), input, &mut out);
+        }
+        self.act(turn, id, &out);
+    }
+
+    /// What is pending of an instance must be done before its machine decides again.
+    pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let events = &self.work.events;
+        let crowded = events.capacity() - events.len() < LONGEST;
+        if crowded || self.instance(id).is_some_and(|instance| instance.pending.any()) {
+            self.settle(turn);
+        }
+    }
+
+    /// Gathers actions and arms the machine's timer.
+    pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
+        for action in actions {
+            match action {
+                Action::SendAdvert { priority } => self.queue_advert(id, *priority),
+                Action::RemoveAddresses => self.touch(id, |pending| pending.remove = true),
+                Action::AddAddresses => self.touch(id, |pending| pending.add = true),
+                Action::Announce(_) => self.touch(id, |pending| pending.announce = true),
+                Action::Report(event) => {
+                    self.touch(id, |pending| pending.report = true);
+                    self.work.events.push((id, *event));
+                }
+            }
+        }
+        if let Some(instance) = self.instance(id) {
+            turn.set_deadline(self.layout.number(Slot::Machine(id)), instance.router.poll_at());
+        }
+    }
+
+    /// Carries out everything that was gathered.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.flush_adverts();
+        if self.work.touched.is_empty() {
+            return;
+        }
+        let mut touched = core::mem::take(&mut self.work.touched);
+        for id in &touched {
+            if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
+                self.request_removal(*id);
+            }
+        }
+        self.commit_addresses(turn);
+        for id in &touched {
+            if self.instance(*id).is_some_and(|instance| instance.pending.add) {
+                self.request_addition(*id);
+            }
+        }
+        self.commit_addresses(turn);
+        for id in &touched {
+            if self
+                .instance(*id)
+                .is_some_and(|instance| instance.pending.announce || instance.pending.remove)
+            {
+                self.announce(turn, *id);
+            }
+        }
+        self.flush_announcements();
+        for id in &touched {
+            if let Some(instance) = self.instance_mut(*id) {
+                instance.pending = super::live::Pending::default();
+            }
+        }
+        touched.clear();
+        self.work.touched = touched;
+        self.tell_failures();
+        self.tell_events(turn);
+    }
+
+    pub(super) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut super::live::Pending)) {
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        let first = !instance.pending.any();
+        set(&mut instance.pending);
+        if first {
+            self.work.touched.push(id);
+        }
+    }
+
+    /// Puts an advert of this priority into the batch: one datagram to the group, or one to each peer.
+    pub(super) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        instance.ip_id = instance.ip_id.wrapping_add(1).max(1);
+        let peers = instance.peers.len().max(1);
+        for position in 0..peers {
+            self.queue_datagram(id, priority, position);
+        }
+    }
+
+    fn queue_datagram(&mut self, id: InstanceId, priority: u8, position: usize) {
+        let Some(instance) = self.instances.get(id.index()) else {
+            return;
+        };
+        let destination = instance
+            .peers
+            .get(position)
+            .map_or(instance.config.group, |peer| peer.addr);
+        let mut writer = Writer::new(&mut self.batches.scratch[..]);
+        if advert::emit(&mut writer, instance, priority, destination).is_err() {
+            // No source address: the instance is on its way to FAULT.
+            return;
+        }
+        let index = instance
+            .transmit
+            .and_then(|link| self.links.link(link)?.index)
+            .unwrap_or(IfIndex(0));
+        let message = Message {
+            tag: id.0,
+            octets: writer.written(),
+            destination,
+            source: match instance.local {
+                Some(IpAddr::V6(source)) => Some(source),
+                _ => None,
+            },
+            interface: index,
+            hop_limit: (!instance.peers.is_empty())
+                .then(|| instance.config.unicast_ttl.unwrap_or(vrrp::HOP_LIMIT)),
+        };
+        let batch = match instance.family() {
+            Family::V4 => &mut self.batches.send_v4,
+            Family::V6 => &mut self.batches.send_v6,
+        };
+        if batch.push(&message).is_ok() {
+            return;
+        }
+        let len = message.octets.len();
+        let mut again = Message {
+            octets: &[],
+            ..message
+        };
+        self.flush_adverts();
+        again.octets = self.batches.scratch.get(..len).unwrap_or_default();
+        let batch = match Family::of(&destination) {
+            Family::V4 => &mut self.batches.send_v4,
+            Family::V6 => &mut self.batches.send_v6,
+        };
+        // An empty batch takes any advert: its capacity is that of the longest.
+        let _ = batch.push(&again);
+    }
+
+    /// Hands the gathered adverts to the kernel.
+    pub(super) fn flush_adverts(&mut self) {
+        for (family, batch) in [
+            (Family::V4, &mut self.batches.send_v4),
+            (Family::V6, &mut self.batches.send_v6),
+        ] {
+            if batch.is_empty() {
+                continue;
+            }
+            let failures = &mut self.work.failures;
+            let mut failed = |tag: u32, errno: nix::errno::Errno| {
+                if failures.len() < failures.capacity() {
+                    failures.push((InstanceId(tag), errno as i32));
+                }
+            };
+            match self.pool.sender(family) {
+                Ok(socket) => {
+                    socket.send(batch, &mut failed);
+                }
+                Err(_) => *batch = SendBatch::new(),
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The network interfaces that the configuration names, as the kernel has them now.
+//!
+//! Only named interfaces are kept. Addresses that the child itself puts on them are not entered here, so that
+//! "the first address of the interface" is the machine's own.
+
+use std::collections::HashMap;
+
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::{IfIndex, LinkId};
+use crate::base::mac::Mac;
+use crate::base::name::IfName;
+use crate::base::time::Instant;
+use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
+
+/// One named interface.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its name.
+    pub name: IfName,
+    /// The kernel's number while it exists.
+    pub index: Option<IfIndex>,
+    /// Up, and with a carrier as far as the kernel knows.
+    pub up: bool,
+    /// Its Ethernet address.
+    pub mac: Option<Mac>,
+    /// The administrator wants it up.
+    pub wanted_up: bool,
+    /// The interface that it lies on; 0 is none.
+    pub parent: IfIndex,
+    /// Made by `macvlan`.
+    pub is_macvlan: bool,
+    /// Addresses that are not ours, in the order in which the kernel tells of them.
+    pub addresses: Vec<IpAddr>,
+    /// When the next announcement may leave, where they are spaced.
+    pub next_announcement: Instant,
+}
+
+impl Link {
+    /// The source of adverts: the first IPv4 address, or the first link-local IPv6 address.
+    #[must_use]
+    pub fn source(&self, family: Family) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|addr| match (family, addr) {
+            (Family::V4, IpAddr::V4(_)) => true,
+            (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
+            _ => false,
+        })
+    }
+
+    fn gone(&mut self) {
+        self.index = None;
+        self.up = false;
+        self.mac = None;
+        self.addresses.clear();
+    }
+}
+
+/// What an event about an interface changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing that matters.
+    None,
+    /// It came, or came back as another one.
+    Appeared,
+    /// It went.
+    Vanished,
+    /// Up became down, or down up, or its Ethernet address changed.
+    State,
+}
+
+/// All named interfaces.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    links: Vec<Link>,
+    by_index: HashMap<IfIndex, LinkId>,
+}
+
+impl Links {
+    /// The id of the interface of this name; entered if it is new. For load time: allocates.
+    pub fn named(&mut self, name: &IfName) -> LinkId {
+        if let Some(id) = self.find(name) {
+            return id;
+        }
+        self.links.push(Link {
+            name: name.clone(),
+            index: None,
+            up: false,
+            mac: None,
+            wanted_up: false,
+            parent: IfIndex(0),
+            is_macvlan: false,
+            addresses: Vec::new(),
+            next_announcement: Instant::START,
+        });
+        LinkId::at(self.links.len() - 1)
+    }
+
+    /// The id of the interface of this name, if it is entered.
+    #[must_use]
+    pub fn find(&self, name: &IfName) -> Option<LinkId> {
+        self.links
+            .iter()
+            .position(|link| link.name == *name)
+            .map(LinkId::at)
+    }
+
+    /// The interface of this number, if it is entered.
+    #[must_use]
+    pub fn numbered(&self, index: IfIndex) -> Option<LinkId> {
+        self.by_index.get(&index).copied()
+    }
+
+    /// An interface.
+    #[must_use]
+    pub fn link(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(id.index())
+    }
+
+    /// An interface, to be changed.
+    pub fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(id.index())
+    }
+
+    /// All interfaces with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.links
+            .iter()
+            .enumerate()
+            .map(|(i, link)| (LinkId::at(i), link))
+    }
+
+    /// Takes what the kernel says of an interface; the named interfaces that this changed. A rename changes two.
+    pub fn update(&mut self, kernel: &KernelLink) -> [Option<(LinkId, Change)>; 2] {
+        let before = self.numbered(kernel.index);
+        let now = self.find(&kernel.name);
+        let left = before.filter(|id| Some(*id) != now).map(|id| {
+            self.by_index.remove(&kernel.index);
+            if let Some(link) = self.link_mut(id) {
+                link.gone();
+            }
+            (id, Change::Vanished)
+        });
+        [left, now.map(|id| (id, self.enter(id, kernel)))]
+    }
+
+    /// The interface of this number is gone.
+    pub fn remove(&mut self, index: IfIndex) -> Option<LinkId> {
+        let id = self.by_index.remove(&index)?;
+        self.link_mut(id)?.gone();
+        Some(id)
+    }
+
+    /// Takes the whole truth: whatever is named and not in `kernel` is gone.
+    pub fn replace(&mut self, kernel: &[KernelLink], mut changed: impl FnMut(LinkId, Change)) {
+        for position in 0..self.links.len() {
+            let id = LinkId::at(position);
+            let Some(link) = self.links.get_mut(position) else {
+                continue;
+            };
+            link.addresses.clear();
+            if let Some(index) = link.index
+                && !kernel
+                    .iter()
+                    .any(|there| there.index == index && there.name == link.name)
+            {
+                link.gone();
+                self.by_index.remove(&index);
+                changed(id, Change::Vanished);
+            }
+        }
+        for there in kernel {
+            for (id, change) in self.update(there).into_iter().flatten() {
+                changed(id, change);
+            }
+        }
+    }
+
+    /// Enters an address that is not ours; whether it is new.
+    pub fn address_new(&mut self, id: LinkId, addr: IpAddr) -> bool {
+        match self.link_mut(id) {
+            Some(link) if !link.addresses.contains(&addr) => {
+                link.addresses.push(addr);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Removes an address; whether it was there.
+    pub fn address_gone(&mut self, id: LinkId, addr: IpAddr) -> bool {
+        let Some(link) = self.link_mut(id) else {
+            return false;
+        };
+        let before = link.addresses.len();
+        link.addresses.retain(|there| *there != addr);
+        link.addresses.len() != before
+    }
+
+    fn enter(&mut self, id: LinkId, kernel: &KernelLink) -> Change {
+        let Some(link) = self.links.get_mut(id.index()) else {
+            return Change::None;
+        };
+        let up = is_up(kernel);
+        let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
+        let appeared = link.index != Some(kernel.index);
+        let changed = link.up != up || link.mac != mac;
+        if appeared {
+            if let Some(old) = link.index {
+                self.by_index.remove(&old);
+                link.gone();
+            }
+            self.by_index.insert(kernel.index, id);
+        }
+        link.index = Some(kernel.index);
+        link.up = up;
+        link.mac = mac;
+        link.wanted_up = kernel.flags.up();
+        link.parent = kernel.parent;
+        link.is_macvlan = kernel.kind.as_str() == "macvlan";
+        match (appeared, changed) {
+            (true, _) => Change::Appeared,
+            (false, true) => Change::State,
+            (false, false) => Change::None,
+        }
+    }
+}
+
+/// Whether packets can leave: wanted up, running, and no layer below says otherwise.
+fn is_up(kernel: &KernelLink) -> bool {
+    kernel.flags.up()
+        && kernel.flags.running()
+        && kernel.carrier != Some(false)
+        && matches!(
+            kernel.state,
+            OperState::Up | OperState::Unknown | OperState::Dormant
+        )
+}

@@ -1,0 +1,173 @@
+//! A virtual router at work: the protocol's router and what the child knows around it.
+
+use core::ops::Deref;
+use std::sync::Arc;
+
+use super::links::Links;
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::{LinkId, ScriptId, SocketId};
+use crate::base::limit;
+use crate::base::rate::Budget;
+use crate::base::time::{Instant, Span};
+use crate::config::model::{self, Model};
+use crate::notify::Notifier;
+use crate::proto::track::Weight;
+use crate::proto::vrrp::{Peer, Router, State};
+use crate::sys::clock::Wall;
+use crate::sys::netlink::addr::Address;
+
+/// An instance's part of the model in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    model: Arc<Model>,
+    position: usize,
+}
+
+impl Config {
+    /// The instance at `position`, which must be one of the model's.
+    pub fn new(model: &Arc<Model>, position: usize) -> Self {
+        Self {
+            model: Arc::clone(model),
+            position,
+        }
+    }
+
+    /// The whole model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+}
+
+impl Deref for Config {
+    type Target = model::Instance;
+
+    fn deref(&self) -> &model::Instance {
+        &self.model.instances[self.position]
+    }
+}
+
+/// One virtual router at work.
+pub struct Instance {
+    /// What the configuration says.
+    pub config: Config,
+    /// The protocol.
+    pub router: Router,
+    /// The interface of the configuration; none for unicast by route.
+    pub base: Option<LinkId>,
+    /// The interface that addresses without `dev` go on: the macvlan if there is one, else `base`.
+    pub own: Option<LinkId>,
+    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`.
+    pub transmit: Option<LinkId>,
+    /// The source of adverts, if there is one now.
+    pub local: Option<IpAddr>,
+    /// The advertised addresses, in order.
+    pub advertised: Vec<IpAddr>,
+    /// All addresses, advertised and excluded, in order.
+    pub addresses: Vec<Moved>,
+    /// The unicast peers.
+    pub peers: Vec<Peer>,
+    /// Tracked interfaces.
+    pub tracked_links: Vec<(LinkId, Weight)>,
+    /// Tracked scripts.
+    pub tracked_scripts: Vec<(ScriptId, Weight)>,
+    /// Where its adverts come in.
+    pub socket: Option<SocketId>,
+    /// Why there is no such socket.
+    pub socket_failed: bool,
+    /// Identification of the next IPv4 advert.
+    pub ip_id: u16,
+    /// How often addresses are put back before the instance steps down.
+    pub put_back: Budget,
+    /// Whether a failure to send was told since the last success or change of state.
+    pub send_failure_told: bool,
+    /// Scripts of transitions, if any is configured.
+    pub notifier: Option<Box<Notifier>>,
+    /// When the state was entered.
+    pub since: Instant,
+    /// The wall clock of that.
+    pub since_wall: Wall,
+    /// After a reload: its adverts carry other addresses than before.
+    pub advert_changed: bool,
+    /// Effects of the turn under way are still to be carried out.
+    pub pending: Pending,
+}
+
+/// Effects that are carried out together at the end of the turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Addresses are to be removed.
+    pub remove: bool,
+    /// Addresses are to be added.
+    pub add: bool,
+    /// Announcements are due.
+    pub announce: bool,
+    /// Events are to be told.
+    pub report: bool,
+}
+
+impl Pending {
+    /// Whether something is still to be done.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.remove || self.add || self.announce || self.report
+    }
+}
+
+/// An address that moves with mastership.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// As the kernel is to have it; its interface number is filled in when that is known.
+    pub address: Address,
+    /// Its interface.
+    pub link: Option<LinkId>,
+    /// Its loss does not matter.
+    pub no_track: bool,
+    /// Whether it is there.
+    pub held: Held,
+}
+
+/// Whether an address is on its interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Held {
+    /// No, as far as we know.
+    #[default]
+    No,
+    /// Yes, by us.
+    Ours,
+    /// Yes, and it was there before an address owner needed it: it stays.
+    Foreign,
+}
+
+impl Instance {
+    /// Quiet putting back: five times, one more each two seconds.
+    #[must_use]
+    pub const fn put_back_budget() -> Budget {
+        Budget::new(limit::PUT_BACK_BURST, Span::from_secs(2))
+    }
+
+    /// Finds the source of adverts again; whether it changed.
+    pub fn refresh_local(&mut self, links: &Links) -> bool {
+        let family = self.router.params().family;
+        let found = self
+            .config
+            .source
+            .or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
+        core::mem::replace(&mut self.local, found) != found
+    }
+
+    /// Whether it is MASTER and an address is not where it should be although its interface is there.
+    #[must_use]
+    pub fn lacks_address(&self) -> bool {
+        self.router.state() == State::Master
+            && self
+                .addresses
+                .iter()
+                .any(|moved| moved.held == Held::No && !moved.no_track)
+    }
+
+    /// The family of its adverts.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        self.router.params().family
+    }
+}

@@ -1,0 +1,200 @@
+//! The sockets: one receiver for each interface, family and group, shared by its virtual routers, and one
+//! sender for each family.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use super::kind;
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
+use crate::base::name::IfName;
+use crate::daemon::reactor::{Interest, Turn};
+use crate::daemon::token::{Own, Registration};
+use crate::sys::filter::{Filter, OctetSet};
+use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
+use crate::sys::raw::send::{SendOptions, SendSocket};
+use crate::wire::{ipv4, vrrp};
+
+/// What a receiver listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The interface; none: all of them, for unicast by route.
+    pub link: Option<LinkId>,
+    /// The multicast group; none: unicast.
+    pub group: Option<IpAddr>,
+}
+
+/// A receiver.
+pub struct Receiver {
+    /// What it listens to.
+    pub key: Key,
+    /// The kernel's number of the interface it is bound to.
+    pub index: IfIndex,
+    /// Receive buffer asked for.
+    pub buffer: Option<u32>,
+    socket: ReceiveSocket,
+    registration: Registration,
+    /// Router id to instance.
+    owners: Box<[Option<InstanceId>; 256]>,
+}
+
+impl Receiver {
+    /// The instance that owns a router id.
+    #[must_use]
+    pub fn owner(&self, vrid: u8) -> Option<InstanceId> {
+        self.owners.get(usize::from(vrid)).copied().flatten()
+    }
+
+    /// The socket.
+    #[must_use]
+    pub const fn socket(&self) -> &ReceiveSocket {
+        &self.socket
+    }
+
+    /// The number of its descriptor.
+    #[must_use]
+    pub fn fd(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+
+    /// How many instances it serves.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.owners.iter().flatten().count()
+    }
+}
+
+/// All sockets.
+#[derive(Default)]
+pub struct Pool {
+    receivers: Vec<Option<Receiver>>,
+    v4: Option<SendSocket>,
+    v6: Option<SendSocket>,
+}
+
+impl Pool {
+    /// The receiver for `key`, opened if there is none yet. For load time and returning interfaces: allocates.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn open(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: Key,
+        device: Option<(&IfName, IfIndex)>,
+        buffer: Option<u32>,
+    ) -> io::Result<SocketId> {
+        let index = device.map_or(IfIndex(0), |(_, index)| index);
+        if let Some((id, _)) = self
+            .iter()
+            .find(|(_, there)| there.key == key && there.index == index)
+        {
+            return Ok(id);
+        }
+        let socket = ReceiveSocket::open(&ReceiveOptions {
+            family: key.family,
+            protocol: vrrp::PROTOCOL,
+            device: device.map(|(name, _)| name),
+            receive_buffer: buffer.and_then(|octets| usize::try_from(octets).ok()),
+            filter: Filter::Nothing,
+        })?;
+        if let Some(group) = key.group {
+            socket.join(group, index)?;
+        }
+        let position = self
+            .receivers
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.receivers.len());
+        let id = SocketId::at(position);
+        let own = Own {
+            kind: kind::SOCKET,
+            index: id.0,
+        };
+        let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
+        let owners = Box::new([None; 256]);
+        let receiver = Some(Receiver {
+            key,
+            index,
+            buffer,
+            socket,
+            registration,
+            owners,
+        });
+        match self.receivers.get_mut(position) {
+            Some(free) => *free = receiver,
+            None => self.receivers.push(receiver),
+        }
+        Ok(id)
+    }
+
+    /// Tells every receiver which router ids it serves now, and closes those that serve none.
+    pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = (SocketId, u8, InstanceId)>) {
+        for receiver in self.receivers.iter_mut().flatten() {
+            receiver.owners.fill(None);
+        }
+        for (socket, vrid, instance) in users {
+            if let Some(receiver) = self.receivers.get_mut(socket.index()).and_then(Option::as_mut)
+                && let Some(owner) = receiver.owners.get_mut(usize::from(vrid))
+            {
+                *owner = Some(instance);
+            }
+        }
+        for place in &mut self.receivers {
+            let Some(receiver) = place else { continue };
+            let set: OctetSet = (0..=u8::MAX)
+                .filter(|vrid| receiver.owner(*vrid).is_some())
+                .collect();
+            if set.is_empty() {
+                turn.deregister(receiver.registration);
+                *place = None;
+            } else {
+                // Without a filter the child drops what is not its own by itself.
+                let _ = receiver.socket.set_filter(&Filter::OctetIn { offset: 1, set });
+            }
+        }
+    }
+
+    /// A receiver.
+    #[must_use]
+    pub fn receiver(&self, id: SocketId) -> Option<&Receiver> {
+        self.receivers.get(id.index())?.as_ref()
+    }
+
+    /// All receivers.
+    pub fn iter(&self) -> impl Iterator<Item = (SocketId, &Receiver)> {
+        self.receivers
+            .iter()
+            .enumerate()
+            .filter_map(|(i, place)| Some((SocketId::at(i), place.as_ref()?)))
+    }
+
+    /// The sender of a family, opened on first use.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn sender(&mut self, family: Family) -> io::Result<&SendSocket> {
+        let place = match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        };
+        if let Some(socket) = place {
+            return Ok(socket);
+        }
+        let socket = SendSocket::open(&SendOptions {
+            family,
+            protocol: vrrp::PROTOCOL,
+            device: None,
+            interface: IfIndex(0),
+            priority: CONTROL_PRIORITY,
+            traffic_class: ipv4::TOS_CONTROL,
+            hop_limit: vrrp::HOP_LIMIT,
+        })?;
+        Ok(place.insert(socket))
+    }
+}
+
+/// SO_PRIORITY of adverts: TC_PRIO_CONTROL, the band that a queue serves first.
+const CONTROL_PRIORITY: u8 = 7;

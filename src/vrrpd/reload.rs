@@ -1,0 +1,292 @@
+//! A reload: the difference between what runs and a new model, applied without disturbing what did not change.
+//!
+//! An instance is found again by router id, family, interface and kind of adverts, not by name. It keeps its
+//! state, its timers and its socket. An address that moves between instances stays where it is.
+
+use std::sync::Arc;
+
+use super::build;
+use super::live::{Held, Instance};
+use super::slots::Layout;
+use super::state::{Owner, Vrrp};
+use crate::base::id::{InstanceId, ScriptId};
+use crate::config::model::Model;
+use crate::daemon::reactor::Turn;
+use crate::notify::{Resolver, Standing};
+use crate::proto::vrrp::{Actions, Input, State};
+use crate::sys::process;
+
+impl Vrrp {
+    /// Replaces the model in force.
+    pub(super) fn apply(&mut self, turn: &mut Turn<'_>, model: Arc<Model>) {
+        self.settle(turn);
+        let resolver = Resolver::new(&model.global);
+        let mut broken = Vec::new();
+        let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
+        let mut fresh = build::instances(&model, &mut self.links, &scripts, &resolver, &mut broken);
+        super::report::broken(&broken);
+        let script_ids = self.carry_scripts(turn, &mut scripts, &model);
+        let kept = self.pair(&fresh);
+        self.model = model;
+        self.resign_removed(turn, &kept);
+        let mut before: Vec<Option<Instance>> = core::mem::take(&mut self.instances)
+            .into_iter()
+            .map(Some)
+            .collect();
+        let instance_ids: Vec<Option<InstanceId>> = ids_after(&kept, before.len());
+        let mut adopted = Vec::with_capacity(fresh.len());
+        for (instance, old) in fresh.iter_mut().zip(&kept) {
+            let old = old.and_then(|id| before.get_mut(id.index())?.take());
+            adopted.push(old.map(|old| inherit(instance, old)));
+        }
+        self.instances = fresh;
+        self.scripts = scripts;
+        self.rename_children(&script_ids, &instance_ids);
+        self.resize(turn);
+        self.remove_abandoned(
+            turn,
+            before
+                .into_iter()
+                .flatten()
+                .chain(adopted.iter_mut().filter_map(Option::take)),
+        );
+        self.resync_links(turn);
+        for id in self.ids() {
+            self.bring_up(turn, id, &kept);
+        }
+        self.assign_sockets(turn);
+        self.forget_vmacs();
+        self.settle(turn);
+    }
+
+    /// For each new instance the one that runs already, if there is one.
+    fn pair(&self, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
+        let mut taken = vec![false; self.instances.len()];
+        fresh
+            .iter()
+            .map(|after| {
+                let found = self.instances.iter().enumerate().position(|(i, before)| {
+                    !taken.get(i).copied().unwrap_or(true) && build::same_router(before, after)
+                })?;
+                if let Some(taken) = taken.get_mut(found) {
+                    *taken = true;
+                }
+                Some(InstanceId::at(found))
+            })
+            .collect()
+    }
+
+    /// Instances that the new model does not have step down; their addresses wait, for another may want them.
+    fn resign_removed(&mut self, turn: &mut Turn<'_>, kept: &[Option<InstanceId>]) {
+        for id in self.ids() {
+            if kept.contains(&Some(id)) {
+                continue;
+            }
+            let mut out = Actions::new();
+            let Some(instance) = self.instance_mut(id) else {
+                continue;
+            };
+            instance.router.handle(turn.now(), Input::Stop, &mut out);
+            let standing = if instance.config.notify.deleted {
+                Standing::Deleted
+            } else {
+                Standing::Fault
+            };
+            let priority = instance.router.machine().effective_priority();
+            if let Some(notifier) = &mut instance.notifier {
+                notifier.state(standing, priority);
+            }
+            super::report::removed(&instance.config.name);
+            self.send_only(id, &out);
+            self.advance_notify(turn, id);
+            self.forget_record(turn, id);
+        }
+        self.flush_adverts();
+    }
+
+    /// Takes over verdicts and runs of scripts whose command is the same. The new id of each old script.
+    fn carry_scripts(
+        &mut self,
+        turn: &Turn<'_>,
+        scripts: &mut [super::state::TrackScript],
+        model: &Model,
+    ) -> Vec<Option<ScriptId>> {
+        let mut ids = vec![None; self.scripts.len()];
+        for (position, after) in scripts.iter_mut().enumerate() {
+            let Some((old, before)) = self
+                .scripts
+                .iter_mut()
+                .enumerate()
+                .find(|(_, before)| before.name == after.name)
+            else {
+                continue;
+            };
+            let same =
+                matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
+            if !same {
+                continue;
+            }
+            let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else {
+                continue;
+            };
+            after.machine = before.machine.clone();
+            after.machine.reconfigure(turn.now(), params);
+            after.pid = before.pid.take();
+            if let Some(id) = ids.get_mut(old) {
+                *id = Some(ScriptId::at(position));
+            }
+        }
+        // What runs for a script that is no more has nobody to tell.
+        for before in &self.scripts {
+            if let Some(pid) = before.pid {
+                process::kill_group(pid, libc::SIGTERM);
+            }
+        }
+        ids
+    }
+
+    fn rename_children(&mut self, scripts: &[Option<ScriptId>], instances: &[Option<InstanceId>]) {
+        for (_, owner) in &mut self.children {
+            *owner = match *owner {
+                Owner::Track(id) => scripts
+                    .get(id.index())
+                    .copied()
+                    .flatten()
+                    .map_or(Owner::Nobody, Owner::Track),
+                Owner::Notify(id) => instances
+                    .get(id.index())
+                    .copied()
+                    .flatten()
+                    .map_or(Owner::Nobody, Owner::Notify),
+                Owner::Nobody => Owner::Nobody,
+            };
+        }
+    }
+
+    /// Deadlines, work lists and the index of addresses for the instances of now.
+    pub(super) fn resize(&mut self, turn: &mut Turn<'_>) {
+        for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
+            turn.set_deadline(slot, None);
+        }
+        self.layout = Layout::new(self.instances.len(), self.scripts.len());
+        turn.resize_deadlines(self.layout.len());
+        turn.reserve_reports(self.instances.len());
+        self.work.reserve(self.instances.len());
+        self.owners.clear();
+        for (i, instance) in self.instances.iter().enumerate() {
+            for (position, moved) in instance.addresses.iter().enumerate() {
+                if let (Some(link), Ok(position)) = (moved.link, u16::try_from(position)) {
+                    self.owners
+                        .insert((link, moved.address.prefix.addr), (InstanceId::at(i), position));
+                }
+            }
+        }
+    }
+
+    /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
+    fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: impl Iterator<Item = Instance>) {
+        for old in before {
+            for moved in old.addresses.into_iter().filter(|moved| moved.held == Held::Ours) {
+                let Some(link) = moved.link else { continue };
+                let heir = self
+                    .owners
+                    .get(&(link, moved.address.prefix.addr))
+                    .copied()
+                    .and_then(|(id, position)| {
+                        let instance = self.instances.get_mut(id.index())?;
+                        let master = instance.router.state() == State::Master;
+                        instance
+                            .addresses
+                            .get_mut(usize::from(position))
+                            .filter(|_| master)
+                    })
+                    .filter(|heir| heir.address.prefix == moved.address.prefix);
+                if let Some(heir) = heir {
+                    heir.held = Held::Ours;
+                } else {
+                    super::report::address_dropped(&old.config.name, &moved.address);
+                    self.delete_address(&moved);
+                }
+            }
+        }
+        self.commit_addresses(turn);
+    }
+
+    /// Gives an instance of the new model its surroundings, and lets it go on or begin.
+    fn bring_up(&mut self, turn: &mut Turn<'_>, id: InstanceId, kept: &[Option<InstanceId>]) {
+        let went_on = kept.get(id.index()).copied().flatten().is_some();
+        self.ensure_vmac(id);
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links);
+        }
+        self.copy_link_local(id);
+        self.open_socket(turn, id);
+        if !went_on {
+            self.begin(turn, id, None);
+            return;
+        }
+        let mut out = Actions::new();
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            let params = instance.config.params.clone();
+            let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
+            let changed = core::mem::take(&mut instance.advert_changed);
+            instance
+                .router
+                .reconfigure(turn.now(), params, announced, changed, &mut out);
+        }
+        self.act(turn, id, &out);
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        if instance.lacks_address() {
+            instance.router.announce_again(turn.now());
+            self.touch(id, |pending| {
+                pending.add = true;
+                pending.announce = true;
+            });
+        }
+        let (announce, notify) = self.instance(id).map_or((None, None), |instance| {
+            (
+                instance.router.announce_at(),
+                instance.notifier.as_ref().and_then(|notifier| notifier.poll_at()),
+            )
+        });
+        turn.set_deadline(self.layout.number(super::slots::Slot::Announce(id)), announce);
+        turn.set_deadline(self.layout.number(super::slots::Slot::Notify(id)), notify);
+        self.refresh(turn, id);
+    }
+}
+
+/// What an instance of before leaves to its successor. What is left over of it holds the addresses that the
+/// successor does not have.
+fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
+    for moved in &mut after.addresses {
+        let same = before.addresses.iter_mut().find(|old| {
+            old.link == moved.link && old.held != Held::No && old.address.prefix == moved.address.prefix
+        });
+        if let Some(old) = same {
+            moved.held = core::mem::take(&mut old.held);
+        }
+    }
+    after.advert_changed = after.advertised != before.advertised;
+    core::mem::swap(&mut after.router, &mut before.router);
+    after.ip_id = before.ip_id;
+    after.since = before.since;
+    after.since_wall = before.since_wall;
+    after.put_back = before.put_back.clone();
+    if let (Some(after), Some(before)) = (&mut after.notifier, before.notifier.take()) {
+        after.inherit(*before);
+    }
+    before
+}
+
+/// The new id of each old instance.
+fn ids_after(kept: &[Option<InstanceId>], before: usize) -> Vec<Option<InstanceId>> {
+    let mut ids = vec![None; before];
+    for (position, old) in kept.iter().enumerate() {
+        if let Some(id) = old.and_then(|old| ids.get_mut(old.index())) {
+            *id = Some(InstanceId::at(position));
+        }
+    }
+    ids
+}

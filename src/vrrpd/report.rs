@@ -1,0 +1,423 @@
+//! Every log line of the VRRP child. Machines report facts; here they get keepalived's words.
+//!
+//! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what somebody
+//! should look at.
+
+use log::{debug, error, info, warn};
+use nix::errno::Errno;
+
+use super::build::Broken;
+use super::links::Links;
+use super::live::{Instance, Moved};
+use super::pool::Receiver;
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::LinkId;
+use crate::base::name::IfName;
+use crate::base::rate::Budget;
+use crate::base::time::{Instant, Span};
+use crate::proto::track::Ending;
+use crate::proto::vrrp::accept::Odd;
+use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
+use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::command::Refusal;
+use crate::sys::sysctl::Setting;
+
+/// Tells an event of an instance.
+pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &mut Budget) {
+    let name = instance.config.name.as_str();
+    match *event {
+        Event::Transition { from, to, why } => transition(instance, from, to, why),
+        Event::Expired => debug!("({name}) Receive advertisement timeout"),
+        Event::Outranked { from, theirs, ours } if theirs == ours => info!(
+            "({name}) Master received advert from {from} with same priority {ours} but higher IP address than ours"
+        ),
+        Event::Outranked { from, theirs, ours } => {
+            info!("({name}) Master received advert from {from} with higher priority {theirs}, ours {ours}");
+        }
+        Event::LowerPriority {
+            from,
+            theirs,
+            ours,
+            answered,
+        } => {
+            let tail = if answered { ", forcing new election" } else { "" };
+            let line = format_args!(
+                "({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}"
+            );
+            if may(chatter, now) {
+                info!("{line}");
+            }
+        }
+        Event::ZeroReceived {
+            from: _,
+            state: State::Master,
+        } => {
+            if may(chatter, now) {
+                info!("({name}) Master received priority 0 message");
+            }
+        }
+        Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
+        Event::ZeroSent => info!("({name}) sent 0 priority"),
+        Event::Discarded { from, theirs } => {
+            if may(chatter, now) {
+                info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
+            }
+        }
+        Event::PreemptDelay(delay) => info!("({name}) start preempt delay ({delay})"),
+        Event::MasterIs { before: None, now } => info!("({name}) master set to {now}"),
+        Event::MasterIs {
+            before: Some(before),
+            now,
+        } => {
+            info!("({name}) master changed from {before} to {now}");
+        }
+        Event::IntervalAdopted { from, to } => info!(
+            "({name}) advertisement interval updated from {}ms to {}ms by master",
+            from.as_millis(),
+            to.as_millis()
+        ),
+        Event::IntervalRestored { from, to } => info!(
+            "({name}) changing advert interval from {}ms to locally configured {}ms",
+            from.as_millis(),
+            to.as_millis()
+        ),
+        Event::Priority { from, to } => info!("({name}) Changing effective priority from {from} to {to}"),
+        Event::OwnerConflict(from) => {
+            if may(chatter, now) {
+                error!(
+                    "({name}) CONFIGURATION ERROR: local instance and {from} are both configured as address owner, \
+                     please resolve"
+                );
+            }
+        }
+        Event::Rejected { from, why } => {
+            if may(chatter, now) {
+                rejected(instance, from, why);
+            }
+        }
+        Event::Odd { from, what } => {
+            if may(chatter, now) {
+                odd(name, instance, from, what);
+            }
+        }
+    }
+}
+
+fn transition(instance: &Instance, from: State, to: State, why: Why) {
+    let name = instance.config.name.as_str();
+    match (to, why) {
+        (State::Init, _) => {}
+        (State::Backup, Why::Start) => info!("({name}) Entering BACKUP STATE (init)"),
+        (State::Backup, _) => info!("({name}) Entering BACKUP STATE"),
+        (State::Master, Why::Adopted) => {
+            info!("({name}) Entering MASTER STATE (carrying on for the process before)");
+        }
+        (State::Master, _) => {
+            info!("({name}) Entering MASTER STATE");
+            debug!("({name}) setting VIPs.");
+            if !instance.config.excluded.is_empty() {
+                debug!("({name}) setting E-VIPs.");
+            }
+        }
+        (State::Fault, Why::Start) => {
+            for fault in instance.router.faults().iter() {
+                match fault {
+                    Fault::LinkDown | Fault::LinkMissing => {
+                        info!(
+                            "({name}): entering FAULT state (interface {} down)",
+                            interface(instance)
+                        );
+                    }
+                    Fault::NoAddress => info!(
+                        "({name}) entering FAULT state (no {} address for interface)",
+                        instance.family()
+                    ),
+                    other => info!("({name}) entering FAULT state ({})", other.text()),
+                }
+            }
+            info!("({name}) entering FAULT state");
+        }
+        (State::Fault, _) => {
+            info!("({name}) Entering FAULT STATE");
+            debug!("({name}) in fault because: {}", instance.router.faults());
+        }
+    }
+    if from == State::Master {
+        debug!("({name}) removing VIPs.");
+    }
+}
+
+fn interface(instance: &Instance) -> &str {
+    instance
+        .config
+        .interface
+        .as_ref()
+        .map_or("none", |named| named.name.as_str())
+}
+
+fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
+    let name = instance.config.name.as_str();
+    match why {
+        Reject::Own => {}
+        Reject::HopLimit(received) => {
+            warn!("({name}) invalid TTL/HL from {from}. Received {received} and expect 255");
+        }
+        Reject::HopLimitRange { received, min, max } => {
+            warn!("({name}) TTL/HL {received} from {from} not in range [{min}, {max}]");
+        }
+        Reject::NotAPeer => warn!("({name}) unicast source address {from} not a unicast peer"),
+        Reject::Version { received, expected } => {
+            warn!("({name}) wrong VRRP version from {from}. Received {received} and expect {expected}");
+        }
+        Reject::Kind(kind) => warn!("({name}) Invalid packet type from {from}. {kind} and expect 1"),
+        Reject::TooShort { received, expected } => {
+            warn!("({name}) vrrp packet from {from} too short, length {received} and expect {expected}");
+        }
+        Reject::TooLong { received, expected } => {
+            warn!("({name}) vrrp packet from {from} too long, length {received} and expect {expected}");
+        }
+        Reject::Checksum => {
+            let version = instance.router.params().version.number();
+            warn!("({name}) Invalid VRRPv{version} checksum from {from}");
+        }
+        Reject::AuthUnknown(kind) => warn!("({name}) Invalid auth type from {from}: {kind}"),
+        Reject::AuthMismatch { received, expected } => {
+            warn!("({name}) received a {received} auth from {from}, expecting {expected}!");
+        }
+        Reject::Password => warn!("({name}) received an invalid passwd from {from}!"),
+        Reject::Interval { received, expected } => warn!(
+            "({name}) advertisement interval mismatch with {from} mine={expected} sec rcv'd={received} sec"
+        ),
+    }
+}
+
+fn odd(name: &str, instance: &Instance, from: IpAddr, what: Odd) {
+    match what {
+        Odd::AddressCount { received, expected } => {
+            info!("({name}) expected {expected} VIPs but received {received}");
+        }
+        Odd::AddressMissing(addr) => info!(
+            "({name}) ip address associated with VRID {} not present in advert from {from}: {addr}",
+            instance.router.params().vrid
+        ),
+        Odd::Interval { received, expected } => info!(
+            "({name}) advertisement interval mismatch ours = {expected} centi-sec rcv'd={received} centi-sec"
+        ),
+    }
+}
+
+/// Whether a line that somebody else can trigger may be written; says how many were not.
+pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {
+    match chatter.take(now) {
+        Some(0) => true,
+        Some(suppressed) => {
+            info!("{suppressed} log lines about adverts and scripts left out");
+            true
+        }
+        None => false,
+    }
+}
+
+pub(super) fn send_failed(name: &str, errno: i32) {
+    warn!("({name}): send advert error {errno} ({})", text_of(errno));
+}
+
+/// The text of an error number as the C library has it.
+fn text_of(errno: i32) -> &'static str {
+    Errno::from_raw(errno).desc()
+}
+
+pub(super) fn announcing(name: &str, link: &IfName, addr: IpAddr) {
+    debug!("({name}) Sending {} on {link} for {addr}", announcement(addr));
+}
+
+const fn announcement(addr: IpAddr) -> &'static str {
+    match Family::of(&addr) {
+        Family::V4 => "gratuitous ARP",
+        Family::V6 => "unsolicited Neighbour Advert",
+    }
+}
+
+pub(super) fn address_refused(name: &str, address: &Address, refusal: &Refusal<'_>) {
+    let (errno, text) = (refusal.errno, refusal.text);
+    warn!(
+        "({name}) cannot add {}: {} {text} - trying again",
+        address.prefix,
+        errno.desc()
+    );
+}
+
+pub(super) fn address_stuck(name: &str, address: &Address, refusal: &Refusal<'_>) {
+    let (errno, text) = (refusal.errno, refusal.text);
+    warn!(
+        "({name}) cannot remove {}: {} {text}",
+        address.prefix,
+        errno.desc()
+    );
+}
+
+pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: bool) {
+    let link = name_of(links, moved.link);
+    let addr = moved.address.prefix.addr;
+    warn!("Netlink reflector reports IP {addr} removed from {link}");
+    if again {
+        warn!("({name}) {addr} put back on {link}; find out who deletes it, or mark it no_track");
+    } else {
+        warn!("({name}) {addr} is deleted again and again, giving up mastership for a moment");
+    }
+}
+
+pub(super) fn address_assigned(links: &Links, link: LinkId, addr: IpAddr) {
+    debug!(
+        "Assigned address {addr} for interface {}",
+        name_of(links, Some(link))
+    );
+}
+
+pub(super) fn address_deassigned(links: &Links, link: LinkId, addr: IpAddr) {
+    debug!(
+        "Deassigned address {addr} from interface {}",
+        name_of(links, Some(link))
+    );
+}
+
+fn name_of(links: &Links, link: Option<LinkId>) -> &str {
+    link.and_then(|link| links.link(link))
+        .map_or("?", |link| link.name.as_str())
+}
+
+pub(super) fn link_state(name: &IfName, up: bool) {
+    info!("Netlink reports {name} {}", if up { "up" } else { "down" });
+}
+
+pub(super) fn link_added(name: &IfName) {
+    info!("Interface {name} added");
+}
+
+pub(super) fn link_deleted(name: &IfName) {
+    info!("Interface {name} deleted");
+}
+
+pub(super) fn overrun() {
+    warn!("Netlink: messages were lost (ENOBUFS); reading all interfaces and addresses again");
+}
+
+pub(super) fn kernel_failed(what: &str, error: &std::io::Error) {
+    error!("{what}: {error}");
+}
+
+pub(super) fn socket_failed(name: &str, error: &std::io::Error) {
+    error!("({name}) cannot open the socket for adverts: {error} - in fault until it opens");
+}
+
+pub(super) fn script_returns(name: &str, code: u8) {
+    info!("Script `{name}` now returning {code}");
+}
+
+pub(super) fn script_changed(name: &str, up: bool, ending: Ending, timed_out: bool) {
+    match (up, timed_out, ending) {
+        (true, ..) => info!("VRRP_Script({name}) succeeded"),
+        (false, true, _) => info!("VRRP_Script({name}) timed_out"),
+        (false, false, Ending::Exited(code)) => {
+            info!("VRRP_Script({name}) failed (exited with status {code})");
+        }
+        (false, false, Ending::Signalled(signal)) => {
+            info!("VRRP_Script({name}) failed (due to signal {signal})");
+        }
+        (false, false, Ending::NotStarted) => info!("VRRP_Script({name}) failed (could not be started)"),
+    }
+}
+
+pub(super) fn script_still_running(name: &str, terminating: bool) {
+    let state = if terminating {
+        "being timed out"
+    } else {
+        "already running"
+    };
+    info!("Track script {name} is {state}, expect idle - skipping run");
+}
+
+pub(super) fn script_not_started(name: &str, error: &std::io::Error) {
+    warn!("Script `{name}` could not be started: {error}");
+}
+
+pub(super) fn notify_killed(name: &str, after: Span) {
+    warn!(
+        "({name}) a notify script ran for more than {} seconds and was killed",
+        after.as_secs()
+    );
+}
+
+pub(super) fn notify_not_started(name: &str, error: &std::io::Error) {
+    warn!("({name}) a notify script could not be started: {error}");
+}
+
+pub(super) fn notify_dropped(name: &str, count: u64) {
+    warn!("({name}) notify scripts are too slow: {count} of the oldest waiting were left out");
+}
+
+pub(super) fn vmac_created(name: &str, vmac: &IfName) {
+    info!("({name}): Success creating VMAC interface {vmac}");
+}
+
+pub(super) fn vmac_failed(name: &str, vmac: &IfName, why: &str) {
+    error!("({name}): Unable to create VMAC interface {vmac}: {why}");
+}
+
+pub(super) fn vmac_removed(vmac: &IfName) {
+    info!("Success removing VMAC interface {vmac}");
+}
+
+pub(super) fn vmac_stuck(vmac: &IfName, why: &str) {
+    warn!("Unable to remove VMAC interface {vmac}: {why}");
+}
+
+pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
+    warn!("Unable to set {} of {}: {error}", setting.key, setting.interface);
+}
+
+pub(super) fn broken(broken: &[Broken]) {
+    for one in broken {
+        warn!("{}", one.text);
+    }
+}
+
+pub(super) fn removed(name: &str) {
+    info!("({name}) removed by the new configuration");
+}
+
+pub(super) fn left_over(address: &Address) {
+    debug!("removing {}, left over from an earlier run", address.prefix);
+}
+
+pub(super) fn address_dropped(name: &str, address: &Address) {
+    info!("({name}) ip address {} no longer exist", address.prefix);
+}
+
+pub(super) fn reloading() {
+    info!("Reloading");
+}
+
+pub(super) fn reloaded() {
+    info!("Reload complete");
+}
+
+pub(super) fn snapshot_unreadable() {
+    error!("the new configuration did not arrive whole; the old one stays in force");
+}
+
+pub(super) fn no_json() {
+    warn!("JSON status is not supported yet by this version; use SIGUSR1 or SIGUSR2");
+}
+
+pub(super) fn socket(receiver: &Receiver) {
+    let (index, family, fd) = (receiver.index.0, receiver.key.family, receiver.fd());
+    match receiver.key.group {
+        Some(group) => debug!(
+            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) multicast, address({group})]"
+        ),
+        None => {
+            debug!("VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) , unicast]")
+        }
+    }
+}

@@ -1,0 +1,700 @@
+//! The VRRP child from its start to its end: one method for each thing that can happen.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use super::links::{Change, Links};
+use super::live::Held;
+use super::pool::{Key, Pool};
+use super::slots::{Layout, Slot};
+use super::state::{Batches, Kernel, Vrrp, Work, chatter};
+use super::vmac::Vmacs;
+use super::{build, kind, report};
+use crate::base::addr::Family;
+use crate::base::exit::Exit;
+use crate::base::id::{InstanceId, LinkId, ScriptId, SocketId};
+use crate::base::limit;
+use crate::base::name::IfName;
+use crate::base::time::{Instant, Span};
+use crate::config::diag::Diagnostics;
+use crate::config::expand::replay;
+use crate::config::snapshot::Snapshot;
+use crate::config::{Model, assemble};
+use crate::daemon::ipc::ToParent;
+use crate::daemon::reactor::{Again, Command, Interest, Process, Reactor, Turn};
+use crate::daemon::record::{self, Records, Standing};
+use crate::daemon::token::Own;
+use crate::notify::Resolver;
+use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
+use crate::sys::channel::Channel;
+use crate::sys::memory;
+use crate::sys::netlink::command::Commands;
+use crate::sys::netlink::link::Link as KernelLink;
+use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
+use crate::sys::packet::{FrameBatch, PacketSocket};
+use crate::sys::process::{Ended, Pid};
+use crate::sys::raw::receive::{Datagram, ReceiveBatch};
+use crate::sys::raw::send::SendBatch;
+use crate::sys::script::{Runner, Words};
+use crate::sys::sysctl::Setting;
+use crate::wire::ipv4;
+
+/// What a new VRRP child finds.
+pub struct Context<'a> {
+    /// The channel to the parent.
+    pub channel: Channel,
+    /// What the child before it reported; empty for the first one.
+    pub records: &'a Records,
+    /// When the child before it died; none for the first one.
+    pub died: Option<Instant>,
+    /// Leave addresses and mastership as they are when stopping (`-V`).
+    pub keep_on_stop: bool,
+    /// Write the data dump once everything runs (`-d`).
+    pub dump: bool,
+}
+
+/// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
+const STOP_PATIENCE: Span = Span::from_secs(4);
+/// When a refused address is tried again.
+const RETRY: Span = Span::from_secs(1);
+
+/// Runs the child until it is told to stop.
+pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
+    match start(model, context) {
+        Ok((mut reactor, mut vrrp)) => reactor.run(&mut vrrp).unwrap_or_else(|error| {
+            report::kernel_failed("the event loop", &error);
+            Exit::Fatal
+        }),
+        Err(error) => {
+            report::kernel_failed("cannot start", &error);
+            Exit::Fatal
+        }
+    }
+}
+
+/// Takes away what a dead child left behind: the addresses of every instance.
+pub fn clean(model: &Arc<Model>) -> Exit {
+    let cleaned = (|| {
+        let mut vrrp = Vrrp::new(Arc::clone(model))?;
+        vrrp.list_links()?;
+        vrrp.remove_left_overs(|_| false)
+    })();
+    match cleaned {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            report::kernel_failed("cannot clean up", &error);
+            Exit::Fatal
+        }
+    }
+}
+
+fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
+    let mut vrrp = Vrrp::new(model)?;
+    vrrp.keep_on_stop = context.keep_on_stop;
+    let Context { channel, .. } = context;
+    let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
+    let mut turn = reactor.turn();
+    let monitor = Own {
+        kind: kind::MONITOR,
+        index: 0,
+    };
+    vrrp.kernel.monitor_registration =
+        Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.resize(&mut turn);
+    vrrp.list_links()?;
+    for id in vrrp.ids() {
+        vrrp.ensure_vmac(id);
+    }
+    vrrp.list_links()?;
+    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
+    let masters: Vec<bool> = vrrp
+        .ids()
+        .map(|id| adopt(&vrrp, id) == Some(State::Master))
+        .collect();
+    vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
+    for id in vrrp.ids() {
+        vrrp.copy_link_local(id);
+        vrrp.open_socket(&mut turn, id);
+    }
+    vrrp.assign_sockets(&mut turn);
+    for id in vrrp.ids() {
+        let state = adopt(&vrrp, id);
+        vrrp.begin(&mut turn, id, state);
+    }
+    for position in 0..vrrp.scripts.len() {
+        vrrp.script_due(&mut turn, ScriptId::at(position));
+    }
+    vrrp.settle(&mut turn);
+    turn.report(ToParent::Ready);
+    if context.dump {
+        vrrp.dump_data();
+    }
+    Ok((reactor, vrrp))
+}
+
+impl Process for Vrrp {
+    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+        match source.kind {
+            kind::SOCKET => self.receive(turn, SocketId(source.index)),
+            kind::MONITOR => self.listen(turn),
+            _ => Again::Done,
+        }
+    }
+
+    fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
+        match self.layout.slot(slot) {
+            Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
+            Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
+            Slot::Notify(id) => self.notify_overdue(turn, id),
+            Slot::Script(id) => self.script_due(turn, id),
+            Slot::Retry => self.retry(turn),
+            Slot::Stop => turn.stop(Exit::Ok),
+        }
+    }
+
+    fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
+        match command {
+            Command::Reload(fd) => {
+                let ok = self.reload(turn, fd);
+                turn.report(ToParent::ReloadDone { ok });
+            }
+            Command::DumpData => self.dump_data(),
+            Command::DumpStats { clear } => self.dump_stats(turn, clear),
+            Command::DumpJson => report::no_json(),
+            Command::Stop | Command::ParentGone => self.stop(turn),
+        }
+    }
+
+    fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
+        self.script_ended(turn, pid, how);
+    }
+
+    fn turn_end(&mut self, turn: &mut Turn<'_>) {
+        self.settle(turn);
+    }
+
+    /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
+    fn stall_threshold(&self) -> Span {
+        self.shortest_interval
+    }
+}
+
+impl Vrrp {
+    /// The child with everything but its place in the loop.
+    fn new(model: Arc<Model>) -> io::Result<Self> {
+        let now = crate::sys::clock::now();
+        let resolver = Resolver::new(&model.global);
+        let (mut links, mut broken) = (Links::default(), Vec::new());
+        let scripts = build::scripts(&model, now, &resolver, &mut broken);
+        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
+        report::broken(&broken);
+        let buffer = model
+            .global
+            .buffers
+            .vrrp_monitor
+            .bytes
+            .and_then(|octets| usize::try_from(octets).ok());
+        let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
+        let environment: Vec<Vec<u8>> = std::env::vars_os()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect();
+        let layout = Layout::new(instances.len(), scripts.len());
+        Ok(Self {
+            kernel: Kernel {
+                monitor: Monitor::open(&topics, buffer)?,
+                monitor_registration: None,
+                commands: Commands::open()?,
+                packets: PacketSocket::open()?,
+                forwards_v6: forwards_v6(),
+            },
+            batches: Batches {
+                receive: Some(ReceiveBatch::new()),
+                send_v4: SendBatch::new(),
+                send_v6: SendBatch::new(),
+                frames: FrameBatch::new(),
+                scratch: Box::new([0; limit::ADVERT_OCTETS]),
+            },
+            shortest_interval: shortest_interval(&model),
+            model,
+            instances,
+            scripts,
+            links,
+            vmacs: Vmacs::default(),
+            pool: Pool::default(),
+            owners: std::collections::HashMap::new(),
+            layout,
+            work: Work::default(),
+            runner: Runner::new()?,
+            environment: Words::of(environment.iter().map(Vec::as_slice))
+                .unwrap_or_else(|_| Words::with_capacity(0, 0)),
+            children: Vec::with_capacity(limit::RUNNING_SCRIPTS),
+            resync_wanted: false,
+            stopping: false,
+            keep_on_stop: false,
+            chatter: chatter(),
+        })
+    }
+
+    /// Learns all named interfaces and their addresses.
+    fn list_links(&mut self) -> io::Result<()> {
+        let mut kernel = Vec::new();
+        self.kernel.commands.links(&mut kernel)?;
+        self.links.replace(&kernel, |_, _| ());
+        self.list_addresses().map(|_| ())
+    }
+
+    /// Learns all addresses of the named interfaces; which of ours are there.
+    fn list_addresses(&mut self) -> io::Result<Vec<(InstanceId, u16)>> {
+        let (mut listed, mut ours) = (Vec::new(), Vec::new());
+        self.kernel.commands.addresses(&mut listed)?;
+        for address in listed {
+            let Some(link) = self.links.numbered(address.interface) else {
+                continue;
+            };
+            let ip = address.prefix.addr;
+            let owner = self.owners.get(&(link, ip)).copied().filter(|(id, position)| {
+                self.instance(*id)
+                    .and_then(|instance| instance.addresses.get(usize::from(*position)))
+                    .is_some_and(|moved| moved.address.prefix == address.prefix)
+            });
+            match owner {
+                Some(owner) => ours.push(owner),
+                None => {
+                    self.links.address_new(link, ip);
+                }
+            }
+        }
+        Ok(ours)
+    }
+
+    /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
+    /// as left-overs of a crash otherwise. The only address of an interface is no left-over.
+    fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
+        for (id, position) in self.list_addresses()? {
+            let Some(moved) = self
+                .instances
+                .get_mut(id.index())
+                .and_then(|i| i.addresses.get_mut(usize::from(position)))
+            else {
+                continue;
+            };
+            let (Some(link), addr) = (moved.link, moved.address.prefix.addr) else {
+                continue;
+            };
+            let family = Family::of(&addr);
+            let alone = self.links.link(link).is_some_and(|link| {
+                !link.is_macvlan && !link.addresses.iter().any(|other| Family::of(other) == family)
+            });
+            if alone {
+                self.links.address_new(link, addr);
+            } else {
+                moved.held = Held::Ours;
+                if !goes_on(id) {
+                    let left = moved.clone();
+                    moved.held = Held::No;
+                    report::left_over(&left.address);
+                    self.delete_address(&left);
+                }
+            }
+        }
+        self.commit_batch();
+        Ok(())
+    }
+
+    /// The state that a predecessor was in, if an instance can go on with it.
+    /// Not once others may have taken over.
+    fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
+        let instance = self.instance(id)?;
+        let params = instance.router.params();
+        let patience = params.advert_interval * u64::from(params.down_timer_adverts);
+        if crate::sys::clock::now().since(died?) > patience {
+            return None;
+        }
+        match records.of(record::key(&instance.config.name))?.standing {
+            Standing::Master => Some(State::Master),
+            Standing::Backup => Some(State::Backup),
+            Standing::Fault | Standing::Gone => None,
+        }
+    }
+
+    /// Opens the socket that an instance hears adverts by; on failure it waits in FAULT.
+    pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        let device = instance.base.and_then(|link| {
+            let link = self.links.link(link)?;
+            Some((link.name.clone(), link.index?))
+        });
+        if instance.base.is_some() && device.is_none() {
+            // Not there: LinkMissing says so.
+            return self.set_socket(id, None, false);
+        }
+        let key = Key {
+            family: instance.family(),
+            link: instance.base,
+            group: instance.peers.is_empty().then_some(instance.config.group),
+        };
+        let buffer = instance.config.receive_buffer;
+        let device = device.as_ref().map(|(name, index)| (name, *index));
+        match self.pool.open(turn, key, device, buffer) {
+            Ok(socket) => self.set_socket(id, Some(socket), false),
+            Err(error) => {
+                if let Some(instance) = self.instance(id).filter(|instance| !instance.socket_failed) {
+                    report::socket_failed(&instance.config.name, &error);
+                }
+                self.set_socket(id, None, true);
+                self.arm_retry(turn);
+            }
+        }
+    }
+
+    fn set_socket(&mut self, id: InstanceId, socket: Option<SocketId>, failed: bool) {
+        if let Some(instance) = self.instance_mut(id) {
+            instance.socket = socket;
+            instance.socket_failed = failed;
+        }
+    }
+
+    /// Tells every socket whose adverts it brings.
+    pub(super) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
+        let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
+            Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
+        });
+        self.pool.assign(turn, users);
+        for (_, receiver) in self.pool.iter() {
+            report::socket(receiver);
+        }
+    }
+
+    /// Lets an instance begin, or go on where a predecessor was.
+    pub(super) fn begin(&mut self, turn: &mut Turn<'_>, id: InstanceId, adopt: Option<State>) {
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links);
+        }
+        self.refresh(turn, id);
+        self.drive(turn, id, Input::Start { adopt });
+    }
+
+    /// Takes adverts from a socket.
+    fn receive(&mut self, turn: &mut Turn<'_>, id: SocketId) -> Again {
+        let Some(mut batch) = self.batches.receive.take() else {
+            return Again::Done;
+        };
+        let received = match self.pool.receiver(id) {
+            Some(receiver) => receiver.socket().receive(&mut batch),
+            None => Ok(0),
+        };
+        // An error of the interface is told by netlink; the socket has nothing more for now.
+        let count = received.unwrap_or(0);
+        for datagram in batch.iter().take(count) {
+            self.hear(turn, id, &datagram);
+        }
+        let more = count == batch.capacity();
+        self.batches.receive = Some(batch);
+        if more { Again::More } else { Again::Done }
+    }
+
+    fn hear(&mut self, turn: &mut Turn<'_>, socket: SocketId, datagram: &Datagram<'_>) {
+        let octets = match datagram.source {
+            std::net::IpAddr::V6(_) => datagram.octets,
+            std::net::IpAddr::V4(_) => match ipv4::parse(datagram.octets) {
+                Ok((_, payload)) => payload,
+                Err(_) => return,
+            },
+        };
+        let Some(receiver) = self.pool.receiver(socket) else {
+            return;
+        };
+        let multicast = datagram
+            .destination
+            .is_some_and(|destination| destination.is_multicast());
+        if multicast != receiver.key.group.is_some() {
+            return;
+        }
+        let Some(id) = octets.get(1).and_then(|vrid| receiver.owner(*vrid)) else {
+            return;
+        };
+        self.settle_before(turn, id);
+        let mut out = Actions::new();
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        let surroundings = Surroundings {
+            local: instance.local,
+            addresses: &instance.advertised,
+            peers: &instance.peers,
+        };
+        let packet = Packet {
+            source: datagram.source,
+            destination: datagram.destination,
+            hop_limit: datagram.hop_limit,
+            octets,
+        };
+        instance
+            .router
+            .receive(turn.now(), &surroundings, &packet, &mut out);
+        self.act(turn, id, &out);
+    }
+
+    /// Takes what netlink tells.
+    fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
+        let mut events: heapless::Vec<Event, { limit::MONITOR_BATCH }> = heapless::Vec::new();
+        let drained = self.kernel.monitor.read(limit::MONITOR_BATCH, |event| {
+            // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.
+            if let Err(event) = events.push(event)
+                && let Some(last) = events.last_mut()
+            {
+                drop(event);
+                *last = Event::Overrun;
+            }
+        });
+        for event in events {
+            self.take_event(turn, event);
+        }
+        match drained {
+            Ok(Drained::Yes) => Again::Done,
+            Ok(Drained::No) => Again::More,
+            Err(error) => {
+                report::kernel_failed("netlink", &error);
+                self.arm_retry(turn);
+                Again::Done
+            }
+        }
+    }
+
+    fn take_event(&mut self, turn: &mut Turn<'_>, event: Event) {
+        match event {
+            Event::LinkNew(link) => self.link_new(turn, &link),
+            Event::LinkGone { index, .. } => {
+                if let Some(id) = self.links.remove(index) {
+                    self.link_changed(turn, id, Change::Vanished);
+                }
+            }
+            Event::AddressNew(address) => self.address_new(turn, &address),
+            Event::AddressGone(address) => self.address_gone(turn, &address),
+            Event::Overrun => {
+                report::overrun();
+                self.resync_links(turn);
+            }
+        }
+    }
+
+    fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
+        for (id, change) in self.links.update(link).into_iter().flatten() {
+            self.link_changed(turn, id, change);
+        }
+    }
+
+    /// An interface came, went, or went up or down.
+    fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
+        let Some((name, up)) = self.links.link(link).map(|link| (link.name.clone(), link.up)) else {
+            return;
+        };
+        match change {
+            Change::None => return,
+            Change::State => report::link_state(&name, up),
+            Change::Appeared => report::link_added(&name),
+            Change::Vanished => report::link_deleted(&name),
+        }
+        if change != Change::State {
+            self.forget_held(link);
+        }
+        for id in self.ids() {
+            let Some(instance) = self.instance(id) else {
+                continue;
+            };
+            let concerned = instance.base == Some(link)
+                || instance.own == Some(link)
+                || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
+            let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
+            if concerned {
+                self.reopen(turn, id, change);
+            }
+            if (concerned || holds)
+                && self
+                    .instance(id)
+                    .is_some_and(super::live::Instance::lacks_address)
+                && up
+            {
+                self.touch(id, |pending| pending.add = true);
+            }
+        }
+        if change != Change::State {
+            self.assign_sockets(turn);
+        }
+    }
+
+    fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
+        if change == Change::Appeared {
+            self.ensure_vmac(id);
+            self.open_socket(turn, id);
+        }
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links);
+        }
+        self.copy_link_local(id);
+        self.refresh(turn, id);
+    }
+
+    /// The addresses of an interface went with it.
+    fn forget_held(&mut self, link: LinkId) {
+        let moved = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.addresses);
+        moved
+            .filter(|moved| moved.link == Some(link))
+            .for_each(|moved| moved.held = Held::No);
+    }
+
+    /// Lists everything again after lost messages or a reload, and acts on the differences.
+    pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
+        let mut kernel = Vec::new();
+        let mut changes = Vec::new();
+        let listed = self.kernel.commands.links(&mut kernel);
+        if listed.is_ok() {
+            self.links
+                .replace(&kernel, |id, change| changes.push((id, change)));
+        }
+        match listed.and_then(|()| self.list_addresses()) {
+            Ok(there) => {
+                for (link, change) in changes {
+                    self.link_changed(turn, link, change);
+                }
+                self.missing(turn, &there);
+                for id in self.ids() {
+                    if let Some(instance) = self.instances.get_mut(id.index()) {
+                        instance.refresh_local(&self.links);
+                    }
+                    self.refresh(turn, id);
+                }
+            }
+            Err(error) => {
+                report::kernel_failed("netlink", &error);
+                self.resync_wanted = true;
+                self.arm_retry(turn);
+            }
+        }
+    }
+
+    /// Addresses that a MASTER should hold and that are not among those listed.
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[(InstanceId, u16)]) {
+        let listed: std::collections::HashSet<_> = there.iter().copied().collect();
+        for id in self.ids() {
+            let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
+            for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
+                if !listed.contains(&(id, position)) {
+                    self.taken_away(turn, id, position);
+                }
+            }
+        }
+    }
+
+    /// Arms the second after which refused things are tried again.
+    pub(super) fn arm_retry(&mut self, turn: &mut Turn<'_>) {
+        let slot = self.layout.number(Slot::Retry);
+        if turn.deadline(slot).is_none() {
+            turn.set_deadline(slot, Some(turn.now() + RETRY));
+        }
+    }
+
+    fn retry(&mut self, turn: &mut Turn<'_>) {
+        if core::mem::take(&mut self.resync_wanted) {
+            self.resync_links(turn);
+        }
+        let mut opened = false;
+        for id in self.ids() {
+            let Some(instance) = self.instance(id) else {
+                continue;
+            };
+            if instance.socket_failed {
+                self.open_socket(turn, id);
+                self.refresh(turn, id);
+                opened = true;
+            } else if instance.lacks_address() {
+                self.touch(id, |pending| pending.add = true);
+            }
+        }
+        if opened {
+            self.assign_sockets(turn);
+        }
+    }
+
+    fn reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) -> bool {
+        let mut found = Diagnostics::new();
+        let snapshot = memory::read(fd)
+            .ok()
+            .and_then(|octets| Snapshot::decode(&octets).ok());
+        let Some(snapshot) = snapshot else {
+            report::snapshot_unreadable();
+            return false;
+        };
+        report::reloading();
+        let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
+        self.shortest_interval = shortest_interval(&model);
+        self.apply(turn, Arc::new(model));
+        report::reloaded();
+        true
+    }
+
+    /// Leaves everything in order: priority 0, addresses off, scripts told.
+    fn stop(&mut self, turn: &mut Turn<'_>) {
+        if core::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        if self.keep_on_stop {
+            return turn.stop(Exit::Ok);
+        }
+        for id in self.ids() {
+            if let Some(notifier) = self
+                .instance_mut(id)
+                .and_then(|instance| instance.notifier.as_mut())
+            {
+                notifier.cut_short();
+            }
+            self.drive(turn, id, Input::Stop);
+        }
+        self.settle(turn);
+        for script in &self.scripts {
+            if let Some(pid) = script.pid {
+                crate::sys::process::kill_group(pid, libc::SIGTERM);
+            }
+        }
+        self.remove_vmacs();
+        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
+        self.stop_if_idle(turn);
+    }
+
+    /// Ends the child once the last script of the stop has ended.
+    pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
+        let busy = |instance: &super::live::Instance| {
+            instance
+                .notifier
+                .as_ref()
+                .is_some_and(|notifier| notifier.is_busy())
+        };
+        if self.stopping && !self.instances.iter().any(busy) {
+            turn.stop(Exit::Ok);
+        }
+    }
+}
+
+/// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
+fn forwards_v6() -> bool {
+    let all = IfName::new("all").map(|interface| Setting {
+        family: Family::V6,
+        interface,
+        key: "forwarding",
+    });
+    all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
+}
+
+/// The shortest advert interval of a model; a second if it has no instance.
+fn shortest_interval(model: &Model) -> Span {
+    let intervals = model
+        .instances
+        .iter()
+        .map(|instance| instance.params.advert_interval);
+    intervals.min().unwrap_or(Span::from_secs(1))
+}

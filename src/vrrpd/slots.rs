@@ -1,0 +1,91 @@
+//! Which deadline belongs to whom: the slots of the loop's deadline heap.
+
+use crate::base::id::{InstanceId, ScriptId};
+
+/// Who waits for a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// The election of an instance.
+    Machine(InstanceId),
+    /// The announcements of an instance.
+    Announce(InstanceId),
+    /// The notify script of an instance.
+    Notify(InstanceId),
+    /// A track script.
+    Script(ScriptId),
+    /// What is tried again each second.
+    Retry,
+    /// The end of the patience with scripts when stopping.
+    Stop,
+}
+
+/// The layout: three slots an instance, one a script, two of the child itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Layout {
+    instances: u32,
+    scripts: u32,
+}
+
+const PER_INSTANCE: u32 = 3;
+
+impl Layout {
+    pub(super) fn new(instances: usize, scripts: usize) -> Self {
+        let count = |len| u32::try_from(len).unwrap_or(u32::MAX / PER_INSTANCE / 2);
+        Self {
+            instances: count(instances),
+            scripts: count(scripts),
+        }
+    }
+
+    /// How many slots there are.
+    pub(super) const fn len(self) -> usize {
+        (self.instances * PER_INSTANCE + self.scripts + 2) as usize
+    }
+
+    pub(super) const fn number(self, slot: Slot) -> u32 {
+        let after = self.instances * PER_INSTANCE;
+        match slot {
+            Slot::Machine(id) => id.0 * PER_INSTANCE,
+            Slot::Announce(id) => id.0 * PER_INSTANCE + 1,
+            Slot::Notify(id) => id.0 * PER_INSTANCE + 2,
+            Slot::Script(id) => after + id.0,
+            Slot::Retry => after + self.scripts,
+            Slot::Stop => after + self.scripts + 1,
+        }
+    }
+
+    pub(super) const fn slot(self, number: u32) -> Slot {
+        let after = self.instances * PER_INSTANCE;
+        if number < after {
+            let id = InstanceId(number / PER_INSTANCE);
+            return match number % PER_INSTANCE {
+                0 => Slot::Machine(id),
+                1 => Slot::Announce(id),
+                _ => Slot::Notify(id),
+            };
+        }
+        match number - after {
+            script if script < self.scripts => Slot::Script(ScriptId(script)),
+            rest if rest == self.scripts => Slot::Retry,
+            _ => Slot::Stop,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_has_its_own_number_and_back() {
+        let layout = Layout::new(3, 2);
+        let mut seen = Vec::new();
+        for number in 0..u32::try_from(layout.len()).unwrap() {
+            let slot = layout.slot(number);
+            assert_eq!(layout.number(slot), number);
+            assert!(!seen.contains(&slot));
+            seen.push(slot);
+        }
+        assert_eq!(Layout::new(0, 0).slot(1), Slot::Stop);
+    }
+}

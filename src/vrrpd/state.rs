@@ -1,0 +1,152 @@
+//! What the VRRP child holds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::links::Links;
+use super::live::Instance;
+use super::pool::Pool;
+use super::slots::Layout;
+use super::vmac::Vmacs;
+use crate::base::addr::IpAddr;
+use crate::base::id::{InstanceId, LinkId, ScriptId};
+use crate::base::limit;
+use crate::base::rate::Budget;
+use crate::base::time::Span;
+use crate::config::model::Model;
+use crate::daemon::token::Registration;
+use crate::notify::Command;
+use crate::proto::track;
+use crate::proto::vrrp::{self, Event};
+use crate::sys::netlink::command::Commands;
+use crate::sys::netlink::monitor::Monitor;
+use crate::sys::packet::{FrameBatch, PacketSocket};
+use crate::sys::process::Pid;
+use crate::sys::raw::receive::ReceiveBatch;
+use crate::sys::raw::send::SendBatch;
+use crate::sys::script::{Runner, Words};
+
+/// The VRRP child.
+pub struct Vrrp {
+    pub(super) model: Arc<Model>,
+    pub(super) instances: Vec<Instance>,
+    pub(super) scripts: Vec<TrackScript>,
+    pub(super) links: Links,
+    pub(super) vmacs: Vmacs,
+    pub(super) pool: Pool,
+    /// Whose an address on an interface is.
+    pub(super) owners: HashMap<(LinkId, IpAddr), (InstanceId, u16)>,
+    pub(super) layout: Layout,
+    pub(super) kernel: Kernel,
+    pub(super) batches: Batches,
+    pub(super) work: Work,
+    pub(super) runner: Runner,
+    pub(super) environment: Words,
+    /// Scripts under way.
+    pub(super) children: Vec<(Pid, Owner)>,
+    /// After a longer pause than this the loop hears first and acts then.
+    pub(super) shortest_interval: Span,
+    /// Listing the interfaces failed: try again.
+    pub(super) resync_wanted: bool,
+    pub(super) stopping: bool,
+    /// Leave addresses and mastership as they are when stopping (`-V`).
+    pub(super) keep_on_stop: bool,
+    /// For what a peer or a script can trigger.
+    pub(super) chatter: Budget,
+}
+
+/// The kernel's side.
+pub(super) struct Kernel {
+    pub(super) monitor: Monitor,
+    pub(super) monitor_registration: Option<Registration>,
+    pub(super) commands: Commands,
+    pub(super) packets: PacketSocket,
+    /// This host forwards IPv6: neighbour advertisements say so.
+    pub(super) forwards_v6: bool,
+}
+
+/// Buffers that every instance uses in turn.
+pub(super) struct Batches {
+    pub(super) receive: Option<ReceiveBatch>,
+    pub(super) send_v4: SendBatch,
+    pub(super) send_v6: SendBatch,
+    pub(super) frames: FrameBatch,
+    pub(super) scratch: Box<[u8; limit::ADVERT_OCTETS]>,
+}
+
+/// What the turn under way has gathered. Room for all of it is made at load time.
+#[derive(Default)]
+pub(super) struct Work {
+    /// Instances with pending effects, each once.
+    pub(super) touched: Vec<InstanceId>,
+    /// Events to tell, in order.
+    pub(super) events: Vec<(InstanceId, Event)>,
+    /// Adverts that could not be sent.
+    pub(super) failures: Vec<(InstanceId, i32)>,
+    /// Address requests of the batch under way, by tag.
+    pub(super) requests: Vec<AddressRequest>,
+    /// The kernel refused an address: try again soon.
+    pub(super) refused: bool,
+}
+
+/// An address request to the kernel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddressRequest {
+    pub(super) instance: InstanceId,
+    pub(super) position: u16,
+    pub(super) add: bool,
+}
+
+/// Whose script ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Track(ScriptId),
+    Notify(InstanceId),
+    /// Of an object that a reload removed.
+    Nobody,
+}
+
+/// A track script at work.
+pub(super) struct TrackScript {
+    pub(super) name: String,
+    pub(super) machine: track::Script,
+    /// What runs; none: it cannot, and nobody tracks it.
+    pub(super) command: Option<Command>,
+    pub(super) pid: Option<Pid>,
+}
+
+impl Work {
+    /// Makes room for what so many instances can ask for in one turn.
+    pub(super) fn reserve(&mut self, instances: usize) {
+        self.touched.reserve(instances.saturating_sub(self.touched.len()));
+        self.events
+            .reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
+        self.failures
+            .reserve(instances.saturating_sub(self.failures.len()));
+        self.requests
+            .reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
+    }
+}
+
+impl Vrrp {
+    pub(super) fn instance(&self, id: InstanceId) -> Option<&Instance> {
+        self.instances.get(id.index())
+    }
+
+    pub(super) fn instance_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
+        self.instances.get_mut(id.index())
+    }
+
+    /// All ids, for walking while changing.
+    pub(super) fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
+        (0..self.instances.len()).map(InstanceId::at)
+    }
+}
+
+/// Events that one input to each instance, and more to some, lead to; past that they are told before more come.
+pub(super) const EVENTS_OF_A_TURN: usize = 16 * vrrp::action::LONGEST;
+
+/// The budget for lines that a peer or a script can trigger: 40 at once, 10 a second.
+pub(super) const fn chatter() -> Budget {
+    Budget::new(40, Span::from_millis(100))
+}

@@ -1,0 +1,179 @@
+//! One simulated machine: the real router, its configuration, its kernel's addresses and receive queue.
+
+use crate::link::Datagram;
+use keepalived::base::addr::{Family, IpAddr};
+use keepalived::base::bytes::Writer;
+use keepalived::base::limit::ADVERT_OCTETS;
+use keepalived::base::time::{Instant, Span};
+use keepalived::proto::vrrp::{Auth, Fault, Faults, Params, Peer, Router, State, Surroundings, Version};
+use keepalived::wire::vrrp::{self as wire, Body, Cover};
+use std::rc::Rc;
+
+/// A machine that runs the router, or could.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    /// Its own address.
+    pub(crate) addr: IpAddr,
+    /// The configuration file.
+    pub(crate) params: Params,
+    /// The advertised addresses of the configuration.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The unicast peers of the configuration.
+    pub(crate) peers: Vec<Peer>,
+    /// The process; none while crashed or stopped.
+    pub(crate) router: Option<Router>,
+    /// The addresses are on the interface: the kernel keeps them when the process dies.
+    pub(crate) held: bool,
+    /// What the parent knows of a child that died, and when that was.
+    pub(crate) record: Option<(State, Instant)>,
+    /// The interface is up.
+    pub(crate) link_up: bool,
+    /// What the trackers add to the priority.
+    pub(crate) weights: i32,
+    /// SIGSTOP: the clock goes on, the receive queue fills.
+    pub(crate) paused: bool,
+    /// The receive queue of a paused process.
+    pub(crate) inbox: Vec<Datagram>,
+    /// The deadline asked for, and when the process will have woken up for it.
+    pub(crate) wake: Option<(Instant, Instant)>,
+}
+
+impl Host {
+    /// A machine that is switched off.
+    pub(crate) fn new(addr: IpAddr, params: Params, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            addr,
+            params,
+            addresses,
+            peers: Vec::new(),
+            router: None,
+            held: false,
+            record: None,
+            link_up: true,
+            weights: 0,
+            paused: false,
+            inbox: Vec::new(),
+            wake: None,
+        }
+    }
+
+    /// Its state, if it runs.
+    pub(crate) fn state(&self) -> Option<State> {
+        self.router.as_ref().map(Router::state)
+    }
+
+    /// Its process runs and is scheduled, and it takes part in the election.
+    pub(crate) fn takes_part(&self) -> bool {
+        !self.paused && self.link_up && matches!(self.state(), Some(State::Backup | State::Master))
+    }
+
+    /// It is MASTER and able to act as one.
+    pub(crate) fn is_master(&self) -> bool {
+        self.takes_part() && self.state() == Some(State::Master)
+    }
+
+    /// The priority in its adverts.
+    pub(crate) fn priority(&self) -> u8 {
+        self.router.as_ref().map_or(self.params.priority, |router| {
+            router.machine().effective_priority()
+        })
+    }
+
+    /// What speaks against taking part.
+    pub(crate) fn faults(&self) -> Faults {
+        Faults::NONE.with(Fault::LinkDown, !self.link_up)
+    }
+
+    /// What the process compares adverts with.
+    pub(crate) fn surroundings<'a>(
+        addr: IpAddr,
+        addresses: &'a [IpAddr],
+        peers: &'a [Peer],
+    ) -> Surroundings<'a> {
+        Surroundings {
+            local: Some(addr),
+            addresses,
+            peers,
+        }
+    }
+
+    /// An advert as it leaves the machine.
+    pub(crate) fn advert(&self, destination: IpAddr, priority: u8) -> Rc<[u8]> {
+        let params = &self.params;
+        let body = match (params.version, &params.auth) {
+            (Version::V2, auth) => Body::V2 {
+                auth_type: match auth {
+                    Auth::None => wire::AUTH_NONE,
+                    Auth::Pass(_) => wire::AUTH_PASS,
+                },
+                seconds: u8::try_from(params.advert_interval.as_secs()).unwrap_or(u8::MAX),
+                auth_data: match auth {
+                    Auth::None => [0; 8],
+                    Auth::Pass(password) => *password,
+                },
+            },
+            (Version::V3, _) => Body::V3 {
+                centis: u16::try_from(params.advert_interval.as_centis()).unwrap_or(wire::MAX_CENTIS),
+            },
+        };
+        let plain = match (params.version, params.family) {
+            (Version::V2, _) => true,
+            (Version::V3, Family::V4) => params.v3_checksum_as_v2,
+            (Version::V3, Family::V6) => false,
+        };
+        let cover = if plain {
+            Cover::Plain
+        } else {
+            Cover::Pseudo {
+                source: self.addr,
+                destination,
+            }
+        };
+        let mut buffer = [0; ADVERT_OCTETS];
+        let mut writer = Writer::new(&mut buffer);
+        let fits = wire::emit(
+            &mut writer,
+            params.vrid,
+            priority,
+            self.addresses.iter(),
+            body,
+            cover,
+        );
+        assert!(fits.is_ok(), "an advert of a few addresses fits");
+        writer.written().into()
+    }
+
+    /// Where its adverts go.
+    pub(crate) fn destinations(&self) -> Vec<IpAddr> {
+        if self.peers.is_empty() {
+            vec![group(self.params.family)]
+        } else {
+            self.peers.iter().map(|peer| peer.addr).collect()
+        }
+    }
+
+    /// The process is gone, without a word.
+    pub(crate) fn kill(&mut self, now: Instant) {
+        self.record = self.state().map(|state| (state, now));
+        self.router = None;
+        self.paused = false;
+        self.inbox.clear();
+        self.wake = None;
+    }
+
+    /// Notices a new deadline; the process wakes up at most `lateness` after it.
+    pub(crate) fn schedule(&mut self, late: impl FnOnce() -> Span) {
+        let deadline = self.router.as_ref().and_then(Router::poll_at);
+        if deadline != self.wake.map(|(deadline, _)| deadline) {
+            self.wake = deadline.map(|deadline| (deadline, deadline + late()));
+        }
+    }
+}
+
+/// The group of multicast adverts.
+pub(crate) fn group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::from([224, 0, 0, 18]),
+        Family::V6 => IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
+    }
+}

@@ -1,0 +1,537 @@
+//! A simulated network on a virtual clock: what happens next, and what it leads to.
+
+use crate::host::Host;
+use crate::link::{Datagram, HOSTS, Link};
+use crate::random::Random;
+use crate::referee::{Reading, Referee, Violation};
+use keepalived::base::addr::{Family, IpAddr};
+use keepalived::base::time::{Instant, Span};
+use keepalived::proto::vrrp::{Action, Actions, Event, Input, Packet, Params, Router, State, Version};
+use keepalived::wire::vrrp::Advert;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// What a schedule does to the network.
+#[derive(Clone, Debug)]
+pub(crate) enum Disturbance {
+    /// The process dies; the addresses stay on the interface.
+    Crash(usize),
+    /// The process begins, with or without the record of the one that died.
+    Start {
+        /// Where.
+        who: usize,
+        /// The replacement of a crashed child is told what that one was.
+        adopt: bool,
+    },
+    /// SIGTERM.
+    Stop(usize),
+    /// SIGSTOP.
+    Pause(usize),
+    /// SIGCONT.
+    Resume(usize),
+    /// Carrier lost.
+    LinkDown(usize),
+    /// Carrier back.
+    LinkUp(usize),
+    /// The trackers' sum.
+    Weight(usize, i32),
+    /// SIGHUP with this configuration and so many advertised addresses.
+    Reload(usize, Box<Params>, usize),
+    /// Addresses deleted by someone else too often.
+    AddressLost(usize),
+    /// Which side each router is on.
+    Partition([u8; HOSTS]),
+    /// A router hears nothing, or hears again.
+    Deaf(usize, bool),
+    /// Loss, corruption and duplication, of a hundred.
+    Weather(u64, u64, u64),
+    /// Waking early must be harmless.
+    EarlyWake(usize),
+}
+
+/// What the machine under a router does wrong, to see the referee catch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    /// Ignores that addresses are to be removed.
+    KeepAddresses,
+    /// Loses what it sends.
+    Mute,
+    /// Sends everything twice.
+    Stutter,
+    /// Forgets its timer.
+    NoTimer,
+    /// Runs its timers so much slow.
+    SlowClock(Span),
+}
+
+/// The network.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// The virtual clock.
+    pub(crate) now: Instant,
+    /// The machines.
+    pub(crate) hosts: Vec<Host>,
+    /// The link between them.
+    pub(crate) link: Link,
+    /// Who watches.
+    pub(crate) referee: Referee,
+    /// The longest time from a deadline to the process waking up.
+    pub(crate) lateness: Span,
+    /// The schedule leaves whoever is MASTER alone.
+    pub(crate) spare_master: bool,
+    /// Something wrong with router 0.
+    pub(crate) sabotage: Option<Sabotage>,
+    /// Every change of state.
+    pub(crate) transitions: Vec<(Instant, usize, State)>,
+    /// What happened, in words, if wanted.
+    pub(crate) trace: Option<Vec<String>>,
+    random: Random,
+    in_flight: BinaryHeap<Reverse<Flight>>,
+    sequence: u64,
+}
+
+/// A datagram on its way to one router.
+#[derive(Debug)]
+struct Flight {
+    at: Instant,
+    sequence: u64,
+    to: usize,
+    datagram: Datagram,
+}
+
+impl Flight {
+    fn order(&self) -> (Instant, u64) {
+        (self.at, self.sequence)
+    }
+}
+
+impl PartialEq for Flight {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Flight {}
+
+impl PartialOrd for Flight {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Flight {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl World {
+    /// A network of machines that are switched off.
+    pub(crate) fn new(hosts: Vec<Host>, link: Link, lateness: Span, random: Random) -> Self {
+        Self {
+            now: Instant::START,
+            referee: Referee::new(hosts.len(), link.slowest, lateness),
+            hosts,
+            link,
+            lateness,
+            spare_master: false,
+            sabotage: None,
+            transitions: Vec::new(),
+            trace: None,
+            random,
+            in_flight: BinaryHeap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, until: Instant) -> Result<(), Violation> {
+        loop {
+            let arrival = self.in_flight.peek().map(|Reverse(flight)| flight.at);
+            let wake = self.next_wake();
+            let next = [arrival, wake.map(|(at, _)| at)].into_iter().flatten().min();
+            let Some(next) = next.filter(|at| *at <= until) else {
+                self.now = until;
+                return self.referee.check(self.now, &self.hosts, &self.link);
+            };
+            // A reload may make a timer due that was armed a while ago.
+            self.now = self.now.max(next);
+            // Receive queues first, then timers.
+            if arrival == Some(next) {
+                self.deliver()?;
+            } else if let Some((_, who)) = wake {
+                self.time_out(who)?;
+            }
+            self.referee.check(self.now, &self.hosts, &self.link)?;
+        }
+    }
+
+    /// The schedule acts, if it makes sense now.
+    pub(crate) fn disturb(&mut self, disturbance: Disturbance) -> Result<(), Violation> {
+        match disturbance {
+            Disturbance::Partition(side) => {
+                self.link.side = side;
+                self.note(|| format!("the link falls into sides {side:?}"));
+                self.referee.trouble_link(self.now, &self.link);
+            }
+            Disturbance::Deaf(who, deaf) => {
+                self.link.deaf[who] = deaf;
+                self.note(|| format!("{who} deaf: {deaf}"));
+                self.referee.trouble_link(self.now, &self.link);
+            }
+            Disturbance::Weather(loss, corrupt, duplicate) => {
+                (self.link.loss, self.link.corrupt, self.link.duplicate) = (loss, corrupt, duplicate);
+                self.note(|| format!("loss {loss} %, corruption {corrupt} %, duplicates {duplicate} %"));
+                self.referee.trouble_link(self.now, &self.link);
+            }
+            Disturbance::Start { who, adopt } => self.start(who, adopt)?,
+            Disturbance::EarlyWake(who) => self.wake_early(who)?,
+            Disturbance::Crash(who)
+            | Disturbance::Stop(who)
+            | Disturbance::Pause(who)
+            | Disturbance::Resume(who)
+            | Disturbance::LinkDown(who)
+            | Disturbance::LinkUp(who)
+            | Disturbance::Weight(who, _)
+            | Disturbance::Reload(who, ..)
+            | Disturbance::AddressLost(who) => {
+                if !(self.spare_master && self.hosts[who].state() == Some(State::Master)) {
+                    self.disturb_host(who, disturbance)?;
+                }
+            }
+        }
+        self.referee.check(self.now, &self.hosts, &self.link)
+    }
+
+    /// Adds a line to the trace.
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{now:>12}  {}", line()));
+        }
+    }
+
+    fn disturb_host(&mut self, who: usize, disturbance: Disturbance) -> Result<(), Violation> {
+        let (running, paused) = (self.hosts[who].router.is_some(), self.hosts[who].paused);
+        self.note(|| format!("{who} {disturbance:?}"));
+        self.referee.trouble(self.now, who);
+        let host = &mut self.hosts[who];
+        match disturbance {
+            Disturbance::Crash(_) if running => host.kill(self.now),
+            Disturbance::Stop(_) if running && !paused => {
+                self.act(who, 0, |router, now, out| router.handle(now, Input::Stop, out))?;
+                self.hosts[who].kill(self.now);
+            }
+            Disturbance::Pause(_) if running => host.paused = true,
+            Disturbance::Resume(_) if paused => self.resume(who)?,
+            Disturbance::LinkDown(_) => {
+                host.link_up = false;
+                self.tell_faults(who)?;
+            }
+            Disturbance::LinkUp(_) => {
+                host.link_up = true;
+                self.tell_faults(who)?;
+            }
+            Disturbance::Weight(_, weights) => {
+                host.weights = weights;
+                self.tell_weights(who)?;
+            }
+            Disturbance::Reload(_, params, count) if !paused => self.reload(who, *params, count)?,
+            Disturbance::AddressLost(_) if running && !paused => {
+                self.act(who, 0, |router, now, out| {
+                    router.handle(now, Input::AddressLost, out);
+                })?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, who: usize, adopt: bool) -> Result<(), Violation> {
+        let host = &self.hosts[who];
+        if host.router.is_some() {
+            return Ok(());
+        }
+        let adopt = host
+            .record
+            .filter(|(_, at)| adopt && self.is_fresh(&host.params, *at));
+        let adopt = adopt.map(|(state, _)| state);
+        self.note(|| format!("{who} starts, adopting {adopt:?}"));
+        self.referee.trouble(self.now, who);
+        self.referee.born(who);
+        let host = &mut self.hosts[who];
+        if adopt != Some(State::Master) {
+            // What a predecessor left is taken off before the election begins.
+            host.held = false;
+        }
+        let announced = u16::try_from(host.addresses.len()).unwrap_or(u16::MAX);
+        host.router = Some(Router::new(host.params.clone(), announced));
+        self.tell_weights(who)?;
+        self.tell_faults(who)?;
+        self.act(who, 0, |router, now, out| {
+            router.handle(now, Input::Start { adopt }, out);
+        })
+    }
+
+    /// Without preemption a record is of use only as long as nobody can have taken over: the last advert left at
+    /// most one interval before the crash.
+    fn is_fresh(&self, params: &Params, crashed: Instant) -> bool {
+        let safe = params.advert_interval * u64::from(params.down_timer_adverts - 1);
+        !self.spare_master || self.now < crashed + safe
+    }
+
+    /// The queue is drained before anything else, as after any stall.
+    fn resume(&mut self, who: usize) -> Result<(), Violation> {
+        self.hosts[who].paused = false;
+        for datagram in std::mem::take(&mut self.hosts[who].inbox) {
+            self.receive(who, datagram)?;
+        }
+        self.tell_faults(who)?;
+        self.tell_weights(who)?;
+        let due = self.hosts[who]
+            .wake
+            .is_some_and(|(deadline, _)| deadline <= self.now);
+        if due { self.time_out(who) } else { Ok(()) }
+    }
+
+    fn reload(&mut self, who: usize, params: Params, count: usize) -> Result<(), Violation> {
+        let host = &mut self.hosts[who];
+        let rules = |params: &Params| (params.preempt, params.preempt_delay);
+        if rules(&params) != rules(&host.params) {
+            self.referee.new_rules(who);
+        }
+        host.params = params.clone();
+        let changed = host.addresses.len() != count;
+        host.addresses = addresses(host.params.family, count);
+        if host.router.is_none() {
+            return Ok(());
+        }
+        let announced = u16::try_from(count).unwrap_or(u16::MAX);
+        self.act(who, 0, |router, now, out| {
+            router.reconfigure(now, params, announced, changed, out);
+        })
+    }
+
+    fn tell_faults(&mut self, who: usize) -> Result<(), Violation> {
+        if self.hosts[who].router.is_none() || self.hosts[who].paused {
+            return Ok(());
+        }
+        let faults = self.hosts[who].faults();
+        self.act(who, 0, |router, now, out| {
+            let pending = false;
+            router.handle(now, Input::Faults { faults, pending }, out);
+        })
+    }
+
+    fn tell_weights(&mut self, who: usize) -> Result<(), Violation> {
+        if self.hosts[who].router.is_none() || self.hosts[who].paused {
+            return Ok(());
+        }
+        let weights = self.hosts[who].weights;
+        self.act(who, 0, |router, now, out| router.set_weights(now, weights, out))
+    }
+
+    fn wake_early(&mut self, who: usize) -> Result<(), Violation> {
+        let host = &self.hosts[who];
+        let early = host.wake.is_none_or(|(deadline, _)| deadline > self.now);
+        if host.paused || !early {
+            return Ok(());
+        }
+        let before = (host.state(), host.wake);
+        self.act(who, 0, |router, now, out| {
+            router.handle(now, Input::Timeout, out);
+            assert!(out.is_empty(), "a timeout when nothing is due does something");
+        })?;
+        assert_eq!(before, (self.hosts[who].state(), self.hosts[who].wake));
+        Ok(())
+    }
+
+    fn next_wake(&self) -> Option<(Instant, usize)> {
+        let wakes = self.hosts.iter().enumerate().filter(|(_, host)| !host.paused);
+        wakes
+            .filter_map(|(who, host)| host.wake.map(|(_, at)| (at, who)))
+            .min()
+    }
+
+    fn time_out(&mut self, who: usize) -> Result<(), Violation> {
+        self.act(who, 0, |router, now, out| router.handle(now, Input::Timeout, out))?;
+        let host = &self.hosts[who];
+        if host.wake.is_some_and(|(deadline, _)| deadline <= self.now) {
+            return Err(format!("router {who} is due again at once"));
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self) -> Result<(), Violation> {
+        let Some(Reverse(Flight { to, datagram, .. })) = self.in_flight.pop() else {
+            return Ok(());
+        };
+        let host = &mut self.hosts[to];
+        if host.router.is_none() || !host.link_up {
+            return Ok(());
+        }
+        if host.paused {
+            host.inbox.push(datagram);
+            return Ok(());
+        }
+        self.receive(to, datagram)
+    }
+
+    fn receive(&mut self, who: usize, datagram: Datagram) -> Result<(), Violation> {
+        let host = &mut self.hosts[who];
+        let (Some(router), Ok(advert)) = (&mut host.router, Advert::parse(&datagram.octets)) else {
+            return Ok(());
+        };
+        if advert.vrid != host.params.vrid {
+            return Ok(());
+        }
+        let reading = Reading {
+            from: datagram.source,
+            priority: advert.priority,
+            interval: match host.params.version {
+                Version::V2 => host.params.advert_interval,
+                Version::V3 => Span::from_centis(u64::from(advert.centis())),
+            },
+        };
+        let (before, accepted) = (router.state(), router.counters().received);
+        let packet = Packet {
+            source: datagram.source,
+            destination: Some(datagram.destination),
+            hop_limit: Some(datagram.hop_limit),
+            octets: &datagram.octets,
+        };
+        let mut out = Actions::new();
+        let surroundings = Host::surroundings(host.addr, &host.addresses, &host.peers);
+        router.receive(self.now, &surroundings, &packet, &mut out);
+        if router.counters().received != accepted {
+            self.referee
+                .heard(self.now, who, &self.hosts[who], before, reading);
+            self.note(|| format!("{who} hears {} from {}", reading.priority, reading.from));
+        } else {
+            self.note(|| format!("{who} refuses an advert of {}", reading.from));
+        }
+        self.carry_out(who, datagram.depth + 1, &out)
+    }
+
+    /// One input to a router, and what it leads to.
+    fn act(
+        &mut self,
+        who: usize,
+        depth: u32,
+        input: impl FnOnce(&mut Router, Instant, &mut Actions),
+    ) -> Result<(), Violation> {
+        let mut out = Actions::new();
+        let Some(router) = &mut self.hosts[who].router else {
+            return Ok(());
+        };
+        input(router, self.now, &mut out);
+        self.carry_out(who, depth, &out)
+    }
+
+    fn carry_out(&mut self, who: usize, depth: u32, actions: &Actions) -> Result<(), Violation> {
+        for action in actions {
+            self.note(|| format!("{who} {action:?}"));
+            match action {
+                Action::SendAdvert { priority } => self.send(who, *priority, depth)?,
+                Action::AddAddresses => self.hosts[who].held = true,
+                Action::RemoveAddresses => {
+                    if !self.hosts[who].held {
+                        return Err(format!("router {who} removes addresses that are not there"));
+                    }
+                    self.hosts[who].held = self.sabotaged(who, Sabotage::KeepAddresses);
+                }
+                Action::Report(Event::Transition { to, why, .. }) => {
+                    self.transitions.push((self.now, who, *to));
+                    self.referee.transition(self.now, who, &self.hosts, *to, *why)?;
+                }
+                Action::Announce(_) | Action::Report(_) => {}
+            }
+        }
+        self.announce(who)?;
+        let (random, lateness) = (&mut self.random, self.lateness);
+        self.hosts[who].schedule(|| random.span(lateness));
+        match self.sabotage {
+            Some(Sabotage::NoTimer) if who == 0 => self.hosts[who].wake = None,
+            Some(Sabotage::SlowClock(slow)) if who == 0 => {
+                self.hosts[who].wake = self.hosts[who].wake.map(|(at, _)| (at, at + slow));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, who: usize) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(router) = &mut self.hosts[who].router else {
+            return Ok(());
+        };
+        for _ in 0..1_000 {
+            if router.announce(now).is_none() {
+                return Ok(());
+            }
+        }
+        Err(format!("router {who} announces without end"))
+    }
+
+    fn send(&mut self, who: usize, priority: u8, depth: u32) -> Result<(), Violation> {
+        self.referee.sent(self.now, who, &self.hosts, priority, depth)?;
+        if !self.hosts[who].link_up || self.sabotaged(who, Sabotage::Mute) {
+            return Ok(());
+        }
+        let copies = 1 + usize::from(self.sabotaged(who, Sabotage::Stutter));
+        for _ in 1..copies {
+            self.referee.sent(self.now, who, &self.hosts, priority, depth)?;
+        }
+        for destination in self.hosts[who].destinations() {
+            let datagram = Datagram {
+                source: self.hosts[who].addr,
+                destination,
+                hop_limit: 255,
+                octets: self.hosts[who].advert(destination, priority),
+                depth,
+            };
+            for to in 0..self.hosts.len() {
+                let reached = to != who && (destination.is_multicast() || self.hosts[to].addr == destination);
+                if reached {
+                    self.launch(who, to, &datagram);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, from: usize, to: usize, datagram: &Datagram) {
+        let arrivals = self.link.arrivals(self.now, from, to, &mut self.random);
+        if arrivals[0].is_none() {
+            self.note(|| format!("lost from {from} to {to}"));
+        }
+        for at in arrivals.into_iter().flatten() {
+            let mut copy = datagram.clone();
+            self.link.tamper(&mut copy, &mut self.random);
+            self.sequence += 1;
+            self.in_flight.push(Reverse(Flight {
+                at,
+                sequence: self.sequence,
+                to,
+                datagram: copy,
+            }));
+        }
+    }
+
+    fn sabotaged(&self, who: usize, sabotage: Sabotage) -> bool {
+        who == 0 && self.sabotage == Some(sabotage)
+    }
+}
+
+/// So many advertised addresses.
+pub(crate) fn addresses(family: Family, count: usize) -> Vec<IpAddr> {
+    (0..count)
+        .map(|i| {
+            let last = u8::try_from(i).unwrap_or(u8::MAX);
+            match family {
+                Family::V4 => IpAddr::from([10, 9, 1, last]),
+                Family::V6 => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 9, u16::from(last)]),
+            }
+        })
+        .collect()
+}
