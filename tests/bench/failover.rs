@@ -7,7 +7,7 @@
 //! an address owner. Time stamps are the kernel's, taken where frames enter the switch; daemons run at nice -15;
 //! the two kinds take turns in the order A B B A.
 //!
-//!     cargo bench --bench failover              about five minutes
+//!     cargo bench --bench failover              about six minutes
 //!     cargo bench --bench failover -- --quick   a smoke run
 
 #![allow(
@@ -225,7 +225,7 @@ fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'sta
     .priority(PRIORITY)
     .line("nopreempt")
     .text();
-    let nets = [Net::new(), Net::new()];
+    let nets = [Net::without_referee(), Net::without_referee()];
     let nodes = nets.each_ref().map(|net| {
         [
             net.node("a", "eth0", &["10.9.0.1/24"]),
@@ -325,7 +325,7 @@ fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'sta
 
 /// From exec to the first advert of an address owner.
 fn starts(table: &mut Table, effort: &Effort) {
-    let net = Net::new();
+    let net = Net::without_referee();
     let node = net.node("a", "eth0", &["10.9.0.1/24"]);
     let conf = Instance::default()
         .priority(255)

@@ -69,7 +69,7 @@ fn main() {
     );
     println!("    b 192.0.2.3 ──┘\n\nRunning for about ten seconds ...\n");
 
-    let net = Net::new();
+    let net = Net::without_referee();
     let a = net.node("a", "eth0", &["192.0.2.2/24"]);
     let b = net.node("b", "eth0", &["192.0.2.3/24"]);
     let c = net.node("client", "eth0", &["192.0.2.10/24"]);

@@ -115,7 +115,6 @@ fn frr_second(family: &Family) {
     let killed = frr.kill();
     net.wait_master("a", killed, TIMING.master_down(HIGH));
     drop(daemon);
-    net.judge();
 }
 
 /// FRR with the higher priority: it is elected, stops, preempts, dies; then a tie.
@@ -191,5 +190,4 @@ fn frr_first(family: &Family) {
     );
     net.wait_master(stays, healed, TIMING.interval * 4);
     drop(daemon);
-    net.judge();
 }

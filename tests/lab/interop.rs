@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::kit::bounds::{START, Timing};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program};
+use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::Node;
 use crate::steps::{self, Heir};
@@ -241,7 +241,32 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     net.wait_master("b", settled, timing.interval * 4);
 
     drop((daemon_a, daemon_b));
-    net.judge();
+    fields(&net, dialect, [first, second]);
+}
+
+/// What tshark reads in the headers of our adverts: version, TTL 255, and the precedence of network control.
+fn fields(net: &Net, dialect: &Dialect, programs: [Program; 2]) {
+    let ipv6 = dialect.addresses[0].contains(':');
+    let names = if ipv6 {
+        ["ipv6.hlim", "ipv6.tclass", "vrrp.version"]
+    } else {
+        ["ip.ttl", "ip.dsfield", "vrrp.version"]
+    };
+    // Debian's keepalived sends IPv6 unicast with the hop limit of the machine; ours does not.
+    let unicast = dialect.lines[0].contains("unicast_peer");
+    let lax = |program| program == Reference || is_reference("the hop limit of IPv6 unicast");
+    for (node, program) in ["a", "b"].into_iter().zip(programs) {
+        let lowest = if ipv6 && unicast && lax(program) {
+            "64"
+        } else {
+            "255"
+        };
+        for row in net.tshark(node, "vrrp && !icmp && !icmpv6", &names) {
+            assert_eq!(row[2], dialect.timing.version.to_string(), "version: {row:?}");
+            assert_eq!(row[0], lowest, "TTL: {row:?}");
+            assert!(ipv6 || row[1] == "0xc0", "type of service: {row:?}");
+        }
+    }
 }
 
 fn holds_all(dialect: &Dialect, holder: &Node, other: &Node) {

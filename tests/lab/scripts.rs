@@ -81,7 +81,6 @@ fn a_weighted_script_needs_fall_failures_and_rise_successes() {
     let ran = runs(&a) - before;
     assert!((8..=11).contains(&ran), "{ran} runs in ten intervals");
     drop(daemon);
-    net.judge();
 }
 
 #[test]
@@ -108,7 +107,6 @@ fn an_unweighted_script_decides_over_fault() {
         .count();
     assert_eq!(goodbyes, 2, "two goodbyes on the way to FAULT");
     drop(daemon);
-    net.judge();
 }
 
 #[test]
@@ -140,7 +138,6 @@ fn a_script_that_hangs_is_killed_with_its_children() {
         String::from_utf8_lossy(&a.try_shell("pgrep -f 'sleep 77[7]'").stdout).is_empty()
     });
     drop(daemon);
-    net.judge();
 }
 
 #[test]

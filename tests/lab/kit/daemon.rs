@@ -166,6 +166,12 @@ impl<'n> Daemon<'n> {
 
     /// Sends a signal to its first process.
     pub(crate) fn signal(&self, signal: Signal) {
+        assert!(
+            self.first > 0,
+            "{}: the daemon never ran\n{}",
+            self.node.name(),
+            self.log()
+        );
         kill(Pid::from_raw(self.first), signal).expect("the daemon runs");
     }
 
