@@ -86,6 +86,8 @@ struct Core {
     /// What the timerfd is armed with.
     armed: Option<Instant>,
     now: Instant,
+    /// When the turn before began.
+    before: Instant,
     counters: Counters,
     stop: Option<Exit>,
 }
@@ -108,6 +110,7 @@ impl Reactor {
             log_due: None,
             armed: None,
             now: clock::now(),
+            before: Instant::START,
             counters: Counters::default(),
             stop: None,
         };
@@ -134,6 +137,8 @@ impl Reactor {
     /// # Errors
     /// When the poll or the timer fails, which a valid descriptor does not.
     pub fn run<P: Process>(&mut self, process: &mut P) -> io::Result<Exit> {
+        // What was reported while the process was built.
+        self.core.send_reports()?;
         loop {
             self.one_turn(process)?;
             if let Some(exit) = self.core.stop.take() {
@@ -226,6 +231,7 @@ impl Core {
     }
 
     fn begin(&mut self) {
+        self.before = self.now;
         self.now = self.now.max(clock::now());
         self.counters.turns += 1;
     }

@@ -65,6 +65,12 @@ pub fn wall() -> Wall {
     Wall { secs, micros }
 }
 
+/// Both clocks, as near to one moment as can be: to place a wall time stamp on the monotonic clock.
+#[must_use]
+pub fn both() -> (Instant, Wall) {
+    (now(), wall())
+}
+
 /// Wall time in the machine's time zone.
 #[must_use]
 pub fn local(wall: Wall) -> LocalTime {

@@ -3,7 +3,8 @@
 use std::ffi::c_int;
 use std::mem;
 
-/// Octets for the ancillary data of one datagram: packet information (40) and hop limit (24), doubled.
+/// Octets for the ancillary data of one datagram: packet information (40), hop limit (24), time stamp (32), and
+/// some to spare.
 const CAPACITY: usize = 128;
 
 /// The ancillary data of one datagram.
@@ -99,6 +100,8 @@ unsafe impl Plain for libc::cmsghdr {}
 unsafe impl Plain for libc::in_pktinfo {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::in6_pktinfo {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::timespec {}
 
 fn plain<T: Plain>(octets: &[u8]) -> Option<T> {
     if octets.len() < size_of::<T>() {

@@ -58,6 +58,7 @@ impl Vrrp {
             self.script_due(turn, ScriptId::at(position));
         }
         self.assign_sockets(turn);
+        self.open_senders();
         self.forget_vmacs();
         self.settle(turn);
     }

@@ -56,6 +56,9 @@ pub struct Context<'a> {
 
 /// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
 const STOP_PATIENCE: Span = Span::from_secs(4);
+/// How far back the kernel's stamp of an advert is believed. A queue that stood for longer may have lost newer
+/// adverts, and the wall clock, which stamps are made of, may have been set.
+const ARRIVAL_TRUST: Span = Span::from_millis(10);
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
 
@@ -118,6 +121,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.open_socket(&mut turn, id);
     }
     vrrp.assign_sockets(&mut turn);
+    vrrp.open_senders();
     for id in vrrp.ids() {
         let state = adopt(&vrrp, id);
         vrrp.begin(&mut turn, id, state);
@@ -307,7 +311,8 @@ impl Vrrp {
     fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
         let instance = self.instance(id)?;
         let params = instance.router.params();
-        let patience = params.advert_interval * u64::from(params.down_timer_adverts);
+        // The last advert may have been an interval old when its sender died.
+        let patience = params.advert_interval * u64::from(params.down_timer_adverts.saturating_sub(1));
         if crate::sys::clock::now().since(died?) > patience {
             return None;
         }
@@ -352,6 +357,17 @@ impl Vrrp {
         if let Some(instance) = self.instance_mut(id) {
             instance.socket = socket;
             instance.socket_failed = failed;
+        }
+    }
+
+    /// Opens the sockets for sending, so that a take-over has nothing to wait for.
+    pub(super) fn open_senders(&mut self) {
+        for family in [Family::V4, Family::V6] {
+            if self.instances.iter().any(|instance| instance.family() == family)
+                && let Err(error) = self.pool.sender(family)
+            {
+                report::kernel_failed("the socket for sending adverts", &error);
+            }
         }
     }
 
@@ -424,7 +440,9 @@ impl Vrrp {
             addresses: &instance.advertised,
             peers: &instance.peers,
         };
+        let trusted = turn.before().max(turn.now() - ARRIVAL_TRUST);
         let packet = Packet {
+            arrived: datagram.arrived.max(trusted),
             source: datagram.source,
             destination: datagram.destination,
             hop_limit: datagram.hop_limit,

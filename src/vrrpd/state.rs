@@ -123,6 +123,8 @@ impl Work {
         self.touched.reserve(instances.saturating_sub(self.touched.len()));
         self.events
             .reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
+        self.announced
+            .reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
         self.failures
             .reserve(instances.saturating_sub(self.failures.len()));
         self.requests

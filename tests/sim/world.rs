@@ -308,6 +308,7 @@ impl World {
         };
         let (before, accepted) = (router.state(), router.counters().received);
         let packet = Packet {
+            arrived: self.now,
             source: datagram.source,
             destination: Some(datagram.destination),
             hop_limit: Some(datagram.hop_limit),

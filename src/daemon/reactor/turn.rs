@@ -22,6 +22,12 @@ impl Turn<'_> {
         self.core.now
     }
 
+    /// The time at which the turn before this one began: what is read now and was not read then came later.
+    #[must_use]
+    pub fn before(&self) -> Instant {
+        self.core.before
+    }
+
     /// Replaces the deadline of `slot`.
     pub fn set_deadline(&mut self, slot: u32, at: Option<Instant>) {
         self.core.deadlines.set(slot, at);

@@ -3,7 +3,7 @@
 use super::machine::Heard;
 use super::params::{Auth, Params};
 use crate::base::addr::{Family, IpAddr};
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::wire::vrrp::{self as wire, Advert, Version};
 
 /// A datagram of VRRP's protocol number, the IP header taken off.
@@ -13,6 +13,8 @@ pub struct Packet<'a> {
     pub source: IpAddr,
     /// The group or the address that it was sent to, where the kernel tells.
     pub destination: Option<IpAddr>,
+    /// When it arrived.
+    pub arrived: Instant,
     /// TTL or hop limit on arrival, where the kernel tells.
     pub hop_limit: Option<u8>,
     /// The advert.
@@ -182,6 +184,7 @@ pub fn accept(
         odd_addresses(params.family, surroundings.addresses, &advert)
     };
     let heard = Heard {
+        at: packet.arrived,
         from: packet.source,
         priority: advert.priority,
         // A zero interval would make a backup take over at once, and again, and again.

@@ -23,6 +23,9 @@ use crate::base::time::{Instant, Span};
 /// An advert that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
+    /// When it arrived; the timer of a BACKUP restarts from here. Not after the input's `now` by more than the
+    /// caller's clock is late.
+    pub at: Instant,
     /// Its sender.
     pub from: IpAddr,
     /// Its priority; 0: the sender stops.
@@ -396,12 +399,12 @@ impl Machine {
             );
             self.preempt_at = None;
             self.master = None;
-            self.arm(now, Armed::Skew);
+            self.arm(heard.at, Armed::Skew);
             return;
         }
         if heard.priority >= self.effective || !self.params.preempt {
             self.preempt_at = None;
-            self.follow(now, heard, out);
+            self.follow(heard, out);
             return;
         }
         if !self.params.preempt_delay.is_zero() {
@@ -417,7 +420,7 @@ impl Machine {
             };
             self.preempt_at = Some(at);
             if now < at {
-                self.follow(now, heard, out);
+                self.follow(heard, out);
                 return;
             }
         }
@@ -432,15 +435,15 @@ impl Machine {
             // The MASTER that we followed has fallen behind us: as good as priority 0, no need to wait until it
             // would be dead.
             self.master = None;
-            let sooner = now + self.skew_time();
+            let sooner = heard.at + self.skew_time();
             if self.deadline.is_none_or(|deadline| sooner < deadline) {
-                self.arm(now, Armed::Skew);
+                self.arm(heard.at, Armed::Skew);
             }
         }
     }
 
     /// A BACKUP restarts its timer by an advert that it respects.
-    fn follow(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
+    fn follow(&mut self, heard: Heard, out: &mut Actions) {
         let before = self.master.map(|master| master.addr);
         if before != Some(heard.from) {
             push(
@@ -465,7 +468,7 @@ impl Machine {
             );
             self.master_interval = heard.interval;
         }
-        self.arm(now, Armed::Down);
+        self.arm(heard.at, Armed::Down);
     }
 
     fn master_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
@@ -501,7 +504,7 @@ impl Machine {
                 }),
             );
             self.become_backup(now, Why::Outranked, out);
-            self.follow(now, heard, out);
+            self.follow(heard, out);
             return;
         }
         let answered = !self.params.lower_prio_no_advert;
@@ -525,10 +528,11 @@ impl Machine {
         }
         self.effective = effective;
         match self.state {
-            // The sooner a peer hears that it is now ahead, the sooner it takes over.
-            State::Master if effective < before => self.send(effective, out),
+            // The sooner a peer hears that it is now ahead, the sooner it takes over; and one that is about to must
+            // hear that it no longer is.
+            State::Master => self.send(effective, out),
             State::Backup => self.rearm(),
-            State::Init | State::Master | State::Fault => {}
+            State::Init | State::Fault => {}
         }
         push(
             out,

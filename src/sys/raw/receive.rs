@@ -8,6 +8,8 @@ use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::name::IfName;
+use crate::base::time::{Instant, Span};
+use crate::sys::clock::{self, Wall};
 use crate::sys::filter::{self, Filter, Start};
 use crate::sys::inbox::{Inbox, Received};
 use crate::sys::socket::{bind_device, if_known, in_addr, in6_addr, open, set_option, set_receive_buffer};
@@ -58,6 +60,8 @@ impl ReceiveSocket {
         if let Some(octets) = options.receive_buffer {
             set_receive_buffer(socket.fd.as_raw_fd(), octets)?;
         }
+        let on: c_int = 1;
+        set_option(socket.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
         match options.family {
             Family::V4 => socket.set_up_v4()?,
             Family::V6 => socket.set_up_v6(protocol)?,
@@ -114,7 +118,9 @@ impl ReceiveSocket {
     /// What the kernel says, except for an empty queue.
     pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         batch.family = self.family;
-        batch.inbox.receive(self.fd.as_raw_fd())
+        let received = batch.inbox.receive(self.fd.as_raw_fd());
+        batch.read_at = clock::both();
+        received
     }
 
     fn set_up_v4(&self) -> io::Result<()> {
@@ -205,6 +211,8 @@ impl AsFd for ReceiveSocket {
 pub struct ReceiveBatch {
     inbox: Inbox,
     family: Family,
+    /// Both clocks just after the last receive: the kernel's stamps are of the wall clock.
+    read_at: (Instant, Wall),
 }
 
 /// One received datagram.
@@ -220,6 +228,9 @@ pub struct Datagram<'a> {
     pub interface: IfIndex,
     /// The TTL or hop limit that it arrived with.
     pub hop_limit: Option<u8>,
+    /// When the kernel took it in, on the monotonic clock; never after the receive call. A wall clock that was set
+    /// in between makes it wrong: trust it only within a known span.
+    pub arrived: Instant,
     /// Whether it was longer than [`limit::ADVERT_OCTETS`] and the rest is lost.
     pub truncated: bool,
 }
@@ -231,6 +242,7 @@ impl ReceiveBatch {
         Self {
             inbox: Inbox::new(limit::RECEIVE_BATCH, limit::ADVERT_OCTETS),
             family: Family::V4,
+            read_at: (Instant::START, Wall { secs: 0, micros: 0 }),
         }
     }
 
@@ -243,8 +255,8 @@ impl ReceiveBatch {
     /// The datagrams of the last [`ReceiveSocket::receive`], in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         self.inbox.iter().map(|received| match self.family {
-            Family::V4 => datagram_v4(&received),
-            Family::V6 => datagram_v6(&received),
+            Family::V4 => datagram_v4(&received, self.read_at),
+            Family::V6 => datagram_v6(&received, self.read_at),
         })
     }
 }
@@ -255,7 +267,7 @@ impl Default for ReceiveBatch {
     }
 }
 
-fn datagram_v4<'a>(received: &Received<'a>) -> Datagram<'a> {
+fn datagram_v4<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagram<'a> {
     let info: Option<libc::in_pktinfo> = received.control.find(libc::IPPROTO_IP, libc::IP_PKTINFO);
     Datagram {
         octets: received.octets,
@@ -267,10 +279,11 @@ fn datagram_v4<'a>(received: &Received<'a>) -> Datagram<'a> {
         interface: info.map_or(IfIndex(0), |info| unsigned(info.ipi_ifindex)),
         hop_limit: received.octets.get(TTL_OFFSET).copied(),
         truncated: received.truncated,
+        arrived: arrived(received, read_at),
     }
 }
 
-fn datagram_v6<'a>(received: &Received<'a>) -> Datagram<'a> {
+fn datagram_v6<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagram<'a> {
     let level = libc::IPPROTO_IPV6;
     let info: Option<libc::in6_pktinfo> = received.control.find(level, libc::IPV6_PKTINFO);
     let hop_limit: Option<c_int> = received.control.find(level, libc::IPV6_HOPLIMIT);
@@ -284,7 +297,27 @@ fn datagram_v6<'a>(received: &Received<'a>) -> Datagram<'a> {
         interface: info.map_or(IfIndex(0), |info| IfIndex(info.ipi6_ifindex as _)),
         hop_limit: hop_limit.and_then(|hops| u8::try_from(hops).ok()),
         truncated: received.truncated,
+        arrived: arrived(received, read_at),
     }
+}
+
+fn arrived(received: &Received<'_>, (now, wall): (Instant, Wall)) -> Instant {
+    let Some(stamp) = received
+        .control
+        .find::<libc::timespec>(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)
+    else {
+        return now;
+    };
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "time_t and long of 32-bit targets"
+    )]
+    let (secs, micros) = (i64::from(stamp.tv_sec), i64::from(stamp.tv_nsec) / 1_000);
+    let ago = (wall.secs.saturating_sub(secs))
+        .saturating_mul(1_000_000)
+        .saturating_add(i64::from(wall.micros).saturating_sub(micros));
+    now - Span::from_micros(u64::try_from(ago).unwrap_or(0))
 }
 
 /// Tells the kernel to neither verify nor fill a checksum. ICMPv6 sockets refuse: the kernel insists there.

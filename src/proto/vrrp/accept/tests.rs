@@ -55,6 +55,7 @@ fn judge(params: &Params, peers: &[Peer], octets: &[u8], ttl: u8) -> Result<(Hea
     };
     let destination = if peers.is_empty() { GROUP } else { LOCAL };
     let packet = Packet {
+        arrived: Instant::START,
         source: ip("10.9.0.1"),
         destination: Some(ip(destination)),
         hop_limit: Some(ttl),
@@ -125,6 +126,7 @@ fn our_own_advert_is_refused_before_anything_else() {
         peers: &[],
     };
     let packet = Packet {
+        arrived: Instant::START,
         source: ip(LOCAL),
         destination: None,
         hop_limit: Some(1),
@@ -196,6 +198,7 @@ fn checksums_of_both_forms_over_ipv4_one_over_ipv6() {
         peers: &[],
     };
     let packet = Packet {
+        arrived: Instant::START,
         source: ip("fe80::1"),
         destination: Some(ip("ff02::12")),
         hop_limit: Some(255),

@@ -12,6 +12,7 @@ fn at(millis: u64) -> Instant {
 
 fn heard(priority: u8) -> Heard {
     Heard {
+        at: Instant::START,
         from: PEER,
         priority,
         interval: Span::from_secs(1),
@@ -19,8 +20,13 @@ fn heard(priority: u8) -> Heard {
     }
 }
 
+/// One input. An advert arrives at the moment of its input.
 fn step(machine: &mut Machine, now: Instant, input: Input) -> Vec<Action> {
     let mut out = Actions::new();
+    let input = match input {
+        Input::Advert(heard) => Input::Advert(Heard { at: now, ..heard }),
+        other => other,
+    };
     machine.handle(now, input, &mut out);
     out.to_vec()
 }
@@ -206,6 +212,23 @@ fn priority_zero_shortens_to_the_skew_time() {
         nopreempt.poll_at(),
         Some(Instant::from_micros(1_500_000 + 609_375))
     );
+}
+
+#[test]
+fn the_timer_restarts_from_the_arrival_however_late_it_is_heard() {
+    let mut machine = backup(Params::default());
+    let late = Heard {
+        at: at(1_000),
+        ..heard(150)
+    };
+    machine.handle(at(1_400), Input::Advert(late), &mut Actions::new());
+    assert_eq!(machine.poll_at(), Some(at(1_000) + machine.master_down_time()));
+    let goodbye = Heard {
+        at: at(2_000),
+        ..heard(0)
+    };
+    machine.handle(at(2_100), Input::Advert(goodbye), &mut Actions::new());
+    assert_eq!(machine.poll_at(), Some(at(2_000) + machine.skew_time()));
 }
 
 #[test]
@@ -396,7 +419,7 @@ fn a_pending_script_holds_init_only() {
 }
 
 #[test]
-fn a_lower_priority_is_told_at_once_a_higher_one_in_time() {
+fn a_changed_priority_is_told_at_once() {
     let mut machine = master(Params::default());
     let actions = step(&mut machine, at(4_000), Input::Priority(70));
     assert_eq!(
@@ -407,7 +430,8 @@ fn a_lower_priority_is_told_at_once_a_higher_one_in_time() {
         ]
     );
     assert_eq!(step(&mut machine, at(4_000), Input::Priority(70)), []);
-    assert_eq!(step(&mut machine, at(4_000), Input::Priority(90)).len(), 1);
+    let raised = step(&mut machine, at(4_000), Input::Priority(90));
+    assert_eq!(raised[0], Action::SendAdvert { priority: 90 });
     let mut waiting = backup(Params::default());
     step(&mut waiting, at(100), Input::Priority(254));
     assert_eq!(

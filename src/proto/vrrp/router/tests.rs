@@ -41,6 +41,7 @@ fn receive(router: &mut Router, now: Instant, octets: &[u8]) -> Vec<Action> {
         peers: &[],
     };
     let packet = Packet {
+        arrived: now,
         source: "10.9.0.1".parse().unwrap(),
         destination: Some("224.0.0.18".parse().unwrap()),
         hop_limit: Some(255),
