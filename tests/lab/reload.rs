@@ -118,6 +118,7 @@ fn a_change_takes_effect_without_leaving_master() {
     eventually("the address that was taken out is gone", ALLOWANCE, || {
         !a.holds("eth0", "10.9.0.120")
     });
+    std::thread::sleep(TIMING.interval * 4);
     net.never("a goodbye", begin, Duration::ZERO, |event| {
         event.is_goodbye_of("a")
     });
