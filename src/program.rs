@@ -15,6 +15,7 @@ use keepalived::daemon::cli::Options;
 use keepalived::daemon::parent::{Kind, Mode, Program, Settings, Start};
 use keepalived::daemon::pidfile::Places;
 use keepalived::proto::vrrp::Machine;
+use keepalived::status;
 use keepalived::sys::clock;
 use keepalived::vrrpd;
 
@@ -180,7 +181,9 @@ impl Program for Keepalived<'_> {
         vrrpd::run(Arc::clone(&loaded.model), context)
     }
 
-    fn dump(&self, _: &Loaded) {}
+    fn dump(&self, loaded: &Loaded) {
+        status::write_parent(&loaded.model);
+    }
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.

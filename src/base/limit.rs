@@ -111,3 +111,10 @@ pub const PARAMETER_DEPTH: usize = 32;
 
 /// Alternatives that the braces of one include pattern may stand for.
 pub const INCLUDE_ALTERNATIVES: usize = 1_024;
+
+/// Octets of a status file that are written by one system call.
+pub const STATUS_BUFFER: usize = 16_384;
+
+/// Instances that go into a status file in one turn of the loop: about 0.1 ms, so that a dump of thousands of
+/// instances holds up nobody's advert.
+pub const STATUS_INSTANCES_PER_TURN: usize = 16;

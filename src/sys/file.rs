@@ -5,14 +5,76 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file that is written beside its place and appears there whole, by rename.
 #[derive(Debug)]
 pub struct Replacement {
     file: File,
+    paths: Arc<Paths>,
+    kept: bool,
+}
+
+/// The place of files that this process replaces again and again: doing so allocates nothing. (The standard
+/// library keeps paths of up to 383 octets off the heap when it hands them to the kernel.)
+#[derive(Clone, Debug)]
+pub struct Place(Arc<Paths>);
+
+#[derive(Debug)]
+struct Paths {
     beside: PathBuf,
     place: PathBuf,
-    kept: bool,
+}
+
+impl Place {
+    /// The place of this name. The name beside it carries the number of this process.
+    ///
+    /// # Errors
+    /// When `place` has no file name.
+    pub fn new(place: &Path) -> io::Result<Self> {
+        let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}", std::process::id()));
+        Ok(Self(Arc::new(Paths {
+            beside: place.with_file_name(hidden),
+            place: place.to_owned(),
+        })))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.place
+    }
+
+    /// Starts a replacement with exactly this `mode`; see [`Replacement::create`].
+    ///
+    /// # Errors
+    /// When the folder does not let us write.
+    pub fn replace(&self, mode: u32) -> io::Result<Replacement> {
+        let beside = &self.0.beside;
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW);
+        let file = match options.open(beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(beside)?;
+                options.open(beside)?
+            }
+            other => other?,
+        };
+        let made = Replacement {
+            file,
+            paths: Arc::clone(&self.0),
+            kept: false,
+        };
+        made.file.set_permissions(Permissions::from_mode(mode))?;
+        Ok(made)
+    }
 }
 
 impl Replacement {
@@ -22,32 +84,7 @@ impl Replacement {
     /// # Errors
     /// When `place` has no file name, or the folder does not let us write.
     pub fn create(place: &Path, mode: u32) -> io::Result<Self> {
-        let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let beside = place.with_file_name(hidden);
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW);
-        let file = match options.open(&beside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_file(&beside)?;
-                options.open(&beside)?
-            }
-            other => other?,
-        };
-        let made = Self {
-            file,
-            beside,
-            place: place.to_owned(),
-            kept: false,
-        };
-        made.file.set_permissions(Permissions::from_mode(mode))?;
-        Ok(made)
+        Place::new(place)?.replace(mode)
     }
 
     /// Where the content goes.
@@ -60,7 +97,7 @@ impl Replacement {
     /// # Errors
     /// When the folder does not let us; the file beside is removed then.
     pub fn keep(mut self) -> io::Result<()> {
-        fs::rename(&self.beside, &self.place)?;
+        fs::rename(&self.paths.beside, &self.paths.place)?;
         self.kept = true;
         Ok(())
     }
@@ -69,7 +106,7 @@ impl Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if !self.kept {
-            let _ = fs::remove_file(&self.beside);
+            let _ = fs::remove_file(&self.paths.beside);
         }
     }
 }

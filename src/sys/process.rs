@@ -265,11 +265,22 @@ pub fn allow_core_dumps() -> io::Result<()> {
 /// What uname(2) says of the running kernel: system name, release, version.
 #[must_use]
 pub fn kernel() -> (String, String, String) {
+    let names = names();
+    (text(&names.sysname), text(&names.release), text(&names.version))
+}
+
+fn names() -> libc::utsname {
     // SAFETY: utsname is arrays of characters, for which zero is a valid value.
     let mut names: libc::utsname = unsafe { core::mem::zeroed() };
     // SAFETY: writes only `names`.
     unsafe { libc::uname(&raw mut names) };
-    (text(&names.sysname), text(&names.release), text(&names.version))
+    names
+}
+
+/// The name of this host, as uname(2) says it.
+#[must_use]
+pub fn host_name() -> String {
+    text(&names().nodename)
 }
 
 /// The characters up to the first NUL.
@@ -296,5 +307,11 @@ mod tests {
     #[test]
     fn the_kernel_has_a_name() {
         assert_eq!(kernel().0, "Linux");
+    }
+
+    #[test]
+    fn the_host_has_the_name_that_the_kernel_tells() {
+        let told = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(host_name(), told.trim_end());
     }
 }

@@ -54,6 +54,16 @@ impl Words {
         Ok(made)
     }
 
+    /// The words.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let ends = self.starts.iter().skip(1).copied().chain([self.octets.len()]);
+        self.starts
+            .iter()
+            .zip(ends)
+            .filter_map(|(start, end)| self.octets.get(*start..end)?.split_last())
+            .map(|(_terminator, word)| word)
+    }
+
     /// Forgets all words, keeps the room.
     pub fn clear(&mut self) {
         self.octets.clear();

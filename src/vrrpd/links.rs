@@ -29,6 +29,10 @@ pub struct Link {
     pub parent: IfIndex,
     /// Made by `macvlan`.
     pub is_macvlan: bool,
+    /// Octets of the longest packet.
+    pub mtu: u32,
+    /// ARPHRD_ number.
+    pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
     pub addresses: Vec<IpAddr>,
     /// When the next announcement may leave, where they are spaced.
@@ -88,6 +92,8 @@ impl Links {
             wanted_up: false,
             parent: IfIndex(0),
             is_macvlan: false,
+            mtu: 0,
+            hardware_type: 0,
             addresses: Vec::new(),
             next_announcement: Instant::START,
         });
@@ -215,6 +221,8 @@ impl Links {
         link.mac = mac;
         link.wanted_up = kernel.flags.up();
         link.parent = kernel.parent;
+        link.mtu = kernel.mtu;
+        link.hardware_type = kernel.hardware_type;
         link.is_macvlan = kernel.kind.as_str() == "macvlan";
         match (appeared, changed) {
             (true, _) => Change::Appeared,

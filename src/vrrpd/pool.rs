@@ -171,6 +171,16 @@ impl Pool {
             .filter_map(|(i, place)| Some((SocketId::at(i), place.as_ref()?)))
     }
 
+    /// The descriptor of the sender of a family, if it is open.
+    #[must_use]
+    pub fn sender_fd(&self, family: Family) -> Option<i32> {
+        let socket = match family {
+            Family::V4 => self.v4.as_ref(),
+            Family::V6 => self.v6.as_ref(),
+        };
+        socket.map(|socket| socket.as_raw_fd())
+    }
+
     /// The sender of a family, opened on first use.
     ///
     /// # Errors

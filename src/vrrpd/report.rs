@@ -3,6 +3,8 @@
 //! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what somebody
 //! should look at.
 
+use std::path::Path;
+
 use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
@@ -20,6 +22,7 @@ use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
+use crate::sys::process;
 use crate::sys::sysctl::Setting;
 
 /// Tells an event of an instance.
@@ -404,6 +407,25 @@ pub(super) fn reloaded() {
 
 pub(super) fn snapshot_unreadable() {
     error!("the new configuration did not arrive whole; the old one stays in force");
+}
+
+pub(super) fn printing_data() {
+    info!("Printing VRRP data for process({}) on signal", process::own());
+}
+
+pub(super) fn printing_stats(clear: bool) {
+    let clearing = if clear { " and clearing" } else { "" };
+    info!(
+        "Printing{clearing} VRRP stats for process({}) on signal",
+        process::own()
+    );
+}
+
+pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error) {
+    error!(
+        "Unable to write {}: {error}; make room there or let {keyword} name another place",
+        place.display()
+    );
 }
 
 pub(super) fn no_json() {

@@ -10,6 +10,7 @@ use super::live::Held;
 use super::pool::{Key, Pool};
 use super::slots::{Layout, Slot};
 use super::state::{Batches, Kernel, Vrrp, Work, chatter};
+use super::status::Status;
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -28,6 +29,7 @@ use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
 use crate::notify::Resolver;
 use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
+use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::memory;
 use crate::sys::netlink::command::Commands;
@@ -130,10 +132,12 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
+    vrrp.status.load(&vrrp.model);
     turn.report(ToParent::Ready);
     if context.dump {
-        vrrp.dump_data();
+        vrrp.dump_data(&mut turn);
     }
+    vrrp.status.started();
     Ok((reactor, vrrp))
 }
 
@@ -153,6 +157,7 @@ impl Process for Vrrp {
             Slot::Notify(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::Retry => self.retry(turn),
+            Slot::Status => self.write_status(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
     }
@@ -160,10 +165,12 @@ impl Process for Vrrp {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             Command::Reload(fd) => {
+                let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
+                self.status.reloaded(before);
                 turn.report(ToParent::ReloadDone { ok });
             }
-            Command::DumpData => self.dump_data(),
+            Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => report::no_json(),
             Command::Stop | Command::ParentGone => self.stop(turn),
@@ -229,6 +236,7 @@ impl Vrrp {
             owners: std::collections::HashMap::new(),
             layout,
             work: Work::default(),
+            status: Status::default(),
             runner: Runner::new()?,
             environment: Words::of(environment.iter().map(Vec::as_slice))
                 .unwrap_or_else(|_| Words::with_capacity(0, 0)),
@@ -496,6 +504,8 @@ impl Vrrp {
         report::reloading();
         let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
         self.shortest_interval = shortest_interval(&model);
+        self.finish_status(turn);
+        self.status.load(&model);
         self.apply(turn, Arc::new(model));
         report::reloaded();
         true
@@ -507,6 +517,7 @@ impl Vrrp {
             return;
         }
         if self.keep_on_stop {
+            self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
         for id in self.ids() {
@@ -525,6 +536,7 @@ impl Vrrp {
             }
         }
         self.remove_vmacs();
+        self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);
     }

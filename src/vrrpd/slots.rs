@@ -15,11 +15,13 @@ pub(super) enum Slot {
     Script(ScriptId),
     /// What is tried again each second.
     Retry,
+    /// The rest of a status file.
+    Status,
     /// The end of the patience with scripts when stopping.
     Stop,
 }
 
-/// The layout: three slots an instance, one a script, two of the child itself.
+/// The layout: three slots an instance, one a script, three of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -39,7 +41,7 @@ impl Layout {
 
     /// How many slots there are.
     pub(super) const fn len(self) -> usize {
-        (self.instances * PER_INSTANCE + self.scripts + 2) as usize
+        (self.instances * PER_INSTANCE + self.scripts + 3) as usize
     }
 
     pub(super) const fn number(self, slot: Slot) -> u32 {
@@ -50,7 +52,8 @@ impl Layout {
             Slot::Notify(id) => id.0 * PER_INSTANCE + 2,
             Slot::Script(id) => after + id.0,
             Slot::Retry => after + self.scripts,
-            Slot::Stop => after + self.scripts + 1,
+            Slot::Status => after + self.scripts + 1,
+            Slot::Stop => after + self.scripts + 2,
         }
     }
 
@@ -67,6 +70,7 @@ impl Layout {
         match number - after {
             script if script < self.scripts => Slot::Script(ScriptId(script)),
             rest if rest == self.scripts => Slot::Retry,
+            rest if rest == self.scripts + 1 => Slot::Status,
             _ => Slot::Stop,
         }
     }
@@ -86,6 +90,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0).slot(1), Slot::Stop);
+        assert_eq!(Layout::new(0, 0).slot(2), Slot::Stop);
     }
 }

@@ -7,6 +7,7 @@ use super::links::Links;
 use super::live::Instance;
 use super::pool::Pool;
 use super::slots::Layout;
+use super::status::Status;
 use super::vmac::Vmacs;
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
@@ -40,6 +41,8 @@ pub struct Vrrp {
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,
     pub(super) work: Work,
+    /// Data dump and statistics.
+    pub(super) status: Status,
     pub(super) runner: Runner,
     pub(super) environment: Words,
     /// Scripts under way.

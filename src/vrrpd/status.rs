@@ -1,10 +1,453 @@
-//! What the signals ask for: data dump and statistics.
+//! What SIGUSR1 and SIGUSR2 ask for: data dump and statistics.
+//!
+//! A file is written a few instances a turn, so that a dump of thousands of them holds up nobody's advert, and
+//! appears when it is whole. The first part is written at once: with few instances the file is there when the
+//! handler returns.
 
+use core::fmt::{self, Write};
+use std::io;
+
+use super::live::{Held, Instance};
+use super::report;
+use super::slots::Slot;
 use super::state::Vrrp;
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::{LinkId, ScriptId};
+use crate::base::limit;
+use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
+use crate::notify::{Command, Kind as Notify};
+use crate::proto::track::{Verdict, Weight};
+use crate::proto::vrrp::Counters;
+use crate::status::dump::global::{Machine, global};
+use crate::status::dump::instance::instance;
+use crate::status::dump::tables::{self, interface, script, socket};
+use crate::status::dump::{self, Clock, Owner, Runs, section};
+use crate::status::file::{Kind, StatusFile, place};
+use crate::status::stats;
+use crate::sys::{alloc, clock};
+
+/// The status files of the child and what they tell of the process.
+#[derive(Default)]
+pub(super) struct Status {
+    data: Option<Report>,
+    stats: Option<Report>,
+    machine: Machine,
+    /// Allocations of the start and of reloads, which do not count as those of a running child.
+    loading: usize,
+}
+
+/// A status file and how far it has come.
+struct Report {
+    kind: Kind,
+    file: StatusFile,
+    job: Option<Job>,
+}
+
+/// A file under way.
+#[derive(Clone, Copy)]
+struct Job {
+    part: Part,
+    /// The next of the part.
+    next: usize,
+    /// Zero each counter once it is written.
+    clear: bool,
+}
+
+/// The parts of the files, in their order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Global,
+    Topology,
+    Sockets,
+    Scripts,
+    Links,
+    Counters,
+    Further,
+    Process,
+    End,
+}
+
+impl Part {
+    const fn after(self) -> Self {
+        match self {
+            Self::Global => Self::Topology,
+            Self::Topology => Self::Sockets,
+            Self::Sockets => Self::Scripts,
+            Self::Scripts => Self::Links,
+            Self::Counters => Self::Further,
+            Self::Further => Self::Process,
+            Self::Links | Self::Process | Self::End => Self::End,
+        }
+    }
+
+    const fn title(self) -> Option<&'static str> {
+        match self {
+            Self::Topology => Some("VRRP Topology"),
+            Self::Sockets => Some("VRRP Sockpool"),
+            Self::Scripts => Some("VRRP Scripts"),
+            Self::Links => Some("Interfaces"),
+            Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
+        }
+    }
+}
+
+impl Report {
+    fn new(kind: Kind, model: &Model) -> Option<Self> {
+        let at = place(kind, &model.daemon, &model.global);
+        match StatusFile::new(&at) {
+            Ok(file) => Some(Self {
+                kind,
+                file,
+                job: None,
+            }),
+            Err(error) => {
+                report::status_failed(&at, kind.keyword(), &error);
+                None
+            }
+        }
+    }
+}
+
+impl Status {
+    /// Prepares the files for a configuration, at the start and at a reload: what it allocates nothing has to
+    /// allocate later.
+    pub(super) fn load(&mut self, model: &Model) {
+        self.machine = Machine::learn(&model.global);
+        self.data = Report::new(Kind::VrrpData, model);
+        self.stats = Report::new(Kind::VrrpStats, model);
+    }
+
+    /// The start is over: what was allocated so far was for loading.
+    pub(super) fn started(&mut self) {
+        self.loading = alloc::allocations();
+    }
+
+    /// A reload is over that began when there were `before` allocations.
+    pub(super) fn reloaded(&mut self, before: usize) {
+        self.loading = self
+            .loading
+            .wrapping_add(alloc::allocations().wrapping_sub(before));
+    }
+}
 
 impl Vrrp {
-    pub(super) fn dump_data(&mut self) {}
+    /// Writes the data dump.
+    pub(super) fn dump_data(&mut self, turn: &mut Turn<'_>) {
+        report::printing_data();
+        self.finish_status(turn);
+        let report = self.status.data.take();
+        self.status.data = self.begin_report(turn, report, Part::Global, false);
+    }
 
-    pub(super) fn dump_stats(&mut self, _turn: &mut Turn<'_>, _clear: bool) {}
+    /// Writes the statistics; `clear`: and counts from zero again.
+    pub(super) fn dump_stats(&mut self, turn: &mut Turn<'_>, clear: bool) {
+        report::printing_stats(clear);
+        self.finish_status(turn);
+        let report = self.status.stats.take();
+        self.status.stats = self.begin_report(turn, report, Part::Counters, clear);
+    }
+
+    /// Writes more of what is under way.
+    pub(super) fn write_status(&mut self, turn: &mut Turn<'_>) {
+        let budget = limit::STATUS_INSTANCES_PER_TURN;
+        let data = self.status.data.take();
+        self.status.data = data.map(|report| self.write_report(turn, report, budget));
+        let stats = self.status.stats.take();
+        self.status.stats = stats.map(|report| self.write_report(turn, report, budget));
+        self.arm_status(turn);
+    }
+
+    /// Writes all that is left of what is under way: before what it tells of changes, or a new file begins.
+    pub(super) fn finish_status(&mut self, turn: &mut Turn<'_>) {
+        let data = self.status.data.take();
+        self.status.data = data.map(|report| self.write_report(turn, report, usize::MAX));
+        let stats = self.status.stats.take();
+        self.status.stats = stats.map(|report| self.write_report(turn, report, usize::MAX));
+        self.arm_status(turn);
+    }
+
+    fn arm_status(&self, turn: &mut Turn<'_>) {
+        let reports = [self.status.data.as_ref(), self.status.stats.as_ref()];
+        let under_way = reports.into_iter().flatten().any(|report| report.job.is_some());
+        let at = under_way.then(|| turn.now());
+        turn.set_deadline(self.layout.number(Slot::Status), at);
+    }
+
+    fn begin_report(
+        &mut self,
+        turn: &mut Turn<'_>,
+        report: Option<Report>,
+        part: Part,
+        clear: bool,
+    ) -> Option<Report> {
+        let mut report = report?;
+        match report.file.begin() {
+            Ok(()) => {
+                report.job = Some(Job { part, next: 0, clear });
+                report = self.write_report(turn, report, limit::STATUS_INSTANCES_PER_TURN);
+                if report.job.is_some() {
+                    turn.set_deadline(self.layout.number(Slot::Status), Some(turn.now()));
+                }
+            }
+            Err(error) => failed(&report, &error),
+        }
+        Some(report)
+    }
+
+    /// Writes up to `budget` pieces of a file, and puts it in its place if that is all.
+    fn write_report(&mut self, turn: &Turn<'_>, mut report: Report, budget: usize) -> Report {
+        let Some(mut job) = report.job.take() else {
+            return report;
+        };
+        let clock = Clock {
+            now: turn.now(),
+            wall: clock::wall(),
+            local: clock::local,
+        };
+        for _ in 0..budget {
+            if job.part == Part::End {
+                break;
+            }
+            // An error is kept by the file, and told when it is finished.
+            if self
+                .write_piece(turn, &clock, &mut report.file, &mut job)
+                .is_err()
+            {
+                job.part = Part::End;
+            }
+        }
+        if job.part == Part::End {
+            if let Err(error) = report.file.finish() {
+                failed(&report, &error);
+            }
+        } else {
+            report.job = Some(job);
+        }
+        report
+    }
+
+    /// Writes the next piece; past the last one of a part goes on to the next part.
+    fn write_piece(
+        &mut self,
+        turn: &Turn<'_>,
+        clock: &Clock,
+        out: &mut dyn Write,
+        job: &mut Job,
+    ) -> fmt::Result {
+        if let (0, Some(title)) = (job.next, job.part.title()) {
+            section(out, title)?;
+        }
+        let position = job.next;
+        let written = match job.part {
+            Part::Global if position == 0 => {
+                let model = &self.model;
+                Some(global(out, &model.daemon, &model.global, &self.status.machine))
+            }
+            Part::Topology => self.write_instance(clock, out, position),
+            Part::Sockets => self.write_socket(out, position),
+            Part::Scripts => self.write_script(out, position),
+            Part::Links => self.write_link(out, position),
+            Part::Counters => self.write_counters(out, position, job.clear),
+            Part::Further => self.write_further(out, position, job.clear),
+            Part::Process if position == 0 => Some(stats::process(out, &self.process_stats(turn))),
+            Part::Global | Part::Process | Part::End => None,
+        };
+        if let Some(written) = written {
+            job.next = position.saturating_add(1);
+            written
+        } else {
+            (job.part, job.next) = (job.part.after(), 0);
+            Ok(())
+        }
+    }
+
+    fn write_counters(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {
+        let instance = self.instances.get_mut(position)?;
+        let counters = instance.router.counters_mut();
+        let before = *counters;
+        if clear {
+            // The others are still to be written.
+            *counters = Counters {
+                version: before.version,
+                checksum: before.checksum,
+                not_a_peer: before.not_a_peer,
+                own: before.own,
+                restored: before.restored,
+                ..Counters::default()
+            };
+        }
+        Some(stats::instance(out, &instance.config.name, &before))
+    }
+
+    fn write_further(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {
+        let instance = self.instances.get_mut(position)?;
+        let counters = instance.router.counters_mut();
+        let before = *counters;
+        if clear {
+            counters.version = 0;
+            counters.checksum = 0;
+            counters.not_a_peer = 0;
+            counters.own = 0;
+            counters.restored = 0;
+        }
+        Some(stats::further(out, &instance.config.name, &before))
+    }
+
+    fn process_stats(&self, turn: &Turn<'_>) -> stats::Process {
+        let loop_ = turn.counters();
+        stats::Process {
+            allocations: alloc::allocations().wrapping_sub(self.status.loading),
+            loading: self.status.loading,
+            live: alloc::live(),
+            turns: loop_.turns,
+            deadlines: loop_.expired,
+            stalls: loop_.stalls,
+            latest: loop_.latest,
+        }
+    }
+
+    fn write_instance(&self, clock: &Clock, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let this = self.instances.get(position)?;
+        let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
+        let held = |position: usize| {
+            let moved = this.addresses.get(position);
+            moved.is_some_and(|moved| moved.held != Held::No)
+        };
+        let unknown = |id: &ScriptId| {
+            let script = self.scripts.get(id.index());
+            script.is_some_and(|script| script.machine.verdict() == Verdict::Unknown)
+        };
+        let waits = |(id, weight): &&(ScriptId, Weight)| weight.value == 0 && unknown(id);
+        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
+        let heard = this.socket.and_then(|id| self.pool.receiver(id));
+        let view = dump::instance::Instance {
+            model: &self.model,
+            config: &this.config,
+            router: &this.router,
+            since: this.since_wall,
+            local: this.local,
+            base: name(this.base),
+            index: this.base.and_then(|id| self.links.link(id)?.index),
+            own: name(this.own),
+            own_up: this
+                .own
+                .and_then(|id| self.links.link(id))
+                .is_some_and(|link| link.up),
+            sockets: (
+                heard.map(|receiver| receiver.fd()),
+                self.pool.sender_fd(this.family()),
+            ),
+            held: &held,
+            pending_scripts: this.tracked_scripts.iter().filter(waits).count(),
+            scripts: [
+                runs(Notify::Backup),
+                runs(Notify::Master),
+                runs(Notify::Fault),
+                runs(Notify::Stop),
+                runs(Notify::Any),
+                runs(Notify::LowerPriority),
+                runs(Notify::Deleted),
+            ],
+        };
+        Some(instance(out, clock, &view))
+    }
+
+    fn write_socket(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let (_, receiver) = self.pool.iter().nth(position)?;
+        let view = tables::Socket {
+            heard: receiver.fd(),
+            sent: self.pool.sender_fd(receiver.key.family),
+            interface: receiver
+                .key
+                .link
+                .and_then(|id| Some(self.links.link(id)?.name.as_str())),
+            family: receiver.key.family,
+            multicast: receiver.key.group.is_some(),
+            buffer: receiver.buffer,
+        };
+        let users = (0..=u8::MAX).filter_map(|vrid| {
+            let instance = self.instance(receiver.owner(vrid)?)?;
+            Some((instance.config.name.as_str(), vrid))
+        });
+        Some(socket(out, &view, users))
+    }
+
+    fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let this = self.scripts.get(position)?;
+        let command = this.command.as_ref();
+        let view = tables::Script {
+            config: self.model.scripts.get(position)?,
+            machine: &this.machine,
+            runs: command.map(runs),
+            insecure: command.is_some_and(|command| command.insecure.is_some()),
+            running: this.pid.is_some(),
+        };
+        let users = self.instances.iter().filter_map(|instance| {
+            let tracked = instance.tracked_scripts.iter();
+            let (_, weight) = tracked.copied().find(|(id, _)| id.index() == position)?;
+            Some((instance.config.name.as_str(), weight))
+        });
+        Some(script(out, &view, users))
+    }
+
+    fn write_link(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = LinkId::at(position);
+        let link = self.links.link(id)?;
+        let addresses = link.addresses.iter();
+        let vmac_of = self
+            .instances
+            .iter()
+            .find(|instance| instance.own == Some(id) && instance.base != Some(id));
+        let below = vmac_of.and_then(|instance| self.links.link(instance.base?));
+        let view = tables::Interface {
+            name: link.name.as_str(),
+            index: link.index,
+            v4: addresses.clone().find_map(|addr| match addr {
+                IpAddr::V4(v4) => Some(*v4),
+                IpAddr::V6(_) => None,
+            }),
+            v6: link.source(Family::V6).and_then(|addr| match addr {
+                IpAddr::V6(v6) => Some(v6),
+                IpAddr::V4(_) => None,
+            }),
+            mac: link.mac,
+            wanted_up: link.wanted_up,
+            up: link.up,
+            vmac_on: below.map(|base| (base.name.as_str(), base.up)),
+            mtu: link.mtu,
+            hardware_type: link.hardware_type,
+            garp_interval: self.model.global.vrrp.garp_interval,
+        };
+        let users = self
+            .instances
+            .iter()
+            .filter_map(|instance| Some((instance.config.name.as_str(), weight_of(instance, id)?)));
+        Some(interface(out, &view, users))
+    }
+}
+
+/// How an instance looks at an interface, if it does.
+fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
+    let mut tracked = instance.tracked_links.iter().copied();
+    if let Some((_, weight)) = tracked.find(|(link, _)| *link == id) {
+        return Some(weight);
+    }
+    (instance.base == Some(id) || instance.own == Some(id)).then(Weight::default)
+}
+
+fn runs(command: &Command) -> Runs<'_> {
+    let identity = command.identity.as_ref();
+    Runs {
+        words: &command.words,
+        fixed: command.fixed,
+        owner: identity.map_or_else(Owner::default, |identity| Owner {
+            uid: identity.uid,
+            gid: identity.gid,
+        }),
+    }
+}
+
+fn failed(report: &Report, error: &io::Error) {
+    report::status_failed(report.file.place(), report.kind.keyword(), error);
 }

@@ -197,6 +197,12 @@ impl Script {
         &self.params
     }
 
+    /// Results in a row against the verdict.
+    #[must_use]
+    pub const fn streak(&self) -> u32 {
+        self.streak
+    }
+
     /// The last exit code, if there was one.
     #[must_use]
     pub const fn last_code(&self) -> Option<u8> {

@@ -1,0 +1,429 @@
+//! One virtual router in the section of the topology.
+
+use core::fmt::{self, Display, Formatter, Write};
+
+use super::{Clock, Or, Runs, Seconds, Stamp, enabled};
+use crate::base::addr::{Family, IpAddr, Prefix};
+use crate::base::id::IfIndex;
+use crate::base::time::Span;
+use crate::config::model::instance::OldChecksum;
+use crate::config::model::{self, Lifetime, Model, VirtualAddress};
+use crate::proto::track::Weight;
+use crate::proto::vrrp::{Auth, Fault, Router, State, Version};
+use crate::sys::clock::Wall;
+
+/// A virtual router as it is now.
+#[derive(Clone, Copy)]
+pub struct Instance<'a> {
+    /// The configuration that it belongs to.
+    pub model: &'a Model,
+    /// What the configuration says of it.
+    pub config: &'a model::Instance,
+    /// Its state, priority and timers.
+    pub router: &'a Router,
+    /// When the state was entered.
+    pub since: Wall,
+    /// The source of its adverts.
+    pub local: Option<IpAddr>,
+    /// The name of the interface of the configuration.
+    pub base: Option<&'a str>,
+    /// Its number now.
+    pub index: Option<IfIndex>,
+    /// The name of the macvlan, or the same as `base`.
+    pub own: Option<&'a str>,
+    /// Whether `own` is up.
+    pub own_up: bool,
+    /// The descriptors that adverts come in and go out by.
+    pub sockets: (Option<i32>, Option<i32>),
+    /// Whether the address at a position is on its interface: those of adverts first, then the excluded ones.
+    pub held: &'a dyn Fn(usize) -> bool,
+    /// Tracked scripts without a result that it waits for.
+    pub pending_scripts: usize,
+    /// Its scripts in the order of [`SCRIPTS`].
+    pub scripts: [Option<Runs<'a>>; SCRIPTS.len()],
+}
+
+/// What an instance runs scripts for, in the order of the dump.
+pub const SCRIPTS: [&str; 7] = [
+    "Backup",
+    "Master",
+    "Fault",
+    "Stop",
+    "Generic",
+    "Master rx lower pri",
+    "Deleted",
+];
+
+/// Writes the instance.
+///
+/// # Errors
+/// What `out` says.
+pub fn instance(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Result {
+    writeln!(out, " VRRP Instance = {}", instance.config.name)?;
+    standing(out, clock, instance)?;
+    interface(out, instance)?;
+    announcements(out, instance)?;
+    priorities(out, instance)?;
+    authentication(out, instance)?;
+    addresses(out, instance)?;
+    unicast(out, instance)?;
+    let (heard, sent) = instance.sockets;
+    writeln!(
+        out,
+        "   fd_in {}, fd_out {}",
+        heard.unwrap_or(-1),
+        sent.unwrap_or(-1)
+    )?;
+    tracked(out, instance)?;
+    notifications(out, instance)
+}
+
+/// The word of a state.
+#[must_use]
+pub const fn word(state: State) -> &'static str {
+    match state {
+        State::Init => "INIT",
+        State::Backup => "BACKUP",
+        State::Master => "MASTER",
+        State::Fault => "FAULT",
+    }
+}
+
+fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Result {
+    let (machine, params) = (instance.router.machine(), instance.router.params());
+    writeln!(out, "   VRRP Version = {}", number(params.version))?;
+    if params.family == Family::V6 {
+        out.write_str("   Using Native IPv6\n")?;
+    }
+    writeln!(out, "   State = {}", word(machine.state()))?;
+    if let (State::Backup, Some(master)) = (machine.state(), machine.master()) {
+        writeln!(out, "   Master router = {}", master.addr)?;
+        writeln!(out, "   Master priority = {}", master.priority)?;
+    }
+    if instance.config.unicast() {
+        out.write_str("   Flags:\n     Using unicast\n")?;
+    } else {
+        out.write_str("   Flags: none\n")?;
+    }
+    let wanted = match machine.state() {
+        State::Init => State::Backup,
+        state => state,
+    };
+    writeln!(out, "   Wantstate = {}", word(wanted))?;
+    let count = |set: &[Fault]| {
+        set.iter()
+            .filter(|fault| machine.faults().contains(**fault))
+            .count()
+    };
+    writeln!(
+        out,
+        "   Number of config faults = {}",
+        count(&[Fault::NoPeer, Fault::Vmac, Fault::Socket])
+    )?;
+    writeln!(
+        out,
+        "   Number of tracker faults = {}",
+        count(&[Fault::TrackedLink, Fault::Script])
+    )?;
+    let faults = (!machine.faults().is_empty()).then(|| machine.faults());
+    writeln!(out, "   Flags of interface faults = {}", Or(faults, "none"))?;
+    writeln!(
+        out,
+        "   Number of track scripts init = {}",
+        instance.pending_scripts
+    )?;
+    writeln!(out, "   Last transition = {}", Stamp(clock, instance.since))?;
+    let deadline = machine.poll_at().map(|at| Stamp(clock, clock.wall_of(at)));
+    writeln!(out, "   Read timeout = {}", Or(deadline, "DISABLED"))?;
+    writeln!(
+        out,
+        "   Master down timer = {} usecs",
+        machine.master_down_time().as_micros()
+    )
+}
+
+fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let (config, base) = (instance.config, Or(instance.base, "(none)"));
+    match instance.own.filter(|_| config.vmac.is_some()) {
+        Some(own) => {
+            writeln!(
+                out,
+                "   Use VMAC, i/f name {own}, is_up = {}, xmit_base = {}",
+                instance.own_up, config.vmac_xmit_base
+            )?;
+            writeln!(out, "   Interface = {own}, vmac on {base}")?;
+        }
+        None => writeln!(out, "   Interface = {base}")?,
+    }
+    if config.dont_track_primary {
+        out.write_str("   VRRP interface tracking disabled\n")?;
+    }
+    if instance.router.params().skip_check_adv_addr {
+        out.write_str("   Skip checking advert IP addresses\n")?;
+    }
+    if config.strict {
+        out.write_str("   Enforcing strict VRRP compliance\n")?;
+    }
+    let from = if config.source.is_some() {
+        " (from configuration)"
+    } else {
+        ""
+    };
+    writeln!(out, "   Using src_ip = {}{from}", Or(instance.local, "(none)"))?;
+    if config.unicast() {
+        return Ok(());
+    }
+    write!(out, "   Multicast address {}", config.group)?;
+    if let (IpAddr::V6(_), Some(IfIndex(index))) = (config.group, instance.index) {
+        write!(out, ", ifindex {index}")?;
+    }
+    out.write_char('\n')
+}
+
+fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let params = instance.router.params();
+    let garp = &params.garp;
+    writeln!(out, "   Gratuitous ARP delay = {}", Seconds(garp.delay))?;
+    writeln!(out, "   Gratuitous ARP repeat = {}", garp.repeat)?;
+    writeln!(out, "   Gratuitous ARP refresh = {}", Seconds(garp.refresh))?;
+    writeln!(out, "   Gratuitous ARP refresh repeat = {}", garp.refresh_repeat)?;
+    let delay = Seconds(garp.lower_prio_delay);
+    writeln!(out, "   Gratuitous ARP lower priority delay = {delay}")?;
+    let repeat = garp.lower_prio_repeat;
+    writeln!(out, "   Gratuitous ARP lower priority repeat = {repeat}")?;
+    writeln!(out, "   Down timer adverts = {}", params.down_timer_adverts)?;
+    writeln!(
+        out,
+        "   Send advert after receive lower priority advert = {}",
+        !params.lower_prio_no_advert
+    )?;
+    writeln!(
+        out,
+        "   Send advert after receive higher priority advert = {}",
+        params.higher_prio_send_advert
+    )?;
+    writeln!(
+        out,
+        "   Address owner ignores received adverts = {}",
+        instance.config.owner_ignore_adverts
+    )
+}
+
+fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let (machine, params, config) = (
+        instance.router.machine(),
+        instance.router.params(),
+        instance.config,
+    );
+    writeln!(out, "   Virtual Router ID = {}", params.vrid)?;
+    writeln!(out, "   Priority = {}", params.priority)?;
+    writeln!(out, "   Effective priority = {}", machine.effective_priority())?;
+    let weights = if params.priority == u8::MAX {
+        0
+    } else {
+        instance.router.weights()
+    };
+    writeln!(
+        out,
+        "   Total priority = {}",
+        i32::from(params.priority).saturating_add(weights)
+    )?;
+    interval(out, "Advert interval", params.version, params.advert_interval)?;
+    if params.version == Version::V3 && machine.state() == State::Backup && machine.master().is_some() {
+        let theirs = machine.master_interval();
+        interval(out, "Master advert interval", params.version, theirs)?;
+    }
+    writeln!(out, "   Accept = {}", enabled(config.accept))?;
+    writeln!(out, "   Preempt = {}", enabled(params.preempt))?;
+    if !params.preempt_delay.is_zero() {
+        writeln!(out, "   Preempt delay = {} secs", Seconds(params.preempt_delay))?;
+    }
+    writeln!(
+        out,
+        "   Promote_secondaries = {}",
+        enabled(config.promote_secondaries)
+    )
+}
+
+fn interval(out: &mut dyn Write, label: &str, version: Version, span: Span) -> fmt::Result {
+    match version {
+        Version::V2 => writeln!(out, "   {label} = {} sec", span.as_secs()),
+        Version::V3 => writeln!(out, "   {label} = {} milli-sec", span.as_millis()),
+    }
+}
+
+fn authentication(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let (params, config) = (instance.router.params(), instance.config);
+    match (params.version, &params.auth) {
+        (Version::V2, Auth::Pass(_)) => {
+            out.write_str("   Authentication type = SIMPLE_PASSWORD\n   Password = ********\n")?;
+        }
+        (Version::V2, Auth::None) if config.auth_header => {
+            out.write_str("   Authentication type = IPSEC_AH\n   Password = ********\n")?;
+        }
+        (Version::V2, Auth::None) => out.write_str("   Authentication type = none\n")?,
+        (Version::V3, _) => {}
+    }
+    if let Some(octets) = config.receive_buffer {
+        writeln!(out, "   Kernel rx buffer size = {octets}")?;
+    }
+    if config.debug > 0 {
+        writeln!(out, "   Debug level = {}", config.debug)?;
+    }
+    if params.version == Version::V3 && params.family == Family::V4 {
+        let plain = params.v3_checksum_as_v2;
+        writeln!(out, "   VRRPv3 uses VRRPv2 checksum = {plain}")?;
+    }
+    Ok(())
+}
+
+fn addresses(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let config = instance.config;
+    if !config.addresses.is_empty() {
+        writeln!(out, "   Virtual IP ({}):", config.addresses.len())?;
+    }
+    for (position, line) in config.addresses.iter().enumerate() {
+        address(out, instance, line, (instance.held)(position))?;
+    }
+    if !config.excluded.is_empty() {
+        out.write_str("   Virtual IP Excluded :\n")?;
+    }
+    for (position, line) in config.excluded.iter().enumerate() {
+        let position = position.saturating_add(config.addresses.len());
+        address(out, instance, line, (instance.held)(position))?;
+    }
+    Ok(())
+}
+
+fn address(out: &mut dyn Write, instance: &Instance<'_>, line: &VirtualAddress, held: bool) -> fmt::Result {
+    out.write_str("     ")?;
+    let Prefix { addr, len } = line.prefix;
+    if len == line.prefix.family().max_prefix() {
+        write!(out, "{addr}")?;
+    } else {
+        write!(out, "{addr}/{len}")?;
+    }
+    if let Some(peer) = line.peer {
+        write!(out, " peer {peer}")?;
+    }
+    if let Some(broadcast) = line.broadcast {
+        write!(out, " brd {broadcast}")?;
+    }
+    match (&line.dev, instance.own, instance.base) {
+        (Some(dev), ..) => write!(out, " dev {}", dev.name)?,
+        (None, Some(own), Some(base)) if own != base => write!(out, " dev {own}@{base}")?,
+        (None, own, _) => write!(out, " dev {}", Or(own, "(none)"))?,
+    }
+    write!(out, " scope {}", Scope(line.scope))?;
+    if let Some(label) = &line.label {
+        write!(out, " label {label}")?;
+    }
+    for (set, option) in [
+        (line.home, " home"),
+        (line.nodad, " -nodad"),
+        (line.mngtmpaddr, " mngtmpaddr"),
+        (line.noprefixroute, " noprefixroute"),
+        (line.autojoin, " autojoin"),
+        (line.no_track, " no_track"),
+    ] {
+        out.write_str(if set { option } else { "" })?;
+    }
+    match (line.prefix.family(), line.preferred_lifetime()) {
+        (Family::V4, _) => {}
+        (Family::V6, Lifetime::Forever) => out.write_str(" preferred_lft forever")?,
+        (Family::V6, Lifetime::Seconds(0)) => out.write_str(" deprecated")?,
+        (Family::V6, Lifetime::Seconds(secs)) => write!(out, " preferred_lft {secs}")?,
+    }
+    out.write_str(if held { " set\n" } else { "\n" })
+}
+
+/// A scope of rtnetlink by name.
+struct Scope(u8);
+
+impl Display for Scope {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            0 => "global",
+            200 => "site",
+            253 => "link",
+            254 => "host",
+            255 => "nowhere",
+            other => return write!(f, "{other}"),
+        })
+    }
+}
+
+fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let config = instance.config;
+    if !config.unicast() {
+        return Ok(());
+    }
+    if let Some(ttl) = config.unicast_ttl {
+        writeln!(out, "   Unicast TTL = {ttl}")?;
+    }
+    let yes = |on| if on { "yes" } else { "no" };
+    let checked = instance.router.params().check_unicast_src;
+    writeln!(out, "   Check unicast src : {}", yes(checked))?;
+    out.write_str("   Unicast Peer :\n")?;
+    for peer in &config.peers {
+        writeln!(
+            out,
+            "     {} min_ttl {} max_ttl {}",
+            peer.addr, peer.min_ttl, peer.max_ttl
+        )?;
+    }
+    let old = config.old_unicast_checksum == OldChecksum::Yes;
+    writeln!(out, "   Unicast checksum compatibility = {}", yes(old))
+}
+
+fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let config = instance.config;
+    if !config.track_interfaces.is_empty() {
+        out.write_str("   Tracked interfaces :\n")?;
+    }
+    for tracked in &config.track_interfaces {
+        let name = &tracked.interface.name;
+        writeln!(out, "     {name} weight {}", Weighed(tracked.weight))?;
+    }
+    if !config.track_scripts.is_empty() {
+        out.write_str("   Tracked scripts :\n")?;
+    }
+    for tracked in &config.track_scripts {
+        if let Some(script) = instance.model.script(tracked.script) {
+            writeln!(out, "     {} weight {}", script.name, Weighed(tracked.weight))?;
+        }
+    }
+    Ok(())
+}
+
+/// A weight: `-10 reverse`.
+pub(super) struct Weighed(pub(super) Weight);
+
+impl Display for Weighed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let tail = if self.0.reverse { " reverse" } else { "" };
+        write!(f, "{}{tail}", self.0.value)
+    }
+}
+
+fn notifications(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let config = instance.config;
+    let mail = if config.smtp_alert { "yes" } else { "no" };
+    writeln!(out, "   Using smtp notification = {mail}")?;
+    let deleted = if config.notify.deleted { "Deleted" } else { "Fault" };
+    writeln!(out, "   Notify deleted = {deleted}")?;
+    for (what, runs) in SCRIPTS.iter().zip(&instance.scripts) {
+        if let Some(runs) = runs {
+            writeln!(out, "   {what} state transition script = {runs}")?;
+        }
+    }
+    let changes = config.notify_priority_changes;
+    writeln!(out, "   Notify priority changes = {changes}")
+}
+
+const fn number(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}

@@ -1,0 +1,230 @@
+//! What the virtual routers share: sockets, scripts, interfaces.
+
+use core::fmt::{self, Write};
+
+use super::instance::Weighed;
+use super::{Or, Quoted, Runs, Seconds};
+use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::base::id::IfIndex;
+use crate::base::mac::Mac;
+use crate::base::time::Span;
+use crate::config::model;
+use crate::proto::track::{Script as Machine, Verdict, Weight};
+
+/// A socket of the pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Socket<'a> {
+    /// The descriptor that adverts come in by.
+    pub heard: i32,
+    /// The descriptor that adverts go out by.
+    pub sent: Option<i32>,
+    /// The interface; none: any.
+    pub interface: Option<&'a str>,
+    /// The family of the adverts.
+    pub family: Family,
+    /// Multicast, not unicast.
+    pub multicast: bool,
+    /// Octets asked for its queue.
+    pub buffer: Option<u32>,
+}
+
+/// A `vrrp_script` as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct Script<'a> {
+    /// What the configuration says.
+    pub config: &'a model::Script,
+    /// How it is judged.
+    pub machine: &'a Machine,
+    /// What runs; none: it cannot run.
+    pub runs: Option<Runs<'a>>,
+    /// Somebody else than root could change what runs as root.
+    pub insecure: bool,
+    /// A run is under way.
+    pub running: bool,
+}
+
+/// A network interface as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct Interface<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its number; none: it does not exist.
+    pub index: Option<IfIndex>,
+    /// Its first IPv4 address that is not ours.
+    pub v4: Option<Ipv4Addr>,
+    /// Its first link-local IPv6 address that is not ours.
+    pub v6: Option<Ipv6Addr>,
+    /// Its Ethernet address.
+    pub mac: Option<Mac>,
+    /// The administrator wants it up.
+    pub wanted_up: bool,
+    /// Packets can leave.
+    pub up: bool,
+    /// For a macvlan of ours: the interface that it lies on, and whether that is up.
+    pub vmac_on: Option<(&'a str, bool)>,
+    /// Octets of the longest packet.
+    pub mtu: u32,
+    /// ARPHRD_ number.
+    pub hardware_type: u16,
+    /// Between two gratuitous ARPs.
+    pub garp_interval: Span,
+}
+
+/// Writes a socket and who uses it: name and router id.
+///
+/// # Errors
+/// What `out` says.
+pub fn socket<'a>(
+    out: &mut dyn Write,
+    socket: &Socket<'_>,
+    users: impl Iterator<Item = (&'a str, u8)>,
+) -> fmt::Result {
+    writeln!(
+        out,
+        " fd_in {} fd_out = {}",
+        socket.heard,
+        socket.sent.unwrap_or(-1)
+    )?;
+    writeln!(out, "   Interface = {}", Or(socket.interface, "(any)"))?;
+    writeln!(out, "   Family = {}", socket.family)?;
+    out.write_str("   Protocol = VRRP\n")?;
+    let kind = if socket.multicast { "Multicast" } else { "Unicast" };
+    writeln!(out, "   Type = {kind}")?;
+    writeln!(out, "   Rx buf size = {}", socket.buffer.unwrap_or(0))?;
+    out.write_str("   VRRP instances\n")?;
+    for (name, vrid) in users {
+        writeln!(out, "     {name} vrid {vrid}")?;
+    }
+    Ok(())
+}
+
+/// Writes a script and who tracks it.
+///
+/// # Errors
+/// What `out` says.
+pub fn script<'a>(
+    out: &mut dyn Write,
+    script: &Script<'_>,
+    users: impl Iterator<Item = (&'a str, Weight)>,
+) -> fmt::Result {
+    let params = script.machine.params();
+    writeln!(out, " VRRP Script = {}", script.config.name)?;
+    match script.runs {
+        Some(runs) => writeln!(out, "   Command = {}", Quoted(runs.words.iter().take(runs.fixed)))?,
+        None => {
+            let words = script.config.command.argv.iter();
+            writeln!(out, "   Command = {}", Quoted(words.map(|word| word.to_bytes())))?;
+        }
+    }
+    writeln!(out, "   Interval = {} sec", Seconds(params.interval))?;
+    let timeout = params.timeout.unwrap_or(Span::ZERO);
+    writeln!(out, "   Timeout = {} sec", Seconds(timeout))?;
+    writeln!(out, "   Weight = {}", Weighed(params.weight))?;
+    writeln!(out, "   Rise = {}", params.rise)?;
+    writeln!(out, "   Fall = {}", params.fall)?;
+    writeln!(out, "   Result = {}", result(script.machine))?;
+    let insecure = if script.insecure { "yes" } else { "no" };
+    writeln!(out, "   Insecure = {insecure}")?;
+    let fresh = script.machine.last_code().is_none()
+        && (params.init_fail || script.machine.verdict() == Verdict::Unknown);
+    let init = if fresh { "INIT" } else { "unknown" };
+    writeln!(out, "   Init state = {init}")?;
+    let status = match script.machine.verdict() {
+        _ if script.runs.is_none() => "DISABLED",
+        Verdict::Up => "GOOD",
+        Verdict::Down | Verdict::Unknown => "BAD",
+    };
+    writeln!(out, "   Status = {status}")?;
+    if let Some(runs) = script.runs {
+        writeln!(out, "   Script uid:gid = {}", runs.owner)?;
+    }
+    out.write_str("   VRRP instances :\n")?;
+    tracking(out, "Tracking instances", users)?;
+    let state = if script.running { "running" } else { "idle" };
+    writeln!(out, "   State = {state}")
+}
+
+/// keepalived's measure: from 0 up to `rise` - 1 it is down, from there to `rise` + `fall` - 1 up.
+fn result(machine: &Machine) -> u32 {
+    let params = machine.params();
+    match machine.verdict() {
+        Verdict::Unknown => 0,
+        Verdict::Down => machine.streak(),
+        Verdict::Up => params
+            .rise
+            .saturating_add(params.fall)
+            .saturating_sub(1)
+            .saturating_sub(machine.streak()),
+    }
+}
+
+/// Writes an interface and which instances look at it.
+///
+/// # Errors
+/// What `out` says.
+pub fn interface<'a>(
+    out: &mut dyn Write,
+    interface: &Interface<'_>,
+    users: impl Iterator<Item = (&'a str, Weight)>,
+) -> fmt::Result {
+    writeln!(out, " Name = {}", interface.name)?;
+    writeln!(out, "   index = {}", interface.index.unwrap_or_default().0)?;
+    writeln!(
+        out,
+        "   IPv4 address = {}",
+        Or(interface.v4.map(IpAddr::V4), "(none)")
+    )?;
+    writeln!(
+        out,
+        "   IPv6 address = {}",
+        Or(interface.v6.map(IpAddr::V6), "(none)")
+    )?;
+    if let Some(mac) = interface.mac {
+        writeln!(out, "   MAC = {mac}")?;
+        writeln!(out, "   MAC broadcast = {}", Mac::BROADCAST)?;
+    }
+    let state = |up: bool, running: bool| match (up, running) {
+        (true, true) => "UP, RUNNING",
+        (true, false) => "UP, not RUNNING",
+        (false, _) => "not UP, not RUNNING",
+    };
+    writeln!(out, "   State = {}", state(interface.wanted_up, interface.up))?;
+    if let Some((base, up)) = interface.vmac_on {
+        let under = state(up, up);
+        writeln!(
+            out,
+            "   VMAC type private, underlying interface = {base}, state = {under}"
+        )?;
+        out.write_str("   I/f created by keepalived\n")?;
+    }
+    writeln!(out, "   MTU = {}", interface.mtu)?;
+    match interface.hardware_type {
+        ETHERNET => out.write_str("   HW Type = ETHERNET\n")?,
+        LOOPBACK => out.write_str("   HW Type = LOOPBACK\n")?,
+        INFINIBAND => out.write_str("   HW Type = INFINIBAND\n")?,
+        other => writeln!(out, "   HW Type = {other}")?,
+    }
+    out.write_str("   NIC netlink status update\n")?;
+    if !interface.garp_interval.is_zero() {
+        let interval = interface.garp_interval.as_millis();
+        writeln!(out, "   Gratuitous ARP interval {interval}ms")?;
+    }
+    tracking(out, "Tracking VRRP instances", users)
+}
+
+/// ARPHRD_ numbers.
+const ETHERNET: u16 = 1;
+const INFINIBAND: u16 = 32;
+const LOOPBACK: u16 = 772;
+
+fn tracking<'a>(
+    out: &mut dyn Write,
+    label: &str,
+    users: impl Iterator<Item = (&'a str, Weight)>,
+) -> fmt::Result {
+    writeln!(out, "   {label} :")?;
+    for (name, weight) in users {
+        writeln!(out, "     {name}, weight {}", Weighed(weight))?;
+    }
+    Ok(())
+}
