@@ -25,13 +25,6 @@ impl Vrrp {
         }
     }
 
-    /// The same for every instance.
-    pub(super) fn refresh_all(&mut self, turn: &mut Turn<'_>) {
-        for id in self.ids() {
-            self.refresh(turn, id);
-        }
-    }
-
     fn set_weights(&mut self, turn: &mut Turn<'_>, id: InstanceId, weights: i32) {
         if self
             .instance(id)
