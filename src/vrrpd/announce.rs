@@ -90,8 +90,12 @@ impl Vrrp {
     }
 
     /// Tells with -D what was announced.
-    pub(super) fn tell_announcements(&mut self) {
+    pub(super) fn tell_announcements(&mut self, turn: &Turn<'_>) {
+        let now = turn.now();
         for (id, position) in self.work.announced.drain(..) {
+            if !super::report::may(&mut self.announcements, now) {
+                continue;
+            }
             let Some(instance) = self.instances.get(id.index()) else {
                 continue;
             };

@@ -92,7 +92,7 @@ impl Vrrp {
         self.work.touched = touched;
         self.tell_failures();
         self.tell_events(turn);
-        self.tell_announcements();
+        self.tell_announcements(turn);
     }
 
     pub(super) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut super::live::Pending)) {

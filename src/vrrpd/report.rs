@@ -25,8 +25,11 @@ use crate::sys::netlink::command::Refusal;
 use crate::sys::process;
 use crate::sys::sysctl::Setting;
 
-/// Tells an event of an instance.
+/// Tells an event of an instance. What peers can trigger as often as they like goes through the budget.
 pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &mut Budget) {
+    if is_triggered_by_peers(event) && !may(chatter, now) {
+        return;
+    }
     let name = instance.config.name.as_str();
     match *event {
         Event::Transition { from, to, why } => transition(instance, from, to, why),
@@ -44,27 +47,17 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
             answered,
         } => {
             let tail = if answered { ", forcing new election" } else { "" };
-            let line = format_args!(
-                "({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}"
-            );
-            if may(chatter, now) {
-                info!("{line}");
-            }
+            info!("({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}");
         }
         Event::ZeroReceived {
-            from: _,
-            state: State::Master,
+            state: State::Master, ..
         } => {
-            if may(chatter, now) {
-                info!("({name}) Master received priority 0 message");
-            }
+            info!("({name}) Master received priority 0 message");
         }
         Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
         Event::ZeroSent => info!("({name}) sent 0 priority"),
         Event::Discarded { from, theirs } => {
-            if may(chatter, now) {
-                info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
-            }
+            info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
         }
         Event::PreemptDelay(delay) => info!("({name}) start preempt delay ({delay})"),
         Event::MasterIs { before: None, now } => info!("({name}) master set to {now}"),
@@ -85,24 +78,33 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
             to.as_millis()
         ),
         Event::Priority { from, to } => info!("({name}) Changing effective priority from {from} to {to}"),
-        Event::OwnerConflict(from) => {
-            if may(chatter, now) {
-                error!(
-                    "({name}) CONFIGURATION ERROR: local instance and {from} are both configured as address owner, \
-                     please resolve"
-                );
-            }
-        }
-        Event::Rejected { from, why } => {
-            if may(chatter, now) {
-                rejected(instance, from, why);
-            }
-        }
-        Event::Odd { from, what } => {
-            if may(chatter, now) {
-                odd(name, instance, from, what);
-            }
-        }
+        Event::OwnerConflict(from) => error!(
+            "({name}) CONFIGURATION ERROR: local instance and {from} are both configured as address owner, please \
+             resolve"
+        ),
+        Event::Rejected { from, why } => rejected(instance, from, why),
+        Event::Odd { from, what } => odd(name, instance, from, what),
+    }
+}
+
+/// A transition is never left out, nor what explains it.
+const fn is_triggered_by_peers(event: &Event) -> bool {
+    match event {
+        Event::LowerPriority { .. }
+        | Event::ZeroReceived { .. }
+        | Event::Discarded { .. }
+        | Event::PreemptDelay(_)
+        | Event::MasterIs { .. }
+        | Event::IntervalAdopted { .. }
+        | Event::OwnerConflict(_)
+        | Event::Rejected { .. }
+        | Event::Odd { .. } => true,
+        Event::Transition { .. }
+        | Event::Expired
+        | Event::Outranked { .. }
+        | Event::ZeroSent
+        | Event::IntervalRestored { .. }
+        | Event::Priority { .. } => false,
     }
 }
 
@@ -214,7 +216,7 @@ pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {
     match chatter.take(now) {
         Some(0) => true,
         Some(suppressed) => {
-            info!("{suppressed} log lines about adverts and scripts left out");
+            info!("{suppressed} log lines of this kind left out");
             true
         }
         None => false,

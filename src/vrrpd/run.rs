@@ -9,7 +9,7 @@ use super::links::Links;
 use super::live::Held;
 use super::pool::{Key, Pool};
 use super::slots::{Layout, Slot};
-use super::state::{Batches, Kernel, Vrrp, Work, chatter};
+use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::vmac::Vmacs;
 use super::{build, kind, report};
@@ -245,6 +245,7 @@ impl Vrrp {
             stopping: false,
             keep_on_stop: false,
             chatter: chatter(),
+            announcements: announcements(),
         })
     }
 

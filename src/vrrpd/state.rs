@@ -56,6 +56,8 @@ pub struct Vrrp {
     pub(super) keep_on_stop: bool,
     /// For what a peer or a script can trigger.
     pub(super) chatter: Budget,
+    /// For the lines of -D about announcements.
+    pub(super) announcements: Budget,
 }
 
 /// The kernel's side.
@@ -156,7 +158,12 @@ const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
 /// Events that one input to each instance, and more to some, lead to; past that they are told before more come.
 pub(super) const EVENTS_OF_A_TURN: usize = 16 * vrrp::action::LONGEST;
 
-/// The budget for lines that a peer or a script can trigger: 40 at once, 10 a second.
+/// The budget for the lines of -D about announcements: those of 25 addresses at once, two a second.
+pub(super) const fn announcements() -> Budget {
+    Budget::new(128, Span::from_millis(500))
+}
+
+/// The budget for lines that a peer or a script can trigger: 40 at once, one a second.
 pub(super) const fn chatter() -> Budget {
-    Budget::new(40, Span::from_millis(100))
+    Budget::new(40, Span::from_secs(1))
 }

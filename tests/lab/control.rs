@@ -211,11 +211,6 @@ fn what_cannot_run_ends_with_its_exit_code() {
             Some(good.replace("virtual_router_id 51", "")),
             2,
         ),
-        (
-            "no such interface",
-            Some(good.replace("interface eth0", "interface eth7")),
-            2,
-        ),
     ];
     for (what, conf, expected) in cases {
         a.remove(CONF);

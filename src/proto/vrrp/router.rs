@@ -3,7 +3,7 @@
 //! The child and the simulation drive the same type; neither decides anything of the protocol itself.
 
 use super::accept::{self, Odd, Packet, Reject, Surroundings};
-use super::action::{Action, Actions, Event, State};
+use super::action::{Action, Actions, Burst, Event, State};
 use super::counters::Counters;
 use super::fault::Faults;
 use super::garp::Garp;
@@ -22,6 +22,8 @@ pub struct Router {
     /// Addresses to announce, excluded ones included.
     announced: u16,
     weights: i32,
+    /// Until then adverts of lower priority lead to no further announcements.
+    quiet_until: Instant,
     last_sender: Option<IpAddr>,
     told: Told,
 }
@@ -36,6 +38,7 @@ impl Router {
             counters: Counters::default(),
             announced,
             weights: 0,
+            quiet_until: Instant::START,
             last_sender: None,
             told: Told::default(),
         }
@@ -150,7 +153,7 @@ impl Router {
     /// Addresses have come that nobody knows yet: announces all again.
     pub fn announce_again(&mut self, now: Instant) {
         let params = &self.machine.params().garp;
-        self.garp.begin(now, super::Burst::Master, self.announced, params);
+        self.garp.begin(now, Burst::Master, self.announced, params);
     }
 
     /// The trackers' sum.
@@ -202,10 +205,7 @@ impl Router {
                     self.counters.sent += 1;
                     self.counters.zero_sent += u64::from(*priority == 0);
                 }
-                Action::Announce(burst) => {
-                    let params = &self.machine.params().garp;
-                    self.garp.begin(now, *burst, self.announced, params);
-                }
+                Action::Announce(burst) => self.begin_announcing(now, *burst),
                 Action::RemoveAddresses => self.garp.stop(),
                 Action::Report(Event::Transition { from, to, .. }) => {
                     self.counters.became_master += u64::from(*to == State::Master);
@@ -215,6 +215,18 @@ impl Router {
                 Action::AddAddresses | Action::Report(_) => {}
             }
         }
+    }
+
+    /// Adverts of lower priority that come faster than they should do not multiply into announcements.
+    fn begin_announcing(&mut self, now: Instant, burst: Burst) {
+        let params = self.machine.params();
+        if burst == Burst::LowerPriority {
+            if now < self.quiet_until {
+                return;
+            }
+            self.quiet_until = now + params.advert_interval;
+        }
+        self.garp.begin(now, burst, self.announced, &params.garp);
     }
 
     const fn counter(&mut self, why: Reject) -> &mut u64 {

@@ -1,7 +1,7 @@
 //! Counting, telling once, and announcements that follow the election.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::super::{Fault, GarpParams};
+use super::super::{Burst, Fault, GarpParams};
 use super::*;
 use crate::base::time::Span;
 
@@ -132,4 +132,36 @@ fn weights_move_the_priority_and_survive_a_reload() {
         (announce(&mut router, at(9_000)), announce(&mut router, at(9_000))),
         (Some(0), Some(1))
     );
+}
+
+#[test]
+fn lower_adverts_in_a_flood_lead_to_one_burst_an_interval() {
+    let mut router = Router::new(
+        Params {
+            vrid: 51,
+            priority: 200,
+            ..Params::default()
+        },
+        1,
+    );
+    router.handle(
+        at(0),
+        Input::Start {
+            adopt: Some(State::Master),
+        },
+        &mut Actions::new(),
+    );
+    while announce(&mut router, at(0)).is_some() {}
+    let mut lower = VECTOR;
+    lower[2] = 100;
+    lower[6..8].copy_from_slice(&0x705d_u16.to_be_bytes());
+    let mut frames = 0;
+    for step in 0..100 {
+        let now = at(1_000 + step * 10);
+        assert!(receive(&mut router, now, &lower).contains(&Action::Announce(Burst::LowerPriority)));
+        while announce(&mut router, now).is_some() {
+            frames += 1;
+        }
+    }
+    assert_eq!(frames, 5);
 }
