@@ -12,12 +12,7 @@ use keepalived::base::exit::Exit;
 use keepalived::daemon::cli::{self, Answer, Invocation, Options};
 use keepalived::daemon::parent;
 
-use keepalived::sys::alloc::Counting;
 use program::Keepalived;
-
-/// Counts, so that the statistics can show that a running child allocates nothing.
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
     let exit = match cli::parse(std::env::args_os()) {
