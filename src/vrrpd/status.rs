@@ -14,6 +14,7 @@ use super::state::Vrrp;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{LinkId, ScriptId};
 use crate::base::limit;
+use crate::base::time::Span;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Command, Kind as Notify};
@@ -131,6 +132,9 @@ impl Status {
     }
 }
 
+/// A deadline that is not due in this turn any more.
+const NEXT_TURN: Span = Span::from_micros(1);
+
 impl Vrrp {
     /// Writes the data dump.
     pub(super) fn dump_data(&mut self, turn: &mut Turn<'_>) {
@@ -170,7 +174,7 @@ impl Vrrp {
     fn arm_status(&self, turn: &mut Turn<'_>) {
         let reports = [self.status.data.as_ref(), self.status.stats.as_ref()];
         let under_way = reports.into_iter().flatten().any(|report| report.job.is_some());
-        let at = under_way.then(|| turn.now());
+        let at = under_way.then(|| turn.now() + NEXT_TURN);
         turn.set_deadline(self.layout.number(Slot::Status), at);
     }
 
@@ -187,7 +191,7 @@ impl Vrrp {
                 report.job = Some(Job { part, next: 0, clear });
                 report = self.write_report(turn, report, limit::STATUS_INSTANCES_PER_TURN);
                 if report.job.is_some() {
-                    turn.set_deadline(self.layout.number(Slot::Status), Some(turn.now()));
+                    turn.set_deadline(self.layout.number(Slot::Status), Some(turn.now() + NEXT_TURN));
                 }
             }
             Err(error) => failed(&report, &error),

@@ -28,5 +28,6 @@ mod mutations;
 mod referee;
 mod reload;
 mod scripts;
+mod status;
 mod steps;
 mod trios;

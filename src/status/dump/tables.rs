@@ -197,12 +197,14 @@ pub fn interface<'a>(
         )?;
         out.write_str("   I/f created by keepalived\n")?;
     }
-    writeln!(out, "   MTU = {}", interface.mtu)?;
-    match interface.hardware_type {
-        ETHERNET => out.write_str("   HW Type = ETHERNET\n")?,
-        LOOPBACK => out.write_str("   HW Type = LOOPBACK\n")?,
-        INFINIBAND => out.write_str("   HW Type = INFINIBAND\n")?,
-        other => writeln!(out, "   HW Type = {other}")?,
+    if interface.index.is_some() {
+        writeln!(out, "   MTU = {}", interface.mtu)?;
+        match interface.hardware_type {
+            ETHERNET => out.write_str("   HW Type = ETHERNET\n")?,
+            LOOPBACK => out.write_str("   HW Type = LOOPBACK\n")?,
+            INFINIBAND => out.write_str("   HW Type = INFINIBAND\n")?,
+            other => writeln!(out, "   HW Type = {other}")?,
+        }
     }
     out.write_str("   NIC netlink status update\n")?;
     if !interface.garp_interval.is_zero() {
