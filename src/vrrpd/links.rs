@@ -126,14 +126,6 @@ impl Links {
         self.links.get_mut(id.index())
     }
 
-    /// All interfaces with their ids.
-    pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        self.links
-            .iter()
-            .enumerate()
-            .map(|(i, link)| (LinkId::at(i), link))
-    }
-
     /// Takes what the kernel says of an interface; the named interfaces that this changed. A rename changes two.
     pub fn update(&mut self, kernel: &KernelLink) -> [Option<(LinkId, Change)>; 2] {
         let before = self.numbered(kernel.index);

@@ -58,12 +58,6 @@ impl Receiver {
     pub fn fd(&self) -> i32 {
         self.socket.as_raw_fd()
     }
-
-    /// How many instances it serves.
-    #[must_use]
-    pub fn users(&self) -> usize {
-        self.owners.iter().flatten().count()
-    }
 }
 
 /// All sockets.
