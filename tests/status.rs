@@ -90,7 +90,7 @@ fn routers(model: &Model) -> Vec<Router> {
             }
             1 => {
                 let heard = Heard {
-                    at: Instant::START,
+                    at: at(9_900),
                     from: "10.9.0.2".parse().unwrap(),
                     priority: 200,
                     interval: Span::from_millis(300),
