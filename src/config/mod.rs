@@ -11,6 +11,7 @@
 //! between keywords and objects, and [`mod@print`] writes the model as text again.
 
 pub mod assemble;
+mod checks;
 pub mod command;
 pub mod diag;
 pub mod expand;
@@ -22,6 +23,7 @@ pub mod line;
 pub mod model;
 mod parameter;
 pub mod print;
+mod print_services;
 mod resolve;
 pub mod row;
 pub mod rows;
