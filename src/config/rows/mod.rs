@@ -34,6 +34,10 @@ pub struct Known {
     pub reload: bool,
     /// Whether it has an effect.
     pub effect: Effect,
+    /// Braces follow it.
+    pub block_follows: bool,
+    /// What should be written instead, if there is something.
+    pub replaced: Option<&'static str>,
 }
 
 /// Every keyword of every block.
@@ -57,6 +61,8 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
             meaning: row.meaning,
             reload: row.reload,
             effect: row.effect,
+            block_follows: row.has_block(),
+            replaced: row.replaced.map(|(by, _)| by),
         });
         if let Kind::Block(inner) = row.kind {
             list(&format!("{block}/{}", row.name), inner, all);
