@@ -203,16 +203,19 @@ fn default(row: &Known, rows: &[Known]) -> String {
         .default
         .split(|ch: char| !ch.is_alphanumeric() && ch != '_')
         .collect();
-    let mut from = rows
+    let globals: Vec<&Known> = rows
         .iter()
         .filter(|global| global.block == "global_defs" && words.contains(global.name))
-        .map(|global| format!("{} of global_defs is {}", global.name, global.default));
-    if let Some(first) = from.next() {
-        let _ = write!(out, " ({first}");
-        for next in from {
-            let _ = write!(out, "; {next}");
+        .collect();
+    for global in globals {
+        if global.name == row.default {
+            return format!("that of {} in global_defs, else {}", global.name, global.default);
         }
-        out.push(')');
+        let _ = write!(
+            out,
+            "; {} in global_defs is {} by default",
+            global.name, global.default
+        );
     }
     out
 }
@@ -288,7 +291,7 @@ mod tests {
         assert_eq!(
             text,
             "garp_master_delay <seconds 0..4294>\n    From the first burst to the second; 0: no second one. Stands in \
-             vrrp_instance.\n    Default: vrrp_garp_master_delay (vrrp_garp_master_delay of global_defs is 5).\n    A \
+             vrrp_instance.\n    Default: that of vrrp_garp_master_delay in global_defs, else 5.\n    A \
              reload applies a change.\n"
         );
     }

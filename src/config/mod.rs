@@ -14,6 +14,7 @@
 
 pub mod assemble;
 pub mod command;
+pub mod compare;
 pub mod diag;
 pub mod expand;
 pub mod explain;
