@@ -80,8 +80,8 @@ Usage: keepalived [OPTION...]
       --lint-off=NAME[,NAME]   Do not make these checks in a config test; 'all': none
       --explain [WORD]         Explain a keyword, a block or a check; without WORD list the blocks;
                                 'lint' lists the checks, with --all print everything as Markdown
-      --compare FILE FILE...   Compare the configurations of the routers of one group, and say who will be
-                                master when; FILE@ID reads FILE with -i ID
+      --compare FILE FILE...   Compare the configurations of the routers of one group, and say who
+                                will be master when; FILE@ID reads FILE with -i ID
   -v, --version                Print the version
   -h, --help                   Print this text
 ";
