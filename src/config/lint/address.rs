@@ -116,7 +116,8 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
                 .track_interfaces
                 .iter()
                 .any(|tracked| tracked.interface.name == *dev);
-            if own == Some(dev) || tracked || told.contains(&dev) {
+            // A loopback interface does not go down.
+            if own == Some(dev) || tracked || dev.as_str() == "lo" || told.contains(&dev) {
                 continue;
             }
             told.push(dev);

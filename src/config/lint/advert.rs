@@ -170,19 +170,24 @@ pub(super) fn strict_drops_traffic(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn garp_once(input: &Input<'_>, report: &mut Report<'_>) {
+    // One line of global_defs may say it for all instances.
+    let all = input.places.line("global_defs", "", "vrrp_min_garp");
     for instance in &input.model.instances {
         let garp = &instance.params.garp;
-        if garp.repeat == 1
-            && garp.delay.is_zero()
-            && garp.refresh.is_zero()
-            && !instance.addresses.is_empty()
-        {
-            let message = format!(
-                "({}) each address is announced once only at a take-over",
-                instance.name
-            );
-            report.tell(named(&instance.name, instance.at.0), &message);
+        let once = garp.repeat == 1 && garp.delay.is_zero() && garp.refresh.is_zero();
+        if !once || instance.addresses.is_empty() {
+            continue;
         }
+        if let Some(line) = all {
+            let remedy = "write vrrp_garp_master_refresh 60 beside it";
+            let message = "each address is announced once only at a take-over";
+            return report.advise(line.keyword(), message, remedy);
+        }
+        let message = format!(
+            "({}) each address is announced once only at a take-over",
+            instance.name
+        );
+        report.tell(named(&instance.name, instance.at.0), &message);
     }
 }
 
