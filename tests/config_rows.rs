@@ -181,9 +181,20 @@ fn rows_are_documented_and_unique() {
             .find(|other| other.block == row.block && other.name == row.name);
         assert!(twin.is_none(), "{} of {} twice", row.name, row.block);
     }
-    let waiting = all.iter().filter(|row| row.effect == Effect::NoneYet).count();
-    // Goes down with every keyword that gets its effect, to zero in the end.
-    assert_eq!(waiting, 146, "rows without effect, of {}", all.len());
+    // Gets shorter with every keyword that gets its effect, and is empty in the end. UPDATE=1 rewrites it.
+    let mut waiting = String::new();
+    for row in all.iter().filter(|row| row.effect == Effect::NoneYet) {
+        writeln!(waiting, "{} {}", row.block, row.name).unwrap();
+    }
+    let file = goldens().with_file_name("without_effect.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &waiting).unwrap();
+    }
+    let recorded = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        recorded == waiting,
+        "rows without effect (UPDATE=1 rewrites):\n{waiting}"
+    );
 }
 
 /// Mutations of all goldens: no panic, and what remains comes back.

@@ -30,6 +30,8 @@ ids! {
     GroupId;
     /// A `vrrp_script`.
     ScriptId;
+    /// A `bfd_instance`.
+    BfdId;
     /// A network interface that the VRRP child watches.
     LinkId;
     /// A socket of the VRRP child's pool.

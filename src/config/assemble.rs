@@ -9,6 +9,7 @@ use super::model::{At, Model};
 use super::resolve;
 use super::row::Row;
 use super::rows::{self, global, instance, script, top};
+use super::services;
 use super::tree::{Tree, Word};
 use crate::base::id::ScriptId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
         owner: "",
         place: None,
         elsewhere: rows::elsewhere,
+        quiet: false,
         given: &mut given,
         objects: &mut objects,
         found,
@@ -40,11 +42,13 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
     }
     resolve::global(&mut model.global, &given, found);
     let mut names = Names::collect(&objects);
+    services::groups(&objects, &mut model, found);
     for object in &objects {
+        names.services.pass(object);
         match object.node.keyword().text {
             "vrrp_script" => read_script(object, &mut model, &mut names, found),
             "vrrp_instance" => read_instance(object, &mut model, &mut names, found),
-            _ => {}
+            _ => services::object(object, &mut model, &mut names, found),
         }
     }
     resolve::model(&mut model, found);
@@ -60,6 +64,8 @@ pub(super) struct Names {
     scripts: BTreeMap<String, ScriptId>,
     /// Instances so far.
     instances: BTreeSet<String>,
+    /// What virtual servers and BFD sessions need.
+    pub(super) services: services::Names,
 }
 
 impl Names {
@@ -95,11 +101,11 @@ fn inside<D, M>(
     found: &mut Diagnostics,
 ) {
     let mut none = Vec::new();
-    let place = Some(object.node.keyword().text);
     let mut scope = Scope {
         owner,
-        place,
+        place: Some(object.node.keyword().text),
         elsewhere: rows::elsewhere,
+        quiet: false,
         given,
         objects: &mut none,
         found,
@@ -108,7 +114,7 @@ fn inside<D, M>(
 }
 
 /// The name of an object; none if it has none, which is told as `missing` says.
-fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnostics) -> Option<Word<'t>> {
+pub(super) fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnostics) -> Option<Word<'t>> {
     let keyword = object.node.keyword();
     match object.node.word(1).filter(|name| !name.text.is_empty()) {
         Some(name) => Some(name),

@@ -31,6 +31,7 @@ mod resolve;
 pub mod row;
 pub mod rows;
 mod sequence;
+mod services;
 pub mod snapshot;
 pub mod source;
 mod text;

@@ -2,7 +2,7 @@
 
 use super::model::{Instance, Model};
 use super::row::{Kind, Row, Shown};
-use super::rows::{global, instance, lists, script, top};
+use super::rows::{bfd, global, instance, lists, script, tls, top};
 use super::value::Quoted;
 use core::fmt::Write;
 
@@ -19,11 +19,21 @@ pub fn print(model: &Model) -> String {
         rows(script::ROWS, one, 1, &mut inner);
         block("vrrp_script", &one.name, &inner, &mut out);
     }
+    for one in &model.bfds {
+        inner.clear();
+        rows(bfd::ROWS, one, 1, &mut inner);
+        block("bfd_instance", &one.name, &inner, &mut out);
+    }
     for one in &model.instances {
         inner.clear();
         rows(instance::ROWS, one, 1, &mut inner);
         track_scripts(model, one, &mut inner);
         block("vrrp_instance", &one.name, &inner, &mut out);
+    }
+    if let Some(tls) = &model.tls {
+        inner.clear();
+        rows(tls::ROWS, tls, 1, &mut inner);
+        let _ = write!(out, "SSL {{\n{inner}}}\n");
     }
     out
 }

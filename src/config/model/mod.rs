@@ -4,17 +4,25 @@
 //! `base`. Start with [`Model`]; one file an object. What only the kernel knows stays text with its place.
 
 pub mod address;
+pub mod bfd;
+pub mod check;
 pub mod global;
 pub mod instance;
 pub mod script;
+pub mod service;
+pub mod tls;
 
 pub use address::{Lifetime, VirtualAddress};
+pub use bfd::Bfd;
+pub use check::{Checker, Probe};
 pub use global::Global;
 pub use instance::Instance;
 pub use script::{Identity, Script, ScriptCommand};
+pub use service::{RealServer, VirtualServer};
+pub use tls::Tls;
 
 use super::tree::Position;
-use crate::base::id::ScriptId;
+use crate::base::id::{BfdId, ScriptId};
 use crate::base::name::IfName;
 use core::hash::{Hash, Hasher};
 
@@ -29,6 +37,14 @@ pub struct Model {
     pub scripts: Vec<Script>,
     /// `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
+    /// `bfd_instance`, in the order of the file.
+    pub bfds: Vec<Bfd>,
+    /// `virtual_server_group`, in the order of the file.
+    pub service_groups: Vec<service::Group>,
+    /// `virtual_server`, in the order of the file.
+    pub services: Vec<VirtualServer>,
+    /// `SSL`
+    pub tls: Option<Tls>,
 }
 
 impl Model {
@@ -36,6 +52,12 @@ impl Model {
     #[must_use]
     pub fn script(&self, id: ScriptId) -> Option<&Script> {
         self.scripts.get(id.index())
+    }
+
+    /// A BFD session by its id.
+    #[must_use]
+    pub fn bfd(&self, id: BfdId) -> Option<&Bfd> {
+        self.bfds.get(id.index())
     }
 }
 

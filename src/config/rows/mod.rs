@@ -5,6 +5,7 @@
 //! lists every row without its types, for hints, explanations and counts.
 
 pub mod address;
+pub mod bfd;
 pub mod global;
 pub mod global_read;
 pub mod instance;
@@ -12,6 +13,7 @@ pub mod instance_read;
 pub mod lists;
 pub mod script;
 pub mod show;
+pub mod tls;
 pub mod top;
 pub mod vmac;
 
@@ -48,6 +50,8 @@ pub fn catalogue() -> Vec<Known> {
     list("global_defs", global::ROWS, &mut all);
     list("vrrp_script", script::ROWS, &mut all);
     list("vrrp_instance", instance::ROWS, &mut all);
+    list("bfd_instance", bfd::ROWS, &mut all);
+    list("SSL", tls::ROWS, &mut all);
     all
 }
 

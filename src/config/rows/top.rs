@@ -46,12 +46,12 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("track_file", Skipped("<name> { ... }"), "none", "A file whose number changes priorities").later(),
     row("vrrp_track_file", Skipped("<name> { ... }"), "none", "Older name of track_file").later().replaced("track_file", false),
     row("vrrp_track_process", Skipped("<name> { ... }"), "none", "A process whose presence changes priorities").later(),
-    row("bfd_instance", Skipped("<name> { ... }"), "none", "A BFD session").later(),
+    row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").later(),
     row("garp_group", Skipped("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
     row("interface_up_down_delays", Skipped("{ ... }"), "none", "Delays of changes of interfaces").later(),
-    row("SSL", Skipped("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
-    row("virtual_server_group", Skipped("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
-    row("virtual_server", Skipped("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),
+    row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
+    row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
+    row("virtual_server", Object("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),
 ];
 
 fn net_namespace_ipvs(daemon: &mut Daemon, line: &mut Line<'_>) {
