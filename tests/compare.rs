@@ -126,3 +126,49 @@ fn many_instances() {
         (0, 1_000)
     );
 }
+
+/// The program itself: what it prints, and how it ends.
+#[test]
+fn the_program_says_so_and_ends_with_its_code() {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/compare");
+    let run = |files: &[PathBuf]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_keepalived"))
+            .arg("--compare")
+            .args(files)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (text, output.status.code().unwrap())
+    };
+    let files = |case: &str| ["north.conf", "south.conf"].map(|file| goldens.join(case).join(file));
+    let (text, code) = run(&files("alike"));
+    assert!(
+        text.starts_with("2 routers: north.conf, south.conf\nnothing differs"),
+        "{text}"
+    );
+    assert_eq!(code, 0);
+    let (text, code) = run(&files("equal-priorities"));
+    assert!(text.contains("\n1 difference\n"), "{text}");
+    assert_eq!(code, 5);
+    let (text, code) = run(&[goldens.join("nowhere.conf"), goldens.join("neither.conf")]);
+    assert!(text.contains("nowhere.conf"), "{text}");
+    assert_eq!(code, 6);
+}
+
+/// One file with conditions is as many routers as it knows ids.
+#[test]
+fn one_file_for_both_routers() {
+    let file = std::env::temp_dir().join(format!("compare-{}.conf", std::process::id()));
+    let text = "vrrp_instance A {\n interface eth0\n virtual_router_id 5\n@one priority 150\n@two priority 100\n virtual_ipaddress {\n \
+                10.0.0.1\n }\n}\n";
+    std::fs::write(&file, text).unwrap();
+    let named = |id: &str| format!("{}@{id}", file.display());
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_keepalived"))
+        .args(["--compare", &named("one"), &named("two")])
+        .output()
+        .unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("@one is MASTER"), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+}

@@ -183,3 +183,25 @@ fn a_habit_is_told_a_few_times() {
         "{out}"
     );
 }
+
+/// The program itself: `-t` tells notes, ends as it would without them, and `--lint-off` leaves them out.
+#[test]
+fn the_config_test_tells_notes_and_ends_as_without() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/lint/interval-long.conf");
+    let run = |option: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_keepalived"))
+            .args(["-t", "-f"])
+            .arg(&file)
+            .arg(option)
+            .output()
+            .unwrap();
+        (String::from_utf8(output.stderr).unwrap(), output.status.code())
+    };
+    let (with, code) = run("--lint-off=unicast-self");
+    assert!(with.contains("[interval-long]"), "{with}");
+    let (without, same) = run("--lint-off=all");
+    assert!(!without.contains("[interval-long]"), "{without}");
+    assert_eq!(code, same);
+    let (complaint, _) = run("--lint-off=intervall-long");
+    assert!(complaint.contains("did you mean interval-long?"), "{complaint}");
+}

@@ -2,11 +2,13 @@
 //!
 //! Job: for `--compare`. Uses the model, and the routers of `proto` on a virtual clock, so that what is foretold
 //! follows from the same code that runs. Start with [`compare`]: `matching` finds the instances that belong
-//! together, `differ` tells what differs between them, `forecast` plays what can fail.
+//! together, `differ` tells what differs between them, `services` what differs
+//! between virtual servers, `forecast` plays what can fail.
 
 mod differ;
 mod forecast;
 mod matching;
+mod services;
 mod text;
 
 use core::fmt::{self, Write};
@@ -74,6 +76,7 @@ pub fn compare(routers: &[Router<'_>]) -> Comparison {
         differ::presence(group, &groups, routers, &mut made.differences);
         differ::instances(group, &mut made.differences);
     }
+    services::services(routers, &mut made.differences);
     for group in groups.iter().filter(|group| group.len() > 1) {
         made.forecasts.push(forecast::forecast(group));
     }

@@ -6,12 +6,16 @@ use crate::config::value::Seconds;
 
 /// `1 on a, 2 on b and c`, in the order in which the values come; none if all are equal.
 pub(super) fn spread(group: &[Member<'_>], value: impl Fn(&Member<'_>) -> String) -> Option<String> {
+    spread_values(group.iter().map(|member| (member.name, value(member))))
+}
+
+/// The same of values with the names of their routers.
+pub(super) fn spread_values<'a>(of: impl Iterator<Item = (&'a str, String)>) -> Option<String> {
     let mut values: Vec<(String, Vec<&str>)> = Vec::new();
-    for member in group {
-        let own = value(member);
+    for (name, own) in of {
         match values.iter_mut().find(|(known, _)| *known == own) {
-            Some((_, names)) => names.push(member.name),
-            None => values.push((own, vec![member.name])),
+            Some((_, names)) => names.push(name),
+            None => values.push((own, vec![name])),
         }
     }
     if values.len() < 2 {
