@@ -42,7 +42,7 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
     }
     resolve::global(&mut model.global, &given, found);
     let mut names = Names::collect(&objects);
-    services::groups(&objects, &mut model, found);
+    services::groups(&objects, &mut model, &mut names, found);
     for object in &objects {
         names.services.pass(object);
         match object.node.keyword().text {

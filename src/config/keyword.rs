@@ -151,7 +151,7 @@ fn line<'t, D, M>(
             };
             read(cursor, rows, into, &mut inner);
         }
-        Kind::Lines(_, each) => entries(cursor, *each, into, scope),
+        Kind::Lines(_, each) => lines(cursor, *each, into, scope.owner, scope.found),
         _ => {
             scope.objects.push(Object {
                 node,
@@ -188,20 +188,21 @@ fn close(cursor: &mut Cursor<'_>) {
 }
 
 /// Reads the entries of a block of lines.
-fn entries<'t, D>(
-    cursor: &mut Cursor<'t>,
+pub fn lines<D>(
+    cursor: &mut Cursor<'_>,
     each: fn(&mut D, &mut Line<'_>),
     into: &mut D,
-    scope: &mut Scope<'_, 't>,
+    owner: &str,
+    found: &mut Diagnostics,
 ) {
     while let Some(item) = cursor.next() {
         match item {
             Item::Close(_) => return,
             Item::Open(at) => {
-                scope.found.error(at, "Unexpected '{' - ignoring");
+                found.error(at, "Unexpected '{' - ignoring");
                 close(cursor);
             }
-            Item::Line(node) => each(into, &mut Line::new(node, true, scope.owner, scope.found)),
+            Item::Line(node) => each(into, &mut Line::new(node, true, owner, found)),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! holds the configurations of several routers against each other.
 
 pub mod assemble;
+mod checks;
 pub mod command;
 pub mod compare;
 pub mod diag;
@@ -27,6 +28,7 @@ pub mod lint;
 pub mod model;
 mod parameter;
 pub mod print;
+mod print_services;
 mod resolve;
 pub mod row;
 pub mod rows;

@@ -1,6 +1,7 @@
 //! The model as text that is read back as an equal model: the effective configuration.
 
 use super::model::{Instance, Model};
+use super::print_services;
 use super::row::{Kind, Row, Shown};
 use super::rows::{bfd, global, instance, lists, script, tls, top};
 use super::value::Quoted;
@@ -35,6 +36,7 @@ pub fn print(model: &Model) -> String {
         rows(tls::ROWS, tls, 1, &mut inner);
         let _ = write!(out, "SSL {{\n{inner}}}\n");
     }
+    print_services::services(model, &mut out);
     out
 }
 
@@ -51,7 +53,7 @@ fn block(keyword: &str, name: &str, inner: &str, out: &mut String) {
 }
 
 /// Every row that has something to show, in the order of the table.
-fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, out: &mut String) {
+pub(super) fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, out: &mut String) {
     let indent = "    ".repeat(depth);
     for row in rows_ {
         if let Kind::Block(inner_rows) = row.kind {

@@ -12,6 +12,7 @@ pub mod instance;
 pub mod instance_read;
 pub mod lists;
 pub mod script;
+pub mod services;
 pub mod show;
 pub mod tls;
 pub mod top;
@@ -52,6 +53,7 @@ pub fn catalogue() -> Vec<Known> {
     list("vrrp_instance", instance::ROWS, &mut all);
     list("bfd_instance", bfd::ROWS, &mut all);
     list("SSL", tls::ROWS, &mut all);
+    services::catalogue(&mut all);
     all
 }
 
@@ -91,7 +93,7 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
     } else if has(instance::AUTHENTICATION, word) {
         Some("in authentication of a vrrp_instance")
     } else {
-        None
+        services::elsewhere(word)
     }
 }
 

@@ -95,13 +95,6 @@ impl Regex {
         "alt_verbnames",
         "use_offset_limit",
     ];
-
-    /// The bit of an option.
-    #[must_use]
-    pub fn option(name: &str) -> Option<u32> {
-        let index = Self::OPTIONS.iter().position(|known| *known == name)?;
-        1_u32.checked_shl(u32::try_from(index).ok()?)
-    }
 }
 
 /// A set of status codes from 100 to 599.
@@ -161,7 +154,7 @@ impl Codes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Codes, Regex};
+    use super::Codes;
 
     #[test]
     fn codes_are_ranges_again() {
@@ -175,12 +168,5 @@ mod tests {
         assert!(!codes.contains(99) && !codes.contains(311) && !codes.contains(600) && !codes.contains(0));
         let ranges: Vec<_> = codes.ranges().collect();
         assert_eq!(ranges, [(100, 100), (200, 310), (599, 599)]);
-    }
-
-    #[test]
-    fn options_are_bits() {
-        assert_eq!(Regex::option("allow_empty_class"), Some(1));
-        assert_eq!(Regex::option("use_offset_limit"), Some(1 << 23));
-        assert_eq!(Regex::option("foo"), None);
     }
 }
