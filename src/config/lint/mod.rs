@@ -10,9 +10,11 @@ mod advert;
 mod alert;
 mod election;
 mod facts;
+mod group;
 mod places;
 mod report;
 mod script;
+mod service;
 mod silence;
 mod table;
 
@@ -42,6 +44,7 @@ pub struct Check {
 #[derive(Debug)]
 pub struct Input<'a> {
     model: &'a Model,
+    tree: &'a Tree,
     facts: &'a Facts,
     places: Places<'a>,
 }
@@ -52,6 +55,7 @@ impl<'a> Input<'a> {
     pub fn new(model: &'a Model, tree: &'a Tree, facts: &'a Facts) -> Self {
         Self {
             model,
+            tree,
             facts,
             places: Places::new(tree),
         }

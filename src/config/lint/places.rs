@@ -8,16 +8,32 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub(super) struct Places<'t> {
     blocks: HashMap<(&'t str, &'t str), Node<'t>>,
+    /// The same by the place of their first argument, for objects that have no name of their own.
+    by_place: HashMap<Position, Node<'t>>,
 }
 
 impl<'t> Places<'t> {
     pub(super) fn new(tree: &'t Tree) -> Self {
-        let mut blocks = HashMap::new();
+        let (mut blocks, mut by_place) = (HashMap::new(), HashMap::new());
         for node in tree.nodes() {
-            let name = node.word(1).map_or("", |word| word.text);
-            blocks.entry((node.keyword().text, name)).or_insert(node);
+            let name = node.word(1);
+            let key = (node.keyword().text, name.map_or("", |word| word.text));
+            blocks.entry(key).or_insert(node);
+            if let Some(name) = name {
+                by_place.entry(name.at).or_insert(node);
+            }
         }
-        Self { blocks }
+        Self { blocks, by_place }
+    }
+
+    /// The object of this keyword and name.
+    pub(super) fn object(&self, keyword: &str, name: &str) -> Option<Node<'t>> {
+        self.blocks.get(&(keyword, name)).copied()
+    }
+
+    /// The object whose first argument stands here.
+    pub(super) fn at(&self, place: Position) -> Option<Node<'t>> {
+        self.by_place.get(&place).copied()
     }
 
     /// The line of a keyword in an object, or in a block inside it; none if it is not given, or stands where braces

@@ -1,6 +1,6 @@
 //! The checks, in the order of their families.
 
-use super::{Check, Input, Report, address, advert, alert, election, script};
+use super::{Check, Input, Report, address, advert, alert, election, group, script, service};
 
 /// A row of the table.
 const fn check(
@@ -42,6 +42,16 @@ pub static CHECKS: &[Check] = &[
     check("down-timer-short", election::down_timer_short,
         "with fewer than three adverts of patience, one or two lost packets make two masters",
         "leave down_timer_adverts at 3 and shorten advert_int with version 3 instead"),
+
+    check("group-weights", group::weights,
+        "trackers of an instance in a sync group lose their weights: their failure changes no priority",
+        "write sync_group_tracking_weight into the group and the same trackers into each member, or track without weight"),
+    check("group-priorities", group::priorities,
+        "members of a sync group have different priorities: they can disagree who should be master, and the group goes to and fro",
+        "give all members of a group the same priority on one router"),
+    check("down-delay-long", group::down_delay,
+        "the down delay of an interface is as long as the patience of the other routers: one takes over while this one still believes in its link",
+        "make the delay shorter than (down_timer_adverts - 1) x advert_int"),
 
     // Adverts.
     check("interval-whole-seconds", advert::interval_whole_seconds,
@@ -120,6 +130,41 @@ pub static CHECKS: &[Check] = &[
     check("notify-one-sided", script::notify_one_sided,
         "something runs on becoming MASTER and nothing when that ends: what it started goes on, on two routers",
         "write notify_backup, notify_fault and notify_stop as well, or notify for all of them"),
+
+    // Services and their checks.
+    check("quorum-too-high", service::quorum_too_high,
+        "the quorum is more than the weights of all real servers: it is reduced to their sum, and one failing server ends it",
+        "write a quorum that is reached without one or two servers"),
+    check("hysteresis-too-high", service::hysteresis_too_high,
+        "the hysteresis is not below the quorum, or both together exceed all weights: the quorum is never lost, or never comes back",
+        "write a hysteresis smaller than the quorum, with quorum + hysteresis at most the sum of the weights"),
+    check("sorry-is-real", service::sorry_is_real,
+        "the sorry server is one of the real servers: when these are down there is nothing to apologise",
+        "let another machine, or another port, say sorry"),
+    check("persistence-unused", service::persistence_unused,
+        "persistence with ops has no effect, and with a hashing scheduler keeps clients on a server where the hash would not send them",
+        "remove persistence_timeout, or use rr, wrr, lc or wlc"),
+    check("server-unchecked", service::server_unchecked,
+        "a real server without a check among checked ones always counts as up, dead or alive",
+        "give it the check that its neighbours have"),
+    check("server-weightless", service::server_weightless,
+        "a real server with weight 0 gets no new connection",
+        "write a weight of 1 or more, or remove the server"),
+    check("server-is-service", service::server_is_service,
+        "a real server has the address and port of its service: packets go round",
+        "write the address of the machine behind the service"),
+    check("check-overlap", service::check_overlap,
+        "delay_loop is shorter than all attempts of a check with their time-outs: a dead server is noticed later than delay_loop says",
+        "lower connect_timeout, retry or delay_before_retry, or raise delay_loop"),
+    check("misc-overlap", service::misc_overlap,
+        "misc_timeout is longer than delay_loop: while a run hangs the next ones are left out",
+        "make misc_timeout at most as long as delay_loop"),
+    check("digest-length", service::digest_length,
+        "the digest of a page is not the 32 digits of an MD5: no page matches it, and the server counts as down",
+        "take the digest from md5sum of the page"),
+    check("quorum-one-sided", service::quorum_one_sided,
+        "something runs when the quorum changes one way and nothing when it changes back",
+        "write both quorum_up and quorum_down"),
 
     // Mail.
     check("mail-no-server", alert::no_server,
