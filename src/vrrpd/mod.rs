@@ -10,6 +10,7 @@ mod announce;
 mod build;
 mod check;
 mod effect;
+mod facts;
 mod links;
 mod live;
 mod monitor;
@@ -25,6 +26,7 @@ mod track;
 mod vmac;
 
 pub use check::check;
+pub use facts::facts;
 pub use run::{Context, clean, run};
 
 /// Kinds of sources in the loop.

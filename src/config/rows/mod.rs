@@ -37,6 +37,10 @@ pub struct Known {
     pub reload: bool,
     /// Whether it has an effect.
     pub effect: Effect,
+    /// Braces follow it.
+    pub block_follows: bool,
+    /// What should be written instead, if there is something.
+    pub replaced: Option<&'static str>,
 }
 
 /// Every keyword of every block.
@@ -63,6 +67,8 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
             meaning: row.meaning,
             reload: row.reload,
             effect: row.effect,
+            block_follows: row.has_block(),
+            replaced: row.replaced.map(|(by, _)| by),
         });
         if let Kind::Block(inner) = row.kind {
             list(&format!("{block}/{}", row.name), inner, all);

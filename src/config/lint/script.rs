@@ -1,0 +1,193 @@
+//! Tracked scripts, and commands run on transitions.
+
+use super::places::named;
+use super::{Facts, Input, Program, Report};
+use crate::base::time::Span;
+use crate::config::model::instance::Notify;
+use crate::config::model::{Script, ScriptCommand};
+use crate::config::value::Seconds;
+use std::collections::BTreeSet;
+
+pub(super) fn overlap(input: &Input<'_>, report: &mut Report<'_>) {
+    for script in &input.model.scripts {
+        let interval = script.params.interval;
+        if let Some(timeout) = script.params.timeout.filter(|timeout| *timeout > interval) {
+            let at = input
+                .places
+                .mark("vrrp_script", &script.name, "timeout", script.at.0);
+            let message = format!(
+                "vrrp_script {}: a run may last {} s and the next one is due after {} s; it is left out",
+                script.name,
+                Seconds(timeout),
+                Seconds(interval)
+            );
+            report.tell(at, &message);
+        }
+    }
+}
+
+pub(super) fn slow(input: &Input<'_>, report: &mut Report<'_>) {
+    for script in &input.model.scripts {
+        let params = &script.params;
+        let noticed = params.interval * u64::from(params.fall.max(1));
+        if noticed > Span::from_secs(30) {
+            let at = input
+                .places
+                .mark("vrrp_script", &script.name, "interval", script.at.0);
+            let times = if params.fall > 1 {
+                format!(
+                    " ({} failures, one every {} s)",
+                    params.fall,
+                    Seconds(params.interval)
+                )
+            } else {
+                String::new()
+            };
+            let message = format!(
+                "vrrp_script {}: a failure counts only after up to {} s{times}",
+                script.name,
+                Seconds(noticed)
+            );
+            report.tell(at, &message);
+        }
+    }
+}
+
+pub(super) fn ping_fault(input: &Input<'_>, report: &mut Report<'_>) {
+    let faulting: BTreeSet<usize> = input
+        .model
+        .instances
+        .iter()
+        .flat_map(|instance| &instance.track_scripts)
+        .filter(|tracked| tracked.weight.value == 0)
+        .map(|tracked| tracked.script.index())
+        .collect();
+    for (index, script) in input.model.scripts.iter().enumerate() {
+        let words = script.command.raw.split_whitespace();
+        let pings = words
+            .map(|word| word.rsplit('/').next().unwrap_or(word))
+            .any(|word| matches!(word, "ping" | "ping6" | "fping" | "arping"));
+        if pings && faulting.contains(&index) {
+            let message = format!(
+                "vrrp_script {}: when the pinged host dies every router goes to FAULT, and nobody holds the addresses",
+                script.name
+            );
+            report.tell(named(&script.name, script.at.0), &message);
+        }
+    }
+}
+
+pub(super) fn exposed(input: &Input<'_>, report: &mut Report<'_>) {
+    let scripts = input
+        .model
+        .scripts
+        .iter()
+        .map(|script| ("script", &script.command));
+    let notify = input
+        .model
+        .instances
+        .iter()
+        .flat_map(|instance| commands(&instance.notify));
+    for (keyword, command) in scripts.chain(notify) {
+        let who = match state(input.facts, command) {
+            Some(Program::Foreign) => "belongs to",
+            Some(Program::Writable) => "can be changed by",
+            _ => continue,
+        };
+        let message = format!(
+            "{keyword} {}: the file, or a folder on the way to it, {who} others than root, and root runs it",
+            first(command)
+        );
+        report.tell(command.at.0, &message);
+    }
+}
+
+pub(super) fn missing(input: &Input<'_>, report: &mut Report<'_>) {
+    for script in &input.model.scripts {
+        if state(input.facts, &script.command) == Some(Program::Missing) {
+            let message = format!(
+                "vrrp_script {}: {} cannot be executed: {}",
+                script.name,
+                first(&script.command),
+                consequence(script)
+            );
+            report.tell(script.command.at.0, &message);
+        }
+    }
+}
+
+const fn consequence(script: &Script) -> &'static str {
+    if script.params.weight.value == 0 {
+        "instances that track it do not watch what they should"
+    } else {
+        "the priority does not follow what it should check"
+    }
+}
+
+pub(super) fn notify_missing(input: &Input<'_>, report: &mut Report<'_>) {
+    for instance in &input.model.instances {
+        for (keyword, command) in commands(&instance.notify) {
+            if state(input.facts, command) == Some(Program::Missing) {
+                let message = format!(
+                    "({}) {keyword}: {} cannot be executed: nothing will happen {}",
+                    instance.name,
+                    first(command),
+                    when(keyword)
+                );
+                report.tell(command.at.0, &message);
+            }
+        }
+    }
+}
+
+fn when(keyword: &str) -> &'static str {
+    match keyword {
+        "notify_master" => "on becoming MASTER",
+        "notify_backup" => "on becoming BACKUP",
+        "notify_fault" => "on entering FAULT",
+        "notify_stop" => "when VRRP stops",
+        _ => "on a change",
+    }
+}
+
+pub(super) fn notify_one_sided(input: &Input<'_>, report: &mut Report<'_>) {
+    for instance in &input.model.instances {
+        let notify = &instance.notify;
+        let Some(master) = &notify.master else { continue };
+        if notify.any.is_none() && notify.backup.is_none() && notify.fault.is_none() {
+            let message = format!(
+                "({}) notify_master runs something and nothing ends it when the router is no longer MASTER",
+                instance.name
+            );
+            report.tell(master.at.0, &message);
+        }
+    }
+}
+
+/// Every command of an instance with its keyword.
+fn commands(notify: &Notify) -> impl Iterator<Item = (&'static str, &ScriptCommand)> {
+    [
+        ("notify_master", &notify.master),
+        ("notify_backup", &notify.backup),
+        ("notify_fault", &notify.fault),
+        ("notify_stop", &notify.stop),
+        ("notify", &notify.any),
+        ("notify_master_rx_lower_pri", &notify.master_rx_lower_pri),
+        ("notify_deleted", &notify.deleted_script),
+    ]
+    .into_iter()
+    .filter_map(|(keyword, command)| Some((keyword, command.as_ref()?)))
+}
+
+fn state(facts: &Facts, command: &ScriptCommand) -> Option<Program> {
+    facts.programs.get(&command.raw).copied()
+}
+
+/// The program itself.
+fn first(command: &ScriptCommand) -> String {
+    command
+        .argv
+        .first()
+        .map(|word| word.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
