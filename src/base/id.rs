@@ -30,6 +30,12 @@ ids! {
     GroupId;
     /// A `vrrp_script`.
     ScriptId;
+    /// A `track_file`.
+    FileId;
+    /// A `vrrp_track_process`.
+    ProcessId;
+    /// A `track_group`.
+    TrackGroupId;
     /// A network interface that the VRRP child watches.
     LinkId;
     /// A socket of the VRRP child's pool.

@@ -180,6 +180,30 @@ fn close(cursor: &mut Cursor<'_>) {
     }
 }
 
+/// Reads the entries of an object that is a list: of its lines, each by `each`.
+pub fn lines<'t, D>(
+    object: &Object<'t>,
+    each: fn(&mut D, &mut Line<'_>),
+    into: &mut D,
+    scope: &mut Scope<'_, 't>,
+) {
+    if let Some(extra) = object.node.arguments().next() {
+        extra_words(
+            &mut Line::new(object.node, false, scope.owner, scope.found),
+            extra,
+        );
+    }
+    entries(&mut object.inside.clone(), each, into, scope);
+}
+
+fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
+    let message = format!(
+        "Block {} has extra parameters {} ...",
+        line.keyword.text, extra.text
+    );
+    line.warn(extra, &message, "one entry a line, between the braces");
+}
+
 /// Reads the entries of a block of lines.
 fn entries<'t, D>(
     cursor: &mut Cursor<'t>,
@@ -220,8 +244,7 @@ fn prologue<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
     if matches!(row.kind, Kind::Block(_) | Kind::Lines(..))
         && let Some(extra) = line.arg(0)
     {
-        let message = format!("Block {} has extra parameters {} ...", row.name, extra.text);
-        line.warn(extra, &message, "one entry a line, between the braces");
+        extra_words(line, extra);
     }
 }
 

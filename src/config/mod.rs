@@ -16,6 +16,7 @@ pub mod diag;
 pub mod expand;
 mod grow;
 mod include;
+pub mod iproute;
 pub mod keyword;
 pub mod lexer;
 pub mod line;

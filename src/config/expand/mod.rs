@@ -22,6 +22,7 @@ use crate::base::limit;
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::grow::{Full, Grower};
 use super::include::{self, Checks};
+use super::iproute::Tables;
 use super::parameter::{Parameters, Random};
 use super::snapshot::{Recorder, Snapshot};
 use super::source::{Files, SourceMap, Unusable};
@@ -133,10 +134,9 @@ fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diag
         found,
         ..
     } = expander;
-    Parsed {
-        tree: grower.finish(found),
-        sources,
-    }
+    let mut tree = grower.finish(found);
+    tree.set_names(Tables::read(files, &tree));
+    Parsed { tree, sources }
 }
 
 struct Expander<'a> {

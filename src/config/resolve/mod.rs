@@ -4,14 +4,17 @@
 //! the drafts of `rows` and `diag`. Start with [`instance()`]; rules of one theme have a file.
 
 mod clash;
+mod group;
 mod instance;
 mod strict;
+mod track;
 mod unicast;
 
-use super::assemble::Names;
+use super::assemble::{Names, Pending, PendingGroup};
 use super::diag::{Diagnostic, Diagnostics, Severity};
 use super::keyword::Given;
-use super::model::{Global, Instance, Model};
+use super::model::{At, Global, Instance, Model};
+use super::rows::group as group_rows;
 use super::rows::instance::Draft;
 use super::tree::Position;
 use crate::base::time::Span;
@@ -43,11 +46,24 @@ pub(super) fn instance(
     instance::complete(draft, given, model, names, found)
 }
 
+/// Completes a sync group but for its members.
+pub(super) fn group(
+    draft: group_rows::Draft,
+    named: (&str, At),
+    given: Given,
+    model: &Model,
+    names: &Names,
+    found: &mut Diagnostics,
+) -> PendingGroup {
+    group::complete(draft, named, given, model, names, found)
+}
+
 /// The rules between objects.
-pub(super) fn model(model: &mut Model, found: &mut Diagnostics) {
+pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics) {
+    group::members(model, pending, found);
     clash::vrids(model, found);
     clash::vmac_names(model, found);
-    clash::unused_scripts(model, found);
+    clash::unused_trackers(model, found);
 }
 
 /// Where findings about one instance go, and at which of its keywords they point.

@@ -72,9 +72,9 @@ pub static ROWS: &[Row<G, G>] = &[
     row("json_version", Integer(int("", 1, 2, |g, n| g.files.json_version = Some(fit(n)))), "1",
         "Layout of JSON dumps").expected().later().show(|g| maybe(g.files.json_version)),
     row("iproute_usr_dir", Text("<dir>", |g, w| g.files.iproute_usr_dir = own(w)), "build setting",
-        "Vendor directory of iproute2's tables of names").expected().later().show(|g| text(g.files.iproute_usr_dir.as_ref())),
+        "Vendor directory of iproute2's tables of names").expected().show(|g| text(g.files.iproute_usr_dir.as_ref())),
     row("iproute_etc_dir", Text("<dir>", |g, w| g.files.iproute_etc_dir = own(w)), "/etc/iproute2",
-        "Overriding directory of iproute2's tables of names").expected().later().show(|g| text(g.files.iproute_etc_dir.as_ref())),
+        "Overriding directory of iproute2's tables of names").expected().show(|g| text(g.files.iproute_etc_dir.as_ref())),
     row("random_seed", Integer(int("", 0, U32, |g, n| g.files.random_seed = Some(fit(n))).strict()), "time of day",
         "Meant to make ${_RANDOM} repeatable").fixed().never().show(|g| maybe(g.files.random_seed)),
 

@@ -7,12 +7,22 @@
 pub mod address;
 pub mod global;
 pub mod global_read;
+pub mod group;
+pub mod hmac;
 pub mod instance;
 pub mod instance_read;
 pub mod lists;
+pub mod network;
+pub mod option;
+pub mod route;
+pub mod rule;
+pub mod rule_show;
 pub mod script;
 pub mod show;
 pub mod top;
+pub mod track;
+pub mod track_file;
+pub mod track_process;
 pub mod vmac;
 
 use super::row::{Effect, Kind, Row};
@@ -44,6 +54,12 @@ pub fn catalogue() -> Vec<Known> {
     list("global_defs", global::ROWS, &mut all);
     list("vrrp_script", script::ROWS, &mut all);
     list("vrrp_instance", instance::ROWS, &mut all);
+    list("vrrp_sync_group", group::ROWS, &mut all);
+    list("track_file", track_file::ROWS, &mut all);
+    list("vrrp_track_file", track_file::ROWS, &mut all);
+    list("vrrp_track_process", track_process::ROWS, &mut all);
+    list("track_group", group::TRACK_GROUP, &mut all);
+    list("garp_group", network::GARP_GROUP, &mut all);
     all
 }
 
@@ -58,8 +74,24 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
             reload: row.reload,
             effect: row.effect,
         });
+        let inside = match block {
+            "top" => row.name.to_owned(),
+            block => format!("{block}/{}", row.name),
+        };
+        for term in (row.terms)() {
+            let below = if term.path.is_empty() { "" } else { "/" };
+            all.push(Known {
+                block: format!("{inside}{below}{}", term.path),
+                name: term.name,
+                syntax: term.syntax.to_owned(),
+                default: term.default,
+                meaning: term.meaning,
+                reload: row.reload,
+                effect: row.effect,
+            });
+        }
         if let Kind::Block(inner) = row.kind {
-            list(&format!("{block}/{}", row.name), inner, all);
+            list(&inside, inner, all);
         }
     }
 }
@@ -78,8 +110,18 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
         Some("in global_defs")
     } else if has(script::ROWS, word) {
         Some("in vrrp_script")
+    } else if has(group::ROWS, word) {
+        Some("in vrrp_sync_group")
+    } else if has(track_file::ROWS, word) {
+        Some("in track_file")
+    } else if has(track_process::ROWS, word) {
+        Some("in vrrp_track_process")
+    } else if has(network::GARP_GROUP, word) {
+        Some("in garp_group")
     } else if has(instance::AUTHENTICATION, word) {
         Some("in authentication of a vrrp_instance")
+    } else if has(hmac::ROWS, word) {
+        Some("in auth_hmac of a vrrp_instance")
     } else {
         None
     }

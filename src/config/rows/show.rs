@@ -30,6 +30,20 @@ pub(super) fn plain(value: impl Display) -> Shown {
     Shown::One(value.to_string())
 }
 
+/// A field of a part that may not be there.
+pub(super) fn entry<T>(part: Option<&T>, show: impl FnOnce(&T) -> Shown) -> Shown {
+    part.map_or(Shown::Nothing, show)
+}
+
+/// A block with one entry a line.
+pub(super) fn entries<T>(entries: &[T], text: fn(&T) -> String) -> Shown {
+    if entries.is_empty() {
+        Shown::Nothing
+    } else {
+        Shown::Lines(entries.iter().map(text).collect())
+    }
+}
+
 /// Something that is printed as it is, if there is one.
 pub(super) fn maybe(value: Option<impl Display>) -> Shown {
     value.map_or(Shown::Nothing, plain)
