@@ -154,7 +154,12 @@ pub(super) fn read(
                 "Unknown configuration entry '{}' for ip address - ignoring",
                 option.text
             );
-            line.warn(option, &message, "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin no_track use_vmac");
+            let last = if fixed { "track_group" } else { "use_vmac" };
+            let remedy = format!(
+                "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin \
+                 no_track {last}"
+            );
+            line.warn(option, &message, &remedy);
             continue;
         }
         let Some(word) = words.next() else {

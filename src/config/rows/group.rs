@@ -43,35 +43,35 @@ const fn script(field: fn(&mut Draft) -> &mut Option<ScriptCommand>) -> Kind<Dra
 #[rustfmt::skip]
 pub static ROWS: &[Row<Draft, Group>] = &[
     row("group", Lines("{ <vrrp_instance> ... }", members), "required",
-        "Its members; they may stand behind it").first().later(),
+        "Its members; they may stand behind it").first(),
     row("track_interface", Lines(track::INTERFACE.syntax, |d, l| track::interface(&mut d.trackers, l)), "none",
-        "Interfaces whose state is tracked for all members").later().terms(|| track::INTERFACE.terms()).show(|g| track::show_interfaces(&g.track_interfaces)),
+        "Interfaces whose state is tracked for all members").terms(|| track::INTERFACE.terms()).show(|g| track::show_interfaces(&g.track_interfaces)),
     row("track_script", Lines(track::SCRIPT.syntax, |d, l| track::SCRIPT.read(&mut d.trackers.scripts, l)), "none",
-        "Scripts whose result is tracked for all members").later().terms(|| track::SCRIPT.terms()),
+        "Scripts whose result is tracked for all members").terms(|| track::SCRIPT.terms()),
     row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers.files, l)), "none",
-        "Files whose number is tracked for all members").later().terms(|| track::FILE.terms()),
+        "Files whose number is tracked for all members").terms(|| track::FILE.terms()),
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers.processes, l)), "none",
-        "Process monitors that are tracked for all members").later().terms(|| track::PROCESS.terms()),
+        "Process monitors that are tracked for all members").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers.bfds, l)), "none",
-        "BFD sessions that are tracked for all members").later().terms(|| track::BFD.terms()).show(|g| track::show_bfds(&g.track_bfds)),
+        "BFD sessions that are tracked for all members").terms(|| track::BFD.terms()).show(|g| track::show_bfds(&g.track_bfds)),
     row("notify_master", script(|d| &mut d.notify.master), "none",
-        "Runs when the group becomes MASTER").first().later().show(|g| command(g.notify.master.as_ref())),
+        "Runs when the group becomes MASTER").first().show(|g| command(g.notify.master.as_ref())),
     row("notify_backup", script(|d| &mut d.notify.backup), "none",
-        "Runs when the group becomes BACKUP").first().later().show(|g| command(g.notify.backup.as_ref())),
+        "Runs when the group becomes BACKUP").first().show(|g| command(g.notify.backup.as_ref())),
     row("notify_fault", script(|d| &mut d.notify.fault), "none",
-        "Runs when the group enters FAULT").first().later().show(|g| command(g.notify.fault.as_ref())),
+        "Runs when the group enters FAULT").first().show(|g| command(g.notify.fault.as_ref())),
     row("notify_stop", script(|d| &mut d.notify.stop), "none",
-        "Runs when VRRP stops").first().later().show(|g| command(g.notify.stop.as_ref())),
+        "Runs when VRRP stops").first().show(|g| command(g.notify.stop.as_ref())),
     row("notify", script(|d| &mut d.notify.any), "none",
-        "Runs on any change; type, name, state and priority are appended").first().later().show(|g| command(g.notify.any.as_ref())),
+        "Runs on any change; type, name, state and priority are appended").first().show(|g| command(g.notify.any.as_ref())),
     row("notify_priority_changes", Switch(|d, on| d.notify_priority_changes = Some(on)), "vrrp_notify_priority_changes",
-        "Members report changes of priority on pipes, unless they say otherwise").later().show(|g| either(g.notify_priority_changes)),
+        "Members report changes of priority on pipes, unless they say otherwise").show(|g| either(g.notify_priority_changes)),
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "smtp_alert_vrrp, then smtp_alert, then off",
-        "Mails transitions of the group").later().show(|g| either(g.smtp_alert)),
+        "Mails transitions of the group").show(|g| either(g.smtp_alert)),
     row("sync_group_tracking_weight", Flag(|d| d.tracking_weight = true), "off",
-        "Members may have trackers with weights").later().show(|g| flag(g.tracking_weight)),
+        "Members may have trackers with weights").show(|g| flag(g.tracking_weight)),
     row("global_tracking", Flag(|d| d.tracking_weight = true), "off",
-        "Old form of sync_group_tracking_weight").later().replaced("sync_group_tracking_weight", true),
+        "Old form of sync_group_tracking_weight").replaced("sync_group_tracking_weight", true),
 ];
 
 /// Any number of names a line.
@@ -89,5 +89,5 @@ pub struct TrackGroupDraft(pub Vec<(String, Position)>);
 pub static TRACK_GROUP: &[Row<TrackGroupDraft, ()>] = &[
     Row::new("group", Lines("{ <vrrp_instance> ... }", |d: &mut TrackGroupDraft, l| {
         d.0.extend(l.args.iter().map(|word| (word.text.to_owned(), word.at)));
-    }), "required", "Instances that follow the static items of the group").first().later(),
+    }), "required", "Instances that follow the static items of the group").first(),
 ];

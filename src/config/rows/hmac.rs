@@ -42,18 +42,18 @@ const fn row(
 #[rustfmt::skip]
 pub static ROWS: &[Row<InstanceDraft, Instance>] = &[
     row("key", Custom("<id 1..255> <text of 32..64 bytes>|hex:<digits>|file:<path>", key), "none",
-        "A key and its id; a file holds one of the other forms").later().show(key_texts),
+        "A key and its id; a file holds one of the other forms").show(key_texts),
     row("active_key", Integer(Whole::new("", 1..=255, |d: &mut InstanceDraft, n| d.hmac.active = Some(fit(n))).strict()), "required",
-        "Id of the key that signs").later().show(|i| entry(i.hmac.as_ref(), |hmac| plain(hmac.active))),
+        "Id of the key that signs").show(|i| entry(i.hmac.as_ref(), |hmac| plain(hmac.active))),
     row("time_window", Integer(Whole::new("seconds", 1..=300, |d: &mut InstanceDraft, n| d.hmac.window = Some(whole_seconds(n))).strict()), "3 times advert_int, from 5 to 300",
-        "Difference of clocks that is accepted").later().show(|i| entry(i.hmac.as_ref(), |hmac| plain(hmac.window.as_secs()))),
+        "Difference of clocks that is accepted").show(|i| entry(i.hmac.as_ref(), |hmac| plain(hmac.window.as_secs()))),
     row("anti_replay", Choice(&["time", "monotonic"], |d, index| d.hmac.replay = REPLAYS.get(index).copied().unwrap_or_default()), "time",
-        "Replays are found by the clock, or by a number that grows").later().show(|i| entry(i.hmac.as_ref(), |hmac| match hmac.replay {
+        "Replays are found by the clock, or by a number that grows").show(|i| entry(i.hmac.as_ref(), |hmac| match hmac.replay {
             Replay::Time => Shown::Nothing,
             Replay::Monotonic => plain("monotonic"),
         })),
     row("mode", Choice(&["enforce", "permissive", "receive-only"], |d, index| d.hmac.mode = MODES.get(index).copied().unwrap_or_default()), "enforce",
-        "What happens to adverts without a signature while keys are rolled out").later().show(|i| entry(i.hmac.as_ref(), |hmac| match hmac.mode {
+        "What happens to adverts without a signature while keys are rolled out").show(|i| entry(i.hmac.as_ref(), |hmac| match hmac.mode {
             HmacMode::Enforce => Shown::Nothing,
             HmacMode::Permissive => plain("permissive"),
             HmacMode::ReceiveOnly => plain("receive-only"),

@@ -46,25 +46,35 @@ pub struct Known {
     pub effect: Effect,
 }
 
-/// Every keyword of every block.
+/// Every keyword of every block. A row inside a block without effect has none either.
 #[must_use]
 pub fn catalogue() -> Vec<Known> {
     let mut all = Vec::new();
-    list("top", top::ROWS, &mut all);
-    list("global_defs", global::ROWS, &mut all);
-    list("vrrp_script", script::ROWS, &mut all);
-    list("vrrp_instance", instance::ROWS, &mut all);
-    list("vrrp_sync_group", group::ROWS, &mut all);
-    list("track_file", track_file::ROWS, &mut all);
-    list("vrrp_track_file", track_file::ROWS, &mut all);
-    list("vrrp_track_process", track_process::ROWS, &mut all);
-    list("track_group", group::TRACK_GROUP, &mut all);
-    list("garp_group", network::GARP_GROUP, &mut all);
+    list("top", top::ROWS, Effect::Full, &mut all);
+    object("global_defs", global::ROWS, &mut all);
+    object("vrrp_script", script::ROWS, &mut all);
+    object("vrrp_instance", instance::ROWS, &mut all);
+    object("vrrp_sync_group", group::ROWS, &mut all);
+    object("track_file", track_file::ROWS, &mut all);
+    object("vrrp_track_file", track_file::ROWS, &mut all);
+    object("vrrp_track_process", track_process::ROWS, &mut all);
+    object("track_group", group::TRACK_GROUP, &mut all);
+    object("garp_group", network::GARP_GROUP, &mut all);
     all
 }
 
-fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
+/// The rows of a block of the outermost level.
+fn object<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
+    let outer = top::ROWS.iter().find(|row| row.name == block);
+    list(block, rows, outer.map_or(Effect::Full, |row| row.effect), all);
+}
+
+fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut Vec<Known>) {
     for row in rows {
+        let effect = match (around, row.effect) {
+            (Effect::NoneYet, Effect::Full) => Effect::NoneYet,
+            (_, own) => own,
+        };
         all.push(Known {
             block: block.to_owned(),
             name: row.name,
@@ -72,7 +82,7 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
             default: row.default,
             meaning: row.meaning,
             reload: row.reload,
-            effect: row.effect,
+            effect,
         });
         let inside = match block {
             "top" => row.name.to_owned(),
@@ -87,11 +97,11 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
                 default: term.default,
                 meaning: term.meaning,
                 reload: row.reload,
-                effect: row.effect,
+                effect,
             });
         }
         if let Kind::Block(inner) = row.kind {
-            list(&inside, inner, all);
+            list(&inside, inner, effect, all);
         }
     }
 }

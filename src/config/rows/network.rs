@@ -270,18 +270,18 @@ const LONGEST: u64 = 4_294_967_295;
 #[rustfmt::skip]
 pub static GARP_GROUP: &[Row<GarpDraft, GarpGroup>] = &[
     row("garp_interval", Seconds(Decimal::new(0, LONGEST, |d: &mut GarpDraft, s| d.group.garp = Some(s))), "none",
-        "Between gratuitous ARPs on all its interfaces together").later().show(|g| super::show::maybe(g.garp.map(Text))),
+        "Between gratuitous ARPs on all its interfaces together").show(|g| super::show::maybe(g.garp.map(Text))),
     row("gna_interval", Seconds(Decimal::new(0, LONGEST, |d: &mut GarpDraft, s| d.group.gna = Some(s))), "none",
-        "Between unsolicited neighbour advertisements on all its interfaces together").later().show(|g| super::show::maybe(g.gna.map(Text))),
+        "Between unsolicited neighbour advertisements on all its interfaces together").show(|g| super::show::maybe(g.gna.map(Text))),
     row("interface", Custom("<interface>", |d, l| match l.arg(0) {
             Some(word) => spaced(d, l, word),
             None => l.missing(l.keyword, "<interface>"),
-        }), "none", "One of its interfaces").later(),
+        }), "none", "One of its interfaces"),
     row("interfaces", Lines("{ <interface> ... }", |d, l| {
             for word in l.args.clone() {
                 spaced(d, l, word);
             }
-        }), "none", "Its interfaces").later().show(|g| if g.interfaces.is_empty() {
+        }), "none", "Its interfaces").show(|g| if g.interfaces.is_empty() {
             Shown::Nothing
         } else {
             Shown::Lines(g.interfaces.iter().map(|named| Quoted(named.name.as_str()).to_string()).collect())

@@ -56,11 +56,11 @@ const fn row(
 #[rustfmt::skip]
 pub static ROWS: &[Row<Draft, TrackFile>] = &[
     row("file", Custom("<path>", file), "required",
-        "The file that holds the number; its directory must exist").later().show(|f| text(Some(&f.path))),
+        "The file that holds the number; its directory must exist").show(|f| text(Some(&f.path))),
     row("weight", Custom("<-254..254> [reverse]", weight), "1",
-        "What the number is multiplied by").later().show(|f| if f.weight == WEIGHT { Shown::Nothing } else { plain(weight_text(f.weight)) }),
+        "What the number is multiplied by").show(|f| if f.weight == WEIGHT { Shown::Nothing } else { plain(weight_text(f.weight)) }),
     row("init_file", Custom("[<integer>] [overwrite]", init_file), "off; bare: 0",
-        "Makes the file at the start, also over an old one if that is said").fixed().later().show(|f| f.init.map_or(Shown::Nothing, |init| {
+        "Makes the file at the start, also over an old one if that is said").fixed().show(|f| f.init.map_or(Shown::Nothing, |init| {
             plain(format!("{}{}", init.value, if init.overwrite { " overwrite" } else { "" }))
         })),
 ];

@@ -77,10 +77,10 @@ const fn delay(set: fn(&mut Draft, Span)) -> Kind<Draft, TrackProcess> {
 #[rustfmt::skip]
 pub static ROWS: &[Row<Draft, TrackProcess>] = &[
     row("process", Custom("<name> [<parameter> ...]", process), "required",
-        "Name of the program, and its parameters").later().show(|p| plain(
+        "Name of the program, and its parameters").show(|p| plain(
             p.command.iter().map(|word| Quoted(word).to_string()).collect::<Vec<_>>().join(" "))),
     row("param_match", Custom("[initial|partial]", param_match), "exact if there are parameters",
-        "Which parameters count: all, only the first ones, or the beginning of the last one, too").later().show(|p| match p.parameters {
+        "Which parameters count: all, only the first ones, or the beginning of the last one, too").show(|p| match p.parameters {
             None => Shown::Nothing,
             Some(ParameterMatch::Exact) if p.command.len() > 1 => Shown::Nothing,
             Some(ParameterMatch::Exact) => Shown::Flag,
@@ -88,19 +88,19 @@ pub static ROWS: &[Row<Draft, TrackProcess>] = &[
             Some(ParameterMatch::Partial) => plain("partial"),
         }),
     row("weight", Custom("<-254..254> [reverse]", weight), "0",
-        "What the result does to a priority; 0: FAULT while down").later().show(|p| show_weight(p.weight)),
+        "What the result does to a priority; 0: FAULT while down").show(|p| show_weight(p.weight)),
     row("quorum", Custom("<1..65535>", quorum), "1",
-        "Fewest processes that are healthy").later().show(|p| if p.quorum_max == Some(0) { Shown::Nothing } else { unless(p.quorum, &1) }),
+        "Fewest processes that are healthy").show(|p| if p.quorum_max == Some(0) { Shown::Nothing } else { unless(p.quorum, &1) }),
     row("quorum_max", Custom("<0..65535>", quorum_max), "any number",
-        "Most processes that are healthy; 0: none may run").later().show(|p| super::show::maybe(p.quorum_max)),
+        "Most processes that are healthy; 0: none may run").show(|p| super::show::maybe(p.quorum_max)),
     row("fork_delay", delay(|d, s| d.process.fork_delay = s), "0",
-        "From enough processes to up").later().show(|p| time(p.fork_delay, Span::ZERO)),
+        "From enough processes to up").show(|p| time(p.fork_delay, Span::ZERO)),
     row("terminate_delay", delay(|d, s| d.process.terminate_delay = s), "0",
-        "From too few or too many processes to down").later().show(|p| time(p.terminate_delay, Span::ZERO)),
+        "From too few or too many processes to down").show(|p| time(p.terminate_delay, Span::ZERO)),
     row("delay", delay(|d, s| { d.process.fork_delay = s; d.process.terminate_delay = s; }), "0",
-        "Sets fork_delay and terminate_delay").later(),
+        "Sets fork_delay and terminate_delay"),
     row("full_command", Flag(|d| d.process.full_command = true), "off; on with parameters",
-        "Looks at the command line, not at the name of the process").later().show(|p| flag(p.full_command && p.command.len() == 1)),
+        "Looks at the command line, not at the name of the process").show(|p| flag(p.full_command && p.command.len() == 1)),
 ];
 
 fn process(draft: &mut Draft, line: &mut Line<'_>) {
