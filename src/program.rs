@@ -34,7 +34,7 @@ pub(crate) struct Loaded {
 
 /// A configuration and everything that was found in it.
 pub(crate) struct Read {
-    model: Model,
+    pub(crate) model: Model,
     snapshot: Snapshot,
     pub(crate) sources: SourceMap,
     pub(crate) found: Diagnostics,
@@ -50,6 +50,7 @@ pub(crate) fn read(options: &Options) -> Read {
         path: config_path(options).to_string_lossy().into_owned(),
         id: options.config_id.clone().unwrap_or_else(host_name),
         seed: clock::now().as_micros(),
+        every_file: options.all_config,
     };
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
     let model = assemble::model(&tree, &mut found);
@@ -177,6 +178,7 @@ impl Program for Keepalived<'_> {
             died: start.died,
             keep_on_stop: self.options.keep_vrrp,
             dump: self.options.dump,
+            address_monitoring: self.options.address_monitoring,
         };
         vrrpd::run(Arc::clone(&loaded.model), context)
     }

@@ -25,6 +25,7 @@ use crate::status::dump::instance::instance;
 use crate::status::dump::tables::{self, interface, script, socket};
 use crate::status::dump::{self, Clock, Owner, Runs, section};
 use crate::status::file::{Kind, StatusFile, place};
+use crate::status::lines::Lines;
 use crate::status::stats;
 use crate::sys::{alloc, clock};
 
@@ -142,6 +143,25 @@ impl Vrrp {
         self.finish_status(turn);
         let report = self.status.data.take();
         self.status.data = self.begin_report(turn, report, Part::Global, false);
+    }
+
+    /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
+    pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
+        let clock = Clock {
+            now: turn.now(),
+            wall: clock::wall(),
+            local: clock::local,
+        };
+        let mut lines = Lines::default();
+        let mut job = Job {
+            part: Part::Global,
+            next: 0,
+            clear: false,
+        };
+        while job.part != Part::End {
+            // The log takes everything.
+            let _ = self.write_piece(turn, &clock, &mut lines, &mut job);
+        }
     }
 
     /// Writes the statistics; `clear`: and counts from zero again.
