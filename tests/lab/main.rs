@@ -30,4 +30,5 @@ mod reload;
 mod scripts;
 mod status;
 mod steps;
+mod storm;
 mod trios;
