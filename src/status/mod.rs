@@ -23,7 +23,7 @@ pub fn write_parent(model: &Model) {
     let place = file::place(file::Kind::ParentData, daemon, global);
     let mut text = String::new();
     // Writing to a String does not fail.
-    let machine = dump::global::Machine::learn(global);
+    let machine = dump::machine::Machine::learn(global);
     let _ = dump::global::global(&mut text, daemon, global, &machine);
     let written = Place::new(&place).and_then(|place| {
         let mut file = place.replace(0o600)?;

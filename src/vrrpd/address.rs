@@ -4,11 +4,11 @@ use nix::errno::Errno;
 
 use super::live::{Held, Moved};
 use super::state::{AddressRequest, Vrrp};
-use crate::base::id::InstanceId;
+use crate::base::id::{InstanceId, LinkId};
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Input, State};
-use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::addr::{Address, AddressFlags};
 
 impl Vrrp {
     /// Asks the kernel for every address of an instance that is not there.
@@ -144,7 +144,7 @@ impl Vrrp {
             return;
         };
         let ip = address.prefix.addr;
-        if self.owners.contains_key(&(link, ip)) && self.moved_by_us(link, ip) {
+        if !self.is_source(link, address) {
             return;
         }
         if self.links.address_new(link, ip) {
@@ -203,12 +203,29 @@ impl Vrrp {
         }
     }
 
-    /// An address that is listed on an interface and belongs to an instance: is it one that we put there?
-    fn moved_by_us(&self, link: crate::base::id::LinkId, ip: crate::base::addr::IpAddr) -> bool {
-        self.owners
-            .get(&(link, ip))
-            .and_then(|(id, position)| self.instance(*id)?.addresses.get(usize::from(*position)))
-            .is_some_and(|moved| moved.held == Held::Ours)
+    /// Whether adverts may have this address as their source: not while its duplicate detection runs or has failed,
+    /// and not one that moves with mastership, unless it is an address owner's own.
+    pub(super) fn is_source(&self, link: LinkId, address: &Address) -> bool {
+        let unusable = [AddressFlags::TENTATIVE, AddressFlags::DADFAILED];
+        if unusable.into_iter().any(|flag| address.flags.contains(flag)) {
+            return false;
+        }
+        self.moved_as(link, address).is_none_or(|(id, position)| {
+            self.instance(id).is_none_or(|instance| {
+                let held = instance
+                    .addresses
+                    .get(usize::from(position))
+                    .map(|moved| moved.held);
+                instance.router.params().priority == OWNER && held != Some(Held::Ours)
+            })
+        })
+    }
+
+    /// Which instance's address this is: the same address with the same prefix.
+    pub(super) fn moved_as(&self, link: LinkId, address: &Address) -> Option<(InstanceId, u16)> {
+        let (id, position) = self.owners.get(&(link, address.prefix.addr)).copied()?;
+        let moved = self.instance(id)?.addresses.get(usize::from(position))?;
+        (moved.address.prefix == address.prefix).then_some((id, position))
     }
 }
 

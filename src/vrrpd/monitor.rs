@@ -3,6 +3,7 @@
 use super::links::Change;
 use super::live::Held;
 use super::report;
+use super::run::Listed;
 use super::state::Vrrp;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
@@ -163,8 +164,11 @@ impl Vrrp {
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[(InstanceId, u16)]) {
-        let listed: std::collections::HashSet<_> = there.iter().copied().collect();
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[Listed]) {
+        let listed: std::collections::HashSet<_> = there
+            .iter()
+            .map(|listed| (listed.instance, listed.position))
+            .collect();
         for id in self.ids() {
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {

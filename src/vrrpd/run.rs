@@ -28,6 +28,7 @@ use crate::daemon::reactor::{Again, Command, Interest, Process, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
 use crate::notify::Resolver;
+use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
@@ -142,6 +143,14 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.status.started();
     Ok((reactor, vrrp))
+}
+
+/// An address of an instance that is on its interface.
+pub(super) struct Listed {
+    pub(super) instance: InstanceId,
+    pub(super) position: u16,
+    /// The kernel says that keepalived put it there.
+    marked: bool,
 }
 
 impl Process for Vrrp {
@@ -262,33 +271,41 @@ impl Vrrp {
     }
 
     /// Learns all addresses of the named interfaces; which of ours are there.
-    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<(InstanceId, u16)>> {
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<Listed>> {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
         for address in listed {
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
             };
-            let ip = address.prefix.addr;
-            let owner = self.owners.get(&(link, ip)).copied().filter(|(id, position)| {
-                self.instance(*id)
-                    .and_then(|instance| instance.addresses.get(usize::from(*position)))
-                    .is_some_and(|moved| moved.address.prefix == address.prefix)
-            });
-            match owner {
-                Some(owner) => ours.push(owner),
-                None => {
-                    self.links.address_new(link, ip);
-                }
+            if let Some((instance, position)) = self.moved_as(link, &address) {
+                let marked = address.protocol == build::PROTOCOL;
+                ours.push(Listed {
+                    instance,
+                    position,
+                    marked,
+                });
+            }
+            if self.is_source(link, &address) {
+                self.links.address_new(link, address.prefix.addr);
             }
         }
         Ok(ours)
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
-    /// as left-overs of a crash otherwise. The only address of an interface is no left-over.
+    /// as left-overs of a crash otherwise. Where the kernel does not tell who put an address there (before Linux
+    /// 5.18), an address owner's and the only one of an interface are taken for the machine's own.
     fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
-        for (id, position) in self.list_addresses()? {
+        for Listed {
+            instance: id,
+            position,
+            marked,
+        } in self.list_addresses()?
+        {
+            let owner = self
+                .instance(id)
+                .is_some_and(|instance| instance.router.params().priority == OWNER);
             let Some(moved) = self
                 .instances
                 .get_mut(id.index())
@@ -303,7 +320,7 @@ impl Vrrp {
             let alone = self.links.link(link).is_some_and(|link| {
                 !link.is_macvlan && !link.addresses.iter().any(|other| Family::of(other) == family)
             });
-            if alone {
+            if !marked && (alone || owner) {
                 self.links.address_new(link, addr);
             } else {
                 moved.held = Held::Ours;
