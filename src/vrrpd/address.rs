@@ -4,11 +4,12 @@ use nix::errno::Errno;
 
 use super::live::{Held, Moved};
 use super::state::{AddressRequest, Vrrp};
-use crate::base::id::InstanceId;
+use crate::base::addr::Prefix;
+use crate::base::id::{InstanceId, LinkId};
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Input, State};
-use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::addr::{Address, AddressFlags};
 
 impl Vrrp {
     /// Asks the kernel for every address of an instance that is not there.
@@ -143,12 +144,18 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        let ip = address.prefix.addr;
-        if self.owners.contains_key(&(link, ip)) && self.moved_by_us(link, ip) {
+        if self
+            .moved(link, address.prefix)
+            .is_some_and(|(_, moved)| moved.held == Held::Ours)
+        {
             return;
         }
-        if self.links.address_new(link, ip) {
-            super::report::address_assigned(&self.links, link, ip);
+        if !is_usable(address) {
+            // A message with the flag taken back follows, if nobody else has the address.
+            return self.source_gone(turn, link, address.prefix);
+        }
+        if self.links.address_new(link, address.prefix) {
+            super::report::address_assigned(&self.links, link, address.prefix.addr);
             self.source_changed(turn, link);
         }
     }
@@ -158,12 +165,15 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        let ip = address.prefix.addr;
-        if let Some((id, position)) = self.owners.get(&(link, ip)).copied() {
+        if let Some(((id, position), _)) = self.moved(link, address.prefix) {
             self.taken_away(turn, id, position);
         }
-        if self.links.address_gone(link, ip) {
-            super::report::address_deassigned(&self.links, link, ip);
+        self.source_gone(turn, link, address.prefix);
+    }
+
+    fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
+        if self.links.address_gone(link, address) {
+            super::report::address_deassigned(&self.links, link, address.addr);
             self.source_changed(turn, link);
         }
     }
@@ -203,13 +213,19 @@ impl Vrrp {
         }
     }
 
-    /// An address that is listed on an interface and belongs to an instance: is it one that we put there?
-    fn moved_by_us(&self, link: crate::base::id::LinkId, ip: crate::base::addr::IpAddr) -> bool {
-        self.owners
-            .get(&(link, ip))
-            .and_then(|(id, position)| self.instance(*id)?.addresses.get(usize::from(*position)))
-            .is_some_and(|moved| moved.held == Held::Ours)
+    /// The virtual address that an address on an interface is, if it is one: with its prefix length, for an address
+    /// owner's own address may stand there with another one.
+    pub(super) fn moved(&self, link: LinkId, address: Prefix) -> Option<((InstanceId, u16), &Moved)> {
+        let (id, position) = self.owners.get(&(link, address.addr)).copied()?;
+        let moved = self.instance(id)?.addresses.get(usize::from(position))?;
+        (moved.address.prefix == address).then_some(((id, position), moved))
     }
+}
+
+/// Whether packets can leave from an address: not before duplicate address detection has let it.
+pub(super) fn is_usable(address: &Address) -> bool {
+    let flags = address.flags;
+    !flags.contains(AddressFlags::TENTATIVE) || flags.contains(AddressFlags::OPTIMISTIC)
 }
 
 fn position_of(position: usize) -> u16 {

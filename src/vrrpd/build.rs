@@ -21,7 +21,7 @@ use crate::sys::clock;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
 
 /// IFAPROT_ and RTPROT_ number of keepalived: who put an address there.
-const PROTOCOL: u8 = 18;
+pub(super) const PROTOCOL: u8 = 18;
 
 /// A command that cannot run, and who wanted it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
@@ -34,7 +34,7 @@ pub struct Link {
     /// ARPHRD_ number.
     pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Prefix>,
     /// When the next announcement may leave, where they are spaced.
     pub next_announcement: Instant,
 }
@@ -43,11 +43,14 @@ impl Link {
     /// The source of adverts: the first IPv4 address, or the first link-local IPv6 address.
     #[must_use]
     pub fn source(&self, family: Family) -> Option<IpAddr> {
-        self.addresses.iter().copied().find(|addr| match (family, addr) {
-            (Family::V4, IpAddr::V4(_)) => true,
-            (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
-            _ => false,
-        })
+        self.addresses
+            .iter()
+            .map(|there| there.addr)
+            .find(|addr| match (family, addr) {
+                (Family::V4, IpAddr::V4(_)) => true,
+                (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
+                _ => false,
+            })
     }
 
     fn gone(&mut self) {
@@ -173,23 +176,23 @@ impl Links {
     }
 
     /// Enters an address that is not ours; whether it is new.
-    pub fn address_new(&mut self, id: LinkId, addr: IpAddr) -> bool {
+    pub fn address_new(&mut self, id: LinkId, address: Prefix) -> bool {
         match self.link_mut(id) {
-            Some(link) if !link.addresses.contains(&addr) => {
-                link.addresses.push(addr);
+            Some(link) if !link.addresses.contains(&address) => {
+                link.addresses.push(address);
                 true
             }
             _ => false,
         }
     }
 
-    /// Removes an address; whether it was there.
-    pub fn address_gone(&mut self, id: LinkId, addr: IpAddr) -> bool {
+    /// Removes an address; whether it was there. The same address with another prefix length is another one.
+    pub fn address_gone(&mut self, id: LinkId, address: Prefix) -> bool {
         let Some(link) = self.link_mut(id) else {
             return false;
         };
         let before = link.addresses.len();
-        link.addresses.retain(|there| *there != addr);
+        link.addresses.retain(|there| *there != address);
         link.addresses.len() != before
     }
 

@@ -7,6 +7,7 @@ use super::state::Vrrp;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
 
@@ -153,8 +154,8 @@ impl Vrrp {
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[(InstanceId, u16)]) {
-        let listed: std::collections::HashSet<_> = there.iter().copied().collect();
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
+        let listed: std::collections::HashSet<_> = there.iter().map(|(owner, _)| *owner).collect();
         for id in self.ids() {
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
 use super::pool::{Key, Pool};
@@ -28,10 +29,12 @@ use crate::daemon::reactor::{Again, Command, Interest, Process, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
 use crate::notify::Resolver;
+use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::memory;
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
@@ -217,6 +220,7 @@ impl Vrrp {
                 monitor_registration: None,
                 commands: Commands::open()?,
                 packets: PacketSocket::open()?,
+                tells_protocol: false,
                 forwards_v6: forwards_v6(),
             },
             batches: Batches {
@@ -257,51 +261,50 @@ impl Vrrp {
         self.list_addresses().map(|_| ())
     }
 
-    /// Learns all addresses of the named interfaces; which of ours are there.
-    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<(InstanceId, u16)>> {
+    /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
+    /// the interface's own as well.
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
+        self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         for address in listed {
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
             };
-            let ip = address.prefix.addr;
-            let owner = self.owners.get(&(link, ip)).copied().filter(|(id, position)| {
-                self.instance(*id)
-                    .and_then(|instance| instance.addresses.get(usize::from(*position)))
-                    .is_some_and(|moved| moved.address.prefix == address.prefix)
-            });
-            match owner {
-                Some(owner) => ours.push(owner),
-                None => {
-                    self.links.address_new(link, ip);
-                }
+            let moved = self.moved(link, address.prefix);
+            let by_us = moved.is_some_and(|(_, moved)| moved.held == Held::Ours);
+            let owner = moved.map(|(owner, _)| owner);
+            if !by_us && is_usable(&address) {
+                self.links.address_new(link, address.prefix);
             }
+            ours.extend(owner.map(|owner| (owner, address)));
         }
         Ok(ours)
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
-    /// as left-overs of a crash otherwise. The only address of an interface is no left-over.
+    /// as left-overs of a crash otherwise. The only address of an interface is no left-over, nor is one that an
+    /// address owner has had before: it is the machine's own.
     fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
-        for (id, position) in self.list_addresses()? {
-            let Some(moved) = self
-                .instances
-                .get_mut(id.index())
-                .and_then(|i| i.addresses.get_mut(usize::from(position)))
-            else {
+        for ((id, position), there) in self.list_addresses()? {
+            let alone = self.is_alone(&there);
+            let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            let (Some(link), addr) = (moved.link, moved.address.prefix.addr) else {
+            let owner = instance.router.params().priority == priority::OWNER;
+            let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let family = Family::of(&addr);
-            let alone = self.links.link(link).is_some_and(|link| {
-                !link.is_macvlan && !link.addresses.iter().any(|other| Family::of(other) == family)
-            });
-            if alone {
-                self.links.address_new(link, addr);
+            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+                continue;
+            };
+            let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
+                false
             } else {
+                there.protocol != build::PROTOCOL
+            };
+            if !alone && !(owner && unmarked) {
+                self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
                     let left = moved.clone();
@@ -313,6 +316,20 @@ impl Vrrp {
         }
         self.commit_batch();
         Ok(())
+    }
+
+    /// Whether an interface has nothing but virtual addresses of a family: one of them is its own then.
+    fn is_alone(&self, address: &Address) -> bool {
+        let family = Family::of(&address.prefix.addr);
+        let link = self.links.numbered(address.interface);
+        link.and_then(|id| Some((id, self.links.link(id)?)))
+            .is_some_and(|(id, link)| {
+                let mut others = link
+                    .addresses
+                    .iter()
+                    .filter(|other| Family::of(&other.addr) == family);
+                !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+            })
     }
 
     /// The state that a predecessor was in, if an instance can go on with it.

@@ -66,6 +66,8 @@ pub(super) struct Kernel {
     pub(super) monitor_registration: Option<Registration>,
     pub(super) commands: Commands,
     pub(super) packets: PacketSocket,
+    /// The kernel says who put an address there (since Linux 5.18): it does for 127.0.0.1.
+    pub(super) tells_protocol: bool,
     /// This host forwards IPv6: neighbour advertisements say so.
     pub(super) forwards_v6: bool,
 }
