@@ -71,10 +71,14 @@ impl Vrrp {
         let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else {
             return;
         };
-        let address = Address {
+        self.delete(Address {
             interface: index,
             ..moved.address.clone()
-        };
+        });
+    }
+
+    /// Asks the kernel to delete an address, whatever comes of it.
+    pub(super) fn delete(&mut self, address: Address) {
         let nobody = AddressRequest {
             instance: InstanceId(u32::MAX),
             position: 0,
@@ -203,7 +207,7 @@ impl Vrrp {
             // It went with its interface; the interface's return brings it back.
             return;
         }
-        let again = instance.put_back.take(now).is_some();
+        let again = moved.put_back.take(now).is_some();
         super::report::address_taken(&instance.config.name, &self.links, moved, again);
         if again {
             instance.router.counters_mut().restored += 1;

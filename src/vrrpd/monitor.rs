@@ -4,7 +4,7 @@ use super::links::Change;
 use super::live::Held;
 use super::report;
 use super::state::Vrrp;
-use crate::base::id::{InstanceId, LinkId};
+use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
 use crate::sys::netlink::addr::Address;
@@ -56,9 +56,34 @@ impl Vrrp {
     }
 
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
+        let before = self.links.numbered(link.index);
         for (id, change) in self.links.update(link).into_iter().flatten() {
+            if change == Change::Vanished && before == Some(id) {
+                self.strip(id, link.index);
+            }
             self.link_changed(turn, id, change);
         }
+    }
+
+    /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
+    fn strip(&mut self, link: LinkId, index: IfIndex) {
+        let held: Vec<Address> = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.addresses)
+            .filter(|moved| moved.link == Some(link) && moved.held == Held::Ours)
+            .map(|moved| {
+                moved.held = Held::No;
+                moved.address.clone()
+            })
+            .collect();
+        for address in held {
+            self.delete(Address {
+                interface: index,
+                ..address
+            });
+        }
+        self.commit_batch();
     }
 
     /// An interface came, went, or went up or down.

@@ -270,14 +270,15 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         });
         if let Some(old) = same {
             moved.held = core::mem::take(&mut old.held);
+            moved.put_back = old.put_back.clone();
         }
     }
     after.advert_changed = after.advertised != before.advertised;
     core::mem::swap(&mut after.router, &mut before.router);
     after.ip_id = before.ip_id;
+    after.refused_advert = before.refused_advert;
     after.since = before.since;
     after.since_wall = before.since_wall;
-    after.put_back = before.put_back.clone();
     if let (Some(after), Some(before)) = (&mut after.notifier, before.notifier.take()) {
         after.inherit(*before);
     }

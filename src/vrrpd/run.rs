@@ -303,7 +303,8 @@ impl Vrrp {
             } else {
                 there.protocol != build::PROTOCOL
             };
-            if !alone && !(owner && unmarked) {
+            let its_own = alone || (owner && unmarked);
+            if !its_own {
                 self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {

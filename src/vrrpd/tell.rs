@@ -1,5 +1,6 @@
 //! Events of a turn, told: in the log, to the parent, and to notify scripts.
 
+use super::live::Instance as Live;
 use super::report;
 use super::slots::Slot;
 use super::state::{Owner, Vrrp};
@@ -15,13 +16,15 @@ use crate::sys::clock;
 use crate::sys::process::Pid;
 
 impl Vrrp {
-    /// Adverts that the kernel refused: told once until one gets through or the state changes.
+    /// Adverts that the kernel refused: told once until one gets through.
     pub(super) fn tell_failures(&mut self) {
         for (id, errno) in self.work.failures.drain(..) {
             let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            if !core::mem::replace(&mut instance.send_failure_told, true) {
+            let this = instance.ip_id;
+            let before = instance.refused_advert.replace(this);
+            if before.is_none_or(|before| before != this && Live::next_id(before) != this) {
                 report::send_failed(&instance.config.name, errno);
             }
         }
@@ -48,7 +51,6 @@ impl Vrrp {
             Event::Transition { to, why, .. } => {
                 instance.since = now;
                 instance.since_wall = clock::wall();
-                instance.send_failure_told = false;
                 let (told, recorded) = standing(to);
                 if let Some(notifier) = &mut instance.notifier
                     && why != Why::Adopted

@@ -15,6 +15,7 @@
     reason = "a lab is not the daemon: it fails by panicking, it waits, and it reads the clock"
 )]
 
+mod addresses;
 mod control;
 mod crash;
 mod examples;
