@@ -25,7 +25,10 @@ impl Vrrp {
             }
         });
         for event in events {
-            self.take_event(turn, event);
+            // When stopping nothing is put back: what disappears is what the stop itself removes.
+            if !self.stopping {
+                self.take_event(turn, event);
+            }
         }
         match drained {
             Ok(Drained::Yes) => Again::Done,

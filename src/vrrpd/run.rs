@@ -12,6 +12,7 @@ use super::pool::{Key, Pool};
 use super::slots::{Layout, Slot};
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
+use super::telling::Telling;
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -155,18 +156,23 @@ impl Process for Vrrp {
 
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
+            // What stops begins nothing any more.
+            Slot::Script(_) | Slot::Retry if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
+            // The parent says both only if a stop and a reload cross.
+            Command::Reload(_) if self.stopping => turn.report(ToParent::ReloadDone { ok: false }),
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
@@ -244,7 +250,8 @@ impl Vrrp {
             runner: Runner::new()?,
             environment: Words::of(environment.iter().map(Vec::as_slice))
                 .unwrap_or_else(|_| Words::with_capacity(0, 0)),
-            children: Vec::with_capacity(limit::RUNNING_SCRIPTS),
+            children: Vec::new(),
+            telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
             keep_on_stop: false,
@@ -535,42 +542,26 @@ impl Vrrp {
         if core::mem::replace(&mut self.stopping, true) {
             return;
         }
-        if self.keep_on_stop {
-            self.finish_status(turn);
-            return turn.stop(Exit::Ok);
-        }
-        for id in self.ids() {
-            if let Some(notifier) = self
-                .instance_mut(id)
-                .and_then(|instance| instance.notifier.as_mut())
-            {
-                notifier.cut_short();
+        if !self.keep_on_stop {
+            self.cut_notifies_short(turn);
+            for id in self.ids() {
+                self.drive(turn, id, Input::Stop);
             }
-            self.drive(turn, id, Input::Stop);
+            self.settle(turn);
         }
-        self.settle(turn);
         for script in &self.scripts {
             if let Some(pid) = script.pid {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        if self.keep_on_stop {
+            self.finish_status(turn);
+            return turn.stop(Exit::Ok);
+        }
         self.remove_vmacs();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);
-    }
-
-    /// Ends the child once the last script of the stop has ended.
-    pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
-        let busy = |instance: &super::live::Instance| {
-            instance
-                .notifier
-                .as_ref()
-                .is_some_and(|notifier| notifier.is_busy())
-        };
-        if self.stopping && !self.instances.iter().any(busy) {
-            turn.stop(Exit::Ok);
-        }
     }
 }
 

@@ -2,10 +2,8 @@
 
 use super::live::Instance as Live;
 use super::report;
-use super::slots::Slot;
-use super::state::{Owner, Vrrp};
+use super::state::Vrrp;
 use crate::base::id::InstanceId;
-use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
@@ -13,7 +11,6 @@ use crate::daemon::record::{self, Record, Standing};
 use crate::notify;
 use crate::proto::vrrp::{Action, Actions, Event, State, Why};
 use crate::sys::clock;
-use crate::sys::process::Pid;
 
 impl Vrrp {
     /// Adverts that the kernel refused: told once until one gets through.
@@ -75,57 +72,6 @@ impl Vrrp {
             }
             _ => {}
         }
-    }
-
-    /// Starts the next notify script of an instance, if none runs.
-    pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let room = self.children.len() < limit::RUNNING_SCRIPTS;
-        let Some(instance) = self.instances.get_mut(id.index()).filter(|_| room) else {
-            return;
-        };
-        let (config, Some(notifier)) = (&instance.config, &mut instance.notifier) else {
-            return;
-        };
-        let started = notifier.advance(
-            turn.now(),
-            &self.runner,
-            &mut self.environment,
-            &config.name,
-            |_, error| report::notify_not_started(&config.name, &error),
-        );
-        match notifier.take_dropped() {
-            0 => {}
-            count => report::notify_dropped(&config.name, count),
-        }
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notifier.poll_at());
-        if let Some(pid) = started {
-            self.children.push((pid, Owner::Notify(id)));
-        }
-    }
-
-    /// A notify script has ended: the next one may run.
-    pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, id: InstanceId, pid: Pid) {
-        let notifier = self
-            .instance_mut(id)
-            .and_then(|instance| instance.notifier.as_mut());
-        if notifier.is_some_and(|notifier| notifier.ended(pid)) {
-            self.advance_notify(turn, id);
-        }
-        self.stop_if_idle(turn);
-    }
-
-    /// A notify script has run too long.
-    pub(super) fn notify_overdue(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id.index()) else {
-            return;
-        };
-        let Some(notifier) = &mut instance.notifier else {
-            return;
-        };
-        if notifier.kill_overdue(turn.now()).is_some() {
-            report::notify_killed(&instance.config.name, limit::NOTIFY_DEADLINE);
-        }
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notifier.poll_at());
     }
 
     /// Sends the adverts of `actions` and nothing else: the last words of an instance that a reload removes.
