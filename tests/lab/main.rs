@@ -31,4 +31,5 @@ mod reload;
 mod scripts;
 mod status;
 mod steps;
+mod telling;
 mod trios;
