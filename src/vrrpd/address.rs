@@ -19,6 +19,9 @@ impl Vrrp {
 
     /// Asks the kernel to delete every address of an instance that we put there.
     pub(super) fn request_removal(&mut self, id: InstanceId) {
+        if let Some(instance) = self.instance_mut(id) {
+            instance.place = None;
+        }
         self.request(id, false);
     }
 

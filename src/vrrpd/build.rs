@@ -150,6 +150,7 @@ fn instance(
         socket: None,
         socket_failed: false,
         ip_id: 0,
+        place: None,
         refused_advert: None,
         notifier: notifier(&config, resolver, broken),
         since: Instant::START,

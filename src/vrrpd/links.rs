@@ -9,7 +9,7 @@ use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 
 /// One named interface.
@@ -35,8 +35,9 @@ pub struct Link {
     pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
     pub addresses: Vec<Prefix>,
-    /// When the next announcement may leave, where they are spaced.
-    pub next_announcement: Instant,
+    /// When the next announcement may leave that nobody has a place for yet, where they are spaced: gratuitous
+    /// ARPs and neighbour advertisements each by their own clock.
+    free_place: [Instant; 2],
 }
 
 impl Link {
@@ -51,6 +52,18 @@ impl Link {
                 (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
                 _ => false,
             })
+    }
+
+    /// Takes the next place for an announcement of a family, `spacing` after the one before: when that is.
+    pub fn take_place(&mut self, family: Family, now: Instant, spacing: Span) -> Instant {
+        let [v4, v6] = &mut self.free_place;
+        let free = match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        };
+        let place = now.max(*free);
+        *free = place + spacing;
+        place
     }
 
     fn gone(&mut self) {
@@ -98,7 +111,7 @@ impl Links {
             mtu: 0,
             hardware_type: 0,
             addresses: Vec::new(),
-            next_announcement: Instant::START,
+            free_place: [Instant::START; 2],
         });
         LinkId::at(self.links.len() - 1)
     }

@@ -76,6 +76,8 @@ pub struct Instance {
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
     pub socket_failed: bool,
+    /// The place that its next announcement has among those of an interface, where they are spaced.
+    pub place: Option<(LinkId, Family, Instant)>,
     /// Identification of the next IPv4 advert.
     pub ip_id: u16,
     /// Identification of the last advert that the kernel refused.

@@ -32,4 +32,5 @@ mod scripts;
 mod status;
 mod steps;
 mod telling;
+mod timing;
 mod trios;
