@@ -3,7 +3,6 @@
 use super::links::Change;
 use super::live::Held;
 use super::report;
-use super::run::Listed;
 use super::state::Vrrp;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;

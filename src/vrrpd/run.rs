@@ -148,14 +148,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     Ok((reactor, vrrp))
 }
 
-/// An address of an instance that is on its interface.
-pub(super) struct Listed {
-    pub(super) instance: InstanceId,
-    pub(super) position: u16,
-    /// The kernel says that keepalived put it there.
-    marked: bool,
-}
-
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
         match source.kind {
