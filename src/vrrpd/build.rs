@@ -124,6 +124,7 @@ fn instance(
         own,
         transmit,
         local: None,
+        last_local: None,
         advertised: config.addresses.iter().map(|line| line.prefix.addr).collect(),
         addresses,
         peers: config
@@ -149,8 +150,8 @@ fn instance(
         socket: None,
         socket_failed: false,
         ip_id: 0,
-        put_back: Instance::put_back_budget(),
-        send_failure_told: false,
+        place: None,
+        refused_advert: None,
         notifier: notifier(&config, resolver, broken),
         since: Instant::START,
         since_wall: clock::wall(),
@@ -191,12 +192,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
     };
-    Moved {
-        address,
-        link,
-        no_track: line.no_track,
-        held: super::live::Held::No,
-    }
+    Moved::new(address, link, line.no_track)
 }
 
 fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {

@@ -3,11 +3,11 @@
 use super::links::Change;
 use super::live::Held;
 use super::report;
-use super::run::Listed;
 use super::state::Vrrp;
-use crate::base::id::{InstanceId, LinkId};
+use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
 
@@ -25,7 +25,10 @@ impl Vrrp {
             }
         });
         for event in events {
-            self.take_event(turn, event);
+            // When stopping nothing is put back: what disappears is what the stop itself removes.
+            if !self.stopping {
+                self.take_event(turn, event);
+            }
         }
         match drained {
             Ok(Drained::Yes) => Again::Done,
@@ -66,9 +69,34 @@ impl Vrrp {
     }
 
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
+        let before = self.links.numbered(link.index);
         for (id, change) in self.links.update(link).into_iter().flatten() {
+            if change == Change::Vanished && before == Some(id) {
+                self.strip(id, link.index);
+            }
             self.link_changed(turn, id, change);
         }
+    }
+
+    /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
+    fn strip(&mut self, link: LinkId, index: IfIndex) {
+        let held: Vec<Address> = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.addresses)
+            .filter(|moved| moved.link == Some(link) && moved.held == Held::Ours)
+            .map(|moved| {
+                moved.held = Held::No;
+                moved.address.clone()
+            })
+            .collect();
+        for address in held {
+            self.delete(Address {
+                interface: index,
+                ..address
+            });
+        }
+        self.commit_batch();
     }
 
     /// An interface came, went, or went up or down.
@@ -164,11 +192,8 @@ impl Vrrp {
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[Listed]) {
-        let listed: std::collections::HashSet<_> = there
-            .iter()
-            .map(|listed| (listed.instance, listed.position))
-            .collect();
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
+        let listed: std::collections::HashSet<_> = there.iter().map(|(owner, _)| *owner).collect();
         for id in self.ids() {
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {

@@ -10,6 +10,7 @@ use super::live::{Held, Instance};
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
 use crate::base::id::{InstanceId, ScriptId};
+use crate::base::limit;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing};
@@ -57,6 +58,7 @@ impl Vrrp {
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
         }
+        self.advance_retired(turn);
         self.assign_sockets(turn);
         self.open_senders();
         self.forget_vmacs();
@@ -103,6 +105,7 @@ impl Vrrp {
             super::report::removed(&instance.config.name);
             self.send_only(id, &out);
             self.advance_notify(turn, id);
+            self.retire_notifier(turn, id);
             self.forget_record(turn, id);
         }
         self.flush_adverts();
@@ -162,6 +165,7 @@ impl Vrrp {
                     .copied()
                     .flatten()
                     .map_or(Owner::Nobody, Owner::Notify),
+                Owner::Retired(number) => Owner::Retired(number),
                 Owner::Nobody => Owner::Nobody,
             };
         }
@@ -176,6 +180,10 @@ impl Vrrp {
         turn.resize_deadlines(self.layout.len());
         turn.reserve_reports(self.instances.len());
         self.work.reserve(self.instances.len());
+        self.telling.resize(self.instances.len());
+        // Each track script once, and once more from before the reload until it has heeded its signal.
+        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
+        self.children.reserve(running.saturating_sub(self.children.len()));
         self.owners.clear();
         for (i, instance) in self.instances.iter().enumerate() {
             for (position, moved) in instance.addresses.iter().enumerate() {
@@ -257,6 +265,7 @@ impl Vrrp {
         });
         turn.set_deadline(self.layout.number(super::slots::Slot::Announce(id)), announce);
         turn.set_deadline(self.layout.number(super::slots::Slot::Notify(id)), notify);
+        self.advance_notify(turn, id);
         self.refresh(turn, id);
     }
 }
@@ -270,15 +279,18 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         });
         if let Some(old) = same {
             moved.held = core::mem::take(&mut old.held);
+            moved.put_back = old.put_back.clone();
         }
     }
     after.advert_changed = after.advertised != before.advertised;
     core::mem::swap(&mut after.router, &mut before.router);
     after.ip_id = before.ip_id;
+    after.refused_advert = before.refused_advert;
     after.since = before.since;
     after.since_wall = before.since_wall;
-    after.put_back = before.put_back.clone();
-    if let (Some(after), Some(before)) = (&mut after.notifier, before.notifier.take()) {
+    if let Some(before) = before.notifier.take_if(|notifier| notifier.is_busy()) {
+        // Without scripts of its own any more it still sees to the end of the one under way.
+        let after = after.notifier.get_or_insert_default();
         after.inherit(*before);
     }
     before

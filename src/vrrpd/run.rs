@@ -5,12 +5,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
 use super::pool::{Key, Pool};
 use super::slots::{Layout, Slot};
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
+use super::telling::Telling;
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -28,11 +30,12 @@ use crate::daemon::reactor::{Again, Command, Interest, Process, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
 use crate::notify::Resolver;
-use crate::proto::vrrp::priority::OWNER;
+use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::memory;
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
@@ -145,14 +148,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     Ok((reactor, vrrp))
 }
 
-/// An address of an instance that is on its interface.
-pub(super) struct Listed {
-    pub(super) instance: InstanceId,
-    pub(super) position: u16,
-    /// The kernel says that keepalived put it there.
-    marked: bool,
-}
-
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
         match source.kind {
@@ -164,18 +159,23 @@ impl Process for Vrrp {
 
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
+            // What stops begins nothing any more.
+            Slot::Script(_) | Slot::Retry if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
+            // The parent says both only if a stop and a reload cross.
+            Command::Reload(_) if self.stopping => turn.report(ToParent::ReloadDone { ok: false }),
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
@@ -229,6 +229,7 @@ impl Vrrp {
                 monitor_registration: None,
                 commands: Commands::open()?,
                 packets: PacketSocket::open()?,
+                tells_protocol: false,
                 forwards_v6: forwards_v6(),
             },
             batches: Batches {
@@ -252,7 +253,8 @@ impl Vrrp {
             runner: Runner::new()?,
             environment: Words::of(environment.iter().map(Vec::as_slice))
                 .unwrap_or_else(|_| Words::with_capacity(0, 0)),
-            children: Vec::with_capacity(limit::RUNNING_SCRIPTS),
+            children: Vec::new(),
+            telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
             keep_on_stop: false,
@@ -270,59 +272,51 @@ impl Vrrp {
         self.list_addresses().map(|_| ())
     }
 
-    /// Learns all addresses of the named interfaces; which of ours are there.
-    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<Listed>> {
+    /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
+    /// the interface's own as well.
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
+        self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         for address in listed {
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
             };
-            if let Some((instance, position)) = self.moved_as(link, &address) {
-                let marked = address.protocol == build::PROTOCOL;
-                ours.push(Listed {
-                    instance,
-                    position,
-                    marked,
-                });
+            let moved = self.moved(link, address.prefix);
+            let by_us = moved.is_some_and(|(_, moved)| moved.held == Held::Ours);
+            let owner = moved.map(|(owner, _)| owner);
+            if !by_us && is_usable(&address) {
+                self.links.address_new(link, address.prefix);
             }
-            if self.is_source(link, &address) {
-                self.links.address_new(link, address.prefix.addr);
-            }
+            ours.extend(owner.map(|owner| (owner, address)));
         }
         Ok(ours)
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
-    /// as left-overs of a crash otherwise. Where the kernel does not tell who put an address there (before Linux
-    /// 5.18), an address owner's and the only one of an interface are taken for the machine's own.
+    /// as left-overs of a crash otherwise. The only address of an interface is no left-over, nor is one that an
+    /// address owner has had before: it is the machine's own.
     fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
-        for Listed {
-            instance: id,
-            position,
-            marked,
-        } in self.list_addresses()?
-        {
-            let owner = self
-                .instance(id)
-                .is_some_and(|instance| instance.router.params().priority == OWNER);
-            let Some(moved) = self
-                .instances
-                .get_mut(id.index())
-                .and_then(|i| i.addresses.get_mut(usize::from(position)))
-            else {
+        for ((id, position), there) in self.list_addresses()? {
+            let alone = self.is_alone(&there);
+            let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            let (Some(link), addr) = (moved.link, moved.address.prefix.addr) else {
+            let owner = instance.router.params().priority == priority::OWNER;
+            let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let family = Family::of(&addr);
-            let alone = self.links.link(link).is_some_and(|link| {
-                !link.is_macvlan && !link.addresses.iter().any(|other| Family::of(other) == family)
-            });
-            if !marked && (alone || owner) {
-                self.links.address_new(link, addr);
+            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+                continue;
+            };
+            let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
+                false
             } else {
+                there.protocol != build::PROTOCOL
+            };
+            let its_own = alone || (owner && unmarked);
+            if !its_own {
+                self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
                     let left = moved.clone();
@@ -334,6 +328,20 @@ impl Vrrp {
         }
         self.commit_batch();
         Ok(())
+    }
+
+    /// Whether an interface has nothing but virtual addresses of a family: one of them is its own then.
+    fn is_alone(&self, address: &Address) -> bool {
+        let family = Family::of(&address.prefix.addr);
+        let link = self.links.numbered(address.interface);
+        link.and_then(|id| Some((id, self.links.link(id)?)))
+            .is_some_and(|(id, link)| {
+                let mut others = link
+                    .addresses
+                    .iter()
+                    .filter(|other| Family::of(&other.addr) == family);
+                !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+            })
     }
 
     /// The state that a predecessor was in, if an instance can go on with it.
@@ -538,42 +546,26 @@ impl Vrrp {
         if core::mem::replace(&mut self.stopping, true) {
             return;
         }
-        if self.keep_on_stop {
-            self.finish_status(turn);
-            return turn.stop(Exit::Ok);
-        }
-        for id in self.ids() {
-            if let Some(notifier) = self
-                .instance_mut(id)
-                .and_then(|instance| instance.notifier.as_mut())
-            {
-                notifier.cut_short();
+        if !self.keep_on_stop {
+            self.cut_notifies_short(turn);
+            for id in self.ids() {
+                self.drive(turn, id, Input::Stop);
             }
-            self.drive(turn, id, Input::Stop);
+            self.settle(turn);
         }
-        self.settle(turn);
         for script in &self.scripts {
             if let Some(pid) = script.pid {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        if self.keep_on_stop {
+            self.finish_status(turn);
+            return turn.stop(Exit::Ok);
+        }
         self.remove_vmacs();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);
-    }
-
-    /// Ends the child once the last script of the stop has ended.
-    pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
-        let busy = |instance: &super::live::Instance| {
-            instance
-                .notifier
-                .as_ref()
-                .is_some_and(|notifier| notifier.is_busy())
-        };
-        if self.stopping && !self.instances.iter().any(busy) {
-            turn.stop(Exit::Ok);
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::live::Instance;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
+use super::telling::Telling;
 use super::vmac::Vmacs;
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
@@ -45,7 +46,9 @@ pub struct Vrrp {
     pub(super) status: Status,
     pub(super) runner: Runner,
     pub(super) environment: Words,
-    /// Scripts under way.
+    /// Notify scripts that wait, or whose instance is gone.
+    pub(super) telling: Telling,
+    /// Scripts under way. Room for all that may run is made at load time.
     pub(super) children: Vec<(Pid, Owner)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
@@ -68,6 +71,8 @@ pub(super) struct Kernel {
     pub(super) monitor_registration: Option<Registration>,
     pub(super) commands: Commands,
     pub(super) packets: PacketSocket,
+    /// The kernel says who put an address there (since Linux 5.18): it does for 127.0.0.1.
+    pub(super) tells_protocol: bool,
     /// This host forwards IPv6: neighbour advertisements say so.
     pub(super) forwards_v6: bool,
 }
@@ -111,7 +116,9 @@ pub(super) struct AddressRequest {
 pub(super) enum Owner {
     Track(ScriptId),
     Notify(InstanceId),
-    /// Of an object that a reload removed.
+    /// Of an instance that a reload removed.
+    Retired(u32),
+    /// Of a track script that a reload removed.
     Nobody,
 }
 

@@ -5,7 +5,6 @@ use super::slots::Slot;
 use super::state::{Owner, Vrrp};
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
-use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Ending, ScriptAction, ScriptActions, ScriptInput, Verdict};
 use crate::proto::vrrp::{Fault, Faults, Input};
@@ -140,6 +139,7 @@ impl Vrrp {
                 }
             }
             Owner::Notify(id) => self.notify_ended(turn, id, pid),
+            Owner::Retired(number) => self.retired_ended(turn, number, pid),
             Owner::Nobody => {}
         }
     }
@@ -196,7 +196,7 @@ impl Vrrp {
     }
 
     fn start_script(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
-        let room = self.children.len() < limit::RUNNING_SCRIPTS;
+        let room = self.children.len() < self.children.capacity();
         let Some(script) = self.scripts.get_mut(id.index()) else {
             return;
         };

@@ -15,6 +15,7 @@
     reason = "a lab is not the daemon: it fails by panicking, it waits, and it reads the clock"
 )]
 
+mod addresses;
 mod control;
 mod crash;
 mod examples;
@@ -30,5 +31,6 @@ mod reload;
 mod scripts;
 mod status;
 mod steps;
-mod storm;
+mod telling;
+mod timing;
 mod trios;

@@ -115,8 +115,8 @@ impl Vrrp {
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,
-            v4: addresses.clone().find_map(|addr| match addr {
-                IpAddr::V4(v4) => Some(*v4),
+            v4: addresses.clone().find_map(|there| match there.addr {
+                IpAddr::V4(v4) => Some(v4),
                 IpAddr::V6(_) => None,
             }),
             v6: link.source(Family::V6).and_then(|addr| match addr {
