@@ -59,6 +59,7 @@ impl Vrrp {
             self.script_due(turn, ScriptId::at(position));
         }
         self.advance_retired(turn);
+        self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
         self.forget_vmacs();

@@ -34,3 +34,4 @@ mod steps;
 mod telling;
 mod timing;
 mod trios;
+mod vmac;
