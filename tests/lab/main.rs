@@ -26,6 +26,7 @@ mod kit;
 mod links;
 mod logs;
 mod mutations;
+mod options;
 mod referee;
 mod reload;
 mod scripts;
