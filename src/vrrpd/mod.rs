@@ -21,6 +21,7 @@ mod slots;
 mod state;
 mod status;
 mod tell;
+mod telling;
 mod track;
 mod vmac;
 
