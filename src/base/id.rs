@@ -32,6 +32,12 @@ ids! {
     ScriptId;
     /// A `bfd_instance`.
     BfdId;
+    /// A `track_file`.
+    FileId;
+    /// A `vrrp_track_process`.
+    ProcessId;
+    /// A `track_group`.
+    TrackGroupId;
     /// A network interface that the VRRP child watches.
     LinkId;
     /// A socket of the VRRP child's pool.

@@ -3,16 +3,20 @@
 //! `global_defs` is read first wherever it stands, so that other objects begin with its defaults; they follow
 //! in the order of the text. A block that cannot be used is read all the same, for its mistakes.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
-use super::keyword::{Given, Object, Scope, read};
-use super::model::{At, Model};
+use super::keyword::{Given, Object, Scope, lines, read};
+use super::line::Line;
+use super::model::network::{GarpGroup, TrackGroup};
+use super::model::{At, Group, Model};
 use super::resolve;
 use super::row::Row;
-use super::rows::{self, global, instance, script, top};
+use super::rows::{self, global, group, instance, network, script, top, track_file, track_process};
 use super::services;
-use super::tree::{Tree, Word};
-use crate::base::id::ScriptId;
-use std::collections::{BTreeMap, BTreeSet};
+use super::tree::{Position, Tree, Word};
+use crate::base::id::{BfdId, FileId, ProcessId, ScriptId, TrackGroupId};
 
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
@@ -41,53 +45,129 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
         inside(object, global::ROWS, &mut model.global, "", &mut given, found);
     }
     resolve::global(&mut model.global, &given, found);
-    let mut names = Names::collect(&objects);
-    services::groups(&objects, &mut model, &mut names, found);
+    let mut assembly = Assembly {
+        model,
+        names: Names::collect(&objects),
+        network: network::Draft::new(tree.names()),
+        pending: Pending::default(),
+        found,
+    };
+    services::groups(&objects, &mut assembly.model, &mut assembly.names, assembly.found);
     for object in &objects {
-        names.services.pass(object);
-        match object.node.keyword().text {
-            "vrrp_script" => read_script(object, &mut model, &mut names, found),
-            "vrrp_instance" => read_instance(object, &mut model, &mut names, found),
-            _ => services::object(object, &mut model, &mut names, found),
-        }
+        assembly.read(object);
     }
-    resolve::model(&mut model, found);
-    model
+    assembly.finish()
+}
+
+/// The model while objects are read.
+struct Assembly<'f> {
+    model: Model,
+    names: Names,
+    network: network::Draft,
+    pending: Pending,
+    found: &'f mut Diagnostics,
+}
+
+/// What can be completed only when all instances are known.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Sync groups without their members.
+    pub(super) groups: Vec<PendingGroup>,
+    /// The members of each track group, by name.
+    pub(super) track_groups: Vec<Vec<(String, Position)>>,
+    /// What each instance says itself about what a group may say.
+    pub(super) own: Vec<Own>,
+}
+
+/// A sync group without its members.
+#[derive(Debug)]
+pub(super) struct PendingGroup {
+    /// The group.
+    pub(super) group: Group,
+    /// Its members, by name.
+    pub(super) members: Vec<(String, Position)>,
+    /// Where its keywords stand.
+    pub(super) given: Given,
+}
+
+/// What an instance says itself about what a group may say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    /// `notify_priority_changes`
+    pub(super) priority_changes: Option<bool>,
+    /// `smtp_alert`
+    pub(super) alert: Option<bool>,
 }
 
 /// Names of objects: sets and maps, so that thousands of objects are checked in linear time.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Scripts anywhere in the text.
-    anywhere: BTreeSet<String>,
-    /// Scripts of the model so far.
-    scripts: BTreeMap<String, ScriptId>,
+    /// `vrrp_script`
+    pub(super) scripts: Known<ScriptId>,
+    /// `track_file`
+    pub(super) files: Known<FileId>,
+    /// `vrrp_track_process`
+    pub(super) processes: Known<ProcessId>,
+    /// `bfd_instance`
+    pub(super) bfds: Known<BfdId>,
     /// Instances so far.
     instances: BTreeSet<String>,
     /// What virtual servers and BFD sessions need.
     pub(super) services: services::Names,
+    /// Sync groups so far.
+    groups: BTreeSet<String>,
+}
+
+/// The names of one kind of objects.
+#[derive(Debug)]
+pub(super) struct Known<Id> {
+    /// Those of the whole text.
+    anywhere: BTreeSet<String>,
+    /// Those so far that can be used.
+    so_far: BTreeMap<String, Id>,
+}
+
+impl<Id> Default for Known<Id> {
+    fn default() -> Self {
+        Self {
+            anywhere: BTreeSet::new(),
+            so_far: BTreeMap::new(),
+        }
+    }
+}
+
+impl<Id: Copy> Known<Id> {
+    /// The object of this name, if it was read already.
+    pub(super) fn find(&self, name: &str) -> Option<Id> {
+        self.so_far.get(name).copied()
+    }
+
+    /// Adds an object that can be used.
+    pub(super) fn add(&mut self, name: &str, id: Id) {
+        self.so_far.insert(name.to_owned(), id);
+    }
+
+    /// Whether an object of this name stands anywhere.
+    pub(super) fn is_anywhere(&self, name: &str) -> bool {
+        self.anywhere.contains(name)
+    }
 }
 
 impl Names {
     fn collect(objects: &[Object<'_>]) -> Self {
-        let scripts = objects
-            .iter()
-            .filter(|object| object.node.keyword().text == "vrrp_script");
-        let anywhere = scripts.filter_map(|object| object.node.word(1).map(|name| name.text.to_owned()));
-        Self {
-            anywhere: anywhere.collect(),
-            ..Self::default()
+        let mut names = Self::default();
+        for object in objects {
+            let Some(name) = object.node.word(1) else { continue };
+            let kind = match object.node.keyword().text {
+                "vrrp_script" => &mut names.scripts.anywhere,
+                "track_file" | "vrrp_track_file" => &mut names.files.anywhere,
+                "vrrp_track_process" => &mut names.processes.anywhere,
+                "bfd_instance" => &mut names.bfds.anywhere,
+                _ => continue,
+            };
+            kind.insert(name.text.to_owned());
         }
-    }
-
-    /// The script of this name, if it was read already.
-    pub(super) fn script(&self, name: &str) -> Option<ScriptId> {
-        self.scripts.get(name).copied()
-    }
-
-    /// Whether a script of this name stands anywhere.
-    pub(super) fn has_script(&self, name: &str) -> bool {
-        self.anywhere.contains(name)
+        names
     }
 }
 
@@ -127,65 +207,266 @@ pub(super) fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnost
     }
 }
 
-fn read_script(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
-    let named = name(object, Class::Missing, found);
-    let text = named.map_or("", |name| name.text);
-    let mut draft = script::Draft::default();
-    let owner = format!("({text}) ");
-    let mut given = Given::default();
-    inside(object, script::ROWS, &mut draft, &owner, &mut given, found);
-    let Some(name) = named else { return };
-    if let Some(extra) = object.node.word(2) {
-        found.note(
-            extra,
-            format!("'{}' after the name of a vrrp_script is not used", extra.text),
-        );
-    }
-    if names.script(text).is_some() {
-        found.note(
-            name,
-            format!("vrrp_script {text} already defined; the first one is used"),
-        );
-        return;
-    }
-    match draft.finish(text, At(name.at)) {
-        Some(script) => {
-            names
-                .scripts
-                .insert(text.to_owned(), ScriptId::at(model.scripts.len()));
-            model.scripts.push(script);
-        }
-        None => {
-            let message = format!("No script set for vrrp_script {text} - removing");
-            let finding = Diagnostic::new(Severity::Error, name, message);
-            found.report(finding.remedy("write script \"<command>\" into the block"));
+impl Assembly<'_> {
+    /// Reads one object.
+    fn read(&mut self, object: &Object<'_>) {
+        match object.node.keyword().text {
+            "vrrp_script" => self.script(object),
+            "track_file" | "vrrp_track_file" => self.track_file(object),
+            "vrrp_track_process" => self.track_process(object),
+            "vrrp_instance" => self.instance(object),
+            "vrrp_sync_group" => self.group(object),
+            "track_group" => self.track_group(object),
+            "garp_group" => self.garp_group(object),
+            "static_ipaddress" => self.lines(object, network::static_address),
+            "static_routes" => self.lines(object, network::static_route),
+            "static_rules" => self.lines(object, network::static_rule),
+            "linkbeat_interfaces" => self.lines(object, network::linkbeat),
+            "interface_up_down_delays" => self.lines(object, network::delays),
+            _ => services::object(object, &mut self.model, &mut self.names, self.found),
         }
     }
-}
 
-fn read_instance(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
-    let named = name(object, Class::Ordinary, found);
-    let text = named.map_or("", |name| name.text);
-    let at = named.map_or(object.node.at(), |name| name.at);
-    let mut draft = instance::Draft::new(text, At(at), &model.global);
-    let owner = format!("({text}) ");
-    let mut given = Given::default();
-    inside(object, instance::ROWS, &mut draft, &owner, &mut given, found);
-    let Some(name) = named else { return };
-    if let Some(extra) = object.node.word(2) {
-        let message = format!("vrrp_instance {text} has more than one name - ignoring the block");
-        found.report(
-            Diagnostic::new(Severity::Error, extra, message).remedy("quote a name that holds a blank"),
+    /// The rules that need everything.
+    fn finish(mut self) -> Model {
+        self.model.network = self.network.network;
+        resolve::model(&mut self.model, self.pending, self.found);
+        self.model
+    }
+
+    fn lines<'t>(&mut self, object: &Object<'t>, each: fn(&mut network::Draft, &mut Line<'_>)) {
+        let mut none = Vec::new();
+        let mut scope = Scope {
+            owner: "",
+            place: Some(object.node.keyword().text),
+            elsewhere: rows::elsewhere,
+            quiet: true,
+            given: &mut Given::default(),
+            objects: &mut none,
+            found: self.found,
+        };
+        lines(object, each, &mut self.network, &mut scope);
+    }
+
+    /// A block with a name that may be there twice, of which the first is used, and that may be told to be
+    /// unusable: reads it, and says whether it is the first.
+    fn block<'t, D, M>(
+        &mut self,
+        object: &Object<'t>,
+        rows: &'static [Row<D, M>],
+        draft: &mut D,
+        taken: fn(&Names, &str) -> bool,
+    ) -> Option<Word<'t>> {
+        let named = name(object, Class::Missing, self.found);
+        let text = named.map_or("", |name| name.text);
+        let owner = format!("({text}) ");
+        inside(object, rows, draft, &owner, &mut Given::default(), self.found);
+        let name = named?;
+        let keyword = object.node.keyword().text;
+        if let Some(extra) = object.node.word(2) {
+            let message = format!("'{}' after the name of a {keyword} is not used", extra.text);
+            self.found.note(extra, message);
+        }
+        if taken(&self.names, text) {
+            let message = format!("{keyword} {text} already defined; the first one is used");
+            self.found.note(name, message);
+            return None;
+        }
+        Some(name)
+    }
+
+    fn script(&mut self, object: &Object<'_>) {
+        let mut draft = script::Draft::default();
+        let taken = |names: &Names, name: &str| names.scripts.so_far.contains_key(name);
+        let Some(name) = self.block(object, script::ROWS, &mut draft, taken) else {
+            return;
+        };
+        let text = name.text;
+        match draft.finish(text, At(name.at)) {
+            Some(script) => {
+                let id = ScriptId::at(self.model.scripts.len());
+                self.names.scripts.so_far.insert(text.to_owned(), id);
+                self.model.scripts.push(script);
+            }
+            None => {
+                let message = format!("No script set for vrrp_script {text} - removing");
+                self.drop(name, message, "write script \"<command>\" into the block");
+            }
+        }
+    }
+
+    /// Tells why a block is not used.
+    fn drop(&mut self, at: Word<'_>, message: String, remedy: &str) {
+        let finding = Diagnostic::new(Severity::Error, at, message);
+        self.found.report(finding.remedy(remedy));
+    }
+
+    fn track_file(&mut self, object: &Object<'_>) {
+        let mut draft = track_file::Draft::default();
+        let taken = |names: &Names, name: &str| names.files.so_far.contains_key(name);
+        let Some(name) = self.block(object, track_file::ROWS, &mut draft, taken) else {
+            return;
+        };
+        match draft.finish(name.text, At(name.at)) {
+            Some(file) => {
+                let id = FileId::at(self.model.files.len());
+                self.names.files.so_far.insert(name.text.to_owned(), id);
+                self.model.files.push(file);
+            }
+            None => {
+                let message = format!("No file set for track_file {} - ignoring", name.text);
+                self.drop(name, message, "write file <path> into the block");
+            }
+        }
+    }
+
+    fn track_process(&mut self, object: &Object<'_>) {
+        let named = object.node.word(1);
+        let at = named.map_or(object.node.at(), |name| name.at);
+        let mut draft = track_process::Draft::new(named.map_or("", |name| name.text), At(at));
+        let taken = |names: &Names, name: &str| names.processes.so_far.contains_key(name);
+        let Some(name) = self.block(object, track_process::ROWS, &mut draft, taken) else {
+            return;
+        };
+        match draft.finish() {
+            Some(process) => {
+                let id = ProcessId::at(self.model.processes.len());
+                self.names.processes.so_far.insert(name.text.to_owned(), id);
+                self.model.processes.push(process);
+            }
+            None => {
+                let message = format!("track process '{}' process name not specified", name.text);
+                self.drop(name, message, "write process <name> into the block");
+            }
+        }
+    }
+
+    fn instance(&mut self, object: &Object<'_>) {
+        let named = name(object, Class::Ordinary, self.found);
+        let text = named.map_or("", |name| name.text);
+        let at = named.map_or(object.node.at(), |name| name.at);
+        let mut draft = instance::Draft::new(text, At(at), &self.model.global);
+        draft.names = Rc::clone(&self.network.names);
+        draft.preferences = self.network.preferences;
+        let owner = format!("({text}) ");
+        let mut given = Given::default();
+        inside(object, instance::ROWS, &mut draft, &owner, &mut given, self.found);
+        self.network.preferences = draft.preferences;
+        let taken = |names: &mut Names, name: &str| !names.instances.insert(name.to_owned());
+        if named.is_none() || self.refused(object, taken) {
+            return;
+        }
+        let own = Own {
+            priority_changes: draft.notify_priority_changes,
+            alert: draft.smtp_alert,
+        };
+        if let Some(instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
+            self.model.instances.push(instance);
+            self.pending.own.push(own);
+        }
+    }
+
+    /// Whether a block with a name is not used because it has two, or because the name is taken.
+    fn refused(&mut self, object: &Object<'_>, taken: impl FnOnce(&mut Names, &str) -> bool) -> bool {
+        let keyword = object.node.keyword().text;
+        let Some(name) = object.node.word(1) else {
+            return true;
+        };
+        if let Some(extra) = object.node.word(2) {
+            let message = format!(
+                "{keyword} {} has more than one name - ignoring the block",
+                name.text
+            );
+            self.drop(extra, message, "quote a name that holds a blank");
+            return true;
+        }
+        if taken(&mut self.names, name.text) {
+            let spoken = keyword.replace('_', " ");
+            let message = format!("{spoken} {} already defined", name.text);
+            self.drop(name, message, "give it another name; this block is not used");
+            return true;
+        }
+        false
+    }
+
+    fn group(&mut self, object: &Object<'_>) {
+        let named = name(object, Class::Ordinary, self.found);
+        let text = named.map_or("", |name| name.text);
+        let at = named.map_or(object.node.at(), |name| name.at);
+        let mut draft = group::Draft::default();
+        let mut given = Given::default();
+        let owner = format!("({text}) ");
+        inside(object, group::ROWS, &mut draft, &owner, &mut given, self.found);
+        let taken = |names: &mut Names, name: &str| !names.groups.insert(name.to_owned());
+        if named.is_none() || self.refused(object, taken) {
+            return;
+        }
+        let pending = resolve::group(draft, (text, At(at)), given, &self.model, &self.names, self.found);
+        self.pending.groups.push(pending);
+    }
+
+    fn track_group(&mut self, object: &Object<'_>) {
+        let named = name(object, Class::Ordinary, self.found);
+        let text = named.map_or("", |name| name.text);
+        let mut draft = group::TrackGroupDraft::default();
+        let owner = format!("({text}) ");
+        let mut given = Given::default();
+        inside(
+            object,
+            group::TRACK_GROUP,
+            &mut draft,
+            &owner,
+            &mut given,
+            self.found,
         );
-        return;
+        let Some(name) = named else { return };
+        let known = self.network.groups.contains_key(text);
+        if self.refused(object, |_, _| known) {
+            return;
+        }
+        if draft.0.is_empty() {
+            let message = format!("track group {text} has no virtual routers - removing");
+            return self.drop(name, message, "write group { <vrrp_instance> } into the block");
+        }
+        let id = TrackGroupId::at(self.network.network.track_groups.len());
+        self.network.groups.insert(text.to_owned(), id);
+        self.network.network.track_groups.push(TrackGroup {
+            name: text.to_owned(),
+            at: At(name.at),
+            members: Vec::new(),
+        });
+        self.pending.track_groups.push(draft.0);
     }
-    if !names.instances.insert(text.to_owned()) {
-        let message = format!("vrrp instance {text} already defined");
-        let finding = Diagnostic::new(Severity::Error, name, message);
-        found.report(finding.remedy("give it another name; this block is not used"));
-        return;
-    }
-    if let Some(instance) = resolve::instance(draft, &given, model, names, found) {
-        model.instances.push(instance);
+
+    fn garp_group(&mut self, object: &Object<'_>) {
+        let at = object.node.keyword();
+        let mut draft = network::GarpDraft {
+            group: GarpGroup {
+                at: At(at.at),
+                garp: None,
+                gna: None,
+                interfaces: Vec::new(),
+            },
+            spaced: core::mem::take(&mut self.network.spaced),
+        };
+        let mut given = Given::default();
+        inside(
+            object,
+            network::GARP_GROUP,
+            &mut draft,
+            "",
+            &mut given,
+            self.found,
+        );
+        self.network.spaced = draft.spaced;
+        if let (true, Some(at)) = (draft.group.interfaces.is_empty(), given.at("interfaces")) {
+            self.found
+                .warning(at, "Warning - empty garp_group interfaces block");
+        }
+        if draft.group.garp.is_none() && draft.group.gna.is_none() {
+            let message = "garp group does not have any delay set - removing".to_owned();
+            return self.drop(at, message, "write garp_interval or gna_interval");
+        }
+        self.network.network.garp_groups.push(draft.group);
     }
 }

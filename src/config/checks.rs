@@ -1,19 +1,20 @@
 //! The checks of a real server read into the model: nested blocks, what they inherit, and what they need.
 
+use super::assemble::Names;
 use super::diag::{Diagnostics, Severity};
 use super::keyword::Object;
-use super::model::check::{Misc, Target};
+use super::model::check::{Misc, Origin, Target};
 use super::model::service::{RealServer, Timing};
 use super::model::{At, Checker, Model, Probe};
 use super::resolve::services::tell;
 use super::rows::services::check::{self, Draft};
 use super::rows::services::http;
-use super::services::{Names, inside};
+use super::services::inside;
 use super::tree::Position;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::BfdId;
 use crate::base::time::Span;
-use crate::proto::check::{Cadence, dns, http as fetch, smtp};
+use crate::proto::check::{Cadence, dns, file, http as fetch, smtp};
 use std::sync::Arc;
 
 /// Around a check.
@@ -104,7 +105,7 @@ fn finish(
     let cadence = cadence(keyword, &draft, around);
     let probe = match keyword {
         "MISC_CHECK" => misc(draft, at, around)?,
-        "FILE_CHECK" => file(draft, at, around)?,
+        "FILE_CHECK" => follow(draft, at, around)?,
         "BFD_CHECK" => bfd(draft, at, around, server)?,
         _ => {
             let target = target(&draft, at, around, server)?;
@@ -159,13 +160,16 @@ fn target(draft: &Draft, at: Position, around: &mut Around<'_>, server: &RealSer
         around.error(at, message, "write an own address of the family that is checked");
         bind = None;
     }
+    let origin = Origin {
+        addr: bind.map(|(addr, _)| addr),
+        port: draft.bind_port,
+        interface: draft.interface.clone(),
+        fwmark: draft.fwmark,
+    };
     Some(Target {
         addr,
         port: draft.port.unwrap_or(server.port),
-        bind: bind.map(|(addr, _)| addr),
-        bind_port: draft.bind_port,
-        interface: draft.interface.clone(),
-        fwmark: draft.fwmark,
+        origin: (origin != Origin::default()).then(|| Box::new(origin)),
     })
 }
 
@@ -176,7 +180,6 @@ fn network(
     at: Position,
     around: &mut Around<'_>,
 ) -> Option<Probe> {
-    let target = Box::new(target);
     Some(match keyword {
         "HTTP_GET" | "SSL_GET" => {
             let mut http = draft.http;
@@ -243,24 +246,25 @@ fn misc(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
     })))
 }
 
-fn file(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
-    match draft.file {
-        Some((name, _)) if around.names.files.contains(&*name) => Some(Probe::File(name, draft.file_params)),
-        Some((name, at)) => {
-            let message = format!("track_file {name} not found");
-            around.error(
-                at,
-                message,
-                "define it above, outside any block; there is no check",
-            );
-            None
-        }
-        None => {
-            let message = "FILE_CHECK has no track_file specified - ignoring";
-            around.error(at, message, "write track_file and the name of one");
-            None
-        }
-    }
+fn follow(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
+    let Some((name, at)) = draft.file else {
+        let message = "FILE_CHECK has no track_file specified - ignoring";
+        around.error(at, message, "write track_file and the name of one");
+        return None;
+    };
+    let id = around.names.files.find(&name);
+    let Some((id, own)) = id.and_then(|id| Some((id, around.model.file(id)?.weight))) else {
+        let message = format!("track_file {name} not found");
+        around.error(
+            at,
+            message,
+            "define it above, outside any block; there is no check",
+        );
+        return None;
+    };
+    let (weight, reverse) = draft.file_weight.unwrap_or((i32::from(own.value), None));
+    let reverse = reverse.unwrap_or(own.reverse);
+    Some(Probe::File(id, file::Params { weight, reverse }))
 }
 
 fn bfd(draft: Draft, at: Position, around: &mut Around<'_>, server: &RealServer) -> Option<Probe> {
@@ -273,7 +277,7 @@ fn bfd(draft: Draft, at: Position, around: &mut Around<'_>, server: &RealServer)
         around.error(at, message, "write name and that of a bfd_instance");
         return None;
     };
-    let id = around.names.sessions.known.get(&*name).copied();
+    let id = around.names.bfds.find(&name);
     let told = id
         .and_then(|id| around.model.bfd(id))
         .is_some_and(|bfd| bfd.checker);

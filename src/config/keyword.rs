@@ -151,7 +151,7 @@ fn line<'t, D, M>(
             };
             read(cursor, rows, into, &mut inner);
         }
-        Kind::Lines(_, each) => lines(cursor, *each, into, scope.owner, scope.found),
+        Kind::Lines(_, each) => entries(cursor, *each, into, scope.owner, scope.found),
         _ => {
             scope.objects.push(Object {
                 node,
@@ -187,8 +187,32 @@ fn close(cursor: &mut Cursor<'_>) {
     }
 }
 
+/// Reads the entries of an object that is a list: of its lines, each by `each`.
+pub fn lines<'t, D>(
+    object: &Object<'t>,
+    each: fn(&mut D, &mut Line<'_>),
+    into: &mut D,
+    scope: &mut Scope<'_, 't>,
+) {
+    if let Some(extra) = object.node.arguments().next() {
+        extra_words(
+            &mut Line::new(object.node, false, scope.owner, scope.found),
+            extra,
+        );
+    }
+    entries(&mut object.inside.clone(), each, into, scope.owner, scope.found);
+}
+
+fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
+    let message = format!(
+        "Block {} has extra parameters {} ...",
+        line.keyword.text, extra.text
+    );
+    line.warn(extra, &message, "one entry a line, between the braces");
+}
+
 /// Reads the entries of a block of lines.
-pub fn lines<D>(
+pub fn entries<D>(
     cursor: &mut Cursor<'_>,
     each: fn(&mut D, &mut Line<'_>),
     into: &mut D,
@@ -233,8 +257,7 @@ fn prologue<D, M>(row: &Row<D, M>, quiet: bool, line: &mut Line<'_>) {
     if matches!(row.kind, Kind::Block(_) | Kind::Lines(..))
         && let Some(extra) = line.arg(0)
     {
-        let message = format!("Block {} has extra parameters {} ...", row.name, extra.text);
-        line.warn(extra, &message, "one entry a line, between the braces");
+        extra_words(line, extra);
     }
 }
 
@@ -406,6 +429,11 @@ pub fn unknown<'k>(
 ) {
     let word = line.keyword.text;
     let message = format!("Unknown keyword '{word}'");
+    if !line.found.has_room(line.keyword.at) {
+        // Looking at all names each time would take for ever where a sequence makes millions of unknown words.
+        line.found.error(line.keyword, message);
+        return;
+    }
     let mut remedy = match (elsewhere(word), nearest(word, known)) {
         (Some(block), _) => format!("'{word}' belongs {block}; is a '}}' too much or missing before?"),
         (None, Some(near)) => format!("did you mean '{near}'?"),

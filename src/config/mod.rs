@@ -21,6 +21,7 @@ pub mod expand;
 pub mod explain;
 mod grow;
 mod include;
+pub mod iproute;
 pub mod keyword;
 pub mod lexer;
 pub mod line;

@@ -1,10 +1,14 @@
 //! The model as text that is read back as an equal model: the effective configuration.
 
-use super::model::{Instance, Model};
+use super::model::Model;
+use super::model::track::{TrackedFile, TrackedProcess, TrackedScript};
 use super::print_services;
 use super::row::{Kind, Row, Shown};
-use super::rows::{bfd, global, instance, lists, script, tls, top};
+use super::rows::track::weight_text;
+use super::rows::{bfd, global, group, instance, network, script, tls, top, track_file, track_process};
 use super::value::Quoted;
+use crate::base::id::InstanceId;
+use crate::proto::track::Weight;
 use core::fmt::Write;
 
 /// The whole model, every inherited value spelt out where it holds.
@@ -20,17 +24,47 @@ pub fn print(model: &Model) -> String {
         rows(script::ROWS, one, 1, &mut inner);
         block("vrrp_script", &one.name, &inner, &mut out);
     }
+    for one in &model.files {
+        inner.clear();
+        rows(track_file::ROWS, one, 1, &mut inner);
+        block("track_file", &one.name, &inner, &mut out);
+    }
+    for one in &model.processes {
+        inner.clear();
+        rows(track_process::ROWS, one, 1, &mut inner);
+        block("vrrp_track_process", &one.name, &inner, &mut out);
+    }
     for one in &model.bfds {
         inner.clear();
         rows(bfd::ROWS, one, 1, &mut inner);
         block("bfd_instance", &one.name, &inner, &mut out);
     }
+    for one in &model.groups {
+        inner.clear();
+        members(model, &one.members, &mut inner);
+        rows(group::ROWS, one, 1, &mut inner);
+        trackers(
+            model,
+            &one.track_scripts,
+            &one.track_files,
+            &one.track_processes,
+            &mut inner,
+        );
+        block("vrrp_sync_group", &one.name, &inner, &mut out);
+    }
     for one in &model.instances {
         inner.clear();
         rows(instance::ROWS, one, 1, &mut inner);
-        track_scripts(model, one, &mut inner);
+        trackers(
+            model,
+            &one.track_scripts,
+            &one.track_files,
+            &one.track_processes,
+            &mut inner,
+        );
         block("vrrp_instance", &one.name, &inner, &mut out);
     }
+    outside(model, &mut out);
     if let Some(tls) = &model.tls {
         inner.clear();
         rows(tls::ROWS, tls, 1, &mut inner);
@@ -38,6 +72,36 @@ pub fn print(model: &Model) -> String {
     }
     print_services::services(model, &mut out);
     out
+}
+
+/// What stands outside instances and is about the network.
+fn outside(model: &Model, out: &mut String) {
+    let mut inner = String::new();
+    for one in &model.network.track_groups {
+        inner.clear();
+        members(model, &one.members, &mut inner);
+        block("track_group", &one.name, &inner, out);
+    }
+    for (keyword, lines) in network::blocks(&model.network) {
+        if !lines.is_empty() {
+            let _ = list(keyword, &lines, "", out);
+        }
+    }
+    for one in &model.network.garp_groups {
+        inner.clear();
+        rows(network::GARP_GROUP, one, 1, &mut inner);
+        block("garp_group", "", &inner, out);
+    }
+}
+
+/// The members of a group, by name.
+fn members(model: &Model, members: &[InstanceId], out: &mut String) {
+    let name = |id: &InstanceId| {
+        let instance = model.instances.get(id.index())?;
+        Some(Quoted(&instance.name).to_string())
+    };
+    let names: Vec<String> = members.iter().filter_map(name).collect();
+    let _ = list("group", &names, "    ", out);
 }
 
 /// A block of the outermost level; nothing if it has neither name nor content. Writing to a String cannot fail.
@@ -69,6 +133,9 @@ pub(super) fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, o
             Shown::Nothing => Ok(()),
             Shown::Flag => writeln!(out, "{indent}{}", row.name),
             Shown::One(text) => writeln!(out, "{indent}{} {text}", row.name),
+            Shown::Each(texts) => texts
+                .iter()
+                .try_for_each(|text| writeln!(out, "{indent}{} {text}", row.name)),
             Shown::Lines(lines) => list(row.name, &lines, &indent, out),
         };
     }
@@ -82,25 +149,40 @@ fn list(name: &str, lines: &[String], indent: &str, out: &mut String) -> core::f
     writeln!(out, "{indent}}}")
 }
 
-/// Trackers name scripts, which an instance alone does not know.
-fn track_scripts(model: &Model, instance: &Instance, out: &mut String) {
-    let lines: Vec<String> = instance
-        .track_scripts
-        .iter()
-        .filter_map(|tracked| {
-            let script = model.script(tracked.script)?;
-            let mut line = format!(
-                "{} weight {}",
-                Quoted(&script.name),
-                lists::weight_text(tracked.weight)
-            );
-            if !tracked.weight.reverse {
-                line.push_str(" noreverse");
-            }
-            Some(line)
-        })
-        .collect();
-    if !lines.is_empty() {
-        let _ = list("track_script", &lines, "    ", out);
+/// Trackers name objects, which an instance or a group alone does not know.
+fn trackers(
+    model: &Model,
+    scripts: &[TrackedScript],
+    files: &[TrackedFile],
+    processes: &[TrackedProcess],
+    out: &mut String,
+) {
+    let scripts = scripts.iter().filter_map(|one| {
+        let script = model.script(one.script)?;
+        Some(tracker(&script.name, one.weight))
+    });
+    let files = files.iter().filter_map(|one| {
+        let file = model.file(one.of)?;
+        Some(tracker(&file.name, one.weight))
+    });
+    let processes = processes.iter().filter_map(|one| {
+        let process = model.process(one.of)?;
+        Some(tracker(&process.name, one.weight))
+    });
+    let blocks: [(&str, Vec<String>); 3] = [
+        ("track_script", scripts.collect()),
+        ("track_file", files.collect()),
+        ("track_process", processes.collect()),
+    ];
+    for (keyword, lines) in blocks {
+        if !lines.is_empty() {
+            let _ = list(keyword, &lines, "    ", out);
+        }
     }
+}
+
+/// A tracker with its whole weight, so that the object's own does not matter.
+fn tracker(name: &str, weight: Weight) -> String {
+    let sense = if weight.reverse { "" } else { " noreverse" };
+    format!("{} weight {}{sense}", Quoted(name), weight_text(weight))
 }

@@ -53,6 +53,11 @@ fn checker(model: &Model, one: &Checker, out: &mut String) {
     {
         let _ = writeln!(out, "            name {}", Quoted(&bfd.name));
     }
+    if let Probe::File(id, _) = one.probe
+        && let Some(file) = model.file(id)
+    {
+        let _ = writeln!(out, "            track_file {}", Quoted(&file.name));
+    }
     if let Some((_, table)) = check::TABLES.iter().find(|(name, _)| *name == keyword) {
         rows(table, one, 3, out);
     }

@@ -125,6 +125,49 @@ pub struct Row<D: 'static, M: 'static> {
     pub replaced: Option<(&'static str, bool)>,
     /// How the field is printed; none for a second spelling.
     pub show: Option<fn(&M) -> Shown>,
+    /// The words that its own lines know, for the list of everything.
+    pub terms: fn() -> Vec<Term>,
+}
+
+/// A word that a keyword's line, or each line of its block, knows: an option or a positional value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Below which option it stands: `nexthop`, `encap`; empty for the line itself.
+    pub path: &'static str,
+    /// The word, or `<what>` for a positional value.
+    pub name: &'static str,
+    /// Its arguments with unit and range.
+    pub syntax: &'static str,
+    /// What holds without it, as text.
+    pub default: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+}
+
+impl Term {
+    /// A word of the line itself.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        syntax: &'static str,
+        default: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            path: "",
+            name,
+            syntax,
+            default,
+            meaning,
+        }
+    }
+
+    /// The same below an option.
+    #[must_use]
+    pub const fn below(mut self, path: &'static str) -> Self {
+        self.path = path;
+        self
+    }
 }
 
 /// A field as its keyword writes it.
@@ -136,6 +179,8 @@ pub enum Shown {
     Flag,
     /// The keyword with this text.
     One(String),
+    /// The keyword once for each text.
+    Each(Vec<String>),
     /// The keyword with a block of these lines.
     Lines(Vec<String>),
 }
@@ -159,7 +204,14 @@ impl<D, M> Row<D, M> {
             repeat: Repeat::Last,
             replaced: None,
             show: None,
+            terms: Vec::new,
         }
+    }
+
+    /// The words that its lines know.
+    pub const fn terms(mut self, terms: fn() -> Vec<Term>) -> Self {
+        self.terms = terms;
+        self
     }
 
     /// How the field is printed.

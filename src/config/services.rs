@@ -6,7 +6,7 @@
 use super::assemble::{Names as Known, name};
 use super::checks;
 use super::diag::{Class, Diagnostics, Severity};
-use super::keyword::{Given, Object, Scope, lines, read};
+use super::keyword::{Given, Object, Scope, entries as read_entries, read};
 use super::line::Line;
 use super::model::service::{Group, Key, Rare, RealServer};
 use super::model::{At, Model};
@@ -17,30 +17,17 @@ use super::rows;
 use super::rows::services::{group, real, service};
 use super::sessions;
 use crate::base::addr::{IpAddr, Ipv4Addr};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Names and addresses that were used so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// BFD sessions.
     pub(super) sessions: sessions::Names,
-    /// Names of `track_file` blocks above.
-    pub(super) files: BTreeSet<String>,
     /// Groups of the model.
     groups: BTreeMap<String, usize>,
     /// How many services of each group there were.
     uses: BTreeMap<String, usize>,
-}
-
-impl Names {
-    /// Takes note of an object before it is read.
-    pub(super) fn pass(&mut self, object: &Object<'_>) {
-        if let ("track_file" | "vrrp_track_file", Some(name)) =
-            (object.node.keyword().text, object.node.word(1))
-        {
-            self.files.insert(name.text.to_owned());
-        }
-    }
 }
 
 /// Reads the groups, which services need wherever they stand.
@@ -53,7 +40,7 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
         let named = name(object, Class::Missing, found);
         let text = named.map_or("", |name| name.text);
         let mut entries = group::Draft::new();
-        lines(
+        read_entries(
             &mut object.inside.clone(),
             group::entry,
             &mut entries,
@@ -214,7 +201,7 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Known, found
     for object in &servers {
         let mut within = Within {
             model,
-            names: &names.services,
+            names,
             service: &draft,
             above: &above,
             found,
@@ -231,7 +218,7 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Known, found
 /// Around a real server.
 struct Within<'a> {
     model: &'a Model,
-    names: &'a Names,
+    names: &'a Known,
     service: &'a service::Draft,
     above: &'a Above,
     found: &'a mut Diagnostics,

@@ -9,13 +9,11 @@ use super::rows::{bfd, tls};
 use super::services::inside;
 use crate::base::addr::IpAddr;
 use crate::base::id::BfdId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Names and addresses that were used so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Sessions of the model.
-    pub(super) known: BTreeMap<String, BfdId>,
     /// Names of blocks, those that are not used included.
     all: BTreeSet<String>,
     /// Both ends of sessions.
@@ -52,8 +50,8 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Known, fou
         let message = format!("{owner}name too long (maximum length is 31 characters) - ignoring");
         return tell(found, Severity::Error, name.at, message, "give it a shorter name");
     }
-    let names = &mut names.services.sessions;
-    if !names.all.insert(text.to_owned()) {
+    let sessions = &mut names.services.sessions;
+    if !sessions.all.insert(text.to_owned()) {
         let message = format!("BFD {text} already specified");
         return tell(
             found,
@@ -95,7 +93,7 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Known, fou
     let Some(mut bfd) = draft.finish(text, At(name.at)) else {
         return;
     };
-    if !names.ends.insert((bfd.source, bfd.neighbor)) {
+    if !sessions.ends.insert((bfd.source, bfd.neighbor)) {
         let message = format!(
             "{owner}has duplicate neighbor address {}, ignoring instance",
             bfd.neighbor
@@ -120,6 +118,6 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Known, fou
         );
         bfd.params.max_hops = ttl;
     }
-    names.known.insert(text.to_owned(), BfdId::at(model.bfds.len()));
+    names.bfds.add(text, BfdId::at(model.bfds.len()));
     model.bfds.push(bfd);
 }

@@ -2,7 +2,7 @@
 
 use super::{At, ScriptCommand};
 use crate::base::addr::IpAddr;
-use crate::base::id::BfdId;
+use crate::base::id::{BfdId, FileId};
 use crate::base::name::IfName;
 use crate::proto::check::{Cadence, dns, file, http, smtp, udp};
 
@@ -21,23 +21,23 @@ pub struct Checker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// `TCP_CHECK`
-    Tcp(Box<Target>),
+    Tcp(Target),
     /// `HTTP_GET`
-    Http(Box<Target>, Box<http::Params>),
+    Http(Target, Box<http::Params>),
     /// `SSL_GET`
-    Ssl(Box<Target>, Box<http::Params>),
+    Ssl(Target, Box<http::Params>),
     /// `SMTP_CHECK`
-    Smtp(Box<Target>, Box<smtp::Params>),
+    Smtp(Target, Box<smtp::Params>),
     /// `DNS_CHECK`
-    Dns(Box<Target>, Box<dns::Params>),
+    Dns(Target, Box<dns::Params>),
     /// `UDP_CHECK`
-    Udp(Box<Target>, Box<udp::Params>),
+    Udp(Target, Box<udp::Params>),
     /// `PING_CHECK`
-    Ping(Box<Target>),
+    Ping(Target),
     /// `MISC_CHECK`
     Misc(Box<Misc>),
     /// `FILE_CHECK`
-    File(Box<str>, file::Params),
+    File(FileId, file::Params),
     /// `BFD_CHECK`
     Bfd(BfdId),
 }
@@ -76,17 +76,24 @@ impl Probe {
     }
 }
 
-/// Where a check goes and where it comes from.
+/// Where a check goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// `connect_ip`
     pub addr: IpAddr,
     /// `connect_port`; 0 if neither check nor server has one.
     pub port: u16,
+    /// Where it comes from, if that is not left to the kernel.
+    pub origin: Option<Box<Origin>>,
+}
+
+/// Where a check comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
     /// `bindto`
-    pub bind: Option<IpAddr>,
+    pub addr: Option<IpAddr>,
     /// `bind_port`; 0: as the kernel chooses.
-    pub bind_port: u16,
+    pub port: u16,
     /// `bind_if`
     pub interface: Option<IfName>,
     /// `fwmark` of its packets; 0: none.

@@ -1,12 +1,13 @@
 //! A `vrrp_instance`: the parameters of its machine, and everything around them.
 
-use super::{At, Named, ScriptCommand, VirtualAddress};
-use crate::base::addr::IpAddr;
-use crate::base::id::ScriptId;
+use super::track::{TrackedBfd, TrackedFile, TrackedProcess};
+pub use super::track::{TrackedInterface, TrackedScript};
+use super::{At, Hmac, Named, Route, Rule, ScriptCommand, VirtualAddress};
+use crate::base::addr::{IpAddr, Prefix};
+use crate::base::id::GroupId;
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::base::time::Span;
-use crate::proto::track::Weight;
 use crate::proto::vrrp::Params;
 
 /// One virtual router with all defaults filled in.
@@ -25,6 +26,8 @@ pub struct Instance {
     pub vrf: Option<Named>,
     /// `use_vmac`.
     pub vmac: Option<Vmac>,
+    /// `use_ipvlan`, never together with `use_vmac`.
+    pub ipvlan: Option<Ipvlan>,
     /// `use_vmac_addr`: macvlans for addresses on other interfaces, too.
     pub use_vmac_addr: bool,
     /// `vmac_xmit_base`: adverts leave by the parent interface.
@@ -47,12 +50,18 @@ pub struct Instance {
     pub auth_pass: Option<String>,
     /// `auth_type AH`, which has no effect yet.
     pub auth_header: bool,
+    /// `auth_hmac`
+    pub hmac: Option<Hmac>,
     /// `virtual_ipaddress`: carried by adverts; at most 255.
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved, but not carried by adverts.
     pub excluded: Vec<VirtualAddress>,
     /// `no_virtual_ipaddress`: none is meant.
     pub no_addresses: bool,
+    /// `virtual_routes`: moved with mastership.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`: moved with mastership.
+    pub rules: Vec<Rule>,
     /// `promote_secondaries`: sets the sysctl of the interface.
     pub promote_secondaries: bool,
     /// `accept` and `no_accept`: packets to the addresses are taken.
@@ -65,6 +74,14 @@ pub struct Instance {
     pub track_interfaces: Vec<TrackedInterface>,
     /// `track_script`.
     pub track_scripts: Vec<TrackedScript>,
+    /// `track_file`.
+    pub track_files: Vec<TrackedFile>,
+    /// `track_process`.
+    pub track_processes: Vec<TrackedProcess>,
+    /// `track_bfd`.
+    pub track_bfds: Vec<TrackedBfd>,
+    /// The sync group that it is a member of.
+    pub sync_group: Option<GroupId>,
     /// Commands run on transitions.
     pub notify: Notify,
     /// `notify_priority_changes`.
@@ -107,10 +124,37 @@ pub struct Vmac {
     pub mac: Option<Mac>,
     /// `netlink_notify_msg`.
     pub netlink_notify: bool,
-    /// `group`: the link group, by name or number.
-    pub group: Option<String>,
+    /// `group`: the link group.
+    pub group: Option<u32>,
     /// Where `use_vmac` stands.
     pub at: At,
+}
+
+/// An ipvlan with an address of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ipvlan {
+    /// Its name; none: `vmac_prefix` and the VRID.
+    pub name: Option<IfName>,
+    /// Its address, which is the source of adverts; IPv4 needs one, else the instance stays in FAULT.
+    pub address: Option<Prefix>,
+    /// How ipvlans of one interface see each other.
+    pub mode: IpvlanMode,
+    /// `group`: the link group.
+    pub group: Option<u32>,
+    /// Where `use_ipvlan` stands.
+    pub at: At,
+}
+
+/// How ipvlans of one interface see each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpvlanMode {
+    /// Directly.
+    #[default]
+    Bridge,
+    /// Not at all.
+    Private,
+    /// By a switch that sends back.
+    Vepa,
 }
 
 /// A unicast peer.
@@ -122,26 +166,6 @@ pub struct Peer {
     pub min_ttl: u8,
     /// Highest accepted TTL or hop limit.
     pub max_ttl: u8,
-    /// Where it stands.
-    pub at: At,
-}
-
-/// A tracked interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackedInterface {
-    /// Its name and place.
-    pub interface: Named,
-    /// What it does to the priority.
-    pub weight: Weight,
-}
-
-/// A tracked script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackedScript {
-    /// Which one of the model.
-    pub script: ScriptId,
-    /// What it does to the priority, the default of the script worked out.
-    pub weight: Weight,
     /// Where it stands.
     pub at: At,
 }

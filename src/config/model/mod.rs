@@ -7,22 +7,34 @@ pub mod address;
 pub mod bfd;
 pub mod check;
 pub mod global;
+pub mod group;
+pub mod hmac;
 pub mod instance;
+pub mod network;
+pub mod route;
+pub mod rule;
 pub mod script;
 pub mod service;
 pub mod tls;
+pub mod track;
 
 pub use address::{Lifetime, VirtualAddress};
 pub use bfd::Bfd;
 pub use check::{Checker, Probe};
 pub use global::Global;
+pub use group::Group;
+pub use hmac::Hmac;
 pub use instance::Instance;
+pub use network::Network;
+pub use route::Route;
+pub use rule::Rule;
 pub use script::{Identity, Script, ScriptCommand};
 pub use service::{RealServer, VirtualServer};
 pub use tls::Tls;
+pub use track::{TrackFile, TrackProcess};
 
 use super::tree::Position;
-use crate::base::id::{BfdId, ScriptId};
+use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 use crate::base::name::IfName;
 use core::hash::{Hash, Hasher};
 
@@ -35,8 +47,16 @@ pub struct Model {
     pub global: Global,
     /// `vrrp_script`, in the order of the file.
     pub scripts: Vec<Script>,
+    /// `track_file`, in the order of the file.
+    pub files: Vec<TrackFile>,
+    /// `vrrp_track_process`, in the order of the file.
+    pub processes: Vec<TrackProcess>,
     /// `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
+    /// `vrrp_sync_group`, in the order of the file.
+    pub groups: Vec<Group>,
+    /// Static items, and how interfaces are watched.
+    pub network: Network,
     /// `bfd_instance`, in the order of the file.
     pub bfds: Vec<Bfd>,
     /// `virtual_server_group`, in the order of the file.
@@ -58,6 +78,18 @@ impl Model {
     #[must_use]
     pub fn bfd(&self, id: BfdId) -> Option<&Bfd> {
         self.bfds.get(id.index())
+    }
+
+    /// A tracked file by its id.
+    #[must_use]
+    pub fn file(&self, id: FileId) -> Option<&TrackFile> {
+        self.files.get(id.index())
+    }
+
+    /// A process monitor by its id.
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> Option<&TrackProcess> {
+        self.processes.get(id.index())
     }
 }
 

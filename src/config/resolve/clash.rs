@@ -3,7 +3,7 @@
 use crate::base::addr::IpAddr;
 use crate::base::name::IfName;
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
-use crate::config::model::{Instance, Model};
+use crate::config::model::{At, Instance, Model, Probe};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two routers with one id on one link: multicast ones exclude each other unless their destinations differ,
@@ -61,21 +61,25 @@ fn interface(instance: &Instance) -> Option<&IfName> {
     instance.interface.as_ref().map(|interface| &interface.name)
 }
 
-/// A name of a macvlan can be given once.
+/// A name of a macvlan or an ipvlan can be given once.
 pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
     let mut used: BTreeMap<IfName, String> = BTreeMap::new();
     for instance in &mut model.instances {
-        let Some(vmac) = &mut instance.vmac else { continue };
-        let Some(name) = vmac.name.clone() else { continue };
+        let (slot, at) = match (&mut instance.vmac, &mut instance.ipvlan) {
+            (Some(vmac), _) => (&mut vmac.name, vmac.at),
+            (None, Some(ipvlan)) => (&mut ipvlan.name, ipvlan.at),
+            (None, None) => continue,
+        };
+        let Some(name) = slot.clone() else { continue };
         match used.get(&name) {
             Some(other) => {
                 let message = format!(
                     "({}) VRRP instance {other} is already using {name} - ignoring name",
                     instance.name
                 );
-                let finding = Diagnostic::new(Severity::Error, vmac.at.0, message);
+                let finding = Diagnostic::new(Severity::Error, at.0, message);
                 found.report(finding.remedy("a generated name is used"));
-                vmac.name = None;
+                *slot = None;
             }
             None => {
                 used.insert(name, instance.name.clone());
@@ -84,19 +88,38 @@ pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
     }
 }
 
-/// Scripts that nobody tracks are told.
-pub(super) fn unused_scripts(model: &Model, found: &mut Diagnostics) {
-    let trackers = model
-        .instances
-        .iter()
-        .flat_map(|instance| &instance.track_scripts);
-    let used: BTreeSet<usize> = trackers.map(|tracked| tracked.script.index()).collect();
-    for (index, script) in model.scripts.iter().enumerate() {
-        if !used.contains(&index) {
-            found.note(
-                script.at.0,
-                format!("Warning - script {} is not used", script.name),
-            );
+/// Scripts, files and process monitors that nobody tracks are told.
+pub(super) fn unused_trackers(model: &Model, found: &mut Diagnostics) {
+    let mut scripts = BTreeSet::new();
+    let mut files = BTreeSet::new();
+    let mut processes = BTreeSet::new();
+    for instance in &model.instances {
+        scripts.extend(instance.track_scripts.iter().map(|one| one.script.index()));
+        files.extend(instance.track_files.iter().map(|one| one.of.index()));
+        processes.extend(instance.track_processes.iter().map(|one| one.of.index()));
+    }
+    for group in &model.groups {
+        scripts.extend(group.track_scripts.iter().map(|one| one.script.index()));
+        files.extend(group.track_files.iter().map(|one| one.of.index()));
+        processes.extend(group.track_processes.iter().map(|one| one.of.index()));
+    }
+    let servers = model.services.iter().flat_map(|service| &service.servers);
+    for check in servers.flat_map(|server| &server.checks) {
+        if let Probe::File(id, _) = check.probe {
+            files.insert(id.index());
         }
     }
+    let mut tell = |used: &BTreeSet<usize>, what: &str, all: Vec<(&str, At)>| {
+        for (index, (name, at)) in all.into_iter().enumerate() {
+            if !used.contains(&index) {
+                found.note(at.0, format!("Warning - {what} {name} is not used"));
+            }
+        }
+    };
+    let all = model.scripts.iter().map(|one| (one.name.as_str(), one.at));
+    tell(&scripts, "script", all.collect());
+    let all = model.files.iter().map(|one| (one.name.as_str(), one.at));
+    tell(&files, "track_file", all.collect());
+    let all = model.processes.iter().map(|one| (one.name.as_str(), one.at));
+    tell(&processes, "vrrp_track_process", all.collect());
 }

@@ -1,17 +1,16 @@
 //! What one instance needs and what excludes what.
 
-use super::{Teller, strict, unicast};
+use super::{Teller, strict, track, unicast};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::assemble::Names;
-use crate::config::diag::{Diagnostic, Diagnostics, Severity};
+use crate::config::diag::Diagnostics;
 use crate::config::keyword::Given;
-use crate::config::model::instance::{Instance, TrackedScript};
-use crate::config::model::{At, Model};
+use crate::config::model::hmac::HmacMode;
+use crate::config::model::{Hmac, Instance, Model};
 use crate::config::rows::instance::{AuthType, Draft};
 use crate::config::value::Seconds;
-use crate::proto::track::Weight;
 use crate::proto::vrrp::{Auth, Start, Version};
 
 /// Completes an instance; none if it cannot run.
@@ -39,8 +38,11 @@ pub(super) fn complete(
     interval(&mut draft.instance, &mut tell);
     runs &= addresses(&mut draft, &mut tell);
     vmac(&mut draft, &mut tell);
-    track_interfaces(&mut draft.instance, &mut tell);
-    track_scripts(&mut draft, model, names, &mut tell);
+    track::of_instance(&mut draft, model, names, &mut tell);
+    hmac(&mut draft, &mut tell);
+    draft.instance.notify_priority_changes = draft
+        .notify_priority_changes
+        .unwrap_or(model.global.vrrp.notify_priority_changes);
     let mail = &model.global.mail;
     draft.instance.smtp_alert = draft
         .smtp_alert
@@ -100,7 +102,7 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
         );
         return false;
     }
-    if instance.vmac.take().is_some() {
+    if instance.vmac.take().is_some() | instance.ipvlan.take().is_some() {
         tell.warn(
             "use_vmac",
             "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac",
@@ -306,7 +308,86 @@ fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
     true
 }
 
+/// `auth_hmac` needs its active key, and replaces the older authentication.
+fn hmac(draft: &mut Draft, tell: &mut Teller<'_>) {
+    if tell.given.at("auth_hmac").is_none() {
+        return;
+    }
+    let read = core::mem::take(&mut draft.hmac);
+    let active = read
+        .active
+        .filter(|active| read.keys.iter().any(|key| key.id == *active));
+    let Some(active) = active else {
+        let message = match read.active {
+            Some(id) => format!("auth_hmac active_key {id} is not defined - removing auth_hmac"),
+            None => "auth_hmac has no active_key - removing auth_hmac".to_owned(),
+        };
+        return tell.error(
+            "auth_hmac",
+            &message,
+            "write active_key and the id of one of its keys",
+        );
+    };
+    let instance = &mut draft.instance;
+    if instance.auth_pass.take().is_some() {
+        tell.error(
+            "authentication",
+            "authentication and auth_hmac exclude each other - removing authentication",
+            "auth_hmac protects adverts of every version",
+        );
+        instance.auth_header = false;
+        instance.params.auth = Auth::None;
+    }
+    let mut mode = read.mode;
+    if instance.strict && mode != HmacMode::Enforce {
+        tell.warn("mode", "strict mode requires auth_hmac mode enforce - setting");
+        mode = HmacMode::Enforce;
+    }
+    let (least, most) = (Span::from_secs(5), Span::from_secs(300));
+    let usual = (instance.params.advert_interval * 3).clamp(least, most);
+    // Whole seconds, as they are written.
+    let usual = Span::from_secs(usual.as_micros().div_ceil(1_000_000));
+    instance.hmac = Some(Hmac {
+        keys: read.keys,
+        active,
+        window: read.window.unwrap_or(usual),
+        replay: read.replay,
+        mode,
+    });
+}
+
+/// An interface of its own is a macvlan or an ipvlan.
+fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
+    let instance = &mut draft.instance;
+    let Some(ipvlan) = &mut instance.ipvlan else {
+        return;
+    };
+    if instance.vmac.is_some() {
+        tell.error(
+            "use_ipvlan",
+            "use_vmac and use_ipvlan exclude each other - ignoring use_ipvlan",
+            "an instance has one interface of its own",
+        );
+        instance.ipvlan = None;
+        return;
+    }
+    if instance.params.family == Family::V4 && ipvlan.address.is_none() && instance.source.is_none() {
+        tell.warn(
+            "use_ipvlan",
+            "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state",
+        );
+    }
+    if instance.promote_secondaries {
+        tell.warn(
+            "promote_secondaries",
+            "promote_secondaries is automatically set for ipvlans - ignoring",
+        );
+        instance.promote_secondaries = false;
+    }
+}
+
 fn vmac(draft: &mut Draft, tell: &mut Teller<'_>) {
+    ipvlan(draft, tell);
     let instance = &mut draft.instance;
     let unicast = instance.unicast();
     match &mut instance.vmac {
@@ -347,69 +428,5 @@ fn vmac(draft: &mut Draft, tell: &mut Teller<'_>) {
                 address.use_vmac = false;
             }
         }
-    }
-}
-
-fn track_interfaces(instance: &mut Instance, tell: &mut Teller<'_>) {
-    let own = instance.interface.as_ref().map(|own| own.name.clone());
-    let owner = instance.params.priority == 255;
-    instance.track_interfaces.retain(|tracked| {
-        let name = &tracked.interface.name;
-        if own.as_ref() == Some(name) {
-            let message = format!("Ignoring track_interface {name} since own interface");
-            tell.error("track_interface", &message, "the own interface is always tracked");
-            return false;
-        }
-        if owner && tracked.weight.value != 0 {
-            let message = format!("ignoring tracked interface {name} with weights due to address_owner");
-            tell.error(
-                "track_interface",
-                &message,
-                "the priority of an address owner is always 255",
-            );
-            return false;
-        }
-        true
-    });
-}
-
-fn track_scripts(draft: &mut Draft, model: &Model, names: &Names, tell: &mut Teller<'_>) {
-    let owner = draft.instance.params.priority == 255;
-    for tracker in &draft.track_scripts {
-        let name = tracker.name.as_str();
-        let Some(script) = names.script(name) else {
-            let known = names.has_script(name);
-            let message = format!("({}) track script {name} not found, ignoring...", tell.name);
-            let remedy = if known {
-                "its vrrp_script must stand before this block and must have a command"
-            } else {
-                "no vrrp_script has this name"
-            };
-            let finding = Diagnostic::new(Severity::Error, tracker.at, message);
-            tell.found.report(finding.remedy(remedy));
-            continue;
-        };
-        let default = model
-            .script(script)
-            .map(|script| script.params.weight)
-            .unwrap_or_default();
-        let weight = Weight {
-            value: tracker.weight.unwrap_or(default.value),
-            reverse: tracker.reverse.unwrap_or(default.reverse),
-        };
-        if owner && weight.value != 0 {
-            let message = format!("ignoring tracked script {name} with weights due to address_owner");
-            tell.error(
-                "track_script",
-                &message,
-                "the priority of an address owner is always 255",
-            );
-            continue;
-        }
-        draft.instance.track_scripts.push(TrackedScript {
-            script,
-            weight,
-            at: At(tracker.at),
-        });
     }
 }

@@ -4,16 +4,19 @@
 //! the drafts of `rows` and `diag`. Start with [`instance()`]; rules of one theme have a file.
 
 mod clash;
+mod group;
 mod instance;
 pub(super) mod servers;
 pub(super) mod services;
 mod strict;
+mod track;
 mod unicast;
 
-use super::assemble::Names;
+use super::assemble::{Names, Pending, PendingGroup};
 use super::diag::{Diagnostic, Diagnostics, Severity};
 use super::keyword::Given;
-use super::model::{Global, Instance, Model};
+use super::model::{At, Global, Instance, Model};
+use super::rows::group as group_rows;
 use super::rows::instance::Draft;
 use super::tree::Position;
 use crate::base::time::Span;
@@ -45,11 +48,24 @@ pub(super) fn instance(
     instance::complete(draft, given, model, names, found)
 }
 
+/// Completes a sync group but for its members.
+pub(super) fn group(
+    draft: group_rows::Draft,
+    named: (&str, At),
+    given: Given,
+    model: &Model,
+    names: &Names,
+    found: &mut Diagnostics,
+) -> PendingGroup {
+    group::complete(draft, named, given, model, names, found)
+}
+
 /// The rules between objects.
-pub(super) fn model(model: &mut Model, found: &mut Diagnostics) {
+pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics) {
+    group::members(model, pending, found);
     clash::vrids(model, found);
     clash::vmac_names(model, found);
-    clash::unused_scripts(model, found);
+    clash::unused_trackers(model, found);
 }
 
 /// Where findings about one instance go, and at which of its keywords they point.
@@ -69,6 +85,11 @@ impl Teller<'_> {
         } else {
             finding.remedy(remedy)
         });
+    }
+
+    /// Whether the keyword stands in the instance.
+    fn is_given(&self, keyword: &str) -> bool {
+        self.given.at(keyword).is_some()
     }
 
     /// Used, but not as written, at the keyword or else at the name of the instance.

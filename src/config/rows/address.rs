@@ -1,17 +1,20 @@
-//! Lines of `virtual_ipaddress` and `virtual_ipaddress_excluded`.
+//! Lines of `virtual_ipaddress`, `virtual_ipaddress_excluded` and `static_ipaddress`.
 
 use super::instance::Draft;
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
+use crate::config::iproute::Tables;
 use crate::config::line::Line;
 use crate::config::model::{At, Lifetime, VirtualAddress};
-use crate::config::row::{Shown, fit};
+use crate::config::row::{Shown, Term, fit};
 use crate::config::tree::Word;
 use crate::config::value::{self, Quoted};
 use core::fmt::Write;
 
 /// A line of `virtual_ipaddress`.
 pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(address) = read(line) else { return };
+    let Some((address, _)) = read(line, &draft.names, false) else {
+        return;
+    };
     if !draft.claim(address.prefix.family()) {
         let message = format!(
             "address family must match VRRP instance [{}] - ignoring",
@@ -33,7 +36,9 @@ pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
 
 /// A line of `virtual_ipaddress_excluded`.
 pub(super) fn excluded(draft: &mut Draft, line: &mut Line<'_>) {
-    let Some(address) = read(line) else { return };
+    let Some((address, _)) = read(line, &draft.names, false) else {
+        return;
+    };
     let dev = |address: &VirtualAddress| address.dev.as_ref().map(|dev| dev.name.clone());
     let twice = draft
         .instance
@@ -51,8 +56,57 @@ fn keep(list: &mut Vec<VirtualAddress>, address: VirtualAddress, twice: bool, li
     list.push(address);
 }
 
-/// The address of a line with its options; none if the line cannot be used, which is told.
-fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
+/// The words of a moved address.
+pub(super) fn moved_terms() -> Vec<Term> {
+    let mut terms = terms("the interface of the instance");
+    terms.push(Term::new(
+        "use_vmac",
+        "",
+        "off",
+        "It is put on a macvlan of its interface",
+    ));
+    terms
+}
+
+/// The words of an address that never moves.
+pub(super) fn static_terms() -> Vec<Term> {
+    let mut terms = terms("default_interface");
+    terms.push(Term::new(
+        "track_group",
+        "<track_group>",
+        "none",
+        "Instances that follow it",
+    ));
+    terms
+}
+
+#[rustfmt::skip]
+fn terms(dev: &'static str) -> Vec<Term> {
+    vec![
+        Term::new("<ip>", "<ip>[/<len>] [<option> ...]", "prefix of 32 or 128", "The address; stands first on its line"),
+        Term::new("dev", "<interface>", dev, "Interface that holds it"),
+        Term::new("scope", "host|link|site|global|nowhere|<name>|<0..255>", "global", "How far it is valid, IPv4"),
+        Term::new("brd", "<ipv4>|+|-", "none", "Broadcast address; + sets the host bits, - clears them"),
+        Term::new("broadcast", "<ipv4>|+|-", "none", "Long form of brd"),
+        Term::new("label", "<text, at most 15 bytes>", "none", "Label, IPv4"),
+        Term::new("peer", "<ip>", "none", "Other end of a point-to-point link"),
+        Term::new("home", "", "off", "Home address of mobile IPv6"),
+        Term::new("-nodad", "", "off", "No duplicate address detection"),
+        Term::new("mngtmpaddr", "", "off", "Template of privacy addresses"),
+        Term::new("noprefixroute", "", "off", "No route to its prefix is made"),
+        Term::new("autojoin", "", "off", "Joins the multicast group on the interface"),
+        Term::new("no_track", "", "off", "Its loss changes nothing"),
+        Term::new("preferred_lft", "<seconds 0..4294967295>|forever", "0 for IPv6 with 128 bits, else forever", "Preferred lifetime; 0 deprecates it"),
+    ]
+}
+
+/// The address of a line with its options, and the name of its track group; none if the line cannot be used,
+/// which is told. `fixed`: of an address that never moves.
+pub(super) fn read(
+    line: &mut Line<'_>,
+    names: &Tables,
+    fixed: bool,
+) -> Option<(VirtualAddress, Option<(String, At)>)> {
     let first = line.keyword;
     let Some(read) = value::prefix(first.text) else {
         let message = format!("VRRP parsed invalid IP {}. skipping IP...", first.text);
@@ -73,6 +127,7 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
     }
     let mut address = VirtualAddress::new(read.prefix, At(first.at));
     let mut broadcast = None;
+    let mut group = None;
     let mut words = line.args.clone().into_iter().skip(1);
     while let Some(option) = words.next() {
         let flag = match option.text {
@@ -82,22 +137,29 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
             "noprefixroute" => Some(&mut address.noprefixroute),
             "autojoin" => Some(&mut address.autojoin),
             "no_track" => Some(&mut address.no_track),
-            "use_vmac" => Some(&mut address.use_vmac),
+            "use_vmac" if !fixed => Some(&mut address.use_vmac),
             _ => None,
         };
         if let Some(flag) = flag {
             *flag = true;
             continue;
         }
-        if !matches!(
-            option.text,
-            "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft"
-        ) {
+        let valued = match option.text {
+            "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft" => true,
+            "track_group" => fixed,
+            _ => false,
+        };
+        if !valued {
             let message = format!(
                 "Unknown configuration entry '{}' for ip address - ignoring",
                 option.text
             );
-            line.warn(option, &message, "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin no_track use_vmac");
+            let last = if fixed { "track_group" } else { "use_vmac" };
+            let remedy = format!(
+                "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin \
+                 no_track {last}"
+            );
+            line.warn(option, &message, &remedy);
             continue;
         }
         let Some(word) = words.next() else {
@@ -117,7 +179,17 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
                 }
                 address.dev = Some(line.interface(word)?);
             }
-            "scope" => scope(&mut address, line, word),
+            "scope" => scope(&mut address, line, word, names),
+            "track_group" if group.is_some() => {
+                let message = format!("track_group {} is a duplicate", word.text);
+                line.error(
+                    word,
+                    &message,
+                    "one track_group is enough; the rest of the line is not read",
+                );
+                break;
+            }
+            "track_group" => group = Some((word.text.to_owned(), At(word.at))),
             "label" => label(&mut address, line, word)?,
             "peer" => peer(&mut address, line, word, read.given),
             "preferred_lft" => lifetime(&mut address, line, word),
@@ -135,10 +207,10 @@ fn read(line: &mut Line<'_>) -> Option<VirtualAddress> {
             set_broadcast(&mut address, line, word)?;
         }
     }
-    Some(address)
+    Some((address, group))
 }
 
-fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
+fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, names: &Tables) {
     if address.prefix.addr.is_ipv6() {
         let message = format!(
             "Cannot specify scope for IPv6 addresses ({}) - ignoring scope",
@@ -146,17 +218,8 @@ fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
         );
         return line.warn(word, &message, "remove it");
     }
-    let known = SCOPES
-        .iter()
-        .find(|(name, _)| *name == word.text)
-        .map(|(_, number)| *number);
-    let number = || {
-        value::integer(word.text, 0..=255, false)
-            .ok()
-            .map(|read| fit(read.value))
-    };
-    match known.or_else(number) {
-        Some(scope) => address.scope = scope,
+    match names.scopes.number(word.text, 255) {
+        Some(scope) => address.scope = u8::try_from(scope).unwrap_or(u8::MAX),
         None => {
             let message = format!(
                 "Invalid scope '{}' specified for {} - ignoring",
@@ -171,7 +234,7 @@ fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
     }
 }
 
-/// Scopes that are known without a table.
+/// Scopes that every machine knows.
 const SCOPES: [(&str, u8); 5] = [
     ("global", 0),
     ("nowhere", 255),
@@ -294,7 +357,8 @@ pub(super) fn show(addresses: &[VirtualAddress]) -> Shown {
     }
 }
 
-fn text(address: &VirtualAddress) -> String {
+/// An address as a line that is read as the same address.
+pub(super) fn text(address: &VirtualAddress) -> String {
     let mut out = match address.peer {
         Some(_) => address.prefix.addr.to_string(),
         None => address.prefix.to_string(),

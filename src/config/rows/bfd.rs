@@ -96,7 +96,7 @@ pub static ROWS: &[Row<Draft, Bfd>] = &[
     row("multihop", Switch(|d, on| d.multihop = on), "off",
         "Uses port 4784 instead of 3784").show(|b| switch(b.multihop)),
     row("weight", Custom("<-253..253> [reverse]", weight), "0",
-        "What trackers of the session do to a priority").show(|b| super::lists::show_weight(b.weight)),
+        "What trackers of the session do to a priority").show(|b| super::track::show_weight(b.weight)),
     row("vrrp", Flag(|d| d.vrrp = true), "both",
         "Tells the VRRP process; without checker only that one").show(|b| flag(b.vrrp && !b.checker)),
     row("checker", Flag(|d| d.checker = true), "both",

@@ -1,7 +1,10 @@
 //! `global_defs`. Readers of more than one word are in `global_read`.
 
 use super::global_read as read;
-use super::show::{command, flag, interface, maybe, switch, text, text_or_flag, time, unless, whose};
+use super::global_terms as terms;
+use super::show::{
+    command, flag, interface, maybe, switch, text, text_or_flag, time, unless, unless_on, whose,
+};
 use crate::base::time::Span;
 use crate::config::model::Global;
 use crate::config::row::Kind::{
@@ -54,7 +57,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("reload_check_config", Custom("[<log file>]", |g, l| g.files.reload_check_config = read::optional(l)), "off; bare: no log",
         "Validates a new configuration before a reload; this version always does").show(|g| text_or_flag(g.files.reload_check_config.as_ref())),
     row("include_check", Custom("[[+|-]read|match|wildcard_match|brace_match ...]", |_, _| {}), "none; bare: all",
-        "Selects the include failures that are errors; read before the rows are"),
+        "Selects the include failures that are errors; read before the rows are").terms(terms::include_check),
     row("reload_time_file", Text("<path>", |g, w| g.files.reload_time_file = own(w)), "none",
         "File whose first line schedules a reload").expected().later().show(|g| text(g.files.reload_time_file.as_ref())),
     row("reload_repeat", Flag(|g| g.files.reload_repeat = true), "off",
@@ -72,9 +75,9 @@ pub static ROWS: &[Row<G, G>] = &[
     row("json_version", Integer(int("", 1, 2, |g, n| g.files.json_version = Some(fit(n)))), "1",
         "Layout of JSON dumps").expected().later().show(|g| maybe(g.files.json_version)),
     row("iproute_usr_dir", Text("<dir>", |g, w| g.files.iproute_usr_dir = own(w)), "build setting",
-        "Vendor directory of iproute2's tables of names").expected().later().show(|g| text(g.files.iproute_usr_dir.as_ref())),
+        "Vendor directory of iproute2's tables of names").expected().show(|g| text(g.files.iproute_usr_dir.as_ref())),
     row("iproute_etc_dir", Text("<dir>", |g, w| g.files.iproute_etc_dir = own(w)), "/etc/iproute2",
-        "Overriding directory of iproute2's tables of names").expected().later().show(|g| text(g.files.iproute_etc_dir.as_ref())),
+        "Overriding directory of iproute2's tables of names").expected().show(|g| text(g.files.iproute_etc_dir.as_ref())),
     row("random_seed", Integer(int("", 0, U32, |g, n| g.files.random_seed = Some(fit(n))).strict()), "time of day",
         "Meant to make ${_RANDOM} repeatable").fixed().never().show(|g| maybe(g.files.random_seed)),
 
@@ -211,8 +214,8 @@ pub static ROWS: &[Row<G, G>] = &[
         "Default number of missed adverts before a take-over").show(|g| unless(g.vrrp.down_timer_adverts, &3)),
     row("vrrp_lower_prio_no_advert", Switch(|g, on| g.vrrp.lower_prio_no_advert = Some(on)), "off (on under strict mode)",
         "Default: adverts of lower priority are not answered").show(|g| read::maybe_switch(g.vrrp.lower_prio_no_advert)),
-    row("vrrp_higher_prio_send_advert", Switch(|g, on| g.vrrp.higher_prio_send_advert = on), "off",
-        "Default: one advert is sent before yielding to a higher priority").show(|g| switch(g.vrrp.higher_prio_send_advert)),
+    row("vrrp_higher_prio_send_advert", Switch(|g, on| g.vrrp.higher_prio_send_advert = on), "on",
+        "Default: one advert is sent before yielding to a higher priority").show(|g| unless_on(g.vrrp.higher_prio_send_advert)),
     row("vrrp_version", Integer(int("", 2, 3, |g, n| g.vrrp.version = Some(if n == 3 { Version::V3 } else { Version::V2 }))), "2 (IPv6: 3)",
         "Default protocol version").show(|g| maybe(g.vrrp.version.map(|v| if v == Version::V3 { 3 } else { 2 }))),
     row("vrrp_check_unicast_src", Flag(|g| g.vrrp.check_unicast_src = true), "off",
@@ -302,9 +305,9 @@ pub static ROWS: &[Row<G, G>] = &[
 
     // IPVS.
     row("lvs_sync_daemon", Custom("<if> [[inst] <vrrp_instance>] [id <0..255>] [maxlen <1..65507>] [port <1..65535>] [ttl <1..255>] [group <multicast ip>]", read::sync_daemon), "none",
-        "Starts the IPVS synchronisation of connections").first().later().show(read::show_sync_daemon),
+        "Starts the IPVS synchronisation of connections").first().later().terms(terms::sync_daemon).show(read::show_sync_daemon),
     row("lvs_timeouts", Custom("[tcp <0..2678400>] [tcpfin <0..2678400>] [udp <0..2678400>]", read::timeouts), "kernel values",
-        "Timeouts of IPVS connections in seconds").later().show(read::show_timeouts),
+        "Timeouts of IPVS connections in seconds").later().terms(terms::timeouts).show(read::show_timeouts),
     row("lvs_flush", Flag(|g| g.lvs.flush = true), "off",
         "Empties IPVS tables at the start").fixed().later().show(|g| flag(g.lvs.flush)),
     row("lvs_flush_on_stop", Custom("[VS]", read::flush_on_stop), "off; bare: everything",

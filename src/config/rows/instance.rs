@@ -1,14 +1,20 @@
 //! `vrrp_instance` and its `authentication`. Lists are in `lists`, addresses in `address`, macvlans in `vmac`.
 
+use std::rc::Rc;
+
 use super::instance_read as read;
+use super::rule::Preferences;
 use super::show::{command, either, flag, interface, maybe, plain, time, unless};
-use super::{address, lists, vmac};
+use super::track::{self, Trackers};
+use super::{address, hmac, lists, route, rule, vmac};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::time::Span;
+use crate::config::iproute::Tables;
+use crate::config::line::Line;
 use crate::config::model::instance::{Instance, Notify, OldChecksum};
 use crate::config::model::{At, Global};
 use crate::config::row::Kind::{
-    self, Block, Custom, Flag, Integer, Interface, Lines, Script, Seconds, Skipped, Switch,
+    self, Block, Custom, Flag, Integer, Interface, Lines, Script, Seconds, Switch,
 };
 use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit, whole_seconds};
 use crate::config::tree::Position;
@@ -49,8 +55,16 @@ pub struct Draft {
     pub smtp_alert: Option<bool>,
     /// The hardware address of `use_vmac` has five octets: the VRID is the sixth.
     pub mac_lacks_vrid: bool,
-    /// `track_script`, by name.
-    pub track_scripts: Vec<NamedTracker>,
+    /// What it tracks, objects by name.
+    pub trackers: Trackers,
+    /// `auth_hmac`
+    pub hmac: hmac::Draft,
+    /// Names that have numbers.
+    pub names: Rc<Tables>,
+    /// What rules without a preference get.
+    pub preferences: Preferences,
+    /// `notify_priority_changes`
+    pub notify_priority_changes: Option<bool>,
 }
 
 /// `auth_type`
@@ -60,19 +74,6 @@ pub enum AuthType {
     Pass,
     /// An authentication header.
     Header,
-}
-
-/// A tracker by name.
-#[derive(Clone, Debug)]
-pub struct NamedTracker {
-    /// The name.
-    pub name: String,
-    /// Where it stands.
-    pub at: Position,
-    /// Its own weight.
-    pub weight: Option<i16>,
-    /// `reverse` or `noreverse`.
-    pub reverse: Option<bool>,
 }
 
 impl Draft {
@@ -96,6 +97,7 @@ impl Draft {
             interface: None,
             vrf: None,
             vmac: None,
+            ipvlan: None,
             use_vmac_addr: false,
             vmac_xmit_base: false,
             source: None,
@@ -107,15 +109,22 @@ impl Draft {
             old_unicast_checksum: OldChecksum::Detect,
             auth_pass: None,
             auth_header: false,
+            hmac: None,
             addresses: Vec::new(),
             excluded: Vec::new(),
             no_addresses: false,
+            routes: Vec::new(),
+            rules: Vec::new(),
             promote_secondaries: false,
             accept: true,
             strict: vrrp.strict,
             dont_track_primary: false,
             track_interfaces: Vec::new(),
             track_scripts: Vec::new(),
+            track_files: Vec::new(),
+            track_processes: Vec::new(),
+            track_bfds: Vec::new(),
+            sync_group: None,
             notify: Notify::default(),
             notify_priority_changes: vrrp.notify_priority_changes,
             smtp_alert: false,
@@ -144,7 +153,11 @@ impl Draft {
             owner_ignore_adverts: None,
             smtp_alert: None,
             mac_lacks_vrid: false,
-            track_scripts: Vec::new(),
+            trackers: Trackers::default(),
+            hmac: hmac::Draft::default(),
+            names: Rc::default(),
+            preferences: Preferences::default(),
+            notify_priority_changes: None,
         }
     }
 
@@ -208,18 +221,18 @@ pub static ROWS: &[Row<D, I>] = &[
         "Between adverts; version 2 whole seconds, version 3 steps of 10 ms up to 40.95").show(|i| plain(value::Seconds(i.params.advert_interval))),
     row("authentication", Block(AUTHENTICATION), "none",
         "Authentication of RFC 2338, version 2 only"),
-    row("auth_hmac", Skipped("{ ... }"), "none",
+    row("auth_hmac", Block(hmac::ROWS), "none",
         "HMAC-SHA256 authentication of adverts").later(),
 
     // Where adverts go.
     row("use_vmac", Custom("[[name] <if>] [<MAC of 5 or 6 octets>] [netlink_notify_msg] [group <name|int>]", vmac::use_vmac), "off",
-        "Runs on a private macvlan with the virtual hardware address").show(vmac::show_use_vmac),
+        "Runs on a private macvlan with the virtual hardware address").terms(vmac::vmac_terms).show(vmac::show_use_vmac),
     row("use_vmac_addr", Flag(|d| d.instance.use_vmac_addr = true), "off",
         "Makes macvlans for addresses on other interfaces, too").later().show(|i| flag(i.use_vmac_addr)),
     row("vmac_xmit_base", Flag(|d| d.instance.vmac_xmit_base = true), "off",
         "Sends and receives adverts on the parent interface").show(|i| flag(i.vmac_xmit_base)),
-    row("use_ipvlan", Custom("[[name] <if>] [<ip>[/<len>]] [bridge|private|vepa] [group <name|int>]", |_, _| {}), "off",
-        "Runs on an ipvlan interface").later(),
+    row("use_ipvlan", Custom("[[name] <if>] [<ip>[/<len>]] [bridge|private|vepa] [group <name|int>]", vmac::use_ipvlan), "off; bridge",
+        "Runs on an ipvlan interface").later().terms(vmac::ipvlan_terms).show(vmac::show_use_ipvlan),
     row("mcast_src_ip", Custom("<ip>", |d, l| read::source(d, l, false)), "primary address of the interface",
         "Source address of adverts").show(|i| if i.unicast() || i.fault_no_peer { Shown::Nothing } else { maybe(i.source) }),
     row("unicast_src_ip", Custom("<ip>", |d, l| read::source(d, l, true)), "primary address of the interface",
@@ -229,7 +242,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("mcast_dst_ip", Custom("<multicast ip>", read::group), "vrrp_mcast_group4 or 6",
         "Destination of adverts").show(|i| if i.unicast() || i.fault_no_peer { Shown::Nothing } else { plain(i.group) }),
     row("unicast_peer", Lines("{ <ip> [min_ttl <0..255>] [max_ttl <0..255>] ... }", lists::unicast_peer), "none",
-        "Destinations of unicast adverts").show(lists::show_unicast_peers),
+        "Destinations of unicast adverts").terms(lists::peer_terms).show(lists::show_unicast_peers),
     row("unicast_ttl", Integer(int("", 0, 255, |d, n| d.instance.unicast_ttl = Some(fit(n))).strict()), "255",
         "TTL or hop limit of unicast adverts").show(|i| maybe(i.unicast_ttl)),
     row("check_unicast_src", Custom("", read::check_unicast_src), "vrrp_check_unicast_src",
@@ -291,15 +304,17 @@ pub static ROWS: &[Row<D, I>] = &[
 
     // Addresses.
     row("virtual_ipaddress", Lines("{ <ip>[/<len>] [<option> ...] ... }", address::advertised), "none",
-        "Addresses that are advertised and moved").show(|i| address::show(&i.addresses)),
+        "Addresses that are advertised and moved").terms(address::moved_terms).show(|i| address::show(&i.addresses)),
     row("virtual_ipaddress_excluded", Lines("{ <ip>[/<len>] [<option> ...] ... }", address::excluded), "none",
-        "Addresses that are moved but not advertised, of any family").show(|i| address::show(&i.excluded)),
+        "Addresses that are moved but not advertised, of any family").terms(address::moved_terms).show(|i| address::show(&i.excluded)),
     row("no_virtual_ipaddress", Flag(|d| d.instance.no_addresses = true), "off",
         "It is meant to have no address").show(|i| flag(i.no_addresses)),
     row("promote_secondaries", Flag(|d| d.instance.promote_secondaries = true), "off",
         "Sets promote_secondaries of the interface").later().show(|i| flag(i.promote_secondaries)),
-    row("virtual_routes", Skipped("{ ... }"), "none", "Routes moved with mastership").later(),
-    row("virtual_rules", Skipped("{ ... }"), "none", "Policy rules moved with mastership").later(),
+    row("virtual_routes", Lines(route::SYNTAX, virtual_route), "none",
+        "Routes moved with mastership").later().terms(route::moved_terms).show(|i| super::show::entries(&i.routes, route::text)),
+    row("virtual_rules", Lines(rule::SYNTAX, virtual_rule), "none",
+        "Policy rules moved with mastership").later().terms(rule::moved_terms).show(|i| super::show::entries(&i.rules, super::rule_show::text)),
     row("accept", Flag(|d| d.accept = Some(true)), "on; under strict only with 255",
         "Takes packets to the addresses").show(|i| flag(i.accept)),
     row("no_accept", Flag(|d| d.accept = Some(false)), "off",
@@ -308,13 +323,16 @@ pub static ROWS: &[Row<D, I>] = &[
     // Trackers.
     row("dont_track_primary", Flag(|d| d.instance.dont_track_primary = true), "off",
         "The state of the own interface does not matter").show(|i| flag(i.dont_track_primary)),
-    row("track_interface", Lines("{ <if> [weight <-253..253> [reverse]] ... }", lists::track_interface), "none",
-        "Interfaces whose state is tracked").show(lists::show_track_interfaces),
-    row("track_script", Lines("{ <vrrp_script> [weight <-253..253> [reverse|noreverse]] ... }", lists::track_script), "none",
-        "Scripts whose result is tracked"),
-    row("track_file", Skipped("{ ... }"), "none", "Files whose value is tracked").later(),
-    row("track_process", Skipped("{ ... }"), "none", "Processes that are tracked").later(),
-    row("track_bfd", Skipped("{ ... }"), "none", "BFD sessions that are tracked").later(),
+    row("track_interface", Lines(track::INTERFACE.syntax, |d, l| track::interface(&mut d.trackers, l)), "none",
+        "Interfaces whose state is tracked").terms(|| track::INTERFACE.terms()).show(|i| track::show_interfaces(&i.track_interfaces)),
+    row("track_script", Lines(track::SCRIPT.syntax, |d, l| track::SCRIPT.read(&mut d.trackers.scripts, l)), "none",
+        "Scripts whose result is tracked").terms(|| track::SCRIPT.terms()),
+    row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers.files, l)), "none",
+        "Files whose number is tracked").later().terms(|| track::FILE.terms()),
+    row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers.processes, l)), "none",
+        "Process monitors that are tracked").later().terms(|| track::PROCESS.terms()),
+    row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers.bfds, l)), "none",
+        "BFD sessions that are tracked").later().terms(|| track::BFD.terms()).show(|i| track::show_bfds(&i.track_bfds)),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
         "Polls the link of the interface").later().replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
 
@@ -337,9 +355,9 @@ pub static ROWS: &[Row<D, I>] = &[
             (true, None) => Shown::Flag,
             (true, script) => command(script.as_ref()),
         }),
-    row("notify_priority_changes", Switch(|d, on| d.instance.notify_priority_changes = on), "vrrp_notify_priority_changes",
+    row("notify_priority_changes", Switch(|d, on| d.notify_priority_changes = Some(on)), "that of the sync group, then vrrp_notify_priority_changes",
         "Reports changes of priority on pipes").later().show(|i| either(i.notify_priority_changes)),
-    row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "smtp_alert_vrrp, then smtp_alert, then off",
+    row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "that of the sync group, then smtp_alert_vrrp, then smtp_alert, then off",
         "Mails transitions").later().show(|i| either(i.smtp_alert)),
     row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(name)), "none",
         "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_ref())),
@@ -349,4 +367,18 @@ pub static ROWS: &[Row<D, I>] = &[
 
 const fn script(field: fn(&mut D) -> &mut Option<crate::config::model::ScriptCommand>) -> Kind<D, I> {
     Script(field)
+}
+
+/// A line of `virtual_routes`.
+fn virtual_route(draft: &mut D, line: &mut Line<'_>) {
+    if let Some((route, _)) = route::read(line, &draft.names, false) {
+        draft.instance.routes.push(route);
+    }
+}
+
+/// A line of `virtual_rules`.
+fn virtual_rule(draft: &mut D, line: &mut Line<'_>) {
+    if let Some((rule, _)) = rule::read(line, &draft.names, false, &mut draft.preferences) {
+        draft.instance.rules.push(rule);
+    }
 }

@@ -8,14 +8,25 @@ pub mod address;
 pub mod bfd;
 pub mod global;
 pub mod global_read;
+mod global_terms;
+pub mod group;
+pub mod hmac;
 pub mod instance;
 pub mod instance_read;
 pub mod lists;
+pub mod network;
+pub mod option;
+pub mod route;
+pub mod rule;
+pub mod rule_show;
 pub mod script;
 pub mod services;
 pub mod show;
 pub mod tls;
 pub mod top;
+pub mod track;
+pub mod track_file;
+pub mod track_process;
 pub mod vmac;
 
 use super::row::{Effect, Kind, Row};
@@ -43,22 +54,38 @@ pub struct Known {
     pub replaced: Option<&'static str>,
 }
 
-/// Every keyword of every block.
+/// Every keyword of every block. A row inside a block without effect has none either.
 #[must_use]
 pub fn catalogue() -> Vec<Known> {
     let mut all = Vec::new();
-    list("top", top::ROWS, &mut all);
-    list("global_defs", global::ROWS, &mut all);
-    list("vrrp_script", script::ROWS, &mut all);
-    list("vrrp_instance", instance::ROWS, &mut all);
-    list("bfd_instance", bfd::ROWS, &mut all);
-    list("SSL", tls::ROWS, &mut all);
+    list("top", top::ROWS, Effect::Full, &mut all);
+    object("global_defs", global::ROWS, &mut all);
+    object("vrrp_script", script::ROWS, &mut all);
+    object("vrrp_instance", instance::ROWS, &mut all);
+    object("vrrp_sync_group", group::ROWS, &mut all);
+    object("track_file", track_file::ROWS, &mut all);
+    object("vrrp_track_file", track_file::ROWS, &mut all);
+    object("vrrp_track_process", track_process::ROWS, &mut all);
+    object("track_group", group::TRACK_GROUP, &mut all);
+    object("garp_group", network::GARP_GROUP, &mut all);
+    object("bfd_instance", bfd::ROWS, &mut all);
+    object("SSL", tls::ROWS, &mut all);
     services::catalogue(&mut all);
     all
 }
 
-fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
+/// The rows of a block of the outermost level.
+fn object<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
+    let outer = top::ROWS.iter().find(|row| row.name == block);
+    list(block, rows, outer.map_or(Effect::Full, |row| row.effect), all);
+}
+
+fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut Vec<Known>) {
     for row in rows {
+        let effect = match (around, row.effect) {
+            (Effect::NoneYet, Effect::Full) => Effect::NoneYet,
+            (_, own) => own,
+        };
         all.push(Known {
             block: block.to_owned(),
             name: row.name,
@@ -66,12 +93,30 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
             default: row.default,
             meaning: row.meaning,
             reload: row.reload,
-            effect: row.effect,
+            effect,
             block_follows: row.has_block(),
             replaced: row.replaced.map(|(by, _)| by),
         });
+        let inside = match block {
+            "top" => row.name.to_owned(),
+            block => format!("{block}/{}", row.name),
+        };
+        for term in (row.terms)() {
+            let below = if term.path.is_empty() { "" } else { "/" };
+            all.push(Known {
+                block: format!("{inside}{below}{}", term.path),
+                name: term.name,
+                syntax: term.syntax.to_owned(),
+                default: term.default,
+                meaning: term.meaning,
+                reload: row.reload,
+                effect,
+                block_follows: false,
+                replaced: None,
+            });
+        }
         if let Kind::Block(inner) = row.kind {
-            list(&format!("{block}/{}", row.name), inner, all);
+            list(&inside, inner, effect, all);
         }
     }
 }
@@ -90,8 +135,20 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
         Some("in global_defs")
     } else if has(script::ROWS, word) {
         Some("in vrrp_script")
+    } else if has(group::ROWS, word) {
+        Some("in vrrp_sync_group")
+    } else if has(track_file::ROWS, word) {
+        Some("in track_file")
+    } else if has(track_process::ROWS, word) {
+        Some("in vrrp_track_process")
+    } else if has(network::GARP_GROUP, word) {
+        Some("in garp_group")
     } else if has(instance::AUTHENTICATION, word) {
         Some("in authentication of a vrrp_instance")
+    } else if has(bfd::ROWS, word) {
+        Some("in bfd_instance")
+    } else if has(hmac::ROWS, word) {
+        Some("in auth_hmac of a vrrp_instance")
     } else {
         services::elsewhere(word)
     }

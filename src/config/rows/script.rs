@@ -61,7 +61,7 @@ pub static ROWS: &[Row<Draft, Script>] = &[
     row("timeout", Custom("<seconds 0.001..4294>", |d, l| period(l, |span| d.params.timeout = Some(span))), "interval",
         "Run time after which it is killed and counts as failed").show(|s| s.params.timeout.map_or(Shown::Nothing, |span| plain(Seconds(span)))),
     row("weight", Custom("<-253..253> [reverse]", weight), "0",
-        "What the result does to a priority; 0: FAULT on failure").show(|s| super::lists::show_weight(s.params.weight)),
+        "What the result does to a priority; 0: FAULT on failure").show(|s| super::track::show_weight(s.params.weight)),
     row("rise", Integer(Whole::new("", 1..=COUNT, |d: &mut Draft, n| d.params.rise = fit(n)).or(1)), "1",
         "Successes in a row before it counts as up").show(|s| unless(s.params.rise, &1)),
     row("fall", Integer(Whole::new("", 1..=COUNT, |d: &mut Draft, n| d.params.fall = fit(n)).or(1)), "1",
@@ -107,7 +107,7 @@ fn weight(draft: &mut Draft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<-253..253> [reverse]");
     };
-    if let Some(number) = super::lists::weight_number(line, word) {
+    if let Some(number) = super::track::weight_number(line, word) {
         draft.params.weight.value = number;
     }
     match line.arg(1) {

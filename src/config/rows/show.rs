@@ -25,9 +25,32 @@ pub(super) fn either(on: bool) -> Shown {
     Shown::One(if on { "on" } else { "off" }.to_owned())
 }
 
+/// A switch whose default is on.
+pub(super) fn unless_on(on: bool) -> Shown {
+    if on {
+        Shown::Nothing
+    } else {
+        Shown::One("off".to_owned())
+    }
+}
+
 /// Something that is printed as it is.
 pub(super) fn plain(value: impl Display) -> Shown {
     Shown::One(value.to_string())
+}
+
+/// A field of a part that may not be there.
+pub(super) fn entry<T>(part: Option<&T>, show: impl FnOnce(&T) -> Shown) -> Shown {
+    part.map_or(Shown::Nothing, show)
+}
+
+/// A block with one entry a line.
+pub(super) fn entries<T>(entries: &[T], text: fn(&T) -> String) -> Shown {
+    if entries.is_empty() {
+        Shown::Nothing
+    } else {
+        Shown::Lines(entries.iter().map(text).collect())
+    }
 }
 
 /// Something that is printed as it is, if there is one.

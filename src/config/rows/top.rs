@@ -1,9 +1,10 @@
 //! The outermost level: flags of the daemon, and the blocks.
 
+use super::network;
 use super::show::{flag, text, text_or_flag, unless};
 use crate::config::line::Line;
 use crate::config::model::Daemon;
-use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Skipped, Text};
+use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Text};
 use crate::config::row::{Integer as Whole, Row, fit};
 
 /// A row of this table: fixes the types, so that closures need none.
@@ -37,18 +38,18 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
         "Polls the link of all VRRP interfaces").later().show(|d| flag(d.linkbeat_use_polling)),
     row("vrrp_script", Object("<name> { ... }"), "none", "A script that is run periodically"),
     row("vrrp_instance", Object("<name> { ... }"), "none", "A virtual router"),
-    row("vrrp_sync_group", Skipped("<name> { ... }"), "none", "Instances that change state together").later(),
-    row("linkbeat_interfaces", Skipped("{ ... }"), "none", "Interfaces whose link is polled").later(),
-    row("track_group", Skipped("<name> { ... }"), "none", "Instances that static items follow").later(),
-    row("static_ipaddress", Skipped("{ ... }"), "none", "Addresses that never move").later(),
-    row("static_routes", Skipped("{ ... }"), "none", "Routes that never move").later(),
-    row("static_rules", Skipped("{ ... }"), "none", "Policy rules that never move").later(),
-    row("track_file", Skipped("<name> { ... }"), "none", "A file whose number changes priorities").later(),
-    row("vrrp_track_file", Skipped("<name> { ... }"), "none", "Older name of track_file").later().replaced("track_file", false),
-    row("vrrp_track_process", Skipped("<name> { ... }"), "none", "A process whose presence changes priorities").later(),
+    row("vrrp_sync_group", Object("<name> { ... }"), "none", "Instances that change state together").later(),
+    row("linkbeat_interfaces", Object(network::LINKBEAT), "none", "Interfaces whose link is polled").later().terms(network::linkbeat_terms),
+    row("track_group", Object("<name> { ... }"), "none", "Instances that static items follow").later(),
+    row("static_ipaddress", Object(network::ADDRESSES), "none", "Addresses that never move").later().terms(network::address_terms),
+    row("static_routes", Object(network::ROUTES), "none", "Routes that never move").later().terms(network::route_terms),
+    row("static_rules", Object(network::RULES), "none", "Policy rules that never move").later().terms(network::rule_terms),
+    row("track_file", Object("<name> { ... }"), "none", "A file whose number changes priorities").later(),
+    row("vrrp_track_file", Object("<name> { ... }"), "none", "Older name of track_file").later().replaced("track_file", false),
+    row("vrrp_track_process", Object("<name> { ... }"), "none", "Processes whose presence changes priorities").later(),
     row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").later(),
-    row("garp_group", Skipped("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
-    row("interface_up_down_delays", Skipped("{ ... }"), "none", "Delays of changes of interfaces").later(),
+    row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
+    row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").later().terms(network::delay_terms),
     row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
     row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
     row("virtual_server", Object("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),

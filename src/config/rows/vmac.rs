@@ -1,12 +1,13 @@
-//! `use_vmac`: a macvlan with the virtual hardware address.
+//! `use_vmac`, a macvlan with the virtual hardware address, and `use_ipvlan`, one with an address of its own.
 
 use super::instance::Draft;
+use crate::base::addr::{Family, Prefix};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::config::line::Line;
 use crate::config::model::At;
-use crate::config::model::instance::{Instance, Vmac};
-use crate::config::row::Shown;
+use crate::config::model::instance::{Instance, Ipvlan, IpvlanMode, Vmac};
+use crate::config::row::{Shown, Term};
 use crate::config::tree::Word;
 use crate::config::value::{self, Quoted};
 use core::fmt::Write;
@@ -34,7 +35,7 @@ pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
                 if word.text == "name" {
                     name(&mut vmac, line, argument);
                 } else {
-                    vmac.group = Some(argument.text.to_owned());
+                    vmac.group = link_group(draft, line, argument);
                 }
             }
             "netlink_notify_msg" => vmac.netlink_notify = true,
@@ -48,6 +49,20 @@ pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
         }
     }
     draft.instance.vmac = Some(vmac);
+}
+
+/// The number of a group of interfaces, or a report.
+fn link_group(draft: &Draft, line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
+    let number = draft.names.groups.number(word.text, u32::MAX);
+    if number.is_none() {
+        let message = format!("Invalid group '{}' specified - ignoring", word.text);
+        line.error(
+            word,
+            &message,
+            "write a name of iproute2's table `group` or a number",
+        );
+    }
+    number
 }
 
 fn name(vmac: &mut Vmac, line: &mut Line<'_>, word: Word<'_>) {
@@ -99,6 +114,143 @@ fn hardware(vmac: &Vmac, line: &mut Line<'_>, word: Word<'_>) -> Option<(Mac, bo
     Some((mac, text.split(':').count() == 5))
 }
 
+/// The words of `use_vmac`.
+#[rustfmt::skip]
+pub(super) fn vmac_terms() -> Vec<Term> {
+    vec![
+        Term::new("name", "<interface>", "generated", "Name of the interface, even if it is one of these words"),
+        Term::new("<if> positional", "<interface>", "generated", "Any other word is the name"),
+        Term::new("<MAC> positional", "<5 or 6 hex octets>", "00:00:5e:00:01|02:<vrid>", "Hardware address; behind five octets comes the VRID"),
+        Term::new("netlink_notify_msg", "", "off", "The kernel is made to tell about the parent interface"),
+        Term::new("group", "<name or number>", "that of the parent", "Group of the interface"),
+    ]
+}
+
+/// The words of `use_ipvlan`.
+#[rustfmt::skip]
+pub(super) fn ipvlan_terms() -> Vec<Term> {
+    vec![
+        Term::new("name", "<interface>", "generated", "Name of the interface, even if it is one of these words"),
+        Term::new("<if> positional", "<interface>", "generated", "Any other word is the name"),
+        Term::new("<ip> positional", "<ip>[/<len>]", "none; IPv4 needs one", "Its address, which is the source of adverts"),
+        Term::new("bridge", "", "on", "Ipvlans of one interface see each other"),
+        Term::new("private", "", "bridge", "Ipvlans of one interface do not see each other"),
+        Term::new("vepa", "", "bridge", "Ipvlans of one interface see each other by a switch"),
+        Term::new("group", "<name or number>", "that of the parent", "Group of the interface"),
+    ]
+}
+
+/// Reads the options of `use_ipvlan` in any order.
+pub(super) fn use_ipvlan(draft: &mut Draft, line: &mut Line<'_>) {
+    if draft.instance.ipvlan.is_some() {
+        return line.error(
+            line.keyword,
+            "use_ipvlan already specified",
+            "the first one is used",
+        );
+    }
+    let mut ipvlan = Ipvlan {
+        name: None,
+        address: None,
+        mode: IpvlanMode::Bridge,
+        group: None,
+        at: At(line.keyword.at),
+    };
+    let mut mode = None;
+    let mut words = line.args.clone().into_iter();
+    while let Some(word) = words.next() {
+        let wanted = match word.text {
+            "bridge" => Some(IpvlanMode::Bridge),
+            "private" => Some(IpvlanMode::Private),
+            "vepa" => Some(IpvlanMode::Vepa),
+            _ => None,
+        };
+        if let Some(wanted) = wanted {
+            if mode.is_some() {
+                let message = format!("ipvlan type already specified - ignoring '{}'", word.text);
+                line.error(word, &message, "the first one is used");
+            }
+            mode.get_or_insert(wanted);
+            continue;
+        }
+        match word.text {
+            "name" | "group" => {
+                let Some(argument) = words.next() else {
+                    line.missing(
+                        word,
+                        "[[name] <if>] [<ip>[/<len>]] [bridge|private|vepa] [group <name|int>]",
+                    );
+                    break;
+                };
+                if word.text == "name" {
+                    ipvlan_name(&mut ipvlan, line, argument);
+                } else {
+                    ipvlan.group = link_group(draft, line, argument);
+                }
+            }
+            text => match value::prefix(text) {
+                Some(read) => ipvlan_address(draft, &mut ipvlan, line, word, read.prefix),
+                None => ipvlan_name(&mut ipvlan, line, word),
+            },
+        }
+    }
+    ipvlan.mode = mode.unwrap_or_default();
+    draft.instance.ipvlan = Some(ipvlan);
+}
+
+fn ipvlan_name(ipvlan: &mut Ipvlan, line: &mut Line<'_>, word: Word<'_>) {
+    if ipvlan.name.is_some() {
+        let message = format!("IPVLAN interface already specified - ignoring '{}'", word.text);
+        return line.error(word, &message, "one name is enough");
+    }
+    ipvlan.name = line.interface(word).map(|named| named.name);
+}
+
+fn ipvlan_address(
+    draft: &mut Draft,
+    ipvlan: &mut Ipvlan,
+    line: &mut Line<'_>,
+    word: Word<'_>,
+    prefix: Prefix,
+) {
+    if ipvlan.address.is_some() {
+        let message = format!("ipvlan address already specified - ignoring '{}'", word.text);
+        return line.error(word, &message, "one address is enough");
+    }
+    if !draft.claim(Family::of(&prefix.addr)) {
+        let message = format!("ipvlan address {} MUST match VRRP instance family", word.text);
+        return line.error(word, &message, "an instance speaks one family only");
+    }
+    ipvlan.address = Some(prefix);
+}
+
+/// The printer of `use_ipvlan`.
+pub(super) fn show_use_ipvlan(instance: &Instance) -> Shown {
+    let Some(ipvlan) = &instance.ipvlan else {
+        return Shown::Nothing;
+    };
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    if let Some(name) = &ipvlan.name {
+        let _ = write!(out, "name {} ", Quoted(name.as_str()));
+    }
+    if let Some(address) = ipvlan.address {
+        let _ = write!(out, "{address} ");
+    }
+    out.push_str(match ipvlan.mode {
+        IpvlanMode::Bridge => "",
+        IpvlanMode::Private => "private ",
+        IpvlanMode::Vepa => "vepa ",
+    });
+    if let Some(group) = ipvlan.group {
+        let _ = write!(out, "group {group}");
+    }
+    match out.trim_end() {
+        "" => Shown::Flag,
+        text => Shown::One(text.to_owned()),
+    }
+}
+
 /// Its printer.
 pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
     let Some(vmac) = &instance.vmac else {
@@ -116,7 +268,7 @@ pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
         out.push_str("netlink_notify_msg ");
     }
     if let Some(group) = &vmac.group {
-        let _ = write!(out, "group {}", Quoted(group));
+        let _ = write!(out, "group {group}");
     }
     let out = out.trim_end();
     if out.is_empty() {

@@ -10,6 +10,10 @@
 
 mod view;
 
+use std::rc::Rc;
+
+use super::iproute::Tables;
+
 pub use view::{Block, Cursor, Item, Node, NodeKind, Nodes, ScriptWord, Words};
 
 /// Where a word stands: which file of the source map, which line and which byte column, both from 1.
@@ -40,6 +44,7 @@ pub struct Tree {
     text: String,
     items: Vec<Entry>,
     origins: Vec<Origin>,
+    names: Rc<Tables>,
 }
 
 /// What an item is.
@@ -92,6 +97,16 @@ impl Tree {
     #[must_use]
     pub fn cursor(&self) -> Cursor<'_> {
         Cursor { tree: self, next: 0 }
+    }
+
+    /// The names that this machine gives to numbers.
+    #[must_use]
+    pub const fn names(&self) -> &Rc<Tables> {
+        &self.names
+    }
+
+    pub(super) fn set_names(&mut self, names: Tables) {
+        self.names = Rc::new(names);
     }
 
     /// How many lines with words there are.

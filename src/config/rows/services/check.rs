@@ -6,7 +6,7 @@ use super::{
 use crate::base::addr::IpAddr;
 use crate::base::name::IfName;
 use crate::base::time::Span;
-use crate::config::model::check::{Misc, Target};
+use crate::config::model::check::{Misc, Origin, Target};
 use crate::config::model::service::Timing;
 use crate::config::model::{Checker, Identity, Probe, ScriptCommand};
 use crate::config::row::Kind::{self, Choice, Custom, Flag, Integer, Object, Script, Switch, Text};
@@ -14,7 +14,7 @@ use crate::config::row::{Integer as Whole, Row, Shown, fit};
 use crate::config::rows::show::{command as show_command, either, flag, maybe, plain, switch, unless, whose};
 use crate::config::tree::Position;
 use crate::config::value::Quoted;
-use crate::proto::check::{dns, file, http as fetch, smtp, udp};
+use crate::proto::check::{dns, http as fetch, smtp, udp};
 use std::sync::Arc;
 
 /// A check while it is read, of any kind: each table writes what its kind has.
@@ -55,7 +55,7 @@ pub struct Draft {
     /// `track_file`
     pub file: Option<(Box<str>, Position)>,
     /// `weight` of `FILE_CHECK`
-    pub file_params: file::Params,
+    pub file_weight: Option<(i32, Option<bool>)>,
     /// `name` of `BFD_CHECK`
     pub bfd: Option<(Box<str>, Position)>,
     /// Something is wrong, and was told, that leaves no check.
@@ -127,13 +127,13 @@ macro_rules! network {
             row("connect_port", Integer(int("", 1, 65_535, |d, n| d.port = Some(fit(n)))), "port of the real_server",
                 "Port that is checked").show(|c| at(c, |t| unless(t.port, &0))),
             row("bindto", Custom("<ip>", probe::bindto), "as the kernel chooses",
-                "Own address").show(|c| at(c, |t| maybe(t.bind))),
+                "Own address").show(|c| from(c, |o| maybe(o.addr))),
             row("bind_port", Integer(int("", 1, 65_535, |d, n| d.bind_port = fit(n))), "as the kernel chooses",
-                "Own port").show(|c| at(c, |t| unless(t.bind_port, &0))),
+                "Own port").show(|c| from(c, |o| unless(o.port, &0))),
             row("bind_if", Custom("<interface>", probe::bind_if), "none",
-                "Own interface; link-local addresses need it").show(|c| at(c, |t| maybe(t.interface.as_ref().map(|name| Quoted(name.as_str()))))),
+                "Own interface; link-local addresses need it").show(|c| from(c, |o| maybe(o.interface.as_ref().map(|name| Quoted(name.as_str()))))),
             row("fwmark", Integer(int("", 0, U32, |d, n| d.fwmark = fit(n))), "0 (none)",
-                "Firewall mark of its packets").show(|c| at(c, |t| unless(t.fwmark, &0))),
+                "Firewall mark of its packets").show(|c| from(c, |o| unless(o.fwmark, &0))),
             connect_timeout("connect_timeout of the real_server"),
         ], [$($last),*])
     };
@@ -230,11 +230,8 @@ static MISC: &[Row<D, C>] = cadence!("0", "1", [], [
 
 #[rustfmt::skip]
 static FILE: &[Row<D, C>] = &[
-    row("track_file", Custom("<track_file>", probe::track_file), "required",
-        "File that is followed; it is defined above").show(|c| match &c.probe {
-            Probe::File(name, _) => plain(Quoted(name)),
-            _ => Shown::Nothing,
-        }),
+    // Printed by name, which a check alone does not know.
+    row("track_file", Custom("<track_file>", probe::track_file), "required", "File that is followed; it is defined above"),
     row("weight", Custom("<-2147483647..2147483647> [reverse|noreverse]", probe::file_weight), "weight of the track_file",
         "What the number in the file is multiplied by").show(|c| match &c.probe {
             Probe::File(_, params) => probe::show_file_weight(*params),
@@ -294,6 +291,11 @@ pub fn retries(keyword: &str) -> u32 {
 
 fn at(check: &Checker, show: impl FnOnce(&Target) -> Shown) -> Shown {
     check.probe.target().map_or(Shown::Nothing, show)
+}
+
+fn from(check: &Checker, show: impl FnOnce(&Origin) -> Shown) -> Shown {
+    let origin = check.probe.target().and_then(|target| target.origin.as_deref());
+    origin.map_or(Shown::Nothing, show)
 }
 
 fn get(check: &Checker, show: impl FnOnce(&fetch::Params) -> Shown) -> Shown {

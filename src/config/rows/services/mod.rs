@@ -15,7 +15,7 @@ use super::{Known, list};
 use crate::base::time::Span;
 use crate::config::model::service::Timing;
 use crate::config::row::Kind::{Integer, Seconds, Switch};
-use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit};
+use crate::config::row::{Decimal, Effect, Integer as Whole, Row, Shown, fit};
 use crate::config::value;
 
 /// What has times of checks: those that were given, or those that hold.
@@ -112,20 +112,35 @@ const RETRY: &str = "Attempts after the first before it counts as failed";
 
 /// Every row of these blocks.
 pub(super) fn catalogue(all: &mut Vec<Known>) {
-    list("virtual_server_group", group::ROWS, all);
-    list("virtual_server", service::ROWS, all);
-    list("virtual_server/lvs_method", method::ROWS, all);
-    list("virtual_server/sorry_server_lvs_method", method::ROWS, all);
+    list("virtual_server_group", group::ROWS, Effect::NoneYet, all);
+    list("virtual_server", service::ROWS, Effect::NoneYet, all);
+    list("virtual_server/lvs_method", method::ROWS, Effect::NoneYet, all);
+    list(
+        "virtual_server/sorry_server_lvs_method",
+        method::ROWS,
+        Effect::NoneYet,
+        all,
+    );
     let real = "virtual_server/real_server";
-    list(real, real::ROWS, all);
-    list(&format!("{real}/lvs_method"), method::ROWS, all);
+    list(real, real::ROWS, Effect::NoneYet, all);
+    list(&format!("{real}/lvs_method"), method::ROWS, Effect::NoneYet, all);
     for (name, rows) in check::TABLES {
-        list(&format!("{real}/{name}"), rows, all);
+        list(&format!("{real}/{name}"), rows, Effect::NoneYet, all);
     }
-    list(&format!("{real}/SMTP_CHECK/host"), check::HOST, all);
+    list(
+        &format!("{real}/SMTP_CHECK/host"),
+        check::HOST,
+        Effect::NoneYet,
+        all,
+    );
     for (name, rows) in [("HTTP_GET", http::URL), ("SSL_GET", http::URL_TLS)] {
-        list(&format!("{real}/{name}/url"), rows, all);
-        list(&format!("{real}/{name}/url/regex_options"), http::OPTIONS, all);
+        list(&format!("{real}/{name}/url"), rows, Effect::NoneYet, all);
+        list(
+            &format!("{real}/{name}/url/regex_options"),
+            http::OPTIONS,
+            Effect::NoneYet,
+            all,
+        );
     }
 }
 

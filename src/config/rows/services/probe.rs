@@ -260,21 +260,12 @@ pub(super) fn file_weight(draft: &mut Draft, line: &mut Line<'_>) {
         );
         line.warn(word, &message, &format!("write a number in [{RANGE}]"));
     }
-    draft.file_params = file::Params {
-        weight: Some(fit(number.value)),
-        reverse,
-    };
+    draft.file_weight = Some((fit(number.value), reverse));
 }
 
 pub(super) fn show_file_weight(params: file::Params) -> Shown {
-    let Some(weight) = params.weight else {
-        return Shown::Nothing;
-    };
-    Shown::One(match params.reverse {
-        None => weight.to_string(),
-        Some(true) => format!("{weight} reverse"),
-        Some(false) => format!("{weight} noreverse"),
-    })
+    let sense = if params.reverse { "reverse" } else { "noreverse" };
+    Shown::One(format!("{} {sense}", params.weight))
 }
 
 pub(super) fn bfd_name(draft: &mut Draft, line: &mut Line<'_>) {

@@ -1,0 +1,73 @@
+//! A policy rule, static or moved with mastership: what iproute2's `ip rule add` takes.
+
+use super::{At, Named};
+use crate::base::addr::{Family, Prefix};
+use crate::base::id::TrackGroupId;
+
+/// One rule. Numbers are the kernel's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Where it stands.
+    pub at: At,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// `not`: holds for what does not match.
+    pub invert: bool,
+    /// `from`; none: any.
+    pub from: Option<Prefix>,
+    /// `to`; none: any.
+    pub to: Option<Prefix>,
+    /// `preference`; where none is written, counted down from 16384 for each family.
+    pub preference: u32,
+    /// `tos`
+    pub tos: Option<u8>,
+    /// `fwmark` and its mask.
+    pub mark: Option<(u32, Option<u32>)>,
+    /// `iif`
+    pub input: Option<Named>,
+    /// `oif`
+    pub output: Option<Named>,
+    /// `tunnel-id`
+    pub tunnel: Option<u64>,
+    /// `uidrange`: first and last.
+    pub users: Option<(u32, u32)>,
+    /// `ipproto`
+    pub transport: Option<u8>,
+    /// `sport`: first and last.
+    pub source_ports: Option<(u16, u16)>,
+    /// `dport`: first and last.
+    pub destination_ports: Option<(u16, u16)>,
+    /// What happens to what matches.
+    pub action: Action,
+    /// `realms`: source in the upper, destination in the lower half; IPv4, with a table.
+    pub realms: Option<u32>,
+    /// `suppress_prefixlength`, with a table.
+    pub suppress_length: Option<u32>,
+    /// `suppress_ifgroup`, with a table.
+    pub suppress_group: Option<u32>,
+    /// `protocol`
+    pub origin: u8,
+    /// `no_track`: the loss of the rule changes nothing.
+    pub no_track: bool,
+    /// `track_group` of a static rule.
+    pub track_group: Option<TrackGroupId>,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Looks up this routing table.
+    Table(u32),
+    /// Looks up the table of the VRF.
+    MasterDevice,
+    /// Goes on at the rule with this preference.
+    Goto(u32),
+    /// Nothing.
+    Nothing,
+    /// Drops without a word.
+    Blackhole,
+    /// Answers that the net is unreachable.
+    Unreachable,
+    /// Answers that it is prohibited.
+    Prohibit,
+}
