@@ -199,7 +199,7 @@ fn reference() -> Vec<(String, String, Option<bool>)> {
     let mut all = Vec::new();
     for line in table.lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        let (block, word) = (cells[0], cells[1].trim_end_matches(" positional"));
+        let (block, word) = (cells[0], cells[1]);
         let checked = CHECKED.iter().any(|checked| match checked.strip_suffix('*') {
             Some(above) => block.starts_with(above),
             None => block == *checked,

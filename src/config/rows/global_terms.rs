@@ -12,8 +12,8 @@ pub(super) fn sync_daemon() -> Vec<Term> {
         Term::new("port", "<1..65535>", "8848, that of the kernel", "UDP port"),
         Term::new("ttl", "<1..255>", "1, that of the kernel", "Time to live of multicast packets"),
         Term::new("group", "<multicast ip>", "224.0.0.81, that of the kernel", "Multicast group"),
-        Term::new("<vrrp_instance>", "", "none", "Second word without inst, deprecated: the same as after inst"),
-        Term::new("<syncid>", "", "none", "Third word without id, deprecated: the same as after id"),
+        Term::new("<vrrp_instance> positional", "", "none", "Second word without inst, deprecated: the same as after inst"),
+        Term::new("<syncid> positional", "", "none", "Third word without id, deprecated: the same as after id"),
     ]
 }
 
