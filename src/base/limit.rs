@@ -50,8 +50,8 @@ pub const PUT_BACK_BURST: u16 = 5;
 /// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.
 pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 
-/// Scripts that run at the same time, track and notify scripts together.
-pub const RUNNING_SCRIPTS: usize = 1_024;
+/// Notify scripts that run at the same time; those of more instances wait in line.
+pub const RUNNING_NOTIFIES: usize = 256;
 
 /// Netlink notifications read in one turn.
 pub const MONITOR_BUDGET: usize = 256;

@@ -223,12 +223,20 @@ impl Notifier {
         (!core::mem::replace(&mut running.terminated, true)).then_some(running.pid)
     }
 
-    /// The daemon stops: what waits is forgotten, what runs is told to end.
-    pub fn cut_short(&mut self) {
+    /// The daemon stops: what waits is forgotten, what runs is told to end, and killed if it does not.
+    pub fn cut_short(&mut self, now: Instant) {
         self.queue.clear();
-        if let Some(running) = &self.running {
+        if let Some(running) = &mut self.running {
             process::kill_group(running.pid, libc::SIGTERM);
+            running.terminated = true;
+            running.until = now + GRACE;
         }
+    }
+
+    /// Whether a script waits and none runs.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.running.is_none() && !self.queue.is_empty()
     }
 
     /// Whether a script runs or waits.
@@ -357,6 +365,29 @@ mod tests {
         assert_eq!(notifier.kill_overdue(due + GRACE), None);
         wait(pid);
         assert!(notifier.ended(pid));
+    }
+
+    #[test]
+    fn a_script_that_is_cut_short_and_does_not_care_is_killed() {
+        let mut notifier = Notifier::new();
+        notifier.set(Kind::Master, command("trap '' TERM; while :; do sleep 1; done"));
+        notifier.set(Kind::Stop, command("true"));
+        notifier.state(Standing::Master, 1);
+        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
+        let now = Instant::START + Span::from_secs(9);
+        let pid = notifier
+            .advance(now, &runner, &mut environment, "", |_, _| ())
+            .unwrap();
+        notifier.cut_short(now);
+        notifier.state(Standing::Stop, 1);
+        assert_eq!(notifier.poll_at(), Some(now + GRACE));
+        assert_eq!(
+            notifier.kill_overdue(now + GRACE),
+            None,
+            "it was told to end before"
+        );
+        wait(pid);
+        assert!(notifier.ended(pid) && notifier.is_busy());
     }
 
     #[test]

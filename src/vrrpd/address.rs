@@ -4,11 +4,12 @@ use nix::errno::Errno;
 
 use super::live::{Held, Moved};
 use super::state::{AddressRequest, Vrrp};
-use crate::base::id::InstanceId;
+use crate::base::addr::Prefix;
+use crate::base::id::{InstanceId, LinkId};
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Input, State};
-use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::addr::{Address, AddressFlags};
 
 impl Vrrp {
     /// Asks the kernel for every address of an instance that is not there.
@@ -18,6 +19,9 @@ impl Vrrp {
 
     /// Asks the kernel to delete every address of an instance that we put there.
     pub(super) fn request_removal(&mut self, id: InstanceId) {
+        if let Some(instance) = self.instance_mut(id) {
+            instance.place = None;
+        }
         self.request(id, false);
     }
 
@@ -70,10 +74,14 @@ impl Vrrp {
         let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else {
             return;
         };
-        let address = Address {
+        self.delete(Address {
             interface: index,
             ..moved.address.clone()
-        };
+        });
+    }
+
+    /// Asks the kernel to delete an address, whatever comes of it.
+    pub(super) fn delete(&mut self, address: Address) {
         let nobody = AddressRequest {
             instance: InstanceId(u32::MAX),
             position: 0,
@@ -143,12 +151,18 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        let ip = address.prefix.addr;
-        if self.owners.contains_key(&(link, ip)) && self.moved_by_us(link, ip) {
+        if self
+            .moved(link, address.prefix)
+            .is_some_and(|(_, moved)| moved.held == Held::Ours)
+        {
             return;
         }
-        if self.links.address_new(link, ip) {
-            super::report::address_assigned(&self.links, link, ip);
+        if !is_usable(address) {
+            // A message with the flag taken back follows, if nobody else has the address.
+            return self.source_gone(turn, link, address.prefix);
+        }
+        if self.links.address_new(link, address.prefix) {
+            super::report::address_assigned(&self.links, link, address.prefix.addr);
             self.source_changed(turn, link);
         }
     }
@@ -158,12 +172,15 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        let ip = address.prefix.addr;
-        if let Some((id, position)) = self.owners.get(&(link, ip)).copied() {
+        if let Some(((id, position), _)) = self.moved(link, address.prefix) {
             self.taken_away(turn, id, position);
         }
-        if self.links.address_gone(link, ip) {
-            super::report::address_deassigned(&self.links, link, ip);
+        self.source_gone(turn, link, address.prefix);
+    }
+
+    fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
+        if self.links.address_gone(link, address) {
+            super::report::address_deassigned(&self.links, link, address.addr);
             self.source_changed(turn, link);
         }
     }
@@ -193,7 +210,7 @@ impl Vrrp {
             // It went with its interface; the interface's return brings it back.
             return;
         }
-        let again = instance.put_back.take(now).is_some();
+        let again = moved.put_back.take(now).is_some();
         super::report::address_taken(&instance.config.name, &self.links, moved, again);
         if again {
             instance.router.counters_mut().restored += 1;
@@ -203,13 +220,19 @@ impl Vrrp {
         }
     }
 
-    /// An address that is listed on an interface and belongs to an instance: is it one that we put there?
-    fn moved_by_us(&self, link: crate::base::id::LinkId, ip: crate::base::addr::IpAddr) -> bool {
-        self.owners
-            .get(&(link, ip))
-            .and_then(|(id, position)| self.instance(*id)?.addresses.get(usize::from(*position)))
-            .is_some_and(|moved| moved.held == Held::Ours)
+    /// The virtual address that an address on an interface is, if it is one: with its prefix length, for an address
+    /// owner's own address may stand there with another one.
+    pub(super) fn moved(&self, link: LinkId, address: Prefix) -> Option<((InstanceId, u16), &Moved)> {
+        let (id, position) = self.owners.get(&(link, address.addr)).copied()?;
+        let moved = self.instance(id)?.addresses.get(usize::from(position))?;
+        (moved.address.prefix == address).then_some(((id, position), moved))
     }
+}
+
+/// Whether packets can leave from an address: not before duplicate address detection has let it.
+pub(super) fn is_usable(address: &Address) -> bool {
+    let flags = address.flags;
+    !flags.contains(AddressFlags::TENTATIVE) || flags.contains(AddressFlags::OPTIMISTIC)
 }
 
 fn position_of(position: usize) -> u16 {

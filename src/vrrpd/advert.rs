@@ -18,7 +18,11 @@ pub fn emit(
     destination: IpAddr,
 ) -> Result<(), Short> {
     let params = instance.router.params();
-    let source = instance.local.ok_or(Short)?;
+    let goodbye = priority == 0 && params.family == Family::V4;
+    let source = instance
+        .local
+        .or(instance.last_local.filter(|_| goodbye))
+        .ok_or(Short)?;
     let cover = cover(params, source, destination);
     let body = body(params);
     if let (IpAddr::V4(from), IpAddr::V4(to)) = (source, destination) {

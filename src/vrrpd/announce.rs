@@ -2,7 +2,7 @@
 
 use super::slots::Slot;
 use super::state::Vrrp;
-use crate::base::addr::IpAddr;
+use crate::base::addr::{Family, IpAddr};
 use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
 use crate::base::limit;
@@ -32,14 +32,25 @@ impl Vrrp {
                 IpAddr::V4(_) => self.model.global.vrrp.garp_interval,
                 IpAddr::V6(_) => self.model.global.vrrp.gna_interval,
             };
-            if let Some(link) = link.and_then(|link| self.links.link_mut(link))
+            if let Some(on) = link
+                && let Some(link) = self.links.link_mut(on)
                 && spacing > Span::ZERO
             {
-                if link.next_announcement > now {
-                    instance.router.put_off_announcements(link.next_announcement);
+                let family = Family::of(&addr);
+                // A place is waited for once: with one for each, thousands of instances do not wake for every frame.
+                let taken = instance
+                    .place
+                    .take()
+                    .filter(|place| (place.0, place.1) == (on, family));
+                let place = match taken {
+                    Some((_, _, place)) => place,
+                    None => link.take_place(family, now, spacing),
+                };
+                if place > now {
+                    instance.place = Some((on, family, place));
+                    instance.router.put_off_announcements(place);
                     break;
                 }
-                link.next_announcement = now + spacing;
             }
             instance.router.announced();
             budget -= 1;

@@ -21,7 +21,7 @@ use crate::sys::clock;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
 
 /// IFAPROT_ and RTPROT_ number of keepalived: who put an address there.
-const PROTOCOL: u8 = 18;
+pub(super) const PROTOCOL: u8 = 18;
 
 /// A command that cannot run, and who wanted it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +124,7 @@ fn instance(
         own,
         transmit,
         local: None,
+        last_local: None,
         advertised: config.addresses.iter().map(|line| line.prefix.addr).collect(),
         addresses,
         peers: config
@@ -149,8 +150,8 @@ fn instance(
         socket: None,
         socket_failed: false,
         ip_id: 0,
-        put_back: Instance::put_back_budget(),
-        send_failure_told: false,
+        place: None,
+        refused_advert: None,
         notifier: notifier(&config, resolver, broken),
         since: Instant::START,
         since_wall: clock::wall(),
@@ -191,12 +192,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
     };
-    Moved {
-        address,
-        link,
-        no_track: line.no_track,
-        held: super::live::Held::No,
-    }
+    Moved::new(address, link, line.no_track)
 }
 
 fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {
@@ -224,7 +220,8 @@ pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>
     ]
 }
 
-fn unusable(why: &Unusable) -> String {
+/// Why a command never runs, as the end of a sentence.
+pub(super) fn unusable(why: &Unusable) -> String {
     match why {
         Unusable::Missing(file) => format!("since {file} not found/accessible"),
         Unusable::User(user) => format!("since user {user} does not exist"),
@@ -234,23 +231,28 @@ fn unusable(why: &Unusable) -> String {
     }
 }
 
-/// What a reload compares to find an instance again: everything that would make its adverts another router's.
-pub(super) fn same_router(before: &Instance, after: &Instance) -> bool {
-    let key = |instance: &Instance| {
-        let unicast = !instance.peers.is_empty();
-        let source: Option<IpAddr> = instance.config.source.filter(|_| unicast);
-        let params = instance.router.params();
-        (
-            params.vrid,
-            params.family,
-            instance.base,
-            instance.own,
-            instance.transmit,
-            unicast,
-            source,
-        )
-    };
-    key(before) == key(after) && before.config.group == after.config.group
+/// What a reload finds an instance again by: everything that would make its adverts another router's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    vrid: u8,
+    family: Family,
+    links: [Option<LinkId>; 3],
+    group: IpAddr,
+    /// Unicast, and from which address.
+    unicast: Option<Option<IpAddr>>,
+}
+
+/// The identity of an instance.
+pub(super) fn identity(instance: &Instance) -> Identity {
+    let params = instance.router.params();
+    let unicast = !instance.peers.is_empty();
+    Identity {
+        vrid: params.vrid,
+        family: params.family,
+        links: [instance.base, instance.own, instance.transmit],
+        group: instance.config.group,
+        unicast: unicast.then_some(instance.config.source),
+    }
 }
 
 /// Whether two commands would run the same thing.

@@ -58,6 +58,7 @@ impl Vrrp {
     /// Carries out everything that was gathered.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         self.flush_adverts();
+        self.tell_failures();
         if self.work.touched.is_empty() {
             return;
         }
@@ -90,7 +91,6 @@ impl Vrrp {
         }
         touched.clear();
         self.work.touched = touched;
-        self.tell_failures();
         self.tell_events(turn);
         self.tell_announcements(turn);
     }
@@ -111,7 +111,7 @@ impl Vrrp {
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
-        instance.ip_id = instance.ip_id.wrapping_add(1).max(1);
+        instance.ip_id = super::live::Instance::next_id(instance.ip_id);
         let peers = instance.peers.len().max(1);
         for position in 0..peers {
             self.queue_datagram(id, priority, position);
@@ -126,15 +126,20 @@ impl Vrrp {
             .peers
             .get(position)
             .map_or(instance.config.group, |peer| peer.addr);
+        // Without its interface an advert would leave by whatever the routing table says, and a goodbye reach a
+        // network that it is no business of.
+        let index = match instance.transmit {
+            None => IfIndex(0),
+            Some(link) => match self.links.link(link).and_then(|link| link.index) {
+                Some(index) => index,
+                None => return,
+            },
+        };
         let mut writer = Writer::new(&mut self.batches.scratch[..]);
         if advert::emit(&mut writer, instance, priority, destination).is_err() {
             // No source address: the instance is on its way to FAULT.
             return;
         }
-        let index = instance
-            .transmit
-            .and_then(|link| self.links.link(link)?.index)
-            .unwrap_or(IfIndex(0));
         let message = Message {
             tag: id.0,
             octets: writer.written(),

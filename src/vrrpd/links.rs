@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 
 /// One named interface.
@@ -34,20 +34,36 @@ pub struct Link {
     /// ARPHRD_ number.
     pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
-    pub addresses: Vec<IpAddr>,
-    /// When the next announcement may leave, where they are spaced.
-    pub next_announcement: Instant,
+    pub addresses: Vec<Prefix>,
+    /// When the next announcement may leave that nobody has a place for yet, where they are spaced: gratuitous
+    /// ARPs and neighbour advertisements each by their own clock.
+    free_place: [Instant; 2],
 }
 
 impl Link {
     /// The source of adverts: the first IPv4 address, or the first link-local IPv6 address.
     #[must_use]
     pub fn source(&self, family: Family) -> Option<IpAddr> {
-        self.addresses.iter().copied().find(|addr| match (family, addr) {
-            (Family::V4, IpAddr::V4(_)) => true,
-            (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
-            _ => false,
-        })
+        self.addresses
+            .iter()
+            .map(|there| there.addr)
+            .find(|addr| match (family, addr) {
+                (Family::V4, IpAddr::V4(_)) => true,
+                (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
+                _ => false,
+            })
+    }
+
+    /// Takes the next place for an announcement of a family, `spacing` after the one before: when that is.
+    pub fn take_place(&mut self, family: Family, now: Instant, spacing: Span) -> Instant {
+        let [v4, v6] = &mut self.free_place;
+        let free = match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        };
+        let place = now.max(*free);
+        *free = place + spacing;
+        place
     }
 
     fn gone(&mut self) {
@@ -67,8 +83,10 @@ pub enum Change {
     Appeared,
     /// It went.
     Vanished,
-    /// Up became down, or down up, or its Ethernet address changed.
+    /// Up became down, or down up.
     State,
+    /// Its Ethernet address changed, or what the administrator wants, and not whether it is up.
+    Setting,
 }
 
 /// All named interfaces.
@@ -95,7 +113,7 @@ impl Links {
             mtu: 0,
             hardware_type: 0,
             addresses: Vec::new(),
-            next_announcement: Instant::START,
+            free_place: [Instant::START; 2],
         });
         LinkId::at(self.links.len() - 1)
     }
@@ -173,23 +191,23 @@ impl Links {
     }
 
     /// Enters an address that is not ours; whether it is new.
-    pub fn address_new(&mut self, id: LinkId, addr: IpAddr) -> bool {
+    pub fn address_new(&mut self, id: LinkId, address: Prefix) -> bool {
         match self.link_mut(id) {
-            Some(link) if !link.addresses.contains(&addr) => {
-                link.addresses.push(addr);
+            Some(link) if !link.addresses.contains(&address) => {
+                link.addresses.push(address);
                 true
             }
             _ => false,
         }
     }
 
-    /// Removes an address; whether it was there.
-    pub fn address_gone(&mut self, id: LinkId, addr: IpAddr) -> bool {
+    /// Removes an address; whether it was there. The same address with another prefix length is another one.
+    pub fn address_gone(&mut self, id: LinkId, address: Prefix) -> bool {
         let Some(link) = self.link_mut(id) else {
             return false;
         };
         let before = link.addresses.len();
-        link.addresses.retain(|there| *there != addr);
+        link.addresses.retain(|there| *there != address);
         link.addresses.len() != before
     }
 
@@ -200,7 +218,8 @@ impl Links {
         let up = is_up(kernel);
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
-        let changed = link.up != up || link.mac != mac;
+        let flipped = link.up != up;
+        let changed = (link.wanted_up, link.mac) != (kernel.flags.up(), mac);
         if appeared {
             if let Some(old) = link.index {
                 self.by_index.remove(&old);
@@ -216,10 +235,11 @@ impl Links {
         link.mtu = kernel.mtu;
         link.hardware_type = kernel.hardware_type;
         link.is_macvlan = kernel.kind.as_str() == "macvlan";
-        match (appeared, changed) {
-            (true, _) => Change::Appeared,
-            (false, true) => Change::State,
-            (false, false) => Change::None,
+        match (appeared, flipped, changed) {
+            (true, ..) => Change::Appeared,
+            (false, true, _) => Change::State,
+            (false, false, true) => Change::Setting,
+            (false, false, false) => Change::None,
         }
     }
 }

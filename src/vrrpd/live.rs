@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::links::Links;
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{LinkId, ScriptId, SocketId};
+use crate::base::id::{IfIndex, LinkId, ScriptId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
@@ -60,6 +60,8 @@ pub struct Instance {
     pub transmit: Option<LinkId>,
     /// The source of adverts, if there is one now.
     pub local: Option<IpAddr>,
+    /// The last one that there was: a goodbye over IPv4 can still come from it.
+    pub last_local: Option<IpAddr>,
     /// The advertised addresses, in order.
     pub advertised: Vec<IpAddr>,
     /// All addresses, advertised and excluded, in order.
@@ -74,12 +76,12 @@ pub struct Instance {
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
     pub socket_failed: bool,
+    /// The place that its next announcement has among those of an interface, where they are spaced.
+    pub place: Option<(LinkId, Family, Instant)>,
     /// Identification of the next IPv4 advert.
     pub ip_id: u16,
-    /// How often addresses are put back before the instance steps down.
-    pub put_back: Budget,
-    /// Whether a failure to send was told since the last success or change of state.
-    pub send_failure_told: bool,
+    /// Identification of the last advert that the kernel refused.
+    pub refused_advert: Option<u16>,
     /// Scripts of transitions, if any is configured.
     pub notifier: Option<Box<Notifier>>,
     /// When the state was entered.
@@ -124,6 +126,9 @@ pub struct Moved {
     pub no_track: bool,
     /// Whether it is there.
     pub held: Held,
+    /// How often it is put back before the instance steps down. Each address has its own: a flush that takes twenty
+    /// at once took each of them once.
+    pub put_back: Budget,
 }
 
 /// Whether an address is on its interface.
@@ -138,11 +143,42 @@ pub enum Held {
     Foreign,
 }
 
-impl Instance {
-    /// Quiet putting back: five times, one more each two seconds.
+impl Moved {
+    /// Whether the kernel has this address already if it has `other`. What it does not, a reload takes off and puts
+    /// on anew: a label cannot be changed.
     #[must_use]
-    pub const fn put_back_budget() -> Budget {
-        Budget::new(limit::PUT_BACK_BURST, Span::from_secs(2))
+    pub fn is_same(&self, other: &Self) -> bool {
+        let as_configured = |moved: &Self| Address {
+            interface: IfIndex(0),
+            ..moved.address.clone()
+        };
+        self.link == other.link && as_configured(self) == as_configured(other)
+    }
+
+    /// An address that is not there yet.
+    #[must_use]
+    pub const fn new(address: Address, link: Option<LinkId>, no_track: bool) -> Self {
+        Self {
+            address,
+            link,
+            no_track,
+            held: Held::No,
+            put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
+        }
+    }
+}
+
+/// Once an address has been put back so often, one more time is earned in this span.
+const PUT_BACK_REFILL: Span = Span::from_secs(2);
+
+impl Instance {
+    /// The identification of the advert after one; zero is none.
+    #[must_use]
+    pub const fn next_id(id: u16) -> u16 {
+        match id.wrapping_add(1) {
+            0 => 1,
+            next => next,
+        }
     }
 
     /// Finds the source of adverts again; whether it changed.
@@ -152,6 +188,7 @@ impl Instance {
             .config
             .source
             .or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
+        self.last_local = found.or(self.last_local);
         core::mem::replace(&mut self.local, found) != found
     }
 

@@ -22,6 +22,7 @@ mod slots;
 mod state;
 mod status;
 mod tell;
+mod telling;
 mod track;
 mod vmac;
 

@@ -4,9 +4,11 @@ use super::links::Change;
 use super::live::Held;
 use super::report;
 use super::state::Vrrp;
-use crate::base::id::{InstanceId, LinkId};
+use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
+use crate::proto::vrrp::State;
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
 
@@ -24,7 +26,10 @@ impl Vrrp {
             }
         });
         for event in events {
-            self.take_event(turn, event);
+            // When stopping nothing is put back: what disappears is what the stop itself removes.
+            if !self.stopping {
+                self.take_event(turn, event);
+            }
         }
         match drained {
             Ok(Drained::Yes) => Again::Done,
@@ -45,8 +50,18 @@ impl Vrrp {
                     self.link_changed(turn, id, Change::Vanished);
                 }
             }
-            Event::AddressNew(address) => self.address_new(turn, &address),
-            Event::AddressGone(address) => self.address_gone(turn, &address),
+            Event::AddressNew(address) => {
+                if self.address_monitoring {
+                    report::address_monitored(&self.links, &address, "added to");
+                }
+                self.address_new(turn, &address);
+            }
+            Event::AddressGone(address) => {
+                if self.address_monitoring {
+                    report::address_monitored(&self.links, &address, "removed from");
+                }
+                self.address_gone(turn, &address);
+            }
             Event::Overrun => {
                 report::overrun();
                 self.resync_links(turn);
@@ -55,9 +70,34 @@ impl Vrrp {
     }
 
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
+        let before = self.links.numbered(link.index);
         for (id, change) in self.links.update(link).into_iter().flatten() {
+            if change == Change::Vanished && before == Some(id) {
+                self.strip(id, link.index);
+            }
             self.link_changed(turn, id, change);
         }
+    }
+
+    /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
+    fn strip(&mut self, link: LinkId, index: IfIndex) {
+        let held: Vec<Address> = self
+            .instances
+            .iter_mut()
+            .flat_map(|instance| &mut instance.addresses)
+            .filter(|moved| moved.link == Some(link) && moved.held == Held::Ours)
+            .map(|moved| {
+                moved.held = Held::No;
+                moved.address.clone()
+            })
+            .collect();
+        for address in held {
+            self.delete(Address {
+                interface: index,
+                ..address
+            });
+        }
+        self.commit_batch();
     }
 
     /// An interface came, went, or went up or down.
@@ -67,11 +107,12 @@ impl Vrrp {
         };
         match change {
             Change::None => return,
+            Change::Setting => {}
             Change::State => report::link_state(&name, up),
             Change::Appeared => report::link_added(&name),
             Change::Vanished => report::link_deleted(&name),
         }
-        if change != Change::State {
+        if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
         }
         for id in self.ids() {
@@ -82,6 +123,9 @@ impl Vrrp {
                 || instance.own == Some(link)
                 || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
+            if holds && change == Change::Setting {
+                self.announce_anew(turn, id);
+            }
             if concerned {
                 self.reopen(turn, id, change);
             }
@@ -94,8 +138,17 @@ impl Vrrp {
                 self.touch(id, |pending| pending.add = true);
             }
         }
-        if change != Change::State {
-            self.assign_sockets(turn);
+    }
+
+    /// The addresses of a MASTER are at another Ethernet address now.
+    fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
+        let now = turn.now();
+        if let Some(instance) = self
+            .instance_mut(id)
+            .filter(|it| it.router.state() == State::Master)
+        {
+            instance.router.announce_again(now);
+            self.touch(id, |pending| pending.announce = true);
         }
     }
 
@@ -106,6 +159,9 @@ impl Vrrp {
         }
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
+        }
+        if self.lacks_vmac(id) {
+            self.arm_retry(turn);
         }
         self.copy_link_local(id);
         self.refresh(turn, id);
@@ -153,8 +209,8 @@ impl Vrrp {
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[(InstanceId, u16)]) {
-        let listed: std::collections::HashSet<_> = there.iter().copied().collect();
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
+        let listed: std::collections::HashSet<_> = there.iter().map(|(owner, _)| *owner).collect();
         for id in self.ids() {
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {

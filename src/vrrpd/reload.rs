@@ -3,6 +3,7 @@
 //! An instance is found again by router id, family, interface and kind of adverts, not by name. It keeps its
 //! state, its timers and its socket. An address that moves between instances stays where it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build;
@@ -10,6 +11,7 @@ use super::live::{Held, Instance};
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
 use crate::base::id::{InstanceId, ScriptId};
+use crate::base::limit;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing};
@@ -28,12 +30,12 @@ impl Vrrp {
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(&fresh);
         self.model = model;
-        self.resign_removed(turn, &kept);
+        let instance_ids = ids_after(&kept, self.instances.len());
+        self.resign_removed(turn, &instance_ids);
         let mut before: Vec<Option<Instance>> = core::mem::take(&mut self.instances)
             .into_iter()
             .map(Some)
             .collect();
-        let instance_ids: Vec<Option<InstanceId>> = ids_after(&kept, before.len());
         let mut adopted = Vec::with_capacity(fresh.len());
         for (instance, old) in fresh.iter_mut().zip(&kept) {
             let old = old.and_then(|id| before.get_mut(id.index())?.take());
@@ -57,6 +59,8 @@ impl Vrrp {
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
         }
+        self.advance_retired(turn);
+        self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
         self.forget_vmacs();
@@ -65,25 +69,22 @@ impl Vrrp {
 
     /// For each new instance the one that runs already, if there is one.
     fn pair(&self, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
-        let mut taken = vec![false; self.instances.len()];
+        let mut running: HashMap<_, _> = self
+            .instances
+            .iter()
+            .enumerate()
+            .map(|(position, before)| (build::identity(before), InstanceId::at(position)))
+            .collect();
         fresh
             .iter()
-            .map(|after| {
-                let found = self.instances.iter().enumerate().position(|(i, before)| {
-                    !taken.get(i).copied().unwrap_or(true) && build::same_router(before, after)
-                })?;
-                if let Some(taken) = taken.get_mut(found) {
-                    *taken = true;
-                }
-                Some(InstanceId::at(found))
-            })
+            .map(|after| running.remove(&build::identity(after)))
             .collect()
     }
 
     /// Instances that the new model does not have step down; their addresses wait, for another may want them.
-    fn resign_removed(&mut self, turn: &mut Turn<'_>, kept: &[Option<InstanceId>]) {
+    fn resign_removed(&mut self, turn: &mut Turn<'_>, after: &[Option<InstanceId>]) {
         for id in self.ids() {
-            if kept.contains(&Some(id)) {
+            if after.get(id.index()).copied().flatten().is_some() {
                 continue;
             }
             let mut out = Actions::new();
@@ -103,6 +104,7 @@ impl Vrrp {
             super::report::removed(&instance.config.name);
             self.send_only(id, &out);
             self.advance_notify(turn, id);
+            self.retire_notifier(turn, id);
             self.forget_record(turn, id);
         }
         self.flush_adverts();
@@ -162,6 +164,7 @@ impl Vrrp {
                     .copied()
                     .flatten()
                     .map_or(Owner::Nobody, Owner::Notify),
+                Owner::Retired(number) => Owner::Retired(number),
                 Owner::Nobody => Owner::Nobody,
             };
         }
@@ -176,6 +179,10 @@ impl Vrrp {
         turn.resize_deadlines(self.layout.len());
         turn.reserve_reports(self.instances.len());
         self.work.reserve(self.instances.len());
+        self.telling.resize(self.instances.len());
+        // Each track script once, and once more from before the reload until it has heeded its signal.
+        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
+        self.children.reserve(running.saturating_sub(self.children.len()));
         self.owners.clear();
         for (i, instance) in self.instances.iter().enumerate() {
             for (position, moved) in instance.addresses.iter().enumerate() {
@@ -204,7 +211,7 @@ impl Vrrp {
                             .get_mut(usize::from(position))
                             .filter(|_| master)
                     })
-                    .filter(|heir| heir.address.prefix == moved.address.prefix);
+                    .filter(|heir| heir.is_same(&moved));
                 if let Some(heir) = heir {
                     heir.held = Held::Ours;
                 } else {
@@ -257,6 +264,7 @@ impl Vrrp {
         });
         turn.set_deadline(self.layout.number(super::slots::Slot::Announce(id)), announce);
         turn.set_deadline(self.layout.number(super::slots::Slot::Notify(id)), notify);
+        self.advance_notify(turn, id);
         self.refresh(turn, id);
     }
 }
@@ -265,20 +273,24 @@ impl Vrrp {
 /// successor does not have.
 fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     for moved in &mut after.addresses {
-        let same = before.addresses.iter_mut().find(|old| {
-            old.link == moved.link && old.held != Held::No && old.address.prefix == moved.address.prefix
-        });
+        let same = before
+            .addresses
+            .iter_mut()
+            .find(|old| old.held != Held::No && moved.is_same(old));
         if let Some(old) = same {
             moved.held = core::mem::take(&mut old.held);
+            moved.put_back = old.put_back.clone();
         }
     }
     after.advert_changed = after.advertised != before.advertised;
     core::mem::swap(&mut after.router, &mut before.router);
     after.ip_id = before.ip_id;
+    after.refused_advert = before.refused_advert;
     after.since = before.since;
     after.since_wall = before.since_wall;
-    after.put_back = before.put_back.clone();
-    if let (Some(after), Some(before)) = (&mut after.notifier, before.notifier.take()) {
+    if let Some(before) = before.notifier.take_if(|notifier| notifier.is_busy()) {
+        // Without scripts of its own any more it still sees to the end of the one under way.
+        let after = after.notifier.get_or_insert_default();
         after.inherit(*before);
     }
     before

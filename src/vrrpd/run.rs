@@ -5,12 +5,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
 use super::pool::{Key, Pool};
 use super::slots::{Layout, Slot};
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
+use super::telling::Telling;
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -28,10 +30,12 @@ use crate::daemon::reactor::{Again, Command, Interest, Process, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
 use crate::notify::Resolver;
+use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Actions, Input, Packet, State, Surroundings};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::memory;
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
@@ -52,8 +56,10 @@ pub struct Context<'a> {
     pub died: Option<Instant>,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub keep_on_stop: bool,
-    /// Write the data dump once everything runs (`-d`).
+    /// Write the data dump to the log once everything runs (`-d`).
     pub dump: bool,
+    /// Log every address that comes or goes (`-a`).
+    pub address_monitoring: bool,
 }
 
 /// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
@@ -78,12 +84,15 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     }
 }
 
-/// Takes away what a dead child left behind: the addresses of every instance.
+/// Takes away what a dead child left behind: the addresses of every instance, and its macvlan.
 pub fn clean(model: &Arc<Model>) -> Exit {
-    let cleaned = (|| {
+    let cleaned: io::Result<()> = (|| {
         let mut vrrp = Vrrp::new(Arc::clone(model))?;
         vrrp.list_links()?;
-        vrrp.remove_left_overs(|_| false)
+        vrrp.remove_left_overs(|_| false)?;
+        vrrp.find_vmacs();
+        vrrp.remove_vmacs();
+        Ok(())
     })();
     match cleaned {
         Ok(()) => Exit::Ok,
@@ -97,6 +106,7 @@ pub fn clean(model: &Arc<Model>) -> Exit {
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
     let mut vrrp = Vrrp::new(model)?;
     vrrp.keep_on_stop = context.keep_on_stop;
+    vrrp.address_monitoring = context.address_monitoring;
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
@@ -111,6 +121,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     for id in vrrp.ids() {
         vrrp.ensure_vmac(id);
     }
+    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
+    vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
     let masters: Vec<bool> = vrrp
@@ -135,7 +147,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.status.load(&vrrp.model);
     turn.report(ToParent::Ready);
     if context.dump {
-        vrrp.dump_data(&mut turn);
+        vrrp.log_data(&turn);
     }
     vrrp.status.started();
     Ok((reactor, vrrp))
@@ -152,18 +164,23 @@ impl Process for Vrrp {
 
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
+            // What stops begins nothing any more.
+            Slot::Script(_) | Slot::Retry if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
+            // The parent says both only if a stop and a reload cross.
+            Command::Reload(_) if self.stopping => turn.report(ToParent::ReloadDone { ok: false }),
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
@@ -182,6 +199,7 @@ impl Process for Vrrp {
     }
 
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
+        self.assign_sockets(turn);
         self.settle(turn);
     }
 
@@ -217,6 +235,7 @@ impl Vrrp {
                 monitor_registration: None,
                 commands: Commands::open()?,
                 packets: PacketSocket::open()?,
+                tells_protocol: false,
                 forwards_v6: forwards_v6(),
             },
             batches: Batches {
@@ -240,10 +259,12 @@ impl Vrrp {
             runner: Runner::new()?,
             environment: Words::of(environment.iter().map(Vec::as_slice))
                 .unwrap_or_else(|_| Words::with_capacity(0, 0)),
-            children: Vec::with_capacity(limit::RUNNING_SCRIPTS),
+            children: Vec::new(),
+            telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
             keep_on_stop: false,
+            address_monitoring: false,
             chatter: chatter(),
             announcements: announcements(),
         })
@@ -257,51 +278,51 @@ impl Vrrp {
         self.list_addresses().map(|_| ())
     }
 
-    /// Learns all addresses of the named interfaces; which of ours are there.
-    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<(InstanceId, u16)>> {
+    /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
+    /// the interface's own as well.
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
+        self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         for address in listed {
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
             };
-            let ip = address.prefix.addr;
-            let owner = self.owners.get(&(link, ip)).copied().filter(|(id, position)| {
-                self.instance(*id)
-                    .and_then(|instance| instance.addresses.get(usize::from(*position)))
-                    .is_some_and(|moved| moved.address.prefix == address.prefix)
-            });
-            match owner {
-                Some(owner) => ours.push(owner),
-                None => {
-                    self.links.address_new(link, ip);
-                }
+            let moved = self.moved(link, address.prefix);
+            let by_us = moved.is_some_and(|(_, moved)| moved.held == Held::Ours);
+            let owner = moved.map(|(owner, _)| owner);
+            if !by_us && is_usable(&address) {
+                self.links.address_new(link, address.prefix);
             }
+            ours.extend(owner.map(|owner| (owner, address)));
         }
         Ok(ours)
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
-    /// as left-overs of a crash otherwise. The only address of an interface is no left-over.
+    /// as left-overs of a crash otherwise. The only address of an interface is no left-over, nor is one that an
+    /// address owner has had before: it is the machine's own.
     fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
-        for (id, position) in self.list_addresses()? {
-            let Some(moved) = self
-                .instances
-                .get_mut(id.index())
-                .and_then(|i| i.addresses.get_mut(usize::from(position)))
-            else {
+        for ((id, position), there) in self.list_addresses()? {
+            let alone = self.is_alone(&there);
+            let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            let (Some(link), addr) = (moved.link, moved.address.prefix.addr) else {
+            let owner = instance.router.params().priority == priority::OWNER;
+            let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let family = Family::of(&addr);
-            let alone = self.links.link(link).is_some_and(|link| {
-                !link.is_macvlan && !link.addresses.iter().any(|other| Family::of(other) == family)
-            });
-            if alone {
-                self.links.address_new(link, addr);
+            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+                continue;
+            };
+            let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
+                false
             } else {
+                there.protocol != build::PROTOCOL
+            };
+            let its_own = alone || (owner && unmarked);
+            if !its_own {
+                self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
                     let left = moved.clone();
@@ -313,6 +334,20 @@ impl Vrrp {
         }
         self.commit_batch();
         Ok(())
+    }
+
+    /// Whether an interface has nothing but virtual addresses of a family: one of them is its own then.
+    fn is_alone(&self, address: &Address) -> bool {
+        let family = Family::of(&address.prefix.addr);
+        let link = self.links.numbered(address.interface);
+        link.and_then(|id| Some((id, self.links.link(id)?)))
+            .is_some_and(|(id, link)| {
+                let mut others = link
+                    .addresses
+                    .iter()
+                    .filter(|other| Family::of(&other.addr) == family);
+                !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+            })
     }
 
     /// The state that a predecessor was in, if an instance can go on with it.
@@ -351,7 +386,10 @@ impl Vrrp {
         let buffer = instance.config.receive_buffer;
         let device = device.as_ref().map(|(name, index)| (name, *index));
         match self.pool.open(turn, key, device, buffer) {
-            Ok(socket) => self.set_socket(id, Some(socket), false),
+            Ok(socket) => {
+                self.set_socket(id, Some(socket), false);
+                self.work.sockets_changed = true;
+            }
             Err(error) => {
                 if let Some(instance) = self.instance(id).filter(|instance| !instance.socket_failed) {
                     report::socket_failed(&instance.config.name, &error);
@@ -382,6 +420,9 @@ impl Vrrp {
 
     /// Tells every socket whose adverts it brings.
     pub(super) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
+        if !core::mem::take(&mut self.work.sockets_changed) {
+            return;
+        }
         let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
             Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
         });
@@ -475,21 +516,18 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
-        let mut opened = false;
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if instance.socket_failed {
+            if self.lacks_vmac(id) {
+                self.ensure_vmac(id);
+            } else if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
-                opened = true;
             } else if instance.lacks_address() {
                 self.touch(id, |pending| pending.add = true);
             }
-        }
-        if opened {
-            self.assign_sockets(turn);
         }
     }
 
@@ -517,42 +555,26 @@ impl Vrrp {
         if core::mem::replace(&mut self.stopping, true) {
             return;
         }
-        if self.keep_on_stop {
-            self.finish_status(turn);
-            return turn.stop(Exit::Ok);
-        }
-        for id in self.ids() {
-            if let Some(notifier) = self
-                .instance_mut(id)
-                .and_then(|instance| instance.notifier.as_mut())
-            {
-                notifier.cut_short();
+        if !self.keep_on_stop {
+            self.cut_notifies_short(turn);
+            for id in self.ids() {
+                self.drive(turn, id, Input::Stop);
             }
-            self.drive(turn, id, Input::Stop);
+            self.settle(turn);
         }
-        self.settle(turn);
         for script in &self.scripts {
             if let Some(pid) = script.pid {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        if self.keep_on_stop {
+            self.finish_status(turn);
+            return turn.stop(Exit::Ok);
+        }
         self.remove_vmacs();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);
-    }
-
-    /// Ends the child once the last script of the stop has ended.
-    pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
-        let busy = |instance: &super::live::Instance| {
-            instance
-                .notifier
-                .as_ref()
-                .is_some_and(|notifier| notifier.is_busy())
-        };
-        if self.stopping && !self.instances.iter().any(busy) {
-            turn.stop(Exit::Ok);
-        }
     }
 }
 

@@ -15,13 +15,15 @@ pub(super) enum Slot {
     Script(ScriptId),
     /// What is tried again each second.
     Retry,
+    /// Notify scripts of instances that a reload removed.
+    Retired,
     /// The rest of a status file.
     Status,
     /// The end of the patience with scripts when stopping.
     Stop,
 }
 
-/// The layout: three slots an instance, one a script, three of the child itself.
+/// The layout: three slots an instance, one a script, four of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -29,6 +31,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
+const OF_THE_CHILD: u32 = 4;
 
 impl Layout {
     pub(super) fn new(instances: usize, scripts: usize) -> Self {
@@ -41,7 +44,7 @@ impl Layout {
 
     /// How many slots there are.
     pub(super) const fn len(self) -> usize {
-        (self.instances * PER_INSTANCE + self.scripts + 3) as usize
+        (self.instances * PER_INSTANCE + self.scripts + OF_THE_CHILD) as usize
     }
 
     pub(super) const fn number(self, slot: Slot) -> u32 {
@@ -52,8 +55,9 @@ impl Layout {
             Slot::Notify(id) => id.0 * PER_INSTANCE + 2,
             Slot::Script(id) => after + id.0,
             Slot::Retry => after + self.scripts,
-            Slot::Status => after + self.scripts + 1,
-            Slot::Stop => after + self.scripts + 2,
+            Slot::Retired => after + self.scripts + 1,
+            Slot::Status => after + self.scripts + 2,
+            Slot::Stop => after + self.scripts + 3,
         }
     }
 
@@ -70,7 +74,8 @@ impl Layout {
         match number - after {
             script if script < self.scripts => Slot::Script(ScriptId(script)),
             rest if rest == self.scripts => Slot::Retry,
-            rest if rest == self.scripts + 1 => Slot::Status,
+            rest if rest == self.scripts + 1 => Slot::Retired,
+            rest if rest == self.scripts + 2 => Slot::Status,
             _ => Slot::Stop,
         }
     }
@@ -90,6 +95,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0).slot(2), Slot::Stop);
+        assert_eq!(Layout::new(0, 0).slot(3), Slot::Stop);
     }
 }

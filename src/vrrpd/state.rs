@@ -8,6 +8,7 @@ use super::live::Instance;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
+use super::telling::Telling;
 use super::vmac::Vmacs;
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
@@ -45,7 +46,9 @@ pub struct Vrrp {
     pub(super) status: Status,
     pub(super) runner: Runner,
     pub(super) environment: Words,
-    /// Scripts under way.
+    /// Notify scripts that wait, or whose instance is gone.
+    pub(super) telling: Telling,
+    /// Scripts under way. Room for all that may run is made at load time.
     pub(super) children: Vec<(Pid, Owner)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
@@ -54,6 +57,8 @@ pub struct Vrrp {
     pub(super) stopping: bool,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
+    /// Log every address that comes or goes (`-a`).
+    pub(super) address_monitoring: bool,
     /// For what a peer or a script can trigger.
     pub(super) chatter: Budget,
     /// For the lines of -D about announcements.
@@ -66,6 +71,8 @@ pub(super) struct Kernel {
     pub(super) monitor_registration: Option<Registration>,
     pub(super) commands: Commands,
     pub(super) packets: PacketSocket,
+    /// The kernel says who put an address there (since Linux 5.18): it does for 127.0.0.1.
+    pub(super) tells_protocol: bool,
     /// This host forwards IPv6: neighbour advertisements say so.
     pub(super) forwards_v6: bool,
 }
@@ -92,6 +99,9 @@ pub(super) struct Work {
     pub(super) failures: Vec<(InstanceId, i32)>,
     /// Address requests of the batch under way, by tag.
     pub(super) requests: Vec<AddressRequest>,
+    /// Sockets serve other router ids than they know of: they are told at the end of the turn, once for all that
+    /// happened in it.
+    pub(super) sockets_changed: bool,
     /// The kernel refused an address: try again soon.
     pub(super) refused: bool,
 }
@@ -109,7 +119,9 @@ pub(super) struct AddressRequest {
 pub(super) enum Owner {
     Track(ScriptId),
     Notify(InstanceId),
-    /// Of an object that a reload removed.
+    /// Of an instance that a reload removed.
+    Retired(u32),
+    /// Of a track script that a reload removed.
     Nobody,
 }
 

@@ -1,10 +1,9 @@
 //! Events of a turn, told: in the log, to the parent, and to notify scripts.
 
+use super::live::Instance as Live;
 use super::report;
-use super::slots::Slot;
-use super::state::{Owner, Vrrp};
+use super::state::Vrrp;
 use crate::base::id::InstanceId;
-use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
@@ -12,16 +11,17 @@ use crate::daemon::record::{self, Record, Standing};
 use crate::notify;
 use crate::proto::vrrp::{Action, Actions, Event, State, Why};
 use crate::sys::clock;
-use crate::sys::process::Pid;
 
 impl Vrrp {
-    /// Adverts that the kernel refused: told once until one gets through or the state changes.
+    /// Adverts that the kernel refused: told once until one gets through.
     pub(super) fn tell_failures(&mut self) {
         for (id, errno) in self.work.failures.drain(..) {
             let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            if !core::mem::replace(&mut instance.send_failure_told, true) {
+            let this = instance.ip_id;
+            let before = instance.refused_advert.replace(this);
+            if before.is_none_or(|before| before != this && Live::next_id(before) != this) {
                 report::send_failed(&instance.config.name, errno);
             }
         }
@@ -48,7 +48,6 @@ impl Vrrp {
             Event::Transition { to, why, .. } => {
                 instance.since = now;
                 instance.since_wall = clock::wall();
-                instance.send_failure_told = false;
                 let (told, recorded) = standing(to);
                 if let Some(notifier) = &mut instance.notifier
                     && why != Why::Adopted
@@ -73,57 +72,6 @@ impl Vrrp {
             }
             _ => {}
         }
-    }
-
-    /// Starts the next notify script of an instance, if none runs.
-    pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let room = self.children.len() < limit::RUNNING_SCRIPTS;
-        let Some(instance) = self.instances.get_mut(id.index()).filter(|_| room) else {
-            return;
-        };
-        let (config, Some(notifier)) = (&instance.config, &mut instance.notifier) else {
-            return;
-        };
-        let started = notifier.advance(
-            turn.now(),
-            &self.runner,
-            &mut self.environment,
-            &config.name,
-            |_, error| report::notify_not_started(&config.name, &error),
-        );
-        match notifier.take_dropped() {
-            0 => {}
-            count => report::notify_dropped(&config.name, count),
-        }
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notifier.poll_at());
-        if let Some(pid) = started {
-            self.children.push((pid, Owner::Notify(id)));
-        }
-    }
-
-    /// A notify script has ended: the next one may run.
-    pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, id: InstanceId, pid: Pid) {
-        let notifier = self
-            .instance_mut(id)
-            .and_then(|instance| instance.notifier.as_mut());
-        if notifier.is_some_and(|notifier| notifier.ended(pid)) {
-            self.advance_notify(turn, id);
-        }
-        self.stop_if_idle(turn);
-    }
-
-    /// A notify script has run too long.
-    pub(super) fn notify_overdue(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id.index()) else {
-            return;
-        };
-        let Some(notifier) = &mut instance.notifier else {
-            return;
-        };
-        if notifier.kill_overdue(turn.now()).is_some() {
-            report::notify_killed(&instance.config.name, limit::NOTIFY_DEADLINE);
-        }
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notifier.poll_at());
     }
 
     /// Sends the adverts of `actions` and nothing else: the last words of an instance that a reload removes.

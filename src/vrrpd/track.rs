@@ -5,7 +5,6 @@ use super::slots::Slot;
 use super::state::{Owner, Vrrp};
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
-use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Ending, ScriptAction, ScriptActions, ScriptInput, Verdict};
 use crate::proto::vrrp::{Fault, Faults, Input};
@@ -45,10 +44,12 @@ impl Vrrp {
         let base = instance.base.map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
+        // Its carrier is the base interface's.
         let own_missing = instance.own != instance.base
-            && instance
-                .own
-                .is_some_and(|id| self.links.link(id).is_none_or(|link| link.index.is_none()));
+            && instance.own.is_some_and(|id| {
+                let link = self.links.link(id);
+                link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
+            });
         let tracked_down = instance
             .tracked_links
             .iter()
@@ -109,9 +110,12 @@ impl Vrrp {
                 continue;
             }
             let had: Option<IpAddr> = instance.local;
-            if instance.refresh_local(&self.links) && had.is_none() {
-                // With an address the interface may have become able to join the group.
-                self.open_socket(turn, id);
+            if instance.refresh_local(&self.links) {
+                self.copy_link_local(id);
+                if had.is_none() {
+                    // With an address the interface may have become able to join the group.
+                    self.open_socket(turn, id);
+                }
             }
             self.refresh(turn, id);
         }
@@ -140,6 +144,7 @@ impl Vrrp {
                 }
             }
             Owner::Notify(id) => self.notify_ended(turn, id, pid),
+            Owner::Retired(number) => self.retired_ended(turn, number, pid),
             Owner::Nobody => {}
         }
     }
@@ -196,7 +201,7 @@ impl Vrrp {
     }
 
     fn start_script(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
-        let room = self.children.len() < limit::RUNNING_SCRIPTS;
+        let room = self.children.len() < self.children.capacity();
         let Some(script) = self.scripts.get_mut(id.index()) else {
             return;
         };

@@ -15,6 +15,7 @@
     reason = "a lab is not the daemon: it fails by panicking, it waits, and it reads the clock"
 )]
 
+mod addresses;
 mod control;
 mod crash;
 mod examples;
@@ -25,9 +26,13 @@ mod kit;
 mod links;
 mod logs;
 mod mutations;
+mod options;
 mod referee;
 mod reload;
 mod scripts;
 mod status;
 mod steps;
+mod telling;
+mod timing;
 mod trios;
+mod vmac;

@@ -227,7 +227,7 @@ pub struct Vrrp {
     pub down_timer_adverts: u8,
     /// `vrrp_lower_prio_no_advert`; none: off, and on under strict mode.
     pub lower_prio_no_advert: Option<bool>,
-    /// `vrrp_higher_prio_send_advert`
+    /// `vrrp_higher_prio_send_advert`: on unless switched off, unlike in keepalived.
     pub higher_prio_send_advert: bool,
     /// `vrrp_check_unicast_src`
     pub check_unicast_src: bool,
@@ -275,7 +275,7 @@ impl Default for Vrrp {
             garp_extra: None,
             down_timer_adverts: 3,
             lower_prio_no_advert: None,
-            higher_prio_send_advert: false,
+            higher_prio_send_advert: true,
             check_unicast_src: false,
             skip_check_adv_addr: false,
             strict: false,

@@ -70,6 +70,11 @@ impl Teller<'_> {
         });
     }
 
+    /// Whether the keyword stands in the instance.
+    fn is_given(&self, keyword: &str) -> bool {
+        self.given.at(keyword).is_some()
+    }
+
     /// Used, but not as written, at the keyword or else at the name of the instance.
     fn warn(&mut self, keyword: &str, message: &str) {
         self.tell(Severity::Warning, keyword, message, "");

@@ -79,13 +79,13 @@ pub(super) fn apply(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
         );
     }
     instance.params.lower_prio_no_advert = true;
-    if instance.params.higher_prio_send_advert {
+    if instance.params.higher_prio_send_advert && tell.is_given("higher_prio_send_advert") {
         tell.warn(
             "higher_prio_send_advert",
             "strict mode requires higher_prio_send_advert to be clear. resetting",
         );
-        instance.params.higher_prio_send_advert = false;
     }
+    instance.params.higher_prio_send_advert = false;
     if instance.vmac_xmit_base && !instance.unicast() {
         tell.warn(
             "vmac_xmit_base",

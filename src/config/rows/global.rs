@@ -1,7 +1,9 @@
 //! `global_defs`. Readers of more than one word are in `global_read`.
 
 use super::global_read as read;
-use super::show::{command, flag, interface, maybe, switch, text, text_or_flag, time, unless, whose};
+use super::show::{
+    command, flag, interface, maybe, switch, text, text_or_flag, time, unless, unless_on, whose,
+};
 use crate::base::time::Span;
 use crate::config::model::Global;
 use crate::config::row::Kind::{
@@ -211,8 +213,8 @@ pub static ROWS: &[Row<G, G>] = &[
         "Default number of missed adverts before a take-over").show(|g| unless(g.vrrp.down_timer_adverts, &3)),
     row("vrrp_lower_prio_no_advert", Switch(|g, on| g.vrrp.lower_prio_no_advert = Some(on)), "off (on under strict mode)",
         "Default: adverts of lower priority are not answered").show(|g| read::maybe_switch(g.vrrp.lower_prio_no_advert)),
-    row("vrrp_higher_prio_send_advert", Switch(|g, on| g.vrrp.higher_prio_send_advert = on), "off",
-        "Default: one advert is sent before yielding to a higher priority").show(|g| switch(g.vrrp.higher_prio_send_advert)),
+    row("vrrp_higher_prio_send_advert", Switch(|g, on| g.vrrp.higher_prio_send_advert = on), "on",
+        "Default: one advert is sent before yielding to a higher priority").show(|g| unless_on(g.vrrp.higher_prio_send_advert)),
     row("vrrp_version", Integer(int("", 2, 3, |g, n| g.vrrp.version = Some(if n == 3 { Version::V3 } else { Version::V2 }))), "2 (IPv6: 3)",
         "Default protocol version").show(|g| maybe(g.vrrp.version.map(|v| if v == Version::V3 { 3 } else { 2 }))),
     row("vrrp_check_unicast_src", Flag(|g| g.vrrp.check_unicast_src = true), "off",

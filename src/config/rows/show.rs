@@ -25,6 +25,15 @@ pub(super) fn either(on: bool) -> Shown {
     Shown::One(if on { "on" } else { "off" }.to_owned())
 }
 
+/// A switch whose default is on.
+pub(super) fn unless_on(on: bool) -> Shown {
+    if on {
+        Shown::Nothing
+    } else {
+        Shown::One("off".to_owned())
+    }
+}
+
 /// Something that is printed as it is.
 pub(super) fn plain(value: impl Display) -> Shown {
     Shown::One(value.to_string())

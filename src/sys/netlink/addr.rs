@@ -53,6 +53,8 @@ impl AddressFlags {
     pub const DADFAILED: Self = Self(libc::IFA_F_DADFAILED);
     /// Duplicate address detection is not over (IPv6).
     pub const TENTATIVE: Self = Self(libc::IFA_F_TENTATIVE);
+    /// Of use while duplicate address detection goes on (IPv6).
+    pub const OPTIMISTIC: Self = Self(libc::IFA_F_OPTIMISTIC);
     /// The preferred life is over.
     pub const DEPRECATED: Self = Self(libc::IFA_F_DEPRECATED);
     /// Not the first address of its network (IPv4); temporary (IPv6).

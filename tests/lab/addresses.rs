@@ -1,0 +1,400 @@
+//! Virtual addresses: their options, the machine's own addresses beside them, and what others do to both.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::capture::now;
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::net::{Net, between};
+use crate::kit::node::Node;
+use crate::steps;
+
+const US: Program = Program::UnderTest;
+const TIMING: Timing = Timing::v3(10);
+const VIP: &str = "10.9.0.100";
+
+fn elected(priority: u8) -> Duration {
+    START + TIMING.master_down(priority)
+}
+
+/// The line that `ip` shows of an address.
+fn shown(node: &Node, interface: &str, address: &str) -> String {
+    let listing = node.shell(&format!("ip -o addr show dev {interface}"));
+    let line = listing
+        .lines()
+        .find(|line| line.contains(&format!(" {address}/")));
+    line.unwrap_or_else(|| panic!("{address} is not on {interface}:\n{listing}"))
+        .to_owned()
+}
+
+#[test]
+fn every_option_of_an_address_reaches_the_kernel() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24", "fe80::1/64"]);
+    a.shell("ip link add other type veth peer name other1; ip link set other up; ip link set other1 up");
+    let conf = Instance {
+        addresses: vec![
+            VIP.to_owned(),
+            "10.9.1.101/24 brd 10.9.1.255 dev eth0 scope link label eth0:vip".to_owned(),
+            "192.0.2.1/28 brd + dev other".to_owned(),
+            "10.9.0.103/32 scope host".to_owned(),
+        ],
+        ..Instance::default()
+    }
+    .line("virtual_ipaddress_excluded {\n        2001:db8::100\n        2001:db8::101/64\n        2001:db8::102/64 preferred_lft 0\n    }");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    eventually("all addresses are there", ALLOWANCE, || {
+        a.holds("eth0", "2001:db8::102") && a.holds("other", "192.0.2.1")
+    });
+    for (interface, address, wanted, unwanted) in [
+        (
+            "eth0",
+            VIP,
+            vec!["10.9.0.100/32", "scope global"],
+            vec!["brd", "eth0:"],
+        ),
+        (
+            "eth0",
+            "10.9.1.101",
+            vec!["10.9.1.101/24 brd 10.9.1.255", "scope link", "eth0:vip"],
+            vec![],
+        ),
+        ("other", "192.0.2.1", vec!["192.0.2.1/28 brd 192.0.2.15"], vec![]),
+        ("eth0", "10.9.0.103", vec!["10.9.0.103/32", "scope host"], vec![]),
+        (
+            "eth0",
+            "2001:db8::100",
+            vec!["2001:db8::100/128", "nodad", "deprecated", "preferred_lft 0sec"],
+            vec!["tentative"],
+        ),
+        (
+            "eth0",
+            "2001:db8::101",
+            vec!["2001:db8::101/64", "nodad", "preferred_lft forever"],
+            vec!["deprecated"],
+        ),
+        (
+            "eth0",
+            "2001:db8::102",
+            vec!["2001:db8::102/64", "deprecated", "preferred_lft 0sec"],
+            vec![],
+        ),
+    ] {
+        let line = shown(&a, interface, address);
+        for word in wanted {
+            assert!(line.contains(word), "{word} is missing: {line}");
+        }
+        for word in unwanted {
+            assert!(!line.contains(word), "{word} must not be there: {line}");
+        }
+    }
+    let advert = net.adverts(daemon.since(), "a").pop().expect("an advert");
+    assert_eq!(
+        advert.advert().expect("an advert").addresses.len(),
+        4,
+        "excluded ones are not advertised"
+    );
+    net.wait(
+        "an excluded address is announced",
+        daemon.since(),
+        Duration::ZERO,
+        |event| event.announces("a", "2001:db8::101"),
+    );
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+    let left = a.shell("ip -o addr show dev eth0 scope global");
+    assert!(
+        left.lines().count() == 1 && left.contains("10.9.0.1/24"),
+        "{left}"
+    );
+    assert_eq!(
+        a.shell("ip -o -4 addr show dev other"),
+        "",
+        "everything was taken off again"
+    );
+}
+
+#[test]
+fn twenty_addresses_flushed_at_once_are_put_back() {
+    if is_reference("it gives up being master and comes back after its skew time") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = Instance {
+        addresses: (100..120).map(|last| format!("10.9.0.{last}")).collect(),
+        ..Instance::default()
+    };
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    eventually("all are there", ALLOWANCE, || {
+        a.addresses("eth0")
+            .iter()
+            .filter(|there| there.starts_with("10."))
+            .count()
+            == 21
+    });
+    let begin = now();
+    for _ in 0..2 {
+        a.shell("for last in $(seq 100 119); do echo addr del 10.9.0.$last/32 dev eth0; done | ip -batch -");
+        eventually("all are back", ALLOWANCE, || {
+            a.addresses("eth0")
+                .iter()
+                .filter(|there| there.starts_with("10."))
+                .count()
+                == 21
+        });
+    }
+    net.never("a goodbye", begin, TIMING.interval * 3, |event| {
+        event.is_goodbye_of("a")
+    });
+    assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
+}
+
+#[test]
+fn an_owner_keeps_its_own_address() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24", "10.9.0.2/24"]);
+    // The address of the interface itself, and a second one of the machine that has another length here.
+    for (own, conf) in [
+        ("10.9.0.1", "10.9.0.1/24"),
+        ("10.9.0.2", "10.9.0.2/24"),
+        ("10.9.0.1", "10.9.0.1"),
+    ] {
+        let instance = Instance {
+            addresses: vec![conf.to_owned(), VIP.to_owned()],
+            ..Instance::default()
+        };
+        let text = instance
+            .priority(255)
+            .text()
+            .replace("state BACKUP", "state MASTER");
+        let before = a.addresses("eth0");
+        let daemon = Daemon::start(&a, US, &text);
+        net.wait_master("a", daemon.since(), START);
+        steps::address_is_at("eth0", VIP, &a, &[]);
+        assert!(a.holds("eth0", own));
+        // Down and up: FAULT, and MASTER again with everything in place.
+        let cut = now();
+        a.shell("ip link set eth0 down");
+        daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+        eventually("the other address is gone", ALLOWANCE, || !a.holds("eth0", VIP));
+        assert!(a.holds("eth0", own), "{conf}: the own address stays in FAULT");
+        a.shell("ip link set eth0 up");
+        net.wait_master("a", cut, TIMING.master_down(255));
+        steps::address_is_at("eth0", VIP, &a, &[]);
+        daemon.signal(Signal::SIGHUP);
+        daemon.wait_log("Reload complete", START);
+        assert_eq!(daemon.logged("Entering FAULT STATE"), 1, "{}", daemon.log());
+        let (_, code) = daemon.stop();
+        assert_eq!(code, Some(0));
+        let mut after = a.addresses("eth0");
+        after.sort();
+        assert_eq!(after, before, "{conf}: neither lost nor left behind");
+    }
+}
+
+#[test]
+fn the_interface_loses_its_address_and_gets_it_back() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().priority(150).text());
+    let peer = Daemon::start(&b, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), elected(150));
+    for round in 1..=2 {
+        let lost = now();
+        a.shell("ip addr del 10.9.0.1/24 dev eth0");
+        let goodbye = net.wait("a goodbye", lost, Duration::ZERO, |event| {
+            event.is_goodbye_of("a")
+        });
+        let first = net.wait_master("b", goodbye.at, TIMING.skew(100));
+        assert!(
+            between(goodbye.at, first.at) < TIMING.interval * 3,
+            "after the skew time, not after the master-down time"
+        );
+        daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+        steps::address_is_at("eth0", VIP, &b, &[&a]);
+        let back = now();
+        a.shell("ip addr add 10.9.0.1/24 dev eth0");
+        net.wait_master("a", back, TIMING.master_down(150));
+        steps::address_is_at("eth0", VIP, &a, &[&b]);
+        assert_eq!(daemon.logged("Entering FAULT STATE"), round);
+    }
+    drop(peer);
+}
+
+#[test]
+fn a_goodbye_does_not_leave_by_another_interface() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell(
+        "ip link add spare type veth peer name spare1; \
+         for l in spare spare1; do echo 1 > /proc/sys/net/ipv6/conf/$l/disable_ipv6; done; \
+         ip link set spare1 up; ip link set spare up; \
+         ip addr add 192.0.2.1/24 dev spare; ip route add default via 192.0.2.2",
+    );
+    let conf = Instance::default().line("mcast_src_ip 10.9.0.1");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    let sent = |node: &Node| node.read("/sys/class/net/spare/statistics/tx_packets");
+    // Whatever the kernel itself had to say of the new interface has been said.
+    std::thread::sleep(Duration::from_millis(500));
+    let before = sent(&a);
+    a.shell("ip link del eth0");
+    daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(
+        sent(&a),
+        before,
+        "nothing of this router is any business of that network"
+    );
+}
+
+#[test]
+fn a_storm_of_changes_loses_nothing() {
+    if is_reference("it gives up being master and comes back after its skew time") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell("ip link add storm type veth peer name storm1; ip link set storm up; ip link set storm1 up");
+    let mut conf = Instance::default()
+        .global("vrrp_netlink_monitor_rcv_bufs 2304")
+        .line("track_interface {\n        storm weight -20\n    }");
+    conf.addresses.push("10.9.0.101".to_owned());
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
+    let begin = now();
+    // In the middle of the storm two addresses of ours go and a tracked link goes down.
+    a.shell(
+        "cd /run; { for i in $(seq 1 250); do for j in 1 2 3 4; do echo addr add 198.18.$j.$i/32 dev storm; done; done; \
+           echo addr del 10.9.0.100/32 dev eth0; echo addr del 10.9.0.101/32 dev eth0; \
+           echo link set storm down; \
+           for i in $(seq 1 250); do for j in 1 2 3 4; do echo addr del 198.18.$j.$i/32 dev storm; done; done; } > batch; \
+         ip -batch batch",
+    );
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
+    net.wait(
+        "the weight of the link counts",
+        begin,
+        TIMING.interval * 2,
+        |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 80),
+    );
+    assert!(
+        daemon.log().contains("ENOBUFS"),
+        "the storm was too weak for this test\n{}",
+        daemon.log()
+    );
+    // Heard again as before.
+    let back = now();
+    a.shell("ip link set storm up");
+    net.wait("the link is up again", back, TIMING.interval * 2, |event| {
+        event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 100)
+    });
+    net.never("a goodbye", begin, Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    a.shell("ip link set eth0 down");
+    daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+}
+
+#[test]
+fn a_renamed_interface_does_not_keep_the_addresses() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().priority(150).text());
+    let _peer = Daemon::start(&b, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), elected(150));
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+    let renamed = now();
+    // Older kernels rename only what is down; down alone already takes the address off.
+    if !a.try_shell("ip link set eth0 name lan").status.success() {
+        a.shell("ip link set eth0 down; ip link set eth0 name lan; ip link set lan up");
+    }
+    daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+    net.wait_master("b", renamed, TIMING.interval + TIMING.master_down(100));
+    eventually("the address left the renamed interface", ALLOWANCE, || {
+        !a.holds("lan", VIP)
+    });
+    assert!(a.holds("lan", "10.9.0.1"));
+    let back = now();
+    if !a.try_shell("ip link set lan name eth0").status.success() {
+        a.shell("ip link set lan down; ip link set lan name eth0; ip link set eth0 up");
+    }
+    net.wait_master("a", back, TIMING.interval + TIMING.master_down(150));
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+}
+
+#[test]
+fn an_interface_that_comes_later_is_waited_for() {
+    if is_reference("it ends with exit code 2 unless dynamic_interfaces is set") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = Instance {
+        interface: "late0",
+        ..Instance::default()
+    };
+    let daemon = Daemon::start(&a, US, &conf.text());
+    daemon.wait_log("FAULT", START);
+    net.never("adverts", daemon.since(), TIMING.master_down(100) * 2, |event| {
+        event.advert().is_some()
+    });
+    let plugged = now();
+    net.plug(&a, "late0", &["10.9.0.7/24"]);
+    net.wait_master("a", plugged, Duration::from_millis(300) + TIMING.master_down(100));
+    steps::address_is_at("late0", VIP, &a, &[]);
+}
+
+#[test]
+fn a_primary_that_is_not_tracked_may_go_down() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().line("dont_track_primary").text());
+    net.wait_master("a", daemon.since(), elected(100));
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    a.shell("ip link set eth0 down");
+    daemon.wait_log("send advert error 10", ALLOWANCE * 2);
+    assert!(a.holds("eth0", VIP), "it stays master and keeps the address");
+    let back = now();
+    a.shell("ip link set eth0 up");
+    net.wait_master("a", back, TIMING.interval * 2);
+    net.never("a goodbye", daemon.since(), Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
+    assert!(a.holds("eth0", VIP));
+}
+
+#[test]
+fn another_ethernet_address_is_announced() {
+    if is_reference("it announces only what it has just added") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = Instance::default()
+        .line("garp_master_delay 0")
+        .line("garp_master_repeat 1");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    net.wait("the address is announced", daemon.since(), START, |event| {
+        event.announces("a", VIP)
+    });
+    let changed = now();
+    a.shell("ip link set eth0 address 02:00:00:00:77:77");
+    net.wait("it is announced anew", changed, Duration::ZERO, |event| {
+        matches!(&event.what, crate::kit::decode::What::Announce { address, mac }
+            if address.to_string() == VIP && *mac == [2, 0, 0, 0, 0x77, 0x77])
+    });
+    assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
+}
