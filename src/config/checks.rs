@@ -273,7 +273,7 @@ fn bfd(draft: Draft, at: Position, around: &mut Around<'_>, server: &RealServer)
         around.error(at, message, "write name and that of a bfd_instance");
         return None;
     };
-    let id = around.names.bfds.get(&*name).copied();
+    let id = around.names.sessions.known.get(&*name).copied();
     let told = id
         .and_then(|id| around.model.bfd(id))
         .is_some_and(|bfd| bfd.checker);

@@ -34,6 +34,7 @@ pub mod row;
 pub mod rows;
 mod sequence;
 mod services;
+mod sessions;
 pub mod snapshot;
 pub mod source;
 mod text;

@@ -1,4 +1,4 @@
-//! Virtual servers and what belongs to them, BFD sessions, `SSL`: their blocks read into the model.
+//! Virtual servers, their groups and real servers: their blocks read into the model.
 //!
 //! A nested block is read after the rest of the block around it, so that what it inherits is known. The rules
 //! between keywords are in `resolve::services`.
@@ -9,24 +9,21 @@ use super::diag::{Class, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
 use super::model::service::{Group, Key, Rare, RealServer};
-use super::model::{At, Model, Tls};
+use super::model::{At, Model};
+use super::resolve::servers;
 use super::resolve::services::{self as rules, Above, tell};
 use super::row::Row;
+use super::rows;
 use super::rows::services::{group, real, service};
-use super::rows::{self, bfd, tls};
+use super::sessions;
 use crate::base::addr::{IpAddr, Ipv4Addr};
-use crate::base::id::BfdId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names and addresses that were used so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// BFD sessions of the model.
-    pub(super) bfds: BTreeMap<String, BfdId>,
-    /// Names of BFD blocks, those that are not used included.
-    bfd_names: BTreeSet<String>,
-    /// Both ends of BFD sessions.
-    bfd_ends: BTreeSet<(Option<IpAddr>, IpAddr)>,
+    /// BFD sessions.
+    pub(super) sessions: sessions::Names,
     /// Names of `track_file` blocks above.
     pub(super) files: BTreeSet<String>,
     /// Groups of the model.
@@ -101,8 +98,8 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
 /// Reads one object, if it is of this theme.
 pub(super) fn object(object: &Object<'_>, model: &mut Model, names: &mut Known, found: &mut Diagnostics) {
     match object.node.keyword().text {
-        "bfd_instance" => read_bfd(object, model, names, found),
-        "SSL" => read_tls(object, model, found),
+        "bfd_instance" => sessions::bfd(object, model, names, found),
+        "SSL" => sessions::tls(object, model, found),
         "virtual_server" => read_service(object, model, names, found),
         _ => {}
     }
@@ -128,106 +125,6 @@ pub(super) fn inside<'t, D, M>(
     };
     read(&mut object.inside.clone(), rows, draft, &mut scope);
     (given, objects)
-}
-
-fn read_tls(object: &Object<'_>, model: &mut Model, found: &mut Diagnostics) {
-    let at = object.node.at();
-    if model.tls.is_some() {
-        let message = "SSL context already specified - replacing".to_owned();
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "only the last one is used; one block is enough",
-        );
-    }
-    let mut tls = Tls::default();
-    inside(object, tls::ROWS, &mut tls, "", found);
-    model.tls = Some(tls);
-}
-
-fn read_bfd(object: &Object<'_>, model: &mut Model, names: &mut Known, found: &mut Diagnostics) {
-    let named = name(object, Class::Ordinary, found);
-    let text = named.map_or("", |name| name.text);
-    let mut draft = bfd::Draft::default();
-    let owner = format!("BFD instance {text} ");
-    let (given, _) = inside(object, bfd::ROWS, &mut draft, &owner, found);
-    let Some(name) = named else { return };
-    if text.len() > 31 {
-        let message = format!("{owner}name too long (maximum length is 31 characters) - ignoring");
-        return tell(found, Severity::Error, name.at, message, "give it a shorter name");
-    }
-    let names = &mut names.services;
-    if !names.bfd_names.insert(text.to_owned()) {
-        let message = format!("BFD {text} already specified");
-        return tell(
-            found,
-            Severity::Error,
-            name.at,
-            message,
-            "give it another name; this block is not used",
-        );
-    }
-    if let Some(extra) = object.node.word(2) {
-        found.note(
-            extra,
-            format!("'{}' after the name of a bfd_instance is not used", extra.text),
-        );
-    }
-    if !draft.has_neighbor {
-        let message = format!("{owner}has no neighbor address set, disabling instance");
-        return tell(
-            found,
-            Severity::Error,
-            name.at,
-            message,
-            "write neighbor_ip and an address",
-        );
-    }
-    let at = |keyword| given.at(keyword).unwrap_or(name.at);
-    if !bfd::one_family(&draft) {
-        let message = format!(
-            "{owner}source address and neighbor address are not of the same family, disabling instance"
-        );
-        return tell(
-            found,
-            Severity::Error,
-            at("source_ip"),
-            message,
-            "a session speaks one family only",
-        );
-    }
-    let Some(mut bfd) = draft.finish(text, At(name.at)) else {
-        return;
-    };
-    if !names.bfd_ends.insert((bfd.source, bfd.neighbor)) {
-        let message = format!(
-            "{owner}has duplicate neighbor address {}, ignoring instance",
-            bfd.neighbor
-        );
-        return tell(
-            found,
-            Severity::Error,
-            name.at,
-            message,
-            "one session to one neighbour is enough",
-        );
-    }
-    let ttl = bfd.ttl.map_or(255, i16::from);
-    if bfd.params.max_hops > ttl {
-        let message = format!("{owner}max_hops exceeds ttl/hoplimit - setting to ttl/hoplimit");
-        tell(
-            found,
-            Severity::Warning,
-            at("max_hops"),
-            message,
-            "no packet loses more than its TTL",
-        );
-        bfd.params.max_hops = ttl;
-    }
-    names.bfds.insert(text.to_owned(), BfdId::at(model.bfds.len()));
-    model.bfds.push(bfd);
 }
 
 /// What a service listens to; none if that cannot be used, which is told.
@@ -326,7 +223,7 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Known, found
             draft.service.servers.push(server);
         }
     }
-    if usable && let Some(service) = rules::finish(draft, &above, &given, found) {
+    if usable && let Some(service) = servers::finish(draft, &above, &given, found) {
         model.services.push(service);
     }
 }
@@ -359,7 +256,7 @@ fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServe
         checks: Vec::with_capacity(blocks.len()),
         more: None,
     };
-    rules::port(&mut server, &service.key, within.above, within.found);
+    servers::port(&mut server, &service.key, within.above, within.found);
     let timing = draft.rare.timing.over(&service.timing);
     let host = draft.rare.host.clone().or_else(|| service.host.clone());
     if draft.rare != Rare::default() {

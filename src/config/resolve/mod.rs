@@ -5,6 +5,7 @@
 
 mod clash;
 mod instance;
+pub(super) mod servers;
 pub(super) mod services;
 mod strict;
 mod unicast;
