@@ -152,8 +152,10 @@ impl Program for Keepalived<'_> {
     }
 
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
-        if start.mode == Mode::Clean {
-            return vrrpd::clean(&loaded.model);
+        match start.mode {
+            Mode::CleanStopped if self.options.keep_vrrp => return Exit::Ok,
+            Mode::Clean | Mode::CleanStopped => return vrrpd::clean(&loaded.model),
+            Mode::Run => {}
         }
         let context = vrrpd::Context {
             channel: start.channel,

@@ -231,23 +231,28 @@ pub(super) fn unusable(why: &Unusable) -> String {
     }
 }
 
-/// What a reload compares to find an instance again: everything that would make its adverts another router's.
-pub(super) fn same_router(before: &Instance, after: &Instance) -> bool {
-    let key = |instance: &Instance| {
-        let unicast = !instance.peers.is_empty();
-        let source: Option<IpAddr> = instance.config.source.filter(|_| unicast);
-        let params = instance.router.params();
-        (
-            params.vrid,
-            params.family,
-            instance.base,
-            instance.own,
-            instance.transmit,
-            unicast,
-            source,
-        )
-    };
-    key(before) == key(after) && before.config.group == after.config.group
+/// What a reload finds an instance again by: everything that would make its adverts another router's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    vrid: u8,
+    family: Family,
+    links: [Option<LinkId>; 3],
+    group: IpAddr,
+    /// Unicast, and from which address.
+    unicast: Option<Option<IpAddr>>,
+}
+
+/// The identity of an instance.
+pub(super) fn identity(instance: &Instance) -> Identity {
+    let params = instance.router.params();
+    let unicast = !instance.peers.is_empty();
+    Identity {
+        vrid: params.vrid,
+        family: params.family,
+        links: [instance.base, instance.own, instance.transmit],
+        group: instance.config.group,
+        unicast: unicast.then_some(instance.config.source),
+    }
 }
 
 /// Whether two commands would run the same thing.

@@ -83,8 +83,10 @@ pub enum Change {
     Appeared,
     /// It went.
     Vanished,
-    /// Up became down, or down up, or its Ethernet address changed.
+    /// Up became down, or down up.
     State,
+    /// Its Ethernet address changed, or what the administrator wants, and not whether it is up.
+    Setting,
 }
 
 /// All named interfaces.
@@ -216,7 +218,8 @@ impl Links {
         let up = is_up(kernel);
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
-        let changed = link.up != up || link.mac != mac;
+        let flipped = link.up != up;
+        let changed = (link.wanted_up, link.mac) != (kernel.flags.up(), mac);
         if appeared {
             if let Some(old) = link.index {
                 self.by_index.remove(&old);
@@ -232,10 +235,11 @@ impl Links {
         link.mtu = kernel.mtu;
         link.hardware_type = kernel.hardware_type;
         link.is_macvlan = kernel.kind.as_str() == "macvlan";
-        match (appeared, changed) {
-            (true, _) => Change::Appeared,
-            (false, true) => Change::State,
-            (false, false) => Change::None,
+        match (appeared, flipped, changed) {
+            (true, ..) => Change::Appeared,
+            (false, true, _) => Change::State,
+            (false, false, true) => Change::Setting,
+            (false, false, false) => Change::None,
         }
     }
 }

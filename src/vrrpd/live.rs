@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::links::Links;
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{LinkId, ScriptId, SocketId};
+use crate::base::id::{IfIndex, LinkId, ScriptId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
@@ -144,6 +144,17 @@ pub enum Held {
 }
 
 impl Moved {
+    /// Whether the kernel has this address already if it has `other`. What it does not, a reload takes off and puts
+    /// on anew: a label cannot be changed.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let as_configured = |moved: &Self| Address {
+            interface: IfIndex(0),
+            ..moved.address.clone()
+        };
+        self.link == other.link && as_configured(self) == as_configured(other)
+    }
+
     /// An address that is not there yet.
     #[must_use]
     pub const fn new(address: Address, link: Option<LinkId>, no_track: bool) -> Self {

@@ -7,6 +7,7 @@ use super::state::Vrrp;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
+use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
@@ -106,11 +107,12 @@ impl Vrrp {
         };
         match change {
             Change::None => return,
+            Change::Setting => {}
             Change::State => report::link_state(&name, up),
             Change::Appeared => report::link_added(&name),
             Change::Vanished => report::link_deleted(&name),
         }
-        if change != Change::State {
+        if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
         }
         for id in self.ids() {
@@ -121,6 +123,9 @@ impl Vrrp {
                 || instance.own == Some(link)
                 || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
+            if holds && change == Change::Setting {
+                self.announce_anew(turn, id);
+            }
             if concerned {
                 self.reopen(turn, id, change);
             }
@@ -133,8 +138,17 @@ impl Vrrp {
                 self.touch(id, |pending| pending.add = true);
             }
         }
-        if change != Change::State {
-            self.assign_sockets(turn);
+    }
+
+    /// The addresses of a MASTER are at another Ethernet address now.
+    fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
+        let now = turn.now();
+        if let Some(instance) = self
+            .instance_mut(id)
+            .filter(|it| it.router.state() == State::Master)
+        {
+            instance.router.announce_again(now);
+            self.touch(id, |pending| pending.announce = true);
         }
     }
 
@@ -145,6 +159,9 @@ impl Vrrp {
         }
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
+        }
+        if self.lacks_vmac(id) {
+            self.arm_retry(turn);
         }
         self.copy_link_local(id);
         self.refresh(turn, id);

@@ -3,6 +3,7 @@
 //! An instance is found again by router id, family, interface and kind of adverts, not by name. It keeps its
 //! state, its timers and its socket. An address that moves between instances stays where it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build;
@@ -29,12 +30,12 @@ impl Vrrp {
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(&fresh);
         self.model = model;
-        self.resign_removed(turn, &kept);
+        let instance_ids = ids_after(&kept, self.instances.len());
+        self.resign_removed(turn, &instance_ids);
         let mut before: Vec<Option<Instance>> = core::mem::take(&mut self.instances)
             .into_iter()
             .map(Some)
             .collect();
-        let instance_ids: Vec<Option<InstanceId>> = ids_after(&kept, before.len());
         let mut adopted = Vec::with_capacity(fresh.len());
         for (instance, old) in fresh.iter_mut().zip(&kept) {
             let old = old.and_then(|id| before.get_mut(id.index())?.take());
@@ -59,6 +60,7 @@ impl Vrrp {
             self.script_due(turn, ScriptId::at(position));
         }
         self.advance_retired(turn);
+        self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
         self.forget_vmacs();
@@ -67,25 +69,22 @@ impl Vrrp {
 
     /// For each new instance the one that runs already, if there is one.
     fn pair(&self, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
-        let mut taken = vec![false; self.instances.len()];
+        let mut running: HashMap<_, _> = self
+            .instances
+            .iter()
+            .enumerate()
+            .map(|(position, before)| (build::identity(before), InstanceId::at(position)))
+            .collect();
         fresh
             .iter()
-            .map(|after| {
-                let found = self.instances.iter().enumerate().position(|(i, before)| {
-                    !taken.get(i).copied().unwrap_or(true) && build::same_router(before, after)
-                })?;
-                if let Some(taken) = taken.get_mut(found) {
-                    *taken = true;
-                }
-                Some(InstanceId::at(found))
-            })
+            .map(|after| running.remove(&build::identity(after)))
             .collect()
     }
 
     /// Instances that the new model does not have step down; their addresses wait, for another may want them.
-    fn resign_removed(&mut self, turn: &mut Turn<'_>, kept: &[Option<InstanceId>]) {
+    fn resign_removed(&mut self, turn: &mut Turn<'_>, after: &[Option<InstanceId>]) {
         for id in self.ids() {
-            if kept.contains(&Some(id)) {
+            if after.get(id.index()).copied().flatten().is_some() {
                 continue;
             }
             let mut out = Actions::new();
@@ -212,7 +211,7 @@ impl Vrrp {
                             .get_mut(usize::from(position))
                             .filter(|_| master)
                     })
-                    .filter(|heir| heir.address.prefix == moved.address.prefix);
+                    .filter(|heir| heir.is_same(&moved));
                 if let Some(heir) = heir {
                     heir.held = Held::Ours;
                 } else {
@@ -274,9 +273,10 @@ impl Vrrp {
 /// successor does not have.
 fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     for moved in &mut after.addresses {
-        let same = before.addresses.iter_mut().find(|old| {
-            old.link == moved.link && old.held != Held::No && old.address.prefix == moved.address.prefix
-        });
+        let same = before
+            .addresses
+            .iter_mut()
+            .find(|old| old.held != Held::No && moved.is_same(old));
         if let Some(old) = same {
             moved.held = core::mem::take(&mut old.held);
             moved.put_back = old.put_back.clone();

@@ -88,12 +88,15 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     }
 }
 
-/// Takes away what a dead child left behind: the addresses of every instance.
+/// Takes away what a dead child left behind: the addresses of every instance, and its macvlan.
 pub fn clean(model: &Arc<Model>) -> Exit {
-    let cleaned = (|| {
+    let cleaned: io::Result<()> = (|| {
         let mut vrrp = Vrrp::new(Arc::clone(model))?;
         vrrp.list_links()?;
-        vrrp.remove_left_overs(|_| false)
+        vrrp.remove_left_overs(|_| false)?;
+        vrrp.find_vmacs();
+        vrrp.remove_vmacs();
+        Ok(())
     })();
     match cleaned {
         Ok(()) => Exit::Ok,
@@ -122,6 +125,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     for id in vrrp.ids() {
         vrrp.ensure_vmac(id);
     }
+    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
+    vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
     let masters: Vec<bool> = vrrp
@@ -198,6 +203,7 @@ impl Process for Vrrp {
     }
 
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
+        self.assign_sockets(turn);
         self.settle(turn);
     }
 
@@ -384,7 +390,10 @@ impl Vrrp {
         let buffer = instance.config.receive_buffer;
         let device = device.as_ref().map(|(name, index)| (name, *index));
         match self.pool.open(turn, key, device, buffer) {
-            Ok(socket) => self.set_socket(id, Some(socket), false),
+            Ok(socket) => {
+                self.set_socket(id, Some(socket), false);
+                self.work.sockets_changed = true;
+            }
             Err(error) => {
                 if let Some(instance) = self.instance(id).filter(|instance| !instance.socket_failed) {
                     report::socket_failed(&instance.config.name, &error);
@@ -415,6 +424,9 @@ impl Vrrp {
 
     /// Tells every socket whose adverts it brings.
     pub(super) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
+        if !core::mem::take(&mut self.work.sockets_changed) {
+            return;
+        }
         let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
             Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
         });
@@ -508,21 +520,18 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
-        let mut opened = false;
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if instance.socket_failed {
+            if self.lacks_vmac(id) {
+                self.ensure_vmac(id);
+            } else if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
-                opened = true;
             } else if instance.lacks_address() {
                 self.touch(id, |pending| pending.add = true);
             }
-        }
-        if opened {
-            self.assign_sockets(turn);
         }
     }
 

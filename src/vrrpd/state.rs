@@ -99,6 +99,9 @@ pub(super) struct Work {
     pub(super) failures: Vec<(InstanceId, i32)>,
     /// Address requests of the batch under way, by tag.
     pub(super) requests: Vec<AddressRequest>,
+    /// Sockets serve other router ids than they know of: they are told at the end of the turn, once for all that
+    /// happened in it.
+    pub(super) sockets_changed: bool,
     /// The kernel refused an address: try again soon.
     pub(super) refused: bool,
 }

@@ -44,10 +44,12 @@ impl Vrrp {
         let base = instance.base.map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
+        // Its carrier is the base interface's.
         let own_missing = instance.own != instance.base
-            && instance
-                .own
-                .is_some_and(|id| self.links.link(id).is_none_or(|link| link.index.is_none()));
+            && instance.own.is_some_and(|id| {
+                let link = self.links.link(id);
+                link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
+            });
         let tracked_down = instance
             .tracked_links
             .iter()
@@ -108,9 +110,12 @@ impl Vrrp {
                 continue;
             }
             let had: Option<IpAddr> = instance.local;
-            if instance.refresh_local(&self.links) && had.is_none() {
-                // With an address the interface may have become able to join the group.
-                self.open_socket(turn, id);
+            if instance.refresh_local(&self.links) {
+                self.copy_link_local(id);
+                if had.is_none() {
+                    // With an address the interface may have become able to join the group.
+                    self.open_socket(turn, id);
+                }
             }
             self.refresh(turn, id);
         }

@@ -116,6 +116,17 @@ impl Vrrp {
         self.set_up_vmac(&name, base, family);
     }
 
+    /// Whether the macvlan of an instance is missing although its interface is there: somebody removed it.
+    pub(super) fn lacks_vmac(&self, id: InstanceId) -> bool {
+        let exists = |link: Option<LinkId>| {
+            let link = link.and_then(|link| self.links.link(link));
+            link.is_some_and(|link| link.index.is_some())
+        };
+        self.instance(id).is_some_and(|instance| {
+            instance.config.vmac.is_some() && exists(instance.base) && !exists(instance.own)
+        })
+    }
+
     /// The settings without which the kernel answers for the wrong hardware address, or drops what it hears from
     /// its own addresses.
     fn set_up_vmac(&mut self, vmac: &IfName, base: LinkId, family: Family) {
@@ -176,6 +187,23 @@ impl Vrrp {
         };
         let _ = self.kernel.commands.replace_address(0, &copy);
         self.kernel.commands.commit(|_, _| ());
+    }
+
+    /// Enters the macvlans that a dead child made, to be removed.
+    pub(super) fn find_vmacs(&mut self) {
+        for instance in &self.instances {
+            let (Some(own), Some(base)) = (instance.own, instance.base) else {
+                continue;
+            };
+            let parent = self.links.link(base).and_then(|link| link.index);
+            let made = self
+                .links
+                .link(own)
+                .is_some_and(|link| link.is_macvlan && Some(link.parent) == parent);
+            if instance.config.vmac.is_some() && made {
+                self.vmacs.made.push((own, base));
+            }
+        }
     }
 
     /// Removes what was made and restores what was changed.

@@ -89,7 +89,7 @@ impl Program for Toy {
     }
 
     fn run_child(&self, loaded: &String, start: Start<'_>) -> Exit {
-        if start.mode == Mode::Clean {
+        if start.mode != Mode::Run {
             self.note("clean");
             return Exit::Ok;
         }

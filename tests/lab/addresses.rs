@@ -374,3 +374,27 @@ fn a_primary_that_is_not_tracked_may_go_down() {
     assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
     assert!(a.holds("eth0", VIP));
 }
+
+#[test]
+fn another_ethernet_address_is_announced() {
+    if is_reference("it announces only what it has just added") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = Instance::default()
+        .line("garp_master_delay 0")
+        .line("garp_master_repeat 1");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    net.wait("the address is announced", daemon.since(), START, |event| {
+        event.announces("a", VIP)
+    });
+    let changed = now();
+    a.shell("ip link set eth0 address 02:00:00:00:77:77");
+    net.wait("it is announced anew", changed, Duration::ZERO, |event| {
+        matches!(&event.what, crate::kit::decode::What::Announce { address, mac }
+            if address.to_string() == VIP && *mac == [2, 0, 0, 0, 0x77, 0x77])
+    });
+    assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
+}

@@ -194,3 +194,112 @@ fn a_broken_file_changes_nothing() {
         event.advert().is_some_and(|advert| advert.priority == 123)
     });
 }
+
+/// Two virtual routers on one interface.
+fn two(first: &[&str], second: &[&str], line: &str) -> String {
+    let block = |name, vrid, addresses: &[&str]| {
+        Instance {
+            name,
+            vrid,
+            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+            ..Instance::default()
+        }
+        .line(line)
+        .text()
+    };
+    let second = block("VI_2", 52, second);
+    let (_, second) = second.split_once("}\n").expect("the end of global_defs");
+    format!("{}{second}", block("VI_1", 51, first))
+}
+
+#[test]
+fn an_address_moves_between_instances_without_a_gap() {
+    if is_reference("it takes the address off and puts it on again") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(
+        &a,
+        US,
+        &two(&["10.9.0.100", "10.9.0.101"], &["10.9.0.110"], "nopreempt"),
+    );
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    steps::address_is_at("eth0", "10.9.0.110", &a, &[]);
+    steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
+    a.shell("(ip monitor address >/run/changes 2>&1 &)");
+    std::thread::sleep(Duration::from_millis(100));
+    let begin = now();
+    // One goes over, one is exchanged for another, one gets a label that it did not have.
+    daemon.reload(&two(
+        &["10.9.0.100 label eth0:x", "10.9.0.102"],
+        &["10.9.0.110", "10.9.0.101"],
+        "nopreempt",
+    ));
+    net.wait(
+        "the other one advertises it",
+        begin,
+        TIMING.interval * 2,
+        |event| {
+            event
+                .advert()
+                .is_some_and(|advert| advert.vrid == 52 && advert.addresses.len() == 2)
+        },
+    );
+    steps::address_is_at("eth0", "10.9.0.102", &a, &[]);
+    eventually("the label is there", ALLOWANCE, || {
+        a.shell("ip -o addr show dev eth0").contains("eth0:x")
+    });
+    assert!(a.holds("eth0", "10.9.0.101"));
+    let changes = a.read("/run/changes");
+    assert!(
+        !changes.contains("10.9.0.101") && !changes.contains("10.9.0.110"),
+        "neither was touched: {changes}"
+    );
+    net.never("a goodbye", begin, Duration::ZERO, |event| {
+        event.is_goodbye_of("a")
+    });
+    // Whoever deletes it now deletes it from its new instance.
+    a.shell("ip addr del 10.9.0.101/32 dev eth0");
+    steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
+    assert!(
+        daemon.log().contains("(VI_2) 10.9.0.101 put back"),
+        "{}",
+        daemon.log()
+    );
+
+    // Without its instance the rest goes too, and nothing else.
+    let begin = now();
+    daemon.reload(&Instance::default().line("nopreempt").text());
+    net.wait("a goodbye", begin, Duration::ZERO, |event| {
+        event.is_goodbye_of("a") && event.advert().is_some_and(|advert| advert.vrid == 52)
+    });
+    eventually("what is no more configured is gone", ALLOWANCE, || {
+        ["10.9.0.101", "10.9.0.102", "10.9.0.110"]
+            .iter()
+            .all(|address| !a.holds("eth0", address))
+    });
+    assert!(a.holds("eth0", "10.9.0.100"));
+    daemon.stop();
+    let left = a.shell("ip -o -4 addr show dev eth0");
+    assert_eq!(left.lines().count(), 1, "{left}");
+}
+
+#[test]
+fn a_backup_takes_a_new_priority_over_and_a_new_instance_begins() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let peer = Daemon::start(&b, US, &Instance::default().priority(50).text());
+    peer.wait_log("Entering BACKUP STATE", START);
+    peer.wait_log("master set to 10.9.0.1", START);
+    let begin = now();
+    peer.reload(&Instance::default().priority(200).text());
+    net.wait_master("b", begin, TIMING.interval + TIMING.master_down(200));
+    steps::address_is_at("eth0", "10.9.0.100", &b, &[&a]);
+    net.never("a goodbye", begin, Duration::ZERO, |event| {
+        event.is_goodbye_of("b")
+    });
+}

@@ -37,7 +37,7 @@ impl<P: Program> Parent<'_, P> {
         let Some(child) = self.children.get_mut(index) else {
             return;
         };
-        if mode == Mode::Clean {
+        if mode != Mode::Run {
             child.cleaner = Some(pid);
             turn.set_deadline(cleaner_slot(index), Some(turn.now() + CLEANER_BOUND));
             return;

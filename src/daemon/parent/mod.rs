@@ -173,7 +173,7 @@ impl<'a, P: Program> Parent<'a, P> {
                     file.remove();
                 }
                 if left_something {
-                    self.fork(turn, index, Mode::Clean);
+                    self.fork(turn, index, Mode::CleanStopped);
                 }
                 self.check_end(turn);
                 self.start_if_needed_again(turn, index);

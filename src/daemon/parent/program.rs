@@ -60,6 +60,8 @@ pub enum Mode {
     Run,
     /// To take away what a dead one left behind (addresses, routes), then end at once. No channel is read.
     Clean,
+    /// The same for one that had to be killed because it did not stop; what a stop leaves by request, stays.
+    CleanStopped,
 }
 
 /// What a new child process finds.

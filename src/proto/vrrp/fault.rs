@@ -18,7 +18,7 @@ pub enum Fault {
     TrackedLink = 1 << 3,
     /// A tracked script without weight fails.
     Script = 1 << 4,
-    /// The instance's macvlan could not be made.
+    /// The instance's macvlan could not be made, or somebody took it down.
     Vmac = 1 << 5,
     /// A unicast instance has no peer (`unicast_fault_no_peer`).
     NoPeer = 1 << 6,
@@ -48,7 +48,7 @@ impl Fault {
             Self::NoAddress => "no address for interface",
             Self::TrackedLink => "tracked interface down",
             Self::Script => "tracked script failed",
-            Self::Vmac => "macvlan missing",
+            Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
             Self::Socket => "no socket",
         }

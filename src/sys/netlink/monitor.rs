@@ -118,6 +118,21 @@ impl Monitor {
     }
 }
 
+impl Monitor {
+    /// Forgets what is queued, for who lists everything next.
+    pub fn discard(&mut self) {
+        // In a storm of changes this ends all the same: what is left is heard again, and does no harm.
+        for _ in 0..DISCARDS {
+            if !matches!(self.read(limit::MONITOR_BUDGET, |_| ()), Ok(Drained::No)) {
+                return;
+            }
+        }
+    }
+}
+
+/// Rounds of [`Monitor::discard`]: the 16,384 notifications of some thousand new links.
+const DISCARDS: usize = 64;
+
 impl AsRawFd for Monitor {
     fn as_raw_fd(&self) -> RawFd {
         self.transport.as_raw_fd()
