@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use keepalived::base::exit::Exit;
+use keepalived::config::print;
 use keepalived::daemon::cli::{self, Answer, Invocation, Options};
 use keepalived::daemon::parent;
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// Checks the configuration and tells what is found, to `log` or to standard error.
+/// Checks the configuration and tells what is found, to `log` or to standard error; -d: prints what it comes to.
 fn test(options: &Options, log: Option<&Path>) -> Exit {
     let read = program::read(options);
     let mut text = String::new();
@@ -50,8 +51,19 @@ fn test(options: &Options, log: Option<&Path>) -> Exit {
             output: false,
             exit: Exit::Fatal,
         }),
-        _ => read.found.exit_test(),
+        _ => {
+            if options.dump {
+                print_effective(&read);
+            }
+            read.found.exit_test()
+        }
     }
+}
+
+/// Prints what the configuration comes to, in its own language, every inherited value spelt out. A reader that has
+/// gone away changes nothing about the exit.
+fn print_effective(read: &program::Read) {
+    let _ = io::stdout().lock().write_all(print(&read.model).as_bytes());
 }
 
 /// Invalid option values that were ignored.

@@ -28,13 +28,16 @@ pub(crate) struct Keepalived<'a> {
 pub(crate) struct Loaded {
     model: Arc<Model>,
     snapshot: Snapshot,
+    /// Not one keyword in it.
+    empty: bool,
     /// What was not understood, without places: a reload may not add to it.
     errors: Vec<String>,
 }
 
 /// A configuration and everything that was found in it.
 pub(crate) struct Read {
-    model: Model,
+    pub(crate) model: Model,
+    empty: bool,
     snapshot: Snapshot,
     pub(crate) sources: SourceMap,
     pub(crate) found: Diagnostics,
@@ -50,12 +53,14 @@ pub(crate) fn read(options: &Options) -> Read {
         path: config_path(options).to_string_lossy().into_owned(),
         id: options.config_id.clone().unwrap_or_else(host_name),
         seed: clock::now().as_micros(),
+        every_file: options.all_config,
     };
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
     let model = assemble::model(&tree, &mut found);
     vrrpd::check(&model, &mut found);
     Read {
         model,
+        empty: tree.nodes().next().is_none(),
         snapshot,
         sources,
         found,
@@ -99,36 +104,15 @@ impl Program for Keepalived<'_> {
         if let Some(exit) = read.found.exit_daemon() {
             return Err(exit);
         }
-        let errors = read
-            .found
-            .iter()
-            .filter(|one| one.severity >= Severity::Error)
-            .map(|one| one.message.clone())
-            .collect();
-        Ok(Loaded {
-            model: Arc::new(read.model),
-            snapshot: read.snapshot,
-            errors,
-        })
+        Ok(Loaded::from(read))
     }
 
-    /// A daemon goes on with a file that has mistakes only if it has always had them: a half-written file, or a
-    /// line that lost its meaning, must not change a network.
     fn accepts(&self, running: &Loaded, new: &Loaded) -> bool {
-        let added: Vec<&String> = new
-            .errors
-            .iter()
-            .filter(|error| !running.errors.contains(error))
-            .collect();
-        for error in &added {
-            log::error!("New mistake in the configuration: {error}");
+        let why = refusals(running, new);
+        for line in &why {
+            log::error!("{line}");
         }
-        let (before, after) = (&running.model.daemon, &new.model.daemon);
-        let fixed = (before.net_namespace == after.net_namespace) && (before.instance == after.instance);
-        if !fixed {
-            log::error!("net_namespace and instance cannot be changed by a reload; restart instead");
-        }
-        added.is_empty() && fixed
+        why.is_empty()
     }
 
     fn needs(&self, loaded: &Loaded, kind: Kind) -> bool {
@@ -179,6 +163,7 @@ impl Program for Keepalived<'_> {
             died: start.died,
             keep_on_stop: self.options.keep_vrrp,
             dump: self.options.dump,
+            address_monitoring: self.options.address_monitoring,
         };
         vrrpd::run(Arc::clone(&loaded.model), context)
     }
@@ -186,6 +171,46 @@ impl Program for Keepalived<'_> {
     fn dump(&self, loaded: &Loaded) {
         status::write_parent(&loaded.model);
     }
+}
+
+impl From<Read> for Loaded {
+    fn from(read: Read) -> Self {
+        let errors = read
+            .found
+            .iter()
+            .filter(|one| one.severity >= Severity::Error)
+            .map(|one| one.message.clone())
+            .collect();
+        Self {
+            model: Arc::new(read.model),
+            snapshot: read.snapshot,
+            empty: read.empty,
+            errors,
+        }
+    }
+}
+
+/// Why a running daemon does not go over to a new configuration, a line each; none: it does.
+///
+/// It goes on with a file that has mistakes only if it has always had them: a half-written file, or a line that
+/// lost its meaning, must not change a network. Nor must a file that a full disk left without content.
+fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
+    let mut known = running.errors.clone();
+    let mut why = Vec::new();
+    for error in &new.errors {
+        match known.iter().position(|old| old == error) {
+            Some(position) => drop(known.swap_remove(position)),
+            None => why.push(format!("New mistake in the configuration: {error}")),
+        }
+    }
+    if new.empty && !running.empty {
+        why.push("The configuration is empty; to end what it described, stop the daemon".to_owned());
+    }
+    let (before, after) = (&running.model.daemon, &new.model.daemon);
+    if before.net_namespace != after.net_namespace || before.instance != after.instance {
+        why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
+    }
+    why
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.
@@ -211,5 +236,74 @@ fn tell(read: &Read) {
     match read.found.more() {
         0 => {}
         more => log::warn!("{more} more mistakes are not shown"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a text comes to that was read without a disk.
+    fn loaded(text: &str) -> Loaded {
+        let mut found = Diagnostics::new();
+        let Parsed { tree, sources } = expand::parse_text(text, &mut found);
+        let model = assemble::model(&tree, &mut found);
+        Loaded::from(Read {
+            model,
+            empty: tree.nodes().next().is_none(),
+            snapshot: Snapshot::default(),
+            sources,
+            found,
+        })
+    }
+
+    const GOOD: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1\n \
+                        }\n}\n";
+
+    fn accepted(running: &str, new: &str) -> bool {
+        refusals(&loaded(running), &loaded(new)).is_empty()
+    }
+
+    #[test]
+    fn a_reload_may_not_bring_mistakes() {
+        assert!(accepted(GOOD, &GOOD.replace("192.0.2.1", "192.0.2.2")));
+        assert!(
+            accepted(GOOD, "global_defs {\n}\n"),
+            "to remove an instance is no mistake"
+        );
+        let bad = format!("{GOOD}nonsense 1\n");
+        let why = refusals(&loaded(GOOD), &loaded(&bad));
+        assert_eq!(
+            why,
+            ["New mistake in the configuration: Unknown keyword 'nonsense'"]
+        );
+        assert!(
+            !accepted(GOOD, GOOD.trim_end().trim_end_matches('}')),
+            "a file cut off"
+        );
+    }
+
+    #[test]
+    fn mistakes_that_were_always_there_may_stay_move_and_go() {
+        let bad = format!("{GOOD}nonsense 1\n");
+        assert!(accepted(&bad, &format!("\n\n{bad}")));
+        assert!(accepted(&bad, GOOD));
+        assert!(
+            !accepted(&bad, &format!("{bad}nonsense 2\n")),
+            "another one of the same kind"
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_is_taken_for_an_accident() {
+        assert!(!accepted(GOOD, ""));
+        assert!(!accepted(GOOD, "# gone\n"));
+        assert!(accepted("", "") && accepted("", GOOD));
+    }
+
+    #[test]
+    fn what_only_a_restart_can_change_is_refused() {
+        assert!(!accepted(GOOD, &format!("instance other\n{GOOD}")));
+        assert!(!accepted(GOOD, &format!("net_namespace other\n{GOOD}")));
     }
 }

@@ -77,6 +77,7 @@ fn options() -> Options {
         path: "/etc/main.conf".into(),
         id: "r1".into(),
         seed: 1,
+        ..Options::default()
     }
 }
 

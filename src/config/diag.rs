@@ -305,6 +305,14 @@ impl Diagnostics {
         self.len == 0
     }
 
+    /// Whether a finding of no special severity at this place would be kept and not only counted: what it costs to
+    /// make a good one need not be spent otherwise.
+    #[must_use]
+    pub fn has_room(&self, at: Position) -> bool {
+        let here = self.kept.get(&at).map_or(0, Vec::len);
+        self.len.saturating_sub(self.fatal) < limit::DIAGNOSTICS && here < PER_PLACE
+    }
+
     /// Whether something was found at this very place.
     #[must_use]
     pub fn holds(&self, at: Position) -> bool {
@@ -506,6 +514,7 @@ mod tests {
         all.fatal(at(6_000, 1), "cannot run");
         assert_eq!(all.len(), limit::DIAGNOSTICS + 1);
         assert_eq!(all.more(), 4_000);
+        assert!(!all.has_room(at(7_000, 1)));
         assert_eq!(all.iter().last().unwrap().message, "cannot run");
         assert_eq!(all.exit_daemon(), Some(Exit::Config));
     }

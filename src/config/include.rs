@@ -19,7 +19,7 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    const ALL: Self = Self {
+    pub(super) const ALL: Self = Self {
         read: true,
         missing: true,
         wildcard: true,

@@ -393,6 +393,11 @@ pub fn unknown<'k>(
 ) {
     let word = line.keyword.text;
     let message = format!("Unknown keyword '{word}'");
+    if !line.found.has_room(line.keyword.at) {
+        // Looking at all names each time would take for ever where a sequence makes millions of unknown words.
+        line.found.error(line.keyword, message);
+        return;
+    }
     let mut remedy = match (elsewhere(word), nearest(word, known)) {
         (Some(block), _) => format!("'{word}' belongs {block}; is a '}}' too much or missing before?"),
         (None, Some(near)) => format!("did you mean '{near}'?"),

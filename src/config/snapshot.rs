@@ -274,6 +274,7 @@ mod tests {
                 path: "/etc/k.conf".into(),
                 id: "r1".into(),
                 seed: 77,
+                every_file: false,
             },
             ..Snapshot::default()
         };

@@ -23,6 +23,8 @@ pub enum ToChild {
     },
     /// Write the JSON file.
     DumpJson,
+    /// The log file may have been moved away: go on in one of its name.
+    ReopenLog,
     /// Leave everything in order and end.
     Stop,
 }
@@ -65,6 +67,7 @@ impl ToChild {
             }
             Self::DumpJson => out.u8(5),
             Self::Stop => out.u8(6),
+            Self::ReopenLog => out.u8(7),
         }
     }
 
@@ -80,6 +83,7 @@ impl ToChild {
                 },
                 5 => Self::DumpJson,
                 6 => Self::Stop,
+                7 => Self::ReopenLog,
                 _ => return Ok(None),
             }))
         };
@@ -156,6 +160,7 @@ mod tests {
             ToChild::DumpStats { clear: true },
             ToChild::DumpStats { clear: false },
             ToChild::DumpJson,
+            ToChild::ReopenLog,
             ToChild::Stop,
         ];
         let mut packet = [0; 256];

@@ -304,6 +304,10 @@ impl Core {
                     Order::Message(ToChild::DumpData, _) => Command::DumpData,
                     Order::Message(ToChild::DumpStats { clear }, _) => Command::DumpStats { clear },
                     Order::Message(ToChild::DumpJson, _) => Command::DumpJson,
+                    Order::Message(ToChild::ReopenLog, _) => {
+                        log::reopen();
+                        continue;
+                    }
                     Order::Message(ToChild::Stop, _) => Command::Stop,
                     Order::Gone => {
                         self.deregister(registration);

@@ -140,6 +140,17 @@ impl Resolver {
         CString::new(found.into_os_string().as_bytes()).map_err(|_| missing())
     }
 
+    /// Whether the user and group of `script_user` exist.
+    ///
+    /// # Errors
+    /// [`Unusable::User`] or [`Unusable::Group`].
+    pub fn check_user(&self) -> Result<(), Unusable> {
+        match &self.user {
+            Some(named) => self.look_up(named).map(drop),
+            None => Ok(()),
+        }
+    }
+
     fn identity(&self, command: &ScriptCommand) -> Result<Option<Identity>, Unusable> {
         let Some(named) = command.identity.as_ref().or(self.user.as_ref()) else {
             let Ok(Some(account)) = user::user(DEFAULT_USER) else {
@@ -151,6 +162,10 @@ impl Resolver {
                 groups: vec![account.gid],
             }));
         };
+        self.look_up(named).map(Some)
+    }
+
+    fn look_up(&self, named: &model::Identity) -> Result<Identity, Unusable> {
         let unknown = || Unusable::User(named.user.clone());
         let account = match named.user.parse::<u32>() {
             Ok(uid) => user::Account { uid, gid: uid },
@@ -171,11 +186,11 @@ impl Resolver {
         } else {
             vec![gid]
         };
-        Ok(Some(Identity {
+        Ok(Identity {
             uid: account.uid,
             gid,
             groups,
-        }))
+        })
     }
 }
 

@@ -6,5 +6,5 @@
 pub mod command;
 mod queue;
 
-pub use command::{Command, Resolver};
+pub use command::{Command, Resolver, Unusable};
 pub use queue::{Job, Kind, Notifier, Standing};

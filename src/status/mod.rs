@@ -1,11 +1,12 @@
 //! Status files for people and tools: the data dump of SIGUSR1 and the statistics of SIGUSR2.
 //!
 //! Job: the form of the files, from values that the children lend. Uses `config`, `proto`, `sys` and `base`. Start
-//! with [`stats`] for what is counted and [`dump`] for what is known; [`file`] is how either gets to its place.
+//! with [`stats`] for what is counted and [`dump`] for what is known; [`file`] is how either gets to its place, [`lines`] how a dump gets into the log.
 //! The writers are pure and allocate nothing: whoever calls them decides how much is written in one turn of a loop.
 
 pub mod dump;
 pub mod file;
+pub mod lines;
 pub mod stats;
 
 use std::io::Write;
@@ -22,7 +23,7 @@ pub fn write_parent(model: &Model) {
     let place = file::place(file::Kind::ParentData, daemon, global);
     let mut text = String::new();
     // Writing to a String does not fail.
-    let machine = dump::global::Machine::learn(global);
+    let machine = dump::machine::Machine::learn(global);
     let _ = dump::global::global(&mut text, daemon, global, &machine);
     let written = Place::new(&place).and_then(|place| {
         let mut file = place.replace(0o600)?;

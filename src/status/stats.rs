@@ -56,7 +56,7 @@ pub fn further(out: &mut dyn Write, name: &str, counters: &Counters) -> fmt::Res
 /// What the process as a whole has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Heap allocations since the start was over, those of reloads and of status files not among them.
+    /// Heap allocations since the start was over, those of reloads not among them.
     pub allocations: usize,
     /// Heap allocations of the start and of reloads.
     pub loading: usize,

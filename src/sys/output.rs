@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -75,6 +75,14 @@ impl Output {
             file,
             way: if plain { Way::Plain } else { way },
         })
+    }
+
+    /// Whether a name stands for the very file that this writes to.
+    #[must_use]
+    pub fn is(&self, path: &Path) -> bool {
+        let identity = |data: std::fs::Metadata| (data.dev(), data.ino());
+        let (there, own) = (std::fs::metadata(path), self.file.metadata());
+        there.is_ok_and(|there| own.is_ok_and(|own| identity(there) == identity(own)))
     }
 
     /// Writes a part of `octets` and says how much.

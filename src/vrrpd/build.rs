@@ -220,7 +220,8 @@ pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>
     ]
 }
 
-fn unusable(why: &Unusable) -> String {
+/// Why a command never runs, as the end of a sentence.
+pub(super) fn unusable(why: &Unusable) -> String {
     match why {
         Unusable::Missing(file) => format!("since {file} not found/accessible"),
         Unusable::User(user) => format!("since user {user} does not exist"),

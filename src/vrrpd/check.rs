@@ -6,7 +6,7 @@ use super::build::Broken;
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
 use crate::config::model::{Model, Named, ScriptCommand};
-use crate::notify::Resolver;
+use crate::notify::{Resolver, Unusable};
 use crate::sys::netlink::command::Commands;
 
 /// Looks up everything that the model names outside itself, and tells what is not there. Nothing is fatal: an
@@ -61,8 +61,17 @@ fn no_interface(named: &Named, what: &str, instance: &str) -> Diagnostic {
 
 fn check_scripts(model: &Model, found: &mut Diagnostics) {
     let resolver = Resolver::new(&model.global);
+    if let Err(why) = resolver.check_user() {
+        let text = format!(
+            "Error setting global script uid/gid {}",
+            super::build::unusable(&why)
+        );
+        found.warning(crate::config::tree::Position::default(), text);
+    }
     let mut runnable = false;
     let mut broken = Vec::new();
+    // keepalived's config test counts a missing track script, not a missing notify script.
+    let mut absent = Vec::new();
     for script in &model.scripts {
         match resolver.resolve(&script.command, "") {
             Ok(_) => runnable = true,
@@ -76,6 +85,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             };
             match resolver.resolve(command, "") {
                 Ok(_) => runnable = true,
+                Err(why @ Unusable::Missing(_)) => absent.push(Broken::notify(&instance.name, command, &why)),
                 Err(why) => broken.push(Broken::notify(&instance.name, command, &why)),
             }
         }
@@ -83,11 +93,14 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
     for one in broken {
         found.report(Diagnostic::new(Severity::Warning, one.at.0, one.text).class(Class::Ordinary));
     }
+    for one in absent {
+        found.note(one.at.0, one.text);
+    }
     if runnable && !model.global.scripts.security {
         let text = "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
         let at = crate::config::tree::Position::default();
         found.report(
-            Diagnostic::new(Severity::Note, at, text)
+            Diagnostic::new(Severity::Warning, at, text)
                 .class(Class::Security)
                 .remedy("add enable_script_security to global_defs"),
         );

@@ -50,8 +50,18 @@ impl Vrrp {
                     self.link_changed(turn, id, Change::Vanished);
                 }
             }
-            Event::AddressNew(address) => self.address_new(turn, &address),
-            Event::AddressGone(address) => self.address_gone(turn, &address),
+            Event::AddressNew(address) => {
+                if self.address_monitoring {
+                    report::address_monitored(&self.links, &address, "added to");
+                }
+                self.address_new(turn, &address);
+            }
+            Event::AddressGone(address) => {
+                if self.address_monitoring {
+                    report::address_monitored(&self.links, &address, "removed from");
+                }
+                self.address_gone(turn, &address);
+            }
             Event::Overrun => {
                 report::overrun();
                 self.resync_links(turn);

@@ -272,6 +272,21 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
     }
 }
 
+/// -a: any address, ours or not. An interface that no instance uses is told by its number.
+pub(super) fn address_monitored(links: &Links, address: &Address, moved: &str) {
+    let addr = address.prefix.addr;
+    match links.numbered(address.interface) {
+        Some(link) => info!(
+            "Netlink reflector reports IP {addr} {moved} {}",
+            name_of(links, Some(link))
+        ),
+        None => info!(
+            "Netlink reflector reports IP {addr} {moved} interface {}",
+            address.interface.0
+        ),
+    }
+}
+
 pub(super) fn address_assigned(links: &Links, link: LinkId, addr: IpAddr) {
     debug!(
         "Assigned address {addr} for interface {}",

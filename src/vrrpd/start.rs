@@ -49,8 +49,10 @@ pub struct Context<'a> {
     pub died: Option<Instant>,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub keep_on_stop: bool,
-    /// Write the data dump once everything runs (`-d`).
+    /// Write the data dump to the log once everything runs (`-d`).
     pub dump: bool,
+    /// Log every address that comes or goes (`-a`).
+    pub address_monitoring: bool,
 }
 
 /// Runs the child until it is told to stop.
@@ -89,6 +91,7 @@ pub fn clean(model: &Arc<Model>) -> Exit {
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
     let mut vrrp = Vrrp::new(model)?;
     vrrp.keep_on_stop = context.keep_on_stop;
+    vrrp.address_monitoring = context.address_monitoring;
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
@@ -129,7 +132,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.status.load(&vrrp.model);
     turn.report(ToParent::Ready);
     if context.dump {
-        vrrp.dump_data(&mut turn);
+        vrrp.log_data(&turn);
     }
     vrrp.status.started();
     Ok((reactor, vrrp))
@@ -190,6 +193,7 @@ impl Vrrp {
             resync_wanted: false,
             stopping: false,
             keep_on_stop: false,
+            address_monitoring: false,
             chatter: chatter(),
             announcements: announcements(),
         })

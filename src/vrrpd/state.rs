@@ -57,6 +57,8 @@ pub struct Vrrp {
     pub(super) stopping: bool,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
+    /// Log every address that comes or goes (`-a`).
+    pub(super) address_monitoring: bool,
     /// For what a peer or a script can trigger.
     pub(super) chatter: Budget,
     /// For the lines of -D about announcements.

@@ -39,6 +39,10 @@ const TESTS: &[Test] = &[
         second_start,
     ),
     ("a reload is all or nothing", reload),
+    ("a rotated log file is left alone after SIGHUP", rotated_log),
+    ("-P, -C and -B choose the children", chosen_children),
+    ("an interrupt is ignored when told so", ignored_interrupt),
+    ("core files are allowed when asked for", core_files),
     (
         "a configuration may start and stop using a child",
         reload_children,
@@ -375,6 +379,77 @@ fn reload(folder: &Folder) {
     assert_eq!(daemon.child(), child);
     kill(child, libc::SIGKILL);
     daemon.wait_diary("start deaths=1", 1);
+    daemon.signal(libc::SIGTERM);
+    assert_eq!(daemon.end().code(), Some(0));
+}
+
+fn rotated_log(folder: &Folder) {
+    let file = folder.path("ka.log");
+    let mut daemon = folder.start(&["-g", file.to_str().unwrap(), "-D"]);
+    folder.wait("start", || folder.read("ka.log").contains("Startup complete"));
+    for name in ["ka", "ka_vrrp"] {
+        fs::rename(
+            folder.path(&format!("{name}.log")),
+            folder.path(&format!("{name}.old")),
+        )
+        .unwrap();
+    }
+    // A refused reload does as well as any: what the rotation asks for is not about the configuration.
+    folder.conf("vrrp bad\n");
+    daemon.signal(libc::SIGHUP);
+    folder.wait("a new log", || folder.read("ka.log").contains("Reloading ..."));
+    folder.wait("a new log of the child", || folder.path("ka_vrrp.log").exists());
+    let old = (folder.read("ka.old"), folder.read("ka_vrrp.old"));
+    assert!(old.0.contains("Startup complete") && !old.0.contains("Reloading"));
+    daemon.signal(libc::SIGTERM);
+    assert_eq!(daemon.end().code(), Some(0));
+    assert_eq!((folder.read("ka.old"), folder.read("ka_vrrp.old")), old);
+    assert!(folder.read("ka.log").contains("Stopped Keepalived"));
+    assert!(folder.read("ka_vrrp.log").contains("Stopped"));
+}
+
+fn chosen_children(folder: &Folder) {
+    for (words, runs) in [
+        (&["-P"][..], true),
+        (&["-B"], true),
+        (&["-P", "-C"], true),
+        (&["-C"], false),
+    ] {
+        let process = folder.command(&[&["-n", "-l"], words].concat()).spawn().unwrap();
+        let mut daemon = Daemon { folder, process };
+        if runs {
+            folder.wait("the child", || folder.pid("vrrp.pid").is_some());
+        } else {
+            folder.wait_log("Warning - keepalived has no configuration to run");
+            assert!(!folder.path("vrrp.pid").exists(), "{words:?}");
+        }
+        folder.wait("the parent", || folder.pid("parent.pid").is_some());
+        daemon.signal(libc::SIGTERM);
+        assert_eq!(daemon.end().code(), Some(0), "{words:?}");
+    }
+}
+
+fn ignored_interrupt(folder: &Folder) {
+    let mut daemon = folder.start(&["--ignore-sigint"]);
+    folder.wait_log("Startup complete");
+    daemon.signal(libc::SIGINT);
+    daemon.signal(libc::SIGUSR1);
+    daemon.wait_diary("parent dump", 1);
+    assert!(!folder.read("log").contains("Stopping"));
+    daemon.signal(libc::SIGTERM);
+    assert_eq!(daemon.end().code(), Some(0));
+}
+
+fn core_files(folder: &Folder) {
+    let limit = |pid: i32| {
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let mut words = line.unwrap().split_whitespace().skip(4);
+        (words.next().unwrap().to_owned(), words.next().unwrap().to_owned())
+    };
+    let mut daemon = folder.start(&["-m"]);
+    let (soft, hard) = limit(daemon.child());
+    assert_eq!(soft, hard, "as much as may be");
     daemon.signal(libc::SIGTERM);
     assert_eq!(daemon.end().code(), Some(0));
 }

@@ -233,7 +233,9 @@ fn a_goodbye_does_not_leave_by_another_interface() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     a.shell(
-        "ip link add spare type veth peer name spare1; ip link set spare1 up; ip link set spare up; \
+        "ip link add spare type veth peer name spare1; \
+         for l in spare spare1; do echo 1 > /proc/sys/net/ipv6/conf/$l/disable_ipv6; done; \
+         ip link set spare1 up; ip link set spare up; \
          ip addr add 192.0.2.1/24 dev spare; ip route add default via 192.0.2.2",
     );
     let conf = Instance::default().line("mcast_src_ip 10.9.0.1");

@@ -56,6 +56,32 @@ fn dumps_and_statistics_are_written_where_they_belong() {
 }
 
 #[test]
+fn the_dump_and_every_address_can_be_logged() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write(CONF, &Instance::default().text());
+    let daemon = Launch::new(&a, US)
+        .arguments(&["-n", "-l", "-G", "-d", "-a", "-f", CONF])
+        .start();
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    for line in [
+        "Router ID = lab",
+        "------< VRRP Topology >------",
+        "VRRP Instance = VI_1",
+    ] {
+        daemon.wait_log(line, START);
+    }
+    for (change, words) in [("add", "added to"), ("del", "removed from")] {
+        a.shell(&format!("ip addr {change} 10.9.0.77/24 dev eth0"));
+        daemon.wait_log(
+            &format!("Netlink reflector reports IP 10.9.0.77 {words} eth0"),
+            START,
+        );
+    }
+    daemon.stop();
+}
+
+#[test]
 fn dumps_do_not_follow_links() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);

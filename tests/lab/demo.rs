@@ -47,6 +47,13 @@ struct Entry {
     text: String,
 }
 
+/// Who holds the address, as the wire has it.
+struct Holder {
+    node: String,
+    priority: u8,
+    heard: Stamp,
+}
+
 /// A cut that the client may suffer: when its cause was, and by when it must be over.
 struct Outage {
     name: &'static str,
@@ -67,7 +74,7 @@ fn main() {
     println!(
         "\n    a 192.0.2.2 ──┐\n                  ├── switch ── client 192.0.2.10, asks {VIRTUAL} every 10 ms"
     );
-    println!("    b 192.0.2.3 ──┘\n\nRunning for about ten seconds ...\n");
+    println!("    b 192.0.2.3 ──┘\n\nRunning for about eight seconds ...\n");
 
     let net = Net::without_referee();
     let a = net.node("a", "eth0", &["192.0.2.2/24"]);
@@ -151,7 +158,7 @@ fn main() {
 
 /// Adds to the story who advertised from when to when, and the announcements that moved the address.
 fn tell_what_was_seen(net: &Net, begin: Stamp, end: Stamp, story: &mut Vec<Entry>) {
-    let (mut holder, mut announced): (Option<String>, Option<String>) = (None, None);
+    let (mut holder, mut announced): (Option<Holder>, Option<String>) = (None, None);
     for event in net.events(begin).into_iter().filter(|event| event.at <= end) {
         let node = event.node.clone();
         if event.is_goodbye_of(&node) {
@@ -160,13 +167,34 @@ fn tell_what_was_seen(net: &Net, begin: Stamp, end: Stamp, story: &mut Vec<Entry
                 text: format!("  {node} says goodbye (advert with priority 0)"),
             });
             holder = None;
-        } else if event.is_advert_of(&node) && holder.as_ref() != Some(&node) {
-            story.push(Entry {
-                at: event.at,
-                text: format!("  {node} is MASTER: its first advert"),
+        } else if let Some(advert) = event.advert() {
+            let before = holder.as_ref().filter(|before| before.node != node);
+            let yields = before.is_some_and(|before| {
+                before.priority > advert.priority
+                    && event.at.saturating_sub(before.heard) < nanos(TIMING.interval)
             });
-            holder = Some(node.clone());
-        } else if event.announces(&node, &VIRTUAL.to_string()) && announced.as_ref() != Some(&node) {
+            if yields {
+                story.push(Entry {
+                    at: event.at,
+                    text: format!("  {node} yields, with a last advert"),
+                });
+                continue;
+            }
+            if before.is_some() || holder.is_none() {
+                story.push(Entry {
+                    at: event.at,
+                    text: format!("  {node} is MASTER: its first advert"),
+                });
+            }
+            holder = Some(Holder {
+                node,
+                priority: advert.priority,
+                heard: event.at,
+            });
+        } else if event.announces(&node, &VIRTUAL.to_string())
+            && announced.as_ref() != Some(&node)
+            && holder.as_ref().is_some_and(|holder| holder.node == node)
+        {
             story.push(Entry {
                 at: event.at,
                 text: format!("  {VIRTUAL} is now at {node} (gratuitous ARP)"),

@@ -39,6 +39,9 @@ pub struct Options {
     pub id: String,
     /// Where `${_RANDOM}` starts.
     pub seed: u64,
+    /// `-e`: every file must be there, as if each include were an `includea`. Not part of a snapshot, which is only
+    /// made of configurations that passed.
+    pub every_file: bool,
 }
 
 /// A configuration, read and expanded.
@@ -69,7 +72,7 @@ pub fn parse_text(text: &str, found: &mut Diagnostics) -> Parsed {
     let options = Options {
         path: "configuration".into(),
         id: "localhost".into(),
-        seed: 0,
+        ..Options::default()
     };
     expand(&OneText(text), &options, BUDGET, found)
 }
@@ -120,7 +123,11 @@ fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diag
         random: Random::new(options.seed),
         frames: Vec::new(),
         directories: Vec::new(),
-        checks: Checks::default(),
+        checks: if options.every_file {
+            Checks::ALL
+        } else {
+            Checks::default()
+        },
         grower: Grower::default(),
         budget,
         lines: 0,
@@ -209,7 +216,11 @@ impl Expander<'_> {
             } else {
                 Diagnostic {
                     severity: Severity::Fatal,
-                    class: Class::NoFile,
+                    class: if self.options.every_file {
+                        Class::Include
+                    } else {
+                        Class::NoFile
+                    },
                     ..told
                 }
             });
@@ -275,6 +286,7 @@ mod tests {
             path: "/m".into(),
             id: "r1".into(),
             seed: 0,
+            every_file: false,
         };
         let mut found = Diagnostics::new();
         let parsed = expand(&Itself(text), &options, Budget { lines, octets }, &mut found);

@@ -46,7 +46,7 @@ pub struct Options {
     pub config_id: Option<String>,
     /// -e: refuse to run when any configuration file is missing.
     pub all_config: bool,
-    /// -d: write the data dump once after the start.
+    /// -d: write the data dump to the log after the start; with -t print the effective configuration.
     pub dump: bool,
     /// -P and -C: only these children. Both false: all that the configuration needs.
     pub only: Only,

@@ -56,7 +56,8 @@ Usage: keepalived [OPTION...]
   -R, --dont-respawn           End when a child dies instead of replacing it
   -n, --dont-fork              Stay in the foreground
       --ignore-sigint          Do not stop at an interrupt from the terminal
-  -d, --dump-conf              Write the data dump once after the start
+  -d, --dump-conf              Write the data dump to the log after the start; with -t print the
+                                effective configuration to standard output
   -p, --pid=FILE               Use this pid file for the parent
   -r, --vrrp_pid=FILE          Use this pid file for the VRRP child
   -T, --genhash                Be genhash (not in this version)

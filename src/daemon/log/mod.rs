@@ -141,6 +141,15 @@ pub fn leave_console() {
     }
 }
 
+/// Goes on in a new log file if the old one was moved away or deleted, as logrotate does it; if the new one cannot
+/// be made, in the old one.
+pub fn reopen() {
+    let failed = lock().as_mut().and_then(Sinks::reopen);
+    if let Some(error) = failed {
+        log::error!("Unable to open the log file again: {error} - keep writing to the old one");
+    }
+}
+
 /// Offers the backlogs to their sinks if their time has come. Says when to call again; none: nothing waits.
 pub fn flush(now: Instant) -> Option<Instant> {
     lock().as_mut()?.flush(now)
@@ -234,6 +243,12 @@ impl Sinks {
             pace: FIRST_PACE,
         };
         (sinks, opened)
+    }
+
+    /// Opens the log file anew if its name stands for another file now; the error if that fails.
+    fn reopen(&mut self) -> Option<std::io::Error> {
+        let streams = self.streams.iter_mut();
+        streams.filter_map(|stream| stream.reopen().err()).last()
     }
 
     fn write(&mut self, level: Level, text: &Line) {

@@ -1,7 +1,7 @@
 //! Console and log file: lines to a descriptor that may be slow.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::backlog::Backlog;
 use super::format::{self, Frame, Line};
@@ -14,32 +14,46 @@ pub(super) struct Stream {
     output: Output,
     backlog: Backlog,
     out: usize,
-    console: bool,
+    /// The log file and whether to be patient with it; none: the console.
+    file: Option<(PathBuf, bool)>,
 }
 
 impl Stream {
     /// Standard error.
     pub(super) fn console(patient: bool) -> io::Result<Self> {
-        Ok(Self::new(Output::standard_error(patient)?, true))
+        Ok(Self::new(Output::standard_error(patient)?, None))
     }
 
     /// A file, appended to.
     pub(super) fn file(path: &Path, patient: bool) -> io::Result<Self> {
-        Ok(Self::new(Output::file(path, patient)?, false))
+        let file = Some((path.to_owned(), patient));
+        Ok(Self::new(Output::file(path, patient)?, file))
     }
 
-    fn new(output: Output, console: bool) -> Self {
+    fn new(output: Output, file: Option<(PathBuf, bool)>) -> Self {
         Self {
             output,
             backlog: Backlog::new(),
             out: 0,
-            console,
+            file,
         }
     }
 
     /// Whether this is standard error.
     pub(super) const fn is_console(&self) -> bool {
-        self.console
+        self.file.is_none()
+    }
+
+    /// Goes on in the file that has the name now, if that is another one; what waits goes there too.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        let Some((path, patient)) = &self.file else {
+            return Ok(());
+        };
+        if !self.output.is(path) {
+            self.output = Output::file(path, *patient)?;
+            self.out = 0;
+        }
+        Ok(())
     }
 
     /// Writes a line, or keeps it.

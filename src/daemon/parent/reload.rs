@@ -5,12 +5,13 @@ use std::os::fd::AsFd;
 use super::program::{Kind, Program, Settings};
 use super::{KINDS, Parent};
 use crate::daemon::ipc::ToChild;
+use crate::daemon::log as sinks;
 use crate::daemon::reactor::Turn;
 use crate::proto::supervise::Input;
 use crate::sys::{memory, process};
 
 impl<P: Program> Parent<'_, P> {
-    /// SIGHUP: all or nothing.
+    /// SIGHUP: all or nothing. The log files are opened anew whatever comes of it: they may have been rotated.
     pub(super) fn reload(&mut self, turn: &mut Turn<'_>) {
         if self.ending.is_some() {
             return;
@@ -19,6 +20,8 @@ impl<P: Program> Parent<'_, P> {
             self.reload_again = true;
             return;
         }
+        sinks::reopen();
+        self.forward(ToChild::ReopenLog);
         log::info!("Reloading ...");
         self.manager.tell("RELOADING=1");
         match self.program.load() {

@@ -6,6 +6,7 @@
 
 pub mod global;
 pub mod instance;
+pub mod machine;
 pub mod tables;
 
 use core::fmt::{self, Display, Formatter, Write};

@@ -4,27 +4,24 @@
 //! appears when it is whole. The first part is written at once: with few instances the file is there when the
 //! handler returns.
 
+mod view;
+
 use core::fmt::{self, Write};
 use std::io;
 
-use super::live::{Held, Instance};
 use super::report;
 use super::slots::Slot;
 use super::state::Vrrp;
-use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{LinkId, ScriptId};
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
-use crate::notify::{Command, Kind as Notify};
-use crate::proto::track::{Verdict, Weight};
 use crate::proto::vrrp::Counters;
-use crate::status::dump::global::{Machine, global};
-use crate::status::dump::instance::instance;
-use crate::status::dump::tables::{self, interface, script, socket};
-use crate::status::dump::{self, Clock, Owner, Runs, section};
+use crate::status::dump::global::global;
+use crate::status::dump::machine::Machine;
+use crate::status::dump::{Clock, section};
 use crate::status::file::{Kind, StatusFile, place};
+use crate::status::lines::Lines;
 use crate::status::stats;
 use crate::sys::{alloc, clock};
 
@@ -142,6 +139,25 @@ impl Vrrp {
         self.finish_status(turn);
         let report = self.status.data.take();
         self.status.data = self.begin_report(turn, report, Part::Global, false);
+    }
+
+    /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
+    pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
+        let clock = Clock {
+            now: turn.now(),
+            wall: clock::wall(),
+            local: clock::local,
+        };
+        let mut lines = Lines::default();
+        let mut job = Job {
+            part: Part::Global,
+            next: 0,
+            clear: false,
+        };
+        while job.part != Part::End {
+            // The log takes everything.
+            let _ = self.write_piece(turn, &clock, &mut lines, &mut job);
+        }
     }
 
     /// Writes the statistics; `clear`: and counts from zero again.
@@ -309,146 +325,6 @@ impl Vrrp {
             stalls: loop_.stalls,
             latest: loop_.latest,
         }
-    }
-
-    fn write_instance(&self, clock: &Clock, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let this = self.instances.get(position)?;
-        let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
-        let held = |position: usize| {
-            let moved = this.addresses.get(position);
-            moved.is_some_and(|moved| moved.held != Held::No)
-        };
-        let unknown = |id: &ScriptId| {
-            let script = self.scripts.get(id.index());
-            script.is_some_and(|script| script.machine.verdict() == Verdict::Unknown)
-        };
-        let waits = |(id, weight): &&(ScriptId, Weight)| weight.value == 0 && unknown(id);
-        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
-        let heard = this.socket.and_then(|id| self.pool.receiver(id));
-        let view = dump::instance::Instance {
-            model: &self.model,
-            config: &this.config,
-            router: &this.router,
-            since: this.since_wall,
-            local: this.local,
-            base: name(this.base),
-            index: this.base.and_then(|id| self.links.link(id)?.index),
-            own: name(this.own),
-            own_up: this
-                .own
-                .and_then(|id| self.links.link(id))
-                .is_some_and(|link| link.up),
-            sockets: (
-                heard.map(|receiver| receiver.fd()),
-                self.pool.sender_fd(this.family()),
-            ),
-            held: &held,
-            pending_scripts: this.tracked_scripts.iter().filter(waits).count(),
-            scripts: [
-                runs(Notify::Backup),
-                runs(Notify::Master),
-                runs(Notify::Fault),
-                runs(Notify::Stop),
-                runs(Notify::Any),
-                runs(Notify::LowerPriority),
-                runs(Notify::Deleted),
-            ],
-        };
-        Some(instance(out, clock, &view))
-    }
-
-    fn write_socket(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let (_, receiver) = self.pool.iter().nth(position)?;
-        let view = tables::Socket {
-            heard: receiver.fd(),
-            sent: self.pool.sender_fd(receiver.key.family),
-            interface: receiver
-                .key
-                .link
-                .and_then(|id| Some(self.links.link(id)?.name.as_str())),
-            family: receiver.key.family,
-            multicast: receiver.key.group.is_some(),
-            buffer: receiver.buffer,
-        };
-        let users = (0..=u8::MAX).filter_map(|vrid| {
-            let instance = self.instance(receiver.owner(vrid)?)?;
-            Some((instance.config.name.as_str(), vrid))
-        });
-        Some(socket(out, &view, users))
-    }
-
-    fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let this = self.scripts.get(position)?;
-        let command = this.command.as_ref();
-        let view = tables::Script {
-            config: self.model.scripts.get(position)?,
-            machine: &this.machine,
-            runs: command.map(runs),
-            insecure: command.is_some_and(|command| command.insecure.is_some()),
-            running: this.pid.is_some(),
-        };
-        let users = self.instances.iter().filter_map(|instance| {
-            let tracked = instance.tracked_scripts.iter();
-            let (_, weight) = tracked.copied().find(|(id, _)| id.index() == position)?;
-            Some((instance.config.name.as_str(), weight))
-        });
-        Some(script(out, &view, users))
-    }
-
-    fn write_link(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let id = LinkId::at(position);
-        let link = self.links.link(id)?;
-        let addresses = link.addresses.iter();
-        let vmac_of = self
-            .instances
-            .iter()
-            .find(|instance| instance.own == Some(id) && instance.base != Some(id));
-        let below = vmac_of.and_then(|instance| self.links.link(instance.base?));
-        let view = tables::Interface {
-            name: link.name.as_str(),
-            index: link.index,
-            v4: addresses.clone().find_map(|there| match there.addr {
-                IpAddr::V4(v4) => Some(v4),
-                IpAddr::V6(_) => None,
-            }),
-            v6: link.source(Family::V6).and_then(|addr| match addr {
-                IpAddr::V6(v6) => Some(v6),
-                IpAddr::V4(_) => None,
-            }),
-            mac: link.mac,
-            wanted_up: link.wanted_up,
-            up: link.up,
-            vmac_on: below.map(|base| (base.name.as_str(), base.up)),
-            mtu: link.mtu,
-            hardware_type: link.hardware_type,
-            garp_interval: self.model.global.vrrp.garp_interval,
-        };
-        let users = self
-            .instances
-            .iter()
-            .filter_map(|instance| Some((instance.config.name.as_str(), weight_of(instance, id)?)));
-        Some(interface(out, &view, users))
-    }
-}
-
-/// How an instance looks at an interface, if it does.
-fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
-    let mut tracked = instance.tracked_links.iter().copied();
-    if let Some((_, weight)) = tracked.find(|(link, _)| *link == id) {
-        return Some(weight);
-    }
-    (instance.base == Some(id) || instance.own == Some(id)).then(Weight::default)
-}
-
-fn runs(command: &Command) -> Runs<'_> {
-    let identity = command.identity.as_ref();
-    Runs {
-        words: &command.words,
-        fixed: command.fixed,
-        owner: identity.map_or_else(Owner::default, |identity| Owner {
-            uid: identity.uid,
-            gid: identity.gid,
-        }),
     }
 }
 

@@ -1,0 +1,161 @@
+//! What the child lends to the data dump: instances, sockets, scripts and interfaces, one at a time. Each writer says
+//! None past the last one.
+
+use core::fmt::{self, Write};
+
+use crate::base::addr::{Family, IpAddr};
+use crate::base::id::{LinkId, ScriptId};
+use crate::notify::{Command, Kind as Notify};
+use crate::proto::track::{Verdict, Weight};
+use crate::status::dump::instance::instance;
+use crate::status::dump::tables::{self, interface, script, socket};
+use crate::status::dump::{self, Clock, Owner, Runs};
+use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::state::Vrrp;
+
+impl Vrrp {
+    pub(super) fn write_instance(
+        &self,
+        clock: &Clock,
+        out: &mut dyn Write,
+        position: usize,
+    ) -> Option<fmt::Result> {
+        let this = self.instances.get(position)?;
+        let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
+        let held = |position: usize| {
+            let moved = this.addresses.get(position);
+            moved.is_some_and(|moved| moved.held != Held::No)
+        };
+        let unknown = |id: &ScriptId| {
+            let script = self.scripts.get(id.index());
+            script.is_some_and(|script| script.machine.verdict() == Verdict::Unknown)
+        };
+        let waits = |(id, weight): &&(ScriptId, Weight)| weight.value == 0 && unknown(id);
+        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
+        let heard = this.socket.and_then(|id| self.pool.receiver(id));
+        let view = dump::instance::Instance {
+            model: &self.model,
+            config: &this.config,
+            router: &this.router,
+            since: this.since_wall,
+            local: this.local,
+            base: name(this.base),
+            index: this.base.and_then(|id| self.links.link(id)?.index),
+            own: name(this.own),
+            own_up: this
+                .own
+                .and_then(|id| self.links.link(id))
+                .is_some_and(|link| link.up),
+            sockets: (
+                heard.map(|receiver| receiver.fd()),
+                self.pool.sender_fd(this.family()),
+            ),
+            held: &held,
+            pending_scripts: this.tracked_scripts.iter().filter(waits).count(),
+            scripts: [
+                runs(Notify::Backup),
+                runs(Notify::Master),
+                runs(Notify::Fault),
+                runs(Notify::Stop),
+                runs(Notify::Any),
+                runs(Notify::LowerPriority),
+                runs(Notify::Deleted),
+            ],
+        };
+        Some(instance(out, clock, &view))
+    }
+
+    pub(super) fn write_socket(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let (_, receiver) = self.pool.iter().nth(position)?;
+        let view = tables::Socket {
+            heard: receiver.fd(),
+            sent: self.pool.sender_fd(receiver.key.family),
+            interface: receiver
+                .key
+                .link
+                .and_then(|id| Some(self.links.link(id)?.name.as_str())),
+            family: receiver.key.family,
+            multicast: receiver.key.group.is_some(),
+            buffer: receiver.buffer,
+        };
+        let users = (0..=u8::MAX).filter_map(|vrid| {
+            let instance = self.instance(receiver.owner(vrid)?)?;
+            Some((instance.config.name.as_str(), vrid))
+        });
+        Some(socket(out, &view, users))
+    }
+
+    pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let this = self.scripts.get(position)?;
+        let command = this.command.as_ref();
+        let view = tables::Script {
+            config: self.model.scripts.get(position)?,
+            machine: &this.machine,
+            runs: command.map(runs),
+            insecure: command.is_some_and(|command| command.insecure.is_some()),
+            running: this.pid.is_some(),
+        };
+        let users = self.instances.iter().filter_map(|instance| {
+            let tracked = instance.tracked_scripts.iter();
+            let (_, weight) = tracked.copied().find(|(id, _)| id.index() == position)?;
+            Some((instance.config.name.as_str(), weight))
+        });
+        Some(script(out, &view, users))
+    }
+
+    pub(super) fn write_link(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = LinkId::at(position);
+        let link = self.links.link(id)?;
+        let addresses = link.addresses.iter();
+        let vmac_of = self
+            .instances
+            .iter()
+            .find(|instance| instance.own == Some(id) && instance.base != Some(id));
+        let below = vmac_of.and_then(|instance| self.links.link(instance.base?));
+        let view = tables::Interface {
+            name: link.name.as_str(),
+            index: link.index,
+            v4: addresses.clone().find_map(|there| match there.addr {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            }),
+            v6: link.source(Family::V6).and_then(|addr| match addr {
+                IpAddr::V6(v6) => Some(v6),
+                IpAddr::V4(_) => None,
+            }),
+            mac: link.mac,
+            wanted_up: link.wanted_up,
+            up: link.up,
+            vmac_on: below.map(|base| (base.name.as_str(), base.up)),
+            mtu: link.mtu,
+            hardware_type: link.hardware_type,
+            garp_interval: self.model.global.vrrp.garp_interval,
+        };
+        let users = self
+            .instances
+            .iter()
+            .filter_map(|instance| Some((instance.config.name.as_str(), weight_of(instance, id)?)));
+        Some(interface(out, &view, users))
+    }
+}
+
+/// How an instance looks at an interface, if it does.
+fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
+    let mut tracked = instance.tracked_links.iter().copied();
+    if let Some((_, weight)) = tracked.find(|(link, _)| *link == id) {
+        return Some(weight);
+    }
+    (instance.base == Some(id) || instance.own == Some(id)).then(Weight::default)
+}
+
+fn runs(command: &Command) -> Runs<'_> {
+    let identity = command.identity.as_ref();
+    Runs {
+        words: &command.words,
+        fixed: command.fixed,
+        owner: identity.map_or_else(Owner::default, |identity| Owner {
+            uid: identity.uid,
+            gid: identity.gid,
+        }),
+    }
+}
