@@ -20,6 +20,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use keepalived::base::addr::Prefix;
+use keepalived::config::compare::{Router, compare};
 use keepalived::config::diag::Diagnostics;
 use keepalived::config::lint::{self, CHECKS, Facts, Input, Link, Program, Silence};
 use keepalived::config::{assemble, expand};
@@ -182,6 +183,51 @@ fn a_habit_is_told_a_few_times() {
         out.contains("275 more places like the ones before [default-priority]"),
         "{out}"
     );
+}
+
+/// Lines lost, doubled and swapped, words cut: no check panics, and none is counted.
+#[test]
+fn mutations_do_no_harm() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    for file in goldens() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for _ in 0..40 {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            for _ in 0..=random(4) {
+                let (one, other) = (random(lines.len()), random(lines.len()));
+                match random(5) {
+                    0 => drop(lines.remove(one)),
+                    1 => lines.insert(one, lines[other].clone()),
+                    2 => lines.swap(one, other),
+                    3 => {
+                        let keep = random(lines[one].len() + 1);
+                        lines[one].truncate(keep);
+                    }
+                    _ => lines[one] = lines[one].replace(['{', '1'], "99999999999 "),
+                }
+            }
+            let mutated = lines.join("\n");
+            let parsed = expand::parse_text(&mutated, &mut Diagnostics::new());
+            let model = assemble::model(&parsed.tree, &mut Diagnostics::new());
+            let mut found = Diagnostics::new();
+            let silence = Silence::read(&[], &parsed.sources, &mut found);
+            let facts = Facts {
+                links: Some(BTreeMap::new()),
+                ..Facts::default()
+            };
+            lint::run(&Input::new(&model, &parsed.tree, &facts), &silence, &mut found);
+            assert_eq!(found.exit_test().code(), 0, "{mutated}");
+            let routers = ["a", "b", "c"].map(|name| Router {
+                name: name.to_owned(),
+                model: &model,
+            });
+            compare(&routers).write(&mut String::new()).unwrap();
+        }
+    }
 }
 
 /// The program itself: `-t` tells notes, ends as it would without them, and `--lint-off` leaves them out.

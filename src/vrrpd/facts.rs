@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::id::IfIndex;
 use crate::config::Model;
-use crate::config::lint::{Facts, Link, Program};
+use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
 use crate::notify::Resolver;
 use crate::notify::command::Unusable;
@@ -46,14 +46,8 @@ fn links() -> Option<BTreeMap<String, Link>> {
 
 fn programs(model: &Model) -> BTreeMap<String, Program> {
     let resolver = Resolver::new(&model.global);
-    let scripts = model.scripts.iter().map(|script| &script.command);
-    let notify = model
-        .instances
-        .iter()
-        .flat_map(|instance| super::build::commands(&instance.notify))
-        .filter_map(|(_, command)| command);
     let mut known = BTreeMap::new();
-    for command in scripts.chain(notify) {
+    for command in lint::commands(model) {
         if !known.contains_key(&command.raw)
             && let Some(program) = program(&resolver, command)
         {

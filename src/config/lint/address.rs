@@ -8,6 +8,9 @@ use crate::config::diag::Mark;
 use crate::config::model::{Instance, VirtualAddress};
 use std::collections::HashMap;
 
+/// The interface that never goes down and has no neighbours.
+const LOOPBACK: &str = "lo";
+
 fn all(instance: &Instance) -> impl Iterator<Item = &VirtualAddress> {
     instance.addresses.iter().chain(&instance.excluded)
 }
@@ -27,6 +30,7 @@ pub(super) fn off_subnet(input: &Input<'_>, report: &mut Report<'_>) {
         for address in all(instance) {
             let addr = address.prefix.addr;
             let link_local = matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            // Addresses of a loopback interface are reached by routes, not by neighbours.
             let Some((name, link)) =
                 device(instance, address).and_then(|name| Some((name, input.facts.link(name)?)))
             else {
@@ -43,7 +47,7 @@ pub(super) fn off_subnet(input: &Input<'_>, report: &mut Report<'_>) {
                 .collect();
             let inside = |own: &Prefix| own.contains(&addr) || address.prefix.contains(&own.addr);
             let fits = link.addresses.iter().filter(|own| own.addr != addr).any(inside);
-            if link_local || subnets.is_empty() || fits {
+            if link_local || subnets.is_empty() || fits || name.as_str() == LOOPBACK {
                 continue;
             }
             let message = format!(
@@ -117,7 +121,7 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
                 .iter()
                 .any(|tracked| tracked.interface.name == *dev);
             // A loopback interface does not go down.
-            if own == Some(dev) || tracked || dev.as_str() == "lo" || told.contains(&dev) {
+            if own == Some(dev) || tracked || dev.as_str() == LOOPBACK || told.contains(&dev) {
                 continue;
             }
             told.push(dev);

@@ -20,6 +20,7 @@ mod table;
 
 pub use facts::{Facts, Link, Program};
 pub use report::Report;
+pub use script::commands;
 pub use silence::Silence;
 pub use table::CHECKS;
 

@@ -4,7 +4,7 @@ use super::places::named;
 use super::{Facts, Input, Program, Report};
 use crate::base::time::Span;
 use crate::config::model::instance::Notify;
-use crate::config::model::{Script, ScriptCommand};
+use crate::config::model::{Model, Probe, Script, ScriptCommand, VirtualServer};
 use crate::config::value::Seconds;
 use std::collections::BTreeSet;
 
@@ -78,27 +78,23 @@ pub(super) fn ping_fault(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn exposed(input: &Input<'_>, report: &mut Report<'_>) {
-    let scripts = input
-        .model
-        .scripts
-        .iter()
-        .map(|script| ("script", &script.command));
-    let notify = input
-        .model
-        .instances
-        .iter()
-        .flat_map(|instance| commands(&instance.notify));
-    for (keyword, command) in scripts.chain(notify) {
-        let who = match state(input.facts, command) {
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for used in uses(input.model) {
+        let who = match state(input.facts, used.command) {
             Some(Program::Foreign) => "belongs to",
             Some(Program::Writable) => "can be changed by",
             _ => continue,
         };
+        // One file may be the check of a thousand servers.
+        if !told.insert(&used.command.raw) {
+            continue;
+        }
         let message = format!(
-            "{keyword} {}: the file, or a folder on the way to it, {who} others than root, and root runs it",
-            first(command)
+            "{} {}: the file, or a folder on the way to it, {who} others than root, and root runs it",
+            used.keyword,
+            first(used.command)
         );
-        report.tell(command.at.0, &message);
+        report.tell(used.command.at.0, &message);
     }
 }
 
@@ -125,28 +121,29 @@ const fn consequence(script: &Script) -> &'static str {
 }
 
 pub(super) fn notify_missing(input: &Input<'_>, report: &mut Report<'_>) {
-    for instance in &input.model.instances {
-        for (keyword, command) in commands(&instance.notify) {
-            if state(input.facts, command) == Some(Program::Missing) {
-                let message = format!(
-                    "({}) {keyword}: {} cannot be executed: nothing will happen {}",
-                    instance.name,
-                    first(command),
-                    when(keyword)
-                );
-                report.tell(command.at.0, &message);
-            }
+    for used in uses(input.model).filter(|used| used.keyword != "script") {
+        if state(input.facts, used.command) == Some(Program::Missing) {
+            let message = format!(
+                "{}{}: {} cannot be executed: {}",
+                used.owner,
+                used.keyword,
+                first(used.command),
+                when(used.keyword)
+            );
+            report.tell(used.command.at.0, &message);
         }
     }
 }
 
 fn when(keyword: &str) -> &'static str {
     match keyword {
-        "notify_master" => "on becoming MASTER",
-        "notify_backup" => "on becoming BACKUP",
-        "notify_fault" => "on entering FAULT",
-        "notify_stop" => "when VRRP stops",
-        _ => "on a change",
+        "notify_master" => "nothing will happen on becoming MASTER",
+        "notify_backup" => "nothing will happen on becoming BACKUP",
+        "notify_fault" => "nothing will happen on entering FAULT",
+        "notify_stop" => "nothing will happen when VRRP stops",
+        "misc_path" => "the server counts as down",
+        "quorum_up" | "quorum_down" => "nothing will happen when the quorum changes",
+        _ => "nothing will happen on a change",
     }
 }
 
@@ -164,8 +161,37 @@ pub(super) fn notify_one_sided(input: &Input<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// A command, and what it is for.
+struct Used<'a> {
+    owner: String,
+    keyword: &'static str,
+    command: &'a ScriptCommand,
+}
+
+/// Every command of a model.
+pub fn commands(model: &Model) -> impl Iterator<Item = &ScriptCommand> {
+    uses(model).map(|used| used.command)
+}
+
+fn uses(model: &Model) -> impl Iterator<Item = Used<'_>> {
+    let scripts = model.scripts.iter().map(|script| Used {
+        owner: String::new(),
+        keyword: "script",
+        command: &script.command,
+    });
+    let instances = model.instances.iter().flat_map(|instance| {
+        of_instance(&instance.notify).map(|(keyword, command)| Used {
+            owner: format!("({}) ", instance.name),
+            keyword,
+            command,
+        })
+    });
+    let services = model.services.iter().flat_map(of_service);
+    scripts.chain(instances).chain(services)
+}
+
 /// Every command of an instance with its keyword.
-fn commands(notify: &Notify) -> impl Iterator<Item = (&'static str, &ScriptCommand)> {
+fn of_instance(notify: &Notify) -> impl Iterator<Item = (&'static str, &ScriptCommand)> {
     [
         ("notify_master", &notify.master),
         ("notify_backup", &notify.backup),
@@ -177,6 +203,34 @@ fn commands(notify: &Notify) -> impl Iterator<Item = (&'static str, &ScriptComma
     ]
     .into_iter()
     .filter_map(|(keyword, command)| Some((keyword, command.as_ref()?)))
+}
+
+/// Every command of a service, its servers and their checks.
+fn of_service(service: &VirtualServer) -> impl Iterator<Item = Used<'_>> {
+    let own = [
+        ("quorum_up", &service.quorum_up),
+        ("quorum_down", &service.quorum_down),
+    ];
+    let own = own
+        .into_iter()
+        .filter_map(|(keyword, command)| Some((keyword, command.as_ref()?)));
+    let servers = service.servers.iter().flat_map(|server| {
+        let checks = server.checks.iter().filter_map(|check| match &check.probe {
+            Probe::Misc(misc) => Some(("misc_path", &misc.command)),
+            _ => None,
+        });
+        let more = server.more.iter().flat_map(|more| {
+            [("notify_up", &more.notify_up), ("notify_down", &more.notify_down)]
+                .into_iter()
+                .filter_map(|(keyword, command)| Some((keyword, command.as_ref()?)))
+        });
+        checks.chain(more)
+    });
+    own.chain(servers).map(|(keyword, command)| Used {
+        owner: String::new(),
+        keyword,
+        command,
+    })
 }
 
 fn state(facts: &Facts, command: &ScriptCommand) -> Option<Program> {

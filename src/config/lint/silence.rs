@@ -132,14 +132,14 @@ mod tests {
     #[test]
     fn alone_until_switched_on_again_and_behind_text_for_its_line() {
         let (silence, found) = read(
-            "a\n# lint: off garp-once\nb\n  ! lint: on garp-once\nc \"#\" # lint: off garp-once unicast-no-check\nd\n",
+            "a\n# lint: off garp-once\nb\n  ! lint: on garp-once\nc \"#\" # lint: off garp-once unicast-self\nd\n",
         );
         assert!(found.is_empty());
         let off: Vec<u32> = (1..=6)
             .filter(|line| silence.silent("garp-once", at(*line)))
             .collect();
         assert_eq!(off, [2, 3, 5]);
-        assert!(silence.silent("unicast-no-check", at(5)) && !silence.silent("unicast-no-check", at(3)));
+        assert!(silence.silent("unicast-self", at(5)) && !silence.silent("unicast-self", at(3)));
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub static CHECKS: &[Check] = &[
         "the script cannot be executed: it counts as failed, or is left out",
         "check the path, and `chmod +x` the file"),
     check("notify-missing", script::notify_missing,
-        "the command cannot be executed: nothing happens at the transition that it is for",
+        "a notify, quorum or check command cannot be executed: nothing happens at the transition that it is for, and a check fails",
         "check the path, and `chmod +x` the file"),
     check("notify-one-sided", script::notify_one_sided,
         "something runs on becoming MASTER and nothing when that ends: what it started goes on, on two routers",
