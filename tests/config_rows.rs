@@ -162,10 +162,16 @@ const NO_ROW: [(&str, &str); 7] = [
     ("state_file_location", "printed in the manual, accepted by nobody"),
     ("stats_file_location", "printed in the manual, accepted by nobody"),
     ("json_file_location", "printed in the manual, accepted by nobody"),
-    ("ip_proto", "printed in the manual for ipproto, accepted by nobody"),
+    (
+        "ip_proto",
+        "printed in the manual for ipproto, accepted by nobody",
+    ),
     ("(other word)", "says what an unknown word does"),
     ("(no action)", "says what a rule without an action does"),
-    ("notify_deleted of vrrp_sync_group", "printed in the manual for groups, accepted by nobody"),
+    (
+        "notify_deleted of vrrp_sync_group",
+        "printed in the manual for groups, accepted by nobody",
+    ),
 ];
 
 /// Every keyword of the reference's table: block, word, and whether a reload applies it, if that is known.
@@ -218,7 +224,14 @@ fn every_keyword_of_the_reference_has_a_row() {
 fn every_row_that_was_there_is_there() {
     let mut names: Vec<String> = rows::catalogue()
         .iter()
-        .map(|row| format!("{}\t{}\t{}\n", row.block, row.name, if row.reload { "y" } else { "n" }))
+        .map(|row| {
+            format!(
+                "{}\t{}\t{}\n",
+                row.block,
+                row.name,
+                if row.reload { "y" } else { "n" }
+            )
+        })
         .collect();
     names.sort();
     let actual = names.concat();
