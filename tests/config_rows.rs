@@ -297,6 +297,52 @@ fn rows_are_documented_and_unique() {
     );
 }
 
+/// 10,000 instances in one group, each with a tracker, and one instance with as many lines of every kind: what
+/// was said before is found by name, so that this ends soon in an unoptimised test, too.
+#[test]
+fn many_of_everything_are_read_in_linear_time() {
+    const MANY: u32 = 10_000;
+    let mut text = "track_file t {\n file /run/t\n}\nvrrp_sync_group G {\n group {\n".to_owned();
+    for number in 0..MANY {
+        writeln!(text, "V{number}").unwrap();
+    }
+    text.push_str("}\n}\n");
+    for number in 0..MANY {
+        let (link, id) = (number / 255, number % 255 + 1);
+        writeln!(
+            text,
+            "vrrp_instance V{number} {{\n interface e{link}\n virtual_router_id {id}\n track_file {{\n t weight 0\n }}\n \
+             virtual_ipaddress {{\n 10.1.{link}.{id}\n }}"
+        )
+        .unwrap();
+        if number == 0 {
+            for (block, line) in [
+                ("virtual_ipaddress_excluded", "10.2.A.B dev e0"),
+                ("virtual_routes", "10.2.A.B/32 dev e0"),
+                ("virtual_rules", "from 10.2.A.B table 5 preference 6"),
+                ("track_interface", "e.A.B"),
+            ] {
+                writeln!(text, "{block} {{").unwrap();
+                for number in 0..MANY {
+                    let line = line.replace('A', &(number >> 8).to_string());
+                    writeln!(text, "{}", line.replace('B', &(number & 255).to_string())).unwrap();
+                }
+                text.push_str("}\n");
+            }
+        }
+        text.push_str("}\n");
+    }
+    let (model, found, parsed) = load(&text);
+    let many = usize::try_from(MANY).unwrap();
+    assert_eq!(model.instances.len(), many, "{}", findings(&found, &parsed));
+    assert_eq!(model.groups[0].members.len(), many);
+    let first = &model.instances[0];
+    assert_eq!((first.excluded.len(), first.routes.len()), (many, many));
+    assert_eq!((first.rules.len(), first.track_interfaces.len()), (many, many));
+    let (again, _, _) = load(&print(&model));
+    assert!(again == model);
+}
+
 /// Mutations of all goldens: no panic, and what remains comes back.
 #[test]
 fn mutated_files_never_panic_and_come_back() {

@@ -154,7 +154,7 @@ pub(super) struct Scan {
     /// A double quote that is never closed.
     pub(super) unpaired: Option<usize>,
     /// Whether a backslash in quotes protects the next byte.
-    escapes: bool,
+    pub(super) escapes: bool,
 }
 
 /// Finds quotes and the comment of a line.

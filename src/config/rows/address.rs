@@ -26,11 +26,7 @@ pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
             "addresses of the other family go to virtual_ipaddress_excluded",
         );
     }
-    let twice = draft
-        .instance
-        .addresses
-        .iter()
-        .any(|known| known.prefix.addr == address.prefix.addr);
+    let twice = !draft.advertised.insert(address.prefix.addr);
     keep(&mut draft.instance.addresses, address, twice, line);
 }
 
@@ -39,12 +35,8 @@ pub(super) fn excluded(draft: &mut Draft, line: &mut Line<'_>) {
     let Some((address, _)) = read(line, &draft.names, false) else {
         return;
     };
-    let dev = |address: &VirtualAddress| address.dev.as_ref().map(|dev| dev.name.clone());
-    let twice = draft
-        .instance
-        .excluded
-        .iter()
-        .any(|known| known.prefix.addr == address.prefix.addr && dev(known) == dev(&address));
+    let dev = address.dev.as_ref().map(|dev| dev.name.clone());
+    let twice = !draft.excluded.insert((address.prefix.addr, dev));
     keep(&mut draft.instance.excluded, address, twice, line);
 }
 

@@ -1,5 +1,6 @@
 //! `vrrp_instance` and its `authentication`. Lists are in `lists`, addresses in `address`, macvlans in `vmac`.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::instance_read as read;
@@ -8,6 +9,7 @@ use super::show::{command, either, flag, interface, maybe, plain, time, unless};
 use super::track::{self, Trackers};
 use super::{address, hmac, lists, route, rule, vmac};
 use crate::base::addr::{Family, IpAddr};
+use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
@@ -55,6 +57,10 @@ pub struct Draft {
     pub smtp_alert: Option<bool>,
     /// The hardware address of `use_vmac` has five octets: the VRID is the sixth.
     pub mac_lacks_vrid: bool,
+    /// Addresses of `virtual_ipaddress` so far.
+    pub advertised: BTreeSet<IpAddr>,
+    /// Addresses of `virtual_ipaddress_excluded` so far, with their interfaces.
+    pub excluded: BTreeSet<(IpAddr, Option<IfName>)>,
     /// What it tracks, objects by name.
     pub trackers: Trackers,
     /// `auth_hmac`
@@ -153,6 +159,8 @@ impl Draft {
             owner_ignore_adverts: None,
             smtp_alert: None,
             mac_lacks_vrid: false,
+            advertised: BTreeSet::new(),
+            excluded: BTreeSet::new(),
             trackers: Trackers::default(),
             hmac: hmac::Draft::default(),
             names: Rc::default(),
@@ -325,13 +333,13 @@ pub static ROWS: &[Row<D, I>] = &[
         "The state of the own interface does not matter").show(|i| flag(i.dont_track_primary)),
     row("track_interface", Lines(track::INTERFACE.syntax, |d, l| track::interface(&mut d.trackers, l)), "none",
         "Interfaces whose state is tracked").terms(|| track::INTERFACE.terms()).show(|i| track::show_interfaces(&i.track_interfaces)),
-    row("track_script", Lines(track::SCRIPT.syntax, |d, l| track::SCRIPT.read(&mut d.trackers.scripts, l)), "none",
+    row("track_script", Lines(track::SCRIPT.syntax, |d, l| track::SCRIPT.read(&mut d.trackers, |t| &mut t.scripts, l)), "none",
         "Scripts whose result is tracked").terms(|| track::SCRIPT.terms()),
-    row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers.files, l)), "none",
+    row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers, |t| &mut t.files, l)), "none",
         "Files whose number is tracked").later().terms(|| track::FILE.terms()),
-    row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers.processes, l)), "none",
+    row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
         "Process monitors that are tracked").later().terms(|| track::PROCESS.terms()),
-    row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers.bfds, l)), "none",
+    row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").later().terms(|| track::BFD.terms()).show(|i| track::show_bfds(&i.track_bfds)),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
         "Polls the link of the interface").later().replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),

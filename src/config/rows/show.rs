@@ -3,6 +3,7 @@
 use crate::base::time::Span;
 use crate::config::model::{Identity, Named, ScriptCommand};
 use crate::config::row::Shown;
+use crate::config::text as scanner;
 use crate::config::value::{Quoted, Seconds};
 use core::fmt::{Display, Write};
 
@@ -99,16 +100,33 @@ pub(super) fn command(value: Option<&ScriptCommand>) -> Shown {
     let Some(command) = value else {
         return Shown::Nothing;
     };
+    // The reader takes a backslash in quotes for an escape if all quotes pair up that way.
+    let written = command.written.as_str();
+    let escaped = marked(written, true);
+    let scan = scanner::scan(&escaped);
+    Shown::One(if scan.escapes && scan.unpaired.is_none() {
+        escaped
+    } else {
+        marked(written, false)
+    })
+}
+
+/// The text with a backslash before every comment sign that stands outside double quotes.
+fn marked(written: &str, escapes: bool) -> String {
     let mut quoted = false;
     let mut out = String::new();
-    for ch in command.written.as_str().chars() {
+    let mut chars = written.chars();
+    while let Some(ch) = chars.next() {
         quoted ^= ch == '"';
         if !quoted && matches!(ch, '#' | '!') {
             out.push('\\');
         }
         out.push(ch);
+        if ch == '\\' && (escapes || !quoted) {
+            out.extend(chars.next());
+        }
     }
-    Shown::One(out)
+    out
 }
 
 /// `<user> [[:]<group>]`.

@@ -1,6 +1,8 @@
 //! `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd` of instances and groups: one
 //! tracker a line, `<name> [weight <number> [reverse|noreverse]]`.
 
+use std::collections::BTreeSet;
+
 use crate::config::line::Line;
 use crate::config::model::track::{TrackedBfd, TrackedInterface};
 use crate::config::row::{Shown, Term, fit};
@@ -21,6 +23,8 @@ pub struct Trackers {
     pub processes: Vec<NamedTracker>,
     /// `track_bfd`
     pub bfds: Vec<NamedTracker>,
+    /// Keywords and names so far: each object is tracked once.
+    seen: BTreeSet<(&'static str, String)>,
 }
 
 /// A tracker by name.
@@ -172,13 +176,19 @@ impl Kind {
     }
 
     /// Reads a line of a tracker that has a name.
-    pub(super) fn read(&self, list: &mut Vec<NamedTracker>, line: &mut Line<'_>) {
+    pub(super) fn read(
+        &self,
+        trackers: &mut Trackers,
+        list: fn(&mut Trackers) -> &mut Vec<NamedTracker>,
+        line: &mut Line<'_>,
+    ) {
         let name = line.keyword;
-        if list.iter().any(|known| known.name == name.text) {
-            return self.duplicate(line);
+        if self.twice(trackers, line) {
+            return;
         }
         if let Some((weight, reverse)) = self.weight(line) {
-            list.push(NamedTracker {
+            self.keep(trackers, line);
+            list(trackers).push(NamedTracker {
                 name: name.text.to_owned(),
                 at: name.at,
                 weight,
@@ -187,9 +197,20 @@ impl Kind {
         }
     }
 
-    fn duplicate(&self, line: &mut Line<'_>) {
-        let message = format!("duplicate {} {} - ignoring", self.keyword, line.keyword.text);
-        line.error(line.keyword, &message, "name each one once");
+    /// Whether the object of the line is tracked already, which is told.
+    fn twice(&self, trackers: &Trackers, line: &mut Line<'_>) -> bool {
+        let twice = trackers
+            .seen
+            .contains(&(self.keyword, line.keyword.text.to_owned()));
+        if twice {
+            let message = format!("duplicate {} {} - ignoring", self.keyword, line.keyword.text);
+            line.error(line.keyword, &message, "name each one once");
+        }
+        twice
+    }
+
+    fn keep(&self, trackers: &mut Trackers, line: &Line<'_>) {
+        trackers.seen.insert((self.keyword, line.keyword.text.to_owned()));
     }
 
     /// What follows the name of a tracker: none if the entry cannot be used, else weight and sense.
@@ -257,19 +278,16 @@ pub(super) fn interface(trackers: &mut Trackers, line: &mut Line<'_>) {
     let Some(interface) = line.interface(line.keyword) else {
         return;
     };
-    let list = &mut trackers.interfaces;
-    if list
-        .iter()
-        .any(|tracked| tracked.interface.name == interface.name)
-    {
-        return INTERFACE.duplicate(line);
+    if INTERFACE.twice(trackers, line) {
+        return;
     }
     if let Some((value, reverse)) = INTERFACE.weight(line) {
         let weight = Weight {
             value: value.unwrap_or(0),
             reverse: reverse.unwrap_or(false),
         };
-        list.push(TrackedInterface { interface, weight });
+        INTERFACE.keep(trackers, line);
+        trackers.interfaces.push(TrackedInterface { interface, weight });
     }
 }
 

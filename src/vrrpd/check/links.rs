@@ -1,0 +1,171 @@
+//! Do the interfaces that a configuration names exist?
+//!
+//! keepalived's config test counts an unknown interface as an ordinary mistake, but those of
+//! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
+//! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
+
+use std::collections::HashSet;
+
+use crate::base::name::IfName;
+use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
+use crate::config::model::{Instance, Model, Named, Route, Rule};
+use crate::sys::netlink::command::Commands;
+
+/// Where static addresses go that name no interface.
+const DEFAULT: &str = "eth0";
+
+/// The interfaces of this machine, and where findings go.
+struct Check<'f> {
+    there: HashSet<IfName>,
+    /// `dynamic_interfaces`: they may come later.
+    dynamic: bool,
+    found: &'f mut Diagnostics,
+}
+
+/// Tells every interface that is not there.
+pub(super) fn check(model: &Model, found: &mut Diagnostics) {
+    let mut listed = Vec::new();
+    // Without netlink there is nothing to compare with; the child will say why.
+    let Ok(()) = Commands::open().and_then(|mut commands| commands.links(&mut listed)) else {
+        return;
+    };
+    let mut there: HashSet<IfName> = listed.into_iter().map(|link| link.name).collect();
+    // Those that will be made.
+    for instance in &model.instances {
+        there.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
+        there.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
+    }
+    let mut check = Check {
+        there,
+        dynamic: model.global.vrrp.dynamic_interfaces,
+        found,
+    };
+    for instance in &model.instances {
+        check.instance(instance);
+    }
+    for group in &model.groups {
+        let owner = format!("vrrp_sync_group {}", group.name);
+        for tracked in &group.track_interfaces {
+            check.one(&tracked.interface, "tracked interface", &owner);
+        }
+    }
+    check.network(model);
+}
+
+impl Check<'_> {
+    fn instance(&mut self, instance: &Instance) {
+        let owner = format!("vrrp_instance {}", instance.name);
+        if let Some(named) = &instance.interface {
+            self.one(named, "interface", &owner);
+        }
+        for tracked in &instance.track_interfaces {
+            self.one(&tracked.interface, "tracked interface", &owner);
+        }
+        let lines = instance.addresses.iter().chain(&instance.excluded);
+        for named in lines.filter_map(|line| line.dev.as_ref()) {
+            self.one(named, "address interface", &owner);
+        }
+        self.routes(&instance.routes, &owner);
+        self.rules(&instance.rules, &owner);
+    }
+
+    fn routes(&mut self, routes: &[Route], owner: &str) {
+        for route in routes {
+            let hops = route.nexthops.iter().filter_map(|hop| hop.dev.as_ref());
+            for named in route.dev.iter().chain(&route.vrf).chain(hops) {
+                self.one(named, "route interface", owner);
+            }
+        }
+    }
+
+    fn rules(&mut self, rules: &[Rule], owner: &str) {
+        for named in rules
+            .iter()
+            .flat_map(|rule| rule.input.iter().chain(&rule.output))
+        {
+            self.one(named, "rule interface", owner);
+        }
+    }
+
+    fn network(&mut self, model: &Model) {
+        let network = &model.network;
+        let default = model.global.vrrp.default_interface.as_ref();
+        let default = default
+            .map(|named| named.name.clone())
+            .or_else(|| IfName::new(DEFAULT));
+        let default_there = default.is_some_and(|name| self.there.contains(&name));
+        for line in &network.addresses {
+            match &line.address.dev {
+                Some(named) => self.one(named, "interface", "static_ipaddress"),
+                None if default_there => {}
+                None => {
+                    let message = format!(
+                        "Static address {} requires either an interface or default interface must exist",
+                        line.address.prefix
+                    );
+                    self.tell(
+                        line.address.at.0.into(),
+                        message,
+                        Class::Interface,
+                        "write dev and an interface",
+                    );
+                }
+            }
+        }
+        self.routes(&network.routes, "static_routes");
+        self.rules(&network.rules, "static_rules");
+        for group in &network.garp_groups {
+            for named in &group.interfaces {
+                self.one(named, "interface", "garp_group");
+            }
+        }
+        let polled = network
+            .linkbeat
+            .iter()
+            .map(|line| (&line.interface, "linkbeat interface"));
+        let delayed = network
+            .delays
+            .iter()
+            .map(|line| (&line.interface, "up/down delay"));
+        for (named, what) in polled.chain(delayed) {
+            if !self.there.contains(&named.name) {
+                let message = format!("unknown interface {} specified for {what}", named.name);
+                self.tell(
+                    mark(named),
+                    message,
+                    Class::Interface,
+                    "check the name with `ip link`",
+                );
+            }
+        }
+    }
+
+    fn one(&mut self, named: &Named, what: &str, owner: &str) {
+        if self.there.contains(&named.name) {
+            return;
+        }
+        let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
+        let remedy = if owner.starts_with("vrrp_instance") {
+            "check the name with `ip link`; the instance stays in FAULT until the interface appears"
+        } else {
+            "check the name with `ip link`"
+        };
+        self.tell(mark(named), message, Class::Ordinary, remedy);
+    }
+
+    fn tell(&mut self, mark: Mark, message: String, class: Class, remedy: &str) {
+        let finding = if self.dynamic {
+            Diagnostic::new(Severity::Note, mark, message)
+        } else {
+            Diagnostic::new(Severity::Warning, mark, message).class(class)
+        };
+        self.found.report(finding.remedy(remedy));
+    }
+}
+
+fn mark(named: &Named) -> Mark {
+    Mark {
+        at: named.at.0,
+        width: u16::try_from(named.name.as_str().len()).unwrap_or(1),
+    }
+}
