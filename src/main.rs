@@ -26,13 +26,22 @@ fn main() -> ExitCode {
             complain(&options);
             test(&options, log.as_deref())
         }
+        Invocation::Compare(options, files) => {
+            complain(&options);
+            let (text, exit) = program::compare(&options, &files);
+            say(&Answer {
+                text,
+                output: true,
+                exit,
+            })
+        }
     };
     ExitCode::from(exit.code())
 }
 
 /// Checks the configuration and tells what is found, to `log` or to standard error; -d: prints what it comes to.
 fn test(options: &Options, log: Option<&Path>) -> Exit {
-    let read = program::read(options);
+    let read = program::examine(options);
     let mut text = String::new();
     // Writing to a String does not fail.
     let _ = read.found.write(&read.sources, true, &mut text);

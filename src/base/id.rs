@@ -30,6 +30,8 @@ ids! {
     GroupId;
     /// A `vrrp_script`.
     ScriptId;
+    /// A `bfd_instance`.
+    BfdId;
     /// A `track_file`.
     FileId;
     /// A `vrrp_track_process`.

@@ -33,6 +33,10 @@ pub const INCLUDE_DEPTH: usize = 32;
 /// Mistakes of a configuration that are told; the rest are only counted.
 pub const DIAGNOSTICS: usize = 1_000;
 
+/// Findings of one lint check that are told; the rest are only counted, so that one habit of 10,000 instances does
+/// not hide the others.
+pub const LINT_FINDINGS: usize = 25;
+
 /// Notify scripts of one instance that wait for the one under way: eight transitions with two scripts each.
 pub const NOTIFY_QUEUE: usize = 16;
 

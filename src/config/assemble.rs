@@ -14,8 +14,9 @@ use super::model::{At, Group, Model};
 use super::resolve;
 use super::row::Row;
 use super::rows::{self, global, group, instance, network, script, top, track_file, track_process};
+use super::services;
 use super::tree::{Position, Tree, Word};
-use crate::base::id::{FileId, ProcessId, ScriptId, TrackGroupId};
+use crate::base::id::{BfdId, FileId, ProcessId, ScriptId, TrackGroupId};
 
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
@@ -27,6 +28,7 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
         owner: "",
         place: None,
         elsewhere: rows::elsewhere,
+        quiet: false,
         given: &mut given,
         objects: &mut objects,
         found,
@@ -50,6 +52,7 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
         pending: Pending::default(),
         found,
     };
+    services::groups(&objects, &mut assembly.model, &mut assembly.names, assembly.found);
     for object in &objects {
         assembly.read(object);
     }
@@ -106,9 +109,11 @@ pub(super) struct Names {
     /// `vrrp_track_process`
     pub(super) processes: Known<ProcessId>,
     /// `bfd_instance`
-    pub(super) bfds: Known<()>,
+    pub(super) bfds: Known<BfdId>,
     /// Instances so far.
     instances: BTreeSet<String>,
+    /// What virtual servers and BFD sessions need.
+    pub(super) services: services::Names,
     /// Sync groups so far.
     groups: BTreeSet<String>,
 }
@@ -135,6 +140,11 @@ impl<Id: Copy> Known<Id> {
     /// The object of this name, if it was read already.
     pub(super) fn find(&self, name: &str) -> Option<Id> {
         self.so_far.get(name).copied()
+    }
+
+    /// Adds an object that can be used.
+    pub(super) fn add(&mut self, name: &str, id: Id) {
+        self.so_far.insert(name.to_owned(), id);
     }
 
     /// Whether an object of this name stands anywhere.
@@ -171,11 +181,11 @@ fn inside<D, M>(
     found: &mut Diagnostics,
 ) {
     let mut none = Vec::new();
-    let place = Some(object.node.keyword().text);
     let mut scope = Scope {
         owner,
-        place,
+        place: Some(object.node.keyword().text),
         elsewhere: rows::elsewhere,
+        quiet: false,
         given,
         objects: &mut none,
         found,
@@ -184,7 +194,7 @@ fn inside<D, M>(
 }
 
 /// The name of an object; none if it has none, which is told as `missing` says.
-fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnostics) -> Option<Word<'t>> {
+pub(super) fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnostics) -> Option<Word<'t>> {
     let keyword = object.node.keyword();
     match object.node.word(1).filter(|name| !name.text.is_empty()) {
         Some(name) => Some(name),
@@ -204,11 +214,6 @@ impl Assembly<'_> {
             "vrrp_script" => self.script(object),
             "track_file" | "vrrp_track_file" => self.track_file(object),
             "vrrp_track_process" => self.track_process(object),
-            "bfd_instance" => {
-                if let Some(name) = object.node.word(1) {
-                    self.names.bfds.so_far.insert(name.text.to_owned(), ());
-                }
-            }
             "vrrp_instance" => self.instance(object),
             "vrrp_sync_group" => self.group(object),
             "track_group" => self.track_group(object),
@@ -218,7 +223,7 @@ impl Assembly<'_> {
             "static_rules" => self.lines(object, network::static_rule),
             "linkbeat_interfaces" => self.lines(object, network::linkbeat),
             "interface_up_down_delays" => self.lines(object, network::delays),
-            _ => {}
+            _ => services::object(object, &mut self.model, &mut self.names, self.found),
         }
     }
 
@@ -235,6 +240,7 @@ impl Assembly<'_> {
             owner: "",
             place: Some(object.node.keyword().text),
             elsewhere: rows::elsewhere,
+            quiet: true,
             given: &mut Given::default(),
             objects: &mut none,
             found: self.found,

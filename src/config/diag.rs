@@ -4,7 +4,7 @@
 //! ends with (reference: language, section 15). Messages come from the rows; the frame comes from here.
 
 use core::fmt::{self, Write};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::exit::Exit;
 use crate::base::limit;
@@ -222,6 +222,8 @@ pub struct Diagnostics {
     more: u64,
     worst: Option<Severity>,
     seen: [bool; CLASSES],
+    /// Topics of which only the first note is kept.
+    topics: BTreeSet<&'static str>,
 }
 
 /// Different messages kept for one place.
@@ -266,6 +268,13 @@ impl Diagnostics {
     /// Adds a note: told, not counted.
     pub fn note(&mut self, mark: impl Into<Mark>, message: impl Into<String>) {
         self.report(Diagnostic::new(Severity::Note, mark, message));
+    }
+
+    /// Adds a note unless one of this topic was added before, wherever that stands.
+    pub fn note_once(&mut self, topic: &'static str, mark: impl Into<Mark>, message: impl Into<String>) {
+        if self.topics.insert(topic) {
+            self.note(mark, message);
+        }
     }
 
     /// Adds an ordinary warning: used, but not as written.

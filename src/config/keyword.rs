@@ -39,6 +39,8 @@ pub struct Scope<'s, 't> {
     pub place: Option<&'s str>,
     /// Finds the block of a word that is unknown here.
     pub elsewhere: Elsewhere,
+    /// The block around has no effect yet, which was told: its keywords need not tell it again.
+    pub quiet: bool,
     /// Keywords given before.
     pub given: &'s mut Given,
     /// Named blocks that are read later, with a cursor behind their opening brace.
@@ -105,8 +107,12 @@ fn line<'t, D, M>(
         cursor.skip_block();
         return;
     }
+    if row.repeat == Repeat::Told && scope.given.at(row.name).is_some() {
+        let message = format!("{} already specified - replacing", row.name);
+        line.warn(line.keyword, &message, "the last one is used; remove the other");
+    }
     scope.given.note(row.name, line.keyword.at);
-    prologue(row, &mut line);
+    prologue(row, scope.quiet, &mut line);
     if !row.has_block() {
         if let Some(block) = node.block() {
             let remedy = format!("{} {} has no block; this one is not read", row.name, row.syntax());
@@ -138,13 +144,14 @@ fn line<'t, D, M>(
                 owner: scope.owner,
                 place: Some(row.name),
                 elsewhere: scope.elsewhere,
+                quiet: scope.quiet || row.effect == Effect::NoneYet,
                 given: scope.given,
                 objects: scope.objects,
                 found: scope.found,
             };
             read(cursor, rows, into, &mut inner);
         }
-        Kind::Lines(_, each) => entries(cursor, *each, into, scope),
+        Kind::Lines(_, each) => entries(cursor, *each, into, scope.owner, scope.found),
         _ => {
             scope.objects.push(Object {
                 node,
@@ -193,7 +200,7 @@ pub fn lines<'t, D>(
             extra,
         );
     }
-    entries(&mut object.inside.clone(), each, into, scope);
+    entries(&mut object.inside.clone(), each, into, scope.owner, scope.found);
 }
 
 fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
@@ -205,32 +212,38 @@ fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
 }
 
 /// Reads the entries of a block of lines.
-fn entries<'t, D>(
-    cursor: &mut Cursor<'t>,
+pub fn entries<D>(
+    cursor: &mut Cursor<'_>,
     each: fn(&mut D, &mut Line<'_>),
     into: &mut D,
-    scope: &mut Scope<'_, 't>,
+    owner: &str,
+    found: &mut Diagnostics,
 ) {
     while let Some(item) = cursor.next() {
         match item {
             Item::Close(_) => return,
             Item::Open(at) => {
-                scope.found.error(at, "Unexpected '{' - ignoring");
+                found.error(at, "Unexpected '{' - ignoring");
                 close(cursor);
             }
-            Item::Line(node) => each(into, &mut Line::new(node, true, scope.owner, scope.found)),
+            Item::Line(node) => each(into, &mut Line::new(node, true, owner, found)),
         }
     }
 }
 
 /// Tells what holds for the keyword whatever its argument.
-fn prologue<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
+fn prologue<D, M>(row: &Row<D, M>, quiet: bool, line: &mut Line<'_>) {
     // Something that is off has all the effect that it can have.
     let off = matches!(row.kind, Kind::Switch(_))
         && value::switch(line.arg(0).map(|word| word.text)) == Some(false);
-    if row.effect == Effect::NoneYet && !off {
+    if row.effect == Effect::NoneYet && !off && !quiet {
         let message = format!("{} has no effect yet in this version", row.name);
-        line.note(line.keyword, &message, "");
+        if row.has_block() {
+            // There may be thousands of such blocks.
+            line.found.note_once(row.name, line.keyword, message);
+        } else {
+            line.note(line.keyword, &message, "");
+        }
     }
     if let Some((by, counted)) = row.replaced {
         let severity = if counted {

@@ -9,24 +9,33 @@
 //! From there [`assemble`] makes the [`model`]: the tables of [`rows`] say what is legal and which field it
 //! writes, [`row`] what a row is, [`keyword`] how a block is read by its rows, `resolve` which rules hold
 //! between keywords and objects, and [`mod@print`] writes the model as text again.
+//! [`mod@explain`] is the reference that the rows are, [`lint`] tells what is legal and will surprise, and [`compare`]
+//! holds the configurations of several routers against each other.
 
 pub mod assemble;
+mod checks;
 pub mod command;
+pub mod compare;
 pub mod diag;
 pub mod expand;
+pub mod explain;
 mod grow;
 mod include;
 pub mod iproute;
 pub mod keyword;
 pub mod lexer;
 pub mod line;
+pub mod lint;
 pub mod model;
 mod parameter;
 pub mod print;
+mod print_services;
 mod resolve;
 pub mod row;
 pub mod rows;
 mod sequence;
+mod services;
+mod sessions;
 pub mod snapshot;
 pub mod source;
 mod text;

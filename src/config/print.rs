@@ -1,10 +1,11 @@
 //! The model as text that is read back as an equal model: the effective configuration.
 
+use super::model::Model;
 use super::model::track::{TrackedFile, TrackedProcess, TrackedScript};
-use super::model::{Model, track::TrackedBfd};
+use super::print_services;
 use super::row::{Kind, Row, Shown};
 use super::rows::track::weight_text;
-use super::rows::{global, group, instance, network, script, top, track_file, track_process};
+use super::rows::{bfd, global, group, instance, network, script, tls, top, track_file, track_process};
 use super::value::Quoted;
 use crate::base::id::InstanceId;
 use crate::proto::track::Weight;
@@ -33,7 +34,11 @@ pub fn print(model: &Model) -> String {
         rows(track_process::ROWS, one, 1, &mut inner);
         block("vrrp_track_process", &one.name, &inner, &mut out);
     }
-    sessions(model, &mut out);
+    for one in &model.bfds {
+        inner.clear();
+        rows(bfd::ROWS, one, 1, &mut inner);
+        block("bfd_instance", &one.name, &inner, &mut out);
+    }
     for one in &model.groups {
         inner.clear();
         members(model, &one.members, &mut inner);
@@ -60,6 +65,12 @@ pub fn print(model: &Model) -> String {
         block("vrrp_instance", &one.name, &inner, &mut out);
     }
     outside(model, &mut out);
+    if let Some(tls) = &model.tls {
+        inner.clear();
+        rows(tls::ROWS, tls, 1, &mut inner);
+        let _ = write!(out, "SSL {{\n{inner}}}\n");
+    }
+    print_services::services(model, &mut out);
     out
 }
 
@@ -80,19 +91,6 @@ fn outside(model: &Model, out: &mut String) {
         inner.clear();
         rows(network::GARP_GROUP, one, 1, &mut inner);
         block("garp_group", "", &inner, out);
-    }
-}
-
-/// BFD sessions that something tracks, by name only: they must stand before it.
-fn sessions(model: &Model, out: &mut String) {
-    let instances = model.instances.iter().flat_map(|one| &one.track_bfds);
-    let groups = model.groups.iter().flat_map(|one| &one.track_bfds);
-    let names: std::collections::BTreeSet<&str> = instances
-        .chain(groups)
-        .map(|one: &TrackedBfd| one.name.as_str())
-        .collect();
-    for name in names {
-        block("bfd_instance", name, "", out);
     }
 }
 
@@ -119,7 +117,7 @@ fn block(keyword: &str, name: &str, inner: &str, out: &mut String) {
 }
 
 /// Every row that has something to show, in the order of the table.
-fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, out: &mut String) {
+pub(super) fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, out: &mut String) {
     let indent = "    ".repeat(depth);
     for row in rows_ {
         if let Kind::Block(inner_rows) = row.kind {

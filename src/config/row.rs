@@ -99,6 +99,8 @@ pub enum Repeat {
     Last,
     /// The first one is used, the others are told.
     First,
+    /// The last one is used, which is told.
+    Told,
 }
 
 /// One keyword.
@@ -245,6 +247,12 @@ impl<D, M> Row<D, M> {
     /// The first one is used.
     pub const fn first(mut self) -> Self {
         self.repeat = Repeat::First;
+        self
+    }
+
+    /// The last one is used, which is told.
+    pub const fn told(mut self) -> Self {
+        self.repeat = Repeat::Told;
         self
     }
 

@@ -3,6 +3,9 @@
 //! Job: what the protocols decide. Uses `base` and the plain values of `wire`; never `sys`, a clock, a
 //! socket or a file. Start with [`vrrp`].
 
+pub mod bfd;
+pub mod check;
+pub mod lvs;
 pub mod supervise;
 pub mod track;
 pub mod vrrp;

@@ -3,9 +3,9 @@
 use super::live::Instance;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::bytes::{Short, Writer};
-use crate::proto::vrrp::{Auth, Params, Version};
+use crate::proto::vrrp::fields::{body, cover};
 use crate::wire::ipv4;
-use crate::wire::vrrp::{self, Body, Cover};
+use crate::wire::vrrp;
 
 /// Writes the datagram for one destination: over IPv4 with its IP header, over IPv6 without.
 ///
@@ -49,33 +49,4 @@ pub fn emit(
         body,
         cover,
     )
-}
-
-fn cover(params: &Params, source: IpAddr, destination: IpAddr) -> Cover {
-    match (params.version, params.family) {
-        (Version::V2, _) => Cover::Plain,
-        (Version::V3, Family::V4) if params.v3_checksum_as_v2 => Cover::Plain,
-        (Version::V3, _) => Cover::Pseudo { source, destination },
-    }
-}
-
-fn body(params: &Params) -> Body {
-    match params.version {
-        Version::V2 => {
-            let (auth_type, auth_data) = match params.auth {
-                Auth::None => (vrrp::AUTH_NONE, [0; vrrp::AUTH_DATA]),
-                Auth::Pass(password) => (vrrp::AUTH_PASS, password),
-            };
-            let seconds = u8::try_from(params.advert_interval.as_secs()).unwrap_or(u8::MAX);
-            Body::V2 {
-                auth_type,
-                seconds,
-                auth_data,
-            }
-        }
-        Version::V3 => {
-            let centis = u16::try_from(params.advert_interval.as_centis()).unwrap_or(vrrp::MAX_CENTIS);
-            Body::V3 { centis }
-        }
-    }
 }

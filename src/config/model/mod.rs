@@ -4,6 +4,8 @@
 //! `base`. Start with [`Model`]; one file an object. What only the kernel knows stays text with its place.
 
 pub mod address;
+pub mod bfd;
+pub mod check;
 pub mod global;
 pub mod group;
 pub mod hmac;
@@ -12,9 +14,13 @@ pub mod network;
 pub mod route;
 pub mod rule;
 pub mod script;
+pub mod service;
+pub mod tls;
 pub mod track;
 
 pub use address::{Lifetime, VirtualAddress};
+pub use bfd::Bfd;
+pub use check::{Checker, Probe};
 pub use global::Global;
 pub use group::Group;
 pub use hmac::Hmac;
@@ -23,10 +29,12 @@ pub use network::Network;
 pub use route::Route;
 pub use rule::Rule;
 pub use script::{Identity, Script, ScriptCommand};
+pub use service::{RealServer, VirtualServer};
+pub use tls::Tls;
 pub use track::{TrackFile, TrackProcess};
 
 use super::tree::Position;
-use crate::base::id::{FileId, ProcessId, ScriptId};
+use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 use crate::base::name::IfName;
 use core::hash::{Hash, Hasher};
 
@@ -49,6 +57,14 @@ pub struct Model {
     pub groups: Vec<Group>,
     /// Static items, and how interfaces are watched.
     pub network: Network,
+    /// `bfd_instance`, in the order of the file.
+    pub bfds: Vec<Bfd>,
+    /// `virtual_server_group`, in the order of the file.
+    pub service_groups: Vec<service::Group>,
+    /// `virtual_server`, in the order of the file.
+    pub services: Vec<VirtualServer>,
+    /// `SSL`
+    pub tls: Option<Tls>,
 }
 
 impl Model {
@@ -56,6 +72,12 @@ impl Model {
     #[must_use]
     pub fn script(&self, id: ScriptId) -> Option<&Script> {
         self.scripts.get(id.index())
+    }
+
+    /// A BFD session by its id.
+    #[must_use]
+    pub fn bfd(&self, id: BfdId) -> Option<&Bfd> {
+        self.bfds.get(id.index())
     }
 
     /// A tracked file by its id.

@@ -3,7 +3,7 @@
 use crate::base::addr::IpAddr;
 use crate::base::name::IfName;
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
-use crate::config::model::{At, Instance, Model};
+use crate::config::model::{At, Instance, Model, Probe};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two routers with one id on one link: multicast ones exclude each other unless their destinations differ,
@@ -102,6 +102,12 @@ pub(super) fn unused_trackers(model: &Model, found: &mut Diagnostics) {
         scripts.extend(group.track_scripts.iter().map(|one| one.script.index()));
         files.extend(group.track_files.iter().map(|one| one.of.index()));
         processes.extend(group.track_processes.iter().map(|one| one.of.index()));
+    }
+    let servers = model.services.iter().flat_map(|service| &service.servers);
+    for check in servers.flat_map(|server| &server.checks) {
+        if let Probe::File(id, _) = check.probe {
+            files.insert(id.index());
+        }
     }
     let mut tell = |used: &BTreeSet<usize>, what: &str, all: Vec<(&str, At)>| {
         for (index, (name, at)) in all.into_iter().enumerate() {

@@ -6,6 +6,8 @@
 mod clash;
 mod group;
 mod instance;
+pub(super) mod servers;
+pub(super) mod services;
 mod strict;
 mod track;
 mod unicast;

@@ -1,6 +1,7 @@
 //! `global_defs`. Readers of more than one word are in `global_read`.
 
 use super::global_read as read;
+use super::global_terms as terms;
 use super::show::{
     command, flag, interface, maybe, switch, text, text_or_flag, time, unless, unless_on, whose,
 };
@@ -56,7 +57,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("reload_check_config", Custom("[<log file>]", |g, l| g.files.reload_check_config = read::optional(l)), "off; bare: no log",
         "Validates a new configuration before a reload; this version always does").show(|g| text_or_flag(g.files.reload_check_config.as_ref())),
     row("include_check", Custom("[[+|-]read|match|wildcard_match|brace_match ...]", |_, _| {}), "none; bare: all",
-        "Selects the include failures that are errors; read before the rows are"),
+        "Selects the include failures that are errors; read before the rows are").terms(terms::include_check),
     row("reload_time_file", Text("<path>", |g, w| g.files.reload_time_file = own(w)), "none",
         "File whose first line schedules a reload").expected().later().show(|g| text(g.files.reload_time_file.as_ref())),
     row("reload_repeat", Flag(|g| g.files.reload_repeat = true), "off",
@@ -228,7 +229,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("vrrp_notify_priority_changes", Switch(|g, on| g.vrrp.notify_priority_changes = on), "off",
         "Default: changes of priority are reported on pipes").later().show(|g| switch(g.vrrp.notify_priority_changes)),
     row("vrrp_startup_delay", Seconds(Decimal::new(1_000, LONG, |g, s| g.vrrp.startup_delay = g.vrrp.startup_delay.max(s))), "0",
-        "Postpones VRRP after the start of the daemon").show(|g| time(g.vrrp.startup_delay, Span::ZERO)),
+        "Postpones VRRP after the start of the daemon").later().show(|g| time(g.vrrp.startup_delay, Span::ZERO)),
     row("vrrp_delay_after_boot", Seconds(Decimal::new(1_000, LONG, |g, s| g.vrrp.delay_after_boot = s)), "0",
         "Postpones VRRP until the machine has been up so long").later().show(|g| time(g.vrrp.delay_after_boot, Span::ZERO)),
     row("log_unknown_vrids", Flag(|g| g.vrrp.log_unknown_vrids = true), "off",
@@ -304,9 +305,9 @@ pub static ROWS: &[Row<G, G>] = &[
 
     // IPVS.
     row("lvs_sync_daemon", Custom("<if> [[inst] <vrrp_instance>] [id <0..255>] [maxlen <1..65507>] [port <1..65535>] [ttl <1..255>] [group <multicast ip>]", read::sync_daemon), "none",
-        "Starts the IPVS synchronisation of connections").first().later().show(read::show_sync_daemon),
+        "Starts the IPVS synchronisation of connections").first().later().terms(terms::sync_daemon).show(read::show_sync_daemon),
     row("lvs_timeouts", Custom("[tcp <0..2678400>] [tcpfin <0..2678400>] [udp <0..2678400>]", read::timeouts), "kernel values",
-        "Timeouts of IPVS connections in seconds").later().show(read::show_timeouts),
+        "Timeouts of IPVS connections in seconds").later().terms(terms::timeouts).show(read::show_timeouts),
     row("lvs_flush", Flag(|g| g.lvs.flush = true), "off",
         "Empties IPVS tables at the start").fixed().later().show(|g| flag(g.lvs.flush)),
     row("lvs_flush_on_stop", Custom("[VS]", read::flush_on_stop), "off; bare: everything",

@@ -5,8 +5,10 @@
 //! lists every row without its types, for hints, explanations and counts.
 
 pub mod address;
+pub mod bfd;
 pub mod global;
 pub mod global_read;
+mod global_terms;
 pub mod group;
 pub mod hmac;
 pub mod instance;
@@ -18,7 +20,9 @@ pub mod route;
 pub mod rule;
 pub mod rule_show;
 pub mod script;
+pub mod services;
 pub mod show;
+pub mod tls;
 pub mod top;
 pub mod track;
 pub mod track_file;
@@ -44,6 +48,10 @@ pub struct Known {
     pub reload: bool,
     /// Whether it has an effect.
     pub effect: Effect,
+    /// Braces follow it.
+    pub block_follows: bool,
+    /// What should be written instead, if there is something.
+    pub replaced: Option<&'static str>,
 }
 
 /// Every keyword of every block. A row inside a block without effect has none either.
@@ -60,6 +68,9 @@ pub fn catalogue() -> Vec<Known> {
     object("vrrp_track_process", track_process::ROWS, &mut all);
     object("track_group", group::TRACK_GROUP, &mut all);
     object("garp_group", network::GARP_GROUP, &mut all);
+    object("bfd_instance", bfd::ROWS, &mut all);
+    object("SSL", tls::ROWS, &mut all);
+    services::catalogue(&mut all);
     all
 }
 
@@ -83,6 +94,8 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut
             meaning: row.meaning,
             reload: row.reload,
             effect,
+            block_follows: row.has_block(),
+            replaced: row.replaced.map(|(by, _)| by),
         });
         let inside = match block {
             "top" => row.name.to_owned(),
@@ -98,6 +111,8 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut
                 meaning: term.meaning,
                 reload: row.reload,
                 effect,
+                block_follows: false,
+                replaced: None,
             });
         }
         if let Kind::Block(inner) = row.kind {
@@ -130,10 +145,12 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
         Some("in garp_group")
     } else if has(instance::AUTHENTICATION, word) {
         Some("in authentication of a vrrp_instance")
+    } else if has(bfd::ROWS, word) {
+        Some("in bfd_instance")
     } else if has(hmac::ROWS, word) {
         Some("in auth_hmac of a vrrp_instance")
     } else {
-        None
+        services::elsewhere(word)
     }
 }
 

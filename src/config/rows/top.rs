@@ -4,7 +4,7 @@ use super::network;
 use super::show::{flag, text, text_or_flag, unless};
 use crate::config::line::Line;
 use crate::config::model::Daemon;
-use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Skipped, Text};
+use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Text};
 use crate::config::row::{Integer as Whole, Row, fit};
 
 /// A row of this table: fixes the types, so that closures need none.
@@ -50,9 +50,9 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").later(),
     row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
     row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").later().terms(network::delay_terms),
-    row("SSL", Skipped("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
-    row("virtual_server_group", Skipped("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
-    row("virtual_server", Skipped("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),
+    row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
+    row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
+    row("virtual_server", Object("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),
 ];
 
 fn net_namespace_ipvs(daemon: &mut Daemon, line: &mut Line<'_>) {

@@ -5,13 +5,14 @@
 
 mod text;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
 use super::log::{self, Facility};
 use crate::base::exit::Exit;
+use crate::config::{explain, lint};
 use crate::sys::signal::Signal;
 pub use text::{NAME, VERSION};
 
@@ -22,6 +23,8 @@ pub enum Invocation {
     Run(Options),
     /// Check the configuration (-t) and write what is found to this file, else to standard error.
     Test(Options, Option<PathBuf>),
+    /// Compare the configurations of several routers (--compare), each FILE or FILE@ID.
+    Compare(Options, Vec<PathBuf>),
     /// Print something and end.
     Answer(Answer),
 }
@@ -78,6 +81,8 @@ pub struct Options {
     pub pid_files: PidFiles,
     /// -l, -D, -S, -g, -G.
     pub log: log::Options,
+    /// --lint-off: checks of a config test that are not made.
+    pub lint_off: Vec<String>,
     /// Invalid values that were ignored: lines for standard error.
     pub complaints: Vec<String>,
     /// The words of the command line as they were, the program's name first.
@@ -126,7 +131,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
             },
             log,
         ),
-        Ok(answer @ Invocation::Answer(_)) => answer,
+        Ok(other @ (Invocation::Compare(..) | Invocation::Answer(_))) => other,
         Err(refusal) => Invocation::Answer(refusal),
     }
 }
@@ -135,6 +140,9 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
     let mut parser = lexopt::Parser::from_iter(words);
     let mut options = Options::default();
     let mut test = None;
+    let mut explain = None;
+    let mut compare = false;
+    let mut words = Vec::new();
     while let Some(argument) = parser.next().map_err(|error| refuse(&error))? {
         match argument {
             Short('f') | Long("use-file") => options.config = Some(path(&mut parser)?),
@@ -187,6 +195,12 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Short('A') | Long("snmp-agent-socket") => drop(path(&mut parser)?),
             Long("flush-log-file" | "no-mem-check") => {}
             Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
+            Long("lint-off") => lint_off(&string(&mut parser)?, &mut options),
+            Long("explain") => explain = Some(parser.optional_value()),
+            Long("compare") => {
+                compare = true;
+                words.extend(parser.optional_value());
+            }
             Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
             Short('v') | Long("version") => return Ok(print(text::version())),
             Short('h') | Long("help") => return Ok(print(text::HELP.to_owned())),
@@ -195,14 +209,67 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Short('s') | Long("namespace") => return Err(absent("-s, --namespace", "network namespaces")),
             Long("perf") => return Err(absent("--perf", "perf recording")),
             Long("debug") => return Err(absent("--debug", "debug output")),
-            Value(_) => {}
+            // keepalived ignores stray words.
+            Value(word) => words.push(word),
             other => return Err(refuse(&other.unexpected())),
         }
+    }
+    if let Some(word) = explain {
+        let word = word.or(words.into_iter().next());
+        return Ok(Invocation::Answer(explanation(word.as_deref(), options.all)));
+    }
+    if compare {
+        if words.len() < 2 {
+            return Err(wrong(
+                "--compare needs the files of at least two routers\n".to_owned(),
+            ));
+        }
+        return Ok(Invocation::Compare(
+            options,
+            words.into_iter().map(PathBuf::from).collect(),
+        ));
     }
     Ok(match test {
         Some(file) => Invocation::Test(options, file),
         None => Invocation::Run(options),
     })
+}
+
+/// Names of checks, separated by commas.
+fn lint_off(value: &str, options: &mut Options) {
+    for name in value.split(',').filter(|name| !name.is_empty()) {
+        match lint::unknown(name) {
+            Some(complaint) => options.complaints.push(complaint),
+            None => options.lint_off.push(name.to_owned()),
+        }
+    }
+}
+
+/// The reference, or a part of it.
+fn explanation(word: Option<&OsStr>, all: bool) -> Answer {
+    let word = word.map(OsStr::to_string_lossy);
+    let answer = if all && word.is_none() {
+        Ok(explain::reference())
+    } else {
+        explain::explain(word.as_deref())
+    };
+    match answer {
+        Ok(text) => Answer {
+            text,
+            output: true,
+            exit: Exit::Ok,
+        },
+        Err(text) => wrong(text),
+    }
+}
+
+/// A command line that cannot be followed.
+fn wrong(text: String) -> Answer {
+    Answer {
+        text,
+        output: false,
+        exit: Exit::Fatal,
+    }
 }
 
 fn path(parser: &mut lexopt::Parser) -> Result<PathBuf, Answer> {

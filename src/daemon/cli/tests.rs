@@ -180,3 +180,51 @@ fn the_command_line_is_logged_in_wrapped_quotes() {
         ]
     );
 }
+
+#[test]
+fn explain_answers_from_the_rows() {
+    for line in ["--explain priority", "--explain=priority"] {
+        let answer = answer(line);
+        assert!(answer.text.starts_with("priority <1..255>\n"), "{}", answer.text);
+        assert_eq!((answer.output, answer.exit), (true, Exit::Ok));
+    }
+    assert!(answer("--explain").text.starts_with("block "));
+    assert!(answer("--explain --all").text.starts_with("# keepalived.conf\n"));
+    assert!(answer("--explain lint").text.contains("\nnopreempt-weights "));
+    let refused = answer("--explain priorty");
+    assert!(refused.text.contains("did you mean priority?"));
+    assert_eq!((refused.output, refused.exit), (false, Exit::Fatal));
+}
+
+#[test]
+fn compare_needs_two_files() {
+    for line in [
+        "-i x --compare a.conf b.conf@r2 c.conf",
+        "--compare=a.conf b.conf@r2 c.conf -i x",
+    ] {
+        match invoke(line) {
+            Invocation::Compare(options, files) => {
+                assert_eq!(files, ["a.conf", "b.conf@r2", "c.conf"].map(PathBuf::from));
+                assert_eq!(options.config_id.as_deref(), Some("x"));
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    for line in ["--compare", "--compare a.conf"] {
+        assert_eq!(answer(line).exit, Exit::Fatal);
+    }
+}
+
+#[test]
+fn lint_off_takes_names_and_complains_about_others() {
+    match invoke("-t --lint-off=garp-once,unicast-self --lint-off all --lint-off garp-onec") {
+        Invocation::Test(options, None) => {
+            assert_eq!(options.lint_off, ["garp-once", "unicast-self", "all"]);
+            assert_eq!(
+                options.complaints,
+                ["no check is called 'garp-onec'; did you mean garp-once?"]
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}

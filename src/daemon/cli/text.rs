@@ -78,6 +78,11 @@ Usage: keepalived [OPTION...]
                                 STATS_CLEAR, JSON
   -t, --config-test[=FILE]     Check the configuration and write what is found to FILE, by
                                 default to standard error
+      --lint-off=NAME[,NAME]   Do not make these checks in a config test; 'all': none
+      --explain [WORD]         Explain a keyword, a block or a check; without WORD list the blocks;
+                                'lint' lists the checks, with --all print everything as Markdown
+      --compare FILE FILE...   Compare the configurations of the routers of one group, and say who
+                                will be master when; FILE@ID reads FILE with -i ID
   -v, --version                Print the version
   -h, --help                   Print this text
 ";

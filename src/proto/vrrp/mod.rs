@@ -1,15 +1,18 @@
 //! The virtual router (RFC 9568, RFC 3768): parameters, acceptance of adverts, election, announcements.
 //!
-//! Start with [`machine`], the election; [`router`] puts it together with [`accept`] and [`garp`].
+//! Start with [`machine`], the election; [`router`] puts it together with [`accept`] and [`garp`]. [`rehearsal`] runs
+//! several routers on a virtual clock.
 
 pub mod accept;
 pub mod action;
 pub mod counters;
 pub mod fault;
+pub mod fields;
 pub mod garp;
 pub mod machine;
 pub mod params;
 pub mod priority;
+pub mod rehearsal;
 pub mod router;
 
 pub use accept::{Packet, Peer, Reject, Surroundings};

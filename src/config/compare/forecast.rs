@@ -1,0 +1,377 @@
+//! Who will be master: normally, after each single failure, and when the failed router is back.
+//!
+//! Each question is a rehearsal of its own: the routers start, settle, one thing fails at the worst moment, and what
+//! they do is read off.
+
+use super::matching::subject;
+use super::text::{list, seconds, within};
+use super::{Forecast, Member};
+use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::base::time::{Instant, Span};
+use crate::config::model::Script;
+use crate::proto::track::Weight;
+use crate::proto::vrrp::priority::effective;
+use crate::proto::vrrp::rehearsal::{Player, Rehearsal};
+use crate::proto::vrrp::{Machine, Peer};
+use std::collections::BTreeSet;
+
+/// What one virtual router will do.
+pub(super) fn forecast(group: &[Member<'_>]) -> Forecast {
+    let stage = Stage::new(group);
+    let mut lines = Vec::new();
+    let normal = stage.normal(&mut lines);
+    if let Some(masters) = normal {
+        stage.losses(&masters, &mut lines);
+        stage.trackers(&masters, &mut lines);
+    }
+    Forecast {
+        subject: subject(group),
+        lines,
+    }
+}
+
+/// Something that an instance tracks.
+struct Tracked<'a> {
+    what: String,
+    weight: Weight,
+    script: Option<&'a Script>,
+}
+
+/// The routers of one group, ready to be played.
+struct Stage<'a> {
+    group: &'a [Member<'a>],
+    players: Vec<Player>,
+    /// What the trackers of each add when everything works.
+    healthy: Vec<i32>,
+    /// Long enough for everything to settle.
+    settle: Span,
+    /// Addresses had to be made up.
+    assumed: bool,
+}
+
+impl<'a> Stage<'a> {
+    fn new(group: &'a [Member<'a>]) -> Self {
+        let (locals, assumed) = locals(group);
+        let players: Vec<Player> = group
+            .iter()
+            .zip(locals)
+            .map(|(one, local)| player(one, local))
+            .collect();
+        let longest = |value: fn(&Player) -> Span| players.iter().map(value).max().unwrap_or_default();
+        let down = longest(|player| Machine::new(player.params.clone()).master_down_time());
+        let delay = longest(|player| player.params.preempt_delay);
+        Self {
+            group,
+            healthy: group.iter().map(|one| contributions(one, None)).collect(),
+            settle: down * 4 + delay + Span::from_secs(1),
+            players,
+            assumed,
+        }
+    }
+
+    fn name(&self, index: usize) -> &'a str {
+        self.group.get(index).map_or("", |one| one.name)
+    }
+
+    fn names(&self, indexes: &[usize]) -> String {
+        let names: Vec<&str> = indexes.iter().map(|index| self.name(*index)).collect();
+        list(&names)
+    }
+
+    fn healthy(&self, index: usize) -> i32 {
+        self.healthy.get(index).copied().unwrap_or(0)
+    }
+
+    /// All routers started, `first` some time before the others.
+    fn started(&self, first: Option<usize>) -> Rehearsal {
+        let mut play = Rehearsal::new(self.players.clone());
+        if let Some(first) = first {
+            play.start(first, self.healthy(first));
+            play.run(self.settle);
+        }
+        for index in (0..self.players.len()).filter(|index| Some(*index) != first) {
+            play.start(index, self.healthy(index));
+        }
+        play.run(self.settle);
+        play
+    }
+
+    /// Who is master when everything works; none if that is more than one.
+    fn normal(&self, lines: &mut Vec<(String, String)>) -> Option<Vec<usize>> {
+        let masters = masters(&self.started(None));
+        let priorities: Vec<String> = self
+            .group
+            .iter()
+            .enumerate()
+            .map(|(index, one)| {
+                let base = one.instance.params.priority;
+                format!("{} {}", one.name, effective(base, self.healthy(index)))
+            })
+            .collect();
+        let priorities = priorities.join(", ");
+        if masters.len() != 1 {
+            let outcome = if masters.is_empty() {
+                format!("nobody is MASTER (priorities: {priorities})")
+            } else {
+                format!(
+                    "{} are MASTER at the same time: two routers have the addresses",
+                    self.names(&masters)
+                )
+            };
+            lines.push(("normally".to_owned(), outcome));
+            return None;
+        }
+        let by_start: BTreeSet<Vec<usize>> = (0..self.players.len())
+            .map(|first| self::masters(&self.started(Some(first))))
+            .chain([masters.clone()])
+            .collect();
+        let outcome = if by_start.len() == 1 {
+            format!("{} is MASTER (priorities: {priorities})", self.names(&masters))
+        } else {
+            format!(
+                "the one that starts first is MASTER and stays so; started together, {} (priorities: {priorities})",
+                self.names(&masters)
+            )
+        };
+        lines.push(("normally".to_owned(), outcome));
+        if self.assumed && self.ties() {
+            let note = "the highest interface address decides, which these files do not say; here the first router has it";
+            lines.push(("equal priorities".to_owned(), note.to_owned()));
+        }
+        Some(masters)
+    }
+
+    /// Two routers can have the same priority while everything works.
+    fn ties(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.group
+            .iter()
+            .enumerate()
+            .any(|(index, one)| !seen.insert(effective(one.instance.params.priority, self.healthy(index))))
+    }
+
+    /// Each router dies, or loses its link, and comes back.
+    fn losses(&self, normal: &[usize], lines: &mut Vec<(String, String)>) {
+        for index in 0..self.players.len() {
+            let mut play = self.started(None);
+            play.run_to_advert(index, self.settle);
+            let at = play.now();
+            play.kill(index);
+            play.run(self.settle);
+            let mut outcome = self.outcome(&play, at, normal);
+            let then = masters(&play);
+            let back = play.now();
+            play.start(index, self.healthy(index));
+            play.run(self.settle);
+            let after = masters(&play);
+            if normal.contains(&index) {
+                outcome.push_str("; back again, ");
+                if after == then {
+                    outcome.push_str(&format!("{} stays BACKUP", self.name(index)));
+                } else {
+                    let since = play.masters().map(|(_, since)| since.since(back)).max();
+                    let time = within(since.unwrap_or_default());
+                    outcome.push_str(&format!("{} takes over {time}", self.names(&after)));
+                }
+            }
+            lines.push((format!("{} dies{}", self.name(index), self.link(index)), outcome));
+        }
+        for index in normal {
+            self.unwatched(*index, lines);
+        }
+    }
+
+    /// The link of the adverts is as good as the router, if it is watched.
+    fn link(&self, index: usize) -> String {
+        let one = self.group.get(index).map(|one| one.instance);
+        match one.and_then(|one| one.interface.as_ref().filter(|_| !one.dont_track_primary)) {
+            Some(interface) => format!(", or loses {}", interface.name),
+            None => String::new(),
+        }
+    }
+
+    /// A master that does not watch its own link stays one without it.
+    fn unwatched(&self, index: usize, lines: &mut Vec<(String, String)>) {
+        let Some(one) = self.group.get(index).map(|one| one.instance) else {
+            return;
+        };
+        let Some(interface) = one.interface.as_ref().filter(|_| one.dont_track_primary) else {
+            return;
+        };
+        let mut play = self.started(None);
+        play.cut_off(index);
+        play.run(self.settle);
+        let outcome = format!("{} are MASTER: dont_track_primary", self.names(&masters(&play)));
+        lines.push((format!("{} loses {}", self.name(index), interface.name), outcome));
+    }
+
+    /// Each tracker of each normal master fails, and every other router's, if that changes something.
+    fn trackers(&self, normal: &[usize], lines: &mut Vec<(String, String)>) {
+        for (index, one) in self.group.iter().enumerate() {
+            for tracked in tracked(one) {
+                let mut play = self.started(None);
+                let at = play.now();
+                let failed = contributions(one, Some(&tracked.what));
+                if tracked.weight.value == 0 {
+                    play.fault(index, !tracked.weight.reverse);
+                } else {
+                    play.weights(index, failed);
+                }
+                play.run(self.settle);
+                let after = masters(&play);
+                if after == normal && !normal.contains(&index) {
+                    continue;
+                }
+                let mut outcome = noticed(&tracked);
+                outcome.push_str(&self.outcome(&play, at, normal));
+                if after == normal && tracked.weight.value != 0 {
+                    let sunk = effective(one.instance.params.priority, failed);
+                    let others = self.group.iter().enumerate().filter(|(other, _)| *other != index);
+                    let best = others
+                        .map(|(other, peer)| effective(peer.instance.params.priority, self.healthy(other)))
+                        .max()
+                        .unwrap_or(0);
+                    let why = if sunk >= best {
+                        format!(": its priority is then {sunk}, and the best of the others {best}")
+                    } else {
+                        ": the others have nopreempt".to_owned()
+                    };
+                    outcome.push_str(&why);
+                }
+                lines.push((format!("{} on {}", tracked.what, self.name(index)), outcome));
+            }
+        }
+    }
+
+    /// Who is master now, against who was before.
+    fn outcome(&self, play: &Rehearsal, at: Instant, normal: &[usize]) -> String {
+        let after = masters(play);
+        let new: Vec<usize> = after
+            .iter()
+            .copied()
+            .filter(|index| !normal.contains(index))
+            .collect();
+        if after.is_empty() {
+            return "nobody is MASTER".to_owned();
+        }
+        if new.is_empty() {
+            return format!("{} stays MASTER", self.names(&after));
+        }
+        if after.len() > 1 {
+            return format!("{} are MASTER at the same time", self.names(&after));
+        }
+        let since = play
+            .masters()
+            .map(|(_, since)| since.since(at))
+            .max()
+            .unwrap_or_default();
+        format!("{} takes over {}", self.names(&new), within(since))
+    }
+}
+
+fn masters(play: &Rehearsal) -> Vec<usize> {
+    play.masters().map(|(index, _)| index).collect()
+}
+
+/// How long it takes until the failure counts.
+fn noticed(tracked: &Tracked<'_>) -> String {
+    let Some(script) = tracked.script else {
+        return String::new();
+    };
+    let params = &script.params;
+    // The last of the failing runs may take until its timeout.
+    let runs = params.interval * u64::from(params.fall.max(1));
+    let most = runs + params.timeout.unwrap_or(params.interval);
+    format!(
+        "noticed within {} ({} if it fails at once), then ",
+        seconds(most),
+        seconds(runs)
+    )
+}
+
+/// Everything that an instance tracks by name.
+fn tracked<'a>(one: &Member<'a>) -> Vec<Tracked<'a>> {
+    let scripts = one.instance.track_scripts.iter().filter_map(|tracked| {
+        let script = one.model.script(tracked.script)?;
+        Some(Tracked {
+            what: format!("{} {}", script.name, verb("fails", "succeeds", tracked.weight)),
+            weight: tracked.weight,
+            script: Some(script),
+        })
+    });
+    let interfaces = one.instance.track_interfaces.iter().map(|tracked| Tracked {
+        what: format!(
+            "{} {}",
+            tracked.interface.name,
+            verb("goes down", "comes up", tracked.weight)
+        ),
+        weight: tracked.weight,
+        script: None,
+    });
+    scripts.chain(interfaces).collect()
+}
+
+/// Reversed without weight: success is the fault.
+const fn verb(fails: &'static str, works: &'static str, weight: Weight) -> &'static str {
+    if weight.value == 0 && weight.reverse {
+        works
+    } else {
+        fails
+    }
+}
+
+/// What all trackers add, but for one that fails.
+fn contributions(one: &Member<'_>, failing: Option<&str>) -> i32 {
+    tracked(one)
+        .iter()
+        .map(|tracked| {
+            tracked
+                .weight
+                .contribution(failing != Some(tracked.what.as_str()))
+        })
+        .fold(0, i32::saturating_add)
+}
+
+fn player(one: &Member<'_>, local: IpAddr) -> Player {
+    let instance = one.instance;
+    let addresses = instance.addresses.iter().map(|address| address.prefix.addr);
+    let peers = instance.peers.iter().map(|peer| Peer {
+        addr: peer.addr,
+        min_ttl: peer.min_ttl,
+        max_ttl: peer.max_ttl,
+    });
+    Player {
+        params: instance.params.clone(),
+        local,
+        group: instance.group,
+        addresses: addresses.collect(),
+        peers: peers.collect(),
+        hop_limit: instance.unicast_ttl.unwrap_or(u8::MAX),
+    }
+}
+
+/// The source address of each router, and whether one had to be made up: one that is not said is, with unicast, the
+/// first that a peer names and nobody has; else one of the ranges for documentation, in the order of the routers.
+fn locals(group: &[Member<'_>]) -> (Vec<IpAddr>, bool) {
+    let mut taken: BTreeSet<IpAddr> = group.iter().filter_map(|one| one.instance.source).collect();
+    let mut assumed = false;
+    let mut locals = Vec::new();
+    for (one, last) in group.iter().zip((1..=u8::MAX).rev()) {
+        let own: BTreeSet<IpAddr> = one.instance.peers.iter().map(|peer| peer.addr).collect();
+        let named = || {
+            let others = group.iter().filter(|other| other.router != one.router);
+            let mut peers = others.flat_map(|other| other.instance.peers.iter().map(|peer| peer.addr));
+            peers.find(|addr| !taken.contains(addr) && !own.contains(addr))
+        };
+        let local = one.instance.source.or_else(named).unwrap_or_else(|| {
+            assumed = true;
+            match one.instance.params.family {
+                Family::V4 => IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
+                Family::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last))),
+            }
+        });
+        taken.insert(local);
+        locals.push(local);
+    }
+    (locals, assumed)
+}

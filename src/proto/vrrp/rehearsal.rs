@@ -1,0 +1,370 @@
+//! Several routers of one virtual router id on a virtual clock: who becomes MASTER, and when.
+//!
+//! The routers are the real ones, and exchange real adverts, so that whatever one refuses of another is refused here.
+//! Packets take [`LATENCY`] and none is lost. A tool asks it what a set of configurations will do; no process
+//! that runs VRRP does, so it may allocate.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::accept::{Packet, Peer, Surroundings};
+use super::action::{Action, Actions, State};
+use super::fault::{Fault, Faults};
+use super::fields;
+use super::machine::Input;
+use super::params::Params;
+use super::router::Router;
+use crate::base::addr::IpAddr;
+use crate::base::bytes::Writer;
+use crate::base::limit::ADVERT_OCTETS;
+use crate::base::time::{Instant, Span};
+use crate::wire::vrrp as wire;
+
+/// From one router to the others.
+pub const LATENCY: Span = Span::from_micros(100);
+
+/// Steps after which a run ends, whatever its time: 10 ms adverts of 16 routers for a quarter of an hour.
+const MOST_STEPS: u32 = 2_000_000;
+
+/// One router: its parameters, and what its adverts meet.
+#[derive(Clone, Debug)]
+pub struct Player {
+    /// Parameters of the machine.
+    pub params: Params,
+    /// Source of its adverts; different for each player.
+    pub local: IpAddr,
+    /// Where multicast adverts go, and which group is joined.
+    pub group: IpAddr,
+    /// Addresses in its adverts.
+    pub addresses: Vec<IpAddr>,
+    /// Unicast peers; none: multicast.
+    pub peers: Vec<Peer>,
+    /// TTL or hop limit of its adverts.
+    pub hop_limit: u8,
+}
+
+/// A set of routers at a point in time.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    now: Instant,
+    hosts: Vec<Host>,
+    flying: VecDeque<Flight>,
+}
+
+#[derive(Clone, Debug)]
+struct Host {
+    player: Rc<Player>,
+    router: Option<Router>,
+    cut_off: bool,
+    master_since: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Flight {
+    arrives: Instant,
+    from: usize,
+    destination: IpAddr,
+    hop_limit: u8,
+    octets: Vec<u8>,
+}
+
+impl Rehearsal {
+    /// Routers that are all switched off.
+    #[must_use]
+    pub fn new(players: Vec<Player>) -> Self {
+        let hosts = players
+            .into_iter()
+            .map(|player| Host {
+                player: Rc::new(player),
+                router: None,
+                cut_off: false,
+                master_since: None,
+            })
+            .collect();
+        Self {
+            now: Instant::START,
+            hosts,
+            flying: VecDeque::new(),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Those that are MASTER, with the time since when.
+    pub fn masters(&self) -> impl Iterator<Item = (usize, Instant)> {
+        self.hosts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, host)| Some((index, host.master_since?)))
+    }
+
+    /// Switches a router on, or on again; `weights` is what its trackers add.
+    pub fn start(&mut self, index: usize, weights: i32) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(index) else {
+            return;
+        };
+        let announced = u16::try_from(host.player.addresses.len()).unwrap_or(u16::MAX);
+        host.router = Some(Router::new(host.player.params.clone(), announced));
+        host.cut_off = false;
+        self.weights(index, weights);
+        self.drive(index, |router, out| {
+            router.handle(now, Input::Start { adopt: None }, out)
+        });
+    }
+
+    /// Switches a router off without a word.
+    pub fn kill(&mut self, index: usize) {
+        if let Some(host) = self.hosts.get_mut(index) {
+            host.router = None;
+            host.master_since = None;
+        }
+    }
+
+    /// Cuts a router off from the others; it goes on all the same, as with `dont_track_primary`.
+    pub fn cut_off(&mut self, index: usize) {
+        if let Some(host) = self.hosts.get_mut(index) {
+            host.cut_off = true;
+        }
+    }
+
+    /// The trackers of a router add this now.
+    pub fn weights(&mut self, index: usize, weights: i32) {
+        let now = self.now;
+        self.drive(index, |router, out| router.set_weights(now, weights, out));
+    }
+
+    /// A tracker without weight fails on a router, or works again.
+    pub fn fault(&mut self, index: usize, holds: bool) {
+        let now = self.now;
+        let input = Input::Faults {
+            faults: Faults::NONE.with(Fault::Script, holds),
+            pending: false,
+        };
+        self.drive(index, |router, out| router.handle(now, input, out));
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Span) {
+        let end = self.now + span;
+        for _ in 0..MOST_STEPS {
+            match self.next().filter(|next| *next <= end) {
+                Some(next) => self.step(next),
+                None => break,
+            }
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until a router has just sent an advert: the worst moment to lose it.
+    pub fn run_to_advert(&mut self, index: usize, most: Span) {
+        let sent = |rehearsal: &Self| {
+            let host = rehearsal.hosts.get(index)?;
+            Some(host.router.as_ref()?.counters().sent)
+        };
+        let (before, end) = (sent(self), self.now + most);
+        while sent(self) == before {
+            match self.next().filter(|next| *next <= end) {
+                Some(next) => self.step(next),
+                None => break,
+            }
+        }
+        // What it sent arrives before it is lost.
+        self.run(LATENCY);
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let timers = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.router.as_ref()?.poll_at());
+        let arrival = self.flying.front().map(|flight| flight.arrives);
+        timers.chain(arrival).min()
+    }
+
+    fn step(&mut self, next: Instant) {
+        self.now = self.now.max(next);
+        let now = self.now;
+        while let Some(flight) = self.flying.pop_front() {
+            if flight.arrives > now {
+                self.flying.push_front(flight);
+                break;
+            }
+            self.deliver(&flight);
+        }
+        for index in 0..self.hosts.len() {
+            let due = self
+                .hosts
+                .get(index)
+                .and_then(|host| host.router.as_ref()?.poll_at())
+                .is_some_and(|at| at <= now);
+            if due {
+                self.drive(index, |router, out| router.handle(now, Input::Timeout, out));
+            }
+        }
+    }
+
+    fn deliver(&mut self, flight: &Flight) {
+        let Some(sender) = self.hosts.get(flight.from) else {
+            return;
+        };
+        let (now, source, cut_off) = (self.now, sender.player.local, sender.cut_off);
+        for index in 0..self.hosts.len() {
+            let Some(host) = self.hosts.get(index) else {
+                continue;
+            };
+            let player = Rc::clone(&host.player);
+            let listens = if player.peers.is_empty() {
+                player.group
+            } else {
+                player.local
+            };
+            if index == flight.from || listens != flight.destination || cut_off || host.cut_off {
+                continue;
+            }
+            let packet = Packet {
+                source,
+                destination: Some(flight.destination),
+                arrived: now,
+                hop_limit: Some(flight.hop_limit),
+                octets: &flight.octets,
+            };
+            let surroundings = Surroundings {
+                local: Some(player.local),
+                addresses: &player.addresses,
+                peers: &player.peers,
+            };
+            self.drive(index, |router, out| {
+                router.receive(now, &surroundings, &packet, out)
+            });
+        }
+    }
+
+    /// Gives a router something to do, and sends what it sends.
+    fn drive(&mut self, index: usize, input: impl FnOnce(&mut Router, &mut Actions)) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(index) else {
+            return;
+        };
+        let Some(router) = &mut host.router else { return };
+        let mut out = Actions::new();
+        input(router, &mut out);
+        let master = router.state() == State::Master;
+        host.master_since = host.master_since.filter(|_| master).or(master.then_some(now));
+        let player = &host.player;
+        for action in &out {
+            let Action::SendAdvert { priority } = action else {
+                continue;
+            };
+            let peers = player.peers.iter().map(|peer| peer.addr);
+            let group = player.peers.is_empty().then_some(player.group);
+            for destination in peers.chain(group) {
+                let mut buffer = [0; ADVERT_OCTETS];
+                let mut writer = Writer::new(&mut buffer);
+                let written = wire::emit(
+                    &mut writer,
+                    player.params.vrid,
+                    *priority,
+                    player.addresses.iter(),
+                    fields::body(&player.params),
+                    fields::cover(&player.params, player.local, destination),
+                );
+                // 255 addresses always fit, so says `ADVERT_OCTETS`.
+                if written.is_ok() {
+                    self.flying.push_back(Flight {
+                        arrives: now + LATENCY,
+                        from: index,
+                        destination,
+                        hop_limit: player.hop_limit,
+                        octets: writer.written().to_vec(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn player(last: u8, priority: u8) -> Player {
+        Player {
+            params: Params {
+                vrid: 7,
+                priority,
+                ..Params::default()
+            },
+            local: IpAddr::from([10, 0, 0, last]),
+            group: IpAddr::from([224, 0, 0, 18]),
+            addresses: vec![IpAddr::from([10, 0, 0, 100])],
+            peers: Vec::new(),
+            hop_limit: 255,
+        }
+    }
+
+    fn masters(rehearsal: &Rehearsal) -> Vec<usize> {
+        rehearsal.masters().map(|(index, _)| index).collect()
+    }
+
+    fn started(players: Vec<Player>) -> Rehearsal {
+        let mut rehearsal = Rehearsal::new(players);
+        for index in 0..rehearsal.hosts.len() {
+            rehearsal.start(index, 0);
+        }
+        rehearsal.run(Span::from_secs(20));
+        rehearsal
+    }
+
+    #[test]
+    fn the_highest_priority_leads_and_its_death_costs_the_master_down_time() {
+        let mut rehearsal = started(vec![player(1, 50), player(2, 100), player(3, 80)]);
+        assert_eq!(masters(&rehearsal), [1]);
+        rehearsal.run_to_advert(1, Span::from_secs(2));
+        let lost = rehearsal.now();
+        rehearsal.kill(1);
+        rehearsal.run(Span::from_secs(10));
+        let (index, since) = rehearsal.masters().next().unwrap();
+        // 3 s and 176/256 s, from the arrival of the last advert.
+        assert_eq!((index, since.since(lost)), (2, Span::from_micros(3_687_500)));
+        rehearsal.start(1, 0);
+        rehearsal.run(Span::from_secs(10));
+        assert_eq!(masters(&rehearsal), [1]);
+    }
+
+    #[test]
+    fn weights_move_the_master_within_the_skew_time() {
+        let mut rehearsal = started(vec![player(1, 100), player(2, 90)]);
+        let before = rehearsal.now();
+        rehearsal.weights(0, -20);
+        rehearsal.run(Span::from_secs(5));
+        let (index, since) = rehearsal.masters().next().unwrap();
+        assert_eq!(index, 1);
+        assert!(since.since(before) < Span::from_secs(1));
+        rehearsal.fault(1, true);
+        rehearsal.run(Span::from_secs(5));
+        assert_eq!(masters(&rehearsal), [0]);
+    }
+
+    #[test]
+    fn what_one_refuses_of_the_other_makes_two_masters() {
+        let mut other = player(2, 90);
+        other.params.advert_interval = Span::from_secs(2);
+        assert_eq!(masters(&started(vec![player(1, 100), other])), [0, 1]);
+        let mut elsewhere = player(2, 90);
+        elsewhere.group = IpAddr::from([224, 0, 0, 99]);
+        assert_eq!(masters(&started(vec![player(1, 100), elsewhere])), [0, 1]);
+    }
+
+    #[test]
+    fn cut_off_is_not_dead() {
+        let mut rehearsal = started(vec![player(1, 100), player(2, 90)]);
+        rehearsal.cut_off(0);
+        rehearsal.run(Span::from_secs(5));
+        assert_eq!(masters(&rehearsal), [0, 1]);
+    }
+}

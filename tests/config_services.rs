@@ -1,0 +1,47 @@
+//! Virtual servers, checks, BFD and SSL are read, but nothing claims that they do anything yet.
+
+use keepalived::config::diag::Diagnostics;
+use keepalived::config::row::Effect;
+use keepalived::config::{Model, assemble, expand, rows};
+
+fn mine(block: &str) -> bool {
+    ["virtual_server", "SSL", "bfd_instance"]
+        .iter()
+        .any(|name| block.starts_with(name))
+}
+
+/// What has no effect in the reference has none here, and nothing else claims one before it is there.
+#[test]
+fn no_row_of_these_claims_an_effect() {
+    for row in rows::catalogue().iter().filter(|row| mine(&row.block)) {
+        let never = matches!(
+            (row.block.as_str(), row.name),
+            ("virtual_server", "hashed") | ("virtual_server/real_server/HTTP_GET", "enable_sni" | "sni_name")
+        );
+        let wanted = if never { Effect::Never } else { Effect::NoneYet };
+        assert_eq!(row.effect, wanted, "{} of {}", row.name, row.block);
+    }
+}
+
+fn load(text: &str) -> (Model, Diagnostics) {
+    let mut found = Diagnostics::new();
+    let parsed = expand::parse_text(text, &mut found);
+    (assemble::model(&parsed.tree, &mut found), found)
+}
+
+/// A thousand services of which none has an effect yet: told once, and real mistakes still find room.
+#[test]
+fn many_services_leave_room_for_mistakes() {
+    let mut text = String::new();
+    for service in 0..2_000 {
+        text.push_str(&format!(
+            "virtual_server fwmark {} {{\nlvs_sched rr\nlvs_method NAT\nreal_server 10.0.0.1 {{\nTCP_CHECK {{\n}}\n}}\n}}\n",
+            service + 1
+        ));
+    }
+    text.push_str("virtual_server fwmark 5 {\nlvs_shed rr\n}\n");
+    let (model, found) = load(&text);
+    assert_eq!(model.services.len(), 2_000);
+    assert_eq!(found.len(), 3, "{:?}", found.iter().collect::<Vec<_>>());
+    assert!(found.iter().any(|finding| finding.message.contains("lvs_shed")));
+}
