@@ -15,6 +15,7 @@ use crate::base::addr::{Family, IpAddr};
 use crate::base::id::BfdId;
 use crate::base::time::Span;
 use crate::proto::check::{Cadence, dns, file, http as fetch, smtp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Around a check.
@@ -32,7 +33,7 @@ pub(super) struct Around<'a> {
     /// `virtualhost` of server or service.
     pub(super) host: Option<Arc<str>>,
     /// BFD sessions that the server follows already.
-    pub(super) sessions: Vec<BfdId>,
+    pub(super) sessions: BTreeSet<BfdId>,
 }
 
 impl Around<'_> {
@@ -288,7 +289,7 @@ fn bfd(draft: Draft, at: Position, around: &mut Around<'_>, server: &RealServer)
             None
         }
         Some(id) if told => {
-            around.sessions.push(id);
+            around.sessions.insert(id);
             Some(Probe::Bfd(id))
         }
         _ => {

@@ -125,7 +125,12 @@ fn line<'t, D, M>(
         cursor.skip_block();
         return;
     }
+    // Where the text goes on if the block has both braces: found without a walk through what it holds.
+    let mut past = None;
     if node.block().is_some() {
+        let mut behind = cursor.clone();
+        behind.skip_block();
+        past = Some(behind);
         cursor.next();
     } else {
         let message = format!("Missing '{{' at beginning of configuration block {}", row.name);
@@ -157,7 +162,10 @@ fn line<'t, D, M>(
                 node,
                 inside: cursor.clone(),
             });
-            close(cursor);
+            match past {
+                Some(behind) => *cursor = behind,
+                None => close(cursor),
+            }
         }
     }
 }

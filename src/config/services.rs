@@ -17,7 +17,7 @@ use super::rows;
 use super::rows::services::{group, real, service};
 use super::sessions;
 use crate::base::addr::{IpAddr, Ipv4Addr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names and addresses that were used so far.
 #[derive(Debug, Default)]
@@ -256,7 +256,7 @@ fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServe
         owner: &within.above.name,
         timing,
         host,
-        sessions: Vec::new(),
+        sessions: BTreeSet::new(),
     };
     for block in &blocks {
         checks::read(block, &mut around, &mut server);
