@@ -64,7 +64,11 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
         }),
         Err(error) => {
             report::kernel_failed("cannot start", &error);
-            Exit::Fatal
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                Exit::Permission
+            } else {
+                Exit::Fatal
+            }
         }
     }
 }

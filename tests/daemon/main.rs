@@ -486,6 +486,7 @@ fn permanent_error(folder: &Folder) {
             .read("log")
             .contains("exited with permanent error CONFIG. Terminating")
     );
+    assert!(!folder.read("log").contains("Startup complete"));
     assert_eq!(
         folder.read("diary").matches("start").count(),
         1,

@@ -253,6 +253,25 @@ fn what_cannot_run_ends_with_its_exit_code() {
 }
 
 #[test]
+fn without_privileges_it_says_so_and_ends_with_four() {
+    if is_reference("it ends with 0 and names the pid file only") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write(CONF, &Instance::default().text());
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups /run/lab/keepalived -n -l -G -f";
+    // With a pid file of its own it is the child that finds out.
+    for more in ["", "-p /tmp/p -r /tmp/r"] {
+        let output = a.try_shell(&format!("{nobody} {CONF} {more}"));
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{log}");
+        assert!(log.contains("denied") || log.contains("not permitted"), "{log}");
+        a.shell("rm -f /tmp/p /tmp/r");
+    }
+}
+
+#[test]
 fn a_second_daemon_does_not_start_beside_the_first() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);

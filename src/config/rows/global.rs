@@ -228,7 +228,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("vrrp_notify_priority_changes", Switch(|g, on| g.vrrp.notify_priority_changes = on), "off",
         "Default: changes of priority are reported on pipes").later().show(|g| switch(g.vrrp.notify_priority_changes)),
     row("vrrp_startup_delay", Seconds(Decimal::new(1_000, LONG, |g, s| g.vrrp.startup_delay = g.vrrp.startup_delay.max(s))), "0",
-        "Postpones VRRP after the start of the daemon").show(|g| time(g.vrrp.startup_delay, Span::ZERO)),
+        "Postpones VRRP after the start of the daemon").later().show(|g| time(g.vrrp.startup_delay, Span::ZERO)),
     row("vrrp_delay_after_boot", Seconds(Decimal::new(1_000, LONG, |g, s| g.vrrp.delay_after_boot = s)), "0",
         "Postpones VRRP until the machine has been up so long").later().show(|g| time(g.vrrp.delay_after_boot, Span::ZERO)),
     row("log_unknown_vrids", Flag(|g| g.vrrp.log_unknown_vrids = true), "off",

@@ -214,7 +214,10 @@ impl<'a, P: Program> Parent<'a, P> {
 
     /// Says once that the start is over.
     fn check_complete(&mut self) {
-        if !self.complete && !self.children.iter().any(|child| child.supervisor.is_busy()) {
+        if !self.complete
+            && self.ending.is_none()
+            && !self.children.iter().any(|child| child.supervisor.is_busy())
+        {
             self.complete = true;
             log::info!("Startup complete");
             self.manager.tell("READY=1");

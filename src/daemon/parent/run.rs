@@ -121,7 +121,7 @@ impl<P: Program> Parent<'_, P> {
     /// Locks the parent's pid file and those of the children that are needed.
     ///
     /// # Errors
-    /// [`Exit::Ok`] when another daemon runs, as keepalived does it.
+    /// [`Exit::Ok`] when another daemon runs, as keepalived does it; [`Exit::Permission`] without root's privileges.
     fn claim_pid_files(&mut self) -> Result<PidFile, Exit> {
         let place = self.settings.pid_files.parent.display();
         let own = match PidFile::claim(&self.settings.pid_files.parent) {
@@ -133,6 +133,10 @@ impl<P: Program> Parent<'_, P> {
             }
             Err(error) => {
                 log::error!("Unable to make the pid file {place}: {error}");
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    log::error!("keepalived needs the privileges of root");
+                    return Err(Exit::Permission);
+                }
                 return Err(Exit::Fatal);
             }
         };
