@@ -111,11 +111,14 @@ impl Vrrp {
         if core::mem::take(&mut self.work.refused) {
             self.arm_retry(turn);
         }
+        while let Some(id) = self.work.late.pop() {
+            self.announce_anew(turn, id);
+        }
     }
 
     pub(super) fn commit_batch(&mut self) {
         let (instances, requests) = (&mut self.instances, &mut self.work.requests);
-        let refused = &mut self.work.refused;
+        let (refused, late) = (&mut self.work.refused, &mut self.work.late);
         self.kernel.commands.commit(|tag, result| {
             let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
                 return;
@@ -128,14 +131,21 @@ impl Vrrp {
                 return;
             };
             match (request.add, result) {
-                (true, Ok(())) => moved.held = Held::Ours,
+                (true, Ok(())) => {
+                    moved.held = Held::Ours;
+                    if moved.refused.take().is_some() && !late.contains(&request.instance) {
+                        late.push(request.instance);
+                    }
+                }
                 // An address owner's own address stays when it steps down; anything else is a left-over.
                 (true, Err(refusal)) if refusal.errno == Errno::EEXIST => {
                     moved.held = if owner { Held::Foreign } else { Held::Ours };
                 }
                 (true, Err(refusal)) => {
                     *refused = true;
-                    super::report::address_refused(&instance.config.name, &moved.address, &refusal);
+                    if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
+                        super::report::address_refused(&instance.config.name, &moved.address, &refusal);
+                    }
                 }
                 (false, Err(refusal)) if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
                     super::report::address_stuck(&instance.config.name, &moved.address, &refusal);

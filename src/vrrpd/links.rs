@@ -3,7 +3,7 @@
 //! Only named interfaces are kept. Addresses that the child itself puts on them are not entered here, so that
 //! "the first address of the interface" is the machine's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
@@ -93,6 +93,7 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     links: Vec<Link>,
+    by_name: HashMap<IfName, LinkId>,
     by_index: HashMap<IfIndex, LinkId>,
 }
 
@@ -115,16 +116,15 @@ impl Links {
             addresses: Vec::new(),
             free_place: [Instant::START; 2],
         });
-        LinkId::at(self.links.len() - 1)
+        let id = LinkId::at(self.links.len() - 1);
+        self.by_name.insert(name.clone(), id);
+        id
     }
 
     /// The id of the interface of this name, if it is entered.
     #[must_use]
     pub fn find(&self, name: &IfName) -> Option<LinkId> {
-        self.links
-            .iter()
-            .position(|link| link.name == *name)
-            .map(LinkId::at)
+        self.by_name.get(name).copied()
     }
 
     /// The interface of this number, if it is entered.
@@ -167,20 +167,15 @@ impl Links {
 
     /// Takes the whole truth: whatever is named and not in `kernel` is gone.
     pub fn replace(&mut self, kernel: &[KernelLink], mut changed: impl FnMut(LinkId, Change)) {
-        for position in 0..self.links.len() {
-            let id = LinkId::at(position);
-            let Some(link) = self.links.get_mut(position) else {
-                continue;
-            };
+        let there: HashSet<(IfIndex, &IfName)> = kernel.iter().map(|link| (link.index, &link.name)).collect();
+        for (position, link) in self.links.iter_mut().enumerate() {
             link.addresses.clear();
             if let Some(index) = link.index
-                && !kernel
-                    .iter()
-                    .any(|there| there.index == index && there.name == link.name)
+                && !there.contains(&(index, &link.name))
             {
                 link.gone();
                 self.by_index.remove(&index);
-                changed(id, Change::Vanished);
+                changed(LinkId::at(position), Change::Vanished);
             }
         }
         for there in kernel {
@@ -253,4 +248,79 @@ fn is_up(kernel: &KernelLink) -> bool {
             kernel.state,
             OperState::Up | OperState::Unknown | OperState::Dormant
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::netlink::link::Link as KernelLink;
+
+    fn name(text: &str) -> IfName {
+        IfName::new(text).unwrap()
+    }
+
+    fn prefix(text: &str) -> Prefix {
+        let (addr, len) = text.split_once('/').unwrap();
+        Prefix {
+            addr: addr.parse().unwrap(),
+            len: len.parse().unwrap(),
+        }
+    }
+
+    fn entered(text: &str) -> (Links, LinkId) {
+        let mut links = Links::default();
+        links.named(&name("other"));
+        let id = links.named(&name(text));
+        (links, id)
+    }
+
+    #[test]
+    fn a_name_is_entered_once() {
+        let (mut links, id) = entered("eth0");
+        assert_eq!(links.named(&name("eth0")), id);
+        assert_eq!(links.find(&name("eth0")), Some(id));
+        assert_eq!(links.find(&name("eth1")), None);
+    }
+
+    #[test]
+    fn the_same_address_with_another_length_is_another_one() {
+        let (mut links, id) = entered("eth0");
+        assert!(links.address_new(id, prefix("10.0.0.1/24")));
+        assert!(links.address_new(id, prefix("10.0.0.1/32")));
+        assert!(!links.address_new(id, prefix("10.0.0.1/32")));
+        assert!(links.address_gone(id, prefix("10.0.0.1/32")));
+        assert!(!links.address_gone(id, prefix("10.0.0.1/32")));
+        let source = links.link(id).unwrap().source(Family::V4);
+        assert_eq!(source, Some(prefix("10.0.0.1/24").addr));
+    }
+
+    #[test]
+    fn places_of_the_families_do_not_disturb_each_other() {
+        let (mut links, id) = entered("eth0");
+        let link = links.link_mut(id).unwrap();
+        let (now, spacing) = (Instant::START + Span::from_secs(1), Span::from_millis(10));
+        assert_eq!(link.take_place(Family::V4, now, spacing), now);
+        assert_eq!(link.take_place(Family::V4, now, spacing), now + spacing);
+        assert_eq!(link.take_place(Family::V6, now, spacing), now);
+        let later = now + Span::from_secs(1);
+        assert_eq!(
+            link.take_place(Family::V4, later, spacing),
+            later,
+            "a pause is not caught up"
+        );
+    }
+
+    #[test]
+    fn what_is_not_listed_is_gone() {
+        let (mut links, id) = entered("eth0");
+        let mut changes = Vec::new();
+        let nothing: [KernelLink; 0] = [];
+        links.replace(&nothing, |id, change| changes.push((id, change)));
+        assert_eq!(changes, [], "what was never there does not vanish");
+        links.link_mut(id).unwrap().index = Some(IfIndex(7));
+        links.by_index.insert(IfIndex(7), id);
+        links.replace(&nothing, |id, change| changes.push((id, change)));
+        assert_eq!(changes, [(id, Change::Vanished)]);
+        assert_eq!(links.numbered(IfIndex(7)), None);
+    }
 }

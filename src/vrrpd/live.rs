@@ -3,6 +3,8 @@
 use core::ops::Deref;
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::links::Links;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId, SocketId};
@@ -126,6 +128,8 @@ pub struct Moved {
     pub no_track: bool,
     /// Whether it is there.
     pub held: Held,
+    /// Why the kernel refused it last, until it takes it: told once.
+    pub refused: Option<Errno>,
     /// How often it is put back before the instance steps down. Each address has its own: a flush that takes twenty
     /// at once took each of them once.
     pub put_back: Budget,
@@ -163,6 +167,7 @@ impl Moved {
             link,
             no_track,
             held: Held::No,
+            refused: None,
             put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
         }
     }

@@ -1,8 +1,9 @@
 //! The VRRP child: binds `proto::vrrp` to `sys`.
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
-//! [`run`]: one method for each thing that can happen. [`build`] makes the live objects from the model, [`effect`]
-//! carries out what the machines ask for, [`reload`] applies a difference, [`report`] phrases every log line.
+//! [`start`], then [`run`]: one method for each thing that can happen. [`build`] makes the live objects from the
+//! model, [`effect`] carries out what the machines ask for, [`reload`] applies a difference, [`report`] phrases every
+//! log line.
 
 mod address;
 mod advert;
@@ -18,6 +19,8 @@ mod reload;
 mod report;
 mod run;
 mod slots;
+mod sockets;
+mod start;
 mod state;
 mod status;
 mod tell;
@@ -26,7 +29,7 @@ mod track;
 mod vmac;
 
 pub use check::check;
-pub use run::{Context, clean, run};
+pub use start::{Context, clean, run};
 
 /// Kinds of sources in the loop.
 mod kind {

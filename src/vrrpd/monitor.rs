@@ -123,7 +123,7 @@ impl Vrrp {
                 || instance.own == Some(link)
                 || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
-            if holds && change == Change::Setting {
+            if holds && up {
                 self.announce_anew(turn, id);
             }
             if concerned {
@@ -140,8 +140,8 @@ impl Vrrp {
         }
     }
 
-    /// The addresses of a MASTER are at another Ethernet address now.
-    fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
+    /// The addresses of a MASTER are at another Ethernet address now, or behind another wire.
+    pub(super) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
         let now = turn.now();
         if let Some(instance) = self
             .instance_mut(id)

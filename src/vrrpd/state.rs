@@ -102,6 +102,8 @@ pub(super) struct Work {
     /// Sockets serve other router ids than they know of: they are told at the end of the turn, once for all that
     /// happened in it.
     pub(super) sockets_changed: bool,
+    /// Instances one of whose addresses the kernel took after it had refused it: nobody has heard of it yet.
+    pub(super) late: Vec<InstanceId>,
     /// The kernel refused an address: try again soon.
     pub(super) refused: bool,
 }
@@ -142,6 +144,7 @@ impl Work {
             .reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
         self.announced
             .reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
+        self.late.reserve(instances.saturating_sub(self.late.len()));
         self.failures
             .reserve(instances.saturating_sub(self.failures.len()));
         self.requests

@@ -241,17 +241,20 @@ fn a_goodbye_does_not_leave_by_another_interface() {
     let conf = Instance::default().line("mcast_src_ip 10.9.0.1");
     let daemon = Daemon::start(&a, US, &conf.text());
     net.wait_master("a", daemon.since(), elected(100));
-    let sent = |node: &Node| node.read("/sys/class/net/spare/statistics/tx_packets");
-    // Whatever the kernel itself had to say of the new interface has been said.
-    std::thread::sleep(Duration::from_millis(500));
-    let before = sent(&a);
-    a.shell("ip link del eth0");
+    a.shell(
+        "nft 'add table ip count; add chain ip count out { type filter hook output priority 0; }; \
+         add rule ip count out oifname spare ip protocol 112 counter'",
+    );
+    // The interface is no more by name, and at once: it does not go down first.
+    if !a.try_shell("ip link set eth0 name lan").status.success() {
+        a.shell("ip link del eth0");
+    }
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
     std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(
-        sent(&a),
-        before,
-        "nothing of this router is any business of that network"
+    let counted = a.shell("nft list chain ip count out");
+    assert!(
+        counted.contains("counter packets 0 "),
+        "nothing of this router is any business of that network: {counted}"
     );
 }
 
@@ -397,4 +400,68 @@ fn another_ethernet_address_is_announced() {
             if address.to_string() == VIP && *mac == [2, 0, 0, 0, 0x77, 0x77])
     });
     assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
+}
+
+#[test]
+fn a_refused_address_is_told_once_and_tried_until_it_is_taken() {
+    if is_reference("it tries once") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell("echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
+    let conf = Instance::default()
+        .line("garp_master_delay 0")
+        .line("virtual_ipaddress_excluded {\n        2001:db8::9/64\n    }");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    std::thread::sleep(Duration::from_millis(2_300));
+    assert_eq!(daemon.logged("cannot add 2001:db8::9/64"), 1, "{}", daemon.log());
+    let allowed = now();
+    a.shell("echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
+    net.wait("it is announced", allowed, Duration::from_secs(1), |event| {
+        event.announces("a", "2001:db8::9")
+    });
+    assert!(a.holds("eth0", "2001:db8::9"));
+}
+
+#[test]
+fn an_address_that_others_may_have_is_no_source_yet() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &[]);
+    // Duplicate address detection takes a second, here as everywhere by default.
+    a.shell(
+        "cd /proc/sys/net/ipv6/conf/eth0; echo 1 > addr_gen_mode; echo 1 > accept_dad; echo 1 > dad_transmits; \
+         ip -6 addr flush dev eth0",
+    );
+    let conf = Instance {
+        addresses: vec!["fe80::9/64".to_owned()],
+        ..Instance::default()
+    };
+    let daemon = Daemon::start(&a, US, &conf.text());
+    daemon.wait_log("FAULT", START);
+    let added = now();
+    a.shell("ip addr add fe80::abc/64 dev eth0");
+    let first = net.wait_master("a", added, Duration::from_secs(2) + TIMING.master_down(100));
+    assert!(between(added, first.at) > TIMING.master_down(100) + Duration::from_millis(300));
+    assert_eq!(daemon.logged("send advert error"), 0, "{}", daemon.log());
+}
+
+#[test]
+fn addresses_stay_when_they_are_to_stay() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write(crate::kit::daemon::CONF, &Instance::default().text());
+    let daemon = crate::kit::daemon::Launch::new(&a, US)
+        .arguments(&["-n", "-l", "-G", "-D", "-V", "-f", crate::kit::daemon::CONF])
+        .start();
+    net.wait_master("a", daemon.since(), elected(100));
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    let stopped = now();
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+    net.never("a goodbye", stopped, TIMING.interval, |event| {
+        event.is_goodbye_of("a")
+    });
+    assert!(a.holds("eth0", VIP));
 }

@@ -317,6 +317,8 @@ fn nginx(author: &Author, group: &str, takes_both: bool) {
         net.wait_master("b", low.at, timing.master_down(author.priorities[1]));
         a.start_dummy("nginx");
         net.wait_master("a", now(), timing.master_down(author.priorities[0]) + 2 * SECOND);
+        // The router that yields sends one last advert; it must not pass for a take-over.
+        steps::address_is_at(author.interface, author.address, &a, &[&b]);
     }
     let touched = now();
     a.write("/etc/keepalived/down", "");

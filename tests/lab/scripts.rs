@@ -166,7 +166,7 @@ fn a_script_killed_at_its_deadline_has_failed_whatever_it_says() {
 
 /// Writes down how it was called; the second line only once its work, which takes a while, is done.
 const TELL: &str = "#!/bin/bash\n\
-    echo \"begin $* umask=$(umask) group=$(ps -o pgid= -p $$ | tr -d ' ')/$$ colour=$COLOUR\" >> /run/told\n\
+    echo \"begin $* umask=$(umask) group=$(ps -o pgid= -p $$ | tr -d ' ')/$$ path=$PATH\" >> /run/told\n\
     sleep 0.3\necho \"end $*\" >> /run/told\n";
 
 fn told(node: &Node) -> Vec<String> {
@@ -207,6 +207,10 @@ fn notify_scripts_get_their_arguments_and_surroundings() {
             .find(|line| line.starts_with(&format!("begin {call} ")));
         let line = line.unwrap_or_else(|| panic!("not called: {call}\n{lines:#?}"));
         assert!(line.contains("umask=0177"), "{line}");
+        assert!(
+            line.contains("path=/usr/local/bin:/usr/sbin:"),
+            "the daemon's environment: {line}"
+        );
         let group = line
             .split("group=")
             .nth(1)

@@ -155,9 +155,11 @@ fn more_scripts_than_may_run_wait_their_turn() {
         "#!/bin/sh\nsleep 1\necho \"$2\" >> /run/told\n",
     );
     let mut text = String::from("global_defs {\n    router_id lab\n}\n");
+    // Slow enough that nobody becomes master meanwhile: one script each.
     for number in 1..=240 {
         let instance = Instance {
             addresses: vec![format!("10.9.1.{number}")],
+            interval: "20",
             vrid: number,
             ..Instance::default()
         };
@@ -167,17 +169,19 @@ fn more_scripts_than_may_run_wait_their_turn() {
             .replace("VI_1", &format!("VI_{number}"));
         let (_, instance) = instance.split_once("}\n").expect("the end of global_defs");
         text += instance;
-        text += &instance
-            .replace("VI_", "six_")
-            .replace("10.9.1.", "fe80::9:")
-            .replace("virtual_router_id", "native_ipv6\n    virtual_router_id");
+        if number <= 40 {
+            text += &instance
+                .replace("VI_", "six_")
+                .replace("10.9.1.", "fe80::9:")
+                .replace("virtual_router_id", "native_ipv6\n    virtual_router_id");
+        }
     }
     let daemon = Daemon::start(&a, US, &text);
     eventually("all are told", Duration::from_secs(25), || {
         let mut names = told(&a);
         names.sort();
         names.dedup();
-        names.len() == 480
+        names.len() == 280
     });
     assert_eq!(daemon.logged("could not be started"), 0);
     daemon.stop();

@@ -141,7 +141,8 @@ impl Machine {
             (State::Fault, Input::Faults { faults, pending }) => {
                 self.faults = faults;
                 self.pending = pending;
-                if faults.is_empty() {
+                // A script that has not said anything yet may still speak against it.
+                if faults.is_empty() && !pending {
                     self.begin(now, Why::Recovered, out);
                 }
             }
@@ -305,7 +306,7 @@ impl Machine {
     fn begin(&mut self, now: Instant, why: Why, out: &mut Actions) {
         if !self.faults.is_empty() {
             self.enter(State::Fault, why, out);
-        } else if self.pending && self.state == State::Init {
+        } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
         } else if self.params.priority == OWNER && self.params.start == Start::Master {
             self.become_master(now, why, out);

@@ -392,7 +392,22 @@ fn faults_lead_to_fault_and_back_whatever_their_order() {
 }
 
 #[test]
-fn a_pending_script_holds_init_only() {
+fn a_fault_that_goes_leads_nowhere_while_a_script_has_not_spoken() {
+    let faults = |fault, pending| Input::Faults {
+        faults: Faults::NONE.with(Fault::LinkDown, fault),
+        pending,
+    };
+    let mut machine = Machine::new(Params::default());
+    step(&mut machine, at(0), faults(true, true));
+    step(&mut machine, at(0), Input::Start { adopt: None });
+    assert_eq!(machine.state(), State::Fault);
+    assert_eq!(step(&mut machine, at(10), faults(false, true)), []);
+    step(&mut machine, at(20), faults(false, false));
+    assert_eq!(machine.state(), State::Backup);
+}
+
+#[test]
+fn a_pending_script_holds_init_and_fault_only() {
     let mut machine = Machine::new(Params::default());
     let pending = Input::Faults {
         faults: Faults::NONE,

@@ -1,0 +1,321 @@
+//! The VRRP child's start: what a dead predecessor left is sorted out, everything is opened, every instance begins.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use super::address::is_usable;
+use super::links::Links;
+use super::live::Held;
+use super::pool::Pool;
+use super::slots::Layout;
+use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
+use super::status::Status;
+use super::telling::Telling;
+use super::vmac::Vmacs;
+use super::{build, kind, report};
+use crate::base::addr::Family;
+use crate::base::exit::Exit;
+use crate::base::id::{InstanceId, ScriptId};
+use crate::base::limit;
+use crate::base::name::IfName;
+use crate::base::time::Instant;
+use crate::config::Model;
+use crate::daemon::ipc::ToParent;
+use crate::daemon::reactor::{Interest, Reactor, Turn};
+use crate::daemon::record::{self, Records, Standing};
+use crate::daemon::token::Own;
+use crate::notify::Resolver;
+use crate::proto::vrrp::priority;
+use crate::proto::vrrp::{Input, State};
+use crate::sys::channel::Channel;
+use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::command::Commands;
+use crate::sys::netlink::monitor::{Monitor, Topic};
+use crate::sys::packet::{FrameBatch, PacketSocket};
+use crate::sys::raw::receive::ReceiveBatch;
+use crate::sys::raw::send::SendBatch;
+use crate::sys::script::{Runner, Words};
+use crate::sys::sysctl::Setting;
+
+/// What a new VRRP child finds.
+pub struct Context<'a> {
+    /// The channel to the parent.
+    pub channel: Channel,
+    /// What the child before it reported; empty for the first one.
+    pub records: &'a Records,
+    /// When the child before it died; none for the first one.
+    pub died: Option<Instant>,
+    /// Leave addresses and mastership as they are when stopping (`-V`).
+    pub keep_on_stop: bool,
+    /// Write the data dump to the log once everything runs (`-d`).
+    pub dump: bool,
+    /// Log every address that comes or goes (`-a`).
+    pub address_monitoring: bool,
+}
+
+/// Runs the child until it is told to stop.
+pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
+    match start(model, context) {
+        Ok((mut reactor, mut vrrp)) => reactor.run(&mut vrrp).unwrap_or_else(|error| {
+            report::kernel_failed("the event loop", &error);
+            Exit::Fatal
+        }),
+        Err(error) => {
+            report::kernel_failed("cannot start", &error);
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                Exit::Permission
+            } else {
+                Exit::Fatal
+            }
+        }
+    }
+}
+
+/// Takes away what a dead child left behind: the addresses of every instance, and its macvlan.
+pub fn clean(model: &Arc<Model>) -> Exit {
+    let cleaned: io::Result<()> = (|| {
+        let mut vrrp = Vrrp::new(Arc::clone(model))?;
+        vrrp.list_links()?;
+        vrrp.remove_left_overs(|_| false)?;
+        vrrp.find_vmacs();
+        vrrp.remove_vmacs();
+        Ok(())
+    })();
+    match cleaned {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            report::kernel_failed("cannot clean up", &error);
+            Exit::Fatal
+        }
+    }
+}
+
+fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
+    let mut vrrp = Vrrp::new(model)?;
+    vrrp.keep_on_stop = context.keep_on_stop;
+    vrrp.address_monitoring = context.address_monitoring;
+    let Context { channel, .. } = context;
+    let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
+    let mut turn = reactor.turn();
+    let monitor = Own {
+        kind: kind::MONITOR,
+        index: 0,
+    };
+    vrrp.kernel.monitor_registration =
+        Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.resize(&mut turn);
+    vrrp.list_links()?;
+    for id in vrrp.ids() {
+        vrrp.ensure_vmac(id);
+    }
+    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
+    vrrp.kernel.monitor.discard();
+    vrrp.list_links()?;
+    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
+    let masters: Vec<bool> = vrrp
+        .ids()
+        .map(|id| adopt(&vrrp, id) == Some(State::Master))
+        .collect();
+    vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
+    for id in vrrp.ids() {
+        vrrp.copy_link_local(id);
+        vrrp.open_socket(&mut turn, id);
+    }
+    vrrp.assign_sockets(&mut turn);
+    vrrp.open_senders();
+    for id in vrrp.ids() {
+        let state = adopt(&vrrp, id);
+        vrrp.begin(&mut turn, id, state);
+    }
+    for position in 0..vrrp.scripts.len() {
+        vrrp.script_due(&mut turn, ScriptId::at(position));
+    }
+    vrrp.settle(&mut turn);
+    vrrp.status.load(&vrrp.model);
+    turn.report(ToParent::Ready);
+    if context.dump {
+        vrrp.log_data(&turn);
+    }
+    vrrp.status.started();
+    Ok((reactor, vrrp))
+}
+
+impl Vrrp {
+    /// The child with everything but its place in the loop.
+    fn new(model: Arc<Model>) -> io::Result<Self> {
+        let now = crate::sys::clock::now();
+        let resolver = Resolver::new(&model.global);
+        let (mut links, mut broken) = (Links::default(), Vec::new());
+        let scripts = build::scripts(&model, now, &resolver, &mut broken);
+        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
+        report::broken(&broken);
+        let buffer = model
+            .global
+            .buffers
+            .vrrp_monitor
+            .bytes
+            .and_then(|octets| usize::try_from(octets).ok());
+        let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
+        let environment: Vec<Vec<u8>> = std::env::vars_os()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect();
+        let layout = Layout::new(instances.len(), scripts.len());
+        Ok(Self {
+            kernel: Kernel {
+                monitor: Monitor::open(&topics, buffer)?,
+                monitor_registration: None,
+                commands: Commands::open()?,
+                packets: PacketSocket::open()?,
+                tells_protocol: false,
+                forwards_v6: forwards_v6(),
+            },
+            batches: Batches {
+                receive: Some(ReceiveBatch::new()),
+                send_v4: SendBatch::new(),
+                send_v6: SendBatch::new(),
+                frames: FrameBatch::new(),
+                scratch: Box::new([0; limit::ADVERT_OCTETS]),
+            },
+            shortest_interval: super::run::shortest_interval(&model),
+            model,
+            instances,
+            scripts,
+            links,
+            vmacs: Vmacs::default(),
+            pool: Pool::default(),
+            owners: std::collections::HashMap::new(),
+            layout,
+            work: Work::default(),
+            status: Status::default(),
+            runner: Runner::new()?,
+            environment: Words::of(environment.iter().map(Vec::as_slice))
+                .unwrap_or_else(|_| Words::with_capacity(0, 0)),
+            children: Vec::new(),
+            telling: Telling::default(),
+            resync_wanted: false,
+            stopping: false,
+            keep_on_stop: false,
+            address_monitoring: false,
+            chatter: chatter(),
+            announcements: announcements(),
+        })
+    }
+
+    /// Learns all named interfaces and their addresses.
+    fn list_links(&mut self) -> io::Result<()> {
+        let mut kernel = Vec::new();
+        self.kernel.commands.links(&mut kernel)?;
+        self.links.replace(&kernel, |_, _| ());
+        self.list_addresses().map(|_| ())
+    }
+
+    /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
+    /// the interface's own as well.
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
+        let (mut listed, mut ours) = (Vec::new(), Vec::new());
+        self.kernel.commands.addresses(&mut listed)?;
+        self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
+        for address in listed {
+            let Some(link) = self.links.numbered(address.interface) else {
+                continue;
+            };
+            let moved = self.moved(link, address.prefix);
+            let by_us = moved.is_some_and(|(_, moved)| moved.held == Held::Ours);
+            let owner = moved.map(|(owner, _)| owner);
+            if !by_us && is_usable(&address) {
+                self.links.address_new(link, address.prefix);
+            }
+            ours.extend(owner.map(|owner| (owner, address)));
+        }
+        Ok(ours)
+    }
+
+    /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
+    /// as left-overs of a crash otherwise. The only address of an interface is no left-over, nor is one that an
+    /// address owner has had before: it is the machine's own.
+    fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
+        for ((id, position), there) in self.list_addresses()? {
+            let alone = self.is_alone(&there);
+            let Some(instance) = self.instances.get_mut(id.index()) else {
+                continue;
+            };
+            let owner = instance.router.params().priority == priority::OWNER;
+            let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
+                continue;
+            };
+            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+                continue;
+            };
+            let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
+                false
+            } else {
+                there.protocol != build::PROTOCOL
+            };
+            let its_own = alone || (owner && unmarked);
+            if !its_own {
+                self.links.address_gone(link, prefix);
+                moved.held = Held::Ours;
+                if !goes_on(id) {
+                    let left = moved.clone();
+                    moved.held = Held::No;
+                    report::left_over(&left.address);
+                    self.delete_address(&left);
+                }
+            }
+        }
+        self.commit_batch();
+        Ok(())
+    }
+
+    /// Whether an interface has nothing but virtual addresses of a family: one of them is its own then.
+    fn is_alone(&self, address: &Address) -> bool {
+        let family = Family::of(&address.prefix.addr);
+        let link = self.links.numbered(address.interface);
+        link.and_then(|id| Some((id, self.links.link(id)?)))
+            .is_some_and(|(id, link)| {
+                let mut others = link
+                    .addresses
+                    .iter()
+                    .filter(|other| Family::of(&other.addr) == family);
+                !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+            })
+    }
+
+    /// The state that a predecessor was in, if an instance can go on with it.
+    /// Not once others may have taken over.
+    fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
+        let instance = self.instance(id)?;
+        let params = instance.router.params();
+        // The last advert may have been an interval old when its sender died.
+        let patience = params.advert_interval * u64::from(params.down_timer_adverts.saturating_sub(1));
+        if crate::sys::clock::now().since(died?) > patience {
+            return None;
+        }
+        match records.of(record::key(&instance.config.name))?.standing {
+            Standing::Master => Some(State::Master),
+            Standing::Backup => Some(State::Backup),
+            Standing::Fault | Standing::Gone => None,
+        }
+    }
+
+    /// Lets an instance begin, or go on where a predecessor was.
+    pub(super) fn begin(&mut self, turn: &mut Turn<'_>, id: InstanceId, adopt: Option<State>) {
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links);
+        }
+        self.refresh(turn, id);
+        self.drive(turn, id, Input::Start { adopt });
+    }
+}
+
+/// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
+fn forwards_v6() -> bool {
+    let all = IfName::new("all").map(|interface| Setting {
+        family: Family::V6,
+        interface,
+        key: "forwarding",
+    });
+    all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
+}
