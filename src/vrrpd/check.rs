@@ -23,7 +23,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             "Error setting global script uid/gid {}",
             super::build::unusable(&why)
         );
-        found.warning(crate::config::tree::Position::default(), text);
+        found.warning(model.global.scripts.user_at.0, text);
     }
     let mut runnable = false;
     let mut broken = Vec::new();
