@@ -16,7 +16,10 @@ const DEFAULT: &str = "eth0";
 
 /// The interfaces of this machine, and where findings go.
 struct Check<'f> {
+    /// With those that instances make for themselves.
     there: HashSet<IfName>,
+    /// Without: delays and polling are for links that the machine has, as in keepalived.
+    present: HashSet<IfName>,
     /// `dynamic_interfaces`: they may come later.
     dynamic: bool,
     found: &'f mut Diagnostics,
@@ -30,6 +33,7 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
         return;
     };
     let mut there: HashSet<IfName> = listed.into_iter().map(|link| link.name).collect();
+    let present = there.clone();
     // Those that will be made.
     for instance in &model.instances {
         there.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
@@ -37,6 +41,7 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
     }
     let mut check = Check {
         there,
+        present,
         dynamic: model.global.vrrp.dynamic_interfaces,
         found,
     };
@@ -57,6 +62,9 @@ impl Check<'_> {
         let owner = format!("vrrp_instance {}", instance.name);
         if let Some(named) = &instance.interface {
             self.one(named, "interface", &owner);
+        }
+        if let Some(named) = &instance.vrf {
+            self.one(named, "VRF interface", &owner);
         }
         for tracked in &instance.track_interfaces {
             self.one(&tracked.interface, "tracked interface", &owner);
@@ -128,7 +136,7 @@ impl Check<'_> {
             .iter()
             .map(|line| (&line.interface, "up/down delay"));
         for (named, what) in polled.chain(delayed) {
-            if !self.there.contains(&named.name) {
+            if !self.present.contains(&named.name) {
                 let message = format!("unknown interface {} specified for {what}", named.name);
                 self.tell(
                     mark(named),
