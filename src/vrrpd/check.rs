@@ -5,7 +5,7 @@ mod links;
 
 use super::build::Broken;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
-use crate::config::model::{Model, ScriptCommand};
+use crate::config::model::{Model, Probe, ScriptCommand};
 use crate::notify::{Resolver, Unusable};
 
 /// Looks up everything that the model names outside itself, and tells what is not there. Nothing is fatal: an
@@ -23,7 +23,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             "Error setting global script uid/gid {}",
             super::build::unusable(&why)
         );
-        found.warning(crate::config::tree::Position::default(), text);
+        found.warning(model.global.scripts.user_at.0, text);
     }
     let mut runnable = false;
     let mut broken = Vec::new();
@@ -49,19 +49,71 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             }
         }
     }
+    let checks = runnable_services(model, &resolver, &mut broken, &mut absent);
     for one in broken {
         found.report(Diagnostic::new(Severity::Warning, one.at.0, one.text).class(Class::Ordinary));
     }
     for one in absent {
         found.note(one.at.0, one.text);
     }
-    if runnable && !model.global.scripts.security {
-        let text = "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
-        let at = crate::config::tree::Position::default();
-        found.report(
-            Diagnostic::new(Severity::Warning, at, text)
-                .class(Class::Security)
-                .remedy("add enable_script_security to global_defs"),
-        );
+    if model.global.scripts.security {
+        return;
     }
+    for (there, kind) in [(runnable, ""), (checks, "check ")] {
+        if there {
+            let text = format!(
+                "SECURITY VIOLATION - {kind}scripts are being executed but script_security not enabled."
+            );
+            let at = crate::config::tree::Position::default();
+            found.report(
+                Diagnostic::new(Severity::Warning, at, text)
+                    .class(Class::Security)
+                    .remedy("add enable_script_security to global_defs"),
+            );
+        }
+    }
+}
+
+/// Looks up the commands of virtual servers; says whether one of them can run. keepalived's config test counts
+/// a program of `MISC_CHECK` whose user does not exist, nothing else.
+fn runnable_services(
+    model: &Model,
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+    absent: &mut Vec<Broken>,
+) -> bool {
+    let mut runnable = false;
+    let mut notify = |command: &ScriptCommand, what: &str| match resolver.resolve(command, "") {
+        Ok(_) => runnable = true,
+        Err(why) => absent.push(Broken::of_service(command, what, &why)),
+    };
+    for service in &model.services {
+        for command in [&service.quorum_up, &service.quorum_down].into_iter().flatten() {
+            notify(command, "quorum script");
+        }
+        for rare in service.servers.iter().filter_map(|server| server.more.as_deref()) {
+            for command in [&rare.notify_up, &rare.notify_down].into_iter().flatten() {
+                notify(command, "notify script");
+            }
+        }
+    }
+    let checks = model
+        .services
+        .iter()
+        .flat_map(|service| &service.servers)
+        .flat_map(|server| &server.checks);
+    for check in checks {
+        let Probe::Misc(misc) = &check.probe else { continue };
+        match resolver.resolve(&misc.command, "") {
+            Ok(_) => runnable = true,
+            Err(why) => {
+                let one = Broken::of_service(&misc.command, "misc script", &why);
+                match why {
+                    Unusable::User(_) | Unusable::Group(_) => broken.push(one),
+                    _ => absent.push(one),
+                }
+            }
+        }
+    }
+    runnable
 }

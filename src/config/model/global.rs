@@ -1,8 +1,8 @@
 //! `global_defs`: settings of the daemon, and defaults that objects inherit.
 
-use super::Named;
 use super::instance::ExtraGarp;
 use super::script::{Identity, ScriptCommand};
+use super::{At, Named};
 use crate::base::addr::{Ipv4Addr, Ipv6Addr};
 use crate::base::name::IfName;
 use crate::base::time::Span;
@@ -121,6 +121,8 @@ pub struct Scheduling {
 pub struct Scripts {
     /// `script_user`
     pub user: Option<Identity>,
+    /// Where `script_user` stands.
+    pub user_at: At,
     /// `enable_script_security`
     pub security: bool,
     /// `use_symlink_paths`
@@ -141,6 +143,7 @@ impl Default for Scripts {
     fn default() -> Self {
         Self {
             user: None,
+            user_at: At::default(),
             security: false,
             use_symlink_paths: false,
             supplementary_groups: false,

@@ -5,8 +5,8 @@ use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::time::Span;
 use crate::config::command::read_identity;
 use crate::config::line::Line;
-use crate::config::model::Global;
 use crate::config::model::global::{Fifo, Flush, Policy, SyncDaemon, Vrrp};
+use crate::config::model::{At, Global};
 use crate::config::row::{Shown, fit};
 use crate::config::value::{self, Quoted, Seconds};
 use core::fmt::Write;
@@ -143,6 +143,7 @@ pub(super) fn script_user(global: &mut Global, line: &mut Line<'_>) {
     }
     if let Some(identity) = read_identity(line, &words) {
         global.scripts.user = identity;
+        global.scripts.user_at = At(line.keyword.at);
     }
 }
 

@@ -185,7 +185,7 @@ fn the_command_line_is_logged_in_wrapped_quotes() {
 fn explain_answers_from_the_rows() {
     for line in ["--explain priority", "--explain=priority"] {
         let answer = answer(line);
-        assert!(answer.text.starts_with("priority <1..255>\n"), "{}", answer.text);
+        assert!(answer.text.contains("priority <1..255>\n"), "{}", answer.text);
         assert_eq!((answer.output, answer.exit), (true, Exit::Ok));
     }
     assert!(answer("--explain").text.starts_with("block "));
