@@ -100,6 +100,7 @@ pub(crate) fn compare(options: &Options, files: &[PathBuf]) -> (String, Exit) {
         let asked = expand::Options {
             path,
             id: id.or_else(|| options.config_id.clone()).unwrap_or_else(host_name),
+            every_file: options.all_config,
             seed: 0,
             every_file: options.all_config,
         };

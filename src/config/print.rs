@@ -1,7 +1,7 @@
 //! The model as text that is read back as an equal model: the effective configuration.
 
 use super::model::Model;
-use super::model::track::{TrackedFile, TrackedProcess, TrackedScript};
+use super::model::track::{TrackedBfd, TrackedFile, TrackedProcess, TrackedScript};
 use super::print_services;
 use super::row::{Kind, Row, Shown};
 use super::rows::track::weight_text;
@@ -48,6 +48,7 @@ pub fn print(model: &Model) -> String {
             &one.track_scripts,
             &one.track_files,
             &one.track_processes,
+            &one.track_bfds,
             &mut inner,
         );
         block("vrrp_sync_group", &one.name, &inner, &mut out);
@@ -60,6 +61,7 @@ pub fn print(model: &Model) -> String {
             &one.track_scripts,
             &one.track_files,
             &one.track_processes,
+            &one.track_bfds,
             &mut inner,
         );
         block("vrrp_instance", &one.name, &inner, &mut out);
@@ -155,6 +157,7 @@ fn trackers(
     scripts: &[TrackedScript],
     files: &[TrackedFile],
     processes: &[TrackedProcess],
+    bfds: &[TrackedBfd],
     out: &mut String,
 ) {
     let scripts = scripts.iter().filter_map(|one| {
@@ -169,10 +172,15 @@ fn trackers(
         let process = model.process(one.of)?;
         Some(tracker(&process.name, one.weight))
     });
-    let blocks: [(&str, Vec<String>); 3] = [
+    let bfds = bfds.iter().filter_map(|one| {
+        let bfd = model.bfd(one.of)?;
+        Some(tracker(&bfd.name, one.weight))
+    });
+    let blocks: [(&str, Vec<String>); 4] = [
         ("track_script", scripts.collect()),
         ("track_file", files.collect()),
         ("track_process", processes.collect()),
+        ("track_bfd", bfds.collect()),
     ];
     for (keyword, lines) in blocks {
         if !lines.is_empty() {

@@ -54,7 +54,7 @@ impl Broken {
 
     /// A command of a virtual server that cannot run.
     pub(super) fn of_service(command: &model::ScriptCommand, what: &str, why: &Unusable) -> Self {
-        let text = format!("Disabling {what} {} {}", command.raw, unusable(why));
+        let text = format!("{what} {} could not be run {}", command.raw, unusable(why));
         Self { at: command.at, text }
     }
 }

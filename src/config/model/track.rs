@@ -1,7 +1,7 @@
 //! Trackers by file, process and BFD session, and how instances and groups refer to them.
 
 use super::{At, Named};
-use crate::base::id::{FileId, ProcessId, ScriptId};
+use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 use crate::base::time::Span;
 use crate::proto::track::Weight;
 
@@ -42,18 +42,8 @@ pub type TrackedFile = Tracked<FileId>;
 /// A tracked process monitor.
 pub type TrackedProcess = Tracked<ProcessId>;
 
-/// A tracked BFD session, by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackedBfd {
-    /// The name of a `bfd_instance` that stands before.
-    pub name: String,
-    /// What it does to the priority; none: the weight of the `bfd_instance`.
-    pub weight: Option<i16>,
-    /// The sense of the weight; none: that of the `bfd_instance`.
-    pub reverse: Option<bool>,
-    /// Where it stands.
-    pub at: At,
-}
+/// A tracked BFD session.
+pub type TrackedBfd = Tracked<BfdId>;
 
 /// A `track_file`: a file whose content is a number.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -158,12 +158,14 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
     let Model {
         scripts,
         files,
+        bfds,
         instances,
         ..
     } = model;
     let name = |index: usize, names: &dyn Fn(usize) -> Option<String>| names(index).unwrap_or_default();
     let script = |index: usize| scripts.get(index).map(|one| one.name.clone());
     let file = |index: usize| files.get(index).map(|one| one.name.clone());
+    let bfd = |index: usize| bfds.get(index).map(|one| one.name.clone());
     let mut owner = false;
     let tracked: std::collections::BTreeSet<_> = group
         .track_interfaces
@@ -180,6 +182,7 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
                 instance,
                 &|index| name(index, &script),
                 &|index| name(index, &file),
+                &|index| name(index, &bfd),
                 found,
             );
         }
@@ -230,14 +233,8 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
         clear("process", name, one.at, &mut one.weight);
     }
     for one in &mut group.track_bfds {
-        if let Some(value) = one.weight {
-            let mut weight = Weight {
-                value,
-                reverse: false,
-            };
-            clear("bfd", &one.name, one.at, &mut weight);
-            one.weight = Some(weight.value);
-        }
+        let name = name(one.of.index(), &bfd);
+        clear("bfd", &name, one.at, &mut one.weight);
     }
 }
 
@@ -246,6 +243,7 @@ fn member_weights(
     instance: &mut Instance,
     script: &dyn Fn(usize) -> String,
     file: &dyn Fn(usize) -> String,
+    bfd: &dyn Fn(usize) -> String,
     found: &mut Diagnostics,
 ) {
     let owner = instance.name.clone();
@@ -290,12 +288,10 @@ fn member_weights(
         }
     });
     instance.track_bfds.retain(|one| {
-        let weight = one.weight.unwrap_or(0);
+        let weight = one.weight.value;
         if weight != 0 {
-            let message = format!(
-                "ignoring tracked bfd {} with weight {weight} due to SYNC group",
-                one.name
-            );
+            let name = bfd(one.of.index());
+            let message = format!("ignoring tracked bfd {name} with weight {weight} due to SYNC group");
             tell(Severity::Error, one.at, message);
         }
         weight == 0

@@ -28,7 +28,7 @@ pub(crate) struct Above {
     pub(super) families: BTreeSet<Family>,
     /// A mark does not say its family.
     pub(super) open_mark: bool,
-    /// Addresses and ports of a group.
+    /// What it listens to: one address for each port.
     pub(super) listens: Vec<(IpAddr, u16)>,
 }
 
@@ -64,12 +64,15 @@ pub(crate) fn group(group: &Group, found: &mut Diagnostics) -> bool {
 
 fn entries(group: &Group) -> Above {
     let mut above = Above::default();
+    let mut ports = BTreeSet::new();
     for entry in &group.entries {
         match entry {
             Entry::Addresses { first, port, .. } => {
                 above.addresses = true;
                 above.families.insert(Family::of(first));
-                above.listens.push((*first, *port));
+                if ports.insert(*port) {
+                    above.listens.push((*first, *port));
+                }
             }
             Entry::Mark { family, .. } => {
                 above.marks = true;

@@ -28,19 +28,10 @@ pub(super) fn find(read: &Trackers, model: &Model, names: &Names, tell: &mut Tel
     let processes = known(&read.processes, &names.processes, "process", tell, |id| {
         model.process(id).map(|process| process.weight)
     });
-    let mut bfds = Vec::with_capacity(read.bfds.len());
-    for tracker in &read.bfds {
-        if names.bfds.find(&tracker.name).is_none() {
-            missing(tracker, &names.bfds, "bfd", tell);
-            continue;
-        }
-        bfds.push(TrackedBfd {
-            name: tracker.name.clone(),
-            weight: tracker.weight,
-            reverse: tracker.weight.and(tracker.reverse),
-            at: At(tracker.at),
-        });
-    }
+    // One that tells the checkers only does not exist here.
+    let bfds = known(&read.bfds, &names.bfds, "bfd", tell, |id| {
+        model.bfd(id).filter(|bfd| bfd.vrrp).map(|bfd| bfd.weight)
+    });
     let script = |tracked: Tracked<_>| TrackedScript {
         script: tracked.of,
         weight: tracked.weight,
@@ -63,11 +54,11 @@ fn known<Id: Copy>(
 ) -> Vec<Tracked<Id>> {
     let mut found = Vec::with_capacity(trackers.len());
     for tracker in trackers {
-        let Some(of) = names.find(&tracker.name) else {
+        let known = names.find(&tracker.name);
+        let Some((of, default)) = known.and_then(|of| Some((of, default(of)?))) else {
             missing(tracker, names, what, tell);
             continue;
         };
-        let default = default(of).unwrap_or_default();
         let weight = Weight {
             value: tracker.weight.unwrap_or(default.value),
             reverse: tracker.reverse.unwrap_or(default.reverse),
@@ -95,6 +86,7 @@ fn missing<Id: Copy>(tracker: &NamedTracker, names: &Known<Id>, what: &str, tell
             "script" => " and must have a command",
             "file" => " and must have a file",
             "process" => " and must have a process",
+            "bfd" => " and must not be for the checker only",
             _ => "",
         };
         format!("its {block} must stand before this block{needs}")
@@ -144,9 +136,10 @@ pub(super) fn of_instance(draft: &mut Draft, model: &Model, names: &Names, tell:
         let name = model.process(tracked.of).map_or("", |process| &process.name);
         tracked.weight.value == 0 || refuse("track_process", "process", name)
     });
-    instance
-        .track_bfds
-        .retain(|tracked| tracked.weight.unwrap_or(0) == 0 || refuse("track_bfd", "bfd", &tracked.name));
+    instance.track_bfds.retain(|tracked| {
+        let name = model.bfd(tracked.of).map_or("", |bfd| &bfd.name);
+        tracked.weight.value == 0 || refuse("track_bfd", "bfd", name)
+    });
     instance.track_files.retain_mut(|tracked| {
         let name = model.file(tracked.of).map_or("", |file| &file.name);
         match tracked.weight.value {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::line::Line;
-use crate::config::model::track::{TrackedBfd, TrackedInterface};
+use crate::config::model::track::TrackedInterface;
 use crate::config::row::{Shown, Term, fit};
 use crate::config::tree::{Position, Word};
 use crate::config::value::{self, Bad, Quoted};
@@ -300,22 +300,6 @@ pub(super) fn show_interfaces(list: &[TrackedInterface]) -> Shown {
         } else {
             format!("{name} weight {}", weight_text(tracked.weight))
         }
-    })
-}
-
-/// The printer of BFD sessions, whose own weights are not known here.
-pub(super) fn show_bfds(list: &[TrackedBfd]) -> Shown {
-    super::show::entries(list, |tracked| {
-        let mut out = Quoted(&tracked.name).to_string();
-        if let Some(weight) = tracked.weight {
-            out.push_str(&format!(" weight {weight}"));
-            out.push_str(match tracked.reverse {
-                None => "",
-                Some(true) => " reverse",
-                Some(false) => " noreverse",
-            });
-        }
-        out
     })
 }
 
