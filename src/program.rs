@@ -102,7 +102,6 @@ pub(crate) fn compare(options: &Options, files: &[PathBuf]) -> (String, Exit) {
             id: id.or_else(|| options.config_id.clone()).unwrap_or_else(host_name),
             every_file: options.all_config,
             seed: 0,
-            every_file: options.all_config,
         };
         let (Parsed { tree, sources }, _) = expand::load(&Disk, &asked, &mut found);
         let model = assemble::model(&tree, &mut found);

@@ -132,19 +132,15 @@ fn lists(
         })
     });
     let sessions = sessions.iter().filter_map(|tracked| {
-        let session = model.bfds.iter().find(|session| session.name == tracked.name)?;
-        let weight = Weight {
-            value: tracked.weight.unwrap_or(session.weight.value),
-            reverse: tracked.reverse.unwrap_or(session.weight.reverse),
-        };
+        let session = model.bfd(tracked.of)?;
         let time = session.params.min_rx * u64::from(session.params.multiplier);
         Some(Tracked {
             what: format!(
                 "BFD session {} {}",
                 session.name,
-                verb("is lost", "is up", weight)
+                verb("is lost", "is up", tracked.weight)
             ),
-            weight,
+            weight: tracked.weight,
             noticed: Some((time, time)),
         })
     });

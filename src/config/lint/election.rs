@@ -12,25 +12,17 @@ use crate::proto::vrrp::priority::OWNER;
 const USUAL: i32 = 100;
 
 /// The weights of everything that an instance tracks by name, but for files: these are multiplied by what they hold.
-fn weights<'a>(input: &'a Input<'_>, instance: &'a Instance) -> impl Iterator<Item = Weight> + 'a {
+fn weights(instance: &Instance) -> impl Iterator<Item = Weight> {
     let interfaces = instance.track_interfaces.iter().map(|tracked| tracked.weight);
     let scripts = instance.track_scripts.iter().map(|tracked| tracked.weight);
     let processes = instance.track_processes.iter().map(|tracked| tracked.weight);
-    let sessions = instance.track_bfds.iter().map(|tracked| {
-        let sessions = &input.model.bfds;
-        let own = sessions.iter().find(|session| session.name == tracked.name);
-        let own = own.map(|session| session.weight).unwrap_or_default();
-        Weight {
-            value: tracked.weight.unwrap_or(own.value),
-            reverse: tracked.reverse.unwrap_or(own.reverse),
-        }
-    });
+    let sessions = instance.track_bfds.iter().map(|tracked| tracked.weight);
     interfaces.chain(scripts).chain(processes).chain(sessions)
 }
 
 /// What all trackers together add when everything works, and when nothing does.
-fn extremes(input: &Input<'_>, instance: &Instance) -> (i32, i32) {
-    weights(input, instance).fold((0, 0), |(up, down), weight| {
+fn extremes(instance: &Instance) -> (i32, i32) {
+    weights(instance).fold((0, 0), |(up, down), weight| {
         (
             up.saturating_add(weight.contribution(true)),
             down.saturating_add(weight.contribution(false)),
@@ -47,7 +39,7 @@ fn mark(input: &Input<'_>, instance: &Instance, keyword: &str) -> Mark {
 
 pub(super) fn nopreempt_weights(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in input.model.instances.iter().filter(|one| !one.params.preempt) {
-        let mut weights = weights(input, instance).peekable();
+        let mut weights = weights(instance).peekable();
         let files = instance
             .track_files
             .iter()
@@ -107,12 +99,12 @@ pub(super) fn weight_too_small(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         let base = i32::from(instance.params.priority);
         // A tracker that leads to FAULT moves the addresses whatever the weights are.
-        let fault = weights(input, instance).any(|weight| weight.value == 0);
+        let fault = weights(instance).any(|weight| weight.value == 0);
         let files = !instance.track_files.is_empty();
         if base <= USUAL || instance.params.priority == OWNER || fault || files {
             continue;
         }
-        let (up, down) = extremes(input, instance);
+        let (up, down) = extremes(instance);
         let swing = up.saturating_sub(down);
         // The other router tracks the same things: only the swing counts, not what working trackers add.
         if swing > 0 && base.saturating_sub(swing) >= USUAL {
@@ -137,10 +129,10 @@ pub(super) fn priority_clamped(input: &Input<'_>, report: &mut Report<'_>) {
             continue;
         }
         let base = i32::from(instance.params.priority);
-        let highest = weights(input, instance).fold(base, |sum, weight| {
+        let highest = weights(instance).fold(base, |sum, weight| {
             sum.saturating_add(weight.contribution(true).max(weight.contribution(false)).max(0))
         });
-        let lowest = weights(input, instance).fold(base, |sum, weight| {
+        let lowest = weights(instance).fold(base, |sum, weight| {
             sum.saturating_add(weight.contribution(true).min(weight.contribution(false)).min(0))
         });
         let what = match (highest > 254, lowest < 1) {
