@@ -3,20 +3,23 @@
 //! `global_defs` is read first wherever it stands, so that other objects begin with its defaults; they follow
 //! in the order of the text. A block that cannot be used is read all the same, for its mistakes.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod groups;
+mod names;
+
 use std::rc::Rc;
+
+pub(super) use names::{Known, Names, Own, Pending, PendingGroup};
 
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
-use super::model::network::{GarpGroup, TrackGroup};
-use super::model::{At, Group, Model};
+use super::model::{At, Model};
 use super::resolve;
 use super::row::Row;
-use super::rows::{self, global, group, instance, network, script, top, track_file, track_process};
+use super::rows::{self, global, instance, network, script, top, track_file, track_process};
 use super::services;
-use super::tree::{Position, Tree, Word};
-use crate::base::id::{BfdId, FileId, ProcessId, ScriptId, TrackGroupId};
+use super::tree::{Tree, Word};
+use crate::base::id::{FileId, ProcessId, ScriptId};
 
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
@@ -66,109 +69,6 @@ struct Assembly<'f> {
     network: network::Draft,
     pending: Pending,
     found: &'f mut Diagnostics,
-}
-
-/// What can be completed only when all instances are known.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    /// Sync groups without their members.
-    pub(super) groups: Vec<PendingGroup>,
-    /// The members of each track group, by name.
-    pub(super) track_groups: Vec<Vec<(String, Position)>>,
-    /// What each instance says itself about what a group may say.
-    pub(super) own: Vec<Own>,
-}
-
-/// A sync group without its members.
-#[derive(Debug)]
-pub(super) struct PendingGroup {
-    /// The group.
-    pub(super) group: Group,
-    /// Its members, by name.
-    pub(super) members: Vec<(String, Position)>,
-    /// Where its keywords stand.
-    pub(super) given: Given,
-}
-
-/// What an instance says itself about what a group may say.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Own {
-    /// `notify_priority_changes`
-    pub(super) priority_changes: Option<bool>,
-    /// `smtp_alert`
-    pub(super) alert: Option<bool>,
-}
-
-/// Names of objects: sets and maps, so that thousands of objects are checked in linear time.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    /// `vrrp_script`
-    pub(super) scripts: Known<ScriptId>,
-    /// `track_file`
-    pub(super) files: Known<FileId>,
-    /// `vrrp_track_process`
-    pub(super) processes: Known<ProcessId>,
-    /// `bfd_instance`
-    pub(super) bfds: Known<BfdId>,
-    /// Instances so far.
-    instances: BTreeSet<String>,
-    /// What virtual servers and BFD sessions need.
-    pub(super) services: services::Names,
-    /// Sync groups so far.
-    groups: BTreeSet<String>,
-}
-
-/// The names of one kind of objects.
-#[derive(Debug)]
-pub(super) struct Known<Id> {
-    /// Those of the whole text.
-    anywhere: BTreeSet<String>,
-    /// Those so far that can be used.
-    so_far: BTreeMap<String, Id>,
-}
-
-impl<Id> Default for Known<Id> {
-    fn default() -> Self {
-        Self {
-            anywhere: BTreeSet::new(),
-            so_far: BTreeMap::new(),
-        }
-    }
-}
-
-impl<Id: Copy> Known<Id> {
-    /// The object of this name, if it was read already.
-    pub(super) fn find(&self, name: &str) -> Option<Id> {
-        self.so_far.get(name).copied()
-    }
-
-    /// Adds an object that can be used.
-    pub(super) fn add(&mut self, name: &str, id: Id) {
-        self.so_far.insert(name.to_owned(), id);
-    }
-
-    /// Whether an object of this name stands anywhere.
-    pub(super) fn is_anywhere(&self, name: &str) -> bool {
-        self.anywhere.contains(name)
-    }
-}
-
-impl Names {
-    fn collect(objects: &[Object<'_>]) -> Self {
-        let mut names = Self::default();
-        for object in objects {
-            let Some(name) = object.node.word(1) else { continue };
-            let kind = match object.node.keyword().text {
-                "vrrp_script" => &mut names.scripts.anywhere,
-                "track_file" | "vrrp_track_file" => &mut names.files.anywhere,
-                "vrrp_track_process" => &mut names.processes.anywhere,
-                "bfd_instance" => &mut names.bfds.anywhere,
-                _ => continue,
-            };
-            kind.insert(name.text.to_owned());
-        }
-        names
-    }
 }
 
 /// Reads the block of an object into its draft.
@@ -387,86 +287,5 @@ impl Assembly<'_> {
             return true;
         }
         false
-    }
-
-    fn group(&mut self, object: &Object<'_>) {
-        let named = name(object, Class::Ordinary, self.found);
-        let text = named.map_or("", |name| name.text);
-        let at = named.map_or(object.node.at(), |name| name.at);
-        let mut draft = group::Draft::default();
-        let mut given = Given::default();
-        let owner = format!("({text}) ");
-        inside(object, group::ROWS, &mut draft, &owner, &mut given, self.found);
-        let taken = |names: &mut Names, name: &str| !names.groups.insert(name.to_owned());
-        if named.is_none() || self.refused(object, taken) {
-            return;
-        }
-        let pending = resolve::group(draft, (text, At(at)), given, &self.model, &self.names, self.found);
-        self.pending.groups.push(pending);
-    }
-
-    fn track_group(&mut self, object: &Object<'_>) {
-        let named = name(object, Class::Ordinary, self.found);
-        let text = named.map_or("", |name| name.text);
-        let mut draft = group::TrackGroupDraft::default();
-        let owner = format!("({text}) ");
-        let mut given = Given::default();
-        inside(
-            object,
-            group::TRACK_GROUP,
-            &mut draft,
-            &owner,
-            &mut given,
-            self.found,
-        );
-        let Some(name) = named else { return };
-        let known = self.network.groups.contains_key(text);
-        if self.refused(object, |_, _| known) {
-            return;
-        }
-        if draft.0.is_empty() {
-            let message = format!("track group {text} has no virtual routers - removing");
-            return self.drop(name, message, "write group { <vrrp_instance> } into the block");
-        }
-        let id = TrackGroupId::at(self.network.network.track_groups.len());
-        self.network.groups.insert(text.to_owned(), id);
-        self.network.network.track_groups.push(TrackGroup {
-            name: text.to_owned(),
-            at: At(name.at),
-            members: Vec::new(),
-        });
-        self.pending.track_groups.push(draft.0);
-    }
-
-    fn garp_group(&mut self, object: &Object<'_>) {
-        let at = object.node.keyword();
-        let mut draft = network::GarpDraft {
-            group: GarpGroup {
-                at: At(at.at),
-                garp: None,
-                gna: None,
-                interfaces: Vec::new(),
-            },
-            spaced: core::mem::take(&mut self.network.spaced),
-        };
-        let mut given = Given::default();
-        inside(
-            object,
-            network::GARP_GROUP,
-            &mut draft,
-            "",
-            &mut given,
-            self.found,
-        );
-        self.network.spaced = draft.spaced;
-        if let (true, Some(at)) = (draft.group.interfaces.is_empty(), given.at("interfaces")) {
-            self.found
-                .warning(at, "Warning - empty garp_group interfaces block");
-        }
-        if draft.group.garp.is_none() && draft.group.gna.is_none() {
-            let message = "garp group does not have any delay set - removing".to_owned();
-            return self.drop(at, message, "write garp_interval or gna_interval");
-        }
-        self.network.network.garp_groups.push(draft.group);
     }
 }

@@ -24,9 +24,9 @@ pub fn explain(word: Option<&str>) -> Result<String, String> {
         return Ok(overview(&rows));
     };
     let mut out = String::new();
-    for row in rows.iter().filter(|row| row.name == word) {
+    for alike in meanings(word, &rows) {
         gap(&mut out);
-        keyword(row, &rows, &mut out);
+        keyword(&alike, &rows, &mut out);
     }
     for block in blocks(&rows) {
         if block == word || block.rsplit('/').next() == Some(word) {
@@ -139,13 +139,37 @@ fn line(out: &mut String, name: &str, width: usize, all: usize, without: usize) 
     let _ = writeln!(out, "{name:width$}  {all:>8}  {without:>18}");
 }
 
-/// Everything about one keyword.
-fn keyword(row: &Known, rows: &[Known], out: &mut String) {
+/// The rows of a name, those that say the same together; first what has an effect, and what is not deep in blocks.
+fn meanings<'a>(name: &str, rows: &'a [Known]) -> Vec<Vec<&'a Known>> {
+    let mut named: Vec<&Known> = rows.iter().filter(|row| row.name == name).collect();
+    named.sort_by_key(|row| (row.effect != Effect::Full, row.block.matches('/').count()));
+    let mut all: Vec<Vec<&Known>> = Vec::new();
+    for row in named {
+        let says = |other: &Known| {
+            let texts = (other.syntax == row.syntax, other.meaning == row.meaning);
+            let rest = (other.default, other.reload, other.effect, other.replaced);
+            texts == (true, true) && rest == (row.default, row.reload, row.effect, row.replaced)
+        };
+        match all
+            .iter_mut()
+            .find(|alike| alike.first().is_some_and(|other| says(other)))
+        {
+            Some(alike) => alike.push(row),
+            None => all.push(vec![row]),
+        }
+    }
+    all
+}
+
+/// Everything about one keyword, in all blocks in which it means the same.
+fn keyword(alike: &[&Known], rows: &[Known], out: &mut String) {
+    let Some(row) = alike.first() else { return };
     let _ = writeln!(out, "{}{}", row.name, spaced(&row.syntax));
-    let place = if row.block == "top" {
+    let places: Vec<&str> = alike.iter().map(|row| row.block.as_str()).collect();
+    let place = if places == ["top"] {
         "Stands outside any block.".to_owned()
     } else {
-        format!("Stands in {}.", row.block)
+        format!("Stands in {}.", places.join(", "))
     };
     let _ = writeln!(out, "    {}. {place}", row.meaning);
     if !row.block_follows || row.default != "none" {

@@ -43,6 +43,7 @@ const TESTS: &[Test] = &[
     ("-P, -C and -B choose the children", chosen_children),
     ("an interrupt is ignored when told so", ignored_interrupt),
     ("core files are allowed when asked for", core_files),
+    ("the umask is keepalived's or the one asked for", masks),
     (
         "a configuration may start and stop using a child",
         reload_children,
@@ -452,6 +453,24 @@ fn core_files(folder: &Folder) {
     assert_eq!(soft, hard, "as much as may be");
     daemon.signal(libc::SIGTERM);
     assert_eq!(daemon.end().code(), Some(0));
+}
+
+fn masks(folder: &Folder) {
+    for (words, mask) in [
+        (&[][..], "0177"),
+        (&["-u", "022"], "0022"),
+        (&["--umask=0x3f"], "0077"),
+    ] {
+        let mut daemon = folder.start(words);
+        for pid in [daemon.child(), i32::try_from(daemon.process.id()).unwrap()] {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let line = status.lines().find(|line| line.starts_with("Umask:")).unwrap();
+            assert_eq!(line.split_whitespace().nth(1), Some(mask), "{words:?}");
+        }
+        daemon.signal(libc::SIGTERM);
+        assert_eq!(daemon.end().code(), Some(0));
+        fs::remove_file(folder.path("diary")).unwrap();
+    }
 }
 
 fn reload_children(folder: &Folder) {

@@ -32,6 +32,7 @@ mod reload;
 mod scripts;
 mod status;
 mod steps;
+mod storm;
 mod telling;
 mod timing;
 mod trios;

@@ -58,3 +58,21 @@ fn passes_a_good_advert_and_no_other() {
         "not noticed: an advert too few"
     );
 }
+
+/// A lab whose file is not named in main.rs would never run, and nobody would notice.
+#[test]
+fn every_lab_is_part_of_the_program() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab");
+    let main = std::fs::read_to_string(format!("{folder}/main.rs")).expect("main.rs");
+    for entry in std::fs::read_dir(folder).expect("the labs").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // demo.rs is a program of its own.
+        if let Some(name) = name
+            .strip_suffix(".rs")
+            .filter(|name| !["main", "demo"].contains(name))
+        {
+            let declared = main.lines().any(|line| line.trim_end() == format!("mod {name};"));
+            assert!(declared, "main.rs does not name {name}");
+        }
+    }
+}

@@ -42,8 +42,9 @@ fn bursts(net: &Net, since: u64, address: &str, sizes: &[usize], gap: Duration) 
     for pair in sizes.windows(2) {
         let second = first + pair[0];
         let apart = between(events[first].at, events[second].at);
+        // Each is timed from when it was due, however late a busy machine sent the one before.
         assert!(
-            apart + EARLY >= gap && apart <= gap + ALLOWANCE,
+            apart + ALLOWANCE / 2 >= gap && apart <= gap + ALLOWANCE,
             "bursts {apart:?} instead of {gap:?} apart\n{}",
             net.story(since)
         );

@@ -4,6 +4,7 @@ use super::matching::{shares_address, subject};
 use super::text::{list, spread};
 use super::{Difference, Member, Router};
 use crate::base::addr::{IpAddr, Prefix};
+use crate::base::id::InstanceId;
 use crate::config::model::VirtualAddress;
 use crate::config::model::instance::Instance;
 use crate::config::value::Seconds;
@@ -85,6 +86,7 @@ pub(super) fn instances(group: &[Member<'_>], found: &mut Found) {
     addresses(group, found);
     traffic(group, found);
     election(group, found);
+    grouping(group, found);
 }
 
 fn protocol(group: &[Member<'_>], found: &mut Found) {
@@ -369,5 +371,33 @@ fn election(group: &[Member<'_>], found: &mut Found) {
         );
         let remedy = format!("write nopreempt, and state BACKUP, on {}", leader.name);
         tell(found, group, what, &remedy);
+    }
+}
+
+/// Instances that change state together on one router and not on another.
+fn grouping(group: &[Member<'_>], found: &mut Found) {
+    let fellows = |one: &Member<'_>| {
+        let instance = |id: &InstanceId| one.model.instances.get(id.index());
+        let own = |id: &InstanceId| instance(id).is_some_and(|member| core::ptr::eq(member, one.instance));
+        let Some(sync) = one.model.groups.iter().find(|sync| sync.members.iter().any(own)) else {
+            return "none".to_owned();
+        };
+        let ids: BTreeSet<u8> = sync
+            .members
+            .iter()
+            .filter_map(|id| Some(instance(id)?.params.vrid))
+            .collect();
+        let ids: Vec<String> = ids.iter().map(u8::to_string).collect();
+        format!("that of VRIDs {}", list(&ids))
+    };
+    if let Some(values) = spread(group, fellows) {
+        let what =
+            format!("the sync group is {values}: a failure can leave its members on different routers");
+        tell(
+            found,
+            group,
+            what,
+            "write the same vrrp_sync_group on all routers",
+        );
     }
 }

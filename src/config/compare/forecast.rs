@@ -4,12 +4,11 @@
 //! they do is read off.
 
 use super::matching::subject;
-use super::text::{list, seconds, within};
+use super::text::{list, within};
+use super::trackers::{contributions, noticed, tracked};
 use super::{Forecast, Member};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::time::{Instant, Span};
-use crate::config::model::Script;
-use crate::proto::track::Weight;
 use crate::proto::vrrp::priority::effective;
 use crate::proto::vrrp::rehearsal::{Player, Rehearsal};
 use crate::proto::vrrp::{Machine, Peer};
@@ -28,13 +27,6 @@ pub(super) fn forecast(group: &[Member<'_>]) -> Forecast {
         subject: subject(group),
         lines,
     }
-}
-
-/// Something that an instance tracks.
-struct Tracked<'a> {
-    what: String,
-    weight: Weight,
-    script: Option<&'a Script>,
 }
 
 /// The routers of one group, ready to be played.
@@ -271,65 +263,6 @@ impl<'a> Stage<'a> {
 
 fn masters(play: &Rehearsal) -> Vec<usize> {
     play.masters().map(|(index, _)| index).collect()
-}
-
-/// How long it takes until the failure counts.
-fn noticed(tracked: &Tracked<'_>) -> String {
-    let Some(script) = tracked.script else {
-        return String::new();
-    };
-    let params = &script.params;
-    // The last of the failing runs may take until its timeout.
-    let runs = params.interval * u64::from(params.fall.max(1));
-    let most = runs + params.timeout.unwrap_or(params.interval);
-    format!(
-        "noticed within {} ({} if it fails at once), then ",
-        seconds(most),
-        seconds(runs)
-    )
-}
-
-/// Everything that an instance tracks by name.
-fn tracked<'a>(one: &Member<'a>) -> Vec<Tracked<'a>> {
-    let scripts = one.instance.track_scripts.iter().filter_map(|tracked| {
-        let script = one.model.script(tracked.script)?;
-        Some(Tracked {
-            what: format!("{} {}", script.name, verb("fails", "succeeds", tracked.weight)),
-            weight: tracked.weight,
-            script: Some(script),
-        })
-    });
-    let interfaces = one.instance.track_interfaces.iter().map(|tracked| Tracked {
-        what: format!(
-            "{} {}",
-            tracked.interface.name,
-            verb("goes down", "comes up", tracked.weight)
-        ),
-        weight: tracked.weight,
-        script: None,
-    });
-    scripts.chain(interfaces).collect()
-}
-
-/// Reversed without weight: success is the fault.
-const fn verb(fails: &'static str, works: &'static str, weight: Weight) -> &'static str {
-    if weight.value == 0 && weight.reverse {
-        works
-    } else {
-        fails
-    }
-}
-
-/// What all trackers add, but for one that fails.
-fn contributions(one: &Member<'_>, failing: Option<&str>) -> i32 {
-    tracked(one)
-        .iter()
-        .map(|tracked| {
-            tracked
-                .weight
-                .contribution(failing != Some(tracked.what.as_str()))
-        })
-        .fold(0, i32::saturating_add)
 }
 
 fn player(one: &Member<'_>, local: IpAddr) -> Player {

@@ -10,6 +10,7 @@ mod forecast;
 mod matching;
 mod services;
 mod text;
+mod trackers;
 
 use core::fmt::{self, Write};
 

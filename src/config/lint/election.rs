@@ -11,10 +11,13 @@ use crate::proto::vrrp::priority::OWNER;
 /// The priority that a router has whose configuration does not say one.
 const USUAL: i32 = 100;
 
-/// The weights of everything that an instance tracks by name.
+/// The weights of everything that an instance tracks by name, but for files: these are multiplied by what they hold.
 fn weights(instance: &Instance) -> impl Iterator<Item = Weight> {
     let interfaces = instance.track_interfaces.iter().map(|tracked| tracked.weight);
-    interfaces.chain(instance.track_scripts.iter().map(|tracked| tracked.weight))
+    let scripts = instance.track_scripts.iter().map(|tracked| tracked.weight);
+    let processes = instance.track_processes.iter().map(|tracked| tracked.weight);
+    let sessions = instance.track_bfds.iter().map(|tracked| tracked.weight);
+    interfaces.chain(scripts).chain(processes).chain(sessions)
 }
 
 /// What all trackers together add when everything works, and when nothing does.
@@ -37,7 +40,12 @@ fn mark(input: &Input<'_>, instance: &Instance, keyword: &str) -> Mark {
 pub(super) fn nopreempt_weights(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in input.model.instances.iter().filter(|one| !one.params.preempt) {
         let mut weights = weights(instance).peekable();
-        if weights.peek().is_some() && weights.all(|weight| weight.value != 0) {
+        let files = instance
+            .track_files
+            .iter()
+            .all(|tracked| tracked.weight.value != 0);
+        let any = weights.peek().is_some() || !instance.track_files.is_empty();
+        if any && files && weights.all(|weight| weight.value != 0) {
             let message = format!(
                 "({}) nopreempt with weighted trackers only: if the other routers have nopreempt, too, their failure moves nothing",
                 instance.name
@@ -92,7 +100,8 @@ pub(super) fn weight_too_small(input: &Input<'_>, report: &mut Report<'_>) {
         let base = i32::from(instance.params.priority);
         // A tracker that leads to FAULT moves the addresses whatever the weights are.
         let fault = weights(instance).any(|weight| weight.value == 0);
-        if base <= USUAL || instance.params.priority == OWNER || fault {
+        let files = !instance.track_files.is_empty();
+        if base <= USUAL || instance.params.priority == OWNER || fault || files {
             continue;
         }
         let (up, down) = extremes(instance);

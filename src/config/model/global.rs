@@ -121,7 +121,7 @@ pub struct Scheduling {
 pub struct Scripts {
     /// `script_user`
     pub user: Option<Identity>,
-    /// Where that stands.
+    /// Where `script_user` stands.
     pub user_at: At,
     /// `enable_script_security`
     pub security: bool,

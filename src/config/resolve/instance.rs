@@ -1,17 +1,16 @@
 //! What one instance needs and what excludes what.
 
-use super::{Teller, strict, track, unicast};
+use super::{Teller, auth, link, strict, track, unicast};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::assemble::Names;
 use crate::config::diag::Diagnostics;
 use crate::config::keyword::Given;
-use crate::config::model::hmac::HmacMode;
-use crate::config::model::{Hmac, Instance, Model};
-use crate::config::rows::instance::{AuthType, Draft};
+use crate::config::model::{Instance, Model};
+use crate::config::rows::instance::Draft;
 use crate::config::value::Seconds;
-use crate::proto::vrrp::{Auth, Start, Version};
+use crate::proto::vrrp::{Start, Version};
 
 /// Completes an instance; none if it cannot run.
 pub(super) fn complete(
@@ -33,13 +32,13 @@ pub(super) fn complete(
     priority_and_state(&mut draft, &mut tell);
     garp(&mut draft, model);
     unicast::settle(&mut draft, &model.global.vrrp, &mut tell);
-    authentication(&mut draft, &mut tell);
+    auth::password(&mut draft, &mut tell);
     strict::apply(&mut draft, model, &mut tell);
     interval(&mut draft.instance, &mut tell);
     runs &= addresses(&mut draft, &mut tell);
-    vmac(&mut draft, &mut tell);
+    link::settle(&mut draft, &mut tell);
     track::of_instance(&mut draft, model, names, &mut tell);
-    hmac(&mut draft, &mut tell);
+    auth::hmac(&mut draft, &mut tell);
     draft.instance.notify_priority_changes = draft
         .notify_priority_changes
         .unwrap_or(model.global.vrrp.notify_priority_changes);
@@ -185,53 +184,6 @@ fn garp(draft: &mut Draft, model: &Model) {
         .unwrap_or(garp.delay);
 }
 
-fn authentication(draft: &mut Draft, tell: &mut Teller<'_>) {
-    let instance = &mut draft.instance;
-    let Some(kind) = draft.auth_type else {
-        if instance.auth_pass.take().is_some() {
-            tell.error(
-                "auth_pass",
-                "auth_pass without auth_type - ignoring",
-                "write auth_type PASS",
-            );
-        }
-        return;
-    };
-    let refused = if instance.params.version != Version::V2 {
-        Some("VRRP version 3 does not support authentication. Ignoring.")
-    } else if instance.strict {
-        Some("Strict mode does not support authentication. Ignoring.")
-    } else if instance.auth_pass.as_ref().is_none_or(String::is_empty) {
-        Some("Authentication specified but no password given. Ignoring")
-    } else {
-        None
-    };
-    if let Some(message) = refused {
-        tell.error("auth_type", message, "remove the authentication block");
-        instance.auth_pass = None;
-        return;
-    }
-    if kind == AuthType::Header {
-        instance.auth_header = true;
-        if instance.params.start == Start::Master && instance.params.priority != 255 {
-            tell.warn(
-                "state",
-                "Initial state master is incompatible with AH authentication - clearing",
-            );
-            instance.params.start = Start::Backup;
-        }
-        return;
-    }
-    let mut octets = [0; 8];
-    for (octet, byte) in octets
-        .iter_mut()
-        .zip(instance.auth_pass.iter().flat_map(|pass| pass.bytes()))
-    {
-        *octet = byte;
-    }
-    instance.params.auth = Auth::Pass(octets);
-}
-
 /// Version 2 has whole seconds, version 3 hundredths up to 40.95 s.
 fn interval(instance: &mut Instance, tell: &mut Teller<'_>) {
     const MOST: Span = Span::from_centis(4_095);
@@ -306,127 +258,4 @@ fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
     }
     tell.warn("virtual_ipaddress", "No VIP specified; at least one is sensible");
     true
-}
-
-/// `auth_hmac` needs its active key, and replaces the older authentication.
-fn hmac(draft: &mut Draft, tell: &mut Teller<'_>) {
-    if tell.given.at("auth_hmac").is_none() {
-        return;
-    }
-    let read = core::mem::take(&mut draft.hmac);
-    let active = read
-        .active
-        .filter(|active| read.keys.iter().any(|key| key.id == *active));
-    let Some(active) = active else {
-        let message = match read.active {
-            Some(id) => format!("auth_hmac active_key {id} is not defined - removing auth_hmac"),
-            None => "auth_hmac has no active_key - removing auth_hmac".to_owned(),
-        };
-        return tell.error(
-            "auth_hmac",
-            &message,
-            "write active_key and the id of one of its keys",
-        );
-    };
-    let instance = &mut draft.instance;
-    if instance.auth_pass.take().is_some() {
-        tell.error(
-            "authentication",
-            "authentication and auth_hmac exclude each other - removing authentication",
-            "auth_hmac protects adverts of every version",
-        );
-        instance.auth_header = false;
-        instance.params.auth = Auth::None;
-    }
-    let mut mode = read.mode;
-    if instance.strict && mode != HmacMode::Enforce {
-        tell.warn("mode", "strict mode requires auth_hmac mode enforce - setting");
-        mode = HmacMode::Enforce;
-    }
-    let (least, most) = (Span::from_secs(5), Span::from_secs(300));
-    let usual = (instance.params.advert_interval * 3).clamp(least, most);
-    // Whole seconds, as they are written.
-    let usual = Span::from_secs(usual.as_micros().div_ceil(1_000_000));
-    instance.hmac = Some(Hmac {
-        keys: read.keys,
-        active,
-        window: read.window.unwrap_or(usual),
-        replay: read.replay,
-        mode,
-    });
-}
-
-/// An interface of its own is a macvlan or an ipvlan.
-fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
-    let instance = &mut draft.instance;
-    let Some(ipvlan) = &mut instance.ipvlan else {
-        return;
-    };
-    if instance.vmac.is_some() {
-        tell.error(
-            "use_ipvlan",
-            "use_vmac and use_ipvlan exclude each other - ignoring use_ipvlan",
-            "an instance has one interface of its own",
-        );
-        instance.ipvlan = None;
-        return;
-    }
-    if instance.params.family == Family::V4 && ipvlan.address.is_none() && instance.source.is_none() {
-        tell.warn(
-            "use_ipvlan",
-            "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state",
-        );
-    }
-    if instance.promote_secondaries {
-        tell.warn(
-            "promote_secondaries",
-            "promote_secondaries is automatically set for ipvlans - ignoring",
-        );
-        instance.promote_secondaries = false;
-    }
-}
-
-fn vmac(draft: &mut Draft, tell: &mut Teller<'_>) {
-    ipvlan(draft, tell);
-    let instance = &mut draft.instance;
-    let unicast = instance.unicast();
-    match &mut instance.vmac {
-        Some(vmac) => {
-            if let (true, Some(mac)) = (draft.mac_lacks_vrid, &mut vmac.mac) {
-                let [a, b, c, d, e, _] = mac.0;
-                mac.0 = [a, b, c, d, e, instance.params.vrid];
-            }
-            if unicast && !instance.vmac_xmit_base {
-                tell.warn(
-                    "use_vmac",
-                    "unicast with use_vmac requires vmac_xmit_base - setting",
-                );
-                instance.vmac_xmit_base = true;
-            }
-            if instance.promote_secondaries {
-                tell.warn(
-                    "promote_secondaries",
-                    "promote_secondaries is automatically set for vmacs - ignoring",
-                );
-                instance.promote_secondaries = false;
-            }
-        }
-        None if instance.vmac_xmit_base => {
-            tell.warn("vmac_xmit_base", "vmac_xmit_base is only valid with a vmac");
-            instance.vmac_xmit_base = false;
-        }
-        None => {}
-    }
-    if instance.vmac.is_some() || instance.use_vmac_addr {
-        for address in instance.addresses.iter_mut().chain(&mut instance.excluded) {
-            if address.use_vmac {
-                let message = format!(
-                    "use_vmac of address {} is redundant with that of the instance",
-                    address.prefix
-                );
-                tell.warn("virtual_ipaddress", &message);
-                address.use_vmac = false;
-            }
-        }
-    }
 }

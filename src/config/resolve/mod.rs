@@ -3,9 +3,11 @@
 //! Job: from what was said to what holds, with keepalived's wording where it changes something. Uses `model`,
 //! the drafts of `rows` and `diag`. Start with [`instance()`]; rules of one theme have a file.
 
+mod auth;
 mod clash;
 mod group;
 mod instance;
+mod link;
 pub(super) mod servers;
 pub(super) mod services;
 mod strict;

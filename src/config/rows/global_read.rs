@@ -143,7 +143,7 @@ pub(super) fn script_user(global: &mut Global, line: &mut Line<'_>) {
     }
     if let Some(identity) = read_identity(line, &words) {
         global.scripts.user = identity;
-        global.scripts.user_at = At(line.arg(0).unwrap_or(line.keyword).at);
+        global.scripts.user_at = At(line.keyword.at);
     }
 }
 

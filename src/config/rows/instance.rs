@@ -322,7 +322,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("virtual_routes", Lines(route::SYNTAX, virtual_route), "none",
         "Routes moved with mastership").later().terms(route::moved_terms).show(|i| super::show::entries(&i.routes, route::text)),
     row("virtual_rules", Lines(rule::SYNTAX, virtual_rule), "none",
-        "Policy rules moved with mastership").later().terms(rule::moved_terms).show(|i| super::show::entries(&i.rules, super::rule_show::text)),
+        "Policy rules moved with mastership").later().terms(rule::moved_terms).show(|i| super::show::entries(&i.rules, rule::text)),
     row("accept", Flag(|d| d.accept = Some(true)), "on; under strict only with 255",
         "Takes packets to the addresses").show(|i| flag(i.accept)),
     row("no_accept", Flag(|d| d.accept = Some(false)), "off",

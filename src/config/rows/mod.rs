@@ -18,7 +18,6 @@ pub mod network;
 pub mod option;
 pub mod route;
 pub mod rule;
-pub mod rule_show;
 pub mod script;
 pub mod services;
 pub mod show;

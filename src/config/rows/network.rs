@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::rule::Preferences;
-use super::{address, route, rule, rule_show};
+use super::{address, route, rule};
 use crate::base::id::TrackGroupId;
 use crate::base::name::IfName;
 use crate::base::time::Span;
@@ -318,7 +318,7 @@ pub(crate) fn blocks(network: &Network) -> Vec<(&'static str, Vec<String>)> {
     });
     let rules = network.rules.iter().map(|line: &Rule| {
         let group = group(line.track_group).map_or_else(String::new, |group| format!("{group} "));
-        format!("{group}{}", rule_show::text(line))
+        format!("{group}{}", rule::text(line))
     });
     let name = |named: &Named| Quoted(named.name.as_str()).to_string();
     let linkbeat = network.linkbeat.iter().map(|line| {

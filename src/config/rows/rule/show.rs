@@ -2,7 +2,7 @@
 
 use core::fmt::{Display, Write};
 
-use super::route::Realms;
+use super::super::route::Realms;
 use crate::base::addr::Family;
 use crate::config::model::Named;
 use crate::config::model::route::ORIGIN;

@@ -1,0 +1,81 @@
+//! The interface that an instance makes for itself: a macvlan or an ipvlan.
+
+use super::Teller;
+use crate::base::addr::Family;
+use crate::config::rows::instance::Draft;
+
+/// An interface of its own is a macvlan or an ipvlan.
+fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
+    let instance = &mut draft.instance;
+    let Some(ipvlan) = &mut instance.ipvlan else {
+        return;
+    };
+    if instance.vmac.is_some() {
+        tell.error(
+            "use_ipvlan",
+            "use_vmac and use_ipvlan exclude each other - ignoring use_ipvlan",
+            "an instance has one interface of its own",
+        );
+        instance.ipvlan = None;
+        return;
+    }
+    if instance.params.family == Family::V4 && ipvlan.address.is_none() && instance.source.is_none() {
+        tell.warn(
+            "use_ipvlan",
+            "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state",
+        );
+    }
+    if instance.promote_secondaries {
+        tell.warn(
+            "promote_secondaries",
+            "promote_secondaries is automatically set for ipvlans - ignoring",
+        );
+        instance.promote_secondaries = false;
+    }
+}
+
+/// A macvlan, an ipvlan or neither, and what goes only with one of them.
+pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
+    ipvlan(draft, tell);
+    let instance = &mut draft.instance;
+    let unicast = instance.unicast();
+    match &mut instance.vmac {
+        Some(vmac) => {
+            if let (true, Some(mac)) = (draft.mac_lacks_vrid, &mut vmac.mac) {
+                let [a, b, c, d, e, _] = mac.0;
+                mac.0 = [a, b, c, d, e, instance.params.vrid];
+            }
+            if unicast && !instance.vmac_xmit_base {
+                tell.warn(
+                    "use_vmac",
+                    "unicast with use_vmac requires vmac_xmit_base - setting",
+                );
+                instance.vmac_xmit_base = true;
+            }
+            if instance.promote_secondaries {
+                tell.warn(
+                    "promote_secondaries",
+                    "promote_secondaries is automatically set for vmacs - ignoring",
+                );
+                instance.promote_secondaries = false;
+            }
+        }
+        None if instance.vmac_xmit_base => {
+            tell.warn("vmac_xmit_base", "vmac_xmit_base is only valid with a vmac");
+            instance.vmac_xmit_base = false;
+        }
+        None => {}
+    }
+    if instance.vmac.is_some() || instance.use_vmac_addr {
+        for address in instance.addresses.iter_mut().chain(&mut instance.excluded) {
+            if address.use_vmac {
+                let message = format!(
+                    "use_vmac of address {} is redundant with that of the instance",
+                    address.prefix
+                );
+                tell.warn("virtual_ipaddress", &message);
+                address.use_vmac = false;
+            }
+        }
+    }
+}
