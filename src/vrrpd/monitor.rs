@@ -25,6 +25,9 @@ impl Vrrp {
                 *last = Event::Overrun;
             }
         });
+        if events.contains(&Event::Overrun) {
+            return self.catch_up(turn);
+        }
         for event in events {
             // When stopping nothing is put back: what disappears is what the stop itself removes.
             if !self.stopping {
@@ -40,6 +43,17 @@ impl Vrrp {
                 Again::Done
             }
         }
+    }
+
+    /// Messages were lost. The kernel goes on losing them, without a word, until the queue is empty; so it is
+    /// emptied first, and what it held, which may be older than what was lost, is not believed any more.
+    fn catch_up(&mut self, turn: &mut Turn<'_>) -> Again {
+        if !self.stopping {
+            report::overrun();
+            self.kernel.monitor.discard();
+            self.resync_links(turn);
+        }
+        Again::More
     }
 
     fn take_event(&mut self, turn: &mut Turn<'_>, event: Event) {
@@ -62,10 +76,7 @@ impl Vrrp {
                 }
                 self.address_gone(turn, &address);
             }
-            Event::Overrun => {
-                report::overrun();
-                self.resync_links(turn);
-            }
+            Event::Overrun => {}
         }
     }
 

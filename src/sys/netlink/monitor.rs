@@ -119,9 +119,10 @@ impl Monitor {
 }
 
 impl Monitor {
-    /// Forgets what is queued, for who lists everything next.
+    /// Forgets what is queued, for who lists everything next. The kernel, once it has lost a notification, loses all
+    /// that follow until the queue is empty, and tells of it only once.
     pub fn discard(&mut self) {
-        // In a storm of changes this ends all the same: what is left is heard again, and does no harm.
+        // In a storm of changes this ends all the same: it tells of what it loses after that.
         for _ in 0..DISCARDS {
             if !matches!(self.read(limit::MONITOR_BUDGET, |_| ()), Ok(Drained::No)) {
                 return;
