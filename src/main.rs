@@ -29,11 +29,7 @@ fn main() -> ExitCode {
         Invocation::Compare(options, files) => {
             complain(&options);
             let (text, exit) = program::compare(&options, &files);
-            say(&Answer {
-                text,
-                output: true,
-                exit,
-            })
+            say(&Answer { text, output: true, exit })
         }
     };
     ExitCode::from(exit.code())
@@ -85,10 +81,7 @@ fn complain(options: &Options) {
 /// Prints an answer. A reader that has gone away changes nothing about the exit.
 fn say(answer: &Answer) -> Exit {
     let text = answer.text.as_bytes();
-    let _ = if answer.output {
-        io::stdout().lock().write_all(text)
-    } else {
-        io::stderr().lock().write_all(text)
-    };
+    let _ =
+        if answer.output { io::stdout().lock().write_all(text) } else { io::stderr().lock().write_all(text) };
     answer.exit
 }

@@ -75,13 +75,7 @@ fn load(options: &Options) -> (Read, Tree) {
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
     let model = assemble::model(&tree, &mut found);
     vrrpd::check(&model, &mut found);
-    let read = Read {
-        model,
-        empty: tree.nodes().next().is_none(),
-        snapshot,
-        sources,
-        found,
-    };
+    let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, sources, found };
     (read, tree)
 }
 
@@ -110,34 +104,19 @@ pub(crate) fn compare(options: &Options, files: &[PathBuf]) -> (String, Exit) {
             let _ = found.write(&sources, true, &mut text);
             return (text, exit);
         }
-        let mistakes = found
-            .iter()
-            .filter(|one| one.severity >= Severity::Warning)
-            .count();
+        let mistakes = found.iter().filter(|one| one.severity >= Severity::Warning).count();
         if mistakes > 0 {
             let verb = if mistakes == 1 { "mistake" } else { "mistakes" };
-            let _ = writeln!(
-                text,
-                "{name} has {mistakes} {verb}; keepalived -t -f {} tells them",
-                asked.path
-            );
+            let _ =
+                writeln!(text, "{name} has {mistakes} {verb}; keepalived -t -f {} tells them", asked.path);
         }
         read.push((name, model));
     }
-    let routers: Vec<Router<'_>> = read
-        .iter()
-        .map(|(name, model)| Router {
-            name: name.clone(),
-            model,
-        })
-        .collect();
+    let routers: Vec<Router<'_>> =
+        read.iter().map(|(name, model)| Router { name: name.clone(), model }).collect();
     let comparison = compare::compare(&routers);
     let _ = comparison.write(&mut text);
-    let exit = if comparison.differs() {
-        Exit::ConfigTest
-    } else {
-        Exit::Ok
-    };
+    let exit = if comparison.differs() { Exit::ConfigTest } else { Exit::Ok };
     (text, exit)
 }
 
@@ -148,35 +127,22 @@ fn names(files: &[PathBuf]) -> Vec<String> {
         .iter()
         .map(|file| {
             let alike = files.iter().filter(|other| last(other) == last(file)).count();
-            let name = if alike > 1 {
-                file.as_os_str().to_owned()
-            } else {
-                last(file)
-            };
+            let name = if alike > 1 { file.as_os_str().to_owned() } else { last(file) };
             name.to_string_lossy().into_owned()
         })
         .collect()
 }
 
 fn config_path(options: &Options) -> PathBuf {
-    let default = || {
-        DEFAULTS
-            .iter()
-            .map(Path::new)
-            .find(|path| path.exists())
-            .unwrap_or(Path::new(DEFAULTS[1]))
-    };
+    let default =
+        || DEFAULTS.iter().map(Path::new).find(|path| path.exists()).unwrap_or(Path::new(DEFAULTS[1]));
     options.config.clone().unwrap_or_else(|| default().to_owned())
 }
 
 /// The node name up to its first dot: the configuration id where none is given.
 fn host_name() -> String {
     let name = nix::unistd::gethostname().unwrap_or_else(|_| OsString::from("localhost"));
-    name.to_string_lossy()
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
 }
 
 impl<'a> Keepalived<'a> {
@@ -216,18 +182,13 @@ impl Program for Keepalived<'_> {
     fn settings(&self, loaded: &Loaded) -> Settings {
         let (daemon, names) = (&loaded.model.daemon, &loaded.model.global.names);
         let named = |own: &Option<String>, standard: &str| {
-            own.clone()
-                .or_else(|| names.standard.then(|| standard.to_owned()))
+            own.clone().or_else(|| names.standard.then(|| standard.to_owned()))
         };
         Settings {
             hello: hello(&loaded.model),
             child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
             instances: loaded.model.instances.len(),
-            pid_files: Places::new(
-                &self.options.pid_files,
-                daemon.use_pid_dir,
-                daemon.instance.as_deref(),
-            ),
+            pid_files: Places::new(&self.options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
             process_name: names.parent.clone(),
             child_names: [
                 named(&names.checker, "keepalived_lvs"),
@@ -272,12 +233,7 @@ impl From<Read> for Loaded {
             .filter(|one| one.severity >= Severity::Error)
             .map(|one| one.message.clone())
             .collect();
-        Self {
-            model: Arc::new(read.model),
-            snapshot: read.snapshot,
-            empty: read.empty,
-            errors,
-        }
+        Self { model: Arc::new(read.model), snapshot: read.snapshot, empty: read.empty, errors }
     }
 }
 
@@ -306,10 +262,8 @@ fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.
 fn hello(model: &Model) -> Span {
-    let times = model
-        .instances
-        .iter()
-        .map(|instance| Machine::new(instance.params.clone()).master_down_time());
+    let times =
+        model.instances.iter().map(|instance| Machine::new(instance.params.clone()).master_down_time());
     times.min().unwrap_or(Span::from_secs(2)) / 2
 }
 
@@ -358,20 +312,11 @@ mod tests {
     #[test]
     fn a_reload_may_not_bring_mistakes() {
         assert!(accepted(GOOD, &GOOD.replace("192.0.2.1", "192.0.2.2")));
-        assert!(
-            accepted(GOOD, "global_defs {\n}\n"),
-            "to remove an instance is no mistake"
-        );
+        assert!(accepted(GOOD, "global_defs {\n}\n"), "to remove an instance is no mistake");
         let bad = format!("{GOOD}nonsense 1\n");
         let why = refusals(&loaded(GOOD), &loaded(&bad));
-        assert_eq!(
-            why,
-            ["New mistake in the configuration: Unknown keyword 'nonsense'"]
-        );
-        assert!(
-            !accepted(GOOD, GOOD.trim_end().trim_end_matches('}')),
-            "a file cut off"
-        );
+        assert_eq!(why, ["New mistake in the configuration: Unknown keyword 'nonsense'"]);
+        assert!(!accepted(GOOD, GOOD.trim_end().trim_end_matches('}')), "a file cut off");
     }
 
     #[test]
@@ -379,10 +324,7 @@ mod tests {
         let bad = format!("{GOOD}nonsense 1\n");
         assert!(accepted(&bad, &format!("\n\n{bad}")));
         assert!(accepted(&bad, GOOD));
-        assert!(
-            !accepted(&bad, &format!("{bad}nonsense 2\n")),
-            "another one of the same kind"
-        );
+        assert!(!accepted(&bad, &format!("{bad}nonsense 2\n")), "another one of the same kind");
     }
 
     #[test]

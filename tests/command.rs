@@ -1,11 +1,7 @@
 //! The command line of the real binary: what a user types, what comes back on which stream, and the exit code.
 //!
 //! Runs config tests and questions only, never a daemon; needs neither root nor a network.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test program that starts others"
-)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test program that starts others")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,11 +15,8 @@ struct Said {
 }
 
 fn run(words: &[&str]) -> Said {
-    let done = Command::new(env!("CARGO_BIN_EXE_keepalived"))
-        .args(words)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_keepalived")).args(words).stdin(Stdio::null()).output().unwrap();
     Said {
         code: done.status.code(),
         output: String::from_utf8(done.stdout).unwrap(),
@@ -84,15 +77,9 @@ fn what_is_asked_for_comes_back_on_its_stream() {
         assert!(!said.error.is_empty());
     }
     let said = run(&["--signum=RELOAD"]);
-    assert_eq!(
-        (said.code, said.output.as_str(), said.error.as_str()),
-        (Some(0), "1\n", "")
-    );
+    assert_eq!((said.code, said.output.as_str(), said.error.as_str()), (Some(0), "1\n", ""));
     let said = run(&["--bogus"]);
-    assert_eq!(
-        (said.code, said.error.as_str()),
-        (Some(1), "Unknown option --bogus\n")
-    );
+    assert_eq!((said.code, said.error.as_str()), (Some(1), "Unknown option --bogus\n"));
     let said = run(&["-x"]);
     assert_eq!((said.code, said.error.lines().count()), (Some(1), 1));
 }
@@ -106,39 +93,15 @@ fn a_config_test_ends_with_keepaliveds_codes() {
     let include = |word: &str, pattern: &str| format!("{word} {pattern}\n{good}");
     let cases = [
         ("an empty file", String::new(), 0),
-        (
-            "only global_defs",
-            "global_defs {\n    router_id a\n}\n".to_owned(),
-            0,
-        ),
+        ("only global_defs", "global_defs {\n    router_id a\n}\n".to_owned(), 0),
         ("a good instance", good.clone(), 0),
         ("an unknown keyword", instance("    priorty 1\n"), 5),
         ("a number out of range", instance("    priority 300\n"), 5),
-        (
-            "a missing brace",
-            good.trim_end().trim_end_matches('}').to_owned(),
-            5,
-        ),
-        (
-            "no virtual_router_id",
-            good.replace("virtual_router_id 51", ""),
-            5,
-        ),
-        (
-            "an interface that is not there",
-            good.replace(INTERFACE, "nowhere9"),
-            5,
-        ),
-        (
-            "an unknown script user",
-            format!("global_defs {{\n    script_user nobody9\n}}\n{good}"),
-            5,
-        ),
-        (
-            "a missing notify script, which is only told",
-            instance("    notify_master /nowhere/at/all\n"),
-            0,
-        ),
+        ("a missing brace", good.trim_end().trim_end_matches('}').to_owned(), 5),
+        ("no virtual_router_id", good.replace("virtual_router_id 51", ""), 5),
+        ("an interface that is not there", good.replace(INTERFACE, "nowhere9"), 5),
+        ("an unknown script user", format!("global_defs {{\n    script_user nobody9\n}}\n{good}"), 5),
+        ("a missing notify script, which is only told", instance("    notify_master /nowhere/at/all\n"), 0),
         ("an include of what is there", include("includea", &there), 0),
         ("a missing include", include("include", &nothing), 0),
         ("a missing includer", include("includer", &nothing), 0),
@@ -146,21 +109,16 @@ fn a_config_test_ends_with_keepaliveds_codes() {
         ("a missing includew", include("includew", &nothing), 6),
         ("a missing includeb", include("includeb", &nothing), 0),
         ("a missing includea", include("includea", &nothing), 6),
-        (
-            "an includea without a match",
-            include("includea", &folder.path("no-*.match")),
-            6,
-        ),
+        ("an includea without a match", include("includea", &folder.path("no-*.match")), 6),
     ];
     for (what, text, code) in cases {
         let said = folder.test(&text, &[]);
         assert_eq!(said.code, Some(code), "{what}:\n{}", said.error);
         assert_eq!(said.output, "", "{what}");
     }
-    for (what, path, code) in [
-        ("a missing file", nothing.as_str(), 0),
-        ("a directory", folder.0.to_str().unwrap(), 0),
-    ] {
+    for (what, path, code) in
+        [("a missing file", nothing.as_str(), 0), ("a directory", folder.0.to_str().unwrap(), 0)]
+    {
         let said = run(&["-t", "-f", path]);
         assert_eq!(said.code, Some(code), "{what}:\n{}", said.error);
         assert!(said.error.contains(path), "{what}:\n{}", said.error);
@@ -176,10 +134,7 @@ fn with_all_config_every_file_must_be_there() {
         assert_eq!(folder.test(&good, &[option]).code, Some(0));
         let said = folder.test(&format!("include {nothing}\n{good}"), &[option]);
         assert_eq!(said.code, Some(6), "{}", said.error);
-        let said = folder.test(
-            &format!("include {}\n{good}", folder.path("no-*.match")),
-            &[option],
-        );
+        let said = folder.test(&format!("include {}\n{good}", folder.path("no-*.match")), &[option]);
         assert_eq!(said.code, Some(6), "{}", said.error);
         assert_eq!(run(&["-t", option, "-f", &nothing]).code, Some(6));
     }
@@ -208,13 +163,7 @@ fn insecure_scripts_have_a_code_of_their_own() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o777)).unwrap();
     let closed = folder.test(&conf("enable_script_security"), &[]);
     assert_eq!(closed.code, Some(5), "{}", closed.error);
-    assert!(
-        closed
-            .error
-            .contains("Disabling track script check due to insecure"),
-        "{}",
-        closed.error
-    );
+    assert!(closed.error.contains("Disabling track script check due to insecure"), "{}", closed.error);
 }
 
 #[test]
@@ -232,12 +181,7 @@ fn findings_go_to_a_file_that_is_named() {
     let mode = fs::metadata(&log).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
     let said = run(&["-t/nowhere/at/all", "-f", &file]);
-    assert_eq!(
-        (said.code, said.error.lines().count()),
-        (Some(1), 1),
-        "{}",
-        said.error
-    );
+    assert_eq!((said.code, said.error.lines().count()), (Some(1), 1), "{}", said.error);
 }
 
 #[test]
@@ -250,11 +194,7 @@ fn the_effective_configuration_is_printed_and_means_the_same_again() {
     );
     let first = folder.test(&text, &["-d"]);
     assert_eq!(first.code, Some(6), "{}", first.error);
-    for line in [
-        "    priority 150\n",
-        "    advert_int 0.5\n",
-        "vrrp_instance VI_1 {\n",
-    ] {
+    for line in ["    priority 150\n", "    advert_int 0.5\n", "vrrp_instance VI_1 {\n"] {
         assert!(first.output.contains(line), "no {line}in\n{}", first.output);
     }
     let again = folder.test(&first.output, &["-d"]);

@@ -18,10 +18,8 @@ use keepalived::config::diag::Diagnostics;
 use keepalived::config::{Model, assemble, expand};
 
 fn listed(folder: &Path) -> Vec<PathBuf> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     entries
 }
@@ -39,13 +37,8 @@ fn model(text: &str) -> Model {
 }
 
 fn compared(models: &[(String, Model)]) -> Comparison {
-    let routers: Vec<Router<'_>> = models
-        .iter()
-        .map(|(name, model)| Router {
-            name: name.clone(),
-            model,
-        })
-        .collect();
+    let routers: Vec<Router<'_>> =
+        models.iter().map(|(name, model)| Router { name: name.clone(), model }).collect();
     compare(&routers)
 }
 
@@ -121,10 +114,7 @@ fn many_instances() {
         model(&text)
     };
     let comparison = compared(&[("a".to_owned(), config(150)), ("b".to_owned(), config(100))]);
-    assert_eq!(
-        (comparison.differences.len(), comparison.forecasts.len()),
-        (0, 1_000)
-    );
+    assert_eq!((comparison.differences.len(), comparison.forecasts.len()), (0, 1_000));
 }
 
 /// The program itself: what it prints, and how it ends.
@@ -142,10 +132,7 @@ fn the_program_says_so_and_ends_with_its_code() {
     };
     let files = |case: &str| ["north.conf", "south.conf"].map(|file| goldens.join(case).join(file));
     let (text, code) = run(&files("alike"));
-    assert!(
-        text.starts_with("2 routers: north.conf, south.conf\nnothing differs"),
-        "{text}"
-    );
+    assert!(text.starts_with("2 routers: north.conf, south.conf\nnothing differs"), "{text}");
     assert_eq!(code, 0);
     let (text, code) = run(&files("equal-priorities"));
     assert!(text.contains("\n1 difference\n"), "{text}");

@@ -57,10 +57,7 @@ impl Files for Memory {
             return Vec::new();
         };
         let names = self.0.keys().map(String::as_str).chain(["/etc/dir"]);
-        names
-            .filter(|name| pattern.matches(name))
-            .map(str::to_owned)
-            .collect()
+        names.filter(|name| pattern.matches(name)).map(str::to_owned).collect()
     }
 
     fn directory(&self, path: &str) -> String {
@@ -73,12 +70,7 @@ impl Files for Memory {
 }
 
 fn options() -> Options {
-    Options {
-        path: "/etc/main.conf".into(),
-        id: "r1".into(),
-        seed: 1,
-        ..Options::default()
-    }
+    Options { path: "/etc/main.conf".into(), id: "r1".into(), seed: 1, ..Options::default() }
 }
 
 /// The tree as text: a line an item, indented, words in brackets, with places.
@@ -112,22 +104,13 @@ fn show(parsed: &Parsed, found: &Diagnostics) -> String {
         write!(out, "{:?} {:?} ", diagnostic.severity, diagnostic.class).unwrap();
         diagnostic.explain(&parsed.sources, &mut out).unwrap();
     }
-    writeln!(
-        out,
-        "-- test {:?}, daemon {:?}",
-        found.exit_test(),
-        found.exit_daemon()
-    )
-    .unwrap();
+    writeln!(out, "-- test {:?}, daemon {:?}", found.exit_test(), found.exit_daemon()).unwrap();
     out
 }
 
 fn goldens() -> Vec<std::path::PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/config/front");
-    let mut all: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.extension().is_some_and(|ext| ext == "conf"));
     all.sort();
     assert!(!all.is_empty());
@@ -147,12 +130,7 @@ fn trees_and_findings_are_as_recorded() {
         let snapshot = Snapshot::decode(&snapshot.encode()).unwrap();
         let mut again = Diagnostics::new();
         let replayed = expand::replay(&snapshot, &mut again);
-        assert_eq!(
-            show(&replayed, &again),
-            shown,
-            "{}: the snapshot tells another story",
-            path.display()
-        );
+        assert_eq!(show(&replayed, &again), shown, "{}: the snapshot tells another story", path.display());
 
         let golden = path.with_extension("tree");
         if std::env::var_os("UPDATE").is_some() {
@@ -161,11 +139,7 @@ fn trees_and_findings_are_as_recorded() {
             wrong.push(format!("{}:\n{shown}", golden.display()));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "not as recorded (UPDATE=1 records anew):\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "not as recorded (UPDATE=1 records anew):\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -175,10 +149,7 @@ fn includes_from_a_disk() {
     let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir_all(root.join("d/sub.conf")).unwrap();
     for (name, text) in [
-        (
-            "main.conf",
-            "include d/*.conf\ninclude d/{z,a}.inc\ninclude d/[^a].inc\ninclude ./d/x.sh\n",
-        ),
+        ("main.conf", "include d/*.conf\ninclude d/{z,a}.inc\ninclude d/[^a].inc\ninclude ./d/x.sh\n"),
         ("d/b.conf", "in_b $_PWD\n"),
         ("d/a.conf", "in_a\ninclude ../up.conf\n"),
         ("d/.hidden.conf", "hidden\n"),
@@ -192,25 +163,12 @@ fn includes_from_a_disk() {
     std::fs::set_permissions(root.join("d/x.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = root.join("main.conf").to_str().unwrap().to_owned();
     let mut found = Diagnostics::new();
-    let (parsed, snapshot) = expand::load(
-        &Disk,
-        &Options {
-            path,
-            ..Options::default()
-        },
-        &mut found,
-    );
+    let (parsed, snapshot) = expand::load(&Disk, &Options { path, ..Options::default() }, &mut found);
     let keywords: Vec<&str> = parsed.tree.nodes().map(|node| node.keyword().text).collect();
     assert_eq!(keywords, ["in_a", "up", "in_b", "inc_a", "inc_z", "inc_z"]);
     let real = std::fs::canonicalize(root.join("d")).unwrap();
-    assert_eq!(
-        parsed.tree.nodes().nth(2).unwrap().word(1).unwrap().text,
-        real.to_str().unwrap()
-    );
-    let told: Vec<String> = found
-        .iter()
-        .map(|d| d.message.replace(root.to_str().unwrap(), ""))
-        .collect();
+    assert_eq!(parsed.tree.nodes().nth(2).unwrap().word(1).unwrap().text, real.to_str().unwrap());
+    let told: Vec<String> = found.iter().map(|d| d.message.replace(root.to_str().unwrap(), "")).collect();
     assert_eq!(
         told,
         [
@@ -285,10 +243,7 @@ fn mutated_files_never_panic() {
         b"=",
         b",",
     ];
-    let seeds: Vec<Vec<u8>> = goldens()
-        .iter()
-        .map(|path| std::fs::read(path).unwrap())
-        .collect();
+    let seeds: Vec<Vec<u8>> = goldens().iter().map(|path| std::fs::read(path).unwrap()).collect();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..40_000 {
         let mut text = seeds[random.below(seeds.len())].clone();

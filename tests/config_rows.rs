@@ -68,17 +68,12 @@ fn round_trip(model: &Model, name: &str) {
     if *model != again {
         // The places differ, too, but they are equal; the first other line tells what was lost.
         let (before, after) = (print(model), print(&again));
-        let lost = before
-            .lines()
-            .zip(after.lines())
-            .find(|(one, other)| one != other);
+        let lost = before.lines().zip(after.lines()).find(|(one, other)| one != other);
         panic!("{name} changes when it is printed, at {lost:?}:\n{before}\n{model:#?}\n{again:#?}");
     }
     assert_eq!(text, print(&again), "{name} is not printed the same twice");
     // A clash of router ids stays one; nothing else of a printed model is refused.
-    let mut errors = found
-        .iter()
-        .filter(|finding| finding.severity > Severity::Warning);
+    let mut errors = found.iter().filter(|finding| finding.severity > Severity::Warning);
     assert!(
         errors.all(|finding| finding.message.contains("both use VRID")),
         "{name}: printed text is refused: {}\n{text}",
@@ -100,11 +95,7 @@ fn goldens_are_as_recorded() {
             std::fs::write(&expected_file, &actual).unwrap();
         }
         let expected = std::fs::read_to_string(&expected_file).unwrap_or_default();
-        assert!(
-            expected == actual,
-            "{} differs (UPDATE=1 rewrites):\n{actual}",
-            file.display()
-        );
+        assert!(expected == actual, "{} differs (UPDATE=1 rewrites):\n{actual}", file.display());
         round_trip(&model, &file.display().to_string());
     }
 }
@@ -168,28 +159,13 @@ const NO_ROW: [(&str, &str); 10] = [
     ("state_file_location", "printed in the manual, accepted by nobody"),
     ("stats_file_location", "printed in the manual, accepted by nobody"),
     ("json_file_location", "printed in the manual, accepted by nobody"),
-    (
-        "ip_proto",
-        "printed in the manual for ipproto, accepted by nobody",
-    ),
-    (
-        "dynamic of virtual_server/real_server/FILE_CHECK",
-        "printed in the manual, accepted by nobody",
-    ),
-    (
-        "tls_compliant of virtual_server/real_server/HTTP_GET",
-        "for SSL_GET only",
-    ),
-    (
-        "tls_compliant of virtual_server/real_server/HTTP_GET/url",
-        "for SSL_GET only",
-    ),
+    ("ip_proto", "printed in the manual for ipproto, accepted by nobody"),
+    ("dynamic of virtual_server/real_server/FILE_CHECK", "printed in the manual, accepted by nobody"),
+    ("tls_compliant of virtual_server/real_server/HTTP_GET", "for SSL_GET only"),
+    ("tls_compliant of virtual_server/real_server/HTTP_GET/url", "for SSL_GET only"),
     ("(other word)", "says what an unknown word does"),
     ("(no action)", "says what a rule without an action does"),
-    (
-        "notify_deleted of vrrp_sync_group",
-        "printed in the manual for groups, accepted by nobody",
-    ),
+    ("notify_deleted of vrrp_sync_group", "printed in the manual for groups, accepted by nobody"),
 ];
 
 /// Every keyword of the reference's table: block, word, and whether a reload applies it, if that is known.
@@ -242,14 +218,7 @@ fn every_keyword_of_the_reference_has_a_row() {
 fn every_row_that_was_there_is_there() {
     let mut names: Vec<String> = rows::catalogue()
         .iter()
-        .map(|row| {
-            format!(
-                "{}\t{}\t{}\n",
-                row.block,
-                row.name,
-                if row.reload { "y" } else { "n" }
-            )
-        })
+        .map(|row| format!("{}\t{}\t{}\n", row.block, row.name, if row.reload { "y" } else { "n" }))
         .collect();
     names.sort();
     let actual = names.concat();
@@ -259,26 +228,16 @@ fn every_row_that_was_there_is_there() {
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     let gone: Vec<&str> = expected.lines().filter(|line| !actual.contains(*line)).collect();
-    assert!(
-        actual == expected,
-        "keywords differ (UPDATE=1 rewrites); gone: {gone:?}"
-    );
+    assert!(actual == expected, "keywords differ (UPDATE=1 rewrites); gone: {gone:?}");
 }
 
 #[test]
 fn rows_are_documented_and_unique() {
     let all = rows::catalogue();
     for (index, row) in all.iter().enumerate() {
-        assert!(
-            !row.meaning.is_empty() && !row.default.is_empty(),
-            "{} of {}",
-            row.name,
-            row.block
-        );
-        let twin = all
-            .iter()
-            .skip(index + 1)
-            .find(|other| other.block == row.block && other.name == row.name);
+        assert!(!row.meaning.is_empty() && !row.default.is_empty(), "{} of {}", row.name, row.block);
+        let twin =
+            all.iter().skip(index + 1).find(|other| other.block == row.block && other.name == row.name);
         assert!(twin.is_none(), "{} of {} twice", row.name, row.block);
     }
     // Gets shorter with every keyword that gets its effect, and is empty in the end. UPDATE=1 rewrites it.
@@ -291,10 +250,7 @@ fn rows_are_documented_and_unique() {
         std::fs::write(&file, &waiting).unwrap();
     }
     let recorded = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        recorded == waiting,
-        "rows without effect (UPDATE=1 rewrites):\n{waiting}"
-    );
+    assert!(recorded == waiting, "rows without effect (UPDATE=1 rewrites):\n{waiting}");
 }
 
 /// 10,000 instances in one group, each with a tracker, and one instance with as many lines of every kind: what
@@ -357,11 +313,8 @@ fn mutated_files_never_panic_and_come_back() {
     for file in files(&goldens()) {
         pool.push(std::fs::read_to_string(file).unwrap());
     }
-    let words: Vec<String> = pool
-        .iter()
-        .flat_map(|text| text.split_whitespace())
-        .map(str::to_owned)
-        .collect();
+    let words: Vec<String> =
+        pool.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect();
     for round in 0..2_000 {
         let text = &pool[next(pool.len())];
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

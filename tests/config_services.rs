@@ -5,9 +5,7 @@ use keepalived::config::row::Effect;
 use keepalived::config::{Model, assemble, expand, rows};
 
 fn mine(block: &str) -> bool {
-    ["virtual_server", "SSL", "bfd_instance"]
-        .iter()
-        .any(|name| block.starts_with(name))
+    ["virtual_server", "SSL", "bfd_instance"].iter().any(|name| block.starts_with(name))
 }
 
 /// What has no effect in the reference has none here, and nothing else claims one before it is there.

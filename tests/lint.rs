@@ -43,10 +43,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn prefix(text: &str) -> Prefix {
     let (addr, len) = text.split_once('/').unwrap();
-    Prefix {
-        addr: addr.parse().unwrap(),
-        len: len.parse().unwrap(),
-    }
+    Prefix { addr: addr.parse().unwrap(), len: len.parse().unwrap() }
 }
 
 /// The facts that the comments of a golden state.
@@ -120,10 +117,8 @@ fn goldens_are_as_recorded() {
 /// The golden of a check makes that check speak, and its name silences it: by option, and by both comments.
 #[test]
 fn every_check_has_a_golden_and_can_be_silenced() {
-    let stems: BTreeSet<String> = goldens()
-        .iter()
-        .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
+    let stems: BTreeSet<String> =
+        goldens().iter().map(|file| file.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     let names: BTreeSet<String> = CHECKS.iter().map(|check| check.name.to_owned()).collect();
     assert_eq!(stems, names, "one golden a check, named like it");
     assert_eq!(names.len(), CHECKS.len(), "two checks have one name");
@@ -133,18 +128,12 @@ fn every_check_has_a_golden_and_can_be_silenced() {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let mark = format!("[{name}]");
         let (_, found) = findings(&text, &[]);
-        let lines: Vec<u32> = found
-            .iter()
-            .filter(|one| one.message.ends_with(&mark))
-            .map(|one| one.at.line)
-            .collect();
+        let lines: Vec<u32> =
+            found.iter().filter(|one| one.message.ends_with(&mark)).map(|one| one.at.line).collect();
         assert!(!lines.is_empty(), "{name} does not speak");
         let silent = |text: &str, off: &[String]| !findings(text, off).0.contains(&mark);
         assert!(silent(&text, core::slice::from_ref(&name)), "--lint-off={name}");
-        assert!(
-            silent(&format!("# lint: off {name}\n{text}"), &[]),
-            "{name} for a file"
-        );
+        assert!(silent(&format!("# lint: off {name}\n{text}"), &[]), "{name} for a file");
         let on_its_line: String = text
             .lines()
             .zip(1_u32..)
@@ -179,10 +168,7 @@ fn a_habit_is_told_a_few_times() {
     }
     let (out, found) = findings(&text, &[]);
     assert_eq!(found.len(), 26);
-    assert!(
-        out.contains("275 more places like the ones before [default-priority]"),
-        "{out}"
-    );
+    assert!(out.contains("275 more places like the ones before [default-priority]"), "{out}");
 }
 
 /// Lines lost, doubled and swapped, words cut: no check panics, and none is counted.
@@ -215,16 +201,10 @@ fn mutations_do_no_harm() {
             let model = assemble::model(&parsed.tree, &mut Diagnostics::new());
             let mut found = Diagnostics::new();
             let silence = Silence::read(&[], &parsed.sources, &mut found);
-            let facts = Facts {
-                links: Some(BTreeMap::new()),
-                ..Facts::default()
-            };
+            let facts = Facts { links: Some(BTreeMap::new()), ..Facts::default() };
             lint::run(&Input::new(&model, &parsed.tree, &facts), &silence, &mut found);
             assert_eq!(found.exit_test().code(), 0, "{mutated}");
-            let routers = ["a", "b", "c"].map(|name| Router {
-                name: name.to_owned(),
-                model: &model,
-            });
+            let routers = ["a", "b", "c"].map(|name| Router { name: name.to_owned(), model: &model });
             compare(&routers).write(&mut String::new()).unwrap();
         }
     }

@@ -2,11 +2,7 @@
 //!
 //! The configuration is read as the daemon reads it; what only a running daemon knows is made up here.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test ends at the first surprise"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 use std::path::Path;
 
@@ -29,9 +25,7 @@ use keepalived::sys::clock::{LocalTime, Wall};
 use keepalived::sys::script::Words;
 
 fn golden(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/goldens/status")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/status").join(name);
     if std::env::var_os("UPDATE").is_some() {
         return std::fs::write(path, found).unwrap();
     }
@@ -47,11 +41,7 @@ fn model() -> Model {
     let mut found = Diagnostics::new();
     let parsed = expand::parse_text(text, &mut found);
     let model = assemble::model(&parsed.tree, &mut found);
-    assert!(
-        found
-            .iter()
-            .all(|finding| finding.severity < keepalived::config::diag::Severity::Error)
-    );
+    assert!(found.iter().all(|finding| finding.severity < keepalived::config::diag::Severity::Error));
     model
 }
 
@@ -101,14 +91,7 @@ fn routers(model: &Model) -> Vec<Router> {
             }
             2 => {
                 let faults = Faults::NONE.with(Fault::LinkDown, true).with(Fault::Script, true);
-                router.handle(
-                    at(1),
-                    Input::Faults {
-                        faults,
-                        pending: false,
-                    },
-                    &mut out,
-                );
+                router.handle(at(1), Input::Faults { faults, pending: false }, &mut out);
             }
             _ => {}
         }
@@ -124,33 +107,14 @@ fn routers(model: &Model) -> Vec<Router> {
 fn the_data_dump() {
     let model = model();
     let routers = routers(&model);
-    let clock = Clock {
-        now: at(10_000),
-        wall: Wall {
-            secs: 1_793_505_600 + 3_600,
-            micros: 250_000,
-        },
-        local,
-    };
+    let clock = Clock { now: at(10_000), wall: Wall { secs: 1_793_505_600 + 3_600, micros: 250_000 }, local };
     let out = &mut String::new();
-    let machine = Machine {
-        host: "host".to_owned(),
-        script_owner: Owner { uid: 7, gid: 8 },
-        people: Vec::new(),
-    };
+    let machine =
+        Machine { host: "host".to_owned(), script_owner: Owner { uid: 7, gid: 8 }, people: Vec::new() };
     global(out, &model.daemon, &model.global, &machine).unwrap();
     section(out, "VRRP Topology").unwrap();
-    let words = Words::of(
-        ["/usr/bin/true", "a", "b", "MASTER"]
-            .map(str::as_bytes)
-            .into_iter(),
-    )
-    .unwrap();
-    let runs = Runs {
-        words: &words,
-        fixed: 3,
-        owner: Owner { uid: 7, gid: 8 },
-    };
+    let words = Words::of(["/usr/bin/true", "a", "b", "MASTER"].map(str::as_bytes).into_iter()).unwrap();
+    let runs = Runs { words: &words, fixed: 3, owner: Owner { uid: 7, gid: 8 } };
     for (config, router) in model.instances.iter().zip(&routers) {
         let first = config.name == "VI_1";
         let vmac = config.vmac.is_some();
@@ -163,10 +127,7 @@ fn the_data_dump() {
             model: &model,
             config,
             router,
-            since: Wall {
-                secs: 1_793_505_600 + 1_800,
-                micros: 6,
-            },
+            since: Wall { secs: 1_793_505_600 + 1_800, micros: 6 },
             local: Some(config.source.unwrap_or(local)),
             base,
             index: Some(IfIndex(5)),
@@ -211,11 +172,7 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
             let mut actions = ScriptActions::new();
             for (start, code) in [(0, 0), (2_000, 0), (4_000, 1)] {
                 machine.handle(at(start), ScriptInput::Timeout, &mut actions);
-                machine.handle(
-                    at(start + 1),
-                    ScriptInput::Ended(Ending::Exited(code)),
-                    &mut actions,
-                );
+                machine.handle(at(start + 1), ScriptInput::Ended(Ending::Exited(code)), &mut actions);
                 actions.clear();
             }
         }
@@ -226,10 +183,7 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
             insecure: false,
             running: works,
         };
-        let weight = Weight {
-            value: 3,
-            reverse: !works,
-        };
+        let weight = Weight { value: 3, reverse: !works };
         script(out, &view, [("VI_1", weight)].into_iter()).unwrap();
     }
     section(out, "Interfaces").unwrap();
@@ -307,10 +261,7 @@ fn the_statistics() {
 #[test]
 fn no_password_gets_into_the_dump() {
     let model = model();
-    let secret = model
-        .instances
-        .iter()
-        .find_map(|instance| instance.auth_pass.clone());
+    let secret = model.instances.iter().find_map(|instance| instance.auth_pass.clone());
     let dump = include_str!("goldens/status/dump.out");
     assert!(!dump.contains(&secret.unwrap()));
 }

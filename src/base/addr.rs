@@ -64,10 +64,7 @@ impl Prefix {
     /// The address alone: all bits belong to the prefix.
     #[must_use]
     pub const fn host(addr: IpAddr) -> Self {
-        Self {
-            addr,
-            len: Family::of(&addr).max_prefix(),
-        }
+        Self { addr, len: Family::of(&addr).max_prefix() }
     }
 
     /// The family of the address.
@@ -81,15 +78,11 @@ impl Prefix {
     pub fn contains(&self, addr: &IpAddr) -> bool {
         match (self.addr, addr) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.len.min(32)))
-                    .unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.len.min(32))).unwrap_or(0);
                 (a.to_bits() ^ b.to_bits()) & mask == 0
             }
             (IpAddr::V6(a), IpAddr::V6(b)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.len.min(128)))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.len.min(128))).unwrap_or(0);
                 (a.to_bits() ^ b.to_bits()) & mask == 0
             }
             _ => false,
@@ -109,20 +102,11 @@ mod tests {
 
     #[test]
     fn a_prefix_contains_its_network_only() {
-        let net = Prefix {
-            addr: "10.9.0.1".parse().unwrap(),
-            len: 24,
-        };
+        let net = Prefix { addr: "10.9.0.1".parse().unwrap(), len: 24 };
         assert!(net.contains(&"10.9.0.254".parse().unwrap()));
         assert!(!net.contains(&"10.9.1.1".parse().unwrap()));
         assert!(!net.contains(&"fe80::1".parse().unwrap()));
-        assert!(
-            Prefix {
-                addr: net.addr,
-                len: 0
-            }
-            .contains(&"1.2.3.4".parse().unwrap())
-        );
+        assert!(Prefix { addr: net.addr, len: 0 }.contains(&"1.2.3.4".parse().unwrap()));
         assert_eq!(Prefix::host("::1".parse().unwrap()).to_string(), "::1/128");
     }
 }

@@ -118,10 +118,7 @@ impl<'a> Writer<'a> {
     /// [`Short`] if they do not fit; nothing is written then.
     pub fn put(&mut self, octets: &[u8]) -> Result<(), Short> {
         let end = self.len.checked_add(octets.len()).ok_or(Short)?;
-        self.out
-            .get_mut(self.len..end)
-            .ok_or(Short)?
-            .copy_from_slice(octets);
+        self.out.get_mut(self.len..end).ok_or(Short)?.copy_from_slice(octets);
         self.len = end;
         Ok(())
     }
@@ -170,10 +167,7 @@ impl<'a> Writer<'a> {
         if end > self.len {
             return Err(Short);
         }
-        self.out
-            .get_mut(offset..end)
-            .ok_or(Short)?
-            .copy_from_slice(&value.to_be_bytes());
+        self.out.get_mut(offset..end).ok_or(Short)?.copy_from_slice(&value.to_be_bytes());
         Ok(())
     }
 

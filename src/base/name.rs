@@ -13,9 +13,7 @@ impl IfName {
         let legal = !text.is_empty()
             && text != "."
             && text != ".."
-            && !text
-                .bytes()
-                .any(|b| b == b'/' || b.is_ascii_whitespace() || b == 0);
+            && !text.bytes().any(|b| b == b'/' || b.is_ascii_whitespace() || b == 0);
         if !legal {
             return None;
         }

@@ -19,13 +19,7 @@ impl Budget {
     /// A full budget.
     #[must_use]
     pub const fn new(burst: u16, refill: Span) -> Self {
-        Self {
-            burst,
-            tokens: burst,
-            refill,
-            last: Instant::START,
-            suppressed: 0,
-        }
+        Self { burst, tokens: burst, refill, last: Instant::START, suppressed: 0 }
     }
 
     /// Asks for one event. `Some(n)`: go ahead, `n` events were refused since the last one that passed.

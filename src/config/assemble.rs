@@ -38,10 +38,7 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
     };
     read(&mut tree.cursor(), top::ROWS, &mut model.daemon, &mut scope);
     let mut given = Given::default();
-    for object in objects
-        .iter()
-        .filter(|object| object.node.keyword().text == "global_defs")
-    {
+    for object in objects.iter().filter(|object| object.node.keyword().text == "global_defs") {
         if let Some(extra) = object.node.arguments().next() {
             found.note(extra, format!("'{}' after global_defs is not used", extra.text));
         }
@@ -256,10 +253,7 @@ impl Assembly<'_> {
         if named.is_none() || self.refused(object, taken) {
             return;
         }
-        let own = Own {
-            priority_changes: draft.notify_priority_changes,
-            alert: draft.smtp_alert,
-        };
+        let own = Own { priority_changes: draft.notify_priority_changes, alert: draft.smtp_alert };
         if let Some(instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
             self.model.instances.push(instance);
             self.pending.own.push(own);
@@ -273,10 +267,7 @@ impl Assembly<'_> {
             return true;
         };
         if let Some(extra) = object.node.word(2) {
-            let message = format!(
-                "{keyword} {} has more than one name - ignoring the block",
-                name.text
-            );
+            let message = format!("{keyword} {} has more than one name - ignoring the block", name.text);
             self.drop(extra, message, "quote a name that holds a blank");
             return true;
         }

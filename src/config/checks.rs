@@ -63,9 +63,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
         }
     }
     draft.http.pages = pages.into();
-    server
-        .checks
-        .extend(finish(keyword, draft, object.node.at(), around, server));
+    server.checks.extend(finish(keyword, draft, object.node.at(), around, server));
     for (host, at) in hosts {
         server.checks.extend(finish(keyword, host, at, around, server));
     }
@@ -113,11 +111,7 @@ fn finish(
             network(keyword, draft, target, at, around)?
         }
     };
-    Some(Checker {
-        at: At(at),
-        cadence,
-        probe,
-    })
+    Some(Checker { at: At(at), cadence, probe })
 }
 
 fn cadence(keyword: &str, draft: &Draft, around: &Around<'_>) -> Cadence {
@@ -240,11 +234,7 @@ fn misc(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
     if draft.identity.is_some() {
         command.identity = draft.identity;
     }
-    Some(Probe::Misc(Box::new(Misc {
-        command,
-        timeout: draft.run_time,
-        dynamic: draft.dynamic,
-    })))
+    Some(Probe::Misc(Box::new(Misc { command, timeout: draft.run_time, dynamic: draft.dynamic })))
 }
 
 fn follow(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
@@ -256,11 +246,7 @@ fn follow(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> 
     let id = around.names.files.find(&name);
     let Some((id, own)) = id.and_then(|id| Some((id, around.model.file(id)?.weight))) else {
         let message = format!("track_file {name} not found");
-        around.error(
-            at,
-            message,
-            "define it above, outside any block; there is no check",
-        );
+        around.error(at, message, "define it above, outside any block; there is no check");
         return None;
     };
     let (weight, reverse) = draft.file_weight.unwrap_or((i32::from(own.value), None));
@@ -279,9 +265,7 @@ fn bfd(draft: Draft, at: Position, around: &mut Around<'_>, server: &RealServer)
         return None;
     };
     let id = around.names.bfds.find(&name);
-    let told = id
-        .and_then(|id| around.model.bfd(id))
-        .is_some_and(|bfd| bfd.checker);
+    let told = id.and_then(|id| around.model.bfd(id)).is_some_and(|bfd| bfd.checker);
     match id {
         Some(id) if around.sessions.contains(&id) => {
             let message = format!("{whose}BFD_CHECK - RS already monitoring {name}");

@@ -29,11 +29,7 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
     let pieces = match split_script(&command.text, Escapes::Apply) {
         Ok(pieces) => pieces,
         Err(_) => {
-            line.error(
-                command.at,
-                "Unmatched quote",
-                "close the quote; the line is not used",
-            );
+            line.error(command.at, "Unmatched quote", "close the quote; the line is not used");
             return None;
         }
     };
@@ -43,11 +39,7 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
         match CString::new(piece.bytes) {
             Ok(word) => argv.push(word),
             Err(_) => {
-                line.error(
-                    command.at,
-                    "a NUL byte in a command",
-                    "no program can be given one",
-                );
+                line.error(command.at, "a NUL byte in a command", "no program can be given one");
                 return None;
             }
         }
@@ -58,10 +50,8 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
         return None;
     }
     if shell {
-        let message = format!(
-            "{} `{}` is a shell line and is run by /bin/sh",
-            line.keyword.text, command.text
-        );
+        let message =
+            format!("{} `{}` is a shell line and is run by /bin/sh", line.keyword.text, command.text);
         let remedy = if command.text.trim_start().starts_with("[[") {
             "keepalived would not run it; `[[` needs bash or busybox: write `[` or test"
         } else {
@@ -88,11 +78,7 @@ pub fn read_identity(line: &mut Line<'_>, words: &[&str]) -> Option<Option<Ident
     let strange =
         |name: &&str| name.contains(['"', '\'', '\\', '/']) || name.chars().any(char::is_whitespace);
     if words.iter().any(|word| word.is_empty() || strange(word)) {
-        let message = format!(
-            "Unable to set uid/gid for {}: '{}'",
-            line.keyword.text,
-            words.join(" ")
-        );
+        let message = format!("Unable to set uid/gid for {}: '{}'", line.keyword.text, words.join(" "));
         line.error(
             line.keyword,
             &message,
@@ -165,13 +151,7 @@ fn bare_words(command: &str) -> impl Iterator<Item = &str> {
         }
         false
     });
-    split.filter(|word| !word.is_empty()).map(|word| {
-        if word.contains(['"', '\'', '\\']) {
-            ""
-        } else {
-            word
-        }
-    })
+    split.filter(|word| !word.is_empty()).map(|word| if word.contains(['"', '\'', '\\']) { "" } else { word })
 }
 
 #[cfg(test)]

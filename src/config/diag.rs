@@ -93,19 +93,8 @@ impl Diagnostic {
     /// A finding with the class that goes with its severity: uncounted for a note, else ordinary.
     pub fn new(severity: Severity, mark: impl Into<Mark>, message: impl Into<String>) -> Self {
         let mark = mark.into();
-        let class = if severity == Severity::Note {
-            Class::Uncounted
-        } else {
-            Class::Ordinary
-        };
-        Self {
-            severity,
-            class,
-            at: mark.at,
-            width: mark.width,
-            message: message.into(),
-            remedy: None,
-        }
+        let class = if severity == Severity::Note { Class::Uncounted } else { Class::Ordinary };
+        Self { severity, class, at: mark.at, width: mark.width, message: message.into(), remedy: None }
     }
 
     /// The same finding in another class.
@@ -125,10 +114,7 @@ impl Diagnostic {
     /// The finding as one line, `file:line:column: message`, for the log.
     #[must_use]
     pub fn line<'a>(&'a self, sources: &'a SourceMap) -> Line<'a> {
-        Line {
-            diagnostic: self,
-            sources,
-        }
+        Line { diagnostic: self, sources }
     }
 
     /// Writes the long form: the one line, the source line with the place marked, the remedy.
@@ -143,11 +129,7 @@ impl Diagnostic {
             let (lead, marked) = text.as_bytes().split_at(before);
             // One cell for each control character keeps the mark in place and the terminal sane.
             let plain = |ch: char| {
-                if ch.is_control() && ch != '\t' {
-                    '\u{fffd}'
-                } else {
-                    ch
-                }
+                if ch.is_control() && ch != '\t' { '\u{fffd}' } else { ch }
             };
             let shown: String = text.trim_end().chars().map(plain).collect();
             writeln!(out, "    {shown}")?;
@@ -156,12 +138,7 @@ impl Diagnostic {
             for &byte in lead.iter().filter(|&&b| !is_continuation(b)) {
                 out.write_char(if byte == b'\t' { '\t' } else { ' ' })?;
             }
-            let cells = marked
-                .iter()
-                .take(width)
-                .filter(|&&b| !is_continuation(b))
-                .count()
-                .max(1);
+            let cells = marked.iter().take(width).filter(|&&b| !is_continuation(b)).count().max(1);
             writeln!(out, "^{}", "~".repeat(cells.saturating_sub(1)))?;
         }
         if let Some(remedy) = &self.remedy {
@@ -466,29 +443,19 @@ mod tests {
     use super::*;
 
     fn at(line: u32, column: u16) -> Position {
-        Position {
-            file: 0,
-            line,
-            column,
-        }
+        Position { file: 0, line, column }
     }
 
     fn sources() -> SourceMap {
         let mut map = SourceMap::default();
-        map.add(
-            "/etc/keepalived.conf",
-            b"vrrp_instance A {\n\tpriorty 100\n}\n".as_slice().into(),
-        );
+        map.add("/etc/keepalived.conf", b"vrrp_instance A {\n\tpriorty 100\n}\n".as_slice().into());
         map
     }
 
     #[test]
     fn one_line_and_long_form() {
         let mut all = Diagnostics::new();
-        let mark = Mark {
-            at: at(2, 2),
-            width: 7,
-        };
+        let mark = Mark { at: at(2, 2), width: 7 };
         let found = Diagnostic::new(Severity::Error, mark, "Unknown keyword 'priorty'");
         all.report(found.remedy("write priority 1..255"));
         let mut short = String::new();
@@ -559,14 +526,7 @@ mod tests {
 
     #[test]
     fn nearest_word() {
-        let known = [
-            "priority",
-            "preempt",
-            "state",
-            "interface",
-            "garp_master_delay",
-            "dev",
-        ];
+        let known = ["priority", "preempt", "state", "interface", "garp_master_delay", "dev"];
         assert_eq!(nearest("priorty", known), Some("priority"));
         assert_eq!(nearest("pirority", known), Some("priority"));
         assert_eq!(nearest("State", known), Some("state"));

@@ -41,11 +41,7 @@ pub fn explain(word: Option<&str>) -> Result<String, String> {
         gap(&mut out);
         one_check(check, &mut out);
     }
-    if out.is_empty() {
-        Err(unknown(word, &rows))
-    } else {
-        Ok(out)
-    }
+    if out.is_empty() { Err(unknown(word, &rows)) } else { Ok(out) }
 }
 
 /// The whole reference as Markdown: one section a block, then the checks.
@@ -77,13 +73,7 @@ pub fn reference() -> String {
     }
     out.push_str("\n## Checks of -t\n\n| name | what will happen | remedy |\n|---|---|---|\n");
     for check in lint::CHECKS {
-        let _ = writeln!(
-            out,
-            "| `{}` | {} | {} |",
-            check.name,
-            cell(check.meaning),
-            cell(check.remedy)
-        );
+        let _ = writeln!(out, "| `{}` | {} | {} |", check.name, cell(check.meaning), cell(check.remedy));
     }
     out
 }
@@ -91,18 +81,11 @@ pub fn reference() -> String {
 /// Blocks in the order of the tables.
 fn blocks(rows: &[Known]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    rows.iter()
-        .filter(|row| seen.insert(row.block.as_str()))
-        .map(|row| row.block.clone())
-        .collect()
+    rows.iter().filter(|row| seen.insert(row.block.as_str())).map(|row| row.block.clone()).collect()
 }
 
 fn title(block: &str) -> &str {
-    if block == "top" {
-        "outside any block (top)"
-    } else {
-        block
-    }
+    if block == "top" { "outside any block (top)" } else { block }
 }
 
 fn overview(rows: &[Known]) -> String {
@@ -131,11 +114,7 @@ fn overview(rows: &[Known]) -> String {
 }
 
 fn line(out: &mut String, name: &str, width: usize, all: usize, without: usize) {
-    let without = if without == 0 {
-        "-".to_owned()
-    } else {
-        without.to_string()
-    };
+    let without = if without == 0 { "-".to_owned() } else { without.to_string() };
     let _ = writeln!(out, "{name:width$}  {all:>8}  {without:>18}");
 }
 
@@ -150,10 +129,7 @@ fn meanings<'a>(name: &str, rows: &'a [Known]) -> Vec<Vec<&'a Known>> {
             let rest = (other.default, other.reload, other.effect, other.replaced);
             texts == (true, true) && rest == (row.default, row.reload, row.effect, row.replaced)
         };
-        match all
-            .iter_mut()
-            .find(|alike| alike.first().is_some_and(|other| says(other)))
-        {
+        match all.iter_mut().find(|alike| alike.first().is_some_and(|other| says(other))) {
             Some(alike) => alike.push(row),
             None => all.push(vec![row]),
         }
@@ -223,23 +199,14 @@ fn default(row: &Known, rows: &[Known]) -> String {
         return row.default.to_owned();
     }
     let mut out = row.default.to_owned();
-    let words: BTreeSet<&str> = row
-        .default
-        .split(|ch: char| !ch.is_alphanumeric() && ch != '_')
-        .collect();
-    let globals: Vec<&Known> = rows
-        .iter()
-        .filter(|global| global.block == "global_defs" && words.contains(global.name))
-        .collect();
+    let words: BTreeSet<&str> = row.default.split(|ch: char| !ch.is_alphanumeric() && ch != '_').collect();
+    let globals: Vec<&Known> =
+        rows.iter().filter(|global| global.block == "global_defs" && words.contains(global.name)).collect();
     for global in globals {
         if global.name == row.default {
             return format!("that of {} in global_defs, else {}", global.name, global.default);
         }
-        let _ = write!(
-            out,
-            "; {} in global_defs is {} by default",
-            global.name, global.default
-        );
+        let _ = write!(out, "; {} in global_defs is {} by default", global.name, global.default);
     }
     out
 }
@@ -253,11 +220,7 @@ fn checks(out: &mut String) {
          behind other text: for that line), or with --lint-off=NAME for the whole configuration.\n",
         lint::CHECKS.len()
     );
-    let width = lint::CHECKS
-        .iter()
-        .map(|check| check.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = lint::CHECKS.iter().map(|check| check.name.len()).max().unwrap_or(0);
     for check in lint::CHECKS {
         let _ = writeln!(out, "{:width$}  {}", check.name, check.meaning);
     }
@@ -273,10 +236,7 @@ fn one_check(check: &lint::Check, out: &mut String) {
 
 /// Why there is no answer.
 fn unknown(word: &str, rows: &[Known]) -> String {
-    let known = rows
-        .iter()
-        .map(|row| row.name)
-        .chain(lint::CHECKS.iter().map(|check| check.name));
+    let known = rows.iter().map(|row| row.name).chain(lint::CHECKS.iter().map(|check| check.name));
     match nearest(word, known) {
         Some(near) => format!("no keyword, block or check is called '{word}'; did you mean {near}?\n"),
         None => {
@@ -292,11 +252,7 @@ fn gap(out: &mut String) {
 }
 
 fn spaced(syntax: &str) -> String {
-    if syntax.is_empty() {
-        String::new()
-    } else {
-        format!(" {syntax}")
-    }
+    if syntax.is_empty() { String::new() } else { format!(" {syntax}") }
 }
 
 /// Text in a cell of a Markdown table.
@@ -338,29 +294,15 @@ mod tests {
 
     #[test]
     fn the_counts_are_those_of_the_rows() {
-        let without = catalogue()
-            .iter()
-            .filter(|row| row.effect == Effect::NoneYet)
-            .count();
+        let without = catalogue().iter().filter(|row| row.effect == Effect::NoneYet).count();
         let text = explain(None).unwrap();
         let all = text.lines().find(|line| line.starts_with("all ")).unwrap();
-        assert_eq!(
-            all.split_whitespace().last().unwrap().replace('-', "0"),
-            without.to_string()
-        );
+        assert_eq!(all.split_whitespace().last().unwrap().replace('-', "0"), without.to_string());
     }
 
     #[test]
     fn an_unknown_word_leads_to_the_nearest() {
-        assert!(
-            explain(Some("priorty"))
-                .unwrap_err()
-                .ends_with("did you mean priority?\n")
-        );
-        assert!(
-            explain(Some("zzzzzzzzz"))
-                .unwrap_err()
-                .contains("--explain lists the blocks")
-        );
+        assert!(explain(Some("priorty")).unwrap_err().ends_with("did you mean priority?\n"));
+        assert!(explain(Some("zzzzzzzzz")).unwrap_err().contains("--explain lists the blocks"));
     }
 }

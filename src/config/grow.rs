@@ -50,11 +50,7 @@ impl Grower {
         let mut depth = 0_usize;
         while let Some(brace) = text::brace(line, scan, at) {
             let opens = line.as_bytes().get(brace) == Some(&b'{');
-            depth = if opens {
-                depth.saturating_add(1)
-            } else {
-                depth.saturating_sub(1)
-            };
+            depth = if opens { depth.saturating_add(1) } else { depth.saturating_sub(1) };
             at = brace.saturating_add(1);
         }
         self.dropped = self.dropped.saturating_add(depth);
@@ -96,13 +92,10 @@ impl Grower {
         if trimmed.is_empty() || self.dropped > 0 {
             return Ok(());
         }
-        let lead = piece
-            .len()
-            .saturating_sub(piece.trim_start_matches(super::lexer::is_blank_char).len());
+        let lead = piece.len().saturating_sub(piece.trim_start_matches(super::lexer::is_blank_char).len());
         let start = start.saturating_add(lead);
         self.last.clear();
-        self.last
-            .push_str(trimmed.split(super::lexer::is_blank_char).next().unwrap_or(""));
+        self.last.push_str(trimmed.split(super::lexer::is_blank_char).next().unwrap_or(""));
         let plain = line.origins.is_empty() && !trimmed.contains('\\');
         let pushed = if plain {
             self.tree.push_line(trimmed, line.position(start), &[])
@@ -126,10 +119,7 @@ impl Grower {
             return Ok(());
         }
         if self.open.len() >= limit::CONFIG_NESTING {
-            found.error(
-                at,
-                format!("More than {} blocks inside each other", limit::CONFIG_NESTING),
-            );
+            found.error(at, format!("More than {} blocks inside each other", limit::CONFIG_NESTING));
             self.dropped = 1;
             return Ok(());
         }

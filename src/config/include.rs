@@ -19,12 +19,7 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) const ALL: Self = Self {
-        read: true,
-        missing: true,
-        wildcard: true,
-        brace: true,
-    };
+    pub(super) const ALL: Self = Self { read: true, missing: true, wildcard: true, brace: true };
 
     /// The checks of either.
     pub(super) const fn with(self, other: Self) -> Self {
@@ -51,10 +46,7 @@ impl Checks {
             };
             let first = !core::mem::replace(&mut any, true);
             if sign.is_none() && !first {
-                told(
-                    word,
-                    format!("Duplicate include_check '{word}' specified - ignoring"),
-                );
+                told(word, format!("Duplicate include_check '{word}' specified - ignoring"));
                 continue;
             }
             if sign.is_none() && matches!(name, "read" | "match" | "wildcard_match" | "brace_match") {
@@ -84,22 +76,12 @@ pub(super) fn line(text: &str) -> Option<(Checks, usize)> {
     let tail = text.strip_prefix("include")?;
     let end = tail.find(is_blank_char)?;
     let (suffix, rest) = tail.split_at_checked(end)?;
-    let read = Checks {
-        read: true,
-        ..Checks::default()
-    };
+    let read = Checks { read: true, ..Checks::default() };
     let checks = match suffix {
         "" => Checks::default(),
         "r" => read,
-        "m" => Checks {
-            missing: true,
-            ..read
-        },
-        "w" => Checks {
-            missing: true,
-            wildcard: true,
-            ..read
-        },
+        "m" => Checks { missing: true, ..read },
+        "w" => Checks { missing: true, wildcard: true, ..read },
         "b" => Checks { brace: true, ..read },
         "a" => Checks::ALL,
         _ => return None,
@@ -139,10 +121,7 @@ pub(super) fn find(files: &dyn Files, directory: &str, pattern: &str, checks: Ch
     let Some(alternatives) = alternatives(pattern) else {
         let most = limit::INCLUDE_ALTERNATIVES;
         let lacks = format!("More than {most} alternatives in '{pattern}', none is read");
-        return Found {
-            names: Vec::new(),
-            lacks: Some((lacks, true)),
-        };
+        return Found { names: Vec::new(), lacks: Some((lacks, true)) };
     };
     let braces = alternatives.len() > 1;
     let mut found = Found::default();
@@ -192,11 +171,7 @@ pub(super) fn directory(path: &str) -> &str {
 fn escape(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for ch in name.chars() {
-        if matches!(ch, '*' | '?' | '[' | '\\') {
-            text.extend(['\\', ch])
-        } else {
-            text.push(ch)
-        }
+        if matches!(ch, '*' | '?' | '[' | '\\') { text.extend(['\\', ch]) } else { text.push(ch) }
     }
     text
 }
@@ -216,20 +191,12 @@ fn portable(pattern: &str) -> String {
                     break;
                 };
                 rest = after.get(next.len_utf8()..).unwrap_or("");
-                if matches!(next, '*' | '?' | '[') {
-                    text.extend(['[', next, ']'])
-                } else {
-                    text.push(next)
-                }
+                if matches!(next, '*' | '?' | '[') { text.extend(['[', next, ']']) } else { text.push(next) }
             }
             '*' if text.ends_with('*') => {}
             '[' => {
                 let negated = after.starts_with(['^', '!']);
-                let set = if negated {
-                    after.get(1..).unwrap_or("")
-                } else {
-                    after
-                };
+                let set = if negated { after.get(1..).unwrap_or("") } else { after };
                 // A bracket that comes first belongs to the set.
                 let first = usize::from(set.starts_with(']'));
                 match set.get(first..).and_then(|tail| tail.find(']')) {
@@ -258,12 +225,7 @@ fn alternatives(pattern: &str) -> Option<Vec<String>> {
         match split_braces(&next) {
             None => done.push(next),
             Some((before, choices, after)) => {
-                todo.extend(
-                    choices
-                        .iter()
-                        .rev()
-                        .map(|choice| format!("{before}{choice}{after}")),
-                );
+                todo.extend(choices.iter().rev().map(|choice| format!("{before}{choice}{after}")));
             }
         }
         if done.len().saturating_add(todo.len()) > limit::INCLUDE_ALTERNATIVES {
@@ -295,11 +257,7 @@ fn split_braces(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
                 }
                 b'}' if depth == 0 => {
                     choices.push(pattern.get(start..at)?);
-                    return Some((
-                        pattern.get(..open)?,
-                        choices,
-                        pattern.get(at.saturating_add(1)..)?,
-                    ));
+                    return Some((pattern.get(..open)?, choices, pattern.get(at.saturating_add(1)..)?));
                 }
                 b'}' => depth = depth.saturating_sub(1),
                 _ => {}
@@ -353,43 +311,17 @@ mod tests {
         };
         let none = Checks::default();
         assert_eq!(run(none, "").0, Checks::ALL);
-        assert_eq!(
-            run(none, "match").0,
-            Checks {
-                read: true,
-                missing: true,
-                ..none
-            }
-        );
+        assert_eq!(run(none, "match").0, Checks { read: true, missing: true, ..none });
         assert_eq!(run(Checks::ALL, "read").0, Checks { read: true, ..none });
-        assert_eq!(
-            run(Checks::ALL, "-brace_match").0,
-            Checks {
-                brace: false,
-                ..Checks::ALL
-            }
-        );
-        assert_eq!(
-            run(none, "+read +brace_match").0,
-            Checks {
-                read: true,
-                brace: true,
-                ..none
-            }
-        );
-        assert_eq!(
-            run(Checks::ALL, "readable"),
-            (Checks::ALL, vec!["readable".to_owned()])
-        );
+        assert_eq!(run(Checks::ALL, "-brace_match").0, Checks { brace: false, ..Checks::ALL });
+        assert_eq!(run(none, "+read +brace_match").0, Checks { read: true, brace: true, ..none });
+        assert_eq!(run(Checks::ALL, "readable"), (Checks::ALL, vec!["readable".to_owned()]));
         assert_eq!(run(none, "match read").1, ["read"]);
     }
 
     #[test]
     fn names() {
-        assert_eq!(
-            (directory("/etc/a.conf"), directory("/a"), directory("a")),
-            ("/etc", "/", "")
-        );
+        assert_eq!((directory("/etc/a.conf"), directory("/a"), directory("a")), ("/etc", "/", ""));
         assert_eq!(join("/e[tc", "a*"), r"/e\[tc/a*");
         assert_eq!(join("/etc", "/a"), "/a");
     }

@@ -74,19 +74,10 @@ impl Tables {
         };
         Self {
             tables: table("rt_tables", &[("default", 253), ("main", 254), ("local", 255)]),
-            origins: table(
-                "rt_protos",
-                &[("kernel", 2), ("boot", 3), ("static", 4), ("keepalived", 18)],
-            ),
+            origins: table("rt_protos", &[("kernel", 2), ("boot", 3), ("static", 4), ("keepalived", 18)]),
             scopes: table(
                 "rt_scopes",
-                &[
-                    ("global", 0),
-                    ("site", 200),
-                    ("link", 253),
-                    ("host", 254),
-                    ("nowhere", 255),
-                ],
+                &[("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)],
             ),
             services: table("rt_dsfield", &[]),
             realms: table("rt_realms", &[]),
@@ -127,14 +118,12 @@ impl Table {
 /// A number without sign: decimal, `0x` hex, or octal with a leading zero.
 #[must_use]
 pub fn number_of(word: &str) -> Option<u64> {
-    let (digits, radix) = match (
-        word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")),
-        word.strip_prefix('0'),
-    ) {
-        (Some(hex), _) => (hex, 16),
-        (None, Some(octal)) if !octal.is_empty() => (octal, 8),
-        _ => (word, 10),
-    };
+    let (digits, radix) =
+        match (word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")), word.strip_prefix('0')) {
+            (Some(hex), _) => (hex, 16),
+            (None, Some(octal)) if !octal.is_empty() => (octal, 8),
+            _ => (word, 10),
+        };
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     plain.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
@@ -181,10 +170,7 @@ mod tests {
 
     #[test]
     fn own_tables_win_and_the_snapshot_has_them() {
-        let options = Options {
-            path: "k.conf".into(),
-            ..Options::default()
-        };
+        let options = Options { path: "k.conf".into(), ..Options::default() };
         let mut found = Diagnostics::new();
         let (parsed, snapshot) = load(&Disk, &options, &mut found);
         let tables = &parsed.tree.names().tables;

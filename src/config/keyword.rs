@@ -92,12 +92,7 @@ fn line<'t, D, M>(
 ) {
     let mut line = Line::new(node, false, scope.owner, scope.found);
     let Some(row) = rows.iter().find(|row| row.name == line.keyword.text) else {
-        unknown(
-            &mut line,
-            rows.iter().map(|row| row.name),
-            scope.place,
-            scope.elsewhere,
-        );
+        unknown(&mut line, rows.iter().map(|row| row.name), scope.place, scope.elsewhere);
         cursor.skip_block();
         return;
     };
@@ -134,11 +129,7 @@ fn line<'t, D, M>(
         cursor.next();
     } else {
         let message = format!("Missing '{{' at beginning of configuration block {}", row.name);
-        line.error(
-            line.keyword,
-            &message,
-            &format!("write {} {}", row.name, row.syntax()),
-        );
+        line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
         if !fits(cursor, row, rows) {
             return;
         }
@@ -158,10 +149,7 @@ fn line<'t, D, M>(
         }
         Kind::Lines(_, each) => entries(cursor, *each, into, scope.owner, scope.found),
         _ => {
-            scope.objects.push(Object {
-                node,
-                inside: cursor.clone(),
-            });
+            scope.objects.push(Object { node, inside: cursor.clone() });
             match past {
                 Some(behind) => *cursor = behind,
                 None => close(cursor),
@@ -203,19 +191,13 @@ pub fn lines<'t, D>(
     scope: &mut Scope<'_, 't>,
 ) {
     if let Some(extra) = object.node.arguments().next() {
-        extra_words(
-            &mut Line::new(object.node, false, scope.owner, scope.found),
-            extra,
-        );
+        extra_words(&mut Line::new(object.node, false, scope.owner, scope.found), extra);
     }
     entries(&mut object.inside.clone(), each, into, scope.owner, scope.found);
 }
 
 fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
-    let message = format!(
-        "Block {} has extra parameters {} ...",
-        line.keyword.text, extra.text
-    );
+    let message = format!("Block {} has extra parameters {} ...", line.keyword.text, extra.text);
     line.warn(extra, &message, "one entry a line, between the braces");
 }
 
@@ -254,11 +236,7 @@ fn prologue<D, M>(row: &Row<D, M>, quiet: bool, line: &mut Line<'_>) {
         }
     }
     if let Some((by, counted)) = row.replaced {
-        let severity = if counted {
-            Severity::Warning
-        } else {
-            Severity::Note
-        };
+        let severity = if counted { Severity::Warning } else { Severity::Note };
         let message = format!("{} is deprecated - please use '{by}'", row.name);
         line.tell(severity, line.keyword, &message, "");
     }
@@ -284,11 +262,7 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
                 None => {
                     let arg = first.unwrap_or(line.keyword);
                     let message = format!("invalid {} {} specified", row.name, arg.text);
-                    line.error(
-                        arg,
-                        &message,
-                        "write on, off, true, false, yes or no; the line is not used",
-                    );
+                    line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
                 }
             }
             surplus(line, 1);
@@ -318,14 +292,8 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
             None => {
                 let message = format!("unknown {} '{}'", row.name, arg.text);
                 let near = nearest(arg.text, words.iter().copied());
-                let near = near
-                    .map(|word| format!("; did you mean {word}?"))
-                    .unwrap_or_default();
-                line.error(
-                    arg,
-                    &message,
-                    &format!("write {} {}{near}", row.name, words.join("|")),
-                );
+                let near = near.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
+                line.error(arg, &message, &format!("write {} {}{near}", row.name, words.join("|")));
             }
         },
         Kind::Text(_, set) => set(into, arg),
@@ -345,11 +313,7 @@ fn absent<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
         Argument::Required => line.missing(line.keyword, &row.syntax()),
         Argument::Expected => {
             let message = format!("No {} specified", row.name);
-            line.error(
-                line.keyword,
-                &message,
-                &format!("write {} {}", row.name, row.syntax()),
-            );
+            line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
         }
     }
 }
@@ -372,21 +336,15 @@ fn whole<D, M>(row: &Row<D, M>, number: &Integer<D>, into: &mut D, line: &mut Li
                 line.warn(arg, &message, "");
             }
             if read.trailing {
-                let message = format!(
-                    "{}: number '{}' has text after it, {used} is used",
-                    row.name, arg.text
-                );
+                let message =
+                    format!("{}: number '{}' has text after it, {used} is used", row.name, arg.text);
                 line.warn(arg, &message, &format!("write {} {}", row.name, row.syntax()));
             }
             (number.set)(into, used);
         }
         Err(bad) => {
             let nearer = || value::integer(arg.text, i64::MIN..=i64::MAX, number.lenient).ok();
-            let clamped = if number.clamp {
-                nearer().map(|read| read.value.clamp(from, to))
-            } else {
-                None
-            };
+            let clamped = if number.clamp { nearer().map(|read| read.value.clamp(from, to)) } else { None };
             let used = clamped.or(number.instead);
             let then = used.map(|used| used.to_string());
             line.bad_number(row.name, arg, bad, &format!("{from}, {to}"), then.as_deref());
@@ -405,20 +363,14 @@ fn decimal<D, M>(row: &Row<D, M>, number: &Decimal<D>, into: &mut D, line: &mut 
                 let message = format!("{}: '{}' has too many digits, {used} is used", row.name, arg.text);
                 line.warn(arg, &message, "");
             } else if read.trailing {
-                let message = format!(
-                    "{}: number '{}' has text after it, {used} is used",
-                    row.name, arg.text
-                );
+                let message =
+                    format!("{}: number '{}' has text after it, {used} is used", row.name, arg.text);
                 line.warn(arg, &message, "write seconds without a unit");
             }
             (number.set)(into, read.value);
         }
         Err(bad) => {
-            let range = format!(
-                "{}, {}",
-                Seconds(*number.range.start()),
-                Seconds(*number.range.end())
-            );
+            let range = format!("{}, {}", Seconds(*number.range.start()), Seconds(*number.range.end()));
             let then = number.instead.map(|used| Seconds(used).to_string());
             line.bad_number(row.name, arg, bad, &range, then.as_deref());
             if let Some(used) = number.instead {

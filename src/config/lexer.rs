@@ -54,17 +54,10 @@ impl<'t> Iterator for PlainWords<'t> {
         let quoted = *bytes.get(offset)? == b'"';
         let start = offset.saturating_add(usize::from(quoted));
         let tail = bytes.get(start..).unwrap_or(&[]);
-        let len = tail
-            .iter()
-            .position(|&b| b == b'"' || (!quoted && is_blank(b)))
-            .unwrap_or(tail.len());
+        let len = tail.iter().position(|&b| b == b'"' || (!quoted && is_blank(b))).unwrap_or(tail.len());
         let end = start.saturating_add(len);
         self.at = end.saturating_add(usize::from(quoted)).min(bytes.len());
-        Some(PlainWord {
-            text: self.line.get(start..end).unwrap_or(""),
-            offset,
-            quoted,
-        })
+        Some(PlainWord { text: self.line.get(start..end).unwrap_or(""), offset, quoted })
     }
 }
 
@@ -113,20 +106,14 @@ pub fn split_script(text: &str, escapes: Escapes) -> Result<Vec<ScriptPiece>, us
             words.extend(word.take());
             continue;
         }
-        let piece = word.get_or_insert_with(|| ScriptPiece {
-            bytes: Vec::new(),
-            offset,
-            quoted: false,
-        });
+        let piece = word.get_or_insert_with(|| ScriptPiece { bytes: Vec::new(), offset, quoted: false });
         match (byte, quote) {
             (b'\\', _) if at < bytes.len() => {
                 let (value, used) = escape(bytes.get(at..).unwrap_or(&[]));
                 let end = at.saturating_add(used);
                 match escapes {
                     Escapes::Apply => piece.bytes.push(value),
-                    Escapes::Keep => piece
-                        .bytes
-                        .extend_from_slice(bytes.get(offset..end).unwrap_or(&[])),
+                    Escapes::Keep => piece.bytes.extend_from_slice(bytes.get(offset..end).unwrap_or(&[])),
                 }
                 at = end;
             }
@@ -169,15 +156,9 @@ fn escape(after: &[u8]) -> (u8, usize) {
 
 /// The number made by up to `most` leading digits, its low eight bits, and how many there were.
 fn digits(text: &[u8], most: usize, radix: u32) -> (u8, usize) {
-    let values = text
-        .iter()
-        .take(most)
-        .map_while(|&b| char::from(b).to_digit(radix));
+    let values = text.iter().take(most).map_while(|&b| char::from(b).to_digit(radix));
     let (value, used) = values.fold((0_u32, 0_usize), |(value, used), digit| {
-        (
-            value.wrapping_mul(radix).wrapping_add(digit),
-            used.saturating_add(1),
-        )
+        (value.wrapping_mul(radix).wrapping_add(digit), used.saturating_add(1))
     });
     (value.to_le_bytes().first().copied().unwrap_or(0), used)
 }
@@ -187,17 +168,12 @@ mod tests {
     use super::*;
 
     fn plain(line: &str) -> Vec<(&str, usize)> {
-        PlainWords::new(line)
-            .map(|word| (word.text, word.offset))
-            .collect()
+        PlainWords::new(line).map(|word| (word.text, word.offset)).collect()
     }
 
     fn script(text: &str, escapes: Escapes) -> Vec<String> {
         let pieces = split_script(text, escapes).unwrap();
-        pieces
-            .into_iter()
-            .map(|p| String::from_utf8_lossy(&p.bytes).into_owned())
-            .collect()
+        pieces.into_iter().map(|p| String::from_utf8_lossy(&p.bytes).into_owned()).collect()
     }
 
     #[test]
@@ -217,10 +193,7 @@ mod tests {
             script(r"a\ b \x41\x4g \101\7 \cC \q", Escapes::Apply),
             ["a b", "A\u{4}g", "A\u{7}", "\u{3}", "q"]
         );
-        assert_eq!(
-            script(r#""a \"b\" 'c d'" u"#, Escapes::Keep),
-            [r#"a \"b\" 'c d'"#, "u"]
-        );
+        assert_eq!(script(r#""a \"b\" 'c d'" u"#, Escapes::Keep), [r#"a \"b\" 'c d'"#, "u"]);
         assert_eq!(script(r#"a \"b\" 'c d'"#, Escapes::Apply), ["a", "\"b\"", "c d"]);
         assert_eq!(script("'' x", Escapes::Apply), ["", "x"]);
         assert_eq!(split_script("a 'b", Escapes::Apply), Err(2));

@@ -25,18 +25,8 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// The line of a keyword, or with `entry` a line of which every word is a value.
     pub fn new(node: Node<'a>, entry: bool, owner: &'a str, found: &'a mut Diagnostics) -> Self {
-        let args = if entry {
-            node.words().collect()
-        } else {
-            node.arguments().collect()
-        };
-        Self {
-            keyword: node.keyword(),
-            args,
-            node,
-            owner,
-            found,
-        }
+        let args = if entry { node.words().collect() } else { node.arguments().collect() };
+        Self { keyword: node.keyword(), args, node, owner, found }
     }
 
     /// The argument at `index`.
@@ -49,11 +39,7 @@ impl<'a> Line<'a> {
     pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: &str, remedy: &str) {
         let message = format!("{}{message}", self.owner);
         let finding = Diagnostic::new(severity, mark, message);
-        self.found.report(if remedy.is_empty() {
-            finding
-        } else {
-            finding.remedy(remedy)
-        });
+        self.found.report(if remedy.is_empty() { finding } else { finding.remedy(remedy) });
     }
 
     /// The line, or the entry, is not used.
@@ -73,13 +59,9 @@ impl<'a> Line<'a> {
 
     /// The keyword, or an option word of it, lacks its argument (exit 2).
     pub fn missing(&mut self, after: Word<'_>, syntax: &str) {
-        let message = format!(
-            "{} is missing a parameter after keyword `{}`",
-            self.keyword.text, after.text
-        );
+        let message = format!("{} is missing a parameter after keyword `{}`", self.keyword.text, after.text);
         let finding = Diagnostic::new(Severity::Error, after, message).class(Class::Missing);
-        self.found
-            .report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
+        self.found.report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
     }
 
     /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.
@@ -90,21 +72,9 @@ impl<'a> Line<'a> {
             Bad::Negative => format!("{what}: negative number '{text}'"),
             Bad::Range => format!("{what}: number '{text}' outside range [{range}]"),
         };
-        let severity = if used.is_some() {
-            Severity::Warning
-        } else {
-            Severity::Error
-        };
-        let then = used.map_or_else(
-            || "this one is not used".to_owned(),
-            |used| format!("{used} is used"),
-        );
-        self.tell(
-            severity,
-            word,
-            &reason,
-            &format!("{what} takes a number in [{range}]; {then}"),
-        );
+        let severity = if used.is_some() { Severity::Warning } else { Severity::Error };
+        let then = used.map_or_else(|| "this one is not used".to_owned(), |used| format!("{used} is used"));
+        self.tell(severity, word, &reason, &format!("{what} takes a number in [{range}]; {then}"));
     }
 
     /// The number of an option word, or a report; strict.
@@ -122,22 +92,11 @@ impl<'a> Line<'a> {
     /// The address, or a report.
     pub fn interface(&mut self, word: Word<'_>) -> Option<Named> {
         if let Some(name) = IfName::new(word.text) {
-            return Some(Named {
-                name,
-                at: At(word.at),
-            });
+            return Some(Named { name, at: At(word.at) });
         }
-        let why = if word.text.len() > 15 {
-            "too long"
-        } else {
-            "invalid"
-        };
+        let why = if word.text.len() > 15 { "too long" } else { "invalid" };
         let message = format!("Interface name '{}' {why} - ignoring", word.text);
-        self.error(
-            word,
-            &message,
-            "an interface name has 1 to 15 bytes, no blank and no '/'",
-        );
+        self.error(word, &message, "an interface name has 1 to 15 bytes, no blank and no '/'");
         None
     }
 }

@@ -75,13 +75,7 @@ impl Parameters {
 
     /// Defines a parameter of one line.
     pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.define(
-            name,
-            Value {
-                first: value.into(),
-                lines: Rc::new([]),
-            },
-        );
+        self.define(name, Value { first: value.into(), lines: Rc::new([]) });
     }
 
     /// Whether somebody defined it.
@@ -109,11 +103,7 @@ impl Parameters {
             };
             if next.text.len() > limit::CONFIG_LINE {
                 let message = format!("the line would have more than {} bytes", limit::CONFIG_LINE);
-                return Err(Refusal {
-                    at: source.position(0),
-                    width: 1,
-                    message,
-                });
+                return Err(Refusal { at: source.position(0), width: 1, message });
             }
             made = Some(next);
             if done.lines.is_some() {
@@ -141,11 +131,7 @@ impl Parameters {
             let mut path = Vec::new();
             let place = line.position(usage.start);
             let width = usage.end.saturating_sub(usage.start);
-            let refuse = |message| Refusal {
-                at: place,
-                width,
-                message,
-            };
+            let refuse = |message| Refusal { at: place, width, message };
             let value = match self.value(&usage, around, &mut path, done) {
                 Ok(Some(value)) => value,
                 Ok(None) => continue,
@@ -160,12 +146,7 @@ impl Parameters {
                 continue;
             }
             let tail = line.part(usage.end, line.text.len());
-            match tail
-                .text
-                .trim_start_matches(super::lexer::is_blank_char)
-                .chars()
-                .next()
-            {
+            match tail.text.trim_start_matches(super::lexer::is_blank_char).chars().next() {
                 None => {}
                 Some('{' | '}') => done.tail = Some(tail),
                 Some(_) => {
@@ -209,10 +190,7 @@ impl Parameters {
             return Ok(Some(value.clone()));
         }
         if path.len() >= limit::PARAMETER_DEPTH {
-            return Err(format!(
-                "more than {} parameters inside each other",
-                limit::PARAMETER_DEPTH
-            ));
+            return Err(format!("more than {} parameters inside each other", limit::PARAMETER_DEPTH));
         }
         path.push(usage.name);
         let mut first = String::new();
@@ -227,31 +205,19 @@ impl Parameters {
             first.push_str(&part.first);
             copied = inner.end;
             if !part.lines.is_empty() {
-                let ends = value
-                    .first
-                    .get(copied..)
-                    .is_some_and(|tail| tail.trim().is_empty());
+                let ends = value.first.get(copied..).is_some_and(|tail| tail.trim().is_empty());
                 if !ends || !lines.is_empty() {
-                    return Err(format!(
-                        "'{}' has several lines and must end its line",
-                        inner.name
-                    ));
+                    return Err(format!("'{}' has several lines and must end its line", inner.name));
                 }
                 lines = part.lines;
             }
             if first.len() > limit::CONFIG_LINE {
-                return Err(format!(
-                    "the line would have more than {} bytes",
-                    limit::CONFIG_LINE
-                ));
+                return Err(format!("the line would have more than {} bytes", limit::CONFIG_LINE));
             }
         }
         first.push_str(value.first.get(copied..).unwrap_or(""));
         path.pop();
-        Ok(Some(Value {
-            first: first.into(),
-            lines,
-        }))
+        Ok(Some(Value { first: first.into(), lines }))
     }
 }
 
@@ -271,11 +237,8 @@ fn predefined(
             None => return Err("_ENV needs the name of an environment variable".into()),
         },
         "_RANDOM" => {
-            let bounds: Option<Vec<u32>> = usage
-                .arguments
-                .split_ascii_whitespace()
-                .map(|w| w.parse().ok())
-                .collect();
+            let bounds: Option<Vec<u32>> =
+                usage.arguments.split_ascii_whitespace().map(|w| w.parse().ok()).collect();
             let (least, most) = match bounds.as_deref() {
                 Some([]) => (0, RANDOM_MOST),
                 Some(&[least]) => (least, RANDOM_MOST.max(least)),
@@ -293,10 +256,7 @@ fn predefined(
         }
         _ => return Ok(None),
     };
-    Ok(Some(Value {
-        first: text.into(),
-        lines: Rc::new([]),
-    }))
+    Ok(Some(Value { first: text.into(), lines: Rc::new([]) }))
 }
 
 /// `_RANDOM` without bounds goes up to this.
@@ -329,16 +289,8 @@ fn next_use(text: &str, from: usize) -> Option<Use<'_>> {
         };
         let after = first.saturating_add(name.len());
         if !braced {
-            if bytes
-                .get(after)
-                .is_none_or(|&b| is_blank(b) || b == b',' || b == b')')
-            {
-                return Some(Use {
-                    start,
-                    end: after,
-                    name,
-                    arguments: "",
-                });
+            if bytes.get(after).is_none_or(|&b| is_blank(b) || b == b',' || b == b')') {
+                return Some(Use { start, end: after, name, arguments: "" });
             }
             continue;
         }
@@ -351,27 +303,16 @@ fn next_use(text: &str, from: usize) -> Option<Use<'_>> {
         let spaced = arguments.bytes().next().is_none_or(is_blank);
         let takes = arguments.is_empty() || matches!(name, "_ENV" | "_RANDOM");
         if spaced && takes && !arguments.contains(['$', '{']) {
-            return Some(Use {
-                start,
-                end: after.saturating_add(len).saturating_add(1),
-                name,
-                arguments,
-            });
+            return Some(Use { start, end: after.saturating_add(len).saturating_add(1), name, arguments });
         }
     }
 }
 
 /// The name at the start of `text`: a letter or `_`, then letters, digits and `_`.
 pub(super) fn leading_name(text: &str) -> Option<&str> {
-    let len = text
-        .bytes()
-        .position(|b| !(b.is_ascii_alphanumeric() || b == b'_'))
-        .unwrap_or(text.len());
+    let len = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || b == b'_')).unwrap_or(text.len());
     let name = text.get(..len)?;
-    name.bytes()
-        .next()
-        .is_some_and(|b| !b.is_ascii_digit())
-        .then_some(name)
+    name.bytes().next().is_some_and(|b| !b.is_ascii_digit()).then_some(name)
 }
 
 /// A small generator, so that the same seed makes the same configuration in every process.
@@ -424,54 +365,26 @@ mod tests {
             parameters.set(name, value);
         }
         let mut random = Random::new(1);
-        let mut around = Surroundings {
-            files: &Nothing,
-            id: "r1",
-            directory: "/etc",
-            random: &mut random,
-            active: &[],
-        };
-        let mut text = Text {
-            text: line.into(),
-            ..Text::default()
-        };
-        parameters
-            .substitute(&mut text, &mut around)
-            .map(|_| text.text)
-            .map_err(|refusal| refusal.message)
+        let mut around =
+            Surroundings { files: &Nothing, id: "r1", directory: "/etc", random: &mut random, active: &[] };
+        let mut text = Text { text: line.into(), ..Text::default() };
+        parameters.substitute(&mut text, &mut around).map(|_| text.text).map_err(|refusal| refusal.message)
     }
 
     #[test]
     fn where_a_name_ends() {
         let known = [("A", "1"), ("A1", "x")];
         assert_eq!(run(&known, "$A $A, ($A) $A"), Ok("1 1, (1) 1".into()));
-        assert_eq!(
-            run(&known, r#"$A. $A" $A/ $B $ ${ ${A"#),
-            Ok(r#"$A. $A" $A/ $B $ ${ ${A"#.into())
-        );
-        assert_eq!(
-            run(&known, r#"a${A}b "${A}" ${A }"#),
-            Ok(r#"a1b "1" ${A }"#.into())
-        );
+        assert_eq!(run(&known, r#"$A. $A" $A/ $B $ ${ ${A"#), Ok(r#"$A. $A" $A/ $B $ ${ ${A"#.into()));
+        assert_eq!(run(&known, r#"a${A}b "${A}" ${A }"#), Ok(r#"a1b "1" ${A }"#.into()));
         assert_eq!(run(&known, "${A${A}}"), Ok("x".into()));
     }
 
     #[test]
     fn values_are_resolved_at_use_and_never_loop() {
-        assert_eq!(
-            run(&[("A", "$B $B"), ("B", "${C}"), ("C", "z")], "$A"),
-            Ok("z z".into())
-        );
-        assert!(
-            run(&[("B", "$B")], "x $B")
-                .unwrap_err()
-                .contains("contains itself")
-        );
-        assert!(
-            run(&[("A", "a $B"), ("B", "b $A")], "x $A")
-                .unwrap_err()
-                .contains("contains itself")
-        );
+        assert_eq!(run(&[("A", "$B $B"), ("B", "${C}"), ("C", "z")], "$A"), Ok("z z".into()));
+        assert!(run(&[("B", "$B")], "x $B").unwrap_err().contains("contains itself"));
+        assert!(run(&[("A", "a $B"), ("B", "b $A")], "x $A").unwrap_err().contains("contains itself"));
         // Made of its own result: found by counting.
         assert!(run(&[("A", "${"), ("B", "${A}B}")], "${B}").is_err());
     }
@@ -489,10 +402,7 @@ mod tests {
     #[test]
     fn predefined_ones() {
         assert_eq!(run(&[], "${_PWD} $_INSTANCE"), Ok("/etc r1".into()));
-        assert_eq!(
-            run(&[], "${_ENV HOME}|${_ENV NONE}|\"${_HASH}${_BANG}\""),
-            Ok("/root||\"#!\"".into())
-        );
+        assert_eq!(run(&[], "${_ENV HOME}|${_ENV NONE}|\"${_HASH}${_BANG}\""), Ok("/root||\"#!\"".into()));
         assert!(run(&[], "${_ENV}").is_err());
         assert_eq!(run(&[], "${_RANDOM 7 7}"), Ok("7".into()));
         assert_eq!(run(&[], "${_RANDOM 9 7}"), Ok("9".into()));

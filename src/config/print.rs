@@ -135,9 +135,9 @@ pub(super) fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, o
             Shown::Nothing => Ok(()),
             Shown::Flag => writeln!(out, "{indent}{}", row.name),
             Shown::One(text) => writeln!(out, "{indent}{} {text}", row.name),
-            Shown::Each(texts) => texts
-                .iter()
-                .try_for_each(|text| writeln!(out, "{indent}{} {text}", row.name)),
+            Shown::Each(texts) => {
+                texts.iter().try_for_each(|text| writeln!(out, "{indent}{} {text}", row.name))
+            }
             Shown::Lines(lines) => list(row.name, &lines, &indent, out),
         };
     }

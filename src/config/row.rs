@@ -153,13 +153,7 @@ impl Term {
         default: &'static str,
         meaning: &'static str,
     ) -> Self {
-        Self {
-            path: "",
-            name,
-            syntax,
-            default,
-            meaning,
-        }
+        Self { path: "", name, syntax, default, meaning }
     }
 
     /// The same below an option.
@@ -273,11 +267,7 @@ impl<D, M> Row<D, M> {
                 format!("<{unit}{gap}{}..{}>", n.range.start(), n.range.end())
             }
             Kind::Seconds(n) => {
-                format!(
-                    "<seconds {}..{}>",
-                    Seconds(*n.range.start()),
-                    Seconds(*n.range.end())
-                )
+                format!("<seconds {}..{}>", Seconds(*n.range.start()), Seconds(*n.range.end()))
             }
             Kind::Choice(words, _) => words.join("|"),
             Kind::Interface(_) => "<interface>".to_owned(),
@@ -293,25 +283,14 @@ impl<D, M> Row<D, M> {
 
     /// Whether braces follow the keyword.
     pub const fn has_block(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_)
-        )
+        matches!(self.kind, Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_))
     }
 }
 
 impl<D> Integer<D> {
     /// A number of which a bad one is not used and that tolerates text after its digits.
     pub const fn new(unit: &'static str, range: RangeInclusive<i64>, set: fn(&mut D, i64)) -> Self {
-        Self {
-            unit,
-            range,
-            instead: None,
-            raise: None,
-            clamp: false,
-            lenient: true,
-            set,
-        }
+        Self { unit, range, instead: None, raise: None, clamp: false, lenient: true, set }
     }
 
     /// Exactly a number.
@@ -343,12 +322,7 @@ impl<D> Decimal<D> {
     /// Seconds to the microsecond, both bounds in microseconds; a bad one is not used.
     pub const fn new(from: u64, to: u64, set: fn(&mut D, Span)) -> Self {
         let range = Span::from_micros(from)..=Span::from_micros(to);
-        Self {
-            range,
-            resolution: 1,
-            instead: None,
-            set,
-        }
+        Self { range, resolution: 1, instead: None, set }
     }
 
     /// Steps of so many microseconds.

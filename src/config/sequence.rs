@@ -15,12 +15,7 @@ pub(super) struct Sequence {
 #[derive(Debug)]
 enum Rounds {
     /// From `next` to `end` in steps of `step`; none when over.
-    Numbers {
-        next: Option<i64>,
-        step: i64,
-        end: i64,
-        hex: bool,
-    },
+    Numbers { next: Option<i64>, step: i64, end: i64, hex: bool },
     /// One list of values a round, the next one first.
     Lists(std::vec::IntoIter<Vec<Box<str>>>),
 }
@@ -107,24 +102,13 @@ impl Sequence {
         if hex && (start < 0 || end < 0) {
             return Err("~SEQx is only valid for positive numbers".into());
         }
-        Ok(Self {
-            names: vec![name],
-            rounds: Rounds::Numbers {
-                next: Some(start),
-                step,
-                end,
-                hex,
-            },
-        })
+        Ok(Self { names: vec![name], rounds: Rounds::Numbers { next: Some(start), step, end, hex } })
     }
 
     fn lists(arguments: &str) -> Result<Self, String> {
         let mut members = members(arguments)?.into_iter();
         let names = members.next().unwrap_or_default();
-        let names = names
-            .iter()
-            .map(|name| variable(name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let names = names.iter().map(|name| variable(name)).collect::<Result<Vec<_>, _>>()?;
         let rounds: Vec<Vec<Box<str>>> = members.collect();
         if rounds.is_empty() {
             return Err("it has no values".into());
@@ -132,10 +116,7 @@ impl Sequence {
         if rounds.iter().any(|values| values.len() > names.len()) {
             return Err("~LST specification has too many values".into());
         }
-        Ok(Self {
-            names,
-            rounds: Rounds::Lists(rounds.into_iter()),
-        })
+        Ok(Self { names, rounds: Rounds::Lists(rounds.into_iter()) })
     }
 
     /// Goes one round: tells `set` each variable and its value. False when there are no more rounds.
@@ -143,16 +124,10 @@ impl Sequence {
         match &mut self.rounds {
             Rounds::Numbers { next, step, end, hex } => {
                 let Some(value) = *next else { return false };
-                *next = value
-                    .checked_add(*step)
-                    .filter(|&n| if *step > 0 { n <= *end } else { n >= *end });
+                *next = value.checked_add(*step).filter(|&n| if *step > 0 { n <= *end } else { n >= *end });
                 let mut text = String::new();
                 // Writing to a String cannot fail.
-                let _ = if *hex {
-                    write!(text, "{value:x}")
-                } else {
-                    write!(text, "{value}")
-                };
+                let _ = if *hex { write!(text, "{value:x}") } else { write!(text, "{value}") };
                 if let Some(name) = self.names.first() {
                     set(name, &text);
                 }
@@ -186,11 +161,7 @@ fn number(text: &str) -> Result<i64, String> {
     let value = if digits.starts_with(['+', '-']) {
         None
     } else if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        if hex.starts_with(['+', '-']) {
-            None
-        } else {
-            i64::from_str_radix(hex, 16).ok()
-        }
+        if hex.starts_with(['+', '-']) { None } else { i64::from_str_radix(hex, 16).ok() }
     } else if digits.len() > 1 && digits.starts_with('0') {
         i64::from_str_radix(digits, 8).ok()
     } else {
@@ -218,10 +189,7 @@ fn members(arguments: &str) -> Result<Vec<Vec<Box<str>>>, String> {
         if after.is_empty() {
             return Ok(all);
         }
-        rest = after
-            .strip_prefix(',')
-            .ok_or("a comma is missing")?
-            .trim_start_matches(is_blank_char);
+        rest = after.strip_prefix(',').ok_or("a comma is missing")?.trim_start_matches(is_blank_char);
     }
 }
 
@@ -229,9 +197,7 @@ fn members(arguments: &str) -> Result<Vec<Vec<Box<str>>>, String> {
 fn word(text: &str) -> Result<Box<str>, String> {
     let text = text.trim_matches(is_blank_char);
     if text.contains(is_blank_char) || text.contains(['(', '{', '}', '"']) {
-        return Err(format!(
-            "the value '{text}' contains a blank, a quote, a parenthesis or a brace"
-        ));
+        return Err(format!("the value '{text}' contains a blank, a quote, a parenthesis or a brace"));
     }
     Ok(text.into())
 }
@@ -263,34 +229,17 @@ mod tests {
         assert_eq!(rounds("~SEQ(v,1,3,8)").unwrap(), ["v=1", "v=4", "v=7"]);
         assert_eq!(rounds("~SEQ(v,0x10,010,0x20)").unwrap(), ["v=16", "v=24", "v=32"]);
         assert_eq!(rounds("~SEQx(v,9,11)").unwrap(), ["v=9", "v=a", "v=b"]);
-        assert_eq!(
-            rounds("~SEQ(v,9223372036854775806,9223372036854775807)")
-                .unwrap()
-                .len(),
-            2
-        );
+        assert_eq!(rounds("~SEQ(v,9223372036854775806,9223372036854775807)").unwrap().len(), 2);
     }
 
     #[test]
     fn numbers_that_do_not_count() {
-        for line in [
-            "~SEQ(v,1,0,2)",
-            "~SEQ(v,1,-1,2)",
-            "~SEQ(v,2,1,1)",
-            "~SEQx(v,-1)",
-            "~SEQ(v)",
-            "~SEQ(v,a)",
-        ] {
+        for line in
+            ["~SEQ(v,1,0,2)", "~SEQ(v,1,-1,2)", "~SEQ(v,2,1,1)", "~SEQx(v,-1)", "~SEQ(v)", "~SEQ(v,a)"]
+        {
             assert!(rounds(line).is_err(), "{line}");
         }
-        for line in [
-            "~SEQ(1v,2)",
-            "~SEQ(v,1",
-            "~SEQ(v,1,1,1,1)",
-            "~SEQ(v,--1)",
-            "~SEQ(v,0x-1)",
-            "~SEQ(v,)",
-        ] {
+        for line in ["~SEQ(1v,2)", "~SEQ(v,1", "~SEQ(v,1,1,1,1)", "~SEQ(v,--1)", "~SEQ(v,0x-1)", "~SEQ(v,)"] {
             assert!(rounds(line).is_err(), "{line}");
         }
         assert!(head("~foo").is_none());
@@ -299,19 +248,9 @@ mod tests {
     #[test]
     fn lists() {
         assert_eq!(rounds("~LST(v,a, b ,c)").unwrap(), ["v=a", "v=b", "v=c"]);
-        assert_eq!(
-            rounds("~LST({v,w},{a,b},{c},d)").unwrap(),
-            ["v=a w=b", "v=c w=", "v=d w="]
-        );
+        assert_eq!(rounds("~LST({v,w},{a,b},{c},d)").unwrap(), ["v=a w=b", "v=c w=", "v=d w="]);
         assert_eq!(rounds("~LST(v,)").unwrap(), ["v="]);
-        for line in [
-            "~LST(v)",
-            "~LST(v,{a,b})",
-            "~LST(v,a b)",
-            "~LST(v,\"a\")",
-            "~LST({v,a",
-            "~LST({v}a)",
-        ] {
+        for line in ["~LST(v)", "~LST(v,{a,b})", "~LST(v,a b)", "~LST(v,\"a\")", "~LST({v,a", "~LST({v}a)"] {
             assert!(rounds(line).is_err(), "{line}");
         }
     }

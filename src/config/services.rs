@@ -40,23 +40,11 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
         let named = name(object, Class::Missing, found);
         let text = named.map_or("", |name| name.text);
         let mut entries = group::Draft::new();
-        read_entries(
-            &mut object.inside.clone(),
-            group::entry,
-            &mut entries,
-            &format!("({text}): "),
-            found,
-        );
+        read_entries(&mut object.inside.clone(), group::entry, &mut entries, &format!("({text}): "), found);
         let Some(name) = named else { continue };
         if entries.is_empty() {
             let message = format!("virtual server group {text} has no entries - removing");
-            tell(
-                found,
-                Severity::Error,
-                name.at,
-                message,
-                "write an address or a mark a line",
-            );
+            tell(found, Severity::Error, name.at, message, "write an address or a mark a line");
             continue;
         }
         if known.contains_key(text) {
@@ -70,11 +58,7 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
             );
             continue;
         }
-        let group = Group {
-            name: text.to_owned(),
-            at: At(name.at),
-            entries,
-        };
+        let group = Group { name: text.to_owned(), at: At(name.at), entries };
         if rules::group(&group, found) {
             known.insert(text.to_owned(), model.service_groups.len());
             model.service_groups.push(group);
@@ -134,11 +118,7 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
         }
         ("fwmark", Some(word)) => match group::mark_number(line, word)? {
             0 => {
-                line.error(
-                    word,
-                    "virtual server fwmark 0 is no mark - ignoring",
-                    "write a mark from 1 on",
-                );
+                line.error(word, "virtual server fwmark 0 is no mark - ignoring", "write a mark from 1 on");
                 None
             }
             mark => {
@@ -159,11 +139,7 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
             let (Some(addr), Some(port)) = (addr, port) else {
                 let port = second.map(|word| format!("/{}", word.text)).unwrap_or_default();
                 let message = format!("Invalid virtual server IP address/port {text}{port} - skipping");
-                line.error(
-                    first,
-                    &message,
-                    "write a numeric address and a port from 1 to 65535",
-                );
+                line.error(first, &message, "write a numeric address and a port from 1 to 65535");
                 return None;
             };
             surplus(line);
@@ -188,24 +164,11 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Known, found
     }
     let mut above = rules::listens(&draft.service, group, order, found);
     if usable {
-        rules::begin(
-            &mut draft,
-            &mut above,
-            servers.is_empty(),
-            &model.global.mail,
-            &given,
-            found,
-        );
+        rules::begin(&mut draft, &mut above, servers.is_empty(), &model.global.mail, &given, found);
     }
     draft.service.servers.reserve_exact(servers.len());
     for object in &servers {
-        let mut within = Within {
-            model,
-            names,
-            service: &draft,
-            above: &above,
-            found,
-        };
+        let mut within = Within { model, names, service: &draft, above: &above, found };
         if let Some(server) = read_server(object, &mut within) {
             draft.service.servers.push(server);
         }
@@ -272,19 +235,9 @@ fn server_key(line: &mut Line<'_>) -> Option<(IpAddr, u16)> {
     };
     let (addr, port) = (service::server_address(line, 0), group::port(line));
     let (Some(addr), Some(port)) = (addr, port) else {
-        let port = line
-            .arg(1)
-            .map(|word| format!("/{}", word.text))
-            .unwrap_or_default();
-        let message = format!(
-            "Invalid real server ip address/port {}{port} - skipping",
-            word.text
-        );
-        line.error(
-            word,
-            &message,
-            "write a numeric address and a port from 1 to 65535",
-        );
+        let port = line.arg(1).map(|word| format!("/{}", word.text)).unwrap_or_default();
+        let message = format!("Invalid real server ip address/port {}{port} - skipping", word.text);
+        line.error(word, &message, "write a numeric address and a port from 1 to 65535");
         return None;
     };
     if let Some(extra) = line.arg(2) {

@@ -25,13 +25,7 @@ pub(super) fn tls(object: &Object<'_>, model: &mut Model, found: &mut Diagnostic
     let at = object.node.at();
     if model.tls.is_some() {
         let message = "SSL context already specified - replacing".to_owned();
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "only the last one is used; one block is enough",
-        );
+        tell(found, Severity::Warning, at, message, "only the last one is used; one block is enough");
     }
     let mut tls = Tls::default();
     inside(object, tls::ROWS, &mut tls, "", found);
@@ -62,60 +56,30 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Known, fou
         );
     }
     if let Some(extra) = object.node.word(2) {
-        found.note(
-            extra,
-            format!("'{}' after the name of a bfd_instance is not used", extra.text),
-        );
+        found.note(extra, format!("'{}' after the name of a bfd_instance is not used", extra.text));
     }
     if !draft.has_neighbor {
         let message = format!("{owner}has no neighbor address set, disabling instance");
-        return tell(
-            found,
-            Severity::Error,
-            name.at,
-            message,
-            "write neighbor_ip and an address",
-        );
+        return tell(found, Severity::Error, name.at, message, "write neighbor_ip and an address");
     }
     let at = |keyword| given.at(keyword).unwrap_or(name.at);
     if !bfd::one_family(&draft) {
         let message = format!(
             "{owner}source address and neighbor address are not of the same family, disabling instance"
         );
-        return tell(
-            found,
-            Severity::Error,
-            at("source_ip"),
-            message,
-            "a session speaks one family only",
-        );
+        return tell(found, Severity::Error, at("source_ip"), message, "a session speaks one family only");
     }
     let Some(mut bfd) = draft.finish(text, At(name.at)) else {
         return;
     };
     if !sessions.ends.insert((bfd.source, bfd.neighbor)) {
-        let message = format!(
-            "{owner}has duplicate neighbor address {}, ignoring instance",
-            bfd.neighbor
-        );
-        return tell(
-            found,
-            Severity::Error,
-            name.at,
-            message,
-            "one session to one neighbour is enough",
-        );
+        let message = format!("{owner}has duplicate neighbor address {}, ignoring instance", bfd.neighbor);
+        return tell(found, Severity::Error, name.at, message, "one session to one neighbour is enough");
     }
     let ttl = bfd.ttl.map_or(255, i16::from);
     if bfd.params.max_hops > ttl {
         let message = format!("{owner}max_hops exceeds ttl/hoplimit - setting to ttl/hoplimit");
-        tell(
-            found,
-            Severity::Warning,
-            at("max_hops"),
-            message,
-            "no packet loses more than its TTL",
-        );
+        tell(found, Severity::Warning, at("max_hops"), message, "no packet loses more than its TTL");
         bfd.params.max_hops = ttl;
     }
     names.bfds.add(text, BfdId::at(model.bfds.len()));

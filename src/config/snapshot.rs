@@ -69,11 +69,7 @@ impl Snapshot {
     /// Octets of all files held.
     #[must_use]
     pub fn octets(&self) -> usize {
-        self.files
-            .values()
-            .flatten()
-            .map(|bytes| bytes.len())
-            .fold(0, usize::saturating_add)
+        self.files.values().flatten().map(|bytes| bytes.len()).fold(0, usize::saturating_add)
     }
 
     /// The snapshot as bytes.
@@ -165,11 +161,7 @@ impl Snapshot {
             let value = string(&mut reader)?;
             made.variables.insert(name, set.then_some(value));
         }
-        if reader.rest().is_empty() {
-            Ok(made)
-        } else {
-            Err(Damaged)
-        }
+        if reader.rest().is_empty() { Ok(made) } else { Err(Damaged) }
     }
 }
 
@@ -190,9 +182,7 @@ fn octets<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Damaged> {
 }
 
 fn text(bytes: &[u8]) -> Result<String, Damaged> {
-    core::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| Damaged)
+    core::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Damaged)
 }
 
 fn string(reader: &mut Reader<'_>) -> Result<String, Damaged> {
@@ -207,13 +197,7 @@ pub(super) struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(inner: &'a dyn Files, options: &Options) -> Self {
-        Self {
-            inner,
-            made: RefCell::new(Snapshot {
-                options: options.clone(),
-                ..Snapshot::default()
-            }),
-        }
+        Self { inner, made: RefCell::new(Snapshot { options: options.clone(), ..Snapshot::default() }) }
     }
 
     pub(super) fn finish(self) -> Snapshot {
@@ -229,11 +213,7 @@ impl Files for Recorder<'_> {
         }
         let answer = self.inner.read(path).and_then(|bytes| {
             let total = made.octets().saturating_add(bytes.len());
-            if total > limit::CONFIG_OCTETS {
-                Err(Unusable::Size)
-            } else {
-                Ok(bytes)
-            }
+            if total > limit::CONFIG_OCTETS { Err(Unusable::Size) } else { Ok(bytes) }
         });
         made.files.insert(path.into(), answer.clone());
         answer
@@ -241,26 +221,17 @@ impl Files for Recorder<'_> {
 
     fn matches(&self, pattern: &str) -> Vec<String> {
         let mut made = self.made.borrow_mut();
-        made.patterns
-            .entry(pattern.into())
-            .or_insert_with(|| self.inner.matches(pattern))
-            .clone()
+        made.patterns.entry(pattern.into()).or_insert_with(|| self.inner.matches(pattern)).clone()
     }
 
     fn directory(&self, path: &str) -> String {
         let mut made = self.made.borrow_mut();
-        made.directories
-            .entry(path.into())
-            .or_insert_with(|| self.inner.directory(path))
-            .clone()
+        made.directories.entry(path.into()).or_insert_with(|| self.inner.directory(path)).clone()
     }
 
     fn variable(&self, name: &str) -> Option<String> {
         let mut made = self.made.borrow_mut();
-        made.variables
-            .entry(name.into())
-            .or_insert_with(|| self.inner.variable(name))
-            .clone()
+        made.variables.entry(name.into()).or_insert_with(|| self.inner.variable(name)).clone()
     }
 }
 
@@ -270,20 +241,13 @@ mod tests {
 
     fn sample() -> Snapshot {
         let mut made = Snapshot {
-            options: Options {
-                path: "/etc/k.conf".into(),
-                id: "r1".into(),
-                seed: 77,
-                every_file: false,
-            },
+            options: Options { path: "/etc/k.conf".into(), id: "r1".into(), seed: 77, every_file: false },
             ..Snapshot::default()
         };
-        made.files
-            .insert("/etc/k.conf".into(), Ok(b"a\0\xff\n".as_slice().into()));
+        made.files.insert("/etc/k.conf".into(), Ok(b"a\0\xff\n".as_slice().into()));
         made.files.insert("x".into(), Err(Unusable::Denied("no".into())));
         made.files.insert("y".into(), Err(Unusable::Kind));
-        made.patterns
-            .insert("*.conf".into(), vec!["a.conf".into(), "b.conf".into()]);
+        made.patterns.insert("*.conf".into(), vec!["a.conf".into(), "b.conf".into()]);
         made.directories.insert("/etc".into(), "/etc".into());
         made.variables.insert("HOME".into(), Some("/root".into()));
         made.variables.insert("NONE".into(), None);

@@ -58,14 +58,8 @@ impl Files for Disk {
         usable(&file.metadata().map_err(refusal)?)?;
         let mut bytes = Vec::new();
         let most = u64::try_from(limit::CONFIG_OCTETS).unwrap_or(u64::MAX);
-        file.take(most.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(refusal)?;
-        if bytes.len() > limit::CONFIG_OCTETS {
-            Err(Unusable::Size)
-        } else {
-            Ok(bytes.into())
-        }
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(refusal)?;
+        if bytes.len() > limit::CONFIG_OCTETS { Err(Unusable::Size) } else { Ok(bytes.into()) }
     }
 
     fn matches(&self, pattern: &str) -> Vec<String> {
@@ -78,11 +72,7 @@ impl Files for Disk {
             return Vec::new();
         };
         paths
-            .map(|path| {
-                path.unwrap_or_else(|error| error.path().into())
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|path| path.unwrap_or_else(|error| error.path().into()).to_string_lossy().into_owned())
             .collect()
     }
 
@@ -145,11 +135,7 @@ impl SourceMap {
         let number = u16::try_from(self.files.len()).ok()?;
         let name: Rc<str> = name.into();
         self.numbers.insert(Rc::clone(&name), number);
-        self.files.push(Source {
-            name,
-            bytes,
-            lines: OnceCell::new(),
-        });
+        self.files.push(Source { name, bytes, lines: OnceCell::new() });
         Some(number)
     }
 
@@ -175,12 +161,8 @@ impl SourceMap {
     pub fn line(&self, at: Position) -> Option<String> {
         let source = self.files.get(usize::from(at.file))?;
         let lines = source.lines.get_or_init(|| {
-            let ends = source
-                .bytes
-                .iter()
-                .zip(1_u32..)
-                .filter(|&(&byte, _)| byte == b'\n')
-                .map(|(_, next)| next);
+            let ends =
+                source.bytes.iter().zip(1_u32..).filter(|&(&byte, _)| byte == b'\n').map(|(_, next)| next);
             core::iter::once(0).chain(ends).collect()
         });
         let index = usize::try_from(at.line).ok()?.checked_sub(1)?;
@@ -200,13 +182,7 @@ mod tests {
         assert_eq!(map.add("a", b"one\r\ntwo\n\nfour".as_slice().into()), Some(0));
         assert_eq!(map.add("b", b"".as_slice().into()), Some(1));
         assert_eq!(map.add("a", b"".as_slice().into()), Some(0));
-        let line = |file, line| {
-            map.line(Position {
-                file,
-                line,
-                column: 1,
-            })
-        };
+        let line = |file, line| map.line(Position { file, line, column: 1 });
         assert_eq!(line(0, 1).as_deref(), Some("one"));
         assert_eq!(line(0, 4).as_deref(), Some("four"));
         assert_eq!(line(0, 3).as_deref(), Some(""));

@@ -24,10 +24,7 @@ impl Text {
 
     /// Where byte `offset` came from.
     pub(super) fn position(&self, offset: usize) -> Position {
-        Position {
-            column: self.origin(offset).column,
-            ..self.at
-        }
+        Position { column: self.origin(offset).column, ..self.at }
     }
 
     /// The rule for the bytes from `offset` on.
@@ -35,23 +32,12 @@ impl Text {
         let offset = u16::try_from(offset).unwrap_or(u16::MAX);
         match self.origins.iter().rev().find(|origin| origin.offset <= offset) {
             Some(origin) => {
-                let step = if origin.fixed {
-                    0
-                } else {
-                    offset.saturating_sub(origin.offset)
-                };
-                Origin {
-                    offset,
-                    column: origin.column.saturating_add(step),
-                    ..*origin
-                }
+                let step = if origin.fixed { 0 } else { offset.saturating_sub(origin.offset) };
+                Origin { offset, column: origin.column.saturating_add(step), ..*origin }
             }
-            None => Origin {
-                offset,
-                column: self.at.column.saturating_add(offset),
-                fixed: false,
-                last: false,
-            },
+            None => {
+                Origin { offset, column: self.at.column.saturating_add(offset), fixed: false, last: false }
+            }
         }
     }
 
@@ -67,19 +53,10 @@ impl Text {
         if self.text.is_empty() {
             self.at = from.position(start);
         }
-        self.add(Origin {
-            offset: here,
-            ..from.origin(start)
-        });
-        let (first, last) = (
-            u16::try_from(start).unwrap_or(u16::MAX),
-            u16::try_from(end).unwrap_or(u16::MAX),
-        );
-        for origin in from
-            .origins
-            .iter()
-            .filter(|o| o.offset > first && o.offset < last)
-        {
+        self.add(Origin { offset: here, ..from.origin(start) });
+        let (first, last) =
+            (u16::try_from(start).unwrap_or(u16::MAX), u16::try_from(end).unwrap_or(u16::MAX));
+        for origin in from.origins.iter().filter(|o| o.offset > first && o.offset < last) {
             let offset = origin.offset.saturating_sub(first).saturating_add(here);
             self.add(Origin { offset, ..*origin });
         }
@@ -95,12 +72,7 @@ impl Text {
         if self.text.is_empty() {
             self.at = from;
         }
-        self.add(Origin {
-            offset,
-            column: from.column,
-            fixed: true,
-            last: false,
-        });
+        self.add(Origin { offset, column: from.column, fixed: true, last: false });
         self.text.push_str(text);
     }
 
@@ -117,14 +89,7 @@ impl Text {
 
     /// Forgets origins that say no more than `at` does.
     pub(super) fn simplify(&mut self) {
-        if matches!(
-            *self.origins,
-            [Origin {
-                offset: 0,
-                fixed: false,
-                ..
-            }]
-        ) {
+        if matches!(*self.origins, [Origin { offset: 0, fixed: false, .. }]) {
             self.origins.clear();
         }
     }
@@ -179,21 +144,13 @@ fn scan_with(line: &str, escapes: bool) -> Scan {
             b'\\' if quote.is_none() || escapes => at = at.saturating_add(1),
             b'"' => quote = if quote.is_some() { None } else { Some(at) },
             b'#' | b'!' if quote.is_none() => {
-                return Scan {
-                    end: at,
-                    unpaired: None,
-                    escapes,
-                };
+                return Scan { end: at, unpaired: None, escapes };
             }
             _ => {}
         }
         at = at.saturating_add(1);
     }
-    Scan {
-        end: bytes.len(),
-        unpaired: quote,
-        escapes,
-    }
+    Scan { end: bytes.len(), unpaired: quote, escapes }
 }
 
 /// The first brace from `from` on that separates lines: outside double quotes, and not that of a parameter
@@ -234,9 +191,7 @@ fn braced_name(bytes: &[u8]) -> Option<usize> {
     let name = inner.get(..len)?;
     let first = name.first()?;
     let legal = (first.is_ascii_alphabetic() || *first == b'_')
-        && name
-            .iter()
-            .all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || is_blank(b));
+        && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || is_blank(b));
     (legal && inner.get(len) == Some(&b'}')).then(|| len.saturating_add(3))
 }
 
@@ -279,10 +234,7 @@ pub(super) fn unescape_marks(line: &mut Text) {
         return;
     }
     let escapes = scan(&line.text).escapes;
-    let mut result = Text {
-        at: line.at,
-        ..Text::default()
-    };
+    let mut result = Text { at: line.at, ..Text::default() };
     let bytes = line.text.as_bytes();
     let (mut at, mut done, mut quoted) = (0_usize, 0_usize, false);
     while let Some(&byte) = bytes.get(at) {
@@ -310,15 +262,7 @@ mod tests {
     use super::*;
 
     fn text(line: &str) -> Text {
-        Text {
-            text: line.into(),
-            at: Position {
-                file: 0,
-                line: 3,
-                column: 5,
-            },
-            origins: Vec::new(),
-        }
+        Text { text: line.into(), at: Position { file: 0, line: 3, column: 5 }, origins: Vec::new() }
     }
 
     #[test]
@@ -369,13 +313,6 @@ mod tests {
         let mut line = text(r#"a\#b "\#" \\ c"#);
         unescape_marks(&mut line);
         assert_eq!(line.text, r#"a#b "\#" \\ c"#);
-        assert_eq!(
-            (
-                line.position(0).column,
-                line.position(1).column,
-                line.position(12).column
-            ),
-            (5, 7, 18)
-        );
+        assert_eq!((line.position(0).column, line.position(1).column, line.position(12).column), (5, 7, 18));
     }
 }

@@ -48,21 +48,12 @@ pub fn integer(text: &str, range: RangeInclusive<i64>, lenient: bool) -> Result<
     let negative = text.starts_with('-');
     let magnitude = unsigned.get(..digits).unwrap_or_default().parse::<i64>();
     // More digits than fit are far out of any range.
-    let value = magnitude.map_or(if negative { i64::MIN } else { i64::MAX }, |m| {
-        if negative { -m } else { m }
-    });
+    let value =
+        magnitude.map_or(if negative { i64::MIN } else { i64::MAX }, |m| if negative { -m } else { m });
     if range.contains(&value) && magnitude_fits(value) {
-        return Ok(Read {
-            value,
-            trailing,
-            rounded: false,
-        });
+        return Ok(Read { value, trailing, rounded: false });
     }
-    Err(if negative && *range.start() >= 0 {
-        Bad::Negative
-    } else {
-        Bad::Range
-    })
+    Err(if negative && *range.start() >= 0 { Bad::Negative } else { Bad::Range })
 }
 
 const fn magnitude_fits(value: i64) -> bool {
@@ -77,10 +68,7 @@ pub fn seconds(text: &str, range: RangeInclusive<Span>, resolution: u64) -> Resu
     let text = text.trim_start();
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let negative = text.starts_with('-');
-    let end = unsigned
-        .bytes()
-        .take_while(|b| b.is_ascii_digit() || *b == b'.')
-        .count();
+    let end = unsigned.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (number, rest) = unsigned.split_at_checked(end).unwrap_or((unsigned, ""));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     // A unit after the number is understood if it is the unit that is meant anyway.
@@ -89,11 +77,7 @@ pub fn seconds(text: &str, range: RangeInclusive<Span>, resolution: u64) -> Resu
     if !unit || (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return Err(Bad::Text);
     }
-    let whole = if whole.is_empty() {
-        Some(0)
-    } else {
-        whole.parse::<u64>().ok()
-    };
+    let whole = if whole.is_empty() { Some(0) } else { whole.parse::<u64>().ok() };
     let mut micros: u64 = 0;
     let mut scale: u64 = 100_000;
     let mut fine = false;
@@ -115,11 +99,8 @@ pub fn seconds(text: &str, range: RangeInclusive<Span>, resolution: u64) -> Resu
         .ok_or(Bad::Range)?;
     let step = resolution.max(1);
     let left = total.checked_rem(step).unwrap_or(0);
-    let rounded_total = if left.saturating_mul(2) >= step {
-        total.saturating_add(step - left)
-    } else {
-        total - left
-    };
+    let rounded_total =
+        if left.saturating_mul(2) >= step { total.saturating_add(step - left) } else { total - left };
     let value = Span::from_micros(if left == 0 { total } else { rounded_total });
     if negative && total > 0 {
         return Err(Bad::Negative);
@@ -127,11 +108,7 @@ pub fn seconds(text: &str, range: RangeInclusive<Span>, resolution: u64) -> Resu
     if !range.contains(&value) {
         return Err(Bad::Range);
     }
-    Ok(Read {
-        value,
-        trailing,
-        rounded: fine || left != 0,
-    })
+    Ok(Read { value, trailing, rounded: fine || left != 0 })
 }
 
 /// A switch: exactly `on off true false yes no`; nothing means on.
@@ -166,26 +143,14 @@ pub fn prefix(text: &str) -> Option<ReadPrefix> {
     let most = Family::of(&addr).max_prefix();
     let whole = Prefix::host(addr);
     let Some(len) = len else {
-        return Some(ReadPrefix {
-            prefix: whole,
-            given: false,
-            bad: None,
-        });
+        return Some(ReadPrefix { prefix: whole, given: false, bad: None });
     };
     Some(match integer(len, 0..=i64::from(most), false) {
         Ok(read) => {
             let len = u8::try_from(read.value).unwrap_or(most);
-            ReadPrefix {
-                prefix: Prefix { addr, len },
-                given: true,
-                bad: None,
-            }
+            ReadPrefix { prefix: Prefix { addr, len }, given: true, bad: None }
         }
-        Err(bad) => ReadPrefix {
-            prefix: whole,
-            given: true,
-            bad: Some(bad),
-        },
+        Err(bad) => ReadPrefix { prefix: whole, given: true, bad: Some(bad) },
     })
 }
 
@@ -230,15 +195,8 @@ pub struct Quoted<'a>(pub &'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = !self.0.is_empty()
-            && !self
-                .0
-                .bytes()
-                .any(|b| b.is_ascii_whitespace() || b"#!{}@$~\x0b".contains(&b));
-        if bare {
-            f.write_str(self.0)
-        } else {
-            write!(f, "\"{}\"", self.0)
-        }
+            && !self.0.bytes().any(|b| b.is_ascii_whitespace() || b"#!{}@$~\x0b".contains(&b));
+        if bare { f.write_str(self.0) } else { write!(f, "\"{}\"", self.0) }
     }
 }
 
@@ -303,10 +261,7 @@ mod tests {
     #[test]
     fn hardware_addresses() {
         assert_eq!(mac("02:0:5e:1:2", 9).unwrap().to_string(), "02:00:5e:01:02:09");
-        assert_eq!(
-            mac("02:00:00:00:00:01", 9).unwrap().to_string(),
-            "02:00:00:00:00:01"
-        );
+        assert_eq!(mac("02:00:00:00:00:01", 9).unwrap().to_string(), "02:00:00:00:00:01");
         assert_eq!(mac("02:00:00:00", 9), None);
         assert_eq!(mac("02:00:00:00:00:01:02", 9), None);
         assert_eq!(mac("02:00:00:00:00:+1", 9), None);

@@ -78,9 +78,7 @@ impl ToChild {
                 1 => Self::Hello(packet.u32()?),
                 2 => Self::Reload,
                 3 => Self::DumpData,
-                4 => Self::DumpStats {
-                    clear: packet.u8()? != 0,
-                },
+                4 => Self::DumpStats { clear: packet.u8()? != 0 },
                 5 => Self::DumpJson,
                 6 => Self::Stop,
                 7 => Self::ReopenLog,
@@ -123,9 +121,7 @@ impl ToParent {
             Ok(Some(match packet.u8()? {
                 1 => Self::HelloReply(packet.u32()?),
                 2 => Self::Ready,
-                3 => Self::ReloadDone {
-                    ok: packet.u8()? != 0,
-                },
+                3 => Self::ReloadDone { ok: packet.u8()? != 0 },
                 4 => {
                     let key = u64::from_be_bytes(packet.array()?);
                     let Some(standing) = Standing::from_code(packet.u8()?) else {
@@ -133,12 +129,7 @@ impl ToParent {
                     };
                     let since = Instant::from_micros(u64::from_be_bytes(packet.array()?));
                     let advert = Instant::from_micros(u64::from_be_bytes(packet.array()?));
-                    Self::Transition(Record {
-                        key,
-                        standing,
-                        since,
-                        advert,
-                    })
+                    Self::Transition(Record { key, standing, since, advert })
                 }
                 _ => return Ok(None),
             }))
@@ -201,10 +192,7 @@ mod tests {
             let _ = ToChild::read(&mut Reader::new(&packet));
             let _ = ToParent::read(&mut Reader::new(&packet));
         }
-        assert_eq!(
-            ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0, 0, 99])),
-            None
-        );
+        assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0, 0, 99])), None);
         assert_eq!(ToChild::read(&mut Reader::new(&[])), None);
     }
 }

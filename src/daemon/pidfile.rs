@@ -30,16 +30,10 @@ impl Places {
     /// otherwise. An instance has its files in the folder.
     #[must_use]
     pub fn new(named: &PidFiles, use_pid_dir: bool, instance: Option<&str>) -> Self {
-        let folder = if use_pid_dir || instance.is_some() {
-            "/run/keepalived"
-        } else {
-            "/run"
-        };
+        let folder = if use_pid_dir || instance.is_some() { "/run/keepalived" } else { "/run" };
         let place = |name: &str, named: &Option<PathBuf>| {
             named.clone().unwrap_or_else(|| {
-                let suffix = instance
-                    .map(|instance| format!("_{instance}"))
-                    .unwrap_or_default();
+                let suffix = instance.map(|instance| format!("_{instance}")).unwrap_or_default();
                 Path::new(folder).join(format!("{name}{suffix}.pid"))
             })
         };
@@ -84,10 +78,7 @@ impl PidFile {
             Locked::Taken => Claim::Taken,
             Locked::Ours(file) => {
                 file.set_len(0)?;
-                Claim::Ours(Self {
-                    path: path.to_owned(),
-                    file,
-                })
+                Claim::Ours(Self { path: path.to_owned(), file })
             }
         })
     }
@@ -132,10 +123,7 @@ mod tests {
 
     #[test]
     fn names_are_keepaliveds() {
-        let named = PidFiles {
-            vrrp: Some("/x/v".into()),
-            ..PidFiles::default()
-        };
+        let named = PidFiles { vrrp: Some("/x/v".into()), ..PidFiles::default() };
         let places = Places::new(&named, false, None);
         assert_eq!(places.parent, Path::new("/run/keepalived.pid"));
         assert_eq!(places.vrrp, Path::new("/x/v"));
@@ -151,18 +139,12 @@ mod tests {
     fn content_is_replaced_and_a_second_claim_is_refused() {
         let folder = std::env::temp_dir().join(format!("ka-pid-{}", std::process::id()));
         let path = folder.join("deep/a.pid");
-        let Claim::Ours(file) = PidFile::claim(&path).unwrap() else {
-            panic!("taken")
-        };
+        let Claim::Ours(file) = PidFile::claim(&path).unwrap() else { panic!("taken") };
         file.write(Pid::new(123_456).unwrap()).unwrap();
         file.write(Pid::new(78).unwrap()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "78\n");
         assert!(matches!(PidFile::claim(&path).unwrap(), Claim::Taken));
-        assert_eq!(
-            fs::read_to_string(&path).unwrap(),
-            "78\n",
-            "a refused claim changes nothing"
-        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), "78\n", "a refused claim changes nothing");
         file.remove();
         assert!(!path.exists());
         fs::remove_dir_all(&folder).unwrap();

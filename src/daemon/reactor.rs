@@ -120,10 +120,7 @@ impl Reactor {
             let registration = core.register(channel.as_raw_fd(), Source::Parent, Interest::Read)?;
             core.uplink = Some((Uplink::new(channel), registration));
         }
-        Ok(Self {
-            core,
-            events: mio::Events::with_capacity(limit::EVENTS_PER_POLL),
-        })
+        Ok(Self { core, events: mio::Events::with_capacity(limit::EVENTS_PER_POLL) })
     }
 
     /// A turn outside the loop, for registering and arming while a process is built.
@@ -196,15 +193,12 @@ impl Core {
     fn register(&mut self, fd: RawFd, source: Source, interest: Interest) -> io::Result<Registration> {
         let registration = self.table.insert(source, fd).ok_or(io::ErrorKind::StorageFull)?;
         let registered =
-            self.poll
-                .registry()
-                .register(&mut SourceFd(&fd), registration.token(), interest.into());
+            self.poll.registry().register(&mut SourceFd(&fd), registration.token(), interest.into());
         if let Err(error) = registered {
             self.table.remove(registration);
             return Err(error);
         }
-        self.queue
-            .reserve(self.table.len().saturating_sub(self.queue.len()));
+        self.queue.reserve(self.table.len().saturating_sub(self.queue.len()));
         Ok(registration)
     }
 
@@ -238,9 +232,7 @@ impl Core {
 
     /// How far the earliest deadline lies in the past.
     fn lateness(&self) -> Span {
-        self.deadlines
-            .earliest()
-            .map_or(Span::ZERO, |at| self.now.since(at))
+        self.deadlines.earliest().map_or(Span::ZERO, |at| self.now.since(at))
     }
 
     fn enqueue(&mut self, registration: Registration) {
@@ -348,9 +340,7 @@ impl Core {
         let Some(fd) = self.table.fd(registration) else {
             return Ok(());
         };
-        self.poll
-            .registry()
-            .reregister(&mut SourceFd(&fd), registration.token(), interest.into())
+        self.poll.registry().reregister(&mut SourceFd(&fd), registration.token(), interest.into())
     }
 
     fn deregister(&mut self, registration: Registration) {

@@ -129,10 +129,7 @@ mod tests {
         records.note(record);
         record.standing = Standing::Backup;
         records.note(record);
-        assert_eq!(
-            records.of(key("VI_1")).map(|r| r.standing),
-            Some(Standing::Backup)
-        );
+        assert_eq!(records.of(key("VI_1")).map(|r| r.standing), Some(Standing::Backup));
         assert!(records.of(key("VI_2")).is_none());
         record.standing = Standing::Gone;
         records.note(record);

@@ -44,10 +44,7 @@ impl Registration {
     pub(super) const fn of(token: mio::Token) -> Self {
         #[allow(clippy::cast_possible_truncation, reason = "only tokens of `token` come back")]
         let packed = token.0 as u32;
-        Self {
-            slot: packed & SLOT_MASK,
-            generation: packed >> SLOT_BITS,
-        }
+        Self { slot: packed & SLOT_MASK, generation: packed >> SLOT_BITS }
     }
 }
 
@@ -78,22 +75,13 @@ struct Used {
 impl Table {
     /// Enters a source; none if the table is full (over a million sources).
     pub(super) fn insert(&mut self, source: Source, fd: RawFd) -> Option<Registration> {
-        let used = Some(Used {
-            source,
-            fd,
-            queued: false,
-        });
+        let used = Some(Used { source, fd, queued: false });
         if let Some(slot) = self.free.pop() {
             let entry = self.entries.get_mut(slot as usize)?;
             entry.used = used;
-            return Some(Registration {
-                slot,
-                generation: entry.generation,
-            });
+            return Some(Registration { slot, generation: entry.generation });
         }
-        let slot = u32::try_from(self.entries.len())
-            .ok()
-            .filter(|slot| *slot <= SLOT_MASK)?;
+        let slot = u32::try_from(self.entries.len()).ok().filter(|slot| *slot <= SLOT_MASK)?;
         self.entries.push(Entry { generation: 0, used });
         Some(Registration { slot, generation: 0 })
     }
@@ -122,8 +110,7 @@ impl Table {
 
     /// Marks a source as waiting to be served; false if it is already, or stale.
     pub(super) fn queue(&mut self, registration: Registration) -> bool {
-        self.used_mut(registration)
-            .is_some_and(|used| !core::mem::replace(&mut used.queued, true))
+        self.used_mut(registration).is_some_and(|used| !core::mem::replace(&mut used.queued, true))
     }
 
     /// Takes the mark off.
@@ -140,18 +127,12 @@ impl Table {
 
     fn used(&self, registration: Registration) -> Option<&Used> {
         let entry = self.entries.get(registration.slot as usize)?;
-        entry
-            .used
-            .as_ref()
-            .filter(|_| entry.generation == registration.generation)
+        entry.used.as_ref().filter(|_| entry.generation == registration.generation)
     }
 
     fn used_mut(&mut self, registration: Registration) -> Option<&mut Used> {
         let entry = self.entries.get_mut(registration.slot as usize)?;
-        entry
-            .used
-            .as_mut()
-            .filter(|_| entry.generation == registration.generation)
+        entry.used.as_mut().filter(|_| entry.generation == registration.generation)
     }
 }
 

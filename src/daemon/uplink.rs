@@ -45,8 +45,7 @@ impl Uplink {
 
     /// Makes room for one report of each of `instances`.
     pub(super) fn reserve(&mut self, instances: usize) {
-        self.transitions
-            .reserve(instances.saturating_sub(self.transitions.len()));
+        self.transitions.reserve(instances.saturating_sub(self.transitions.len()));
     }
 
     /// Takes the next packet; hellos are noted for the answer. None: nothing more for now. A packet whose
@@ -202,13 +201,8 @@ mod tests {
         parent.send(packet.written());
         assert!(uplink.receive().unwrap().is_empty());
         assert!(!uplink.flush());
-        let Received::Packet(len, None) = parent.receive(&mut buffer) else {
-            panic!("no answer")
-        };
-        assert_eq!(
-            ToParent::read(&mut Reader::new(&buffer[..len])),
-            Some(ToParent::HelloReply(9))
-        );
+        let Received::Packet(len, None) = parent.receive(&mut buffer) else { panic!("no answer") };
+        assert_eq!(ToParent::read(&mut Reader::new(&buffer[..len])), Some(ToParent::HelloReply(9)));
         drop(parent);
         assert!(matches!(uplink.receive().unwrap().as_slice(), [Order::Gone]));
         assert!(uplink.receive().is_none());

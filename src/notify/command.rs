@@ -81,10 +81,7 @@ impl Resolver {
             argv.extend([shell.clone(), c"-c".to_owned(), text(&command.raw)?]);
             shell
         } else {
-            let first = command
-                .argv
-                .first()
-                .ok_or_else(|| Unusable::Missing(command.raw.clone()))?;
+            let first = command.argv.first().ok_or_else(|| Unusable::Missing(command.raw.clone()))?;
             let file = self.find(first)?;
             argv.push(file.clone());
             argv.extend(command.argv.iter().skip(1).cloned());
@@ -98,20 +95,12 @@ impl Resolver {
         {
             return Err(Unusable::Insecure(why));
         }
-        let octets = argv
-            .iter()
-            .map(|word| word.as_bytes_with_nul().len())
-            .sum::<usize>();
+        let octets = argv.iter().map(|word| word.as_bytes_with_nul().len()).sum::<usize>();
         let mut words = Words::with_capacity(argv.len() + 4, octets + name.len() + APPENDED);
         for word in &argv {
             words.push(word.to_bytes()).map_err(|Refused| Unusable::TooLong)?;
         }
-        Ok(Command {
-            words,
-            fixed: argv.len(),
-            identity,
-            insecure: insecure.filter(|_| as_root),
-        })
+        Ok(Command { words, fixed: argv.len(), identity, insecure: insecure.filter(|_| as_root) })
     }
 
     /// A shell that knows what the line uses: `[[` is no part of POSIX, bash and busybox have it.
@@ -133,10 +122,7 @@ impl Resolver {
         } else {
             self.path.iter().map(|folder| folder.join(&as_path)).collect()
         };
-        let found = candidates
-            .into_iter()
-            .find(|file| path::executable(file))
-            .ok_or_else(missing)?;
+        let found = candidates.into_iter().find(|file| path::executable(file)).ok_or_else(missing)?;
         CString::new(found.into_os_string().as_bytes()).map_err(|_| missing())
     }
 
@@ -156,11 +142,7 @@ impl Resolver {
             let Ok(Some(account)) = user::user(DEFAULT_USER) else {
                 return Ok(None);
             };
-            return Ok(Some(Identity {
-                uid: account.uid,
-                gid: account.gid,
-                groups: vec![account.gid],
-            }));
+            return Ok(Some(Identity { uid: account.uid, gid: account.gid, groups: vec![account.gid] }));
         };
         self.look_up(named).map(Some)
     }
@@ -175,10 +157,7 @@ impl Resolver {
             None => account.gid,
             Some(group) => match group.parse() {
                 Ok(gid) => gid,
-                Err(_) => user::group(group)
-                    .ok()
-                    .flatten()
-                    .ok_or_else(|| Unusable::Group(group.clone()))?,
+                Err(_) => user::group(group).ok().flatten().ok_or_else(|| Unusable::Group(group.clone()))?,
             },
         };
         let groups = if named.supplementary || self.supplementary {
@@ -186,11 +165,7 @@ impl Resolver {
         } else {
             vec![gid]
         };
-        Ok(Identity {
-            uid: account.uid,
-            gid,
-            groups,
-        })
+        Ok(Identity { uid: account.uid, gid, groups })
     }
 }
 

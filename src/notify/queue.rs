@@ -100,12 +100,7 @@ impl Notifier {
     /// No scripts yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            commands: [const { None }; 7],
-            queue: heapless::Deque::new(),
-            running: None,
-            dropped: 0,
-        }
+        Self { commands: [const { None }; 7], queue: heapless::Deque::new(), running: None, dropped: 0 }
     }
 
     /// Sets a script.
@@ -142,25 +137,13 @@ impl Notifier {
 
     /// Queues the scripts of a new state: the one for it, then the one for any.
     pub fn state(&mut self, standing: Standing, priority: u8) {
-        self.push(Job {
-            kind: standing.kind(),
-            standing,
-            priority,
-        });
-        self.push(Job {
-            kind: Kind::Any,
-            standing,
-            priority,
-        });
+        self.push(Job { kind: standing.kind(), standing, priority });
+        self.push(Job { kind: Kind::Any, standing, priority });
     }
 
     /// Queues the script for an advert of lower priority.
     pub fn lower_priority(&mut self, priority: u8) {
-        self.push(Job {
-            kind: Kind::LowerPriority,
-            standing: Standing::Master,
-            priority,
-        });
+        self.push(Job { kind: Kind::LowerPriority, standing: Standing::Master, priority });
     }
 
     /// Starts the next script if none runs. Its process, and what could not be started on the way.
@@ -182,11 +165,7 @@ impl Notifier {
             match start(command, job, runner, environment, name) {
                 Ok(pid) => {
                     let until = now + limit::NOTIFY_DEADLINE;
-                    self.running = Some(Running {
-                        pid,
-                        until,
-                        terminated: false,
-                    });
+                    self.running = Some(Running { pid, until, terminated: false });
                     return Some(pid);
                 }
                 Err(error) => failed(job.kind, error),
@@ -214,11 +193,7 @@ impl Notifier {
     pub fn kill_overdue(&mut self, now: Instant) -> Option<Pid> {
         let running = self.running.as_mut().filter(|running| running.until <= now)?;
         running.until = now + GRACE;
-        let signal = if running.terminated {
-            libc::SIGKILL
-        } else {
-            libc::SIGTERM
-        };
+        let signal = if running.terminated { libc::SIGKILL } else { libc::SIGTERM };
         process::kill_group(running.pid, signal);
         (!core::mem::replace(&mut running.terminated, true)).then_some(running.pid)
     }
@@ -298,12 +273,7 @@ mod tests {
         for word in [b"/bin/sh".as_slice(), b"-c", line.as_bytes(), b"sh"] {
             words.push(word).unwrap();
         }
-        Command {
-            words,
-            fixed: 4,
-            identity: None,
-            insecure: None,
-        }
+        Command { words, fixed: 4, identity: None, insecure: None }
     }
 
     fn wait(pid: Pid) {
@@ -315,27 +285,16 @@ mod tests {
     fn runs_one_at_a_time_in_order_with_its_arguments() {
         let file = std::env::temp_dir().join(format!("notify-{}", std::process::id()));
         let mut notifier = Notifier::new();
-        notifier.set(
-            Kind::Master,
-            command(&format!("sleep 0.1; echo first >> {}", file.display())),
-        );
+        notifier.set(Kind::Master, command(&format!("sleep 0.1; echo first >> {}", file.display())));
         notifier.set(Kind::Any, command(&format!("echo \"$@\" >> {}", file.display())));
         notifier.state(Standing::Master, 150);
         notifier.state(Standing::Backup, 100);
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
         let mut started = 0;
-        while let Some(pid) = notifier.advance(
-            Instant::START,
-            &runner,
-            &mut environment,
-            "VI 1",
-            |_, _| unreachable!(),
-        ) {
-            assert!(
-                notifier
-                    .advance(Instant::START, &runner, &mut environment, "", |_, _| ())
-                    .is_none()
-            );
+        while let Some(pid) =
+            notifier.advance(Instant::START, &runner, &mut environment, "VI 1", |_, _| unreachable!())
+        {
+            assert!(notifier.advance(Instant::START, &runner, &mut environment, "", |_, _| ()).is_none());
             wait(pid);
             assert!(notifier.ended(pid) && !notifier.ended(pid));
             started += 1;
@@ -343,10 +302,7 @@ mod tests {
         assert_eq!(started, 3, "there is no notify_backup");
         let told = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(
-            told,
-            "first\nINSTANCE VI 1 MASTER 150\nINSTANCE VI 1 BACKUP 100\n"
-        );
+        assert_eq!(told, "first\nINSTANCE VI 1 MASTER 150\nINSTANCE VI 1 BACKUP 100\n");
     }
 
     #[test]
@@ -355,9 +311,7 @@ mod tests {
         notifier.set(Kind::Master, command("trap '' TERM; sleep 60 & wait; sleep 60"));
         notifier.state(Standing::Master, 1);
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
-        let pid = notifier
-            .advance(Instant::START, &runner, &mut environment, "", |_, _| ())
-            .unwrap();
+        let pid = notifier.advance(Instant::START, &runner, &mut environment, "", |_, _| ()).unwrap();
         let due = notifier.poll_at().unwrap();
         assert_eq!(notifier.kill_overdue(Instant::START), None);
         assert_eq!(notifier.kill_overdue(due), Some(pid));
@@ -375,17 +329,11 @@ mod tests {
         notifier.state(Standing::Master, 1);
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
         let now = Instant::START + Span::from_secs(9);
-        let pid = notifier
-            .advance(now, &runner, &mut environment, "", |_, _| ())
-            .unwrap();
+        let pid = notifier.advance(now, &runner, &mut environment, "", |_, _| ()).unwrap();
         notifier.cut_short(now);
         notifier.state(Standing::Stop, 1);
         assert_eq!(notifier.poll_at(), Some(now + GRACE));
-        assert_eq!(
-            notifier.kill_overdue(now + GRACE),
-            None,
-            "it was told to end before"
-        );
+        assert_eq!(notifier.kill_overdue(now + GRACE), None, "it was told to end before");
         wait(pid);
         assert!(notifier.ended(pid) && notifier.is_busy());
     }

@@ -35,12 +35,7 @@ impl Params {
     #[must_use]
     pub fn new(wanted: Span, stop_wait: Span, respawn: bool) -> Self {
         let interval = wanted.clamp(LEAST_INTERVAL, MOST_INTERVAL);
-        Self {
-            interval,
-            patience: (interval * 2).max(LEAST_PATIENCE),
-            stop_wait,
-            respawn,
-        }
+        Self { interval, patience: (interval * 2).max(LEAST_PATIENCE), stop_wait, respawn }
     }
 }
 
@@ -139,12 +134,7 @@ impl Supervisor {
     /// No child yet.
     #[must_use]
     pub const fn new(params: Params) -> Self {
-        Self {
-            params,
-            state: State::Absent,
-            number: 0,
-            pause: Span::ZERO,
-        }
+        Self { params, state: State::Absent, number: 0, pause: Span::ZERO }
     }
 
     /// Whether no child runs and none will.
@@ -208,30 +198,11 @@ impl Supervisor {
             }
             (Absent, _) => same,
 
-            (
-                Busy {
-                    since,
-                    reloading: false,
-                    ..
-                },
-                Input::Ready,
-            )
-            | (
-                Busy {
-                    since,
-                    reloading: true,
-                    ..
-                },
-                Input::ReloadDone,
-            ) => (self.watch(now, since), None),
-            (Busy { since, .. } | Watched { since, .. } | Asked { since, .. }, Input::Reload) => (
-                Busy {
-                    since,
-                    until: now + BUSY_BOUND,
-                    reloading: true,
-                },
-                None,
-            ),
+            (Busy { since, reloading: false, .. }, Input::Ready)
+            | (Busy { since, reloading: true, .. }, Input::ReloadDone) => (self.watch(now, since), None),
+            (Busy { since, .. } | Watched { since, .. } | Asked { since, .. }, Input::Reload) => {
+                (Busy { since, until: now + BUSY_BOUND, reloading: true }, None)
+            }
             (Busy { since, until, .. }, Input::Timeout) if now >= until => {
                 (Killed { since }, Some(Action::KillHung))
             }
@@ -256,30 +227,14 @@ impl Supervisor {
                 let hello = (asked + self.params.interval).max(now);
                 (Watched { since, hello }, None)
             }
-            (
-                Asked {
-                    since,
-                    asked,
-                    until,
-                    last,
-                },
-                Input::Timeout,
-            ) if now >= until => {
+            (Asked { since, asked, until, last }, Input::Timeout) if now >= until => {
                 // A pause of the whole machine takes time from the child that the clock does not show. So the
                 // last part of the patience counts from a moment at which we run for sure; and if we are late
                 // at its end, it is we who did not run, and it begins anew.
                 if last && now.since(until) <= LATE {
                     (Killed { since }, Some(Action::KillHung))
                 } else {
-                    (
-                        Asked {
-                            since,
-                            asked,
-                            until: now + LAST_CHANCE,
-                            last: true,
-                        },
-                        None,
-                    )
+                    (Asked { since, asked, until: now + LAST_CHANCE, last: true }, None)
                 }
             }
             (Asked { .. }, _) if !matches!(input, Input::Died | Input::Stop) => same,
@@ -288,12 +243,9 @@ impl Supervisor {
                 Busy { since, .. } | Watched { since, .. } | Asked { since, .. } | Killed { since },
                 Input::Died,
             ) => self.died(now, since),
-            (Busy { .. } | Watched { .. } | Asked { .. }, Input::Stop) => (
-                Stopping {
-                    until: now + self.params.stop_wait,
-                },
-                Some(Action::AskToStop),
-            ),
+            (Busy { .. } | Watched { .. } | Asked { .. }, Input::Stop) => {
+                (Stopping { until: now + self.params.stop_wait }, Some(Action::AskToStop))
+            }
             (Killed { .. }, Input::Stop) => (Forced, None),
             (Watched { .. } | Asked { .. } | Killed { .. }, _) => same,
 
@@ -309,21 +261,11 @@ impl Supervisor {
 
     const fn start(now: Instant) -> (State, Option<Action>) {
         let until = Instant::from_micros(now.as_micros().saturating_add(BUSY_BOUND.as_micros()));
-        (
-            State::Busy {
-                since: now,
-                until,
-                reloading: false,
-            },
-            Some(Action::Fork),
-        )
+        (State::Busy { since: now, until, reloading: false }, Some(Action::Fork))
     }
 
     fn watch(&self, now: Instant, since: Instant) -> State {
-        State::Watched {
-            since,
-            hello: now + self.params.interval,
-        }
+        State::Watched { since, hello: now + self.params.interval }
     }
 
     fn died(&mut self, now: Instant, since: Instant) -> (State, Option<Action>) {
@@ -338,10 +280,7 @@ impl Supervisor {
         if pause.is_zero() {
             return Self::start(now);
         }
-        (
-            State::Waiting { until: now + pause },
-            Some(Action::Delayed(pause)),
-        )
+        (State::Waiting { until: now + pause }, Some(Action::Delayed(pause)))
     }
 }
 

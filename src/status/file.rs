@@ -169,11 +169,7 @@ impl fmt::Write for StatusFile {
             self.buffer.extend_from_slice(now);
             rest = later;
         }
-        if self.failed.is_some() {
-            Err(fmt::Error)
-        } else {
-            Ok(())
-        }
+        if self.failed.is_some() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -193,20 +189,11 @@ mod tests {
         assert_eq!(at(Kind::VrrpStats, &daemon, &global), "/tmp/keepalived.stats");
         daemon.instance = Some("foo".to_owned());
         global.files.data_use_instance = true;
-        assert_eq!(
-            at(Kind::ParentData, &daemon, &global),
-            "/tmp/keepalived_parent.foo.data"
-        );
+        assert_eq!(at(Kind::ParentData, &daemon, &global), "/tmp/keepalived_parent.foo.data");
         daemon.net_namespace = Some("blue".to_owned());
-        assert_eq!(
-            at(Kind::VrrpData, &daemon, &global),
-            "/tmp/keepalived.blue_foo.data"
-        );
+        assert_eq!(at(Kind::VrrpData, &daemon, &global), "/tmp/keepalived.blue_foo.data");
         global.files.state_dump_file = Some("/run/dumps/".to_owned());
-        assert_eq!(
-            at(Kind::VrrpData, &daemon, &global),
-            "/run/dumps/keepalived.blue_foo.data"
-        );
+        assert_eq!(at(Kind::VrrpData, &daemon, &global), "/run/dumps/keepalived.blue_foo.data");
         global.files.state_dump_file = Some("/run/state.txt".to_owned());
         assert_eq!(at(Kind::VrrpData, &daemon, &global), "/run/state.txt");
         assert_eq!(at(Kind::ParentData, &daemon, &global), "/run/state_parent.txt");

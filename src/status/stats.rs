@@ -84,19 +84,8 @@ pub fn process(out: &mut dyn Write, process: &Process) -> fmt::Result {
     writeln!(out, "  Loop turns: {}", process.turns)?;
     writeln!(out, "  Deadlines: {}", process.deadlines)?;
     writeln!(out, "  Stalls: {}", process.stalls)?;
-    writeln!(
-        out,
-        "  Worst lateness in microseconds: {}",
-        process.latest.as_micros()
-    )
+    writeln!(out, "  Worst lateness in microseconds: {}", process.latest.as_micros())
 }
 
 /// Counters of keepalived's authentication extension, which is not in any RFC.
-const EXTENSION: [&str; 6] = [
-    "Missing",
-    "Malformed",
-    "Unknown Key",
-    "Invalid HMAC",
-    "Stale",
-    "Replay",
-];
+const EXTENSION: [&str; 6] = ["Missing", "Malformed", "Unknown Key", "Invalid HMAC", "Stale", "Replay"];

@@ -51,12 +51,7 @@ impl Channel {
         loop {
             // SAFETY: the pointer and the length are those of `packet`, which outlives the call.
             let sent = unsafe {
-                libc::send(
-                    self.0.as_raw_fd(),
-                    packet.as_ptr().cast(),
-                    packet.len(),
-                    libc::MSG_NOSIGNAL,
-                )
+                libc::send(self.0.as_raw_fd(), packet.as_ptr().cast(), packet.len(), libc::MSG_NOSIGNAL)
             };
             if sent >= 0 {
                 return Sent::Yes;
@@ -70,10 +65,7 @@ impl Channel {
     /// Sends one packet and a descriptor, which the receiver gets as its own.
     pub fn send_with(&self, packet: &[u8], fd: BorrowedFd<'_>) -> Sent {
         let mut control = Control([0; 64]);
-        let mut part = libc::iovec {
-            iov_base: packet.as_ptr().cast_mut().cast(),
-            iov_len: packet.len(),
-        };
+        let mut part = libc::iovec { iov_base: packet.as_ptr().cast_mut().cast(), iov_len: packet.len() };
         let header = message(&mut part, &mut control);
         // SAFETY: the control buffer is zeroed, aligned and longer than CMSG_SPACE of one descriptor, so the
         // first header and its data lie inside it.
@@ -82,9 +74,7 @@ impl Channel {
             (*first).cmsg_level = libc::SOL_SOCKET;
             (*first).cmsg_type = libc::SCM_RIGHTS;
             (*first).cmsg_len = CONTROL_LEN as _;
-            libc::CMSG_DATA(first)
-                .cast::<RawFd>()
-                .write_unaligned(fd.as_raw_fd());
+            libc::CMSG_DATA(first).cast::<RawFd>().write_unaligned(fd.as_raw_fd());
         }
         loop {
             // SAFETY: `header` points at `part` and `control`, both alive; the kernel only reads them.
@@ -101,10 +91,7 @@ impl Channel {
     /// Takes the next packet.
     pub fn receive(&self, packet: &mut [u8]) -> Received {
         let mut control = Control([0; 64]);
-        let mut part = libc::iovec {
-            iov_base: packet.as_mut_ptr().cast(),
-            iov_len: packet.len(),
-        };
+        let mut part = libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() };
         let mut header = message(&mut part, &mut control);
         let got = loop {
             // SAFETY: `header` points at `part`, which is `packet`, and at `control`; all live and writable.

@@ -36,9 +36,8 @@ impl LocalTime {
     /// The month as three letters.
     #[must_use]
     pub fn month_name(&self) -> &'static str {
-        const NAMES: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
+        const NAMES: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         NAMES.get(usize::from(self.month)).copied().unwrap_or("???")
     }
 
@@ -123,10 +122,7 @@ mod tests {
 
     #[test]
     fn local_time_names_its_parts() {
-        let time = local(Wall {
-            secs: 1_700_000_000,
-            micros: 0,
-        });
+        let time = local(Wall { secs: 1_700_000_000, micros: 0 });
         assert_eq!(time.year, 2023);
         assert_eq!(time.month_name(), "Nov");
         assert!(["Tue", "Wed"].contains(&time.weekday_name()));

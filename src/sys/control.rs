@@ -17,10 +17,7 @@ pub(super) struct Control {
 
 impl Control {
     /// Nothing yet.
-    pub(super) const EMPTY: Self = Self {
-        octets: [0; CAPACITY],
-        len: 0,
-    };
+    pub(super) const EMPTY: Self = Self { octets: [0; CAPACITY], len: 0 };
 
     /// Appends one value. What does not fit is left out: the capacity covers every use in this layer.
     pub(super) fn push<T: Plain>(&mut self, level: c_int, kind: c_int, value: T) {
@@ -41,10 +38,7 @@ impl Control {
         // writes allow any alignment.
         unsafe {
             room.as_mut_ptr().cast::<libc::cmsghdr>().write_unaligned(header);
-            room.as_mut_ptr()
-                .add(data_offset())
-                .cast::<T>()
-                .write_unaligned(value);
+            room.as_mut_ptr().add(data_offset()).cast::<T>().write_unaligned(value);
         }
         self.len = end;
     }
@@ -113,10 +107,7 @@ fn plain<T: Plain>(octets: &[u8]) -> Option<T> {
 
 fn point(header: &mut libc::msghdr, octets: *mut u8, len: usize) {
     header.msg_control = octets.cast();
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "socklen_t with musl; at most CAPACITY"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "socklen_t with musl; at most CAPACITY")]
     let len = len as _;
     header.msg_controllen = len;
 }

@@ -36,10 +36,7 @@ impl Place {
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}", std::process::id()));
-        Ok(Self(Arc::new(Paths {
-            beside: place.with_file_name(hidden),
-            place: place.to_owned(),
-        })))
+        Ok(Self(Arc::new(Paths { beside: place.with_file_name(hidden), place: place.to_owned() })))
     }
 
     /// The name.
@@ -55,11 +52,7 @@ impl Place {
     pub fn replace(&self, mode: u32) -> io::Result<Replacement> {
         let beside = &self.0.beside;
         let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW);
+        options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
         let file = match options.open(beside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 fs::remove_file(beside)?;
@@ -67,11 +60,7 @@ impl Place {
             }
             other => other?,
         };
-        let made = Replacement {
-            file,
-            paths: Arc::clone(&self.0),
-            kept: false,
-        };
+        let made = Replacement { file, paths: Arc::clone(&self.0), kept: false };
         made.file.set_permissions(Permissions::from_mode(mode))?;
         Ok(made)
     }
@@ -197,11 +186,7 @@ mod tests {
         assert_eq!(fs::symlink_metadata(&place).unwrap().mode() & 0o7777, 0o644);
 
         drop(Replacement::create(&place, 0o600).unwrap());
-        assert_eq!(
-            fs::read(&place).unwrap(),
-            b"new",
-            "an abandoned one leaves the old"
-        );
+        assert_eq!(fs::read(&place).unwrap(), b"new", "an abandoned one leaves the old");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "and nothing beside it");
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -211,9 +196,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("ka-lock-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let place = folder.join("pid");
-        let Locked::Ours(file) = lock(&place, 0o644).unwrap() else {
-            panic!("not ours")
-        };
+        let Locked::Ours(file) = lock(&place, 0o644).unwrap() else { panic!("not ours") };
         assert!(matches!(lock(&place, 0o644).unwrap(), Locked::Taken));
         drop(file);
         assert!(matches!(lock(&place, 0o644).unwrap(), Locked::Ours(_)));

@@ -37,9 +37,7 @@ impl OctetSet {
     /// Whether a value is in the set.
     #[must_use]
     pub fn contains(&self, octet: u8) -> bool {
-        self.words
-            .get(usize::from(octet >> 5))
-            .is_some_and(|word| word & (1 << (octet & 31)) != 0)
+        self.words.get(usize::from(octet >> 5)).is_some_and(|word| word & (1 << (octet & 31)) != 0)
     }
 
     /// Whether no value is in the set.
@@ -90,10 +88,8 @@ pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<
         Filter::Everything => push(&mut program, RETURN, u32::MAX),
         Filter::OctetIn { offset, set } => octet_in(&mut program, *offset, set, start),
     }
-    let header = libc::sock_fprog {
-        len: u16::try_from(program.len()).unwrap_or(0),
-        filter: program.as_mut_ptr(),
-    };
+    let header =
+        libc::sock_fprog { len: u16::try_from(program.len()).unwrap_or(0), filter: program.as_mut_ptr() };
     // The kernel copies the program before the call returns.
     set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &header)
 }
@@ -196,15 +192,9 @@ mod tests {
             assert!(sent || !got);
             got
         };
-        let set: OctetSet = [0, 5, 31, 32, 64, 95, 127, 160, 200, 224, 255]
-            .into_iter()
-            .collect();
+        let set: OctetSet = [0, 5, 31, 32, 64, 95, 127, 160, 200, 224, 255].into_iter().collect();
         let filter = Filter::OctetIn { offset: 1, set };
-        for (start, header) in [
-            (Start::Transport, 0),
-            (Start::Ipv4Header, 20),
-            (Start::Ipv4Header, 60),
-        ] {
+        for (start, header) in [(Start::Transport, 0), (Start::Ipv4Header, 20), (Start::Ipv4Header, 60)] {
             attach(&far, &filter, start).unwrap();
             for octet in 0..=255 {
                 let mut datagram = vec![0x21; header];

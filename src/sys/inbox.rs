@@ -42,16 +42,8 @@ pub(super) struct Received<'a> {
 impl Inbox {
     /// Buffers for `count` datagrams of at most `each` octets. Pages are only used once data arrives.
     pub(super) fn new(count: usize, each: usize) -> Self {
-        let slot = Slot {
-            source: Address::none(),
-            control: Control::EMPTY,
-            len: 0,
-            truncated: false,
-        };
-        let vector = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
+        let slot = Slot { source: Address::none(), control: Control::EMPTY, len: 0, truncated: false };
+        let vector = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         // SAFETY: mmsghdr is integers and pointers, for which all zeroes is a value.
         let header: libc::mmsghdr = unsafe { mem::zeroed() };
         Self {
@@ -103,28 +95,22 @@ impl Inbox {
 
     /// The datagrams of the last [`Self::receive`], in the order of arrival.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Received<'_>> {
-        self.octets
-            .chunks_exact(self.each.max(1))
-            .zip(&self.slots)
-            .take(self.received)
-            .map(|(octets, slot)| Received {
+        self.octets.chunks_exact(self.each.max(1)).zip(&self.slots).take(self.received).map(
+            |(octets, slot)| Received {
                 octets: octets.get(..slot.len).unwrap_or_default(),
                 source: &slot.source,
                 control: &slot.control,
                 truncated: slot.truncated,
-            })
+            },
+        )
     }
 
     /// Points every header at its buffers again: the kernel overwrote the lengths, and the box may have
     /// moved since.
     fn point(&mut self) {
         let buffers = self.octets.chunks_exact_mut(self.each.max(1));
-        for (((header, vector), slot), buffer) in self
-            .headers
-            .iter_mut()
-            .zip(&mut self.vectors)
-            .zip(&mut self.slots)
-            .zip(buffers)
+        for (((header, vector), slot), buffer) in
+            self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.slots).zip(buffers)
         {
             vector.iov_base = buffer.as_mut_ptr().cast();
             vector.iov_len = buffer.len();

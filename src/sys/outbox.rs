@@ -41,16 +41,8 @@ struct Slot {
 impl Outbox {
     /// Room for `count` messages of at most `each` octets.
     pub(super) fn new(count: usize, each: usize) -> Self {
-        let slot = Slot {
-            tag: 0,
-            len: 0,
-            destination: Address::none(),
-            control: Control::EMPTY,
-        };
-        let vector = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
+        let slot = Slot { tag: 0, len: 0, destination: Address::none(), control: Control::EMPTY };
+        let vector = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         // SAFETY: mmsghdr is integers and pointers, for which all zeroes is a value.
         let header: libc::mmsghdr = unsafe { mem::zeroed() };
         Self {
@@ -90,12 +82,7 @@ impl Outbox {
             .get_mut(start..start.saturating_add(octets.len()))
             .ok_or(Refused::Full)?
             .copy_from_slice(octets);
-        *slot = Slot {
-            tag,
-            len: octets.len(),
-            destination,
-            control,
-        };
+        *slot = Slot { tag, len: octets.len(), destination, control };
         self.len = self.len.saturating_add(1);
         Ok(())
     }
@@ -145,13 +132,8 @@ impl Outbox {
     /// Points the header of every waiting message at its buffers: the box may have moved since.
     fn point(&mut self) {
         let buffers = self.octets.chunks_exact_mut(self.each.max(1));
-        for (((header, vector), slot), buffer) in self
-            .headers
-            .iter_mut()
-            .zip(&mut self.vectors)
-            .zip(&mut self.slots)
-            .zip(buffers)
-            .take(self.len)
+        for (((header, vector), slot), buffer) in
+            self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.slots).zip(buffers).take(self.len)
         {
             vector.iov_base = buffer.as_mut_ptr().cast();
             vector.iov_len = slot.len.min(buffer.len());

@@ -54,10 +54,7 @@ impl Output {
                 .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
                 .open("/proc/self/fd/2");
             if let Ok(file) = own {
-                return Ok(Self {
-                    file,
-                    way: Way::Plain,
-                });
+                return Ok(Self { file, way: Way::Plain });
             }
         }
         Ok(Self { file, way })
@@ -71,10 +68,7 @@ impl Output {
         let file = file::append(path)?;
         let way = if patient { Way::Plain } else { Way::Asking };
         let plain = file.metadata()?.is_file();
-        Ok(Self {
-            file,
-            way: if plain { Way::Plain } else { way },
-        })
+        Ok(Self { file, way: if plain { Way::Plain } else { way } })
     }
 
     /// Whether a name stands for the very file that this writes to.
@@ -149,16 +143,10 @@ impl LogSocket {
             Ok(fd)
         };
         match open(SockType::Datagram) {
-            Ok(fd) => Ok(Self {
-                fd,
-                stream: false,
-                sent: 0,
-            }),
-            Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => Ok(Self {
-                fd: open(SockType::Stream)?,
-                stream: true,
-                sent: 0,
-            }),
+            Ok(fd) => Ok(Self { fd, stream: false, sent: 0 }),
+            Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => {
+                Ok(Self { fd: open(SockType::Stream)?, stream: true, sent: 0 })
+            }
             Err(error) => Err(error),
         }
     }
@@ -169,11 +157,7 @@ impl LogSocket {
         loop {
             // On a stream a NUL ends the line; it is sent as the octet after the last.
             let rest = line.get(self.sent..).unwrap_or_default();
-            let part = if self.stream && rest.is_empty() {
-                &[0][..]
-            } else {
-                rest
-            };
+            let part = if self.stream && rest.is_empty() { &[0][..] } else { rest };
             match send(self.fd.as_raw_fd(), part, flags).map_err(io::Error::from) {
                 Ok(_) if !self.stream => return Taken::Whole,
                 Ok(_) if rest.is_empty() => {

@@ -54,9 +54,7 @@ impl FrameBatch {
     /// Room for [`limit::SEND_BATCH`] frames of [`limit::ANNOUNCEMENT_OCTETS`].
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            outbox: Outbox::new(limit::SEND_BATCH, limit::ANNOUNCEMENT_OCTETS),
-        }
+        Self { outbox: Outbox::new(limit::SEND_BATCH, limit::ANNOUNCEMENT_OCTETS) }
     }
 
     /// Copies a frame in, to leave through `interface`; `tag` names it if it fails, `ether_type` is for the

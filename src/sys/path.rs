@@ -60,11 +60,7 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(judge(file.as_os_str()), Some(Insecure::Writable));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(
-            judge(file.as_os_str()),
-            None,
-            "a sticky folder lets nobody replace it"
-        );
+        assert_eq!(judge(file.as_os_str()), None, "a sticky folder lets nobody replace it");
         fs::remove_file(&file).unwrap();
     }
 }

@@ -114,11 +114,7 @@ pub fn daemonise() -> io::Result<Launcher> {
     if let Fork::Parent(_) = fork()? {
         drop(writer);
         let mut word = [0];
-        exit_now(if reader.read_exact(&mut word).is_ok() {
-            0
-        } else {
-            1
-        });
+        exit_now(if reader.read_exact(&mut word).is_ok() { 0 } else { 1 });
     }
     unistd::setsid()?;
     unistd::chdir("/")?;
@@ -130,10 +126,7 @@ pub fn daemonise() -> io::Result<Launcher> {
 /// # Errors
 /// When /dev/null cannot be opened.
 pub fn silence(outputs: bool) -> io::Result<()> {
-    let null = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/null")?;
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     unistd::dup2_stdin(&null)?;
     if outputs {
         unistd::dup2_stdout(&null)?;
@@ -148,10 +141,7 @@ pub fn silence(outputs: bool) -> io::Result<()> {
 /// When /dev/null cannot be opened.
 pub fn occupy_standard() -> io::Result<()> {
     loop {
-        let null = std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?;
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
         if null.as_raw_fd() > 2 {
             return Ok(());
         }
@@ -255,11 +245,7 @@ pub fn cpu_times() -> (u64, u64) {
 /// When the hard limit cannot be raised.
 pub fn allow_core_dumps() -> io::Result<()> {
     use nix::sys::resource::{Resource, setrlimit};
-    Ok(setrlimit(
-        Resource::RLIMIT_CORE,
-        libc::RLIM_INFINITY,
-        libc::RLIM_INFINITY,
-    )?)
+    Ok(setrlimit(Resource::RLIMIT_CORE, libc::RLIM_INFINITY, libc::RLIM_INFINITY)?)
 }
 
 /// What uname(2) says of the running kernel: system name, release, version.
@@ -285,11 +271,8 @@ pub fn host_name() -> String {
 
 /// The characters up to the first NUL.
 fn text(chars: &[libc::c_char]) -> String {
-    let octets: Vec<u8> = chars
-        .iter()
-        .take_while(|c| **c != 0)
-        .map(|c| u8::from_ne_bytes(c.to_ne_bytes()))
-        .collect();
+    let octets: Vec<u8> =
+        chars.iter().take_while(|c| **c != 0).map(|c| u8::from_ne_bytes(c.to_ne_bytes())).collect();
     String::from_utf8_lossy(&octets).into_owned()
 }
 

@@ -264,11 +264,7 @@ mod tests {
     fn words_keep_to_their_room() {
         let mut words = Words::with_capacity(2, 8);
         assert_eq!(words.push(b"abc"), Ok(()));
-        assert_eq!(
-            words.push(b"abcd"),
-            Err(Refused),
-            "4 octets are left, 5 are needed"
-        );
+        assert_eq!(words.push(b"abcd"), Err(Refused), "4 octets are left, 5 are needed");
         assert_eq!(words.push(b"a\0"), Err(Refused));
         assert_eq!(words.push_fmt(format_args!("{}", 123)), Ok(()));
         assert_eq!(words.push(b""), Err(Refused), "both words are taken");
@@ -288,10 +284,7 @@ mod tests {
         let mut status = 0;
         // SAFETY: writes only `status`; the process is this test's own.
         unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
-        assert!(
-            libc::WIFSIGNALED(status),
-            "kill 0 must reach the script's group, not ours: {status}"
-        );
+        assert!(libc::WIFSIGNALED(status), "kill 0 must reach the script's group, not ours: {status}");
 
         let mut arguments = Words::of([&b"/nonexistent/script"[..]].into_iter()).unwrap();
         let pid = runner.start(&mut arguments, &mut environment, None).unwrap();
@@ -311,10 +304,7 @@ mod tests {
         let script = format!("{{ {script}; }} > {}", file.display());
         let mut arguments = Words::of([&b"/bin/sh"[..], b"-c", script.as_bytes()].into_iter()).unwrap();
         let mut environment = Words::of([&b"PATH=/usr/bin:/bin"[..]].into_iter()).unwrap();
-        let pid = Runner::new()
-            .unwrap()
-            .start(&mut arguments, &mut environment, identity)
-            .unwrap();
+        let pid = Runner::new().unwrap().start(&mut arguments, &mut environment, identity).unwrap();
         let mut status = 0;
         // SAFETY: writes only `status`; the process is this test's own.
         unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
@@ -329,10 +319,7 @@ mod tests {
         // Kept open across exec unless it is closed: a plain dup is not close-on-exec.
         // SAFETY: fcntl touches no memory here; the descriptor is closed below.
         let leak = unsafe { libc::fcntl(0, libc::F_DUPFD, 50) };
-        let streams = says(
-            "readlink /proc/$$/fd/0 /proc/$$/fd/2; ls /proc/$$/fd | tr '\\n' ' '",
-            None,
-        );
+        let streams = says("readlink /proc/$$/fd/0 /proc/$$/fd/2; ls /proc/$$/fd | tr '\\n' ' '", None);
         // SAFETY: `leak` is this test's own.
         unsafe { libc::close(leak) };
         assert!(streams.starts_with("/dev/null\n/dev/null\n0 1 "), "{streams}");
@@ -350,19 +337,9 @@ mod tests {
     fn runs_as_the_user_it_is_told() {
         // SAFETY: geteuid only reads.
         assert_eq!(unsafe { libc::geteuid() }, 0, "this test needs root");
-        let nobody = Identity {
-            uid: 65_534,
-            gid: 65_534,
-            groups: vec![65_534, 7],
-        };
-        assert_eq!(
-            says("id -u; id -g; id -G", Some(&nobody)),
-            "65534\n65534\n65534 7\n"
-        );
-        let bare = Identity {
-            groups: Vec::new(),
-            ..nobody
-        };
+        let nobody = Identity { uid: 65_534, gid: 65_534, groups: vec![65_534, 7] };
+        assert_eq!(says("id -u; id -g; id -G", Some(&nobody)), "65534\n65534\n65534 7\n");
+        let bare = Identity { groups: Vec::new(), ..nobody };
         assert_eq!(says("id -G", Some(&bare)), "65534\n");
     }
 }

@@ -15,9 +15,7 @@ impl Manager {
     /// Finds the manager by its environment variable NOTIFY_SOCKET; no manager is no error.
     #[must_use]
     pub fn find() -> Self {
-        let name = std::env::var_os("NOTIFY_SOCKET")
-            .map(OsStringExt::into_vec)
-            .unwrap_or_default();
+        let name = std::env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec).unwrap_or_default();
         let address = match name.as_slice() {
             [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest).ok(),
             [b'/', ..] => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(&name)).ok(),

@@ -76,14 +76,9 @@ impl Signals {
         // SAFETY: sigfillset and sigdelset write only the set they are given, which lives in this frame.
         unsafe {
             libc::sigfillset(&raw mut blocked);
-            for fault in [
-                libc::SIGSEGV,
-                libc::SIGBUS,
-                libc::SIGILL,
-                libc::SIGFPE,
-                libc::SIGSYS,
-                libc::SIGTRAP,
-            ] {
+            for fault in
+                [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGSYS, libc::SIGTRAP]
+            {
                 libc::sigdelset(&raw mut blocked, fault);
             }
         }

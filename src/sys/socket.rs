@@ -83,16 +83,12 @@ pub(super) fn unsigned(index: c_int) -> IfIndex {
 
 /// The form of an IPv4 address in kernel structures.
 pub(super) fn in_addr(addr: Ipv4Addr) -> libc::in_addr {
-    libc::in_addr {
-        s_addr: u32::from_ne_bytes(addr.octets()),
-    }
+    libc::in_addr { s_addr: u32::from_ne_bytes(addr.octets()) }
 }
 
 /// The form of an IPv6 address in kernel structures.
 pub(super) fn in6_addr(addr: Ipv6Addr) -> libc::in6_addr {
-    libc::in6_addr {
-        s6_addr: addr.octets(),
-    }
+    libc::in6_addr { s6_addr: addr.octets() }
 }
 
 /// A socket address of any family, with room for the longest.
@@ -149,12 +145,10 @@ impl Address {
     /// The Internet address, if this is one.
     pub(super) fn as_ip(&self) -> Option<IpAddr> {
         match c_int::from(self.storage.ss_family) {
-            libc::AF_INET => self
-                .view::<libc::sockaddr_in>()
-                .map(|v4| IpAddr::from(v4.sin_addr.s_addr.to_ne_bytes())),
-            libc::AF_INET6 => self
-                .view::<libc::sockaddr_in6>()
-                .map(|v6| IpAddr::from(v6.sin6_addr.s6_addr)),
+            libc::AF_INET => {
+                self.view::<libc::sockaddr_in>().map(|v4| IpAddr::from(v4.sin_addr.s_addr.to_ne_bytes()))
+            }
+            libc::AF_INET6 => self.view::<libc::sockaddr_in6>().map(|v6| IpAddr::from(v6.sin6_addr.s6_addr)),
             _ => None,
         }
     }

@@ -32,9 +32,7 @@ impl Setting {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let mut octets = [0; 32];
         let count = File::open(self.path()?.as_str())?.read(&mut octets)?;
-        let text = octets
-            .get(..count)
-            .and_then(|octets| std::str::from_utf8(octets).ok());
+        let text = octets.get(..count).and_then(|octets| std::str::from_utf8(octets).ok());
         text.and_then(|text| text.trim().parse().ok()).ok_or_else(invalid)
     }
 
@@ -46,10 +44,7 @@ impl Setting {
         let mut text: heapless::String<24> = heapless::String::new();
         write!(text, "{value}").map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         // One write call: the kernel takes each as a whole value.
-        OpenOptions::new()
-            .write(true)
-            .open(self.path()?.as_str())?
-            .write_all(text.as_bytes())
+        OpenOptions::new().write(true).open(self.path()?.as_str())?.write_all(text.as_bytes())
     }
 
     fn path(&self) -> io::Result<heapless::String<96>> {
@@ -58,12 +53,8 @@ impl Setting {
             Family::V6 => "ipv6",
         };
         let mut path = heapless::String::new();
-        write!(
-            path,
-            "/proc/sys/net/{family}/conf/{}/{}",
-            self.interface, self.key
-        )
-        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        write!(path, "/proc/sys/net/{family}/conf/{}/{}", self.interface, self.key)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         Ok(path)
     }
 }
@@ -110,11 +101,7 @@ impl Changed {
             }
             None => {
                 setting.write(value)?;
-                self.entries.push(Entry {
-                    setting: setting.clone(),
-                    before,
-                    given: value,
-                });
+                self.entries.push(Entry { setting: setting.clone(), before, given: value });
             }
         }
         Ok(true)
@@ -178,16 +165,9 @@ mod tests {
     #[test]
     fn what_was_changed_is_put_back() {
         in_namespace(|_| {
-            let setting = |key| Setting {
-                family: Family::V4,
-                interface: IfName::new("lo").unwrap(),
-                key,
-            };
-            let (ignore, filter, announce) = (
-                setting("arp_ignore"),
-                setting("arp_filter"),
-                setting("arp_announce"),
-            );
+            let setting = |key| Setting { family: Family::V4, interface: IfName::new("lo").unwrap(), key };
+            let (ignore, filter, announce) =
+                (setting("arp_ignore"), setting("arp_filter"), setting("arp_announce"));
             ignore.write(2).unwrap();
             filter.write(0).unwrap();
             announce.write(0).unwrap();

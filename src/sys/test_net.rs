@@ -1,9 +1,5 @@
 //! A private network namespace for a test. Needs root.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::os::fd::AsRawFd;
 
@@ -23,9 +19,7 @@ pub(super) fn in_namespace(body: impl FnOnce(&mut Network) + Send) {
         scope
             .spawn(|| {
                 unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
-                body(&mut Network {
-                    commands: Commands::open().unwrap(),
-                });
+                body(&mut Network { commands: Commands::open().unwrap() });
             })
             .join()
     });
@@ -46,16 +40,14 @@ impl Network {
         let [near_name, far_name] = &names;
         self.commands.create_pair(0, near_name, far_name).unwrap();
         self.commit();
-        let [near, far] = names
-            .each_ref()
-            .map(|name| self.link(name.as_str()).unwrap().index);
+        let [near, far] = names.each_ref().map(|name| self.link(name.as_str()).unwrap().index);
         self.up(near, true);
         self.up(far, true);
         // Until its carrier is noticed a link silently drops what it is to send.
         let names = names.each_ref().map(IfName::as_str);
-        assert!(eventually(|| names.iter().all(|name| {
-            self.link(name).is_some_and(|link| link.state == OperState::Up)
-        })));
+        assert!(eventually(|| names
+            .iter()
+            .all(|name| { self.link(name).is_some_and(|link| link.state == OperState::Up) })));
         (near, far)
     }
 
@@ -73,8 +65,7 @@ impl Network {
 
     /// Commits requests that must succeed.
     pub(super) fn commit(&mut self) {
-        self.commands
-            .commit(|tag, result| assert_eq!(result, Ok(()), "request {tag}"));
+        self.commands.commit(|tag, result| assert_eq!(result, Ok(()), "request {tag}"));
     }
 
     /// The link of a name.

@@ -31,9 +31,7 @@ impl Timer {
         // Zero would disarm; one microsecond after the start of the clock has always passed.
         let micros = i64::try_from(at.as_micros().max(1)).unwrap_or(i64::MAX);
         let spec = timespec(micros);
-        Ok(self
-            .0
-            .set(Expiration::OneShot(spec), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?)
+        Ok(self.0.set(Expiration::OneShot(spec), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?)
     }
 
     /// Never fires.

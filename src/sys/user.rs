@@ -20,10 +20,7 @@ pub struct Account {
 /// When the user database cannot be read.
 pub fn user(name: &str) -> io::Result<Option<Account>> {
     let found = User::from_name(name)?;
-    Ok(found.map(|user| Account {
-        uid: user.uid.as_raw(),
-        gid: user.gid.as_raw(),
-    }))
+    Ok(found.map(|user| Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
 }
 
 /// The id of the group of this name; none if there is none.

@@ -35,38 +35,20 @@ impl Vrrp {
     }
 
     fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
-        let Some(moved) = self
-            .instances
-            .get_mut(id.index())
-            .and_then(|i| i.addresses.get_mut(position))
+        let Some(moved) = self.instances.get_mut(id.index()).and_then(|i| i.addresses.get_mut(position))
         else {
             return;
         };
-        let wanted = if add {
-            moved.held == Held::No
-        } else {
-            moved.held == Held::Ours
-        };
+        let wanted = if add { moved.held == Held::No } else { moved.held == Held::Ours };
         if !add {
             moved.held = Held::No;
         }
-        let Some(index) = moved
-            .link
-            .and_then(|link| self.links.link(link)?.index)
-            .filter(|_| wanted)
-        else {
+        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index).filter(|_| wanted) else {
             return;
         };
         moved.address.interface = index;
         let address = moved.address.clone();
-        self.put_request(
-            AddressRequest {
-                instance: id,
-                position: position_of(position),
-                add,
-            },
-            &address,
-        );
+        self.put_request(AddressRequest { instance: id, position: position_of(position), add }, &address);
     }
 
     /// Asks the kernel to delete an address that no instance has any more.
@@ -74,19 +56,12 @@ impl Vrrp {
         let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else {
             return;
         };
-        self.delete(Address {
-            interface: index,
-            ..moved.address.clone()
-        });
+        self.delete(Address { interface: index, ..moved.address.clone() });
     }
 
     /// Asks the kernel to delete an address, whatever comes of it.
     pub(super) fn delete(&mut self, address: Address) {
-        let nobody = AddressRequest {
-            instance: InstanceId(u32::MAX),
-            position: 0,
-            add: false,
-        };
+        let nobody = AddressRequest { instance: InstanceId(u32::MAX), position: 0, add: false };
         self.put_request(nobody, &address);
     }
 
@@ -161,10 +136,7 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        if self
-            .moved(link, address.prefix)
-            .is_some_and(|(_, moved)| moved.held == Held::Ours)
-        {
+        if self.moved(link, address.prefix).is_some_and(|(_, moved)| moved.held == Held::Ours) {
             return;
         }
         if !is_usable(address) {
@@ -212,10 +184,7 @@ impl Vrrp {
         if moved.no_track {
             return;
         }
-        let up = moved
-            .link
-            .and_then(|link| self.links.link(link))
-            .is_some_and(|link| link.up);
+        let up = moved.link.and_then(|link| self.links.link(link)).is_some_and(|link| link.up);
         if !up {
             // It went with its interface; the interface's return brings it back.
             return;

@@ -19,10 +19,7 @@ pub fn emit(
 ) -> Result<(), Short> {
     let params = instance.router.params();
     let goodbye = priority == 0 && params.family == Family::V4;
-    let source = instance
-        .local
-        .or(instance.last_local.filter(|_| goodbye))
-        .ok_or(Short)?;
+    let source = instance.local.or(instance.last_local.filter(|_| goodbye)).ok_or(Short)?;
     let cover = cover(params, source, destination);
     let body = body(params);
     if let (IpAddr::V4(from), IpAddr::V4(to)) = (source, destination) {
@@ -33,20 +30,8 @@ pub fn emit(
         } else {
             instance.config.unicast_ttl.unwrap_or(vrrp::HOP_LIMIT)
         };
-        let header = ipv4::Header {
-            source: from,
-            destination: to,
-            ttl,
-            protocol: vrrp::PROTOCOL,
-        };
+        let header = ipv4::Header { source: from, destination: to, ttl, protocol: vrrp::PROTOCOL };
         ipv4::emit(out, header, instance.ip_id, len)?;
     }
-    vrrp::emit(
-        out,
-        params.vrid,
-        priority,
-        instance.advertised.iter(),
-        body,
-        cover,
-    )
+    vrrp::emit(out, params.vrid, priority, instance.advertised.iter(), body, cover)
 }

@@ -38,10 +38,7 @@ impl Vrrp {
             {
                 let family = Family::of(&addr);
                 // A place is waited for once: with one for each, thousands of instances do not wake for every frame.
-                let taken = instance
-                    .place
-                    .take()
-                    .filter(|place| (place.0, place.1) == (on, family));
+                let taken = instance.place.take().filter(|place| (place.0, place.1) == (on, family));
                 let place = match taken {
                     Some((_, _, place)) => place,
                     None => link.take_place(family, now, spacing),
@@ -63,10 +60,7 @@ impl Vrrp {
             }
         }
         if let Some(instance) = self.instance(id) {
-            turn.set_deadline(
-                self.layout.number(Slot::Announce(id)),
-                instance.router.announce_at(),
-            );
+            turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
         }
     }
 
@@ -75,10 +69,9 @@ impl Vrrp {
         let mut writer = Writer::new(&mut frame);
         let (written, ether_type) = match addr {
             IpAddr::V4(v4) => (arp::emit_gratuitous(&mut writer, mac, v4), ethernet::TYPE_ARP),
-            IpAddr::V6(v6) => (
-                ndisc::emit_unsolicited(&mut writer, mac, v6, self.kernel.forwards_v6),
-                ethernet::TYPE_IPV6,
-            ),
+            IpAddr::V6(v6) => {
+                (ndisc::emit_unsolicited(&mut writer, mac, v6, self.kernel.forwards_v6), ethernet::TYPE_IPV6)
+            }
         };
         if written.is_err() {
             return;
@@ -86,10 +79,7 @@ impl Vrrp {
         if self.batches.frames.room() == 0 {
             self.flush_announcements();
         }
-        let _ = self
-            .batches
-            .frames
-            .push(id.0, index, ether_type, writer.written());
+        let _ = self.batches.frames.push(id.0, index, ether_type, writer.written());
     }
 
     /// Remembers what -D tells once the frames are out.

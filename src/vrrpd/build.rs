@@ -36,19 +36,12 @@ impl Broken {
     /// A track script that cannot run.
     pub(super) fn track(script: &model::Script, why: &Unusable) -> Self {
         let text = format!("Disabling track script {} {}", script.name, unusable(why));
-        Self {
-            at: script.command.at,
-            text,
-        }
+        Self { at: script.command.at, text }
     }
 
     /// A notify script that cannot run.
     pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
-        let text = format!(
-            "({instance}) Disabling notify script {} {}",
-            command.raw,
-            unusable(why)
-        );
+        let text = format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why));
         Self { at: command.at, text }
     }
 
@@ -75,10 +68,7 @@ pub(super) fn scripts(
                 .inspect_err(|why| {
                     let why = unusable(why);
                     let text = format!("Disabling track script {} {why}", script.name);
-                    broken.push(Broken {
-                        at: script.command.at,
-                        text,
-                    });
+                    broken.push(Broken { at: script.command.at, text });
                 })
                 .ok();
             TrackScript {
@@ -112,17 +102,13 @@ fn instance(
     broken: &mut Vec<Broken>,
 ) -> Instance {
     let base = config.interface.as_ref().map(|named| links.named(&named.name));
-    let own = vmac::name(&config.model().global, &config)
-        .map(|name| links.named(&name))
-        .or(base);
+    let own = vmac::name(&config.model().global, &config).map(|name| links.named(&name)).or(base);
     let transmit = if config.vmac_xmit_base { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded);
     let addresses: Vec<Moved> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: &crate::base::id::ScriptId| {
-        scripts
-            .get(id.index())
-            .is_some_and(|script| script.command.is_some())
+        scripts.get(id.index()).is_some_and(|script| script.command.is_some())
     };
     Instance {
         router: Router::new(config.params.clone(), announced),
@@ -136,11 +122,7 @@ fn instance(
         peers: config
             .peers
             .iter()
-            .map(|peer| Peer {
-                addr: peer.addr,
-                min_ttl: peer.min_ttl,
-                max_ttl: peer.max_ttl,
-            })
+            .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
         tracked_links: config
             .track_interfaces
@@ -185,10 +167,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
     let address = Address {
         peer: line.peer,
         broadcast: line.broadcast,
-        label: line
-            .label
-            .as_deref()
-            .and_then(|label| Label::try_from(label).ok()),
+        label: line.label.as_deref().and_then(|label| Label::try_from(label).ok()),
         scope: line.scope,
         flags,
         preferred: match line.preferred_lifetime() {

@@ -19,10 +19,7 @@ pub fn check(model: &Model, found: &mut Diagnostics) {
 fn check_scripts(model: &Model, found: &mut Diagnostics) {
     let resolver = Resolver::new(&model.global);
     if let Err(why) = resolver.check_user() {
-        let text = format!(
-            "Error setting global script uid/gid {}",
-            super::build::unusable(&why)
-        );
+        let text = format!("Error setting global script uid/gid {}", super::build::unusable(&why));
         found.warning(model.global.scripts.user_at.0, text);
     }
     let mut runnable = false;
@@ -60,10 +57,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         return;
     }
     // Nothing checks yet in this version: the second line must not say that something does.
-    for (there, what) in [
-        (runnable, "scripts are being"),
-        (checks, "check scripts would be"),
-    ] {
+    for (there, what) in [(runnable, "scripts are being"), (checks, "check scripts would be")] {
         if there {
             let text = format!("SECURITY VIOLATION - {what} executed but script_security not enabled.");
             let at = crate::config::tree::Position::default();
@@ -99,11 +93,7 @@ fn runnable_services(
             }
         }
     }
-    let checks = model
-        .services
-        .iter()
-        .flat_map(|service| &service.servers)
-        .flat_map(|server| &server.checks);
+    let checks = model.services.iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
     for check in checks {
         let Probe::Misc(misc) = &check.probe else { continue };
         match resolver.resolve(&misc.command, "") {

@@ -76,9 +76,7 @@ impl Vrrp {
         }
         self.commit_addresses(turn);
         for id in &touched {
-            if self
-                .instance(*id)
-                .is_some_and(|instance| instance.pending.announce || instance.pending.remove)
+            if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
             {
                 self.announce(turn, *id);
             }
@@ -122,10 +120,7 @@ impl Vrrp {
         let Some(instance) = self.instances.get(id.index()) else {
             return;
         };
-        let destination = instance
-            .peers
-            .get(position)
-            .map_or(instance.config.group, |peer| peer.addr);
+        let destination = instance.peers.get(position).map_or(instance.config.group, |peer| peer.addr);
         // Without its interface an advert would leave by whatever the routing table says, and a goodbye reach a
         // network that it is no business of.
         let index = match instance.transmit {
@@ -160,10 +155,7 @@ impl Vrrp {
             return;
         }
         let len = message.octets.len();
-        let mut again = Message {
-            octets: &[],
-            ..message
-        };
+        let mut again = Message { octets: &[], ..message };
         self.flush_adverts();
         again.octets = self.batches.scratch.get(..len).unwrap_or_default();
         let batch = match Family::of(&destination) {
@@ -176,10 +168,9 @@ impl Vrrp {
 
     /// Hands the gathered adverts to the kernel.
     pub(super) fn flush_adverts(&mut self) {
-        for (family, batch) in [
-            (Family::V4, &mut self.batches.send_v4),
-            (Family::V6, &mut self.batches.send_v6),
-        ] {
+        for (family, batch) in
+            [(Family::V4, &mut self.batches.send_v4), (Family::V6, &mut self.batches.send_v6)]
+        {
             if batch.is_empty() {
                 continue;
             }

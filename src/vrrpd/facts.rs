@@ -14,10 +14,7 @@ use crate::sys::path::Insecure;
 /// Looks at everything that a check may ask for. What cannot be found out stays unknown.
 #[must_use]
 pub fn facts(model: &Model) -> Facts {
-    Facts {
-        links: links(),
-        programs: programs(model),
-    }
+    Facts { links: links(), programs: programs(model) }
 }
 
 fn links() -> Option<BTreeMap<String, Link>> {
@@ -29,10 +26,7 @@ fn links() -> Option<BTreeMap<String, Link>> {
     let _ = commands.addresses(&mut addresses);
     let mut by_index: BTreeMap<IfIndex, Vec<_>> = BTreeMap::new();
     for address in addresses {
-        by_index
-            .entry(address.interface)
-            .or_default()
-            .push(address.prefix);
+        by_index.entry(address.interface).or_default().push(address.prefix);
     }
     let links = listed.into_iter().map(|link| {
         let known = Link {

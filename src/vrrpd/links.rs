@@ -44,14 +44,11 @@ impl Link {
     /// The source of adverts: the first IPv4 address, or the first link-local IPv6 address.
     #[must_use]
     pub fn source(&self, family: Family) -> Option<IpAddr> {
-        self.addresses
-            .iter()
-            .map(|there| there.addr)
-            .find(|addr| match (family, addr) {
-                (Family::V4, IpAddr::V4(_)) => true,
-                (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
-                _ => false,
-            })
+        self.addresses.iter().map(|there| there.addr).find(|addr| match (family, addr) {
+            (Family::V4, IpAddr::V4(_)) => true,
+            (Family::V6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
+            _ => false,
+        })
     }
 
     /// Takes the next place for an announcement of a family, `spacing` after the one before: when that is.
@@ -244,10 +241,7 @@ fn is_up(kernel: &KernelLink) -> bool {
     kernel.flags.up()
         && kernel.flags.running()
         && kernel.carrier != Some(false)
-        && matches!(
-            kernel.state,
-            OperState::Up | OperState::Unknown | OperState::Dormant
-        )
+        && matches!(kernel.state, OperState::Up | OperState::Unknown | OperState::Dormant)
 }
 
 #[cfg(test)]
@@ -261,10 +255,7 @@ mod tests {
 
     fn prefix(text: &str) -> Prefix {
         let (addr, len) = text.split_once('/').unwrap();
-        Prefix {
-            addr: addr.parse().unwrap(),
-            len: len.parse().unwrap(),
-        }
+        Prefix { addr: addr.parse().unwrap(), len: len.parse().unwrap() }
     }
 
     fn entered(text: &str) -> (Links, LinkId) {
@@ -303,11 +294,7 @@ mod tests {
         assert_eq!(link.take_place(Family::V4, now, spacing), now + spacing);
         assert_eq!(link.take_place(Family::V6, now, spacing), now);
         let later = now + Span::from_secs(1);
-        assert_eq!(
-            link.take_place(Family::V4, later, spacing),
-            later,
-            "a pause is not caught up"
-        );
+        assert_eq!(link.take_place(Family::V4, later, spacing), later, "a pause is not caught up");
     }
 
     #[test]

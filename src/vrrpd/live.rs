@@ -28,10 +28,7 @@ pub struct Config {
 impl Config {
     /// The instance at `position`, which must be one of the model's.
     pub fn new(model: &Arc<Model>, position: usize) -> Self {
-        Self {
-            model: Arc::clone(model),
-            position,
-        }
+        Self { model: Arc::clone(model), position }
     }
 
     /// The whole model.
@@ -152,10 +149,7 @@ impl Moved {
     /// on anew: a label cannot be changed.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let as_configured = |moved: &Self| Address {
-            interface: IfIndex(0),
-            ..moved.address.clone()
-        };
+        let as_configured = |moved: &Self| Address { interface: IfIndex(0), ..moved.address.clone() };
         self.link == other.link && as_configured(self) == as_configured(other)
     }
 
@@ -189,10 +183,7 @@ impl Instance {
     /// Finds the source of adverts again; whether it changed.
     pub fn refresh_local(&mut self, links: &Links) -> bool {
         let family = self.router.params().family;
-        let found = self
-            .config
-            .source
-            .or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
+        let found = self.config.source.or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
         self.last_local = found.or(self.last_local);
         core::mem::replace(&mut self.local, found) != found
     }
@@ -201,10 +192,7 @@ impl Instance {
     #[must_use]
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
-            && self
-                .addresses
-                .iter()
-                .any(|moved| moved.held == Held::No && !moved.no_track)
+            && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
     }
 
     /// The family of its adverts.

@@ -103,10 +103,7 @@ impl Vrrp {
             })
             .collect();
         for address in held {
-            self.delete(Address {
-                interface: index,
-                ..address
-            });
+            self.delete(Address { interface: index, ..address });
         }
         self.commit_batch();
     }
@@ -141,9 +138,7 @@ impl Vrrp {
                 self.reopen(turn, id, change);
             }
             if (concerned || holds)
-                && self
-                    .instance(id)
-                    .is_some_and(super::live::Instance::lacks_address)
+                && self.instance(id).is_some_and(super::live::Instance::lacks_address)
                 && up
             {
                 self.touch(id, |pending| pending.add = true);
@@ -154,10 +149,7 @@ impl Vrrp {
     /// The addresses of a MASTER are at another Ethernet address now, or behind another wire.
     pub(super) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
         let now = turn.now();
-        if let Some(instance) = self
-            .instance_mut(id)
-            .filter(|it| it.router.state() == State::Master)
-        {
+        if let Some(instance) = self.instance_mut(id).filter(|it| it.router.state() == State::Master) {
             instance.router.announce_again(now);
             self.touch(id, |pending| pending.announce = true);
         }
@@ -180,13 +172,8 @@ impl Vrrp {
 
     /// The addresses of an interface went with it.
     fn forget_held(&mut self, link: LinkId) {
-        let moved = self
-            .instances
-            .iter_mut()
-            .flat_map(|instance| &mut instance.addresses);
-        moved
-            .filter(|moved| moved.link == Some(link))
-            .for_each(|moved| moved.held = Held::No);
+        let moved = self.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
+        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.held = Held::No);
     }
 
     /// Lists everything again after lost messages or a reload, and acts on the differences.
@@ -195,8 +182,7 @@ impl Vrrp {
         let mut changes = Vec::new();
         let listed = self.kernel.commands.links(&mut kernel);
         if listed.is_ok() {
-            self.links
-                .replace(&kernel, |id, change| changes.push((id, change)));
+            self.links.replace(&kernel, |id, change| changes.push((id, change)));
         }
         match listed.and_then(|()| self.list_addresses()) {
             Ok(there) => {

@@ -81,10 +81,7 @@ impl Pool {
         buffer: Option<u32>,
     ) -> io::Result<SocketId> {
         let index = device.map_or(IfIndex(0), |(_, index)| index);
-        if let Some((id, _)) = self
-            .iter()
-            .find(|(_, there)| there.key == key && there.index == index)
-        {
+        if let Some((id, _)) = self.iter().find(|(_, there)| there.key == key && there.index == index) {
             return Ok(id);
         }
         let socket = ReceiveSocket::open(&ReceiveOptions {
@@ -97,26 +94,12 @@ impl Pool {
         if let Some(group) = key.group {
             socket.join(group, index)?;
         }
-        let position = self
-            .receivers
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.receivers.len());
+        let position = self.receivers.iter().position(Option::is_none).unwrap_or(self.receivers.len());
         let id = SocketId::at(position);
-        let own = Own {
-            kind: kind::SOCKET,
-            index: id.0,
-        };
+        let own = Own { kind: kind::SOCKET, index: id.0 };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let receiver = Some(Receiver {
-            key,
-            index,
-            buffer,
-            socket,
-            registration,
-            owners,
-        });
+        let receiver = Some(Receiver { key, index, buffer, socket, registration, owners });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -138,9 +121,7 @@ impl Pool {
         }
         for place in &mut self.receivers {
             let Some(receiver) = place else { continue };
-            let set: OctetSet = (0..=u8::MAX)
-                .filter(|vrid| receiver.owner(*vrid).is_some())
-                .collect();
+            let set: OctetSet = (0..=u8::MAX).filter(|vrid| receiver.owner(*vrid).is_some()).collect();
             if set.is_empty() {
                 turn.deregister(receiver.registration);
                 *place = None;
@@ -159,10 +140,7 @@ impl Pool {
 
     /// All receivers.
     pub fn iter(&self) -> impl Iterator<Item = (SocketId, &Receiver)> {
-        self.receivers
-            .iter()
-            .enumerate()
-            .filter_map(|(i, place)| Some((SocketId::at(i), place.as_ref()?)))
+        self.receivers.iter().enumerate().filter_map(|(i, place)| Some((SocketId::at(i), place.as_ref()?)))
     }
 
     /// The descriptor of the sender of a family, if it is open.

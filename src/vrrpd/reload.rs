@@ -32,10 +32,8 @@ impl Vrrp {
         self.model = model;
         let instance_ids = ids_after(&kept, self.instances.len());
         self.resign_removed(turn, &instance_ids);
-        let mut before: Vec<Option<Instance>> = core::mem::take(&mut self.instances)
-            .into_iter()
-            .map(Some)
-            .collect();
+        let mut before: Vec<Option<Instance>> =
+            core::mem::take(&mut self.instances).into_iter().map(Some).collect();
         let mut adopted = Vec::with_capacity(fresh.len());
         for (instance, old) in fresh.iter_mut().zip(&kept) {
             let old = old.and_then(|id| before.get_mut(id.index())?.take());
@@ -47,10 +45,7 @@ impl Vrrp {
         self.resize(turn);
         self.remove_abandoned(
             turn,
-            before
-                .into_iter()
-                .flatten()
-                .chain(adopted.iter_mut().filter_map(Option::take)),
+            before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
         );
         self.resync_links(turn);
         for id in self.ids() {
@@ -75,10 +70,7 @@ impl Vrrp {
             .enumerate()
             .map(|(position, before)| (build::identity(before), InstanceId::at(position)))
             .collect();
-        fresh
-            .iter()
-            .map(|after| running.remove(&build::identity(after)))
-            .collect()
+        fresh.iter().map(|after| running.remove(&build::identity(after))).collect()
     }
 
     /// Instances that the new model does not have step down; their addresses wait, for another may want them.
@@ -92,11 +84,7 @@ impl Vrrp {
                 continue;
             };
             instance.router.handle(turn.now(), Input::Stop, &mut out);
-            let standing = if instance.config.notify.deleted {
-                Standing::Deleted
-            } else {
-                Standing::Fault
-            };
+            let standing = if instance.config.notify.deleted { Standing::Deleted } else { Standing::Fault };
             let priority = instance.router.machine().effective_priority();
             if let Some(notifier) = &mut instance.notifier {
                 notifier.state(standing, priority);
@@ -119,11 +107,8 @@ impl Vrrp {
     ) -> Vec<Option<ScriptId>> {
         let mut ids = vec![None; self.scripts.len()];
         for (position, after) in scripts.iter_mut().enumerate() {
-            let Some((old, before)) = self
-                .scripts
-                .iter_mut()
-                .enumerate()
-                .find(|(_, before)| before.name == after.name)
+            let Some((old, before)) =
+                self.scripts.iter_mut().enumerate().find(|(_, before)| before.name == after.name)
             else {
                 continue;
             };
@@ -154,16 +139,12 @@ impl Vrrp {
     fn rename_children(&mut self, scripts: &[Option<ScriptId>], instances: &[Option<InstanceId>]) {
         for (_, owner) in &mut self.children {
             *owner = match *owner {
-                Owner::Track(id) => scripts
-                    .get(id.index())
-                    .copied()
-                    .flatten()
-                    .map_or(Owner::Nobody, Owner::Track),
-                Owner::Notify(id) => instances
-                    .get(id.index())
-                    .copied()
-                    .flatten()
-                    .map_or(Owner::Nobody, Owner::Notify),
+                Owner::Track(id) => {
+                    scripts.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Track)
+                }
+                Owner::Notify(id) => {
+                    instances.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Notify)
+                }
                 Owner::Retired(number) => Owner::Retired(number),
                 Owner::Nobody => Owner::Nobody,
             };
@@ -187,8 +168,7 @@ impl Vrrp {
         for (i, instance) in self.instances.iter().enumerate() {
             for (position, moved) in instance.addresses.iter().enumerate() {
                 if let (Some(link), Ok(position)) = (moved.link, u16::try_from(position)) {
-                    self.owners
-                        .insert((link, moved.address.prefix.addr), (InstanceId::at(i), position));
+                    self.owners.insert((link, moved.address.prefix.addr), (InstanceId::at(i), position));
                 }
             }
         }
@@ -206,10 +186,7 @@ impl Vrrp {
                     .and_then(|(id, position)| {
                         let instance = self.instances.get_mut(id.index())?;
                         let master = instance.router.state() == State::Master;
-                        instance
-                            .addresses
-                            .get_mut(usize::from(position))
-                            .filter(|_| master)
+                        instance.addresses.get_mut(usize::from(position)).filter(|_| master)
                     })
                     .filter(|heir| heir.is_same(&moved));
                 if let Some(heir) = heir {
@@ -241,9 +218,7 @@ impl Vrrp {
             let params = instance.config.params.clone();
             let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
             let changed = core::mem::take(&mut instance.advert_changed);
-            instance
-                .router
-                .reconfigure(turn.now(), params, announced, changed, &mut out);
+            instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);
         }
         self.act(turn, id, &out);
         let Some(instance) = self.instances.get_mut(id.index()) else {
@@ -273,10 +248,7 @@ impl Vrrp {
 /// successor does not have.
 fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     for moved in &mut after.addresses {
-        let same = before
-            .addresses
-            .iter_mut()
-            .find(|old| old.held != Held::No && moved.is_same(old));
+        let same = before.addresses.iter_mut().find(|old| old.held != Held::No && moved.is_same(old));
         if let Some(old) = same {
             moved.held = core::mem::take(&mut old.held);
             moved.put_back = old.put_back.clone();

@@ -40,18 +40,11 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
         Event::Outranked { from, theirs, ours } => {
             info!("({name}) Master received advert from {from} with higher priority {theirs}, ours {ours}");
         }
-        Event::LowerPriority {
-            from,
-            theirs,
-            ours,
-            answered,
-        } => {
+        Event::LowerPriority { from, theirs, ours, answered } => {
             let tail = if answered { ", forcing new election" } else { "" };
             info!("({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}");
         }
-        Event::ZeroReceived {
-            state: State::Master, ..
-        } => {
+        Event::ZeroReceived { state: State::Master, .. } => {
             info!("({name}) Master received priority 0 message");
         }
         Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
@@ -61,10 +54,7 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
         }
         Event::PreemptDelay(delay) => info!("({name}) start preempt delay ({delay})"),
         Event::MasterIs { before: None, now } => info!("({name}) master set to {now}"),
-        Event::MasterIs {
-            before: Some(before),
-            now,
-        } => {
+        Event::MasterIs { before: Some(before), now } => {
             info!("({name}) master changed from {before} to {now}");
         }
         Event::IntervalAdopted { from, to } => info!(
@@ -128,10 +118,7 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
             for fault in instance.router.faults().iter() {
                 match fault {
                     Fault::LinkDown | Fault::LinkMissing => {
-                        info!(
-                            "({name}): entering FAULT state (interface {} down)",
-                            interface(instance)
-                        );
+                        info!("({name}): entering FAULT state (interface {} down)", interface(instance));
                     }
                     Fault::NoAddress => info!(
                         "({name}) entering FAULT state (no {} address for interface)",
@@ -153,11 +140,7 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
 }
 
 fn interface(instance: &Instance) -> &str {
-    instance
-        .config
-        .interface
-        .as_ref()
-        .map_or("none", |named| named.name.as_str())
+    instance.config.interface.as_ref().map_or("none", |named| named.name.as_str())
 }
 
 fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
@@ -245,20 +228,12 @@ const fn announcement(addr: IpAddr) -> &'static str {
 
 pub(super) fn address_refused(name: &str, address: &Address, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!(
-        "({name}) cannot add {}: {} {text} - trying again",
-        address.prefix,
-        errno.desc()
-    );
+    warn!("({name}) cannot add {}: {} {text} - trying again", address.prefix, errno.desc());
 }
 
 pub(super) fn address_stuck(name: &str, address: &Address, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!(
-        "({name}) cannot remove {}: {} {text}",
-        address.prefix,
-        errno.desc()
-    );
+    warn!("({name}) cannot remove {}: {} {text}", address.prefix, errno.desc());
 }
 
 pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: bool) {
@@ -276,34 +251,21 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
 pub(super) fn address_monitored(links: &Links, address: &Address, moved: &str) {
     let addr = address.prefix.addr;
     match links.numbered(address.interface) {
-        Some(link) => info!(
-            "Netlink reflector reports IP {addr} {moved} {}",
-            name_of(links, Some(link))
-        ),
-        None => info!(
-            "Netlink reflector reports IP {addr} {moved} interface {}",
-            address.interface.0
-        ),
+        Some(link) => info!("Netlink reflector reports IP {addr} {moved} {}", name_of(links, Some(link))),
+        None => info!("Netlink reflector reports IP {addr} {moved} interface {}", address.interface.0),
     }
 }
 
 pub(super) fn address_assigned(links: &Links, link: LinkId, addr: IpAddr) {
-    debug!(
-        "Assigned address {addr} for interface {}",
-        name_of(links, Some(link))
-    );
+    debug!("Assigned address {addr} for interface {}", name_of(links, Some(link)));
 }
 
 pub(super) fn address_deassigned(links: &Links, link: LinkId, addr: IpAddr) {
-    debug!(
-        "Deassigned address {addr} from interface {}",
-        name_of(links, Some(link))
-    );
+    debug!("Deassigned address {addr} from interface {}", name_of(links, Some(link)));
 }
 
 fn name_of(links: &Links, link: Option<LinkId>) -> &str {
-    link.and_then(|link| links.link(link))
-        .map_or("?", |link| link.name.as_str())
+    link.and_then(|link| links.link(link)).map_or("?", |link| link.name.as_str())
 }
 
 pub(super) fn link_state(name: &IfName, up: bool) {
@@ -349,11 +311,7 @@ pub(super) fn script_changed(name: &str, up: bool, ending: Ending, timed_out: bo
 }
 
 pub(super) fn script_still_running(name: &str, terminating: bool) {
-    let state = if terminating {
-        "being timed out"
-    } else {
-        "already running"
-    };
+    let state = if terminating { "being timed out" } else { "already running" };
     info!("Track script {name} is {state}, expect idle - skipping run");
 }
 
@@ -362,10 +320,7 @@ pub(super) fn script_not_started(name: &str, error: &std::io::Error) {
 }
 
 pub(super) fn notify_killed(name: &str, after: Span) {
-    warn!(
-        "({name}) a notify script ran for more than {} seconds and was killed",
-        after.as_secs()
-    );
+    warn!("({name}) a notify script ran for more than {} seconds and was killed", after.as_secs());
 }
 
 pub(super) fn notify_not_started(name: &str, error: &std::io::Error) {
@@ -432,10 +387,7 @@ pub(super) fn printing_data() {
 
 pub(super) fn printing_stats(clear: bool) {
     let clearing = if clear { " and clearing" } else { "" };
-    info!(
-        "Printing{clearing} VRRP stats for process({}) on signal",
-        process::own()
-    );
+    info!("Printing{clearing} VRRP stats for process({}) on signal", process::own());
 }
 
 pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error) {

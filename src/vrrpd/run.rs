@@ -112,9 +112,7 @@ impl Vrrp {
 
     fn reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) -> bool {
         let mut found = Diagnostics::new();
-        let snapshot = memory::read(fd)
-            .ok()
-            .and_then(|octets| Snapshot::decode(&octets).ok());
+        let snapshot = memory::read(fd).ok().and_then(|octets| Snapshot::decode(&octets).ok());
         let Some(snapshot) = snapshot else {
             report::snapshot_unreadable();
             return false;
@@ -159,9 +157,6 @@ impl Vrrp {
 
 /// The shortest advert interval of a model; a second if it has no instance.
 pub(super) fn shortest_interval(model: &Model) -> Span {
-    let intervals = model
-        .instances
-        .iter()
-        .map(|instance| instance.params.advert_interval);
+    let intervals = model.instances.iter().map(|instance| instance.params.advert_interval);
     intervals.min().unwrap_or(Span::from_secs(1))
 }

@@ -36,10 +36,7 @@ const OF_THE_CHILD: u32 = 4;
 impl Layout {
     pub(super) fn new(instances: usize, scripts: usize) -> Self {
         let count = |len| u32::try_from(len).unwrap_or(u32::MAX / PER_INSTANCE / 2);
-        Self {
-            instances: count(instances),
-            scripts: count(scripts),
-        }
+        Self { instances: count(instances), scripts: count(scripts) }
     }
 
     /// How many slots there are.

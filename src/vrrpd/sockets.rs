@@ -112,9 +112,7 @@ impl Vrrp {
             return;
         };
         // To the group that the receiver is for, or to an address of this machine.
-        let group = datagram
-            .destination
-            .filter(|destination| destination.is_multicast());
+        let group = datagram.destination.filter(|destination| destination.is_multicast());
         if group != receiver.key.group {
             return;
         }
@@ -126,11 +124,8 @@ impl Vrrp {
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
-        let surroundings = Surroundings {
-            local: instance.local,
-            addresses: &instance.advertised,
-            peers: &instance.peers,
-        };
+        let surroundings =
+            Surroundings { local: instance.local, addresses: &instance.advertised, peers: &instance.peers };
         let trusted = turn.before().max(turn.now() - ARRIVAL_TRUST);
         let packet = Packet {
             arrived: datagram.arrived.max(trusted),
@@ -139,9 +134,7 @@ impl Vrrp {
             hop_limit: datagram.hop_limit,
             octets,
         };
-        instance
-            .router
-            .receive(turn.now(), &surroundings, &packet, &mut out);
+        instance.router.receive(turn.now(), &surroundings, &packet, &mut out);
         self.act(turn, id, &out);
     }
 }

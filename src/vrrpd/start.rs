@@ -64,11 +64,7 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
         }),
         Err(error) => {
             report::kernel_failed("cannot start", &error);
-            if error.kind() == io::ErrorKind::PermissionDenied {
-                Exit::Permission
-            } else {
-                Exit::Fatal
-            }
+            if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Fatal }
         }
     }
 }
@@ -99,10 +95,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
-    let monitor = Own {
-        kind: kind::MONITOR,
-        index: 0,
-    };
+    let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.resize(&mut turn);
@@ -114,10 +107,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
-    let masters: Vec<bool> = vrrp
-        .ids()
-        .map(|id| adopt(&vrrp, id) == Some(State::Master))
-        .collect();
+    let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
     vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
     for id in vrrp.ids() {
         vrrp.copy_link_local(id);
@@ -151,12 +141,7 @@ impl Vrrp {
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
         report::broken(&broken);
-        let buffer = model
-            .global
-            .buffers
-            .vrrp_monitor
-            .bytes
-            .and_then(|octets| usize::try_from(octets).ok());
+        let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
@@ -273,14 +258,10 @@ impl Vrrp {
     fn is_alone(&self, address: &Address) -> bool {
         let family = Family::of(&address.prefix.addr);
         let link = self.links.numbered(address.interface);
-        link.and_then(|id| Some((id, self.links.link(id)?)))
-            .is_some_and(|(id, link)| {
-                let mut others = link
-                    .addresses
-                    .iter()
-                    .filter(|other| Family::of(&other.addr) == family);
-                !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
-            })
+        link.and_then(|id| Some((id, self.links.link(id)?))).is_some_and(|(id, link)| {
+            let mut others = link.addresses.iter().filter(|other| Family::of(&other.addr) == family);
+            !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+        })
     }
 
     /// The state that a predecessor was in, if an instance can go on with it.
@@ -312,10 +293,7 @@ impl Vrrp {
 
 /// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
 fn forwards_v6() -> bool {
-    let all = IfName::new("all").map(|interface| Setting {
-        family: Family::V6,
-        interface,
-        key: "forwarding",
-    });
+    let all =
+        IfName::new("all").map(|interface| Setting { family: Family::V6, interface, key: "forwarding" });
     all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
 }

@@ -140,15 +140,11 @@ impl Work {
     /// Makes room for what so many instances can ask for in one turn.
     pub(super) fn reserve(&mut self, instances: usize) {
         self.touched.reserve(instances.saturating_sub(self.touched.len()));
-        self.events
-            .reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
-        self.announced
-            .reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
+        self.events.reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
+        self.announced.reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
         self.late.reserve(instances.saturating_sub(self.late.len()));
-        self.failures
-            .reserve(instances.saturating_sub(self.failures.len()));
-        self.requests
-            .reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
+        self.failures.reserve(instances.saturating_sub(self.failures.len()));
+        self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
     }
 }
 

@@ -56,12 +56,7 @@ impl Vrrp {
                 }
                 let key = record::key(&instance.config.name);
                 let advert = if to == State::Master { now } else { Instant::START };
-                turn.report(ToParent::Transition(Record {
-                    key,
-                    standing: recorded,
-                    since: now,
-                    advert,
-                }));
+                turn.report(ToParent::Transition(Record { key, standing: recorded, since: now, advert }));
                 self.advance_notify(turn, id);
             }
             Event::LowerPriority { .. } => {

@@ -75,9 +75,7 @@ impl Vrrp {
 
     /// A notify script has ended: the next one may run.
     pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, id: InstanceId, pid: Pid) {
-        let notifier = self
-            .instance_mut(id)
-            .and_then(|instance| instance.notifier.as_mut());
+        let notifier = self.instance_mut(id).and_then(|instance| instance.notifier.as_mut());
         if notifier.is_some_and(|notifier| notifier.ended(pid)) {
             self.advance_notify(turn, id);
         }
@@ -119,11 +117,7 @@ impl Vrrp {
         let name = instance.config.name.clone();
         let number = self.telling.next;
         self.telling.next = number.wrapping_add(1);
-        self.telling.retired.push(Retired {
-            number,
-            name,
-            notifier,
-        });
+        self.telling.retired.push(Retired { number, name, notifier });
         for (_, owner) in &mut self.children {
             if *owner == Owner::Notify(id) {
                 *owner = Owner::Retired(number);
@@ -138,30 +132,17 @@ impl Vrrp {
             if !self.has_notify_room() {
                 break;
             }
-            let Some(Retired {
-                number,
-                name,
-                notifier,
-            }) = self.telling.retired.get_mut(position)
-            else {
+            let Some(Retired { number, name, notifier }) = self.telling.retired.get_mut(position) else {
                 break;
             };
-            let started = notifier.advance(
-                turn.now(),
-                &self.runner,
-                &mut self.environment,
-                name,
-                |_, error| report::notify_not_started(name, &error),
-            );
-            self.children
-                .extend(started.map(|pid| (pid, Owner::Retired(*number))));
+            let started =
+                notifier.advance(turn.now(), &self.runner, &mut self.environment, name, |_, error| {
+                    report::notify_not_started(name, &error)
+                });
+            self.children.extend(started.map(|pid| (pid, Owner::Retired(*number))));
         }
         self.telling.retired.retain(|retired| retired.notifier.is_busy());
-        let due = self
-            .telling
-            .retired
-            .iter()
-            .filter_map(|retired| retired.notifier.poll_at());
+        let due = self.telling.retired.iter().filter_map(|retired| retired.notifier.poll_at());
         turn.set_deadline(self.layout.number(Slot::Retired), due.min());
     }
 
@@ -189,9 +170,7 @@ impl Vrrp {
     pub(super) fn cut_notifies_short(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now();
         for id in self.ids() {
-            let notifier = self
-                .instance_mut(id)
-                .and_then(|instance| instance.notifier.as_mut());
+            let notifier = self.instance_mut(id).and_then(|instance| instance.notifier.as_mut());
             if let Some(notifier) = notifier {
                 notifier.cut_short(now);
                 let due = notifier.poll_at();
@@ -209,10 +188,7 @@ impl Vrrp {
         if !self.stopping {
             return;
         }
-        let mut notifiers = self
-            .instances
-            .iter()
-            .filter_map(|instance| instance.notifier.as_ref());
+        let mut notifiers = self.instances.iter().filter_map(|instance| instance.notifier.as_ref());
         if self.telling.retired.is_empty() && !notifiers.any(|notifier| notifier.is_busy()) {
             turn.stop(Exit::Ok);
         }

@@ -25,10 +25,7 @@ impl Vrrp {
     }
 
     fn set_weights(&mut self, turn: &mut Turn<'_>, id: InstanceId, weights: i32) {
-        if self
-            .instance(id)
-            .is_none_or(|instance| instance.router.weights() == weights)
-        {
+        if self.instance(id).is_none_or(|instance| instance.router.weights() == weights) {
             return;
         }
         self.settle_before(turn, id);
@@ -87,11 +84,7 @@ impl Vrrp {
             .iter()
             .map(|(id, weight)| weight.contribution(self.links.link(*id).is_some_and(|link| link.up)));
         let scripts = instance.tracked_scripts.iter().map(|(id, weight)| {
-            match self
-                .scripts
-                .get(id.index())
-                .map(|script| script.machine.verdict())
-            {
+            match self.scripts.get(id.index()).map(|script| script.machine.verdict()) {
                 Some(Verdict::Up) => weight.contribution(true),
                 Some(Verdict::Down) => weight.contribution(false),
                 Some(Verdict::Unknown) | None => 0,
@@ -134,10 +127,8 @@ impl Vrrp {
         let (_, owner) = self.children.swap_remove(position);
         match owner {
             Owner::Track(id) => {
-                if let Some(script) = self
-                    .scripts
-                    .get_mut(id.index())
-                    .filter(|script| script.pid == Some(pid))
+                if let Some(script) =
+                    self.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
                 {
                     script.pid = None;
                     self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
@@ -158,11 +149,7 @@ impl Vrrp {
         for action in out {
             self.act_script(turn, id, action);
         }
-        if let Some(script) = self
-            .scripts
-            .get(id.index())
-            .filter(|script| script.command.is_some())
-        {
+        if let Some(script) = self.scripts.get(id.index()).filter(|script| script.command.is_some()) {
             turn.set_deadline(self.layout.number(Slot::Script(id)), script.machine.poll_at());
         }
     }
@@ -189,11 +176,7 @@ impl Vrrp {
                     super::report::script_still_running(&script.name, terminating);
                 }
             }
-            ScriptAction::Changed {
-                up,
-                ending,
-                timed_out,
-            } => {
+            ScriptAction::Changed { up, ending, timed_out } => {
                 super::report::script_changed(&script.name, up, ending, timed_out);
                 self.verdict_changed(turn, id);
             }
@@ -209,11 +192,7 @@ impl Vrrp {
             return;
         };
         let started = if room {
-            self.runner.start(
-                &mut command.words,
-                &mut self.environment,
-                command.identity.as_ref(),
-            )
+            self.runner.start(&mut command.words, &mut self.environment, command.identity.as_ref())
         } else {
             Err(std::io::Error::from(std::io::ErrorKind::QuotaExceeded))
         };
@@ -232,10 +211,7 @@ impl Vrrp {
     fn verdict_changed(&mut self, turn: &mut Turn<'_>, script: ScriptId) {
         for id in self.ids() {
             let tracks = self.instance(id).is_some_and(|instance| {
-                instance
-                    .tracked_scripts
-                    .iter()
-                    .any(|(tracked, _)| *tracked == script)
+                instance.tracked_scripts.iter().any(|(tracked, _)| *tracked == script)
             });
             if tracks {
                 self.refresh(turn, id);

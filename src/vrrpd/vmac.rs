@@ -27,11 +27,7 @@ pub(super) fn name(global: &model::Global, instance: &model::Instance) -> Option
         return Some(name.clone());
     }
     let prefix = global.vrrp.vmac_prefix.as_deref().unwrap_or("vrrp");
-    let six = if instance.params.family == Family::V6 {
-        "6"
-    } else {
-        ""
-    };
+    let six = if instance.params.family == Family::V6 { "6" } else { "" };
     IfName::new(&format!("{prefix}{six}.{}", instance.params.vrid))
 }
 
@@ -52,10 +48,7 @@ const ADJUST: u32 = 0;
 impl Vrrp {
     /// Makes the macvlan of an instance if it has one and its interface is there, or adopts the one that is.
     pub(super) fn ensure_vmac(&mut self, id: InstanceId) {
-        let Some(instance) = self
-            .instance(id)
-            .filter(|instance| instance.config.vmac.is_some())
-        else {
+        let Some(instance) = self.instance(id).filter(|instance| instance.config.vmac.is_some()) else {
             return;
         };
         let (Some(base), Some(own)) = (instance.base, instance.own) else {
@@ -71,16 +64,10 @@ impl Vrrp {
         match link.index {
             Some(index) if link.parent == parent && link.is_macvlan => {
                 if link.mac != Some(mac) {
-                    let _ = self
-                        .kernel
-                        .commands
-                        .set_link_mac(CREATE, Which::Index(index), mac);
+                    let _ = self.kernel.commands.set_link_mac(CREATE, Which::Index(index), mac);
                 }
                 if !link.wanted_up {
-                    let _ = self
-                        .kernel
-                        .commands
-                        .set_link_up(CREATE, Which::Index(index), true);
+                    let _ = self.kernel.commands.set_link_up(CREATE, Which::Index(index), true);
                 }
             }
             Some(_) => {
@@ -90,10 +77,7 @@ impl Vrrp {
             None => {
                 let _ = self.kernel.commands.create_macvlan(CREATE, &name, parent, mac);
                 let which = Which::Name(&name);
-                let _ = self
-                    .kernel
-                    .commands
-                    .set_addr_gen_mode(ADJUST, which, AddrGenMode::None);
+                let _ = self.kernel.commands.set_addr_gen_mode(ADJUST, which, AddrGenMode::None);
                 let _ = self.kernel.commands.set_link_up(CREATE, which, true);
             }
         }
@@ -134,14 +118,7 @@ impl Vrrp {
             return;
         };
         let setting = |interface: &IfName, family, key, value| {
-            (
-                Setting {
-                    family,
-                    interface: interface.clone(),
-                    key,
-                },
-                value,
-            )
+            (Setting { family, interface: interface.clone(), key }, value)
         };
         let wanted = [
             setting(&parent, Family::V4, "arp_ignore", 1),
@@ -161,10 +138,7 @@ impl Vrrp {
 
     /// IPv6 adverts through a macvlan need the link-local address there: a copy that nothing else chooses.
     pub(super) fn copy_link_local(&mut self, id: InstanceId) {
-        let Some(instance) = self
-            .instance(id)
-            .filter(|instance| instance.family() == Family::V6)
-        else {
+        let Some(instance) = self.instance(id).filter(|instance| instance.family() == Family::V6) else {
             return;
         };
         let (Some(IpAddr::V6(local)), Some(transmit)) = (instance.local, instance.transmit) else {
@@ -176,10 +150,7 @@ impl Vrrp {
         let Some(index) = self.links.link(transmit).and_then(|link| link.index) else {
             return;
         };
-        let prefix = Prefix {
-            addr: IpAddr::V6(local),
-            len: 64,
-        };
+        let prefix = Prefix { addr: IpAddr::V6(local), len: 64 };
         let copy = Address {
             flags: AddressFlags::NODAD.with(AddressFlags::NOPREFIXROUTE),
             preferred: 0,
@@ -196,10 +167,8 @@ impl Vrrp {
                 continue;
             };
             let parent = self.links.link(base).and_then(|link| link.index);
-            let made = self
-                .links
-                .link(own)
-                .is_some_and(|link| link.is_macvlan && Some(link.parent) == parent);
+            let made =
+                self.links.link(own).is_some_and(|link| link.is_macvlan && Some(link.parent) == parent);
             if instance.config.vmac.is_some() && made {
                 self.vmacs.made.push((own, base));
             }
@@ -211,9 +180,7 @@ impl Vrrp {
         for (own, base) in core::mem::take(&mut self.vmacs.made) {
             self.remove_vmac(own, base);
         }
-        self.vmacs
-            .settings
-            .restore_all(|setting, error| report::setting_failed(setting, &error));
+        self.vmacs.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
     }
 
     fn remove_vmac(&mut self, own: LinkId, base: LinkId) {
@@ -230,23 +197,18 @@ impl Vrrp {
         if !self.vmacs.made.iter().any(|(_, other)| *other == base)
             && let Some(parent) = self.links.link(base)
         {
-            self.vmacs.settings.restore(&parent.name, |setting, error| {
-                report::setting_failed(setting, &error)
-            });
+            self.vmacs
+                .settings
+                .restore(&parent.name, |setting, error| report::setting_failed(setting, &error));
         }
     }
 
     /// After a reload: removes the macvlans that no instance wants any more.
     pub(super) fn forget_vmacs(&mut self) {
-        let wanted: Vec<_> = self
-            .instances
-            .iter()
-            .filter(|i| i.config.vmac.is_some())
-            .filter_map(|i| i.own)
-            .collect();
-        let (kept, left): (Vec<_>, Vec<_>) = core::mem::take(&mut self.vmacs.made)
-            .into_iter()
-            .partition(|(own, _)| wanted.contains(own));
+        let wanted: Vec<_> =
+            self.instances.iter().filter(|i| i.config.vmac.is_some()).filter_map(|i| i.own).collect();
+        let (kept, left): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut self.vmacs.made).into_iter().partition(|(own, _)| wanted.contains(own));
         self.vmacs.made = kept;
         for (own, base) in left {
             self.remove_vmac(own, base);

@@ -55,15 +55,7 @@ pub fn parse(packet: &[u8]) -> Result<(Header, &[u8]), Malformed> {
     reader.u16()?;
     let (source, destination) = (reader.ipv4()?, reader.ipv4()?);
     let payload = packet.get(header_len..total).ok_or(Malformed::Short)?;
-    Ok((
-        Header {
-            source,
-            destination,
-            ttl,
-            protocol,
-        },
-        payload,
-    ))
+    Ok((Header { source, destination, ttl, protocol }, payload))
 }
 
 /// Writes a header without options in front of `payload_len` octets.
@@ -71,10 +63,7 @@ pub fn parse(packet: &[u8]) -> Result<(Header, &[u8]), Malformed> {
 /// # Errors
 /// [`Short`] if 20 octets do not fit or the packet would be longer than 65,535.
 pub fn emit(out: &mut Writer<'_>, header: Header, id: u16, payload_len: usize) -> Result<(), Short> {
-    let total = payload_len
-        .checked_add(HEADER)
-        .and_then(|len| u16::try_from(len).ok())
-        .ok_or(Short)?;
+    let total = payload_len.checked_add(HEADER).and_then(|len| u16::try_from(len).ok()).ok_or(Short)?;
     let start = out.len();
     out.put(&[0x45, TOS_CONTROL])?;
     out.u16(total)?;
@@ -84,9 +73,7 @@ pub fn emit(out: &mut Writer<'_>, header: Header, id: u16, payload_len: usize) -
     out.u16(0)?;
     out.put(&header.source.octets())?;
     out.put(&header.destination.octets())?;
-    let sum = Checksum::new()
-        .over(out.written().get(start..).unwrap_or_default())
-        .finish();
+    let sum = Checksum::new().over(out.written().get(start..).unwrap_or_default()).finish();
     out.patch_u16(start.saturating_add(10), sum)
 }
 
@@ -95,9 +82,8 @@ mod tests {
     use super::*;
 
     /// The first 20 octets of a whole version 2 frame of keepalived.
-    const SEEN: [u8; HEADER] = [
-        0x45, 0xc0, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0xff, 0x70, 0xd0, 0x88, 10, 9, 0, 1, 224, 0, 0, 18,
-    ];
+    const SEEN: [u8; HEADER] =
+        [0x45, 0xc0, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0xff, 0x70, 0xd0, 0x88, 10, 9, 0, 1, 224, 0, 0, 18];
 
     #[test]
     fn the_header_that_keepalived_sends() {

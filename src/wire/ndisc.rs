@@ -30,11 +30,7 @@ pub fn emit_unsolicited(out: &mut Writer<'_>, mac: Mac, addr: Ipv6Addr, router: 
     let mut body = [0; LENGTH as usize];
     let mut icmp = Writer::new(&mut body);
     icmp.put(&[136, 0, 0, 0])?;
-    icmp.u8(if router {
-        FLAG_ROUTER | FLAG_OVERRIDE
-    } else {
-        FLAG_OVERRIDE
-    })?;
+    icmp.u8(if router { FLAG_ROUTER | FLAG_OVERRIDE } else { FLAG_OVERRIDE })?;
     icmp.put(&[0; 3])?;
     icmp.put(&addr.octets())?;
     icmp.put(&[2, 1])?; // option: target link-layer address, one unit of 8 octets
@@ -62,9 +58,6 @@ mod tests {
             0x50, 2, 1, 2, 0, 0, 0, 0, 1,
         ];
         assert_eq!(out[54..], icmp);
-        assert_eq!(
-            out[..16],
-            [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0]
-        );
+        assert_eq!(out[..16], [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0]);
     }
 }

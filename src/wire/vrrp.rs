@@ -146,11 +146,7 @@ impl<'a> Advert<'a> {
         let Ok(len) = u16::try_from(self.octets.len()) else {
             return false;
         };
-        Checksum::new()
-            .add_pseudo_header(source, destination, PROTOCOL, len)
-            .over(self.octets)
-            .finish()
-            == 0
+        Checksum::new().add_pseudo_header(source, destination, PROTOCOL, len).over(self.octets).finish() == 0
     }
 
     /// The authentication data of version 2, if the length fits the count.
@@ -218,21 +214,10 @@ pub fn emit<'a>(
 ) -> Result<(), Short> {
     let start = out.len();
     let (version, [fifth, sixth]) = match body {
-        Body::V2 {
-            auth_type, seconds, ..
-        } => (Version::V2, [auth_type, seconds]),
+        Body::V2 { auth_type, seconds, .. } => (Version::V2, [auth_type, seconds]),
         Body::V3 { centis } => (Version::V3, centis.min(MAX_CENTIS).to_be_bytes()),
     };
-    out.put(&[
-        version.number() << 4 | ADVERTISEMENT,
-        vrid,
-        priority,
-        0,
-        fifth,
-        sixth,
-        0,
-        0,
-    ])?;
+    out.put(&[version.number() << 4 | ADVERTISEMENT, vrid, priority, 0, fifth, sixth, 0, 0])?;
     let mut count = 0_u8;
     for addr in addresses.take(usize::from(u8::MAX)) {
         out.ip(addr)?;

@@ -53,18 +53,8 @@ struct Effort {
     starts: usize,
 }
 
-const FULL: Effort = Effort {
-    kills: 32,
-    stops: 20,
-    adverts: 400,
-    starts: 12,
-};
-const QUICK: Effort = Effort {
-    kills: 2,
-    stops: 2,
-    adverts: 30,
-    starts: 2,
-};
+const FULL: Effort = Effort { kills: 32, stops: 20, adverts: 400, starts: 12 };
+const QUICK: Effort = Effort { kills: 2, stops: 2, adverts: 30, starts: 2 };
 
 /// Measured milliseconds by what was measured, ours and the reference's.
 #[derive(Default)]
@@ -76,10 +66,7 @@ impl Table {
     }
 
     fn print(&mut self) {
-        println!(
-            "\n{:<38} {:>10} {:>4} {:>9} {:>9} {:>9}",
-            "milliseconds", "", "n", "p50", "p95", "max"
-        );
+        println!("\n{:<38} {:>10} {:>4} {:>9} {:>9} {:>9}", "milliseconds", "", "n", "p50", "p95", "max");
         let mut ratios = Vec::new();
         for (what, sides) in &mut self.0 {
             let mut medians = [f64::NAN; 2];
@@ -156,19 +143,11 @@ impl<'n> Pair<'n> {
         for node in nodes {
             node.write(CONF, conf);
         }
-        Self {
-            net,
-            nodes,
-            kind,
-            daemons: [None, None],
-            master: 0,
-        }
+        Self { net, nodes, kind, daemons: [None, None], master: 0 }
     }
 
     fn launch(&mut self, index: usize) {
-        let launch = Launch::new(self.nodes[index], self.kind)
-            .arguments(&ARGUMENTS)
-            .nice(NICE);
+        let launch = Launch::new(self.nodes[index], self.kind).arguments(&ARGUMENTS).nice(NICE);
         self.daemons[index] = Some(launch.start());
     }
 
@@ -182,8 +161,7 @@ impl<'n> Pair<'n> {
                     node.read("/proc/1/net/igmp").contains("120000E0")
                 });
                 if index == self.master {
-                    self.net
-                        .wait_master(node.name(), now(), timing.master_down(PRIORITY));
+                    self.net.wait_master(node.name(), now(), timing.master_down(PRIORITY));
                 }
             }
         }
@@ -191,11 +169,7 @@ impl<'n> Pair<'n> {
         self.net.forget();
         std::thread::sleep(timing.interval * 3);
         let names = self.nodes.map(Node::name);
-        assert!(
-            !self.net.adverts(0, names[self.master]).is_empty(),
-            "{} is master",
-            names[self.master]
-        );
+        assert!(!self.net.adverts(0, names[self.master]).is_empty(), "{} is master", names[self.master]);
         assert!(
             self.net.adverts(0, names[1 - self.master]).is_empty(),
             "{} is backup",
@@ -218,23 +192,13 @@ impl<'n> Pair<'n> {
 }
 
 fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'static str) {
-    let conf = Instance {
-        interval,
-        ..Instance::default()
-    }
-    .priority(PRIORITY)
-    .line("nopreempt")
-    .text();
+    let conf = Instance { interval, ..Instance::default() }.priority(PRIORITY).line("nopreempt").text();
     let nets = [Net::without_referee(), Net::without_referee()];
-    let nodes = nets.each_ref().map(|net| {
-        [
-            net.node("a", "eth0", &["10.9.0.1/24"]),
-            net.node("b", "eth0", &["10.9.0.2/24"]),
-        ]
-    });
-    let mut pairs: Vec<_> = (0..2)
-        .map(|kind| Pair::new(&nets[kind], &nodes[kind], KINDS[kind], &conf))
-        .collect();
+    let nodes = nets
+        .each_ref()
+        .map(|net| [net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"])]);
+    let mut pairs: Vec<_> =
+        (0..2).map(|kind| Pair::new(&nets[kind], &nodes[kind], KINDS[kind], &conf)).collect();
     let mut rng = Rng::seeded(0x000f_a110_0e25);
 
     for kind in turns(1) {
@@ -264,15 +228,11 @@ fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'sta
             std::thread::sleep(timing.interval * u32::try_from(rng.below(100)).unwrap_or_default() / 100);
             let killed = pair.take_master().kill();
             let theory = timing.master_down(PRIORITY);
-            let first = pair
-                .net
-                .wait("the take-over", killed, theory, |event| event.is_advert_of(new));
+            let first = pair.net.wait("the take-over", killed, theory, |event| event.is_advert_of(new));
             let last = pair.net.adverts(0, old).pop().expect("a last advert");
             let announced = pair
                 .net
-                .wait("the announcement", first.at, Duration::ZERO, |event| {
-                    event.announces(new, VIRTUAL)
-                });
+                .wait("the announcement", first.at, Duration::ZERO, |event| event.announces(new, VIRTUAL));
             table.add(
                 &format!("{interval} s kill: first advert late by"),
                 kind,
@@ -295,17 +255,12 @@ fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'sta
             let begin = now();
             let (took, _) = pair.take_master().stop();
             let theory = timing.skew(PRIORITY);
-            let goodbye = pair.net.wait("the goodbye", begin, Duration::ZERO, |event| {
-                event.is_goodbye_of(old)
-            });
-            let first = pair.net.wait("the take-over", goodbye.at, theory, |event| {
-                event.is_advert_of(new)
-            });
+            let goodbye =
+                pair.net.wait("the goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of(old));
+            let first = pair.net.wait("the take-over", goodbye.at, theory, |event| event.is_advert_of(new));
             let announced = pair
                 .net
-                .wait("the announcement", first.at, Duration::ZERO, |event| {
-                    event.announces(new, VIRTUAL)
-                });
+                .wait("the announcement", first.at, Duration::ZERO, |event| event.announces(new, VIRTUAL));
             table.add(
                 &format!("{interval} s stop: first advert late by"),
                 kind,
@@ -327,28 +282,14 @@ fn takeovers(table: &mut Table, effort: &Effort, timing: Timing, interval: &'sta
 fn starts(table: &mut Table, effort: &Effort) {
     let net = Net::without_referee();
     let node = net.node("a", "eth0", &["10.9.0.1/24"]);
-    let conf = Instance::default()
-        .priority(255)
-        .text()
-        .replace("state BACKUP", "state MASTER");
+    let conf = Instance::default().priority(255).text().replace("state BACKUP", "state MASTER");
     node.write(CONF, &conf);
     for round in 0..effort.starts {
         for kind in turns(round) {
-            let program = if kind == 0 {
-                UNDER_TEST
-            } else {
-                "/usr/sbin/keepalived"
-            };
+            let program = if kind == 0 { UNDER_TEST } else { "/usr/sbin/keepalived" };
             let mut child = node
                 .command("nice")
-                .args([
-                    "-n",
-                    &NICE.to_string(),
-                    "bash",
-                    "-c",
-                    "read -r _; exec \"$0\" \"$@\"",
-                    program,
-                ])
+                .args(["-n", &NICE.to_string(), "bash", "-c", "read -r _; exec \"$0\" \"$@\"", program])
                 .args(ARGUMENTS)
                 .stdin(Stdio::piped())
                 .stderr(Stdio::null())
@@ -357,23 +298,12 @@ fn starts(table: &mut Table, effort: &Effort) {
             // By now the shell waits; all that is left to do is to read a line and exec.
             std::thread::sleep(Duration::from_millis(100));
             let begin = now();
-            child
-                .stdin
-                .take()
-                .expect("a pipe")
-                .write_all(b"\n")
-                .expect("the shell reads");
+            child.stdin.take().expect("a pipe").write_all(b"\n").expect("the shell reads");
             let first = net.wait_master("a", begin, Duration::from_secs(2));
-            table.add(
-                "exec to first advert of an owner",
-                kind,
-                over(begin, first.at, Duration::ZERO),
-            );
+            table.add("exec to first advert of an owner", kind, over(begin, first.at, Duration::ZERO));
             node.try_shell("pkill -TERM -o keepalived");
             let _ = child.wait();
-            eventually("the daemon is gone", Duration::from_secs(5), || {
-                node.processes().is_empty()
-            });
+            eventually("the daemon is gone", Duration::from_secs(5), || node.processes().is_empty());
             net.forget();
         }
         progress();

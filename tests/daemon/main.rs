@@ -24,45 +24,24 @@ use std::time::{Duration, Instant};
 type Test = (&'static str, fn(&Folder));
 
 const TESTS: &[Test] = &[
-    (
-        "starts, writes pid files, and is gone soon after SIGTERM",
-        start_and_stop,
-    ),
-    (
-        "a killed child is replaced at once with its record, then with a pause and a clean-up",
-        killed_child,
-    ),
+    ("starts, writes pid files, and is gone soon after SIGTERM", start_and_stop),
+    ("a killed child is replaced at once with its record, then with a pause and a clean-up", killed_child),
     ("a stopped child is replaced by the watchdog", stopped_child),
     ("the child of a killed parent ends", killed_parent),
-    (
-        "a second start says so, ends with 0 and disturbs nobody",
-        second_start,
-    ),
+    ("a second start says so, ends with 0 and disturbs nobody", second_start),
     ("a reload is all or nothing", reload),
     ("a rotated log file is left alone after SIGHUP", rotated_log),
     ("-P, -C and -B choose the children", chosen_children),
     ("an interrupt is ignored when told so", ignored_interrupt),
     ("core files are allowed when asked for", core_files),
     ("the umask is keepalived's or the one asked for", masks),
-    (
-        "a configuration may start and stop using a child",
-        reload_children,
-    ),
-    (
-        "a permanent error of the child ends the daemon with its code",
-        permanent_error,
-    ),
-    (
-        "a child that does not stop is forced and cleaned up after",
-        stuck_stop,
-    ),
+    ("a configuration may start and stop using a child", reload_children),
+    ("a permanent error of the child ends the daemon with its code", permanent_error),
+    ("a child that does not stop is forced and cleaned up after", stuck_stop),
     ("without respawn the daemon ends with its child", no_respawn),
     ("signals reach the parent's and the child's dump", dumps),
     ("in the background it leaves the terminal", background),
-    (
-        "a console that nobody reads delays nothing and allocates nothing",
-        slow_console,
-    ),
+    ("a console that nobody reads delays nothing and allocates nothing", slow_console),
     ("a syslog that is missing or full delays nothing", slow_syslog),
     ("a service manager is told", service_manager),
 ];
@@ -75,9 +54,7 @@ fn main() {
         let words = std::iter::once(OsString::from("keepalived")).chain(words[3..].iter().cloned());
         std::process::exit(i32::from(toy::run(Path::new(folder), words.collect())));
     }
-    let filter = words
-        .get(1)
-        .filter(|word| !word.to_string_lossy().starts_with('-'));
+    let filter = words.get(1).filter(|word| !word.to_string_lossy().starts_with('-'));
     for (index, (name, test)) in TESTS.iter().enumerate() {
         if filter.is_some_and(|filter| !name.contains(&*filter.to_string_lossy())) {
             continue;
@@ -114,31 +91,15 @@ impl Folder {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("--toy").arg(&self.0).args(words);
-        command
-            .arg("-p")
-            .arg(self.path("parent.pid"))
-            .arg("-r")
-            .arg(self.path("vrrp.pid"));
-        command
-            .env("TOY_LOG", self.path("no-syslog"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        command.stderr(
-            fs::File::options()
-                .create(true)
-                .append(true)
-                .open(self.path("log"))
-                .unwrap(),
-        );
+        command.arg("-p").arg(self.path("parent.pid")).arg("-r").arg(self.path("vrrp.pid"));
+        command.env("TOY_LOG", self.path("no-syslog")).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(fs::File::options().create(true).append(true).open(self.path("log")).unwrap());
         command
     }
 
     fn start(&self, words: &[&str]) -> Daemon<'_> {
         let process = self.command(&[&["-n", "-l"], words].concat()).spawn().unwrap();
-        let daemon = Daemon {
-            folder: self,
-            process,
-        };
+        let daemon = Daemon { folder: self, process };
         daemon.wait_diary("start ", 1);
         self.wait("the pid file", || self.pid("vrrp.pid").is_some());
         daemon
@@ -156,11 +117,7 @@ impl Folder {
         let start = Instant::now();
         while !done() {
             if start.elapsed() > Duration::from_secs(20) {
-                panic!(
-                    "no {what}\ndiary:\n{}log:\n{}",
-                    self.read("diary"),
-                    last(&self.read("log"))
-                );
+                panic!("no {what}\ndiary:\n{}log:\n{}", self.read("diary"), last(&self.read("log")));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -200,8 +157,7 @@ impl Daemon<'_> {
 
     fn wait_diary(&self, text: &str, times: usize) -> Duration {
         let count = || self.folder.read("diary").matches(text).count();
-        self.folder
-            .wait(&format!("{times} x {text:?}"), || count() >= times)
+        self.folder.wait(&format!("{times} x {text:?}"), || count() >= times)
     }
 
     fn end(&mut self) -> ExitStatus {
@@ -210,11 +166,7 @@ impl Daemon<'_> {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status;
             }
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "no end:\n{}",
-                last(&self.folder.read("log"))
-            );
+            assert!(start.elapsed() < Duration::from_secs(20), "no end:\n{}", last(&self.folder.read("log")));
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -247,10 +199,7 @@ fn start_and_stop(folder: &Folder) {
     let mut daemon = folder.start(&[]);
     let child = daemon.child();
     assert_eq!(folder.pid("parent.pid"), i32::try_from(daemon.process.id()).ok());
-    let mode = fs::metadata(folder.path("vrrp.pid"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(folder.path("vrrp.pid")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o644);
     let name = |pid: i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
     folder.wait("names", || name(child) == "toy_vrrp\n");
@@ -259,11 +208,7 @@ fn start_and_stop(folder: &Folder) {
     let start = Instant::now();
     daemon.signal(libc::SIGTERM);
     assert_eq!(daemon.end().code(), Some(0));
-    assert!(
-        start.elapsed() < Duration::from_millis(200),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
     assert!(!lives(child));
     assert!(!folder.path("parent.pid").exists() && !folder.path("vrrp.pid").exists());
     let log = folder.read("log");
@@ -278,9 +223,7 @@ fn start_and_stop(folder: &Folder) {
         "Stopped",
         "Stopped Keepalived v2.4.3",
     ] {
-        let at = rest
-            .find(line)
-            .unwrap_or_else(|| panic!("{line} is missing in\n{}", last(&log)));
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is missing in\n{}", last(&log)));
         rest = &rest[at + line.len()..];
     }
 }
@@ -292,12 +235,9 @@ fn killed_child(folder: &Folder) {
     kill(first, libc::SIGKILL);
     let took = daemon.wait_diary("start deaths=1 master=true", 1);
     assert!(took < Duration::from_millis(500), "{took:?}");
-    folder.wait("pid file", || {
-        folder.pid("vrrp.pid").is_some_and(|pid| pid != first)
-    });
-    folder.wait_log(&format!(
-        "pid {first} exited due to signal 9 (Killed) - has rlimit_rttime been exceeded?"
-    ));
+    folder.wait("pid file", || folder.pid("vrrp.pid").is_some_and(|pid| pid != first));
+    folder
+        .wait_log(&format!("pid {first} exited due to signal 9 (Killed) - has rlimit_rttime been exceeded?"));
     folder.wait_log(&format!("VRRP child process({first}) died: Respawning"));
 
     let second = daemon.child();
@@ -316,14 +256,9 @@ fn stopped_child(folder: &Folder) {
     let first = daemon.child();
     kill(first, libc::SIGSTOP);
     let took = daemon.wait_diary("start deaths=1 master=true", 1);
-    assert!(
-        (Duration::from_millis(200)..Duration::from_secs(3)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_millis(200)..Duration::from_secs(3)).contains(&took), "{took:?}");
     assert!(!lives(first));
-    folder.wait_log(&format!(
-        "VRRP child process({first}) does not answer - killing it"
-    ));
+    folder.wait_log(&format!("VRRP child process({first}) does not answer - killing it"));
     daemon.signal(libc::SIGINT);
     assert_eq!(daemon.end().code(), Some(0));
 }
@@ -344,10 +279,7 @@ fn second_start(folder: &Folder) {
     let status = folder.command(&["-n", "-l"]).status().unwrap();
     assert_eq!(status.code(), Some(0));
     let place = folder.path("parent.pid");
-    folder.wait_log(&format!(
-        "Another process has pid file {} locked",
-        place.display()
-    ));
+    folder.wait_log(&format!("Another process has pid file {} locked", place.display()));
     folder.wait_log("daemon is already running");
     assert_eq!(daemon.child(), child);
     assert!(lives(child));
@@ -389,11 +321,7 @@ fn rotated_log(folder: &Folder) {
     let mut daemon = folder.start(&["-g", file.to_str().unwrap(), "-D"]);
     folder.wait("start", || folder.read("ka.log").contains("Startup complete"));
     for name in ["ka", "ka_vrrp"] {
-        fs::rename(
-            folder.path(&format!("{name}.log")),
-            folder.path(&format!("{name}.old")),
-        )
-        .unwrap();
+        fs::rename(folder.path(&format!("{name}.log")), folder.path(&format!("{name}.old"))).unwrap();
     }
     // A refused reload does as well as any: what the rotation asks for is not about the configuration.
     folder.conf("vrrp bad\n");
@@ -410,12 +338,7 @@ fn rotated_log(folder: &Folder) {
 }
 
 fn chosen_children(folder: &Folder) {
-    for (words, runs) in [
-        (&["-P"][..], true),
-        (&["-B"], true),
-        (&["-P", "-C"], true),
-        (&["-C"], false),
-    ] {
+    for (words, runs) in [(&["-P"][..], true), (&["-B"], true), (&["-P", "-C"], true), (&["-C"], false)] {
         let process = folder.command(&[&["-n", "-l"], words].concat()).spawn().unwrap();
         let mut daemon = Daemon { folder, process };
         if runs {
@@ -456,11 +379,7 @@ fn core_files(folder: &Folder) {
 }
 
 fn masks(folder: &Folder) {
-    for (words, mask) in [
-        (&[][..], "0177"),
-        (&["-u", "022"], "0022"),
-        (&["--umask=0x3f"], "0077"),
-    ] {
+    for (words, mask) in [(&[][..], "0177"), (&["-u", "022"], "0022"), (&["--umask=0x3f"], "0077")] {
         let mut daemon = folder.start(words);
         for pid in [daemon.child(), i32::try_from(daemon.process.id()).unwrap()] {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -486,9 +405,7 @@ fn reload_children(folder: &Folder) {
     let child = daemon.child();
     folder.conf("nothing\n");
     daemon.signal(libc::SIGHUP);
-    folder.wait("end of the child", || {
-        !lives(child) && !folder.path("vrrp.pid").exists()
-    });
+    folder.wait("end of the child", || !lives(child) && !folder.path("vrrp.pid").exists());
     folder.conf("vrrp\n");
     daemon.signal(libc::SIGHUP);
     daemon.wait_diary("start deaths=0 master=false", 2);
@@ -500,17 +417,9 @@ fn permanent_error(folder: &Folder) {
     folder.conf("vrrp fatal\n");
     let status = folder.command(&["-n", "-l"]).status().unwrap();
     assert_eq!(status.code(), Some(2));
-    assert!(
-        folder
-            .read("log")
-            .contains("exited with permanent error CONFIG. Terminating")
-    );
+    assert!(folder.read("log").contains("exited with permanent error CONFIG. Terminating"));
     assert!(!folder.read("log").contains("Startup complete"));
-    assert_eq!(
-        folder.read("diary").matches("start").count(),
-        1,
-        "not started again"
-    );
+    assert_eq!(folder.read("diary").matches("start").count(), 1, "not started again");
     folder.conf("vrrp bad\n");
     assert_eq!(folder.command(&["-n"]).status().unwrap().code(), Some(2));
     fs::remove_file(folder.path("conf")).unwrap();
@@ -526,11 +435,7 @@ fn stuck_stop(folder: &Folder) {
     let start = Instant::now();
     assert_eq!(daemon.end().code(), Some(0));
     assert!((Duration::from_millis(900)..Duration::from_secs(3)).contains(&start.elapsed()));
-    assert!(
-        folder
-            .read("log")
-            .contains("vrrp process failed to die - forcing termination")
-    );
+    assert!(folder.read("log").contains("vrrp process failed to die - forcing termination"));
     assert!(folder.read("diary").contains("clean"));
     assert!(!lives(child));
 }
@@ -540,11 +445,7 @@ fn no_respawn(folder: &Folder) {
     let child = daemon.child();
     kill(child, libc::SIGKILL);
     assert_eq!(daemon.end().code(), Some(0));
-    assert!(
-        folder
-            .read("log")
-            .contains(&format!("VRRP child process({child}) died: Exiting"))
-    );
+    assert!(folder.read("log").contains(&format!("VRRP child process({child}) died: Exiting")));
     assert_eq!(folder.read("diary").matches("start").count(), 1);
 }
 
@@ -560,14 +461,9 @@ fn dumps(folder: &Folder) {
     daemon.wait_diary(&format!("DumpStats {{ clear: true }} {child}"), 1);
     daemon.signal(libc::SIGRTMIN() + 2);
     daemon.wait_diary(&format!("DumpJson {child}"), 1);
-    for harmless in [
-        libc::SIGQUIT,
-        libc::SIGALRM,
-        libc::SIGPIPE,
-        libc::SIGWINCH,
-        libc::SIGABRT,
-        libc::SIGCONT,
-    ] {
+    for harmless in
+        [libc::SIGQUIT, libc::SIGALRM, libc::SIGPIPE, libc::SIGWINCH, libc::SIGABRT, libc::SIGCONT]
+    {
         daemon.signal(harmless);
         kill(child, harmless);
     }
@@ -593,16 +489,10 @@ fn background(folder: &Folder) {
         assert!(status.contains("Umask:\t0177"));
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        assert_eq!(
-            (fields[2], fields[3]),
-            (&*parent.to_string(), &*parent.to_string()),
-            "group and session"
-        );
+        assert_eq!((fields[2], fields[3]), (&*parent.to_string(), &*parent.to_string()), "group and session");
     }
     kill(parent, libc::SIGTERM);
-    folder.wait("end", || {
-        !lives(parent) && !lives(child) && !folder.path("parent.pid").exists()
-    });
+    folder.wait("end", || !lives(parent) && !lives(child) && !folder.path("parent.pid").exists());
     // While it lived in the background it had no console.
     assert!(!folder.read("log").contains("tick "));
 }
@@ -610,11 +500,7 @@ fn background(folder: &Folder) {
 /// What the child wrote at its end: ticks, latest in seconds, allocations after the first ticks.
 fn result(folder: &Folder) -> (u64, f64, u64) {
     let diary = folder.read("diary");
-    let line = diary
-        .lines()
-        .find(|line| line.starts_with("stop "))
-        .unwrap()
-        .to_owned();
+    let line = diary.lines().find(|line| line.starts_with("stop ")).unwrap().to_owned();
     let value = |key: &str| {
         let text = line.split_once(key).unwrap().1;
         text.split_whitespace().next().unwrap().to_owned()
@@ -635,10 +521,7 @@ fn tick_along(folder: &Folder, mut daemon: Daemon<'_>, span: Duration) {
     assert_eq!(daemon.end().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     let (ticks, latest, allocated) = result(folder);
-    assert!(
-        u128::from(ticks) > span.as_millis() / 10 * 9 / 10,
-        "{ticks} ticks"
-    );
+    assert!(u128::from(ticks) > span.as_millis() / 10 * 9 / 10, "{ticks} ticks");
     assert!(latest < 0.25, "{latest}");
     assert_eq!(allocated, 0);
 }
@@ -673,10 +556,7 @@ fn slow_syslog(folder: &Folder) {
             let mut buffer = [0; 2_048];
             let len = reader.recv(&mut buffer).unwrap();
             let line = String::from_utf8_lossy(&buffer[..len]).into_owned();
-            assert!(
-                line.starts_with("<30>") && line.contains(" Keepalived["),
-                "{line}"
-            );
+            assert!(line.starts_with("<30>") && line.contains(" Keepalived["), "{line}");
         }
     }
 }
@@ -684,11 +564,7 @@ fn slow_syslog(folder: &Folder) {
 fn service_manager(folder: &Folder) {
     let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let process = folder
-        .command(&["-n", "-l"])
-        .env("NOTIFY_SOCKET", folder.path("notify"))
-        .spawn()
-        .unwrap();
+    let process = folder.command(&["-n", "-l"]).env("NOTIFY_SOCKET", folder.path("notify")).spawn().unwrap();
     let mut daemon = Daemon { folder, process };
     let mut buffer = [0; 64];
     let mut next = || {

@@ -25,10 +25,7 @@ pub(crate) fn run(folder: &Path, words: Vec<std::ffi::OsString>) -> u8 {
     if let Some(socket) = std::env::var_os("TOY_LOG") {
         options.log.syslog_socket = PathBuf::from(socket);
     }
-    let toy = Toy {
-        folder: folder.to_owned(),
-        pid_files: options.pid_files.clone(),
-    };
+    let toy = Toy { folder: folder.to_owned(), pid_files: options.pid_files.clone() };
     parent::run(&toy, &options).code()
 }
 
@@ -45,10 +42,7 @@ impl Toy {
 
 /// Appends a line to the diary that the test reads.
 fn note(folder: &Path, text: &str) {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.join("diary"));
+    let file = OpenOptions::new().create(true).append(true).open(folder.join("diary"));
     let _ = file.and_then(|mut file| file.write_all(format!("{text}\n").as_bytes()));
 }
 
@@ -93,10 +87,7 @@ impl Program for Toy {
             self.note("clean");
             return Exit::Ok;
         }
-        let master = start
-            .records
-            .of(record::key("VI_1"))
-            .is_some_and(|r| r.standing == Standing::Master);
+        let master = start.records.of(record::key("VI_1")).is_some_and(|r| r.standing == Standing::Master);
         self.note(&format!("start deaths={} master={master}", start.deaths));
         if loaded.contains("fatal") {
             return Exit::Config;
@@ -150,10 +141,7 @@ impl Process for Ticker {
     fn expired(&mut self, turn: &mut Turn<'_>, _: u32) {
         self.ticks += 1;
         self.latest = self.latest.max(turn.now().since(self.due));
-        log::info!(
-            "tick {} with some text, as long as an ordinary line of the log is",
-            self.ticks
-        );
+        log::info!("tick {} with some text, as long as an ordinary line of the log is", self.ticks);
         if self.ticks == 20 {
             self.marked = alloc::allocations();
         }
@@ -165,22 +153,14 @@ impl Process for Ticker {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             Command::Stop | Command::ParentGone => {
-                let Self {
-                    ticks,
-                    latest,
-                    allocated,
-                    ..
-                } = self;
+                let Self { ticks, latest, allocated, .. } = self;
                 let text = format!("stop {command:?} ticks={ticks} latest={latest} allocated={allocated}");
                 note(&self.folder, &text);
                 turn.stop(Exit::Ok);
             }
             Command::Reload(fd) => {
                 let text = memory::read(fd).unwrap_or_default();
-                note(
-                    &self.folder,
-                    &format!("reload {}", String::from_utf8_lossy(&text).trim()),
-                );
+                note(&self.folder, &format!("reload {}", String::from_utf8_lossy(&text).trim()));
                 turn.report(ToParent::ReloadDone { ok: true });
             }
             other => note(&self.folder, &format!("{other:?} {}", process::own())),

@@ -23,11 +23,8 @@ fn elected(priority: u8) -> Duration {
 /// The line that `ip` shows of an address.
 fn shown(node: &Node, interface: &str, address: &str) -> String {
     let listing = node.shell(&format!("ip -o addr show dev {interface}"));
-    let line = listing
-        .lines()
-        .find(|line| line.contains(&format!(" {address}/")));
-    line.unwrap_or_else(|| panic!("{address} is not on {interface}:\n{listing}"))
-        .to_owned()
+    let line = listing.lines().find(|line| line.contains(&format!(" {address}/")));
+    line.unwrap_or_else(|| panic!("{address} is not on {interface}:\n{listing}")).to_owned()
 }
 
 #[test]
@@ -51,18 +48,8 @@ fn every_option_of_an_address_reaches_the_kernel() {
         a.holds("eth0", "2001:db8::102") && a.holds("other", "192.0.2.1")
     });
     for (interface, address, wanted, unwanted) in [
-        (
-            "eth0",
-            VIP,
-            vec!["10.9.0.100/32", "scope global"],
-            vec!["brd", "eth0:"],
-        ),
-        (
-            "eth0",
-            "10.9.1.101",
-            vec!["10.9.1.101/24 brd 10.9.1.255", "scope link", "eth0:vip"],
-            vec![],
-        ),
+        ("eth0", VIP, vec!["10.9.0.100/32", "scope global"], vec!["brd", "eth0:"]),
+        ("eth0", "10.9.1.101", vec!["10.9.1.101/24 brd 10.9.1.255", "scope link", "eth0:vip"], vec![]),
         ("other", "192.0.2.1", vec!["192.0.2.1/28 brd 192.0.2.15"], vec![]),
         ("eth0", "10.9.0.103", vec!["10.9.0.103/32", "scope host"], vec![]),
         (
@@ -77,12 +64,7 @@ fn every_option_of_an_address_reaches_the_kernel() {
             vec!["2001:db8::101/64", "nodad", "preferred_lft forever"],
             vec!["deprecated"],
         ),
-        (
-            "eth0",
-            "2001:db8::102",
-            vec!["2001:db8::102/64", "deprecated", "preferred_lft 0sec"],
-            vec![],
-        ),
+        ("eth0", "2001:db8::102", vec!["2001:db8::102/64", "deprecated", "preferred_lft 0sec"], vec![]),
     ] {
         let line = shown(&a, interface, address);
         for word in wanted {
@@ -93,29 +75,15 @@ fn every_option_of_an_address_reaches_the_kernel() {
         }
     }
     let advert = net.adverts(daemon.since(), "a").pop().expect("an advert");
-    assert_eq!(
-        advert.advert().expect("an advert").addresses.len(),
-        4,
-        "excluded ones are not advertised"
-    );
-    net.wait(
-        "an excluded address is announced",
-        daemon.since(),
-        Duration::ZERO,
-        |event| event.announces("a", "2001:db8::101"),
-    );
+    assert_eq!(advert.advert().expect("an advert").addresses.len(), 4, "excluded ones are not advertised");
+    net.wait("an excluded address is announced", daemon.since(), Duration::ZERO, |event| {
+        event.announces("a", "2001:db8::101")
+    });
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
     let left = a.shell("ip -o addr show dev eth0 scope global");
-    assert!(
-        left.lines().count() == 1 && left.contains("10.9.0.1/24"),
-        "{left}"
-    );
-    assert_eq!(
-        a.shell("ip -o -4 addr show dev other"),
-        "",
-        "everything was taken off again"
-    );
+    assert!(left.lines().count() == 1 && left.contains("10.9.0.1/24"), "{left}");
+    assert_eq!(a.shell("ip -o -4 addr show dev other"), "", "everything was taken off again");
 }
 
 #[test]
@@ -132,26 +100,16 @@ fn twenty_addresses_flushed_at_once_are_put_back() {
     let daemon = Daemon::start(&a, US, &conf.text());
     net.wait_master("a", daemon.since(), elected(100));
     eventually("all are there", ALLOWANCE, || {
-        a.addresses("eth0")
-            .iter()
-            .filter(|there| there.starts_with("10."))
-            .count()
-            == 21
+        a.addresses("eth0").iter().filter(|there| there.starts_with("10.")).count() == 21
     });
     let begin = now();
     for _ in 0..2 {
         a.shell("for last in $(seq 100 119); do echo addr del 10.9.0.$last/32 dev eth0; done | ip -batch -");
         eventually("all are back", ALLOWANCE, || {
-            a.addresses("eth0")
-                .iter()
-                .filter(|there| there.starts_with("10."))
-                .count()
-                == 21
+            a.addresses("eth0").iter().filter(|there| there.starts_with("10.")).count() == 21
         });
     }
-    net.never("a goodbye", begin, TIMING.interval * 3, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", begin, TIMING.interval * 3, |event| event.is_goodbye_of("a"));
     assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
 }
 
@@ -160,19 +118,9 @@ fn an_owner_keeps_its_own_address() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24", "10.9.0.2/24"]);
     // The address of the interface itself, and a second one of the machine that has another length here.
-    for (own, conf) in [
-        ("10.9.0.1", "10.9.0.1/24"),
-        ("10.9.0.2", "10.9.0.2/24"),
-        ("10.9.0.1", "10.9.0.1"),
-    ] {
-        let instance = Instance {
-            addresses: vec![conf.to_owned(), VIP.to_owned()],
-            ..Instance::default()
-        };
-        let text = instance
-            .priority(255)
-            .text()
-            .replace("state BACKUP", "state MASTER");
+    for (own, conf) in [("10.9.0.1", "10.9.0.1/24"), ("10.9.0.2", "10.9.0.2/24"), ("10.9.0.1", "10.9.0.1")] {
+        let instance = Instance { addresses: vec![conf.to_owned(), VIP.to_owned()], ..Instance::default() };
+        let text = instance.priority(255).text().replace("state BACKUP", "state MASTER");
         let before = a.addresses("eth0");
         let daemon = Daemon::start(&a, US, &text);
         net.wait_master("a", daemon.since(), START);
@@ -209,9 +157,7 @@ fn the_interface_loses_its_address_and_gets_it_back() {
     for round in 1..=2 {
         let lost = now();
         a.shell("ip addr del 10.9.0.1/24 dev eth0");
-        let goodbye = net.wait("a goodbye", lost, Duration::ZERO, |event| {
-            event.is_goodbye_of("a")
-        });
+        let goodbye = net.wait("a goodbye", lost, Duration::ZERO, |event| event.is_goodbye_of("a"));
         let first = net.wait_master("b", goodbye.at, TIMING.skew(100));
         assert!(
             between(goodbye.at, first.at) < TIMING.interval * 3,
@@ -284,26 +230,17 @@ fn a_storm_of_changes_loses_nothing() {
     );
     steps::address_is_at("eth0", VIP, &a, &[]);
     steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
-    net.wait(
-        "the weight of the link counts",
-        begin,
-        TIMING.interval * 2,
-        |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 80),
-    );
-    assert!(
-        daemon.log().contains("ENOBUFS"),
-        "the storm was too weak for this test\n{}",
-        daemon.log()
-    );
+    net.wait("the weight of the link counts", begin, TIMING.interval * 2, |event| {
+        event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 80)
+    });
+    assert!(daemon.log().contains("ENOBUFS"), "the storm was too weak for this test\n{}", daemon.log());
     // Heard again as before.
     let back = now();
     a.shell("ip link set storm up");
     net.wait("the link is up again", back, TIMING.interval * 2, |event| {
         event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 100)
     });
-    net.never("a goodbye", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
     a.shell("ip link set eth0 down");
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
 }
@@ -324,9 +261,7 @@ fn a_renamed_interface_does_not_keep_the_addresses() {
     }
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
     net.wait_master("b", renamed, TIMING.interval + TIMING.master_down(100));
-    eventually("the address left the renamed interface", ALLOWANCE, || {
-        !a.holds("lan", VIP)
-    });
+    eventually("the address left the renamed interface", ALLOWANCE, || !a.holds("lan", VIP));
     assert!(a.holds("lan", "10.9.0.1"));
     let back = now();
     if !a.try_shell("ip link set lan name eth0").status.success() {
@@ -343,15 +278,10 @@ fn an_interface_that_comes_later_is_waited_for() {
     }
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    let conf = Instance {
-        interface: "late0",
-        ..Instance::default()
-    };
+    let conf = Instance { interface: "late0", ..Instance::default() };
     let daemon = Daemon::start(&a, US, &conf.text());
     daemon.wait_log("FAULT", START);
-    net.never("adverts", daemon.since(), TIMING.master_down(100) * 2, |event| {
-        event.advert().is_some()
-    });
+    net.never("adverts", daemon.since(), TIMING.master_down(100) * 2, |event| event.advert().is_some());
     let plugged = now();
     net.plug(&a, "late0", &["10.9.0.7/24"]);
     net.wait_master("a", plugged, Duration::from_millis(300) + TIMING.master_down(100));
@@ -371,9 +301,7 @@ fn a_primary_that_is_not_tracked_may_go_down() {
     let back = now();
     a.shell("ip link set eth0 up");
     net.wait_master("a", back, TIMING.interval * 2);
-    net.never("a goodbye", daemon.since(), Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", daemon.since(), Duration::ZERO, |event| event.is_goodbye_of("a"));
     assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
     assert!(a.holds("eth0", VIP));
 }
@@ -385,14 +313,10 @@ fn another_ethernet_address_is_announced() {
     }
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    let conf = Instance::default()
-        .line("garp_master_delay 0")
-        .line("garp_master_repeat 1");
+    let conf = Instance::default().line("garp_master_delay 0").line("garp_master_repeat 1");
     let daemon = Daemon::start(&a, US, &conf.text());
     net.wait_master("a", daemon.since(), elected(100));
-    net.wait("the address is announced", daemon.since(), START, |event| {
-        event.announces("a", VIP)
-    });
+    net.wait("the address is announced", daemon.since(), START, |event| event.announces("a", VIP));
     let changed = now();
     a.shell("ip link set eth0 address 02:00:00:00:77:77");
     net.wait("it is announced anew", changed, Duration::ZERO, |event| {
@@ -419,9 +343,7 @@ fn a_refused_address_is_told_once_and_tried_until_it_is_taken() {
     assert_eq!(daemon.logged("cannot add 2001:db8::9/64"), 1, "{}", daemon.log());
     let allowed = now();
     a.shell("echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
-    net.wait("it is announced", allowed, Duration::from_secs(1), |event| {
-        event.announces("a", "2001:db8::9")
-    });
+    net.wait("it is announced", allowed, Duration::from_secs(1), |event| event.announces("a", "2001:db8::9"));
     assert!(a.holds("eth0", "2001:db8::9"));
 }
 
@@ -434,10 +356,7 @@ fn an_address_that_others_may_have_is_no_source_yet() {
         "cd /proc/sys/net/ipv6/conf/eth0; echo 1 > addr_gen_mode; echo 1 > accept_dad; echo 1 > dad_transmits; \
          ip -6 addr flush dev eth0",
     );
-    let conf = Instance {
-        addresses: vec!["fe80::9/64".to_owned()],
-        ..Instance::default()
-    };
+    let conf = Instance { addresses: vec!["fe80::9/64".to_owned()], ..Instance::default() };
     let daemon = Daemon::start(&a, US, &conf.text());
     daemon.wait_log("FAULT", START);
     let added = now();
@@ -460,8 +379,6 @@ fn addresses_stay_when_they_are_to_stay() {
     let stopped = now();
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
-    net.never("a goodbye", stopped, TIMING.interval, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", stopped, TIMING.interval, |event| event.is_goodbye_of("a"));
     assert!(a.holds("eth0", VIP));
 }

@@ -42,10 +42,7 @@ fn dumps_and_statistics_are_written_where_they_belong() {
     assert_eq!(stats.number("VI_1/Became master"), 1);
     assert!(stats.number("VI_1/Advertisements/Sent") >= 2);
     for file in ["keepalived.data", "keepalived_parent.data", "keepalived.stats"] {
-        let mode = std::fs::metadata(a.path(&format!("/tmp/{file}")))
-            .expect("a dump")
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(a.path(&format!("/tmp/{file}"))).expect("a dump").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
     // SIGRTMAX - 1 writes the statistics and clears them.
@@ -60,23 +57,14 @@ fn the_dump_and_every_address_can_be_logged() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     a.write(CONF, &Instance::default().text());
-    let daemon = Launch::new(&a, US)
-        .arguments(&["-n", "-l", "-G", "-d", "-a", "-f", CONF])
-        .start();
+    let daemon = Launch::new(&a, US).arguments(&["-n", "-l", "-G", "-d", "-a", "-f", CONF]).start();
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
-    for line in [
-        "Router ID = lab",
-        "------< VRRP Topology >------",
-        "VRRP Instance = VI_1",
-    ] {
+    for line in ["Router ID = lab", "------< VRRP Topology >------", "VRRP Instance = VI_1"] {
         daemon.wait_log(line, START);
     }
     for (change, words) in [("add", "added to"), ("del", "removed from")] {
         a.shell(&format!("ip addr {change} 10.9.0.77/24 dev eth0"));
-        daemon.wait_log(
-            &format!("Netlink reflector reports IP 10.9.0.77 {words} eth0"),
-            START,
-        );
+        daemon.wait_log(&format!("Netlink reflector reports IP 10.9.0.77 {words} eth0"), START);
     }
     daemon.stop();
 }
@@ -112,9 +100,7 @@ fn a_stop_is_quick_and_leaves_nothing() {
     let stopped = now();
     let (took, code) = daemon.stop();
     assert_eq!(code, Some(0));
-    net.wait("a goodbye", stopped, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.wait("a goodbye", stopped, Duration::ZERO, |event| event.is_goodbye_of("a"));
     assert!(a.processes().is_empty(), "processes left: {:?}", a.processes());
     assert_eq!(picture(), before, "something is left behind");
     if !is_reference("it lingers for a second") {
@@ -134,39 +120,19 @@ fn the_default_configuration_and_daemonising() {
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     a.write("/etc/keepalived.conf", &Instance::default().text());
     a.write(CONF, &Instance::default().priority(90).text());
-    a.write_script(
-        "/usr/local/bin/hold",
-        "#!/bin/sh\n\"$@\"\necho launched $? > /run/launched\n",
-    );
+    a.write_script("/usr/local/bin/hold", "#!/bin/sh\n\"$@\"\necho launched $? > /run/launched\n");
     a.shell("/usr/local/bin/hold /run/lab/keepalived -G");
-    assert_eq!(
-        a.read("/run/launched"),
-        "launched 0\n",
-        "the launching process exits 0"
-    );
+    assert_eq!(a.read("/run/launched"), "launched 0\n", "the launching process exits 0");
     let began = now();
-    let first = net.wait_master(
-        "a",
-        began.saturating_sub(1_000_000_000),
-        START + TIMING.master_down(100),
-    );
-    assert_eq!(
-        first.advert().map(|advert| advert.priority),
-        Some(100),
-        "/etc/keepalived.conf comes first"
-    );
+    let first = net.wait_master("a", began.saturating_sub(1_000_000_000), START + TIMING.master_down(100));
+    assert_eq!(first.advert().map(|advert| advert.priority), Some(100), "/etc/keepalived.conf comes first");
     let pid = a.read("/run/keepalived.pid");
     let child = a.read("/run/vrrp.pid");
-    assert!(
-        pid.trim().parse::<u32>().is_ok() && child.trim().parse::<u32>().is_ok(),
-        "{pid} {child}"
-    );
+    assert!(pid.trim().parse::<u32>().is_ok() && child.trim().parse::<u32>().is_ok(), "{pid} {child}");
     assert_eq!(a.shell(&format!("readlink /proc/{}/cwd", pid.trim())), "/\n");
     let stopped = now();
     a.shell("kill $(cat /run/keepalived.pid)");
-    net.wait("a goodbye", stopped, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.wait("a goodbye", stopped, Duration::ZERO, |event| event.is_goodbye_of("a"));
     eventually("nothing is left", Duration::from_secs(2), || {
         a.processes().is_empty() && !a.exists("/run/keepalived.pid") && !a.exists("/run/vrrp.pid")
     });
@@ -180,10 +146,7 @@ fn nothing_is_allocated_once_running() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let b = net.node("b", "eth0", &["10.9.0.2/24"]);
-    let conf = Instance {
-        interval: "0.01",
-        ..Instance::default()
-    };
+    let conf = Instance { interval: "0.01", ..Instance::default() };
     let master = Daemon::start(&a, US, &conf.clone().priority(200).text());
     net.wait_master("a", master.since(), START);
     let backup = Daemon::start(&b, US, &conf.text());
@@ -201,26 +164,10 @@ fn nothing_is_allocated_once_running() {
     let (before_a, before_b) = (read(&master), read(&backup));
     std::thread::sleep(Duration::from_secs(12));
     let (after_a, after_b) = (read(&master), read(&backup));
-    assert!(
-        after_a.0 - before_a.0 >= 1_000,
-        "adverts sent: {before_a:?} {after_a:?}"
-    );
-    assert!(
-        after_b.1 - before_b.1 >= 1_000,
-        "adverts received: {before_b:?} {after_b:?}"
-    );
-    assert_eq!(
-        after_a.2,
-        before_a.2,
-        "the master allocated over {} adverts",
-        after_a.0 - before_a.0
-    );
-    assert_eq!(
-        after_b.2,
-        before_b.2,
-        "the backup allocated over {} adverts",
-        after_b.1 - before_b.1
-    );
+    assert!(after_a.0 - before_a.0 >= 1_000, "adverts sent: {before_a:?} {after_a:?}");
+    assert!(after_b.1 - before_b.1 >= 1_000, "adverts received: {before_b:?} {after_b:?}");
+    assert_eq!(after_a.2, before_a.2, "the master allocated over {} adverts", after_a.0 - before_a.0);
+    assert_eq!(after_b.2, before_b.2, "the backup allocated over {} adverts", after_b.1 - before_b.1);
     assert_eq!((after_a.2, after_b.2), (0, 0), "allocations since start-up");
     steps::address_is_at("eth0", "10.9.0.100", &a, &[&b]);
 }
@@ -230,14 +177,8 @@ fn what_cannot_run_ends_with_its_exit_code() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let good = Instance::default().text();
-    let cases = [
-        ("no file", None, 6),
-        (
-            "no virtual_router_id",
-            Some(good.replace("virtual_router_id 51", "")),
-            2,
-        ),
-    ];
+    let cases =
+        [("no file", None, 6), ("no virtual_router_id", Some(good.replace("virtual_router_id 51", "")), 2)];
     for (what, conf, expected) in cases {
         a.remove(CONF);
         if let Some(conf) = conf {
@@ -245,10 +186,7 @@ fn what_cannot_run_ends_with_its_exit_code() {
         }
         let daemon = Launch::new(&a, US).start();
         assert_eq!(daemon.wait_end(START), Some(expected), "{what}");
-        assert!(
-            a.processes().is_empty() && !a.exists("/run/keepalived.pid"),
-            "{what}: something is left"
-        );
+        assert!(a.processes().is_empty() && !a.exists("/run/keepalived.pid"), "{what}: something is left");
     }
 }
 
@@ -279,14 +217,8 @@ fn a_second_daemon_does_not_start_beside_the_first() {
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     let second = Launch::new(&a, US).start();
     assert_eq!(second.wait_end(START), Some(0));
-    assert!(
-        daemon.log().contains("daemon is already running"),
-        "{}",
-        daemon.log()
-    );
+    assert!(daemon.log().contains("daemon is already running"), "{}", daemon.log());
     let still = now();
     net.wait_master("a", still, TIMING.interval);
-    net.never("a goodbye", still, TIMING.interval * 3, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", still, TIMING.interval * 3, |event| event.is_goodbye_of("a"));
 }

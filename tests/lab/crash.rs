@@ -18,10 +18,7 @@ const TIMING: Timing = Timing::v3(50);
 const VIP: &str = "10.9.0.100";
 
 fn conf() -> Instance {
-    Instance {
-        interval: "0.5",
-        ..Instance::default()
-    }
+    Instance { interval: "0.5", ..Instance::default() }
 }
 
 #[test]
@@ -46,31 +43,14 @@ fn a_killed_child_is_replaced_and_nobody_notices() {
     assert_ne!(daemon.vrrp_child(), child, "a new child");
     std::thread::sleep(TIMING.master_down(150));
     let others = net.adverts(killed, "b");
-    assert!(
-        others.len() <= 1,
-        "a second master lasted longer than one advert\n{}",
-        net.story(killed)
-    );
-    net.never("a goodbye", killed, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
-    assert!(
-        steps::longest_gap(&net, killed, "a") <= TIMING.interval + ALLOWANCE,
-        "{}",
-        net.story(killed)
-    );
+    assert!(others.len() <= 1, "a second master lasted longer than one advert\n{}", net.story(killed));
+    net.never("a goodbye", killed, Duration::ZERO, |event| event.is_goodbye_of("a"));
+    assert!(steps::longest_gap(&net, killed, "a") <= TIMING.interval + ALLOWANCE, "{}", net.story(killed));
     let changes = a.read("/run/changes");
-    assert!(
-        !changes.contains("Deleted"),
-        "the address was never taken off: {changes}"
-    );
+    assert!(!changes.contains("Deleted"), "the address was never taken off: {changes}");
     steps::address_is_at("eth0", VIP, &a, &[&b]);
     for line in ["exited due to signal 9", "died: Respawning"] {
-        assert!(
-            daemon.log().contains(line),
-            "not logged: {line}\n{}",
-            daemon.log()
-        );
+        assert!(daemon.log().contains(line), "not logged: {line}\n{}", daemon.log());
     }
 }
 
@@ -90,21 +70,13 @@ fn a_hanging_child_is_replaced_by_the_watchdog() {
     let stopped = now();
     kill(Pid::from_raw(child), Signal::SIGSTOP).expect("the child runs");
     // A hello every second or half the master-down time, and one unanswered is enough; then a new child.
-    eventually("the watchdog kills the child", Duration::from_secs(3), || {
-        !is_alive(child)
-    });
-    net.wait_master(
-        "a",
-        stopped + 1_000_000,
-        Duration::from_secs(3) + TIMING.master_down(150),
-    );
+    eventually("the watchdog kills the child", Duration::from_secs(3), || !is_alive(child));
+    net.wait_master("a", stopped + 1_000_000, Duration::from_secs(3) + TIMING.master_down(150));
     eventually("one master is left", Duration::from_secs(3), || {
         a.holds("eth0", VIP) && !b.holds("eth0", VIP)
     });
     let settled = now();
-    net.never("two masters", settled, TIMING.interval * 3, |event| {
-        event.is_advert_of("b")
-    });
+    net.never("two masters", settled, TIMING.interval * 3, |event| event.is_advert_of("b"));
 }
 
 #[test]
@@ -119,9 +91,7 @@ fn a_child_whose_parent_is_killed_cleans_up_and_ends() {
     let child = daemon.vrrp_child();
     let killed = now();
     kill(Pid::from_raw(daemon.first()), Signal::SIGKILL).expect("the parent runs");
-    let goodbye = net.wait("a goodbye", killed, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    let goodbye = net.wait("a goodbye", killed, Duration::ZERO, |event| event.is_goodbye_of("a"));
     net.wait_master("b", goodbye.at, TIMING.skew(100));
     eventually("the child ends", Duration::from_secs(2), || !is_alive(child));
     steps::address_is_at("eth0", VIP, &b, &[&a]);

@@ -64,10 +64,7 @@ struct Outage {
 }
 
 fn main() {
-    println!(
-        "The configuration of router a; router b differs in its priority ({}).\n",
-        PRIORITIES[1]
-    );
+    println!("The configuration of router a; router b differs in its priority ({}).\n", PRIORITIES[1]);
     for line in conf(PRIORITIES[0]).lines() {
         println!("    {line}");
     }
@@ -82,12 +79,7 @@ fn main() {
     let c = net.node("client", "eth0", &["192.0.2.10/24"]);
     let begin = now();
     let mut story = Vec::new();
-    let mut tell = |text: &str| {
-        story.push(Entry {
-            at: now(),
-            text: text.to_owned(),
-        })
-    };
+    let mut tell = |text: &str| story.push(Entry { at: now(), text: text.to_owned() });
 
     tell("both daemons start");
     let daemon_a = Daemon::start(&a, Program::UnderTest, &conf(PRIORITIES[0]));
@@ -174,31 +166,19 @@ fn tell_what_was_seen(net: &Net, begin: Stamp, end: Stamp, story: &mut Vec<Entry
                     && event.at.saturating_sub(before.heard) < nanos(TIMING.interval)
             });
             if yields {
-                story.push(Entry {
-                    at: event.at,
-                    text: format!("  {node} yields, with a last advert"),
-                });
+                story.push(Entry { at: event.at, text: format!("  {node} yields, with a last advert") });
                 continue;
             }
             if before.is_some() || holder.is_none() {
-                story.push(Entry {
-                    at: event.at,
-                    text: format!("  {node} is MASTER: its first advert"),
-                });
+                story.push(Entry { at: event.at, text: format!("  {node} is MASTER: its first advert") });
             }
-            holder = Some(Holder {
-                node,
-                priority: advert.priority,
-                heard: event.at,
-            });
+            holder = Some(Holder { node, priority: advert.priority, heard: event.at });
         } else if event.announces(&node, &VIRTUAL.to_string())
             && announced.as_ref() != Some(&node)
             && holder.as_ref().is_some_and(|holder| holder.node == node)
         {
-            story.push(Entry {
-                at: event.at,
-                text: format!("  {VIRTUAL} is now at {node} (gratuitous ARP)"),
-            });
+            story
+                .push(Entry { at: event.at, text: format!("  {VIRTUAL} is now at {node} (gratuitous ARP)") });
             announced = Some(node);
         }
     }
@@ -208,19 +188,12 @@ fn tell_what_was_seen(net: &Net, begin: Stamp, end: Stamp, story: &mut Vec<Entry
 /// Prints how long the client was cut off each time; whether every bound was kept.
 fn report(outages: &[Outage], probes: &[Probe], begin: Stamp) -> bool {
     let mut kept = true;
-    println!(
-        "\n{:<12} {:>9} {:>12} {:>8}   why this bound",
-        "Client", "cut from", "cut off for", "bound"
-    );
+    println!("\n{:<12} {:>9} {:>12} {:>8}   why this bound", "Client", "cut from", "cut off for", "bound");
     for outage in outages {
         let (from, cut) = longest_cut(probes, outage.since, outage.until, PERIOD);
         let over = cut > outage.bound + PERIOD + SLACK;
         kept &= !over;
-        let from = if cut.is_zero() {
-            "-".to_owned()
-        } else {
-            format!("{:.3} s", seconds(begin, from))
-        };
+        let from = if cut.is_zero() { "-".to_owned() } else { format!("{:.3} s", seconds(begin, from)) };
         println!(
             "{:<12} {:>9} {:>9} ms {:>5} ms   {}{}",
             outage.name,

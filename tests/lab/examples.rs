@@ -58,14 +58,7 @@ pub(crate) fn published_folder() -> Option<PathBuf> {
 
 fn own(address: &'static str, priorities: [u8; 2], slip: Option<&'static str>) -> Author {
     let routers = ["10.44.0.11/24", "10.44.0.12/24"];
-    Author {
-        folder: own_folder(),
-        interface: "enp3s0",
-        routers,
-        address,
-        priorities,
-        slip,
-    }
+    Author { folder: own_folder(), interface: "enp3s0", routers, address, priorities, slip }
 }
 
 #[test]
@@ -92,11 +85,7 @@ fn pair(author: &Author) {
     let a = net.node("a", author.interface, &[author.routers[0]]);
     let b = net.node("b", author.interface, &[author.routers[1]]);
     let (text_a, text_b) = (author.read("pair-a.conf"), author.read("pair-b.conf"));
-    let heir = Heir {
-        node: "b",
-        priority: author.priorities[1],
-        timing: Timing::V2,
-    };
+    let heir = Heir { node: "b", priority: author.priorities[1], timing: Timing::V2 };
     let election = START + Timing::V2.master_down(author.priorities[0]);
 
     let daemon_a = Daemon::start(&a, US, &text_a);
@@ -104,11 +93,7 @@ fn pair(author: &Author) {
     net.wait_master("a", daemon_a.since(), election);
     steps::address_is_at(author.interface, author.address, &a, &[&b]);
     if let Some(slip) = author.slip {
-        let line = text_a
-            .lines()
-            .position(|line| line.trim_start().starts_with(slip))
-            .expect("the slip")
-            + 1;
+        let line = text_a.lines().position(|line| line.trim_start().starts_with(slip)).expect("the slip") + 1;
         let log = daemon_a.log();
         let told = log.lines().any(|text| {
             text.contains(slip)
@@ -119,16 +104,12 @@ fn pair(author: &Author) {
 
     let first = steps::stop(&net, "a", daemon_a, heir);
     steps::address_is_at(author.interface, author.address, &b, &[&a]);
-    net.wait("b announces", first.at, Duration::ZERO, |event| {
-        event.announces("b", author.address)
-    });
+    net.wait("b announces", first.at, Duration::ZERO, |event| event.announces("b", author.address));
 
     let daemon_a = Daemon::start(&a, US, &text_a);
     let back = net.wait_master("a", daemon_a.since(), election);
     steps::address_is_at(author.interface, author.address, &a, &[&b]);
-    net.wait("a announces", back.at, Duration::ZERO, |event| {
-        event.announces("a", author.address)
-    });
+    net.wait("a announces", back.at, Duration::ZERO, |event| event.announces("a", author.address));
 
     steps::kill(&net, "a", daemon_a, heir);
     steps::clean(&a, author.interface, &[author.address]);
@@ -160,11 +141,7 @@ fn nopreempt(author: &Author) {
     let a = net.node("a", author.interface, &[author.routers[0]]);
     let b = net.node("b", author.interface, &[author.routers[1]]);
     let (text_a, text_b) = (author.read("nopreempt-a.conf"), author.read("nopreempt-b.conf"));
-    let heir = Heir {
-        node: "b",
-        priority: author.priorities[1],
-        timing: Timing::V2,
-    };
+    let heir = Heir { node: "b", priority: author.priorities[1], timing: Timing::V2 };
     let down = Timing::V2.master_down(author.priorities[0]);
 
     let daemon_a = Daemon::start(&a, US, &text_a);
@@ -173,15 +150,9 @@ fn nopreempt(author: &Author) {
     steps::stop(&net, "a", daemon_a, heir);
 
     let daemon_a = Daemon::start(&a, US, &text_a);
-    net.never("a preempts", daemon_a.since(), down + SECOND, |event| {
-        event.is_advert_of("a")
-    });
+    net.never("a preempts", daemon_a.since(), down + SECOND, |event| event.is_advert_of("a"));
     assert!(!a.holds(author.interface, author.address));
-    let heir = Heir {
-        node: "a",
-        priority: author.priorities[0],
-        timing: Timing::V2,
-    };
+    let heir = Heir { node: "a", priority: author.priorities[0], timing: Timing::V2 };
     steps::kill(&net, "b", daemon_b, heir);
     steps::clean(&b, author.interface, &[author.address]);
     steps::address_is_at(author.interface, author.address, &a, &[&b]);
@@ -211,10 +182,7 @@ fn script(author: &Author) {
     let a = net.node("a", author.interface, &[author.routers[0]]);
     let b = net.node("b", author.interface, &[author.routers[1]]);
     for node in [&a, &b] {
-        node.write_script(
-            "/usr/local/bin/systemctl",
-            "#!/bin/sh\n! test -e /run/httpd-is-down\n",
-        );
+        node.write_script("/usr/local/bin/systemctl", "#!/bin/sh\n! test -e /run/httpd-is-down\n");
         if node.exists("/usr/bin/systemctl") {
             node.shell("mount --bind /usr/local/bin/systemctl /usr/bin/systemctl");
         }
@@ -223,10 +191,7 @@ fn script(author: &Author) {
     let _daemon_b = Daemon::start(&b, US, &author.read("script-b.conf"));
     let down = Timing::V2.master_down(author.priorities[0]);
     net.wait_master("a", daemon_a.since(), START + down);
-    assert!(
-        daemon_a.log().contains("nopreempt"),
-        "nopreempt with state MASTER is told"
-    );
+    assert!(daemon_a.log().contains("nopreempt"), "nopreempt with state MASTER is told");
 
     let failed = now();
     a.write("/run/httpd-is-down", "");
@@ -246,10 +211,7 @@ fn script(author: &Author) {
     a.remove("/run/httpd-is-down");
     let preempts = Timing::V2.master_down(reduced) + 3 * SECOND;
     let back = net.wait_master("a", recovered, preempts);
-    assert_eq!(
-        back.advert().map(|advert| advert.priority),
-        Some(author.priorities[0])
-    );
+    assert_eq!(back.advert().map(|advert| advert.priority), Some(author.priorities[0]));
     steps::address_is_at(author.interface, author.address, &a, &[&b]);
 }
 
@@ -290,29 +252,16 @@ fn nginx(author: &Author, group: &str, takes_both: bool) {
     let timing = Timing::V2;
     let daemon_a = Daemon::start(&a, US, &author.read("nginx-a.conf"));
     let daemon_b = Daemon::start(&b, US, &author.read("nginx-b.conf"));
-    let first = net.wait_master(
-        "a",
-        daemon_a.since(),
-        START + timing.master_down(author.priorities[0]),
-    );
+    let first = net.wait_master("a", daemon_a.since(), START + timing.master_down(author.priorities[0]));
     let advert = first.advert().expect("an advert");
-    assert_eq!(
-        (advert.priority, advert.destination.to_string()),
-        (author.priorities[0], group.to_owned())
-    );
+    assert_eq!((advert.priority, advert.destination.to_string()), (author.priorities[0], group.to_owned()));
 
     let stopped = now();
     a.shell("killall nginx");
     let low = net.wait("two failures lower the priority", stopped, 4 * SECOND, |event| {
-        event.node == "a"
-            && event
-                .advert()
-                .is_some_and(|advert| advert.priority == author.priorities[0] - 5)
+        event.node == "a" && event.advert().is_some_and(|advert| advert.priority == author.priorities[0] - 5)
     });
-    assert!(
-        low.at >= stopped + 900_000_000,
-        "fall 2 means two failures, a second apart"
-    );
+    assert!(low.at >= stopped + 900_000_000, "fall 2 means two failures, a second apart");
     if !takes_both {
         net.wait_master("b", low.at, timing.master_down(author.priorities[1]));
         a.start_dummy("nginx");
@@ -322,29 +271,20 @@ fn nginx(author: &Author, group: &str, takes_both: bool) {
     }
     let touched = now();
     a.write("/etc/keepalived/down", "");
-    net.wait_master(
-        "b",
-        touched,
-        timing.master_down(author.priorities[1]) + 3 * SECOND,
-    );
+    net.wait_master("b", touched, timing.master_down(author.priorities[1]) + 3 * SECOND);
     steps::address_is_at(author.interface, author.address, &b, &[&a]);
 
     let told = |node: &crate::kit::node::Node| -> Vec<String> {
         let log = node.read("/run/notify.log");
-        log.lines()
-            .filter_map(|line| line.split_whitespace().last().map(str::to_owned))
-            .collect()
+        log.lines().filter_map(|line| line.split_whitespace().last().map(str::to_owned)).collect()
     };
     let expected_a: &[&str] = if takes_both {
         &["backup", "master", "backup"]
     } else {
         &["backup", "master", "backup", "master", "backup"]
     };
-    let expected_b: &[&str] = if takes_both {
-        &["backup", "master"]
-    } else {
-        &["backup", "master", "backup", "master"]
-    };
+    let expected_b: &[&str] =
+        if takes_both { &["backup", "master"] } else { &["backup", "master", "backup", "master"] };
     eventually("the notify scripts have run in order", 2 * SECOND, || {
         told(&a) == expected_a && told(&b) == expected_b
     });

@@ -31,17 +31,8 @@ struct Dialect {
 
 impl Dialect {
     fn conf(&self, side: usize, priority: u8, line: &str) -> String {
-        let mut conf = self
-            .base
-            .clone()
-            .priority(priority)
-            .line(self.lines[side])
-            .line(line);
-        conf.addresses = self
-            .virtuals
-            .iter()
-            .map(|address| (*address).to_owned())
-            .collect();
+        let mut conf = self.base.clone().priority(priority).line(self.lines[side]).line(line);
+        conf.addresses = self.virtuals.iter().map(|address| (*address).to_owned()).collect();
         conf.text()
     }
 }
@@ -50,11 +41,7 @@ fn v2_password() -> Dialect {
     let password = "authentication {\n        auth_type PASS\n        auth_pass s3cret\n    }";
     Dialect {
         timing: Timing::V2,
-        base: Instance {
-            version: 2,
-            interval: "1",
-            ..Instance::default()
-        },
+        base: Instance { version: 2, interval: "1", ..Instance::default() },
         addresses: ["10.9.0.1/24", "10.9.0.2/24"],
         virtuals: &["10.9.0.100/24", "10.9.0.101/24"],
         lines: [password; 2],
@@ -64,10 +51,7 @@ fn v2_password() -> Dialect {
 fn v3_ipv4() -> Dialect {
     Dialect {
         timing: Timing::v3(20),
-        base: Instance {
-            interval: "0.2",
-            ..Instance::default()
-        },
+        base: Instance { interval: "0.2", ..Instance::default() },
         addresses: ["10.9.0.1/24", "10.9.0.2/24"],
         virtuals: &["10.9.0.100/24"],
         lines: [""; 2],
@@ -77,10 +61,7 @@ fn v3_ipv4() -> Dialect {
 fn v3_ipv6() -> Dialect {
     Dialect {
         timing: Timing::v3(20),
-        base: Instance {
-            interval: "0.2",
-            ..Instance::default()
-        },
+        base: Instance { interval: "0.2", ..Instance::default() },
         addresses: ["fd09::1/64", "fd09::2/64"],
         virtuals: &["fe80::9:100", "fd09::100/64"],
         lines: [""; 2],
@@ -162,11 +143,7 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     let a = net.node("a", "eth0", &[dialect.addresses[0]]);
     let b = net.node("b", "eth0", &[dialect.addresses[1]]);
     let timing = dialect.timing;
-    let heir = Heir {
-        node: "b",
-        priority: LOW,
-        timing,
-    };
+    let heir = Heir { node: "b", priority: LOW, timing };
     let at_a = |other: &Node| holds_all(dialect, &a, other);
     let at_b = |other: &Node| holds_all(dialect, &b, other);
     let conf_a = dialect.conf(0, HIGH, "");
@@ -179,9 +156,7 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     net.wait_master("a", begin, START + timing.master_down(HIGH));
     at_a(&b);
     // On a busy machine b may have been first; it has yielded by now.
-    net.never("b is master too", now(), timing.interval * 3, |event| {
-        event.is_advert_of("b")
-    });
+    net.never("b is master too", now(), timing.interval * 3, |event| event.is_advert_of("b"));
 
     // Graceful stop: the backup takes over after its skew time.
     steps::stop(&net, "a", daemon_a, heir);
@@ -191,9 +166,7 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     let daemon_a = Daemon::start(&a, first, &conf_a);
     let back = net.wait_master("a", daemon_a.since(), START + timing.master_down(HIGH));
     at_a(&b);
-    net.never("b goes on", back.at + 50_000_000, timing.interval * 3, |event| {
-        event.is_advert_of("b")
-    });
+    net.never("b goes on", back.at + 50_000_000, timing.interval * 3, |event| event.is_advert_of("b"));
 
     // Kill: the backup takes over after its master-down time.
     steps::kill(&net, "a", daemon_a, heir);
@@ -203,27 +176,14 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     // No preemption: who comes back stays backup until the other dies.
     let daemon_a = Daemon::start(&a, first, &dialect.conf(0, HIGH, "nopreempt"));
     let patience = timing.master_down(HIGH) + timing.interval * 2 + Duration::from_millis(500);
-    net.never("a preempts", daemon_a.since(), patience, |event| {
-        event.is_advert_of("a")
-    });
-    steps::kill(
-        &net,
-        "b",
-        daemon_b,
-        Heir {
-            node: "a",
-            priority: HIGH,
-            timing,
-        },
-    );
+    net.never("a preempts", daemon_a.since(), patience, |event| event.is_advert_of("a"));
+    steps::kill(&net, "b", daemon_b, Heir { node: "a", priority: HIGH, timing });
     steps::clean(&b, "eth0", dialect.virtuals);
     at_a(&b);
 
     // A tie: a backup of the same priority does not preempt, whatever its address.
     let daemon_b = Daemon::start(&b, second, &dialect.conf(1, HIGH, ""));
-    net.never("b preempts its equal", daemon_b.since(), patience, |event| {
-        event.is_advert_of("b")
-    });
+    net.never("b preempts its equal", daemon_b.since(), patience, |event| event.is_advert_of("b"));
 
     // A tie of two masters, when a split heals: the higher address stays.
     let split = now();
@@ -231,14 +191,10 @@ fn life(dialect: &Dialect, first: Program, second: Program) {
     net.wait_master("b", split, timing.interval + timing.master_down(HIGH));
     let heal = now();
     net.set_apart(&[Net::port(1), Net::port(2)], false);
-    net.wait("b hears a or a hears b", heal, timing.interval, |event| {
-        event.is_advert_of("b")
-    });
+    net.wait("b hears a or a hears b", heal, timing.interval, |event| event.is_advert_of("b"));
     at_b(&a);
     let settled = now();
-    net.never("a goes on", settled, timing.interval * 4, |event| {
-        event.is_advert_of("a")
-    });
+    net.never("a goes on", settled, timing.interval * 4, |event| event.is_advert_of("a"));
     net.wait_master("b", settled, timing.interval * 4);
 
     drop((daemon_a, daemon_b));
@@ -257,11 +213,7 @@ fn fields(net: &Net, dialect: &Dialect, programs: [Program; 2]) {
     let unicast = dialect.lines[0].contains("unicast_peer");
     let lax = |program| program == Reference || is_reference("the hop limit of IPv6 unicast");
     for (node, program) in ["a", "b"].into_iter().zip(programs) {
-        let lowest = if ipv6 && unicast && lax(program) {
-            "64"
-        } else {
-            "255"
-        };
+        let lowest = if ipv6 && unicast && lax(program) { "64" } else { "255" };
         for row in net.tshark(node, "vrrp && !icmp && !icmpv6", &names) {
             assert_eq!(row[2], dialect.timing.version.to_string(), "version: {row:?}");
             assert_eq!(row[0], lowest, "TTL: {row:?}");

@@ -35,30 +35,13 @@ fn an_address_deleted_by_hand_is_put_back_at_once() {
         steps::address_is_at("eth0", VIP, &a, &[]);
         steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
         let listing = a.shell("ip -o addr show dev eth0");
-        assert!(
-            listing.contains("eth0:x"),
-            "round {round}: with its label: {listing}"
-        );
+        assert!(listing.contains("eth0:x"), "round {round}: with its label: {listing}");
         std::thread::sleep(Duration::from_millis(1_500));
     }
-    net.never("a goodbye", deleted, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
-    assert!(
-        steps::longest_gap(&net, deleted, "a") <= TIMING.interval + ALLOWANCE,
-        "{}",
-        net.story(deleted)
-    );
-    assert!(
-        daemon.log().contains(&format!("IP {VIP} removed from eth0")),
-        "the removal is told by name"
-    );
-    assert_eq!(
-        daemon.logged("Entering BACKUP STATE"),
-        1,
-        "it stayed master\n{}",
-        daemon.log()
-    );
+    net.never("a goodbye", deleted, Duration::ZERO, |event| event.is_goodbye_of("a"));
+    assert!(steps::longest_gap(&net, deleted, "a") <= TIMING.interval + ALLOWANCE, "{}", net.story(deleted));
+    assert!(daemon.log().contains(&format!("IP {VIP} removed from eth0")), "the removal is told by name");
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), 1, "it stayed master\n{}", daemon.log());
     drop(daemon);
 }
 
@@ -74,9 +57,7 @@ fn an_address_deleted_again_and_again_makes_it_bounce() {
         a.try_shell("ip addr del 10.9.0.100/32 dev eth0");
         std::thread::sleep(Duration::from_millis(200));
     }
-    net.wait("a goodbye", begin, Duration::from_secs(3), |event| {
-        event.is_goodbye_of("a")
-    });
+    net.wait("a goodbye", begin, Duration::from_secs(3), |event| event.is_goodbye_of("a"));
     net.wait_master("a", now(), TIMING.master_down(100));
     steps::address_is_at("eth0", VIP, &a, &[]);
 }
@@ -85,18 +66,13 @@ fn an_address_deleted_again_and_again_makes_it_bounce() {
 fn an_untracked_address_stays_deleted() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    let conf = Instance {
-        addresses: vec![format!("{VIP} no_track")],
-        ..Instance::default()
-    };
+    let conf = Instance { addresses: vec![format!("{VIP} no_track")], ..Instance::default() };
     let daemon = Daemon::start(&a, US, &conf.text());
     net.wait_master("a", daemon.since(), elected(100));
     steps::address_is_at("eth0", VIP, &a, &[]);
     let deleted = now();
     a.shell("ip addr del 10.9.0.100/32 dev eth0");
-    net.never("a goodbye", deleted, Duration::from_secs(1), |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", deleted, Duration::from_secs(1), |event| event.is_goodbye_of("a"));
     assert!(!a.holds("eth0", VIP));
 }
 
@@ -109,9 +85,7 @@ fn link_down_and_carrier_loss_lead_to_fault_and_back() {
     let _peer = Daemon::start(&b, Program::Reference, &Instance::default().text());
     net.wait_master("a", daemon.since(), elected(150));
     let actions: [(&str, &dyn Fn(bool)); 2] = [
-        ("link", &|up| {
-            drop(a.shell(&format!("ip link set eth0 {}", if up { "up" } else { "down" })))
-        }),
+        ("link", &|up| drop(a.shell(&format!("ip link set eth0 {}", if up { "up" } else { "down" })))),
         ("carrier", &|up| net.set_carrier(&Net::port(1), up)),
     ];
     for (round, (what, set)) in actions.iter().enumerate() {
@@ -127,12 +101,7 @@ fn link_down_and_carrier_loss_lead_to_fault_and_back() {
         net.wait_master("a", back, TIMING.interval + TIMING.master_down(150));
         steps::address_is_at("eth0", VIP, &a, &[&b]);
     }
-    assert_eq!(
-        daemon.logged("Entering BACKUP STATE"),
-        3,
-        "each time by way of BACKUP\n{}",
-        daemon.log()
-    );
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), 3, "each time by way of BACKUP\n{}", daemon.log());
     drop(daemon);
 }
 
@@ -157,9 +126,7 @@ fn no_address_at_the_start_is_a_fault_until_one_comes() {
     let net = Net::new();
     let a = net.node("a", "eth0", &[]);
     let daemon = Daemon::start(&a, US, &Instance::default().text());
-    net.never("adverts", daemon.since(), Duration::from_secs(1), |event| {
-        event.is_advert_of("a")
-    });
+    net.never("adverts", daemon.since(), Duration::from_secs(1), |event| event.is_advert_of("a"));
     assert!(daemon.log().contains("FAULT"), "{}", daemon.log());
     let came = now();
     a.shell("ip addr add 10.9.0.1/24 dev eth0");
@@ -177,12 +144,9 @@ fn a_tracked_interface_changes_the_priority_or_is_a_fault() {
     let tracked = "track_interface {\n        up0 weight -40\n        must0\n    }";
     let daemon = Daemon::start(&a, US, &Instance::default().line(tracked).text());
     let priority_of = |wanted: u8, since| {
-        net.wait(
-            &format!("priority {wanted}"),
-            since,
-            TIMING.interval * 2,
-            |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == wanted),
-        );
+        net.wait(&format!("priority {wanted}"), since, TIMING.interval * 2, |event| {
+            event.node == "a" && event.advert().is_some_and(|advert| advert.priority == wanted)
+        });
     };
     net.wait_master("a", daemon.since(), elected(100));
     priority_of(100, now());
@@ -192,15 +156,11 @@ fn a_tracked_interface_changes_the_priority_or_is_a_fault() {
     let back = now();
     a.shell("ip link set up0 up");
     priority_of(100, back);
-    net.never("a goodbye", lost, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", lost, Duration::ZERO, |event| event.is_goodbye_of("a"));
 
     let lost = now();
     a.shell("ip link set must0 down");
-    net.wait("a goodbye", lost, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.wait("a goodbye", lost, Duration::ZERO, |event| event.is_goodbye_of("a"));
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
     eventually("the address is gone", ALLOWANCE, || !a.holds("eth0", VIP));
     let back = now();

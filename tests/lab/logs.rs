@@ -17,11 +17,7 @@ const TIMING: Timing = Timing::v3(20);
 
 /// With a dozen addresses, each announced in its own lines, a take-over has a lot to tell.
 fn conf(priority: u8) -> String {
-    let mut conf = Instance {
-        interval: "0.2",
-        ..Instance::default()
-    }
-    .priority(priority);
+    let mut conf = Instance { interval: "0.2", ..Instance::default() }.priority(priority);
     conf.addresses = (100..112).map(|host| format!("10.9.0.{host}")).collect();
     conf.text()
 }
@@ -36,31 +32,16 @@ fn stays_punctual<'n>(net: &Net, a: &'n Node, b: &'n Node, launch: impl Fn(&'n N
     std::thread::sleep(Duration::from_secs(2));
     let steady = now();
     std::thread::sleep(Duration::from_secs(1));
-    assert!(
-        steps::longest_gap(net, steady, "a") <= TIMING.interval + ALLOWANCE,
-        "{}",
-        net.story(steady)
-    );
+    assert!(steps::longest_gap(net, steady, "a") <= TIMING.interval + ALLOWANCE, "{}", net.story(steady));
 
     let at = master.kill();
-    let last = net
-        .adverts(0, "a")
-        .into_iter()
-        .rfind(|event| event.at <= at)
-        .expect("adverts");
+    let last = net.adverts(0, "a").into_iter().rfind(|event| event.at <= at).expect("adverts");
     let first = net.wait_master("b", last.at, TIMING.master_down(100));
-    net.wait(
-        "the last address is announced",
-        first.at,
-        Duration::ZERO,
-        |event| event.announces("b", "10.9.0.111"),
-    );
+    net.wait("the last address is announced", first.at, Duration::ZERO, |event| {
+        event.announces("b", "10.9.0.111")
+    });
     std::thread::sleep(Duration::from_secs(2));
-    assert!(
-        steps::longest_gap(net, first.at, "b") <= TIMING.interval + ALLOWANCE,
-        "{}",
-        net.story(first.at)
-    );
+    assert!(steps::longest_gap(net, first.at, "b") <= TIMING.interval + ALLOWANCE, "{}", net.story(first.at));
 }
 
 fn pair() -> (Net, Node, Node) {
@@ -73,9 +54,7 @@ fn pair() -> (Net, Node, Node) {
 #[test]
 fn without_a_syslogd() {
     let (net, a, b) = pair();
-    stays_punctual(&net, &a, &b, |node| {
-        Launch::new(node, US).arguments(&["-n", "-D", "-f", CONF])
-    });
+    stays_punctual(&net, &a, &b, |node| Launch::new(node, US).arguments(&["-n", "-D", "-f", CONF]));
 }
 
 #[test]
@@ -86,9 +65,7 @@ fn with_a_syslogd_that_does_not_read() {
     let (net, a, b) = pair();
     // Nobody ever reads from these: after a dozen lines they are full.
     let sockets = [&a, &b].map(|node| UnixDatagram::bind(node.path("/dev/log")).expect("/dev/log"));
-    stays_punctual(&net, &a, &b, |node| {
-        Launch::new(node, US).arguments(&["-n", "-D", "-f", CONF])
-    });
+    stays_punctual(&net, &a, &b, |node| Launch::new(node, US).arguments(&["-n", "-D", "-f", CONF]));
     drop(sockets);
 }
 
@@ -109,9 +86,7 @@ fn a_syslogd_that_comes_late_and_comes_again_gets_its_lines() {
     let daemon = Launch::new(&a, US).arguments(&["-n", "-D", "-f", CONF]).start();
     net.wait_master("a", daemon.since(), START + Timing::v3(10).master_down(100));
     let heard = |socket: &UnixDatagram| {
-        socket
-            .set_read_timeout(Some(Duration::from_millis(1_500)))
-            .expect("a timeout");
+        socket.set_read_timeout(Some(Duration::from_millis(1_500))).expect("a timeout");
         let mut octets = [0_u8; 2_048];
         let mut lines = Vec::new();
         while let Ok(count) = socket.recv(&mut octets) {
@@ -124,14 +99,9 @@ fn a_syslogd_that_comes_late_and_comes_again_gets_its_lines() {
         let syslogd = UnixDatagram::bind(a.path("/dev/log")).expect("/dev/log");
         a.shell("ip link set eth0 down; sleep 0.2; ip link set eth0 up");
         let lines = heard(&syslogd);
-        let fault = lines
-            .iter()
-            .find(|line| line.contains("(VI_1) Entering FAULT STATE"));
+        let fault = lines.iter().find(|line| line.contains("(VI_1) Entering FAULT STATE"));
         let fault = fault.unwrap_or_else(|| panic!("syslogd {round} was not told: {lines:#?}"));
-        assert!(
-            fault.starts_with('<') && fault.contains("Keepalived_vrrp["),
-            "{fault}"
-        );
+        assert!(fault.starts_with('<') && fault.contains("Keepalived_vrrp["), "{fault}");
     }
     drop(daemon);
 }

@@ -31,10 +31,8 @@ const VECTORS: [&str; 9] = [
 ];
 
 /// The same for IPv6 and fd09::100.
-const VECTORS_IPV6: [&str; 2] = [
-    "3133ff010064d43dfd090000000000000000000000000100",
-    "3133ff0100641d6efd090000000000000000000000000100",
-];
+const VECTORS_IPV6: [&str; 2] =
+    ["3133ff010064d43dfd090000000000000000000000000100", "3133ff0100641d6efd090000000000000000000000000100"];
 
 const SOURCE: [u8; 4] = [10, 9, 0, 66];
 const GROUP: [u8; 4] = [224, 0, 0, 18];
@@ -57,9 +55,7 @@ struct Victim {
 fn mutated(rng: &mut Rng, victim: &Victim) -> (bool, Vec<u8>) {
     let vectors: &[&str] = if victim.ipv6 { &VECTORS_IPV6 } else { &VECTORS };
     let text = vectors[rng.below(vectors.len())];
-    let octets = (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16));
+    let octets = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16));
     let mut pdu: Vec<u8> = octets.collect::<Result<_, _>>().expect("hexadecimal");
     let mut ttl = 255;
     for _ in 0..=rng.below(4) {
@@ -103,23 +99,13 @@ fn bombard(victim: &Victim) {
     let node = net.node("victim", "eth0", &["10.9.0.1/24", "fd09::1/64"]);
     let peer = net.node("peer", "eth0", &["10.9.0.2/24", "fd09::2/64"]);
     let vandal = net.node("vandal", "eth0", &["10.9.0.66/24"]);
-    let mut conf = Instance {
-        version: timing.version,
-        interval: victim.interval,
-        ..Instance::default()
-    };
+    let mut conf = Instance { version: timing.version, interval: victim.interval, ..Instance::default() };
     if victim.ipv6 {
         conf.addresses = vec!["fe80::9:100".to_owned(), "fd09::100".to_owned()];
     }
     let started = now();
-    let (master, own) = if victim.backup {
-        ("peer", 100)
-    } else {
-        ("victim", 200)
-    };
-    let rival = victim
-        .backup
-        .then(|| Daemon::start(&peer, US, &conf.clone().priority(200).text()));
+    let (master, own) = if victim.backup { ("peer", 100) } else { ("victim", 200) };
+    let rival = victim.backup.then(|| Daemon::start(&peer, US, &conf.clone().priority(200).text()));
     let daemon = Daemon::start(&node, US, &conf.priority(own).text());
     net.wait_master(master, started, START * 2 + timing.master_down(200));
     net.expect_nonsense_from(&vandal);
@@ -138,12 +124,7 @@ fn bombard(victim: &Victim) {
     std::thread::sleep(timing.interval * 2);
     let after = daemon.stats();
     for counter in ["VI_1/Released master", "VI_1/Became master"] {
-        assert_eq!(
-            after.number(counter),
-            before.number(counter),
-            "a transition\n{}",
-            daemon.log()
-        );
+        assert_eq!(after.number(counter), before.number(counter), "a transition\n{}", daemon.log());
     }
     net.never("a goodbye", begin, Duration::ZERO, |event| {
         event.is_goodbye_of("victim") || (victim.backup && event.is_advert_of("victim"))
@@ -174,32 +155,17 @@ fn bombard(victim: &Victim) {
 
 #[test]
 fn a_master_of_version_2_stands_an_hour_of_mutated_adverts() {
-    bombard(&Victim {
-        timing: Timing::V2,
-        interval: "1",
-        ipv6: false,
-        backup: false,
-    });
+    bombard(&Victim { timing: Timing::V2, interval: "1", ipv6: false, backup: false });
 }
 
 #[test]
 fn a_master_of_version_3_stands_an_hour_of_mutated_adverts() {
-    bombard(&Victim {
-        timing: Timing::v3(20),
-        interval: "0.2",
-        ipv6: false,
-        backup: false,
-    });
+    bombard(&Victim { timing: Timing::v3(20), interval: "0.2", ipv6: false, backup: false });
 }
 
 #[test]
 fn a_master_of_ipv6_stands_an_hour_of_mutated_adverts() {
-    bombard(&Victim {
-        timing: Timing::v3(20),
-        interval: "0.2",
-        ipv6: true,
-        backup: false,
-    });
+    bombard(&Victim { timing: Timing::v3(20), interval: "0.2", ipv6: true, backup: false });
 }
 
 #[test]
@@ -207,12 +173,7 @@ fn a_backup_of_version_2_stands_an_hour_of_mutated_adverts() {
     if is_reference("its master falls silent under the noise, as above") {
         return;
     }
-    bombard(&Victim {
-        timing: Timing::V2,
-        interval: "1",
-        ipv6: false,
-        backup: true,
-    });
+    bombard(&Victim { timing: Timing::V2, interval: "1", ipv6: false, backup: true });
 }
 
 #[test]
@@ -220,10 +181,5 @@ fn a_backup_of_version_3_stands_an_hour_of_mutated_adverts() {
     if is_reference("its master falls silent under the noise, as above") {
         return;
     }
-    bombard(&Victim {
-        timing: Timing::v3(20),
-        interval: "0.2",
-        ipv6: false,
-        backup: true,
-    });
+    bombard(&Victim { timing: Timing::v3(20), interval: "0.2", ipv6: false, backup: true });
 }

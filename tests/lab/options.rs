@@ -26,12 +26,9 @@ fn adverts_come_from_the_configured_source() {
     assert_eq!(first.advert().expect("an advert").source.to_string(), "10.9.0.77");
     let peer = Daemon::start(&b, US, &Instance::default().text());
     peer.wait_log("master set to 10.9.0.77", START);
-    net.never(
-        "the peer takes over",
-        peer.since(),
-        TIMING.master_down(100) * 2,
-        |event| event.is_advert_of("b"),
-    );
+    net.never("the peer takes over", peer.since(), TIMING.master_down(100) * 2, |event| {
+        event.is_advert_of("b")
+    });
 }
 
 #[test]
@@ -56,31 +53,19 @@ fn unicast_keeps_to_its_hop_limits_and_peers() {
         }
         conf.text()
     };
-    let daemon = Daemon::start(
-        a,
-        US,
-        &conf(
-            150,
-            &["unicast_ttl 64", "unicast_peer {\n        10.9.0.2\n    }"],
-        ),
-    );
+    let daemon =
+        Daemon::start(a, US, &conf(150, &["unicast_ttl 64", "unicast_peer {\n        10.9.0.2\n    }"]));
     let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
     assert_eq!(first.advert().expect("an advert").ttl, 64);
-    assert_eq!(
-        first.advert().expect("an advert").destination.to_string(),
-        "10.9.0.2"
-    );
+    assert_eq!(first.advert().expect("an advert").destination.to_string(), "10.9.0.2");
 
     // A peer that accepts such a hop limit follows.
     let accepts = "unicast_peer {\n        10.9.0.1 min_ttl 60 max_ttl 64\n    }";
     let peer = Daemon::start(b, US, &conf(100, &[accepts]));
     peer.wait_log("master set to 10.9.0.1", START);
-    net.never(
-        "the peer takes over",
-        peer.since(),
-        TIMING.master_down(100) * 2,
-        |event| event.is_advert_of("b"),
-    );
+    net.never("the peer takes over", peer.since(), TIMING.master_down(100) * 2, |event| {
+        event.is_advert_of("b")
+    });
     drop(peer);
     // One that does not stays on its own, and says why.
     let refuses = "unicast_peer {\n        10.9.0.1 min_ttl 200 max_ttl 255\n    }";
@@ -146,12 +131,7 @@ fn both_forms_of_the_version_3_checksum_are_sent_and_understood() {
     daemon.reload(&conf.text());
     std::thread::sleep(TIMING.interval * 3);
     assert_eq!(sums().last(), Some(&checksum(true)));
-    net.never(
-        "the peer takes over",
-        begin,
-        TIMING.master_down(100) * 2,
-        |event| event.is_advert_of("b"),
-    );
+    net.never("the peer takes over", begin, TIMING.master_down(100) * 2, |event| event.is_advert_of("b"));
     assert_eq!(peer.logged("checksum"), 0, "{}", peer.log());
 }
 
@@ -161,27 +141,18 @@ fn unicast_does_without_an_interface() {
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let b = net.node("b", "eth0", &["10.9.0.2/24"]);
     let conf = |own: &str, other: &str, priority: u8| {
-        Instance {
-            addresses: vec![format!("{VIP} dev eth0")],
-            ..Instance::default()
-        }
-        .priority(priority)
-        .line(&format!(
-            "unicast_src_ip {own}\n    unicast_peer {{\n        {other}\n    }}"
-        ))
-        .text()
-        .replace("    interface eth0\n", "")
+        Instance { addresses: vec![format!("{VIP} dev eth0")], ..Instance::default() }
+            .priority(priority)
+            .line(&format!("unicast_src_ip {own}\n    unicast_peer {{\n        {other}\n    }}"))
+            .text()
+            .replace("    interface eth0\n", "")
     };
     let master = Daemon::start(&a, US, &conf("10.9.0.1", "10.9.0.2", 150));
     let peer = Daemon::start(&b, US, &conf("10.9.0.2", "10.9.0.1", 100));
     net.wait_master("a", master.since(), START + TIMING.master_down(150));
     peer.wait_log("master set to 10.9.0.1", START);
     steps::address_is_at("eth0", VIP, &a, &[&b]);
-    let heir = steps::Heir {
-        node: "b",
-        priority: 100,
-        timing: TIMING,
-    };
+    let heir = steps::Heir { node: "b", priority: 100, timing: TIMING };
     steps::stop(&net, "a", master, heir);
     steps::address_is_at("eth0", VIP, &b, &[&a]);
 }

@@ -8,29 +8,12 @@ use crate::kit::judge::all_good;
 /// A pcap file of one frame.
 fn pcap(frame: &[u8]) -> Vec<u8> {
     let length = u32::try_from(frame.len()).expect("a short frame");
-    let words = [
-        0xa1b2_3c4d_u32,
-        0x0004_0002,
-        0,
-        0,
-        65_535,
-        1,
-        0,
-        0,
-        length,
-        length,
-    ];
-    words
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .chain(frame.iter().copied())
-        .collect()
+    let words = [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65_535, 1, 0, 0, length, length];
+    words.iter().flat_map(|word| word.to_le_bytes()).chain(frame.iter().copied()).collect()
 }
 
 /// Version 2, virtual router 51, priority 255, one address, no authentication.
-const PDU: [u8; 20] = [
-    0x21, 0x33, 0xff, 1, 0, 1, 0xd5, 0x5c, 10, 9, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0,
-];
+const PDU: [u8; 20] = [0x21, 0x33, 0xff, 1, 0, 1, 0xd5, 0x5c, 10, 9, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0];
 
 #[test]
 fn passes_a_good_advert_and_no_other() {
@@ -48,15 +31,9 @@ fn passes_a_good_advert_and_no_other() {
         ("cut off", ip_frame(from, to, 255, &PDU[..10])),
     ];
     for (what, frame) in bad {
-        assert!(
-            catch_unwind(|| all_good(&pcap(&frame), 1)).is_err(),
-            "not noticed: {what}"
-        );
+        assert!(catch_unwind(|| all_good(&pcap(&frame), 1)).is_err(), "not noticed: {what}");
     }
-    assert!(
-        catch_unwind(|| all_good(&pcap(&good), 2)).is_err(),
-        "not noticed: an advert too few"
-    );
+    assert!(catch_unwind(|| all_good(&pcap(&good), 2)).is_err(), "not noticed: an advert too few");
 }
 
 /// A lab whose file is not named in main.rs would never run, and nobody would notice.
@@ -67,10 +44,7 @@ fn every_lab_is_part_of_the_program() {
     for entry in std::fs::read_dir(folder).expect("the labs").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         // demo.rs is a program of its own.
-        if let Some(name) = name
-            .strip_suffix(".rs")
-            .filter(|name| !["main", "demo"].contains(name))
-        {
+        if let Some(name) = name.strip_suffix(".rs").filter(|name| !["main", "demo"].contains(name)) {
             let declared = main.lines().any(|line| line.trim_end() == format!("mod {name};"));
             assert!(declared, "main.rs does not name {name}");
         }

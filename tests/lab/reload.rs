@@ -63,14 +63,8 @@ fn a_thousand_unrelated_edits_disturb_nothing() {
         first_router(event) && (event.node == "b" || event.is_goodbye_of("a"))
     });
     let adverts: Vec<_> = net.adverts(begin, "a").into_iter().filter(first_router).collect();
-    let gap = crate::kit::net::spacings(&adverts)
-        .into_iter()
-        .max()
-        .unwrap_or_default();
-    assert!(
-        gap < TIMING.interval * 2,
-        "an advert was missed: {gap:?} without one"
-    );
+    let gap = crate::kit::net::spacings(&adverts).into_iter().max().unwrap_or_default();
+    assert!(gap < TIMING.interval * 2, "an advert was missed: {gap:?} without one");
     let took = crate::kit::net::between(begin, adverts.last().expect("adverts").at);
     let expected = took.as_millis() / TIMING.interval.as_millis();
     assert!(
@@ -78,10 +72,7 @@ fn a_thousand_unrelated_edits_disturb_nothing() {
         "{} adverts in {took:?}: reloads must neither swallow nor add any",
         adverts.len()
     );
-    assert_eq!(
-        after.number("VI_1/Became master"),
-        before.number("VI_1/Became master")
-    );
+    assert_eq!(after.number("VI_1/Became master"), before.number("VI_1/Became master"));
     let grown = daemon.memory().saturating_sub(memory);
     assert!(grown <= 256, "memory grew by {grown} kB over 1,000 reloads");
     assert_eq!(peer.logged("Entering MASTER STATE"), 0);
@@ -99,49 +90,29 @@ fn a_change_takes_effect_without_leaving_master() {
     let begin = now();
     conf.addresses.push("10.9.0.120".to_owned());
     daemon.reload(&conf.clone().priority(140).text());
-    net.wait(
-        "the new priority and address",
-        begin,
-        TIMING.interval * 2,
-        |event| {
-            event
-                .advert()
-                .is_some_and(|advert| advert.priority == 140 && advert.addresses.len() == 2)
-        },
-    );
+    net.wait("the new priority and address", begin, TIMING.interval * 2, |event| {
+        event.advert().is_some_and(|advert| advert.priority == 140 && advert.addresses.len() == 2)
+    });
     steps::address_is_at("eth0", "10.9.0.120", &a, &[]);
     net.wait("the new address is announced", begin, TIMING.interval, |event| {
         event.announces("a", "10.9.0.120")
     });
     conf.addresses.pop();
     daemon.reload(&conf.text());
-    eventually("the address that was taken out is gone", ALLOWANCE, || {
-        !a.holds("eth0", "10.9.0.120")
-    });
+    eventually("the address that was taken out is gone", ALLOWANCE, || !a.holds("eth0", "10.9.0.120"));
     std::thread::sleep(TIMING.interval * 4);
-    net.never("a goodbye", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
     std::thread::sleep(TIMING.interval * 4);
     assert!(steps::longest_gap(&net, begin, "a") <= TIMING.interval + ALLOWANCE);
-    assert_eq!(
-        daemon.logged("Entering"),
-        2,
-        "BACKUP and MASTER, once each\n{}",
-        daemon.log()
-    );
+    assert_eq!(daemon.logged("Entering"), 2, "BACKUP and MASTER, once each\n{}", daemon.log());
 
     let begin = now();
     let mut other = conf.clone();
     other.vrid = 77;
     daemon.reload(&other.text());
-    net.wait("goodbye of the old router", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.wait("goodbye of the old router", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
     net.wait("the new router", begin, TIMING.master_down(150), |event| {
-        event
-            .advert()
-            .is_some_and(|advert| advert.vrid == 77 && advert.priority > 0)
+        event.advert().is_some_and(|advert| advert.vrid == 77 && advert.priority > 0)
     });
     drop(daemon);
 }
@@ -159,15 +130,8 @@ fn a_broken_file_changes_nothing() {
     steps::address_is_at("eth0", "10.9.0.100", &a, &[]);
     let begin = now();
 
-    let line = good
-        .lines()
-        .position(|line| line.contains("virtual_router_id"))
-        .expect("the line")
-        + 1;
-    a.write(
-        CONF,
-        &good.replace("virtual_router_id 51", "virtual_router_id 4000"),
-    );
+    let line = good.lines().position(|line| line.contains("virtual_router_id")).expect("the line") + 1;
+    a.write(CONF, &good.replace("virtual_router_id 51", "virtual_router_id 4000"));
     daemon.signal(Signal::SIGHUP);
     eventually("file, line and column are told", Duration::from_secs(2), || {
         daemon.log().contains(&format!("{CONF}:{line}:"))
@@ -179,14 +143,8 @@ fn a_broken_file_changes_nothing() {
     daemon.signal(Signal::SIGHUP);
     std::thread::sleep(Duration::from_millis(500));
 
-    net.never("a goodbye", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
-    assert!(
-        steps::longest_gap(&net, begin, "a") < TIMING.interval * 2,
-        "{}",
-        net.story(begin)
-    );
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
+    assert!(steps::longest_gap(&net, begin, "a") < TIMING.interval * 2, "{}", net.story(begin));
     assert!(a.holds("eth0", "10.9.0.100"));
     // A good file afterwards is taken.
     daemon.reload(&Instance::default().priority(123).text());
@@ -219,11 +177,7 @@ fn an_address_moves_between_instances_without_a_gap() {
     }
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    let daemon = Daemon::start(
-        &a,
-        US,
-        &two(&["10.9.0.100", "10.9.0.101"], &["10.9.0.110"], "nopreempt"),
-    );
+    let daemon = Daemon::start(&a, US, &two(&["10.9.0.100", "10.9.0.101"], &["10.9.0.110"], "nopreempt"));
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     steps::address_is_at("eth0", "10.9.0.110", &a, &[]);
     steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
@@ -236,37 +190,22 @@ fn an_address_moves_between_instances_without_a_gap() {
         &["10.9.0.110", "10.9.0.101"],
         "nopreempt",
     ));
-    net.wait(
-        "the other one advertises it",
-        begin,
-        TIMING.interval * 2,
-        |event| {
-            event
-                .advert()
-                .is_some_and(|advert| advert.vrid == 52 && advert.addresses.len() == 2)
-        },
-    );
-    steps::address_is_at("eth0", "10.9.0.102", &a, &[]);
-    eventually("the label is there", ALLOWANCE, || {
-        a.shell("ip -o addr show dev eth0").contains("eth0:x")
+    net.wait("the other one advertises it", begin, TIMING.interval * 2, |event| {
+        event.advert().is_some_and(|advert| advert.vrid == 52 && advert.addresses.len() == 2)
     });
+    steps::address_is_at("eth0", "10.9.0.102", &a, &[]);
+    eventually("the label is there", ALLOWANCE, || a.shell("ip -o addr show dev eth0").contains("eth0:x"));
     assert!(a.holds("eth0", "10.9.0.101"));
     let changes = a.read("/run/changes");
     assert!(
         !changes.contains("10.9.0.101") && !changes.contains("10.9.0.110"),
         "neither was touched: {changes}"
     );
-    net.never("a goodbye", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
     // Whoever deletes it now deletes it from its new instance.
     a.shell("ip addr del 10.9.0.101/32 dev eth0");
     steps::address_is_at("eth0", "10.9.0.101", &a, &[]);
-    assert!(
-        daemon.log().contains("(VI_2) 10.9.0.101 put back"),
-        "{}",
-        daemon.log()
-    );
+    assert!(daemon.log().contains("(VI_2) 10.9.0.101 put back"), "{}", daemon.log());
 
     // Without its instance the rest goes too, and nothing else.
     let begin = now();
@@ -275,9 +214,7 @@ fn an_address_moves_between_instances_without_a_gap() {
         event.is_goodbye_of("a") && event.advert().is_some_and(|advert| advert.vrid == 52)
     });
     eventually("what is no more configured is gone", ALLOWANCE, || {
-        ["10.9.0.101", "10.9.0.102", "10.9.0.110"]
-            .iter()
-            .all(|address| !a.holds("eth0", address))
+        ["10.9.0.101", "10.9.0.102", "10.9.0.110"].iter().all(|address| !a.holds("eth0", address))
     });
     assert!(a.holds("eth0", "10.9.0.100"));
     daemon.stop();
@@ -299,7 +236,5 @@ fn a_backup_takes_a_new_priority_over_and_a_new_instance_begins() {
     peer.reload(&Instance::default().priority(200).text());
     net.wait_master("b", begin, TIMING.interval + TIMING.master_down(200));
     steps::address_is_at("eth0", "10.9.0.100", &b, &[&a]);
-    net.never("a goodbye", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("b")
-    });
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("b"));
 }

@@ -15,19 +15,12 @@ const VIP: &str = "10.9.0.100";
 
 /// Interval of the check scripts.
 fn tick() -> Duration {
-    Duration::from_millis(if is_reference("scripts at intervals below a second") {
-        1_000
-    } else {
-        200
-    })
+    Duration::from_millis(if is_reference("scripts at intervals below a second") { 1_000 } else { 200 })
 }
 
 /// A script that fails while /run/broken exists and writes down each run, and the instance that tracks it.
 fn tracked(node: &Node, settings: &str) -> Instance {
-    node.write_script(
-        "/usr/local/bin/check",
-        "#!/bin/sh\necho run >> /run/runs\n! test -e /run/broken\n",
-    );
+    node.write_script("/usr/local/bin/check", "#!/bin/sh\necho run >> /run/runs\n! test -e /run/broken\n");
     Instance::default()
         .before(&format!(
             "vrrp_script fit {{\n    script \"/usr/local/bin/check\"\n    interval {}\n    {settings}\n}}",
@@ -55,17 +48,11 @@ fn a_weighted_script_needs_fall_failures_and_rise_successes() {
     let broken = now();
     a.write("/run/broken", "");
     let low = priority(60, broken, tick() * 3 + TIMING.interval);
-    assert!(
-        between(broken, low.at) >= tick() * 2,
-        "three failures in a row take two intervals at least"
-    );
+    assert!(between(broken, low.at) >= tick() * 2, "three failures in a row take two intervals at least");
     let repaired = now();
     a.remove("/run/broken");
     let high = priority(100, repaired, tick() * 2 + TIMING.interval);
-    assert!(
-        between(repaired, high.at) >= tick(),
-        "two successes in a row take an interval at least"
-    );
+    assert!(between(repaired, high.at) >= tick(), "two successes in a row take an interval at least");
     for line in [
         "Script `fit` now returning 1",
         "VRRP_Script(fit) failed (exited with status 1)",
@@ -89,9 +76,7 @@ fn an_unweighted_script_decides_over_fault() {
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     a.write("/run/broken", "");
     let daemon = Daemon::start(&a, US, &tracked(&a, "").text());
-    net.never("adverts", daemon.since(), Duration::from_millis(1_500), |event| {
-        event.is_advert_of("a")
-    });
+    net.never("adverts", daemon.since(), Duration::from_millis(1_500), |event| event.is_advert_of("a"));
     let repaired = now();
     a.remove("/run/broken");
     net.wait_master("a", repaired, tick() + TIMING.master_down(100));
@@ -100,11 +85,7 @@ fn an_unweighted_script_decides_over_fault() {
     net.wait("a goodbye", broken, tick(), |event| event.is_goodbye_of("a"));
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
     eventually("the address is gone", ALLOWANCE, || !a.holds("eth0", VIP));
-    let goodbyes = net
-        .events(broken)
-        .iter()
-        .filter(|event| event.is_goodbye_of("a"))
-        .count();
+    let goodbyes = net.events(broken).iter().filter(|event| event.is_goodbye_of("a")).count();
     assert_eq!(goodbyes, 2, "two goodbyes on the way to FAULT");
     drop(daemon);
 }
@@ -122,17 +103,10 @@ fn a_script_that_hangs_is_killed_with_its_children() {
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     let broken = now();
     a.write("/run/broken", "");
-    net.wait(
-        "the priority is reduced",
-        broken,
-        tick() + Duration::from_secs(3),
-        |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 60),
-    );
-    assert!(
-        daemon.log().contains("VRRP_Script(fit) timed_out"),
-        "{}",
-        daemon.log()
-    );
+    net.wait("the priority is reduced", broken, tick() + Duration::from_secs(3), |event| {
+        event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 60)
+    });
+    assert!(daemon.log().contains("VRRP_Script(fit) timed_out"), "{}", daemon.log());
     a.remove("/run/broken");
     eventually("no process of the script is left", Duration::from_secs(4), || {
         String::from_utf8_lossy(&a.try_shell("pgrep -f 'sleep 77[7]'").stdout).is_empty()
@@ -156,12 +130,9 @@ fn a_script_killed_at_its_deadline_has_failed_whatever_it_says() {
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     let broken = now();
     a.write("/run/broken", "");
-    net.wait(
-        "the priority is reduced",
-        broken,
-        tick() + Duration::from_secs(3),
-        |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 60),
-    );
+    net.wait("the priority is reduced", broken, tick() + Duration::from_secs(3), |event| {
+        event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 60)
+    });
 }
 
 /// Writes down how it was called; the second line only once its work, which takes a while, is done.
@@ -190,32 +161,17 @@ fn notify_scripts_get_their_arguments_and_surroundings() {
     let daemon = Daemon::start(&a, US, &notifying().text());
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     eventually("the scripts for master have run", Duration::from_secs(3), || {
-        told(&a)
-            .iter()
-            .any(|line| line == "end any INSTANCE VI_1 MASTER 100")
+        told(&a).iter().any(|line| line == "end any INSTANCE VI_1 MASTER 100")
             && told(&a).iter().any(|line| line == "end to master")
     });
     let lines = told(&a);
-    for call in [
-        "to the backup",
-        "to master",
-        "any INSTANCE VI_1 BACKUP 100",
-        "any INSTANCE VI_1 MASTER 100",
-    ] {
-        let line = lines
-            .iter()
-            .find(|line| line.starts_with(&format!("begin {call} ")));
+    for call in ["to the backup", "to master", "any INSTANCE VI_1 BACKUP 100", "any INSTANCE VI_1 MASTER 100"]
+    {
+        let line = lines.iter().find(|line| line.starts_with(&format!("begin {call} ")));
         let line = line.unwrap_or_else(|| panic!("not called: {call}\n{lines:#?}"));
         assert!(line.contains("umask=0177"), "{line}");
-        assert!(
-            line.contains("path=/usr/local/bin:/usr/sbin:"),
-            "the daemon's environment: {line}"
-        );
-        let group = line
-            .split("group=")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next())
-            .expect("group");
+        assert!(line.contains("path=/usr/local/bin:/usr/sbin:"), "the daemon's environment: {line}");
+        let group = line.split("group=").nth(1).and_then(|rest| rest.split(' ').next()).expect("group");
         let (group, own) = group.split_once('/').expect("group and pid");
         assert_eq!(group, own, "a process group of its own: {line}");
     }
@@ -224,16 +180,12 @@ fn notify_scripts_get_their_arguments_and_surroundings() {
         told(&a).iter().any(|line| line == "end to fault")
     });
     daemon.stop();
-    eventually(
-        "the scripts for stop were started",
-        Duration::from_secs(1),
-        || {
-            let lines = told(&a);
-            ["begin to stop ", "begin any INSTANCE VI_1 STOP "]
-                .iter()
-                .all(|call| lines.iter().any(|line| line.starts_with(call)))
-        },
-    );
+    eventually("the scripts for stop were started", Duration::from_secs(1), || {
+        let lines = told(&a);
+        ["begin to stop ", "begin any INSTANCE VI_1 STOP "]
+            .iter()
+            .all(|call| lines.iter().any(|line| line.starts_with(call)))
+    });
 }
 
 #[test]
@@ -259,9 +211,7 @@ fn notify_scripts_run_one_at_a_time_and_in_order() {
             .and_then(|rest| rest.split(' ').next())
             .map(str::to_owned)
     };
-    let expected = [
-        "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER",
-    ];
+    let expected = ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER"];
     eventually("every transition is told", Duration::from_secs(8), || {
         told(&a).iter().filter_map(state_of).count() == expected.len()
             && told(&a).last().is_some_and(|line| line.starts_with("end"))
@@ -270,9 +220,6 @@ fn notify_scripts_run_one_at_a_time_and_in_order() {
     let states: Vec<_> = lines.iter().filter_map(state_of).collect();
     assert_eq!(states, expected);
     for pair in lines.chunks(2) {
-        assert!(
-            pair[0].starts_with("begin") && pair[1].starts_with("end"),
-            "two ran at a time: {lines:#?}"
-        );
+        assert!(pair[0].starts_with("begin") && pair[1].starts_with("end"), "two ran at a time: {lines:#?}");
     }
 }

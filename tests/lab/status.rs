@@ -30,18 +30,13 @@ fn a_dump_of_many_instances_is_spread_over_many_turns() {
         .expect("a string takes everything");
     }
     let daemon = Daemon::start(&a, Program::UnderTest, &conf);
-    eventually("all instances are up", START, || {
-        daemon.logged("Entering BACKUP STATE") == INSTANCES
-    });
+    eventually("all instances are up", START, || daemon.logged("Entering BACKUP STATE") == INSTANCES);
     let first = daemon.stats();
     assert_eq!(first.number(&format!("VI_{INSTANCES}/Became master")), 0);
     let second = daemon.stats();
     let turns = second.number("Process/Loop turns") - first.number("Process/Loop turns");
     let pieces = u64::try_from(2 * INSTANCES / PER_TURN).expect("a small number");
-    assert!(
-        turns >= pieces,
-        "{INSTANCES} instances, two blocks each, in {turns} turns"
-    );
+    assert!(turns >= pieces, "{INSTANCES} instances, two blocks each, in {turns} turns");
 
     daemon.signal(Signal::SIGUSR1);
     let data = daemon.dump("/tmp/keepalived.data");
@@ -49,26 +44,17 @@ fn a_dump_of_many_instances_is_spread_over_many_turns() {
     assert!(data.contains(&format!("     VI_{INSTANCES} vrid {INSTANCES}\n")));
     assert!(data.ends_with(&format!("     VI_{INSTANCES}, weight 0\n")));
     let third = daemon.stats();
-    assert_eq!(
-        third.allocations(),
-        first.allocations(),
-        "status files are written without the heap"
-    );
+    assert_eq!(third.allocations(), first.allocations(), "status files are written without the heap");
 
     // A file under way when the daemon is told something else is finished first, and nothing stays beside it.
     a.remove("/tmp/keepalived.data");
     daemon.signal(Signal::SIGUSR1);
     daemon.signal(Signal::SIGHUP);
     daemon.signal(Signal::SIGUSR1);
-    eventually("the reload completes", START, || {
-        daemon.logged("Reload complete") == 1
-    });
+    eventually("the reload completes", START, || daemon.logged("Reload complete") == 1);
     let data = daemon.dump("/tmp/keepalived.data");
     assert_eq!(data.matches(" VRRP Instance = VI_").count(), INSTANCES);
     daemon.signal(Signal::SIGUSR1);
     assert_eq!(daemon.stop().1, Some(0));
-    assert_eq!(
-        a.shell("ls -A /tmp | grep -c '^[.]keepalived' || true").trim(),
-        "0"
-    );
+    assert_eq!(a.shell("ls -A /tmp | grep -c '^[.]keepalived' || true").trim(), "0");
 }

@@ -29,11 +29,7 @@ pub(crate) fn stop(net: &Net, name: &str, master: Daemon<'_>, heir: Heir<'_>) ->
     let first = net.wait_master(heir.node, goodbye.at, heir.timing.skew(heir.priority));
     on_time(net, &goodbye, &first, heir.timing.skew(heir.priority));
     let later = net.adverts(goodbye.at, name);
-    assert!(
-        later.is_empty(),
-        "{name} advertised after its goodbye\n{}",
-        net.story(at)
-    );
+    assert!(later.is_empty(), "{name} advertised after its goodbye\n{}", net.story(at));
     first
 }
 
@@ -60,11 +56,9 @@ pub(crate) fn on_time(net: &Net, first: &Event, second: &Event, bound: Duration)
 
 /// Waits until `holder` has the address and none of the `others` has.
 pub(crate) fn address_is_at(interface: &str, address: &str, holder: &Node, others: &[&Node]) {
-    eventually(
-        &format!("{address} is at {} alone", holder.name()),
-        ALLOWANCE,
-        || holder.holds(interface, address) && !others.iter().any(|node| node.holds(interface, address)),
-    );
+    eventually(&format!("{address} is at {} alone", holder.name()), ALLOWANCE, || {
+        holder.holds(interface, address) && !others.iter().any(|node| node.holds(interface, address))
+    });
 }
 
 /// Takes an address off the interface of a node whose daemon was killed, as a reboot would.

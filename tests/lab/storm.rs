@@ -68,12 +68,7 @@ fn two_thousand_signals_in_disorder_change_nothing() {
         std::thread::sleep(Duration::from_millis(2));
     }
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(
-        daemon.vrrp_child(),
-        child,
-        "the child was replaced\n{}",
-        daemon.log()
-    );
+    assert_eq!(daemon.vrrp_child(), child, "the child was replaced\n{}", daemon.log());
     net.never("the mastership moves", begin, Duration::ZERO, |event| {
         event.is_goodbye_of("a") || event.is_advert_of("b")
     });
@@ -115,9 +110,8 @@ fn rubbish_in_place_of_the_configuration_changes_nothing() {
 
     let mut rng = Rng::seeded(0x7275_6262);
     for round in 0..20 {
-        let octets: Vec<u8> = (0..rng.below(20_000) + 1)
-            .map(|_| u8::try_from(rng.below(256)).expect("below 256"))
-            .collect();
+        let octets: Vec<u8> =
+            (0..rng.below(20_000) + 1).map(|_| u8::try_from(rng.below(256)).expect("below 256")).collect();
         replace(&place, |place| fs::write(place, &octets));
         refused(&format!("random octets, round {round}"));
     }
@@ -130,23 +124,11 @@ fn rubbish_in_place_of_the_configuration_changes_nothing() {
     }
     for (what, text) in [
         ("an empty file", String::new()),
-        (
-            "a file of blank lines and comments",
-            "\n\n# all gone\n".to_owned(),
-        ),
+        ("a file of blank lines and comments", "\n\n# all gone\n".to_owned()),
         ("braces that never close", "{".repeat(100_000)),
-        (
-            "a file that includes itself for ever",
-            format!("include {CONF}\n{good}"),
-        ),
-        (
-            "a sequence without end",
-            format!("~SEQ(a,1,4000000000) ~SEQ(b,1,4000000000) x$a$b\n{good}"),
-        ),
-        (
-            "another network namespace",
-            format!("net_namespace elsewhere\n{good}"),
-        ),
+        ("a file that includes itself for ever", format!("include {CONF}\n{good}")),
+        ("a sequence without end", format!("~SEQ(a,1,4000000000) ~SEQ(b,1,4000000000) x$a$b\n{good}")),
+        ("another network namespace", format!("net_namespace elsewhere\n{good}")),
     ] {
         replace(&place, |place| fs::write(place, &text));
         refused(what);
@@ -154,24 +136,18 @@ fn rubbish_in_place_of_the_configuration_changes_nothing() {
     replace(&place, |place| fs::create_dir(place));
     refused("a directory");
     fs::remove_dir(&place).expect("a directory");
-    replace(&place, |place| {
-        nix::unistd::mkfifo(place, nix::sys::stat::Mode::S_IRWXU).map_err(Into::into)
-    });
+    replace(&place, |place| nix::unistd::mkfifo(place, nix::sys::stat::Mode::S_IRWXU).map_err(Into::into));
     refused("a pipe that nobody writes to");
     for target in ["/dev/zero", "/dev/random", "/nowhere", CONF] {
         replace(&place, |place| symlink(target, place));
         refused(&format!("a link to {target}"));
     }
-    replace(&place, |place| {
-        File::create(place).and_then(|file| file.set_len(10 << 30))
-    });
+    replace(&place, |place| File::create(place).and_then(|file| file.set_len(10 << 30)));
     refused("a file of 10 GiB");
     let _ = fs::remove_file(&place);
     refused("a missing file");
 
-    net.never("a goodbye", begin, Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
     let gap = steps::longest_gap(&net, begin, "a");
     assert!(gap < TIMING.interval * 2, "{gap:?} without an advert");
     daemon.reload(&Instance::default().priority(120).text());
@@ -202,31 +178,21 @@ fn children_killed_at_random_leave_one_master() {
     while began.elapsed() < Duration::from_secs(20) {
         let daemon = if rng.below(2) == 0 { &first } else { &second };
         for child in children(daemon.first()) {
-            let how = if rng.below(4) == 0 {
-                libc::SIGSTOP
-            } else {
-                libc::SIGKILL
-            };
+            let how = if rng.below(4) == 0 { libc::SIGSTOP } else { libc::SIGKILL };
             signal(child, how);
             kills += 1;
         }
-        std::thread::sleep(Duration::from_millis(
-            u64::try_from(rng.below(1_500)).expect("small"),
-        ));
+        std::thread::sleep(Duration::from_millis(u64::try_from(rng.below(1_500)).expect("small")));
     }
     assert!(kills >= 4, "only {kills} children found to kill");
     // The pause before the last start may be as long as everything before it.
     let holds = |node: &Node| node.holds("eth0", VIP);
-    eventually(
-        "the better router is the only one with the address",
-        Duration::from_secs(70),
-        || holds(&a) && !holds(&b),
-    );
+    eventually("the better router is the only one with the address", Duration::from_secs(70), || {
+        holds(&a) && !holds(&b)
+    });
     let settled = now();
     net.wait_master("a", settled, TIMING.interval * 2);
-    net.never("two masters", settled, TIMING.interval * 10, |event| {
-        event.is_advert_of("b")
-    });
+    net.never("two masters", settled, TIMING.interval * 10, |event| event.is_advert_of("b"));
     assert!(holds(&a) && !holds(&b));
     for daemon in [first, second] {
         let (took, code) = daemon.stop();

@@ -24,21 +24,15 @@ fn told(node: &Node) -> Vec<String> {
 }
 
 fn is_told(node: &Node, wanted: &[&str]) {
-    eventually(&format!("told: {wanted:?}"), Duration::from_secs(4), || {
-        told(node).len() >= wanted.len()
-    });
+    eventually(&format!("told: {wanted:?}"), Duration::from_secs(4), || told(node).len() >= wanted.len());
     assert_eq!(told(node), wanted);
 }
 
 /// Two virtual routers that tell what becomes of them.
 fn two(first: &str, second: &str) -> String {
     let block = |name, vrid, address: &str, lines: &str| {
-        let mut instance = Instance {
-            name,
-            vrid,
-            addresses: vec![address.to_owned()],
-            ..Instance::default()
-        };
+        let mut instance =
+            Instance { name, vrid, addresses: vec![address.to_owned()], ..Instance::default() };
         instance.lines.push(lines.to_owned());
         instance.text()
     };
@@ -92,17 +86,9 @@ fn a_removed_instance_is_told_of_in_order() {
     let notify = "notify_deleted \"/usr/local/bin/tell deleted\"\n    notify \"/usr/local/bin/tell any\"";
     let daemon = Daemon::start(&a, US, &two("", notify));
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
-    eventually("VI_2 is master", START, || {
-        daemon.log().contains("(VI_2) Entering MASTER STATE")
-    });
+    eventually("VI_2 is master", START, || daemon.log().contains("(VI_2) Entering MASTER STATE"));
     // While the first of its scripts still runs.
-    daemon.reload(
-        &Instance {
-            addresses: vec!["10.9.0.101".to_owned()],
-            ..Instance::default()
-        }
-        .text(),
-    );
+    daemon.reload(&Instance { addresses: vec!["10.9.0.101".to_owned()], ..Instance::default() }.text());
     is_told(
         &a,
         &[
@@ -123,18 +109,12 @@ fn scripts_under_way_survive_a_reload_and_order_is_kept() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     a.write_script("/usr/local/bin/tell", TELL_SLOWLY);
-    let conf = |word: &str| {
-        Instance::default()
-            .line(&format!("notify \"/usr/local/bin/tell {word}\""))
-            .text()
-    };
+    let conf =
+        |word: &str| Instance::default().line(&format!("notify \"/usr/local/bin/tell {word}\"")).text();
     let daemon = Daemon::start(&a, US, &conf("old"));
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     daemon.reload(&conf("new"));
-    is_told(
-        &a,
-        &["old INSTANCE VI_1 BACKUP 100", "new INSTANCE VI_1 MASTER 100"],
-    );
+    is_told(&a, &["old INSTANCE VI_1 BACKUP 100", "new INSTANCE VI_1 MASTER 100"]);
     // Without any script in the new file the one under way still runs to its end, and no other begins.
     a.remove("/run/told");
     a.shell("ip link set eth0 down");
@@ -150,10 +130,7 @@ fn scripts_under_way_survive_a_reload_and_order_is_kept() {
 fn more_scripts_than_may_run_wait_their_turn() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    a.write_script(
-        "/usr/local/bin/tell",
-        "#!/bin/sh\nsleep 1\necho \"$2\" >> /run/told\n",
-    );
+    a.write_script("/usr/local/bin/tell", "#!/bin/sh\nsleep 1\necho \"$2\" >> /run/told\n");
     let mut text = String::from("global_defs {\n    router_id lab\n}\n");
     // Slow enough that nobody becomes master meanwhile: one script each.
     for number in 1..=240 {
@@ -163,10 +140,8 @@ fn more_scripts_than_may_run_wait_their_turn() {
             vrid: number,
             ..Instance::default()
         };
-        let instance = instance
-            .line("notify \"/usr/local/bin/tell\"")
-            .text()
-            .replace("VI_1", &format!("VI_{number}"));
+        let instance =
+            instance.line("notify \"/usr/local/bin/tell\"").text().replace("VI_1", &format!("VI_{number}"));
         let (_, instance) = instance.split_once("}\n").expect("the end of global_defs");
         text += instance;
         if number <= 40 {
@@ -214,22 +189,12 @@ fn scripts_run_as_their_user_without_other_groups() {
     for (who, wanted) in [
         ("check", format!("check 65534 {nobody_gid} {nobody_gid}")),
         ("common", format!("common {daemon_uid} {mail} {mail}")),
-        (
-            "master",
-            format!(
-                "master {} {} {}",
-                id("-u", "games"),
-                id("-g", "games"),
-                id("-g", "games")
-            ),
-        ),
+        ("master", format!("master {} {} {}", id("-u", "games"), id("-g", "games"), id("-g", "games"))),
         ("backup", format!("backup {daemon_uid} {mail} {mail}")),
         ("any", format!("any 0 {mail} {mail}")),
     ] {
         let file = format!("/run/open/{who}");
-        eventually(&format!("{who} ran"), Duration::from_secs(2), || {
-            !a.read(&file).is_empty()
-        });
+        eventually(&format!("{who} ran"), Duration::from_secs(2), || !a.read(&file).is_empty());
         assert_eq!(a.read(&file).lines().next(), Some(wanted.as_str()));
     }
     drop(daemon);
@@ -274,11 +239,9 @@ fn commands_that_cannot_run_are_told_and_judged() {
         event.node == "a" && event.advert().is_some_and(|advert| advert.priority == 78)
     });
     a.write("/usr/local/bin/goes", "#!/bin/sh\n");
-    eventually(
-        "what may not be executed ends with 126",
-        Duration::from_secs(2),
-        || daemon.log().contains("Script `goes` now returning 126"),
-    );
+    eventually("what may not be executed ends with 126", Duration::from_secs(2), || {
+        daemon.log().contains("Script `goes` now returning 126")
+    });
     drop(daemon);
 }
 
@@ -304,10 +267,7 @@ fn a_script_that_is_to_fail_at_first_keeps_its_instance_in_fault() {
 fn a_reload_changes_scripts_one_by_one() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    a.write_script(
-        "/usr/local/bin/kept",
-        "#!/bin/sh\necho kept >> /run/told\nexit 1\n",
-    );
+    a.write_script("/usr/local/bin/kept", "#!/bin/sh\necho kept >> /run/told\nexit 1\n");
     let conf = |other: &str| {
         Instance::default()
             .before(
@@ -322,12 +282,9 @@ fn a_reload_changes_scripts_one_by_one() {
     };
     let daemon = Daemon::start(&a, US, &conf(&other("/usr/bin/true", -20)));
     let priority = |wanted: u8, since| {
-        net.wait(
-            &format!("priority {wanted}"),
-            since,
-            Duration::from_secs(1),
-            |event| event.node == "a" && event.advert().is_some_and(|advert| advert.priority == wanted),
-        );
+        net.wait(&format!("priority {wanted}"), since, Duration::from_secs(1), |event| {
+            event.node == "a" && event.advert().is_some_and(|advert| advert.priority == wanted)
+        });
     };
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     priority(90, now());
@@ -341,7 +298,5 @@ fn a_reload_changes_scripts_one_by_one() {
     a.write(CONF, &conf(&other("/usr/bin/true", -40)));
     daemon.signal(Signal::SIGHUP);
     priority(90, now());
-    net.never("a goodbye", daemon.since(), Duration::ZERO, |event| {
-        event.is_goodbye_of("a")
-    });
+    net.never("a goodbye", daemon.since(), Duration::ZERO, |event| event.is_goodbye_of("a"));
 }

@@ -16,10 +16,7 @@ const TIMING: Timing = Timing::v3(10);
 const VIP: &str = "10.9.0.100";
 
 fn announcements(net: &Net, since: u64, address: &str) -> Vec<Event> {
-    net.events(since)
-        .into_iter()
-        .filter(|event| event.announces("a", address))
-        .collect()
+    net.events(since).into_iter().filter(|event| event.announces("a", address)).collect()
 }
 
 /// Waits until `count` announcements have been seen and no further comes in the time that one more would need.
@@ -67,19 +64,14 @@ fn a_new_master_announces_repeats_and_refreshes() {
     let daemon = Daemon::start(&a, US, &conf.text());
     let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
     let events = bursts(&net, first.at, VIP, &[3, 3, 2, 2], Duration::from_secs(1));
-    assert!(
-        between(first.at, events[0].at) < ALLOWANCE,
-        "the first one follows the first advert at once"
-    );
+    assert!(between(first.at, events[0].at) < ALLOWANCE, "the first one follows the first advert at once");
 }
 
 #[test]
 fn without_a_delay_there_is_one_burst() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24", "fe80::1/64"]);
-    let mut conf = Instance::default()
-        .line("garp_master_repeat 2")
-        .line("garp_master_delay 0");
+    let mut conf = Instance::default().line("garp_master_repeat 2").line("garp_master_delay 0");
     conf = conf.line("virtual_ipaddress_excluded {\n        2001:db8::9/64\n    }");
     let daemon = Daemon::start(&a, US, &conf.text());
     let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
@@ -102,10 +94,7 @@ fn a_rival_of_lower_priority_is_answered_by_bursts() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let b = net.node("b", "eth0", &["10.9.0.2/24"]);
-    let timed = |conf: Instance| Instance {
-        interval: "0.5",
-        ..conf
-    };
+    let timed = |conf: Instance| Instance { interval: "0.5", ..conf };
     let conf = timed(Instance::default())
         .priority(150)
         .line("garp_master_repeat 1")
@@ -118,18 +107,12 @@ fn a_rival_of_lower_priority_is_answered_by_bursts() {
     let peer = Daemon::start(&b, US, &timed(Instance::default()).text());
     let split = net.wait_master("b", peer.since(), START + Timing::v3(50).master_down(100));
     let heard = split.at;
-    net.wait("an answer", heard, Duration::ZERO, |event| {
-        event.is_advert_of("a")
-    });
+    net.wait("an answer", heard, Duration::ZERO, |event| event.is_advert_of("a"));
     drop(peer);
     let heard_last = net.adverts(heard, "b").pop().expect("adverts").at;
     std::thread::sleep(Duration::from_millis(1_400));
     let events = announcements(&net, heard, VIP);
-    assert!(
-        events.len() >= 4 && events.len().is_multiple_of(2),
-        "{}",
-        net.story(heard)
-    );
+    assert!(events.len() >= 4 && events.len().is_multiple_of(2), "{}", net.story(heard));
     let last = events.last().expect("some").at;
     let after = between(heard_last, last);
     assert!(
@@ -185,10 +168,7 @@ fn announcements_of_one_interface_are_spaced() {
             .collect();
         assert_eq!(events.len(), count, "{}", net.story(daemon.since()));
         let interval = Duration::from_millis(interval);
-        let near = spacings(&events)
-            .into_iter()
-            .filter(|gap| *gap + EARLY < interval)
-            .count();
+        let near = spacings(&events).into_iter().filter(|gap| *gap + EARLY < interval).count();
         assert_eq!(near, 0, "closer than {interval:?}: {:?}", spacings(&events));
         let took = between(events[0].at, events[count - 1].at);
         let expected = interval * u32::try_from(count - 1).expect("few");
@@ -230,11 +210,7 @@ fn preempting_waits_for_its_delay() {
     let (_, code) = master.stop();
     assert_eq!(code, Some(0));
     let goodbye = now();
-    net.wait_master(
-        "a",
-        goodbye.saturating_sub(400_000_000),
-        Duration::from_millis(400) + TIMING.skew(150),
-    );
+    net.wait_master("a", goodbye.saturating_sub(400_000_000), Duration::from_millis(400) + TIMING.skew(150));
     steps::address_is_at("eth0", VIP, &a, &[&b]);
 }
 
@@ -262,10 +238,7 @@ fn equal_priorities_over_ipv6_are_decided_by_the_address() {
     net.wait_master("b", second.since(), START + TIMING.master_down(100));
     let joined = now();
     net.set_apart(&ports, false);
-    first.wait_log(
-        "with same priority 100 but higher IP address than ours",
-        TIMING.interval * 2,
-    );
+    first.wait_log("with same priority 100 but higher IP address than ours", TIMING.interval * 2);
     steps::address_is_at("eth0", "2001:db8::100", &b, &[&a]);
     net.never("a goodbye", joined, TIMING.interval * 5, |event| {
         event.is_goodbye_of("a") || event.is_goodbye_of("b")
@@ -281,10 +254,7 @@ fn two_address_owners_settle_by_address_and_say_so() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let b = net.node("b", "eth0", &["10.9.0.2/24"]);
-    let text = Instance::default()
-        .priority(255)
-        .text()
-        .replace("state BACKUP", "state MASTER");
+    let text = Instance::default().priority(255).text().replace("state BACKUP", "state MASTER");
     let first = Daemon::start(&a, US, &text);
     net.wait_master("a", first.since(), START);
     let second = Daemon::start(&b, US, &text);

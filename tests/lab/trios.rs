@@ -55,11 +55,7 @@ impl Trio {
     /// The first serves; without its nginx the second takes over and the third stays backup.
     fn run(&self, net: &Net, nodes: &[Node], daemons: &[Daemon<'_>]) {
         let names: Vec<_> = nodes.iter().map(Node::name).collect();
-        net.wait_master(
-            names[0],
-            daemons[0].since(),
-            START + self.timing.master_down(self.priorities[0]),
-        );
+        net.wait_master(names[0], daemons[0].since(), START + self.timing.master_down(self.priorities[0]));
         for address in self.addresses {
             steps::address_is_at(self.interface, address, &nodes[0], &[&nodes[1], &nodes[2]]);
         }
@@ -71,9 +67,7 @@ impl Trio {
         for address in self.addresses {
             steps::address_is_at(self.interface, address, &nodes[1], &[&nodes[0], &nodes[2]]);
         }
-        net.never("the third is master", 0, self.timing.interval * 2, |event| {
-            event.is_advert_of(names[2])
-        });
+        net.never("the third is master", 0, self.timing.interval * 2, |event| event.is_advert_of(names[2]));
     }
 }
 
@@ -117,25 +111,16 @@ fn multicast(trio: &Trio, slip: &str) {
     let daemons = trio.start(&nodes, "multicast-trio");
     trio.run(&net, &nodes, &daemons);
     let log = daemons[0].log();
-    assert!(
-        !log.contains("runcating"),
-        "eight characters of a password are not too many\n{log}"
-    );
+    assert!(!log.contains("runcating"), "eight characters of a password are not too many\n{log}");
     assert!(log.lines().any(|line| line.contains(slip)), "{slip} is told");
     if !is_reference("it suggests no keyword") {
         let lines: Vec<_> = log.lines().collect();
         let near =
             |at: &[&str]| at[0].contains(slip) && at.iter().any(|line| line.contains("vrrp_mcast_group4"));
-        assert!(
-            lines.windows(2).any(near),
-            "the nearest keyword is suggested for {slip}\n{log}"
-        );
+        assert!(lines.windows(2).any(near), "the nearest keyword is suggested for {slip}\n{log}");
     }
     let listing = nodes[1].shell(&format!("ip -o addr show dev {}", trio.interface));
-    assert!(
-        listing.contains(&format!("{}:1", trio.interface)),
-        "a label: {listing}"
-    );
+    assert!(listing.contains(&format!("{}:1", trio.interface)), "a label: {listing}");
     drop(daemons);
 }
 
@@ -148,10 +133,7 @@ fn own_unicast_trio() {
         numbers: [31, 32, 33],
         priorities: [120, 100, 80],
         addresses: &["10.49.0.1"],
-        timing: Timing {
-            version: 2,
-            interval: Duration::from_secs(2),
-        },
+        timing: Timing { version: 2, interval: Duration::from_secs(2) },
     });
 }
 
@@ -165,10 +147,7 @@ fn published_unicast_trio() {
             numbers: [21, 22, 23],
             priorities: [100, 80, 60],
             addresses: &["192.168.100.200"],
-            timing: Timing {
-                version: 2,
-                interval: Duration::from_secs(2),
-            },
+            timing: Timing { version: 2, interval: Duration::from_secs(2) },
         });
     }
 }
@@ -181,14 +160,9 @@ fn unicast(trio: &Trio) {
     let mut per_peer = [0_usize; 2];
     for event in net.adverts(0, nodes[0].name()) {
         let advert = event.advert().expect("an advert");
-        assert_eq!(
-            advert.source.to_string(),
-            format!("{}.{}", trio.network, trio.numbers[0])
-        );
+        assert_eq!(advert.source.to_string(), format!("{}.{}", trio.network, trio.numbers[0]));
         let peers = [1, 2].map(|peer: usize| format!("{}.{}", trio.network, trio.numbers[peer]));
-        let peer = peers
-            .iter()
-            .position(|peer| *peer == advert.destination.to_string());
+        let peer = peers.iter().position(|peer| *peer == advert.destination.to_string());
         per_peer[peer.unwrap_or_else(|| panic!("not to a peer: {event}"))] += 1;
         assert_eq!(advert.timing & 0xff, 2, "the interval in seconds");
     }
@@ -196,25 +170,17 @@ fn unicast(trio: &Trio) {
         per_peer[0] >= 2 && per_peer[0].abs_diff(per_peer[1]) <= 1,
         "each advert goes to both: {per_peer:?}"
     );
-    let stray = net.events(0).into_iter().find(|event| {
-        event
-            .advert()
-            .is_some_and(|advert| advert.destination.is_multicast())
-    });
+    let stray = net
+        .events(0)
+        .into_iter()
+        .find(|event| event.advert().is_some_and(|advert| advert.destination.is_multicast()));
     assert!(stray.is_none(), "no multicast leaves: {stray:?}");
     drop(daemons);
 }
 
 #[test]
 fn own_vmac() {
-    vmac(
-        &own_folder(),
-        "lan0",
-        "10.48.0.5/24",
-        48,
-        "10.48.0.1",
-        "announce.sh",
-    );
+    vmac(&own_folder(), "lan0", "10.48.0.5/24", 48, "10.48.0.1", "announce.sh");
 }
 
 #[test]
@@ -227,28 +193,19 @@ fn published_vmac() {
 fn vmac(folder: &std::path::Path, base: &str, own: &str, vrid: u8, address: &str, script: &str) {
     let net = Net::new();
     let a = net.node("a", base, &[own]);
-    a.write_script(
-        &format!("/usr/local/bin/{script}"),
-        "#!/bin/sh\necho \"$@\" >> /run/told\n",
-    );
+    a.write_script(&format!("/usr/local/bin/{script}"), "#!/bin/sh\necho \"$@\" >> /run/told\n");
     let text = std::fs::read_to_string(folder.join("vmac.conf")).expect("a configuration");
     let daemon = Daemon::start(&a, US, &text);
     let first = net.wait_master("a", daemon.since(), START + Timing::V2.master_down(140));
     let interface = format!("vrrp.{vrid}");
-    eventually(
-        "the virtual interface has the address",
-        Duration::from_secs(1),
-        || a.holds(&interface, address),
-    );
+    eventually("the virtual interface has the address", Duration::from_secs(1), || {
+        a.holds(&interface, address)
+    });
     assert!(!a.holds(base, address), "the base interface does not have it");
     let mac = a.read(&format!("/sys/class/net/{interface}/address"));
     assert_eq!(mac.trim(), format!("00:00:5e:00:01:{vrid:02x}"));
     let advert = first.advert().expect("an advert");
-    assert_eq!(
-        advert.mac,
-        [2, 0, 0, 0, 0, 1],
-        "adverts leave by the base interface, with its MAC address"
-    );
+    assert_eq!(advert.mac, [2, 0, 0, 0, 0, 1], "adverts leave by the base interface, with its MAC address");
     net.wait("the address is announced at the virtual MAC", first.at, Duration::ZERO, |event| {
         matches!(&event.what, crate::kit::decode::What::Announce { mac, .. } if *mac == [0, 0, 0x5e, 0, 1, vrid])
     });

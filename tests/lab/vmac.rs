@@ -23,9 +23,7 @@ fn conf() -> Instance {
 
 fn setting(node: &Node, name: &str) -> String {
     // Which machine's settings a process sees there depends on the process.
-    node.shell(&format!("cat /proc/sys/net/ipv4/conf/{name}"))
-        .trim()
-        .to_owned()
+    node.shell(&format!("cat /proc/sys/net/ipv4/conf/{name}")).trim().to_owned()
 }
 
 fn index(node: &Node) -> String {
@@ -48,17 +46,10 @@ fn a_macvlan_comes_and_goes_with_its_settings() {
     let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
     let advert = first.advert().expect("an advert");
     assert_eq!(advert.mac, [0, 0, 0x5e, 0, 1, 51], "adverts leave by the macvlan");
-    assert_eq!(
-        advert.source.to_string(),
-        "10.9.0.1",
-        "with the base interface's address"
-    );
+    assert_eq!(advert.source.to_string(), "10.9.0.1", "with the base interface's address");
     eventually("the address is on the macvlan", ALLOWANCE, || a.holds(VMAC, VIP));
     assert!(!a.holds("eth0", VIP));
-    assert!(
-        a.shell(&format!("ip -d link show {VMAC}"))
-            .contains("macvlan mode private")
-    );
+    assert!(a.shell(&format!("ip -d link show {VMAC}")).contains("macvlan mode private"));
     for (name, wanted) in [
         ("eth0/arp_ignore", "1"),
         ("eth0/arp_filter", "1"),
@@ -82,10 +73,7 @@ fn a_macvlan_comes_and_goes_with_its_settings() {
     assert_eq!(code, Some(0));
     assert!(!is_there(&a));
     assert_eq!(setting(&a, "eth0/arp_ignore"), "0");
-    assert_eq!(
-        a.addresses("eth0").first().map(String::as_str),
-        Some("10.9.0.1/24")
-    );
+    assert_eq!(a.addresses("eth0").first().map(String::as_str), Some("10.9.0.1/24"));
 }
 
 #[test]
@@ -99,9 +87,7 @@ fn a_macvlan_left_behind_is_adopted() {
     daemon.kill();
     assert!(is_there(&a) && a.holds(VMAC, VIP), "a power cut leaves them");
     let daemon = Daemon::start(&a, US, &conf().text());
-    eventually("the address is taken off until the election", START, || {
-        !a.holds(VMAC, VIP)
-    });
+    eventually("the address is taken off until the election", START, || !a.holds(VMAC, VIP));
     net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
     eventually("the address is on the macvlan", ALLOWANCE, || a.holds(VMAC, VIP));
     assert_eq!(index(&a), made, "the same macvlan");
@@ -121,10 +107,7 @@ fn a_child_that_is_killed_when_stopping_leaves_nothing() {
         if kept {
             arguments.push("-V");
         }
-        a.write(
-            crate::kit::daemon::CONF,
-            &format!("child_wait_time 1\n{}", conf().text()),
-        );
+        a.write(crate::kit::daemon::CONF, &format!("child_wait_time 1\n{}", conf().text()));
         let daemon = Launch::new(&a, US).arguments(&arguments).start();
         net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
         eventually("the address is on the macvlan", ALLOWANCE, || a.holds(VMAC, VIP));
@@ -151,9 +134,7 @@ fn the_base_interface_goes_down_and_away() {
 
     // The macvlan itself: whoever takes it down or away takes the adverts' way.
     a.shell(&format!("ip link set {VMAC} down"));
-    eventually("a macvlan that is down is a fault", ALLOWANCE, || {
-        daemon.logged("Entering FAULT STATE") == 2
-    });
+    eventually("a macvlan that is down is a fault", ALLOWANCE, || daemon.logged("Entering FAULT STATE") == 2);
     let back = now();
     a.shell(&format!("ip link set {VMAC} up"));
     net.wait_master("a", back, ALLOWANCE + TIMING.master_down(150));
@@ -161,14 +142,8 @@ fn the_base_interface_goes_down_and_away() {
     let back = now();
     a.shell(&format!("ip link del {VMAC}"));
     daemon.wait_log(&format!("Interface {VMAC} deleted"), ALLOWANCE);
-    net.wait_master(
-        "a",
-        back,
-        Duration::from_secs(1) + TIMING.interval + TIMING.master_down(150),
-    );
-    eventually("a new macvlan has the address", ALLOWANCE * 3, || {
-        is_there(&a) && a.holds(VMAC, VIP)
-    });
+    net.wait_master("a", back, Duration::from_secs(1) + TIMING.interval + TIMING.master_down(150));
+    eventually("a new macvlan has the address", ALLOWANCE * 3, || is_there(&a) && a.holds(VMAC, VIP));
 
     let faults = daemon.logged("Entering FAULT STATE");
     a.shell("ip link del eth0");
@@ -178,9 +153,7 @@ fn the_base_interface_goes_down_and_away() {
     let back = now();
     net.plug(&a, "eth0", &["10.9.0.1/24"]);
     net.wait_master("a", back, ALLOWANCE * 2 + TIMING.master_down(150));
-    eventually("the address is on the new macvlan", ALLOWANCE, || {
-        a.holds(VMAC, VIP)
-    });
+    eventually("the address is on the new macvlan", ALLOWANCE, || a.holds(VMAC, VIP));
     daemon.stop();
     assert!(!is_there(&a));
 }
@@ -191,10 +164,7 @@ fn a_macvlan_of_ipv6_speaks_from_the_base_address() {
     let a = net.node("a", "eth0", &[]);
     // The link-local address comes when the daemon has long been there, as at boot.
     a.shell("echo 1 > /proc/sys/net/ipv6/conf/eth0/addr_gen_mode; ip -6 addr flush dev eth0");
-    let conf = Instance {
-        addresses: vec!["fe80::9/64".to_owned(), "2001:db8::9/64".to_owned()],
-        ..conf()
-    };
+    let conf = Instance { addresses: vec!["fe80::9/64".to_owned(), "2001:db8::9/64".to_owned()], ..conf() };
     let daemon = Daemon::start(&a, US, &conf.text());
     daemon.wait_log("FAULT", START);
     let came = now();
@@ -204,11 +174,7 @@ fn a_macvlan_of_ipv6_speaks_from_the_base_address() {
     assert_eq!(advert.source.to_string(), "fe80::abc");
     assert_eq!(advert.mac, [0, 0, 0x5e, 0, 2, 51]);
     let vmac = "vrrp6.51";
-    let vmac = if a.exists(&format!("/sys/class/net/{vmac}")) {
-        vmac
-    } else {
-        VMAC
-    };
+    let vmac = if a.exists(&format!("/sys/class/net/{vmac}")) { vmac } else { VMAC };
     eventually("the addresses are on the macvlan", ALLOWANCE, || {
         a.holds(vmac, "2001:db8::9") && a.holds(vmac, "fe80::9")
     });

@@ -81,16 +81,9 @@ pub(crate) fn lex(text: &str) -> Vec<Token> {
             token = (!c.is_whitespace()).then(|| c.to_string());
         }
         if let Some(text) = token {
-            tokens.push(Token {
-                text,
-                line,
-                test: false,
-            });
+            tokens.push(Token { text, line, test: false });
         }
-        line += chars[start..at.min(chars.len())]
-            .iter()
-            .filter(|c| **c == '\n')
-            .count();
+        line += chars[start..at.min(chars.len())].iter().filter(|c| **c == '\n').count();
     }
     tokens
 }
@@ -111,9 +104,7 @@ fn literal(chars: &[char], at: usize) -> Option<usize> {
             return None;
         }
         let closes = |at: usize| peek(at) == '"' && (1..=hashes).all(|ahead| peek(at + ahead) == '#');
-        return (open + 1..chars.len())
-            .find(|at| closes(*at))
-            .map(|at| at + hashes + 1);
+        return (open + 1..chars.len()).find(|at| closes(*at)).map(|at| at + hashes + 1);
     }
     let quote = peek(start);
     let character = quote == '\'' && (peek(start + 1) == '\\' || peek(start + 2) == '\'');

@@ -12,11 +12,7 @@
 //!
 //! The reader is a small lexer: comments and literals are skipped, `use` trees are unfolded, `crate`, `self` and
 //! `super` are followed, inline modules included. What macros build from pieces is not seen.
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    reason = "a test, which tells about files growing long"
-)]
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "a test, which tells about files growing long")]
 
 mod lexer;
 mod selftest;

@@ -22,37 +22,13 @@ fn one(name: &str, code: &str, line: usize, part: &str) {
 fn a_layer_above_a_sibling_and_the_forbidden_are_seen() {
     one("src/base/time.rs", "use crate::proto::vrrp;", 2, "above");
     one("src/wire/arp.rs", "\nuse crate::sys::clock;", 3, "sibling");
-    one(
-        "src/notify/mod.rs",
-        "fn f() { crate::status::dump(); }",
-        2,
-        "sibling",
-    );
+    one("src/notify/mod.rs", "fn f() { crate::status::dump(); }", 2, "sibling");
     one("src/vrrpd/run.rs", "use crate::checkd::run;", 2, "sibling");
-    one(
-        "src/proto/vrrp/machine.rs",
-        "use crate::sys::clock;",
-        2,
-        "never sys",
-    );
-    one(
-        "src/config/rows/vrrp.rs",
-        "use crate::wire::vrrp::Version;",
-        2,
-        "never wire",
-    );
-    one(
-        "src/config/rows/vrrp.rs",
-        "type T = crate::sys::link::Index;",
-        2,
-        "never sys",
-    );
+    one("src/proto/vrrp/machine.rs", "use crate::sys::clock;", 2, "never sys");
+    one("src/config/rows/vrrp.rs", "use crate::wire::vrrp::Version;", 2, "never wire");
+    one("src/config/rows/vrrp.rs", "type T = crate::sys::link::Index;", 2, "never sys");
     one("src/other/mod.rs", "", 1, "no layer");
-    for fine in [
-        "use crate::base::time::Instant;",
-        "use crate::wire::vrrp;",
-        "use super::params::Params;",
-    ] {
+    for fine in ["use crate::base::time::Instant;", "use crate::wire::vrrp;", "use super::params::Params;"] {
         assert_eq!(findings("src/proto/vrrp/machine.rs", fine), [""; 0], "{fine}");
     }
     assert_eq!(findings("src/lib.rs", "pub mod base;"), [""; 0]);
@@ -61,30 +37,10 @@ fn a_layer_above_a_sibling_and_the_forbidden_are_seen() {
 
 #[test]
 fn supers_groups_names_and_inline_modules_are_followed() {
-    one(
-        "src/proto/vrrp/mod.rs",
-        "use super::super::sys::clock;",
-        2,
-        "sys::clock",
-    );
-    one(
-        "src/proto/vrrp/accept.rs",
-        "fn f() { super::super::super::daemon::x(); }",
-        2,
-        "above",
-    );
-    one(
-        "src/proto/vrrp/accept.rs",
-        "mod inner { use super::super::super::super::config::x; }",
-        2,
-        "above",
-    );
-    one(
-        "src/proto/mod.rs",
-        "mod a { fn f() {} } use super::daemon;",
-        2,
-        "above",
-    );
+    one("src/proto/vrrp/mod.rs", "use super::super::sys::clock;", 2, "sys::clock");
+    one("src/proto/vrrp/accept.rs", "fn f() { super::super::super::daemon::x(); }", 2, "above");
+    one("src/proto/vrrp/accept.rs", "mod inner { use super::super::super::super::config::x; }", 2, "above");
+    one("src/proto/mod.rs", "mod a { fn f() {} } use super::daemon;", 2, "above");
     one(
         "src/proto/mod.rs",
         "use crate::{base::{self, time::Instant},\n daemon::{cli as c}};",
@@ -93,72 +49,23 @@ fn supers_groups_names_and_inline_modules_are_followed() {
     );
     one("src/proto/mod.rs", "use crate::{base, status};", 2, "status");
     one("src/proto/mod.rs", "pub use crate::daemon::*;", 2, "daemon::*");
-    one(
-        "src/base/id.rs",
-        "macro_rules! m { () => { $crate::proto::x() } }",
-        2,
-        "above",
-    );
+    one("src/base/id.rs", "macro_rules! m { () => { $crate::proto::x() } }", 2, "above");
     let fine = "mod inner { use super::super::accept; } use self::inner::x; use super::track::Weight;";
     assert_eq!(findings("src/proto/vrrp/accept.rs", fine), [""; 0]);
 }
 
 #[test]
 fn clocks_threads_sockets_and_unsafe_are_seen() {
-    one(
-        "src/proto/vrrp/machine.rs",
-        "use std::time::Duration;",
-        2,
-        "told everything",
-    );
-    one(
-        "src/proto/vrrp/machine.rs",
-        "use std::{fmt, net::{IpAddr, UdpSocket}};",
-        2,
-        "UdpSocket",
-    );
-    one(
-        "src/proto/vrrp/machine.rs",
-        "fn f() { std::fs::read(1); }",
-        2,
-        "told everything",
-    );
-    one(
-        "src/daemon/reactor.rs",
-        "fn f() { let t = Instant::now(); }",
-        2,
-        "the time",
-    );
-    one(
-        "src/daemon/reactor.rs",
-        "fn f() { std::time::SystemTime::now(); }",
-        2,
-        "the time",
-    );
+    one("src/proto/vrrp/machine.rs", "use std::time::Duration;", 2, "told everything");
+    one("src/proto/vrrp/machine.rs", "use std::{fmt, net::{IpAddr, UdpSocket}};", 2, "UdpSocket");
+    one("src/proto/vrrp/machine.rs", "fn f() { std::fs::read(1); }", 2, "told everything");
+    one("src/daemon/reactor.rs", "fn f() { let t = Instant::now(); }", 2, "the time");
+    one("src/daemon/reactor.rs", "fn f() { std::time::SystemTime::now(); }", 2, "the time");
     one("src/vrrpd/run.rs", "use std::thread;", 2, "one thread");
-    one(
-        "src/vrrpd/run.rs",
-        "fn f() { thread::spawn(g); }",
-        2,
-        "one thread",
-    );
-    one(
-        "src/daemon/reactor.rs",
-        "fn f() {\n unsafe { g() } }",
-        3,
-        "unsafe",
-    );
-    assert_eq!(
-        findings("src/sys/clock.rs", "fn f() { unsafe { g(Instant::now()) } }"),
-        [""; 0]
-    );
-    assert_eq!(
-        findings(
-            "src/proto/vrrp/machine.rs",
-            "use std::net::IpAddr; use core::fmt;"
-        ),
-        [""; 0]
-    );
+    one("src/vrrpd/run.rs", "fn f() { thread::spawn(g); }", 2, "one thread");
+    one("src/daemon/reactor.rs", "fn f() {\n unsafe { g() } }", 3, "unsafe");
+    assert_eq!(findings("src/sys/clock.rs", "fn f() { unsafe { g(Instant::now()) } }"), [""; 0]);
+    assert_eq!(findings("src/proto/vrrp/machine.rs", "use std::net::IpAddr; use core::fmt;"), [""; 0]);
 }
 
 #[test]
@@ -181,18 +88,8 @@ fn comments_literals_and_lifetimes_are_no_code() {
 fn tests_may_use_files_and_threads_but_not_other_layers() {
     let tests = "#[cfg(test)]\n#[allow(x)]\nmod tests { use std::fs; fn f() { std::thread::spawn(g); } }";
     assert_eq!(findings("src/proto/mod.rs", tests), [""; 0]);
-    one(
-        "src/proto/mod.rs",
-        &format!("{tests} use std::fs;"),
-        4,
-        "told everything",
-    );
-    one(
-        "src/proto/mod.rs",
-        "#[cfg(test)] mod tests { use crate::daemon::x; }",
-        2,
-        "above",
-    );
+    one("src/proto/mod.rs", &format!("{tests} use std::fs;"), 4, "told everything");
+    one("src/proto/mod.rs", "#[cfg(test)] mod tests { use crate::daemon::x; }", 2, "above");
     let machine = Source::new("src/proto/machine.rs", "//! Job.\n#[cfg(test)]\nmod tests;");
     let long = format!("//! Tests.\nuse std::fs;\n{}", "fn f() {}\n".repeat(MOST_LINES));
     let apart = Source::new("src/proto/machine/tests.rs", &long);
@@ -201,14 +98,8 @@ fn tests_may_use_files_and_threads_but_not_other_layers() {
 
 #[test]
 fn headers_and_length_are_seen() {
-    let found = judge(vec![Source::new(
-        "src/base/time.rs",
-        "\n// A comment.\nfn f() {}",
-    )]);
-    assert_eq!(
-        found,
-        ["src/base/time.rs:1: the file does not begin with //! and its job"]
-    );
+    let found = judge(vec![Source::new("src/base/time.rs", "\n// A comment.\nfn f() {}")]);
+    assert_eq!(found, ["src/base/time.rs:1: the file does not begin with //! and its job"]);
     let line = "fn f() {}\n// comment\n\n";
     one("src/base/time.rs", &line.repeat(MOST_LINES + 1), 1, "601 lines");
     assert_eq!(findings("src/base/time.rs", &line.repeat(MOST_LINES)), [""; 0]);

@@ -127,19 +127,12 @@ impl Source {
     fn unfold(&self, mut at: usize, before: &[String], module: &[String], out: &mut Vec<Mention>) -> usize {
         let mut path = before.to_vec();
         let text = |at: usize| self.tokens.get(at).map_or("", |token| token.text.as_str());
-        let (line, test) = self
-            .tokens
-            .get(at)
-            .map_or((0, false), |token| (token.line, token.test));
+        let (line, test) = self.tokens.get(at).map_or((0, false), |token| (token.line, token.test));
         loop {
             if text(at) == "{" {
                 at += 1;
                 while !matches!(text(at), "}" | "") {
-                    at = if text(at) == "," {
-                        at + 1
-                    } else {
-                        self.unfold(at, &path, module, out)
-                    };
+                    at = if text(at) == "," { at + 1 } else { self.unfold(at, &path, module, out) };
                 }
                 return at + 1;
             }
@@ -162,12 +155,7 @@ impl Source {
             at += 2;
         }
         let (in_crate, segments) = resolve(&path, module);
-        out.push(Mention {
-            line,
-            test,
-            in_crate,
-            segments,
-        });
+        out.push(Mention { line, test, in_crate, segments });
         at
     }
 }

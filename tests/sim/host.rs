@@ -77,20 +77,14 @@ impl Host {
 
     /// The priority in its adverts.
     pub(crate) fn priority(&self) -> u8 {
-        self.router.as_ref().map_or(self.params.priority, |router| {
-            router.machine().effective_priority()
-        })
+        self.router.as_ref().map_or(self.params.priority, |router| router.machine().effective_priority())
     }
 
     /// The priority that its configuration and its trackers ask for.
     pub(crate) fn expected_priority(&self) -> u8 {
         let base = self.params.priority;
         let sum = (i32::from(base) + self.weights).clamp(1, 254);
-        if base == 255 {
-            255
-        } else {
-            u8::try_from(sum).unwrap_or(base)
-        }
+        if base == 255 { 255 } else { u8::try_from(sum).unwrap_or(base) }
     }
 
     /// What speaks against taking part.
@@ -104,11 +98,7 @@ impl Host {
         addresses: &'a [IpAddr],
         peers: &'a [Peer],
     ) -> Surroundings<'a> {
-        Surroundings {
-            local: Some(addr),
-            addresses,
-            peers,
-        }
+        Surroundings { local: Some(addr), addresses, peers }
     }
 
     /// An advert as it leaves the machine.
@@ -135,24 +125,10 @@ impl Host {
             (Version::V3, Family::V4) => params.v3_checksum_as_v2,
             (Version::V3, Family::V6) => false,
         };
-        let cover = if plain {
-            Cover::Plain
-        } else {
-            Cover::Pseudo {
-                source: self.addr,
-                destination,
-            }
-        };
+        let cover = if plain { Cover::Plain } else { Cover::Pseudo { source: self.addr, destination } };
         let mut buffer = [0; ADVERT_OCTETS];
         let mut writer = Writer::new(&mut buffer);
-        let fits = wire::emit(
-            &mut writer,
-            params.vrid,
-            priority,
-            self.addresses.iter(),
-            body,
-            cover,
-        );
+        let fits = wire::emit(&mut writer, params.vrid, priority, self.addresses.iter(), body, cover);
         assert!(fits.is_ok(), "an advert of a few addresses fits");
         writer.written().into()
     }

@@ -81,9 +81,7 @@ impl Link {
             return [None; 2];
         }
         let first = self.arrival(now, from, to, random);
-        let second = random
-            .percent(self.duplicate)
-            .then(|| self.arrival(now, from, to, random));
+        let second = random.percent(self.duplicate).then(|| self.arrival(now, from, to, random));
         [Some(first), second]
     }
 

@@ -133,19 +133,13 @@ fn trouble(theme: &Theme, world: &mut World, random: &mut Random) -> Result<(), 
     let interval = world.referee.longest_interval(&world.hosts);
     let mut plan: Vec<(Span, Disturbance)> = Vec::new();
     if theme.loss > 0 && random.percent(70) {
-        let weather = Disturbance::Weather(
-            random.between(0, theme.loss),
-            random.between(0, 5),
-            random.between(0, 20),
-        );
+        let weather =
+            Disturbance::Weather(random.between(0, theme.loss), random.between(0, 5), random.between(0, 20));
         plan.push((Span::ZERO, weather));
     }
     for who in 0..world.hosts.len() {
         if world.hosts[who].router.is_none() && random.percent(70) {
-            plan.push((
-                random.span(interval * 2),
-                Disturbance::Start { who, adopt: false },
-            ));
+            plan.push((random.span(interval * 2), Disturbance::Start { who, adopt: false }));
         }
         if !world.hosts[who].link_up && random.percent(70) {
             plan.push((random.span(interval * 2), Disturbance::LinkUp(who)));
@@ -262,11 +256,8 @@ pub(crate) fn network(theme: &Theme, random: &mut Random) -> World {
         Version::V2 => Family::V4,
         Version::V3 => random.pick(&[Family::V4, Family::V6]),
     };
-    let auth = if version == Version::V2 && random.percent(50) {
-        Auth::Pass(*b"11111111")
-    } else {
-        Auth::None
-    };
+    let auth =
+        if version == Version::V2 && random.percent(50) { Auth::Pass(*b"11111111") } else { Auth::None };
     let common = Params {
         version,
         family,
@@ -310,13 +301,7 @@ fn mesh(hosts: &mut [Host]) {
     for host in hosts {
         host.params.check_unicast_src = true;
         let others = all.iter().filter(|addr| **addr != host.addr);
-        host.peers = others
-            .map(|addr| Peer {
-                addr: *addr,
-                min_ttl: 255,
-                max_ttl: 255,
-            })
-            .collect();
+        host.peers = others.map(|addr| Peer { addr: *addr, min_ttl: 255, max_ttl: 255 }).collect();
     }
 }
 
@@ -369,8 +354,5 @@ fn other(theme: &Theme, host: &Host, random: &mut Random) -> (Params, usize) {
 /// The states, for a test's own questions.
 pub(crate) fn masters(world: &World) -> Vec<usize> {
     let states = world.hosts.iter().enumerate();
-    states
-        .filter(|(_, host)| host.state() == Some(State::Master))
-        .map(|(who, _)| who)
-        .collect()
+    states.filter(|(_, host)| host.state() == Some(State::Master)).map(|(who, _)| who).collect()
 }

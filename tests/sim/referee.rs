@@ -154,9 +154,7 @@ impl Referee {
         // Ranks only rise along a chain of answers, and each router yields at most once in it.
         let longest = 2 * u32::try_from(hosts.len()).unwrap_or(u32::MAX) + 1;
         if depth > longest {
-            return Err(format!(
-                "{depth} adverts in a row, each the answer to the one before"
-            ));
+            return Err(format!("{depth} adverts in a row, each the answer to the one before"));
         }
         let settled = self.settled(hosts);
         let (lateness, interval) = (self.lateness, hosts[who].params.advert_interval);
@@ -176,13 +174,9 @@ impl Referee {
             return Ok(());
         }
         if !hosts[who].is_master() || priority != hosts[who].priority() {
-            return Err(format!(
-                "router {who} sent priority {priority} into a settled network"
-            ));
+            return Err(format!("router {who} sent priority {priority} into a settled network"));
         }
-        let (first, count) = player
-            .steady
-            .map_or((now, 0), |(first, count)| (first, count + 1));
+        let (first, count) = player.steady.map_or((now, 0), |(first, count)| (first, count + 1));
         player.steady = Some((first, count));
         let (due, wanted) = (now.since(first), interval * count);
         if due + lateness < wanted || wanted + lateness < due {
@@ -215,14 +209,10 @@ impl Referee {
             self.born(who);
         }
         if self.calm && now > self.settled(hosts) {
-            return Err(format!(
-                "router {who} became {to:?} ({why:?}) in a settled network"
-            ));
+            return Err(format!("router {who} became {to:?} ({why:?}) in a settled network"));
         }
         if to == State::Master && self.anointed.is_some_and(|master| master != who) {
-            return Err(format!(
-                "router {who} took over although nothing happened to the MASTER"
-            ));
+            return Err(format!("router {who} took over although nothing happened to the MASTER"));
         }
         Ok(())
     }
@@ -245,11 +235,7 @@ impl Referee {
             .map(|host| host.params.preempt_delay)
             .max()
             .unwrap_or(Span::ZERO);
-        let after = if delay.is_zero() {
-            Span::ZERO
-        } else {
-            delay + interval * 2 + self.down(hosts)
-        };
+        let after = if delay.is_zero() { Span::ZERO } else { delay + interval * 2 + self.down(hosts) };
         self.last_trouble() + self.manned(hosts) + self.rival_span(hosts) + after
     }
 
@@ -278,29 +264,17 @@ impl Referee {
         self.in_use(now, host.params.advert_interval);
         let state = router.state();
         if host.held != (state == State::Master) {
-            return Err(format!(
-                "router {who} is {state:?}, addresses present: {}",
-                host.held
-            ));
+            return Err(format!("router {who} is {state:?}, addresses present: {}", host.held));
         }
         if router.poll_at().is_some() != matches!(state, State::Backup | State::Master) {
-            return Err(format!(
-                "router {who} is {state:?} and waits for {:?}",
-                router.poll_at()
-            ));
+            return Err(format!("router {who} is {state:?} and waits for {:?}", router.poll_at()));
         }
         if !host.paused && (state == State::Fault) == host.faults().is_empty() {
-            return Err(format!(
-                "router {who} is {state:?}, reasons for FAULT: {}",
-                host.faults()
-            ));
+            return Err(format!("router {who} is {state:?}, reasons for FAULT: {}", host.faults()));
         }
         let priority = host.expected_priority();
         if !host.paused && host.priority() != priority {
-            return Err(format!(
-                "router {who} has priority {} instead of {priority}",
-                host.priority()
-            ));
+            return Err(format!("router {who} has priority {} instead of {priority}", host.priority()));
         }
         if router.announce_at().is_some() && state != State::Master {
             return Err(format!("router {who} announces addresses as {state:?}"));
@@ -352,16 +326,12 @@ impl Referee {
                 continue;
             }
             if let Some((other, _)) = masters.next() {
-                return Err(format!(
-                    "routers {master} and {other} are both MASTER in a settled network"
-                ));
+                return Err(format!("routers {master} and {other} are both MASTER in a settled network"));
             }
             if let Some((who, _)) =
                 members().find(|(_, x)| x.params.preempt && x.priority() > host.priority())
             {
-                return Err(format!(
-                    "router {who} has a higher priority than the MASTER {master}"
-                ));
+                return Err(format!("router {who} has a higher priority than the MASTER {master}"));
             }
             let silent = self.players[master].last_sent.map(|last| now.since(last));
             if silent.is_none_or(|silent| silent > host.params.advert_interval + self.lateness) {

@@ -78,8 +78,5 @@ fn seeds(theme: &Theme) -> (std::ops::Range<u64>, bool) {
     let letters = theme.name.bytes().map(u64::from);
     let hash = letters.fold(0_u64, |hash, letter| hash.wrapping_mul(31).wrapping_add(letter));
     let first = hash % 1_000_000 * 1_000_000;
-    (
-        first..first + theme.schedules * number("SIM_FACTOR").unwrap_or(1),
-        false,
-    )
+    (first..first + theme.schedules * number("SIM_FACTOR").unwrap_or(1), false)
 }

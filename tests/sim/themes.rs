@@ -25,11 +25,7 @@ const EVERYTHING: &[Kind] = &[
 
 #[test]
 fn everything_at_once() {
-    run(&Theme {
-        loss: 30,
-        intervals_differ: true,
-        ..Theme::new("everything_at_once", 5_000, EVERYTHING)
-    });
+    run(&Theme { loss: 30, intervals_differ: true, ..Theme::new("everything_at_once", 5_000, EVERYTHING) });
 }
 
 #[test]
@@ -43,27 +39,17 @@ fn everything_among_equal_priorities() {
 
 #[test]
 fn loss_alone() {
-    run(&Theme {
-        loss: 30,
-        ..Theme::new("loss_alone", 1_500, &[])
-    });
+    run(&Theme { loss: 30, ..Theme::new("loss_alone", 1_500, &[]) });
 }
 
 #[test]
 fn partitions_and_deafness() {
-    run(&Theme {
-        loss: 10,
-        ..Theme::new("partitions_and_deafness", 3_000, &[Kind::Partition, Kind::Deaf])
-    });
+    run(&Theme { loss: 10, ..Theme::new("partitions_and_deafness", 3_000, &[Kind::Partition, Kind::Deaf]) });
 }
 
 #[test]
 fn crashes_stops_and_replacements() {
-    run(&Theme::new(
-        "crashes_stops_and_replacements",
-        3_000,
-        &[Kind::Crash, Kind::Replace, Kind::Stop],
-    ));
+    run(&Theme::new("crashes_stops_and_replacements", 3_000, &[Kind::Crash, Kind::Replace, Kind::Stop]));
 }
 
 #[test]
@@ -75,11 +61,7 @@ fn pauses() {
 fn reloads() {
     run(&Theme {
         intervals_differ: true,
-        ..Theme::new(
-            "reloads",
-            3_000,
-            &[Kind::Reload, Kind::Reload, Kind::LinkDown, Kind::Crash],
-        )
+        ..Theme::new("reloads", 3_000, &[Kind::Reload, Kind::Reload, Kind::LinkDown, Kind::Crash])
     });
 }
 
@@ -141,9 +123,7 @@ fn the_referee_sees_what_is_wrong() {
             sabotage: Some(sabotage),
             ..Theme::new("the_referee_sees_what_is_wrong", 100, crashes)
         };
-        let caught = (0..100)
-            .filter(|seed| play(&theme, *seed, false).1.is_err())
-            .count();
+        let caught = (0..100).filter(|seed| play(&theme, *seed, false).1.is_err()).count();
         assert!(caught > 5, "{sabotage:?} was seen in {caught} of 100 schedules");
     }
 }
@@ -193,10 +173,7 @@ fn one_after_the_other(world: &mut World, random: &mut Random) -> Result<(), Vio
             |at: Instant| soonest.is_some_and(|soonest| at >= soonest && at <= soonest + world.link.slowest);
         let good = masters.clone().all(|(at, who, _)| *who == next && punctual(*at));
         if masters.count() != 1 || !good {
-            return Err(format!(
-                "{next} alone at {soonest:?}, not {:?}",
-                world.transitions
-            ));
+            return Err(format!("{next} alone at {soonest:?}, not {:?}", world.transitions));
         }
     }
     Ok(())

@@ -165,9 +165,7 @@ impl World {
         if host.router.is_some() {
             return Ok(());
         }
-        let adopt = host
-            .record
-            .filter(|(_, at)| adopt && self.is_fresh(&host.params, *at));
+        let adopt = host.record.filter(|(_, at)| adopt && self.is_fresh(&host.params, *at));
         let adopt = adopt.map(|(state, _)| state);
         self.note(|| format!("{who} starts, adopting {adopt:?}"));
         self.referee.trouble(self.now, who);
@@ -201,9 +199,7 @@ impl World {
         }
         self.tell_faults(who)?;
         self.tell_weights(who)?;
-        let due = self.hosts[who]
-            .wake
-            .is_some_and(|(deadline, _)| deadline <= self.now);
+        let due = self.hosts[who].wake.is_some_and(|(deadline, _)| deadline <= self.now);
         if due { self.time_out(who) } else { Ok(()) }
     }
 
@@ -261,9 +257,7 @@ impl World {
 
     fn next_wake(&self) -> Option<(Instant, usize)> {
         let wakes = self.hosts.iter().enumerate().filter(|(_, host)| !host.paused);
-        wakes
-            .filter_map(|(who, host)| host.wake.map(|(_, at)| (at, who)))
-            .min()
+        wakes.filter_map(|(who, host)| host.wake.map(|(_, at)| (at, who))).min()
     }
 
     fn time_out(&mut self, who: usize) -> Result<(), Violation> {
@@ -321,8 +315,7 @@ impl World {
             if datagram.tampered {
                 return Err(format!("router {who} accepted an advert that changed on its way"));
             }
-            self.referee
-                .heard(self.now, who, &self.hosts[who], before, reading);
+            self.referee.heard(self.now, who, &self.hosts[who], before, reading);
             self.note(|| format!("{who} hears {} from {}", reading.priority, reading.from));
         } else {
             self.note(|| format!("{who} refuses an advert of {}", reading.from));
@@ -428,12 +421,7 @@ impl World {
             let mut copy = datagram.clone();
             self.link.tamper(&mut copy, &mut self.random);
             self.sequence += 1;
-            self.in_flight.push(Reverse(Flight {
-                at,
-                sequence: self.sequence,
-                to,
-                datagram: copy,
-            }));
+            self.in_flight.push(Reverse(Flight { at, sequence: self.sequence, to, datagram: copy }));
         }
     }
 

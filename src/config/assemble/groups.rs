@@ -32,14 +32,7 @@ impl Assembly<'_> {
         let mut draft = group::TrackGroupDraft::default();
         let owner = format!("({text}) ");
         let mut given = Given::default();
-        inside(
-            object,
-            group::TRACK_GROUP,
-            &mut draft,
-            &owner,
-            &mut given,
-            self.found,
-        );
+        inside(object, group::TRACK_GROUP, &mut draft, &owner, &mut given, self.found);
         let Some(name) = named else { return };
         let known = self.network.groups.contains_key(text);
         if self.refused(object, |_, _| known) {
@@ -62,27 +55,14 @@ impl Assembly<'_> {
     pub(super) fn garp_group(&mut self, object: &Object<'_>) {
         let at = object.node.keyword();
         let mut draft = network::GarpDraft {
-            group: GarpGroup {
-                at: At(at.at),
-                garp: None,
-                gna: None,
-                interfaces: Vec::new(),
-            },
+            group: GarpGroup { at: At(at.at), garp: None, gna: None, interfaces: Vec::new() },
             spaced: core::mem::take(&mut self.network.spaced),
         };
         let mut given = Given::default();
-        inside(
-            object,
-            network::GARP_GROUP,
-            &mut draft,
-            "",
-            &mut given,
-            self.found,
-        );
+        inside(object, network::GARP_GROUP, &mut draft, "", &mut given, self.found);
         self.network.spaced = draft.spaced;
         if let (true, Some(at)) = (draft.group.interfaces.is_empty(), given.at("interfaces")) {
-            self.found
-                .warning(at, "Warning - empty garp_group interfaces block");
+            self.found.warning(at, "Warning - empty garp_group interfaces block");
         }
         if draft.group.garp.is_none() && draft.group.gna.is_none() {
             let message = "garp group does not have any delay set - removing".to_owned();

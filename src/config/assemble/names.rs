@@ -69,10 +69,7 @@ pub(in crate::config) struct Known<Id> {
 
 impl<Id> Default for Known<Id> {
     fn default() -> Self {
-        Self {
-            anywhere: BTreeSet::new(),
-            so_far: BTreeMap::new(),
-        }
+        Self { anywhere: BTreeSet::new(), so_far: BTreeMap::new() }
     }
 }
 

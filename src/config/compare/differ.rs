@@ -15,11 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Found = Vec<Difference>;
 
 fn tell(found: &mut Found, group: &[Member<'_>], what: String, remedy: &str) {
-    found.push(Difference {
-        subject: subject(group),
-        what,
-        remedy: remedy.to_owned(),
-    });
+    found.push(Difference { subject: subject(group), what, remedy: remedy.to_owned() });
 }
 
 /// A virtual router that some of the routers do not have.
@@ -52,20 +48,12 @@ pub(super) fn presence(
                 "virtual_router_id is {} on {}, {} on {}: they do not hear each other, and both become MASTER",
                 first.instance.params.vrid, first.name, twin.instance.params.vrid, twin.name
             );
-            tell(
-                found,
-                group,
-                what,
-                "write the same virtual_router_id on all routers",
-            );
+            tell(found, group, what, "write the same virtual_router_id on all routers");
         }
         None => {
             let names: Vec<&str> = group.iter().map(|member| member.name).collect();
-            let what = format!(
-                "is on {} and not on {}: nobody there takes over",
-                list(&names),
-                list(&absent)
-            );
+            let what =
+                format!("is on {} and not on {}: nobody there takes over", list(&names), list(&absent));
             tell(
                 found,
                 group,
@@ -95,9 +83,7 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
         return tell(found, group, what, "write the same version on all routers");
     }
     let v2 = group.iter().any(|one| one.instance.params.version == Version::V2);
-    if let Some(values) = spread(group, |one| {
-        Seconds(one.instance.params.advert_interval).to_string()
-    }) {
+    if let Some(values) = spread(group, |one| Seconds(one.instance.params.advert_interval).to_string()) {
         let effect = if v2 {
             "version 2 refuses adverts of another interval, and both become MASTER"
         } else {
@@ -133,9 +119,7 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
     };
     let refusal = "each refuses the other's adverts, and both become MASTER";
     let same = |one: &Member<'_>| {
-        group
-            .first()
-            .is_some_and(|first| one.instance.params.auth == first.instance.params.auth)
+        group.first().is_some_and(|first| one.instance.params.auth == first.instance.params.auth)
     };
     if let Some(values) = spread(group, kind) {
         tell(
@@ -180,22 +164,10 @@ fn switch(on: bool) -> String {
 
 fn destinations(group: &[Member<'_>], found: &mut Found) {
     let deaf = "they do not hear each other, and both become MASTER";
-    let way = |one: &Member<'_>| {
-        if one.instance.unicast() {
-            "unicast"
-        } else {
-            "multicast"
-        }
-        .to_owned()
-    };
+    let way = |one: &Member<'_>| if one.instance.unicast() { "unicast" } else { "multicast" }.to_owned();
     if let Some(values) = spread(group, way) {
         let what = format!("adverts are {values}: {deaf}");
-        return tell(
-            found,
-            group,
-            what,
-            "write unicast_peer on all routers, or on none",
-        );
+        return tell(found, group, what, "write unicast_peer on all routers, or on none");
     }
     if group.iter().any(|one| !one.instance.unicast()) {
         if let Some(values) = spread(group, |one| one.instance.group.to_string()) {
@@ -208,10 +180,8 @@ fn destinations(group: &[Member<'_>], found: &mut Found) {
         }
         return;
     }
-    let sources: BTreeMap<IpAddr, &str> = group
-        .iter()
-        .filter_map(|one| Some((one.instance.source?, one.name)))
-        .collect();
+    let sources: BTreeMap<IpAddr, &str> =
+        group.iter().filter_map(|one| Some((one.instance.source?, one.name))).collect();
     let all_known = group.iter().all(|one| one.instance.source.is_some());
     if all_known && sources.len() < group.len() {
         let what =
@@ -227,12 +197,7 @@ fn destinations(group: &[Member<'_>], found: &mut Found) {
                     "unicast_peer on {} lacks {addr}, the unicast_src_ip of {name}: {name} does not hear {}",
                     one.name, one.name
                 );
-                tell(
-                    found,
-                    group,
-                    what,
-                    &format!("add {addr} to unicast_peer on {}", one.name),
-                );
+                tell(found, group, what, &format!("add {addr} to unicast_peer on {}", one.name));
             }
         }
         if all_known {
@@ -276,11 +241,7 @@ fn addresses(group: &[Member<'_>], found: &mut Found) {
         }
         for (addr, holders) in &all {
             let holds = |name: &str| holders.iter().any(|(holder, _)| *holder == name);
-            let lacking: Vec<&str> = group
-                .iter()
-                .map(|one| one.name)
-                .filter(|name| !holds(name))
-                .collect();
+            let lacking: Vec<&str> = group.iter().map(|one| one.name).filter(|name| !holds(name)).collect();
             if !lacking.is_empty() {
                 let what = format!("{keyword} {addr} is missing on {}: {effect}", list(&lacking));
                 tell(found, group, what, "write the same addresses on all routers");
@@ -326,10 +287,7 @@ fn traffic(group: &[Member<'_>], found: &mut Found) {
 fn election(group: &[Member<'_>], found: &mut Found) {
     let mut by_priority: BTreeMap<u8, Vec<&Member<'_>>> = BTreeMap::new();
     for one in group {
-        by_priority
-            .entry(one.instance.params.priority)
-            .or_default()
-            .push(one);
+        by_priority.entry(one.instance.params.priority).or_default().push(one);
     }
     for (priority, equal) in by_priority.iter().rev().filter(|(_, equal)| equal.len() > 1) {
         let names: Vec<&str> = equal.iter().map(|one| one.name).collect();
@@ -355,11 +313,8 @@ fn election(group: &[Member<'_>], found: &mut Found) {
     let Some((_, top)) = by_priority.iter().next_back() else {
         return;
     };
-    let stays: Vec<&str> = group
-        .iter()
-        .filter(|one| !one.instance.params.preempt)
-        .map(|one| one.name)
-        .collect();
+    let stays: Vec<&str> =
+        group.iter().filter(|one| !one.instance.params.preempt).map(|one| one.name).collect();
     if let ([leader], false) = (top.as_slice(), stays.is_empty())
         && leader.instance.params.preempt
     {
@@ -382,22 +337,14 @@ fn grouping(group: &[Member<'_>], found: &mut Found) {
         let Some(sync) = one.model.groups.iter().find(|sync| sync.members.iter().any(own)) else {
             return "none".to_owned();
         };
-        let ids: BTreeSet<u8> = sync
-            .members
-            .iter()
-            .filter_map(|id| Some(instance(id)?.params.vrid))
-            .collect();
+        let ids: BTreeSet<u8> =
+            sync.members.iter().filter_map(|id| Some(instance(id)?.params.vrid)).collect();
         let ids: Vec<String> = ids.iter().map(u8::to_string).collect();
         format!("that of VRIDs {}", list(&ids))
     };
     if let Some(values) = spread(group, fellows) {
         let what =
             format!("the sync group is {values}: a failure can leave its members on different routers");
-        tell(
-            found,
-            group,
-            what,
-            "write the same vrrp_sync_group on all routers",
-        );
+        tell(found, group, what, "write the same vrrp_sync_group on all routers");
     }
 }

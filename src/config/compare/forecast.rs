@@ -23,10 +23,7 @@ pub(super) fn forecast(group: &[Member<'_>]) -> Forecast {
         stage.losses(&masters, &mut lines);
         stage.trackers(&masters, &mut lines);
     }
-    Forecast {
-        subject: subject(group),
-        lines,
-    }
+    Forecast { subject: subject(group), lines }
 }
 
 /// The routers of one group, ready to be played.
@@ -44,11 +41,7 @@ struct Stage<'a> {
 impl<'a> Stage<'a> {
     fn new(group: &'a [Member<'a>]) -> Self {
         let (locals, assumed) = locals(group);
-        let players: Vec<Player> = group
-            .iter()
-            .zip(locals)
-            .map(|(one, local)| player(one, local))
-            .collect();
+        let players: Vec<Player> = group.iter().zip(locals).map(|(one, local)| player(one, local)).collect();
         let longest = |value: fn(&Player) -> Span| players.iter().map(value).max().unwrap_or_default();
         let down = longest(|player| Machine::new(player.params.clone()).master_down_time());
         let delay = longest(|player| player.params.preempt_delay);
@@ -238,11 +231,7 @@ impl<'a> Stage<'a> {
     /// Who is master now, against who was before.
     fn outcome(&self, play: &Rehearsal, at: Instant, normal: &[usize]) -> String {
         let after = masters(play);
-        let new: Vec<usize> = after
-            .iter()
-            .copied()
-            .filter(|index| !normal.contains(index))
-            .collect();
+        let new: Vec<usize> = after.iter().copied().filter(|index| !normal.contains(index)).collect();
         if after.is_empty() {
             return "nobody is MASTER".to_owned();
         }
@@ -252,11 +241,7 @@ impl<'a> Stage<'a> {
         if after.len() > 1 {
             return format!("{} are MASTER at the same time", self.names(&after));
         }
-        let since = play
-            .masters()
-            .map(|(_, since)| since.since(at))
-            .max()
-            .unwrap_or_default();
+        let since = play.masters().map(|(_, since)| since.since(at)).max().unwrap_or_default();
         format!("{} takes over {}", self.names(&new), within(since))
     }
 }

@@ -12,12 +12,7 @@ pub(super) fn groups<'a>(routers: &'a [Router<'a>]) -> Vec<Vec<Member<'a>>> {
     let mut by_id: BTreeMap<(u8, u8), Vec<usize>> = BTreeMap::new();
     for (index, router) in routers.iter().enumerate() {
         for instance in &router.model.instances {
-            let member = Member {
-                router: index,
-                name: &router.name,
-                model: router.model,
-                instance,
-            };
+            let member = Member { router: index, name: &router.name, model: router.model, instance };
             let key = (instance.params.vrid, instance.params.family as u8);
             let known = by_id.entry(key).or_default();
             let best = known
@@ -52,12 +47,9 @@ fn closeness(one: &Instance, other: &Instance) -> u8 {
 
 /// They hold one address at least in common.
 pub(super) fn shares_address(one: &Instance, other: &Instance) -> bool {
-    one.addresses.iter().any(|address| {
-        other
-            .addresses
-            .iter()
-            .any(|theirs| theirs.prefix.addr == address.prefix.addr)
-    })
+    one.addresses
+        .iter()
+        .any(|address| other.addresses.iter().any(|theirs| theirs.prefix.addr == address.prefix.addr))
 }
 
 /// What a virtual router is called: its id, its family, and its names.
@@ -71,9 +63,5 @@ pub(super) fn subject(group: &[Member<'_>]) -> String {
     };
     let mut names: Vec<&str> = group.iter().map(|member| member.instance.name.as_str()).collect();
     names.dedup();
-    format!(
-        "VRID {} {family} ({})",
-        first.instance.params.vrid,
-        names.join(", ")
-    )
+    format!("VRID {} {family} ({})", first.instance.params.vrid, names.join(", "))
 }

@@ -23,41 +23,24 @@ pub(super) fn services(routers: &[Router<'_>], found: &mut Vec<Difference>) {
     }
     for (title, group) in &all {
         let has = |router: &&Router<'_>| group.iter().any(|(name, _)| *name == router.name);
-        let absent: Vec<&str> = routers
-            .iter()
-            .filter(|router| !has(router))
-            .map(|router| router.name.as_str())
-            .collect();
+        let absent: Vec<&str> =
+            routers.iter().filter(|router| !has(router)).map(|router| router.name.as_str()).collect();
         if absent.is_empty() {
             settings(title, group, found);
             servers(title, group, found);
         } else {
-            let what = format!(
-                "is missing on {}: nothing answers there after a take-over",
-                list(&absent)
-            );
-            tell(
-                found,
-                title,
-                what,
-                "write the same virtual servers on all routers",
-            );
+            let what = format!("is missing on {}: nothing answers there after a take-over", list(&absent));
+            tell(found, title, what, "write the same virtual servers on all routers");
         }
     }
 }
 
 fn tell(found: &mut Vec<Difference>, subject: &str, what: String, remedy: &str) {
-    found.push(Difference {
-        subject: subject.to_owned(),
-        what,
-        remedy: remedy.to_owned(),
-    });
+    found.push(Difference { subject: subject.to_owned(), what, remedy: remedy.to_owned() });
 }
 
 fn title(service: &VirtualServer) -> String {
-    let protocol = service
-        .protocol
-        .map_or_else(String::new, |protocol| format!(" {}", protocol.name()));
+    let protocol = service.protocol.map_or_else(String::new, |protocol| format!(" {}", protocol.name()));
     match &service.key {
         Key::Address(addr, port) => format!("virtual_server {}{protocol}", endpoint(*addr, *port)),
         Key::Mark(mark) => format!("virtual_server fwmark {mark}"),
@@ -83,11 +66,7 @@ fn settings(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
         ),
         (
             "persistence_timeout",
-            |service| {
-                service
-                    .persistence
-                    .map_or_else(|| "off".to_owned(), |seconds| seconds.to_string())
-            },
+            |service| service.persistence.map_or_else(|| "off".to_owned(), |seconds| seconds.to_string()),
             "after a take-over clients stay on their server for another time",
         ),
         (
@@ -119,12 +98,7 @@ fn settings(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
     for (keyword, field, effect) in fields {
         if let Some(values) = spread_values(group.iter().map(|(name, service)| (*name, field(service)))) {
             let what = format!("{keyword} is {values}: {effect}");
-            tell(
-                found,
-                title,
-                what,
-                &format!("write the same {keyword} on all routers"),
-            );
+            tell(found, title, what, &format!("write the same {keyword} on all routers"));
         }
     }
 }
@@ -133,30 +107,17 @@ fn servers(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
     let mut all: BTreeMap<(IpAddr, u16), Vec<(&str, &RealServer)>> = BTreeMap::new();
     for (name, service) in group {
         for server in &service.servers {
-            all.entry((server.addr, server.port))
-                .or_default()
-                .push((name, server));
+            all.entry((server.addr, server.port)).or_default().push((name, server));
         }
     }
     for ((addr, port), same) in &all {
         let subject = format!("{title}, real_server {}", endpoint(*addr, *port));
         let has = |name: &str| same.iter().any(|(other, _)| *other == name);
-        let absent: Vec<&str> = group
-            .iter()
-            .map(|(name, _)| *name)
-            .filter(|name| !has(name))
-            .collect();
+        let absent: Vec<&str> = group.iter().map(|(name, _)| *name).filter(|name| !has(name)).collect();
         if !absent.is_empty() {
-            let what = format!(
-                "is missing on {}: it gets nothing while such a router is MASTER",
-                list(&absent)
-            );
-            tell(
-                found,
-                &subject,
-                what,
-                "write the same real servers on all routers",
-            );
+            let what =
+                format!("is missing on {}: it gets nothing while such a router is MASTER", list(&absent));
+            tell(found, &subject, what, "write the same real servers on all routers");
             continue;
         }
         type Field = fn(&RealServer) -> String;
@@ -166,26 +127,13 @@ fn servers(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
                 |server| server.weight.to_string(),
                 "the load is spread in another way after a take-over",
             ),
-            (
-                "lvs_method",
-                |server| method(server.method),
-                "the server has to be prepared for both",
-            ),
-            (
-                "the check",
-                |server| checks(&server.checks),
-                "the routers can disagree whether it is up",
-            ),
+            ("lvs_method", |server| method(server.method), "the server has to be prepared for both"),
+            ("the check", |server| checks(&server.checks), "the routers can disagree whether it is up"),
         ];
         for (keyword, field, effect) in fields {
             if let Some(values) = spread_values(same.iter().map(|(name, server)| (*name, field(server)))) {
                 let what = format!("{keyword} is {values}: {effect}");
-                tell(
-                    found,
-                    &subject,
-                    what,
-                    &format!("write {keyword} alike on all routers"),
-                );
+                tell(found, &subject, what, &format!("write {keyword} alike on all routers"));
             }
         }
     }
@@ -207,9 +155,5 @@ fn method(method: Method) -> String {
 /// The kinds of checks, in their order.
 fn checks(checks: &[Checker]) -> String {
     let kinds: Vec<&str> = checks.iter().map(|check| check.probe.keyword()).collect();
-    if kinds.is_empty() {
-        "none".to_owned()
-    } else {
-        kinds.join(" and ")
-    }
+    if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") }
 }

@@ -21,10 +21,8 @@ pub(super) fn spread_values<'a>(of: impl Iterator<Item = (&'a str, String)>) -> 
     if values.len() < 2 {
         return None;
     }
-    let parts: Vec<String> = values
-        .iter()
-        .map(|(value, names)| format!("{value} on {}", list(names)))
-        .collect();
+    let parts: Vec<String> =
+        values.iter().map(|(value, names)| format!("{value} on {}", list(names))).collect();
     Some(parts.join(", "))
 }
 
@@ -48,9 +46,5 @@ pub(super) fn seconds(span: Span) -> String {
 
 /// `within 3.61 s`, or `at once`.
 pub(super) fn within(span: Span) -> String {
-    if span < Span::from_millis(10) {
-        "at once".to_owned()
-    } else {
-        format!("within {}", seconds(span))
-    }
+    if span < Span::from_millis(10) { "at once".to_owned() } else { format!("within {}", seconds(span)) }
 }

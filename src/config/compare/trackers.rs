@@ -24,11 +24,9 @@ pub(super) fn noticed(tracked: &Tracked) -> String {
     match tracked.noticed {
         None => String::new(),
         Some((most, least)) if most == least => format!("noticed {}, then ", within(most)),
-        Some((most, least)) => format!(
-            "noticed {} ({} if it fails at once), then ",
-            within(most),
-            seconds(least)
-        ),
+        Some((most, least)) => {
+            format!("noticed {} ({} if it fails at once), then ", within(most), seconds(least))
+        }
     }
 }
 
@@ -47,12 +45,7 @@ pub(super) fn tracked(one: &Member<'_>) -> Vec<Tracked> {
         let member = one.model.instances.get(id.index());
         member.is_some_and(|member| core::ptr::eq(member, instance))
     };
-    let Some(group) = one
-        .model
-        .groups
-        .iter()
-        .find(|group| group.members.iter().any(own))
-    else {
+    let Some(group) = one.model.groups.iter().find(|group| group.members.iter().any(own)) else {
         return all;
     };
     all.extend(lists(
@@ -79,10 +72,7 @@ pub(super) fn tracked(one: &Member<'_>) -> Vec<Tracked> {
             && instance.interface.as_ref() != Some(link)
         {
             all.push(Tracked {
-                what: format!(
-                    "{} of {} in group {} goes down",
-                    link.name, fellow.name, group.name
-                ),
+                what: format!("{} of {} in group {} goes down", link.name, fellow.name, group.name),
                 weight: Weight::default(),
                 noticed: None,
             });
@@ -114,11 +104,7 @@ fn lists(
         })
     });
     let interfaces = interfaces.iter().map(|tracked| Tracked {
-        what: format!(
-            "{} {}",
-            tracked.interface.name,
-            verb("goes down", "comes up", tracked.weight)
-        ),
+        what: format!("{} {}", tracked.interface.name, verb("goes down", "comes up", tracked.weight)),
         weight: tracked.weight,
         noticed: None,
     });
@@ -135,39 +121,23 @@ fn lists(
         let session = model.bfd(tracked.of)?;
         let time = session.params.min_rx * u64::from(session.params.multiplier);
         Some(Tracked {
-            what: format!(
-                "BFD session {} {}",
-                session.name,
-                verb("is lost", "is up", tracked.weight)
-            ),
+            what: format!("BFD session {} {}", session.name, verb("is lost", "is up", tracked.weight)),
             weight: tracked.weight,
             noticed: Some((time, time)),
         })
     });
-    scripts
-        .chain(interfaces)
-        .chain(processes)
-        .chain(sessions)
-        .collect()
+    scripts.chain(interfaces).chain(processes).chain(sessions).collect()
 }
 
 /// Reversed without weight: success is the fault.
 const fn verb(fails: &'static str, works: &'static str, weight: Weight) -> &'static str {
-    if weight.value == 0 && weight.reverse {
-        works
-    } else {
-        fails
-    }
+    if weight.value == 0 && weight.reverse { works } else { fails }
 }
 
 /// What all trackers add, but for one that fails.
 pub(super) fn contributions(one: &Member<'_>, failing: Option<&str>) -> i32 {
     tracked(one)
         .iter()
-        .map(|tracked| {
-            tracked
-                .weight
-                .contribution(failing != Some(tracked.what.as_str()))
-        })
+        .map(|tracked| tracked.weight.contribution(failing != Some(tracked.what.as_str())))
         .fold(0, i32::saturating_add)
 }

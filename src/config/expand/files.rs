@@ -19,10 +19,7 @@ impl Expander<'_> {
         let mut part = line.part(start, end);
         text::unescape_marks(&mut part);
         let pattern = part.text.trim_end_matches(is_blank_char).to_owned();
-        let mark = Mark {
-            at: part.position(0),
-            width: u16::try_from(pattern.len()).unwrap_or(u16::MAX),
-        };
+        let mark = Mark { at: part.position(0), width: u16::try_from(pattern.len()).unwrap_or(u16::MAX) };
         // What stands behind the pattern is read after the files.
         let tail = (end < line.text.len()).then(|| line.part(end, line.text.len()));
         if self.grower.dropping() {
@@ -49,20 +46,12 @@ impl Expander<'_> {
         }
         if let Some(tail) = tail {
             let name = "".into();
-            self.frames.push(Frame::Value {
-                name,
-                lines: Rc::new([]),
-                next: 0,
-                tail: Some(tail),
-            });
+            self.frames.push(Frame::Value { name, lines: Rc::new([]), next: 0, tail: Some(tail) });
         }
         let mut usable = Vec::new();
         for name in &listed.names {
             if self.reading(name) {
-                self.found.error(
-                    mark,
-                    format!("File '{name}' includes itself and is not read again"),
-                );
+                self.found.error(mark, format!("File '{name}' includes itself and is not read again"));
                 continue;
             }
             match self.files.read(name) {
@@ -108,13 +97,7 @@ impl Expander<'_> {
             // The word is a part of `rest`, so its place follows from its address in it.
             let offset = rest.find(word).unwrap_or(0);
             let width = u16::try_from(word.len()).unwrap_or(u16::MAX);
-            found.warning(
-                Mark {
-                    at: line.position(start.saturating_add(offset)),
-                    width,
-                },
-                message,
-            );
+            found.warning(Mark { at: line.position(start.saturating_add(offset)), width }, message);
         });
     }
 }

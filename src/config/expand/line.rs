@@ -35,11 +35,7 @@ impl Expander<'_> {
             self.sequence(line, start, head.map(|head| (head.kind, head.start, head.rest)));
             return Ok(None);
         }
-        let start = if rest.contains('$') {
-            self.substitute(line, start)?
-        } else {
-            start
-        };
+        let start = if rest.contains('$') { self.substitute(line, start)? } else { start };
         let rest = line.text.get(start..).unwrap_or("");
         if rest.starts_with("include") {
             if let Some((checks, pattern)) = include::line(rest) {
@@ -53,9 +49,7 @@ impl Expander<'_> {
     /// `@id` and `@^id`: where the line goes on, or none if it is not for us.
     fn condition(&self, line: &Text, start: usize) -> Option<usize> {
         let rest = line.text.get(start..)?;
-        let lead = rest
-            .len()
-            .saturating_sub(rest.trim_start_matches(is_blank_char).len());
+        let lead = rest.len().saturating_sub(rest.trim_start_matches(is_blank_char).len());
         let start = start.saturating_add(lead);
         let rest = line.text.get(start..)?;
         let Some(tail) = rest.strip_prefix('@') else {
@@ -85,10 +79,7 @@ impl Expander<'_> {
         };
         if !matches!(self.frames.last(), Some(Frame::File { .. })) {
             let place = line.position(start);
-            self.found.error(
-                place,
-                format!("'${name}' cannot have several lines here: no lines follow"),
-            );
+            self.found.error(place, format!("'${name}' cannot have several lines here: no lines follow"));
             return true;
         }
         let first: Rc<str> = first.trim_end_matches(is_blank_char).into();
@@ -107,24 +98,12 @@ impl Expander<'_> {
                 break;
             }
             let content = next.text.strip_suffix('\\');
-            lines.push((
-                content
-                    .unwrap_or(&next.text)
-                    .trim_end_matches(is_blank_char)
-                    .into(),
-                next.at,
-            ));
+            lines.push((content.unwrap_or(&next.text).trim_end_matches(is_blank_char).into(), next.at));
             if content.is_none() {
                 break;
             }
         }
-        self.parameters.define(
-            &name,
-            Value {
-                first,
-                lines: lines.into(),
-            },
-        );
+        self.parameters.define(&name, Value { first, lines: lines.into() });
         true
     }
 
@@ -142,15 +121,13 @@ impl Expander<'_> {
                 // Parameters of the arguments count now, those of the repeated line each time. The closing
                 // parenthesis goes along: a name may end before it.
                 let mut arguments = line.part(from, rest);
-                self.resolve(&mut arguments)
-                    .map_err(|refusal| refusal.message)
-                    .and_then(|lines| {
-                        if lines.is_some() {
-                            return Err("a value of several lines cannot stand here".into());
-                        }
-                        let arguments = arguments.text.strip_suffix(')').unwrap_or(&arguments.text);
-                        Sequence::new(kind, arguments).map(|sequence| (sequence, rest))
-                    })
+                self.resolve(&mut arguments).map_err(|refusal| refusal.message).and_then(|lines| {
+                    if lines.is_some() {
+                        return Err("a value of several lines cannot stand here".into());
+                    }
+                    let arguments = arguments.text.strip_suffix(')').unwrap_or(&arguments.text);
+                    Sequence::new(kind, arguments).map(|sequence| (sequence, rest))
+                })
             }
         };
         match made {
@@ -158,21 +135,14 @@ impl Expander<'_> {
                 let mut repeated = line.part(rest, line.text.len());
                 let end = repeated.text.len();
                 trim(&mut repeated, 0, end);
-                self.frames.push(Frame::Sequence {
-                    sequence,
-                    line: Rc::new(repeated),
-                });
+                self.frames.push(Frame::Sequence { sequence, line: Rc::new(repeated) });
             }
             Err(why) => {
                 let rest = line.text.get(start..).unwrap_or("");
                 let kind = if rest.starts_with("~LST") { "~LST" } else { "~SEQ" };
                 let width = rest.find(')').map_or(rest.len(), |end| end.saturating_add(1));
-                let mark = Mark {
-                    at: line.position(start),
-                    width: u16::try_from(width).unwrap_or(u16::MAX),
-                };
-                self.found
-                    .error(mark, format!("Invalid {kind} specification '{rest}': {why}"));
+                let mark = Mark { at: line.position(start), width: u16::try_from(width).unwrap_or(u16::MAX) };
+                self.found.error(mark, format!("Invalid {kind} specification '{rest}': {why}"));
                 self.grower.drop_line(rest);
             }
         }
@@ -187,20 +157,11 @@ impl Expander<'_> {
             Ok(None) => self.unreplaced(line),
             Ok(Some(Rest { name, lines, tail })) => {
                 self.unreplaced(line);
-                self.frames.push(Frame::Value {
-                    name,
-                    lines,
-                    next: 0,
-                    tail,
-                });
+                self.frames.push(Frame::Value { name, lines, next: 0, tail });
             }
             Err(Refusal { at, width, message }) => {
-                let mark = Mark {
-                    at,
-                    width: u16::try_from(width).unwrap_or(u16::MAX),
-                };
-                self.found
-                    .error(mark, format!("Parameter not replaced: {message}"));
+                let mark = Mark { at, width: u16::try_from(width).unwrap_or(u16::MAX) };
+                self.found.error(mark, format!("Parameter not replaced: {message}"));
             }
         }
         let end = text::scan(&line.text).end;
@@ -216,10 +177,7 @@ impl Expander<'_> {
             let Some(name) = parameter::leading_name(rest.trim_start_matches(['$', '{'])) else {
                 continue;
             };
-            let mark = Mark {
-                at: line.position(place.at),
-                width: u16::try_from(place.len).unwrap_or(1),
-            };
+            let mark = Mark { at: line.position(place.at), width: u16::try_from(place.len).unwrap_or(1) };
             if place.len > 0 && !self.found.holds(mark.at) {
                 // Looking at all names each time would take for ever when a generated file misses many.
                 const HINTS: usize = 100;
@@ -230,13 +188,10 @@ impl Expander<'_> {
                 }
                 let known = diag::nearest(name, names);
                 let hint = known.map_or(String::new(), |known| format!(" - did you mean '${{{known}}}'?"));
-                self.found
-                    .warning(mark, format!("Parameter '${{{name}}}' is not defined{hint}"));
+                self.found.warning(mark, format!("Parameter '${{{name}}}' is not defined{hint}"));
             } else if self.parameters.has(name) {
-                self.found.note(
-                    mark,
-                    format!("Parameter '${name}' is not replaced here; write '${{{name}}}'"),
-                );
+                self.found
+                    .note(mark, format!("Parameter '${name}' is not replaced here; write '${{{name}}}'"));
             }
         }
     }
@@ -260,19 +215,12 @@ impl Expander<'_> {
         };
         let done = self.parameters.substitute(line, &mut around)?;
         for Refusal { at, width, message } in done.warnings {
-            let mark = Mark {
-                at,
-                width: u16::try_from(width).unwrap_or(u16::MAX),
-            };
+            let mark = Mark { at, width: u16::try_from(width).unwrap_or(u16::MAX) };
             self.found.warning(mark, message);
         }
         /// What putting in one parameter costs of the budget of octets.
         const COST: usize = 16;
         self.octets = self.octets.saturating_add(done.count.saturating_mul(COST));
-        Ok(done.lines.map(|(name, lines)| Rest {
-            name,
-            lines,
-            tail: done.tail,
-        }))
+        Ok(done.lines.map(|(name, lines)| Rest { name, lines, tail: done.tail }))
     }
 }

@@ -70,11 +70,7 @@ pub fn replay(snapshot: &Snapshot, found: &mut Diagnostics) -> Parsed {
 
 /// Reads a configuration that is one text named `configuration`, without a disk: includes find nothing.
 pub fn parse_text(text: &str, found: &mut Diagnostics) -> Parsed {
-    let options = Options {
-        path: "configuration".into(),
-        id: "localhost".into(),
-        ..Options::default()
-    };
+    let options = Options { path: "configuration".into(), id: "localhost".into(), ..Options::default() };
     expand(&OneText(text), &options, BUDGET, found)
 }
 
@@ -82,11 +78,7 @@ struct OneText<'a>(&'a str);
 
 impl Files for OneText<'_> {
     fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
-        if path == "configuration" {
-            Ok(self.0.as_bytes().into())
-        } else {
-            Err(Unusable::Missing)
-        }
+        if path == "configuration" { Ok(self.0.as_bytes().into()) } else { Err(Unusable::Missing) }
     }
 
     fn matches(&self, _: &str) -> Vec<String> {
@@ -109,10 +101,7 @@ struct Budget {
     octets: usize,
 }
 
-const BUDGET: Budget = Budget {
-    lines: limit::CONFIG_LINES,
-    octets: limit::CONFIG_OCTETS,
-};
+const BUDGET: Budget = Budget { lines: limit::CONFIG_LINES, octets: limit::CONFIG_OCTETS };
 
 fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diagnostics) -> Parsed {
     let mut expander = Expander {
@@ -124,23 +113,14 @@ fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diag
         random: Random::new(options.seed),
         frames: Vec::new(),
         directories: Vec::new(),
-        checks: if options.every_file {
-            Checks::ALL
-        } else {
-            Checks::default()
-        },
+        checks: if options.every_file { Checks::ALL } else { Checks::default() },
         grower: Grower::default(),
         budget,
         lines: 0,
         octets: 0,
     };
     expander.main();
-    let Expander {
-        grower,
-        sources,
-        found,
-        ..
-    } = expander;
+    let Expander { grower, sources, found, .. } = expander;
     let mut tree = grower.finish(found);
     tree.set_names(Tables::read(files, &tree));
     Parsed { tree, sources }
@@ -184,8 +164,7 @@ impl Expander<'_> {
         if let (Some(first), 2..) = (names.first(), names.len()) {
             let message =
                 format!("WARNING, multiple configuration file matches of {path}, starting with {first}");
-            self.sources
-                .add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
+            self.sources.add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
             self.found.warning(Position::default(), message);
         }
         let mut used = false;
@@ -216,11 +195,7 @@ impl Expander<'_> {
             } else {
                 Diagnostic {
                     severity: Severity::Fatal,
-                    class: if self.options.every_file {
-                        Class::Include
-                    } else {
-                        Class::NoFile
-                    },
+                    class: if self.options.every_file { Class::Include } else { Class::NoFile },
                     ..told
                 }
             });
@@ -261,11 +236,7 @@ mod tests {
     impl Files for Itself<'_> {
         fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
             // Any number of names for the same text: only the depth ends it.
-            if path.len() < 4_000 {
-                Ok(self.0.as_bytes().into())
-            } else {
-                Err(Unusable::Missing)
-            }
+            if path.len() < 4_000 { Ok(self.0.as_bytes().into()) } else { Err(Unusable::Missing) }
         }
 
         fn matches(&self, pattern: &str) -> Vec<String> {
@@ -282,12 +253,7 @@ mod tests {
     }
 
     fn read_within(text: &str, lines: usize, octets: usize) -> (Parsed, Diagnostics) {
-        let options = Options {
-            path: "/m".into(),
-            id: "r1".into(),
-            seed: 0,
-            every_file: false,
-        };
+        let options = Options { path: "/m".into(), id: "r1".into(), seed: 0, every_file: false };
         let mut found = Diagnostics::new();
         let parsed = expand(&Itself(text), &options, Budget { lines, octets }, &mut found);
         (parsed, found)
@@ -295,11 +261,7 @@ mod tests {
 
     #[test]
     fn what_would_never_end_ends() {
-        let empty = format!(
-            "$A={}\n$B={}\n$C=\n~SEQ(i,99999999) $A\n",
-            "${B}".repeat(200),
-            "${C}".repeat(4)
-        );
+        let empty = format!("$A={}\n$B={}\n$C=\n~SEQ(i,99999999) $A\n", "${B}".repeat(200), "${C}".repeat(4));
         for text in [
             "~SEQ(a,9999999999)~SEQ(b,9999999999) @never x\n",
             "~SEQ(a,4000000000) include x\n",
@@ -310,10 +272,7 @@ mod tests {
         ] {
             let (_, found) = read_within(text, 50_000, 1 << 20);
             assert_eq!(found.worst(), Some(Severity::Fatal), "{text}");
-            assert!(
-                found.iter().any(|d| d.message.contains("reading stops here")),
-                "{text}"
-            );
+            assert!(found.iter().any(|d| d.message.contains("reading stops here")), "{text}");
         }
     }
 
@@ -332,30 +291,15 @@ mod tests {
                 "/nowhere/keepalived.conf",
                 "/nowhere/keepalived.conf: Config files missing '/nowhere/keepalived.conf'",
             ),
-            (
-                "/nowhere/*.conf",
-                "/nowhere/*.conf: No config files matched '/nowhere/*.conf'",
-            ),
-            (
-                "/dev",
-                "/dev: Configuration file '/dev' is a directory - skipping",
-            ),
+            ("/nowhere/*.conf", "/nowhere/*.conf: No config files matched '/nowhere/*.conf'"),
+            ("/dev", "/dev: Configuration file '/dev' is a directory - skipping"),
         ] {
             let mut found = Diagnostics::new();
-            let options = Options {
-                path: path.into(),
-                ..Options::default()
-            };
+            let options = Options { path: path.into(), ..Options::default() };
             let (parsed, _) = load(&super::super::source::Disk, &options, &mut found);
-            let lines: Vec<String> = found
-                .iter()
-                .map(|d| d.line(&parsed.sources).to_string())
-                .collect();
+            let lines: Vec<String> = found.iter().map(|d| d.line(&parsed.sources).to_string()).collect();
             assert_eq!(lines, [said]);
-            assert_eq!(
-                (found.exit_test(), found.exit_daemon()),
-                (Exit::Ok, Some(Exit::NoConfig))
-            );
+            assert_eq!((found.exit_test(), found.exit_daemon()), (Exit::Ok, Some(Exit::NoConfig)));
         }
     }
 

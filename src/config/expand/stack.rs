@@ -17,23 +17,11 @@ use super::{Expander, Stop};
 /// Something that lines come from.
 pub(super) enum Frame {
     /// A file; `checks` are those to go back to at its end.
-    File {
-        file: u16,
-        bytes: Rc<[u8]>,
-        next: usize,
-        line: u32,
-        depth: usize,
-        checks: Checks,
-    },
+    File { file: u16, bytes: Rc<[u8]>, next: usize, line: u32, depth: usize, checks: Checks },
     /// A line to be repeated.
     Sequence { sequence: Sequence, line: Rc<Text> },
     /// The later lines of a value, and what follows the last one.
-    Value {
-        name: Rc<str>,
-        lines: Lines,
-        next: usize,
-        tail: Option<Text>,
-    },
+    Value { name: Rc<str>, lines: Lines, next: usize, tail: Option<Text> },
 }
 
 /// What became of the next line of a file.
@@ -48,11 +36,7 @@ impl Expander<'_> {
     /// Where reading is: the last line taken from a file.
     pub(super) fn here(&self) -> Position {
         let files = self.frames.iter().rev().filter_map(|frame| match frame {
-            Frame::File { file, line, .. } => Some(Position {
-                file: *file,
-                line: *line,
-                column: 1,
-            }),
+            Frame::File { file, line, .. } => Some(Position { file: *file, line: *line, column: 1 }),
             _ => None,
         });
         files.take(1).next().unwrap_or_default()
@@ -61,15 +45,10 @@ impl Expander<'_> {
     /// Starts reading a file; false if it cannot be.
     pub(super) fn enter(&mut self, name: &str, bytes: Rc<[u8]>, depth: usize, at: Position) -> bool {
         let Some(file) = self.sources.add(name, Rc::clone(&bytes)) else {
-            self.found
-                .error(at, format!("Too many files, '{name}' is not read"));
+            self.found.error(at, format!("Too many files, '{name}' is not read"));
             return false;
         };
-        let first = Position {
-            file,
-            line: 1,
-            column: 1,
-        };
+        let first = Position { file, line: 1, column: 1 };
         let mut next = 0;
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             let message = "The file is UTF-16 text and is not read";
@@ -79,23 +58,12 @@ impl Expander<'_> {
             return false;
         } else if bytes.starts_with(b"\xef\xbb\xbf") {
             next = 3;
-            let told = Diagnostic::new(
-                Severity::Note,
-                first,
-                "A byte order mark at the start is left out",
-            );
+            let told = Diagnostic::new(Severity::Note, first, "A byte order mark at the start is left out");
             self.found
                 .report(told.remedy("keepalived would take it as part of the first word; save without it"));
         }
         self.directories.push(include::directory(name).to_owned());
-        self.frames.push(Frame::File {
-            file,
-            bytes,
-            next,
-            line: 0,
-            depth,
-            checks: self.checks,
-        });
+        self.frames.push(Frame::File { file, bytes, next, line: 0, depth, checks: self.checks });
         true
     }
 
@@ -111,11 +79,7 @@ impl Expander<'_> {
     pub(super) fn charge(&mut self, octets: usize) -> Result<(), Stop> {
         self.octets = self.octets.saturating_add(octets);
         let total = self.octets.max(self.grower.octets());
-        if self.lines > self.budget.lines || total > self.budget.octets {
-            Err(Stop)
-        } else {
-            Ok(())
-        }
+        if self.lines > self.budget.lines || total > self.budget.octets { Err(Stop) } else { Ok(()) }
     }
 
     /// The next text to look at: the next line of the innermost frame. False at the end of everything.
@@ -141,10 +105,7 @@ impl Expander<'_> {
                         }
                     }
                 }
-                Some(Frame::Sequence {
-                    sequence,
-                    line: repeated,
-                }) => {
+                Some(Frame::Sequence { sequence, line: repeated }) => {
                     let parameters = &mut self.parameters;
                     if !sequence.advance(|name, value| parameters.set(name, value)) {
                         self.frames.pop();
@@ -155,9 +116,7 @@ impl Expander<'_> {
                     line.at = repeated.at;
                     self.charge(line.text.len())?;
                 }
-                Some(Frame::Value {
-                    lines, next, tail, ..
-                }) => {
+                Some(Frame::Value { lines, next, tail, .. }) => {
                     if let Some((content, at)) = lines.get(*next) {
                         *next = next.saturating_add(1);
                         line.set(content, *at);
@@ -180,14 +139,7 @@ impl Expander<'_> {
 
     /// The next line of the file on top of the stack, comment and blanks still there.
     pub(super) fn physical(&mut self, line: &mut Text) -> Physical {
-        let Some(Frame::File {
-            file,
-            bytes,
-            next,
-            line: number,
-            ..
-        }) = self.frames.last_mut()
-        else {
+        let Some(Frame::File { file, bytes, next, line: number, .. }) = self.frames.last_mut() else {
             return Physical::End;
         };
         let Some(rest) = bytes.get(*next..).filter(|rest| !rest.is_empty()) else {
@@ -197,28 +149,16 @@ impl Expander<'_> {
         let raw = rest.get(..len).unwrap_or(&[]);
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         // Three bytes of a byte order mark were skipped, and count as columns.
-        let column = if *number == 0 {
-            u16::try_from(*next).unwrap_or(0).saturating_add(1)
-        } else {
-            1
-        };
+        let column = if *number == 0 { u16::try_from(*next).unwrap_or(0).saturating_add(1) } else { 1 };
         *next = next.saturating_add(len).saturating_add(1);
         *number = number.saturating_add(1);
-        let at = Position {
-            file: *file,
-            line: *number,
-            column,
-        };
+        let at = Position { file: *file, line: *number, column };
         if raw.len() > limit::CONFIG_LINE {
-            let message = format!(
-                "The line has {} bytes, more than {}; it is not used",
-                raw.len(),
-                limit::CONFIG_LINE
-            );
+            let message =
+                format!("The line has {} bytes, more than {}; it is not used", raw.len(), limit::CONFIG_LINE);
             self.found.error(at, message);
         } else if raw.contains(&0) {
-            self.found
-                .error(at, "The line contains a NUL byte and is not used");
+            self.found.error(at, "The line contains a NUL byte and is not used");
         } else if let Ok(text) = core::str::from_utf8(raw) {
             line.set(text, at);
             return Physical::Line;
@@ -243,9 +183,7 @@ impl Expander<'_> {
 /// Cuts a text to `start..end` and off its blanks.
 pub(super) fn trim(line: &mut Text, start: usize, end: usize) {
     let piece = line.text.get(start..end).unwrap_or("");
-    let lead = piece
-        .len()
-        .saturating_sub(piece.trim_start_matches(is_blank_char).len());
+    let lead = piece.len().saturating_sub(piece.trim_start_matches(is_blank_char).len());
     let len = piece.trim_matches(is_blank_char).len();
     let start = start.saturating_add(lead);
     let end = start.saturating_add(len);

@@ -50,11 +50,8 @@ pub(super) fn off_subnet(input: &Input<'_>, report: &mut Report<'_>) {
             if link_local || subnets.is_empty() || fits || name.as_str() == LOOPBACK {
                 continue;
             }
-            let message = format!(
-                "({}) {addr} is in no subnet of {name} ({})",
-                instance.name,
-                subnets.join(", ")
-            );
+            let message =
+                format!("({}) {addr} is in no subnet of {name} ({})", instance.name, subnets.join(", "));
             report.tell(mark(address), &message);
         }
     }
@@ -116,10 +113,7 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
             let Some(dev) = address.dev.as_ref().map(|dev| &dev.name) else {
                 continue;
             };
-            let tracked = instance
-                .track_interfaces
-                .iter()
-                .any(|tracked| tracked.interface.name == *dev);
+            let tracked = instance.track_interfaces.iter().any(|tracked| tracked.interface.name == *dev);
             // A loopback interface does not go down.
             if own == Some(dev) || tracked || dev.as_str() == LOOPBACK || told.contains(&dev) {
                 continue;
@@ -129,11 +123,7 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
                 "({}) {} is on {dev}, which nothing tracks: when {dev} goes down this router stays MASTER",
                 instance.name, address.prefix.addr
             );
-            report.advise(
-                mark(address),
-                &message,
-                &format!("write track_interface {{ {dev} }}"),
-            );
+            report.advise(mark(address), &message, &format!("write track_interface {{ {dev} }}"));
         }
     }
 }

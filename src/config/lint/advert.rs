@@ -12,9 +12,7 @@ use crate::proto::vrrp::{Machine, Version};
 use std::collections::BTreeMap;
 
 fn mark(input: &Input<'_>, instance: &Instance, keyword: &str) -> Mark {
-    input
-        .places
-        .mark("vrrp_instance", &instance.name, keyword, instance.at.0)
+    input.places.mark("vrrp_instance", &instance.name, keyword, instance.at.0)
 }
 
 fn interface_mark(interface: &Named) -> Mark {
@@ -51,11 +49,8 @@ pub(super) fn interval_long(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         let down = Machine::new(instance.params.clone()).master_down_time();
         if down > Span::from_secs(30) {
-            let message = format!(
-                "({}) a router that dies is replaced after {} s",
-                instance.name,
-                hundredths(down)
-            );
+            let message =
+                format!("({}) a router that dies is replaced after {} s", instance.name, hundredths(down));
             report.tell(mark(input, instance, "advert_int"), &message);
         }
     }
@@ -139,9 +134,7 @@ pub(super) fn vrid_twice(input: &Input<'_>, report: &mut Report<'_>) {
             continue;
         };
         let params = &instance.params;
-        let first = *seen
-            .entry((&interface.name, params.vrid, params.family as u8))
-            .or_insert(instance);
+        let first = *seen.entry((&interface.name, params.vrid, params.family as u8)).or_insert(instance);
         if !core::ptr::eq(first, instance) {
             let message = format!(
                 "({}) virtual_router_id {} is that of {} on {}, too",
@@ -183,10 +176,7 @@ pub(super) fn garp_once(input: &Input<'_>, report: &mut Report<'_>) {
             let message = "each address is announced once only at a take-over";
             return report.advise(line.keyword(), message, remedy);
         }
-        let message = format!(
-            "({}) each address is announced once only at a take-over",
-            instance.name
-        );
+        let message = format!("({}) each address is announced once only at a take-over", instance.name);
         report.tell(named(&instance.name, instance.at.0), &message);
     }
 }
@@ -196,19 +186,12 @@ pub(super) fn interface_no_multicast(input: &Input<'_>, report: &mut Report<'_>)
         let Some(interface) = &instance.interface else {
             continue;
         };
-        if input
-            .facts
-            .link(&interface.name)
-            .is_some_and(|link| !link.multicast)
-        {
+        if input.facts.link(&interface.name).is_some_and(|link| !link.multicast) {
             let message = format!(
                 "({}) adverts go to the group {}, and {} has no multicast",
                 instance.name, instance.group, interface.name
             );
-            let remedy = format!(
-                "use unicast_peer, or `ip link set {} multicast on`",
-                interface.name
-            );
+            let remedy = format!("use unicast_peer, or `ip link set {} multicast on`", interface.name);
             report.advise(interface_mark(interface), &message, &remedy);
         }
     }
@@ -218,10 +201,8 @@ pub(super) fn interface_missing(input: &Input<'_>, report: &mut Report<'_>) {
     let Some(links) = &input.facts.links else { return };
     for instance in &input.model.instances {
         let own = instance.interface.iter().map(|interface| (interface, 0));
-        let tracked = instance
-            .track_interfaces
-            .iter()
-            .map(|tracked| (&tracked.interface, tracked.weight.value));
+        let tracked =
+            instance.track_interfaces.iter().map(|tracked| (&tracked.interface, tracked.weight.value));
         for (interface, weight) in own.chain(tracked) {
             let name = interface.name.as_str();
             if links.contains_key(name) {

@@ -23,27 +23,19 @@ fn weights(instance: &Instance) -> impl Iterator<Item = Weight> {
 /// What all trackers together add when everything works, and when nothing does.
 fn extremes(instance: &Instance) -> (i32, i32) {
     weights(instance).fold((0, 0), |(up, down), weight| {
-        (
-            up.saturating_add(weight.contribution(true)),
-            down.saturating_add(weight.contribution(false)),
-        )
+        (up.saturating_add(weight.contribution(true)), down.saturating_add(weight.contribution(false)))
     })
 }
 
 /// The argument of a keyword of an instance, else its name.
 fn mark(input: &Input<'_>, instance: &Instance, keyword: &str) -> Mark {
-    input
-        .places
-        .mark("vrrp_instance", &instance.name, keyword, instance.at.0)
+    input.places.mark("vrrp_instance", &instance.name, keyword, instance.at.0)
 }
 
 pub(super) fn nopreempt_weights(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in input.model.instances.iter().filter(|one| !one.params.preempt) {
         let mut weights = weights(instance).peekable();
-        let files = instance
-            .track_files
-            .iter()
-            .all(|tracked| tracked.weight.value != 0);
+        let files = instance.track_files.iter().all(|tracked| tracked.weight.value != 0);
         let any = weights.peek().is_some() || !instance.track_files.is_empty();
         if any && files && weights.all(|weight| weight.value != 0) {
             let message = format!(
@@ -108,11 +100,7 @@ pub(super) fn weight_too_small(input: &Input<'_>, report: &mut Report<'_>) {
         let swing = up.saturating_sub(down);
         // The other router tracks the same things: only the swing counts, not what working trackers add.
         if swing > 0 && base.saturating_sub(swing) >= USUAL {
-            let keyword = if instance.track_scripts.is_empty() {
-                "track_interface"
-            } else {
-                "track_script"
-            };
+            let keyword = if instance.track_scripts.is_empty() { "track_interface" } else { "track_script" };
             let message = format!(
                 "({}) with everything failing the priority sinks by {swing} to {} only: a router with 100 does not take over",
                 instance.name,
@@ -149,11 +137,7 @@ pub(super) fn down_timer_short(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         let adverts = instance.params.down_timer_adverts;
         if adverts < 3 {
-            let lost = if adverts == 1 {
-                "one lost advert"
-            } else {
-                "two lost adverts"
-            };
+            let lost = if adverts == 1 { "one lost advert" } else { "two lost adverts" };
             let message = format!("({}) {lost} in a row and two routers are MASTER", instance.name);
             report.tell(mark(input, instance, "down_timer_adverts"), &message);
         }

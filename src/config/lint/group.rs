@@ -16,17 +16,12 @@ fn lines<'t>(node: Node<'t>, keyword: &'static str) -> impl Iterator<Item = Node
 
 /// The entries of lists: each line of each block of this name.
 fn entries<'t>(node: Node<'t>, keyword: &'static str) -> impl Iterator<Item = Node<'t>> {
-    lines(node, keyword)
-        .filter_map(|line| line.block())
-        .flat_map(|block| block.nodes())
+    lines(node, keyword).filter_map(|line| line.block()).flat_map(|block| block.nodes())
 }
 
 /// The members of a sync group; several may stand on a line.
 fn members<'t>(group: Node<'t>) -> Vec<&'t str> {
-    entries(group, "group")
-        .flat_map(|line| line.words())
-        .map(|word| word.text)
-        .collect()
+    entries(group, "group").flat_map(|line| line.words()).map(|word| word.text).collect()
 }
 
 fn groups<'t>(input: &Input<'t>) -> impl Iterator<Item = Node<'t>> {
@@ -49,11 +44,8 @@ fn weight(input: &Input<'_>, entry: Node<'_>, kinds: &[&str]) -> i64 {
 }
 
 pub(super) fn weights(input: &Input<'_>, report: &mut Report<'_>) {
-    let lists: [(&str, &[&str]); 3] = [
-        ("track_interface", &[]),
-        ("track_script", &["vrrp_script"]),
-        ("track_bfd", &["bfd_instance"]),
-    ];
+    let lists: [(&str, &[&str]); 3] =
+        [("track_interface", &[]), ("track_script", &["vrrp_script"]), ("track_bfd", &["bfd_instance"])];
     for group in groups(input) {
         let allowed = ["sync_group_tracking_weight", "global_tracking"];
         if allowed.iter().any(|word| lines(group, word).next().is_some()) {
@@ -81,16 +73,10 @@ pub(super) fn weights(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn priorities(input: &Input<'_>, report: &mut Report<'_>) {
-    let instances: BTreeMap<&str, &Instance> = input
-        .model
-        .instances
-        .iter()
-        .map(|instance| (instance.name.as_str(), instance))
-        .collect();
+    let instances: BTreeMap<&str, &Instance> =
+        input.model.instances.iter().map(|instance| (instance.name.as_str(), instance)).collect();
     for group in groups(input) {
-        let mut known = members(group)
-            .into_iter()
-            .filter_map(|name| instances.get(name).copied());
+        let mut known = members(group).into_iter().filter_map(|name| instances.get(name).copied());
         let Some(first) = known.next() else { continue };
         let (name, own) = (group.word(1), first.params.priority);
         let others: Vec<String> = known
@@ -112,18 +98,11 @@ pub(super) fn priorities(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn down_delay(input: &Input<'_>, report: &mut Report<'_>) {
-    let blocks = input
-        .tree
-        .nodes()
-        .filter(|node| node.keyword().text == "interface_up_down_delays");
-    for entry in blocks
-        .filter_map(|node| node.block())
-        .flat_map(|block| block.nodes())
-    {
+    let blocks = input.tree.nodes().filter(|node| node.keyword().text == "interface_up_down_delays");
+    for entry in blocks.filter_map(|node| node.block()).flat_map(|block| block.nodes()) {
         let most = Span::from_secs(255);
-        let Some((word, Ok(delay))) = entry
-            .word(1)
-            .map(|word| (word, value::seconds(word.text, Span::ZERO..=most, 1)))
+        let Some((word, Ok(delay))) =
+            entry.word(1).map(|word| (word, value::seconds(word.text, Span::ZERO..=most, 1)))
         else {
             continue;
         };
@@ -136,12 +115,7 @@ pub(super) fn down_delay(input: &Input<'_>, report: &mut Report<'_>) {
             let adverts = u64::from(instance.params.down_timer_adverts.saturating_sub(1));
             instance.params.advert_interval * adverts
         };
-        let tightest = input
-            .model
-            .instances
-            .iter()
-            .filter(own)
-            .min_by_key(|one| patience(one));
+        let tightest = input.model.instances.iter().filter(own).min_by_key(|one| patience(one));
         if let Some(instance) = tightest.filter(|instance| delay.value >= patience(instance)) {
             let message = format!(
                 "{}: down delay {} s, and the other routers give up on {} after {} s: two are MASTER until the delay ends",

@@ -54,12 +54,7 @@ impl<'a> Input<'a> {
     /// A model, the tree that it was made from, and what is known of this machine.
     #[must_use]
     pub fn new(model: &'a Model, tree: &'a Tree, facts: &'a Facts) -> Self {
-        Self {
-            model,
-            tree,
-            facts,
-            places: Places::new(tree),
-        }
+        Self { model, tree, facts, places: Places::new(tree) }
     }
 }
 
@@ -78,9 +73,7 @@ pub fn unknown(name: &str) -> Option<String> {
     if name == "all" || CHECKS.iter().any(|check| check.name == name) {
         return None;
     }
-    let near = nearest(name, CHECKS.iter().map(|check| check.name)).map_or_else(
-        || "--explain lint lists them".to_owned(),
-        |near| format!("did you mean {near}?"),
-    );
+    let near = nearest(name, CHECKS.iter().map(|check| check.name))
+        .map_or_else(|| "--explain lint lists them".to_owned(), |near| format!("did you mean {near}?"));
     Some(format!("no check is called '{name}'; {near}"))
 }

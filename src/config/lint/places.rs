@@ -66,9 +66,5 @@ impl<'t> Places<'t> {
 
 /// The name of an object, at its place.
 pub(super) fn named(name: &str, at: Position) -> Mark {
-    Mark::from(Word {
-        text: name,
-        at,
-        quoted: false,
-    })
+    Mark::from(Word { text: name, at, quoted: false })
 }

@@ -16,13 +16,7 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(check: &'static Check, silence: &'a Silence, found: &'a mut Diagnostics) -> Self {
-        Self {
-            check,
-            silence,
-            found,
-            told: 0,
-            last: Mark::default(),
-        }
+        Self { check, silence, found, told: 0, last: Mark::default() }
     }
 
     /// A finding with the remedy of the check.
@@ -54,7 +48,6 @@ impl<'a> Report<'a> {
 
     fn note(&mut self, mark: Mark, message: &str, remedy: &str) {
         let text = format!("{message} [{}]", self.check.name);
-        self.found
-            .report(Diagnostic::new(Severity::Note, mark, text).remedy(remedy));
+        self.found.report(Diagnostic::new(Severity::Note, mark, text).remedy(remedy));
     }
 }

@@ -12,9 +12,7 @@ pub(super) fn overlap(input: &Input<'_>, report: &mut Report<'_>) {
     for script in &input.model.scripts {
         let interval = script.params.interval;
         if let Some(timeout) = script.params.timeout.filter(|timeout| *timeout > interval) {
-            let at = input
-                .places
-                .mark("vrrp_script", &script.name, "timeout", script.at.0);
+            let at = input.places.mark("vrrp_script", &script.name, "timeout", script.at.0);
             let message = format!(
                 "vrrp_script {}: a run may last {} s and the next one is due after {} s; it is left out",
                 script.name,
@@ -31,15 +29,9 @@ pub(super) fn slow(input: &Input<'_>, report: &mut Report<'_>) {
         let params = &script.params;
         let noticed = params.interval * u64::from(params.fall.max(1));
         if noticed > Span::from_secs(30) {
-            let at = input
-                .places
-                .mark("vrrp_script", &script.name, "interval", script.at.0);
+            let at = input.places.mark("vrrp_script", &script.name, "interval", script.at.0);
             let times = if params.fall > 1 {
-                format!(
-                    " ({} failures, one every {} s)",
-                    params.fall,
-                    Seconds(params.interval)
-                )
+                format!(" ({} failures, one every {} s)", params.fall, Seconds(params.interval))
             } else {
                 String::new()
             };
@@ -207,13 +199,8 @@ fn of_instance(notify: &Notify) -> impl Iterator<Item = (&'static str, &ScriptCo
 
 /// Every command of a service, its servers and their checks.
 fn of_service(service: &VirtualServer) -> impl Iterator<Item = Used<'_>> {
-    let own = [
-        ("quorum_up", &service.quorum_up),
-        ("quorum_down", &service.quorum_down),
-    ];
-    let own = own
-        .into_iter()
-        .filter_map(|(keyword, command)| Some((keyword, command.as_ref()?)));
+    let own = [("quorum_up", &service.quorum_up), ("quorum_down", &service.quorum_down)];
+    let own = own.into_iter().filter_map(|(keyword, command)| Some((keyword, command.as_ref()?)));
     let servers = service.servers.iter().flat_map(|server| {
         let checks = server.checks.iter().filter_map(|check| match &check.probe {
             Probe::Misc(misc) => Some(("misc_path", &misc.command)),
@@ -226,11 +213,7 @@ fn of_service(service: &VirtualServer) -> impl Iterator<Item = Used<'_>> {
         });
         checks.chain(more)
     });
-    own.chain(servers).map(|(keyword, command)| Used {
-        owner: String::new(),
-        keyword,
-        command,
-    })
+    own.chain(servers).map(|(keyword, command)| Used { owner: String::new(), keyword, command })
 }
 
 fn state(facts: &Facts, command: &ScriptCommand) -> Option<Program> {
@@ -239,9 +222,5 @@ fn state(facts: &Facts, command: &ScriptCommand) -> Option<Program> {
 
 /// The program itself.
 fn first(command: &ScriptCommand) -> String {
-    command
-        .argv
-        .first()
-        .map(|word| word.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    command.argv.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -51,10 +51,7 @@ fn written(input: &Input<'_>, service: &VirtualServer, keyword: &str) -> Option<
 }
 
 fn weight(service: &VirtualServer) -> i64 {
-    service
-        .servers
-        .iter()
-        .fold(0, |sum, server| sum.saturating_add(i64::from(server.weight)))
+    service.servers.iter().fold(0, |sum, server| sum.saturating_add(i64::from(server.weight)))
 }
 
 pub(super) fn quorum_too_high(input: &Input<'_>, report: &mut Report<'_>) {
@@ -192,10 +189,8 @@ pub(super) fn server_is_service(input: &Input<'_>, report: &mut Report<'_>) {
 pub(super) fn check_overlap(input: &Input<'_>, report: &mut Report<'_>) {
     for service in &input.model.services {
         // The servers of a service mostly have the same check: once is enough.
-        let mut checks = service
-            .servers
-            .iter()
-            .flat_map(|server| server.checks.iter().map(move |check| (server, check)));
+        let mut checks =
+            service.servers.iter().flat_map(|server| server.checks.iter().map(move |check| (server, check)));
         let slow = checks.find(|(_, check)| {
             check.probe.target().is_some()
                 && check.cadence.retry > 0
@@ -249,15 +244,10 @@ fn within<'t>(node: Node<'t>, keyword: &'static str) -> impl Iterator<Item = Nod
 
 /// As written: a digest that is none is not in the model.
 pub(super) fn digest_length(input: &Input<'_>, report: &mut Report<'_>) {
-    let services = input
-        .tree
-        .nodes()
-        .filter(|node| node.keyword().text == "virtual_server");
+    let services = input.tree.nodes().filter(|node| node.keyword().text == "virtual_server");
     for server in services.flat_map(|service| within(service, "real_server")) {
         let checks = within(server, "HTTP_GET").chain(within(server, "SSL_GET"));
-        let digests = checks
-            .flat_map(|check| within(check, "url"))
-            .flat_map(|page| within(page, "digest"));
+        let digests = checks.flat_map(|check| within(check, "url")).flat_map(|page| within(page, "digest"));
         for word in digests.filter_map(|line| line.word(1)) {
             let hex = word.text.bytes().all(|byte| byte.is_ascii_hexdigit());
             let what = match (hex, word.text.len()) {
@@ -265,10 +255,7 @@ pub(super) fn digest_length(input: &Input<'_>, report: &mut Report<'_>) {
                 (true, len) => format!("has {len} digits"),
                 (false, _) => "is no hexadecimal number".to_owned(),
             };
-            let message = format!(
-                "{}: the digest {what}, an MD5 has 32: no page matches it",
-                server.text()
-            );
+            let message = format!("{}: the digest {what}, an MD5 has 32: no page matches it", server.text());
             report.tell(word, &message);
         }
     }
@@ -281,10 +268,8 @@ pub(super) fn quorum_one_sided(input: &Input<'_>, report: &mut Report<'_>) {
             (None, Some(command)) => ("quorum_down", "quorum_up", command),
             _ => continue,
         };
-        let message = format!(
-            "{}: {keyword} runs something and there is no {other} that undoes it",
-            title(service)
-        );
+        let message =
+            format!("{}: {keyword} runs something and there is no {other} that undoes it", title(service));
         report.tell(command.at.0, &message);
     }
 }

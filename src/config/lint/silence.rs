@@ -30,19 +30,12 @@ impl Silence {
     /// What `off` names, and the comments of all files. A name that no check has is told in `found`.
     #[must_use]
     pub fn read(off: &[String], sources: &SourceMap, found: &mut Diagnostics) -> Self {
-        let mut made = Self {
-            everywhere: off.iter().cloned().collect(),
-            ..Self::default()
-        };
+        let mut made = Self { everywhere: off.iter().cloned().collect(), ..Self::default() };
         for file in 0..u16::MAX {
             let Some(bytes) = sources.bytes(file) else { break };
             for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1_u32..) {
                 if line.windows(5).any(|word| word == b"lint:") {
-                    let at = Position {
-                        file,
-                        line: number,
-                        column: 1,
-                    };
+                    let at = Position { file, line: number, column: 1 };
                     made.comment(&String::from_utf8_lossy(line), at, found);
                 }
             }
@@ -101,10 +94,7 @@ impl Silence {
 fn mark(line: &str, name: &str, at: Position) -> Mark {
     let column = line.find(name).unwrap_or(0).saturating_add(1);
     Mark {
-        at: Position {
-            column: u16::try_from(column).unwrap_or(u16::MAX),
-            ..at
-        },
+        at: Position { column: u16::try_from(column).unwrap_or(u16::MAX), ..at },
         width: u16::try_from(name.len()).unwrap_or(u16::MAX),
     }
 }
@@ -122,11 +112,7 @@ mod tests {
     }
 
     fn at(line: u32) -> Position {
-        Position {
-            file: 0,
-            line,
-            column: 3,
-        }
+        Position { file: 0, line, column: 3 }
     }
 
     #[test]
@@ -135,9 +121,7 @@ mod tests {
             "a\n# lint: off garp-once\nb\n  ! lint: on garp-once\nc \"#\" # lint: off garp-once unicast-self\nd\n",
         );
         assert!(found.is_empty());
-        let off: Vec<u32> = (1..=6)
-            .filter(|line| silence.silent("garp-once", at(*line)))
-            .collect();
+        let off: Vec<u32> = (1..=6).filter(|line| silence.silent("garp-once", at(*line))).collect();
         assert_eq!(off, [2, 3, 5]);
         assert!(silence.silent("unicast-self", at(5)) && !silence.silent("unicast-self", at(3)));
     }
@@ -146,10 +130,7 @@ mod tests {
     fn all_and_the_option() {
         let (silence, _) = read("# lint: off all\nx\n");
         assert!(silence.silent("garp-once", at(2)));
-        let option = Silence {
-            everywhere: ["all".to_owned()].into(),
-            ..Silence::default()
-        };
+        let option = Silence { everywhere: ["all".to_owned()].into(), ..Silence::default() };
         assert!(option.off("garp-once"));
     }
 
@@ -158,9 +139,6 @@ mod tests {
         let (_, found) = read("x # lint: off garp-onec\n# lint: maybe\n");
         let messages: Vec<&str> = found.iter().map(|one| one.message.as_str()).collect();
         assert_eq!(messages.len(), 2);
-        assert_eq!(
-            messages[0],
-            "no check is called 'garp-onec'; did you mean garp-once?"
-        );
+        assert_eq!(messages[0], "no check is called 'garp-onec'; did you mean garp-once?");
     }
 }

@@ -9,12 +9,7 @@ const fn check(
     meaning: &'static str,
     remedy: &'static str,
 ) -> Check {
-    Check {
-        name,
-        meaning,
-        remedy,
-        run,
-    }
+    Check { name, meaning, remedy, run }
 }
 
 /// Every check. The name is part of the interface: files and scripts silence it.

@@ -5,10 +5,7 @@ use crate::base::addr::{IpAddr, Ipv4Addr, Prefix};
 
 /// One line of `virtual_ipaddress` or `virtual_ipaddress_excluded`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is one option word of the line"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one option word of the line")]
 pub struct VirtualAddress {
     /// The address and its prefix length.
     pub prefix: Prefix,
@@ -78,10 +75,6 @@ impl VirtualAddress {
     #[must_use]
     pub fn preferred_lifetime(&self) -> Lifetime {
         let whole = self.prefix.addr.is_ipv6() && self.prefix.len == 128;
-        self.preferred.unwrap_or(if whole {
-            Lifetime::Seconds(0)
-        } else {
-            Lifetime::Forever
-        })
+        self.preferred.unwrap_or(if whole { Lifetime::Seconds(0) } else { Lifetime::Forever })
     }
 }

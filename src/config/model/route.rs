@@ -9,10 +9,7 @@ pub const ORIGIN: u8 = 18;
 
 /// One route. Numbers are the kernel's; none means that nothing is said to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is one option word of the line"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one option word of the line")]
 pub struct Route {
     /// Where it stands.
     pub at: At,
@@ -175,14 +172,7 @@ pub struct Tunnel<A> {
 
 impl<A> Default for Tunnel<A> {
     fn default() -> Self {
-        Self {
-            id: None,
-            destination: None,
-            source: None,
-            class: None,
-            hops: None,
-            flags: None,
-        }
+        Self { id: None, destination: None, source: None, class: None, hops: None, flags: None }
     }
 }
 

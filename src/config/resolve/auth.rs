@@ -12,11 +12,7 @@ pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
     let instance = &mut draft.instance;
     let Some(kind) = draft.auth_type else {
         if instance.auth_pass.take().is_some() {
-            tell.error(
-                "auth_pass",
-                "auth_pass without auth_type - ignoring",
-                "write auth_type PASS",
-            );
+            tell.error("auth_pass", "auth_pass without auth_type - ignoring", "write auth_type PASS");
         }
         return;
     };
@@ -37,19 +33,13 @@ pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
     if kind == AuthType::Header {
         instance.auth_header = true;
         if instance.params.start == Start::Master && instance.params.priority != 255 {
-            tell.warn(
-                "state",
-                "Initial state master is incompatible with AH authentication - clearing",
-            );
+            tell.warn("state", "Initial state master is incompatible with AH authentication - clearing");
             instance.params.start = Start::Backup;
         }
         return;
     }
     let mut octets = [0; 8];
-    for (octet, byte) in octets
-        .iter_mut()
-        .zip(instance.auth_pass.iter().flat_map(|pass| pass.bytes()))
-    {
+    for (octet, byte) in octets.iter_mut().zip(instance.auth_pass.iter().flat_map(|pass| pass.bytes())) {
         *octet = byte;
     }
     instance.params.auth = Auth::Pass(octets);
@@ -61,19 +51,13 @@ pub(super) fn hmac(draft: &mut Draft, tell: &mut Teller<'_>) {
         return;
     }
     let read = core::mem::take(&mut draft.hmac);
-    let active = read
-        .active
-        .filter(|active| read.keys.iter().any(|key| key.id == *active));
+    let active = read.active.filter(|active| read.keys.iter().any(|key| key.id == *active));
     let Some(active) = active else {
         let message = match read.active {
             Some(id) => format!("auth_hmac active_key {id} is not defined - removing auth_hmac"),
             None => "auth_hmac has no active_key - removing auth_hmac".to_owned(),
         };
-        return tell.error(
-            "auth_hmac",
-            &message,
-            "write active_key and the id of one of its keys",
-        );
+        return tell.error("auth_hmac", &message, "write active_key and the id of one of its keys");
     };
     let instance = &mut draft.instance;
     if instance.auth_pass.take().is_some() {

@@ -15,13 +15,9 @@ pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics) {
     let mut clashes = Vec::new();
     for (index, instance) in model.instances.iter().enumerate() {
         let family = instance.params.family as u8;
-        let same = seen
-            .entry((instance.params.vrid, family, instance.unicast()))
-            .or_default();
-        let other = same
-            .iter()
-            .filter_map(|other| model.instances.get(*other))
-            .find(|other| clash(other, instance));
+        let same = seen.entry((instance.params.vrid, family, instance.unicast())).or_default();
+        let other =
+            same.iter().filter_map(|other| model.instances.get(*other)).find(|other| clash(other, instance));
         if let Some(other) = other {
             clashes.push((index, other.name.clone()));
         }
@@ -31,10 +27,7 @@ pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics) {
         let Some(instance) = model.instances.get_mut(index) else {
             continue;
         };
-        let interface = instance
-            .interface
-            .as_ref()
-            .map_or("-", |interface| interface.name.as_str());
+        let interface = instance.interface.as_ref().map_or("-", |interface| interface.name.as_str());
         let message = format!(
             "{other} and {} both use VRID {} with {} on interface {interface}",
             instance.name, instance.params.vrid, instance.params.family

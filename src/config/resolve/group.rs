@@ -22,12 +22,7 @@ pub(super) fn complete(
     names: &Names,
     found: &mut Diagnostics,
 ) -> PendingGroup {
-    let mut tell = Teller {
-        name,
-        at: at.0,
-        given: &given,
-        found,
-    };
+    let mut tell = Teller { name, at: at.0, given: &given, found };
     let trackers = track::find(&draft.trackers, model, names, &mut tell);
     let mail = &model.global.mail;
     let changes = draft.notify_priority_changes;
@@ -42,18 +37,10 @@ pub(super) fn complete(
         track_bfds: trackers.bfds,
         notify: draft.notify,
         notify_priority_changes: changes.unwrap_or(model.global.vrrp.notify_priority_changes),
-        smtp_alert: draft
-            .smtp_alert
-            .or(mail.alert_vrrp)
-            .or(mail.alert)
-            .unwrap_or(false),
+        smtp_alert: draft.smtp_alert.or(mail.alert_vrrp).or(mail.alert).unwrap_or(false),
         tracking_weight: draft.tracking_weight,
     };
-    PendingGroup {
-        group,
-        members: draft.members,
-        given,
-    }
+    PendingGroup { group, members: draft.members, given }
 }
 
 /// Finds the members of all groups, and completes the groups and the members.
@@ -64,12 +51,7 @@ pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnosti
         .enumerate()
         .map(|(index, instance)| (instance.name.clone(), InstanceId::at(index)))
         .collect();
-    for PendingGroup {
-        group,
-        members,
-        given,
-    } in pending.groups
-    {
+    for PendingGroup { group, members, given } in pending.groups {
         sync_group(model, group, &members, &given, &ids, found);
     }
     for (index, own) in pending.own.iter().enumerate() {
@@ -155,23 +137,14 @@ fn sync_group(
 /// What weights mean in a group: members have one state, so none may have a priority of its own making, and a
 /// group with an address owner cannot change priorities.
 fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diagnostics) {
-    let Model {
-        scripts,
-        files,
-        bfds,
-        instances,
-        ..
-    } = model;
+    let Model { scripts, files, bfds, instances, .. } = model;
     let name = |index: usize, names: &dyn Fn(usize) -> Option<String>| names(index).unwrap_or_default();
     let script = |index: usize| scripts.get(index).map(|one| one.name.clone());
     let file = |index: usize| files.get(index).map(|one| one.name.clone());
     let bfd = |index: usize| bfds.get(index).map(|one| one.name.clone());
     let mut owner = false;
-    let tracked: std::collections::BTreeSet<_> = group
-        .track_interfaces
-        .iter()
-        .map(|tracked| tracked.interface.name.clone())
-        .collect();
+    let tracked: std::collections::BTreeSet<_> =
+        group.track_interfaces.iter().map(|tracked| tracked.interface.name.clone()).collect();
     for id in &group.members {
         let Some(instance) = instances.get_mut(id.index()) else {
             continue;
@@ -212,12 +185,7 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
     };
     let _ = given;
     for one in &mut group.track_interfaces {
-        clear(
-            "interface",
-            one.interface.name.as_str(),
-            one.interface.at,
-            &mut one.weight,
-        );
+        clear("interface", one.interface.name.as_str(), one.interface.at, &mut one.weight);
     }
     for one in &mut group.track_scripts {
         let name = name(one.script.index(), &script);
@@ -253,10 +221,8 @@ fn member_weights(
     };
     for one in &mut instance.track_interfaces {
         if one.weight.value != 0 {
-            let message = format!(
-                "ignoring {} tracked interface weight due to SYNC group",
-                one.interface.name
-            );
+            let message =
+                format!("ignoring {} tracked interface weight due to SYNC group", one.interface.name);
             tell(Severity::Warning, one.interface.at, message);
             one.weight.value = 0;
         }
@@ -302,17 +268,9 @@ fn member_weights(
 fn starts(model: &mut Model, group: &Group) {
     let of = |id: &InstanceId| model.instances.get(id.index());
     let owner = |instance: &Instance| instance.params.priority == 255;
-    let owners = group
-        .members
-        .iter()
-        .filter_map(of)
-        .filter(|one| owner(one))
-        .count();
-    let eager = group
-        .members
-        .iter()
-        .filter_map(of)
-        .any(|one| !owner(one) && one.params.start == Start::Master);
+    let owners = group.members.iter().filter_map(of).filter(|one| owner(one)).count();
+    let eager =
+        group.members.iter().filter_map(of).any(|one| !owner(one) && one.params.start == Start::Master);
     let mixed = owners > 0 && owners < group.members.len();
     if !mixed && !eager {
         return;

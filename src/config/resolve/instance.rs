@@ -21,12 +21,7 @@ pub(super) fn complete(
     found: &mut Diagnostics,
 ) -> Option<Instance> {
     let name = draft.instance.name.clone();
-    let mut tell = Teller {
-        name: &name,
-        at: draft.instance.at.0,
-        given,
-        found,
-    };
+    let mut tell = Teller { name: &name, at: draft.instance.at.0, given, found };
     family_and_version(&mut draft, model, &mut tell);
     let mut runs = required(&mut draft, model, &mut tell);
     priority_and_state(&mut draft, &mut tell);
@@ -39,15 +34,10 @@ pub(super) fn complete(
     link::settle(&mut draft, &mut tell);
     track::of_instance(&mut draft, model, names, &mut tell);
     auth::hmac(&mut draft, &mut tell);
-    draft.instance.notify_priority_changes = draft
-        .notify_priority_changes
-        .unwrap_or(model.global.vrrp.notify_priority_changes);
+    draft.instance.notify_priority_changes =
+        draft.notify_priority_changes.unwrap_or(model.global.vrrp.notify_priority_changes);
     let mail = &model.global.mail;
-    draft.instance.smtp_alert = draft
-        .smtp_alert
-        .or(mail.alert_vrrp)
-        .or(mail.alert)
-        .unwrap_or(false);
+    draft.instance.smtp_alert = draft.smtp_alert.or(mail.alert_vrrp).or(mail.alert).unwrap_or(false);
     runs.then_some(draft.instance)
 }
 
@@ -102,20 +92,13 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
         return false;
     }
     if instance.vmac.take().is_some() | instance.ipvlan.take().is_some() {
-        tell.warn(
-            "use_vmac",
-            "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac",
-        );
+        tell.warn("use_vmac", "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac");
     }
     for list in [&mut instance.addresses, &mut instance.excluded] {
         list.retain(|address| {
             if address.dev.is_none() {
                 let message = format!("No interface for address {} - removing", address.prefix);
-                tell.error(
-                    "virtual_ipaddress",
-                    &message,
-                    "write dev and an interface after the address",
-                );
+                tell.error("virtual_ipaddress", &message, "write dev and an interface after the address");
             }
             address.dev.is_some()
         });
@@ -134,18 +117,12 @@ fn priority_and_state(draft: &mut Draft, tell: &mut Teller<'_>) {
     instance.params.priority = priority;
     instance.params.start = start;
     if owner && !instance.params.preempt {
-        tell.warn(
-            "nopreempt",
-            "nopreempt is incompatible with priority 255. resetting nopreempt",
-        );
+        tell.warn("nopreempt", "nopreempt is incompatible with priority 255. resetting nopreempt");
         instance.params.preempt = true;
     }
     if start == Start::Master {
         if !instance.params.preempt {
-            tell.warn(
-                "nopreempt",
-                "Warning - nopreempt will not work with initial state MASTER - clearing",
-            );
+            tell.warn("nopreempt", "Warning - nopreempt will not work with initial state MASTER - clearing");
             instance.params.preempt = true;
         }
         if !instance.params.preempt_delay.is_zero() {
@@ -157,42 +134,26 @@ fn priority_and_state(draft: &mut Draft, tell: &mut Teller<'_>) {
         }
     }
     if !instance.params.preempt && !instance.params.preempt_delay.is_zero() {
-        tell.warn(
-            "preempt_delay",
-            "preempt_delay is incompatible with nopreempt mode - resetting",
-        );
+        tell.warn("preempt_delay", "preempt_delay is incompatible with nopreempt mode - resetting");
         instance.params.preempt_delay = Span::ZERO;
     }
     if instance.params.preempt && instance.timer_expired_backup.take().is_some() {
-        tell.warn(
-            "timer_expired_backup",
-            "timer_expired_backup requires nopreempt - clearing",
-        );
+        tell.warn("timer_expired_backup", "timer_expired_backup requires nopreempt - clearing");
     }
 }
 
 fn garp(draft: &mut Draft, model: &Model) {
     let vrrp = &model.global.vrrp;
     let garp = &mut draft.instance.params.garp;
-    garp.lower_prio_repeat = draft
-        .lower_prio_repeat
-        .or(vrrp.garp_lower_prio_repeat)
-        .unwrap_or(garp.repeat);
-    garp.lower_prio_delay = draft
-        .lower_prio_delay
-        .or(vrrp.garp_lower_prio_delay)
-        .unwrap_or(garp.delay);
+    garp.lower_prio_repeat = draft.lower_prio_repeat.or(vrrp.garp_lower_prio_repeat).unwrap_or(garp.repeat);
+    garp.lower_prio_delay = draft.lower_prio_delay.or(vrrp.garp_lower_prio_delay).unwrap_or(garp.delay);
 }
 
 /// Version 2 has whole seconds, version 3 hundredths up to 40.95 s.
 fn interval(instance: &mut Instance, tell: &mut Teller<'_>) {
     const MOST: Span = Span::from_centis(4_095);
     let given = instance.params.advert_interval;
-    let step = if instance.params.version == Version::V2 {
-        1_000_000
-    } else {
-        10_000
-    };
+    let step = if instance.params.version == Version::V2 { 1_000_000 } else { 10_000 };
     let half = given + Span::from_micros(step / 2);
     let steps = half.as_micros().checked_div(step).unwrap_or(1).max(1);
     let rounded = Span::from_micros(step) * steps;
@@ -235,14 +196,10 @@ fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
         let local = matches!(first.prefix.addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
         match (local, strict) {
             (true, _) => {}
-            (false, true) => tell.warn(
-                "virtual_ipaddress",
-                "the first IPv6 VIP address must be link local",
-            ),
-            (false, false) => tell.note(
-                "virtual_ipaddress",
-                "the first IPv6 VIP address should be link local",
-            ),
+            (false, true) => tell.warn("virtual_ipaddress", "the first IPv6 VIP address must be link local"),
+            (false, false) => {
+                tell.note("virtual_ipaddress", "the first IPv6 VIP address should be link local")
+            }
         }
     }
     if !instance.addresses.is_empty() || (instance.no_addresses && !strict) {

@@ -26,10 +26,7 @@ fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
         );
     }
     if instance.promote_secondaries {
-        tell.warn(
-            "promote_secondaries",
-            "promote_secondaries is automatically set for ipvlans - ignoring",
-        );
+        tell.warn("promote_secondaries", "promote_secondaries is automatically set for ipvlans - ignoring");
         instance.promote_secondaries = false;
     }
 }
@@ -46,10 +43,7 @@ pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
                 mac.0 = [a, b, c, d, e, instance.params.vrid];
             }
             if unicast && !instance.vmac_xmit_base {
-                tell.warn(
-                    "use_vmac",
-                    "unicast with use_vmac requires vmac_xmit_base - setting",
-                );
+                tell.warn("use_vmac", "unicast with use_vmac requires vmac_xmit_base - setting");
                 instance.vmac_xmit_base = true;
             }
             if instance.promote_secondaries {
@@ -69,10 +63,8 @@ pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
     if instance.vmac.is_some() || instance.use_vmac_addr {
         for address in instance.addresses.iter_mut().chain(&mut instance.excluded) {
             if address.use_vmac {
-                let message = format!(
-                    "use_vmac of address {} is redundant with that of the instance",
-                    address.prefix
-                );
+                let message =
+                    format!("use_vmac of address {} is redundant with that of the instance", address.prefix);
                 tell.warn("virtual_ipaddress", &message);
                 address.use_vmac = false;
             }

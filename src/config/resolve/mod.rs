@@ -82,11 +82,7 @@ impl Teller<'_> {
     fn tell(&mut self, severity: Severity, keyword: &str, message: &str, remedy: &str) {
         let at = self.given.at(keyword).unwrap_or(self.at);
         let finding = Diagnostic::new(severity, at, format!("({}) {message}", self.name));
-        self.found.report(if remedy.is_empty() {
-            finding
-        } else {
-            finding.remedy(remedy)
-        });
+        self.found.report(if remedy.is_empty() { finding } else { finding.remedy(remedy) });
     }
 
     /// Whether the keyword stands in the instance.

@@ -14,15 +14,7 @@ use crate::config::tree::Position;
 /// The port of a server: that of the service unless addresses are translated.
 pub(crate) fn port(server: &mut RealServer, key: &Key, above: &Above, found: &mut Diagnostics) {
     let at = server.at.0;
-    server.port = settle(
-        Server::Real(server.addr),
-        server.port,
-        server.method,
-        at,
-        key,
-        above,
-        found,
-    );
+    server.port = settle(Server::Real(server.addr), server.port, server.method, at, key, above, found);
 }
 
 /// Which server a message is about.
@@ -60,10 +52,8 @@ fn settle(
     match key {
         Key::Address(_, own) => {
             if port != 0 && port != *own {
-                let message = format!(
-                    "WARNING - virtual server {name} and {} ports don't match - resetting",
-                    whose()
-                );
+                let message =
+                    format!("WARNING - virtual server {name} and {} ports don't match - resetting", whose());
                 warn(message, translate);
             }
             *own
@@ -88,10 +78,8 @@ fn settle(
                 );
                 warn(message, translate);
             } else if let (1.., Some((addr, own))) = (port, other) {
-                let message = format!(
-                    "virtual server {name}:[{addr},{own}] and {} ports don't match",
-                    whose()
-                );
+                let message =
+                    format!("virtual server {name}:[{addr},{own}] and {} ports don't match", whose());
                 warn(message, translate);
             }
             port
@@ -113,25 +101,11 @@ pub(crate) fn finish(
     duplicates(&mut service, above, found);
     if service.servers.is_empty() {
         let message = format!("Virtual server {} has no real servers - ignoring", above.name);
-        tell(
-            found,
-            Severity::Error,
-            service.at.0,
-            message,
-            "none of its real_server blocks can be used",
-        );
+        tell(found, Severity::Error, service.at.0, message, "none of its real_server blocks can be used");
         return None;
     }
     if let Some(mut sorry) = service.sorry.take() {
-        sorry.port = settle(
-            Server::Sorry,
-            sorry.port,
-            sorry.method,
-            sorry.at.0,
-            &service.key,
-            above,
-            found,
-        );
+        sorry.port = settle(Server::Sorry, sorry.port, sorry.method, sorry.at.0, &service.key, above, found);
         sorry_inhibit(&mut sorry, &service.servers, above, found);
         service.sorry = Some(sorry);
     }
@@ -173,10 +147,7 @@ fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
             Some(family)
         }
         (None, _) => {
-            let mut seen = service
-                .servers
-                .iter()
-                .filter(|server| all_tunnelled || !tunnelled(server.method));
+            let mut seen = service.servers.iter().filter(|server| all_tunnelled || !tunnelled(server.method));
             let first = seen.next().map(|server| Family::of(&server.addr));
             let uniform = seen.all(|server| Some(Family::of(&server.addr)) == first);
             let guess = first.filter(|_| uniform || !all_tunnelled);
@@ -194,13 +165,7 @@ fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
                 "Address family of virtual server and real server {} don't match - skipping real server.",
                 server.addr
             );
-            tell(
-                found,
-                Severity::Error,
-                server.at.0,
-                message,
-                "only TUN goes from one family to the other",
-            );
+            tell(found, Severity::Error, server.at.0, message, "only TUN goes from one family to the other");
         }
         fits
     });
@@ -209,13 +174,7 @@ fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
             "Address family of virtual server and sorry server {} don't match - skipping sorry server.",
             sorry.addr
         );
-        tell(
-            found,
-            Severity::Error,
-            sorry.at.0,
-            message,
-            "only TUN goes from one family to the other",
-        );
+        tell(found, Severity::Error, sorry.at.0, message, "only TUN goes from one family to the other");
     }
     true
 }
@@ -230,13 +189,7 @@ fn duplicates(service: &mut VirtualServer, above: &Above, found: &mut Diagnostic
                 "VS {}: real server [{}]:{protocol}:{} is duplicated - removing second rs",
                 above.name, server.addr, server.port
             );
-            tell(
-                found,
-                Severity::Error,
-                server.at.0,
-                message,
-                "one block for each server and port",
-            );
+            tell(found, Severity::Error, server.at.0, message, "one block for each server and port");
         }
         fresh
     });
@@ -244,9 +197,7 @@ fn duplicates(service: &mut VirtualServer, above: &Above, found: &mut Diagnostic
 
 /// A sorry server that is a real server, too, is taken off in the same way.
 fn sorry_inhibit(sorry: &mut SorryServer, servers: &[RealServer], above: &Above, found: &mut Diagnostics) {
-    let same = servers
-        .iter()
-        .find(|server| (server.addr, server.port) == (sorry.addr, sorry.port));
+    let same = servers.iter().find(|server| (server.addr, server.port) == (sorry.addr, sorry.port));
     if let Some(server) = same.filter(|server| server.inhibit != sorry.inhibit) {
         let done = if server.inhibit { "setting" } else { "clearing" };
         let message = format!(
@@ -266,11 +217,7 @@ fn sorry_inhibit(sorry: &mut SorryServer, servers: &[RealServer], above: &Above,
 
 fn quorum(service: &mut VirtualServer, above: &Above, given: &Given, found: &mut Diagnostics) {
     let name = &above.name;
-    let total: u64 = service
-        .servers
-        .iter()
-        .map(|server| u64::from(server.weight))
-        .sum();
+    let total: u64 = service.servers.iter().map(|server| u64::from(server.weight)).sum();
     let total = u32::try_from(total).unwrap_or(u32::MAX);
     let params = &mut service.params;
     let at = |keyword| given.at(keyword).unwrap_or(service.at.0);
@@ -293,13 +240,7 @@ fn quorum(service: &mut VirtualServer, above: &Above, given: &Given, found: &mut
             "Virtual server {name}: hysteresis {} >= quorum {}; setting hysteresis to {used}",
             params.hysteresis, params.quorum
         );
-        tell(
-            found,
-            Severity::Warning,
-            at("hysteresis"),
-            message,
-            "it must be below the quorum",
-        );
+        tell(found, Severity::Warning, at("hysteresis"), message, "it must be below the quorum");
         params.hysteresis = used;
     }
 }

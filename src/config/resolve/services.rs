@@ -51,13 +51,7 @@ pub(crate) fn group(group: &Group, found: &mut Diagnostics) -> bool {
         let message = format!(
             "virtual server group {name} cannot have IPv4, IPv6 and fwmark without family - removing"
         );
-        tell(
-            found,
-            Severity::Error,
-            group.at.0,
-            message,
-            "write inet or inet6 after each mark",
-        );
+        tell(found, Severity::Error, group.at.0, message, "write inet or inet6 after each mark");
     }
     !bad
 }
@@ -98,23 +92,12 @@ pub(crate) fn listens(
             listens: vec![(*addr, *port)],
             ..Above::default()
         },
-        (Key::Mark(_), _) => Above {
-            marks: true,
-            ..Above::default()
-        },
+        (Key::Mark(_), _) => Above { marks: true, ..Above::default() },
         (Key::Group(_), Some(group)) => entries(group),
         (Key::Group(name), None) => {
             let message = format!("Virtual server group {name} not found - ignoring the virtual server");
-            log_only(
-                found,
-                service.at.0,
-                message,
-                "define the virtual_server_group, or correct its name",
-            );
-            Above {
-                unusable: true,
-                ..Above::default()
-            }
+            log_only(found, service.at.0, message, "define the virtual_server_group, or correct its name");
+            Above { unusable: true, ..Above::default() }
         }
     };
     above.order = order;
@@ -138,13 +121,7 @@ pub(crate) fn begin(
 ) {
     if empty {
         let message = format!("Virtual server {} has no real servers - ignoring", above.name);
-        tell(
-            found,
-            Severity::Error,
-            draft.service.at.0,
-            message,
-            "write a real_server block",
-        );
+        tell(found, Severity::Error, draft.service.at.0, message, "write a real_server block");
         above.unusable = true;
     }
     if above.unusable {
@@ -193,33 +170,16 @@ fn protocol(draft: &mut Draft, above: &mut Above, given: &Given, found: &mut Dia
             );
         }
     } else if service.protocol.is_none() {
-        let message = format!(
-            "Virtual server {}: no protocol set - defaulting to UDP",
-            above.name
-        );
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "write protocol TCP, UDP or SCTP",
-        );
+        let message = format!("Virtual server {}: no protocol set - defaulting to UDP", above.name);
+        tell(found, Severity::Warning, at, message, "write protocol TCP, UDP or SCTP");
         service.protocol = Some(Protocol::Udp);
     }
     above.name = name(service, above.order);
     if service.one_packet && above.addresses && service.protocol != Some(Protocol::Udp) {
         let at = given.at("ops").unwrap_or(at);
-        let message = format!(
-            "Virtual server {}: one packet scheduling requires UDP - resetting",
-            above.name
-        );
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "remove ops, or write protocol UDP",
-        );
+        let message =
+            format!("Virtual server {}: one packet scheduling requires UDP - resetting", above.name);
+        tell(found, Severity::Warning, at, message, "remove ops, or write protocol UDP");
         service.one_packet = false;
     }
 }
@@ -233,35 +193,17 @@ fn scheduling(draft: &mut Draft, above: &Above, given: &Given, found: &mut Diagn
     if service.persistence.is_none() && above.listens.iter().any(|(_, port)| *port == 0) {
         let message =
             format!("Virtual server {name}: zero port only valid for persistent services - setting");
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "write a port, or persistence_timeout",
-        );
+        tell(found, Severity::Warning, at, message, "write a port, or persistence_timeout");
         service.persistence = Some(PERSISTENCE);
     }
     if draft.scheduler.is_none() {
         let message = format!("Virtual server {name}: no scheduler set, setting default 'wlc'");
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "write lvs_sched and a scheduler",
-        );
+        tell(found, Severity::Warning, at, message, "write lvs_sched and a scheduler");
     }
     service.scheduler = draft.scheduler.unwrap_or_default();
     if draft.method.is_none() {
         let message = format!("Virtual server {name}: no forwarding method set, setting default NAT");
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "write lvs_method NAT, DR or TUN",
-        );
+        tell(found, Severity::Warning, at, message, "write lvs_method NAT, DR or TUN");
     }
     service.method = draft.method.unwrap_or_default();
     if let Some(sorry) = &mut service.sorry {
@@ -271,13 +213,7 @@ fn scheduling(draft: &mut Draft, above: &Above, given: &Given, found: &mut Diagn
         let at = given.at("ha_suspend").unwrap_or(at);
         let message =
             format!("Virtual server {name}: cannot use ha_suspend with fwmarks - clearing ha_suspend");
-        tell(
-            found,
-            Severity::Warning,
-            at,
-            message,
-            "a mark has no address that could be there or not",
-        );
+        tell(found, Severity::Warning, at, message, "a mark has no address that could be there or not");
         service.ha_suspend = false;
     }
 }

@@ -22,9 +22,7 @@ pub(super) fn find(read: &Trackers, model: &Model, names: &Names, tell: &mut Tel
     let scripts = known(&read.scripts, &names.scripts, "script", tell, |id| {
         model.script(id).map(|script| script.params.weight)
     });
-    let files = known(&read.files, &names.files, "file", tell, |id| {
-        model.file(id).map(|file| file.weight)
-    });
+    let files = known(&read.files, &names.files, "file", tell, |id| model.file(id).map(|file| file.weight));
     let processes = known(&read.processes, &names.processes, "process", tell, |id| {
         model.process(id).map(|process| process.weight)
     });
@@ -32,17 +30,9 @@ pub(super) fn find(read: &Trackers, model: &Model, names: &Names, tell: &mut Tel
     let bfds = known(&read.bfds, &names.bfds, "bfd", tell, |id| {
         model.bfd(id).filter(|bfd| bfd.vrrp).map(|bfd| bfd.weight)
     });
-    let script = |tracked: Tracked<_>| TrackedScript {
-        script: tracked.of,
-        weight: tracked.weight,
-        at: tracked.at,
-    };
-    Found {
-        scripts: scripts.into_iter().map(script).collect(),
-        files,
-        processes,
-        bfds,
-    }
+    let script =
+        |tracked: Tracked<_>| TrackedScript { script: tracked.of, weight: tracked.weight, at: tracked.at };
+    Found { scripts: scripts.into_iter().map(script).collect(), files, processes, bfds }
 }
 
 fn known<Id: Copy>(
@@ -63,11 +53,7 @@ fn known<Id: Copy>(
             value: tracker.weight.unwrap_or(default.value),
             reverse: tracker.reverse.unwrap_or(default.reverse),
         };
-        found.push(Tracked {
-            of,
-            weight,
-            at: At(tracker.at),
-        });
+        found.push(Tracked { of, weight, at: At(tracker.at) });
     }
     found
 }

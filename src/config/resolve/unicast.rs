@@ -31,10 +31,7 @@ fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
         return;
     }
     if instance.unicast_ttl.take().is_some() {
-        tell.warn(
-            "unicast_ttl",
-            "Cannot use unicast_ttl without unicast peers - resetting",
-        );
+        tell.warn("unicast_ttl", "Cannot use unicast_ttl without unicast peers - resetting");
     }
     instance.old_unicast_checksum = OldChecksum::Detect;
     if !marked {
@@ -43,22 +40,11 @@ fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
     }
     if instance.fault_no_peer {
         draft.group = None;
-        tell.warn(
-            "unicast_fault_no_peer",
-            "unicast without peers - the instance stays in fault",
-        );
+        tell.warn("unicast_fault_no_peer", "unicast without peers - the instance stays in fault");
         return;
     }
-    let keyword = [
-        "unicast_src_ip",
-        "check_unicast_src",
-        "old_unicast_checksum",
-        "unicast_peer",
-    ];
-    let keyword = keyword
-        .into_iter()
-        .find(|keyword| tell.given.at(keyword).is_some())
-        .unwrap_or("");
+    let keyword = ["unicast_src_ip", "check_unicast_src", "old_unicast_checksum", "unicast_peer"];
+    let keyword = keyword.into_iter().find(|keyword| tell.given.at(keyword).is_some()).unwrap_or("");
     tell.warn(
         keyword,
         "A unicast keyword has been specified without any unicast peers. Defaulting to multicast. \

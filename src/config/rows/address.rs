@@ -16,10 +16,7 @@ pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
         return;
     };
     if !draft.claim(address.prefix.family()) {
-        let message = format!(
-            "address family must match VRRP instance [{}] - ignoring",
-            line.keyword.text
-        );
+        let message = format!("address family must match VRRP instance [{}] - ignoring", line.keyword.text);
         return line.error(
             line.keyword,
             &message,
@@ -51,24 +48,14 @@ fn keep(list: &mut Vec<VirtualAddress>, address: VirtualAddress, twice: bool, li
 /// The words of a moved address.
 pub(super) fn moved_terms() -> Vec<Term> {
     let mut terms = terms("the interface of the instance");
-    terms.push(Term::new(
-        "use_vmac",
-        "",
-        "off",
-        "It is put on a macvlan of its interface",
-    ));
+    terms.push(Term::new("use_vmac", "", "off", "It is put on a macvlan of its interface"));
     terms
 }
 
 /// The words of an address that never moves.
 pub(super) fn static_terms() -> Vec<Term> {
     let mut terms = terms("default_interface");
-    terms.push(Term::new(
-        "track_group",
-        "<track_group>",
-        "none",
-        "Instances that follow it",
-    ));
+    terms.push(Term::new("track_group", "<track_group>", "none", "Instances that follow it"));
     terms
 }
 
@@ -102,19 +89,12 @@ pub(super) fn read(
     let first = line.keyword;
     let Some(read) = value::prefix(first.text) else {
         let message = format!("VRRP parsed invalid IP {}. skipping IP...", first.text);
-        line.error(
-            first,
-            &message,
-            "an address stands first on its line: a.b.c.d[/len] or IPv6",
-        );
+        line.error(first, &message, "an address stands first on its line: a.b.c.d[/len] or IPv6");
         return None;
     };
     let most = read.prefix.family().max_prefix();
     if read.bad.is_some() {
-        let message = format!(
-            "Invalid address prefix len for address {} - using {most}",
-            first.text
-        );
+        let message = format!("Invalid address prefix len for address {} - using {most}", first.text);
         line.warn(first, &message, &format!("a prefix has 0 to {most} bits"));
     }
     let mut address = VirtualAddress::new(read.prefix, At(first.at));
@@ -142,10 +122,7 @@ pub(super) fn read(
             _ => false,
         };
         if !valued {
-            let message = format!(
-                "Unknown configuration entry '{}' for ip address - ignoring",
-                option.text
-            );
+            let message = format!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
             let last = if fixed { "track_group" } else { "use_vmac" };
             let remedy = format!(
                 "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin \
@@ -162,10 +139,8 @@ pub(super) fn read(
         match option.text {
             "dev" => {
                 if address.dev.is_some() {
-                    let message = format!(
-                        "Cannot specify ipaddress device more than once for {}",
-                        first.text
-                    );
+                    let message =
+                        format!("Cannot specify ipaddress device more than once for {}", first.text);
                     line.error(option, &message, "the address is not used");
                     return None;
                 }
@@ -174,11 +149,7 @@ pub(super) fn read(
             "scope" => scope(&mut address, line, word, names),
             "track_group" if group.is_some() => {
                 let message = format!("track_group {} is a duplicate", word.text);
-                line.error(
-                    word,
-                    &message,
-                    "one track_group is enough; the rest of the line is not read",
-                );
+                line.error(word, &message, "one track_group is enough; the rest of the line is not read");
                 break;
             }
             "track_group" => group = Some((word.text.to_owned(), At(word.at))),
@@ -190,11 +161,7 @@ pub(super) fn read(
     }
     if let Some(word) = broadcast {
         if address.peer.is_some() {
-            line.warn(
-                word,
-                "Cannot specify a broadcast address with a peer - ignoring",
-                "",
-            );
+            line.warn(word, "Cannot specify a broadcast address with a peer - ignoring", "");
         } else {
             set_broadcast(&mut address, line, word)?;
         }
@@ -204,51 +171,34 @@ pub(super) fn read(
 
 fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, names: &Tables) {
     if address.prefix.addr.is_ipv6() {
-        let message = format!(
-            "Cannot specify scope for IPv6 addresses ({}) - ignoring scope",
-            address.prefix
-        );
+        let message =
+            format!("Cannot specify scope for IPv6 addresses ({}) - ignoring scope", address.prefix);
         return line.warn(word, &message, "remove it");
     }
     match names.scopes.number(word.text, 255) {
         Some(scope) => address.scope = u8::try_from(scope).unwrap_or(u8::MAX),
         None => {
-            let message = format!(
-                "Invalid scope '{}' specified for {} - ignoring",
-                word.text, address.prefix
-            );
-            line.warn(
-                word,
-                &message,
-                "write host, link, site, global, nowhere or a number from 0 to 255",
-            );
+            let message =
+                format!("Invalid scope '{}' specified for {} - ignoring", word.text, address.prefix);
+            line.warn(word, &message, "write host, link, site, global, nowhere or a number from 0 to 255");
         }
     }
 }
 
 /// Scopes that every machine knows.
-const SCOPES: [(&str, u8); 5] = [
-    ("global", 0),
-    ("nowhere", 255),
-    ("host", 254),
-    ("link", 253),
-    ("site", 200),
-];
+const SCOPES: [(&str, u8); 5] =
+    [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
 
 fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
     if word.text.len() > 15 {
-        let message = format!(
-            "Address label {} is longer than maximum length 15 - removing address",
-            word.text
-        );
+        let message =
+            format!("Address label {} is longer than maximum length 15 - removing address", word.text);
         line.error(word, &message, "a label has at most 15 bytes");
         return None;
     }
     if address.prefix.addr.is_ipv6() {
-        let message = format!(
-            "Cannot specify label for IPv6 addresses ({}) - ignoring label",
-            address.prefix
-        );
+        let message =
+            format!("Cannot specify label for IPv6 addresses ({}) - ignoring label", address.prefix);
         line.warn(word, &message, "remove it");
     } else {
         address.label = Some(word.text.to_owned());
@@ -272,11 +222,7 @@ fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, prefi
         }
         None => {
             let message = format!("Invalid peer address {}", word.text);
-            line.warn(
-                word,
-                &message,
-                "a peer is an address of the same family without a prefix length",
-            );
+            line.warn(word, &message, "a peer is an address of the same family without a prefix length");
         }
     }
 }
@@ -287,40 +233,26 @@ fn lifetime(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
     } else if let Some(number) = line.number("preferred_lft", word, 0..=i64::from(u32::MAX)) {
         let seconds: u32 = fit(number);
         let forever = seconds == u32::MAX;
-        address.preferred = Some(if forever {
-            Lifetime::Forever
-        } else {
-            Lifetime::Seconds(seconds)
-        });
+        address.preferred = Some(if forever { Lifetime::Forever } else { Lifetime::Seconds(seconds) });
     }
 }
 
 /// None if the address cannot be used.
 fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
     let IpAddr::V4(own) = address.prefix.addr else {
-        let message = format!(
-            "VRRP is trying to assign invalid broadcast {}. skipping VIP...",
-            word.text
-        );
+        let message = format!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
         line.error(word, &message, "IPv6 has no broadcast");
         return None;
     };
     if matches!(word.text, "+" | "-") {
         if address.prefix.len > 30 {
-            let message = format!(
-                "Address prefix length {} too long for broadcast",
-                address.prefix.len
-            );
+            let message = format!("Address prefix length {} too long for broadcast", address.prefix.len);
             line.warn(word, &message, "a broadcast address needs at least two host bits");
             return Some(());
         }
         let hosts = u32::MAX.checked_shr(u32::from(address.prefix.len)).unwrap_or(0);
         let network = own.to_bits() & !hosts;
-        let bits = if word.text == "+" {
-            network | hosts
-        } else {
-            network
-        };
+        let bits = if word.text == "+" { network | hosts } else { network };
         address.broadcast = Some(Ipv4Addr::from_bits(bits));
         return Some(());
     }
@@ -328,25 +260,14 @@ fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'
         address.broadcast = Some(addr);
         return Some(());
     }
-    let message = format!(
-        "VRRP is trying to assign invalid broadcast {}. skipping VIP...",
-        word.text
-    );
-    line.error(
-        word,
-        &message,
-        "write an IPv4 address, + or -; the address is not used",
-    );
+    let message = format!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
+    line.error(word, &message, "write an IPv4 address, + or -; the address is not used");
     None
 }
 
 /// The printer of both lists.
 pub(super) fn show(addresses: &[VirtualAddress]) -> Shown {
-    if addresses.is_empty() {
-        Shown::Nothing
-    } else {
-        Shown::Lines(addresses.iter().map(text).collect())
-    }
+    if addresses.is_empty() { Shown::Nothing } else { Shown::Lines(addresses.iter().map(text).collect()) }
 }
 
 /// An address as a line that is read as the same address.
@@ -366,10 +287,7 @@ pub(super) fn text(address: &VirtualAddress) -> String {
         let _ = write!(out, " dev {}", Quoted(dev.name.as_str()));
     }
     if address.scope != 0 {
-        let name = SCOPES
-            .iter()
-            .find(|(_, number)| *number == address.scope)
-            .map(|(name, _)| *name);
+        let name = SCOPES.iter().find(|(_, number)| *number == address.scope).map(|(name, _)| *name);
         let _ = match name {
             Some(name) => write!(out, " scope {name}"),
             None => write!(out, " scope {}", address.scope),

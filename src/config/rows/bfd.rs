@@ -172,11 +172,7 @@ impl core::fmt::Display for Millis {
 }
 
 fn show_millis(span: Span, default: u64) -> Shown {
-    if span == Span::from_millis(default) {
-        Shown::Nothing
-    } else {
-        plain(Millis(span))
-    }
+    if span == Span::from_millis(default) { Shown::Nothing } else { plain(Millis(span)) }
 }
 
 fn weight(draft: &mut Draft, line: &mut Line<'_>) {

@@ -33,10 +33,7 @@ pub(super) fn name(field: &mut Option<String>, line: &mut Line<'_>) {
 
 /// At most `most` bytes of text, whole characters.
 pub(super) fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len()))
-        .rev()
-        .find(|&end| text.is_char_boundary(end))
-        .unwrap_or(0);
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text.get(..end).unwrap_or("")
 }
 
@@ -47,28 +44,17 @@ pub(super) fn umask(global: &mut Global, line: &mut Line<'_>) {
     };
     let whole: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     let text = whole.join(" ");
-    let number = match (
-        text.strip_prefix("0x").or(text.strip_prefix("0X")),
-        text.strip_prefix('0'),
-    ) {
+    let number = match (text.strip_prefix("0x").or(text.strip_prefix("0X")), text.strip_prefix('0')) {
         (Some(hex), _) => u16::from_str_radix(hex, 16).ok(),
         (None, Some(octal)) if !octal.is_empty() => u16::from_str_radix(octal, 8).ok(),
         _ => text.parse::<u16>().ok(),
     };
-    let bits = text
-        .bytes()
-        .all(|b| !b.is_ascii_digit())
-        .then(|| mask_of_bits(&text))
-        .flatten();
+    let bits = text.bytes().all(|b| !b.is_ascii_digit()).then(|| mask_of_bits(&text)).flatten();
     match number.filter(|_| !text.contains('+')).or(bits) {
         Some(mask) if mask <= 0o777 => global.files.umask = Some(mask),
         _ => {
             let message = format!("invalid umask value {text}");
-            line.error(
-                word,
-                &message,
-                "write an octal number up to 0777, or IXUSR|IRWXG|IRWXO and the like",
-            );
+            line.error(word, &message, "write an octal number up to 0777, or IXUSR|IRWXG|IRWXO and the like");
         }
     }
 }
@@ -114,10 +100,8 @@ pub(super) fn cpus(field: &mut Vec<u16>, line: &mut Line<'_>) {
     }
     let words = line.args.clone();
     let name = line.keyword.text;
-    let set: Option<Vec<u16>> = words
-        .into_iter()
-        .map(|word| line.number(name, word, 0..=4095).map(fit))
-        .collect();
+    let set: Option<Vec<u16>> =
+        words.into_iter().map(|word| line.number(name, word, 0..=4095).map(fit)).collect();
     *field = set.unwrap_or_default();
     field.sort_unstable();
     field.dedup();
@@ -149,10 +133,7 @@ pub(super) fn script_user(global: &mut Global, line: &mut Line<'_>) {
 
 /// Any number of addresses a line.
 pub(super) fn recipients(global: &mut Global, line: &mut Line<'_>) {
-    global
-        .mail
-        .to
-        .extend(line.args.iter().map(|word| word.text.to_owned()));
+    global.mail.to.extend(line.args.iter().map(|word| word.text.to_owned()));
 }
 
 /// Its printer.
@@ -178,9 +159,7 @@ pub(super) fn smtp_server(global: &mut Global, line: &mut Line<'_>) {
 /// Its printer.
 pub(super) fn show_smtp_server(global: &Global) -> Shown {
     let server = global.mail.server.as_ref();
-    server.map_or(Shown::Nothing, |(host, port)| {
-        Shown::One(format!("{} {port}", Quoted(host)))
-    })
+    server.map_or(Shown::Nothing, |(host, port)| Shown::One(format!("{} {port}", Quoted(host))))
 }
 
 /// A switch whose absence means something.
@@ -192,23 +171,14 @@ pub(super) fn maybe_switch(value: Option<bool>) -> Shown {
 pub(super) fn switch_that_was_on(field: &mut bool, line: &mut Line<'_>) {
     let word = line.arg(0);
     let Some(on) = value::switch(word.map(|word| word.text)) else {
-        let message = format!(
-            "invalid {} {} specified",
-            line.keyword.text,
-            word.unwrap_or(line.keyword).text
-        );
-        return line.error(
-            word.unwrap_or(line.keyword),
-            &message,
-            "write on or off; the line is not used",
-        );
+        let message =
+            format!("invalid {} {} specified", line.keyword.text, word.unwrap_or(line.keyword).text);
+        return line.error(word.unwrap_or(line.keyword), &message, "write on or off; the line is not used");
     };
     *field = on;
     if let (false, Some(word)) = (on, word) {
-        let message = format!(
-            "{} {} means off here; keepalived takes it as on",
-            line.keyword.text, word.text
-        );
+        let message =
+            format!("{} {} means off here; keepalived takes it as on", line.keyword.text, word.text);
         line.note(word, &message, "remove the line to mean off everywhere");
     }
 }
@@ -225,10 +195,8 @@ pub(super) fn group4(global: &mut Global, line: &mut Line<'_>) {
             line.error(word, &message, "write an address from 224.0.0.0/4");
         }
         Err(_) => {
-            let message = format!(
-                "Configuration error: Cannot parse vrrp_mcast_group4 {}. Skipping",
-                word.text
-            );
+            let message =
+                format!("Configuration error: Cannot parse vrrp_mcast_group4 {}. Skipping", word.text);
             line.error(word, &message, "write an address from 224.0.0.0/4");
         }
     }
@@ -258,10 +226,8 @@ pub(super) fn group6(global: &mut Global, line: &mut Line<'_>) {
             line.error(word, &message, "write an address from ff02::/16");
         }
         Err(_) => {
-            let message = format!(
-                "Configuration error: Cannot parse vrrp_mcast_group6 {}. Skipping",
-                word.text
-            );
+            let message =
+                format!("Configuration error: Cannot parse vrrp_mcast_group6 {}. Skipping", word.text);
             line.error(word, &message, "write an address from ff02::/16");
         }
     }
@@ -282,10 +248,7 @@ pub(super) fn spacing(field: &mut Span, line: &mut Line<'_>) {
     let all = Span::ZERO..=Span::from_micros(4_294_967_295);
     match value::seconds(word.text, all, 1) {
         Ok(read) if read.value.is_zero() => {
-            let message = format!(
-                "{name}: number '{}' outside range [0.000001, 4294.967295]",
-                word.text
-            );
+            let message = format!("{name}: number '{}' outside range [0.000001, 4294.967295]", word.text);
             line.warn(word, &message, "no spacing is the default: the line can go");
             *field = Span::ZERO;
         }
@@ -313,11 +276,7 @@ pub(super) fn dynamic_interfaces(global: &mut Global, line: &mut Line<'_>) {
         Some(word) if word.text == "allow_if_changes" => global.vrrp.allow_if_changes = true,
         Some(word) => {
             let message = format!("Unknown dynamic_interfaces option '{}'", word.text);
-            line.warn(
-                word,
-                &message,
-                "only allow_if_changes is known; dynamic_interfaces is set",
-            );
+            line.warn(word, &message, "only allow_if_changes is known; dynamic_interfaces is set");
         }
     }
 }
@@ -369,13 +328,9 @@ pub(super) fn show_names(names: Option<&Vec<String>>) -> Shown {
     match names {
         None => Shown::Nothing,
         Some(names) if names.is_empty() => Shown::Flag,
-        Some(names) => Shown::One(
-            names
-                .iter()
-                .map(|name| Quoted(name).to_string())
-                .collect::<Vec<_>>()
-                .join(" "),
-        ),
+        Some(names) => {
+            Shown::One(names.iter().map(|name| Quoted(name).to_string()).collect::<Vec<_>>().join(" "))
+        }
     }
 }
 
@@ -384,11 +339,7 @@ pub(super) fn fifo(field: &mut Fifo, line: &mut Line<'_>) {
     let words: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     let Some((path, owner)) = words.split_first() else {
         let message = format!("No {} name specified", line.keyword.text);
-        return line.error(
-            line.keyword,
-            &message,
-            "write a path and, if needed, user and group",
-        );
+        return line.error(line.keyword, &message, "write a path and, if needed, user and group");
     };
     if let Some(identity) = read_identity(line, owner) {
         field.path = Some((*path).to_owned());
@@ -409,11 +360,7 @@ pub(super) fn show_fifo(fifo: &Fifo) -> Shown {
 /// `MTU|ADVERT|<bytes>`
 pub(super) fn policy(global: &mut Global, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.error(
-            line.keyword,
-            "Invalid vrrp_rx_bufs_policy",
-            "write MTU, ADVERT or bytes",
-        );
+        return line.error(line.keyword, "Invalid vrrp_rx_bufs_policy", "write MTU, ADVERT or bytes");
     };
     let policy = if word.text.eq_ignore_ascii_case("MTU") {
         Policy::Mtu
@@ -441,11 +388,7 @@ pub(super) fn show_policy(global: &Global) -> Shown {
 /// `lvs_sync_daemon`
 pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.error(
-            line.keyword,
-            "No lvs_sync_daemon interface specified",
-            "name an interface first",
-        );
+        return line.error(line.keyword, "No lvs_sync_daemon interface specified", "name an interface first");
     };
     let Some(interface) = line.interface(word) else {
         return;
@@ -464,20 +407,12 @@ pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
         let positional = match option.text {
             "inst" | "id" | "maxlen" | "port" | "ttl" | "group" => false,
             _ if index == 0 => {
-                line.warn(
-                    option,
-                    "an instance without inst is deprecated",
-                    "write inst before its name",
-                );
+                line.warn(option, "an instance without inst is deprecated", "write inst before its name");
                 sync.instance = Some(option.text.to_owned());
                 true
             }
             _ => {
-                line.warn(
-                    option,
-                    "a sync id without id is deprecated",
-                    "write id before the number",
-                );
+                line.warn(option, "a sync id without id is deprecated", "write id before the number");
                 sync.id = line.number("id", option, 0..=255).map(fit);
                 true
             }
@@ -518,10 +453,7 @@ pub(super) fn show_sync_daemon(global: &Global) -> Shown {
             let _ = write!(out, " {name} {value}");
         }
     };
-    option(
-        "inst",
-        sync.instance.as_ref().map(|name| Quoted(name).to_string()),
-    );
+    option("inst", sync.instance.as_ref().map(|name| Quoted(name).to_string()));
     option("id", sync.id.map(|n| n.to_string()));
     option("maxlen", sync.maxlen.map(|n| n.to_string()));
     option("port", sync.port.map(|n| n.to_string()));
@@ -558,11 +490,7 @@ pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
                     *field = fit(number);
                 }
             }
-            None => line.error(
-                option,
-                &format!("No value specified for lvs_timeouts {}", option.text),
-                "",
-            ),
+            None => line.error(option, &format!("No value specified for lvs_timeouts {}", option.text), ""),
         }
     }
 }
@@ -571,16 +499,9 @@ pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
 pub(super) fn show_timeouts(global: &Global) -> Shown {
     let lvs = &global.lvs;
     let set = [("tcp", lvs.tcp), ("tcpfin", lvs.tcpfin), ("udp", lvs.udp)];
-    let words: Vec<String> = set
-        .iter()
-        .filter(|(_, secs)| *secs != 0)
-        .map(|(name, secs)| format!("{name} {secs}"))
-        .collect();
-    if words.is_empty() {
-        Shown::Nothing
-    } else {
-        Shown::One(words.join(" "))
-    }
+    let words: Vec<String> =
+        set.iter().filter(|(_, secs)| *secs != 0).map(|(name, secs)| format!("{name} {secs}")).collect();
+    if words.is_empty() { Shown::Nothing } else { Shown::One(words.join(" ")) }
 }
 
 /// `lvs_flush_on_stop [VS]`

@@ -25,11 +25,7 @@ pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
         }
     };
     if draft.state == Some(Start::Master) && state == Start::Backup {
-        return line.error(
-            word,
-            "state already MASTER - ignoring BACKUP",
-            "one state line is enough",
-        );
+        return line.error(word, "state already MASTER - ignoring BACKUP", "one state line is enough");
     }
     draft.state = Some(state);
 }
@@ -48,11 +44,7 @@ pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
         return;
     };
     let version = if number == 3 { Version::V3 } else { Version::V2 };
-    let deduced = if draft.family == Some(Family::V6) {
-        Some(Version::V3)
-    } else {
-        draft.version
-    };
+    let deduced = if draft.family == Some(Family::V6) { Some(Version::V3) } else { draft.version };
     match deduced {
         Some(before) if before != version => {
             let before = if before == Version::V3 { 3 } else { 2 };
@@ -68,11 +60,7 @@ pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
 /// `native_ipv6`
 pub(super) fn native_ipv6(draft: &mut Draft, line: &mut Line<'_>) {
     if !draft.claim(Family::V6) {
-        line.error(
-            line.keyword,
-            "Cannot specify native_ipv6 with IPv4 addresses",
-            "remove it",
-        );
+        line.error(line.keyword, "Cannot specify native_ipv6 with IPv4 addresses", "remove it");
     }
 }
 
@@ -183,11 +171,7 @@ pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
     };
     let mut text = word.text;
     if text.len() > 8 {
-        line.warn(
-            word,
-            "Truncating auth_pass to 8 characters",
-            "version 2 carries eight bytes",
-        );
+        line.warn(word, "Truncating auth_pass to 8 characters", "version 2 carries eight bytes");
         if text.is_char_boundary(8) {
             text = super::global_read::cut(text, 8);
         }

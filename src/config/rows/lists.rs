@@ -23,12 +23,7 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
             format!("instance and unicast peer address[{addr}] MUST be of the same family !!! Skipping...");
         return line.error(first, &message, "an instance speaks one family only");
     }
-    let mut peer = Peer {
-        addr,
-        min_ttl: 0,
-        max_ttl: 255,
-        at: At(first.at),
-    };
+    let mut peer = Peer { addr, min_ttl: 0, max_ttl: 255, at: At(first.at) };
     let mut words = line.args.clone().into_iter().skip(1);
     while let Some(option) = words.next() {
         let (field, checked) = match option.text {
@@ -41,11 +36,7 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
             }
         };
         let Some(word) = words.next() else {
-            line.warn(
-                option,
-                &format!("no value for {}", option.text),
-                "write a number from 0 to 255",
-            );
+            line.warn(option, &format!("no value for {}", option.text), "write a number from 0 to 255");
             break;
         };
         if let Some(number) = line.number(option.text, word, 0..=255) {
@@ -54,10 +45,7 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
         }
     }
     if peer.min_ttl > peer.max_ttl {
-        let message = format!(
-            "min_ttl {} is greater than max_ttl {}",
-            peer.min_ttl, peer.max_ttl
-        );
+        let message = format!("min_ttl {} is greater than max_ttl {}", peer.min_ttl, peer.max_ttl);
         line.warn(first, &message, "no advert of this peer can be accepted");
     }
     if draft.instance.peers.iter().any(|known| known.addr == addr) {
@@ -65,10 +53,7 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
         return line.error(first, &message, "name each peer once");
     }
     if draft.instance.peers.len() >= limit::UNICAST_PEERS {
-        let message = format!(
-            "more than {} unicast peers - ignoring {addr}",
-            limit::UNICAST_PEERS
-        );
+        let message = format!("more than {} unicast peers - ignoring {addr}", limit::UNICAST_PEERS);
         return line.error(first, &message, "use multicast for so many routers");
     }
     draft.instance.peers.push(peer);
@@ -121,11 +106,7 @@ pub(super) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, lea
         Some(interval) => *field = Some(ExtraGarp { all, interval }),
         None => {
             let message = format!("{name} specified without time - ignoring");
-            line.error(
-                line.keyword,
-                &message,
-                "write the seconds between two announcements",
-            );
+            line.error(line.keyword, &message, "write the seconds between two announcements");
         }
     }
 }
@@ -133,10 +114,6 @@ pub(super) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, lea
 /// Its printer.
 pub(super) fn show_extra_garp(extra: Option<ExtraGarp>) -> Shown {
     extra.map_or(Shown::Nothing, |extra| {
-        Shown::One(format!(
-            "{}{}",
-            if extra.all { "all " } else { "" },
-            extra.interval.as_secs()
-        ))
+        Shown::One(format!("{}{}", if extra.all { "all " } else { "" }, extra.interval.as_secs()))
     })
 }

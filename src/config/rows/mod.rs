@@ -185,10 +185,7 @@ mod tests {
         let draft = instance::Draft::new("A", At::default(), &Global::default());
         for row in instance::ROWS {
             // These three are completed by the rules and have a golden each.
-            if !matches!(
-                row.name,
-                "priority" | "garp_lower_prio_delay" | "garp_lower_prio_repeat"
-            ) {
+            if !matches!(row.name, "priority" | "garp_lower_prio_delay" | "garp_lower_prio_repeat") {
                 ends_fit(core::slice::from_ref(row), &draft, |draft| &draft.instance);
             }
         }

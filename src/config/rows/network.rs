@@ -84,17 +84,10 @@ pub fn static_address(draft: &mut Draft, line: &mut Line<'_>) {
         return;
     };
     if group.is_some() && address.no_track {
-        line.note(
-            line.keyword,
-            "static address has no_track and track_group, not tracking",
-            "",
-        );
+        line.note(line.keyword, "static address has no_track and track_group, not tracking", "");
     }
     let track_group = group.and_then(|group| draft.group(line, &group));
-    draft
-        .network
-        .addresses
-        .push(StaticAddress { address, track_group });
+    draft.network.addresses.push(StaticAddress { address, track_group });
 }
 
 /// A line of `static_routes`.
@@ -136,10 +129,7 @@ impl Draft {
     /// Nothing yet.
     #[must_use]
     pub fn new(names: &Rc<Tables>) -> Self {
-        Self {
-            names: Rc::clone(names),
-            ..Self::default()
-        }
+        Self { names: Rc::clone(names), ..Self::default() }
     }
 
     /// The track group of a name, or a report.
@@ -177,12 +167,7 @@ pub fn linkbeat(draft: &mut Draft, line: &mut Line<'_>) {
         line.warn(extra, &message, "one interface a line");
     }
     let entry = Linkbeat { interface, method };
-    put(
-        &mut draft.network.linkbeat,
-        &mut draft.polled,
-        entry.interface.name.clone(),
-        entry,
-    );
+    put(&mut draft.network.linkbeat, &mut draft.polled, entry.interface.name.clone(), entry);
 }
 
 /// `<if> <down> [<up>]`
@@ -210,12 +195,7 @@ pub fn delays(draft: &mut Draft, line: &mut Line<'_>) {
         line.note(extra, &message, "one interface a line");
     }
     let entry = LinkDelay { interface, down, up };
-    put(
-        &mut draft.network.delays,
-        &mut draft.delayed,
-        entry.interface.name.clone(),
-        entry,
-    );
+    put(&mut draft.network.delays, &mut draft.delayed, entry.interface.name.clone(), entry);
 }
 
 /// Adds the entry of an interface, or replaces the one that it has.

@@ -64,8 +64,7 @@ impl<'l, 'a> Words<'l, 'a> {
         match self.next() {
             Some(word) => Ok(word),
             None => {
-                self.line
-                    .missing(option, &format!("... {} {syntax}", option.text));
+                self.line.missing(option, &format!("... {} {syntax}", option.text));
                 Err(Unusable)
             }
         }
@@ -85,10 +84,7 @@ impl<'l, 'a> Words<'l, 'a> {
     ) -> Result<T, Unusable> {
         let bounds = format!("<{}..{}>", range.start(), range.end());
         let word = self.value(option, &bounds)?;
-        self.line
-            .number(option.text, word, range)
-            .map(fit)
-            .ok_or(Unusable)
+        self.line.number(option.text, word, range).map(fit).ok_or(Unusable)
     }
 
     /// A name of a table or a number.
@@ -165,12 +161,8 @@ impl<'l, 'a> Words<'l, 'a> {
         let read = value::prefix(word.text)?;
         if read.bad.is_some() {
             let most = read.prefix.family().max_prefix();
-            let message = format!(
-                "Invalid address prefix len for address {} - using {most}",
-                word.text
-            );
-            self.line
-                .warn(word, &message, &format!("a prefix has 0 to {most} bits"));
+            let message = format!("Invalid address prefix len for address {} - using {most}", word.text);
+            self.line.warn(word, &message, &format!("a prefix has 0 to {most} bits"));
         }
         Some(read.prefix)
     }

@@ -29,12 +29,7 @@ impl Draft {
         if self.identity.is_some() {
             command.identity = self.identity;
         }
-        Some(Script {
-            name: name.to_owned(),
-            at,
-            command,
-            params: self.params,
-        })
+        Some(Script { name: name.to_owned(), at, command, params: self.params })
     }
 }
 
@@ -86,11 +81,8 @@ fn period(line: &mut Line<'_>, set: impl FnOnce(Span)) {
         }
         Ok(read) => {
             if read.rounded || read.trailing {
-                let message = format!(
-                    "vrrp script {name} '{}' is taken as {}",
-                    word.text,
-                    Seconds(read.value)
-                );
+                let message =
+                    format!("vrrp script {name} '{}' is taken as {}", word.text, Seconds(read.value));
                 line.warn(word, &message, "write seconds with at most three decimals");
             }
             set(read.value);

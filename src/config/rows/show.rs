@@ -14,11 +14,7 @@ pub(super) const fn flag(on: bool) -> Shown {
 
 /// A switch that is off without its keyword.
 pub(super) fn switch(on: bool) -> Shown {
-    if on {
-        Shown::One("on".to_owned())
-    } else {
-        Shown::Nothing
-    }
+    if on { Shown::One("on".to_owned()) } else { Shown::Nothing }
 }
 
 /// A switch whose default comes from elsewhere.
@@ -28,11 +24,7 @@ pub(super) fn either(on: bool) -> Shown {
 
 /// A switch whose default is on.
 pub(super) fn unless_on(on: bool) -> Shown {
-    if on {
-        Shown::Nothing
-    } else {
-        Shown::One("off".to_owned())
-    }
+    if on { Shown::Nothing } else { Shown::One("off".to_owned()) }
 }
 
 /// Something that is printed as it is.
@@ -47,11 +39,7 @@ pub(super) fn entry<T>(part: Option<&T>, show: impl FnOnce(&T) -> Shown) -> Show
 
 /// A block with one entry a line.
 pub(super) fn entries<T>(entries: &[T], text: fn(&T) -> String) -> Shown {
-    if entries.is_empty() {
-        Shown::Nothing
-    } else {
-        Shown::Lines(entries.iter().map(text).collect())
-    }
+    if entries.is_empty() { Shown::Nothing } else { Shown::Lines(entries.iter().map(text).collect()) }
 }
 
 /// Something that is printed as it is, if there is one.
@@ -61,11 +49,7 @@ pub(super) fn maybe(value: Option<impl Display>) -> Shown {
 
 /// Something that is printed unless it has its default.
 pub(super) fn unless<T: Display + PartialEq>(value: T, default: &T) -> Shown {
-    if value == *default {
-        Shown::Nothing
-    } else {
-        plain(value)
-    }
+    if value == *default { Shown::Nothing } else { plain(value) }
 }
 
 /// Text as one word; if there is none, nothing.
@@ -83,11 +67,7 @@ pub(super) fn text_or_flag(value: Option<&String>) -> Shown {
 
 /// A time unless it has its default.
 pub(super) fn time(value: Span, default: Span) -> Shown {
-    if value == default {
-        Shown::Nothing
-    } else {
-        plain(Seconds(value))
-    }
+    if value == default { Shown::Nothing } else { plain(Seconds(value)) }
 }
 
 /// An interface.
@@ -104,11 +84,7 @@ pub(super) fn command(value: Option<&ScriptCommand>) -> Shown {
     let written = command.written.as_str();
     let escaped = marked(written, true);
     let scan = scanner::scan(&escaped);
-    Shown::One(if scan.escapes && scan.unpaired.is_none() {
-        escaped
-    } else {
-        marked(written, false)
-    })
+    Shown::One(if scan.escapes && scan.unpaired.is_none() { escaped } else { marked(written, false) })
 }
 
 /// The text with a backslash before every comment sign that stands outside double quotes.
@@ -150,9 +126,5 @@ pub(super) fn identity(out: &mut String, value: Option<&Identity>) {
 pub(super) fn whose(value: Option<&Identity>) -> Shown {
     let mut out = String::new();
     identity(&mut out, value);
-    if out.is_empty() {
-        Shown::Nothing
-    } else {
-        Shown::One(out.trim_start().to_owned())
-    }
+    if out.is_empty() { Shown::Nothing } else { Shown::One(out.trim_start().to_owned()) }
 }

@@ -62,12 +62,7 @@ pub(super) static INTERFACE: Kind = Kind {
     keyword: "track_interface",
     what: "track interface",
     syntax: "{ <if> [weight <-253..253> [reverse]] ... }",
-    name: Term::new(
-        "<if>",
-        "<if> [weight <-253..253> [reverse]]",
-        "none",
-        "The interface",
-    ),
+    name: Term::new("<if>", "<if> [weight <-253..253> [reverse]]", "none", "The interface"),
     most: 253,
     default: "0",
     noreverse: false,
@@ -140,11 +135,7 @@ pub(super) static BFD: Kind = Kind {
 impl Kind {
     /// The words of a line.
     pub(super) fn terms(&self) -> Vec<Term> {
-        let range = if self.most == 253 {
-            "<-253..253>"
-        } else {
-            "<-254..254>"
-        };
+        let range = if self.most == 253 { "<-253..253>" } else { "<-254..254>" };
         let mut terms = vec![
             self.name,
             Term::new(
@@ -156,11 +147,7 @@ impl Kind {
             Term::new(
                 "reverse",
                 "",
-                if self.noreverse {
-                    "as where it is declared"
-                } else {
-                    "off"
-                },
+                if self.noreverse { "as where it is declared" } else { "off" },
                 "Up and down change places; stands behind the weight",
             ),
         ];
@@ -188,20 +175,13 @@ impl Kind {
         }
         if let Some((weight, reverse)) = self.weight(line) {
             self.keep(trackers, line);
-            list(trackers).push(NamedTracker {
-                name: name.text.to_owned(),
-                at: name.at,
-                weight,
-                reverse,
-            });
+            list(trackers).push(NamedTracker { name: name.text.to_owned(), at: name.at, weight, reverse });
         }
     }
 
     /// Whether the object of the line is tracked already, which is told.
     fn twice(&self, trackers: &Trackers, line: &mut Line<'_>) -> bool {
-        let twice = trackers
-            .seen
-            .contains(&(self.keyword, line.keyword.text.to_owned()));
+        let twice = trackers.seen.contains(&(self.keyword, line.keyword.text.to_owned()));
         if twice {
             let message = format!("duplicate {} {} - ignoring", self.keyword, line.keyword.text);
             line.error(line.keyword, &message, "name each one once");
@@ -254,10 +234,8 @@ impl Kind {
             Ok(read) => {
                 let used = read.value.clamp(-most, most);
                 if used != read.value {
-                    let message = format!(
-                        "weight for {} cannot be +/-254. Setting to +/-253",
-                        line.keyword.text
-                    );
+                    let message =
+                        format!("weight for {} cannot be +/-254. Setting to +/-253", line.keyword.text);
                     line.warn(word, &message, "");
                 } else if read.trailing {
                     let message = format!("weight '{}' has text after it, {used} is used", word.text);
@@ -282,10 +260,7 @@ pub(super) fn interface(trackers: &mut Trackers, line: &mut Line<'_>) {
         return;
     }
     if let Some((value, reverse)) = INTERFACE.weight(line) {
-        let weight = Weight {
-            value: value.unwrap_or(0),
-            reverse: reverse.unwrap_or(false),
-        };
+        let weight = Weight { value: value.unwrap_or(0), reverse: reverse.unwrap_or(false) };
         INTERFACE.keep(trackers, line);
         trackers.interfaces.push(TrackedInterface { interface, weight });
     }
@@ -330,9 +305,5 @@ pub(crate) fn weight_text(weight: Weight) -> String {
 
 /// A weight, unless it is none.
 pub(super) fn show_weight(weight: Weight) -> Shown {
-    if weight == Weight::default() {
-        Shown::Nothing
-    } else {
-        Shown::One(weight_text(weight))
-    }
+    if weight == Weight::default() { Shown::Nothing } else { Shown::One(weight_text(weight)) }
 }

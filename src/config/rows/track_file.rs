@@ -22,10 +22,7 @@ pub struct Draft {
 }
 
 /// The weight without the keyword.
-const WEIGHT: Weight = Weight {
-    value: 1,
-    reverse: false,
-};
+const WEIGHT: Weight = Weight { value: 1, reverse: false };
 
 impl Draft {
     /// The tracked file, if it names a file.
@@ -132,10 +129,8 @@ fn init_file(draft: &mut Draft, line: &mut Line<'_>) {
             Ok(read) => {
                 init.value = fit(read.value);
                 if !(-254..=254).contains(&read.value) {
-                    let message = format!(
-                        "Track file init value {} is outside sensible range [-254, 254]",
-                        read.value
-                    );
+                    let message =
+                        format!("Track file init value {} is outside sensible range [-254, 254]", read.value);
                     line.warn(word, &message, "a priority has no more than 254 steps");
                 }
             }

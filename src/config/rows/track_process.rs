@@ -146,10 +146,8 @@ fn number(line: &mut Line<'_>, least: i64) -> Option<u16> {
     match value::integer(word.text, least..=65_535, true) {
         Ok(read) => {
             if read.trailing {
-                let message = format!(
-                    "{name}: number '{}' has text after it, {} is used",
-                    word.text, read.value
-                );
+                let message =
+                    format!("{name}: number '{}' has text after it, {} is used", word.text, read.value);
                 line.warn(word, &message, "write a number");
             }
             Some(fit(read.value))

@@ -14,22 +14,14 @@ use core::fmt::Write;
 
 /// Reads the options in any order.
 pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
-    let mut vmac = Vmac {
-        name: None,
-        mac: None,
-        netlink_notify: false,
-        group: None,
-        at: At(line.keyword.at),
-    };
+    let mut vmac =
+        Vmac { name: None, mac: None, netlink_notify: false, group: None, at: At(line.keyword.at) };
     let mut words = line.args.clone().into_iter();
     while let Some(word) = words.next() {
         match word.text {
             "name" | "group" => {
                 let Some(argument) = words.next() else {
-                    line.missing(
-                        word,
-                        "[[name] <if>] [<MAC>] [netlink_notify_msg] [group <name|int>]",
-                    );
+                    line.missing(word, "[[name] <if>] [<MAC>] [netlink_notify_msg] [group <name|int>]");
                     break;
                 };
                 if word.text == "name" {
@@ -56,34 +48,20 @@ fn link_group(draft: &Draft, line: &mut Line<'_>, word: Word<'_>) -> Option<u32>
     let number = draft.names.groups.number(word.text, u32::MAX);
     if number.is_none() {
         let message = format!("Invalid group '{}' specified - ignoring", word.text);
-        line.error(
-            word,
-            &message,
-            "write a name of iproute2's table `group` or a number",
-        );
+        line.error(word, &message, "write a name of iproute2's table `group` or a number");
     }
     number
 }
 
 fn name(vmac: &mut Vmac, line: &mut Line<'_>, word: Word<'_>) {
     if vmac.name.is_some() {
-        return line.error(
-            word,
-            "VMAC interface name already specified",
-            "one name is enough",
-        );
+        return line.error(word, "VMAC interface name already specified", "one name is enough");
     }
     vmac.name = IfName::new(word.text);
     if vmac.name.is_none() {
-        let message = format!(
-            "VMAC interface name '{}' too long or invalid characters - ignoring",
-            word.text
-        );
-        line.error(
-            word,
-            &message,
-            "an interface name has 1 to 15 bytes, no blank and no '/'",
-        );
+        let message =
+            format!("VMAC interface name '{}' too long or invalid characters - ignoring", word.text);
+        line.error(word, &message, "an interface name has 1 to 15 bytes, no blank and no '/'");
     }
 }
 
@@ -143,19 +121,10 @@ pub(super) fn ipvlan_terms() -> Vec<Term> {
 /// Reads the options of `use_ipvlan` in any order.
 pub(super) fn use_ipvlan(draft: &mut Draft, line: &mut Line<'_>) {
     if draft.instance.ipvlan.is_some() {
-        return line.error(
-            line.keyword,
-            "use_ipvlan already specified",
-            "the first one is used",
-        );
+        return line.error(line.keyword, "use_ipvlan already specified", "the first one is used");
     }
-    let mut ipvlan = Ipvlan {
-        name: None,
-        address: None,
-        mode: IpvlanMode::Bridge,
-        group: None,
-        at: At(line.keyword.at),
-    };
+    let mut ipvlan =
+        Ipvlan { name: None, address: None, mode: IpvlanMode::Bridge, group: None, at: At(line.keyword.at) };
     let mut mode = None;
     let mut words = line.args.clone().into_iter();
     while let Some(word) = words.next() {
@@ -271,9 +240,5 @@ pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
         let _ = write!(out, "group {group}");
     }
     let out = out.trim_end();
-    if out.is_empty() {
-        Shown::Flag
-    } else {
-        Shown::One(out.to_owned())
-    }
+    if out.is_empty() { Shown::Flag } else { Shown::One(out.to_owned()) }
 }

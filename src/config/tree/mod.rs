@@ -86,11 +86,7 @@ impl Tree {
     /// The lines outside any block, each with its block; surplus braces as nodes of their own.
     #[must_use]
     pub fn nodes(&self) -> Nodes<'_> {
-        Nodes {
-            tree: self,
-            next: 0,
-            end: index32(self.items.len()),
-        }
+        Nodes { tree: self, next: 0, end: index32(self.items.len()) }
     }
 
     /// Lines and braces in the order of the text.
@@ -120,16 +116,9 @@ impl Tree {
         let (Ok(start), Ok(len)) = (u32::try_from(self.text.len()), u16::try_from(text.len())) else {
             return false;
         };
-        let link = if origins.is_empty() {
-            NONE
-        } else {
-            index32(self.origins.len())
-        };
+        let link = if origins.is_empty() { NONE } else { index32(self.origins.len()) };
         for (origin, left) in origins.iter().zip((0..origins.len()).rev()) {
-            self.origins.push(Origin {
-                last: left == 0,
-                ..*origin
-            });
+            self.origins.push(Origin { last: left == 0, ..*origin });
         }
         self.text.push_str(text);
         self.push(Entry {
@@ -147,15 +136,8 @@ impl Tree {
     pub(super) fn push_brace(&mut self, open: bool, at: Position) -> Option<u32> {
         let index = index32(self.items.len());
         let kind = if open { Kind::Open } else { Kind::Close };
-        let entry = Entry {
-            text: 0,
-            link: NONE,
-            line: at.line,
-            file: at.file,
-            column: at.column,
-            len: 1,
-            kind,
-        };
+        let entry =
+            Entry { text: 0, link: NONE, line: at.line, file: at.file, column: at.column, len: 1, kind };
         self.push(entry).then_some(index)
     }
 
@@ -226,11 +208,7 @@ impl Tree {
 
 impl Entry {
     const fn at(&self) -> Position {
-        Position {
-            file: self.file,
-            line: self.line,
-            column: self.column,
-        }
+        Position { file: self.file, line: self.line, column: self.column }
     }
 }
 

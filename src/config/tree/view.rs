@@ -44,30 +44,20 @@ impl<'t> Node<'t> {
     pub fn text(&self) -> &'t str {
         self.entry().map_or("", |entry| {
             let start = entry.text as usize;
-            self.tree
-                .text
-                .get(start..start.saturating_add(usize::from(entry.len)))
-                .unwrap_or("")
+            self.tree.text.get(start..start.saturating_add(usize::from(entry.len))).unwrap_or("")
         })
     }
 
     /// The words by the rules of plain values; at least one for a line, none for a brace.
     #[must_use]
     pub fn words(&self) -> Words<'t> {
-        Words {
-            node: *self,
-            inner: lexer::PlainWords::new(self.text()),
-        }
+        Words { node: *self, inner: lexer::PlainWords::new(self.text()) }
     }
 
     /// The first word.
     #[must_use]
     pub fn keyword(&self) -> Word<'t> {
-        self.words().next().unwrap_or(Word {
-            text: "",
-            at: self.at(),
-            quoted: false,
-        })
+        self.words().next().unwrap_or(Word { text: "", at: self.at(), quoted: false })
     }
 
     /// The words after the first.
@@ -93,11 +83,7 @@ impl<'t> Node<'t> {
         let tail = text.get(start..).unwrap_or("");
         let rest = tail.trim_start_matches(lexer::is_blank_char);
         let offset = text.len().saturating_sub(rest.len());
-        Word {
-            text: rest,
-            at: self.position(offset),
-            quoted: false,
-        }
+        Word { text: rest, at: self.position(offset), quoted: false }
     }
 
     /// The words of [`Self::rest`] by the rules of script-like values, escapes kept.
@@ -138,11 +124,7 @@ impl<'t> Node<'t> {
             if origin.offset > offset {
                 break;
             }
-            let step = if origin.fixed {
-                0
-            } else {
-                offset.saturating_sub(origin.offset)
-            };
+            let step = if origin.fixed { 0 } else { offset.saturating_sub(origin.offset) };
             at.column = origin.column.saturating_add(step);
             if origin.last {
                 break;
@@ -159,16 +141,11 @@ impl<'t> Node<'t> {
             Kind::Open => self.index,
             Kind::Close => return None,
         };
-        (self.tree.item(open)?.kind == Kind::Open).then_some(Block {
-            tree: self.tree,
-            open,
-        })
+        (self.tree.item(open)?.kind == Kind::Open).then_some(Block { tree: self.tree, open })
     }
 
     fn entry(&self) -> Option<&'t Entry> {
-        self.tree
-            .item(self.index)
-            .filter(|entry| entry.kind == Kind::Line)
+        self.tree.item(self.index).filter(|entry| entry.kind == Kind::Line)
     }
 }
 
@@ -194,11 +171,7 @@ impl<'t> Block<'t> {
     /// The lines, in order.
     #[must_use]
     pub fn nodes(&self) -> Nodes<'t> {
-        Nodes {
-            tree: self.tree,
-            next: self.open.saturating_add(1),
-            end: self.tree.end(self.open),
-        }
+        Nodes { tree: self.tree, next: self.open.saturating_add(1), end: self.tree.end(self.open) }
     }
 
     /// Where the opening brace stands.
@@ -229,10 +202,7 @@ impl<'t> Iterator for Nodes<'t> {
         (self.next < self.end).then(|| {
             let index = self.next;
             self.next = self.tree.after(index).max(index.saturating_add(1));
-            Node {
-                tree: self.tree,
-                index,
-            }
+            Node { tree: self.tree, index }
         })
     }
 }
@@ -249,11 +219,7 @@ impl<'t> Iterator for Words<'t> {
 
     fn next(&mut self) -> Option<Word<'t>> {
         let piece = self.inner.next()?;
-        Some(Word {
-            text: piece.text,
-            at: self.node.position(piece.offset),
-            quoted: piece.quoted,
-        })
+        Some(Word { text: piece.text, at: self.node.position(piece.offset), quoted: piece.quoted })
     }
 }
 
@@ -281,10 +247,7 @@ impl<'t> Cursor<'t> {
     pub fn peek(&self) -> Option<Item<'t>> {
         let entry = self.tree.item(self.next)?;
         Some(match entry.kind {
-            Kind::Line => Item::Line(Node {
-                tree: self.tree,
-                index: self.next,
-            }),
+            Kind::Line => Item::Line(Node { tree: self.tree, index: self.next }),
             Kind::Open => Item::Open(entry.at()),
             Kind::Close => Item::Close(entry.at()),
         })

@@ -115,22 +115,10 @@ pub struct PidFiles {
 #[must_use]
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
     let words: Vec<OsString> = words.into_iter().collect();
-    let shown = words
-        .iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let shown = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match read(words) {
-        Ok(Invocation::Run(options)) => Invocation::Run(Options {
-            words: shown,
-            ..options
-        }),
-        Ok(Invocation::Test(options, log)) => Invocation::Test(
-            Options {
-                words: shown,
-                ..options
-            },
-            log,
-        ),
+        Ok(Invocation::Run(options)) => Invocation::Run(Options { words: shown, ..options }),
+        Ok(Invocation::Test(options, log)) => Invocation::Test(Options { words: shown, ..options }, log),
         Ok(other @ (Invocation::Compare(..) | Invocation::Answer(_))) => other,
         Err(refusal) => Invocation::Answer(refusal),
     }
@@ -163,9 +151,7 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Short('m') | Long("core-dump") => options.core_dump = true,
             Short('M') | Long("core-dump-pattern") => {
                 options.core_dump = true;
-                let pattern = parser
-                    .optional_value()
-                    .map(|value| value.to_string_lossy().into_owned());
+                let pattern = parser.optional_value().map(|value| value.to_string_lossy().into_owned());
                 options.core_pattern = Some(pattern.unwrap_or_else(|| "core".to_owned()));
             }
             Short('u') | Long("umask") => {
@@ -220,14 +206,9 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
     }
     if compare {
         if words.len() < 2 {
-            return Err(wrong(
-                "--compare needs the files of at least two routers\n".to_owned(),
-            ));
+            return Err(wrong("--compare needs the files of at least two routers\n".to_owned()));
         }
-        return Ok(Invocation::Compare(
-            options,
-            words.into_iter().map(PathBuf::from).collect(),
-        ));
+        return Ok(Invocation::Compare(options, words.into_iter().map(PathBuf::from).collect()));
     }
     Ok(match test {
         Some(file) => Invocation::Test(options, file),
@@ -248,28 +229,17 @@ fn lint_off(value: &str, options: &mut Options) {
 /// The reference, or a part of it.
 fn explanation(word: Option<&OsStr>, all: bool) -> Answer {
     let word = word.map(OsStr::to_string_lossy);
-    let answer = if all && word.is_none() {
-        Ok(explain::reference())
-    } else {
-        explain::explain(word.as_deref())
-    };
+    let answer =
+        if all && word.is_none() { Ok(explain::reference()) } else { explain::explain(word.as_deref()) };
     match answer {
-        Ok(text) => Answer {
-            text,
-            output: true,
-            exit: Exit::Ok,
-        },
+        Ok(text) => Answer { text, output: true, exit: Exit::Ok },
         Err(text) => wrong(text),
     }
 }
 
 /// A command line that cannot be followed.
 fn wrong(text: String) -> Answer {
-    Answer {
-        text,
-        output: false,
-        exit: Exit::Fatal,
-    }
+    Answer { text, output: false, exit: Exit::Fatal }
 }
 
 fn path(parser: &mut lexopt::Parser) -> Result<PathBuf, Answer> {
@@ -292,28 +262,16 @@ fn refuse(error: &lexopt::Error) -> Answer {
         }
         other => format!("{other}\n"),
     };
-    Answer {
-        text,
-        output: false,
-        exit: Exit::Fatal,
-    }
+    Answer { text, output: false, exit: Exit::Fatal }
 }
 
 fn absent(option: &str, feature: &str) -> Answer {
     let text = format!("{NAME}: {option}: this version has no {feature}\n");
-    Answer {
-        text,
-        output: false,
-        exit: Exit::Fatal,
-    }
+    Answer { text, output: false, exit: Exit::Fatal }
 }
 
 fn print(text: String) -> Invocation {
-    Invocation::Answer(Answer {
-        text,
-        output: false,
-        exit: Exit::Ok,
-    })
+    Invocation::Answer(Answer { text, output: false, exit: Exit::Ok })
 }
 
 fn signal_number(name: &str) -> Answer {
@@ -326,18 +284,10 @@ fn signal_number(name: &str) -> Answer {
         "JSON" => Signal::Json,
         _ => {
             let text = format!("Unknown sigfunc {name}\n");
-            return Answer {
-                text,
-                output: false,
-                exit: Exit::Fatal,
-            };
+            return Answer { text, output: false, exit: Exit::Fatal };
         }
     };
-    Answer {
-        text: format!("{}\n", signal.number()),
-        output: true,
-        exit: Exit::Ok,
-    }
+    Answer { text: format!("{}\n", signal.number()), output: true, exit: Exit::Ok }
 }
 
 /// `0` to `7`, `local0` to `local7`, `user` or `daemon`.
@@ -366,9 +316,7 @@ fn umask(value: &str) -> Option<u32> {
             _ => (value, 10),
         },
     };
-    u32::from_str_radix(digits, radix)
-        .ok()
-        .filter(|mask| *mask <= 0o777)
+    u32::from_str_radix(digits, radix).ok().filter(|mask| *mask <= 0o777)
 }
 
 /// The command line for the log: each word in quotes, wrapped at about 110 columns, what follows the first

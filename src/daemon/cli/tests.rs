@@ -5,11 +5,7 @@ use super::*;
 use std::path::Path;
 
 fn invoke(line: &str) -> Invocation {
-    parse(
-        core::iter::once("keepalived")
-            .chain(line.split_whitespace())
-            .map(OsString::from),
-    )
+    parse(core::iter::once("keepalived").chain(line.split_whitespace()).map(OsString::from))
 }
 
 fn run(line: &str) -> Options {
@@ -33,10 +29,7 @@ fn short_long_clustered_and_attached_forms_mean_the_same() {
         "--dont-fork --log-console --log-detail --use-file=/a --log-facility local3 --pid /p --vrrp_pid=/r",
     ] {
         let options = run(line);
-        assert!(
-            options.foreground && options.log.console && options.log.detail,
-            "{line}"
-        );
+        assert!(options.foreground && options.log.console && options.log.detail, "{line}");
         assert_eq!(options.config.as_deref(), Some(Path::new("/a")));
         assert!(matches!(options.log.facility, Facility::LOG_LOCAL3));
         assert_eq!(options.pid_files.parent.as_deref(), Some(Path::new("/p")));
@@ -47,10 +40,8 @@ fn short_long_clustered_and_attached_forms_mean_the_same() {
 
 #[test]
 fn every_option_that_works_or_tunes_an_absent_part_is_taken() {
-    let options = run(
-        "-P -C -B --all -G -g /l --flush-log-file -X -V -I -R -d -c /c -a -b /b -e -i id \
-         -A /s -u 022 -m -M --no-mem-check --ignore-sigint stray words",
-    );
+    let options = run("-P -C -B --all -G -g /l --flush-log-file -X -V -I -R -d -c /c -a -b /b -e -i id \
+         -A /s -u 022 -m -M --no-mem-check --ignore-sigint stray words");
     assert!(options.only.vrrp && options.only.checkers && options.no_bfd && options.all);
     assert!(!options.log.syslog && options.log.file.is_some() && !options.log.console);
     assert!(options.release_vips && options.keep_vrrp && options.keep_ipvs && options.no_respawn);
@@ -80,21 +71,11 @@ fn refusals_use_keepaliveds_words_and_code() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for line in [
-        "-T -s -u http://x",
-        "--genhash",
-        "-x",
-        "--snmp",
-        "-s blue",
-        "--perf",
-        "--perf=all",
-        "--debug=DvEc",
-    ] {
+    for line in
+        ["-T -s -u http://x", "--genhash", "-x", "--snmp", "-s blue", "--perf", "--perf=all", "--debug=DvEc"]
+    {
         let answer = answer(line);
-        assert!(
-            answer.text.contains("this version has no") && answer.text.lines().count() == 1,
-            "{line}"
-        );
+        assert!(answer.text.contains("this version has no") && answer.text.lines().count() == 1, "{line}");
         assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));
     }
 }
@@ -106,14 +87,8 @@ fn signal_numbers_go_to_standard_output() {
         assert_eq!(answer.text, format!("{number}\n"));
         assert!(answer.output);
     }
-    assert_eq!(
-        answer("--signum JSON").text,
-        format!("{}\n", libc::SIGRTMIN() + 2)
-    );
-    assert_eq!(
-        answer("--signum STATS_CLEAR").text,
-        format!("{}\n", libc::SIGRTMAX() - 1)
-    );
+    assert_eq!(answer("--signum JSON").text, format!("{}\n", libc::SIGRTMIN() + 2));
+    assert_eq!(answer("--signum STATS_CLEAR").text, format!("{}\n", libc::SIGRTMAX() - 1));
 }
 
 #[test]
@@ -141,35 +116,19 @@ fn a_config_test_takes_its_file_only_when_attached() {
 #[test]
 fn invalid_values_are_told_and_ignored() {
     let options = run("-S 9 -u 9x");
-    assert_eq!(
-        options.complaints,
-        ["Invalid log facility '9'", "Invalid --umask option 9x"]
-    );
+    assert_eq!(options.complaints, ["Invalid log facility '9'", "Invalid --umask option 9x"]);
     assert!(matches!(options.log.facility, Facility::LOG_DAEMON));
     assert_eq!(options.umask, None);
-    assert_eq!(
-        (umask("0"), umask("18"), umask("0x12"), umask("01000")),
-        (Some(0), Some(18), Some(18), None)
-    );
+    assert_eq!((umask("0"), umask("18"), umask("0x12"), umask("01000")), (Some(0), Some(18), Some(18), None));
     assert!(facility("localuser").is_none());
 }
 
 #[test]
 fn the_command_line_is_logged_in_wrapped_quotes() {
-    let words: Vec<String> = [
-        "keepalived",
-        "-n",
-        "-l",
-        "-G",
-        "-f",
-        "/tmp/t.conf",
-        "-p",
-        "/tmp/ka.pid",
-        "-r",
-        "/tmp/kv.pid",
-    ]
-    .map(String::from)
-    .to_vec();
+    let words: Vec<String> =
+        ["keepalived", "-n", "-l", "-G", "-f", "/tmp/t.conf", "-p", "/tmp/ka.pid", "-r", "/tmp/kv.pid"]
+            .map(String::from)
+            .to_vec();
     let more = ["--log-detail", "--dont-release-vrrp"].map(String::from);
     let lines = command_lines(&[words, more.to_vec()].concat());
     assert_eq!(
@@ -198,10 +157,7 @@ fn explain_answers_from_the_rows() {
 
 #[test]
 fn compare_needs_two_files() {
-    for line in [
-        "-i x --compare a.conf b.conf@r2 c.conf",
-        "--compare=a.conf b.conf@r2 c.conf -i x",
-    ] {
+    for line in ["-i x --compare a.conf b.conf@r2 c.conf", "--compare=a.conf b.conf@r2 c.conf -i x"] {
         match invoke(line) {
             Invocation::Compare(options, files) => {
                 assert_eq!(files, ["a.conf", "b.conf@r2", "c.conf"].map(PathBuf::from));
@@ -220,10 +176,7 @@ fn lint_off_takes_names_and_complains_about_others() {
     match invoke("-t --lint-off=garp-once,unicast-self --lint-off all --lint-off garp-onec") {
         Invocation::Test(options, None) => {
             assert_eq!(options.lint_off, ["garp-once", "unicast-self", "all"]);
-            assert_eq!(
-                options.complaints,
-                ["no check is called 'garp-onec'; did you mean garp-once?"]
-            );
+            assert_eq!(options.complaints, ["no check is called 'garp-onec'; did you mean garp-once?"]);
         }
         other => panic!("{other:?}"),
     }

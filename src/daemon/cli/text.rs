@@ -27,9 +27,7 @@ pub(super) fn version() -> String {
 /// The distribution's own name for itself.
 fn distribution() -> Option<String> {
     let release = std::fs::read_to_string("/etc/os-release").ok()?;
-    let line = release
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    let line = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
     Some(line.trim_matches(['"', '\'']).to_owned())
 }
 

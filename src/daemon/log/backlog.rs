@@ -16,12 +16,7 @@ pub(super) struct Backlog {
 
 impl Backlog {
     pub(super) fn new() -> Self {
-        Self {
-            octets: Vec::with_capacity(limit::LOG_BACKLOG),
-            head: 0,
-            untold: 0,
-            lost: 0,
-        }
+        Self { octets: Vec::with_capacity(limit::LOG_BACKLOG), head: 0, untold: 0, lost: 0 }
     }
 
     /// Queues a line, or counts it. Once lines were lost no other is taken until that has been told, so that

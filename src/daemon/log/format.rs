@@ -30,11 +30,7 @@ struct Cutting(Line);
 impl Write for Cutting {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            let harmless = if character.is_control() && character != '\t' {
-                '?'
-            } else {
-                character
-            };
+            let harmless = if character.is_control() && character != '\t' { '?' } else { character };
             if self.0.push(harmless).is_err() {
                 return Err(fmt::Error);
             }
@@ -123,44 +119,21 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    const TIME: LocalTime = LocalTime {
-        year: 2026,
-        month: 10,
-        day: 5,
-        weekday: 4,
-        hour: 7,
-        minute: 8,
-        second: 9,
-    };
+    const TIME: LocalTime =
+        LocalTime { year: 2026, month: 10, day: 5, weekday: 4, hour: 7, minute: 8, second: 9 };
 
     #[test]
     fn lines_look_like_keepaliveds() {
         assert_eq!(stamped(Some(&TIME), "text"), b"Thu Nov  5 07:08:09 2026: text\n");
         assert_eq!(stamped(None, "text"), b"text\n");
-        let format = Rfc3164 {
-            facility: Facility::LOG_DAEMON,
-            tag: "Keepalived_vrrp",
-            pid: 42,
-        };
+        let format = Rfc3164 { facility: Facility::LOG_DAEMON, tag: "Keepalived_vrrp", pid: 42 };
         let mut out = Vec::new();
-        format
-            .format(
-                &mut out,
-                severity(Level::Info),
-                (&TIME, "(VI_1) Entering MASTER STATE"),
-            )
-            .unwrap();
+        format.format(&mut out, severity(Level::Info), (&TIME, "(VI_1) Entering MASTER STATE")).unwrap();
         let expected = "<30>Nov  5 07:08:09 Keepalived_vrrp[42]: (VI_1) Entering MASTER STATE";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-        let format = Rfc3164 {
-            facility: Facility::LOG_LOCAL3,
-            tag: "Keepalived",
-            pid: 1,
-        };
+        let format = Rfc3164 { facility: Facility::LOG_LOCAL3, tag: "Keepalived", pid: 1 };
         let mut out = Vec::new();
-        format
-            .format(&mut out, severity(Level::Warn), (&TIME, "x"))
-            .unwrap();
+        format.format(&mut out, severity(Level::Warn), (&TIME, "x")).unwrap();
         assert!(out.starts_with(b"<156>"));
     }
 
@@ -174,10 +147,7 @@ mod tests {
 
     #[test]
     fn the_name_of_the_process_goes_before_the_last_dot() {
-        assert_eq!(
-            with_suffix(Path::new("/var/log/k.a.log"), "_vrrp"),
-            Path::new("/var/log/k.a_vrrp.log")
-        );
+        assert_eq!(with_suffix(Path::new("/var/log/k.a.log"), "_vrrp"), Path::new("/var/log/k.a_vrrp.log"));
         assert_eq!(with_suffix(Path::new("/tmp/k"), "_bfd"), Path::new("/tmp/k_bfd"));
         assert_eq!(with_suffix(Path::new("/tmp/k.log"), ""), Path::new("/tmp/k.log"));
     }

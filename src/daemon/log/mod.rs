@@ -64,14 +64,7 @@ impl Options {
     /// For a config test: to `file`, else to standard error, without time stamps, nothing lost.
     #[must_use]
     pub fn config_test(file: Option<PathBuf>) -> Self {
-        Self {
-            syslog: false,
-            console: file.is_none(),
-            file,
-            stamps: false,
-            patient: true,
-            ..Self::default()
-        }
+        Self { syslog: false, console: file.is_none(), file, stamps: false, patient: true, ..Self::default() }
     }
 }
 
@@ -86,25 +79,13 @@ pub struct Identity {
 
 impl Identity {
     /// The parent.
-    pub const PARENT: Self = Self {
-        tag: "Keepalived",
-        suffix: "",
-    };
+    pub const PARENT: Self = Self { tag: "Keepalived", suffix: "" };
     /// The VRRP child.
-    pub const VRRP: Self = Self {
-        tag: "Keepalived_vrrp",
-        suffix: "_vrrp",
-    };
+    pub const VRRP: Self = Self { tag: "Keepalived_vrrp", suffix: "_vrrp" };
     /// The checker child.
-    pub const CHECKERS: Self = Self {
-        tag: "Keepalived_healthcheckers",
-        suffix: "_healthcheckers",
-    };
+    pub const CHECKERS: Self = Self { tag: "Keepalived_healthcheckers", suffix: "_healthcheckers" };
     /// The BFD child.
-    pub const BFD: Self = Self {
-        tag: "Keepalived_bfd",
-        suffix: "_bfd",
-    };
+    pub const BFD: Self = Self { tag: "Keepalived_bfd", suffix: "_bfd" };
 }
 
 /// Opens the sinks for this process. Called once when the program starts and again in each new child, which
@@ -118,11 +99,7 @@ pub fn start(options: &Options, identity: Identity) -> std::io::Result<()> {
     *lock() = Some(sinks);
     // Fails only when it is set already, by this very function.
     let _ = log::set_logger(&Facade);
-    log::set_max_level(if options.detail {
-        LevelFilter::Debug
-    } else {
-        LevelFilter::Info
-    });
+    log::set_max_level(if options.detail { LevelFilter::Debug } else { LevelFilter::Info });
     opened
 }
 
@@ -232,16 +209,9 @@ impl Sinks {
                 Err(error) => opened = Err(error),
             }
         }
-        let syslogd = options
-            .syslog
-            .then(|| Syslogd::new(&options.syslog_socket, options.facility, identity.tag));
-        let sinks = Self {
-            syslogd,
-            streams,
-            stamps: options.stamps,
-            retry: None,
-            pace: FIRST_PACE,
-        };
+        let syslogd =
+            options.syslog.then(|| Syslogd::new(&options.syslog_socket, options.facility, identity.tag));
+        let sinks = Self { syslogd, streams, stamps: options.stamps, retry: None, pace: FIRST_PACE };
         (sinks, opened)
     }
 
@@ -299,10 +269,8 @@ impl Sinks {
 
     /// Whether a sink that is there has not taken everything yet.
     fn is_worth_waiting(&self) -> bool {
-        let syslogd = self
-            .syslogd
-            .as_ref()
-            .is_some_and(|syslogd| syslogd.is_there() && !syslogd.is_flushed());
+        let syslogd =
+            self.syslogd.as_ref().is_some_and(|syslogd| syslogd.is_there() && !syslogd.is_flushed());
         syslogd || !self.streams.iter().all(Stream::is_flushed)
     }
 

@@ -31,12 +31,7 @@ impl Stream {
     }
 
     fn new(output: Output, file: Option<(PathBuf, bool)>) -> Self {
-        Self {
-            output,
-            backlog: Backlog::new(),
-            out: 0,
-            file,
-        }
+        Self { output, backlog: Backlog::new(), out: 0, file }
     }
 
     /// Whether this is standard error.

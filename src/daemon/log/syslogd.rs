@@ -27,11 +27,7 @@ impl Syslogd {
     pub(super) fn new(path: &Path, facility: Facility, tag: &'static str) -> Self {
         Self {
             path: path.to_owned(),
-            format: Rfc3164 {
-                facility,
-                tag,
-                pid: process::own().number(),
-            },
+            format: Rfc3164 { facility, tag, pid: process::own().number() },
             socket: LogSocket::connect(path).ok(),
             backlog: Backlog::new(),
         }
@@ -107,9 +103,7 @@ impl Syslogd {
         let mut frame = Frame::new();
         // What does not fit has been cut from the message; the buffer has room for the rest.
         let mut writer = Filling(&mut frame);
-        let _ = self
-            .format
-            .format(&mut writer, format::severity(level), (time, text.as_str()));
+        let _ = self.format.format(&mut writer, format::severity(level), (time, text.as_str()));
         frame
     }
 }

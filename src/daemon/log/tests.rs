@@ -30,10 +30,7 @@ impl Drop for Folder {
 }
 
 fn sinks(socket: PathBuf) -> Sinks {
-    let options = Options {
-        syslog_socket: socket,
-        ..Options::default()
-    };
+    let options = Options { syslog_socket: socket, ..Options::default() };
     let (sinks, opened) = Sinks::open(&options, Identity::VRRP);
     opened.expect("no file to open");
     sinks
@@ -84,11 +81,7 @@ fn a_syslogd_that_starts_late_and_is_restarted_misses_nothing() {
     fs::remove_file(&path).unwrap();
     let third = listen(&path);
     write(&mut sinks, "at once");
-    assert_eq!(
-        text(&third).as_deref(),
-        Some("at once"),
-        "a restart between two lines costs nothing"
-    );
+    assert_eq!(text(&third).as_deref(), Some("at once"), "a restart between two lines costs nothing");
     assert_eq!(sinks.lost(), 0);
 }
 
@@ -136,10 +129,7 @@ fn a_stream_syslogd_gets_lines_that_end_in_nul() {
     drop(sinks);
     let mut all = String::new();
     peer.read_to_string(&mut all).unwrap();
-    let lines: Vec<_> = all
-        .split_terminator('\0')
-        .filter_map(|line| line.split_once("]: "))
-        .collect();
+    let lines: Vec<_> = all.split_terminator('\0').filter_map(|line| line.split_once("]: ")).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!((lines[0].1, lines[1].1), ("one", "two"));
 }
@@ -149,17 +139,8 @@ fn a_slow_reader_of_the_log_file_gets_whole_lines_and_the_count() {
     let folder = Folder::new("slow");
     let path = folder.path("pipe");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let mut reader = fs::File::options()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(&path)
-        .unwrap();
-    let options = Options {
-        syslog: false,
-        file: Some(path),
-        stamps: false,
-        ..Options::default()
-    };
+    let mut reader = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+    let options = Options { syslog: false, file: Some(path), stamps: false, ..Options::default() };
     let (mut sinks, opened) = Sinks::open(&options, Identity::PARENT);
     opened.unwrap();
     let start = clock::now();

@@ -44,17 +44,9 @@ impl<P: Program> Parent<'_, P> {
         }
         child.set_pid(Some(pid));
         log::info!("Starting {} child process, pid={pid}", child.kind.title());
-        let source = Own {
-            kind: 0,
-            index: slot(index),
-        };
+        let source = Own { kind: 0, index: slot(index) };
         match turn.register(near.as_raw_fd(), source, Interest::Read) {
-            Ok(registration) => {
-                child.link = Some(Link {
-                    channel: near,
-                    registration,
-                })
-            }
+            Ok(registration) => child.link = Some(Link { channel: near, registration }),
             // Without a channel it ends by itself, and is replaced.
             Err(error) => log::error!("Unable to watch a child process: {error}"),
         }
@@ -64,9 +56,7 @@ impl<P: Program> Parent<'_, P> {
     fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
         sinks::forget();
         process::close_all_but(&[channel.as_fd()]);
-        let Some(child) = self.children.get(index) else {
-            process::exit_now(Exit::Internal.code())
-        };
+        let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
         let opened = sinks::start(&self.options.log, child.kind.identity());
         if !matches!(process::follow_parent(parent), Ok(true)) {
             process::exit_now(Exit::Ok.code());

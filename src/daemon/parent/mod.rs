@@ -75,11 +75,7 @@ impl<'a, P: Program> Parent<'a, P> {
     }
 
     fn params(options: &Options, settings: &Settings, kind: Kind) -> Params {
-        let hello = if kind == Kind::Vrrp {
-            settings.hello
-        } else {
-            Span::MAX
-        };
+        let hello = if kind == Kind::Vrrp { settings.hello } else { Span::MAX };
         Params::new(hello, settings.child_wait, !options.no_respawn)
     }
 
@@ -144,18 +140,12 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             Action::KillHung => {
                 if let Some(pid) = child.pid {
-                    log::error!(
-                        "{} child process({pid}) does not answer - killing it",
-                        child.kind.title()
-                    );
+                    log::error!("{} child process({pid}) does not answer - killing it", child.kind.title());
                     process::kill(pid, libc::SIGKILL);
                 }
             }
             Action::KillStuck => {
-                log::error!(
-                    "{} process failed to die - forcing termination",
-                    child.kind.word()
-                );
+                log::error!("{} process failed to die - forcing termination", child.kind.word());
                 child.forced = true;
                 if let Some(pid) = child.pid {
                     process::kill(pid, libc::SIGKILL);
@@ -289,10 +279,7 @@ impl<P: Program> Process for Parent<'_, P> {
                     }
                     ToParent::ReloadDone { ok } => {
                         if !ok && let Some(child) = self.children.get(index) {
-                            log::error!(
-                                "{} child process refused the new configuration",
-                                child.kind.title()
-                            );
+                            log::error!("{} child process refused the new configuration", child.kind.title());
                         }
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
@@ -306,10 +293,7 @@ impl<P: Program> Process for Parent<'_, P> {
 
     fn expired(&mut self, turn: &mut Turn<'_>, expired: u32) {
         let index = expired as usize;
-        if let Some(cleaner) = index
-            .checked_sub(KINDS)
-            .and_then(|index| self.children.get(index))
-        {
+        if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
             if let Some(pid) = cleaner.cleaner {
                 process::kill(pid, libc::SIGKILL);
             }
@@ -361,10 +345,7 @@ impl<P: Program> Process for Parent<'_, P> {
 
 /// Ends that a new start would only repeat.
 const fn is_permanent(exit: Exit) -> bool {
-    matches!(
-        exit,
-        Exit::Fatal | Exit::Config | Exit::Permission | Exit::NoConfig
-    )
+    matches!(exit, Exit::Fatal | Exit::Config | Exit::Permission | Exit::NoConfig)
 }
 
 fn slot(index: usize) -> u32 {

@@ -44,19 +44,14 @@ impl<P: Program> Parent<'_, P> {
         };
         let settings = self.program.settings(&new);
         self.loaded = new;
-        self.settings = Settings {
-            pid_files: self.settings.pid_files.clone(),
-            ..settings
-        };
+        self.settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
         process::umask(self.options.umask.unwrap_or(self.settings.umask));
         for index in 0..KINDS {
             let needed = self.is_needed(index);
             let Some(child) = self.children.get_mut(index) else {
                 return;
             };
-            child
-                .supervisor
-                .reconfigure(Self::params(self.options, &self.settings, child.kind));
+            child.supervisor.reconfigure(Self::params(self.options, &self.settings, child.kind));
             if child.kind == Kind::Vrrp {
                 child.records.reserve(self.settings.instances);
             }

@@ -29,11 +29,7 @@ pub(super) fn ended(pid: Pid, how: Ended) {
         }
         Ended::Killed(signal) => {
             let name = signal_name(signal);
-            let hint = if signal == libc::SIGKILL {
-                " - has rlimit_rttime been exceeded?"
-            } else {
-                ""
-            };
+            let hint = if signal == libc::SIGKILL { " - has rlimit_rttime been exceeded?" } else { "" };
             log::error!("pid {pid} exited due to signal {signal} ({name}){hint}");
         }
     }
@@ -71,10 +67,7 @@ pub(super) fn died(kind: Kind, pid: Pid, respawning: bool) {
 
 pub(super) fn delayed(kind: Kind, pause: Span) {
     let seconds = pause.as_secs();
-    log::warn!(
-        "Restart of {} process delayed {seconds} seconds to limit respawn rate",
-        kind.title()
-    );
+    log::warn!("Restart of {} process delayed {seconds} seconds to limit respawn rate", kind.title());
 }
 
 /// The end of a child, written by itself.
@@ -82,11 +75,7 @@ pub(super) fn child_stopped() {
     if log::max_level() >= log::LevelFilter::Debug {
         let (user, system) = process::cpu_times();
         let seconds = |micros: u64| Span::from_micros(micros);
-        log::info!(
-            "Stopped - used {} user time, {} system time",
-            seconds(user),
-            seconds(system)
-        );
+        log::info!("Stopped - used {} user time, {} system time", seconds(user), seconds(system));
     } else {
         log::info!("Stopped");
     }

@@ -23,11 +23,7 @@ impl Process for Recorder {
         let mut buffer = vec![0; self.portion];
         match self.stream.as_mut().expect("registered").read(&mut buffer) {
             Ok(len) => {
-                self.seen.push(format!(
-                    "{} {}",
-                    own.index,
-                    String::from_utf8_lossy(&buffer[..len])
-                ));
+                self.seen.push(format!("{} {}", own.index, String::from_utf8_lossy(&buffer[..len])));
                 if len == 0 { Again::Done } else { Again::More }
             }
             Err(_) => Again::Done,
@@ -68,10 +64,7 @@ fn reactor_with_stream(recorder: &mut Recorder) -> (Reactor, UnixStream, Registr
     let (near, far) = UnixStream::pair().expect("pair");
     near.set_nonblocking(true).expect("non-blocking");
     let own = Own { kind: 1, index: 7 };
-    let registration = reactor
-        .turn()
-        .register(near.as_raw_fd(), own, Interest::Read)
-        .expect("register");
+    let registration = reactor.turn().register(near.as_raw_fd(), own, Interest::Read).expect("register");
     recorder.stream = Some(near);
     (reactor, far, registration)
 }
@@ -79,15 +72,10 @@ fn reactor_with_stream(recorder: &mut Recorder) -> (Reactor, UnixStream, Registr
 #[test]
 fn deadlines_act_in_order_and_not_early() {
     let mut reactor = Reactor::new(3, None).unwrap();
-    let mut recorder = Recorder {
-        stop_after: 3,
-        ..Recorder::default()
-    };
+    let mut recorder = Recorder { stop_after: 3, ..Recorder::default() };
     let start = reactor.turn().now();
     for (slot, millis) in [(0, 30), (1, 10), (2, 20)] {
-        reactor
-            .turn()
-            .set_deadline(slot, Some(start + Span::from_millis(millis)));
+        reactor.turn().set_deadline(slot, Some(start + Span::from_millis(millis)));
     }
     assert_eq!(reactor.run(&mut recorder).unwrap(), Exit::Ok);
     assert_eq!(recorder.seen, ["expired 1", "expired 2", "expired 0"]);
@@ -96,11 +84,7 @@ fn deadlines_act_in_order_and_not_early() {
 
 #[test]
 fn a_source_with_more_is_served_again_although_the_edge_is_gone() {
-    let mut recorder = Recorder {
-        stop_after: 1,
-        portion: 2,
-        ..Recorder::default()
-    };
+    let mut recorder = Recorder { stop_after: 1, portion: 2, ..Recorder::default() };
     let (mut reactor, mut far, _) = reactor_with_stream(&mut recorder);
     far.write_all(b"aabbcc").unwrap();
     let at = reactor.turn().now() + Span::from_millis(50);
@@ -111,11 +95,7 @@ fn a_source_with_more_is_served_again_although_the_edge_is_gone() {
 
 #[test]
 fn without_a_stall_a_due_deadline_acts_before_the_rest_of_a_busy_source() {
-    let mut recorder = Recorder {
-        stop_after: 1,
-        portion: 2,
-        ..Recorder::default()
-    };
+    let mut recorder = Recorder { stop_after: 1, portion: 2, ..Recorder::default() };
     let (mut reactor, mut far, _) = reactor_with_stream(&mut recorder);
     far.write_all(b"aabbcc").unwrap();
     let now = reactor.turn().now();
@@ -126,12 +106,8 @@ fn without_a_stall_a_due_deadline_acts_before_the_rest_of_a_busy_source() {
 
 #[test]
 fn after_a_stall_sources_are_emptied_before_expired_deadlines_act() {
-    let mut recorder = Recorder {
-        stop_after: 2,
-        portion: 2,
-        busy: Span::from_millis(60),
-        ..Recorder::default()
-    };
+    let mut recorder =
+        Recorder { stop_after: 2, portion: 2, busy: Span::from_millis(60), ..Recorder::default() };
     let (mut reactor, mut far, _) = reactor_with_stream(&mut recorder);
     let now = reactor.turn().now();
     reactor.turn().set_deadline(0, Some(now));
@@ -152,11 +128,7 @@ fn after_a_stall_sources_are_emptied_before_expired_deadlines_act() {
 
 #[test]
 fn a_deregistered_source_is_silent_even_if_it_was_ready() {
-    let mut recorder = Recorder {
-        stop_after: 1,
-        portion: 2,
-        ..Recorder::default()
-    };
+    let mut recorder = Recorder { stop_after: 1, portion: 2, ..Recorder::default() };
     let (mut reactor, mut far, registration) = reactor_with_stream(&mut recorder);
     far.write_all(b"aa").unwrap();
     reactor.gather(Some(Duration::ZERO)).unwrap();
@@ -173,14 +145,9 @@ fn more_due_deadlines_than_a_turn_takes_all_act() {
     let mut reactor = Reactor::new(slots, None).unwrap();
     let now = reactor.turn().now();
     for slot in 0..slots {
-        reactor
-            .turn()
-            .set_deadline(u32::try_from(slot).unwrap(), Some(now));
+        reactor.turn().set_deadline(u32::try_from(slot).unwrap(), Some(now));
     }
-    let mut recorder = Recorder {
-        stop_after: slots,
-        ..Recorder::default()
-    };
+    let mut recorder = Recorder { stop_after: slots, ..Recorder::default() };
     reactor.run(&mut recorder).unwrap();
     assert_eq!(recorder.seen.len(), slots);
     assert_eq!(reactor.turn().counters().turns, 3);
@@ -198,10 +165,7 @@ fn orders_and_the_end_of_the_parent_arrive() {
     parent.send(packet.written());
     reactor.run(&mut recorder).unwrap();
     let mut answer = [0; 64];
-    assert!(matches!(
-        parent.receive(&mut answer),
-        crate::sys::channel::Received::Packet(5, None)
-    ));
+    assert!(matches!(parent.receive(&mut answer), crate::sys::channel::Received::Packet(5, None)));
     drop(parent);
     reactor.run(&mut recorder).unwrap();
     assert_eq!(recorder.seen, ["DumpStats { clear: true }", "ParentGone"]);
@@ -212,14 +176,7 @@ fn idle_turns_do_not_wake() {
     let mut reactor = Reactor::new(2, None).unwrap();
     let at = reactor.turn().now() + Span::from_millis(60);
     reactor.turn().set_deadline(0, Some(at));
-    let mut recorder = Recorder {
-        stop_after: 1,
-        ..Recorder::default()
-    };
+    let mut recorder = Recorder { stop_after: 1, ..Recorder::default() };
     reactor.run(&mut recorder).unwrap();
-    assert!(
-        reactor.turn().counters().turns <= 2,
-        "{:?}",
-        reactor.turn().counters()
-    );
+    assert!(reactor.turn().counters().turns <= 2, "{:?}", reactor.turn().counters());
 }

@@ -11,10 +11,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            kind: Kind::Soa,
-            name: "".into(),
-        }
+        Self { kind: Kind::Soa, name: "".into() }
     }
 }
 
@@ -66,8 +63,6 @@ impl Kind {
     /// The type of this name, in any case of letters.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
 }

@@ -11,9 +11,6 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            weight: 1,
-            reverse: false,
-        }
+        Self { weight: 1, reverse: false }
     }
 }

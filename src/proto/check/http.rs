@@ -126,9 +126,7 @@ impl Codes {
         let Some(index) = code.checked_sub(100).map(usize::from) else {
             return false;
         };
-        self.0
-            .get(index / 64)
-            .is_some_and(|word| word & (1 << (index % 64)) != 0)
+        self.0.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
     }
 
     /// Whether there is none.
@@ -142,10 +140,7 @@ impl Codes {
         let mut next = 100;
         core::iter::from_fn(move || {
             let first = (next..=599).find(|code| self.contains(*code))?;
-            let last = (first..=599)
-                .take_while(|code| self.contains(*code))
-                .last()
-                .unwrap_or(first);
+            let last = (first..=599).take_while(|code| self.contains(*code)).last().unwrap_or(first);
             next = last + 1;
             Some((first, last))
         })

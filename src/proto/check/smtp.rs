@@ -14,8 +14,6 @@ impl Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            helo: Self::HELO.into(),
-        }
+        Self { helo: Self::HELO.into() }
     }
 }

@@ -15,12 +15,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            payload: None,
-            reply: None,
-            shortest: 0,
-            longest: 255,
-        }
+        Self { payload: None, reply: None, shortest: 0, longest: 255 }
     }
 }
 
@@ -36,11 +31,7 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, reply: &[u8]) -> bool {
         reply.len() >= self.octets.len()
-            && self
-                .octets
-                .iter()
-                .zip(reply)
-                .all(|((value, mask), octet)| octet & mask == value & mask)
+            && self.octets.iter().zip(reply).all(|((value, mask), octet)| octet & mask == value & mask)
     }
 }
 
@@ -50,9 +41,7 @@ mod tests {
 
     #[test]
     fn a_reply_begins_like_its_pattern() {
-        let pattern = Pattern {
-            octets: Box::new([(0x12, 0xff), (0x30, 0xf0), (0, 0)]),
-        };
+        let pattern = Pattern { octets: Box::new([(0x12, 0xff), (0x30, 0xf0), (0, 0)]) };
         assert!(pattern.matches(&[0x12, 0x3f, 0xff, 9]));
         assert!(pattern.matches(&[0x12, 0x30, 0]));
         assert!(!pattern.matches(&[0x12, 0x40, 0]));

@@ -15,11 +15,6 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            quorum: 1,
-            hysteresis: 0,
-            alpha: false,
-            omega: false,
-        }
+        Self { quorum: 1, hysteresis: 0, alpha: false, omega: false }
     }
 }

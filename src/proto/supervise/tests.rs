@@ -14,10 +14,7 @@ struct Bench {
 impl Bench {
     fn new(respawn: bool) -> Self {
         let params = Params::new(Span::from_secs(1), STOP_WAIT, respawn);
-        Self {
-            now: Instant::START + Span::from_secs(100),
-            supervisor: Supervisor::new(params),
-        }
+        Self { now: Instant::START + Span::from_secs(100), supervisor: Supervisor::new(params) }
     }
 
     fn running() -> Self {
@@ -62,11 +59,7 @@ fn a_child_that_answers_is_asked_every_interval() {
 fn a_child_that_does_not_answer_is_killed_in_time_and_replaced_at_once() {
     let mut bench = Bench::running();
     bench.timeout();
-    assert_eq!(
-        bench.input(Input::Answer(99)),
-        [],
-        "an answer to something else is none"
-    );
+    assert_eq!(bench.input(Input::Answer(99)), [], "an answer to something else is none");
     let (first, actions) = bench.timeout();
     assert_eq!(actions, []);
     let (second, actions) = bench.timeout();
@@ -79,15 +72,9 @@ fn a_child_that_does_not_answer_is_killed_in_time_and_replaced_at_once() {
 #[test]
 fn patience_has_a_floor_and_the_interval_bounds() {
     let params = Params::new(Span::from_millis(16), STOP_WAIT, true);
-    assert_eq!(
-        (params.interval, params.patience),
-        (Span::from_millis(100), Span::from_millis(250))
-    );
+    assert_eq!((params.interval, params.patience), (Span::from_millis(100), Span::from_millis(250)));
     let params = Params::new(Span::from_secs(90), STOP_WAIT, true);
-    assert_eq!(
-        (params.interval, params.patience),
-        (Span::from_secs(1), Span::from_secs(2))
-    );
+    assert_eq!((params.interval, params.patience), (Span::from_secs(1), Span::from_secs(2)));
 }
 
 #[test]
@@ -101,11 +88,7 @@ fn a_parent_that_was_late_itself_gives_the_child_another_chance() {
     assert_eq!(bench.timeout().1, [Action::Hello(2)]);
     assert_eq!(bench.timeout().1, []);
     bench.live(Span::from_millis(151));
-    assert_eq!(
-        bench.input(Input::Timeout),
-        [],
-        "late again: the last chance begins anew"
-    );
+    assert_eq!(bench.input(Input::Timeout), [], "late again: the last chance begins anew");
     assert_eq!(bench.timeout().1, [Action::KillHung]);
 }
 
@@ -116,11 +99,7 @@ fn starting_and_reloading_suspend_the_hellos_but_are_bounded() {
     assert_eq!(bench.input(Input::Reload), []);
     assert!(bench.supervisor.is_busy());
     bench.live(Span::from_secs(30));
-    assert_eq!(
-        bench.input(Input::Ready),
-        [],
-        "a late Ready does not end a reload"
-    );
+    assert_eq!(bench.input(Input::Ready), [], "a late Ready does not end a reload");
     assert!(bench.supervisor.is_busy());
     assert_eq!(bench.input(Input::ReloadDone), []);
     assert_eq!(bench.timeout().1, [Action::Hello(2)]);
@@ -128,10 +107,7 @@ fn starting_and_reloading_suspend_the_hellos_but_are_bounded() {
     let mut bench = Bench::new(true);
     bench.input(Input::Start);
     let (waited, actions) = bench.timeout();
-    assert_eq!(
-        (waited, actions.as_slice()),
-        (Span::from_secs(60), &[Action::KillHung][..])
-    );
+    assert_eq!((waited, actions.as_slice()), (Span::from_secs(60), &[Action::KillHung][..]));
 }
 
 #[test]
@@ -162,10 +138,7 @@ fn stopping_is_asked_for_then_forced() {
     assert_eq!(bench.input(Input::Stop), [Action::AskToStop]);
     assert_eq!(bench.input(Input::Stop), [], "asking twice changes nothing");
     let (waited, actions) = bench.timeout();
-    assert_eq!(
-        (waited, actions.as_slice()),
-        (STOP_WAIT, &[Action::KillStuck][..])
-    );
+    assert_eq!((waited, actions.as_slice()), (STOP_WAIT, &[Action::KillStuck][..]));
     assert_eq!(bench.supervisor.poll_at(), None);
     assert_eq!(bench.input(Input::Died), [Action::Gone]);
     assert!(bench.supervisor.is_absent());
@@ -178,11 +151,7 @@ fn stopping_is_asked_for_then_forced() {
     bench.input(Input::Died);
     bench.input(Input::Died);
     assert!(bench.supervisor.is_waiting());
-    assert_eq!(
-        bench.input(Input::Stop),
-        [Action::Gone],
-        "nothing runs, nothing is waited for"
-    );
+    assert_eq!(bench.input(Input::Stop), [Action::Gone], "nothing runs, nothing is waited for");
 }
 
 #[test]
@@ -204,14 +173,7 @@ fn without_respawn_a_death_ends_everything() {
 fn early_timeouts_do_nothing_in_any_state() {
     let mut bench = Bench::new(true);
     assert_eq!(bench.input(Input::Timeout), []);
-    for input in [
-        Input::Start,
-        Input::Ready,
-        Input::Timeout,
-        Input::Died,
-        Input::Died,
-        Input::Stop,
-    ] {
+    for input in [Input::Start, Input::Ready, Input::Timeout, Input::Died, Input::Died, Input::Stop] {
         bench.input(input);
         let before = bench.supervisor.state;
         if bench.supervisor.poll_at().is_some_and(|at| at > bench.now) {

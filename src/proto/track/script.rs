@@ -127,19 +127,8 @@ impl Script {
     /// A script that is due at once.
     #[must_use]
     pub const fn new(now: Instant, params: ScriptParams) -> Self {
-        let verdict = if params.init_fail {
-            Verdict::Down
-        } else {
-            Verdict::Unknown
-        };
-        Self {
-            params,
-            verdict,
-            streak: 0,
-            phase: Phase::Idle,
-            next_run: now,
-            last_code: None,
-        }
+        let verdict = if params.init_fail { Verdict::Down } else { Verdict::Unknown };
+        Self { params, verdict, streak: 0, phase: Phase::Idle, next_run: now, last_code: None }
     }
 
     /// Takes one input.
@@ -147,9 +136,7 @@ impl Script {
         match (self.phase, input) {
             (Phase::Idle, ScriptInput::Timeout) => self.run_if_due(now, out),
             (Phase::Running { until }, ScriptInput::Timeout) if until <= now => {
-                self.phase = Phase::Terminating {
-                    until: Some(now + GRACE),
-                };
+                self.phase = Phase::Terminating { until: Some(now + GRACE) };
                 push(out, ScriptAction::Terminate);
                 self.skip_if_due(now, true, out);
             }
@@ -229,11 +216,7 @@ impl Script {
     /// From start to start, without drift; after a pause there is nothing to catch up.
     fn schedule(&mut self, now: Instant) {
         let next = self.next_run + self.params.interval;
-        self.next_run = if next <= now {
-            now + self.params.interval
-        } else {
-            next
-        };
+        self.next_run = if next <= now { now + self.params.interval } else { next };
     }
 
     fn judge(&mut self, ending: Ending, timed_out: bool, out: &mut ScriptActions) {
@@ -262,14 +245,7 @@ impl Script {
         if against {
             self.streak = 0;
             self.verdict = if up { Verdict::Up } else { Verdict::Down };
-            push(
-                out,
-                ScriptAction::Changed {
-                    up,
-                    ending,
-                    timed_out,
-                },
-            );
+            push(out, ScriptAction::Changed { up, ending, timed_out });
         }
     }
 
@@ -305,11 +281,7 @@ mod tests {
     }
 
     fn changed(up: bool, code: u8) -> ScriptAction {
-        ScriptAction::Changed {
-            up,
-            ending: Ending::Exited(code),
-            timed_out: false,
-        }
+        ScriptAction::Changed { up, ending: Ending::Exited(code), timed_out: false }
     }
 
     #[test]
@@ -326,14 +298,7 @@ mod tests {
 
     #[test]
     fn fall_and_rise_count_results_in_a_row() {
-        let mut script = Script::new(
-            at(0),
-            ScriptParams {
-                fall: 2,
-                rise: 3,
-                ..ScriptParams::default()
-            },
-        );
+        let mut script = Script::new(at(0), ScriptParams { fall: 2, rise: 3, ..ScriptParams::default() });
         run(&mut script, 0, 0);
         assert_eq!(run(&mut script, 1_000, 1), [ScriptAction::NowReturning(1)]);
         assert_eq!(run(&mut script, 2_000, 0), [ScriptAction::NowReturning(0)]);
@@ -346,67 +311,38 @@ mod tests {
 
     #[test]
     fn the_first_result_decides_at_once() {
-        let slow = ScriptParams {
-            fall: 5,
-            rise: 5,
-            ..ScriptParams::default()
-        };
+        let slow = ScriptParams { fall: 5, rise: 5, ..ScriptParams::default() };
         let mut failing = Script::new(at(0), slow.clone());
-        assert_eq!(
-            run(&mut failing, 0, 3),
-            [ScriptAction::NowReturning(3), changed(false, 3)]
-        );
-        let mut doubtful = Script::new(
-            at(0),
-            ScriptParams {
-                init_fail: true,
-                ..slow
-            },
-        );
+        assert_eq!(run(&mut failing, 0, 3), [ScriptAction::NowReturning(3), changed(false, 3)]);
+        let mut doubtful = Script::new(at(0), ScriptParams { init_fail: true, ..slow });
         assert_eq!(doubtful.verdict(), Verdict::Down);
         assert_eq!(run(&mut doubtful, 0, 0), [], "init_fail asks for rise successes");
     }
 
     #[test]
     fn a_run_past_its_timeout_is_terminated_then_killed_and_has_failed() {
-        let params = ScriptParams {
-            timeout: Some(Span::from_millis(500)),
-            ..ScriptParams::default()
-        };
+        let params = ScriptParams { timeout: Some(Span::from_millis(500)), ..ScriptParams::default() };
         let mut script = Script::new(at(0), params);
         assert_eq!(step(&mut script, 0, ScriptInput::Timeout), [ScriptAction::Run]);
         assert_eq!(script.poll_at(), Some(at(500)));
-        assert_eq!(
-            step(&mut script, 500, ScriptInput::Timeout),
-            [ScriptAction::Terminate]
-        );
+        assert_eq!(step(&mut script, 500, ScriptInput::Timeout), [ScriptAction::Terminate]);
         assert_eq!(
             step(&mut script, 1_000, ScriptInput::Timeout),
             [ScriptAction::StillRunning { terminating: true }]
         );
         step(&mut script, 2_000, ScriptInput::Timeout);
-        assert_eq!(
-            step(&mut script, 2_500, ScriptInput::Timeout),
-            [ScriptAction::Kill]
-        );
+        assert_eq!(step(&mut script, 2_500, ScriptInput::Timeout), [ScriptAction::Kill]);
         let ending = Ending::Exited(0);
         assert_eq!(
             step(&mut script, 2_600, ScriptInput::Ended(ending)),
-            [ScriptAction::Changed {
-                up: false,
-                ending,
-                timed_out: true
-            }]
+            [ScriptAction::Changed { up: false, ending, timed_out: true }]
         );
         assert_eq!(script.poll_at(), Some(at(3_000)));
     }
 
     #[test]
     fn a_run_longer_than_the_interval_is_told_and_not_doubled() {
-        let params = ScriptParams {
-            timeout: Some(Span::from_secs(5)),
-            ..ScriptParams::default()
-        };
+        let params = ScriptParams { timeout: Some(Span::from_secs(5)), ..ScriptParams::default() };
         let mut script = Script::new(at(0), params);
         step(&mut script, 0, ScriptInput::Timeout);
         assert_eq!(
@@ -423,11 +359,7 @@ mod tests {
         let ending = Ending::NotStarted;
         assert_eq!(
             step(&mut script, 0, ScriptInput::Ended(ending)),
-            [ScriptAction::Changed {
-                up: false,
-                ending,
-                timed_out: false
-            }]
+            [ScriptAction::Changed { up: false, ending, timed_out: false }]
         );
     }
 }

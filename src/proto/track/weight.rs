@@ -36,34 +36,10 @@ mod tests {
     #[test]
     fn signs_and_senses() {
         let weight = |value, reverse| Weight { value, reverse };
-        assert_eq!(
-            (
-                weight(-30, false).contribution(false),
-                weight(-30, false).contribution(true)
-            ),
-            (-30, 0)
-        );
-        assert_eq!(
-            (
-                weight(30, false).contribution(false),
-                weight(30, false).contribution(true)
-            ),
-            (0, 30)
-        );
-        assert_eq!(
-            (
-                weight(-10, true).contribution(false),
-                weight(-10, true).contribution(true)
-            ),
-            (10, 0)
-        );
-        assert_eq!(
-            (
-                weight(10, true).contribution(false),
-                weight(10, true).contribution(true)
-            ),
-            (0, -10)
-        );
+        assert_eq!((weight(-30, false).contribution(false), weight(-30, false).contribution(true)), (-30, 0));
+        assert_eq!((weight(30, false).contribution(false), weight(30, false).contribution(true)), (0, 30));
+        assert_eq!((weight(-10, true).contribution(false), weight(-10, true).contribution(true)), (10, 0));
+        assert_eq!((weight(10, true).contribution(false), weight(10, true).contribution(true)), (0, -10));
         assert!(weight(0, false).faults(false) && !weight(0, false).faults(true));
         assert!(!weight(5, false).faults(false));
     }

@@ -141,35 +141,20 @@ pub fn accept(
         return Err(Reject::Own);
     }
     check_sender(params, surroundings, packet)?;
-    let short = Reject::TooShort {
-        received: clamp(packet.octets.len()),
-        expected: clamp(wire::HEADER),
-    };
+    let short = Reject::TooShort { received: clamp(packet.octets.len()), expected: clamp(wire::HEADER) };
     let advert = Advert::parse(packet.octets).map_err(|_| short)?;
     if advert.version != params.version.number() {
-        return Err(Reject::Version {
-            received: advert.version,
-            expected: params.version.number(),
-        });
+        return Err(Reject::Version { received: advert.version, expected: params.version.number() });
     }
     if !advert.is_advertisement() {
         return Err(Reject::Kind(advert.kind));
     }
-    let (received, expected) = (
-        advert.len(),
-        wire::advert_len(params.version, params.family, advert.count),
-    );
+    let (received, expected) = (advert.len(), wire::advert_len(params.version, params.family, advert.count));
     if received < expected {
-        return Err(Reject::TooShort {
-            received: clamp(received),
-            expected: clamp(expected),
-        });
+        return Err(Reject::TooShort { received: clamp(received), expected: clamp(expected) });
     }
     if received > expected {
-        return Err(Reject::TooLong {
-            received: clamp(received),
-            expected: clamp(expected),
-        });
+        return Err(Reject::TooLong { received: clamp(received), expected: clamp(expected) });
     }
     if !checksum_holds(params, packet, &advert) {
         return Err(Reject::Checksum);
@@ -188,35 +173,22 @@ pub fn accept(
         from: packet.source,
         priority: advert.priority,
         // A zero interval would make a backup take over at once, and again, and again.
-        interval: if interval.is_zero() {
-            params.advert_interval
-        } else {
-            interval
-        },
+        interval: if interval.is_zero() { params.advert_interval } else { interval },
         higher_address: surroundings.local.is_some_and(|local| packet.source > local),
     };
-    Ok((
-        heard,
-        odd.or_else(|| odd_interval(params, interval, advert.priority)),
-    ))
+    Ok((heard, odd.or_else(|| odd_interval(params, interval, advert.priority))))
 }
 
 fn check_sender(params: &Params, surroundings: &Surroundings<'_>, packet: &Packet<'_>) -> Result<(), Reject> {
     let hop_limit = packet.hop_limit.unwrap_or(wire::HOP_LIMIT);
     if surroundings.peers.is_empty() {
-        return if hop_limit == wire::HOP_LIMIT {
-            Ok(())
-        } else {
-            Err(Reject::HopLimit(hop_limit))
-        };
+        return if hop_limit == wire::HOP_LIMIT { Ok(()) } else { Err(Reject::HopLimit(hop_limit)) };
     }
     match surroundings.peers.iter().find(|peer| peer.addr == packet.source) {
         Some(peer) if (peer.min_ttl..=peer.max_ttl).contains(&hop_limit) => Ok(()),
-        Some(peer) => Err(Reject::HopLimitRange {
-            received: hop_limit,
-            min: peer.min_ttl,
-            max: peer.max_ttl,
-        }),
+        Some(peer) => {
+            Err(Reject::HopLimitRange { received: hop_limit, min: peer.min_ttl, max: peer.max_ttl })
+        }
         None if params.check_unicast_src => Err(Reject::NotAPeer),
         None => Ok(()),
     }
@@ -246,10 +218,7 @@ fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
         return Err(Reject::AuthUnknown(advert.auth_type));
     }
     if advert.auth_type != expected {
-        return Err(Reject::AuthMismatch {
-            received: advert.auth_type,
-            expected,
-        });
+        return Err(Reject::AuthMismatch { received: advert.auth_type, expected });
     }
     if let Auth::Pass(password) = params.auth
         && advert.auth_data() != Some(password)
@@ -259,10 +228,7 @@ fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
     let ours = params.advert_interval.as_secs();
     if u64::from(advert.seconds) != ours {
         let expected = u8::try_from(ours).unwrap_or(u8::MAX);
-        return Err(Reject::Interval {
-            received: advert.seconds,
-            expected,
-        });
+        return Err(Reject::Interval { received: advert.seconds, expected });
     }
     Ok(params.advert_interval)
 }
@@ -270,10 +236,7 @@ fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
 fn odd_addresses(family: Family, ours: &[IpAddr], advert: &Advert<'_>) -> Option<Odd> {
     if usize::from(advert.count) != ours.len() {
         let expected = u8::try_from(ours.len()).unwrap_or(u8::MAX);
-        return Some(Odd::AddressCount {
-            received: advert.count,
-            expected,
-        });
+        return Some(Odd::AddressCount { received: advert.count, expected });
     }
     // The same list in the same order is the usual case, and costs one pass.
     if advert.addresses(family).eq(ours.iter().copied()) {
@@ -287,10 +250,7 @@ fn odd_addresses(family: Family, ours: &[IpAddr], advert: &Advert<'_>) -> Option
 fn odd_interval(params: &Params, theirs: Span, priority: u8) -> Option<Odd> {
     let differs = params.version == Version::V3 && theirs != params.advert_interval && priority != 0;
     let centis = |span: Span| u16::try_from(span.as_centis()).unwrap_or(u16::MAX);
-    differs.then(|| Odd::Interval {
-        received: centis(theirs),
-        expected: centis(params.advert_interval),
-    })
+    differs.then(|| Odd::Interval { received: centis(theirs), expected: centis(params.advert_interval) })
 }
 
 fn clamp(len: usize) -> u16 {

@@ -78,11 +78,7 @@ impl Faults {
     /// The set in which `fault` holds if `holds`, and everything else is as here.
     #[must_use]
     pub const fn with(self, fault: Fault, holds: bool) -> Self {
-        if holds {
-            Self(self.0 | fault as u16)
-        } else {
-            Self(self.0 & !(fault as u16))
-        }
+        if holds { Self(self.0 | fault as u16) } else { Self(self.0 & !(fault as u16)) }
     }
 
     /// The reasons, in the order in which they are told.
@@ -109,23 +105,15 @@ mod tests {
 
     #[test]
     fn a_reason_that_has_gone_leaves_no_trace() {
-        let both = Faults::NONE
-            .with(Fault::LinkDown, true)
-            .with(Fault::LinkDown, true)
-            .with(Fault::Script, true);
+        let both =
+            Faults::NONE.with(Fault::LinkDown, true).with(Fault::LinkDown, true).with(Fault::Script, true);
         assert_eq!(both.to_string(), "interface down, tracked script failed");
-        assert!(
-            both.with(Fault::LinkDown, false)
-                .with(Fault::Script, false)
-                .is_empty()
-        );
+        assert!(both.with(Fault::LinkDown, false).with(Fault::Script, false).is_empty());
     }
 
     #[test]
     fn every_reason_has_its_own_bit_and_text() {
-        let all = Fault::ALL
-            .into_iter()
-            .fold(Faults::NONE, |set, fault| set.with(fault, true));
+        let all = Fault::ALL.into_iter().fold(Faults::NONE, |set, fault| set.with(fault, true));
         assert_eq!(all.iter().count(), Fault::ALL.len());
         for fault in Fault::ALL {
             assert!(!all.with(fault, false).contains(fault));

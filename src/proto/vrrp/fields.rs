@@ -14,11 +14,7 @@ pub fn body(params: &Params) -> Body {
                 Auth::Pass(password) => (wire::AUTH_PASS, password),
             };
             let seconds = u8::try_from(params.advert_interval.as_secs()).unwrap_or(u8::MAX);
-            Body::V2 {
-                auth_type,
-                seconds,
-                auth_data,
-            }
+            Body::V2 { auth_type, seconds, auth_data }
         }
         Version::V3 => {
             let centis = u16::try_from(params.advert_interval.as_centis()).unwrap_or(wire::MAX_CENTIS);

@@ -53,10 +53,7 @@ impl Garp {
     /// When [`Garp::due`] has something.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        [self.next, self.second.map(|(at, _)| at), self.refresh]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.next, self.second.map(|(at, _)| at), self.refresh].into_iter().flatten().min()
     }
 
     /// The position of the address to announce now, if one is due. It stays due until [`Garp::advance`].
@@ -147,9 +144,7 @@ mod tests {
 
     /// Takes all that is due at `now`.
     fn drain(garp: &mut Garp, now: Instant, params: &GarpParams) -> Vec<u16> {
-        std::iter::from_fn(|| take(garp, now, params))
-            .take(1_000)
-            .collect()
+        std::iter::from_fn(|| take(garp, now, params)).take(1_000).collect()
     }
 
     #[test]
@@ -166,14 +161,8 @@ mod tests {
 
     #[test]
     fn every_address_once_before_any_again_even_if_put_off() {
-        let (mut garp, params) = (
-            Garp::default(),
-            GarpParams {
-                repeat: 2,
-                delay: Span::ZERO,
-                ..GarpParams::default()
-            },
-        );
+        let (mut garp, params) =
+            (Garp::default(), GarpParams { repeat: 2, delay: Span::ZERO, ..GarpParams::default() });
         garp.begin(at(1), Burst::Master, 3, &params);
         assert_eq!(take(&mut garp, at(1), &params), Some(0));
         garp.put_off(at(2));
@@ -197,29 +186,18 @@ mod tests {
         assert_eq!(garp.poll_at(), Some(at(35)));
         assert_eq!(drain(&mut garp, at(35), &params).len(), 2);
         assert_eq!(garp.poll_at(), Some(at(65)));
-        assert_eq!(
-            drain(&mut garp, at(1_000), &params).len(),
-            2,
-            "a pause is not caught up"
-        );
+        assert_eq!(drain(&mut garp, at(1_000), &params).len(), 2, "a pause is not caught up");
         assert_eq!(garp.poll_at(), Some(at(1_030)));
     }
 
     #[test]
     fn a_lower_priority_burst_lengthens_the_one_under_way() {
-        let params = GarpParams {
-            repeat: 1,
-            lower_prio_repeat: 3,
-            ..GarpParams::default()
-        };
+        let params = GarpParams { repeat: 1, lower_prio_repeat: 3, ..GarpParams::default() };
         let mut garp = Garp::default();
         garp.begin(at(0), Burst::Master, 1, &params);
         garp.begin(at(0), Burst::LowerPriority, 1, &params);
         assert_eq!(drain(&mut garp, at(0), &params).len(), 3);
-        let none = GarpParams {
-            lower_prio_repeat: 0,
-            ..params
-        };
+        let none = GarpParams { lower_prio_repeat: 0, ..params };
         garp.begin(at(1), Burst::LowerPriority, 1, &none);
         assert_eq!(drain(&mut garp, at(1), &none), []);
     }

@@ -203,13 +203,7 @@ impl Machine {
         let before = self.effective;
         if effective != before {
             self.effective = effective;
-            push(
-                out,
-                Action::Report(Event::Priority {
-                    from: before,
-                    to: effective,
-                }),
-            );
+            push(out, Action::Report(Event::Priority { from: before, to: effective }));
         }
         match self.state {
             State::Master if changed || interval_changed || effective != before => {
@@ -329,13 +323,7 @@ impl Machine {
         }
         self.enter(State::Master, why, out);
         if own != master {
-            push(
-                out,
-                Action::Report(Event::IntervalRestored {
-                    from: master,
-                    to: own,
-                }),
-            );
+            push(out, Action::Report(Event::IntervalRestored { from: master, to: own }));
         }
     }
 
@@ -391,13 +379,7 @@ impl Machine {
 
     fn backup_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
         if heard.priority == 0 {
-            push(
-                out,
-                Action::Report(Event::ZeroReceived {
-                    from: heard.from,
-                    state: State::Backup,
-                }),
-            );
+            push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));
             self.preempt_at = None;
             self.master = None;
             self.arm(heard.at, Armed::Skew);
@@ -412,10 +394,7 @@ impl Machine {
             let at = match self.preempt_at {
                 Some(at) => at,
                 None => {
-                    push(
-                        out,
-                        Action::Report(Event::PreemptDelay(self.params.preempt_delay)),
-                    );
+                    push(out, Action::Report(Event::PreemptDelay(self.params.preempt_delay)));
                     now + self.params.preempt_delay
                 }
             };
@@ -425,13 +404,7 @@ impl Machine {
                 return;
             }
         }
-        push(
-            out,
-            Action::Report(Event::Discarded {
-                from: heard.from,
-                theirs: heard.priority,
-            }),
-        );
+        push(out, Action::Report(Event::Discarded { from: heard.from, theirs: heard.priority }));
         if self.master.is_some_and(|master| master.addr == heard.from) {
             // The MASTER that we followed has fallen behind us: as good as priority 0, no need to wait until it
             // would be dead.
@@ -447,25 +420,13 @@ impl Machine {
     fn follow(&mut self, heard: Heard, out: &mut Actions) {
         let before = self.master.map(|master| master.addr);
         if before != Some(heard.from) {
-            push(
-                out,
-                Action::Report(Event::MasterIs {
-                    before,
-                    now: heard.from,
-                }),
-            );
+            push(out, Action::Report(Event::MasterIs { before, now: heard.from }));
         }
-        self.master = Some(Master {
-            addr: heard.from,
-            priority: heard.priority,
-        });
+        self.master = Some(Master { addr: heard.from, priority: heard.priority });
         if self.params.version == Version::V3 && heard.interval != self.master_interval {
             push(
                 out,
-                Action::Report(Event::IntervalAdopted {
-                    from: self.master_interval,
-                    to: heard.interval,
-                }),
+                Action::Report(Event::IntervalAdopted { from: self.master_interval, to: heard.interval }),
             );
             self.master_interval = heard.interval;
         }
@@ -475,13 +436,7 @@ impl Machine {
     fn master_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
         let ours = self.effective;
         if heard.priority == 0 {
-            push(
-                out,
-                Action::Report(Event::ZeroReceived {
-                    from: heard.from,
-                    state: State::Master,
-                }),
-            );
+            push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Master }));
             self.answer(now, out);
             return;
         }
@@ -496,14 +451,7 @@ impl Machine {
                 self.send(ours, out);
             }
             push(out, Action::RemoveAddresses);
-            push(
-                out,
-                Action::Report(Event::Outranked {
-                    from: heard.from,
-                    theirs: heard.priority,
-                    ours,
-                }),
-            );
+            push(out, Action::Report(Event::Outranked { from: heard.from, theirs: heard.priority, ours }));
             self.become_backup(now, Why::Outranked, out);
             self.follow(heard, out);
             return;
@@ -513,12 +461,7 @@ impl Machine {
             self.answer(now, out);
         }
         push(out, Action::Announce(Burst::LowerPriority));
-        let event = Event::LowerPriority {
-            from: heard.from,
-            theirs: heard.priority,
-            ours,
-            answered,
-        };
+        let event = Event::LowerPriority { from: heard.from, theirs: heard.priority, ours, answered };
         push(out, Action::Report(event));
     }
 
@@ -535,13 +478,7 @@ impl Machine {
             State::Backup => self.rearm(),
             State::Init | State::Fault => {}
         }
-        push(
-            out,
-            Action::Report(Event::Priority {
-                from: before,
-                to: effective,
-            }),
-        );
+        push(out, Action::Report(Event::Priority { from: before, to: effective }));
     }
 
     /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause

@@ -74,18 +74,9 @@ impl Rehearsal {
     pub fn new(players: Vec<Player>) -> Self {
         let hosts = players
             .into_iter()
-            .map(|player| Host {
-                player: Rc::new(player),
-                router: None,
-                cut_off: false,
-                master_since: None,
-            })
+            .map(|player| Host { player: Rc::new(player), router: None, cut_off: false, master_since: None })
             .collect();
-        Self {
-            now: Instant::START,
-            hosts,
-            flying: VecDeque::new(),
-        }
+        Self { now: Instant::START, hosts, flying: VecDeque::new() }
     }
 
     /// The time.
@@ -96,10 +87,7 @@ impl Rehearsal {
 
     /// Those that are MASTER, with the time since when.
     pub fn masters(&self) -> impl Iterator<Item = (usize, Instant)> {
-        self.hosts
-            .iter()
-            .enumerate()
-            .filter_map(|(index, host)| Some((index, host.master_since?)))
+        self.hosts.iter().enumerate().filter_map(|(index, host)| Some((index, host.master_since?)))
     }
 
     /// Switches a router on, or on again; `weights` is what its trackers add.
@@ -112,9 +100,7 @@ impl Rehearsal {
         host.router = Some(Router::new(host.player.params.clone(), announced));
         host.cut_off = false;
         self.weights(index, weights);
-        self.drive(index, |router, out| {
-            router.handle(now, Input::Start { adopt: None }, out)
-        });
+        self.drive(index, |router, out| router.handle(now, Input::Start { adopt: None }, out));
     }
 
     /// Switches a router off without a word.
@@ -141,10 +127,7 @@ impl Rehearsal {
     /// A tracker without weight fails on a router, or works again.
     pub fn fault(&mut self, index: usize, holds: bool) {
         let now = self.now;
-        let input = Input::Faults {
-            faults: Faults::NONE.with(Fault::Script, holds),
-            pending: false,
-        };
+        let input = Input::Faults { faults: Faults::NONE.with(Fault::Script, holds), pending: false };
         self.drive(index, |router, out| router.handle(now, input, out));
     }
 
@@ -178,10 +161,7 @@ impl Rehearsal {
     }
 
     fn next(&self) -> Option<Instant> {
-        let timers = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.router.as_ref()?.poll_at());
+        let timers = self.hosts.iter().filter_map(|host| host.router.as_ref()?.poll_at());
         let arrival = self.flying.front().map(|flight| flight.arrives);
         timers.chain(arrival).min()
     }
@@ -218,11 +198,7 @@ impl Rehearsal {
                 continue;
             };
             let player = Rc::clone(&host.player);
-            let listens = if player.peers.is_empty() {
-                player.group
-            } else {
-                player.local
-            };
+            let listens = if player.peers.is_empty() { player.group } else { player.local };
             if index == flight.from || listens != flight.destination || cut_off || host.cut_off {
                 continue;
             }
@@ -238,9 +214,7 @@ impl Rehearsal {
                 addresses: &player.addresses,
                 peers: &player.peers,
             };
-            self.drive(index, |router, out| {
-                router.receive(now, &surroundings, &packet, out)
-            });
+            self.drive(index, |router, out| router.receive(now, &surroundings, &packet, out));
         }
     }
 
@@ -294,11 +268,7 @@ mod tests {
 
     fn player(last: u8, priority: u8) -> Player {
         Player {
-            params: Params {
-                vrid: 7,
-                priority,
-                ..Params::default()
-            },
+            params: Params { vrid: 7, priority, ..Params::default() },
             local: IpAddr::from([10, 0, 0, last]),
             group: IpAddr::from([224, 0, 0, 18]),
             addresses: vec![IpAddr::from([10, 0, 0, 100])],

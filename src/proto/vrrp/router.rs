@@ -68,13 +68,7 @@ impl Router {
                 if let Some(what) = odd {
                     self.counters.address_list += u64::from(!matches!(what, Odd::Interval { .. }));
                     if self.told.first_odd(&what) {
-                        report(
-                            out,
-                            Event::Odd {
-                                from: heard.from,
-                                what,
-                            },
-                        );
+                        report(out, Event::Odd { from: heard.from, what });
                     }
                 } else {
                     self.told = Told::default();
@@ -85,13 +79,7 @@ impl Router {
             Err(why) => {
                 *self.counter(why) += 1;
                 if self.told.first_reject(why) {
-                    report(
-                        out,
-                        Event::Rejected {
-                            from: packet.source,
-                            why,
-                        },
-                    );
+                    report(out, Event::Rejected { from: packet.source, why });
                 }
             }
         }

@@ -41,16 +41,8 @@ fn names(out: &mut dyn Write, daemon: &Daemon, global: &Global, machine: &Machin
     };
     writeln!(out, " Network namespace ipvs = {}", Or(ipvs, "(main namespace)"))?;
     let scripts = &global.scripts;
-    writeln!(
-        out,
-        " Replace symlinks in script paths = {}",
-        !scripts.use_symlink_paths
-    )?;
-    let set = if scripts.supplementary_groups {
-        "Set"
-    } else {
-        "Don't set"
-    };
+    writeln!(out, " Replace symlinks in script paths = {}", !scripts.use_symlink_paths)?;
+    let set = if scripts.supplementary_groups { "Set" } else { "Don't set" };
     writeln!(out, " {set} supplementary groups for all scripts")?;
     if let Some(instance) = &daemon.instance {
         writeln!(out, " Instance name = {instance}")?;
@@ -66,11 +58,7 @@ fn mail(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Result 
         writeln!(out, " Smtp server port = {port}")?;
         let helo = mail.helo_name.as_deref().unwrap_or(&machine.host);
         writeln!(out, " Smtp HELO name = {helo}")?;
-        writeln!(
-            out,
-            " Smtp server connection timeout = {}",
-            mail.connect_timeout.as_secs()
-        )?;
+        writeln!(out, " Smtp server connection timeout = {}", mail.connect_timeout.as_secs())?;
     }
     if let Some(from) = &mail.from {
         writeln!(out, " Email notification from = {from}")?;
@@ -85,11 +73,7 @@ fn mail(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Result 
     writeln!(out, " Default smtp_alert = {}", alert(mail.alert))?;
     writeln!(out, " Default smtp_alert_vrrp = {}", alert(mail.alert_vrrp))?;
     writeln!(out, " Default smtp_alert_checker = {}", alert(mail.alert_checker))?;
-    writeln!(
-        out,
-        " Checkers log all failures = {}",
-        mail.checker_log_all_failures
-    )
+    writeln!(out, " Checkers log all failures = {}", mail.checker_log_all_failures)
 }
 
 fn reloads(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Result {
@@ -106,20 +90,8 @@ fn reloads(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Resu
         }
     }
     let scripts = &global.scripts;
-    script(
-        out,
-        "Startup",
-        scripts.startup.as_ref(),
-        scripts.startup_timeout,
-        machine,
-    )?;
-    script(
-        out,
-        "Shutdown",
-        scripts.shutdown.as_ref(),
-        scripts.shutdown_timeout,
-        machine,
-    )?;
+    script(out, "Startup", scripts.startup.as_ref(), scripts.startup_timeout, machine)?;
+    script(out, "Shutdown", scripts.shutdown.as_ref(), scripts.shutdown_timeout, machine)?;
     let vrrp = &global.vrrp;
     writeln!(out, " Dynamic interfaces = {}", dynamic(global))?;
     if global.mail.no_faults {
@@ -129,11 +101,7 @@ fn reloads(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Resu
     writeln!(out, " Default interface = {}", Or(default, "eth0"))?;
     let disabled = if vrrp.disable_local_igmp { "yes" } else { "no" };
     writeln!(out, " Disable local IGMP = {disabled}")?;
-    writeln!(
-        out,
-        " Use VRRPv2 checksum for VRRPv3 IPv4 = {}",
-        vrrp.v3_checksum_as_v2
-    )?;
+    writeln!(out, " Use VRRPv2 checksum for VRRPv3 IPv4 = {}", vrrp.v3_checksum_as_v2)?;
     let lvs = &global.lvs;
     writeln!(out, " LVS flush = {}", lvs.flush)?;
     let flush = match lvs.flush_on_stop {
@@ -170,39 +138,26 @@ fn script(
 ) -> fmt::Result {
     let Some(command) = command else { return Ok(()) };
     let (words, owner) = (words(command), machine.owner_of(command.identity.as_ref()));
-    writeln!(
-        out,
-        " {when} script = {words}, uid:gid {owner}, timeout {}",
-        Seconds(timeout)
-    )
+    writeln!(out, " {when} script = {words}, uid:gid {owner}, timeout {}", Seconds(timeout))
 }
 
 fn fifo(out: &mut dyn Write, whose: &str, fifo: &Fifo, machine: &Machine) -> fmt::Result {
     let Some(path) = &fifo.path else { return Ok(()) };
     // A pipe that names nobody belongs to the daemon.
-    let owner = fifo
-        .identity
-        .as_ref()
-        .map_or_else(Owner::default, |identity| machine.owner_of(Some(identity)));
+    let owner =
+        fifo.identity.as_ref().map_or_else(Owner::default, |identity| machine.owner_of(Some(identity)));
     writeln!(out, " {whose} notify fifo = {path}, uid:gid {owner}")?;
     let Some(command) = &fifo.script else {
         return Ok(());
     };
     let (words, owner) = (words(command), machine.owner_of(command.identity.as_ref()));
-    writeln!(
-        out,
-        " {whose} notify fifo script = {words} '{path}', uid:gid {owner}"
-    )
+    writeln!(out, " {whose} notify fifo script = {words} '{path}', uid:gid {owner}")
 }
 
 fn vrrp(out: &mut dyn Write, global: &Global) -> fmt::Result {
     let vrrp = &global.vrrp;
     let garp = &vrrp.garp;
-    writeln!(
-        out,
-        " VRRP notify priority changes = {}",
-        vrrp.notify_priority_changes
-    )?;
+    writeln!(out, " VRRP notify priority changes = {}", vrrp.notify_priority_changes)?;
     writeln!(out, " VRRP IPv4 mcast group = {}", vrrp.group4)?;
     writeln!(out, " VRRP IPv6 mcast group = {}", vrrp.group6)?;
     writeln!(out, " Gratuitous ARP delay = {}", Seconds(garp.delay))?;
@@ -215,21 +170,11 @@ fn vrrp(out: &mut dyn Write, global: &Global) -> fmt::Result {
     writeln!(out, " Gratuitous ARP lower priority repeat = {repeat}")?;
     writeln!(out, " Num adverts before down = {}", vrrp.down_timer_adverts)?;
     let extra = vrrp.garp_extra.map_or(Span::ZERO, |extra| extra.interval);
-    writeln!(
-        out,
-        " Gratuitous ARP for each secondary VMAC = {}s",
-        Seconds(extra)
-    )?;
+    writeln!(out, " Gratuitous ARP for each secondary VMAC = {}s", Seconds(extra))?;
     let answers = !vrrp.lower_prio_no_advert.unwrap_or(vrrp.strict);
-    writeln!(
-        out,
-        " Send advert after receive lower priority advert = {answers}"
-    )?;
+    writeln!(out, " Send advert after receive lower priority advert = {answers}")?;
     let yields = vrrp.higher_prio_send_advert;
-    writeln!(
-        out,
-        " Send advert after receive higher priority advert = {yields}"
-    )?;
+    writeln!(out, " Send advert after receive higher priority advert = {yields}")?;
     writeln!(out, " Gratuitous ARP interval = {}", vrrp.garp_interval)?;
     writeln!(out, " Gratuitous NA interval = {}", vrrp.gna_interval)?;
     let version = match vrrp.version {
@@ -248,22 +193,14 @@ fn firewall(out: &mut dyn Write, global: &Global) -> fmt::Result {
         let not = if firewall.nftables_ifindex { "" } else { "don't " };
         writeln!(out, " nftables {not}force use ifindex for link local IPv6")?;
     }
-    let with = if firewall.nftables_counters {
-        "with"
-    } else {
-        "without"
-    };
+    let with = if firewall.nftables_counters { "with" } else { "without" };
     writeln!(out, " nftables {with} counters")
 }
 
 fn checks(out: &mut dyn Write, global: &Global) -> fmt::Result {
     let vrrp = &global.vrrp;
     writeln!(out, " VRRP check unicast_src = {}", vrrp.check_unicast_src)?;
-    writeln!(
-        out,
-        " VRRP skip check advert addresses = {}",
-        vrrp.skip_check_adv_addr
-    )?;
+    writeln!(out, " VRRP skip check advert addresses = {}", vrrp.skip_check_adv_addr)?;
     writeln!(out, " VRRP strict mode = {}", vrrp.strict)?;
     writeln!(out, " Max auto priority = {}", global.max_auto_priority)?;
     let delay = global.min_auto_priority_delay.unwrap_or(Span::from_secs(1));
@@ -281,11 +218,7 @@ fn scheduling(out: &mut dyn Write, whose: &str, how: &Scheduling) -> fmt::Result
         }
         out.write_char('\n')?;
     }
-    writeln!(
-        out,
-        " {whose} realtime limit = {}",
-        how.rlimit_rttime.unwrap_or(10_000)
-    )
+    writeln!(out, " {whose} realtime limit = {}", how.rlimit_rttime.unwrap_or(10_000))
 }
 
 fn monitoring(out: &mut dyn Write, global: &Global) -> fmt::Result {
@@ -300,17 +233,9 @@ fn monitoring(out: &mut dyn Write, global: &Global) -> fmt::Result {
         writeln!(out, " SNMP {what} {}", enabled(on))?;
     }
     let socket = monitoring.snmp_socket.as_deref();
-    writeln!(
-        out,
-        " SNMP socket = {}",
-        Or(socket, "default (unix:/var/agentx/master)")
-    )?;
+    writeln!(out, " SNMP socket = {}", Or(socket, "default (unix:/var/agentx/master)"))?;
     writeln!(out, " DBus {}", enabled(monitoring.dbus))?;
-    writeln!(
-        out,
-        " DBus service name = {}",
-        Or(monitoring.dbus_service.as_deref(), "")
-    )
+    writeln!(out, " DBus service name = {}", Or(monitoring.dbus_service.as_deref(), ""))
 }
 
 fn buffers(out: &mut dyn Write, global: &Global) -> fmt::Result {
@@ -331,22 +256,14 @@ fn buffers(out: &mut dyn Write, global: &Global) -> fmt::Result {
 fn rest(out: &mut dyn Write, global: &Global) -> fmt::Result {
     let (files, vrrp) = (&global.files, &global.vrrp);
     writeln!(out, " rs_init_notifies = {}", u8::from(global.lvs.init_notifies))?;
-    writeln!(
-        out,
-        " no_checker_emails = {}",
-        u8::from(global.mail.no_checker_emails)
-    )?;
+    writeln!(out, " no_checker_emails = {}", u8::from(global.mail.no_checker_emails))?;
     match global.buffers.policy {
         None => {}
         Some(Policy::Mtu) => out.write_str(" rx_bufs_policy = MTU\n")?,
         Some(Policy::Advert) => out.write_str(" rx_bufs_policy = ADVERT\n")?,
         Some(Policy::Bytes(bytes)) => writeln!(out, " rx_bufs_size = {bytes}")?,
     }
-    writeln!(
-        out,
-        " rx_bufs_multiples = {}",
-        global.buffers.multiplier.unwrap_or(3)
-    )?;
+    writeln!(out, " rx_bufs_multiples = {}", global.buffers.multiplier.unwrap_or(3))?;
     writeln!(out, " umask = 0{:o}", files.umask.unwrap_or(0o177))?;
     writeln!(out, " json_version = {}", files.json_version.unwrap_or(1))?;
     if let Some(folder) = &files.iproute_usr_dir {

@@ -44,15 +44,8 @@ pub struct Instance<'a> {
 }
 
 /// What an instance runs scripts for, in the order of the dump.
-pub const SCRIPTS: [&str; 7] = [
-    "Backup",
-    "Master",
-    "Fault",
-    "Stop",
-    "Generic",
-    "Master rx lower pri",
-    "Deleted",
-];
+pub const SCRIPTS: [&str; 7] =
+    ["Backup", "Master", "Fault", "Stop", "Generic", "Master rx lower pri", "Deleted"];
 
 /// Writes the instance.
 ///
@@ -68,12 +61,7 @@ pub fn instance(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> 
     addresses(out, instance)?;
     unicast(out, instance)?;
     let (heard, sent) = instance.sockets;
-    writeln!(
-        out,
-        "   fd_in {}, fd_out {}",
-        heard.unwrap_or(-1),
-        sent.unwrap_or(-1)
-    )?;
+    writeln!(out, "   fd_in {}, fd_out {}", heard.unwrap_or(-1), sent.unwrap_or(-1))?;
     tracked(out, instance)?;
     notifications(out, instance)
 }
@@ -110,36 +98,16 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
         state => state,
     };
     writeln!(out, "   Wantstate = {}", word(wanted))?;
-    let count = |set: &[Fault]| {
-        set.iter()
-            .filter(|fault| machine.faults().contains(**fault))
-            .count()
-    };
-    writeln!(
-        out,
-        "   Number of config faults = {}",
-        count(&[Fault::NoPeer, Fault::Vmac, Fault::Socket])
-    )?;
-    writeln!(
-        out,
-        "   Number of tracker faults = {}",
-        count(&[Fault::TrackedLink, Fault::Script])
-    )?;
+    let count = |set: &[Fault]| set.iter().filter(|fault| machine.faults().contains(**fault)).count();
+    writeln!(out, "   Number of config faults = {}", count(&[Fault::NoPeer, Fault::Vmac, Fault::Socket]))?;
+    writeln!(out, "   Number of tracker faults = {}", count(&[Fault::TrackedLink, Fault::Script]))?;
     let faults = (!machine.faults().is_empty()).then(|| machine.faults());
     writeln!(out, "   Flags of interface faults = {}", Or(faults, "none"))?;
-    writeln!(
-        out,
-        "   Number of track scripts init = {}",
-        instance.pending_scripts
-    )?;
+    writeln!(out, "   Number of track scripts init = {}", instance.pending_scripts)?;
     writeln!(out, "   Last transition = {}", Stamp(clock, instance.since))?;
     let deadline = machine.poll_at().map(|at| Stamp(clock, clock.wall_of(at)));
     writeln!(out, "   Read timeout = {}", Or(deadline, "DISABLED"))?;
-    writeln!(
-        out,
-        "   Master down timer = {} usecs",
-        machine.master_down_time().as_micros()
-    )
+    writeln!(out, "   Master down timer = {} usecs", machine.master_down_time().as_micros())
 }
 
 fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
@@ -164,11 +132,7 @@ fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     if config.strict {
         out.write_str("   Enforcing strict VRRP compliance\n")?;
     }
-    let from = if config.source.is_some() {
-        " (from configuration)"
-    } else {
-        ""
-    };
+    let from = if config.source.is_some() { " (from configuration)" } else { "" };
     writeln!(out, "   Using src_ip = {}{from}", Or(instance.local, "(none)"))?;
     if config.unicast() {
         return Ok(());
@@ -192,42 +156,22 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let repeat = garp.lower_prio_repeat;
     writeln!(out, "   Gratuitous ARP lower priority repeat = {repeat}")?;
     writeln!(out, "   Down timer adverts = {}", params.down_timer_adverts)?;
-    writeln!(
-        out,
-        "   Send advert after receive lower priority advert = {}",
-        !params.lower_prio_no_advert
-    )?;
+    writeln!(out, "   Send advert after receive lower priority advert = {}", !params.lower_prio_no_advert)?;
     writeln!(
         out,
         "   Send advert after receive higher priority advert = {}",
         params.higher_prio_send_advert
     )?;
-    writeln!(
-        out,
-        "   Address owner ignores received adverts = {}",
-        instance.config.owner_ignore_adverts
-    )
+    writeln!(out, "   Address owner ignores received adverts = {}", instance.config.owner_ignore_adverts)
 }
 
 fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
-    let (machine, params, config) = (
-        instance.router.machine(),
-        instance.router.params(),
-        instance.config,
-    );
+    let (machine, params, config) = (instance.router.machine(), instance.router.params(), instance.config);
     writeln!(out, "   Virtual Router ID = {}", params.vrid)?;
     writeln!(out, "   Priority = {}", params.priority)?;
     writeln!(out, "   Effective priority = {}", machine.effective_priority())?;
-    let weights = if params.priority == u8::MAX {
-        0
-    } else {
-        instance.router.weights()
-    };
-    writeln!(
-        out,
-        "   Total priority = {}",
-        i32::from(params.priority).saturating_add(weights)
-    )?;
+    let weights = if params.priority == u8::MAX { 0 } else { instance.router.weights() };
+    writeln!(out, "   Total priority = {}", i32::from(params.priority).saturating_add(weights))?;
     interval(out, "Advert interval", params.version, params.advert_interval)?;
     if params.version == Version::V3 && machine.state() == State::Backup && machine.master().is_some() {
         let theirs = machine.master_interval();
@@ -238,11 +182,7 @@ fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     if !params.preempt_delay.is_zero() {
         writeln!(out, "   Preempt delay = {} secs", Seconds(params.preempt_delay))?;
     }
-    writeln!(
-        out,
-        "   Promote_secondaries = {}",
-        enabled(config.promote_secondaries)
-    )
+    writeln!(out, "   Promote_secondaries = {}", enabled(config.promote_secondaries))
 }
 
 fn interval(out: &mut dyn Write, label: &str, version: Version, span: Span) -> fmt::Result {
@@ -366,11 +306,7 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     writeln!(out, "   Check unicast src : {}", yes(checked))?;
     out.write_str("   Unicast Peer :\n")?;
     for peer in &config.peers {
-        writeln!(
-            out,
-            "     {} min_ttl {} max_ttl {}",
-            peer.addr, peer.min_ttl, peer.max_ttl
-        )?;
+        writeln!(out, "     {} min_ttl {} max_ttl {}", peer.addr, peer.min_ttl, peer.max_ttl)?;
     }
     let old = config.old_unicast_checksum == OldChecksum::Yes;
     writeln!(out, "   Unicast checksum compatibility = {}", yes(old))

@@ -21,10 +21,7 @@ impl Machine {
     pub fn learn(global: &Global) -> Self {
         let fifos = [&global.fifo, &global.vrrp_fifo, &global.lvs_fifo];
         let scripts = [global.scripts.startup.as_ref(), global.scripts.shutdown.as_ref()];
-        let commands = scripts
-            .into_iter()
-            .chain(fifos.map(|fifo| fifo.script.as_ref()))
-            .flatten();
+        let commands = scripts.into_iter().chain(fifos.map(|fifo| fifo.script.as_ref())).flatten();
         let named = commands
             .filter_map(|command| command.identity.as_ref())
             .chain(fifos.into_iter().filter_map(|fifo| fifo.identity.as_ref()));
@@ -32,14 +29,9 @@ impl Machine {
             host: process::host_name(),
             script_owner: match &global.scripts.user {
                 Some(identity) => owner(identity),
-                None => user::user(DEFAULT_USER)
-                    .ok()
-                    .flatten()
-                    .map_or_else(Owner::default, account),
+                None => user::user(DEFAULT_USER).ok().flatten().map_or_else(Owner::default, account),
             },
-            people: named
-                .map(|identity| (identity.clone(), owner(identity)))
-                .collect(),
+            people: named.map(|identity| (identity.clone(), owner(identity))).collect(),
         }
     }
 
@@ -56,10 +48,7 @@ impl Machine {
 const DEFAULT_USER: &str = "keepalived_script";
 
 const fn account(account: user::Account) -> Owner {
-    Owner {
-        uid: account.uid,
-        gid: account.gid,
-    }
+    Owner { uid: account.uid, gid: account.gid }
 }
 
 /// The ids of an identity; those of root for a user that does not exist, who runs nothing.

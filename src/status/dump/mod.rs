@@ -163,25 +163,14 @@ mod tests {
     use super::*;
 
     fn fixed(_: Wall) -> LocalTime {
-        LocalTime {
-            year: 2026,
-            month: 10,
-            day: 1,
-            weekday: 0,
-            hour: 2,
-            minute: 3,
-            second: 4,
-        }
+        LocalTime { year: 2026, month: 10, day: 1, weekday: 0, hour: 2, minute: 3, second: 4 }
     }
 
     #[test]
     fn deadlines_become_wall_time_in_both_directions() {
         let clock = Clock {
             now: Instant::from_micros(10_500_000),
-            wall: Wall {
-                secs: 1_000,
-                micros: 250_000,
-            },
+            wall: Wall { secs: 1_000, micros: 250_000 },
             local: fixed,
         };
         let text = |micros| Stamp(&clock, clock.wall_of(Instant::from_micros(micros))).to_string();
@@ -201,11 +190,7 @@ mod tests {
     #[test]
     fn words_that_are_no_text_are_marked() {
         let words = Words::of([&b"/a b"[..], b"\xffx", b"later"].into_iter()).unwrap();
-        let runs = Runs {
-            words: &words,
-            fixed: 2,
-            owner: Owner { uid: 1, gid: 2 },
-        };
+        let runs = Runs { words: &words, fixed: 2, owner: Owner { uid: 1, gid: 2 } };
         assert_eq!(runs.to_string(), "'/a b' '\u{fffd}x', uid:gid 1:2");
     }
 }

@@ -79,12 +79,7 @@ pub fn socket<'a>(
     socket: &Socket<'_>,
     users: impl Iterator<Item = (&'a str, u8)>,
 ) -> fmt::Result {
-    writeln!(
-        out,
-        " fd_in {} fd_out = {}",
-        socket.heard,
-        socket.sent.unwrap_or(-1)
-    )?;
+    writeln!(out, " fd_in {} fd_out = {}", socket.heard, socket.sent.unwrap_or(-1))?;
     writeln!(out, "   Interface = {}", Or(socket.interface, "(any)"))?;
     writeln!(out, "   Family = {}", socket.family)?;
     out.write_str("   Protocol = VRRP\n")?;
@@ -150,11 +145,9 @@ fn result(machine: &Machine) -> u32 {
     match machine.verdict() {
         Verdict::Unknown => 0,
         Verdict::Down => machine.streak(),
-        Verdict::Up => params
-            .rise
-            .saturating_add(params.fall)
-            .saturating_sub(1)
-            .saturating_sub(machine.streak()),
+        Verdict::Up => {
+            params.rise.saturating_add(params.fall).saturating_sub(1).saturating_sub(machine.streak())
+        }
     }
 }
 
@@ -169,16 +162,8 @@ pub fn interface<'a>(
 ) -> fmt::Result {
     writeln!(out, " Name = {}", interface.name)?;
     writeln!(out, "   index = {}", interface.index.unwrap_or_default().0)?;
-    writeln!(
-        out,
-        "   IPv4 address = {}",
-        Or(interface.v4.map(IpAddr::V4), "(none)")
-    )?;
-    writeln!(
-        out,
-        "   IPv6 address = {}",
-        Or(interface.v6.map(IpAddr::V6), "(none)")
-    )?;
+    writeln!(out, "   IPv4 address = {}", Or(interface.v4.map(IpAddr::V4), "(none)"))?;
+    writeln!(out, "   IPv6 address = {}", Or(interface.v6.map(IpAddr::V6), "(none)"))?;
     if let Some(mac) = interface.mac {
         writeln!(out, "   MAC = {mac}")?;
         writeln!(out, "   MAC broadcast = {}", Mac::BROADCAST)?;
@@ -191,10 +176,7 @@ pub fn interface<'a>(
     writeln!(out, "   State = {}", state(interface.wanted_up, interface.up))?;
     if let Some((base, up)) = interface.vmac_on {
         let under = state(up, up);
-        writeln!(
-            out,
-            "   VMAC type private, underlying interface = {base}, state = {under}"
-        )?;
+        writeln!(out, "   VMAC type private, underlying interface = {base}, state = {under}")?;
         out.write_str("   I/f created by keepalived\n")?;
     }
     if interface.index.is_some() {

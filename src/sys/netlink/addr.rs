@@ -131,10 +131,7 @@ impl Address {
         let addr = local.or(address)?;
         Some(Self {
             interface: IfIndex(u32::from_ne_bytes(*interface)),
-            prefix: Prefix {
-                addr,
-                len: length.min(family.max_prefix()),
-            },
+            prefix: Prefix { addr, len: length.min(family.max_prefix()) },
             peer: address.filter(|peer| *peer != addr),
             broadcast: broadcast.and_then(|broadcast| match broadcast {
                 IpAddr::V4(v4) => Some(v4),

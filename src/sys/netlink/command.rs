@@ -95,10 +95,7 @@ impl Commands {
             Err(error) => unanswered = errno_of(&error),
         }
         for lost in self.pending.iter().filter(|pending| !pending.answered) {
-            let refusal = Refusal {
-                errno: unanswered,
-                text: "",
-            };
+            let refusal = Refusal { errno: unanswered, text: "" };
             on_result(lost.tag, Err(refusal));
         }
         let sent = u32::try_from(self.pending.len()).unwrap_or(0);
@@ -216,9 +213,7 @@ impl Commands {
                     continue;
                 };
                 let position = sequence.wrapping_sub(self.first);
-                let pending = usize::try_from(position)
-                    .ok()
-                    .and_then(|at| self.pending.get_mut(at));
+                let pending = usize::try_from(position).ok().and_then(|at| self.pending.get_mut(at));
                 let Some(pending) = pending.filter(|pending| !pending.answered) else {
                     continue;
                 };
@@ -297,9 +292,7 @@ mod tests {
             };
             net.commands.transport.set_receive_buffer(1).unwrap();
             let mut results = add_all(&mut net.commands, 0);
-            let lost = results
-                .iter()
-                .filter(|(_, result)| *result == Err(Errno::ENOBUFS));
+            let lost = results.iter().filter(|(_, result)| *result == Err(Errno::ENOBUFS));
             assert!((1..60).contains(&lost.count()), "{results:?}");
             results.sort_by_key(|(tag, _)| *tag);
             let tags: Vec<u32> = results.iter().map(|(tag, _)| *tag).collect();
@@ -319,15 +312,11 @@ mod tests {
     fn a_list_in_between_leaves_the_batch_alone() {
         in_namespace(|net| {
             net.commands
-                .delete_link(
-                    7,
-                    crate::sys::netlink::link::Which::Index(crate::base::id::IfIndex(9_999)),
-                )
+                .delete_link(7, crate::sys::netlink::link::Which::Index(crate::base::id::IfIndex(9_999)))
                 .unwrap();
             assert_eq!(net.links().len(), 1);
             let mut results = Vec::new();
-            net.commands
-                .commit(|tag, result| results.push((tag, result.map_err(|refusal| refusal.errno))));
+            net.commands.commit(|tag, result| results.push((tag, result.map_err(|refusal| refusal.errno))));
             assert_eq!(results, [(7, Err(Errno::ENODEV))]);
         });
     }

@@ -158,10 +158,8 @@ impl HardwareAddress {
 
     fn of(payload: &[u8]) -> Self {
         let mut address = Self::default();
-        if let (Some(room), Ok(len)) = (
-            address.octets.get_mut(..payload.len()),
-            u8::try_from(payload.len()),
-        ) {
+        if let (Some(room), Ok(len)) = (address.octets.get_mut(..payload.len()), u8::try_from(payload.len()))
+        {
             room.copy_from_slice(payload);
             address.len = len;
         }
@@ -272,9 +270,7 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn set_link_mac(&mut self, tag: u32, which: Which<'_>, mac: Mac) -> Result<(), Full> {
-        self.change_link(tag, which, None, |request| {
-            request.attribute(Ifla::Address, &mac.0)
-        })
+        self.change_link(tag, which, None, |request| request.attribute(Ifla::Address, &mac.0))
     }
 
     /// Asks to make a link's IPv6 address otherwise, from the next time that it goes up. Refused with EAFNOSUPPORT
@@ -319,9 +315,7 @@ impl Commands {
     /// [`Full`]: commit first.
     pub fn delete_link(&mut self, tag: u32, which: Which<'_>) -> Result<(), Full> {
         let fixed = fixed(which.index(), None).ok_or(Full)?;
-        self.append(tag, Rtm::Dellink, NlmF::empty(), fixed, |request| {
-            which.put_name(request)
-        })
+        self.append(tag, Rtm::Dellink, NlmF::empty(), fixed, |request| which.put_name(request))
     }
 
     /// Lists all links into `out`, which is emptied first.

@@ -26,11 +26,7 @@ pub struct Full;
 impl Requests {
     /// An empty buffer of `capacity` octets.
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            out: Cursor::new(Vec::with_capacity(capacity)),
-            capacity,
-            overflow: false,
-        }
+        Self { out: Cursor::new(Vec::with_capacity(capacity)), capacity, overflow: false }
     }
 
     /// Everything appended since the last [`Self::clear`].
@@ -131,11 +127,7 @@ impl Requests {
 
     fn patch(&mut self, at: usize, octets: &[u8]) -> bool {
         let end = at.saturating_add(octets.len());
-        self.out
-            .get_mut()
-            .get_mut(at..end)
-            .map(|room| room.copy_from_slice(octets))
-            .is_some()
+        self.out.get_mut().get_mut(at..end).map(|room| room.copy_from_slice(octets)).is_some()
     }
 
     fn len(&self) -> usize {
@@ -224,10 +216,7 @@ pub(super) fn number(payload: &[u8]) -> Option<u32> {
 
 /// Text without its terminator; `None` if it is no UTF-8.
 pub(super) fn text(payload: &[u8]) -> Option<&str> {
-    let end = payload
-        .iter()
-        .position(|octet| *octet == 0)
-        .unwrap_or(payload.len());
+    let end = payload.iter().position(|octet| *octet == 0).unwrap_or(payload.len());
     std::str::from_utf8(payload.get(..end)?).ok()
 }
 
@@ -252,10 +241,7 @@ mod tests {
     use neli::rtnl::IfinfomsgBuilder;
 
     fn link() -> neli::rtnl::Ifinfomsg {
-        IfinfomsgBuilder::default()
-            .ifi_family(RtAddrFamily::Unspecified)
-            .build()
-            .unwrap()
+        IfinfomsgBuilder::default().ifi_family(RtAddrFamily::Unspecified).build().unwrap()
     }
 
     #[test]
@@ -307,11 +293,7 @@ mod tests {
                 .map(|at| {
                     seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     // Mostly small numbers, so that lengths come near the truth.
-                    if at % 4 == 0 {
-                        (seed >> 24) as u8 & 0x3f
-                    } else {
-                        (seed >> 30) as u8 & 1
-                    }
+                    if at % 4 == 0 { (seed >> 24) as u8 & 0x3f } else { (seed >> 30) as u8 & 1 }
                 })
                 .collect();
             assert!(Messages(&octets).count() <= 3);

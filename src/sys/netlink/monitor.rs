@@ -79,10 +79,7 @@ impl Monitor {
         if let Some(octets) = receive_buffer {
             transport.set_receive_buffer(octets)?;
         }
-        Ok(Self {
-            transport,
-            inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS),
-        })
+        Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS) })
     }
 
     /// Hands what is queued to `each`, in order: at most `budget` notifications, rounded up to whole batches of
@@ -146,10 +143,9 @@ fn event(message: Message<'_>) -> Option<Event> {
     }
     match Rtm::from(message.kind) {
         Rtm::Newlink => Link::decode(message.payload).map(Event::LinkNew),
-        Rtm::Dellink => Link::decode(message.payload).map(|link| Event::LinkGone {
-            index: link.index,
-            name: link.name,
-        }),
+        Rtm::Dellink => {
+            Link::decode(message.payload).map(|link| Event::LinkGone { index: link.index, name: link.name })
+        }
         Rtm::Newaddr => Address::decode(message.payload).map(Event::AddressNew),
         Rtm::Deladdr => Address::decode(message.payload).map(Event::AddressGone),
         _ => None,

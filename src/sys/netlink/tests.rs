@@ -1,9 +1,5 @@
 //! Links and addresses of a real kernel, in namespaces of their own. All need root.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -31,8 +27,7 @@ fn address(interface: IfIndex, text: &str, len: u8) -> Address {
 
 fn results(net: &mut Network) -> Vec<(u32, Result<(), Errno>)> {
     let mut out = Vec::new();
-    net.commands
-        .commit(|tag, result| out.push((tag, result.map_err(|refusal| refusal.errno))));
+    net.commands.commit(|tag, result| out.push((tag, result.map_err(|refusal| refusal.errno))));
     out
 }
 
@@ -67,17 +62,11 @@ fn a_batch_reports_each_request_by_its_tag() {
             net.commands.add_address(100 + host, &address).unwrap();
             if host == 3 {
                 net.commands.add_address(u32::MAX, &address).unwrap();
-                net.commands
-                    .delete_address(200, &self::address(far, "10.9.0.3", 24))
-                    .unwrap();
-                net.commands
-                    .add_address(201, &self::address(IfIndex(9_999), "10.9.0.3", 24))
-                    .unwrap();
+                net.commands.delete_address(200, &self::address(far, "10.9.0.3", 24)).unwrap();
+                net.commands.add_address(201, &self::address(IfIndex(9_999), "10.9.0.3", 24)).unwrap();
             }
         }
-        net.commands
-            .delete_address(300, &address(near, "10.9.0.5", 24))
-            .unwrap();
+        net.commands.delete_address(300, &address(near, "10.9.0.5", 24)).unwrap();
         assert_eq!(
             results(net),
             [
@@ -99,10 +88,7 @@ fn a_batch_reports_each_request_by_its_tag() {
             .filter(|address| address.interface == near && address.prefix.addr.is_ipv4())
             .map(|address| address.prefix.to_string())
             .collect();
-        assert_eq!(
-            on_near,
-            ["10.9.0.1/24", "10.9.0.2/24", "10.9.0.3/24", "10.9.0.4/24"]
-        );
+        assert_eq!(on_near, ["10.9.0.1/24", "10.9.0.2/24", "10.9.0.3/24", "10.9.0.4/24"]);
     });
 }
 
@@ -124,10 +110,7 @@ fn a_batch_is_full_at_its_capacity_and_works_again() {
             assert_eq!(results.len(), limit::NETLINK_BATCH);
             assert!(results.iter().all(|result| *result == (u32::from(round), Ok(()))));
         }
-        let v4 = net
-            .addresses()
-            .into_iter()
-            .filter(|address| address.prefix.addr.is_ipv4());
+        let v4 = net.addresses().into_iter().filter(|address| address.prefix.addr.is_ipv4());
         assert_eq!(v4.count(), 20 * limit::NETLINK_BATCH);
     });
 }
@@ -136,12 +119,9 @@ fn a_batch_is_full_at_its_capacity_and_works_again() {
 fn a_refusal_carries_the_kernels_explanation() {
     in_namespace(|net| {
         let (near, _) = net.pair("va", "vb");
-        net.commands
-            .add_address(1, &address(near, "10.9.0.1", 33))
-            .unwrap();
+        net.commands.add_address(1, &address(near, "10.9.0.1", 33)).unwrap();
         let mut told = String::new();
-        net.commands
-            .commit(|_, result| told = result.unwrap_err().text.to_owned());
+        net.commands.commit(|_, result| told = result.unwrap_err().text.to_owned());
         assert!(!told.is_empty());
     });
 }
@@ -167,11 +147,7 @@ fn every_property_of_an_address_comes_back() {
         v6_peer.flags = AddressFlags::NODAD.with(AddressFlags::HOMEADDRESS);
         for wanted in [v4, peer, v6, v6_peer] {
             net.add(&wanted);
-            let mut found = net
-                .addresses()
-                .into_iter()
-                .find(|found| found.prefix == wanted.prefix)
-                .unwrap();
+            let mut found = net.addresses().into_iter().find(|found| found.prefix == wanted.prefix).unwrap();
             assert!(found.flags.contains(wanted.flags), "{found:?}");
             if wanted.preferred == 0 {
                 assert!(found.flags.contains(AddressFlags::DEPRECATED));
@@ -204,9 +180,7 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
         let mac = Mac::virtual_v4(51);
         net.commands.create_macvlan(1, &name, near, mac).unwrap();
         net.commands.create_macvlan(2, &name, near, mac).unwrap();
-        net.commands
-            .set_addr_gen_mode(3, which, AddrGenMode::None)
-            .unwrap();
+        net.commands.set_addr_gen_mode(3, which, AddrGenMode::None).unwrap();
         net.commands.set_link_up(4, which, true).unwrap();
         let wanted = [(1, Ok(())), (2, Err(Errno::EEXIST)), (3, Ok(())), (4, Ok(()))];
         assert_eq!(results(net), wanted);
@@ -221,9 +195,7 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
         assert!(macvlan.flags.up() && macvlan.flags.lower_up() && macvlan.flags.multicast());
         // One that does make an address comes up after it: once that one has it, the first never will.
         let other = IfName::new("mv.52").unwrap();
-        net.commands
-            .create_macvlan(5, &other, near, Mac::virtual_v4(52))
-            .unwrap();
+        net.commands.create_macvlan(5, &other, near, Mac::virtual_v4(52)).unwrap();
         net.commands.set_link_up(6, Which::Name(&other), true).unwrap();
         net.commit();
         let other = net.link("mv.52").unwrap().index;
@@ -236,10 +208,7 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
         let which = Which::Index(macvlan.index);
         net.commands.set_link_mac(1, which, Mac::virtual_v4(53)).unwrap();
         net.commit();
-        assert_eq!(
-            net.link("mv.51").unwrap().address.mac(),
-            Some(Mac::virtual_v4(53))
-        );
+        assert_eq!(net.link("mv.51").unwrap().address.mac(), Some(Mac::virtual_v4(53)));
         net.commands.delete_link(1, which).unwrap();
         net.commands.delete_link(2, which).unwrap();
         assert_eq!(results(net), [(1, Ok(())), (2, Err(Errno::ENODEV))]);
@@ -257,10 +226,7 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
 fn a_monitor_hears_of_carrier_addresses_and_deletion() {
     in_namespace(|net| {
         let mut monitor = Monitor::open(&EVERYTHING, None).unwrap();
-        assert_eq!(
-            monitor.read(1, |event| panic!("{event:?}")).unwrap(),
-            Drained::Yes
-        );
+        assert_eq!(monitor.read(1, |event| panic!("{event:?}")).unwrap(), Drained::Yes);
         let (near, far) = net.pair("va", "vb");
         let up = link_until(&mut monitor, near, |link| link.flags.lower_up());
         assert!(up.flags.up() && up.flags.running(), "{up:?}");
@@ -269,10 +235,7 @@ fn a_monitor_hears_of_carrier_addresses_and_deletion() {
         net.up(far, false);
         let down = link_until(&mut monitor, near, |link| !link.flags.lower_up());
         assert!(down.flags.up() && !down.flags.running());
-        assert_eq!(
-            (down.carrier, down.state),
-            (Some(false), OperState::LowerLayerDown)
-        );
+        assert_eq!((down.carrier, down.state), (Some(false), OperState::LowerLayerDown));
 
         let mut vip = address(near, "10.9.0.100", 24);
         vip.label = Label::try_from("va").ok();
@@ -320,10 +283,7 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
         }));
         bridge(&["link", "set", "va", "nomaster"]);
         let left = heard(&mut monitor);
-        assert!(
-            !left.iter().any(|event| matches!(event, Event::LinkGone { .. })),
-            "{left:?}"
-        );
+        assert!(!left.iter().any(|event| matches!(event, Event::LinkGone { .. })), "{left:?}");
         assert_eq!(net.link("va").unwrap().master, IfIndex(0));
     });
 }
@@ -347,10 +307,7 @@ fn lost_events_are_told_and_listing_everything_shows_the_truth() {
         assert!(
             matches!(after.as_slice(), [Event::AddressNew(address)] if address.prefix.addr.to_string() == "10.9.0.61")
         );
-        let v4 = net
-            .addresses()
-            .into_iter()
-            .filter(|address| address.prefix.addr.is_ipv4());
+        let v4 = net.addresses().into_iter().filter(|address| address.prefix.addr.is_ipv4());
         assert_eq!(v4.count(), 61);
     });
 }
@@ -390,18 +347,13 @@ fn a_list_longer_than_one_part_is_complete() {
         let (near, _) = net.pair("va", "vb");
         for number in 0..120_u8 {
             let name = IfName::new(&format!("mv{number}")).unwrap();
-            net.commands
-                .create_macvlan(0, &name, near, Mac([2, 0, 0, 0, 0, number]))
-                .unwrap();
+            net.commands.create_macvlan(0, &name, near, Mac([2, 0, 0, 0, 0, number])).unwrap();
             if net.commands.room() == 0 {
                 net.commit();
             }
         }
         net.commit();
-        let macvlans = net
-            .links()
-            .into_iter()
-            .filter(|link| link.kind.as_str() == "macvlan");
+        let macvlans = net.links().into_iter().filter(|link| link.kind.as_str() == "macvlan");
         assert_eq!(macvlans.count(), 120);
     });
 }
@@ -409,10 +361,7 @@ fn a_list_longer_than_one_part_is_complete() {
 /// A list is whole or says that it could not be: changes by someone else run into it all the time. The kernel
 /// resumes a list of addresses by position, so that one before it that comes or goes repeats or hides another.
 #[test]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the someone else is a thread in the same namespace"
-)]
+#[allow(clippy::disallowed_methods, reason = "the someone else is a thread in the same namespace")]
 fn a_list_that_changes_ran_into_is_not_trusted() {
     in_namespace(|net| {
         let (near, _) = net.pair("va", "vb");

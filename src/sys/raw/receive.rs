@@ -48,10 +48,7 @@ impl ReceiveSocket {
             Family::V4 => open(libc::AF_INET, libc::SOCK_RAW, protocol)?,
             Family::V6 => open(libc::AF_INET6, libc::SOCK_RAW, protocol)?,
         };
-        let socket = Self {
-            fd,
-            family: options.family,
-        };
+        let socket = Self { fd, family: options.family };
         // The socket receives from everywhere until it is set up: keep that out, and drop what came in first.
         socket.set_filter(&Filter::Nothing)?;
         if let Some(device) = options.device {
@@ -77,12 +74,7 @@ impl ReceiveSocket {
     /// EADDRINUSE if it is joined already, ENODEV if there is no such interface, ENOBUFS past the system's limit
     /// of groups a socket (net.ipv4.igmp_max_memberships: 20), EINVAL for a group of the other family.
     pub fn join(&self, group: IpAddr, interface: IfIndex) -> io::Result<()> {
-        self.membership(
-            group,
-            interface,
-            libc::IP_ADD_MEMBERSHIP,
-            libc::IPV6_ADD_MEMBERSHIP,
-        )
+        self.membership(group, interface, libc::IP_ADD_MEMBERSHIP, libc::IPV6_ADD_MEMBERSHIP)
     }
 
     /// Leaves a multicast group on an interface.
@@ -90,12 +82,7 @@ impl ReceiveSocket {
     /// # Errors
     /// EADDRNOTAVAIL if it was not joined, EINVAL for a group of the other family.
     pub fn leave(&self, group: IpAddr, interface: IfIndex) -> io::Result<()> {
-        self.membership(
-            group,
-            interface,
-            libc::IP_DROP_MEMBERSHIP,
-            libc::IPV6_DROP_MEMBERSHIP,
-        )
+        self.membership(group, interface, libc::IP_DROP_MEMBERSHIP, libc::IPV6_DROP_MEMBERSHIP)
     }
 
     /// Replaces the kernel's filter. Datagrams that are queued already stay.
@@ -150,12 +137,7 @@ impl ReceiveSocket {
         for _ in 0..QUEUED_AT_OPENING {
             // SAFETY: pointer and length describe `octet`; the socket does not block.
             let code = unsafe {
-                libc::recv(
-                    self.fd.as_raw_fd(),
-                    octet.as_mut_ptr().cast(),
-                    octet.len(),
-                    libc::MSG_TRUNC,
-                )
+                libc::recv(self.fd.as_raw_fd(), octet.as_mut_ptr().cast(), octet.len(), libc::MSG_TRUNC)
             };
             if code < 0 {
                 return match io::Error::last_os_error() {
@@ -185,10 +167,7 @@ impl ReceiveSocket {
                 fd,
                 libc::IPPROTO_IPV6,
                 v6,
-                &libc::ipv6_mreq {
-                    ipv6mr_multiaddr: in6_addr(group),
-                    ipv6mr_interface: interface.0,
-                },
+                &libc::ipv6_mreq { ipv6mr_multiaddr: in6_addr(group), ipv6mr_interface: interface.0 },
             ),
             _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
@@ -271,10 +250,7 @@ fn datagram_v4<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagra
     let info: Option<libc::in_pktinfo> = received.control.find(libc::IPPROTO_IP, libc::IP_PKTINFO);
     Datagram {
         octets: received.octets,
-        source: received
-            .source
-            .as_ip()
-            .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        source: received.source.as_ip().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         destination: info.map(|info| IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes())),
         interface: info.map_or(IfIndex(0), |info| unsigned(info.ipi_ifindex)),
         hop_limit: received.octets.get(TTL_OFFSET).copied(),
@@ -289,10 +265,7 @@ fn datagram_v6<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagra
     let hop_limit: Option<c_int> = received.control.find(level, libc::IPV6_HOPLIMIT);
     Datagram {
         octets: received.octets,
-        source: received
-            .source
-            .as_ip()
-            .unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        source: received.source.as_ip().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         destination: info.map(|info| IpAddr::from(info.ipi6_addr.s6_addr)),
         interface: info.map_or(IfIndex(0), |info| IfIndex(info.ipi6_ifindex as _)),
         hop_limit: hop_limit.and_then(|hops| u8::try_from(hops).ok()),
@@ -302,10 +275,7 @@ fn datagram_v6<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagra
 }
 
 fn arrived(received: &Received<'_>, (now, wall): (Instant, Wall)) -> Instant {
-    let Some(stamp) = received
-        .control
-        .find::<libc::timespec>(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)
-    else {
+    let Some(stamp) = received.control.find::<libc::timespec>(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) else {
         return now;
     };
     #[allow(

@@ -51,26 +51,15 @@ impl SendSocket {
         let protocol = c_int::from(options.protocol);
         let (fd, start) = match options.family {
             // IPPROTO_RAW: the caller writes the IP header, and no protocol is received.
-            Family::V4 => (
-                open(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW)?,
-                Start::Ipv4Header,
-            ),
+            Family::V4 => (open(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW)?, Start::Ipv4Header),
             Family::V6 => (open(libc::AF_INET6, libc::SOCK_RAW, protocol)?, Start::Transport),
         };
         filter::attach(&fd, &Filter::Nothing, start)?;
-        set_option(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUF,
-            &SMALLEST_BUFFER,
-        )?;
+        set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, &SMALLEST_BUFFER)?;
         if let Some(device) = options.device {
             bind_device(&fd, device)?;
         }
-        let socket = Self {
-            fd,
-            family: options.family,
-        };
+        let socket = Self { fd, family: options.family };
         match options.family {
             Family::V4 => socket.set_up_v4(options)?,
             Family::V6 => socket.set_up_v6(options, protocol)?,
@@ -171,9 +160,7 @@ impl SendBatch {
     /// Room for [`limit::SEND_BATCH`] messages of [`limit::ADVERT_OCTETS`].
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            outbox: Outbox::new(limit::SEND_BATCH, limit::ADVERT_OCTETS),
-        }
+        Self { outbox: Outbox::new(limit::SEND_BATCH, limit::ADVERT_OCTETS) }
     }
 
     /// Copies a message in.
@@ -211,8 +198,7 @@ impl SendBatch {
             _ => IfIndex(0),
         };
         let destination = Address::ip(message.destination, scope);
-        self.outbox
-            .push(message.tag, message.octets, destination, control)
+        self.outbox.push(message.tag, message.octets, destination, control)
     }
 
     /// Messages waiting to be sent.

@@ -1,9 +1,5 @@
 //! Datagrams over a real kernel, in namespaces of their own. All need root.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
 
 use nix::errno::Errno;
 
@@ -42,14 +38,7 @@ fn datagram(destination: Ipv4Addr, id: u8, len: usize, words: u8) -> Vec<u8> {
 }
 
 fn message_v4(tag: u32, octets: &[u8], destination: Ipv4Addr, interface: IfIndex) -> Message<'_> {
-    Message {
-        tag,
-        octets,
-        destination: IpAddr::V4(destination),
-        source: None,
-        interface,
-        hop_limit: None,
-    }
+    Message { tag, octets, destination: IpAddr::V4(destination), source: None, interface, hop_limit: None }
 }
 
 fn message_v6(tag: u32, octets: &[u8], interface: IfIndex) -> Message<'_> {
@@ -64,13 +53,7 @@ fn message_v6(tag: u32, octets: &[u8], interface: IfIndex) -> Message<'_> {
 }
 
 fn receive_options(family: Family, filter: Filter) -> ReceiveOptions<'static> {
-    ReceiveOptions {
-        family,
-        protocol: PROTOCOL,
-        device: None,
-        receive_buffer: Some(1 << 20),
-        filter,
-    }
+    ReceiveOptions { family, protocol: PROTOCOL, device: None, receive_buffer: Some(1 << 20), filter }
 }
 
 fn send_options(family: Family) -> SendOptions<'static> {
@@ -86,30 +69,18 @@ fn send_options(family: Family) -> SendOptions<'static> {
 }
 
 fn ids(set: &[u8]) -> Filter {
-    Filter::OctetIn {
-        offset: 1,
-        set: set.iter().copied().collect(),
-    }
+    Filter::OctetIn { offset: 1, set: set.iter().copied().collect() }
 }
 
 /// Two connected links; what is sent on the first arrives on the second.
 fn network(net: &mut Network) -> (IfIndex, IfIndex) {
     let pair = net.pair("va", "vb");
     for interface in ["all", "va", "vb"] {
-        let setting = Setting {
-            family: Family::V4,
-            interface: IfName::new(interface).unwrap(),
-            key: "rp_filter",
-        };
+        let setting =
+            Setting { family: Family::V4, interface: IfName::new(interface).unwrap(), key: "rp_filter" };
         setting.write(0).unwrap();
     }
-    let mut source = Address::new(
-        pair.0,
-        Prefix {
-            addr: IpAddr::V6(SOURCE_V6),
-            len: 64,
-        },
-    );
+    let mut source = Address::new(pair.0, Prefix { addr: IpAddr::V6(SOURCE_V6), len: 64 });
     source.flags = AddressFlags::NODAD;
     net.add(&source);
     pair
@@ -248,21 +219,14 @@ fn what_is_longer_than_a_buffer_is_flagged() {
         let options = receive_options(Family::V4, ids(&[51]));
         let receiver = ReceiveSocket::open(&options).unwrap();
         receiver.join(IpAddr::V4(GROUP_V4), far).unwrap();
-        let ip = std::process::Command::new("ip")
-            .args(["link", "set", "va", "mtu", "9000"])
-            .status();
+        let ip = std::process::Command::new("ip").args(["link", "set", "va", "mtu", "9000"]).status();
         assert!(ip.unwrap().success());
-        let ip = std::process::Command::new("ip")
-            .args(["link", "set", "vb", "mtu", "9000"])
-            .status();
+        let ip = std::process::Command::new("ip").args(["link", "set", "vb", "mtu", "9000"]).status();
         assert!(ip.unwrap().success());
         // Longer than the batch takes: sent by hand.
         let long = datagram(GROUP_V4, 51, limit::ADVERT_OCTETS + 1, 0);
         let (mut out, mut into) = (SendBatch::new(), ReceiveBatch::new());
-        assert_eq!(
-            out.push(&message_v4(0, &long, GROUP_V4, near)),
-            Err(Refused::TooLong)
-        );
+        assert_eq!(out.push(&message_v4(0, &long, GROUP_V4, near)), Err(Refused::TooLong));
         let sender = SendSocket::open(&send_options(Family::V4)).unwrap();
         let mut hand = crate::sys::outbox::Outbox::new(2, 8_000);
         for octets in [&long[..limit::ADVERT_OCTETS], &long[..]] {
@@ -281,10 +245,7 @@ fn what_is_longer_than_a_buffer_is_flagged() {
         assert!(readable(&receiver));
         assert_eq!(receiver.receive(&mut into).unwrap(), 2);
         let seen: Vec<_> = into.iter().map(|d| (d.octets.len(), d.truncated)).collect();
-        assert_eq!(
-            seen,
-            [(limit::ADVERT_OCTETS, false), (limit::ADVERT_OCTETS, true)]
-        );
+        assert_eq!(seen, [(limit::ADVERT_OCTETS, false), (limit::ADVERT_OCTETS, true)]);
     });
 }
 
@@ -300,8 +261,7 @@ fn a_link_that_is_down_fails_its_own_messages_only() {
         let (mut out, mut into) = (SendBatch::new(), ReceiveBatch::new());
         for (id, interface) in [(1, near), (2, down), (3, IfIndex(9_999)), (4, near), (5, down)] {
             let octets = datagram(GROUP_V4, id, 28, 0);
-            out.push(&message_v4(u32::from(id), &octets, GROUP_V4, interface))
-                .unwrap();
+            out.push(&message_v4(u32::from(id), &octets, GROUP_V4, interface)).unwrap();
         }
         let unrouted = Ipv4Addr::new(192, 0, 2, 1);
         let octets = datagram(unrouted, 6, 28, 0);
@@ -373,10 +333,7 @@ fn a_full_batch_refuses_and_a_burst_comes_in_bounded_reads() {
         }
         assert_eq!(out.push(&message_v6(0, &[0x31, 1], near)), Err(Refused::Full));
         assert_eq!(out.len(), limit::SEND_BATCH);
-        assert_eq!(
-            sender.send(&mut out, |tag, errno| panic!("{tag}: {errno}")),
-            limit::SEND_BATCH
-        );
+        assert_eq!(sender.send(&mut out, |tag, errno| panic!("{tag}: {errno}")), limit::SEND_BATCH);
         assert!(readable(&receiver));
         assert_eq!(receiver.receive(&mut into).unwrap(), limit::RECEIVE_BATCH);
         assert_eq!(receiver.receive(&mut into).unwrap(), limit::RECEIVE_BATCH);

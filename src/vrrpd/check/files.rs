@@ -19,23 +19,14 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         if !folder.is_dir() {
-            let message = format!(
-                "track_file {}: directory {} does not exist",
-                file.name,
-                folder.display()
-            );
+            let message = format!("track_file {}: directory {} does not exist", file.name, folder.display());
             let finding = Diagnostic::new(Severity::Warning, file.path_at.0, message);
             found.report(
                 finding.remedy("make it before keepalived starts; until then the file cannot be seen"),
             );
         }
     }
-    for key in model
-        .instances
-        .iter()
-        .filter_map(|one| one.hmac.as_ref())
-        .flat_map(|hmac| &hmac.keys)
-    {
+    for key in model.instances.iter().filter_map(|one| one.hmac.as_ref()).flat_map(|hmac| &hmac.keys) {
         let Secret::File(path) = &key.secret else { continue };
         match fs::metadata(path) {
             Ok(about) if about.permissions().mode() & OTHERS_READ != 0 => {

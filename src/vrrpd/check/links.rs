@@ -39,12 +39,7 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
         there.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
         there.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
     }
-    let mut check = Check {
-        there,
-        present,
-        dynamic: model.global.vrrp.dynamic_interfaces,
-        found,
-    };
+    let mut check = Check { there, present, dynamic: model.global.vrrp.dynamic_interfaces, found };
     for instance in &model.instances {
         check.instance(instance);
     }
@@ -87,10 +82,7 @@ impl Check<'_> {
     }
 
     fn rules(&mut self, rules: &[Rule], owner: &str) {
-        for named in rules
-            .iter()
-            .flat_map(|rule| rule.input.iter().chain(&rule.output))
-        {
+        for named in rules.iter().flat_map(|rule| rule.input.iter().chain(&rule.output)) {
             self.one(named, "rule interface", owner);
         }
     }
@@ -98,9 +90,7 @@ impl Check<'_> {
     fn network(&mut self, model: &Model) {
         let network = &model.network;
         let default = model.global.vrrp.default_interface.as_ref();
-        let default = default
-            .map(|named| named.name.clone())
-            .or_else(|| IfName::new(DEFAULT));
+        let default = default.map(|named| named.name.clone()).or_else(|| IfName::new(DEFAULT));
         let default_there = default.is_some_and(|name| self.there.contains(&name));
         for line in &network.addresses {
             match &line.address.dev {
@@ -127,23 +117,12 @@ impl Check<'_> {
                 self.one(named, "interface", "garp_group");
             }
         }
-        let polled = network
-            .linkbeat
-            .iter()
-            .map(|line| (&line.interface, "linkbeat interface"));
-        let delayed = network
-            .delays
-            .iter()
-            .map(|line| (&line.interface, "up/down delay"));
+        let polled = network.linkbeat.iter().map(|line| (&line.interface, "linkbeat interface"));
+        let delayed = network.delays.iter().map(|line| (&line.interface, "up/down delay"));
         for (named, what) in polled.chain(delayed) {
             if !self.present.contains(&named.name) {
                 let message = format!("unknown interface {} specified for {what}", named.name);
-                self.tell(
-                    mark(named),
-                    message,
-                    Class::Interface,
-                    "check the name with `ip link`",
-                );
+                self.tell(mark(named), message, Class::Interface, "check the name with `ip link`");
             }
         }
     }
@@ -172,8 +151,5 @@ impl Check<'_> {
 }
 
 fn mark(named: &Named) -> Mark {
-    Mark {
-        at: named.at.0,
-        width: u16::try_from(named.name.as_str().len()).unwrap_or(1),
-    }
+    Mark { at: named.at.0, width: u16::try_from(named.name.as_str().len()).unwrap_or(1) }
 }

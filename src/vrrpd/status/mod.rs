@@ -94,11 +94,7 @@ impl Report {
     fn new(kind: Kind, model: &Model) -> Option<Self> {
         let at = place(kind, &model.daemon, &model.global);
         match StatusFile::new(&at) {
-            Ok(file) => Some(Self {
-                kind,
-                file,
-                job: None,
-            }),
+            Ok(file) => Some(Self { kind, file, job: None }),
             Err(error) => {
                 report::status_failed(&at, kind.keyword(), &error);
                 None
@@ -123,9 +119,7 @@ impl Status {
 
     /// A reload is over that began when there were `before` allocations.
     pub(super) fn reloaded(&mut self, before: usize) {
-        self.loading = self
-            .loading
-            .wrapping_add(alloc::allocations().wrapping_sub(before));
+        self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
     }
 }
 
@@ -143,17 +137,9 @@ impl Vrrp {
 
     /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
     pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
-        let clock = Clock {
-            now: turn.now(),
-            wall: clock::wall(),
-            local: clock::local,
-        };
+        let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
         let mut lines = Lines::default();
-        let mut job = Job {
-            part: Part::Global,
-            next: 0,
-            clear: false,
-        };
+        let mut job = Job { part: Part::Global, next: 0, clear: false };
         while job.part != Part::End {
             // The log takes everything.
             let _ = self.write_piece(turn, &clock, &mut lines, &mut job);
@@ -220,20 +206,13 @@ impl Vrrp {
         let Some(mut job) = report.job.take() else {
             return report;
         };
-        let clock = Clock {
-            now: turn.now(),
-            wall: clock::wall(),
-            local: clock::local,
-        };
+        let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
         for _ in 0..budget {
             if job.part == Part::End {
                 break;
             }
             // An error is kept by the file, and told when it is finished.
-            if self
-                .write_piece(turn, &clock, &mut report.file, &mut job)
-                .is_err()
-            {
+            if self.write_piece(turn, &clock, &mut report.file, &mut job).is_err() {
                 job.part = Part::End;
             }
         }

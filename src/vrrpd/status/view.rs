@@ -42,14 +42,8 @@ impl Vrrp {
             base: name(this.base),
             index: this.base.and_then(|id| self.links.link(id)?.index),
             own: name(this.own),
-            own_up: this
-                .own
-                .and_then(|id| self.links.link(id))
-                .is_some_and(|link| link.up),
-            sockets: (
-                heard.map(|receiver| receiver.fd()),
-                self.pool.sender_fd(this.family()),
-            ),
+            own_up: this.own.and_then(|id| self.links.link(id)).is_some_and(|link| link.up),
+            sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
             held: &held,
             pending_scripts: this.tracked_scripts.iter().filter(waits).count(),
             scripts: [
@@ -70,10 +64,7 @@ impl Vrrp {
         let view = tables::Socket {
             heard: receiver.fd(),
             sent: self.pool.sender_fd(receiver.key.family),
-            interface: receiver
-                .key
-                .link
-                .and_then(|id| Some(self.links.link(id)?.name.as_str())),
+            interface: receiver.key.link.and_then(|id| Some(self.links.link(id)?.name.as_str())),
             family: receiver.key.family,
             multicast: receiver.key.group.is_some(),
             buffer: receiver.buffer,
@@ -107,10 +98,8 @@ impl Vrrp {
         let id = LinkId::at(position);
         let link = self.links.link(id)?;
         let addresses = link.addresses.iter();
-        let vmac_of = self
-            .instances
-            .iter()
-            .find(|instance| instance.own == Some(id) && instance.base != Some(id));
+        let vmac_of =
+            self.instances.iter().find(|instance| instance.own == Some(id) && instance.base != Some(id));
         let below = vmac_of.and_then(|instance| self.links.link(instance.base?));
         let view = tables::Interface {
             name: link.name.as_str(),
@@ -153,9 +142,7 @@ fn runs(command: &Command) -> Runs<'_> {
     Runs {
         words: &command.words,
         fixed: command.fixed,
-        owner: identity.map_or_else(Owner::default, |identity| Owner {
-            uid: identity.uid,
-            gid: identity.gid,
-        }),
+        owner: identity
+            .map_or_else(Owner::default, |identity| Owner { uid: identity.uid, gid: identity.gid }),
     }
 }

@@ -1,10 +1,5 @@
 //! Byte vectors, both ways, and seeded mutations of them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 
 use super::*;
 use crate::base::limit::ADVERT_OCTETS;
@@ -25,11 +20,7 @@ fn vectors() -> Vec<Vector> {
             let fields: Vec<_> = line.split('|').map(str::trim).collect();
             Vector {
                 name: fields[0],
-                version: if fields[1] == "2" {
-                    Version::V2
-                } else {
-                    Version::V3
-                },
+                version: if fields[1] == "2" { Version::V2 } else { Version::V3 },
                 source: fields[2].parse().unwrap(),
                 destination: fields[3].parse().unwrap(),
                 octets: (0..fields[4].len() / 2)
@@ -53,25 +44,12 @@ fn emit_again(advert: &Advert<'_>, vector: &Vector, out: &mut [u8]) -> usize {
             Cover::Plain,
         ),
         Version::V3 => (
-            Body::V3 {
-                centis: advert.centis(),
-            },
-            Cover::Pseudo {
-                source: vector.source,
-                destination: vector.destination,
-            },
+            Body::V3 { centis: advert.centis() },
+            Cover::Pseudo { source: vector.source, destination: vector.destination },
         ),
     };
     let mut writer = Writer::new(out);
-    emit(
-        &mut writer,
-        advert.vrid,
-        advert.priority,
-        addresses.iter(),
-        body,
-        cover,
-    )
-    .unwrap();
+    emit(&mut writer, advert.vrid, advert.priority, addresses.iter(), body, cover).unwrap();
     writer.len()
 }
 
@@ -83,12 +61,7 @@ fn every_vector_parses_and_is_emitted_again() {
         assert_eq!(advert.version, vector.version.number(), "{}", vector.name);
         assert_eq!(advert.vrid, 51);
         assert!(advert.is_advertisement());
-        assert_eq!(
-            advert.len(),
-            advert_len(vector.version, family, advert.count),
-            "{}",
-            vector.name
-        );
+        assert_eq!(advert.len(), advert_len(vector.version, family, advert.count), "{}", vector.name);
         let holds = match vector.version {
             Version::V2 => advert.checksum_holds_plain(),
             Version::V3 => advert.checksum_holds_pseudo(&vector.source, &vector.destination),
@@ -158,10 +131,7 @@ fn a_full_buffer_refuses_and_the_address_count_stops_at_255() {
     let body = Body::V3 { centis: 100 };
     let mut small = [0; 20];
     let mut writer = Writer::new(&mut small);
-    assert_eq!(
-        emit(&mut writer, 1, 100, addresses.iter(), body, Cover::Plain),
-        Err(Short)
-    );
+    assert_eq!(emit(&mut writer, 1, 100, addresses.iter(), body, Cover::Plain), Err(Short));
     let mut out = [0; ADVERT_OCTETS];
     let mut writer = Writer::new(&mut out);
     emit(&mut writer, 1, 100, addresses.iter(), body, Cover::Plain).unwrap();

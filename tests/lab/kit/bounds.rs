@@ -24,26 +24,16 @@ pub(crate) struct Timing {
 
 impl Timing {
     /// Version 2 at one advert a second.
-    pub(crate) const V2: Self = Self {
-        version: 2,
-        interval: Duration::from_secs(1),
-    };
+    pub(crate) const V2: Self = Self { version: 2, interval: Duration::from_secs(1) };
 
     /// Version 3 at an interval in hundredths of a second.
     pub(crate) const fn v3(centis: u64) -> Self {
-        Self {
-            version: 3,
-            interval: Duration::from_millis(centis * 10),
-        }
+        Self { version: 3, interval: Duration::from_millis(centis * 10) }
     }
 
     /// Skew_Time of a backup (RFC 3768 section 6.1, RFC 9568 section 6.1).
     pub(crate) fn skew(self, priority: u8) -> Duration {
-        let base = if self.version == 2 {
-            Duration::from_secs(1)
-        } else {
-            self.interval
-        };
+        let base = if self.version == 2 { Duration::from_secs(1) } else { self.interval };
         base * (256 - u32::from(priority)) / 256
     }
 

@@ -43,9 +43,7 @@ struct Shared {
 
 impl Shared {
     fn frames(&self) -> MutexGuard<'_, Vec<Frame>> {
-        self.frames
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.frames.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -69,19 +67,12 @@ impl Capture {
             run(&socket, &seen);
         });
         is_ready.recv().expect("the capture starts");
-        Self {
-            shared,
-            thread: Some(thread),
-        }
+        Self { shared, thread: Some(thread) }
     }
 
     /// Frames that come in by the interface with this index were sent by `node`.
     pub(crate) fn name_port(&self, index: usize, node: &str) {
-        self.shared
-            .ports
-            .lock()
-            .expect("ports")
-            .insert(index, node.to_owned());
+        self.shared.ports.lock().expect("ports").insert(index, node.to_owned());
     }
 
     /// Everything since `since`.
@@ -104,9 +95,7 @@ impl Capture {
         let mut next = 0;
         let mut frames = self.shared.frames();
         loop {
-            let found = frames[next..]
-                .iter()
-                .find(|frame| frame.event.at >= since && wanted(&frame.event));
+            let found = frames[next..].iter().find(|frame| frame.event.at >= since && wanted(&frame.event));
             if let Some(frame) = found {
                 return Some(frame.event.clone());
             }
@@ -135,12 +124,7 @@ impl Capture {
         for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65_535, 1] {
             file.extend(word.to_le_bytes());
         }
-        for frame in self
-            .shared
-            .frames()
-            .iter()
-            .filter(|frame| keep(&frame.event.node))
-        {
+        for frame in self.shared.frames().iter().filter(|frame| keep(&frame.event.node)) {
             let length = u32::try_from(frame.octets.len()).unwrap_or_default();
             let seconds = u32::try_from(frame.event.at / 1_000_000_000).unwrap_or_default();
             let nanos = u32::try_from(frame.event.at % 1_000_000_000).unwrap_or_default();
@@ -165,13 +149,8 @@ impl Drop for Capture {
 /// A packet socket for every interface of the network namespace of `holder`, which the calling thread enters.
 pub(crate) fn packet_socket(holder: i32) -> OwnedFd {
     enter_network(holder);
-    socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::EthAll,
-    )
-    .expect("AF_PACKET")
+    socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
+        .expect("AF_PACKET")
 }
 
 /// Moves the calling thread into the network namespace of `holder`.
@@ -227,15 +206,8 @@ fn run(socket: &OwnedFd, shared: &Shared) {
             }
             let ports = shared.ports.lock().expect("ports");
             if let Some(node) = ports.get(&link.ifindex()) {
-                let event = Event {
-                    at: stamp(time),
-                    node: node.clone(),
-                    what: decode(&octets[..length]),
-                };
-                fresh.push(Frame {
-                    event,
-                    octets: octets[..length].to_vec(),
-                });
+                let event = Event { at: stamp(time), node: node.clone(), what: decode(&octets[..length]) };
+                fresh.push(Frame { event, octets: octets[..length].to_vec() });
             }
         }
         if !fresh.is_empty() {

@@ -39,19 +39,13 @@ impl Client {
         let (holder, stop) = (node.holder(), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || probe(holder, address, period, &stopped));
-        Self {
-            stop,
-            thread: Some(thread),
-        }
+        Self { stop, thread: Some(thread) }
     }
 
     /// Stops; every probe in the order sent.
     pub(crate) fn stop(mut self) -> Vec<Probe> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread
-            .take()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 }
 
@@ -74,21 +68,14 @@ pub(crate) fn longest_cut(
     answers.sort_unstable();
     let ends = answers.iter().copied().chain([until]);
     let silences = std::iter::once(since).chain(answers.iter().copied()).zip(ends);
-    let (from, to) = silences
-        .max_by_key(|(from, to)| to - from)
-        .unwrap_or((since, until));
+    let (from, to) = silences.max_by_key(|(from, to)| to - from).unwrap_or((since, until));
     (from, Duration::from_nanos(to - from).saturating_sub(period))
 }
 
 fn probe(holder: i32, address: Ipv4Addr, period: Duration, stop: &AtomicBool) -> Vec<Probe> {
     enter_network(holder);
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::Icmp,
-    )
-    .expect("an echo socket");
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)
+        .expect("an echo socket");
     let target = SockaddrIn::from(SocketAddrV4::new(address, 0));
     let mut probes: Vec<Probe> = Vec::new();
     let mut next = Instant::now();
@@ -97,16 +84,9 @@ fn probe(holder: i32, address: Ipv4Addr, period: Duration, stop: &AtomicBool) ->
             // Type 8, code 0, checksum and identifier by the kernel, then the sequence number.
             let number = u16::try_from(probes.len() % 65_536).unwrap_or_default();
             let [high, low] = number.to_be_bytes();
-            probes.push(Probe {
-                sent: now(),
-                answered: None,
-            });
-            let _ = sendto(
-                socket.as_raw_fd(),
-                &[8, 0, 0, 0, 0, 0, high, low],
-                &target,
-                MsgFlags::MSG_DONTWAIT,
-            );
+            probes.push(Probe { sent: now(), answered: None });
+            let _ =
+                sendto(socket.as_raw_fd(), &[8, 0, 0, 0, 0, 0, high, low], &target, MsgFlags::MSG_DONTWAIT);
             next += period;
         }
         let mut ready = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];

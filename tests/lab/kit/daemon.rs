@@ -47,13 +47,7 @@ impl<'n> Launch<'n> {
     /// In the foreground, details logged to a file of the node by way of standard error, no syslog.
     pub(crate) fn new(node: &'n Node, program: Program) -> Self {
         let arguments = ["-n", "-l", "-G", "-D", "-f", CONF].map(str::to_owned).to_vec();
-        Self {
-            node,
-            program,
-            arguments,
-            stderr: None,
-            nice: 0,
-        }
+        Self { node, program, arguments, stderr: None, nice: 0 }
     }
 
     /// With these arguments instead of the usual ones; pid files still lie where they lie by default.
@@ -78,11 +72,8 @@ impl<'n> Launch<'n> {
     pub(crate) fn start(self) -> Daemon<'n> {
         let log = "/run/lab/daemon.log";
         let stderr = self.stderr.unwrap_or_else(|| {
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(self.node.path(log))
-                .expect("log file");
+            let file =
+                OpenOptions::new().create(true).append(true).open(self.node.path(log)).expect("log file");
             file.into()
         });
         let start = fs::metadata(self.node.path(log)).map_or(0, |data| data.len());
@@ -101,14 +92,7 @@ impl<'n> Launch<'n> {
             children(nsenter).first().is_some_and(|pid| is_started(*pid)) || !is_alive(nsenter)
         });
         let first = children(nsenter).first().copied().unwrap_or_default();
-        Daemon {
-            node: self.node,
-            child,
-            first,
-            log,
-            start,
-            since,
-        }
+        Daemon { node: self.node, child, first, log, start, since }
     }
 }
 
@@ -146,9 +130,7 @@ impl<'n> Daemon<'n> {
 
     /// Its VRRP child, which is the only child in every lab of this issue.
     pub(crate) fn vrrp_child(&self) -> i32 {
-        eventually("the VRRP child runs", bounds::START, || {
-            !children(self.first).is_empty()
-        });
+        eventually("the VRRP child runs", bounds::START, || !children(self.first).is_empty());
         children(self.first)[0]
     }
 
@@ -166,21 +148,13 @@ impl<'n> Daemon<'n> {
 
     /// Sends a signal to its first process.
     pub(crate) fn signal(&self, signal: Signal) {
-        assert!(
-            self.first > 0,
-            "{}: the daemon never ran\n{}",
-            self.node.name(),
-            self.log()
-        );
+        assert!(self.first > 0, "{}: the daemon never ran\n{}", self.node.name(), self.log());
         kill(Pid::from_raw(self.first), signal).expect("the daemon runs");
     }
 
     /// Sends one of the signals that have a number only (--signum).
     pub(crate) fn signal_number(&self, number: i32) {
-        self.node.shell(&format!(
-            "kill -{number} {}",
-            self.node.read("/run/keepalived.pid").trim()
-        ));
+        self.node.shell(&format!("kill -{number} {}", self.node.read("/run/keepalived.pid").trim()));
     }
 
     /// Kills every process at once, children first, as a power cut would; when.
@@ -190,9 +164,7 @@ impl<'n> Daemon<'n> {
         for pid in all.iter().rev() {
             let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
         }
-        eventually("a killed daemon is gone", bounds::START, || {
-            !all.iter().any(|pid| is_alive(*pid))
-        });
+        eventually("a killed daemon is gone", bounds::START, || !all.iter().any(|pid| is_alive(*pid)));
         let _ = self.child.wait();
         // /run does not survive a power cut.
         for file in ["keepalived", "vrrp", "checkers", "bfd"] {
@@ -237,11 +209,7 @@ impl<'n> Daemon<'n> {
     pub(crate) fn wait_log(&self, text: &str, within: Duration) {
         let end = Instant::now() + within + bounds::ALLOWANCE;
         while !self.log().contains(text) {
-            assert!(
-                Instant::now() < end,
-                "{}: not logged within {within:?}: {text}",
-                self.node.name()
-            );
+            assert!(Instant::now() < end, "{}: not logged within {within:?}: {text}", self.node.name());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -251,9 +219,7 @@ impl<'n> Daemon<'n> {
         let before = self.logged("Reload complete");
         self.node.write(CONF, conf);
         self.signal(Signal::SIGHUP);
-        eventually("the reload completes", bounds::START, || {
-            self.logged("Reload complete") > before
-        });
+        eventually("the reload completes", bounds::START, || self.logged("Reload complete") > before);
     }
 
     /// The statistics file, written freshly.
@@ -314,10 +280,7 @@ pub(crate) fn is_reference(because: &str) -> bool {
     let Some(path) = std::env::var_os("LAB_BINARY") else {
         return false;
     };
-    let version = std::process::Command::new(path)
-        .arg("--version")
-        .output()
-        .expect("LAB_BINARY runs");
+    let version = std::process::Command::new(path).arg("--version").output().expect("LAB_BINARY runs");
     let reference = String::from_utf8_lossy(&version.stderr).starts_with("Keepalived v2.2.7");
     if reference {
         eprintln!("not for keepalived 2.2.7: {because}");

@@ -88,13 +88,7 @@ impl Event {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{:06} {}: ",
-            self.at / 1_000_000_000,
-            self.at / 1_000 % 1_000_000,
-            self.node
-        )?;
+        write!(f, "{}.{:06} {}: ", self.at / 1_000_000_000, self.at / 1_000 % 1_000_000, self.node)?;
         match &self.what {
             What::Advert(advert) => write!(
                 f,
@@ -150,14 +144,7 @@ fn ipv4(frame: &[u8]) -> Option<What> {
     if protocol != 112 {
         return None;
     }
-    vrrp(
-        frame,
-        body,
-        v4_at(packet, 12)?,
-        v4_at(packet, 16)?,
-        *packet.get(8)?,
-        4,
-    )
+    vrrp(frame, body, v4_at(packet, 12)?, v4_at(packet, 16)?, *packet.get(8)?, 4)
 }
 
 fn ipv6(frame: &[u8]) -> Option<What> {
@@ -171,10 +158,7 @@ fn ipv6(frame: &[u8]) -> Option<What> {
         58 if *body.first()? == 136
             && destination == IpAddr::from(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)) =>
         {
-            Some(What::Announce {
-                address: v6_at(body, 8)?,
-                mac: mac_at(body, 26)?,
-            })
+            Some(What::Announce { address: v6_at(body, 8)?, mac: mac_at(body, 26)? })
         }
         _ => None,
     }
@@ -190,13 +174,7 @@ fn vrrp(
 ) -> Option<What> {
     let count = usize::from(*body.get(3)?);
     let addresses = (0..count)
-        .map(|index| {
-            if size == 4 {
-                v4_at(body, 8 + 4 * index)
-            } else {
-                v6_at(body, 8 + 16 * index)
-            }
-        })
+        .map(|index| if size == 4 { v4_at(body, 8 + 4 * index) } else { v6_at(body, 8 + 16 * index) })
         .collect::<Option<Vec<_>>>()?;
     Some(What::Advert(Advert {
         version: *body.first()? >> 4,
@@ -217,8 +195,5 @@ fn arp(frame: &[u8]) -> Option<What> {
     if sender != target {
         return None;
     }
-    Some(What::Announce {
-        address: sender,
-        mac: mac_at(frame, 22)?,
-    })
+    Some(What::Announce { address: sender, mac: mac_at(frame, 22)? })
 }

@@ -33,11 +33,7 @@ impl<'n> Frr<'n> {
     /// Makes the device, once a node, and starts the two daemons.
     pub(crate) fn start(node: &'n Node, settings: Settings) -> Self {
         let v6 = settings.addresses[0].contains(':');
-        let (device, family, word) = if v6 {
-            ("vrrp6-2-1", 2, "ipv6")
-        } else {
-            ("vrrp4-2-1", 1, "ip")
-        };
+        let (device, family, word) = if v6 { ("vrrp6-2-1", 2, "ipv6") } else { ("vrrp4-2-1", 1, "ip") };
         let mut setup = format!(
             "ip link add {device} link eth0 type macvlan mode bridge; \
              ip link set {device} addrgenmode random; \
@@ -92,12 +88,7 @@ impl<'n> Frr<'n> {
     fn end(&self, signal: &str) -> Stamp {
         let at = now();
         self.node.shell(&format!("pkill -{signal} -x vrrpd"));
-        let runs = || {
-            self.node
-                .processes()
-                .into_iter()
-                .any(|pid| command_name(pid) == "vrrpd")
-        };
+        let runs = || self.node.processes().into_iter().any(|pid| command_name(pid) == "vrrpd");
         eventually("vrrpd is gone", Duration::from_secs(3), || !runs());
         at
     }

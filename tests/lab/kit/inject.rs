@@ -65,9 +65,7 @@ pub(crate) fn ip_frame(source: [u8; 4], destination: [u8; 4], ttl: u8, payload: 
     let mut frame = vec![1, 0, 0x5e, destination[1] & 0x7f, destination[2], destination[3]];
     frame.extend(MAC);
     frame.extend([8, 0]);
-    let length = u16::try_from(20 + payload.len())
-        .expect("a short packet")
-        .to_be_bytes();
+    let length = u16::try_from(20 + payload.len()).expect("a short packet").to_be_bytes();
     let mut header = vec![0x45, 0xc0, length[0], length[1], 0, 1, 0, 0, ttl, 112, 0, 0];
     header.extend(source);
     header.extend(destination);
@@ -84,11 +82,7 @@ pub(crate) fn ip6_frame(source: Ipv6Addr, destination: Ipv6Addr, hops: u8, paylo
     frame.extend(&destination.octets()[12..]);
     frame.extend(MAC);
     frame.extend([0x86, 0xdd, 0x6c, 0, 0, 0]);
-    frame.extend(
-        u16::try_from(payload.len())
-            .expect("a short packet")
-            .to_be_bytes(),
-    );
+    frame.extend(u16::try_from(payload.len()).expect("a short packet").to_be_bytes());
     frame.extend([112, hops]);
     frame.extend(source.octets());
     frame.extend(destination.octets());
@@ -102,11 +96,7 @@ pub(crate) fn vrrp_checksum(pdu: &mut [u8], source: &[u8], destination: &[u8]) {
     pdu[6..8].fill(0);
     let length = u16::try_from(pdu.len()).expect("a short packet").to_be_bytes();
     let pseudo: &[u8] = &[0, 112, length[0], length[1]];
-    let sum = if pdu[0] >> 4 == 3 {
-        checksum(&[source, destination, pseudo, pdu])
-    } else {
-        checksum(&[pdu])
-    };
+    let sum = if pdu[0] >> 4 == 3 { checksum(&[source, destination, pseudo, pdu]) } else { checksum(&[pdu]) };
     pdu[6..8].copy_from_slice(&sum.to_be_bytes());
 }
 

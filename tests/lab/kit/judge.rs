@@ -10,27 +10,12 @@ const BAD: &str = "_ws.malformed || _ws.expert.severity == error || vrrp.checksu
 /// Panics unless every frame is well formed and exactly `adverts` of them are adverts with a good checksum.
 pub(crate) fn all_good(pcap: &[u8], adverts: usize) {
     let bad = tshark(pcap, &["-Y", BAD, "-V"]);
-    assert!(
-        bad.trim().is_empty(),
-        "tshark objects to:\n{}",
-        bad.chars().take(6_000).collect::<String>()
-    );
+    assert!(bad.trim().is_empty(), "tshark objects to:\n{}", bad.chars().take(6_000).collect::<String>());
     let good = tshark(
         pcap,
-        &[
-            "-Y",
-            "vrrp.checksum.status == 1 && !icmp && !(icmpv6)",
-            "-T",
-            "fields",
-            "-e",
-            "frame.number",
-        ],
+        &["-Y", "vrrp.checksum.status == 1 && !icmp && !(icmpv6)", "-T", "fields", "-e", "frame.number"],
     );
-    assert_eq!(
-        good.lines().count(),
-        adverts,
-        "adverts with a good checksum, by tshark and by our own count"
-    );
+    assert_eq!(good.lines().count(), adverts, "adverts with a good checksum, by tshark and by our own count");
 }
 
 /// Fields of the frames that a display filter selects, one row a frame.
@@ -39,10 +24,7 @@ pub(crate) fn fields(pcap: &[u8], filter: &str, fields: &[&str]) -> Vec<Vec<Stri
     for field in fields {
         arguments.extend(["-e", field]);
     }
-    tshark(pcap, &arguments)
-        .lines()
-        .map(|line| line.split('\t').map(str::to_owned).collect())
-        .collect()
+    tshark(pcap, &arguments).lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
 fn tshark(pcap: &[u8], arguments: &[&str]) -> String {
@@ -59,10 +41,6 @@ fn tshark(pcap: &[u8], arguments: &[&str]) -> String {
     let feeder = std::thread::spawn(move || drop(stdin.write_all(&octets)));
     let output = child.wait_with_output().expect("tshark ends");
     feeder.join().expect("the feeder ends");
-    assert!(
-        output.status.success(),
-        "tshark: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -45,13 +45,7 @@ impl Net {
              echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set br0 up",
         );
         let capture = Capture::start(switch.holder());
-        Self {
-            switch,
-            capture,
-            ports: Cell::new(0),
-            referee: false,
-            vandal: RefCell::new(None),
-        }
+        Self { switch, capture, ports: Cell::new(0), referee: false, vandal: RefCell::new(None) }
     }
 
     /// A new node whose `interface` has `addresses` (with prefix lengths) and is plugged in.
@@ -67,14 +61,7 @@ impl Net {
         self.ports.set(number);
         let port = format!("p{number}");
         let status = Command::new("ip")
-            .args([
-                "link",
-                "add",
-                "name",
-                interface,
-                "netns",
-                &node.holder().to_string(),
-            ])
+            .args(["link", "add", "name", interface, "netns", &node.holder().to_string()])
             .args(["address", &format!("02:00:00:00:00:{number:02x}"), "type", "veth"])
             .args(["peer", "name", &port, "netns", &self.switch.holder().to_string()])
             .status()
@@ -89,8 +76,7 @@ impl Net {
         let index = self.switch.shell(&format!(
             "ip link set {port} master br0; ip link set {port} up; cat /sys/class/net/{port}/ifindex"
         ));
-        self.capture
-            .name_port(index.trim().parse().expect("an interface index"), node.name());
+        self.capture.name_port(index.trim().parse().expect("an interface index"), node.name());
         Port(port)
     }
 
@@ -103,17 +89,13 @@ impl Net {
     pub(crate) fn set_apart(&self, ports: &[Port], apart: bool) {
         let word = if apart { "on" } else { "off" };
         for Port(port) in ports {
-            self.switch
-                .shell(&format!("ip link set {port} type bridge_slave isolated {word}"));
+            self.switch.shell(&format!("ip link set {port} type bridge_slave isolated {word}"));
         }
     }
 
     /// Takes the carrier away from the node behind the port, or gives it back.
     pub(crate) fn set_carrier(&self, Port(port): &Port, carrier: bool) {
-        self.switch.shell(&format!(
-            "ip link set {port} {}",
-            if carrier { "up" } else { "down" }
-        ));
+        self.switch.shell(&format!("ip link set {port} {}", if carrier { "up" } else { "down" }));
     }
 
     /// Everything that nodes have sent since.
@@ -123,10 +105,7 @@ impl Net {
 
     /// The adverts of a node that goes on being master, since.
     pub(crate) fn adverts(&self, since: Stamp, node: &str) -> Vec<Event> {
-        self.events(since)
-            .into_iter()
-            .filter(|event| event.is_advert_of(node))
-            .collect()
+        self.events(since).into_iter().filter(|event| event.is_advert_of(node)).collect()
     }
 
     /// Forgets the capture so far.
@@ -153,9 +132,7 @@ impl Net {
 
     /// Waits until `node` is the one that advertises, and nobody else has since its first advert.
     pub(crate) fn wait_master(&self, node: &str, since: Stamp, within: Duration) -> Event {
-        self.wait(&format!("{node} advertises"), since, within, |event| {
-            event.is_advert_of(node)
-        })
+        self.wait(&format!("{node} advertises"), since, within, |event| event.is_advert_of(node))
     }
 
     /// Lets time pass and then panics if anything forbidden was seen since `since`.
@@ -202,21 +179,15 @@ impl Drop for Net {
         }
         let vandal = self.vandal.take();
         let keep = |node: &str| vandal.as_deref() != Some(node);
-        let adverts = self
-            .events(0)
-            .iter()
-            .filter(|event| keep(&event.node) && event.advert().is_some())
-            .count();
+        let adverts =
+            self.events(0).iter().filter(|event| keep(&event.node) && event.advert().is_some()).count();
         judge::all_good(&self.capture.pcap(keep), adverts);
     }
 }
 
 /// The spacings between successive events.
 pub(crate) fn spacings(events: &[Event]) -> Vec<Duration> {
-    events
-        .windows(2)
-        .map(|pair| Duration::from_nanos(pair[1].at.saturating_sub(pair[0].at)))
-        .collect()
+    events.windows(2).map(|pair| Duration::from_nanos(pair[1].at.saturating_sub(pair[0].at))).collect()
 }
 
 /// The time between two stamps; zero if `later` is not later.

@@ -78,22 +78,9 @@ pub(crate) struct Node {
 impl Node {
     /// Makes a node called `name`; panics with the reason when the kernel or a tool refuses.
     pub(crate) fn new(name: &str) -> Self {
-        assert!(
-            nix::unistd::geteuid().is_root(),
-            "labs need root: run tests/run as root"
-        );
+        assert!(nix::unistd::geteuid().is_root(), "labs need root: run tests/run as root");
         let mut unshare = Command::new("setpriv")
-            .args([
-                "--pdeathsig",
-                "KILL",
-                "unshare",
-                "--net",
-                "--mount",
-                "--uts",
-                "--ipc",
-                "--pid",
-                "--fork",
-            ])
+            .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork"])
             .args(["--kill-child=KILL", "--mount-proc", "bash", "-c", FURNISH, "node"])
             .arg(binary_under_test())
             .arg(name)
@@ -103,20 +90,11 @@ impl Node {
             .expect("setpriv and unshare (package util-linux) make the namespaces");
         let mut line = String::new();
         let stdout = unshare.stdout.take().expect("standard output is a pipe");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the node answers");
-        assert_eq!(
-            line, "ready\n",
-            "node {name} could not be furnished (see the lines above)"
-        );
+        BufReader::new(stdout).read_line(&mut line).expect("the node answers");
+        assert_eq!(line, "ready\n", "node {name} could not be furnished (see the lines above)");
         let first = children(unshare.id().cast_signed());
         assert_eq!(first.len(), 1, "unshare has one child");
-        Self {
-            name: name.to_owned(),
-            unshare,
-            first: first[0],
-        }
+        Self { name: name.to_owned(), unshare, first: first[0] }
     }
 
     /// The node's host name, which tests use as its name everywhere.
@@ -172,13 +150,7 @@ impl Node {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         command
-            .args([
-                "--pdeathsig",
-                "KILL",
-                "nsenter",
-                "--target",
-                &self.first.to_string(),
-            ])
+            .args(["--pdeathsig", "KILL", "nsenter", "--target", &self.first.to_string()])
             .args(["--net", "--mount", "--uts", "--ipc", "--pid", "--", program])
             .env("PATH", SEARCH_PATH)
             .env_remove("CARGO_MANIFEST_DIR")
@@ -200,25 +172,14 @@ impl Node {
 
     /// Runs a line of shell in the node, whatever its outcome.
     pub(crate) fn try_shell(&self, line: &str) -> Output {
-        self.command("bash")
-            .args(["-c", line])
-            .output()
-            .expect("nsenter runs")
+        self.command("bash").args(["-c", line]).output().expect("nsenter runs")
     }
 
     /// Starts a process that only has to exist under the name `name` (for pgrep and killall); its pid.
     pub(crate) fn start_dummy(&self, name: &str) -> i32 {
-        self.shell(&format!(
-            "cp /usr/bin/sleep /run/{name}; /run/{name} 100000 >/dev/null 2>&1 & "
-        ));
-        let find = || {
-            self.processes()
-                .into_iter()
-                .find(|pid| command_name(*pid) == name)
-        };
-        bounds::eventually("the dummy process runs", Duration::from_secs(5), || {
-            find().is_some()
-        });
+        self.shell(&format!("cp /usr/bin/sleep /run/{name}; /run/{name} 100000 >/dev/null 2>&1 & "));
+        let find = || self.processes().into_iter().find(|pid| command_name(*pid) == name);
+        bounds::eventually("the dummy process runs", Duration::from_secs(5), || find().is_some());
         find().expect("just seen")
     }
 
@@ -229,11 +190,7 @@ impl Node {
         };
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<i32>().ok())
-            else {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
                 continue;
             };
             if pid != self.first
@@ -248,17 +205,13 @@ impl Node {
 
     /// The addresses on an interface of the node, with their prefix lengths ("10.9.0.100/32").
     pub(crate) fn addresses(&self, interface: &str) -> Vec<String> {
-        let output = self
-            .command("ip")
-            .args(["-o", "addr", "show", "dev", interface])
-            .output()
-            .expect("ip runs");
+        let output =
+            self.command("ip").args(["-o", "addr", "show", "dev", interface]).output().expect("ip runs");
         String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| {
-                let mut words = line
-                    .split_whitespace()
-                    .skip_while(|word| *word != "inet" && *word != "inet6");
+                let mut words =
+                    line.split_whitespace().skip_while(|word| *word != "inet" && *word != "inet6");
                 words.next()?;
                 words.next().map(str::to_owned)
             })
@@ -268,12 +221,9 @@ impl Node {
     /// Whether an interface of the node carries `address`, whatever the prefix length.
     pub(crate) fn holds(&self, interface: &str, address: &str) -> bool {
         let wanted: IpAddr = address.parse().expect("an address");
-        self.addresses(interface).iter().any(|text| {
-            text.split('/')
-                .next()
-                .and_then(|host| host.parse::<IpAddr>().ok())
-                == Some(wanted)
-        })
+        self.addresses(interface)
+            .iter()
+            .any(|text| text.split('/').next().and_then(|host| host.parse::<IpAddr>().ok()) == Some(wanted))
     }
 }
 
@@ -309,10 +259,7 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
 
 /// The name that the kernel has for a process; empty if it is gone.
 pub(crate) fn command_name(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm"))
-        .unwrap_or_default()
-        .trim_end()
-        .to_owned()
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
 
 /// Whether a process exists and is not a zombie.
@@ -320,9 +267,6 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
     };
-    let state = text
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.trim_start().chars().next());
+    let state = text.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
     !matches!(state, None | Some('Z' | 'X'))
 }

@@ -34,18 +34,13 @@ impl Stats {
 
     /// A number; panics if the file has no such line.
     pub(crate) fn number(&self, name: &str) -> u64 {
-        *self
-            .0
-            .get(name)
-            .unwrap_or_else(|| panic!("the statistics have no {name}: {:?}", self.0))
+        *self.0.get(name).unwrap_or_else(|| panic!("the statistics have no {name}: {:?}", self.0))
     }
 
     /// Heap allocations of the VRRP child since it finished starting up.
     pub(crate) fn allocations(&self) -> u64 {
         let line = self.0.iter().find(|(name, _)| name.ends_with(ALLOCATIONS));
-        *line
-            .unwrap_or_else(|| panic!("the statistics have no line `{ALLOCATIONS}`: {:?}", self.0))
-            .1
+        *line.unwrap_or_else(|| panic!("the statistics have no line `{ALLOCATIONS}`: {:?}", self.0)).1
     }
 
     /// Every advert that was handed to the daemon, accepted, rejected for a reason or ignored.

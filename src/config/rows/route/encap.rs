@@ -33,9 +33,7 @@ pub(super) fn terms() -> Vec<Term> {
 /// Reads what follows `encap`; none if it cannot be used, which is told: the route goes without.
 pub(super) fn read<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Option<Encap> {
     let Some(kind) = words.next() else {
-        words
-            .line
-            .error(option, "encap without a type", "write ip, ip6, mpls or ila");
+        words.line.error(option, "encap without a type", "write ip, ip6, mpls or ila");
         return None;
     };
     match kind.text {
@@ -45,9 +43,7 @@ pub(super) fn read<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Option<En
         "ila" => parameter(words, kind, locator).map(Encap::Ila),
         other => {
             let message = format!("Unknown encap type - {other}");
-            words
-                .line
-                .error(kind, &message, "write ip, ip6, mpls or ila; there is no tunnel");
+            words.line.error(kind, &message, "write ip, ip6, mpls or ila; there is no tunnel");
             None
         }
     }
@@ -138,9 +134,7 @@ fn tunnel<A: FromStr>(words: &mut Words<'_, '_>, kind: Word<'_>, own: [&str; 2])
     }
     if usable && tunnel.id.is_none() && tunnel.destination.is_none() {
         let message = format!("address or id missing for {} encapsulation", kind.text);
-        words
-            .line
-            .error(kind, &message, "write id or dst; there is no tunnel");
+        words.line.error(kind, &message, "write id or dst; there is no tunnel");
         usable = false;
     }
     usable.then_some(tunnel)

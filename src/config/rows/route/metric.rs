@@ -14,10 +14,7 @@ const fn choice(
     meaning: &'static str,
     read: Reader<Draft>,
 ) -> Choice<Draft> {
-    Choice {
-        term: Term::new(name, syntax, "that of the system", meaning),
-        read,
-    }
+    Choice { term: Term::new(name, syntax, "that of the system", meaning), read }
 }
 
 const LOCKABLE: &str = "[lock] <0..4294967295>";
@@ -78,11 +75,7 @@ fn time<'a>(
     let word = words.value(option, TIME)?;
     let Some(units) = units(word.text, unit) else {
         let message = format!("Invalid {} {} for route", option.text, word.text);
-        return Err(words.refuse(
-            word,
-            &message,
-            "write a number and s or ms; the route is not used",
-        ));
+        return Err(words.refuse(word, &message, "write a number and s or ms; the route is not used"));
     };
     let (least, most) = (unit * 200, unit * 120_000);
     let used = units.clamp(least, most);
@@ -97,10 +90,7 @@ fn time<'a>(
 
 /// Decimals with a unit of time, or a bare number of units.
 fn units(text: &str, unit: u64) -> Option<u64> {
-    let end = text
-        .bytes()
-        .position(|b| !(b.is_ascii_digit() || b == b'.'))
-        .unwrap_or(text.len());
+    let end = text.bytes().position(|b| !(b.is_ascii_digit() || b == b'.')).unwrap_or(text.len());
     let (number, suffix) = text.split_at_checked(end)?;
     // Thousandths of a unit.
     let scale: u64 = match suffix {

@@ -99,10 +99,7 @@ fn word_of<'a>(
 }
 
 fn kind_number(text: &str) -> Option<u8> {
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// `<ip>[/<len>]|default|any|all`
@@ -154,15 +151,8 @@ fn finish(draft: &mut Draft, line: &mut Line<'_>, first: Word<'_>) -> Option<()>
     }
     if let Some(second) = draft.second.take() {
         route.nexthops = vec![
-            NextHop {
-                via: route.via.take(),
-                dev: route.dev.clone(),
-                ..NextHop::default()
-            },
-            NextHop {
-                dev: route.dev.take(),
-                ..second
-            },
+            NextHop { via: route.via.take(), dev: route.dev.clone(), ..NextHop::default() },
+            NextHop { dev: route.dev.take(), ..second },
         ];
     }
     if route.origin != ORIGIN && !route.no_track {
@@ -173,9 +163,7 @@ fn finish(draft: &mut Draft, line: &mut Line<'_>, first: Word<'_>) -> Option<()>
         );
         route.origin = ORIGIN;
     }
-    let aimed = route
-        .destination
-        .map_or_else(|| "default".to_owned(), |prefix| prefix.to_string());
+    let aimed = route.destination.map_or_else(|| "default".to_owned(), |prefix| prefix.to_string());
     let watched = route.dev.is_some() || route.nexthops.iter().any(|hop| hop.dev.is_some());
     if !watched && !route.no_track {
         let message =

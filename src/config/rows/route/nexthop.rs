@@ -59,11 +59,7 @@ pub(super) fn read(draft: &mut Draft, words: &mut Words<'_, '_>) -> Result<(), U
     }
     if draft.route.nexthops.is_empty() {
         let first = words.line.keyword;
-        return Err(words.refuse(
-            first,
-            "Route has no nexthop that can be used",
-            "the route is not used",
-        ));
+        return Err(words.refuse(first, "Route has no nexthop that can be used", "the route is not used"));
     }
     Ok(())
 }
@@ -96,11 +92,7 @@ fn option<'a>(
             hop.realms = Some(words.realms(word, &names.realms)?);
         }
         "as" => {
-            return Err(words.refuse(
-                word,
-                "\"as to\" for MPLS only",
-                "remove it; the nexthop is not used",
-            ));
+            return Err(words.refuse(word, "\"as to\" for MPLS only", "remove it; the nexthop is not used"));
         }
         other => {
             let message = format!("Route has trailing nonsense after nexthops - {other}");

@@ -19,10 +19,7 @@ const fn choice(
     meaning: &'static str,
     read: Reader<Draft>,
 ) -> Choice<Draft> {
-    Choice {
-        term: Term::new(name, syntax, default, meaning),
-        read,
-    }
+    Choice { term: Term::new(name, syntax, default, meaning), read }
 }
 
 /// A type of route: the kernel's number, then the destination.
@@ -188,54 +185,29 @@ fn byte(number: u32) -> u8 {
 /// The entry of a word.
 pub(super) fn find(word: &str, fixed: bool) -> Option<&'static Choice<Draft>> {
     let own = if fixed { FIXED } else { &[] };
-    COMMON
-        .iter()
-        .chain(metric::OPTIONS)
-        .chain(own)
-        .find(|choice| choice.term.name == word)
+    COMMON.iter().chain(metric::OPTIONS).chain(own).find(|choice| choice.term.name == word)
 }
 
 /// All words, for suggestions.
 pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
-    COMMON
-        .iter()
-        .chain(metric::OPTIONS)
-        .map(|choice| choice.term.name)
+    COMMON.iter().chain(metric::OPTIONS).map(|choice| choice.term.name)
 }
 
 /// What is known about all words.
 pub(super) fn terms(fixed: bool) -> Vec<Term> {
     let own = if fixed { FIXED } else { &[] };
     let mut all = vec![
-        Term::new(
-            "<destination>",
-            "<ip>[/<len>]|default|any|all",
-            "required",
-            "Where it leads",
-        ),
-        Term::new(
-            "<int 0..255>",
-            "<destination>",
-            "unicast",
-            "A type by the kernel's number",
-        ),
+        Term::new("<destination>", "<ip>[/<len>]|default|any|all", "required", "Where it leads"),
+        Term::new("<int 0..255>", "<destination>", "unicast", "A type by the kernel's number"),
     ];
-    all.extend(
-        COMMON
-            .iter()
-            .chain(metric::OPTIONS)
-            .chain(own)
-            .map(|choice| choice.term),
-    );
+    all.extend(COMMON.iter().chain(metric::OPTIONS).chain(own).map(|choice| choice.term));
     all.extend(nexthop::terms());
     all.extend(encap::terms());
     all
 }
 
 fn default6<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, word: Word<'a>) -> Done {
-    words
-        .line
-        .note(word, "default6 is deprecated - please use 'default inet6'", "");
+    words.line.note(word, "default6 is deprecated - please use 'default inet6'", "");
     draft.claim(words, word, Family::V6)?;
     draft.aimed = true;
     draft.route.destination = None;
@@ -270,10 +242,8 @@ fn via<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Do
     let (addr, word) = words.address(option)?;
     let family = Family::of(&addr);
     if named.is_some_and(|named| named != family) {
-        let message = format!(
-            "{} is not the family of {addr}",
-            if family == Family::V4 { "inet6" } else { "inet" }
-        );
+        let message =
+            format!("{} is not the family of {addr}", if family == Family::V4 { "inet6" } else { "inet" });
         return Err(words.refuse(word, &message, "remove the family; the route is not used"));
     }
     draft.claim(words, word, family)?;
@@ -293,23 +263,14 @@ pub(super) fn family_word(words: &mut Words<'_, '_>) -> Option<Family> {
 }
 
 fn or<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
-    words.line.warn(
-        option,
-        "\"or\" for routes is deprecated. Please use \"nexthop\"",
-        "",
-    );
+    words.line.warn(option, "\"or\" for routes is deprecated. Please use \"nexthop\"", "");
     let (addr, word) = words.address(option)?;
     draft.claim(words, word, Family::of(&addr))?;
     if draft.second.is_some() {
-        words
-            .line
-            .warn(word, "\"or\" route already specified - ignoring", "one is enough");
+        words.line.warn(word, "\"or\" route already specified - ignoring", "one is enough");
         return Ok(());
     }
-    draft.second = Some(NextHop {
-        via: Some(addr),
-        ..NextHop::default()
-    });
+    draft.second = Some(NextHop { via: Some(addr), ..NextHop::default() });
     Ok(())
 }
 

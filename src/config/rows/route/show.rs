@@ -32,12 +32,7 @@ pub(crate) fn text(route: &Route) -> String {
     put("expires", opt(&route.expires));
     put("realms", opt(&route.realms.map(Realms)));
     put("pref", opt(&route.preference));
-    put(
-        "ttl-propagate",
-        opt(&route
-            .ttl_propagate
-            .map(|on| if on { "enabled" } else { "disabled" })),
-    );
+    put("ttl-propagate", opt(&route.ttl_propagate.map(|on| if on { "enabled" } else { "disabled" })));
     for metric in &route.metrics {
         put(metric_name(metric.kind), Some(&Locked(*metric)));
     }
@@ -51,10 +46,7 @@ pub(crate) fn text(route: &Route) -> String {
         (route.insert == Insert::Add, " add"),
         (route.insert == Insert::Append, " append"),
         (route.no_track, " no_track"),
-        (
-            route.family == Family::V6 && route.destination.is_none(),
-            " inet6",
-        ),
+        (route.family == Family::V6 && route.destination.is_none(), " inet6"),
     ] {
         if on {
             out.push_str(word);

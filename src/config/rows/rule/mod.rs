@@ -33,10 +33,7 @@ pub struct Preferences {
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self {
-            v4: 16_384,
-            v6: 16_384,
-        }
+        Self { v4: 16_384, v6: 16_384 }
     }
 }
 

@@ -20,10 +20,7 @@ const fn choice(
     meaning: &'static str,
     read: Reader<Draft>,
 ) -> Choice<Draft> {
-    Choice {
-        term: Term::new(name, syntax, default, meaning),
-        read,
-    }
+    Choice { term: Term::new(name, syntax, default, meaning), read }
 }
 
 const NUMBER: &str = "<0..4294967295>";
@@ -174,11 +171,7 @@ fn wide<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Result<u64, Unusable
 fn range<T: core::str::FromStr>(text: &str) -> Option<(T, T)> {
     let (first, last) = text.split_once('-')?;
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if plain(first) && plain(last) {
-        Some((first.parse().ok()?, last.parse().ok()?))
-    } else {
-        None
-    }
+    if plain(first) && plain(last) { Some((first.parse().ok()?, last.parse().ok()?)) } else { None }
 }
 
 /// Ports; a bad range is told and left out.
@@ -214,10 +207,7 @@ const PROTOCOLS: [(&str, u8); 12] = [
 
 fn transport<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let word = words.value(option, "<name or 0..127>")?;
-    let named = PROTOCOLS
-        .iter()
-        .find(|(name, _)| *name == word.text)
-        .map(|(_, number)| *number);
+    let named = PROTOCOLS.iter().find(|(name, _)| *name == word.text).map(|(_, number)| *number);
     let number = named.or_else(|| word.text.parse().ok().filter(|number| *number <= 127));
     match number {
         Some(number) => draft.rule.transport = Some(number),
@@ -236,11 +226,7 @@ fn transport<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>)
 fn table<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     let word = words.value(option, "<name or 1..4294967295>")?;
-    match names
-        .tables
-        .number(word.text, u32::MAX)
-        .filter(|table| *table > 0)
-    {
+    match names.tables.number(word.text, u32::MAX).filter(|table| *table > 0) {
         Some(table) => draft.act(words, option, Action::Table(table)),
         None => Err(words.unnamed(word, &names.tables, u32::MAX, "Routing table")),
     }
@@ -255,11 +241,7 @@ fn preference<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>
         }
         None => {
             let message = format!("Invalid rule {} {} specified", option.text, word.text);
-            Err(words.refuse(
-                word,
-                &message,
-                "write a number from 0 to 4294967295; the rule is not used",
-            ))
+            Err(words.refuse(word, &message, "write a number from 0 to 4294967295; the rule is not used"))
         }
     }
 }

@@ -263,10 +263,7 @@ pub static TABLES: &[(&str, &[Row<D, C>])] = &[
 /// The rows of a kind of check; none for another word.
 #[must_use]
 pub fn table(keyword: &str) -> Option<&'static [Row<D, C>]> {
-    TABLES
-        .iter()
-        .find(|(name, _)| *name == keyword)
-        .map(|(_, rows)| *rows)
+    TABLES.iter().find(|(name, _)| *name == keyword).map(|(_, rows)| *rows)
 }
 
 /// From a failed attempt to the next one, unless something is given: none means `delay_loop`.

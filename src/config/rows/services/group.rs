@@ -66,19 +66,9 @@ enum Wrong {
 }
 
 fn malformed(line: &mut Line<'_>, first: Word<'_>) {
-    let port = line
-        .arg(1)
-        .map(|word| format!(" /port/{}", word.text))
-        .unwrap_or_default();
-    let message = format!(
-        "Invalid virtual server group IP address {}{port} - skipping",
-        first.text
-    );
-    line.error(
-        first,
-        &message,
-        "write <ip>, <ip>-<last>, <ip>-<ip> or <ip>/<length>, and maybe a port",
-    );
+    let port = line.arg(1).map(|word| format!(" /port/{}", word.text)).unwrap_or_default();
+    let message = format!("Invalid virtual server group IP address {}{port} - skipping", first.text);
+    line.error(first, &message, "write <ip>, <ip>-<last>, <ip>-<ip> or <ip>/<length>, and maybe a port");
 }
 
 /// The port after an address: 0 if there is none; none if it is wrong, which is told.
@@ -115,10 +105,7 @@ pub fn mark_number(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
     match value::integer(word.text, 0..=i64::from(u32::MAX), true) {
         Ok(read) => {
             if read.trailing {
-                let message = format!(
-                    "fwmark: '{}' has text after it, {} is used",
-                    word.text, read.value
-                );
+                let message = format!("fwmark: '{}' has text after it, {} is used", word.text, read.value);
                 line.warn(word, &message, "write a number from 1 to 4294967295");
             }
             Some(fit(read.value))
@@ -176,10 +163,7 @@ fn subnet(addr: &str, len: &str) -> Result<(IpAddr, IpAddr), Wrong> {
     let len = value::integer(len, 1..=i64::from(most), false)
         .map_err(|_| Wrong::Said("Invalid netmask", "write a length from 1 to 32, of IPv6 to 128"))?;
     let len: u32 = fit(len.value);
-    let host = Wrong::Said(
-        "Address mask bits not empty",
-        "write the first address of the subnet",
-    );
+    let host = Wrong::Said("Address mask bits not empty", "write the first address of the subnet");
     match first {
         IpAddr::V4(from) => {
             let rest = u32::MAX.checked_shr(len).unwrap_or(0);
@@ -209,11 +193,7 @@ pub fn show(entry: &Entry) -> String {
             if last != first {
                 let _ = write!(out, "-{last}");
             }
-            if *port == 0 {
-                Ok(())
-            } else {
-                write!(out, " {port}")
-            }
+            if *port == 0 { Ok(()) } else { write!(out, " {port}") }
         }
         Entry::Mark { mark, family } => {
             let family = match family {
@@ -250,9 +230,6 @@ mod tests {
         assert_eq!(told(subnet("10.0.0.1", "32")), "10.0.0.1 10.0.0.1");
         assert!(told(subnet("10.0.0.1", "24")).contains("bits"));
         assert!(told(subnet("0.0.0.0", "0")).contains("netmask"));
-        assert_eq!(
-            told(subnet("8000::", "1")),
-            "8000:: ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
-        );
+        assert_eq!(told(subnet("8000::", "1")), "8000:: ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
     }
 }

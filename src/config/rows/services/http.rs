@@ -40,11 +40,7 @@ impl Draft {
         Some(Page {
             path: self.path?,
             digest: self.digest,
-            status: if self.status.is_empty() {
-                Codes::success()
-            } else {
-                self.status
-            },
+            status: if self.status.is_empty() { Codes::success() } else { self.status },
             host: self.host,
             regex: self.has_regex.then(|| Box::new(self.regex)),
             tls_compliant: self.tls_compliant,
@@ -141,15 +137,8 @@ fn digest(draft: &mut Draft, line: &mut Line<'_>) {
     };
     let text = word.text;
     if text.len() != 32 {
-        let message = format!(
-            "digest '{text}' character length should be 32 rather than {}",
-            text.len()
-        );
-        return line.error(
-            word,
-            &message,
-            "genhash prints the MD5 of a page; no digest is checked",
-        );
+        let message = format!("digest '{text}' character length should be 32 rather than {}", text.len());
+        return line.error(word, &message, "genhash prints the MD5 of a page; no digest is checked");
     }
     let mut octets = [0; 16];
     for (octet, pair) in octets.iter_mut().zip(text.as_bytes().chunks(2)) {
@@ -159,11 +148,7 @@ fn digest(draft: &mut Draft, line: &mut Line<'_>) {
             .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         let Some(read) = read else {
             let message = format!("digest '{text}' has a character that is no hexadecimal digit");
-            return line.error(
-                word,
-                &message,
-                "genhash prints the MD5 of a page; no digest is checked",
-            );
+            return line.error(word, &message, "genhash prints the MD5 of a page; no digest is checked");
         };
         *octet = read;
     }
@@ -203,11 +188,7 @@ fn show_status(page: &Page) -> Shown {
     for (first, last) in page.status.ranges() {
         let gap = if out.is_empty() { "" } else { " " };
         // Writing to a String cannot fail.
-        let _ = if first == last {
-            write!(out, "{gap}{first}")
-        } else {
-            write!(out, "{gap}{first}-{last}")
-        };
+        let _ = if first == last { write!(out, "{gap}{first}") } else { write!(out, "{gap}{first}-{last}") };
     }
     Shown::One(out)
 }
@@ -219,20 +200,12 @@ fn regex(draft: &mut Draft, line: &mut Line<'_>) {
         Ok([one]) => one.bytes.clone(),
         Ok(_) => return line.error(line.keyword, "regex missing or with more than one word", remedy),
         Err(_) => {
-            return line.error(
-                rest.at,
-                "Unmatched quote",
-                "close the quote; the line is not used",
-            );
+            return line.error(rest.at, "Unmatched quote", "close the quote; the line is not used");
         }
     };
     if let Some(lost) = lost_escape(rest.text) {
         let message = format!("the backslash of \\{lost} is removed before the pattern is compiled");
-        line.note(
-            rest.at,
-            &message,
-            &format!("write \\\\{lost} if the pattern needs it"),
-        );
+        line.note(rest.at, &message, &format!("write \\\\{lost} if the pattern needs it"));
     }
     draft.has_regex = true;
     draft.regex.pattern = pattern.into();
@@ -277,18 +250,12 @@ fn options(draft: &mut Draft, line: &mut Line<'_>) {
     }
     draft.regex_at.get_or_insert(line.keyword.at);
     for word in line.args.clone() {
-        match OPTIONS
-            .iter()
-            .find(|row| row.name == word.text)
-            .map(|row| &row.kind)
-        {
+        match OPTIONS.iter().find(|row| row.name == word.text).map(|row| &row.kind) {
             Some(Flag(set)) => set(&mut draft.regex.options),
             _ => {
                 let message = format!("unknown regex option '{}' - ignoring", word.text);
                 let near = crate::config::diag::nearest(word.text, Regex::OPTIONS);
-                let remedy = near
-                    .map(|near| format!("did you mean '{near}'?"))
-                    .unwrap_or_default();
+                let remedy = near.map(|near| format!("did you mean '{near}'?")).unwrap_or_default();
                 line.note(word, &message, &remedy);
             }
         }
@@ -297,17 +264,8 @@ fn options(draft: &mut Draft, line: &mut Line<'_>) {
 
 fn show_options(regex: &Regex) -> Shown {
     let set = |(index, _): &(usize, &&str)| regex.options.checked_shr(fit_bit(*index)).unwrap_or(0) & 1 != 0;
-    let words: Vec<&str> = Regex::OPTIONS
-        .iter()
-        .enumerate()
-        .filter(set)
-        .map(|(_, name)| *name)
-        .collect();
-    if words.is_empty() {
-        Shown::Nothing
-    } else {
-        Shown::One(words.join(" "))
-    }
+    let words: Vec<&str> = Regex::OPTIONS.iter().enumerate().filter(set).map(|(_, name)| *name).collect();
+    if words.is_empty() { Shown::Nothing } else { Shown::One(words.join(" ")) }
 }
 
 fn fit_bit(index: usize) -> u32 {
@@ -329,11 +287,7 @@ fn octets(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
 fn stack(draft: &mut Draft, line: &mut Line<'_>) {
     draft.regex_at.get_or_insert(line.keyword.at);
     let (Some(start), Some(most), None) = (line.arg(0), line.arg(1), line.arg(2)) else {
-        return line.note(
-            line.keyword,
-            "Invalid regex_stack - ignoring",
-            "write two numbers of bytes",
-        );
+        return line.note(line.keyword, "Invalid regex_stack - ignoring", "write two numbers of bytes");
     };
     let (Some(first), Some(last)) = (octets(line, start), octets(line, most)) else {
         return;

@@ -33,21 +33,14 @@ pub trait Takes {
 /// `delay_loop`
 const fn delay_loop<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Decimal::new(1, u64::MAX - 1, |d: &mut D, s| d.times().delay_loop = Some(s));
-    Row::new(
-        "delay_loop",
-        Seconds(number),
-        default,
-        "From one check to the next",
-    )
-    .later()
-    .show(|m| span(m.timing().delay_loop))
+    Row::new("delay_loop", Seconds(number), default, "From one check to the next")
+        .later()
+        .show(|m| span(m.timing().delay_loop))
 }
 
 /// `delay_before_retry`
 const fn delay_before_retry<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
-    let number = Decimal::new(0, u64::MAX - 1, |d: &mut D, s| {
-        d.times().delay_before_retry = Some(s)
-    });
+    let number = Decimal::new(0, u64::MAX - 1, |d: &mut D, s| d.times().delay_before_retry = Some(s));
     let meaning = "From a failed attempt to the next one";
     Row::new("delay_before_retry", Seconds(number), default, meaning)
         .later()
@@ -58,16 +51,12 @@ const fn delay_before_retry<D: Takes, M: Timed>(default: &'static str) -> Row<D,
 const fn warmup<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Decimal::new(0, u64::MAX - 1, |d: &mut D, s| d.times().warmup = Some(s));
     let meaning = "The first check waits a random time up to this";
-    Row::new("warmup", Seconds(number), default, meaning)
-        .later()
-        .show(|m| span(m.timing().warmup))
+    Row::new("warmup", Seconds(number), default, meaning).later().show(|m| span(m.timing().warmup))
 }
 
 /// `connect_timeout`
 const fn connect_timeout<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
-    let number = Decimal::new(1, 4_294_967_295, |d: &mut D, s| {
-        d.times().connect_timeout = Some(s)
-    });
+    let number = Decimal::new(1, 4_294_967_295, |d: &mut D, s| d.times().connect_timeout = Some(s));
     let meaning = "What connecting and each answer may take";
     Row::new("connect_timeout", Seconds(number), default, meaning)
         .later()
@@ -77,30 +66,21 @@ const fn connect_timeout<D: Takes, M: Timed>(default: &'static str) -> Row<D, M>
 /// `retry` of a server or a service.
 const fn retry<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Whole::new("", 1..=U32, |d: &mut D, n| d.times().retry = Some(fit(n))).strict();
-    Row::new("retry", Integer(number), default, RETRY)
-        .later()
-        .show(|m| super::show::maybe(m.timing().retry))
+    Row::new("retry", Integer(number), default, RETRY).later().show(|m| super::show::maybe(m.timing().retry))
 }
 
 /// `retry` of a check.
 const fn retry_of_check<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Whole::new("", 0..=U32, |d: &mut D, n| d.times().retry = Some(fit(n)));
-    Row::new("retry", Integer(number), default, RETRY)
-        .later()
-        .show(|m| super::show::maybe(m.timing().retry))
+    Row::new("retry", Integer(number), default, RETRY).later().show(|m| super::show::maybe(m.timing().retry))
 }
 
 /// `alpha` of a server or a check.
 const fn alpha<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let meaning = "Counts as failed until it was checked";
-    Row::new(
-        "alpha",
-        Switch(|d: &mut D, on| d.times().alpha = Some(on)),
-        default,
-        meaning,
-    )
-    .later()
-    .show(|m| m.timing().alpha.map_or(Shown::Nothing, super::show::either))
+    Row::new("alpha", Switch(|d: &mut D, on| d.times().alpha = Some(on)), default, meaning)
+        .later()
+        .show(|m| m.timing().alpha.map_or(Shown::Nothing, super::show::either))
 }
 
 fn span(value: Option<Span>) -> Shown {
@@ -115,32 +95,17 @@ pub(super) fn catalogue(all: &mut Vec<Known>) {
     list("virtual_server_group", group::ROWS, Effect::NoneYet, all);
     list("virtual_server", service::ROWS, Effect::NoneYet, all);
     list("virtual_server/lvs_method", method::ROWS, Effect::NoneYet, all);
-    list(
-        "virtual_server/sorry_server_lvs_method",
-        method::ROWS,
-        Effect::NoneYet,
-        all,
-    );
+    list("virtual_server/sorry_server_lvs_method", method::ROWS, Effect::NoneYet, all);
     let real = "virtual_server/real_server";
     list(real, real::ROWS, Effect::NoneYet, all);
     list(&format!("{real}/lvs_method"), method::ROWS, Effect::NoneYet, all);
     for (name, rows) in check::TABLES {
         list(&format!("{real}/{name}"), rows, Effect::NoneYet, all);
     }
-    list(
-        &format!("{real}/SMTP_CHECK/host"),
-        check::HOST,
-        Effect::NoneYet,
-        all,
-    );
+    list(&format!("{real}/SMTP_CHECK/host"), check::HOST, Effect::NoneYet, all);
     for (name, rows) in [("HTTP_GET", http::URL), ("SSL_GET", http::URL_TLS)] {
         list(&format!("{real}/{name}/url"), rows, Effect::NoneYet, all);
-        list(
-            &format!("{real}/{name}/url/regex_options"),
-            http::OPTIONS,
-            Effect::NoneYet,
-            all,
-        );
+        list(&format!("{real}/{name}/url/regex_options"), http::OPTIONS, Effect::NoneYet, all);
     }
 }
 

@@ -16,11 +16,7 @@ pub(super) fn connect_ip(draft: &mut Draft, line: &mut Line<'_>) {
     draft.addr = super::service::server_address(line, 0);
     if draft.addr.is_none() {
         let message = format!("Invalid connect_ip address {} - ignoring", word.text);
-        line.error(
-            word,
-            &message,
-            "write a numeric address; that of the real_server is checked",
-        );
+        line.error(word, &message, "write a numeric address; that of the real_server is checked");
     }
 }
 
@@ -115,11 +111,7 @@ pub(super) fn dns_name(draft: &mut Draft, line: &mut Line<'_>) {
         None => draft.dns.1 = Some(name.into()),
         Some(why) => {
             let message = format!("DNS_CHECK name '{}' {why} - ignoring", word.text);
-            line.error(
-                word,
-                &message,
-                "labels have 1 to 63 bytes, a name up to 253; . is the root",
-            );
+            line.error(word, &message, "labels have 1 to 63 bytes, a name up to 253; . is the root");
         }
     }
 }
@@ -129,10 +121,9 @@ pub(super) fn dns_name(draft: &mut Draft, line: &mut Line<'_>) {
 fn octets(line: &Line<'_>, any: bool) -> Option<Vec<(u8, u8)>> {
     let digit = |byte: u8| match byte {
         b'X' | b'x' if any => Some((0, 0)),
-        _ => char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-            .map(|digit| (digit, 0xf)),
+        _ => {
+            char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).map(|digit| (digit, 0xf))
+        }
     };
     let mut octets = Vec::new();
     for word in line.args.iter().flat_map(|word| word.text.split_whitespace()) {
@@ -176,9 +167,7 @@ pub(super) fn require_reply(draft: &mut Draft, line: &mut Line<'_>) {
             "write pairs of hexadecimal digits, X for any digit; a reply is required but not looked at";
         line.warn(word, "Invalid hex string for UDP_CHECK reply", remedy);
     }
-    draft.udp.reply = Some(udp::Pattern {
-        octets: read.unwrap_or_default().into(),
-    });
+    draft.udp.reply = Some(udp::Pattern { octets: read.unwrap_or_default().into() });
 }
 
 /// Octets as digits.
@@ -202,11 +191,7 @@ pub(super) fn show_reply(pattern: &udp::Pattern) -> Shown {
             }
         }
     }
-    if out.is_empty() {
-        Shown::Flag
-    } else {
-        Shown::One(out)
-    }
+    if out.is_empty() { Shown::Flag } else { Shown::One(out) }
 }
 
 pub(super) fn user(draft: &mut Draft, line: &mut Line<'_>) {
@@ -246,18 +231,11 @@ pub(super) fn file_weight(draft: &mut Draft, line: &mut Line<'_>) {
         Some((_, "noreverse")) => Some(false),
         Some((option, text)) => {
             let message = format!("unknown weight option '{text}' - ignoring");
-            return line.error(
-                option,
-                &message,
-                "only reverse or noreverse can follow the number",
-            );
+            return line.error(option, &message, "only reverse or noreverse can follow the number");
         }
     };
     if number.trailing {
-        let message = format!(
-            "weight '{}' has text after it, {} is used",
-            word.text, number.value
-        );
+        let message = format!("weight '{}' has text after it, {} is used", word.text, number.value);
         line.warn(word, &message, &format!("write a number in [{RANGE}]"));
     }
     draft.file_weight = Some((fit(number.value), reverse));
@@ -282,11 +260,7 @@ pub(super) fn bfd_name(draft: &mut Draft, line: &mut Line<'_>) {
                 "BFD_CHECK name missing or with more than one word"
             };
             draft.unusable = true;
-            line.error(
-                line.keyword,
-                message,
-                "write one name of a bfd_instance; there is no check",
-            );
+            line.error(line.keyword, message, "write one name of a bfd_instance; there is no check");
         }
     }
 }

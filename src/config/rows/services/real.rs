@@ -37,10 +37,7 @@ impl Takes for Draft {
 
 impl Timed for RealServer {
     fn timing(&self) -> Timing {
-        self.more
-            .as_ref()
-            .map(|rare| rare.timing.clone())
-            .unwrap_or_default()
+        self.more.as_ref().map(|rare| rare.timing.clone()).unwrap_or_default()
     }
 }
 
@@ -126,11 +123,7 @@ pub(super) fn one_word<'a>(line: &mut Line<'a>) -> Option<&'a str> {
         [word] => Some(word),
         _ => {
             let message = format!("{} missing or invalid", line.keyword.text);
-            line.error(
-                line.keyword,
-                &message,
-                "write one word; quote one that holds a blank",
-            );
+            line.error(line.keyword, &message, "write one word; quote one that holds a blank");
             None
         }
     }

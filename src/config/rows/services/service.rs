@@ -67,14 +67,7 @@ impl Draft {
             sorry: None,
             servers: Vec::new(),
         };
-        Self {
-            service,
-            family,
-            scheduler: None,
-            method: None,
-            smtp_alert: None,
-            sorry_method: None,
-        }
+        Self { service, family, scheduler: None, method: None, smtp_alert: None, sorry_method: None }
     }
 }
 
@@ -212,15 +205,9 @@ fn ip_family(draft: &mut Draft, line: &mut Line<'_>) {
         }
     };
     if *draft.family.get_or_insert(family) != family {
-        let message = format!(
-            "Virtual server specified family {} conflicts with server family",
-            family_name(family)
-        );
-        line.error(
-            line.keyword,
-            &message,
-            "the family of an address is known; remove the line",
-        );
+        let message =
+            format!("Virtual server specified family {} conflicts with server family", family_name(family));
+        line.error(line.keyword, &message, "the family of an address is known; remove the line");
     }
 }
 
@@ -237,10 +224,7 @@ fn protocol(draft: &mut Draft, line: &mut Line<'_>) {
         return line.missing(line.keyword, "TCP|UDP|SCTP");
     };
     let known = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-    match known
-        .into_iter()
-        .find(|known| known.name().eq_ignore_ascii_case(word.text))
-    {
+    match known.into_iter().find(|known| known.name().eq_ignore_ascii_case(word.text)) {
         Some(protocol) => draft.service.protocol = Some(protocol),
         None => {
             let message = format!("Unknown protocol {} - ignoring", word.text);
@@ -330,11 +314,7 @@ fn granularity(draft: &mut Draft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ipv4 mask>|<int 1..128>");
     };
-    let guess = if word.text.contains('.') {
-        Family::V4
-    } else {
-        Family::V6
-    };
+    let guess = if word.text.contains('.') { Family::V4 } else { Family::V6 };
     let family = draft.family.unwrap_or(guess);
     let read = match family {
         Family::V6 => match value::integer(word.text, 1..=128, false) {
@@ -350,11 +330,7 @@ fn granularity(draft: &mut Draft, line: &mut Line<'_>) {
                 let rest = u32::MAX.checked_shr(fit(read.value)).unwrap_or(0);
                 let mask = Ipv4Addr::from_bits(!rest);
                 let message = format!("persistence_granularity {} is taken as {mask}", word.text);
-                line.note(
-                    word,
-                    &message,
-                    "keepalived would take the number as an address: write the mask",
-                );
+                line.note(word, &message, "keepalived would take the number as an address: write the mask");
                 Granularity::Mask(mask)
             }
             _ => {
@@ -379,11 +355,7 @@ pub(crate) fn server_address(line: &mut Line<'_>, index: usize) -> Option<IpAddr
     let addr = value::address(word.text)?;
     if word.text.contains(['-', '/']) {
         let message = format!("'{}' is taken as {addr}", word.text);
-        line.note(
-            word,
-            &message,
-            "only entries of a virtual_server_group are ranges or subnets",
-        );
+        line.note(word, &message, "only entries of a virtual_server_group are ranges or subnets");
     }
     Some(addr)
 }
@@ -395,20 +367,11 @@ fn sorry(draft: &mut Draft, line: &mut Line<'_>) {
     let (addr, port) = (server_address(line, 0), group::port(line));
     let (Some(addr), Some(port)) = (addr, port) else {
         let message = format!("Invalid sorry server IP address {} - skipping", word.text);
-        return line.error(
-            word,
-            &message,
-            "write a numeric address and a port from 1 to 65535",
-        );
+        return line.error(word, &message, "write a numeric address and a port from 1 to 65535");
     };
     draft.sorry_method = None;
-    draft.service.sorry = Some(SorryServer {
-        addr,
-        port,
-        at: At(word.at),
-        inhibit: false,
-        method: Method::default(),
-    });
+    draft.service.sorry =
+        Some(SorryServer { addr, port, at: At(word.at), inhibit: false, method: Method::default() });
 }
 
 fn sorry_inhibit(draft: &mut Draft, line: &mut Line<'_>) {
@@ -436,9 +399,5 @@ fn sorry_method(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 fn show_sorry(sorry: &SorryServer) -> Shown {
-    if sorry.port == 0 {
-        plain(sorry.addr)
-    } else {
-        Shown::One(format!("{} {}", sorry.addr, sorry.port))
-    }
+    if sorry.port == 0 { plain(sorry.addr) } else { Shown::One(format!("{} {}", sorry.addr, sorry.port)) }
 }

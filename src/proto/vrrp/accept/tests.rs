@@ -13,18 +13,11 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn params_v2() -> Params {
-    Params {
-        vrid: 51,
-        ..Params::default()
-    }
+    Params { vrid: 51, ..Params::default() }
 }
 
 fn params_v3() -> Params {
-    Params {
-        vrid: 51,
-        version: Version::V3,
-        ..Params::default()
-    }
+    Params { vrid: 51, version: Version::V3, ..Params::default() }
 }
 
 fn advert(body: Body, cover: Cover, addresses: &[IpAddr]) -> Vec<u8> {
@@ -35,24 +28,12 @@ fn advert(body: Body, cover: Cover, addresses: &[IpAddr]) -> Vec<u8> {
 }
 
 fn plain_v2() -> Vec<u8> {
-    advert(
-        Body::V2 {
-            auth_type: 0,
-            seconds: 1,
-            auth_data: [0; 8],
-        },
-        Cover::Plain,
-        &[ip("10.9.0.100")],
-    )
+    advert(Body::V2 { auth_type: 0, seconds: 1, auth_data: [0; 8] }, Cover::Plain, &[ip("10.9.0.100")])
 }
 
 fn judge(params: &Params, peers: &[Peer], octets: &[u8], ttl: u8) -> Result<(Heard, Option<Odd>), Reject> {
     let addresses = [ip("10.9.0.100")];
-    let surroundings = Surroundings {
-        local: Some(ip(LOCAL)),
-        addresses: &addresses,
-        peers,
-    };
+    let surroundings = Surroundings { local: Some(ip(LOCAL)), addresses: &addresses, peers };
     let destination = if peers.is_empty() { GROUP } else { LOCAL };
     let packet = Packet {
         arrived: Instant::START,
@@ -75,56 +56,31 @@ fn mend(mut octets: Vec<u8>) -> Vec<u8> {
 #[test]
 fn a_good_advert_counts() {
     let (heard, odd) = judge(&params_v2(), &[], &plain_v2(), 255).unwrap();
-    assert_eq!(
-        (heard.priority, heard.interval, heard.higher_address),
-        (100, Span::from_secs(1), false)
-    );
+    assert_eq!((heard.priority, heard.interval, heard.higher_address), (100, Span::from_secs(1), false));
     assert_eq!(odd, None);
 }
 
 #[test]
 fn hop_limits() {
-    assert_eq!(
-        judge(&params_v2(), &[], &plain_v2(), 254),
-        Err(Reject::HopLimit(254))
-    );
-    let peer = Peer {
-        addr: ip("10.9.0.1"),
-        min_ttl: 200,
-        max_ttl: 255,
-    };
+    assert_eq!(judge(&params_v2(), &[], &plain_v2(), 254), Err(Reject::HopLimit(254)));
+    let peer = Peer { addr: ip("10.9.0.1"), min_ttl: 200, max_ttl: 255 };
     assert!(judge(&params_v2(), &[peer], &plain_v2(), 200).is_ok());
-    let refused = Reject::HopLimitRange {
-        received: 10,
-        min: 200,
-        max: 255,
-    };
+    let refused = Reject::HopLimitRange { received: 10, min: 200, max: 255 };
     assert_eq!(judge(&params_v2(), &[peer], &plain_v2(), 10), Err(refused));
 }
 
 #[test]
 fn unicast_sources() {
-    let other = Peer {
-        addr: ip("10.9.0.9"),
-        min_ttl: 0,
-        max_ttl: 255,
-    };
+    let other = Peer { addr: ip("10.9.0.9"), min_ttl: 0, max_ttl: 255 };
     assert!(judge(&params_v2(), &[other], &plain_v2(), 64).is_ok());
-    let strict = Params {
-        check_unicast_src: true,
-        ..params_v2()
-    };
+    let strict = Params { check_unicast_src: true, ..params_v2() };
     assert_eq!(judge(&strict, &[other], &plain_v2(), 64), Err(Reject::NotAPeer));
 }
 
 #[test]
 fn our_own_advert_is_refused_before_anything_else() {
     let addresses = [ip("10.9.0.100")];
-    let surroundings = Surroundings {
-        local: Some(ip(LOCAL)),
-        addresses: &addresses,
-        peers: &[],
-    };
+    let surroundings = Surroundings { local: Some(ip(LOCAL)), addresses: &addresses, peers: &[] };
     let packet = Packet {
         arrived: Instant::START,
         source: ip(LOCAL),
@@ -132,48 +88,24 @@ fn our_own_advert_is_refused_before_anything_else() {
         hop_limit: Some(1),
         octets: &[],
     };
-    assert_eq!(
-        accept(&params_v2(), &surroundings, &packet, false),
-        Err(Reject::Own)
-    );
+    assert_eq!(accept(&params_v2(), &surroundings, &packet, false), Err(Reject::Own));
 }
 
 #[test]
 fn version_type_and_length() {
     let good = plain_v2();
-    assert_eq!(
-        judge(&params_v3(), &[], &good, 255),
-        Err(Reject::Version {
-            received: 2,
-            expected: 3
-        })
-    );
+    assert_eq!(judge(&params_v3(), &[], &good, 255), Err(Reject::Version { received: 2, expected: 3 }));
     let mut kind = good.clone();
     kind[0] = 0x22;
     assert_eq!(judge(&params_v2(), &[], &mend(kind), 255), Err(Reject::Kind(2)));
     assert_eq!(
         judge(&params_v2(), &[], &good[..19], 255),
-        Err(Reject::TooShort {
-            received: 19,
-            expected: 20
-        })
+        Err(Reject::TooShort { received: 19, expected: 20 })
     );
-    assert_eq!(
-        judge(&params_v2(), &[], &[], 255),
-        Err(Reject::TooShort {
-            received: 0,
-            expected: 8
-        })
-    );
+    assert_eq!(judge(&params_v2(), &[], &[], 255), Err(Reject::TooShort { received: 0, expected: 8 }));
     let mut long = good;
     long.push(0);
-    assert_eq!(
-        judge(&params_v2(), &[], &long, 255),
-        Err(Reject::TooLong {
-            received: 21,
-            expected: 20
-        })
-    );
+    assert_eq!(judge(&params_v2(), &[], &long, 255), Err(Reject::TooLong { received: 21, expected: 20 }));
 }
 
 #[test]
@@ -182,21 +114,14 @@ fn checksums_of_both_forms_over_ipv4_one_over_ipv6() {
     bad[7] ^= 1;
     assert_eq!(judge(&params_v2(), &[], &bad, 255), Err(Reject::Checksum));
     let body = Body::V3 { centis: 100 };
-    let pseudo = Cover::Pseudo {
-        source: ip("10.9.0.1"),
-        destination: ip(GROUP),
-    };
+    let pseudo = Cover::Pseudo { source: ip("10.9.0.1"), destination: ip(GROUP) };
     for cover in [Cover::Plain, pseudo] {
         let octets = advert(body, cover, &[ip("10.9.0.100")]);
         assert!(judge(&params_v3(), &[], &octets, 255).is_ok(), "{cover:?}");
     }
     let vip = [ip("fd09::100")];
     let octets = advert(body, Cover::Plain, &vip);
-    let surroundings = Surroundings {
-        local: Some(ip("fe80::2")),
-        addresses: &vip,
-        peers: &[],
-    };
+    let surroundings = Surroundings { local: Some(ip("fe80::2")), addresses: &vip, peers: &[] };
     let packet = Packet {
         arrived: Instant::START,
         source: ip("fe80::1"),
@@ -204,85 +129,43 @@ fn checksums_of_both_forms_over_ipv4_one_over_ipv6() {
         hop_limit: Some(255),
         octets: &octets,
     };
-    let params = Params {
-        family: Family::V6,
-        ..params_v3()
-    };
-    assert_eq!(
-        accept(&params, &surroundings, &packet, false),
-        Err(Reject::Checksum)
-    );
+    let params = Params { family: Family::V6, ..params_v3() };
+    assert_eq!(accept(&params, &surroundings, &packet, false), Err(Reject::Checksum));
 }
 
 #[test]
 fn authentication_and_interval_of_version_2() {
-    let password = Params {
-        auth: Auth::Pass(*b"12345\0\0\0"),
-        ..params_v2()
-    };
+    let password = Params { auth: Auth::Pass(*b"12345\0\0\0"), ..params_v2() };
     let with = |auth_type, seconds, auth_data: &[u8; 8]| {
-        advert(
-            Body::V2 {
-                auth_type,
-                seconds,
-                auth_data: *auth_data,
-            },
-            Cover::Plain,
-            &[ip("10.9.0.100")],
-        )
+        advert(Body::V2 { auth_type, seconds, auth_data: *auth_data }, Cover::Plain, &[ip("10.9.0.100")])
     };
     assert!(judge(&password, &[], &with(1, 1, b"12345\0\0\0"), 255).is_ok());
-    assert_eq!(
-        judge(&password, &[], &with(1, 1, b"12346\0\0\0"), 255),
-        Err(Reject::Password)
-    );
+    assert_eq!(judge(&password, &[], &with(1, 1, b"12346\0\0\0"), 255), Err(Reject::Password));
     assert_eq!(
         judge(&password, &[], &plain_v2(), 255),
-        Err(Reject::AuthMismatch {
-            received: 0,
-            expected: 1
-        })
+        Err(Reject::AuthMismatch { received: 0, expected: 1 })
     );
     assert_eq!(
         judge(&params_v2(), &[], &with(1, 1, b"12345\0\0\0"), 255),
-        Err(Reject::AuthMismatch {
-            received: 1,
-            expected: 0
-        })
+        Err(Reject::AuthMismatch { received: 1, expected: 0 })
     );
-    assert_eq!(
-        judge(&params_v2(), &[], &with(9, 1, &[0; 8]), 255),
-        Err(Reject::AuthUnknown(9))
-    );
+    assert_eq!(judge(&params_v2(), &[], &with(9, 1, &[0; 8]), 255), Err(Reject::AuthUnknown(9)));
     assert_eq!(
         judge(&params_v2(), &[], &with(0, 2, &[0; 8]), 255),
-        Err(Reject::Interval {
-            received: 2,
-            expected: 1
-        })
+        Err(Reject::Interval { received: 2, expected: 1 })
     );
 }
 
 #[test]
 fn another_address_list_is_odd_but_counts() {
-    let body = Body::V2 {
-        auth_type: 0,
-        seconds: 1,
-        auth_data: [0; 8],
-    };
+    let body = Body::V2 { auth_type: 0, seconds: 1, auth_data: [0; 8] };
     let two = advert(body, Cover::Plain, &[ip("10.9.0.100"), ip("10.9.0.101")]);
     assert_eq!(
         judge(&params_v2(), &[], &two, 255).unwrap().1,
-        Some(Odd::AddressCount {
-            received: 2,
-            expected: 1
-        })
+        Some(Odd::AddressCount { received: 2, expected: 1 })
     );
     let other = advert(body, Cover::Plain, &[ip("10.9.0.101")]);
-    assert_eq!(
-        judge(&params_v2(), &[], &other, 255).unwrap().1,
-        Some(Odd::AddressMissing(ip("10.9.0.100")))
-    );
+    assert_eq!(judge(&params_v2(), &[], &other, 255).unwrap().1, Some(Odd::AddressMissing(ip("10.9.0.100"))));
 }
 
 #[test]
@@ -290,13 +173,7 @@ fn version_3_tells_another_interval_and_survives_zero() {
     let octets = advert(Body::V3 { centis: 200 }, Cover::Plain, &[ip("10.9.0.100")]);
     let (heard, odd) = judge(&params_v3(), &[], &octets, 255).unwrap();
     assert_eq!(heard.interval, Span::from_secs(2));
-    assert_eq!(
-        odd,
-        Some(Odd::Interval {
-            received: 200,
-            expected: 100
-        })
-    );
+    assert_eq!(odd, Some(Odd::Interval { received: 200, expected: 100 }));
     let octets = advert(Body::V3 { centis: 0 }, Cover::Plain, &[ip("10.9.0.100")]);
     let (heard, _) = judge(&params_v3(), &[], &octets, 255).unwrap();
     assert_eq!(heard.interval, Span::from_secs(1));

@@ -11,13 +11,7 @@ fn at(millis: u64) -> Instant {
 }
 
 fn heard(priority: u8) -> Heard {
-    Heard {
-        at: Instant::START,
-        from: PEER,
-        priority,
-        interval: Span::from_secs(1),
-        higher_address: true,
-    }
+    Heard { at: Instant::START, from: PEER, priority, interval: Span::from_secs(1), higher_address: true }
 }
 
 /// One input. An advert arrives at the moment of its input.
@@ -51,11 +45,7 @@ fn transition(from: State, to: State, why: Why) -> Action {
 }
 
 fn v3(centis: u64) -> Params {
-    Params {
-        version: Version::V3,
-        advert_interval: Span::from_centis(centis),
-        ..Params::default()
-    }
+    Params { version: Version::V3, advert_interval: Span::from_centis(centis), ..Params::default() }
 }
 
 #[test]
@@ -79,54 +69,26 @@ fn a_lone_backup_takes_over_after_three_seconds_and_skew() {
 
 #[test]
 fn skew_is_in_seconds_in_version_2_and_in_intervals_in_version_3() {
-    let two = Params {
-        advert_interval: Span::from_secs(2),
-        ..Params::default()
-    };
+    let two = Params { advert_interval: Span::from_secs(2), ..Params::default() };
     assert_eq!(Machine::new(two).master_down_time(), Span::from_micros(6_609_375));
-    assert_eq!(
-        Machine::new(v3(25)).master_down_time(),
-        Span::from_micros(902_343)
-    );
-    let five = Params {
-        down_timer_adverts: 5,
-        ..Params::default()
-    };
-    assert_eq!(
-        Machine::new(five).master_down_time(),
-        Span::from_micros(5_609_375)
-    );
+    assert_eq!(Machine::new(v3(25)).master_down_time(), Span::from_micros(902_343));
+    let five = Params { down_timer_adverts: 5, ..Params::default() };
+    assert_eq!(Machine::new(five).master_down_time(), Span::from_micros(5_609_375));
     for (priority, micros) in [(255, 3_003_906), (254, 3_007_812), (1, 3_996_093)] {
-        let params = Params {
-            priority,
-            ..Params::default()
-        };
+        let params = Params { priority, ..Params::default() };
         assert_eq!(Machine::new(params).master_down_time(), Span::from_micros(micros));
     }
 }
 
 #[test]
 fn the_owner_is_master_at_once_others_listen_whatever_the_state_keyword() {
-    let owner = Params {
-        priority: 255,
-        start: Start::Master,
-        ..Params::default()
-    };
+    let owner = Params { priority: 255, start: Start::Master, ..Params::default() };
     let mut machine = Machine::new(owner.clone());
     let actions = step(&mut machine, at(0), Input::Start { adopt: None });
     assert_eq!(actions[0], Action::SendAdvert { priority: 255 });
-    assert_eq!(
-        actions.last(),
-        Some(&transition(State::Init, State::Master, Why::Start))
-    );
-    backup(Params {
-        start: Start::Master,
-        ..Params::default()
-    });
-    backup(Params {
-        start: Start::Backup,
-        ..owner
-    });
+    assert_eq!(actions.last(), Some(&transition(State::Init, State::Master, Why::Start)));
+    backup(Params { start: Start::Master, ..Params::default() });
+    backup(Params { start: Start::Backup, ..owner });
 }
 
 #[test]
@@ -134,10 +96,7 @@ fn adverts_are_spaced_from_the_deadline_and_a_pause_is_not_caught_up() {
     let mut machine = master(v3(10));
     let first = machine.poll_at().unwrap();
     let late = first + Span::from_millis(3);
-    assert_eq!(
-        step(&mut machine, late, Input::Timeout),
-        [Action::SendAdvert { priority: 100 }]
-    );
+    assert_eq!(step(&mut machine, late, Input::Timeout), [Action::SendAdvert { priority: 100 }]);
     assert_eq!(machine.poll_at(), Some(first + Span::from_millis(100)));
     let paused = first + Span::from_secs(5);
     assert_eq!(step(&mut machine, paused, Input::Timeout).len(), 1);
@@ -153,48 +112,24 @@ fn backup_follows_higher_and_equal_and_discards_lower() {
     }
     let mut fresh = backup(Params::default());
     let actions = step(&mut fresh, at(1_000), Input::Advert(heard(50)));
-    assert_eq!(
-        actions,
-        [Action::Report(Event::Discarded {
-            from: PEER,
-            theirs: 50
-        })]
-    );
-    assert_eq!(
-        fresh.poll_at(),
-        Some(Instant::from_micros(3_609_375)),
-        "a start waits its whole time"
-    );
-    let mut nopreempt = backup(Params {
-        preempt: false,
-        ..Params::default()
-    });
+    assert_eq!(actions, [Action::Report(Event::Discarded { from: PEER, theirs: 50 })]);
+    assert_eq!(fresh.poll_at(), Some(Instant::from_micros(3_609_375)), "a start waits its whole time");
+    let mut nopreempt = backup(Params { preempt: false, ..Params::default() });
     step(&mut nopreempt, at(1_000), Input::Advert(heard(50)));
     assert_eq!(nopreempt.poll_at(), Some(Instant::from_micros(4_609_375)));
 }
 
 #[test]
 fn a_master_that_falls_behind_is_replaced_after_the_skew_time() {
-    let mut machine = backup(Params {
-        priority: 99,
-        ..Params::default()
-    });
+    let mut machine = backup(Params { priority: 99, ..Params::default() });
     step(&mut machine, at(1_000), Input::Advert(heard(100)));
     step(&mut machine, at(2_000), Input::Advert(heard(98)));
     let skew = machine.skew_time();
     assert_eq!(machine.poll_at(), Some(at(2_000) + skew));
     step(&mut machine, at(2_100), Input::Advert(heard(98)));
-    assert_eq!(
-        machine.poll_at(),
-        Some(at(2_000) + skew),
-        "the next one does not put it off"
-    );
+    assert_eq!(machine.poll_at(), Some(at(2_000) + skew), "the next one does not put it off");
     step(&mut machine, at(2_200), Input::Advert(heard(100)));
-    assert_eq!(
-        machine.poll_at(),
-        Some(at(2_200) + machine.master_down_time()),
-        "it has come back"
-    );
+    assert_eq!(machine.poll_at(), Some(at(2_200) + machine.master_down_time()), "it has come back");
 }
 
 #[test]
@@ -203,94 +138,56 @@ fn priority_zero_shortens_to_the_skew_time() {
     step(&mut machine, at(1_000), Input::Advert(heard(150)));
     step(&mut machine, at(1_500), Input::Advert(heard(0)));
     assert_eq!(machine.poll_at(), Some(Instant::from_micros(1_500_000 + 609_375)));
-    let mut nopreempt = backup(Params {
-        preempt: false,
-        ..Params::default()
-    });
+    let mut nopreempt = backup(Params { preempt: false, ..Params::default() });
     step(&mut nopreempt, at(1_500), Input::Advert(heard(0)));
-    assert_eq!(
-        nopreempt.poll_at(),
-        Some(Instant::from_micros(1_500_000 + 609_375))
-    );
+    assert_eq!(nopreempt.poll_at(), Some(Instant::from_micros(1_500_000 + 609_375)));
 }
 
 #[test]
 fn the_timer_restarts_from_the_arrival_however_late_it_is_heard() {
     let mut machine = backup(Params::default());
-    let late = Heard {
-        at: at(1_000),
-        ..heard(150)
-    };
+    let late = Heard { at: at(1_000), ..heard(150) };
     machine.handle(at(1_400), Input::Advert(late), &mut Actions::new());
     assert_eq!(machine.poll_at(), Some(at(1_000) + machine.master_down_time()));
-    let goodbye = Heard {
-        at: at(2_000),
-        ..heard(0)
-    };
+    let goodbye = Heard { at: at(2_000), ..heard(0) };
     machine.handle(at(2_100), Input::Advert(goodbye), &mut Actions::new());
     assert_eq!(machine.poll_at(), Some(at(2_000) + machine.skew_time()));
 }
 
 #[test]
 fn the_preempt_delay_counts_from_the_first_lower_advert() {
-    let params = Params {
-        priority: 150,
-        preempt_delay: Span::from_secs(5),
-        ..Params::default()
-    };
+    let params = Params { priority: 150, preempt_delay: Span::from_secs(5), ..Params::default() };
     let mut machine = backup(params);
     let actions = step(&mut machine, at(500), Input::Advert(heard(100)));
-    assert_eq!(
-        actions[0],
-        Action::Report(Event::PreemptDelay(Span::from_secs(5)))
-    );
+    assert_eq!(actions[0], Action::Report(Event::PreemptDelay(Span::from_secs(5))));
     for secs in 1..=4 {
         step(&mut machine, at(500 + secs * 1_000), Input::Advert(heard(100)));
     }
     let deadline = machine.poll_at().unwrap();
     step(&mut machine, at(5_500), Input::Advert(heard(100)));
-    assert!(
-        machine.poll_at().unwrap() <= deadline,
-        "the delay is over: adverts no longer restart the timer"
-    );
+    assert!(machine.poll_at().unwrap() <= deadline, "the delay is over: adverts no longer restart the timer");
 }
 
 #[test]
 fn master_yields_to_higher_priority_and_to_the_higher_address() {
     for (priority, higher_address) in [(150, false), (100, true)] {
         let mut machine = master(Params::default());
-        let advert = Heard {
-            higher_address,
-            ..heard(priority)
-        };
+        let advert = Heard { higher_address, ..heard(priority) };
         let actions = step(&mut machine, at(4_000), Input::Advert(advert));
         assert_eq!(
             actions,
             [
                 Action::SendAdvert { priority: 100 },
                 Action::RemoveAddresses,
-                Action::Report(Event::Outranked {
-                    from: PEER,
-                    theirs: priority,
-                    ours: 100
-                }),
+                Action::Report(Event::Outranked { from: PEER, theirs: priority, ours: 100 }),
                 transition(State::Master, State::Backup, Why::Outranked),
-                Action::Report(Event::MasterIs {
-                    before: None,
-                    now: PEER
-                }),
+                Action::Report(Event::MasterIs { before: None, now: PEER }),
             ]
         );
         assert_eq!(machine.poll_at(), Some(at(4_000) + machine.master_down_time()));
     }
-    let mut silent = master(Params {
-        higher_prio_send_advert: false,
-        ..Params::default()
-    });
-    assert_eq!(
-        step(&mut silent, at(4_000), Input::Advert(heard(150)))[0],
-        Action::RemoveAddresses
-    );
+    let mut silent = master(Params { higher_prio_send_advert: false, ..Params::default() });
+    assert_eq!(step(&mut silent, at(4_000), Input::Advert(heard(150)))[0], Action::RemoveAddresses);
 }
 
 #[test]
@@ -298,10 +195,7 @@ fn a_yielding_master_does_not_teach_the_backups_a_shorter_interval() {
     for (interval, last) in [(100, true), (50, true), (200, false)] {
         let mut machine = master(v3(100));
         let interval = Span::from_centis(interval);
-        let advert = Heard {
-            interval,
-            ..heard(150)
-        };
+        let advert = Heard { interval, ..heard(150) };
         let actions = step(&mut machine, at(4_000), Input::Advert(advert));
         let sent = actions[0] == Action::SendAdvert { priority: 100 };
         assert_eq!(sent, last, "{interval}");
@@ -311,27 +205,18 @@ fn a_yielding_master_does_not_teach_the_backups_a_shorter_interval() {
 #[test]
 fn master_answers_lower_priority_and_priority_zero() {
     let mut machine = master(Params::default());
-    let lower = Heard {
-        higher_address: false,
-        ..heard(100)
-    };
+    let lower = Heard { higher_address: false, ..heard(100) };
     for (now, advert) in [(4_000, heard(50)), (4_100, lower)] {
         let actions = step(&mut machine, at(now), Input::Advert(advert));
         assert_eq!(
             actions[..2],
-            [
-                Action::SendAdvert { priority: 100 },
-                Action::Announce(Burst::LowerPriority)
-            ]
+            [Action::SendAdvert { priority: 100 }, Action::Announce(Burst::LowerPriority)]
         );
         assert_eq!(machine.poll_at(), Some(at(now + 1_000)));
     }
     let actions = step(&mut machine, at(4_200), Input::Advert(heard(0)));
     assert!(actions.contains(&Action::SendAdvert { priority: 100 }));
-    let mut quiet = master(Params {
-        lower_prio_no_advert: true,
-        ..Params::default()
-    });
+    let mut quiet = master(Params { lower_prio_no_advert: true, ..Params::default() });
     let deadline = quiet.poll_at();
     assert_eq!(
         step(&mut quiet, at(4_000), Input::Advert(heard(50)))[0],
@@ -354,11 +239,7 @@ fn what_is_heard_in_one_turn_is_answered_once() {
     assert_eq!(machine.poll_at(), Some(at(5_000)));
     step(&mut machine, at(4_000), Input::Priority(110));
     let actions = step(&mut machine, at(4_000), Input::Advert(heard(50)));
-    assert_eq!(
-        actions[0],
-        Action::SendAdvert { priority: 110 },
-        "the last answer said something else"
-    );
+    assert_eq!(actions[0], Action::SendAdvert { priority: 110 }, "the last answer said something else");
     let actions = step(&mut machine, at(4_001), Input::Advert(heard(50)));
     assert_eq!(sent(&actions), 1, "another turn");
 }
@@ -367,9 +248,7 @@ fn what_is_heard_in_one_turn_is_answered_once() {
 fn faults_lead_to_fault_and_back_whatever_their_order() {
     let mut machine = master(Params::default());
     let faults = |link, script| Input::Faults {
-        faults: Faults::NONE
-            .with(Fault::LinkDown, link)
-            .with(Fault::Script, script),
+        faults: Faults::NONE.with(Fault::LinkDown, link).with(Fault::Script, script),
         pending: false,
     };
     let actions = step(&mut machine, at(4_000), faults(true, false));
@@ -393,10 +272,8 @@ fn faults_lead_to_fault_and_back_whatever_their_order() {
 
 #[test]
 fn a_fault_that_goes_leads_nowhere_while_a_script_has_not_spoken() {
-    let faults = |fault, pending| Input::Faults {
-        faults: Faults::NONE.with(Fault::LinkDown, fault),
-        pending,
-    };
+    let faults =
+        |fault, pending| Input::Faults { faults: Faults::NONE.with(Fault::LinkDown, fault), pending };
     let mut machine = Machine::new(Params::default());
     step(&mut machine, at(0), faults(true, true));
     step(&mut machine, at(0), Input::Start { adopt: None });
@@ -409,21 +286,11 @@ fn a_fault_that_goes_leads_nowhere_while_a_script_has_not_spoken() {
 #[test]
 fn a_pending_script_holds_init_and_fault_only() {
     let mut machine = Machine::new(Params::default());
-    let pending = Input::Faults {
-        faults: Faults::NONE,
-        pending: true,
-    };
+    let pending = Input::Faults { faults: Faults::NONE, pending: true };
     step(&mut machine, at(0), pending);
     assert_eq!(step(&mut machine, at(0), Input::Start { adopt: None }), []);
     assert_eq!(machine.state(), State::Init);
-    step(
-        &mut machine,
-        at(50),
-        Input::Faults {
-            faults: Faults::NONE,
-            pending: false,
-        },
-    );
+    step(&mut machine, at(50), Input::Faults { faults: Faults::NONE, pending: false });
     assert_eq!(machine.state(), State::Backup);
     let mut running = master(Params::default());
     assert_eq!(
@@ -439,21 +306,14 @@ fn a_changed_priority_is_told_at_once() {
     let actions = step(&mut machine, at(4_000), Input::Priority(70));
     assert_eq!(
         actions,
-        [
-            Action::SendAdvert { priority: 70 },
-            Action::Report(Event::Priority { from: 100, to: 70 })
-        ]
+        [Action::SendAdvert { priority: 70 }, Action::Report(Event::Priority { from: 100, to: 70 })]
     );
     assert_eq!(step(&mut machine, at(4_000), Input::Priority(70)), []);
     let raised = step(&mut machine, at(4_000), Input::Priority(90));
     assert_eq!(raised[0], Action::SendAdvert { priority: 90 });
     let mut waiting = backup(Params::default());
     step(&mut waiting, at(100), Input::Priority(254));
-    assert_eq!(
-        waiting.poll_at(),
-        Some(Instant::from_micros(3_007_812)),
-        "reckoned from the same start"
-    );
+    assert_eq!(waiting.poll_at(), Some(Instant::from_micros(3_007_812)), "reckoned from the same start");
 }
 
 #[test]
@@ -488,66 +348,27 @@ fn stopping_resigns_once_and_is_final() {
     assert_eq!(step(&mut machine, at(4_001), Input::Stop), []);
     assert_eq!(step(&mut machine, at(4_002), Input::Advert(heard(1))), []);
     assert_eq!(step(&mut machine, at(9_000), Input::Timeout), []);
-    assert_eq!(
-        step(
-            &mut machine,
-            at(9_000),
-            Input::Faults {
-                faults: Faults::NONE,
-                pending: false
-            }
-        ),
-        []
-    );
+    assert_eq!(step(&mut machine, at(9_000), Input::Faults { faults: Faults::NONE, pending: false }), []);
     for state in [State::Backup, State::Fault] {
         let mut other = backup(Params::default());
         if state == State::Fault {
             let faults = Faults::NONE.with(Fault::LinkDown, true);
-            step(
-                &mut other,
-                at(1),
-                Input::Faults {
-                    faults,
-                    pending: false,
-                },
-            );
+            step(&mut other, at(1), Input::Faults { faults, pending: false });
         }
-        assert_eq!(
-            step(&mut other, at(2), Input::Stop),
-            [transition(state, State::Init, Why::Stop)]
-        );
+        assert_eq!(step(&mut other, at(2), Input::Stop), [transition(state, State::Init, Why::Stop)]);
     }
 }
 
 #[test]
 fn a_replacement_carries_on_as_master_unless_something_speaks_against_it() {
     let mut machine = Machine::new(Params::default());
-    let actions = step(
-        &mut machine,
-        at(0),
-        Input::Start {
-            adopt: Some(State::Master),
-        },
-    );
+    let actions = step(&mut machine, at(0), Input::Start { adopt: Some(State::Master) });
     assert_eq!(actions[0], Action::SendAdvert { priority: 100 });
     assert_eq!(machine.state(), State::Master);
     let mut faulty = Machine::new(Params::default());
     let faults = Faults::NONE.with(Fault::LinkDown, true);
-    step(
-        &mut faulty,
-        at(0),
-        Input::Faults {
-            faults,
-            pending: false,
-        },
-    );
-    step(
-        &mut faulty,
-        at(0),
-        Input::Start {
-            adopt: Some(State::Master),
-        },
-    );
+    step(&mut faulty, at(0), Input::Faults { faults, pending: false });
+    step(&mut faulty, at(0), Input::Start { adopt: Some(State::Master) });
     assert_eq!(faulty.state(), State::Fault);
 }
 
@@ -573,22 +394,13 @@ fn a_replacement_that_cannot_be_master_gives_the_addresses_up() {
 #[test]
 fn version_3_adopts_the_masters_interval_and_restores_its_own() {
     let mut machine = backup(v3(100));
-    let advert = Heard {
-        interval: Span::from_centis(50),
-        ..heard(150)
-    };
+    let advert = Heard { interval: Span::from_centis(50), ..heard(150) };
     let actions = step(&mut machine, at(100), Input::Advert(advert));
     let (own, theirs) = (Span::from_centis(100), Span::from_centis(50));
-    assert!(actions.contains(&Action::Report(Event::IntervalAdopted {
-        from: own,
-        to: theirs
-    })));
+    assert!(actions.contains(&Action::Report(Event::IntervalAdopted { from: own, to: theirs })));
     assert_eq!(machine.master_down_time(), Span::from_micros(1_500_000 + 304_687));
     let actions = step(&mut machine, at(5_000), Input::Timeout);
-    assert!(actions.contains(&Action::Report(Event::IntervalRestored {
-        from: theirs,
-        to: own
-    })));
+    assert!(actions.contains(&Action::Report(Event::IntervalRestored { from: theirs, to: own })));
     assert_eq!(machine.poll_at(), Some(at(6_000)));
 }
 
@@ -614,26 +426,11 @@ fn a_reload_keeps_the_state_and_tells_what_changed_at_once() {
     machine.reconfigure(at(4_000), Params::default(), 100, false, &mut out);
     assert!(out.is_empty(), "nothing changed, nothing happens");
     assert_eq!(machine.poll_at(), deadline);
-    machine.reconfigure(
-        at(4_100),
-        Params {
-            priority: 120,
-            ..Params::default()
-        },
-        120,
-        true,
-        &mut out,
-    );
+    machine.reconfigure(at(4_100), Params { priority: 120, ..Params::default() }, 120, true, &mut out);
     assert!(out.contains(&Action::SendAdvert { priority: 120 }));
-    assert_eq!(
-        (machine.state(), machine.poll_at()),
-        (State::Master, Some(at(5_100)))
-    );
+    assert_eq!((machine.state(), machine.poll_at()), (State::Master, Some(at(5_100))));
     let mut waiting = backup(Params::default());
-    let slower = Params {
-        advert_interval: Span::from_secs(2),
-        ..Params::default()
-    };
+    let slower = Params { advert_interval: Span::from_secs(2), ..Params::default() };
     out.clear();
     waiting.reconfigure(at(1_000), slower, 100, true, &mut out);
     assert_eq!(waiting.poll_at(), Some(Instant::from_micros(6_609_375)));
@@ -646,11 +443,7 @@ fn a_reload_does_not_make_a_backup_of_version_3_forget_its_masters_interval() {
     let deadline = machine.poll_at();
     let mut out = Actions::new();
     machine.reconfigure(at(600), v3(10), 100, true, &mut out);
-    assert_eq!(
-        machine.poll_at(),
-        deadline,
-        "the MASTER still sends once a second"
-    );
+    assert_eq!(machine.poll_at(), deadline, "the MASTER still sends once a second");
     let mut alone = backup(v3(100));
     alone.reconfigure(at(10), v3(10), 100, true, &mut out);
     assert_eq!(alone.poll_at(), Some(at(0) + alone.master_down_time()));
@@ -673,11 +466,7 @@ fn properties_hold_over_random_inputs() {
         let params = Params {
             version: if round % 2 == 0 { Version::V2 } else { Version::V3 },
             priority: u8::try_from(1 + random(255)).unwrap(),
-            start: if random(2) == 0 {
-                Start::Master
-            } else {
-                Start::Backup
-            },
+            start: if random(2) == 0 { Start::Master } else { Start::Backup },
             preempt: random(3) != 0,
             preempt_delay: Span::from_secs(random(2) * 3),
             ..Params::default()
@@ -686,17 +475,10 @@ fn properties_hold_over_random_inputs() {
         let (mut now, mut held) = (at(0), false);
         for _ in 0..200 {
             now += Span::from_millis(random(700));
-            let faults = if random(3) == 0 {
-                Faults::NONE.with(Fault::LinkDown, true)
-            } else {
-                Faults::NONE
-            };
+            let faults = if random(3) == 0 { Faults::NONE.with(Fault::LinkDown, true) } else { Faults::NONE };
             let input = match random(9) {
                 0 => Input::Start { adopt: None },
-                1 => Input::Faults {
-                    faults,
-                    pending: random(4) == 0,
-                },
+                1 => Input::Faults { faults, pending: random(4) == 0 },
                 2 => Input::Priority(u8::try_from(1 + random(254)).unwrap()),
                 3 if random(6) == 0 => Input::Stop,
                 4 if random(4) == 0 => Input::AddressLost,
@@ -720,17 +502,9 @@ fn properties_hold_over_random_inputs() {
             assert_eq!(held, machine.state() == State::Master);
             let running = matches!(machine.state(), State::Backup | State::Master);
             assert_eq!(machine.poll_at().is_some(), running, "{before:?} {input:?}");
-            let told = actions
-                .iter()
-                .any(|a| matches!(a, Action::Report(Event::Transition { .. })));
-            assert!(
-                told || before == machine.state(),
-                "a change of state is always told"
-            );
+            let told = actions.iter().any(|a| matches!(a, Action::Report(Event::Transition { .. })));
+            assert!(told || before == machine.state(), "a change of state is always told");
         }
     }
-    assert!(
-        longest < super::super::action::LONGEST,
-        "{longest}: the router adds one report in front"
-    );
+    assert!(longest < super::super::action::LONGEST, "{longest}: the router adds one report in front");
 }

@@ -5,22 +5,15 @@ use super::super::{Burst, Fault, GarpParams};
 use super::*;
 use crate::base::time::Span;
 
-const VECTOR: [u8; 20] = [
-    0x21, 0x33, 0xff, 0x01, 0x00, 0x01, 0xd5, 0x5c, 0x0a, 0x09, 0x00, 0x64, 0, 0, 0, 0, 0, 0, 0, 0,
-];
+const VECTOR: [u8; 20] =
+    [0x21, 0x33, 0xff, 0x01, 0x00, 0x01, 0xd5, 0x5c, 0x0a, 0x09, 0x00, 0x64, 0, 0, 0, 0, 0, 0, 0, 0];
 
 fn at(millis: u64) -> Instant {
     Instant::START + Span::from_millis(millis)
 }
 
 fn router() -> Router {
-    let mut router = Router::new(
-        Params {
-            vrid: 51,
-            ..Params::default()
-        },
-        1,
-    );
+    let mut router = Router::new(Params { vrid: 51, ..Params::default() }, 1);
     router.handle(at(0), Input::Start { adopt: None }, &mut Actions::new());
     router
 }
@@ -35,11 +28,8 @@ fn announce(router: &mut Router, now: Instant) -> Option<u16> {
 
 fn receive(router: &mut Router, now: Instant, octets: &[u8]) -> Vec<Action> {
     let addresses = ["10.9.0.100".parse().unwrap()];
-    let surroundings = Surroundings {
-        local: Some("10.9.0.2".parse().unwrap()),
-        addresses: &addresses,
-        peers: &[],
-    };
+    let surroundings =
+        Surroundings { local: Some("10.9.0.2".parse().unwrap()), addresses: &addresses, peers: &[] };
     let packet = Packet {
         arrived: now,
         source: "10.9.0.1".parse().unwrap(),
@@ -59,21 +49,9 @@ fn each_packet_is_counted_once_and_each_class_told_once() {
     bad[7] ^= 1;
     assert_eq!(receive(&mut router, at(10), &bad).len(), 1);
     assert_eq!(receive(&mut router, at(20), &bad), []);
-    assert_eq!(
-        receive(&mut router, at(30), &VECTOR[..10]).len(),
-        1,
-        "another class is told"
-    );
-    assert_eq!(
-        receive(&mut router, at(40), &VECTOR).len(),
-        1,
-        "the master is told"
-    );
-    assert_eq!(
-        receive(&mut router, at(50), &bad).len(),
-        1,
-        "a good advert opens the mouth again"
-    );
+    assert_eq!(receive(&mut router, at(30), &VECTOR[..10]).len(), 1, "another class is told");
+    assert_eq!(receive(&mut router, at(40), &VECTOR).len(), 1, "the master is told");
+    assert_eq!(receive(&mut router, at(50), &bad).len(), 1, "a good advert opens the mouth again");
     let counters = router.counters();
     assert_eq!((counters.received, counters.checksum, counters.length), (1, 3, 1));
 }
@@ -99,14 +77,7 @@ fn announcements_begin_with_mastership_and_end_with_it() {
     let burst = std::iter::from_fn(|| announce(&mut router, at(3_610))).count();
     assert_eq!(u32::try_from(burst).unwrap(), GarpParams::default().repeat);
     let faults = Faults::NONE.with(Fault::LinkDown, true);
-    router.handle(
-        at(4_000),
-        Input::Faults {
-            faults,
-            pending: false,
-        },
-        &mut Actions::new(),
-    );
+    router.handle(at(4_000), Input::Faults { faults, pending: false }, &mut Actions::new());
     assert_eq!(router.announce_at(), None);
     let counters = router.counters();
     assert_eq!((counters.sent, counters.zero_sent), (3, 2));
@@ -120,37 +91,17 @@ fn weights_move_the_priority_and_survive_a_reload() {
     router.set_weights(at(10), -30, &mut out);
     assert_eq!(router.machine().effective_priority(), 70);
     out.clear();
-    let params = Params {
-        vrid: 51,
-        priority: 150,
-        ..Params::default()
-    };
+    let params = Params { vrid: 51, priority: 150, ..Params::default() };
     router.reconfigure(at(20), params, 2, true, &mut out);
     assert_eq!(router.machine().effective_priority(), 120);
     router.handle(at(9_000), Input::Timeout, &mut Actions::new());
-    assert_eq!(
-        (announce(&mut router, at(9_000)), announce(&mut router, at(9_000))),
-        (Some(0), Some(1))
-    );
+    assert_eq!((announce(&mut router, at(9_000)), announce(&mut router, at(9_000))), (Some(0), Some(1)));
 }
 
 #[test]
 fn lower_adverts_in_a_flood_lead_to_one_burst_an_interval() {
-    let mut router = Router::new(
-        Params {
-            vrid: 51,
-            priority: 200,
-            ..Params::default()
-        },
-        1,
-    );
-    router.handle(
-        at(0),
-        Input::Start {
-            adopt: Some(State::Master),
-        },
-        &mut Actions::new(),
-    );
+    let mut router = Router::new(Params { vrid: 51, priority: 200, ..Params::default() }, 1);
+    router.handle(at(0), Input::Start { adopt: Some(State::Master) }, &mut Actions::new());
     while announce(&mut router, at(0)).is_some() {}
     let mut lower = VECTOR;
     lower[2] = 100;
