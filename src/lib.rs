@@ -1,4 +1,7 @@
-//! keepalived: VRRP, BFD and IPVS control for Linux routers.
+//! keepalived: VRRP, BFD and IPVS control for Linux routers. This is the architecture page.
+//!
+//! A small parent reads the configuration and supervises one child for each job; today there is one, for VRRP.
+//! Every process is one thread in one event loop. Nothing in a child blocks, and once it runs nothing allocates.
 //!
 //! # Layers
 //!
@@ -6,7 +9,19 @@
 //! main > vrrpd > notify, status > daemon > config > proto > wire, sys > base
 //! ```
 //!
-//! A folder uses what is to its right, never to its left, never a sibling.
+//! A folder uses what is to its right, never what is to its left, never a sibling; `tests/layers` reads the
+//! sources and fails with file:line when one does. `unsafe` stands in [`sys`] only.
+//!
+//! | folder | its job | start reading at |
+//! |---|---|---|
+//! | [`base`] | leaf values: time, addresses, names, capacities | [`base::limit`] |
+//! | [`wire`] | octets to values and back, no clock, no allocation | [`wire::vrrp`] |
+//! | [`sys`] | system calls as safe values; has never heard of VRRP | [`sys::raw`], [`sys::netlink`] |
+//! | [`proto`] | state machines: (now, input) in, ordered actions out | [`proto::vrrp::machine`] |
+//! | [`config`] | text to model, every mistake told by place and remedy | [`config::expand`], [`config::rows`] |
+//! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
+//! | [`notify`], [`status`] | a transition becomes scripts; dumps and statistics | [`notify::Notifier`] |
+//! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets and scripts | [`vrrpd::run`] |
 //!
 //! # Two walks
 //!
@@ -15,6 +30,16 @@
 //!             -> vrrpd/effect -> vrrpd/report -> notify
 //! a keyword:  config/source -> lexer -> expand -> tree -> rows/... -> model -> vrrpd/build -> machine
 //! ```
+//!
+//! # What holds everywhere
+//!
+//! * A machine is told the time and never asks for it; its actions are carried out in order before its next input.
+//! * Entering MASTER: advert, addresses, announcements, then log and scripts. One instance's long effects never
+//!   stand in front of another's advert ([`vrrpd`], `effect`).
+//! * FAULT is a set of named reasons reckoned anew from what is true now, never a counter.
+//! * Timers restart from their deadline, not from now; an advert counts from when the kernel took it in.
+//! * A reload is all or nothing in the parent, and a difference in the child: what did not change is not touched.
+//! * What a peer can trigger is counted always and logged through a budget.
 
 pub mod base;
 pub mod config;

@@ -102,7 +102,8 @@ fn goldens_are_as_recorded() {
 
 /// The folder of other people's files, where the machine has it.
 fn shared(folder: &str) -> Vec<PathBuf> {
-    let root = std::env::var_os("KEEPALIVED_SHARED").unwrap_or_else(|| "/work/shared".into());
+    let root = std::env::var_os("KEEPALIVED_SHARED")
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into());
     files(&Path::new(&root).join(folder))
 }
 
@@ -170,7 +171,8 @@ const NO_ROW: [(&str, &str); 10] = [
 
 /// Every keyword of the reference's table: block, word, and whether a reload applies it, if that is known.
 fn reference() -> Vec<(String, String, Option<bool>)> {
-    let root = std::env::var_os("KEEPALIVED_SHARED").unwrap_or_else(|| "/work/shared".into());
+    let root = std::env::var_os("KEEPALIVED_SHARED")
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into());
     let table = std::fs::read_to_string(Path::new(&root).join("reference/keywords.tsv")).unwrap_or_default();
     let mut all = Vec::new();
     for line in table.lines().skip(1) {
