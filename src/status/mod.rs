@@ -1,7 +1,7 @@
 //! Status files for people and tools: the data dump of SIGUSR1 and the statistics of SIGUSR2.
 //!
 //! Job: the form of the files, from values that the children lend. Uses `config`, `proto`, `sys` and `base`. Start
-//! with [`stats`] for what is counted and [`dump`] for what is known; [`file`] is how either gets to its place, [`lines`] how a dump gets into the log.
+//! with [`stats`] for what is counted and [`dump`] for what is known; [`mod@file`] is how either gets to its place, [`lines`] how a dump gets into the log.
 //! The writers are pure and allocate nothing: whoever calls them decides how much is written in one turn of a loop.
 
 pub mod dump;

@@ -3,7 +3,7 @@
 //! It is a small process of the same loop as theirs. Children inherit the configuration by fork; a new one
 //! travels as a sealed memory file. What a dead child reported last goes to its replacement. The machine that
 //! decides is [`crate::proto::supervise`]; here its actions are carried out. Start reading at [`run`], then
-//! [`Parent`]'s `perform`.
+//! `Parent`'s `perform`.
 
 mod child;
 mod fork;

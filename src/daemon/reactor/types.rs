@@ -8,7 +8,7 @@ use crate::sys::signal::Signal;
 /// What a child is asked to do.
 #[derive(Debug)]
 pub enum Command {
-    /// Apply the configuration that this descriptor holds, then report [`ToParent::ReloadDone`].
+    /// Apply the configuration that this descriptor holds, then report `ToParent::ReloadDone`.
     Reload(OwnedFd),
     /// Write the data dump.
     DumpData,
@@ -19,7 +19,7 @@ pub enum Command {
     },
     /// Write the JSON file.
     DumpJson,
-    /// Leave everything in order, then call [`Turn::stop`].
+    /// Leave everything in order, then call `Turn::stop`.
     Stop,
     /// The parent has ended: as [`Command::Stop`], nobody supervises any more.
     ParentGone,

@@ -2,7 +2,7 @@
 //!
 //! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`) and hear of changes
 //! ([`monitor`]), as plain values ([`link::Link`], [`addr::Address`]). The socket, the message types and the
-//! numbers are neli's. What comes in is walked by [`message`]: neli's own decoding allocates for every
+//! numbers are neli's. What comes in is walked by `message`: neli's own decoding allocates for every
 //! attribute and trusts the lengths inside. Start with [`command`].
 
 pub mod addr;

@@ -1,6 +1,6 @@
 //! Lines of `static_routes` and `virtual_routes`.
 //!
-//! Job: from the words of iproute2's `ip route add` to a [`Route`], and back. Start here, with [`read`];
+//! Job: from the words of iproute2's `ip route add` to a [`Route`], and back. Start here, with `read`;
 //! `options` has one entry a word, `nexthop` the ways of a multipath route, `encap` light tunnels, `metric`
 //! metrics of the path, `show` the way back.
 

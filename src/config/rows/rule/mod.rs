@@ -1,6 +1,6 @@
 //! Lines of `static_rules` and `virtual_rules`.
 //!
-//! Job: from the words of iproute2's `ip rule add` to a [`Rule`], and back. Start here, with [`read`];
+//! Job: from the words of iproute2's `ip rule add` to a [`Rule`], and back. Start here, with `read`;
 //! `options` has one entry a word, `show` the way back.
 
 mod options;
