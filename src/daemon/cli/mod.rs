@@ -178,7 +178,10 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             }
             // The socket of an agent that only -x would talk to; lines are never held back; there is no
             // allocator of our own to check.
-            Short('A') | Long("snmp-agent-socket") => drop(path(&mut parser)?),
+            Short('A') | Long("snmp-agent-socket") => {
+                path(&mut parser)?;
+                return Err(absent("-A, --snmp-agent-socket", "SNMP"));
+            }
             Long("flush-log-file" | "no-mem-check") => {}
             Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
             Long("lint-off") => lint_off(&string(&mut parser)?, &mut options),
@@ -190,7 +193,7 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
             Short('v') | Long("version") => return Ok(print(text::version())),
             Short('h') | Long("help") => return Ok(print(text::HELP.to_owned())),
-            Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "the genhash utility")),
+            Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "genhash")),
             Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP")),
             Short('s') | Long("namespace") => return Err(absent("-s, --namespace", "network namespaces")),
             Long("perf") => return Err(absent("--perf", "perf recording")),
@@ -266,7 +269,7 @@ fn refuse(error: &lexopt::Error) -> Answer {
 }
 
 fn absent(option: &str, feature: &str) -> Answer {
-    let text = format!("{NAME}: {option}: this version has no {feature}\n");
+    let text = format!("{NAME}: {option}: this version has no {feature} yet\n");
     Answer { text, output: false, exit: Exit::Fatal }
 }
 

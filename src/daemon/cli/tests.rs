@@ -41,7 +41,7 @@ fn short_long_clustered_and_attached_forms_mean_the_same() {
 #[test]
 fn every_option_that_works_or_tunes_an_absent_part_is_taken() {
     let options = run("-P -C -B --all -G -g /l --flush-log-file -X -V -I -R -d -c /c -a -b /b -e -i id \
-         -A /s -u 022 -m -M --no-mem-check --ignore-sigint stray words");
+         -u 022 -m -M --no-mem-check --ignore-sigint stray words");
     assert!(options.only.vrrp && options.only.checkers && options.no_bfd && options.all);
     assert!(!options.log.syslog && options.log.file.is_some() && !options.log.console);
     assert!(options.release_vips && options.keep_vrrp && options.keep_ipvs && options.no_respawn);
@@ -71,9 +71,17 @@ fn refusals_use_keepaliveds_words_and_code() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for line in
-        ["-T -s -u http://x", "--genhash", "-x", "--snmp", "-s blue", "--perf", "--perf=all", "--debug=DvEc"]
-    {
+    for line in [
+        "-T -s -u http://x",
+        "--genhash",
+        "-x",
+        "--snmp",
+        "-A /run/agentx",
+        "-s blue",
+        "--perf",
+        "--perf=all",
+        "--debug=DvEc",
+    ] {
         let answer = answer(line);
         assert!(answer.text.contains("this version has no") && answer.text.lines().count() == 1, "{line}");
         assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));

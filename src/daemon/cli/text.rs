@@ -63,7 +63,7 @@ Usage: keepalived [OPTION...]
   -a, --address-monitoring     Log all addresses that come or go
   -b, --bfd_pid=FILE           Use this pid file for the BFD child
   -x, --snmp                   Enable SNMP (not in this version)
-  -A, --snmp-agent-socket=FILE Use this socket of the SNMP master agent
+  -A, --snmp-agent-socket=FILE Use this SNMP socket (not in this version)
   -s, --namespace=NAME         Run in network namespace NAME (not in this version)
   -m, --core-dump              Let an abnormal end write a core file
   -M, --core-dump-pattern[=PATTERN]
