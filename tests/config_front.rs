@@ -46,6 +46,8 @@ impl Files for Memory {
     fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
         match self.0.get(path) {
             Some(bytes) if bytes.starts_with(b"EXECUTABLE") => Err(Unusable::Kind),
+            Some(bytes) if bytes.starts_with(b"HUGE") => Err(Unusable::Size),
+            Some(bytes) if bytes.starts_with(b"SECRET") => Err(Unusable::Denied("Permission denied".into())),
             Some(bytes) => Ok(bytes.as_slice().into()),
             None if path == "/etc/dir" => Err(Unusable::Directory),
             None => Err(Unusable::Missing),
@@ -182,6 +184,24 @@ fn includes_from_a_disk() {
     let mut again = Diagnostics::new();
     let replayed = expand::replay(&Snapshot::decode(&snapshot.encode()).unwrap(), &mut again);
     assert_eq!(show(&replayed, &again), show(&parsed, &found));
+}
+
+/// What a golden cannot show: a main file that is a pattern of several.
+#[test]
+fn a_pattern_as_the_main_file() {
+    let path = "/etc/keepalived/*.conf";
+    let text = b"### /etc/keepalived/a.conf\na\n### /etc/keepalived/b.conf\nb\n";
+    let mut found = Diagnostics::new();
+    let (parsed, _) =
+        expand::load(&Memory::new(text), &Options { path: path.into(), ..options() }, &mut found);
+    let keywords: Vec<&str> = parsed.tree.nodes().map(|node| node.keyword().text).collect();
+    assert_eq!(keywords, ["a", "b"]);
+    let told: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        told,
+        ["WARNING, multiple configuration file matches of /etc/keepalived/*.conf, starting with \
+             /etc/keepalived/a.conf"]
+    );
 }
 
 /// xorshift64*, so that a failure can be repeated.

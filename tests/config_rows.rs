@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 use keepalived::config::row::Effect;
-use keepalived::config::{Model, assemble, print, rows};
+use keepalived::config::{Model, assemble, explain, print, rows};
 
 fn load(text: &str) -> (Model, Diagnostics, Parsed) {
     let mut found = Diagnostics::new();
@@ -253,6 +253,24 @@ fn rows_are_documented_and_unique() {
     }
     let recorded = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(recorded == waiting, "rows without effect (UPDATE=1 rewrites):\n{waiting}");
+}
+
+/// The page that the README links is what `--explain --all` prints. `UPDATE=1` rewrites it.
+#[test]
+fn the_reference_page_is_up_to_date() {
+    let file = goldens().with_file_name("reference.md");
+    let actual = explain::reference();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &actual).unwrap();
+    }
+    let recorded = std::fs::read_to_string(&file).unwrap_or_default();
+    let other = actual.lines().zip(recorded.lines()).find(|(now, then)| now != then);
+    assert!(
+        recorded == actual,
+        "{} is not what --explain --all prints, first at {other:?}; \
+         `UPDATE=1 cargo test --test config_rows the_reference_page` rewrites it",
+        file.display()
+    );
 }
 
 /// 10,000 instances in one group, each with a tracker, and one instance with as many lines of every kind: what
