@@ -181,10 +181,21 @@ fn instances(name: &'static str, items: usize, rounds: usize) -> Case {
 /// As many virtual routers as VRIDs and interfaces give, from one template.
 fn sequence(name: &'static str, rounds: usize) -> Case {
     let text = format!(
-        "$ROUTER= \\\nvrrp_instance VI_${{LINK}}_${{ID}} {{ \\\n    state BACKUP \\\n    \
-         interface e${{LINK}} \\\n    version 3 \\\n    virtual_router_id ${{ID}} \\\n    priority 100 \\\n    advert_int 1 \\\n    \
-         virtual_ipaddress {{ \\\n        10.0.${{LINK}}.${{ID}}/32 \\\n    }} \\\n}}\n\n\
-         ~SEQ(LINK, 0, {}) ~SEQ(ID, 1, {PER_INTERFACE}) $ROUTER\n",
+        "$ROUTER= \\
+vrrp_instance VI_${{LINK}}_${{ID}} {{ \\
+    state BACKUP \\
+    interface e${{LINK}} \\
+    version 3 \\
+    virtual_router_id ${{ID}} \\
+    priority 100 \\
+    advert_int 1 \\
+    virtual_ipaddress {{ \\
+        10.0.${{LINK}}.${{ID}}/32 \\
+    }} \\
+}}
+
+~SEQ(LINK, 0, {}) ~SEQ(ID, 1, {PER_INTERFACE}) $ROUTER
+",
         INTERFACES - 1
     );
     Case { name, items: INTERFACES * PER_INTERFACE, rounds, text }
