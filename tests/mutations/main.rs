@@ -38,10 +38,13 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Live octets of this process, with all cases that run side by side.
 const MOST_LIVE: usize = 2 << 30;
 
-/// What is being read, and since when.
-static RUNNING: Mutex<BTreeMap<usize, (Instant, Arc<[u8]>)>> = Mutex::new(BTreeMap::new());
+/// By number, since when it is read and what it is.
+type Cases = BTreeMap<usize, (Instant, Arc<[u8]>)>;
 
-fn running() -> std::sync::MutexGuard<'static, BTreeMap<usize, (Instant, Arc<[u8]>)>> {
+/// What is being read.
+static RUNNING: Mutex<Cases> = Mutex::new(BTreeMap::new());
+
+fn running() -> std::sync::MutexGuard<'static, Cases> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
