@@ -194,8 +194,10 @@ pub struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bare = !self.0.is_empty()
-            && !self.0.bytes().any(|b| b.is_ascii_whitespace() || b"#!{}@$~\x0b".contains(&b));
+        let any = |set: &[u8]| self.0.bytes().any(|b| set.contains(&b));
+        let must = self.0.is_empty() || self.0.bytes().any(|b| b.is_ascii_whitespace()) || any(b"#!{}\x0b");
+        // A backslash in front of the closing quote would take it along, and these need quotes only for the eye.
+        let bare = !must && (!any(b"@$~") || self.0.ends_with('\\'));
         if bare { f.write_str(self.0) } else { write!(f, "\"{}\"", self.0) }
     }
 }
