@@ -130,8 +130,10 @@ impl<'n> Daemon<'n> {
 
     /// Its VRRP child, which is the only child in every lab of this issue.
     pub(crate) fn vrrp_child(&self) -> i32 {
-        eventually("the VRRP child runs", bounds::START, || !children(self.first).is_empty());
-        children(self.first)[0]
+        // One that was killed stays a child until the parent has had the time to bury it.
+        let living = || children(self.first).into_iter().find(|pid| is_alive(*pid));
+        eventually("the VRRP child runs", bounds::START, || living().is_some());
+        living().expect("it has just been there")
     }
 
     /// All its processes, parents before children, scripts included.
