@@ -29,6 +29,7 @@ use crate::daemon::token::Own;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
+use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
@@ -128,6 +129,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    alloc::trim();
     vrrp.status.started();
     Ok((reactor, vrrp))
 }

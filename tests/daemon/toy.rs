@@ -82,6 +82,8 @@ impl Program for Toy {
         loaded.clone().into_bytes()
     }
 
+    fn handed_out(&self, _: &mut String) {}
+
     fn run_child(&self, loaded: &String, start: Start<'_>) -> Exit {
         if start.mode != Mode::Run {
             self.note("clean");
