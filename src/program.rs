@@ -180,9 +180,7 @@ impl Program for Keepalived<'_> {
 
     fn needs(&self, loaded: &Loaded, kind: Kind) -> bool {
         let only = self.options.only;
-        kind == Kind::Vrrp
-            && (only.vrrp || !only.checkers)
-            && (loaded.vrrp || self.options.all)
+        kind == Kind::Vrrp && (only.vrrp || !only.checkers) && (loaded.vrrp || self.options.all)
     }
 
     fn settings(&self, loaded: &Loaded) -> Settings {

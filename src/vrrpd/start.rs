@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
@@ -172,7 +173,7 @@ impl Vrrp {
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),
-            owners: std::collections::HashMap::new(),
+            owners: Owners::default(),
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -232,7 +233,7 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+            let (Some(link), prefix) = (moved.link, moved.prefix) else {
                 continue;
             };
             let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
@@ -245,10 +246,9 @@ impl Vrrp {
                 self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
-                    let left = moved.clone();
                     moved.held = Held::No;
-                    report::left_over(&left.address);
-                    self.delete_address(&left);
+                    report::left_over(prefix);
+                    self.delete(there);
                 }
             }
         }
@@ -276,7 +276,7 @@ impl Vrrp {
         if crate::sys::clock::now().since(died?) > patience {
             return None;
         }
-        match records.of(record::key(&instance.config.name))?.standing {
+        match records.of(record::key(&instance.config.name))? {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,

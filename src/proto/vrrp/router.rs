@@ -10,7 +10,7 @@ use super::garp::Garp;
 use super::machine::{Input, Machine};
 use super::params::Params;
 use super::priority;
-use crate::base::addr::IpAddr;
+use crate::base::addr::{Addressed, IpAddr};
 use crate::base::time::Instant;
 
 /// A virtual router.
@@ -52,10 +52,10 @@ impl Router {
     }
 
     /// Judges a packet and, if it counts, takes it.
-    pub fn receive(
+    pub fn receive<A: Addressed>(
         &mut self,
         now: Instant,
-        surroundings: &Surroundings<'_>,
+        surroundings: &Surroundings<'_, A>,
         packet: &Packet<'_>,
         out: &mut Actions,
     ) {
