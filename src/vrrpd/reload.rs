@@ -165,6 +165,7 @@ impl Vrrp {
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
         self.children.reserve(running.saturating_sub(self.children.len()));
+        self.find_followers();
         self.owners.index(&self.instances);
     }
 
