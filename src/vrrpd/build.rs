@@ -127,6 +127,7 @@ fn instance(
                 interfaces: &config.track_interfaces,
                 scripts: &config.track_scripts,
                 files: &config.track_files,
+                processes: &config.track_processes,
             },
             links,
             usable,

@@ -43,6 +43,7 @@ impl Vrrp {
         self.instances = fresh;
         self.scripts = scripts;
         self.watch_files(turn, true);
+        self.watch_processes(turn, false);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
         self.remove_abandoned(
@@ -54,6 +55,7 @@ impl Vrrp {
             self.bring_up(turn, id, &kept);
         }
         self.resume_files(turn);
+        self.resume_processes(turn);
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
         }
@@ -159,7 +161,8 @@ impl Vrrp {
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
-        self.layout = Layout::new(self.instances.len(), self.scripts.len(), self.files.len(), 0);
+        self.layout =
+            Layout::new(self.instances.len(), self.scripts.len(), self.files.len(), self.processes.len());
         turn.resize_deadlines(self.layout.len());
         turn.reserve_reports(self.instances.len());
         self.work.reserve(self.instances.len());

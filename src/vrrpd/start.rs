@@ -11,10 +11,10 @@ use super::live::Held;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
-use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
+use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::{Files, Followers};
+use super::track::{Files, Followers, Processes};
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -102,6 +102,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.watch_files(&mut turn, context.died.is_none());
+    vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
     for id in vrrp.ids() {
@@ -124,6 +125,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.begin(&mut turn, id, state);
     }
     vrrp.resume_files(&mut turn);
+    vrrp.resume_processes(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -152,7 +154,7 @@ impl Vrrp {
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
-        let layout = Layout::new(instances.len(), scripts.len(), model.files.len(), 0);
+        let layout = Layout::new(instances.len(), scripts.len(), model.files.len(), model.processes.len());
         Ok(Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -175,6 +177,7 @@ impl Vrrp {
             scripts,
             followers: Followers::default(),
             files: Files::default(),
+            processes: Processes::default(),
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),
@@ -192,6 +195,7 @@ impl Vrrp {
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),
+            tracker_lines: tracker_lines(),
             announcements: announcements(),
         })
     }

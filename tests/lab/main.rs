@@ -27,6 +27,7 @@ mod links;
 mod logs;
 mod mutations;
 mod options;
+mod processes;
 mod referee;
 mod reload;
 mod scripts;

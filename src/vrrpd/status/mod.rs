@@ -60,6 +60,7 @@ enum Part {
     Sockets,
     Scripts,
     Files,
+    Processes,
     Links,
     Counters,
     Further,
@@ -74,7 +75,8 @@ impl Part {
             Self::Topology => Self::Sockets,
             Self::Sockets => Self::Scripts,
             Self::Scripts => Self::Files,
-            Self::Files => Self::Links,
+            Self::Files => Self::Processes,
+            Self::Processes => Self::Links,
             Self::Counters => Self::Further,
             Self::Further => Self::Process,
             Self::Links | Self::Process | Self::End => Self::End,
@@ -87,6 +89,7 @@ impl Part {
             Self::Sockets => Some("VRRP Sockpool"),
             Self::Scripts => Some("VRRP Scripts"),
             Self::Files => Some("VRRP Track files"),
+            Self::Processes => Some("VRRP Track processes"),
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
         }
@@ -237,7 +240,11 @@ impl Vrrp {
         out: &mut dyn Write,
         job: &mut Job,
     ) -> fmt::Result {
-        let left_out = job.part == Part::Files && self.files.len() == 0;
+        let left_out = match job.part {
+            Part::Files => self.files.len() == 0,
+            Part::Processes => self.processes.len() == 0,
+            _ => false,
+        };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
             section(out, title)?;
         }
@@ -251,6 +258,7 @@ impl Vrrp {
             Part::Sockets => self.write_socket(out, position),
             Part::Scripts => self.write_script(out, position),
             Part::Files => self.write_file(out, position),
+            Part::Processes => self.write_process(out, position),
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),
