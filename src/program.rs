@@ -149,6 +149,16 @@ impl<'a> Keepalived<'a> {
     pub(crate) const fn new(options: &'a Options) -> Self {
         Self { options }
     }
+
+    fn places(&self, loaded: &Loaded) -> Places {
+        let daemon = &loaded.model.daemon;
+        Places::new(&self.options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref())
+    }
+
+    /// Where the VRRP child notes what it changes in the kernel: beside its pid file.
+    fn ledger(&self, loaded: &Loaded) -> PathBuf {
+        self.places(loaded).vrrp.with_extension("changes")
+    }
 }
 
 impl Program for Keepalived<'_> {
@@ -188,7 +198,7 @@ impl Program for Keepalived<'_> {
             hello: hello(&loaded.model),
             child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
             instances: loaded.model.instances.len(),
-            pid_files: Places::new(&self.options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
+            pid_files: self.places(loaded),
             process_name: names.parent.clone(),
             child_names: [
                 named(&names.checker, "keepalived_lvs"),
@@ -206,7 +216,7 @@ impl Program for Keepalived<'_> {
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
         match start.mode {
             Mode::CleanStopped if self.options.keep_vrrp => return Exit::Ok,
-            Mode::Clean | Mode::CleanStopped => return vrrpd::clean(&loaded.model),
+            Mode::Clean | Mode::CleanStopped => return vrrpd::clean(&loaded.model, self.ledger(loaded)),
             Mode::Run => {}
         }
         let context = vrrpd::Context {
@@ -216,6 +226,7 @@ impl Program for Keepalived<'_> {
             keep_on_stop: self.options.keep_vrrp,
             dump: self.options.dump,
             address_monitoring: self.options.address_monitoring,
+            ledger: self.ledger(loaded),
         };
         vrrpd::run(Arc::clone(&loaded.model), context)
     }

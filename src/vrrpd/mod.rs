@@ -15,6 +15,7 @@ mod facts;
 mod links;
 mod live;
 mod monitor;
+mod own;
 mod pool;
 mod reload;
 mod report;
@@ -27,7 +28,6 @@ mod status;
 mod tell;
 mod telling;
 mod track;
-mod vmac;
 
 pub use check::check;
 pub use facts::facts;

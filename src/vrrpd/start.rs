@@ -3,19 +3,22 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::own::Owns;
+use super::own::ledger::Left;
+use super::own::plan::Plan;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
 use super::track::Followers;
-use super::vmac::Vmacs;
-use super::{build, kind, report};
+use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
@@ -54,6 +57,8 @@ pub struct Context<'a> {
     pub dump: bool,
     /// Log every address that comes or goes (`-a`).
     pub address_monitoring: bool,
+    /// Where a successor finds what was changed in the kernel.
+    pub ledger: PathBuf,
 }
 
 /// Runs the child until it is told to stop.
@@ -70,14 +75,15 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     }
 }
 
-/// Takes away what a dead child left behind: the addresses of every instance, and its macvlan.
-pub fn clean(model: &Arc<Model>) -> Exit {
+/// Takes away what a dead child left behind: the addresses of every instance, its macvlan, and what its `ledger` says.
+pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
     let cleaned: io::Result<()> = (|| {
-        let mut vrrp = Vrrp::new(Arc::clone(model))?;
+        let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_vmacs();
-        vrrp.remove_vmacs();
+        vrrp.find_owns();
+        vrrp.remove_left_owns(&left);
+        vrrp.remove_owns();
         Ok(())
     })();
     match cleaned {
@@ -90,7 +96,7 @@ pub fn clean(model: &Arc<Model>) -> Exit {
 }
 
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
-    let mut vrrp = Vrrp::new(model)?;
+    let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     let Context { channel, .. } = context;
@@ -101,17 +107,17 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    for id in vrrp.ids() {
-        vrrp.ensure_vmac(id);
-    }
+    vrrp.ensure_owns();
+    vrrp.remove_left_owns(&left);
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
     let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
     vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
+    vrrp.put_own_addresses();
+    vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
-        vrrp.copy_link_local(id);
         vrrp.open_socket(&mut turn, id);
     }
     vrrp.assign_sockets(&mut turn);
@@ -135,12 +141,17 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
 
 impl Vrrp {
     /// The child with everything but its place in the loop.
-    fn new(model: Arc<Model>) -> io::Result<Self> {
+    fn new(model: Arc<Model>, ledger: PathBuf) -> io::Result<(Self, Left)> {
         let now = crate::sys::clock::now();
         let resolver = Resolver::new(&model.global);
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
-        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
+        let mut commands = Commands::open()?;
+        let mut kernel = Vec::new();
+        commands.links(&mut kernel)?;
+        let plan = Plan::new(&model, &mut links, &kernel, &[]);
+        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let (owns, left) = Owns::new(plan, Some(ledger));
         report::broken(&broken);
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
@@ -148,11 +159,11 @@ impl Vrrp {
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
         let layout = Layout::new(instances.len(), scripts.len());
-        Ok(Self {
+        let vrrp = Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
                 monitor_registration: None,
-                commands: Commands::open()?,
+                commands,
                 packets: PacketSocket::open()?,
                 tells_protocol: false,
                 forwards_v6: forwards_v6(),
@@ -170,7 +181,7 @@ impl Vrrp {
             scripts,
             followers: Followers::default(),
             links,
-            vmacs: Vmacs::default(),
+            owns,
             pool: Pool::default(),
             owners: std::collections::HashMap::new(),
             layout,
@@ -187,7 +198,8 @@ impl Vrrp {
             address_monitoring: false,
             chatter: chatter(),
             announcements: announcements(),
-        })
+        };
+        Ok((vrrp, left))
     }
 
     /// Learns all named interfaces and their addresses.
@@ -262,7 +274,7 @@ impl Vrrp {
         let link = self.links.numbered(address.interface);
         link.and_then(|id| Some((id, self.links.link(id)?))).is_some_and(|(id, link)| {
             let mut others = link.addresses.iter().filter(|other| Family::of(&other.addr) == family);
-            !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+            link.kind == links::Kind::Other && others.all(|other| self.moved(id, *other).is_some())
         })
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::live::Instance;
+use super::own::Owns;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::Telling;
 use super::track::Followers;
-use super::vmac::Vmacs;
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
 use crate::base::limit;
@@ -37,7 +37,8 @@ pub struct Vrrp {
     /// Who tracks what.
     pub(super) followers: Followers,
     pub(super) links: Links,
-    pub(super) vmacs: Vmacs,
+    /// The interfaces that this child makes.
+    pub(super) owns: Owns,
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: HashMap<(LinkId, IpAddr), (InstanceId, u16)>,
