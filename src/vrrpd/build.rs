@@ -91,9 +91,9 @@ pub(super) fn instances(
     broken: &mut Vec<Broken>,
     plan: &Plan,
 ) -> Vec<Instance> {
-    (0..model.instances.len())
-        .map(|position| {
-            let config = Config::new(model, position);
+    Config::all(model)
+        .enumerate()
+        .map(|(position, config)| {
             let place = Place { plan, position };
             instance(config, links, scripts, resolver, broken, place)
         })
@@ -122,19 +122,18 @@ fn instance(
     // As with the reference, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
     let home = if config.ipvlan.is_some() { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded).enumerate();
-    let addresses: Vec<Moved> = lines
+    let addresses: Box<[Moved]> = lines
         .map(|(number, line)| moved(line, place.plan.of_address(place.position, number), home, links))
         .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     Instance {
-        router: Router::new(config.params.clone(), announced),
+        router: Router::new(config.clone(), announced),
         base,
         own,
         transmit,
         local: None,
         last_local: None,
-        advertised: config.addresses.iter().map(|line| line.prefix.addr).collect(),
         addresses,
         peers: config
             .peers
@@ -142,7 +141,11 @@ fn instance(
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
         tracking: tracking(
-            Lists { interfaces: &config.track_interfaces, scripts: &config.track_scripts },
+            Lists {
+                interfaces: &config.track_interfaces,
+                scripts: &config.track_scripts,
+                files: &config.track_files,
+            },
             links,
             usable,
         ),
@@ -162,6 +165,11 @@ fn instance(
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Moved {
     let link = own.or_else(|| line.dev.as_ref().map(|named| links.named(&named.name))).or(home);
+    Moved::new(line.prefix, link, line.no_track)
+}
+
+/// An address as the kernel is to have it, but for the number of its interface.
+pub(super) fn address(line: &VirtualAddress) -> Address {
     let v6 = Family::of(&line.prefix.addr) == Family::V6;
     let options = [
         // Duplicate address detection would keep the address useless for a second on each take-over.
@@ -175,7 +183,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links
         .into_iter()
         .filter(|(wanted, _)| *wanted)
         .fold(AddressFlags(0), |flags, (_, flag)| flags.with(flag));
-    let address = Address {
+    Address {
         peer: line.peer,
         broadcast: line.broadcast,
         label: line.label.as_deref().and_then(|label| Label::try_from(label).ok()),
@@ -187,8 +195,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links
         },
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
-    };
-    Moved::new(address, link, line.no_track)
+    }
 }
 
 fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {

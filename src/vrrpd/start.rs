@@ -12,12 +12,13 @@ use super::live::Held;
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
+use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::Followers;
+use super::track::{Files, Followers};
 use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
@@ -33,6 +34,7 @@ use crate::daemon::token::Own;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
+use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
@@ -105,6 +107,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
     vrrp.ensure_owns();
@@ -126,6 +129,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         let state = adopt(&vrrp, id);
         vrrp.begin(&mut turn, id, state);
     }
+    vrrp.resume_files(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -135,6 +139,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    alloc::trim();
     vrrp.status.started();
     Ok((reactor, vrrp))
 }
@@ -158,7 +163,7 @@ impl Vrrp {
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
-        let layout = Layout::new(instances.len(), scripts.len());
+        let layout = Layout::new(instances.len(), scripts.len(), model.files.len(), 0);
         let vrrp = Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -180,10 +185,11 @@ impl Vrrp {
             instances,
             scripts,
             followers: Followers::default(),
+            files: Files::default(),
             links,
             owns,
             pool: Pool::default(),
-            owners: std::collections::HashMap::new(),
+            owners: Owners::default(),
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -244,7 +250,7 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+            let (Some(link), prefix) = (moved.link, moved.prefix) else {
                 continue;
             };
             let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
@@ -257,10 +263,9 @@ impl Vrrp {
                 self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
-                    let left = moved.clone();
                     moved.held = Held::No;
-                    report::left_over(&left.address);
-                    self.delete_address(&left);
+                    report::left_over(prefix);
+                    self.delete(there);
                 }
             }
         }
@@ -288,7 +293,7 @@ impl Vrrp {
         if crate::sys::clock::now().since(died?) > patience {
             return None;
         }
-        match records.of(record::key(&instance.config.name))?.standing {
+        match records.of(record::key(&instance.config.name))? {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,
@@ -301,6 +306,7 @@ impl Vrrp {
             instance.refresh_local(&self.links);
         }
         self.refresh(turn, id);
+        self.tell_tracked_faults(id);
         self.drive(turn, id, Input::Start { adopt });
     }
 }

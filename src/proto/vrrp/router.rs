@@ -2,6 +2,8 @@
 //!
 //! The child and the simulation drive the same type; neither decides anything of the protocol itself.
 
+use core::borrow::Borrow;
+
 use super::accept::{self, Odd, Packet, Reject, Surroundings};
 use super::action::{Action, Actions, Burst, Event, State};
 use super::counters::Counters;
@@ -10,13 +12,13 @@ use super::garp::Garp;
 use super::machine::{Input, Machine};
 use super::params::Params;
 use super::priority;
-use crate::base::addr::IpAddr;
+use crate::base::addr::{Addressed, IpAddr};
 use crate::base::time::Instant;
 
 /// A virtual router.
 #[derive(Clone, Debug)]
-pub struct Router {
-    machine: Machine,
+pub struct Router<P = Params> {
+    machine: Machine<P>,
     garp: Garp,
     counters: Counters,
     /// Addresses to announce, excluded ones included.
@@ -28,10 +30,10 @@ pub struct Router {
     told: Told,
 }
 
-impl Router {
+impl<P: Borrow<Params>> Router<P> {
     /// A router that has not started. `announced`: addresses on its interfaces, excluded ones included.
     #[must_use]
-    pub fn new(params: Params, announced: u16) -> Self {
+    pub fn new(params: P, announced: u16) -> Self {
         Self {
             machine: Machine::new(params),
             garp: Garp::default(),
@@ -52,10 +54,10 @@ impl Router {
     }
 
     /// Judges a packet and, if it counts, takes it.
-    pub fn receive(
+    pub fn receive<A: Addressed>(
         &mut self,
         now: Instant,
-        surroundings: &Surroundings<'_>,
+        surroundings: &Surroundings<'_, A>,
         packet: &Packet<'_>,
         out: &mut Actions,
     ) {
@@ -64,9 +66,9 @@ impl Router {
         match accept::accept(self.machine.params(), surroundings, packet, same_sender) {
             Ok((heard, odd)) => {
                 self.counters.received += 1;
-                self.counters.zero_received += u64::from(heard.priority == 0);
+                count(&mut self.counters.zero_received, heard.priority == 0);
                 if let Some(what) = odd {
-                    self.counters.address_list += u64::from(!matches!(what, Odd::Interval { .. }));
+                    count(&mut self.counters.address_list, !matches!(what, Odd::Interval { .. }));
                     if self.told.first_odd(&what) {
                         report(out, Event::Odd { from: heard.from, what });
                     }
@@ -77,7 +79,7 @@ impl Router {
                 self.machine.handle(now, Input::Advert(heard), out);
             }
             Err(why) => {
-                *self.counter(why) += 1;
+                count(self.counter(why), true);
                 if self.told.first_reject(why) {
                     report(out, Event::Rejected { from: packet.source, why });
                 }
@@ -94,17 +96,10 @@ impl Router {
     }
 
     /// New parameters and another number of announced addresses after a reload; see [`Machine::reconfigure`].
-    pub fn reconfigure(
-        &mut self,
-        now: Instant,
-        params: Params,
-        announced: u16,
-        changed: bool,
-        out: &mut Actions,
-    ) {
+    pub fn reconfigure(&mut self, now: Instant, params: P, announced: u16, changed: bool, out: &mut Actions) {
         let start = out.len();
-        let effective = priority::effective(params.priority, self.weights);
-        let changed = changed || params != *self.machine.params();
+        let effective = priority::effective(params.borrow().priority, self.weights);
+        let changed = changed || params.borrow() != self.machine.params();
         self.announced = announced;
         self.garp.resize(announced);
         self.machine.reconfigure(now, params, effective, changed, out);
@@ -152,13 +147,13 @@ impl Router {
 
     /// The election.
     #[must_use]
-    pub const fn machine(&self) -> &Machine {
+    pub const fn machine(&self) -> &Machine<P> {
         &self.machine
     }
 
     /// The parameters in force.
     #[must_use]
-    pub const fn params(&self) -> &Params {
+    pub fn params(&self) -> &Params {
         self.machine.params()
     }
 
@@ -191,13 +186,13 @@ impl Router {
             match action {
                 Action::SendAdvert { priority } => {
                     self.counters.sent += 1;
-                    self.counters.zero_sent += u64::from(*priority == 0);
+                    count(&mut self.counters.zero_sent, *priority == 0);
                 }
                 Action::Announce(burst) => self.begin_announcing(now, *burst),
                 Action::RemoveAddresses => self.garp.stop(),
                 Action::Report(Event::Transition { from, to, .. }) => {
-                    self.counters.became_master += u64::from(*to == State::Master);
-                    self.counters.released_master += u64::from(*from == State::Master);
+                    count(&mut self.counters.became_master, *to == State::Master);
+                    count(&mut self.counters.released_master, *from == State::Master);
                     self.told = Told::default();
                 }
                 Action::AddAddresses | Action::Report(_) => {}
@@ -217,7 +212,7 @@ impl Router {
         self.garp.begin(now, burst, self.announced, &params.garp);
     }
 
-    const fn counter(&mut self, why: Reject) -> &mut u64 {
+    const fn counter(&mut self, why: Reject) -> &mut u32 {
         match why {
             Reject::Own => &mut self.counters.own,
             Reject::HopLimit(_) | Reject::HopLimitRange { .. } => &mut self.counters.hop_limit,
@@ -268,6 +263,11 @@ impl Told {
         };
         self.first(1 << class)
     }
+}
+
+/// Counts one more of what happened, if it did.
+fn count(counter: &mut u32, happened: bool) {
+    *counter = counter.saturating_add(u32::from(happened));
 }
 
 /// [`Actions`] holds the longest transition with one such report in front.

@@ -82,7 +82,11 @@ fn tell_refused(plan: &Plan) {
 impl Vrrp {
     /// Makes everything whose base is there; whether something is new.
     pub(super) fn ensure_owns(&mut self) -> bool {
-        (0..self.owns.list.len()).fold(false, |new, position| self.ensure_own(position) || new)
+        let mut new = false;
+        for position in 0..self.owns.list.len() {
+            new |= self.ensure_own(position);
+        }
+        new
     }
 
     fn ensure_owns_on(&mut self, base: LinkId) {
