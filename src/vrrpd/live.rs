@@ -35,6 +35,11 @@ impl Config {
     pub fn model(&self) -> &Model {
         &self.model
     }
+
+    /// The sync group that the instance is a member of.
+    pub fn group(&self) -> Option<&model::Group> {
+        self.model.groups.get(self.sync_group?.index())
+    }
 }
 
 impl Deref for Config {
