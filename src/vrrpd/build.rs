@@ -90,9 +90,7 @@ pub(super) fn instances(
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
 ) -> Vec<Instance> {
-    (0..model.instances.len())
-        .map(|position| instance(Config::new(model, position), links, scripts, resolver, broken))
-        .collect()
+    Config::all(model).map(|config| instance(config, links, scripts, resolver, broken)).collect()
 }
 
 fn instance(
@@ -111,7 +109,7 @@ fn instance(
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     Instance {
         router: {
-            let mut router = Router::new(config.params.clone(), announced);
+            let mut router = Router::new(config.clone(), announced);
             router.set_synced(config.sync_group.is_some());
             router
         },
