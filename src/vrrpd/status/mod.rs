@@ -58,6 +58,7 @@ enum Part {
     Global,
     Topology,
     Sockets,
+    Groups,
     Scripts,
     Files,
     Processes,
@@ -73,7 +74,8 @@ impl Part {
         match self {
             Self::Global => Self::Topology,
             Self::Topology => Self::Sockets,
-            Self::Sockets => Self::Scripts,
+            Self::Sockets => Self::Groups,
+            Self::Groups => Self::Scripts,
             Self::Scripts => Self::Files,
             Self::Files => Self::Processes,
             Self::Processes => Self::Links,
@@ -87,6 +89,7 @@ impl Part {
         match self {
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
+            Self::Groups => Some("VRRP Sync groups"),
             Self::Scripts => Some("VRRP Scripts"),
             Self::Files => Some("VRRP Track files"),
             Self::Processes => Some("VRRP Track processes"),
@@ -240,7 +243,9 @@ impl Vrrp {
         out: &mut dyn Write,
         job: &mut Job,
     ) -> fmt::Result {
+        // keepalived leaves the sections out that it has nothing for.
         let left_out = match job.part {
+            Part::Groups => self.groups.is_empty(),
             Part::Files => self.files.len() == 0,
             Part::Processes => self.processes.len() == 0,
             _ => false,
@@ -256,6 +261,7 @@ impl Vrrp {
             }
             Part::Topology => self.write_instance(clock, out, position),
             Part::Sockets => self.write_socket(out, position),
+            Part::Groups => self.write_group(out, position),
             Part::Scripts => self.write_script(out, position),
             Part::Files => self.write_file(out, position),
             Part::Processes => self.write_process(out, position),
