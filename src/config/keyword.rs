@@ -253,7 +253,7 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
     match &row.kind {
         Kind::Flag(set) => {
             set(into);
-            surplus(line, 0);
+            line.surplus(0);
             return;
         }
         Kind::Switch(set) => {
@@ -265,7 +265,7 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
                     line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
                 }
             }
-            surplus(line, 1);
+            line.surplus(1);
             return;
         }
         Kind::Script(field) => {
@@ -304,7 +304,7 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
         }
         _ => {}
     }
-    surplus(line, 1);
+    line.surplus(1);
 }
 
 /// The argument is not there.
@@ -315,14 +315,6 @@ fn absent<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
             let message = format!("No {} specified", row.name);
             line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
         }
-    }
-}
-
-/// Words past the value are not used, which keepalived does not tell.
-fn surplus(line: &mut Line<'_>, used: usize) {
-    if let Some(extra) = line.arg(used) {
-        let message = format!("'{}' after {} is not used", extra.text, line.keyword.text);
-        line.note(extra, &message, "only one keyword can stand on a line");
     }
 }
 
