@@ -110,7 +110,7 @@ fn instance(
     let usable = |id: &crate::base::id::ScriptId| {
         scripts.get(id.index()).is_some_and(|script| script.command.is_some())
     };
-    Instance {
+    let mut instance = Instance {
         router: Router::new(config.params.clone(), announced),
         base,
         own,
@@ -146,7 +146,9 @@ fn instance(
         advert_changed: false,
         pending: super::live::Pending::default(),
         config,
-    }
+    };
+    instance.fit_advert(links);
+    instance
 }
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {

@@ -185,7 +185,20 @@ impl Instance {
         let family = self.router.params().family;
         let found = self.config.source.or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
         self.last_local = found.or(self.last_local);
+        self.fit_advert(links);
         core::mem::replace(&mut self.local, found) != found
+    }
+
+    /// Leaves out of adverts what is too much for the interface: those addresses are moved all the same.
+    pub fn fit_advert(&mut self, links: &Links) {
+        let mtu = self.base.and_then(|id| links.link(id)).map_or(0, |link| link.mtu);
+        let room = self.config.advert_room(mtu);
+        let count = self.config.addresses.len().min(room);
+        if self.advertised.len() != count {
+            // There was room for all of them when it was made.
+            self.advertised.clear();
+            self.advertised.extend(self.config.addresses.iter().take(count).map(|line| line.prefix.addr));
+        }
     }
 
     /// Whether it is MASTER and an address is not where it should be although its interface is there.

@@ -73,6 +73,7 @@ impl Vrrp {
             .with(Fault::Script, verdicts(Verdict::Down))
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::NoPeer, instance.config.fault_no_peer)
+            .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed);
         (faults, verdicts(Verdict::Unknown))
     }

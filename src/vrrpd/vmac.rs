@@ -35,10 +35,7 @@ pub(super) fn name(global: &model::Global, instance: &model::Instance) -> Option
 pub(super) fn mac(instance: &model::Instance) -> Mac {
     let vrid = instance.params.vrid;
     let configured = instance.vmac.as_ref().and_then(|vmac| vmac.mac);
-    configured.unwrap_or(match instance.params.family {
-        Family::V4 => Mac::virtual_v4(vrid),
-        Family::V6 => Mac::virtual_v6(vrid),
-    })
+    configured.unwrap_or_else(|| Mac::virtual_router(instance.params.family, vrid))
 }
 
 /// Tags of requests: what must succeed, and what may be refused.

@@ -5,6 +5,7 @@
 
 mod auth;
 mod clash;
+mod delay;
 mod group;
 mod instance;
 mod link;
@@ -67,6 +68,8 @@ pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics
     group::members(model, pending, found);
     clash::vrids(model, found);
     clash::vmac_names(model, found);
+    clash::shared_vmacs(model, found);
+    delay::fit(model, found);
     clash::unused_trackers(model, found);
 }
 

@@ -141,7 +141,7 @@ impl Draft {
             debug: 0,
             linkbeat_polling: false,
             lvs_sync_interface: None,
-            vrid_clash: None,
+            conflict: None,
         };
         Self {
             instance,

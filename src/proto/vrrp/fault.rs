@@ -24,11 +24,13 @@ pub enum Fault {
     NoPeer = 1 << 6,
     /// The socket for adverts could not be opened.
     Socket = 1 << 7,
+    /// Another instance has the router id on the same link (`allow_if_changes`), or the macvlan.
+    Conflict = 1 << 14,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -36,6 +38,7 @@ impl Fault {
         Self::Script,
         Self::Vmac,
         Self::NoPeer,
+        Self::Conflict,
         Self::Socket,
     ];
 
@@ -50,6 +53,7 @@ impl Fault {
             Self::Script => "tracked script failed",
             Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
+            Self::Conflict => "another instance has the same router id or macvlan",
             Self::Socket => "no socket",
         }
     }

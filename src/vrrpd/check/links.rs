@@ -4,7 +4,7 @@
 //! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
 //! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
@@ -32,6 +32,7 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
     let Ok(()) = Commands::open().and_then(|mut commands| commands.links(&mut listed)) else {
         return;
     };
+    room(model, &listed.iter().map(|link| (&link.name, link.mtu)).collect(), found);
     let mut there: HashSet<IfName> = listed.into_iter().map(|link| link.name).collect();
     let present = there.clone();
     // Those that will be made.
@@ -50,6 +51,21 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
         }
     }
     check.network(model);
+}
+
+/// Tells whose adverts have no room for all addresses on their interface.
+fn room(model: &Model, mtus: &HashMap<&IfName, u32>, found: &mut Diagnostics) {
+    for instance in &model.instances {
+        let Some(mtu) = instance.interface.as_ref().and_then(|named| mtus.get(&named.name)) else {
+            continue;
+        };
+        let room = instance.advert_room(*mtu);
+        if let Some(first) = instance.addresses.get(room) {
+            let message = format!("({}) {}", instance.name, instance.overfull(room));
+            let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
+            found.report(finding.remedy("write this address and those behind it into virtual_ipaddress_excluded"));
+        }
+    }
 }
 
 impl Check<'_> {
