@@ -71,9 +71,14 @@ pub(super) fn shared_vmacs(model: &mut Model, found: &mut Diagnostics) {
         if core::ptr::eq(other, instance) || grouped || other.params.vrid != params.vrid {
             continue;
         }
-        let message = format!("({}) uses same VMAC as VRRP instance {}, disabling", instance.name, other.name);
+        let message =
+            format!("({}) uses same VMAC as VRRP instance {}, disabling", instance.name, other.name);
         let finding = Diagnostic::new(Severity::Error, vmac.at.0, message);
-        found.report(finding.remedy("write another hardware address after use_vmac, or put both into one vrrp_sync_group"));
+        found.report(
+            finding.remedy(
+                "write another hardware address after use_vmac, or put both into one vrrp_sync_group",
+            ),
+        );
         aside.push((index, other.name.clone()));
     }
     for (index, other) in aside {

@@ -31,7 +31,8 @@ pub(super) fn fit(model: &mut Model, found: &mut Diagnostics) {
                 continue;
             }
             (line.down, line.up) = (Span::ZERO, Span::ZERO);
-            let message = format!("{name}: cannot use debounce timers with down_timer_adverts = 1 - resetting");
+            let message =
+                format!("{name}: cannot use debounce timers with down_timer_adverts = 1 - resetting");
             (message, "write down_timer_adverts 3, or no delay for this interface")
         } else if line.down >= instance.params.advert_interval * u64::from(adverts) {
             line.down = longest(instance);

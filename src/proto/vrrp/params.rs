@@ -4,8 +4,8 @@ use crate::base::addr::Family;
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::wire::ipv4;
-use crate::wire::vrrp::advert_len;
 pub use crate::wire::vrrp::Version;
+use crate::wire::vrrp::advert_len;
 
 /// The `state` keyword: how an instance begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

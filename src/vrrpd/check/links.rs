@@ -63,7 +63,9 @@ fn room(model: &Model, mtus: &HashMap<&IfName, u32>, found: &mut Diagnostics) {
         if let Some(first) = instance.addresses.get(room) {
             let message = format!("({}) {}", instance.name, instance.overfull(room));
             let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
-            found.report(finding.remedy("write this address and those behind it into virtual_ipaddress_excluded"));
+            found.report(
+                finding.remedy("write this address and those behind it into virtual_ipaddress_excluded"),
+            );
         }
     }
 }
