@@ -43,7 +43,7 @@ pub(super) fn interface(draft: &mut Draft, line: &mut Line<'_>) {
 /// `vrf`
 pub(super) fn vrf(draft: &mut Draft, line: &mut Line<'_>) {
     if let Some(named) = link(line, "vrf") {
-        draft.instance.vrf = Some(named);
+        draft.instance.vrf = Some(Box::new(named));
     }
 }
 
@@ -204,5 +204,5 @@ pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
             text = super::global_read::cut(text, 8);
         }
     }
-    draft.instance.auth_pass = Some(text.to_owned());
+    draft.instance.auth_pass = Some(text.into());
 }
