@@ -116,6 +116,7 @@ fn instance(
         transmit,
         local: None,
         last_local: None,
+        carried: 0,
         addresses,
         peers: config
             .peers
