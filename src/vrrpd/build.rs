@@ -124,7 +124,11 @@ fn instance(
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
         tracking: tracking(
-            Lists { interfaces: &config.track_interfaces, scripts: &config.track_scripts },
+            Lists {
+                interfaces: &config.track_interfaces,
+                scripts: &config.track_scripts,
+                files: &config.track_files,
+            },
             links,
             usable,
         ),

@@ -40,4 +40,6 @@ mod kind {
     pub(super) const SOCKET: u8 = 0;
     /// The netlink monitor.
     pub(super) const MONITOR: u8 = 1;
+    /// The watched directories of tracked files.
+    pub(super) const FILES: u8 = 2;
 }

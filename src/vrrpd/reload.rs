@@ -42,6 +42,7 @@ impl Vrrp {
         }
         self.instances = fresh;
         self.scripts = scripts;
+        self.watch_files(turn, true);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
         self.remove_abandoned(
@@ -52,6 +53,7 @@ impl Vrrp {
         for id in self.ids() {
             self.bring_up(turn, id, &kept);
         }
+        self.resume_files(turn);
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
         }
@@ -157,7 +159,7 @@ impl Vrrp {
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
-        self.layout = Layout::new(self.instances.len(), self.scripts.len());
+        self.layout = Layout::new(self.instances.len(), self.scripts.len(), self.files.len(), 0);
         turn.resize_deadlines(self.layout.len());
         turn.reserve_reports(self.instances.len());
         self.work.reserve(self.instances.len());

@@ -124,6 +124,8 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
                         "({name}) entering FAULT state (no {} address for interface)",
                         instance.family()
                     ),
+                    // Told with their names already.
+                    Fault::File | Fault::Process => {}
                     other => info!("({name}) entering FAULT state ({})", other.text()),
                 }
             }

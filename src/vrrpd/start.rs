@@ -14,7 +14,7 @@ use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::Followers;
+use super::track::{Files, Followers};
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -101,6 +101,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
     for id in vrrp.ids() {
@@ -122,6 +123,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         let state = adopt(&vrrp, id);
         vrrp.begin(&mut turn, id, state);
     }
+    vrrp.resume_files(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -150,7 +152,7 @@ impl Vrrp {
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
-        let layout = Layout::new(instances.len(), scripts.len());
+        let layout = Layout::new(instances.len(), scripts.len(), model.files.len(), 0);
         Ok(Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -172,6 +174,7 @@ impl Vrrp {
             instances,
             scripts,
             followers: Followers::default(),
+            files: Files::default(),
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),
@@ -291,6 +294,7 @@ impl Vrrp {
             instance.refresh_local(&self.links);
         }
         self.refresh(turn, id);
+        self.tell_tracked_faults(id);
         self.drive(turn, id, Input::Start { adopt });
     }
 }

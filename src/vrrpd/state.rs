@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::Telling;
-use super::track::Followers;
+use super::track::{Files, Followers};
 use super::vmac::Vmacs;
 use crate::base::id::{InstanceId, ScriptId};
 use crate::base::limit;
@@ -35,6 +35,8 @@ pub struct Vrrp {
     pub(super) scripts: Vec<TrackScript>,
     /// Who tracks what.
     pub(super) followers: Followers,
+    /// Tracked files.
+    pub(super) files: Files,
     pub(super) links: Links,
     pub(super) vmacs: Vmacs,
     pub(super) pool: Pool,

@@ -36,5 +36,6 @@ mod storm;
 mod telling;
 mod timing;
 mod together;
+mod trackers;
 mod trios;
 mod vmac;

@@ -4,12 +4,12 @@
 use core::fmt::{self, Write};
 
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{LinkId, ScriptId};
+use crate::base::id::{FileId, LinkId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::instance;
 use crate::status::dump::tables::{self, interface, script, socket};
-use crate::status::dump::{self, Clock, Owner, Runs};
+use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::vrrpd::live::{Held, Instance};
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
@@ -84,6 +84,12 @@ impl Vrrp {
             running: this.pid.is_some(),
         };
         Some(script(out, &view, self.users(Object::Script(ScriptId::at(position)))))
+    }
+
+    pub(super) fn write_file(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = FileId::at(position);
+        let users = self.users(Object::File(id));
+        Some(trackers::file(out, self.model.file(id)?, self.files.number(id), users))
     }
 
     /// Who tracks an object, and with which weight.

@@ -4,14 +4,18 @@
 //! list made at load time ([`tracking`]), and so is the list of who tracks an object ([`Followers`]). When an object
 //! says something else, whoever follows it is reckoned anew.
 
+mod file;
+mod report;
 mod script;
+
+pub(super) use file::Files;
 
 use super::links::Links;
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, LinkId, ScriptId};
-use crate::config::model::track::{TrackedInterface, TrackedScript};
+use crate::base::id::{FileId, InstanceId, LinkId, ScriptId};
+use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Total, Verdict, Weight};
 use crate::proto::vrrp::{Fault, Input};
@@ -23,6 +27,8 @@ pub enum Object {
     Link(LinkId),
     /// A `vrrp_script`.
     Script(ScriptId),
+    /// A `track_file`.
+    File(FileId),
 }
 
 /// An object and what it does to the priority.
@@ -39,6 +45,7 @@ pub struct Tracked {
 pub(super) struct Lists<'a> {
     pub(super) interfaces: &'a [TrackedInterface],
     pub(super) scripts: &'a [TrackedScript],
+    pub(super) files: &'a [TrackedFile],
 }
 
 /// What `lists` say, for [`Vrrp::total`]. `usable`: whether a script can run at all; one that cannot is not tracked.
@@ -54,7 +61,9 @@ pub(super) fn tracking(
     let scripts = lists.scripts.iter().filter(|tracked| usable(tracked.script));
     let scripts =
         scripts.map(|tracked| Tracked { object: Object::Script(tracked.script), weight: tracked.weight });
-    interfaces.chain(scripts).collect()
+    let files = lists.files.iter();
+    let files = files.map(|tracked| Tracked { object: Object::File(tracked.of), weight: tracked.weight });
+    interfaces.chain(scripts).chain(files).collect()
 }
 
 /// Who tracks what, ordered by object.
@@ -150,6 +159,7 @@ impl Vrrp {
                 let verdict = script.map_or(Verdict::Unknown, |script| script.machine.verdict());
                 (Fault::Script, tracked.weight.of_verdict(verdict))
             }
+            Object::File(id) => (Fault::File, tracked.weight.of_number(self.files.number(id))),
         }
     }
 
@@ -160,6 +170,12 @@ impl Vrrp {
             self.refresh(turn, id);
             position += 1;
         }
+    }
+
+    /// The weight with which an instance tracks an object.
+    fn weight_of(&self, id: InstanceId, object: Object) -> Option<Weight> {
+        let tracked = self.instance(id)?.tracking.iter().find(|tracked| tracked.object == object)?;
+        Some(tracked.weight)
     }
 
     /// Finds out anew who tracks what. For load time: allocates.
