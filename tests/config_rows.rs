@@ -236,6 +236,25 @@ fn every_row_that_was_there_is_there() {
     assert!(actual == expected, "keywords differ (UPDATE=1 rewrites); gone: {gone:?}");
 }
 
+/// Every keyword is a word of a golden, so that each is read, printed and read back.
+#[test]
+fn every_keyword_stands_in_a_golden() {
+    let mut words = std::collections::BTreeSet::new();
+    for file in files(&goldens()) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let split = text.split(|ch: char| ch.is_whitespace() || matches!(ch, '{' | '}' | '"'));
+        words.extend(split.map(str::to_owned));
+    }
+    let all = rows::catalogue();
+    let mut missing: Vec<String> = all
+        .iter()
+        .filter(|row| !row.name.starts_with('<') && !words.contains(row.name))
+        .map(|row| format!("{} {}", row.block, row.name))
+        .collect();
+    missing.sort();
+    assert!(missing.is_empty(), "no golden under tests/goldens/rows uses: {}", missing.join(", "));
+}
+
 #[test]
 fn rows_are_documented_and_unique() {
     let all = rows::catalogue();

@@ -255,8 +255,13 @@ fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
     let first = line.arg(0);
     match &row.kind {
         Kind::Flag(set) => {
+            let off = first.filter(|word| value::switch(Some(word.text)) == Some(false));
+            if let Some(word) = off {
+                let message = format!("{} {} means off here; keepalived takes it as on", row.name, word.text);
+                return line.note(word, &message, "remove the line to mean off everywhere");
+            }
             set(into);
-            line.surplus(0);
+            line.surplus(usize::from(first.is_some_and(|word| value::switch(Some(word.text)).is_some())));
             return;
         }
         Kind::Switch(set) => {
