@@ -90,9 +90,7 @@ pub(super) fn instances(
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
 ) -> Vec<Instance> {
-    (0..model.instances.len())
-        .map(|position| instance(Config::new(model, position), links, scripts, resolver, broken))
-        .collect()
+    Config::all(model).map(|config| instance(config, links, scripts, resolver, broken)).collect()
 }
 
 fn instance(
@@ -110,7 +108,7 @@ fn instance(
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     let mut instance = Instance {
-        router: Router::new(config.params.clone(), announced),
+        router: Router::new(config.clone(), announced),
         base,
         own,
         transmit,

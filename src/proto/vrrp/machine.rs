@@ -13,6 +13,8 @@
 //! Entering MASTER: advert, addresses, announcements, then the report. Leaving MASTER: the last advert,
 //! addresses off, report.
 
+use core::borrow::Borrow;
+
 use super::action::{Action, Actions, Burst, Event, State, Why};
 use super::fault::Faults;
 use super::params::{Params, Start, Version};
@@ -86,8 +88,8 @@ const ZEROS_ON_FAULT: u8 = 2;
 
 /// One virtual router.
 #[derive(Clone, Debug)]
-pub struct Machine {
-    params: Params,
+pub struct Machine<P = Params> {
+    params: P,
     state: State,
     started: bool,
     pending: bool,
@@ -106,17 +108,18 @@ pub struct Machine {
     claimed: Option<(Instant, u8)>,
 }
 
-impl Machine {
+impl<P: Borrow<Params>> Machine<P> {
     /// A virtual router that has not started.
     #[must_use]
-    pub fn new(params: Params) -> Self {
+    pub fn new(params: P) -> Self {
+        let own: &Params = params.borrow();
         Self {
             state: State::Init,
             started: false,
             pending: false,
             faults: Faults::NONE,
-            effective: params.priority,
-            master_interval: params.advert_interval,
+            effective: own.priority,
+            master_interval: own.advert_interval,
             master: None,
             armed: Armed::Down,
             restarted: Instant::START,
@@ -180,23 +183,17 @@ impl Machine {
     /// New parameters after a reload. State and timers are kept; the address family and the router id cannot
     /// change (that is another virtual router). `effective`: the priority that the trackers make of the new
     /// base. `changed`: an advert would differ from the last one, whatever in it.
-    pub fn reconfigure(
-        &mut self,
-        now: Instant,
-        params: Params,
-        effective: u8,
-        changed: bool,
-        out: &mut Actions,
-    ) {
-        let interval = params.advert_interval;
-        let interval_changed = interval != self.params.advert_interval;
+    pub fn reconfigure(&mut self, now: Instant, params: P, effective: u8, changed: bool, out: &mut Actions) {
+        let (new, old): (&Params, &Params) = (params.borrow(), self.params.borrow());
+        let interval = new.advert_interval;
+        let interval_changed = interval != old.advert_interval;
         // What a BACKUP of version 3 has learned of its MASTER is no matter of our configuration: with less it would
         // take over from a MASTER that lives.
-        let learned = self.state == State::Backup && self.master.is_some() && params.version == Version::V3;
-        if params.version != self.params.version || (interval_changed && !learned) {
+        let learned = self.state == State::Backup && self.master.is_some() && new.version == Version::V3;
+        if new.version != old.version || (interval_changed && !learned) {
             self.master_interval = interval;
         }
-        if params.preempt_delay != self.params.preempt_delay || !params.preempt {
+        if new.preempt_delay != old.preempt_delay || !new.preempt {
             self.preempt_at = None;
         }
         self.params = params;
@@ -218,8 +215,8 @@ impl Machine {
 
     /// The parameters in force.
     #[must_use]
-    pub const fn params(&self) -> &Params {
-        &self.params
+    pub fn params(&self) -> &Params {
+        self.params.borrow()
     }
 
     /// The state.
@@ -262,7 +259,7 @@ impl Machine {
     /// interval in version 3 (RFC 9568 section 6.1).
     #[must_use]
     pub fn skew_time(&self) -> Span {
-        let unit = match self.params.version {
+        let unit = match self.params().version {
             Version::V2 => Span::from_secs(1),
             Version::V3 => self.master_interval,
         };
@@ -272,7 +269,7 @@ impl Machine {
     /// Master-down time: so many missed adverts and the skew time.
     #[must_use]
     pub fn master_down_time(&self) -> Span {
-        self.master_interval * u64::from(self.params.down_timer_adverts) + self.skew_time()
+        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time()
     }
 
     /// Entry, and the only place that writes the state.
@@ -302,7 +299,7 @@ impl Machine {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
-        } else if self.params.priority == OWNER && self.params.start == Start::Master {
+        } else if self.params().priority == OWNER && self.params().start == Start::Master {
             self.become_master(now, why, out);
         } else {
             self.become_backup(now, why, out);
@@ -310,7 +307,7 @@ impl Machine {
     }
 
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Actions) {
-        let (own, master) = (self.params.advert_interval, self.master_interval);
+        let (own, master) = (self.params().advert_interval, self.master_interval);
         self.master = None;
         self.master_interval = own;
         self.preempt_at = None;
@@ -330,7 +327,7 @@ impl Machine {
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
-        self.master_interval = self.params.advert_interval;
+        self.master_interval = self.params().advert_interval;
         self.preempt_at = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
@@ -372,7 +369,7 @@ impl Machine {
     fn advertise(&mut self, now: Instant, out: &mut Actions) {
         self.claim(now, out);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
-        let interval = self.params.advert_interval;
+        let interval = self.params().advert_interval;
         let next = self.deadline.unwrap_or(now) + interval;
         self.deadline = Some(if next <= now { now + interval } else { next });
     }
@@ -385,17 +382,17 @@ impl Machine {
             self.arm(heard.at, Armed::Skew);
             return;
         }
-        if heard.priority >= self.effective || !self.params.preempt {
+        if heard.priority >= self.effective || !self.params().preempt {
             self.preempt_at = None;
             self.follow(heard, out);
             return;
         }
-        if !self.params.preempt_delay.is_zero() {
+        if !self.params().preempt_delay.is_zero() {
             let at = match self.preempt_at {
                 Some(at) => at,
                 None => {
-                    push(out, Action::Report(Event::PreemptDelay(self.params.preempt_delay)));
-                    now + self.params.preempt_delay
+                    push(out, Action::Report(Event::PreemptDelay(self.params().preempt_delay)));
+                    now + self.params().preempt_delay
                 }
             };
             self.preempt_at = Some(at);
@@ -423,7 +420,7 @@ impl Machine {
             push(out, Action::Report(Event::MasterIs { before, now: heard.from }));
         }
         self.master = Some(Master { addr: heard.from, priority: heard.priority });
-        if self.params.version == Version::V3 && heard.interval != self.master_interval {
+        if self.params().version == Version::V3 && heard.interval != self.master_interval {
             push(
                 out,
                 Action::Report(Event::IntervalAdopted { from: self.master_interval, to: heard.interval }),
@@ -444,7 +441,7 @@ impl Machine {
             push(out, Action::Report(Event::OwnerConflict(heard.from)));
         }
         if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
-            if self.params.higher_prio_send_advert && heard.interval <= self.params.advert_interval {
+            if self.params().higher_prio_send_advert && heard.interval <= self.params().advert_interval {
                 // After a split the survivor hears from it that it has a rival, and announces itself again. Not if
                 // our interval is the shorter one: every BACKUP would take it for the MASTER's, and one of them take
                 // over before a survivor that does not answer (`lower_prio_no_advert`) sends its next.
@@ -456,7 +453,7 @@ impl Machine {
             self.follow(heard, out);
             return;
         }
-        let answered = !self.params.lower_prio_no_advert;
+        let answered = !self.params().lower_prio_no_advert;
         if answered {
             self.answer(now, out);
         }
@@ -486,7 +483,7 @@ impl Machine {
     fn answer(&mut self, now: Instant, out: &mut Actions) {
         if self.claimed != Some((now, self.effective)) {
             self.claim(now, out);
-            self.deadline = Some(now + self.params.advert_interval);
+            self.deadline = Some(now + self.params().advert_interval);
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Instance<'a> {
     /// What the configuration says of it.
     pub config: &'a model::Instance,
     /// Its state, priority and timers.
-    pub router: &'a Router,
+    pub router: &'a Router<model::SharedInstance>,
     /// When the state was entered.
     pub since: Wall,
     /// The source of its adverts.
