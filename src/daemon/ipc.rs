@@ -46,7 +46,7 @@ pub enum ToParent {
 }
 
 /// Octets of the longest message.
-pub const LONGEST: usize = 26;
+pub const LONGEST: usize = 30;
 
 impl ToChild {
     /// Appends the message to a packet.
@@ -110,7 +110,8 @@ impl ToParent {
                 out.put(&record.key.to_be_bytes())?;
                 out.u8(record.standing as u8)?;
                 out.put(&record.since.as_micros().to_be_bytes())?;
-                out.put(&record.advert.as_micros().to_be_bytes())
+                out.put(&record.advert.as_micros().to_be_bytes())?;
+                out.u32(record.sequence)
             }
         }
     }
@@ -129,7 +130,8 @@ impl ToParent {
                     };
                     let since = Instant::from_micros(u64::from_be_bytes(packet.array()?));
                     let advert = Instant::from_micros(u64::from_be_bytes(packet.array()?));
-                    Self::Transition(Record { key, standing, since, advert })
+                    let sequence = packet.u32()?;
+                    Self::Transition(Record { key, standing, since, advert, sequence })
                 }
                 _ => return Ok(None),
             }))
@@ -172,6 +174,7 @@ mod tests {
                 standing: Standing::Fault,
                 since: Instant::from_micros(12),
                 advert: Instant::START,
+                sequence: 0xfffe_fdfc,
             }),
         ];
         let mut writer = Writer::new(&mut packet);

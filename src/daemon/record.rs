@@ -44,6 +44,8 @@ pub struct Record {
     /// When it last sent an advert (MASTER) or accepted one (BACKUP), as far as known at the report;
     /// [`Instant::START`] if never.
     pub advert: Instant,
+    /// A number of authentication headers above all that it has sent or accepted; 0: it has none.
+    pub sequence: u32,
 }
 
 /// The key of an instance: FNV-1a of its name. Two names of one configuration that collide (one chance in
@@ -125,6 +127,7 @@ mod tests {
             standing: Standing::Master,
             since: Instant::from_micros(5),
             advert: Instant::START,
+            sequence: 0,
         };
         records.note(record);
         record.standing = Standing::Backup;

@@ -157,6 +157,7 @@ mod tests {
             standing: Standing::Master,
             since: Instant::from_micros(at),
             advert: Instant::START,
+            sequence: 0,
         })
     }
 

@@ -11,7 +11,7 @@ use super::vmac;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::time::Instant;
-use crate::config::model::instance::Notify;
+use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
@@ -110,8 +110,11 @@ fn instance(
     let usable = |id: &crate::base::id::ScriptId| {
         scripts.get(id.index()).is_some_and(|script| script.command.is_some())
     };
+    let mut router = Router::new(config.params.clone(), announced);
+    router.change_guard(super::auth::guard(&config, true));
+    let old_form = config.old_unicast_checksum == OldChecksum::Yes;
     Instance {
-        router: Router::new(config.params.clone(), announced),
+        router,
         base,
         own,
         transmit,
@@ -122,7 +125,7 @@ fn instance(
         peers: config
             .peers
             .iter()
-            .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
+            .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracked_links: config
             .track_interfaces

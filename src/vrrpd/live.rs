@@ -14,7 +14,7 @@ use crate::base::time::{Instant, Span};
 use crate::config::model::{self, Model};
 use crate::notify::Notifier;
 use crate::proto::track::Weight;
-use crate::proto::vrrp::{Peer, Router, State};
+use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
 
@@ -193,6 +193,12 @@ impl Instance {
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
             && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
+    }
+
+    /// Whether the key that adverts are signed with is missing.
+    #[must_use]
+    pub fn lacks_key(&self) -> bool {
+        self.router.guard().is_some_and(Guard::lacks_key)
     }
 
     /// The family of its adverts.

@@ -99,7 +99,9 @@ impl Vrrp {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if self.lacks_vmac(id) {
+            if instance.lacks_key() {
+                self.retry_keys(turn, id);
+            } else if self.lacks_vmac(id) {
                 self.ensure_vmac(id);
             } else if instance.socket_failed {
                 self.open_socket(turn, id);

@@ -107,6 +107,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
+    vrrp.adopt_sequences(context.records);
     let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
     vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
     for id in vrrp.ids() {

@@ -56,13 +56,20 @@ impl Vrrp {
                 }
                 let key = record::key(&instance.config.name);
                 let advert = if to == State::Master { now } else { Instant::START };
-                turn.report(ToParent::Transition(Record { key, standing: recorded, since: now, advert }));
+                let sequence = super::auth::reserved(instance);
+                let record = Record { key, standing: recorded, since: now, advert, sequence };
+                turn.report(ToParent::Transition(record));
                 self.advance_notify(turn, id);
             }
             Event::LowerPriority { .. } => {
                 if let Some(notifier) = &mut instance.notifier {
                     notifier.lower_priority(priority);
                     self.advance_notify(turn, id);
+                }
+            }
+            Event::ChecksumForm { from, old } => {
+                if let Some(peer) = instance.peers.iter_mut().find(|peer| peer.addr == from) {
+                    peer.old_form = old;
                 }
             }
             _ => {}
@@ -88,12 +95,13 @@ impl Vrrp {
             standing: Standing::Gone,
             since: now,
             advert: Instant::START,
+            sequence: 0,
         }));
     }
 }
 
 /// A state as scripts and as the parent know it.
-const fn standing(state: State) -> (notify::Standing, Standing) {
+pub(super) const fn standing(state: State) -> (notify::Standing, Standing) {
     match state {
         State::Init => (notify::Standing::Stop, Standing::Gone),
         State::Backup => (notify::Standing::Backup, Standing::Backup),

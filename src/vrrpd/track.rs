@@ -14,6 +14,10 @@ impl Vrrp {
     /// Reckons faults and priority of an instance anew and tells its machine what changed.
     pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
+        if instance.lacks_key() {
+            self.arm_retry(turn);
+        }
+        let Some(instance) = self.instance(id) else { return };
         let (faults, pending) = self.faults(instance);
         let weights = self.weights(instance);
         let machine = instance.router.machine();
@@ -73,7 +77,8 @@ impl Vrrp {
             .with(Fault::Script, verdicts(Verdict::Down))
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::NoPeer, instance.config.fault_no_peer)
-            .with(Fault::Socket, instance.socket_failed);
+            .with(Fault::Socket, instance.socket_failed)
+            .with(Fault::Key, instance.lacks_key());
         (faults, verdicts(Verdict::Unknown))
     }
 

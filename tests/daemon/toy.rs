@@ -113,6 +113,7 @@ impl Program for Toy {
             standing: Standing::Master,
             since: turn.now(),
             advert: Instant::START,
+            sequence: 0,
         }));
         reactor.run(&mut child).unwrap_or(Exit::Fatal)
     }

@@ -48,8 +48,6 @@ pub struct Instance {
     pub old_unicast_checksum: OldChecksum,
     /// The password as text, if `params.auth` has one; for printing and the data dump.
     pub auth_pass: Option<String>,
-    /// `auth_type AH`, which has no effect yet.
-    pub auth_header: bool,
     /// `auth_hmac`
     pub hmac: Option<Hmac>,
     /// `virtual_ipaddress`: carried by adverts; at most 255.
