@@ -58,6 +58,9 @@ pub const PUT_BACK_BURST: u16 = 5;
 /// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.
 pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 
+/// Octets of a tracked file that are looked at: a number of 32 bits has 12 with its sign; the rest is for white space.
+pub const TRACKED_FILE_OCTETS: usize = 128;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 
@@ -101,8 +104,8 @@ pub const CATCH_UP_PASSES: usize = 256;
 /// Packets taken from the parent's or a child's channel per turn of the loop.
 pub const CHANNEL_BATCH: usize = 32;
 
-/// Octets of one packet between parent and child: 40 transitions, the longest message there is, and others.
-pub const CHANNEL_PACKET: usize = 1_536;
+/// Octets of one packet between parent and child: 120 transitions, the longest message there is, and others.
+pub const CHANNEL_PACKET: usize = 1_280;
 
 /// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300
 /// lines: a syslogd that restarts or starts after the daemon misses nothing of a normal start.

@@ -3,9 +3,8 @@
 //! Both ends are the same binary, so there is no version; a packet that cannot be read all the same ends the
 //! reading of that packet and nothing else.
 
-use super::record::{Record, Standing};
+use super::record::Record;
 use crate::base::bytes::{Reader, Short, Writer};
-use crate::base::time::Instant;
 
 /// From the parent to a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +42,12 @@ pub enum ToParent {
     },
     /// An instance has entered a state.
     Transition(Record),
+    /// A replacement of the child is to number its authentication headers above this.
+    Sequence(u32),
 }
 
 /// Octets of the longest message.
-pub const LONGEST: usize = 30;
+pub const LONGEST: usize = 9;
 
 impl ToChild {
     /// Appends the message to a packet.
@@ -107,11 +108,11 @@ impl ToParent {
             }
             Self::Transition(record) => {
                 out.u8(4)?;
-                out.put(&record.key.to_be_bytes())?;
-                out.u8(record.standing as u8)?;
-                out.put(&record.since.as_micros().to_be_bytes())?;
-                out.put(&record.advert.as_micros().to_be_bytes())?;
-                out.u32(record.sequence)
+                out.put(&record.bits().to_be_bytes())
+            }
+            Self::Sequence(number) => {
+                out.u8(5)?;
+                out.u32(number)
             }
         }
     }
@@ -123,16 +124,8 @@ impl ToParent {
                 1 => Self::HelloReply(packet.u32()?),
                 2 => Self::Ready,
                 3 => Self::ReloadDone { ok: packet.u8()? != 0 },
-                4 => {
-                    let key = u64::from_be_bytes(packet.array()?);
-                    let Some(standing) = Standing::from_code(packet.u8()?) else {
-                        return Ok(None);
-                    };
-                    let since = Instant::from_micros(u64::from_be_bytes(packet.array()?));
-                    let advert = Instant::from_micros(u64::from_be_bytes(packet.array()?));
-                    let sequence = packet.u32()?;
-                    Self::Transition(Record { key, standing, since, advert, sequence })
-                }
+                4 => Self::Transition(Record::from_bits(u64::from_be_bytes(packet.array()?))),
+                5 => Self::Sequence(packet.u32()?),
                 _ => return Ok(None),
             }))
         };
@@ -143,6 +136,7 @@ impl ToParent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::record::Standing;
 
     #[test]
     fn every_message_survives_the_way_and_is_no_longer_than_the_longest() {
@@ -169,13 +163,8 @@ mod tests {
             ToParent::HelloReply(u32::MAX),
             ToParent::Ready,
             ToParent::ReloadDone { ok: false },
-            ToParent::Transition(Record {
-                key: 1 << 63,
-                standing: Standing::Fault,
-                since: Instant::from_micros(12),
-                advert: Instant::START,
-                sequence: 0xfffe_fdfc,
-            }),
+            ToParent::Transition(Record::new(1 << 63, Standing::Fault)),
+            ToParent::Sequence(0xfffe_fdfc),
         ];
         let mut writer = Writer::new(&mut packet);
         for message in up {
@@ -195,7 +184,7 @@ mod tests {
             let _ = ToChild::read(&mut Reader::new(&packet));
             let _ = ToParent::read(&mut Reader::new(&packet));
         }
-        assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0, 0, 99])), None);
+        assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0])), None);
         assert_eq!(ToChild::read(&mut Reader::new(&[])), None);
     }
 }

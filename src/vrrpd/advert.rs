@@ -1,7 +1,7 @@
 //! An instance's advert as octets, ready to send.
 
 use super::live::Instance;
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Addressed, Family, IpAddr};
 use crate::base::bytes::{Short, Writer};
 use crate::proto::vrrp::Seal;
 use crate::proto::vrrp::fields::{body, cover};
@@ -26,7 +26,7 @@ pub fn emit(
     let seal = instance.router.guard().map_or(Seal::Open, |guard| guard.seal());
     let start = out.len();
     if let (IpAddr::V4(from), IpAddr::V4(to)) = (source, destination) {
-        let count = u8::try_from(instance.advertised.len()).unwrap_or(u8::MAX);
+        let count = u8::try_from(instance.advertised().len()).unwrap_or(u8::MAX);
         let (protocol, around) = match seal {
             Seal::Header { .. } => (ah::PROTOCOL, ah::HEADER),
             Seal::Trailer { .. } => (vrrp::PROTOCOL, trailer::LEN),
@@ -46,7 +46,14 @@ pub fn emit(
     }
     let at = out.len();
     let cover = cover(params, source, covered);
-    vrrp::emit(out, params.vrid, priority, instance.advertised.iter(), body(params), cover)?;
+    vrrp::emit(
+        out,
+        params.vrid,
+        priority,
+        instance.advertised().iter().map(Addressed::addr),
+        body(params),
+        cover,
+    )?;
     match seal {
         Seal::Open => Ok(()),
         Seal::Lacking => Err(Short),

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use zeroize::Zeroizing;
 
-use super::live::Instance;
 use super::report;
 use super::state::Vrrp;
 use crate::base::id::InstanceId;
@@ -16,7 +15,7 @@ use crate::config::model::instance::OldChecksum;
 use crate::config::model::{self, Hmac};
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
-use crate::daemon::record::{self, Record, Records};
+use crate::daemon::record::Records;
 use crate::proto::vrrp::guard::{Header, Signature, SigningKey};
 use crate::proto::vrrp::{Auth, Guard, OldForm};
 use crate::sys::clock::{self, Wall};
@@ -74,6 +73,9 @@ pub(super) fn read_key(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     key_octets(line).map_err(|why| format!("holds no key: it {why}"))
 }
 
+/// Numbers of authentication headers that are reserved at once: a quarter of an hour's adverts.
+const RESERVED_AT_ONCE: u32 = 1_024;
+
 /// Wall time as signatures have it.
 pub(super) fn stamp(wall: Wall) -> Stamp {
     Stamp::at(wall.secs, wall.micros)
@@ -89,42 +91,28 @@ pub(super) fn old_form(config: &model::Instance) -> OldForm {
     }
 }
 
-/// The number that a replacement of this process would start from; 0: there are no numbers.
-pub(super) fn reserved(instance: &Instance) -> u32 {
-    match instance.router.guard() {
-        Some(Guard::Header(header)) => header.reserved(),
-        _ => 0,
-    }
-}
-
 impl Vrrp {
-    /// Goes on counting where a dead predecessor was.
+    /// Goes on counting above a dead predecessor.
     pub(super) fn adopt_sequences(&mut self, records: &Records) {
         for instance in &mut self.instances {
-            let Some(record) = records.of(record::key(&instance.config.name)) else {
-                continue;
-            };
             if let Some(Guard::Header(header)) = instance.router.guard_mut() {
-                header.raise(record.sequence);
+                header.raise(records.sequence());
             }
         }
     }
 
-    /// Tells the parent where a replacement would go on counting, if it does not know yet.
+    /// Tells the parent where a replacement would go on counting, if it does not know yet. One number serves all
+    /// instances. It is far ahead, so that it is told once in a thousand adverts.
     pub(super) fn reserve_sequence(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instance_mut(id) else { return };
-        let Some(Guard::Header(header)) = instance.router.guard_mut() else {
+        let Some(Guard::Header(header)) = self.instance(id).and_then(|instance| instance.router.guard())
+        else {
             return;
         };
-        let Some(sequence) = header.reserve() else { return };
-        let record = Record {
-            key: record::key(&instance.config.name),
-            standing: super::tell::standing(instance.router.state()).1,
-            since: instance.since,
-            advert: turn.now(),
-            sequence,
-        };
-        turn.report(ToParent::Transition(record));
+        let last = header.last();
+        if last >= self.reserved_sequence && last != 0 {
+            self.reserved_sequence = last.saturating_add(RESERVED_AT_ONCE);
+            turn.report(ToParent::Sequence(self.reserved_sequence));
+        }
     }
 
     /// Reads the keys of an instance again that lacks the one that signs.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
 use super::state::TrackScript;
+use super::track::{Lists, tracking};
 use super::vmac;
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{IfIndex, LinkId};
+use crate::base::id::{IfIndex, LinkId, ScriptId};
 use crate::base::time::Instant;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
@@ -105,11 +106,9 @@ fn instance(
     let own = vmac::name(&config.model().global, &config).map(|name| links.named(&name)).or(base);
     let transmit = if config.vmac_xmit_base { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded);
-    let addresses: Vec<Moved> = lines.map(|line| moved(line, own, links)).collect();
+    let addresses: Box<[Moved]> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
-    let usable = |id: &crate::base::id::ScriptId| {
-        scripts.get(id.index()).is_some_and(|script| script.command.is_some())
-    };
+    let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     let mut router = Router::new(config.params.clone(), announced);
     router.change_guard(super::auth::guard(&config, true));
     let old_form = config.old_unicast_checksum == OldChecksum::Yes;
@@ -120,24 +119,21 @@ fn instance(
         transmit,
         local: None,
         last_local: None,
-        advertised: config.addresses.iter().map(|line| line.prefix.addr).collect(),
         addresses,
         peers: config
             .peers
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
-        tracked_links: config
-            .track_interfaces
-            .iter()
-            .map(|tracked| (links.named(&tracked.interface.name), tracked.weight))
-            .collect(),
-        tracked_scripts: config
-            .track_scripts
-            .iter()
-            .map(|tracked| (tracked.script, tracked.weight))
-            .filter(|(id, _)| usable(id))
-            .collect(),
+        tracking: tracking(
+            Lists {
+                interfaces: &config.track_interfaces,
+                scripts: &config.track_scripts,
+                files: &config.track_files,
+            },
+            links,
+            usable,
+        ),
         socket: None,
         socket_failed: false,
         ip_id: 0,
@@ -154,6 +150,11 @@ fn instance(
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
     let link = line.dev.as_ref().map(|named| links.named(&named.name)).or(own);
+    Moved::new(line.prefix, link, line.no_track)
+}
+
+/// An address as the kernel is to have it, but for the number of its interface.
+pub(super) fn address(line: &VirtualAddress) -> Address {
     let v6 = Family::of(&line.prefix.addr) == Family::V6;
     let options = [
         // Duplicate address detection would keep the address useless for a second on each take-over.
@@ -167,7 +168,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         .into_iter()
         .filter(|(wanted, _)| *wanted)
         .fold(AddressFlags(0), |flags, (_, flag)| flags.with(flag));
-    let address = Address {
+    Address {
         peer: line.peer,
         broadcast: line.broadcast,
         label: line.label.as_deref().and_then(|label| Label::try_from(label).ok()),
@@ -179,8 +180,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         },
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
-    };
-    Moved::new(address, link, line.no_track)
+    }
 }
 
 fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {

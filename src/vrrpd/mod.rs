@@ -16,6 +16,7 @@ mod facts;
 mod links;
 mod live;
 mod monitor;
+mod owners;
 mod pool;
 mod reload;
 mod report;
@@ -40,4 +41,6 @@ mod kind {
     pub(super) const SOCKET: u8 = 0;
     /// The netlink monitor.
     pub(super) const MONITOR: u8 = 1;
+    /// The watched directories of tracked files.
+    pub(super) const FILES: u8 = 2;
 }

@@ -4,6 +4,7 @@ use super::links::Change;
 use super::live::Held;
 use super::report;
 use super::state::Vrrp;
+use super::track::Object;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
@@ -92,18 +93,19 @@ impl Vrrp {
 
     /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
     fn strip(&mut self, link: LinkId, index: IfIndex) {
-        let held: Vec<Address> = self
-            .instances
-            .iter_mut()
-            .flat_map(|instance| &mut instance.addresses)
-            .filter(|moved| moved.link == Some(link) && moved.held == Held::Ours)
-            .map(|moved| {
-                moved.held = Held::No;
-                moved.address.clone()
-            })
-            .collect();
+        let mut held = Vec::new();
+        for instance in &mut self.instances {
+            for position in 0..instance.addresses.len() {
+                let moved = instance.addresses.get_mut(position);
+                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held == Held::Ours);
+                if let Some(moved) = ours {
+                    moved.held = Held::No;
+                    held.extend(instance.address(position, index));
+                }
+            }
+        }
         for address in held {
-            self.delete(Address { interface: index, ..address });
+            self.delete(address);
         }
         self.commit_batch();
     }
@@ -129,7 +131,7 @@ impl Vrrp {
             };
             let concerned = instance.base == Some(link)
                 || instance.own == Some(link)
-                || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
+                || instance.tracking.iter().any(|tracked| tracked.object == Object::Link(link));
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
                 self.announce_anew(turn, id);

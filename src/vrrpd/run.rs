@@ -31,6 +31,7 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::FILES => self.files_ready(turn),
             _ => Again::Done,
         }
     }
@@ -38,11 +39,14 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::Retry if self.stopping => {}
+            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+                if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
+            Slot::File(id) => self.file_due(turn, id),
+            Slot::Process(_) | Slot::Scan => {}
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
             Slot::Retired => self.retired_overdue(turn),
@@ -57,6 +61,7 @@ impl Process for Vrrp {
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
+                alloc::trim();
                 self.status.reloaded(before);
                 turn.report(ToParent::ReloadDone { ok });
             }
@@ -95,6 +100,7 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        self.watch_missing(turn);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;

@@ -1,5 +1,6 @@
 //! Where adverts come in: a receiver for each instance, and each advert to the router that it is meant for.
 
+use super::live::advertised;
 use super::pool::{Key, Receiver};
 use super::report;
 use super::state::Vrrp;
@@ -132,7 +133,7 @@ impl Vrrp {
         };
         let surroundings = Surroundings {
             local: instance.local,
-            addresses: &instance.advertised,
+            addresses: advertised(&instance.config, &instance.addresses),
             peers: &instance.peers,
             old_form: super::auth::old_form(&instance.config),
         };

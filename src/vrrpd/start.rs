@@ -8,11 +8,13 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
+use super::track::{Files, Followers};
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -29,6 +31,7 @@ use crate::daemon::token::Own;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
+use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
@@ -98,6 +101,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
     for id in vrrp.ids() {
@@ -120,6 +124,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         let state = adopt(&vrrp, id);
         vrrp.begin(&mut turn, id, state);
     }
+    vrrp.resume_files(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -129,6 +134,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    alloc::trim();
     vrrp.status.started();
     Ok((reactor, vrrp))
 }
@@ -147,7 +153,7 @@ impl Vrrp {
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
-        let layout = Layout::new(instances.len(), scripts.len());
+        let layout = Layout::new(instances.len(), scripts.len(), model.files.len(), 0);
         Ok(Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -168,10 +174,12 @@ impl Vrrp {
             model,
             instances,
             scripts,
+            followers: Followers::default(),
+            files: Files::default(),
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),
-            owners: std::collections::HashMap::new(),
+            owners: Owners::default(),
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -182,6 +190,7 @@ impl Vrrp {
             telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
+            reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),
@@ -231,7 +240,7 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+            let (Some(link), prefix) = (moved.link, moved.prefix) else {
                 continue;
             };
             let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
@@ -244,10 +253,9 @@ impl Vrrp {
                 self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
-                    let left = moved.clone();
                     moved.held = Held::No;
-                    report::left_over(&left.address);
-                    self.delete_address(&left);
+                    report::left_over(prefix);
+                    self.delete(there);
                 }
             }
         }
@@ -275,7 +283,7 @@ impl Vrrp {
         if crate::sys::clock::now().since(died?) > patience {
             return None;
         }
-        match records.of(record::key(&instance.config.name))?.standing {
+        match records.of(record::key(&instance.config.name))? {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,
@@ -288,6 +296,7 @@ impl Vrrp {
             instance.refresh_local(&self.links);
         }
         self.refresh(turn, id);
+        self.tell_tracked_faults(id);
         self.drive(turn, id, Input::Start { adopt });
     }
 }

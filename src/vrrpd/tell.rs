@@ -4,7 +4,6 @@ use super::live::Instance as Live;
 use super::report;
 use super::state::Vrrp;
 use crate::base::id::InstanceId;
-use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Record, Standing};
@@ -55,10 +54,7 @@ impl Vrrp {
                     notifier.state(told, priority);
                 }
                 let key = record::key(&instance.config.name);
-                let advert = if to == State::Master { now } else { Instant::START };
-                let sequence = super::auth::reserved(instance);
-                let record = Record { key, standing: recorded, since: now, advert, sequence };
-                turn.report(ToParent::Transition(record));
+                turn.report(ToParent::Transition(Record::new(key, recorded)));
                 self.advance_notify(turn, id);
             }
             Event::LowerPriority { .. } => {
@@ -89,19 +85,12 @@ impl Vrrp {
     pub(super) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let key = record::key(&instance.config.name);
-        let now = turn.now();
-        turn.report(ToParent::Transition(Record {
-            key,
-            standing: Standing::Gone,
-            since: now,
-            advert: Instant::START,
-            sequence: 0,
-        }));
+        turn.report(ToParent::Transition(Record::new(key, Standing::Gone)));
     }
 }
 
 /// A state as scripts and as the parent know it.
-pub(super) const fn standing(state: State) -> (notify::Standing, Standing) {
+const fn standing(state: State) -> (notify::Standing, Standing) {
     match state {
         State::Init => (notify::Standing::Stop, Standing::Gone),
         State::Backup => (notify::Standing::Backup, Standing::Backup),

@@ -35,5 +35,6 @@ mod steps;
 mod storm;
 mod telling;
 mod timing;
+mod trackers;
 mod trios;
 mod vmac;

@@ -2,6 +2,7 @@
 //! innermost.
 
 use std::rc::Rc;
+use std::vec;
 
 use crate::base::limit;
 
@@ -9,6 +10,7 @@ use super::super::diag::{Class, Diagnostic, Severity};
 use super::super::include::{self, Checks};
 use super::super::lexer::is_blank_char;
 use super::super::parameter::Lines;
+use super::super::plain;
 use super::super::sequence::Sequence;
 use super::super::text::{self, Text};
 use super::super::tree::Position;
@@ -18,6 +20,8 @@ use super::{Expander, Stop};
 pub(super) enum Frame {
     /// A file; `checks` are those to go back to at its end.
     File { file: u16, bytes: Rc<[u8]>, next: usize, line: u32, depth: usize, checks: Checks },
+    /// The files of an include that are still to be read.
+    Files { files: vec::IntoIter<(String, Rc<[u8]>)>, depth: usize, at: Position },
     /// A line to be repeated.
     Sequence { sequence: Sequence, line: Rc<Text> },
     /// The later lines of a value, and what follows the last one.
@@ -70,7 +74,7 @@ impl Expander<'_> {
     /// Whether a file stands on the stack already.
     pub(super) fn reading(&self, name: &str) -> bool {
         self.frames.iter().any(|frame| match frame {
-            Frame::File { file, line, .. } => *line > 0 && self.sources.name(*file) == Some(name),
+            Frame::File { file, .. } => self.sources.name(*file) == Some(name),
             _ => false,
         })
     }
@@ -90,6 +94,7 @@ impl Expander<'_> {
                 None => return Ok(false),
                 Some(Frame::File { checks, .. }) => {
                     let checks = *checks;
+                    self.plain_lines()?;
                     match self.physical(line) {
                         Physical::Line => {
                             self.charge(line.text.len())?;
@@ -104,6 +109,14 @@ impl Expander<'_> {
                             continue;
                         }
                     }
+                }
+                Some(Frame::Files { files, depth, at }) => {
+                    let (depth, at) = (*depth, *at);
+                    match files.next() {
+                        Some((name, bytes)) => _ = self.enter(&name, bytes, depth, at),
+                        None => _ = self.frames.pop(),
+                    }
+                    continue;
                 }
                 Some(Frame::Sequence { sequence, line: repeated }) => {
                     let parameters = &mut self.parameters;
@@ -135,6 +148,33 @@ impl Expander<'_> {
                 return Ok(true);
             }
         }
+    }
+
+    /// Takes the plain lines of the file on top of the stack straight into the tree, up to the first one that needs
+    /// a closer look. Each costs what it would cost on the long way.
+    fn plain_lines(&mut self) -> Result<(), Stop> {
+        let Some(Frame::File { file, bytes, next, line, .. }) = self.frames.last_mut() else {
+            return Ok(());
+        };
+        // A byte order mark counts as columns of the first line.
+        if *line == 0 && *next > 0 {
+            return Ok(());
+        }
+        while let Some(rest) = bytes.get(*next..).filter(|rest| !rest.is_empty()) {
+            let Some(plain) = plain::plain(rest, limit::CONFIG_LINE) else { break };
+            *next = next.saturating_add(plain.whole);
+            *line = line.saturating_add(1);
+            self.lines = self.lines.saturating_add(1);
+            let times = if plain.brace.is_some() { 2 } else { 1 };
+            self.octets = self.octets.saturating_add(plain.len.saturating_mul(times));
+            let total = self.octets.max(self.grower.octets());
+            if self.lines > self.budget.lines || total > self.budget.octets {
+                return Err(Stop);
+            }
+            let first = Position { file: *file, line: *line, column: 1 };
+            self.grower.take_plain(&plain, first, self.found)?;
+        }
+        Ok(())
     }
 
     /// The next line of the file on top of the stack, comment and blanks still there.

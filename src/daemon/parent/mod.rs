@@ -92,6 +92,11 @@ impl<'a, P: Program> Parent<'a, P> {
         self.check_complete();
     }
 
+    /// The children have the configuration now.
+    fn handed_out(&mut self) {
+        self.program.handed_out(&mut self.loaded);
+    }
+
     fn is_needed(&self, index: usize) -> bool {
         let permitted = |kind| match kind {
             Kind::Checkers => !self.options.only.vrrp || self.options.only.checkers,
@@ -284,7 +289,7 @@ impl<P: Program> Process for Parent<'_, P> {
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
-                    ToParent::Transition(_) => {}
+                    ToParent::Transition(_) | ToParent::Sequence(_) => {}
                 }
             }
         }

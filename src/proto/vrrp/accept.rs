@@ -3,7 +3,7 @@
 use super::guard::{self, Around, Guard, Verdict};
 use super::machine::Heard;
 use super::params::{Auth, Params};
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Addressed, Family, IpAddr};
 use crate::base::time::{Instant, Span};
 use crate::wire::vrrp::{self as wire, Advert, Version};
 
@@ -51,16 +51,22 @@ pub enum OldForm {
 }
 
 /// What the instance is compared with besides its parameters.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Surroundings<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a, A = IpAddr> {
     /// The source address of our own adverts, if there is one now.
     pub local: Option<IpAddr>,
     /// The advertised addresses, in the order of the configuration.
-    pub addresses: &'a [IpAddr],
+    pub addresses: &'a [A],
     /// The unicast peers; none: multicast.
     pub peers: &'a [Peer],
     /// Whether the old form of the checksum is known.
     pub old_form: OldForm,
+}
+
+impl<A> Default for Surroundings<'_, A> {
+    fn default() -> Self {
+        Self { local: None, addresses: &[], peers: &[], old_form: OldForm::Refused }
+    }
 }
 
 /// Why an advert does not count.
@@ -173,10 +179,10 @@ pub struct Accepted {
 ///
 /// # Errors
 /// The first reason found, in the order of the checks of RFC 9568 section 7.1.
-pub fn accept(
+pub fn accept<A: Addressed>(
     params: &Params,
     mut guard: Option<&mut Guard>,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Surroundings<'_, A>,
     packet: &Packet<'_>,
     same_sender: bool,
 ) -> Result<Accepted, Reject> {
@@ -230,7 +236,11 @@ pub fn accept(
     Ok(Accepted { heard, odd, form_changed: form_changed(surroundings, packet.source, form) })
 }
 
-fn check_sender(params: &Params, surroundings: &Surroundings<'_>, packet: &Packet<'_>) -> Result<(), Reject> {
+fn check_sender<A>(
+    params: &Params,
+    surroundings: &Surroundings<'_, A>,
+    packet: &Packet<'_>,
+) -> Result<(), Reject> {
     let hop_limit = packet.hop_limit.unwrap_or(wire::HOP_LIMIT);
     if surroundings.peers.is_empty() {
         return if hop_limit == wire::HOP_LIMIT { Ok(()) } else { Err(Reject::HopLimit(hop_limit)) };
@@ -273,7 +283,7 @@ fn checksum_form(params: &Params, old: OldForm, packet: &Packet<'_>, advert: &Ad
 }
 
 /// Whether the sender is a peer that is known for the other form.
-fn form_changed(surroundings: &Surroundings<'_>, source: IpAddr, form: Form) -> Option<bool> {
+fn form_changed<A>(surroundings: &Surroundings<'_, A>, source: IpAddr, form: Form) -> Option<bool> {
     let OldForm::Detected(_) = surroundings.old_form else {
         return None;
     };
@@ -310,16 +320,17 @@ fn check_v2(params: &Params, advert: &Advert<'_>, sealed: bool) -> Result<Span, 
     Ok(params.advert_interval)
 }
 
-fn odd_addresses(family: Family, ours: &[IpAddr], advert: &Advert<'_>) -> Option<Odd> {
+fn odd_addresses<A: Addressed>(family: Family, ours: &[A], advert: &Advert<'_>) -> Option<Odd> {
     if usize::from(advert.count) != ours.len() {
         let expected = u8::try_from(ours.len()).unwrap_or(u8::MAX);
         return Some(Odd::AddressCount { received: advert.count, expected });
     }
     // The same list in the same order is the usual case, and costs one pass.
-    if advert.addresses(family).eq(ours.iter().copied()) {
+    if advert.addresses(family).eq(ours.iter().map(|ours| *ours.addr())) {
         return None;
     }
     ours.iter()
+        .map(Addressed::addr)
         .find(|addr| !advert.addresses(family).any(|theirs| theirs == **addr))
         .map(|addr| Odd::AddressMissing(*addr))
 }

@@ -24,18 +24,27 @@ pub enum Fault {
     NoPeer = 1 << 6,
     /// The socket for adverts could not be opened.
     Socket = 1 << 7,
+    /// A tracked file says so.
+    File = 1 << 8,
+    /// Too few or too many of a tracked process run.
+    Process = 1 << 9,
+    /// The configured source of adverts is on no interface (`track_src_ip`).
+    Source = 1 << 10,
     /// The key that adverts are signed with could not be read.
-    Key = 1 << 8,
+    Key = 1 << 11,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
         Self::TrackedLink,
         Self::Script,
+        Self::File,
+        Self::Process,
+        Self::Source,
         Self::Vmac,
         Self::NoPeer,
         Self::Socket,
@@ -54,6 +63,9 @@ impl Fault {
             Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
             Self::Socket => "no socket",
+            Self::File => "tracked file",
+            Self::Process => "tracked process quorum not achieved",
+            Self::Source => "source address missing",
             Self::Key => "no key to sign adverts with",
         }
     }

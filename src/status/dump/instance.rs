@@ -101,7 +101,11 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
     writeln!(out, "   Wantstate = {}", word(wanted))?;
     let count = |set: &[Fault]| set.iter().filter(|fault| machine.faults().contains(**fault)).count();
     writeln!(out, "   Number of config faults = {}", count(&[Fault::NoPeer, Fault::Vmac, Fault::Socket]))?;
-    writeln!(out, "   Number of tracker faults = {}", count(&[Fault::TrackedLink, Fault::Script]))?;
+    writeln!(
+        out,
+        "   Number of tracker faults = {}",
+        count(&[Fault::TrackedLink, Fault::Script, Fault::File, Fault::Process])
+    )?;
     let faults = (!machine.faults().is_empty()).then(|| machine.faults());
     writeln!(out, "   Flags of interface faults = {}", Or(faults, "none"))?;
     writeln!(out, "   Number of track scripts init = {}", instance.pending_scripts)?;
@@ -351,6 +355,25 @@ fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         if let Some(script) = instance.model.script(tracked.script) {
             writeln!(out, "     {} weight {}", script.name, Weighed(tracked.weight))?;
         }
+    }
+    let model = instance.model;
+    let files = config.track_files.iter().filter_map(|of| Some((&model.file(of.of)?.name, of.weight)));
+    named(out, "Tracked files", files)?;
+    let processes =
+        config.track_processes.iter().filter_map(|of| Some((&model.process(of.of)?.name, of.weight)));
+    named(out, "Tracked processes", processes)
+}
+
+fn named<'a>(
+    out: &mut dyn Write,
+    title: &str,
+    list: impl Iterator<Item = (&'a String, Weight)>,
+) -> fmt::Result {
+    for (position, (name, weight)) in list.enumerate() {
+        if position == 0 {
+            writeln!(out, "   {title} :")?;
+        }
+        writeln!(out, "     {name}, weight {}", Weighed(weight))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod global;
 pub mod instance;
 pub mod machine;
 pub mod tables;
+pub mod trackers;
 
 use core::fmt::{self, Display, Formatter, Write};
 

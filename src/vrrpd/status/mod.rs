@@ -59,6 +59,7 @@ enum Part {
     Topology,
     Sockets,
     Scripts,
+    Files,
     Links,
     Counters,
     Further,
@@ -72,7 +73,8 @@ impl Part {
             Self::Global => Self::Topology,
             Self::Topology => Self::Sockets,
             Self::Sockets => Self::Scripts,
-            Self::Scripts => Self::Links,
+            Self::Scripts => Self::Files,
+            Self::Files => Self::Links,
             Self::Counters => Self::Further,
             Self::Further => Self::Process,
             Self::Links | Self::Process | Self::End => Self::End,
@@ -84,6 +86,7 @@ impl Part {
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
             Self::Scripts => Some("VRRP Scripts"),
+            Self::Files => Some("VRRP Track files"),
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
         }
@@ -234,7 +237,8 @@ impl Vrrp {
         out: &mut dyn Write,
         job: &mut Job,
     ) -> fmt::Result {
-        if let (0, Some(title)) = (job.next, job.part.title()) {
+        let left_out = job.part == Part::Files && self.files.len() == 0;
+        if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
             section(out, title)?;
         }
         let position = job.next;
@@ -246,6 +250,7 @@ impl Vrrp {
             Part::Topology => self.write_instance(clock, out, position),
             Part::Sockets => self.write_socket(out, position),
             Part::Scripts => self.write_script(out, position),
+            Part::Files => self.write_file(out, position),
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),

@@ -13,8 +13,6 @@ pub struct Header {
     last: u32,
     /// Numbers sent are higher than this, whatever was heard.
     floor: u32,
-    /// Whoever comes after a crash of this process starts from here.
-    reserved: u32,
 }
 
 impl Header {
@@ -22,7 +20,7 @@ impl Header {
     /// before a crash or a restart.
     #[must_use]
     pub fn new(key: ah::Key, floor: u32) -> Self {
-        Self { key, last: 0, floor: floor.min(HIGHEST_FLOOR), reserved: 0 }
+        Self { key, last: 0, floor: floor.min(HIGHEST_FLOOR) }
     }
 
     /// Numbers sent from now on are higher than this.
@@ -56,36 +54,21 @@ impl Header {
         Seal::Header { key: &self.key, sequence: self.last }
     }
 
-    /// A number that a replacement of this process is to start from, if the one before no longer suffices. It is far
-    /// ahead, so that it is asked for once in hundreds of adverts.
-    pub fn reserve(&mut self) -> Option<u32> {
-        if self.last < self.reserved {
-            return None;
-        }
-        self.reserved = self.last.saturating_add(RESERVED_AT_ONCE);
-        // At the end of all numbers there is nothing more to ask for.
-        (self.reserved > self.last).then_some(self.reserved)
-    }
-
-    /// What was reserved last; 0: nothing yet.
+    /// The highest number sent or accepted.
     #[must_use]
-    pub const fn reserved(&self) -> u32 {
-        self.reserved
+    pub const fn last(&self) -> u32 {
+        self.last
     }
 
     /// Goes on with the count of before a reload.
     pub fn inherit(&mut self, before: &Self) {
         self.last = before.last;
         self.floor = before.floor;
-        self.reserved = before.reserved;
     }
 }
 
 /// The floor is made of the wall clock. If that is far off, this many numbers are left all the same.
 const HIGHEST_FLOOR: u32 = 0xe000_0000;
-
-/// Adverts for which a number is reserved: a quarter of an hour's.
-const RESERVED_AT_ONCE: u32 = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -139,19 +122,11 @@ mod tests {
 
     #[test]
     fn a_replacement_starts_above_everything_sent() {
-        let mut count = Header::new(ah::Key::new(b"one"), 0);
-        let (mut reserved, mut asked) = (0, 0);
-        for _ in 0..3_000 {
-            let number = sent(&mut count);
-            if let Some(ceiling) = count.reserve() {
-                reserved = ceiling;
-                asked += 1;
-            }
-            assert!(number < reserved);
-        }
-        assert_eq!(asked, 3);
-        judge(&mut count, b"one", u32::MAX).unwrap();
-        assert_eq!(count.reserve(), None);
+        let mut count = Header::new(ah::Key::new(b"one"), 1_000);
+        count.raise(5_000);
+        count.raise(2_000);
+        assert_eq!(sent(&mut count), 5_001);
+        assert_eq!(count.last(), 5_001);
     }
 
     #[test]
