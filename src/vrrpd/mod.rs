@@ -13,6 +13,7 @@ mod build;
 mod check;
 mod effect;
 mod facts;
+mod group;
 mod links;
 mod live;
 mod monitor;

@@ -32,11 +32,13 @@ pub enum Fault {
     Source = 1 << 10,
     /// The key that adverts are signed with could not be read.
     Key = 1 << 11,
+    /// Another member of the sync group cannot take part.
+    Group = 1 << 15,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -49,6 +51,7 @@ impl Fault {
         Self::NoPeer,
         Self::Socket,
         Self::Key,
+        Self::Group,
     ];
 
     /// The reason in words.
@@ -67,6 +70,7 @@ impl Fault {
             Self::Process => "tracked process quorum not achieved",
             Self::Source => "source address missing",
             Self::Key => "no key to sign adverts with",
+            Self::Group => "another member of the sync group cannot take part",
         }
     }
 }
@@ -95,6 +99,12 @@ impl Faults {
     #[must_use]
     pub const fn with(self, fault: Fault, holds: bool) -> Self {
         if holds { Self(self.0 | fault as u16) } else { Self(self.0 & !(fault as u16)) }
+    }
+
+    /// Those that do not come from the other members of a sync group.
+    #[must_use]
+    pub const fn own(self) -> Self {
+        self.with(Fault::Group, false)
     }
 
     /// The reasons, in the order in which they are told.
