@@ -131,13 +131,14 @@ fn instance(
     router.set_synced(config.sync_group.is_some());
     router.change_guard(super::auth::guard(&config, true));
     let old_form = config.old_unicast_checksum == OldChecksum::Yes;
-    Instance {
+    let mut instance = Instance {
         router,
         base,
         own,
         transmit,
         local: None,
         last_local: None,
+        carried: 0,
         addresses,
         peers: config
             .peers
@@ -159,7 +160,9 @@ fn instance(
         advert_changed: false,
         pending: super::live::Pending::default(),
         config,
-    }
+    };
+    instance.fit_advert(links);
+    instance
 }
 
 /// What the sync group of an instance tracks the instance tracks, too. What both name is its own.

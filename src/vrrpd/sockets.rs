@@ -135,7 +135,7 @@ impl Vrrp {
         };
         let surroundings = Surroundings {
             local: instance.local,
-            addresses: advertised(&instance.config, &instance.addresses),
+            addresses: advertised(instance.carried, &instance.addresses),
             peers: &instance.peers,
             old_form: super::auth::old_form(&instance.config),
         };
