@@ -83,7 +83,6 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_owns();
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -111,8 +110,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    vrrp.ensure_owns();
+    // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.ensure_owns();
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
@@ -120,6 +120,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
+    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -217,6 +218,7 @@ impl Vrrp {
             telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
+            reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),

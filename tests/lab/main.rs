@@ -28,6 +28,7 @@ mod links;
 mod logs;
 mod mutations;
 mod options;
+mod own;
 mod processes;
 mod referee;
 mod reload;
