@@ -10,6 +10,7 @@ use crate::random::Random;
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::id::InstanceId;
 use keepalived::base::time::{Instant, Span};
+use keepalived::proto::vrrp::accept::Around;
 use keepalived::proto::vrrp::group::{Action as GroupAction, Actions as GroupActions};
 use keepalived::proto::vrrp::group::{Group, Input as GroupInput, Outlook, faults, steps};
 use keepalived::proto::vrrp::{
@@ -183,6 +184,7 @@ impl Site {
             destination: Some(datagram.destination),
             hop_limit: Some(datagram.hop_limit),
             octets: &datagram.octets,
+            around: Around::default(),
         };
         let mut out = Actions::new();
         let surroundings = Host::surroundings(host.addr, &host.addresses, &host.peers);
