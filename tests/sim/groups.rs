@@ -10,11 +10,10 @@ use crate::random::Random;
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::id::InstanceId;
 use keepalived::base::time::{Instant, Span};
-use keepalived::proto::vrrp::accept::Around;
 use keepalived::proto::vrrp::group::{Action as GroupAction, Actions as GroupActions};
 use keepalived::proto::vrrp::group::{Group, Input as GroupInput, Outlook, faults, steps};
 use keepalived::proto::vrrp::{
-    Action, Actions, Event, Faults, Input, Packet, Params, Router, Start, State, Version,
+    Action, Actions, Around, Event, Faults, Input, Packet, Params, Router, Start, State, Version,
 };
 use keepalived::wire::vrrp::Advert;
 use std::cmp::Reverse;
