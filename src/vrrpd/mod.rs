@@ -30,7 +30,7 @@ mod telling;
 mod track;
 mod vmac;
 
-pub use check::check;
+pub use check::{Present, check};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 

@@ -6,40 +6,33 @@
 
 use std::collections::HashSet;
 
+use super::Present;
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
 use crate::config::model::{Instance, Model, Named, Route, Rule};
-use crate::sys::netlink::command::Commands;
 
 /// Where static addresses go that name no interface.
 const DEFAULT: &str = "eth0";
 
 /// The interfaces of this machine, and where findings go.
 struct Check<'f> {
-    /// With those that instances make for themselves.
-    there: HashSet<IfName>,
-    /// Without: delays and polling are for links that the machine has, as in keepalived.
-    present: HashSet<IfName>,
+    present: &'f mut Present,
+    /// Those that instances make for themselves. Delays and polling are for links that the machine has, as in
+    /// keepalived.
+    made: HashSet<IfName>,
     /// `dynamic_interfaces`: they may come later.
     dynamic: bool,
     found: &'f mut Diagnostics,
 }
 
 /// Tells every interface that is not there.
-pub(super) fn check(model: &Model, found: &mut Diagnostics) {
-    let mut listed = Vec::new();
-    // Without netlink there is nothing to compare with; the child will say why.
-    let Ok(()) = Commands::open().and_then(|mut commands| commands.links(&mut listed)) else {
-        return;
-    };
-    let mut there: HashSet<IfName> = listed.into_iter().map(|link| link.name).collect();
-    let present = there.clone();
-    // Those that will be made.
+pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    let mut made = HashSet::new();
     for instance in &model.instances {
-        there.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
-        there.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
+        made.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
+        made.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
     }
-    let mut check = Check { there, present, dynamic: model.global.vrrp.dynamic_interfaces, found };
+    let mut check = Check { present, made, dynamic: model.global.vrrp.dynamic_interfaces, found };
     for instance in &model.instances {
         check.instance(instance);
     }
@@ -91,7 +84,9 @@ impl Check<'_> {
         let network = &model.network;
         let default = model.global.vrrp.default_interface.as_ref();
         let default = default.map(|named| named.name.clone()).or_else(|| IfName::new(DEFAULT));
-        let default_there = default.is_some_and(|name| self.there.contains(&name));
+        // Looked up only if an address needs it.
+        let needed = network.addresses.iter().any(|line| line.address.dev.is_none());
+        let default_there = needed && default.is_some_and(|name| self.there(&name));
         for line in &network.addresses {
             match &line.address.dev {
                 Some(named) => self.one(named, "interface", "static_ipaddress"),
@@ -120,15 +115,19 @@ impl Check<'_> {
         let polled = network.linkbeat.iter().map(|line| (&line.interface, "linkbeat interface"));
         let delayed = network.delays.iter().map(|line| (&line.interface, "up/down delay"));
         for (named, what) in polled.chain(delayed) {
-            if !self.present.contains(&named.name) {
+            if !self.present.has(&named.name) {
                 let message = format!("unknown interface {} specified for {what}", named.name);
                 self.tell(mark(named), message, Class::Interface, "check the name with `ip link`");
             }
         }
     }
 
+    fn there(&mut self, name: &IfName) -> bool {
+        self.made.contains(name) || self.present.has(name)
+    }
+
     fn one(&mut self, named: &Named, what: &str, owner: &str) {
-        if self.there.contains(&named.name) {
+        if self.there(&named.name) {
             return;
         }
         let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
