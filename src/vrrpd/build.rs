@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
 use super::state::TrackScript;
-use super::track::{Lists, tracking};
+use super::track::{Lists, Tracked, tracking};
 use super::vmac;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId};
@@ -108,7 +108,11 @@ fn instance(
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     Instance {
-        router: Router::new(config.clone(), announced),
+        router: {
+            let mut router = Router::new(config.clone(), announced);
+            router.set_synced(config.sync_group.is_some());
+            router
+        },
         base,
         own,
         transmit,
@@ -120,27 +124,31 @@ fn instance(
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
-        tracking: tracking(
-            Lists {
-                interfaces: &config.track_interfaces,
-                scripts: &config.track_scripts,
-                files: &config.track_files,
-            },
-            links,
-            usable,
+        tracking: with_group(
+            tracking(Lists::of(&config), links, usable),
+            config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         ),
         socket: None,
         socket_failed: false,
         ip_id: 0,
         place: None,
         refused_advert: None,
-        notifier: notifier(&config, resolver, broken),
+        notifier: notifier(&config.notify, &config.name, resolver, broken),
         since: Instant::START,
         since_wall: clock::wall(),
         advert_changed: false,
         pending: super::live::Pending::default(),
         config,
     }
+}
+
+/// What the sync group of an instance tracks the instance tracks, too. What both name is its own.
+fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracked]> {
+    let Some(group) = group.filter(|group| !group.is_empty()) else {
+        return own;
+    };
+    let is_new = |tracked: &Tracked| own.iter().all(|known| known.object != tracked.object);
+    own.iter().copied().chain(group.iter().copied().filter(is_new)).collect()
 }
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
@@ -178,13 +186,19 @@ pub(super) fn address(line: &VirtualAddress) -> Address {
     }
 }
 
-fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {
+/// The scripts of an instance or a group, if any is configured.
+pub(super) fn notifier(
+    notify: &Notify,
+    name: &str,
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Option<Box<Notifier>> {
     let mut notifier = Notifier::new();
-    for (kind, command) in commands(&config.notify) {
+    for (kind, command) in commands(notify) {
         let Some(command) = command else { continue };
-        match resolver.resolve(command, &config.name) {
+        match resolver.resolve(command, name) {
             Ok(ready) => notifier.set(kind, ready),
-            Err(why) => broken.push(Broken::notify(&config.name, command, &why)),
+            Err(why) => broken.push(Broken::notify(name, command, &why)),
         }
     }
     (!notifier.is_empty()).then(|| Box::new(notifier))

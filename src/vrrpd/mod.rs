@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod effect;
 mod facts;
+mod group;
 mod links;
 mod live;
 mod monitor;

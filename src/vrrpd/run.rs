@@ -44,6 +44,7 @@ impl Process for Vrrp {
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
+            Slot::Group(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(_) | Slot::Scan => {}
@@ -143,6 +144,7 @@ impl Vrrp {
             for id in self.ids() {
                 self.drive(turn, id, Input::Stop);
             }
+            self.stop_groups(turn);
             self.settle(turn);
         }
         for script in &self.scripts {
