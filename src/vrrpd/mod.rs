@@ -16,6 +16,7 @@ mod group;
 mod links;
 mod live;
 mod monitor;
+mod own;
 mod owners;
 mod pool;
 mod reload;
@@ -29,7 +30,6 @@ mod status;
 mod tell;
 mod telling;
 mod track;
-mod vmac;
 
 pub use check::{Present, check};
 pub use facts::facts;

@@ -27,7 +27,9 @@ impl Vrrp {
         let resolver = Resolver::new(&model.global);
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
-        let mut fresh = build::instances(&model, &mut self.links, &scripts, &resolver, &mut broken);
+        let plan = self.plan_owns(&model);
+        let links = &mut self.links;
+        let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
@@ -53,7 +55,13 @@ impl Vrrp {
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
         );
+        self.replace_owns(plan);
         self.resync_links(turn);
+        if self.ensure_owns() {
+            self.resync_links(turn);
+        }
+        self.put_own_addresses();
+        self.copy_link_locals(None);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
@@ -73,7 +81,6 @@ impl Vrrp {
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
-        self.forget_vmacs();
         self.settle(turn);
     }
 
@@ -213,11 +220,9 @@ impl Vrrp {
 
     /// Gives an instance of the new model its surroundings, and lets it go on.
     fn bring_up(&mut self, turn: &mut Turn<'_>, id: InstanceId, went_on: bool) {
-        self.ensure_vmac(id);
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
         }
-        self.copy_link_local(id);
         self.open_socket(turn, id);
         if !went_on {
             self.refresh(turn, id);

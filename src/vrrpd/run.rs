@@ -101,14 +101,15 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        if self.lacks_own() {
+            self.ensure_owns();
+        }
         self.watch_missing(turn);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if self.lacks_vmac(id) {
-                self.ensure_vmac(id);
-            } else if instance.socket_failed {
+            if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
             } else if instance.lacks_address() {
@@ -156,7 +157,7 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
-        self.remove_vmacs();
+        self.remove_owns();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);
