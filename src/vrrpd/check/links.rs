@@ -27,6 +27,9 @@ struct Check<'f> {
 
 /// Tells every interface that is not there.
 pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    strict(model, present, found);
+    room(model, present, found);
+    // Those that will be made.
     let mut made = HashSet::new();
     for instance in &model.instances {
         made.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
@@ -43,6 +46,36 @@ pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostic
         }
     }
     check.network(model);
+}
+
+/// Tells which strict instances have peers although their interface has multicast. keepalived does not run them.
+fn strict(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    for instance in model.instances.iter().filter(|instance| instance.strict) {
+        let link = instance.interface.as_ref().and_then(|named| present.link(&named.name));
+        let on_multicast = link.is_some_and(|link| link.flags.multicast());
+        if let (true, Some(first)) = (on_multicast, instance.peers.first()) {
+            let message = format!("({}) Unicast peers are not supported in strict mode", instance.name);
+            let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
+            found.report(finding.remedy("write strict_mode off into the instance, or remove unicast_peer"));
+        }
+    }
+}
+
+/// Tells whose adverts have no room for all addresses on their interface.
+fn room(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    for instance in &model.instances {
+        let Some(link) = instance.interface.as_ref().and_then(|named| present.link(&named.name)) else {
+            continue;
+        };
+        let room = instance.advert_room(link.mtu);
+        if let Some(first) = instance.addresses.get(room) {
+            let message = format!("({}) {}", instance.name, instance.overfull(room));
+            let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
+            found.report(
+                finding.remedy("write this address and those behind it into virtual_ipaddress_excluded"),
+            );
+        }
+    }
 }
 
 impl Check<'_> {

@@ -29,14 +29,17 @@ impl Present {
     /// Whether there is an interface of this name. Without netlink there is nothing to compare with, and it counts
     /// as there.
     pub(super) fn has(&mut self, name: &IfName) -> bool {
-        if let Some(known) = self.known.get(name) {
-            return known.is_some();
-        }
-        if !self.whole && !self.broken {
+        let found = self.link(name).is_some();
+        found || self.broken
+    }
+
+    /// The interface of this name; none if there is none, or netlink does not answer.
+    pub(super) fn link(&mut self, name: &IfName) -> Option<&Link> {
+        if !self.whole && !self.broken && !self.known.contains_key(name) {
             let done = if self.known.len() < SINGLE { self.look(name) } else { self.list() };
             self.broken = done.is_err();
         }
-        self.broken || self.known.get(name).is_some_and(Option::is_some)
+        self.known.get(name).and_then(Option::as_ref)
     }
 
     /// Those that were asked for, or if one of them is not there, all; and the socket, if it was opened. None if they
