@@ -119,6 +119,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
+    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -208,6 +209,7 @@ impl Vrrp {
             telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
+            reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),
