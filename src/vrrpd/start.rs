@@ -83,7 +83,6 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_owns();
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -110,8 +109,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    vrrp.ensure_owns();
+    // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.ensure_owns();
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
