@@ -128,10 +128,12 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
     }
     vrrp.refresh_groups(&mut turn);
+    vrrp.work.rebuilding = false;
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);

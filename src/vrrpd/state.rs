@@ -122,7 +122,7 @@ pub(super) struct Work {
     pub(super) refused: bool,
     /// States changed that the parent has to know of before the network does.
     pub(super) recorded: bool,
-    /// A reload is under way: groups are brought in step when all members are there.
+    /// The start or a reload is under way: groups are brought in step when all members are there.
     pub(super) rebuilding: bool,
 }
 
