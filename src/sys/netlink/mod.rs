@@ -1,15 +1,19 @@
-//! Links and addresses of the kernel, over rtnetlink.
+//! Links, addresses, routes and policy rules of the kernel, over rtnetlink.
 //!
-//! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`) and hear of changes
-//! ([`monitor`]), as plain values ([`link::Link`], [`addr::Address`]). The socket, the message types and the
+//! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`, `Commands::routes`,
+//! `Commands::rules`) and hear of changes ([`monitor`]; [`loss`] for routes and rules), as plain values
+//! ([`link::Link`], [`addr::Address`], [`route::Route`], [`rule::Rule`]). The socket, the message types and the
 //! numbers are neli's. What comes in is walked by `message`: neli's own decoding allocates for every
 //! attribute and trusts the lengths inside. Start with [`command`].
 
 pub mod addr;
 pub mod command;
 pub mod link;
+pub mod loss;
 mod message;
 pub mod monitor;
+pub mod route;
+pub mod rule;
 mod transport;
 
 #[cfg(test)]
