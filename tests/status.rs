@@ -263,5 +263,5 @@ fn no_password_gets_into_the_dump() {
     let model = model();
     let secret = model.instances.iter().find_map(|instance| instance.auth_pass.clone());
     let dump = include_str!("goldens/status/dump.out");
-    assert!(!dump.contains(&secret.unwrap()));
+    assert!(!dump.contains(&*secret.unwrap()));
 }

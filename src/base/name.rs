@@ -4,7 +4,7 @@ use core::fmt;
 
 /// A network interface name: 1 to 15 bytes (IFNAMSIZ less its terminator).
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IfName(heapless::String<15>);
+pub struct IfName(heapless::String<15, u8>);
 
 impl IfName {
     /// The name, if the kernel could accept it: 1 to 15 bytes, no `/`, no blank, not `.` or `..`.

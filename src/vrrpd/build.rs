@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
 use super::state::TrackScript;
+use super::track::{Lists, tracking};
 use super::vmac;
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{IfIndex, LinkId};
+use crate::base::id::{IfIndex, LinkId, ScriptId};
 use crate::base::time::Instant;
 use crate::config::model::instance::Notify;
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
@@ -107,9 +108,7 @@ fn instance(
     let lines = config.addresses.iter().chain(&config.excluded);
     let addresses: Vec<Moved> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
-    let usable = |id: &crate::base::id::ScriptId| {
-        scripts.get(id.index()).is_some_and(|script| script.command.is_some())
-    };
+    let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     Instance {
         router: Router::new(config.params.clone(), announced),
         base,
@@ -124,17 +123,11 @@ fn instance(
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
-        tracked_links: config
-            .track_interfaces
-            .iter()
-            .map(|tracked| (links.named(&tracked.interface.name), tracked.weight))
-            .collect(),
-        tracked_scripts: config
-            .track_scripts
-            .iter()
-            .map(|tracked| (tracked.script, tracked.weight))
-            .filter(|(id, _)| usable(id))
-            .collect(),
+        tracking: tracking(
+            Lists { interfaces: &config.track_interfaces, scripts: &config.track_scripts },
+            links,
+            usable,
+        ),
         socket: None,
         socket_failed: false,
         ip_id: 0,

@@ -32,7 +32,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             Err(why) => broken.push(Broken::track(script, &why)),
         }
     }
-    let instances = model.instances.iter().map(|one| (&one.name, &one.notify));
+    let instances = model.instances.iter().map(|one| (&one.name, &*one.notify));
     let groups = model.groups.iter().map(|one| (&one.name, &one.notify));
     for (owner, notify) in instances.chain(groups) {
         for (_, command) in super::build::commands(notify) {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::links::Links;
+use super::track::Tracked;
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{IfIndex, LinkId, ScriptId, SocketId};
+use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::model::{self, Model};
 use crate::notify::Notifier;
-use crate::proto::track::Weight;
 use crate::proto::vrrp::{Peer, Router, State};
 use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
@@ -67,10 +67,8 @@ pub struct Instance {
     pub addresses: Vec<Moved>,
     /// The unicast peers.
     pub peers: Vec<Peer>,
-    /// Tracked interfaces.
-    pub tracked_links: Vec<(LinkId, Weight)>,
-    /// Tracked scripts.
-    pub tracked_scripts: Vec<(ScriptId, Weight)>,
+    /// What it tracks.
+    pub tracking: Box<[Tracked]>,
     /// Where its adverts come in.
     pub socket: Option<SocketId>,
     /// Why there is no such socket.

@@ -4,6 +4,7 @@ use super::links::Change;
 use super::live::Held;
 use super::report;
 use super::state::Vrrp;
+use super::track::Object;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
@@ -129,7 +130,7 @@ impl Vrrp {
             };
             let concerned = instance.base == Some(link)
                 || instance.own == Some(link)
-                || instance.tracked_links.iter().any(|(tracked, _)| *tracked == link);
+                || instance.tracking.iter().any(|tracked| tracked.object == Object::Link(link));
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
                 self.announce_anew(turn, id);

@@ -164,6 +164,7 @@ impl Vrrp {
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
         self.children.reserve(running.saturating_sub(self.children.len()));
+        self.find_followers();
         self.owners.clear();
         for (i, instance) in self.instances.iter().enumerate() {
             for (position, moved) in instance.addresses.iter().enumerate() {

@@ -13,6 +13,7 @@ use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
+use super::track::Followers;
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -167,6 +168,7 @@ impl Vrrp {
             model,
             instances,
             scripts,
+            followers: Followers::default(),
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),

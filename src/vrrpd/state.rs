@@ -9,6 +9,7 @@ use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::Telling;
+use super::track::Followers;
 use super::vmac::Vmacs;
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, LinkId, ScriptId};
@@ -33,6 +34,8 @@ pub struct Vrrp {
     pub(super) model: Arc<Model>,
     pub(super) instances: Vec<Instance>,
     pub(super) scripts: Vec<TrackScript>,
+    /// Who tracks what.
+    pub(super) followers: Followers,
     pub(super) links: Links,
     pub(super) vmacs: Vmacs,
     pub(super) pool: Pool,

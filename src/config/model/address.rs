@@ -12,13 +12,13 @@ pub struct VirtualAddress {
     /// Where it stands.
     pub at: At,
     /// `dev`: the interface that holds it; none: the interface of the instance.
-    pub dev: Option<Named>,
+    pub dev: Option<Box<Named>>,
     /// `scope`: 0 is global, 253 link, 254 host, 200 site, 255 nowhere.
     pub scope: u8,
     /// `brd`: the broadcast address, `+` and `-` worked out.
     pub broadcast: Option<Ipv4Addr>,
     /// `label`: IPv4 only, at most 15 bytes.
-    pub label: Option<String>,
+    pub label: Option<Box<str>>,
     /// `peer`: the other end of a point-to-point link.
     pub peer: Option<IpAddr>,
     /// `home`: IFA_F_HOMEADDRESS, IPv6.

@@ -2,7 +2,7 @@
 
 use super::track::{TrackedBfd, TrackedFile, TrackedProcess};
 pub use super::track::{TrackedInterface, TrackedScript};
-use super::{At, Hmac, Named, Route, Rule, ScriptCommand, VirtualAddress};
+use super::{At, Empty, Hmac, Named, Rare, Route, Rule, ScriptCommand, VirtualAddress};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::GroupId;
 use crate::base::mac::Mac;
@@ -23,11 +23,11 @@ pub struct Instance {
     /// `interface`; none only with unicast peers and a source address.
     pub interface: Option<Named>,
     /// `vrf`.
-    pub vrf: Option<Named>,
+    pub vrf: Option<Box<Named>>,
     /// `use_vmac`.
-    pub vmac: Option<Vmac>,
+    pub vmac: Option<Box<Vmac>>,
     /// `use_ipvlan`, never together with `use_vmac`.
-    pub ipvlan: Option<Ipvlan>,
+    pub ipvlan: Option<Box<Ipvlan>>,
     /// `use_vmac_addr`: macvlans for addresses on other interfaces, too.
     pub use_vmac_addr: bool,
     /// `vmac_xmit_base`: adverts leave by the parent interface.
@@ -39,7 +39,7 @@ pub struct Instance {
     /// `mcast_dst_ip`, or the group of `global_defs`, of the family of the instance.
     pub group: IpAddr,
     /// `unicast_peer`. Empty: adverts go to the multicast group.
-    pub peers: Vec<Peer>,
+    pub peers: Rare<Vec<Peer>>,
     /// `unicast_ttl`; none: 255.
     pub unicast_ttl: Option<u8>,
     /// `unicast_fault_no_peer` on an instance that was marked unicast and has no peer: it stays in FAULT.
@@ -47,21 +47,21 @@ pub struct Instance {
     /// `old_unicast_checksum`.
     pub old_unicast_checksum: OldChecksum,
     /// The password as text, if `params.auth` has one; for printing and the data dump.
-    pub auth_pass: Option<String>,
+    pub auth_pass: Option<Box<str>>,
     /// `auth_type AH`, which has no effect yet.
     pub auth_header: bool,
     /// `auth_hmac`
-    pub hmac: Option<Hmac>,
+    pub hmac: Option<Box<Hmac>>,
     /// `virtual_ipaddress`: carried by adverts; at most 255.
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved, but not carried by adverts.
-    pub excluded: Vec<VirtualAddress>,
+    pub excluded: Rare<Vec<VirtualAddress>>,
     /// `no_virtual_ipaddress`: none is meant.
     pub no_addresses: bool,
     /// `virtual_routes`: moved with mastership.
-    pub routes: Vec<Route>,
+    pub routes: Rare<Vec<Route>>,
     /// `virtual_rules`: moved with mastership.
-    pub rules: Vec<Rule>,
+    pub rules: Rare<Vec<Rule>>,
     /// `promote_secondaries`: sets the sysctl of the interface.
     pub promote_secondaries: bool,
     /// `accept` and `no_accept`: packets to the addresses are taken.
@@ -71,19 +71,19 @@ pub struct Instance {
     /// `dont_track_primary`: the state of the own interface does not matter.
     pub dont_track_primary: bool,
     /// `track_interface`.
-    pub track_interfaces: Vec<TrackedInterface>,
+    pub track_interfaces: Rare<Vec<TrackedInterface>>,
     /// `track_script`.
-    pub track_scripts: Vec<TrackedScript>,
+    pub track_scripts: Rare<Vec<TrackedScript>>,
     /// `track_file`.
-    pub track_files: Vec<TrackedFile>,
+    pub track_files: Rare<Vec<TrackedFile>>,
     /// `track_process`.
-    pub track_processes: Vec<TrackedProcess>,
+    pub track_processes: Rare<Vec<TrackedProcess>>,
     /// `track_bfd`.
-    pub track_bfds: Vec<TrackedBfd>,
+    pub track_bfds: Rare<Vec<TrackedBfd>>,
     /// The sync group that it is a member of.
     pub sync_group: Option<GroupId>,
     /// Commands run on transitions.
-    pub notify: Notify,
+    pub notify: Rare<Notify>,
     /// `notify_priority_changes`.
     pub notify_priority_changes: bool,
     /// `smtp_alert`.
@@ -101,10 +101,10 @@ pub struct Instance {
     /// `linkbeat_use_polling`.
     pub linkbeat_polling: bool,
     /// `lvs_sync_daemon_interface`.
-    pub lvs_sync_interface: Option<Named>,
+    pub lvs_sync_interface: Option<Box<Named>>,
     /// The VRID clashes with another instance, which `dynamic_interfaces allow_if_changes` makes a fault: the
     /// name of that other instance.
-    pub vrid_clash: Option<String>,
+    pub vrid_clash: Option<Box<str>>,
 }
 
 impl Instance {
@@ -210,4 +210,38 @@ pub struct Notify {
     pub deleted: bool,
     /// Its command.
     pub deleted_script: Option<ScriptCommand>,
+}
+
+impl Empty for Notify {
+    fn empty() -> &'static Self {
+        static NONE: Notify = Notify {
+            master: None,
+            backup: None,
+            fault: None,
+            stop: None,
+            any: None,
+            master_rx_lower_pri: None,
+            deleted: false,
+            deleted_script: None,
+        };
+        &NONE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Instance, Notify};
+    use crate::config::model::{Empty, VirtualAddress};
+
+    /// There may be 65,024 of them. What only few have goes into a box or a `Rare`.
+    #[test]
+    fn a_plain_instance_is_small() {
+        assert!(size_of::<Instance>() <= 416, "{}", size_of::<Instance>());
+        assert!(size_of::<VirtualAddress>() <= 88, "{}", size_of::<VirtualAddress>());
+    }
+
+    #[test]
+    fn no_commands_are_the_default() {
+        assert_eq!(*Notify::empty(), Notify::default());
+    }
 }

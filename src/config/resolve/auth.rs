@@ -20,7 +20,7 @@ pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
         Some("VRRP version 3 does not support authentication. Ignoring.")
     } else if instance.strict {
         Some("Strict mode does not support authentication. Ignoring.")
-    } else if instance.auth_pass.as_ref().is_none_or(String::is_empty) {
+    } else if instance.auth_pass.as_deref().is_none_or(str::is_empty) {
         Some("Authentication specified but no password given. Ignoring")
     } else {
         None
@@ -78,11 +78,11 @@ pub(super) fn hmac(draft: &mut Draft, tell: &mut Teller<'_>) {
     let usual = (instance.params.advert_interval * 3).clamp(least, most);
     // Whole seconds, as they are written.
     let usual = Span::from_secs(usual.as_micros().div_ceil(1_000_000));
-    instance.hmac = Some(Hmac {
+    instance.hmac = Some(Box::new(Hmac {
         keys: read.keys,
         active,
         window: read.window.unwrap_or(usual),
         replay: read.replay,
         mode,
-    });
+    }));
 }

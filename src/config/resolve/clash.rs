@@ -35,7 +35,7 @@ pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics) {
         let severity = if dynamic { Severity::Error } else { Severity::Fatal };
         let finding = Diagnostic::new(severity, instance.at.0, message);
         found.report(finding.remedy("give each router of a link its own virtual_router_id"));
-        instance.vrid_clash = dynamic.then_some(other);
+        instance.vrid_clash = dynamic.then(|| other.into());
     }
 }
 

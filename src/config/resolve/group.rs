@@ -219,7 +219,7 @@ fn member_weights(
     let mut tell = |severity, at: At, message: String| {
         report(severity, at.0, format!("({owner}) {message}"), remedy, found);
     };
-    for one in &mut instance.track_interfaces {
+    for one in instance.track_interfaces.iter_mut() {
         if one.weight.value != 0 {
             let message =
                 format!("ignoring {} tracked interface weight due to SYNC group", one.interface.name);

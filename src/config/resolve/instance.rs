@@ -38,6 +38,8 @@ pub(super) fn complete(
         draft.notify_priority_changes.unwrap_or(model.global.vrrp.notify_priority_changes);
     let mail = &model.global.mail;
     draft.instance.smtp_alert = draft.smtp_alert.or(mail.alert_vrrp).or(mail.alert).unwrap_or(false);
+    // Thousands of instances stay: nothing that growing took too much.
+    draft.instance.addresses.shrink_to_fit();
     runs.then_some(draft.instance)
 }
 

@@ -61,7 +61,7 @@ pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
         None => {}
     }
     if instance.vmac.is_some() || instance.use_vmac_addr {
-        for address in instance.addresses.iter_mut().chain(&mut instance.excluded) {
+        for address in instance.addresses.iter_mut().chain(instance.excluded.iter_mut()) {
             if address.use_vmac {
                 let message =
                     format!("use_vmac of address {} is redundant with that of the instance", address.prefix);

@@ -88,8 +88,8 @@ pub(super) fn of_instance(draft: &mut Draft, model: &Model, names: &Names, tell:
     let found = find(&draft.trackers, model, names, tell);
     let instance = &mut draft.instance;
     let own = instance.interface.as_ref().map(|own| own.name.clone());
-    instance.track_interfaces = core::mem::take(&mut draft.trackers.interfaces);
-    instance.track_interfaces.retain(|tracked| {
+    let mut interfaces = core::mem::take(&mut draft.trackers.interfaces);
+    interfaces.retain(|tracked| {
         let name = &tracked.interface.name;
         let other = own.as_ref() != Some(name);
         if !other {
@@ -98,10 +98,11 @@ pub(super) fn of_instance(draft: &mut Draft, model: &Model, names: &Names, tell:
         }
         other
     });
-    instance.track_scripts = found.scripts;
-    instance.track_files = found.files;
-    instance.track_processes = found.processes;
-    instance.track_bfds = found.bfds;
+    instance.track_interfaces = interfaces.into();
+    instance.track_scripts = found.scripts.into();
+    instance.track_files = found.files.into();
+    instance.track_processes = found.processes.into();
+    instance.track_bfds = found.bfds.into();
     if instance.params.priority != 255 {
         return;
     }

@@ -144,7 +144,7 @@ pub(super) fn read(
                     line.error(option, &message, "the address is not used");
                     return None;
                 }
-                address.dev = Some(line.interface(word)?);
+                address.dev = Some(Box::new(line.interface(word)?));
             }
             "scope" => scope(&mut address, line, word, names),
             "track_group" if group.is_some() => {
@@ -201,7 +201,7 @@ fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> O
             format!("Cannot specify label for IPv6 addresses ({}) - ignoring label", address.prefix);
         line.warn(word, &message, "remove it");
     } else {
-        address.label = Some(word.text.to_owned());
+        address.label = Some(word.text.into());
     }
     Some(())
 }

@@ -13,8 +13,8 @@ use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
-use crate::config::model::instance::{Instance, Notify, OldChecksum};
-use crate::config::model::{At, Global};
+use crate::config::model::instance::{Instance, OldChecksum};
+use crate::config::model::{At, Global, Rare};
 use crate::config::row::Kind::{
     self, Block, Custom, Flag, Integer, Interface, Lines, Script, Seconds, Switch,
 };
@@ -109,7 +109,7 @@ impl Draft {
             source: None,
             track_source: false,
             group: IpAddr::V4(vrrp.group4),
-            peers: Vec::new(),
+            peers: Rare::default(),
             unicast_ttl: None,
             fault_no_peer: false,
             old_unicast_checksum: OldChecksum::Detect,
@@ -117,21 +117,21 @@ impl Draft {
             auth_header: false,
             hmac: None,
             addresses: Vec::new(),
-            excluded: Vec::new(),
+            excluded: Rare::default(),
             no_addresses: false,
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routes: Rare::default(),
+            rules: Rare::default(),
             promote_secondaries: false,
             accept: true,
             strict: vrrp.strict,
             dont_track_primary: false,
-            track_interfaces: Vec::new(),
-            track_scripts: Vec::new(),
-            track_files: Vec::new(),
-            track_processes: Vec::new(),
-            track_bfds: Vec::new(),
+            track_interfaces: Rare::default(),
+            track_scripts: Rare::default(),
+            track_files: Rare::default(),
+            track_processes: Rare::default(),
+            track_bfds: Rare::default(),
             sync_group: None,
-            notify: Notify::default(),
+            notify: Rare::default(),
             notify_priority_changes: vrrp.notify_priority_changes,
             smtp_alert: false,
             receive_buffer: None,
@@ -203,7 +203,7 @@ pub static AUTHENTICATION: &[Row<D, I>] = &[
             _ => plain("PASS"),
         }),
     row("auth_pass", Custom("<text, 8 bytes used>", read::auth_pass), "none",
-        "Shared password").show(|i| super::show::text(i.auth_pass.as_ref())),
+        "Shared password").show(|i| maybe(i.auth_pass.as_deref().map(value::Quoted))),
 ];
 
 /// Every keyword of `vrrp_instance`.
@@ -217,8 +217,8 @@ pub static ROWS: &[Row<D, I>] = &[
         "How it begins").fixed().show(|i| plain(if i.params.start == Start::Master { "MASTER" } else { "BACKUP" })),
     row("interface", Interface(read::interface), "none",
         "Interface of the adverts").show(|i| interface(i.interface.as_ref())),
-    row("vrf", Interface(|d, name| d.instance.vrf = Some(name)), "none",
-        "VRF of unicast without interface").later().show(|i| interface(i.vrf.as_ref())),
+    row("vrf", Interface(|d, name| d.instance.vrf = Some(Box::new(name))), "none",
+        "VRF of unicast without interface").later().show(|i| interface(i.vrf.as_deref())),
     row("virtual_router_id", Integer(int("", 1, 255, |d, n| d.instance.params.vrid = fit(n)).strict()), "required",
         "VRRP router id").show(|i| plain(i.params.vrid)),
     row("priority", Integer(int("", 1, 255, |d, n| d.priority = Some(fit(n))).strict().or(100)), "100; 255 with state MASTER",
@@ -367,8 +367,8 @@ pub static ROWS: &[Row<D, I>] = &[
         "Reports changes of priority on pipes").later().show(|i| either(i.notify_priority_changes)),
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "that of the sync group, then smtp_alert_vrrp, then smtp_alert, then off",
         "Mails transitions").later().show(|i| either(i.smtp_alert)),
-    row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(name)), "none",
-        "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_ref())),
+    row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(Box::new(name))), "none",
+        "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
     row("debug", Integer(int("", 0, 4, |d, n| d.instance.debug = fit(n))), "0",
         "Accepted without effect").never().show(|i| unless(i.debug, &0)),
 ];

@@ -176,5 +176,5 @@ pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
             text = super::global_read::cut(text, 8);
         }
     }
-    draft.instance.auth_pass = Some(text.to_owned());
+    draft.instance.auth_pass = Some(text.into());
 }

@@ -40,7 +40,7 @@ pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
             _ => name(&mut vmac, line, word),
         }
     }
-    draft.instance.vmac = Some(vmac);
+    draft.instance.vmac = Some(Box::new(vmac));
 }
 
 /// The number of a group of interfaces, or a report.
@@ -164,7 +164,7 @@ pub(super) fn use_ipvlan(draft: &mut Draft, line: &mut Line<'_>) {
         }
     }
     ipvlan.mode = mode.unwrap_or_default();
-    draft.instance.ipvlan = Some(ipvlan);
+    draft.instance.ipvlan = Some(Box::new(ipvlan));
 }
 
 fn ipvlan_name(ipvlan: &mut Ipvlan, line: &mut Line<'_>, word: Word<'_>) {

@@ -4,4 +4,4 @@ pub mod script;
 pub mod weight;
 
 pub use script::{Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptParams, Verdict};
-pub use weight::Weight;
+pub use weight::{Effect, Total, Weight};

@@ -51,6 +51,14 @@ pub enum Verdict {
     Down,
 }
 
+impl Verdict {
+    /// Of what is always one or the other.
+    #[must_use]
+    pub const fn of(up: bool) -> Self {
+        if up { Self::Up } else { Self::Down }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {

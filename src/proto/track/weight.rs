@@ -1,4 +1,7 @@
-//! What a tracker does to a priority.
+//! What a tracker does to a priority, or to the whole instance.
+
+use super::Verdict;
+use crate::proto::vrrp::{Fault, Faults};
 
 /// A weight and its sense. Zero means: FAULT while down, no effect on the priority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -7,6 +10,17 @@ pub struct Weight {
     pub value: i16,
     /// Turns what is added into what is subtracted; for zero: FAULT while up.
     pub reverse: bool,
+}
+
+/// What a tracker does now to who tracks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Adds this to the priority, -253 to 254.
+    Adds(i32),
+    /// Keeps an instance that has not begun from beginning: the first result is still out.
+    Waits,
+    /// Puts it in FAULT.
+    Faults,
 }
 
 impl Weight {
@@ -27,20 +41,152 @@ impl Weight {
     pub const fn faults(self, up: bool) -> bool {
         self.value == 0 && up == self.reverse
     }
+
+    /// What an object that is up or down does.
+    #[must_use]
+    pub fn of_verdict(self, verdict: Verdict) -> Effect {
+        match verdict {
+            Verdict::Unknown if self.value == 0 => Effect::Waits,
+            Verdict::Unknown => Effect::Adds(0),
+            Verdict::Up | Verdict::Down => {
+                let up = verdict == Verdict::Up;
+                if self.faults(up) { Effect::Faults } else { Effect::Adds(self.contribution(up)) }
+            }
+        }
+    }
+
+    /// What an object with a number does: the number times the weight is added. A product below -253 is FAULT, one
+    /// above 253 counts as 253. Without weight any number but 0 is FAULT, or 0 is if reversed.
+    #[must_use]
+    pub fn of_number(self, number: i32) -> Effect {
+        if self.value == 0 {
+            return if (number != 0) == self.reverse { Effect::Adds(0) } else { Effect::Faults };
+        }
+        let product = i64::from(number) * i64::from(self.value);
+        let product = if self.reverse { -product } else { product };
+        if product < -FARTHEST {
+            return Effect::Faults;
+        }
+        Effect::Adds(i32::try_from(product.min(FARTHEST)).unwrap_or(0))
+    }
+}
+
+/// A priority has no more than this many steps below and above it.
+const FARTHEST: i64 = 253;
+
+/// What all trackers of an instance or a group come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// The kinds of trackers that speak against it.
+    pub faults: Faults,
+    /// A first result is still out.
+    pub pending: bool,
+    /// The sum of all weights in force; `priority::effective` brings base and sum into 1 to 254.
+    pub weights: i32,
+}
+
+impl Total {
+    /// Adds what one tracker does; `fault` names its kind.
+    pub fn add(&mut self, fault: Fault, effect: Effect) {
+        match effect {
+            Effect::Adds(weight) => self.weights = self.weights.saturating_add(weight),
+            Effect::Waits => self.pending = true,
+            Effect::Faults => self.faults = self.faults.with(fault, true),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::vrrp::priority;
+
+    fn weight(value: i16, reverse: bool) -> Weight {
+        Weight { value, reverse }
+    }
 
     #[test]
     fn signs_and_senses() {
-        let weight = |value, reverse| Weight { value, reverse };
         assert_eq!((weight(-30, false).contribution(false), weight(-30, false).contribution(true)), (-30, 0));
         assert_eq!((weight(30, false).contribution(false), weight(30, false).contribution(true)), (0, 30));
         assert_eq!((weight(-10, true).contribution(false), weight(-10, true).contribution(true)), (10, 0));
         assert_eq!((weight(10, true).contribution(false), weight(10, true).contribution(true)), (0, -10));
         assert!(weight(0, false).faults(false) && !weight(0, false).faults(true));
         assert!(!weight(5, false).faults(false));
+    }
+
+    #[test]
+    fn without_weight_a_verdict_decides_over_fault() {
+        assert_eq!(weight(0, false).of_verdict(Verdict::Up), Effect::Adds(0));
+        assert_eq!(weight(0, false).of_verdict(Verdict::Down), Effect::Faults);
+        assert_eq!(weight(0, true).of_verdict(Verdict::Up), Effect::Faults);
+        assert_eq!(weight(0, true).of_verdict(Verdict::Down), Effect::Adds(0));
+        assert_eq!(weight(0, false).of_verdict(Verdict::Unknown), Effect::Waits);
+        assert_eq!(weight(20, true).of_verdict(Verdict::Unknown), Effect::Adds(0));
+    }
+
+    #[test]
+    fn a_number_is_multiplied_and_a_product_far_below_is_a_fault() {
+        for (value, reverse, number, effect) in [
+            (1, false, 20, Effect::Adds(20)),
+            (1, false, -253, Effect::Adds(-253)),
+            (1, false, -254, Effect::Faults),
+            (1, false, 254, Effect::Adds(253)),
+            (-1, false, 254, Effect::Faults),
+            (254, false, -1, Effect::Faults),
+            (2, true, 1, Effect::Adds(-2)),
+            (2, true, 126, Effect::Adds(-252)),
+            (2, true, 127, Effect::Faults),
+            (2, true, -127, Effect::Adds(253)),
+            (1, true, i32::MIN, Effect::Adds(253)),
+            (-254, false, i32::MIN, Effect::Adds(253)),
+            (254, false, i32::MIN, Effect::Faults),
+            (0, false, 0, Effect::Adds(0)),
+            (0, false, -1, Effect::Faults),
+            (0, true, 0, Effect::Faults),
+            (0, true, 7, Effect::Adds(0)),
+        ] {
+            assert_eq!(weight(value, reverse).of_number(number), effect, "{value} {reverse} {number}");
+        }
+    }
+
+    /// Whatever the trackers say, in whatever order: the priority stays in 1 to 254, nothing is left of what has
+    /// gone, and FAULT holds exactly while some tracker asks for it.
+    #[test]
+    fn any_trackers_leave_a_priority_from_1_to_254() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move |below: i64| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            i64::try_from(seed % u64::try_from(below).unwrap()).unwrap()
+        };
+        for _ in 0..20_000 {
+            let base = u8::try_from(1 + random(255)).unwrap();
+            let effects: Vec<Effect> = (0..random(12))
+                .map(|_| {
+                    let weight = weight(i16::try_from(random(509) - 254).unwrap(), random(2) == 0);
+                    match random(4) {
+                        0 => weight.of_verdict(Verdict::Up),
+                        1 => weight.of_verdict(Verdict::Down),
+                        2 => weight.of_verdict(Verdict::Unknown),
+                        _ => weight.of_number(i32::try_from(random(2_001) - 1_000).unwrap()),
+                    }
+                })
+                .collect();
+            let sum = |effects: &mut dyn Iterator<Item = &Effect>| {
+                let mut total = Total::default();
+                effects.for_each(|effect| total.add(Fault::Script, *effect));
+                total
+            };
+            let total = sum(&mut effects.iter());
+            assert_eq!(total, sum(&mut effects.iter().rev()), "the order does not matter");
+            assert_eq!(total.faults.is_empty(), !effects.contains(&Effect::Faults));
+            assert_eq!(total.pending, effects.contains(&Effect::Waits));
+            let effective = priority::effective(base, total.weights);
+            assert!((1..=254).contains(&effective) || (base, effective) == (255, 255));
+            let silent = [Effect::Adds(0); 3];
+            assert_eq!(priority::effective(base, sum(&mut silent.iter()).weights), base);
+        }
     }
 }

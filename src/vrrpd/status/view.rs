@@ -6,12 +6,13 @@ use core::fmt::{self, Write};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{LinkId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
-use crate::proto::track::{Verdict, Weight};
+use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::instance;
 use crate::status::dump::tables::{self, interface, script, socket};
 use crate::status::dump::{self, Clock, Owner, Runs};
 use crate::vrrpd::live::{Held, Instance};
 use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::track::{Object, Tracked};
 
 impl Vrrp {
     pub(super) fn write_instance(
@@ -26,11 +27,7 @@ impl Vrrp {
             let moved = this.addresses.get(position);
             moved.is_some_and(|moved| moved.held != Held::No)
         };
-        let unknown = |id: &ScriptId| {
-            let script = self.scripts.get(id.index());
-            script.is_some_and(|script| script.machine.verdict() == Verdict::Unknown)
-        };
-        let waits = |(id, weight): &&(ScriptId, Weight)| weight.value == 0 && unknown(id);
+        let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
         let heard = this.socket.and_then(|id| self.pool.receiver(id));
         let view = dump::instance::Instance {
@@ -45,7 +42,7 @@ impl Vrrp {
             own_up: this.own.and_then(|id| self.links.link(id)).is_some_and(|link| link.up),
             sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
             held: &held,
-            pending_scripts: this.tracked_scripts.iter().filter(waits).count(),
+            pending_scripts: this.tracking.iter().filter(waits).count(),
             scripts: [
                 runs(Notify::Backup),
                 runs(Notify::Master),
@@ -86,12 +83,15 @@ impl Vrrp {
             insecure: command.is_some_and(|command| command.insecure.is_some()),
             running: this.pid.is_some(),
         };
-        let users = self.instances.iter().filter_map(|instance| {
-            let tracked = instance.tracked_scripts.iter();
-            let (_, weight) = tracked.copied().find(|(id, _)| id.index() == position)?;
-            Some((instance.config.name.as_str(), weight))
-        });
-        Some(script(out, &view, users))
+        Some(script(out, &view, self.users(Object::Script(ScriptId::at(position)))))
+    }
+
+    /// Who tracks an object, and with which weight.
+    fn users(&self, object: Object) -> impl Iterator<Item = (&str, Weight)> {
+        self.instances.iter().filter_map(move |instance| {
+            let tracked = instance.tracking.iter().find(|tracked| tracked.object == object)?;
+            Some((instance.config.name.as_str(), tracked.weight))
+        })
     }
 
     pub(super) fn write_link(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
@@ -130,9 +130,8 @@ impl Vrrp {
 
 /// How an instance looks at an interface, if it does.
 fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
-    let mut tracked = instance.tracked_links.iter().copied();
-    if let Some((_, weight)) = tracked.find(|(link, _)| *link == id) {
-        return Some(weight);
+    if let Some(tracked) = instance.tracking.iter().find(|tracked| tracked.object == Object::Link(id)) {
+        return Some(tracked.weight);
     }
     (instance.base == Some(id) || instance.own == Some(id)).then(Weight::default)
 }

@@ -1,0 +1,191 @@
+//! What speaks against an instance and what moves its priority, reckoned anew from what is true now.
+//!
+//! Every kind of tracker is an [`Object`] with something to say, a verdict or a number. What an instance tracks is a
+//! list made at load time ([`tracking`]), and so is the list of who tracks an object ([`Followers`]). When an object
+//! says something else, whoever follows it is reckoned anew.
+
+mod script;
+
+use super::links::Links;
+use super::live::Instance;
+use super::state::Vrrp;
+use crate::base::addr::IpAddr;
+use crate::base::id::{InstanceId, LinkId, ScriptId};
+use crate::config::model::track::{TrackedInterface, TrackedScript};
+use crate::daemon::reactor::Turn;
+use crate::proto::track::{Effect, Total, Verdict, Weight};
+use crate::proto::vrrp::{Fault, Input};
+
+/// Something that can be tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// A network interface.
+    Link(LinkId),
+    /// A `vrrp_script`.
+    Script(ScriptId),
+}
+
+/// An object and what it does to the priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Which one.
+    pub object: Object,
+    /// What it does.
+    pub weight: Weight,
+}
+
+/// The lists of an instance or a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lists<'a> {
+    pub(super) interfaces: &'a [TrackedInterface],
+    pub(super) scripts: &'a [TrackedScript],
+}
+
+/// What `lists` say, for [`Vrrp::total`]. `usable`: whether a script can run at all; one that cannot is not tracked.
+pub(super) fn tracking(
+    lists: Lists<'_>,
+    links: &mut Links,
+    usable: impl Fn(ScriptId) -> bool,
+) -> Box<[Tracked]> {
+    let interfaces = lists.interfaces.iter().map(|tracked| Tracked {
+        object: Object::Link(links.named(&tracked.interface.name)),
+        weight: tracked.weight,
+    });
+    let scripts = lists.scripts.iter().filter(|tracked| usable(tracked.script));
+    let scripts =
+        scripts.map(|tracked| Tracked { object: Object::Script(tracked.script), weight: tracked.weight });
+    interfaces.chain(scripts).collect()
+}
+
+/// Who tracks what, ordered by object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Followers(Vec<(Object, InstanceId)>);
+
+impl Followers {
+    /// From what everybody tracks. For load time: allocates.
+    pub(super) fn new<'a>(all: impl Iterator<Item = (InstanceId, &'a [Tracked])>) -> Self {
+        let pairs = all.flat_map(|(id, tracking)| tracking.iter().map(move |tracked| (tracked.object, id)));
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.shrink_to_fit();
+        pairs.sort_unstable();
+        Self(pairs)
+    }
+
+    /// The follower of `object` at `position`.
+    pub(super) fn of(&self, object: Object, position: usize) -> Option<InstanceId> {
+        let start = self.0.partition_point(|(other, _)| *other < object);
+        let (found, id) = self.0.get(start.checked_add(position)?)?;
+        (*found == object).then_some(*id)
+    }
+}
+
+impl Vrrp {
+    /// Reckons faults and priority of an instance anew and tells its machine what changed.
+    pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        let Total { faults, pending, weights } = self.reckon(instance);
+        let machine = instance.router.machine();
+        let changed = (machine.faults(), machine.is_pending()) != (faults, pending);
+        self.set_weights(turn, id, weights);
+        if changed {
+            self.drive(turn, id, Input::Faults { faults, pending });
+        }
+    }
+
+    fn set_weights(&mut self, turn: &mut Turn<'_>, id: InstanceId, weights: i32) {
+        if self.instance(id).is_none_or(|instance| instance.router.weights() == weights) {
+            return;
+        }
+        self.settle_before(turn, id);
+        let mut out = crate::proto::vrrp::Actions::new();
+        if let Some(instance) = self.instance_mut(id) {
+            instance.router.set_weights(turn.now(), weights, &mut out);
+        }
+        self.act(turn, id, &out);
+    }
+
+    /// The reasons that hold now, whether a first result is still out, and the sum of all weights in force.
+    fn reckon(&self, instance: &Instance) -> Total {
+        let base = instance.base.map(|id| self.links.link(id));
+        let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
+        let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
+        // Its carrier is the base interface's.
+        let own_missing = instance.own != instance.base
+            && instance.own.is_some_and(|id| {
+                let link = self.links.link(id);
+                link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
+            });
+        let tracked = self.total(&instance.tracking);
+        let faults = tracked
+            .faults
+            .with(Fault::LinkMissing, missing)
+            .with(Fault::LinkDown, down && !instance.config.dont_track_primary)
+            .with(Fault::NoAddress, !missing && instance.local.is_none())
+            .with(Fault::Vmac, own_missing && !missing)
+            .with(Fault::NoPeer, instance.config.fault_no_peer)
+            .with(Fault::Socket, instance.socket_failed);
+        Total { faults, ..tracked }
+    }
+
+    /// What everything in `tracking` comes to.
+    pub(super) fn total(&self, tracking: &[Tracked]) -> Total {
+        let mut total = Total::default();
+        for tracked in tracking {
+            let (fault, effect) = self.effect(*tracked);
+            total.add(fault, effect);
+        }
+        total
+    }
+
+    /// What an object does now to who tracks it, and the name that a fault of it has.
+    pub(super) fn effect(&self, tracked: Tracked) -> (Fault, Effect) {
+        match tracked.object {
+            Object::Link(id) => {
+                let up = self.links.link(id).is_some_and(|link| link.up);
+                (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
+            }
+            Object::Script(id) => {
+                let script = self.scripts.get(id.index());
+                let verdict = script.map_or(Verdict::Unknown, |script| script.machine.verdict());
+                (Fault::Script, tracked.weight.of_verdict(verdict))
+            }
+        }
+    }
+
+    /// An object says something else than before: whoever follows it is reckoned anew.
+    pub(super) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
+        let mut position = 0;
+        while let Some(id) = self.followers.of(object, position) {
+            self.refresh(turn, id);
+            position += 1;
+        }
+    }
+
+    /// Finds out anew who tracks what. For load time: allocates.
+    pub(super) fn find_followers(&mut self) {
+        let instances = self.instances.iter().enumerate();
+        self.followers =
+            Followers::new(instances.map(|(position, it)| (InstanceId::at(position), &*it.tracking)));
+    }
+
+    /// An address of the machine came or went: sources of adverts may have changed.
+    pub(super) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        for id in self.ids() {
+            let Some(instance) = self.instances.get_mut(id.index()) else {
+                continue;
+            };
+            if instance.base != Some(link) {
+                continue;
+            }
+            let had: Option<IpAddr> = instance.local;
+            if instance.refresh_local(&self.links) {
+                self.copy_link_local(id);
+                if had.is_none() {
+                    // With an address the interface may have become able to join the group.
+                    self.open_socket(turn, id);
+                }
+            }
+            self.refresh(turn, id);
+        }
+    }
+}
