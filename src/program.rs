@@ -20,7 +20,7 @@ use keepalived::daemon::parent::{Kind, Mode, Program, Settings, Start};
 use keepalived::daemon::pidfile::Places;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::clock;
+use keepalived::sys::{alloc, clock};
 use keepalived::vrrpd;
 
 /// keepalived: its options, and how it reads and runs a configuration.
@@ -30,7 +30,13 @@ pub(crate) struct Keepalived<'a> {
 
 /// A configuration that was read and checked.
 pub(crate) struct Loaded {
-    model: Arc<Model>,
+    /// All of it, until the children have it: with thousands of instances it is most of the parent's memory.
+    whole: Option<Arc<Model>>,
+    /// What stays: the parts about the daemon as a whole, without instances and services.
+    outline: Model,
+    /// It has instances.
+    vrrp: bool,
+    settings: Settings,
     snapshot: Snapshot,
     /// Not one keyword in it.
     empty: bool,
@@ -161,7 +167,7 @@ impl Program for Keepalived<'_> {
         if let Some(exit) = read.found.exit_daemon() {
             return Err(exit);
         }
-        Ok(Loaded::from(read))
+        Ok(Loaded::new(read, self.options))
     }
 
     fn accepts(&self, running: &Loaded, new: &Loaded) -> bool {
@@ -174,40 +180,29 @@ impl Program for Keepalived<'_> {
 
     fn needs(&self, loaded: &Loaded, kind: Kind) -> bool {
         let only = self.options.only;
-        kind == Kind::Vrrp
-            && (only.vrrp || !only.checkers)
-            && (!loaded.model.instances.is_empty() || self.options.all)
+        kind == Kind::Vrrp && (only.vrrp || !only.checkers) && (loaded.vrrp || self.options.all)
     }
 
     fn settings(&self, loaded: &Loaded) -> Settings {
-        let (daemon, names) = (&loaded.model.daemon, &loaded.model.global.names);
-        let named = |own: &Option<String>, standard: &str| {
-            own.clone().or_else(|| names.standard.then(|| standard.to_owned()))
-        };
-        Settings {
-            hello: hello(&loaded.model),
-            child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
-            instances: loaded.model.instances.len(),
-            pid_files: Places::new(&self.options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
-            process_name: names.parent.clone(),
-            child_names: [
-                named(&names.checker, "keepalived_lvs"),
-                named(&names.vrrp, "keepalived_vrrp"),
-                named(&names.bfd, "keepalived_bfd"),
-            ],
-            umask: loaded.model.global.files.umask.map_or(0o177, u32::from),
-        }
+        loaded.settings.clone()
     }
 
     fn snapshot(&self, loaded: &Loaded) -> Vec<u8> {
         loaded.snapshot.encode()
     }
 
+    fn handed_out(&self, loaded: &mut Loaded) {
+        loaded.whole = None;
+        alloc::trim();
+    }
+
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
-        match start.mode {
-            Mode::CleanStopped if self.options.keep_vrrp => return Exit::Ok,
-            Mode::Clean | Mode::CleanStopped => return vrrpd::clean(&loaded.model),
-            Mode::Run => {}
+        if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
+            return Exit::Ok;
+        }
+        let model = loaded.model();
+        if start.mode != Mode::Run {
+            return vrrpd::clean(&model);
         }
         let context = vrrpd::Context {
             channel: start.channel,
@@ -217,23 +212,65 @@ impl Program for Keepalived<'_> {
             dump: self.options.dump,
             address_monitoring: self.options.address_monitoring,
         };
-        vrrpd::run(Arc::clone(&loaded.model), context)
+        vrrpd::run(model, context)
     }
 
     fn dump(&self, loaded: &Loaded) {
-        status::write_parent(&loaded.model);
+        status::write_parent(&loaded.outline);
     }
 }
 
-impl From<Read> for Loaded {
-    fn from(read: Read) -> Self {
+impl Loaded {
+    fn new(read: Read, options: &Options) -> Self {
         let errors = read
             .found
             .iter()
             .filter(|one| one.severity >= Severity::Error)
             .map(|one| one.message.clone())
             .collect();
-        Self { model: Arc::new(read.model), snapshot: read.snapshot, empty: read.empty, errors }
+        let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
+        Self {
+            outline: Model { daemon, global, ..Model::default() },
+            vrrp: !read.model.instances.is_empty(),
+            settings: settings(&read.model, options),
+            whole: Some(Arc::new(read.model)),
+            snapshot: read.snapshot,
+            empty: read.empty,
+            errors,
+        }
+    }
+
+    /// All of it: for a child that replaces another one, read again from what was read first.
+    fn model(&self) -> Arc<Model> {
+        match &self.whole {
+            Some(model) => Arc::clone(model),
+            None => {
+                let mut told_before = Diagnostics::new();
+                let Parsed { tree, .. } = expand::replay(&self.snapshot, &mut told_before);
+                Arc::new(assemble::model(&tree, &mut told_before))
+            }
+        }
+    }
+}
+
+/// What the parent itself needs to know of a configuration.
+fn settings(model: &Model, options: &Options) -> Settings {
+    let (daemon, names) = (&model.daemon, &model.global.names);
+    let named = |own: &Option<String>, standard: &str| {
+        own.clone().or_else(|| names.standard.then(|| standard.to_owned()))
+    };
+    Settings {
+        hello: hello(model),
+        child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
+        instances: model.instances.len(),
+        pid_files: Places::new(&options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
+        process_name: names.parent.clone(),
+        child_names: [
+            named(&names.checker, "keepalived_lvs"),
+            named(&names.vrrp, "keepalived_vrrp"),
+            named(&names.bfd, "keepalived_bfd"),
+        ],
+        umask: model.global.files.umask.map_or(0o177, u32::from),
     }
 }
 
@@ -253,7 +290,7 @@ fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     if new.empty && !running.empty {
         why.push("The configuration is empty; to end what it described, stop the daemon".to_owned());
     }
-    let (before, after) = (&running.model.daemon, &new.model.daemon);
+    let (before, after) = (&running.outline.daemon, &new.outline.daemon);
     if before.net_namespace != after.net_namespace || before.instance != after.instance {
         why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
     }
@@ -293,13 +330,9 @@ mod tests {
         let mut found = Diagnostics::new();
         let Parsed { tree, sources } = expand::parse_text(text, &mut found);
         let model = assemble::model(&tree, &mut found);
-        Loaded::from(Read {
-            model,
-            empty: tree.nodes().next().is_none(),
-            snapshot: Snapshot::default(),
-            sources,
-            found,
-        })
+        let empty = tree.nodes().next().is_none();
+        let read = Read { model, empty, snapshot: Snapshot::default(), sources, found };
+        Loaded::new(read, &Options::default())
     }
 
     const GOOD: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1\n \

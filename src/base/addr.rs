@@ -51,6 +51,18 @@ impl fmt::Display for Family {
     }
 }
 
+/// What has an address of its own: a list of such things is a list of addresses.
+pub trait Addressed {
+    /// The address.
+    fn addr(&self) -> &IpAddr;
+}
+
+impl Addressed for IpAddr {
+    fn addr(&self) -> &IpAddr {
+        self
+    }
+}
+
 /// An address with the length of its network prefix in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {

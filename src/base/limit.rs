@@ -97,7 +97,7 @@ pub const CATCH_UP_PASSES: usize = 256;
 /// Packets taken from the parent's or a child's channel per turn of the loop.
 pub const CHANNEL_BATCH: usize = 32;
 
-/// Octets of one packet between parent and child: 40 transitions, the longest message there is, and others.
+/// Octets of one packet between parent and child: 120 transitions, the longest message there is, and others.
 pub const CHANNEL_PACKET: usize = 1_280;
 
 /// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300

@@ -5,26 +5,33 @@
 
 use super::time::{Instant, Span};
 
-/// At most `burst` events at once and one more each `refill`.
+/// At most `burst` events at once and one more each `refill`. Small: each virtual address has one.
 #[derive(Clone, Debug)]
 pub struct Budget {
     burst: u16,
     tokens: u16,
-    refill: Span,
+    /// Microseconds.
+    refill: u32,
+    suppressed: u32,
     last: Instant,
-    suppressed: u64,
 }
 
 impl Budget {
     /// A full budget.
     #[must_use]
     pub const fn new(burst: u16, refill: Span) -> Self {
+        // More than 71 minutes counts as that.
+        let refill = refill.as_micros().to_le_bytes();
+        let refill = match refill {
+            [a, b, c, d, 0, 0, 0, 0] => u32::from_le_bytes([a, b, c, d]),
+            _ => u32::MAX,
+        };
         Self { burst, tokens: burst, refill, last: Instant::START, suppressed: 0 }
     }
 
     /// Asks for one event. `Some(n)`: go ahead, `n` events were refused since the last one that passed.
     pub fn take(&mut self, now: Instant) -> Option<u64> {
-        let earned = match self.refill.as_micros() {
+        let earned = match u64::from(self.refill) {
             0 => u64::MAX,
             refill => now.since(self.last).as_micros() / refill,
         };
@@ -35,7 +42,7 @@ impl Budget {
                 self.last = now;
             } else {
                 self.tokens += u16::try_from(earned).unwrap_or(self.burst);
-                self.last += self.refill * earned;
+                self.last += Span::from_micros(u64::from(self.refill)) * earned;
             }
         }
         if self.tokens == 0 {
@@ -43,13 +50,13 @@ impl Budget {
             return None;
         }
         self.tokens -= 1;
-        Some(core::mem::take(&mut self.suppressed))
+        Some(u64::from(core::mem::take(&mut self.suppressed)))
     }
 
     /// Events refused since the last one that passed.
     #[must_use]
-    pub const fn suppressed(&self) -> u64 {
-        self.suppressed
+    pub fn suppressed(&self) -> u64 {
+        u64::from(self.suppressed)
     }
 }
 

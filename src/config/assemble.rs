@@ -52,6 +52,9 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
         pending: Pending::default(),
         found,
     };
+    let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
+    assembly.model.instances.reserve_exact(instances);
+    assembly.pending.own.reserve_exact(instances);
     services::groups(&objects, &mut assembly.model, &mut assembly.names, assembly.found);
     for object in &objects {
         assembly.read(object);

@@ -3,6 +3,7 @@
 use crate::base::limit;
 
 use super::diag::{Diagnostic, Diagnostics, Severity};
+use super::plain::Plain;
 use super::text::{self, Text};
 use super::tree::{Position, Tree};
 
@@ -12,8 +13,8 @@ pub(super) struct Grower {
     tree: Tree,
     /// Opening braces without a closing one yet.
     open: Vec<u32>,
-    /// The first word of the last line, and of the line that opened the outermost block.
-    last: String,
+    /// The last line, and the first word of the line that opened the outermost block.
+    last: Option<u32>,
     top: String,
     /// Blocks open inside a line that was dropped: their content goes with it.
     dropped: usize,
@@ -40,6 +41,27 @@ impl Grower {
             self.close(at)?;
         }
         Ok(Some(brace.saturating_add(1)))
+    }
+
+    /// Adds a plain line, which begins at `first`.
+    pub(super) fn take_plain(
+        &mut self,
+        line: &Plain<'_>,
+        first: Position,
+        found: &mut Diagnostics,
+    ) -> Result<(), Full> {
+        let place = |offset: usize| {
+            let column = first.column.saturating_add(u16::try_from(offset).unwrap_or(u16::MAX));
+            Position { column, ..first }
+        };
+        if !line.text.is_empty() && self.dropped == 0 {
+            self.last = Some(self.tree.push_line(line.text, place(line.start), &[]).ok_or(Full)?);
+        }
+        match line.brace {
+            Some((true, at)) => self.open(place(at), found),
+            Some((false, at)) => self.close(place(at)),
+            None => Ok(()),
+        }
     }
 
     /// Leaves out a line that cannot be used, and the blocks that it opens.
@@ -94,8 +116,6 @@ impl Grower {
         }
         let lead = piece.len().saturating_sub(piece.trim_start_matches(super::lexer::is_blank_char).len());
         let start = start.saturating_add(lead);
-        self.last.clear();
-        self.last.push_str(trimmed.split(super::lexer::is_blank_char).next().unwrap_or(""));
         let plain = line.origins.is_empty() && !trimmed.contains('\\');
         let pushed = if plain {
             self.tree.push_line(trimmed, line.position(start), &[])
@@ -104,13 +124,16 @@ impl Grower {
             text::unescape_marks(&mut part);
             self.tree.push_line(&part.text, part.position(0), &part.origins)
         };
-        if let Some(quote) = text::scan(trimmed).unpaired {
+        if trimmed.contains('"')
+            && let Some(quote) = text::scan(trimmed).unpaired
+        {
             let message = format!("Unterminated quote '{trimmed}'");
             let remedy = "it is taken to end with the line; write the closing quote";
             let place = line.position(start.saturating_add(quote));
             found.report(Diagnostic::new(Severity::Warning, place, message).remedy(remedy));
         }
-        if pushed { Ok(()) } else { Err(Full) }
+        self.last = pushed.or(self.last);
+        pushed.map(drop).ok_or(Full)
     }
 
     fn open(&mut self, at: Position, found: &mut Diagnostics) -> Result<(), Full> {
@@ -125,7 +148,9 @@ impl Grower {
         }
         let index = self.tree.push_brace(true, at).ok_or(Full)?;
         if self.open.is_empty() {
-            self.top.clone_from(&self.last);
+            let word = self.last.and_then(|line| self.tree.first_word(line)).unwrap_or("");
+            self.top.clear();
+            self.top.push_str(word);
         }
         self.open.push(index);
         Ok(())

@@ -91,7 +91,10 @@ fn line<'t, D, M>(
     scope: &mut Scope<'_, 't>,
 ) {
     let mut line = Line::new(node, false, scope.owner, scope.found);
-    let Some(row) = rows.iter().find(|row| row.name == line.keyword.text) else {
+    let word = line.keyword.text;
+    // Most names differ in length or in the first letter: that is seen without a call.
+    let same = |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
+    let Some(row) = rows.iter().find(|row| same(row.name) && row.name == word) else {
         unknown(&mut line, rows.iter().map(|row| row.name), scope.place, scope.elsewhere);
         cursor.skip_block();
         return;

@@ -38,7 +38,13 @@ impl<'t> PlainWords<'t> {
     /// The words of `line`.
     #[must_use]
     pub const fn new(line: &'t str) -> Self {
-        Self { line, at: 0 }
+        Self::behind(line, 0)
+    }
+
+    /// The words from byte `at` on, which is not within a word.
+    #[must_use]
+    pub const fn behind(line: &'t str, at: usize) -> Self {
+        Self { line, at }
     }
 }
 

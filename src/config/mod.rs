@@ -28,6 +28,7 @@ pub mod line;
 pub mod lint;
 pub mod model;
 mod parameter;
+mod plain;
 pub mod print;
 mod print_services;
 mod resolve;

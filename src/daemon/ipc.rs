@@ -3,9 +3,8 @@
 //! Both ends are the same binary, so there is no version; a packet that cannot be read all the same ends the
 //! reading of that packet and nothing else.
 
-use super::record::{Record, Standing};
+use super::record::Record;
 use crate::base::bytes::{Reader, Short, Writer};
-use crate::base::time::Instant;
 
 /// From the parent to a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub enum ToParent {
 }
 
 /// Octets of the longest message.
-pub const LONGEST: usize = 26;
+pub const LONGEST: usize = 9;
 
 impl ToChild {
     /// Appends the message to a packet.
@@ -107,10 +106,7 @@ impl ToParent {
             }
             Self::Transition(record) => {
                 out.u8(4)?;
-                out.put(&record.key.to_be_bytes())?;
-                out.u8(record.standing as u8)?;
-                out.put(&record.since.as_micros().to_be_bytes())?;
-                out.put(&record.advert.as_micros().to_be_bytes())
+                out.put(&record.bits().to_be_bytes())
             }
         }
     }
@@ -122,15 +118,7 @@ impl ToParent {
                 1 => Self::HelloReply(packet.u32()?),
                 2 => Self::Ready,
                 3 => Self::ReloadDone { ok: packet.u8()? != 0 },
-                4 => {
-                    let key = u64::from_be_bytes(packet.array()?);
-                    let Some(standing) = Standing::from_code(packet.u8()?) else {
-                        return Ok(None);
-                    };
-                    let since = Instant::from_micros(u64::from_be_bytes(packet.array()?));
-                    let advert = Instant::from_micros(u64::from_be_bytes(packet.array()?));
-                    Self::Transition(Record { key, standing, since, advert })
-                }
+                4 => Self::Transition(Record::from_bits(u64::from_be_bytes(packet.array()?))),
                 _ => return Ok(None),
             }))
         };
@@ -141,6 +129,7 @@ impl ToParent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::record::Standing;
 
     #[test]
     fn every_message_survives_the_way_and_is_no_longer_than_the_longest() {
@@ -167,12 +156,7 @@ mod tests {
             ToParent::HelloReply(u32::MAX),
             ToParent::Ready,
             ToParent::ReloadDone { ok: false },
-            ToParent::Transition(Record {
-                key: 1 << 63,
-                standing: Standing::Fault,
-                since: Instant::from_micros(12),
-                advert: Instant::START,
-            }),
+            ToParent::Transition(Record::new(1 << 63, Standing::Fault)),
         ];
         let mut writer = Writer::new(&mut packet);
         for message in up {
@@ -192,7 +176,7 @@ mod tests {
             let _ = ToChild::read(&mut Reader::new(&packet));
             let _ = ToParent::read(&mut Reader::new(&packet));
         }
-        assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0, 0, 99])), None);
+        assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0])), None);
         assert_eq!(ToChild::read(&mut Reader::new(&[])), None);
     }
 }

@@ -1,8 +1,7 @@
 //! What the parent remembers of each instance, so that a replaced child goes on where the old one was.
 
-use std::collections::HashMap;
-
-use crate::base::time::Instant;
+use core::hash::{Hash, Hasher};
+use std::collections::HashSet;
 
 /// The state of an instance, as far as a replacement needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,35 +17,67 @@ pub enum Standing {
     Fault = 3,
 }
 
-impl Standing {
-    /// The standing that a number stands for, if it is one.
+/// One instance as last reported: which one, by its name ([`key`]), for positions change with a reload and names do
+/// not; and its state. Eight octets, for the parent keeps one of each instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Record(u64);
+
+impl Record {
+    /// The record of the instance with this [`key`].
     #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        Some(match code {
-            0 => Self::Gone,
-            1 => Self::Backup,
-            2 => Self::Master,
-            3 => Self::Fault,
-            _ => return None,
-        })
+    pub const fn new(key: u64, standing: Standing) -> Self {
+        Self(key & !STANDING | standing as u64)
+    }
+
+    /// What another process made.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// For another process.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The [`key`] of the instance.
+    #[must_use]
+    pub const fn key(self) -> u64 {
+        self.0 & !STANDING
+    }
+
+    /// Its state.
+    #[must_use]
+    pub const fn standing(self) -> Standing {
+        match self.0 & STANDING {
+            1 => Standing::Backup,
+            2 => Standing::Master,
+            3 => Standing::Fault,
+            _ => Standing::Gone,
+        }
     }
 }
 
-/// One instance as last reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Which instance, by its name ([`key`]): positions change with a reload, names do not.
-    pub key: u64,
-    /// Its state.
-    pub standing: Standing,
-    /// When it entered that state.
-    pub since: Instant,
-    /// When it last sent an advert (MASTER) or accepted one (BACKUP), as far as known at the report;
-    /// [`Instant::START`] if never.
-    pub advert: Instant,
+/// Records of the same instance are equal, whatever its state.
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
 }
 
-/// The key of an instance: FNV-1a of its name. Two names of one configuration that collide (one chance in
+impl Eq for Record {}
+
+impl Hash for Record {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+/// The bits of a record that hold the state.
+const STANDING: u64 = 3;
+
+/// The key of an instance: 62 bits of FNV-1a of its name. Two names of one configuration that collide (one chance in
 /// 10^9 at 65,000 instances) share a record, and the replacement of one may start from the other's state.
 #[must_use]
 pub const fn key(name: &str) -> u64 {
@@ -56,18 +87,18 @@ pub const fn key(name: &str) -> u64 {
         hash = (hash ^ *octet as u64).wrapping_mul(0x0100_0000_01b3);
         rest = tail;
     }
-    hash
+    hash & !STANDING
 }
 
 /// The records of one child's instances.
 #[derive(Clone, Debug, Default)]
-pub struct Records(HashMap<u64, Record>);
+pub struct Records(HashSet<Record>);
 
 impl Records {
     /// No records, room for `instances` of them.
     #[must_use]
     pub fn new(instances: usize) -> Self {
-        Self(HashMap::with_capacity(instances))
+        Self(HashSet::with_capacity(instances))
     }
 
     /// Makes room for `instances` in all. For load time: allocates.
@@ -77,28 +108,17 @@ impl Records {
 
     /// Notes what a child reported.
     pub fn note(&mut self, record: Record) {
-        if record.standing == Standing::Gone {
-            self.0.remove(&record.key);
+        if record.standing() == Standing::Gone {
+            self.0.remove(&record);
         } else {
-            self.0.insert(record.key, record);
+            self.0.replace(record);
         }
     }
 
-    /// The record of the instance with this [`key`].
+    /// The state of the instance with this [`key`].
     #[must_use]
-    pub fn of(&self, key: u64) -> Option<&Record> {
-        self.0.get(&key)
-    }
-
-    /// All records, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.0.values()
-    }
-
-    /// How many instances are known.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
+    pub fn of(&self, key: u64) -> Option<Standing> {
+        self.0.get(&Record::new(key, Standing::Gone)).map(|record| record.standing())
     }
 
     /// Whether nothing was reported: a first start.
@@ -120,19 +140,21 @@ mod tests {
     #[test]
     fn the_last_report_counts_and_gone_forgets() {
         let mut records = Records::new(2);
-        let mut record = Record {
-            key: key("VI_1"),
-            standing: Standing::Master,
-            since: Instant::from_micros(5),
-            advert: Instant::START,
-        };
-        records.note(record);
-        record.standing = Standing::Backup;
-        records.note(record);
-        assert_eq!(records.of(key("VI_1")).map(|r| r.standing), Some(Standing::Backup));
+        let one = key("VI_1");
+        records.note(Record::new(one, Standing::Master));
+        records.note(Record::new(one, Standing::Backup));
+        assert_eq!(records.of(one), Some(Standing::Backup));
         assert!(records.of(key("VI_2")).is_none());
-        record.standing = Standing::Gone;
-        records.note(record);
+        records.note(Record::new(one, Standing::Gone));
         assert!(records.is_empty());
+    }
+
+    #[test]
+    fn a_record_keeps_what_it_is_made_of() {
+        for standing in [Standing::Gone, Standing::Backup, Standing::Master, Standing::Fault] {
+            let record = Record::new(key("VI_1"), standing);
+            assert_eq!((record.key(), record.standing()), (key("VI_1"), standing));
+            assert_eq!(Record::from_bits(record.bits()).standing(), standing);
+        }
     }
 }

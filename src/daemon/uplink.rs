@@ -1,6 +1,5 @@
 //! A child's end of the channel to its parent: answers hellos, hands on commands, batches reports.
 
-use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::ipc::{LONGEST, ToChild, ToParent};
@@ -16,8 +15,11 @@ pub(super) struct Uplink {
     hello: Option<u32>,
     /// Other messages than hellos and transitions, in order.
     words: heapless::Vec<ToParent, MESSAGES>,
-    /// The latest transition of each instance that has one to report; their order does not matter.
-    transitions: HashMap<u64, Record>,
+    /// The latest transition of each instance that has one to report; their order does not matter. Few, as long as
+    /// the parent reads: they leave by the packet.
+    transitions: Vec<Record>,
+    /// The parent has not read enough since the last flush.
+    stuck: bool,
     full: bool,
     gone: bool,
 }
@@ -37,7 +39,8 @@ impl Uplink {
             channel,
             hello: None,
             words: heapless::Vec::new(),
-            transitions: HashMap::new(),
+            transitions: Vec::new(),
+            stuck: false,
             full: false,
             gone: false,
         }
@@ -45,7 +48,7 @@ impl Uplink {
 
     /// Makes room for one report of each of `instances`.
     pub(super) fn reserve(&mut self, instances: usize) {
-        self.transitions.reserve(instances.saturating_sub(self.transitions.len()));
+        self.transitions.reserve_exact(instances.saturating_sub(self.transitions.len()));
     }
 
     /// Takes the next packet; hellos are noted for the answer. None: nothing more for now. A packet whose
@@ -79,7 +82,13 @@ impl Uplink {
     /// Queues a report. Of two transitions of one instance only the later is sent.
     pub(super) fn report(&mut self, message: ToParent) {
         if let ToParent::Transition(record) = message {
-            self.transitions.insert(record.key, record);
+            match self.transitions.iter_mut().find(|there| **there == record) {
+                Some(there) => *there = record,
+                None => self.transitions.push(record),
+            }
+            if self.transitions.len() >= TRANSITIONS && !self.stuck {
+                self.stuck = !self.send_packet();
+            }
         } else if self.words.push(message).is_err() {
             debug_assert!(false, "a child says Ready once and ReloadDone once a reload");
         }
@@ -95,37 +104,39 @@ impl Uplink {
     pub(super) fn flush(&mut self) -> bool {
         self.full = false;
         while !self.gone && self.has_something() {
-            let mut buffer = [0; limit::CHANNEL_PACKET];
-            let mut packet = Writer::new(&mut buffer);
-            if let Some(number) = self.hello {
-                let _ = ToParent::HelloReply(number).write(&mut packet);
-            }
-            for word in &self.words {
-                let _ = word.write(&mut packet);
-            }
-            let mut keys = heapless::Vec::<u64, TRANSITIONS>::new();
-            for record in self.transitions.values() {
-                if keys.push(record.key).is_err() {
-                    break;
-                }
-                let _ = ToParent::Transition(*record).write(&mut packet);
-            }
-            match self.channel.send(packet.written()) {
-                Sent::Full => {
-                    self.full = true;
-                    break;
-                }
-                // Without a parent nobody wants it; the read side tells.
-                Sent::Yes | Sent::Gone => {
-                    self.hello = None;
-                    self.words.clear();
-                    for key in keys {
-                        self.transitions.remove(&key);
-                    }
-                }
+            if !self.send_packet() {
+                self.full = true;
+                break;
             }
         }
+        self.stuck = self.full;
         self.full
+    }
+
+    /// Sends one packet of what is queued. False: the channel takes none.
+    fn send_packet(&mut self) -> bool {
+        let mut buffer = [0; limit::CHANNEL_PACKET];
+        let mut packet = Writer::new(&mut buffer);
+        if let Some(number) = self.hello {
+            let _ = ToParent::HelloReply(number).write(&mut packet);
+        }
+        for word in &self.words {
+            let _ = word.write(&mut packet);
+        }
+        let left = self.transitions.len().saturating_sub(TRANSITIONS);
+        for record in self.transitions.iter().skip(left) {
+            let _ = ToParent::Transition(*record).write(&mut packet);
+        }
+        match self.channel.send(packet.written()) {
+            Sent::Full => false,
+            // Without a parent nobody wants it; the read side tells.
+            Sent::Yes | Sent::Gone => {
+                self.hello = None;
+                self.words.clear();
+                self.transitions.truncate(left);
+                true
+            }
+        }
     }
 
     fn has_something(&self) -> bool {
@@ -140,7 +151,7 @@ impl AsRawFd for Uplink {
 }
 
 /// Transitions of one packet; with all other messages they fit [`limit::CHANNEL_PACKET`].
-const TRANSITIONS: usize = 40;
+const TRANSITIONS: usize = 120;
 const _: () = assert!((TRANSITIONS + MESSAGES + 1) * LONGEST <= limit::CHANNEL_PACKET);
 /// Messages of one packet of the parent, and of a child beside transitions and hellos: one or two are usual.
 pub(super) const MESSAGES: usize = 8;
@@ -148,26 +159,20 @@ pub(super) const MESSAGES: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Instant;
     use crate::daemon::record::Standing;
 
-    fn record(key: u64, at: u64) -> ToParent {
-        ToParent::Transition(Record {
-            key,
-            standing: Standing::Master,
-            since: Instant::from_micros(at),
-            advert: Instant::START,
-        })
+    fn record(key: u64, standing: Standing) -> ToParent {
+        ToParent::Transition(Record::new(key << 2, standing))
     }
 
     #[test]
     fn no_report_is_lost_when_the_parent_is_slow() {
-        const INSTANCES: usize = 40_000;
+        const INSTANCES: usize = 10_000;
         let (parent, child) = Channel::pair().unwrap();
         let mut uplink = Uplink::new(child);
         uplink.reserve(INSTANCES);
         let room = uplink.transitions.capacity();
-        for round in 0..3 {
+        for round in [Standing::Backup, Standing::Fault, Standing::Master] {
             for key in 0..INSTANCES {
                 uplink.report(record(key as u64, round));
             }
@@ -185,10 +190,10 @@ mod tests {
             };
             let mut packet = Reader::new(&buffer[..len]);
             while let Some(ToParent::Transition(record)) = ToParent::read(&mut packet) {
-                last[usize::try_from(record.key).unwrap()] = Some(record.since.as_micros());
+                last[usize::try_from(record.key() >> 2).unwrap()] = Some(record.standing());
             }
         }
-        assert!(last.iter().all(|since| *since == Some(2)));
+        assert!(last.iter().all(|standing| *standing == Some(Standing::Master)));
     }
 
     #[test]

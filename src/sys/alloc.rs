@@ -24,6 +24,17 @@ pub fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
 }
 
+/// Gives what is free back to the system, as far as whole pages are: after a configuration has been read, which takes
+/// much more than what is kept of it. For load time.
+pub fn trim() {
+    // musl's allocator gives back by itself.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and changes nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 fn grown(size: usize) {
     ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     LIVE.fetch_add(size, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::live::{Held, Moved};
+use super::live::{Held, Instance, Moved};
 use super::state::{AddressRequest, Vrrp};
 use crate::base::addr::Prefix;
 use crate::base::id::{InstanceId, LinkId};
@@ -35,8 +35,10 @@ impl Vrrp {
     }
 
     fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
-        let Some(moved) = self.instances.get_mut(id.index()).and_then(|i| i.addresses.get_mut(position))
-        else {
+        let Some(instance) = self.instances.get_mut(id.index()) else {
+            return;
+        };
+        let Some(moved) = instance.addresses.get_mut(position) else {
             return;
         };
         let wanted = if add { moved.held == Held::No } else { moved.held == Held::Ours };
@@ -46,17 +48,22 @@ impl Vrrp {
         let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index).filter(|_| wanted) else {
             return;
         };
-        moved.address.interface = index;
-        let address = moved.address.clone();
+        let Some(address) = instance.address(position, index) else {
+            return;
+        };
         self.put_request(AddressRequest { instance: id, position: position_of(position), add }, &address);
     }
 
     /// Asks the kernel to delete an address that no instance has any more.
-    pub(super) fn delete_address(&mut self, moved: &Moved) {
-        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) else {
-            return;
-        };
-        self.delete(Address { interface: index, ..moved.address.clone() });
+    pub(super) fn delete_address(&mut self, instance: &Instance, position: usize) {
+        let index = instance
+            .addresses
+            .get(position)
+            .and_then(|moved| moved.link)
+            .and_then(|link| self.links.link(link)?.index);
+        if let Some(address) = index.and_then(|index| instance.address(position, index)) {
+            self.delete(address);
+        }
     }
 
     /// Asks the kernel to delete an address, whatever comes of it.
@@ -119,11 +126,11 @@ impl Vrrp {
                 (true, Err(refusal)) => {
                     *refused = true;
                     if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
-                        super::report::address_refused(&instance.config.name, &moved.address, &refusal);
+                        super::report::address_refused(&instance.config.name, moved.prefix, &refusal);
                     }
                 }
                 (false, Err(refusal)) if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
-                    super::report::address_stuck(&instance.config.name, &moved.address, &refusal);
+                    super::report::address_stuck(&instance.config.name, moved.prefix, &refusal);
                 }
                 (false, _) => {}
             }
@@ -202,9 +209,9 @@ impl Vrrp {
     /// The virtual address that an address on an interface is, if it is one: with its prefix length, for an address
     /// owner's own address may stand there with another one.
     pub(super) fn moved(&self, link: LinkId, address: Prefix) -> Option<((InstanceId, u16), &Moved)> {
-        let (id, position) = self.owners.get(&(link, address.addr)).copied()?;
+        let (id, position) = self.owners.of(&self.instances, link, address.addr)?;
         let moved = self.instance(id)?.addresses.get(usize::from(position))?;
-        (moved.address.prefix == address).then_some(((id, position), moved))
+        (moved.prefix == address).then_some(((id, position), moved))
     }
 }
 

@@ -1,7 +1,7 @@
 //! An instance's advert as octets, ready to send.
 
 use super::live::Instance;
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Addressed, Family, IpAddr};
 use crate::base::bytes::{Short, Writer};
 use crate::proto::vrrp::fields::{body, cover};
 use crate::wire::ipv4;
@@ -23,7 +23,7 @@ pub fn emit(
     let cover = cover(params, source, destination);
     let body = body(params);
     if let (IpAddr::V4(from), IpAddr::V4(to)) = (source, destination) {
-        let count = u8::try_from(instance.advertised.len()).unwrap_or(u8::MAX);
+        let count = u8::try_from(instance.advertised().len()).unwrap_or(u8::MAX);
         let len = vrrp::advert_len(params.version, Family::V4, count);
         let ttl = if instance.peers.is_empty() {
             vrrp::HOP_LIMIT
@@ -33,5 +33,5 @@ pub fn emit(
         let header = ipv4::Header { source: from, destination: to, ttl, protocol: vrrp::PROTOCOL };
         ipv4::emit(out, header, instance.ip_id, len)?;
     }
-    vrrp::emit(out, params.vrid, priority, instance.advertised.iter(), body, cover)
+    vrrp::emit(out, params.vrid, priority, instance.advertised().iter().map(Addressed::addr), body, cover)
 }

@@ -26,7 +26,7 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get(usize::from(position)) else {
                 break;
             };
-            let addr = moved.address.prefix.addr;
+            let addr = moved.prefix.addr;
             let link = moved.link;
             let spacing = match addr {
                 IpAddr::V4(_) => self.model.global.vrrp.garp_interval,
@@ -106,7 +106,7 @@ impl Vrrp {
             let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
                 continue;
             };
-            super::report::announced(&link.name, moved.address.prefix.addr);
+            super::report::announced(&link.name, moved.prefix.addr);
         }
     }
 

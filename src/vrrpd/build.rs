@@ -106,7 +106,7 @@ fn instance(
     let own = vmac::name(&config.model().global, &config).map(|name| links.named(&name)).or(base);
     let transmit = if config.vmac_xmit_base { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded);
-    let addresses: Vec<Moved> = lines.map(|line| moved(line, own, links)).collect();
+    let addresses: Box<[Moved]> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     Instance {
@@ -116,7 +116,6 @@ fn instance(
         transmit,
         local: None,
         last_local: None,
-        advertised: config.addresses.iter().map(|line| line.prefix.addr).collect(),
         addresses,
         peers: config
             .peers
@@ -144,6 +143,11 @@ fn instance(
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
     let link = line.dev.as_ref().map(|named| links.named(&named.name)).or(own);
+    Moved::new(line.prefix, link, line.no_track)
+}
+
+/// An address as the kernel is to have it, but for the number of its interface.
+pub(super) fn address(line: &VirtualAddress) -> Address {
     let v6 = Family::of(&line.prefix.addr) == Family::V6;
     let options = [
         // Duplicate address detection would keep the address useless for a second on each take-over.
@@ -157,7 +161,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         .into_iter()
         .filter(|(wanted, _)| *wanted)
         .fold(AddressFlags(0), |flags, (_, flag)| flags.with(flag));
-    let address = Address {
+    Address {
         peer: line.peer,
         broadcast: line.broadcast,
         label: line.label.as_deref().and_then(|label| Label::try_from(label).ok()),
@@ -169,8 +173,7 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
         },
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
-    };
-    Moved::new(address, link, line.no_track)
+    }
 }
 
 fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {

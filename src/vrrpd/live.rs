@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::links::Links;
 use super::track::Tracked;
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -61,12 +61,10 @@ pub struct Instance {
     pub local: Option<IpAddr>,
     /// The last one that there was: a goodbye over IPv4 can still come from it.
     pub last_local: Option<IpAddr>,
-    /// The advertised addresses, in order.
-    pub advertised: Vec<IpAddr>,
-    /// All addresses, advertised and excluded, in order.
-    pub addresses: Vec<Moved>,
+    /// All addresses, advertised and excluded, in the order of the configuration.
+    pub addresses: Box<[Moved]>,
     /// The unicast peers.
-    pub peers: Vec<Peer>,
+    pub peers: Box<[Peer]>,
     /// What it tracks.
     pub tracking: Box<[Tracked]>,
     /// Where its adverts come in.
@@ -112,11 +110,11 @@ impl Pending {
     }
 }
 
-/// An address that moves with mastership.
+/// An address that moves with mastership. What else the configuration says of it: [`Instance::address`].
 #[derive(Clone, Debug)]
 pub struct Moved {
-    /// As the kernel is to have it; its interface number is filled in when that is known.
-    pub address: Address,
+    /// The address and its network.
+    pub prefix: Prefix,
     /// Its interface.
     pub link: Option<LinkId>,
     /// Its loss does not matter.
@@ -143,25 +141,23 @@ pub enum Held {
 }
 
 impl Moved {
-    /// Whether the kernel has this address already if it has `other`. What it does not, a reload takes off and puts
-    /// on anew: a label cannot be changed.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let as_configured = |moved: &Self| Address { interface: IfIndex(0), ..moved.address.clone() };
-        self.link == other.link && as_configured(self) == as_configured(other)
-    }
-
     /// An address that is not there yet.
     #[must_use]
-    pub const fn new(address: Address, link: Option<LinkId>, no_track: bool) -> Self {
+    pub const fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
         Self {
-            address,
+            prefix,
             link,
             no_track,
             held: Held::No,
             refused: None,
             put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
         }
+    }
+}
+
+impl Addressed for Moved {
+    fn addr(&self) -> &IpAddr {
+        &self.prefix.addr
     }
 }
 
@@ -193,9 +189,48 @@ impl Instance {
             && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
     }
 
+    /// The addresses that adverts carry, in order.
+    #[must_use]
+    pub fn advertised(&self) -> &[Moved] {
+        advertised(&self.config, &self.addresses)
+    }
+
+    /// An address as the kernel is to have it, on the interface of this number.
+    #[must_use]
+    pub fn address(&self, position: usize, interface: IfIndex) -> Option<Address> {
+        let line = self.config.addresses.iter().chain(&self.config.excluded).nth(position)?;
+        Some(Address { interface, ..super::build::address(line) })
+    }
+
+    /// Whether the kernel has an address already if it has one of `other`. What it does not, a reload takes off and
+    /// puts on anew: a label cannot be changed.
+    #[must_use]
+    pub fn is_same_address(&self, position: usize, other: &Self, other_position: usize) -> bool {
+        let key = |instance: &Self, position: usize| {
+            instance.addresses.get(position).map(|moved| (moved.link, moved.prefix))
+        };
+        key(self, position) == key(other, other_position)
+            && self.address(position, IfIndex(0)) == other.address(other_position, IfIndex(0))
+    }
+
     /// The family of its adverts.
     #[must_use]
     pub const fn family(&self) -> Family {
         self.router.params().family
     }
 }
+
+/// Those of an instance's addresses that adverts carry.
+#[must_use]
+pub fn advertised<'a>(config: &Config, addresses: &'a [Moved]) -> &'a [Moved] {
+    addresses.get(..config.addresses.len()).unwrap_or(addresses)
+}
+
+/// Thousands of instances are usual, and memory for each is a budget: what is rare goes into a box. Whoever must raise
+/// one of these says in the commit what it buys.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<Instance>() <= 544);
+    assert!(size_of::<Router>() <= 336);
+    assert!(size_of::<Moved>() <= 56);
+};

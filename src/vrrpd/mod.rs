@@ -15,6 +15,7 @@ mod facts;
 mod links;
 mod live;
 mod monitor;
+mod owners;
 mod pool;
 mod reload;
 mod report;

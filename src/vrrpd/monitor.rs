@@ -93,18 +93,19 @@ impl Vrrp {
 
     /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
     fn strip(&mut self, link: LinkId, index: IfIndex) {
-        let held: Vec<Address> = self
-            .instances
-            .iter_mut()
-            .flat_map(|instance| &mut instance.addresses)
-            .filter(|moved| moved.link == Some(link) && moved.held == Held::Ours)
-            .map(|moved| {
-                moved.held = Held::No;
-                moved.address.clone()
-            })
-            .collect();
+        let mut held = Vec::new();
+        for instance in &mut self.instances {
+            for position in 0..instance.addresses.len() {
+                let moved = instance.addresses.get_mut(position);
+                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held == Held::Ours);
+                if let Some(moved) = ours {
+                    moved.held = Held::No;
+                    held.extend(instance.address(position, index));
+                }
+            }
+        }
         for address in held {
-            self.delete(Address { interface: index, ..address });
+            self.delete(address);
         }
         self.commit_batch();
     }

@@ -10,6 +10,7 @@ use super::build;
 use super::live::{Held, Instance};
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
+use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, ScriptId};
 use crate::base::limit;
 use crate::config::model::Model;
@@ -165,36 +166,27 @@ impl Vrrp {
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
         self.children.reserve(running.saturating_sub(self.children.len()));
         self.find_followers();
-        self.owners.clear();
-        for (i, instance) in self.instances.iter().enumerate() {
-            for (position, moved) in instance.addresses.iter().enumerate() {
-                if let (Some(link), Ok(position)) = (moved.link, u16::try_from(position)) {
-                    self.owners.insert((link, moved.address.prefix.addr), (InstanceId::at(i), position));
-                }
-            }
-        }
+        self.owners.index(&self.instances);
     }
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
     fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: impl Iterator<Item = Instance>) {
         for old in before {
-            for moved in old.addresses.into_iter().filter(|moved| moved.held == Held::Ours) {
-                let Some(link) = moved.link else { continue };
-                let heir = self
-                    .owners
-                    .get(&(link, moved.address.prefix.addr))
-                    .copied()
-                    .and_then(|(id, position)| {
-                        let instance = self.instances.get_mut(id.index())?;
-                        let master = instance.router.state() == State::Master;
-                        instance.addresses.get_mut(usize::from(position)).filter(|_| master)
-                    })
-                    .filter(|heir| heir.is_same(&moved));
+            for (number, moved) in old.addresses.iter().enumerate() {
+                let (Some(link), Held::Ours) = (moved.link, moved.held) else { continue };
+                let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
+                let heir = heir.and_then(|(id, position)| {
+                    let position = usize::from(position);
+                    let instance = self.instances.get_mut(id.index())?;
+                    let master = instance.router.state() == State::Master;
+                    let same = master && instance.is_same_address(position, &old, number);
+                    instance.addresses.get_mut(position).filter(|_| same)
+                });
                 if let Some(heir) = heir {
                     heir.held = Held::Ours;
                 } else {
-                    super::report::address_dropped(&old.config.name, &moved.address);
-                    self.delete_address(&moved);
+                    super::report::address_dropped(&old.config.name, moved.prefix);
+                    self.delete_address(&old, number);
                 }
             }
         }
@@ -248,14 +240,21 @@ impl Vrrp {
 /// What an instance of before leaves to its successor. What is left over of it holds the addresses that the
 /// successor does not have.
 fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
-    for moved in &mut after.addresses {
-        let same = before.addresses.iter_mut().find(|old| old.held != Held::No && moved.is_same(old));
-        if let Some(old) = same {
+    for position in 0..after.addresses.len() {
+        let same =
+            before.addresses.iter().enumerate().position(|(old, moved)| {
+                moved.held != Held::No && after.is_same_address(position, &before, old)
+            });
+        let old = same.and_then(|old| before.addresses.get_mut(old));
+        if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
             moved.held = core::mem::take(&mut old.held);
             moved.put_back = old.put_back.clone();
         }
     }
-    after.advert_changed = after.advertised != before.advertised;
+    let addresses = |instance: &Instance| -> Vec<IpAddr> {
+        instance.advertised().iter().map(|moved| moved.prefix.addr).collect()
+    };
+    after.advert_changed = addresses(after) != addresses(&before);
     core::mem::swap(&mut after.router, &mut before.router);
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;

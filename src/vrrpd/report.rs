@@ -12,7 +12,7 @@ use super::build::Broken;
 use super::links::Links;
 use super::live::{Instance, Moved};
 use super::pool::Receiver;
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::LinkId;
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
@@ -226,19 +226,19 @@ const fn announcement(addr: IpAddr) -> &'static str {
     }
 }
 
-pub(super) fn address_refused(name: &str, address: &Address, refusal: &Refusal<'_>) {
+pub(super) fn address_refused(name: &str, prefix: Prefix, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!("({name}) cannot add {}: {} {text} - trying again", address.prefix, errno.desc());
+    warn!("({name}) cannot add {prefix}: {} {text} - trying again", errno.desc());
 }
 
-pub(super) fn address_stuck(name: &str, address: &Address, refusal: &Refusal<'_>) {
+pub(super) fn address_stuck(name: &str, prefix: Prefix, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!("({name}) cannot remove {}: {} {text}", address.prefix, errno.desc());
+    warn!("({name}) cannot remove {prefix}: {} {text}", errno.desc());
 }
 
 pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: bool) {
     let link = name_of(links, moved.link);
-    let addr = moved.address.prefix.addr;
+    let addr = moved.prefix.addr;
     warn!("Netlink reflector reports IP {addr} removed from {link}");
     if again {
         warn!("({name}) {addr} put back on {link}; find out who deletes it, or mark it no_track");
@@ -361,12 +361,12 @@ pub(super) fn removed(name: &str) {
     info!("({name}) removed by the new configuration");
 }
 
-pub(super) fn left_over(address: &Address) {
-    debug!("removing {}, left over from an earlier run", address.prefix);
+pub(super) fn left_over(prefix: Prefix) {
+    debug!("removing {prefix}, left over from an earlier run");
 }
 
-pub(super) fn address_dropped(name: &str, address: &Address) {
-    info!("({name}) ip address {} no longer exist", address.prefix);
+pub(super) fn address_dropped(name: &str, prefix: Prefix) {
+    info!("({name}) ip address {prefix} no longer exist");
 }
 
 pub(super) fn reloading() {

@@ -57,6 +57,7 @@ impl Process for Vrrp {
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
+                alloc::trim();
                 self.status.reloaded(before);
                 turn.report(ToParent::ReloadDone { ok });
             }

@@ -1,5 +1,6 @@
 //! Where adverts come in: a receiver for each instance, and each advert to the router that it is meant for.
 
+use super::live::advertised;
 use super::pool::Key;
 use super::report;
 use super::state::Vrrp;
@@ -124,8 +125,11 @@ impl Vrrp {
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
-        let surroundings =
-            Surroundings { local: instance.local, addresses: &instance.advertised, peers: &instance.peers };
+        let surroundings = Surroundings {
+            local: instance.local,
+            addresses: advertised(&instance.config, &instance.addresses),
+            peers: &instance.peers,
+        };
         let trusted = turn.before().max(turn.now() - ARRIVAL_TRUST);
         let packet = Packet {
             arrived: datagram.arrived.max(trusted),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
@@ -30,6 +31,7 @@ use crate::daemon::token::Own;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
+use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
@@ -129,6 +131,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    alloc::trim();
     vrrp.status.started();
     Ok((reactor, vrrp))
 }
@@ -172,7 +175,7 @@ impl Vrrp {
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),
-            owners: std::collections::HashMap::new(),
+            owners: Owners::default(),
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -232,7 +235,7 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
                 continue;
             };
-            let (Some(link), prefix) = (moved.link, moved.address.prefix) else {
+            let (Some(link), prefix) = (moved.link, moved.prefix) else {
                 continue;
             };
             let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
@@ -245,10 +248,9 @@ impl Vrrp {
                 self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
-                    let left = moved.clone();
                     moved.held = Held::No;
-                    report::left_over(&left.address);
-                    self.delete_address(&left);
+                    report::left_over(prefix);
+                    self.delete(there);
                 }
             }
         }
@@ -276,7 +278,7 @@ impl Vrrp {
         if crate::sys::clock::now().since(died?) > patience {
             return None;
         }
-        match records.of(record::key(&instance.config.name))?.standing {
+        match records.of(record::key(&instance.config.name))? {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,

@@ -1,18 +1,17 @@
 //! What the VRRP child holds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::links::Links;
 use super::live::Instance;
+use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::Telling;
 use super::track::Followers;
 use super::vmac::Vmacs;
-use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, LinkId, ScriptId};
+use crate::base::id::{InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
@@ -40,7 +39,7 @@ pub struct Vrrp {
     pub(super) vmacs: Vmacs,
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
-    pub(super) owners: HashMap<(LinkId, IpAddr), (InstanceId, u16)>,
+    pub(super) owners: Owners,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,
@@ -142,11 +141,11 @@ pub(super) struct TrackScript {
 impl Work {
     /// Makes room for what so many instances can ask for in one turn.
     pub(super) fn reserve(&mut self, instances: usize) {
-        self.touched.reserve(instances.saturating_sub(self.touched.len()));
-        self.events.reserve((instances + EVENTS_OF_A_TURN).saturating_sub(self.events.len()));
+        self.touched.reserve_exact(instances.saturating_sub(self.touched.len()));
+        self.events.reserve_exact(EVENTS_OF_A_TURN.saturating_sub(self.events.len()));
         self.announced.reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
-        self.late.reserve(instances.saturating_sub(self.late.len()));
-        self.failures.reserve(instances.saturating_sub(self.failures.len()));
+        self.late.reserve_exact(instances.saturating_sub(self.late.len()));
+        self.failures.reserve_exact(instances.saturating_sub(self.failures.len()));
         self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
     }
 }
@@ -169,8 +168,9 @@ impl Vrrp {
 /// Announcements of one turn that -D tells.
 const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
 
-/// Events that one input to each instance, and more to some, lead to; past that they are told before more come.
-pub(super) const EVENTS_OF_A_TURN: usize = 16 * vrrp::action::LONGEST;
+/// Events of as many take-overs as are due in one turn; past that they are told before more come.
+pub(super) const EVENTS_OF_A_TURN: usize = 4 * limit::DUE_PER_TURN;
+const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
 
 /// The budget for the lines of -D about announcements: those of 25 addresses at once, two a second.
 pub(super) const fn announcements() -> Budget {

@@ -4,7 +4,6 @@ use super::live::Instance as Live;
 use super::report;
 use super::state::Vrrp;
 use crate::base::id::InstanceId;
-use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Record, Standing};
@@ -55,8 +54,7 @@ impl Vrrp {
                     notifier.state(told, priority);
                 }
                 let key = record::key(&instance.config.name);
-                let advert = if to == State::Master { now } else { Instant::START };
-                turn.report(ToParent::Transition(Record { key, standing: recorded, since: now, advert }));
+                turn.report(ToParent::Transition(Record::new(key, recorded)));
                 self.advance_notify(turn, id);
             }
             Event::LowerPriority { .. } => {
@@ -82,13 +80,7 @@ impl Vrrp {
     pub(super) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let key = record::key(&instance.config.name);
-        let now = turn.now();
-        turn.report(ToParent::Transition(Record {
-            key,
-            standing: Standing::Gone,
-            since: now,
-            advert: Instant::START,
-        }));
+        turn.report(ToParent::Transition(Record::new(key, Standing::Gone)));
     }
 }
 

@@ -82,12 +82,14 @@ impl Program for Toy {
         loaded.clone().into_bytes()
     }
 
+    fn handed_out(&self, _: &mut String) {}
+
     fn run_child(&self, loaded: &String, start: Start<'_>) -> Exit {
         if start.mode != Mode::Run {
             self.note("clean");
             return Exit::Ok;
         }
-        let master = start.records.of(record::key("VI_1")).is_some_and(|r| r.standing == Standing::Master);
+        let master = start.records.of(record::key("VI_1")) == Some(Standing::Master);
         self.note(&format!("start deaths={} master={master}", start.deaths));
         if loaded.contains("fatal") {
             return Exit::Config;
@@ -108,12 +110,7 @@ impl Program for Toy {
         turn.set_deadline(0, Some(child.due));
         turn.reserve_reports(4);
         turn.report(ToParent::Ready);
-        turn.report(ToParent::Transition(Record {
-            key: record::key("VI_1"),
-            standing: Standing::Master,
-            since: turn.now(),
-            advert: Instant::START,
-        }));
+        turn.report(ToParent::Transition(Record::new(record::key("VI_1"), Standing::Master)));
         reactor.run(&mut child).unwrap_or(Exit::Fatal)
     }
 

@@ -9,6 +9,7 @@ use super::super::diag::{Class, Diagnostic, Severity};
 use super::super::include::{self, Checks};
 use super::super::lexer::is_blank_char;
 use super::super::parameter::Lines;
+use super::super::plain;
 use super::super::sequence::Sequence;
 use super::super::text::{self, Text};
 use super::super::tree::Position;
@@ -90,6 +91,7 @@ impl Expander<'_> {
                 None => return Ok(false),
                 Some(Frame::File { checks, .. }) => {
                     let checks = *checks;
+                    self.plain_lines()?;
                     match self.physical(line) {
                         Physical::Line => {
                             self.charge(line.text.len())?;
@@ -135,6 +137,33 @@ impl Expander<'_> {
                 return Ok(true);
             }
         }
+    }
+
+    /// Takes the plain lines of the file on top of the stack straight into the tree, up to the first one that needs
+    /// a closer look. Each costs what it would cost on the long way.
+    fn plain_lines(&mut self) -> Result<(), Stop> {
+        let Some(Frame::File { file, bytes, next, line, .. }) = self.frames.last_mut() else {
+            return Ok(());
+        };
+        // A byte order mark counts as columns of the first line.
+        if *line == 0 && *next > 0 {
+            return Ok(());
+        }
+        while let Some(rest) = bytes.get(*next..).filter(|rest| !rest.is_empty()) {
+            let Some(plain) = plain::plain(rest, limit::CONFIG_LINE) else { break };
+            *next = next.saturating_add(plain.whole);
+            *line = line.saturating_add(1);
+            self.lines = self.lines.saturating_add(1);
+            let times = if plain.brace.is_some() { 2 } else { 1 };
+            self.octets = self.octets.saturating_add(plain.len.saturating_mul(times));
+            let total = self.octets.max(self.grower.octets());
+            if self.lines > self.budget.lines || total > self.budget.octets {
+                return Err(Stop);
+            }
+            let first = Position { file: *file, line: *line, column: 1 };
+            self.grower.take_plain(&plain, first, self.found)?;
+        }
+        Ok(())
     }
 
     /// The next line of the file on top of the stack, comment and blanks still there.

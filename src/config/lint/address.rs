@@ -58,7 +58,8 @@ pub(super) fn off_subnet(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn twice(input: &Input<'_>, report: &mut Report<'_>) {
-    let mut seen: HashMap<(IpAddr, Option<&IfName>), &Instance> = HashMap::new();
+    let mut seen: HashMap<(IpAddr, Option<&IfName>), &Instance> =
+        HashMap::with_capacity(input.model.instances.len());
     for instance in &input.model.instances {
         for address in all(instance) {
             let key = (address.prefix.addr, device(instance, address));

@@ -9,7 +9,7 @@ use crate::config::model::{Instance, Named};
 use crate::config::value::{self, Seconds};
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Machine, Version};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 fn mark(input: &Input<'_>, instance: &Instance, keyword: &str) -> Mark {
     input.places.mark("vrrp_instance", &instance.name, keyword, instance.at.0)
@@ -127,7 +127,7 @@ pub(super) fn unicast_self(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn vrid_twice(input: &Input<'_>, report: &mut Report<'_>) {
-    let mut seen: BTreeMap<(&IfName, u8, u8), &Instance> = BTreeMap::new();
+    let mut seen: HashMap<(&IfName, u8, u8), &Instance> = HashMap::with_capacity(input.model.instances.len());
     for instance in &input.model.instances {
         // A clash that keeps one of them from running is told already.
         let (Some(interface), None) = (&instance.interface, &instance.vrid_clash) else {

@@ -14,7 +14,8 @@ pub(super) struct Places<'t> {
 
 impl<'t> Places<'t> {
     pub(super) fn new(tree: &'t Tree) -> Self {
-        let (mut blocks, mut by_place) = (HashMap::new(), HashMap::new());
+        let count = tree.nodes().count();
+        let (mut blocks, mut by_place) = (HashMap::with_capacity(count), HashMap::with_capacity(count));
         for node in tree.nodes() {
             let name = node.word(1);
             let key = (node.keyword().text, name.map_or("", |word| word.text));

@@ -13,6 +13,7 @@ mod view;
 use std::rc::Rc;
 
 use super::iproute::Tables;
+use super::lexer;
 
 pub use view::{Block, Cursor, Item, Node, NodeKind, Nodes, ScriptWord, Words};
 
@@ -68,6 +69,8 @@ struct Entry {
     column: u16,
     len: u16,
     kind: Kind,
+    /// Length of the first word of a line; 0 if it is quoted or longer than 255.
+    first: u8,
 }
 
 const NONE: u32 = u32::MAX;
@@ -111,11 +114,12 @@ impl Tree {
         self.items.iter().filter(|item| item.kind == Kind::Line).count()
     }
 
-    /// Adds a line; `text` has no blanks at its ends and is not empty. False if the tree is full.
-    pub(super) fn push_line(&mut self, text: &str, at: Position, origins: &[Origin]) -> bool {
-        let (Ok(start), Ok(len)) = (u32::try_from(self.text.len()), u16::try_from(text.len())) else {
-            return false;
-        };
+    /// Adds a line; `text` has no blanks at its ends and is not empty. Its index, or none if the tree is full.
+    pub(super) fn push_line(&mut self, text: &str, at: Position, origins: &[Origin]) -> Option<u32> {
+        let start = u32::try_from(self.text.len()).ok()?;
+        let len = u16::try_from(text.len()).ok()?;
+        let first = text.bytes().position(|byte| byte == b'"' || lexer::is_blank(byte)).unwrap_or(text.len());
+        let index = index32(self.items.len());
         let link = if origins.is_empty() { NONE } else { index32(self.origins.len()) };
         for (origin, left) in origins.iter().zip((0..origins.len()).rev()) {
             self.origins.push(Origin { last: left == 0, ..*origin });
@@ -129,15 +133,25 @@ impl Tree {
             column: at.column,
             len,
             kind: Kind::Line,
+            first: u8::try_from(first).unwrap_or(0),
         })
+        .then_some(index)
     }
 
     /// Adds a brace, which has no partner yet. Its index, or none if the tree is full.
     pub(super) fn push_brace(&mut self, open: bool, at: Position) -> Option<u32> {
         let index = index32(self.items.len());
         let kind = if open { Kind::Open } else { Kind::Close };
-        let entry =
-            Entry { text: 0, link: NONE, line: at.line, file: at.file, column: at.column, len: 1, kind };
+        let entry = Entry {
+            text: 0,
+            link: NONE,
+            line: at.line,
+            file: at.file,
+            column: at.column,
+            len: 1,
+            kind,
+            first: 0,
+        };
         self.push(entry).then_some(index)
     }
 
@@ -157,7 +171,11 @@ impl Tree {
 
     /// The first word of the line that a block belongs to.
     pub(super) fn owner(&self, open: u32) -> Option<&str> {
-        let index = open.checked_sub(1)?;
+        self.first_word(open.checked_sub(1)?)
+    }
+
+    /// The first word of a line; none for a brace.
+    pub(super) fn first_word(&self, index: u32) -> Option<&str> {
         self.item(index).filter(|item| item.kind == Kind::Line)?;
         Some(Node { tree: self, index }.keyword().text)
     }

@@ -51,27 +51,47 @@ impl<'t> Node<'t> {
     /// The words by the rules of plain values; at least one for a line, none for a brace.
     #[must_use]
     pub fn words(&self) -> Words<'t> {
-        Words { node: *self, inner: lexer::PlainWords::new(self.text()) }
+        self.words_from(0)
     }
 
     /// The first word.
     #[must_use]
     pub fn keyword(&self) -> Word<'t> {
-        self.words().next().unwrap_or(Word { text: "", at: self.at(), quoted: false })
+        match self.entry().map(|entry| (usize::from(entry.first), entry.text as usize)) {
+            Some((len @ 1.., start)) => Word {
+                text: self.tree.text.get(start..start.saturating_add(len)).unwrap_or(""),
+                at: self.position(0),
+                quoted: false,
+            },
+            _ => self.words().next().unwrap_or(Word { text: "", at: self.at(), quoted: false }),
+        }
     }
 
     /// The words after the first.
     #[must_use]
     pub fn arguments(&self) -> Words<'t> {
-        let mut words = self.words();
-        words.next();
-        words
+        match self.entry().map(|entry| usize::from(entry.first)) {
+            Some(len @ 1..) => self.words_from(len),
+            _ => {
+                let mut words = self.words();
+                words.next();
+                words
+            }
+        }
+    }
+
+    /// The words from byte `offset` on, where none is cut.
+    fn words_from(&self, offset: usize) -> Words<'t> {
+        Words { node: *self, inner: lexer::PlainWords::behind(self.text(), offset) }
     }
 
     /// Word `n`, the keyword being 0.
     #[must_use]
     pub fn word(&self, n: usize) -> Option<Word<'t>> {
-        self.words().nth(n)
+        match n.checked_sub(1) {
+            Some(n) => self.arguments().nth(n),
+            None => self.words().next(),
+        }
     }
 
     /// The text after the first word as written (quotes and escapes kept), for script-like values; it may be

@@ -92,6 +92,11 @@ impl<'a, P: Program> Parent<'a, P> {
         self.check_complete();
     }
 
+    /// The children have the configuration now.
+    fn handed_out(&mut self) {
+        self.program.handed_out(&mut self.loaded);
+    }
+
     fn is_needed(&self, index: usize) -> bool {
         let permitted = |kind| match kind {
             Kind::Checkers => !self.options.only.vrrp || self.options.only.checkers,

@@ -124,6 +124,10 @@ pub trait Program {
     /// The configuration as octets for a child that reloads.
     fn snapshot(&self, loaded: &Self::Loaded) -> Vec<u8>;
 
+    /// Every child that is needed now has been forked with this configuration, or told of it: what only they need
+    /// may go. [`Program::run_child`] may be called with what is left, to replace a child.
+    fn handed_out(&self, loaded: &mut Self::Loaded);
+
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.
     fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
 

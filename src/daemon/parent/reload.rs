@@ -49,7 +49,7 @@ impl<P: Program> Parent<'_, P> {
         for index in 0..KINDS {
             let needed = self.is_needed(index);
             let Some(child) = self.children.get_mut(index) else {
-                return;
+                continue;
             };
             child.supervisor.reconfigure(Self::params(self.options, &self.settings, child.kind));
             if child.kind == Kind::Vrrp {
@@ -71,5 +71,6 @@ impl<P: Program> Parent<'_, P> {
                 }
             }
         }
+        self.handed_out();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::machine::Heard;
 use super::params::{Auth, Params};
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Addressed, Family, IpAddr};
 use crate::base::time::{Instant, Span};
 use crate::wire::vrrp::{self as wire, Advert, Version};
 
@@ -34,11 +34,11 @@ pub struct Peer {
 
 /// What the instance is compared with besides its parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct Surroundings<'a, A = IpAddr> {
     /// The source address of our own adverts, if there is one now.
     pub local: Option<IpAddr>,
     /// The advertised addresses, in the order of the configuration.
-    pub addresses: &'a [IpAddr],
+    pub addresses: &'a [A],
     /// The unicast peers; none: multicast.
     pub peers: &'a [Peer],
 }
@@ -131,9 +131,9 @@ pub enum Odd {
 ///
 /// # Errors
 /// The first reason found, in the order of the checks of RFC 9568 section 7.1.
-pub fn accept(
+pub fn accept<A: Addressed>(
     params: &Params,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Surroundings<'_, A>,
     packet: &Packet<'_>,
     same_sender: bool,
 ) -> Result<(Heard, Option<Odd>), Reject> {
@@ -179,7 +179,11 @@ pub fn accept(
     Ok((heard, odd.or_else(|| odd_interval(params, interval, advert.priority))))
 }
 
-fn check_sender(params: &Params, surroundings: &Surroundings<'_>, packet: &Packet<'_>) -> Result<(), Reject> {
+fn check_sender<A>(
+    params: &Params,
+    surroundings: &Surroundings<'_, A>,
+    packet: &Packet<'_>,
+) -> Result<(), Reject> {
     let hop_limit = packet.hop_limit.unwrap_or(wire::HOP_LIMIT);
     if surroundings.peers.is_empty() {
         return if hop_limit == wire::HOP_LIMIT { Ok(()) } else { Err(Reject::HopLimit(hop_limit)) };
@@ -233,16 +237,17 @@ fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
     Ok(params.advert_interval)
 }
 
-fn odd_addresses(family: Family, ours: &[IpAddr], advert: &Advert<'_>) -> Option<Odd> {
+fn odd_addresses<A: Addressed>(family: Family, ours: &[A], advert: &Advert<'_>) -> Option<Odd> {
     if usize::from(advert.count) != ours.len() {
         let expected = u8::try_from(ours.len()).unwrap_or(u8::MAX);
         return Some(Odd::AddressCount { received: advert.count, expected });
     }
     // The same list in the same order is the usual case, and costs one pass.
-    if advert.addresses(family).eq(ours.iter().copied()) {
+    if advert.addresses(family).eq(ours.iter().map(|ours| *ours.addr())) {
         return None;
     }
     ours.iter()
+        .map(Addressed::addr)
         .find(|addr| !advert.addresses(family).any(|theirs| theirs == **addr))
         .map(|addr| Odd::AddressMissing(*addr))
 }

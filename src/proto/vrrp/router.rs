@@ -10,7 +10,7 @@ use super::garp::Garp;
 use super::machine::{Input, Machine};
 use super::params::Params;
 use super::priority;
-use crate::base::addr::IpAddr;
+use crate::base::addr::{Addressed, IpAddr};
 use crate::base::time::Instant;
 
 /// A virtual router.
@@ -52,10 +52,10 @@ impl Router {
     }
 
     /// Judges a packet and, if it counts, takes it.
-    pub fn receive(
+    pub fn receive<A: Addressed>(
         &mut self,
         now: Instant,
-        surroundings: &Surroundings<'_>,
+        surroundings: &Surroundings<'_, A>,
         packet: &Packet<'_>,
         out: &mut Actions,
     ) {
@@ -64,9 +64,9 @@ impl Router {
         match accept::accept(self.machine.params(), surroundings, packet, same_sender) {
             Ok((heard, odd)) => {
                 self.counters.received += 1;
-                self.counters.zero_received += u64::from(heard.priority == 0);
+                count(&mut self.counters.zero_received, heard.priority == 0);
                 if let Some(what) = odd {
-                    self.counters.address_list += u64::from(!matches!(what, Odd::Interval { .. }));
+                    count(&mut self.counters.address_list, !matches!(what, Odd::Interval { .. }));
                     if self.told.first_odd(&what) {
                         report(out, Event::Odd { from: heard.from, what });
                     }
@@ -77,7 +77,7 @@ impl Router {
                 self.machine.handle(now, Input::Advert(heard), out);
             }
             Err(why) => {
-                *self.counter(why) += 1;
+                count(self.counter(why), true);
                 if self.told.first_reject(why) {
                     report(out, Event::Rejected { from: packet.source, why });
                 }
@@ -191,13 +191,13 @@ impl Router {
             match action {
                 Action::SendAdvert { priority } => {
                     self.counters.sent += 1;
-                    self.counters.zero_sent += u64::from(*priority == 0);
+                    count(&mut self.counters.zero_sent, *priority == 0);
                 }
                 Action::Announce(burst) => self.begin_announcing(now, *burst),
                 Action::RemoveAddresses => self.garp.stop(),
                 Action::Report(Event::Transition { from, to, .. }) => {
-                    self.counters.became_master += u64::from(*to == State::Master);
-                    self.counters.released_master += u64::from(*from == State::Master);
+                    count(&mut self.counters.became_master, *to == State::Master);
+                    count(&mut self.counters.released_master, *from == State::Master);
                     self.told = Told::default();
                 }
                 Action::AddAddresses | Action::Report(_) => {}
@@ -217,7 +217,7 @@ impl Router {
         self.garp.begin(now, burst, self.announced, &params.garp);
     }
 
-    const fn counter(&mut self, why: Reject) -> &mut u64 {
+    const fn counter(&mut self, why: Reject) -> &mut u32 {
         match why {
             Reject::Own => &mut self.counters.own,
             Reject::HopLimit(_) | Reject::HopLimitRange { .. } => &mut self.counters.hop_limit,
@@ -268,6 +268,11 @@ impl Told {
         };
         self.first(1 << class)
     }
+}
+
+/// Counts one more of what happened, if it did.
+fn count(counter: &mut u32, happened: bool) {
+    *counter = counter.saturating_add(u32::from(happened));
 }
 
 /// [`Actions`] holds the longest transition with one such report in front.

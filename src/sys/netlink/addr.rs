@@ -12,7 +12,7 @@ use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
 use crate::base::id::IfIndex;
 
 /// The name that an IPv4 address shows under: at most 15 octets.
-pub type Label = heapless::String<15>;
+pub type Label = heapless::String<15, u8>;
 
 /// One address of a link, as the kernel has it or is to have it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ fn announce(router: &mut Router, now: Instant) -> Option<u16> {
 }
 
 fn receive(router: &mut Router, now: Instant, octets: &[u8]) -> Vec<Action> {
-    let addresses = ["10.9.0.100".parse().unwrap()];
+    let addresses: [IpAddr; 1] = ["10.9.0.100".parse().unwrap()];
     let surroundings =
         Surroundings { local: Some("10.9.0.2".parse().unwrap()), addresses: &addresses, peers: &[] };
     let packet = Packet {

@@ -1,0 +1,111 @@
+//! The short way of a line into the tree: most lines of a generated file are words and a brace, and one look at each
+//! byte says so.
+
+use super::lexer::is_blank;
+
+/// A line of words alone, or with one brace at its end: no quote, parameter, escape, condition or sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plain<'t> {
+    /// The words, without brace, comment and outer blanks.
+    pub(super) text: &'t str,
+    /// Where they begin in the line.
+    pub(super) start: usize,
+    /// The brace, and where it stands in the line.
+    pub(super) brace: Option<(bool, usize)>,
+    /// Octets without comment and outer blanks.
+    pub(super) len: usize,
+    /// Octets of the line with its end.
+    pub(super) whole: usize,
+}
+
+/// What a byte may mean in a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Word,
+    Blank,
+    Brace,
+    Comment,
+    End,
+    /// Anything that needs a closer look.
+    Other,
+}
+
+/// Indexed by byte.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Word; 256];
+    let mut byte = 0_u8;
+    loop {
+        let class = match byte {
+            b'\n' => Class::End,
+            b'{' | b'}' => Class::Brace,
+            b'#' | b'!' => Class::Comment,
+            b'"' | b'\\' | b'$' | b'@' | b'~' | 0 | 0x80.. => Class::Other,
+            byte if is_blank(byte) => Class::Blank,
+            _ => Class::Word,
+        };
+        classes[byte as usize] = class;
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
+
+/// The first line of `rest`, if it is a plain one that is not longer than `most`.
+pub(super) fn plain(rest: &[u8], most: usize) -> Option<Plain<'_>> {
+    let blank = |byte: &u8| matches!(CLASSES.get(usize::from(*byte)), Some(Class::Blank));
+    let start = rest.iter().position(|byte| !blank(byte)).unwrap_or(rest.len());
+    // One past the last word byte, and the brace behind it.
+    let (mut words, mut brace) = (start, None);
+    let mut end = rest.len();
+    for (at, byte) in rest.iter().enumerate().skip(start) {
+        match CLASSES.get(usize::from(*byte)) {
+            Some(Class::Word) if brace.is_none() => words = at.saturating_add(1),
+            Some(Class::Blank) => {}
+            Some(Class::Brace) if brace.is_none() => brace = Some((*byte == b'{', at)),
+            Some(Class::End) => {
+                end = at;
+                break;
+            }
+            Some(Class::Comment) => {
+                let comment = rest.get(at..)?;
+                let len = comment.iter().position(|&byte| byte == b'\n').unwrap_or(comment.len());
+                if comment.get(..len)?.contains(&0) {
+                    return None;
+                }
+                end = at.saturating_add(len);
+                break;
+            }
+            _ => return None,
+        }
+    }
+    let text = core::str::from_utf8(rest.get(start..words)?).ok()?;
+    // An include is more than words.
+    if end > most || text.starts_with("include") {
+        return None;
+    }
+    let last = brace.map_or(words, |(_, at)| at.saturating_add(1));
+    Some(Plain { text, start, brace, len: last.saturating_sub(start), whole: end.saturating_add(1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_lines() {
+        let find = |line: &'static str| plain(line.as_bytes(), 100);
+        let made = |text, start, brace, len, whole| Some(Plain { text, start, brace, len, whole });
+        assert_eq!(find("\tpriority  100 \r\nx"), made("priority  100", 1, None, 13, 17));
+        assert_eq!(find("vrrp_instance A {\n"), made("vrrp_instance A", 0, Some((true, 16)), 17, 18));
+        assert_eq!(find("  }  # {\n"), made("", 2, Some((false, 2)), 1, 9));
+        assert_eq!(find("a b! \"c\n"), made("a b", 0, None, 3, 8));
+        assert_eq!(find(" \n"), made("", 1, None, 0, 2));
+        for line in
+            ["a { b", "{ }", "a \"b\"", "a $b", "@a b", "~SEQ", "a\\#", "a\0", "# \0", "include x", "\u{e9}"]
+        {
+            assert_eq!(find(line), None, "{line}");
+        }
+        assert_eq!(plain(b"abc", 2), None);
+    }
+}
