@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
+use super::objects::{self, Objects};
 use super::state::TrackScript;
-use super::track::{Lists, tracking};
+use super::track::{Lists, Object, Tracked, tracking};
 use super::vmac;
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{IfIndex, LinkId, ScriptId};
+use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
 use crate::config::model::instance::Notify;
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
-use crate::proto::track;
+use crate::proto::track::{self, Weight};
 use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
@@ -109,6 +110,9 @@ fn instance(
     let addresses: Box<[Moved]> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
+    let lists = Lists { interfaces: &config.track_interfaces, scripts: &config.track_scripts };
+    let tracking = tracking(lists, links, usable).into_iter();
+    let followed = followed(&config);
     Instance {
         router: Router::new(config.params.clone(), announced),
         base,
@@ -117,16 +121,13 @@ fn instance(
         local: None,
         last_local: None,
         addresses,
+        objects: own_objects(&config, links),
         peers: config
             .peers
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
-        tracking: tracking(
-            Lists { interfaces: &config.track_interfaces, scripts: &config.track_scripts },
-            links,
-            usable,
-        ),
+        tracking: tracking.chain(followed).collect(),
         socket: None,
         socket_failed: false,
         ip_id: 0,
@@ -141,6 +142,22 @@ fn instance(
     }
 }
 
+/// The static items that an instance follows: all members of a `track_group` do.
+fn followed(config: &Config) -> impl Iterator<Item = Tracked> {
+    let own = config.id();
+    let groups = config.model().network.track_groups.iter().enumerate();
+    let mine: Vec<_> = groups
+        .filter(|(_, group)| group.members.contains(&own))
+        .map(|(position, _)| Object::Fixed(TrackGroupId::at(position)))
+        .collect();
+    mine.into_iter().map(|object| Tracked { object, weight: Weight::default() })
+}
+
+fn own_objects(config: &Config, links: &mut Links) -> Option<Box<Objects>> {
+    let objects = objects::build::objects(&config.routes, &config.rules, links);
+    (!objects.is_empty()).then(|| Box::new(objects))
+}
+
 fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
     let link = line.dev.as_ref().map(|named| links.named(&named.name)).or(own);
     Moved::new(line.prefix, link, line.no_track)
@@ -150,8 +167,9 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved
 pub(super) fn address(line: &VirtualAddress) -> Address {
     let v6 = Family::of(&line.prefix.addr) == Family::V6;
     let options = [
-        // Duplicate address detection would keep the address useless for a second on each take-over.
-        (v6, AddressFlags::NODAD),
+        // Duplicate address detection would keep the address useless for a second on each take-over, so it is off
+        // unless -nodad takes the flag away, as the minus says.
+        (v6 && !line.nodad, AddressFlags::NODAD),
         (line.home, AddressFlags::HOMEADDRESS),
         (line.mngtmpaddr, AddressFlags::MANAGETEMPADDR),
         (line.noprefixroute, AddressFlags::NOPREFIXROUTE),

@@ -29,6 +29,8 @@ pub struct Link {
     pub parent: IfIndex,
     /// Made by `macvlan`.
     pub is_macvlan: bool,
+    /// For a VRF: its routing table.
+    pub table: Option<u32>,
     /// Octets of the longest packet.
     pub mtu: u32,
     /// ARPHRD_ number.
@@ -108,6 +110,7 @@ impl Links {
             wanted_up: false,
             parent: IfIndex(0),
             is_macvlan: false,
+            table: None,
             mtu: 0,
             hardware_type: 0,
             addresses: Vec::new(),
@@ -128,6 +131,12 @@ impl Links {
     #[must_use]
     pub fn numbered(&self, index: IfIndex) -> Option<LinkId> {
         self.by_index.get(&index).copied()
+    }
+
+    /// How many are entered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.links.len()
     }
 
     /// An interface.
@@ -224,6 +233,7 @@ impl Links {
         link.mac = mac;
         link.wanted_up = kernel.flags.up();
         link.parent = kernel.parent;
+        link.table = kernel.table;
         link.mtu = kernel.mtu;
         link.hardware_type = kernel.hardware_type;
         link.is_macvlan = kernel.kind.as_str() == "macvlan";

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::links::Links;
+use super::objects::Objects;
 use super::track::Tracked;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
-use crate::base::id::{IfIndex, LinkId, SocketId};
+use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
@@ -29,6 +30,12 @@ impl Config {
     /// The instance at `position`, which must be one of the model's.
     pub fn new(model: &Arc<Model>, position: usize) -> Self {
         Self { model: Arc::clone(model), position }
+    }
+
+    /// Its place in the model.
+    #[must_use]
+    pub fn id(&self) -> InstanceId {
+        InstanceId::at(self.position)
     }
 
     /// The whole model.
@@ -63,6 +70,8 @@ pub struct Instance {
     pub last_local: Option<IpAddr>,
     /// All addresses, advertised and excluded, in the order of the configuration.
     pub addresses: Box<[Moved]>,
+    /// Routes and rules, if it has any.
+    pub objects: Option<Box<Objects>>,
     /// The unicast peers.
     pub peers: Box<[Peer]>,
     /// What it tracks.
@@ -162,7 +171,7 @@ impl Addressed for Moved {
 }
 
 /// Once an address has been put back so often, one more time is earned in this span.
-const PUT_BACK_REFILL: Span = Span::from_secs(2);
+pub(super) const PUT_BACK_REFILL: Span = Span::from_secs(2);
 
 impl Instance {
     /// The identification of the advert after one; zero is none.

@@ -15,6 +15,7 @@ mod facts;
 mod links;
 mod live;
 mod monitor;
+mod objects;
 mod owners;
 mod pool;
 mod reload;
@@ -40,4 +41,6 @@ mod kind {
     pub(super) const SOCKET: u8 = 0;
     /// The netlink monitor.
     pub(super) const MONITOR: u8 = 1;
+    /// What tells of routes and rules that others delete.
+    pub(super) const LOSSES: u8 = 2;
 }

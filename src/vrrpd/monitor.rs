@@ -125,6 +125,9 @@ impl Vrrp {
         if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
         }
+        if up || change == Change::Appeared {
+            self.objects_by_link(turn, link);
+        }
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;

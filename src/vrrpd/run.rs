@@ -31,6 +31,7 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::LOSSES => self.hear_losses(turn),
             _ => Again::Done,
         }
     }
@@ -96,6 +97,7 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        self.retry_objects(turn);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
@@ -149,6 +151,8 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
+        self.take_fixed();
+        self.restore_secondaries();
         self.remove_vmacs();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::objects::{Fixed, Holder, Network};
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
@@ -77,6 +78,8 @@ pub fn clean(model: &Arc<Model>) -> Exit {
     let cleaned: io::Result<()> = (|| {
         let mut vrrp = Vrrp::new(Arc::clone(model))?;
         vrrp.list_links()?;
+        vrrp.network.reserve();
+        vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
         vrrp.find_vmacs();
         vrrp.remove_vmacs();
@@ -106,11 +109,23 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     for id in vrrp.ids() {
         vrrp.ensure_vmac(id);
     }
+    vrrp.adopt_fixed_addresses()?;
+    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
+    let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
+    vrrp.sort_out_objects(
+        |holder| match holder {
+            Holder::Instance(id) => masters.get(id.index()).copied().unwrap_or(false),
+            Holder::Fixed => true,
+            Holder::Nobody => false,
+        },
+        true,
+    )?;
+    vrrp.put_fixed(&mut turn);
+    vrrp.put_secondaries();
+    vrrp.watch_objects(&mut turn);
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
-    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
-    let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
     vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
     for id in vrrp.ids() {
         vrrp.copy_link_local(id);
@@ -144,6 +159,7 @@ impl Vrrp {
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
+        let network = Network::of(Fixed::new(&model, &mut links));
         report::broken(&broken);
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
@@ -176,6 +192,7 @@ impl Vrrp {
             vmacs: Vmacs::default(),
             pool: Pool::default(),
             owners: Owners::default(),
+            network,
             layout,
             work: Work::default(),
             status: Status::default(),

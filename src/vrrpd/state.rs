@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::live::Instance;
+use super::objects::Network;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
@@ -40,6 +41,8 @@ pub struct Vrrp {
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: Owners,
+    /// Routes, rules and static addresses.
+    pub(super) network: Network,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,

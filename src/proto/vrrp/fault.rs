@@ -24,11 +24,13 @@ pub enum Fault {
     NoPeer = 1 << 6,
     /// The socket for adverts could not be opened.
     Socket = 1 << 7,
+    /// A static address, route or rule is missing that the instance follows (`track_group`).
+    StaticItem = 1 << 12,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -37,6 +39,7 @@ impl Fault {
         Self::Vmac,
         Self::NoPeer,
         Self::Socket,
+        Self::StaticItem,
     ];
 
     /// The reason in words.
@@ -51,6 +54,7 @@ impl Fault {
             Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
             Self::Socket => "no socket",
+            Self::StaticItem => "static item missing",
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Link {
     pub master: IfIndex,
     /// What made it.
     pub kind: Kind,
+    /// The routing table of a VRF.
+    pub table: Option<u32>,
 }
 
 /// ARPHRD_ETHER.
@@ -193,6 +195,7 @@ impl Link {
             parent_elsewhere: false,
             master: IfIndex(0),
             kind: Kind::new(),
+            table: None,
         };
         for (kind, payload) in Attributes(attributes) {
             let index = || IfIndex(number(payload).unwrap_or(0));
@@ -206,7 +209,10 @@ impl Link {
                 Ifla::Master => link.master = index(),
                 Ifla::Operstate => link.state = octet(payload).unwrap_or(0).into(),
                 Ifla::Carrier => link.carrier = octet(payload).map(|carrier| carrier != 0),
-                Ifla::Linkinfo => link.kind = kind_of(payload),
+                Ifla::Linkinfo => {
+                    link.kind = kind_of(payload);
+                    link.table = if link.kind == "vrf" { vrf_table(payload) } else { None };
+                }
                 Ifla::Wireless => return None,
                 _ => {}
             }
@@ -214,6 +220,16 @@ impl Link {
         (link.index != IfIndex(0) && link.name != IfName::default()).then_some(link)
     }
 }
+
+/// The table in the data of a VRF.
+fn vrf_table(info: &[u8]) -> Option<u32> {
+    let (_, data) = Attributes(info).find(|(kind, _)| IflaInfo::from(*kind) == IflaInfo::Data)?;
+    let (_, table) = Attributes(data).find(|(kind, _)| *kind == IFLA_VRF_TABLE)?;
+    number(table)
+}
+
+/// From the kernel's if_link.h; neither libc nor neli has it.
+const IFLA_VRF_TABLE: u16 = 1;
 
 fn kind_of(info: &[u8]) -> Kind {
     Attributes(info)

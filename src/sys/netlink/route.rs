@@ -1,5 +1,6 @@
 //! Routes: as values, put, deleted and listed.
 
+use core::fmt;
 use std::io;
 
 use neli::consts::nl::NlmF;
@@ -246,6 +247,46 @@ impl Route {
             f3,
         ]
     }
+}
+
+/// `route 10.77.0.0/24 via 10.9.0.3 table 100`
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(f, self.family, self.destination, self.table, self.metric.unwrap_or(0))?;
+        for way in &self.ways {
+            if let Some(via) = way.via {
+                write!(f, " via {via}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(f, self.family, self.destination, self.table, self.metric)
+    }
+}
+
+fn show(
+    f: &mut fmt::Formatter<'_>,
+    family: Family,
+    destination: Option<Prefix>,
+    table: u32,
+    metric: u32,
+) -> fmt::Result {
+    match (destination, family) {
+        (Some(destination), _) => write!(f, "route {destination}")?,
+        (None, Family::V4) => f.write_str("route 0.0.0.0/0")?,
+        (None, Family::V6) => f.write_str("route ::/0")?,
+    }
+    if table != RT_TABLE_MAIN {
+        write!(f, " table {table}")?;
+    }
+    if metric != 0 {
+        write!(f, " metric {metric}")?;
+    }
+    Ok(())
 }
 
 impl Seen {
@@ -512,6 +553,7 @@ pub(super) fn family_number(family: Family) -> u8 {
 const LABELS: usize = 16;
 /// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
 const IPV6_METRIC: u32 = 1024;
+const RT_TABLE_MAIN: u32 = 254;
 const RTN_UNICAST: u8 = libc::RTN_UNICAST;
 const RTNH_F_ONLINK: u8 = 4;
 /// An entry of the cache, not of a table.

@@ -4,9 +4,9 @@
 use nix::errno::Errno;
 
 use super::*;
+use crate::sys::netlink::loss::{Loss, Losses};
 use crate::sys::netlink::message::Messages;
 use crate::sys::netlink::monitor::Drained;
-use crate::sys::netlink::loss::{Loss, Losses};
 use crate::sys::test_net::{Network, in_namespace, readable};
 
 pub(super) fn octets(hex: &str) -> Vec<u8> {
@@ -47,8 +47,11 @@ fn to(text: &str) -> Route {
     }
 }
 
+/// What a request is made of.
+type Parts = (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>);
+
 /// Kind, flags, fixed part, and attributes in order of their numbers; those of a nest, too.
-fn parts(message: &[u8]) -> (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>) {
+fn parts(message: &[u8]) -> Parts {
     let message = Messages(message).next().unwrap();
     let (fixed, rest) = message.payload.split_at(12);
     let mut attributes: Vec<(u16, Vec<u8>)> =
@@ -179,12 +182,7 @@ fn requests_are_those_of_iproute2() {
             Route {
                 ways: vec![
                     Way { weight: 3, ..via("10.9.0.3") },
-                    Way {
-                        weight: 5,
-                        onlink: true,
-                        encap: encap(Encap::Ip(inner)),
-                        ..via("10.9.0.4")
-                    },
+                    Way { weight: 5, onlink: true, encap: encap(Encap::Ip(inner)), ..via("10.9.0.4") },
                 ],
                 ..to("10.3.0.0/16")
             },

@@ -1,5 +1,6 @@
 //! Policy rules: as values, added, deleted and listed.
 
+use core::fmt;
 use std::io;
 
 use neli::consts::nl::NlmF;
@@ -242,6 +243,20 @@ impl Rule {
         put(request, Frattr::SuppressPrefixlen, self.suppress_length);
         put(request, Frattr::SuppressIfgroup, self.suppress_group);
         request.attribute(Frattr::Protocol, &[self.origin]);
+    }
+}
+
+/// `rule 501 from 10.60.0.0/24`
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {}", self.preference)?;
+        if let Some(from) = self.from {
+            write!(f, " from {from}")?;
+        }
+        if let Some(to) = self.to {
+            write!(f, " to {to}")?;
+        }
+        Ok(())
     }
 }
 

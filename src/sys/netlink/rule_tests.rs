@@ -96,8 +96,11 @@ fn rules() -> Vec<(&'static str, Rule, &'static str)> {
     ]
 }
 
+/// What a request is made of.
+type Parts = (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>);
+
 /// Kind, flags, fixed part, and attributes in order of their numbers.
-fn parts(message: &[u8]) -> (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>) {
+fn parts(message: &[u8]) -> Parts {
     let message = Messages(message).next().unwrap();
     let (fixed, rest) = message.payload.split_at(12);
     let mut attributes: Vec<(u16, Vec<u8>)> =

@@ -56,6 +56,9 @@ struct Job {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Global,
+    Addresses,
+    Routes,
+    Rules,
     Topology,
     Sockets,
     Scripts,
@@ -69,7 +72,10 @@ enum Part {
 impl Part {
     const fn after(self) -> Self {
         match self {
-            Self::Global => Self::Topology,
+            Self::Global => Self::Addresses,
+            Self::Addresses => Self::Routes,
+            Self::Routes => Self::Rules,
+            Self::Rules => Self::Topology,
             Self::Topology => Self::Sockets,
             Self::Sockets => Self::Scripts,
             Self::Scripts => Self::Links,
@@ -81,6 +87,9 @@ impl Part {
 
     const fn title(self) -> Option<&'static str> {
         match self {
+            Self::Addresses => Some("Static Addresses"),
+            Self::Routes => Some("Static Routes"),
+            Self::Rules => Some("Static Rules"),
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
             Self::Scripts => Some("VRRP Scripts"),
@@ -226,6 +235,17 @@ impl Vrrp {
         report
     }
 
+    /// Sections of static items are there only if there are such items.
+    fn is_left_out(&self, part: Part) -> bool {
+        let network = &self.model.network;
+        match part {
+            Part::Addresses => network.addresses.is_empty(),
+            Part::Routes => network.routes.is_empty(),
+            Part::Rules => network.rules.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Writes the next piece; past the last one of a part goes on to the next part.
     fn write_piece(
         &mut self,
@@ -234,7 +254,9 @@ impl Vrrp {
         out: &mut dyn Write,
         job: &mut Job,
     ) -> fmt::Result {
-        if let (0, Some(title)) = (job.next, job.part.title()) {
+        if let (0, Some(title)) = (job.next, job.part.title())
+            && !self.is_left_out(job.part)
+        {
             section(out, title)?;
         }
         let position = job.next;
@@ -244,6 +266,9 @@ impl Vrrp {
                 Some(global(out, &model.daemon, &model.global, &self.status.machine))
             }
             Part::Topology => self.write_instance(clock, out, position),
+            Part::Addresses => self.write_fixed_address(out, position),
+            Part::Routes => self.write_fixed_route(out, position),
+            Part::Rules => self.write_fixed_rule(out, position),
             Part::Sockets => self.write_socket(out, position),
             Part::Scripts => self.write_script(out, position),
             Part::Links => self.write_link(out, position),

@@ -10,7 +10,7 @@ use super::links::Links;
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, LinkId, ScriptId};
+use crate::base::id::{InstanceId, LinkId, ScriptId, TrackGroupId};
 use crate::config::model::track::{TrackedInterface, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Total, Verdict, Weight};
@@ -23,6 +23,8 @@ pub enum Object {
     Link(LinkId),
     /// A `vrrp_script`.
     Script(ScriptId),
+    /// The static items of a `track_group`.
+    Fixed(TrackGroupId),
 }
 
 /// An object and what it does to the priority.
@@ -143,6 +145,10 @@ impl Vrrp {
             Object::Link(id) => {
                 let up = self.links.link(id).is_some_and(|link| link.up);
                 (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
+            }
+            Object::Fixed(group) => {
+                let verdict = Verdict::of(self.network.fixed.is_complete(group));
+                (Fault::StaticItem, tracked.weight.of_verdict(verdict))
             }
             Object::Script(id) => {
                 let script = self.scripts.get(id.index());
