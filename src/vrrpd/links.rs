@@ -68,6 +68,7 @@ impl Link {
     fn gone(&mut self) {
         self.index = None;
         self.up = false;
+        self.wanted_up = false;
         self.mac = None;
         self.addresses.clear();
     }

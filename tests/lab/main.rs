@@ -29,6 +29,7 @@ mod mutations;
 mod options;
 mod referee;
 mod reload;
+mod routes;
 mod scripts;
 mod status;
 mod steps;

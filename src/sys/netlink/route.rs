@@ -112,6 +112,15 @@ pub enum Insert {
     Replace,
 }
 
+/// Which route a request to delete means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one with these ways.
+    Exactly,
+    /// The first one with this key, whatever its ways are.
+    AnyWay,
+}
+
 /// What the kernel tells of a route: enough to recognise and to delete it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -385,14 +394,20 @@ impl Commands {
         })
     }
 
-    /// Asks to delete a route: key, type, origin and ways say which. Refused with ESRCH if there is none.
+    /// Asks to delete a route: key, type and origin say which, and its source and ways if `which` does. Refused with
+    /// ESRCH if there is none.
     ///
     /// # Errors
     /// [`Full`]: commit first.
-    pub fn delete_route(&mut self, tag: u32, route: &Route) -> Result<(), Full> {
+    pub fn delete_route(&mut self, tag: u32, route: &Route, which: Which) -> Result<(), Full> {
         self.append(tag, Rtm::Delroute, NlmF::empty(), route.fixed(), |request| {
             route.put_key(request);
-            route.put_ways(request);
+            if which == Which::Exactly {
+                if let Some(source) = &route.source {
+                    put_ip(request, Rta::Prefsrc, source);
+                }
+                route.put_ways(request);
+            }
         })
     }
 
@@ -401,7 +416,7 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn delete_seen_route(&mut self, tag: u32, seen: &Seen) -> Result<(), Full> {
-        self.delete_route(tag, &seen.route())
+        self.delete_route(tag, &seen.route(), Which::Exactly)
     }
 
     /// Lists the routes of one origin, of all tables and both families, into `out`, which is emptied first. The

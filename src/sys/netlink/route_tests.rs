@@ -280,7 +280,7 @@ fn a_kernel_takes_lists_and_deletes_them() {
         // Half of them as values, the rest as they were listed.
         for (position, route) in routes.iter().enumerate() {
             if position % 2 == 0 {
-                net.commands.delete_route(0, route).unwrap();
+                net.commands.delete_route(0, route, Which::Exactly).unwrap();
             }
         }
         net.commit();
@@ -289,7 +289,7 @@ fn a_kernel_takes_lists_and_deletes_them() {
         }
         net.commit();
         assert_eq!(listed(net), []);
-        net.commands.delete_route(0, &foreign).unwrap();
+        net.commands.delete_route(0, &foreign, Which::Exactly).unwrap();
         net.commit();
         let mut told = Vec::new();
         assert!(readable(&others));

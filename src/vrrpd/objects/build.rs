@@ -198,6 +198,15 @@ fn network(prefix: Prefix) -> Prefix {
 }
 
 impl Placed {
+    /// Fills in the numbers that the interfaces have now. Whether all are there.
+    pub(super) fn is_placed(&mut self, links: &Links) -> bool {
+        self.locate(links);
+        let there = |link: &Option<LinkId>| {
+            link.is_none_or(|id| links.link(id).is_some_and(|link| link.index.is_some()))
+        };
+        self.links.iter().chain([&self.vrf]).all(there)
+    }
+
     /// Fills in the numbers that the interfaces have now. Whether all are there and wanted up: the kernel refuses a
     /// route by one that is not.
     pub(super) fn locate(&mut self, links: &Links) -> bool {

@@ -108,7 +108,8 @@ impl Fixed {
     fn reckon(&self, group: TrackGroupId) -> bool {
         fn missing<T>(items: &[Item<T>], groups: &[Option<TrackGroupId>], group: TrackGroupId) -> bool {
             let all = items.iter().zip(groups);
-            all.filter(|(_, of)| **of == Some(group)).any(|(item, _)| !item.held && !item.no_track)
+            all.filter(|(_, of)| **of == Some(group))
+                .any(|(item, _)| (!item.held || item.doubtful) && !item.no_track)
         }
         let [addresses, routes, rules] = &self.groups;
         let away = self

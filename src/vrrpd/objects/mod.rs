@@ -55,7 +55,7 @@ pub struct Item<T> {
     pub value: T,
     /// Its loss does not matter.
     pub no_track: bool,
-    /// It is there, by us.
+    /// It is there, by us, as far as we know.
     pub held: bool,
     /// Somebody took it off and it does not matter: it is left so until the next time that all are put.
     pub left: bool,

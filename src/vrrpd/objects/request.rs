@@ -11,7 +11,7 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::{Commands, Full, Refusal};
-use crate::sys::netlink::route::{Insert, Route};
+use crate::sys::netlink::route::{Insert, Route, Which};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::links::Links;
 use crate::vrrpd::live::{Held, Instance};
@@ -97,7 +97,7 @@ impl Vrrp {
 
     /// Takes off a route that no holder has any more.
     pub(super) fn delete_route(&mut self, route: &Route) {
-        self.delete_once(|commands, tag| commands.delete_route(tag, route), Class::Route);
+        self.delete_once(|commands, tag| commands.delete_route(tag, route, Which::Exactly), Class::Route);
     }
 
     /// Takes off a rule that no holder has any more.
@@ -227,12 +227,18 @@ fn ask_route(
     if !add {
         let held = item.held;
         (item.left, item.doubtful, item.taken) = (false, false, false);
-        if held {
-            item.value.locate(links);
-            commands.delete_route(tag, &item.value.route)?;
-            item.held = false;
-        }
-        return Ok(held);
+        let several = item.value.route.ways.len() > 1;
+        item.held = false;
+        let which = match (item.value.is_placed(links), several) {
+            _ if !held => return Ok(false),
+            (true, _) => Which::Exactly,
+            // Some of its interfaces are gone, the rest of it is there.
+            (false, true) => Which::AnyWay,
+            (false, false) => return Ok(false),
+        };
+        return commands.delete_route(tag, &item.value.route, which).map(|()| true).inspect_err(|Full| {
+            item.held = true;
+        });
     }
     // Without its interface it waits for that.
     if !item.lacks() || !item.value.locate(links) {

@@ -83,10 +83,9 @@ impl Vrrp {
                         self.lost(
                             turn,
                             |objects| {
-                                objects
-                                    .routes
-                                    .iter_mut()
-                                    .position(|item| item.held && item.value.route.is(&seen))
+                                objects.routes.iter_mut().position(|item| {
+                                    item.held && !item.doubtful && item.value.route.is(&seen)
+                                })
                             },
                             Class::Route,
                         );
@@ -95,7 +94,10 @@ impl Vrrp {
                         self.lost(
                             turn,
                             |objects| {
-                                objects.rules.iter_mut().position(|item| item.held && item.value == rule)
+                                objects
+                                    .rules
+                                    .iter_mut()
+                                    .position(|item| item.held && !item.doubtful && item.value == rule)
                             },
                             Class::Rule,
                         );
@@ -192,6 +194,23 @@ impl Vrrp {
         self.put_secondaries();
     }
 
+    /// An interface went, or was taken down: so were the routes by it.
+    pub(in crate::vrrpd) fn objects_without_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        for holder in self.holders() {
+            let Some(objects) = self.objects_mut(holder) else { continue };
+            let mut any = false;
+            let by_it = |placed: &Placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link);
+            for item in objects.routes.iter_mut().filter(|item| item.held && by_it(&item.value)) {
+                item.doubtful = true;
+                any = true;
+            }
+            if any && holder == Holder::Fixed {
+                self.network.fixed_changed = true;
+            }
+        }
+        self.tell_followers(turn);
+    }
+
     /// An IPv4 address is gone: routes that prefer it as their source are gone with it, and so are all of an
     /// interface that has none left.
     pub(in crate::vrrpd) fn objects_by_address(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
@@ -282,8 +301,8 @@ fn take<T, S: core::fmt::Display>(
     name: Option<&str>,
     shown: impl FnOnce(&T) -> &S,
 ) -> Taken {
-    item.held = false;
-    item.doubtful = false;
+    // Of several ways others may be left: the kernel is asked when it is put again, or taken off.
+    item.doubtful = true;
     if item.no_track {
         item.left = true;
         return Taken::Nothing;
