@@ -12,6 +12,7 @@ use keepalived::base::exit::Exit;
 use keepalived::config::print;
 use keepalived::daemon::cli::{self, Answer, Invocation, Options};
 use keepalived::daemon::parent;
+use keepalived::sys::alloc;
 
 use program::Keepalived;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let exit = match cli::parse(std::env::args_os()) {
         Invocation::Answer(answer) => say(&answer),
         Invocation::Run(options) => {
+            alloc::prepare();
             complain(&options);
             parent::run(&Keepalived::new(&options), &options)
         }

@@ -262,7 +262,7 @@ fn settings(model: &Model, options: &Options) -> Settings {
     Settings {
         hello: hello(model),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
-        instances: model.instances.len(),
+        instances: model.instances.len() + model.groups.len(),
         pid_files: Places::new(&options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
         process_name: names.parent.clone(),
         child_names: [

@@ -204,6 +204,47 @@ fn a_pattern_as_the_main_file() {
     );
 }
 
+/// A folder of so many files that a position cannot number them.
+struct Many;
+
+impl Files for Many {
+    fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
+        let bytes: &[u8] = match path {
+            "/etc/main.conf" => b"before\ninclude /many/* \nafter\n",
+            "/many/00000" => b"first\n",
+            "/many/65534" => b"last\n",
+            _ if path.starts_with("/many/") => b"",
+            _ => return Err(Unusable::Missing),
+        };
+        Ok(bytes.into())
+    }
+
+    fn matches(&self, pattern: &str) -> Vec<String> {
+        let count = if pattern == "/many/*" { 65_538 } else { 0 };
+        (0..count).map(|number| format!("/many/{number:05}")).collect()
+    }
+
+    fn directory(&self, path: &str) -> String {
+        path.into()
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn more_files_than_can_be_numbered() {
+    let mut found = Diagnostics::new();
+    let (parsed, _) = expand::load(&Many, &options(), &mut found);
+    let shown = show(&parsed, &found);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/config/too_many_files.tree");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&golden, &shown).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), shown);
+}
+
 /// xorshift64*, so that a failure can be repeated.
 struct Random(u64);
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::id::IfIndex;
@@ -12,6 +13,7 @@ use keepalived::base::mac::Mac;
 use keepalived::base::time::{Instant, Span};
 use keepalived::config::diag::Diagnostics;
 use keepalived::config::expand;
+use keepalived::config::model::SharedInstance;
 use keepalived::config::{Model, assemble};
 use keepalived::proto::track::{Ending, Script, ScriptActions, ScriptInput, Weight};
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
@@ -64,11 +66,11 @@ fn at(millis: u64) -> Instant {
 }
 
 /// Instances in every state: MASTER, BACKUP behind a known master, FAULT for two reasons, not yet started.
-fn routers(model: &Model) -> Vec<Router> {
+fn routers(model: &Arc<Model>) -> Vec<Router<SharedInstance>> {
     let mut out = Actions::new();
-    let mut made: Vec<Router> = Vec::new();
-    for (position, config) in model.instances.iter().enumerate() {
-        let mut router = Router::new(config.params.clone(), 2);
+    let mut made: Vec<Router<SharedInstance>> = Vec::new();
+    for (position, config) in SharedInstance::all(model).enumerate() {
+        let mut router = Router::new(config, 2);
         if position < 3 {
             router.handle(at(0), Input::Start { adopt: None }, &mut out);
             out.clear();
@@ -105,7 +107,7 @@ fn routers(model: &Model) -> Vec<Router> {
 
 #[test]
 fn the_data_dump() {
-    let model = model();
+    let model = Arc::new(model());
     let routers = routers(&model);
     let clock = Clock { now: at(10_000), wall: Wall { secs: 1_793_505_600 + 3_600, micros: 250_000 }, local };
     let out = &mut String::new();

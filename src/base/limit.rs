@@ -50,6 +50,9 @@ pub const PUT_BACK_BURST: u16 = 5;
 /// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.
 pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 
+/// Octets of a tracked file that are looked at: a number of 32 bits has 12 with its sign; the rest is for white space.
+pub const TRACKED_FILE_OCTETS: usize = 128;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 

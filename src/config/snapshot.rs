@@ -8,7 +8,7 @@
 //! string = len u32, bytes      list = count u32, entries      numbers in network order
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -193,11 +193,14 @@ fn string(reader: &mut Reader<'_>) -> Result<String, Damaged> {
 pub(super) struct Recorder<'a> {
     inner: &'a dyn Files,
     made: RefCell<Snapshot>,
+    /// Octets of all files so far: to count them for each file anew would take for ever with many.
+    octets: Cell<usize>,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(inner: &'a dyn Files, options: &Options) -> Self {
-        Self { inner, made: RefCell::new(Snapshot { options: options.clone(), ..Snapshot::default() }) }
+        let made = RefCell::new(Snapshot { options: options.clone(), ..Snapshot::default() });
+        Self { inner, made, octets: Cell::new(0) }
     }
 
     pub(super) fn finish(self) -> Snapshot {
@@ -212,8 +215,12 @@ impl Files for Recorder<'_> {
             return known.clone();
         }
         let answer = self.inner.read(path).and_then(|bytes| {
-            let total = made.octets().saturating_add(bytes.len());
-            if total > limit::CONFIG_OCTETS { Err(Unusable::Size) } else { Ok(bytes) }
+            let total = self.octets.get().saturating_add(bytes.len());
+            if total > limit::CONFIG_OCTETS {
+                return Err(Unusable::Size);
+            }
+            self.octets.set(total);
+            Ok(bytes)
         });
         made.files.insert(path.into(), answer.clone());
         answer

@@ -24,6 +24,21 @@ pub fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
 }
 
+/// Lets whatever is large have pages of its own, always, so that what is read and forgotten while a configuration is
+/// loaded leaves nothing behind, and a buffer takes only the pages that were ever used. To be called first.
+pub fn prepare() {
+    // musl's allocator does so by itself. The GNU one would raise its bound to the largest that was ever freed.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes two numbers.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+    }
+}
+
+/// Octets from which on an allocation is large.
+#[cfg(target_env = "gnu")]
+const LARGE: libc::c_int = 64 << 10;
+
 /// Gives what is free back to the system, as far as whole pages are: after a configuration has been read, which takes
 /// much more than what is kept of it. For load time.
 pub fn trim() {

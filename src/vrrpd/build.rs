@@ -91,9 +91,7 @@ pub(super) fn instances(
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
 ) -> Vec<Instance> {
-    (0..model.instances.len())
-        .map(|position| instance(Config::new(model, position), links, scripts, resolver, broken))
-        .collect()
+    Config::all(model).map(|config| instance(config, links, scripts, resolver, broken)).collect()
 }
 
 fn instance(
@@ -110,11 +108,12 @@ fn instance(
     let addresses: Box<[Moved]> = lines.map(|line| moved(line, own, links)).collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
-    let lists = Lists { interfaces: &config.track_interfaces, scripts: &config.track_scripts };
-    let tracking = tracking(lists, links, usable).into_iter();
-    let followed = followed(&config);
     Instance {
-        router: Router::new(config.params.clone(), announced),
+        router: {
+            let mut router = Router::new(config.clone(), announced);
+            router.set_synced(config.sync_group.is_some());
+            router
+        },
         base,
         own,
         transmit,
@@ -127,13 +126,16 @@ fn instance(
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
-        tracking: tracking.chain(followed).collect(),
+        tracking: with_group(
+            tracking(Lists::of(&config), links, usable).into_iter().chain(followed(&config)).collect(),
+            config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
+        ),
         socket: None,
         socket_failed: false,
         ip_id: 0,
         place: None,
         refused_advert: None,
-        notifier: notifier(&config, resolver, broken),
+        notifier: notifier(&config.notify, &config.name, resolver, broken),
         since: Instant::START,
         since_wall: clock::wall(),
         advert_changed: false,
@@ -156,6 +158,15 @@ fn followed(config: &Config) -> impl Iterator<Item = Tracked> {
 fn own_objects(config: &Config, links: &mut Links) -> Option<Box<Objects>> {
     let objects = objects::build::objects(&config.routes, &config.rules, links);
     (!objects.is_empty()).then(|| Box::new(objects))
+}
+
+/// What the sync group of an instance tracks the instance tracks, too. What both name is its own.
+fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracked]> {
+    let Some(group) = group.filter(|group| !group.is_empty()) else {
+        return own;
+    };
+    let is_new = |tracked: &Tracked| own.iter().all(|known| known.object != tracked.object);
+    own.iter().copied().chain(group.iter().copied().filter(is_new)).collect()
 }
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
@@ -194,13 +205,19 @@ pub(super) fn address(line: &VirtualAddress) -> Address {
     }
 }
 
-fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {
+/// The scripts of an instance or a group, if any is configured.
+pub(super) fn notifier(
+    notify: &Notify,
+    name: &str,
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Option<Box<Notifier>> {
     let mut notifier = Notifier::new();
-    for (kind, command) in commands(&config.notify) {
+    for (kind, command) in commands(notify) {
         let Some(command) = command else { continue };
-        match resolver.resolve(command, &config.name) {
+        match resolver.resolve(command, name) {
             Ok(ready) => notifier.set(kind, ready),
-            Err(why) => broken.push(Broken::notify(&config.name, command, &why)),
+            Err(why) => broken.push(Broken::notify(name, command, &why)),
         }
     }
     (!notifier.is_empty()).then(|| Box::new(notifier))

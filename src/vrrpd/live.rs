@@ -1,63 +1,29 @@
 //! A virtual router at work: the protocol's router and what the child knows around it.
 
-use core::ops::Deref;
-use std::sync::Arc;
-
 use nix::errno::Errno;
 
 use super::links::Links;
 use super::objects::Objects;
 use super::track::Tracked;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
-use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
+use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
-use crate::config::model::{self, Model};
 use crate::notify::Notifier;
 use crate::proto::vrrp::{Peer, Router, State};
 use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
 
 /// An instance's part of the model in force.
-#[derive(Clone, Debug)]
-pub struct Config {
-    model: Arc<Model>,
-    position: usize,
-}
-
-impl Config {
-    /// The instance at `position`, which must be one of the model's.
-    pub fn new(model: &Arc<Model>, position: usize) -> Self {
-        Self { model: Arc::clone(model), position }
-    }
-
-    /// Its place in the model.
-    #[must_use]
-    pub fn id(&self) -> InstanceId {
-        InstanceId::at(self.position)
-    }
-
-    /// The whole model.
-    pub fn model(&self) -> &Model {
-        &self.model
-    }
-}
-
-impl Deref for Config {
-    type Target = model::Instance;
-
-    fn deref(&self) -> &model::Instance {
-        &self.model.instances[self.position]
-    }
-}
+pub use crate::config::model::SharedInstance as Config;
 
 /// One virtual router at work.
 pub struct Instance {
     /// What the configuration says.
     pub config: Config,
     /// The protocol.
-    pub router: Router,
+    pub router: Router<Config>,
     /// The interface of the configuration; none for unicast by route.
     pub base: Option<LinkId>,
     /// The interface that addresses without `dev` go on: the macvlan if there is one, else `base`.
@@ -224,7 +190,7 @@ impl Instance {
 
     /// The family of its adverts.
     #[must_use]
-    pub const fn family(&self) -> Family {
+    pub fn family(&self) -> Family {
         self.router.params().family
     }
 }
@@ -239,7 +205,7 @@ pub fn advertised<'a>(config: &Config, addresses: &'a [Moved]) -> &'a [Moved] {
 /// one of these says in the commit what it buys.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<Instance>() <= 544);
-    assert!(size_of::<Router>() <= 336);
+    assert!(size_of::<Instance>() <= 472);
+    assert!(size_of::<Router<Config>>() <= 272);
     assert!(size_of::<Moved>() <= 56);
 };

@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod effect;
 mod facts;
+mod group;
 mod links;
 mod live;
 mod monitor;
@@ -41,6 +42,8 @@ mod kind {
     pub(super) const SOCKET: u8 = 0;
     /// The netlink monitor.
     pub(super) const MONITOR: u8 = 1;
+    /// The watched directories of tracked files.
+    pub(super) const FILES: u8 = 2;
     /// What tells of routes and rules that others delete.
-    pub(super) const LOSSES: u8 = 2;
+    pub(super) const LOSSES: u8 = 9;
 }

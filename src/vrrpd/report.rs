@@ -33,6 +33,11 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
     let name = instance.config.name.as_str();
     match *event {
         Event::Transition { from, to, why } => transition(instance, from, to, why),
+        Event::Syncing(to) => {
+            info!("VRRP_Group({}) Syncing instances to {} state", group(instance), to.name());
+        }
+        // Its members have told already.
+        Event::Group { .. } => {}
         Event::Expired => debug!("({name}) Receive advertisement timeout"),
         Event::Outranked { from, theirs, ours } if theirs == ours => info!(
             "({name}) Master received advert from {from} with same priority {ours} but higher IP address than ours"
@@ -90,6 +95,8 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::Rejected { .. }
         | Event::Odd { .. } => true,
         Event::Transition { .. }
+        | Event::Syncing(_)
+        | Event::Group { .. }
         | Event::Expired
         | Event::Outranked { .. }
         | Event::ZeroSent
@@ -130,6 +137,9 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
                         "({name}) entering FAULT state (no {} address for interface)",
                         instance.family()
                     ),
+                    Fault::Group => info!("VRRP_Group({}): Syncing {name} to FAULT state", group(instance)),
+                    // Told with their names already.
+                    Fault::File | Fault::Process => {}
                     other => info!("({name}) entering FAULT state ({})", other.text()),
                 }
             }
@@ -149,6 +159,10 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
         }
         debug!("({name}) removing VIPs.");
     }
+}
+
+fn group(instance: &Instance) -> &str {
+    instance.config.group().map_or("", |group| group.name.as_str())
 }
 
 fn interface(instance: &Instance) -> &str {

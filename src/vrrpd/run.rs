@@ -32,6 +32,7 @@ impl Process for Vrrp {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
             kind::LOSSES => self.hear_losses(turn),
+            kind::FILES => self.files_ready(turn),
             _ => Again::Done,
         }
     }
@@ -39,11 +40,15 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::Retry if self.stopping => {}
+            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+                if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
+            Slot::Group(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
+            Slot::File(id) => self.file_due(turn, id),
+            Slot::Process(_) | Slot::Scan => {}
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
             Slot::Retired => self.retired_overdue(turn),
@@ -98,6 +103,7 @@ impl Vrrp {
             self.resync_links(turn);
         }
         self.retry_objects(turn);
+        self.watch_missing(turn);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
@@ -140,6 +146,7 @@ impl Vrrp {
             for id in self.ids() {
                 self.drive(turn, id, Input::Stop);
             }
+            self.stop_groups(turn);
             self.settle(turn);
         }
         for script in &self.scripts {

@@ -15,7 +15,7 @@ use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::Followers;
+use super::track::{Files, Followers};
 use super::vmac::Vmacs;
 use super::{build, kind, report};
 use crate::base::addr::Family;
@@ -104,17 +104,19 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
     for id in vrrp.ids() {
         vrrp.ensure_vmac(id);
     }
     vrrp.adopt_fixed_addresses()?;
-    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
-    let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
+    let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
+    vrrp.adopt_groups(context.records, &mut adopt);
+    let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
     vrrp.sort_out_objects(
         |holder| match holder {
-            Holder::Instance(id) => masters.get(id.index()).copied().unwrap_or(false),
+            Holder::Instance(id) => state(id) == Some(State::Master),
             Holder::Fixed => true,
             Holder::Nobody => false,
         },
@@ -126,7 +128,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
-    vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
+    vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
     for id in vrrp.ids() {
         vrrp.copy_link_local(id);
         vrrp.open_socket(&mut turn, id);
@@ -134,9 +136,15 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
     for id in vrrp.ids() {
-        let state = adopt(&vrrp, id);
-        vrrp.begin(&mut turn, id, state);
+        vrrp.look_around(&mut turn, id);
     }
+    vrrp.refresh_groups(&mut turn);
+    vrrp.begin_groups(&mut turn, &adopt);
+    for id in vrrp.ids() {
+        vrrp.tell_tracked_faults(id);
+        vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
+    }
+    vrrp.resume_files(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -160,13 +168,14 @@ impl Vrrp {
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
         let network = Network::of(Fixed::new(&model, &mut links));
-        report::broken(&broken);
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
-        let layout = Layout::new(instances.len(), scripts.len());
+        let groups = super::group::groups(&model, &resolver, &mut broken);
+        report::broken(&broken);
+        let layout = Layout::new(instances.len(), groups.len(), scripts.len(), model.files.len(), 0);
         Ok(Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -186,8 +195,10 @@ impl Vrrp {
             shortest_interval: super::run::shortest_interval(&model),
             model,
             instances,
+            groups,
             scripts,
             followers: Followers::default(),
+            files: Files::default(),
             links,
             vmacs: Vmacs::default(),
             pool: Pool::default(),
@@ -302,13 +313,12 @@ impl Vrrp {
         }
     }
 
-    /// Lets an instance begin, or go on where a predecessor was.
-    pub(super) fn begin(&mut self, turn: &mut Turn<'_>, id: InstanceId, adopt: Option<State>) {
+    /// Finds out what speaks against an instance that is about to begin.
+    fn look_around(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
         }
         self.refresh(turn, id);
-        self.drive(turn, id, Input::Start { adopt });
     }
 }
 

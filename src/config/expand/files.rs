@@ -49,15 +49,15 @@ impl Expander<'_> {
             self.frames.push(Frame::Value { name, lines: Rc::new([]), next: 0, tail: Some(tail) });
         }
         let mut usable = Vec::new();
-        for name in &listed.names {
-            if self.reading(name) {
+        for name in listed.names {
+            if self.reading(&name) {
                 self.found.error(mark, format!("File '{name}' includes itself and is not read again"));
                 continue;
             }
-            match self.files.read(name) {
+            match self.files.read(&name) {
                 Ok(bytes) => {
                     // In the order of reading, which is the order of findings.
-                    self.sources.add(name, Rc::clone(&bytes));
+                    self.sources.add(&name, Rc::clone(&bytes));
                     usable.push((name, bytes));
                 }
                 Err(why) => {
@@ -66,9 +66,7 @@ impl Expander<'_> {
                 }
             }
         }
-        for (name, bytes) in usable.into_iter().rev() {
-            self.enter(name, bytes, depth, mark.at);
-        }
+        self.frames.push(Frame::Files { files: usable.into_iter(), depth, at: mark.at });
         None
     }
 

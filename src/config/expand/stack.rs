@@ -2,6 +2,7 @@
 //! innermost.
 
 use std::rc::Rc;
+use std::vec;
 
 use crate::base::limit;
 
@@ -19,6 +20,8 @@ use super::{Expander, Stop};
 pub(super) enum Frame {
     /// A file; `checks` are those to go back to at its end.
     File { file: u16, bytes: Rc<[u8]>, next: usize, line: u32, depth: usize, checks: Checks },
+    /// The files of an include that are still to be read.
+    Files { files: vec::IntoIter<(String, Rc<[u8]>)>, depth: usize, at: Position },
     /// A line to be repeated.
     Sequence { sequence: Sequence, line: Rc<Text> },
     /// The later lines of a value, and what follows the last one.
@@ -71,7 +74,7 @@ impl Expander<'_> {
     /// Whether a file stands on the stack already.
     pub(super) fn reading(&self, name: &str) -> bool {
         self.frames.iter().any(|frame| match frame {
-            Frame::File { file, line, .. } => *line > 0 && self.sources.name(*file) == Some(name),
+            Frame::File { file, .. } => self.sources.name(*file) == Some(name),
             _ => false,
         })
     }
@@ -106,6 +109,14 @@ impl Expander<'_> {
                             continue;
                         }
                     }
+                }
+                Some(Frame::Files { files, depth, at }) => {
+                    let (depth, at) = (*depth, *at);
+                    match files.next() {
+                        Some((name, bytes)) => _ = self.enter(&name, bytes, depth, at),
+                        None => _ = self.frames.pop(),
+                    }
+                    continue;
                 }
                 Some(Frame::Sequence { sequence, line: repeated }) => {
                     let parameters = &mut self.parameters;

@@ -16,6 +16,7 @@ pub mod route;
 pub mod rule;
 pub mod script;
 pub mod service;
+pub mod shared;
 pub mod tls;
 pub mod track;
 
@@ -32,6 +33,7 @@ pub use route::Route;
 pub use rule::Rule;
 pub use script::{Identity, Script, ScriptCommand};
 pub use service::{RealServer, VirtualServer};
+pub use shared::SharedInstance;
 pub use tls::Tls;
 pub use track::{TrackFile, TrackProcess};
 

@@ -64,6 +64,28 @@ impl<'a, T: 'static> IntoIterator for &'a Rare<Vec<T>> {
     }
 }
 
+/// What changes no list into one makes none of nothing either.
+impl<T> Rare<Vec<T>> {
+    /// The items, to be changed.
+    pub fn iter_mut(&mut self) -> core::slice::IterMut<'_, T> {
+        self.0.as_deref_mut().map_or(&mut [][..], Vec::as_mut_slice).iter_mut()
+    }
+
+    /// Keeps the items that `keep` says.
+    pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        if let Some(list) = &mut self.0 {
+            list.retain(keep);
+        }
+    }
+
+    /// Keeps the items that `keep` says, which may change them.
+    pub fn retain_mut(&mut self, keep: impl FnMut(&mut T) -> bool) {
+        if let Some(list) = &mut self.0 {
+            list.retain_mut(keep);
+        }
+    }
+}
+
 impl<T: Clone> Clone for Rare<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
@@ -94,6 +116,9 @@ mod tests {
         assert_eq!(size_of_val(&list), size_of::<usize>());
         assert!(list.is_empty());
         assert_eq!(list, Rare::from(Vec::new()));
+        assert_eq!(list.iter_mut().count(), 0);
+        list.retain(|_| false);
+        assert!(list.0.is_none(), "to look at nothing makes nothing");
         list.push(1);
         assert_ne!(list, Rare::default());
         assert_eq!((&list).into_iter().copied().collect::<Rare<Vec<u8>>>(), list);

@@ -1,7 +1,9 @@
 //! Trackers: what changes an instance's priority or puts it in FAULT.
 
+pub mod file;
 pub mod script;
 pub mod weight;
 
+pub use file::{File, FileAction, FileInput};
 pub use script::{Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptParams, Verdict};
 pub use weight::{Effect, Total, Weight};

@@ -24,21 +24,33 @@ pub enum Fault {
     NoPeer = 1 << 6,
     /// The socket for adverts could not be opened.
     Socket = 1 << 7,
+    /// A tracked file says so.
+    File = 1 << 8,
+    /// Too few or too many of a tracked process run.
+    Process = 1 << 9,
+    /// The configured source of adverts is on no interface (`track_src_ip`).
+    Source = 1 << 10,
     /// A static address, route or rule is missing that the instance follows (`track_group`).
     StaticItem = 1 << 12,
+    /// Another member of the sync group cannot take part.
+    Group = 1 << 15,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
         Self::TrackedLink,
         Self::Script,
+        Self::File,
+        Self::Process,
+        Self::Source,
         Self::Vmac,
         Self::NoPeer,
         Self::Socket,
+        Self::Group,
         Self::StaticItem,
     ];
 
@@ -54,6 +66,10 @@ impl Fault {
             Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
             Self::Socket => "no socket",
+            Self::File => "tracked file",
+            Self::Process => "tracked process quorum not achieved",
+            Self::Source => "source address missing",
+            Self::Group => "another member of the sync group cannot take part",
             Self::StaticItem => "static item missing",
         }
     }
@@ -83,6 +99,12 @@ impl Faults {
     #[must_use]
     pub const fn with(self, fault: Fault, holds: bool) -> Self {
         if holds { Self(self.0 | fault as u16) } else { Self(self.0 & !(fault as u16)) }
+    }
+
+    /// Those that do not come from the other members of a sync group.
+    #[must_use]
+    pub const fn own(self) -> Self {
+        self.with(Fault::Group, false)
     }
 
     /// The reasons, in the order in which they are told.

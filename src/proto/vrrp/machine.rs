@@ -10,8 +10,12 @@
 //!                 stop                        fault
 //! ```
 //!
+//! A member of a sync group whose timer fires waits until it is told to follow ([`super::group`]).
+//!
 //! Entering MASTER: advert, addresses, announcements, then the report. Leaving MASTER: the last advert,
 //! addresses off, report.
+
+use core::borrow::Borrow;
 
 use super::action::{Action, Actions, Burst, Event, State, Why};
 use super::fault::Faults;
@@ -59,6 +63,13 @@ pub enum Input {
     Priority(u8),
     /// Addresses were taken away too often to be put back quietly.
     AddressLost,
+    /// The sync group changes its state, and this member follows.
+    Sync {
+        /// MASTER or BACKUP; into FAULT leads a reason for it.
+        to: State,
+        /// Why the member that leads did it.
+        why: Why,
+    },
     /// Stop taking part.
     Stop,
 }
@@ -84,10 +95,13 @@ pub struct Master {
 /// Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
 const ZEROS_ON_FAULT: u8 = 2;
 
+/// The priority of the last advert of a member that yields because another one was outranked.
+const LAST_WORD: u8 = 1;
+
 /// One virtual router.
 #[derive(Clone, Debug)]
-pub struct Machine {
-    params: Params,
+pub struct Machine<P = Params> {
+    params: P,
     state: State,
     started: bool,
     pending: bool,
@@ -102,26 +116,33 @@ pub struct Machine {
     /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
     deadline: Option<Instant>,
     preempt_at: Option<Instant>,
+    /// Member of a sync group: does not become MASTER alone.
+    synced: bool,
+    /// As BACKUP in a sync group: the timer ran out, and the others are awaited.
+    expired: bool,
     /// The last advert that claims the addresses: when, and with which priority.
     claimed: Option<(Instant, u8)>,
 }
 
-impl Machine {
+impl<P: Borrow<Params>> Machine<P> {
     /// A virtual router that has not started.
     #[must_use]
-    pub fn new(params: Params) -> Self {
+    pub fn new(params: P) -> Self {
+        let own: &Params = params.borrow();
         Self {
             state: State::Init,
             started: false,
             pending: false,
             faults: Faults::NONE,
-            effective: params.priority,
-            master_interval: params.advert_interval,
+            effective: own.priority,
+            master_interval: own.advert_interval,
             master: None,
             armed: Armed::Down,
             restarted: Instant::START,
             deadline: None,
             preempt_at: None,
+            synced: false,
+            expired: false,
             claimed: None,
             params,
         }
@@ -153,6 +174,7 @@ impl Machine {
                     self.fail(Why::Fault, out);
                 }
             }
+            (State::Backup, Input::Timeout) if self.is_due(now) && self.synced => self.await_others(out),
             (State::Backup, Input::Timeout) if self.is_due(now) => self.become_master(now, Why::Timeout, out),
             (State::Master, Input::Timeout) if self.is_due(now) => self.advertise(now, out),
             (State::Backup, Input::Advert(heard)) => self.backup_hears(now, heard, out),
@@ -162,12 +184,18 @@ impl Machine {
                 self.become_backup(now, Why::AddressLost, out);
                 self.arm(now, Armed::Skew);
             }
+            (State::Backup, Input::Sync { to: State::Master, why }) => {
+                // The leader's own timer has told of itself already.
+                self.become_master(now, why, out);
+            }
+            (State::Master, Input::Sync { to: State::Backup, why }) => self.follow_down(now, why, out),
             (_, Input::Priority(effective)) => self.reprioritise(effective, out),
             (_, Input::Stop) => self.stop(out),
             (State::Backup | State::Master | State::Fault, Input::Start { .. })
             | (State::Init | State::Fault, Input::Timeout | Input::Advert(_))
             | (State::Backup | State::Master, Input::Timeout)
-            | (State::Init | State::Backup | State::Fault, Input::AddressLost) => {}
+            | (State::Init | State::Backup | State::Fault, Input::AddressLost)
+            | (_, Input::Sync { .. }) => {}
         }
     }
 
@@ -180,23 +208,17 @@ impl Machine {
     /// New parameters after a reload. State and timers are kept; the address family and the router id cannot
     /// change (that is another virtual router). `effective`: the priority that the trackers make of the new
     /// base. `changed`: an advert would differ from the last one, whatever in it.
-    pub fn reconfigure(
-        &mut self,
-        now: Instant,
-        params: Params,
-        effective: u8,
-        changed: bool,
-        out: &mut Actions,
-    ) {
-        let interval = params.advert_interval;
-        let interval_changed = interval != self.params.advert_interval;
+    pub fn reconfigure(&mut self, now: Instant, params: P, effective: u8, changed: bool, out: &mut Actions) {
+        let (new, old): (&Params, &Params) = (params.borrow(), self.params.borrow());
+        let interval = new.advert_interval;
+        let interval_changed = interval != old.advert_interval;
         // What a BACKUP of version 3 has learned of its MASTER is no matter of our configuration: with less it would
         // take over from a MASTER that lives.
-        let learned = self.state == State::Backup && self.master.is_some() && params.version == Version::V3;
-        if params.version != self.params.version || (interval_changed && !learned) {
+        let learned = self.state == State::Backup && self.master.is_some() && new.version == Version::V3;
+        if new.version != old.version || (interval_changed && !learned) {
             self.master_interval = interval;
         }
-        if params.preempt_delay != self.params.preempt_delay || !params.preempt {
+        if new.preempt_delay != old.preempt_delay || !new.preempt {
             self.preempt_at = None;
         }
         self.params = params;
@@ -211,15 +233,37 @@ impl Machine {
                 self.claim(now, out);
                 self.deadline = Some(now + interval);
             }
-            State::Backup => self.rearm(),
-            State::Init | State::Master | State::Fault => {}
+            State::Backup if !self.expired => self.rearm(),
+            State::Init | State::Backup | State::Master | State::Fault => {}
         }
+    }
+
+    /// Whether it is a member of a sync group, and so does not become MASTER alone. One that waits for others when
+    /// the group is no more has waited long enough: its timer is due.
+    pub fn set_synced(&mut self, synced: bool) {
+        self.synced = synced;
+        if !synced && self.expired {
+            self.rearm();
+        }
+    }
+
+    /// Whether it is BACKUP in a sync group, has heard nothing that keeps it from being MASTER, and waits for the
+    /// other members.
+    #[must_use]
+    pub const fn is_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// Whether it has begun to take part.
+    #[must_use]
+    pub const fn is_started(&self) -> bool {
+        self.started
     }
 
     /// The parameters in force.
     #[must_use]
-    pub const fn params(&self) -> &Params {
-        &self.params
+    pub fn params(&self) -> &Params {
+        self.params.borrow()
     }
 
     /// The state.
@@ -262,7 +306,7 @@ impl Machine {
     /// interval in version 3 (RFC 9568 section 6.1).
     #[must_use]
     pub fn skew_time(&self) -> Span {
-        let unit = match self.params.version {
+        let unit = match self.params().version {
             Version::V2 => Span::from_secs(1),
             Version::V3 => self.master_interval,
         };
@@ -272,13 +316,14 @@ impl Machine {
     /// Master-down time: so many missed adverts and the skew time.
     #[must_use]
     pub fn master_down_time(&self) -> Span {
-        self.master_interval * u64::from(self.params.down_timer_adverts) + self.skew_time()
+        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time()
     }
 
     /// Entry, and the only place that writes the state.
     fn enter(&mut self, to: State, why: Why, out: &mut Actions) {
         let from = self.state;
         self.state = to;
+        self.expired = false;
         push(out, Action::Report(Event::Transition { from, to, why }));
     }
 
@@ -302,7 +347,7 @@ impl Machine {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
-        } else if self.params.priority == OWNER && self.params.start == Start::Master {
+        } else if self.params().priority == OWNER && self.params().start == Start::Master {
             self.become_master(now, why, out);
         } else {
             self.become_backup(now, why, out);
@@ -310,7 +355,7 @@ impl Machine {
     }
 
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Actions) {
-        let (own, master) = (self.params.advert_interval, self.master_interval);
+        let (own, master) = (self.params().advert_interval, self.master_interval);
         self.master = None;
         self.master_interval = own;
         self.preempt_at = None;
@@ -318,7 +363,7 @@ impl Machine {
         self.deadline = Some(now + own);
         push(out, Action::AddAddresses);
         push(out, Action::Announce(Burst::Master));
-        if why == Why::Timeout {
+        if why == Why::Timeout && !self.synced {
             push(out, Action::Report(Event::Expired));
         }
         self.enter(State::Master, why, out);
@@ -330,10 +375,36 @@ impl Machine {
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
-        self.master_interval = self.params.advert_interval;
+        self.master_interval = self.params().advert_interval;
         self.preempt_at = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
+    }
+
+    /// The timer of a member of a sync group ran out.
+    fn await_others(&mut self, out: &mut Actions) {
+        self.deadline = None;
+        self.expired = true;
+        push(out, Action::Report(Event::Expired));
+    }
+
+    /// Another member of the sync group is no longer MASTER.
+    fn follow_down(&mut self, now: Instant, why: Why, out: &mut Actions) {
+        if why == Why::Outranked {
+            // The rival is MASTER of this network as well and needs no priority 0. But it must hear that it had a
+            // rival, to announce itself again; of the lowest priority, for it must not yield in its turn.
+            if self.params().higher_prio_send_advert && self.effective > LAST_WORD {
+                self.send(LAST_WORD, out);
+            }
+            push(out, Action::RemoveAddresses);
+            self.become_backup(now, Why::Group, out);
+            return;
+        }
+        self.resign(1, out);
+        self.become_backup(now, Why::Group, out);
+        if why == Why::AddressLost {
+            self.arm(now, Armed::Skew);
+        }
     }
 
     /// Gives the addresses up with `zeros` adverts of priority 0.
@@ -372,7 +443,7 @@ impl Machine {
     fn advertise(&mut self, now: Instant, out: &mut Actions) {
         self.claim(now, out);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
-        let interval = self.params.advert_interval;
+        let interval = self.params().advert_interval;
         let next = self.deadline.unwrap_or(now) + interval;
         self.deadline = Some(if next <= now { now + interval } else { next });
     }
@@ -382,20 +453,23 @@ impl Machine {
             push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));
             self.preempt_at = None;
             self.master = None;
-            self.arm(heard.at, Armed::Skew);
+            // One that waits for the rest of its group already has waited out its skew time.
+            if !self.expired {
+                self.arm(heard.at, Armed::Skew);
+            }
             return;
         }
-        if heard.priority >= self.effective || !self.params.preempt {
+        if heard.priority >= self.effective || !self.params().preempt {
             self.preempt_at = None;
             self.follow(heard, out);
             return;
         }
-        if !self.params.preempt_delay.is_zero() {
+        if !self.params().preempt_delay.is_zero() {
             let at = match self.preempt_at {
                 Some(at) => at,
                 None => {
-                    push(out, Action::Report(Event::PreemptDelay(self.params.preempt_delay)));
-                    now + self.params.preempt_delay
+                    push(out, Action::Report(Event::PreemptDelay(self.params().preempt_delay)));
+                    now + self.params().preempt_delay
                 }
             };
             self.preempt_at = Some(at);
@@ -410,7 +484,7 @@ impl Machine {
             // would be dead.
             self.master = None;
             let sooner = heard.at + self.skew_time();
-            if self.deadline.is_none_or(|deadline| sooner < deadline) {
+            if !self.expired && self.deadline.is_none_or(|deadline| sooner < deadline) {
                 self.arm(heard.at, Armed::Skew);
             }
         }
@@ -423,7 +497,7 @@ impl Machine {
             push(out, Action::Report(Event::MasterIs { before, now: heard.from }));
         }
         self.master = Some(Master { addr: heard.from, priority: heard.priority });
-        if self.params.version == Version::V3 && heard.interval != self.master_interval {
+        if self.params().version == Version::V3 && heard.interval != self.master_interval {
             push(
                 out,
                 Action::Report(Event::IntervalAdopted { from: self.master_interval, to: heard.interval }),
@@ -444,7 +518,7 @@ impl Machine {
             push(out, Action::Report(Event::OwnerConflict(heard.from)));
         }
         if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
-            if self.params.higher_prio_send_advert && heard.interval <= self.params.advert_interval {
+            if self.params().higher_prio_send_advert && heard.interval <= self.params().advert_interval {
                 // After a split the survivor hears from it that it has a rival, and announces itself again. Not if
                 // our interval is the shorter one: every BACKUP would take it for the MASTER's, and one of them take
                 // over before a survivor that does not answer (`lower_prio_no_advert`) sends its next.
@@ -456,7 +530,7 @@ impl Machine {
             self.follow(heard, out);
             return;
         }
-        let answered = !self.params.lower_prio_no_advert;
+        let answered = !self.params().lower_prio_no_advert;
         if answered {
             self.answer(now, out);
         }
@@ -475,8 +549,8 @@ impl Machine {
             // The sooner a peer hears that it is now ahead, the sooner it takes over; and one that is about to must
             // hear that it no longer is.
             State::Master => self.send(effective, out),
-            State::Backup => self.rearm(),
-            State::Init | State::Fault => {}
+            State::Backup if !self.expired => self.rearm(),
+            State::Init | State::Backup | State::Fault => {}
         }
         push(out, Action::Report(Event::Priority { from: before, to: effective }));
     }
@@ -486,7 +560,7 @@ impl Machine {
     fn answer(&mut self, now: Instant, out: &mut Actions) {
         if self.claimed != Some((now, self.effective)) {
             self.claim(now, out);
-            self.deadline = Some(now + self.params.advert_interval);
+            self.deadline = Some(now + self.params().advert_interval);
         }
     }
 
@@ -513,6 +587,7 @@ impl Machine {
 
     /// Reckons the timer of a BACKUP anew from when it was last restarted.
     fn rearm(&mut self) {
+        self.expired = false;
         let span = match self.armed {
             Armed::Down => self.master_down_time(),
             Armed::Skew => self.skew_time(),

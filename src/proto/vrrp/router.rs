@@ -2,6 +2,8 @@
 //!
 //! The child and the simulation drive the same type; neither decides anything of the protocol itself.
 
+use core::borrow::Borrow;
+
 use super::accept::{self, Odd, Packet, Reject, Surroundings};
 use super::action::{Action, Actions, Burst, Event, State};
 use super::counters::Counters;
@@ -15,8 +17,8 @@ use crate::base::time::Instant;
 
 /// A virtual router.
 #[derive(Clone, Debug)]
-pub struct Router {
-    machine: Machine,
+pub struct Router<P = Params> {
+    machine: Machine<P>,
     garp: Garp,
     counters: Counters,
     /// Addresses to announce, excluded ones included.
@@ -28,10 +30,10 @@ pub struct Router {
     told: Told,
 }
 
-impl Router {
+impl<P: Borrow<Params>> Router<P> {
     /// A router that has not started. `announced`: addresses on its interfaces, excluded ones included.
     #[must_use]
-    pub fn new(params: Params, announced: u16) -> Self {
+    pub fn new(params: P, announced: u16) -> Self {
         Self {
             machine: Machine::new(params),
             garp: Garp::default(),
@@ -94,21 +96,19 @@ impl Router {
     }
 
     /// New parameters and another number of announced addresses after a reload; see [`Machine::reconfigure`].
-    pub fn reconfigure(
-        &mut self,
-        now: Instant,
-        params: Params,
-        announced: u16,
-        changed: bool,
-        out: &mut Actions,
-    ) {
+    pub fn reconfigure(&mut self, now: Instant, params: P, announced: u16, changed: bool, out: &mut Actions) {
         let start = out.len();
-        let effective = priority::effective(params.priority, self.weights);
-        let changed = changed || params != *self.machine.params();
+        let effective = priority::effective(params.borrow().priority, self.weights);
+        let changed = changed || params.borrow() != self.machine.params();
         self.announced = announced;
         self.garp.resize(announced);
         self.machine.reconfigure(now, params, effective, changed, out);
         self.settle(now, start, out);
+    }
+
+    /// Whether it is a member of a sync group; see [`Machine::set_synced`].
+    pub fn set_synced(&mut self, synced: bool) {
+        self.machine.set_synced(synced);
     }
 
     /// When [`Input::Timeout`] is wanted. Announcements have a time of their own: [`Router::announce_at`].
@@ -152,13 +152,13 @@ impl Router {
 
     /// The election.
     #[must_use]
-    pub const fn machine(&self) -> &Machine {
+    pub const fn machine(&self) -> &Machine<P> {
         &self.machine
     }
 
     /// The parameters in force.
     #[must_use]
-    pub const fn params(&self) -> &Params {
+    pub fn params(&self) -> &Params {
         self.machine.params()
     }
 

@@ -201,7 +201,7 @@ const ETHERNET: u16 = 1;
 const INFINIBAND: u16 = 32;
 const LOOPBACK: u16 = 772;
 
-fn tracking<'a>(
+pub(super) fn tracking<'a>(
     out: &mut dyn Write,
     label: &str,
     users: impl Iterator<Item = (&'a str, Weight)>,

@@ -181,8 +181,6 @@ impl Vrrp {
 
     /// An interface came, or came up: what went with it is put again.
     pub(in crate::vrrpd) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
-        let by_it = |placed: &Placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link);
-        self.doubt(turn, by_it, false);
         let Some(up) = self.links.link(link).map(|link| link.up) else { return };
         for position in 0..self.network.fixed.addresses.len() {
             let Some(moved) = self.network.fixed.addresses.get_mut(position) else { continue };
@@ -191,6 +189,7 @@ impl Vrrp {
             }
         }
         self.commit_objects(turn);
+        self.doubt(turn, |placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link), false);
         self.put_secondaries();
     }
 

@@ -61,7 +61,9 @@ enum Part {
     Rules,
     Topology,
     Sockets,
+    Groups,
     Scripts,
+    Files,
     Links,
     Counters,
     Further,
@@ -77,8 +79,10 @@ impl Part {
             Self::Routes => Self::Rules,
             Self::Rules => Self::Topology,
             Self::Topology => Self::Sockets,
-            Self::Sockets => Self::Scripts,
-            Self::Scripts => Self::Links,
+            Self::Sockets => Self::Groups,
+            Self::Groups => Self::Scripts,
+            Self::Scripts => Self::Files,
+            Self::Files => Self::Links,
             Self::Counters => Self::Further,
             Self::Further => Self::Process,
             Self::Links | Self::Process | Self::End => Self::End,
@@ -92,7 +96,9 @@ impl Part {
             Self::Rules => Some("Static Rules"),
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
+            Self::Groups => Some("VRRP Sync groups"),
             Self::Scripts => Some("VRRP Scripts"),
+            Self::Files => Some("VRRP Track files"),
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
         }
@@ -235,17 +241,6 @@ impl Vrrp {
         report
     }
 
-    /// Sections of static items are there only if there are such items.
-    fn is_left_out(&self, part: Part) -> bool {
-        let network = &self.model.network;
-        match part {
-            Part::Addresses => network.addresses.is_empty(),
-            Part::Routes => network.routes.is_empty(),
-            Part::Rules => network.rules.is_empty(),
-            _ => false,
-        }
-    }
-
     /// Writes the next piece; past the last one of a part goes on to the next part.
     fn write_piece(
         &mut self,
@@ -254,9 +249,16 @@ impl Vrrp {
         out: &mut dyn Write,
         job: &mut Job,
     ) -> fmt::Result {
-        if let (0, Some(title)) = (job.next, job.part.title())
-            && !self.is_left_out(job.part)
-        {
+        // keepalived leaves the sections out that it has nothing for.
+        let left_out = match job.part {
+            Part::Groups => self.groups.is_empty(),
+            Part::Files => self.files.len() == 0,
+            Part::Addresses => self.model.network.addresses.is_empty(),
+            Part::Routes => self.model.network.routes.is_empty(),
+            Part::Rules => self.model.network.rules.is_empty(),
+            _ => false,
+        };
+        if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
             section(out, title)?;
         }
         let position = job.next;
@@ -270,7 +272,9 @@ impl Vrrp {
             Part::Routes => self.write_fixed_route(out, position),
             Part::Rules => self.write_fixed_rule(out, position),
             Part::Sockets => self.write_socket(out, position),
+            Part::Groups => self.write_group(out, position),
             Part::Scripts => self.write_script(out, position),
+            Part::Files => self.write_file(out, position),
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),

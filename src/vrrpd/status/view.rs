@@ -4,13 +4,13 @@
 use core::fmt::{self, Write};
 
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{LinkId, ScriptId};
+use crate::base::id::{FileId, LinkId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::instance;
 use crate::status::dump::objects::{RouteLine, RuleLine};
 use crate::status::dump::tables::{self, interface, script, socket};
-use crate::status::dump::{self, Clock, Owner, Runs};
+use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::vrrpd::live::{Held, Instance};
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
@@ -96,6 +96,28 @@ impl Vrrp {
         Some(socket(out, &view, users))
     }
 
+    pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let (this, config) = (self.groups.get(position)?, self.model.groups.get(position)?);
+        let members = config.members.iter().filter_map(|member| self.instance(*member));
+        let machines = members.map(|instance| instance.router.machine());
+        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
+        let view = dump::group::Group {
+            model: &self.model,
+            config,
+            state: this.machine.state(),
+            faulty: machines.clone().filter(|machine| !machine.faults().own().is_empty()).count(),
+            waiting: machines.filter(|machine| machine.is_pending()).count(),
+            scripts: [
+                runs(Notify::Backup),
+                runs(Notify::Master),
+                runs(Notify::Fault),
+                runs(Notify::Stop),
+                runs(Notify::Any),
+            ],
+        };
+        Some(dump::group::group(out, &view))
+    }
+
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let this = self.scripts.get(position)?;
         let command = this.command.as_ref();
@@ -107,6 +129,12 @@ impl Vrrp {
             running: this.pid.is_some(),
         };
         Some(script(out, &view, self.users(Object::Script(ScriptId::at(position)))))
+    }
+
+    pub(super) fn write_file(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = FileId::at(position);
+        let users = self.users(Object::File(id));
+        Some(trackers::file(out, self.model.file(id)?, self.files.number(id), users))
     }
 
     /// Who tracks an object, and with which weight.

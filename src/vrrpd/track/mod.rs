@@ -4,14 +4,19 @@
 //! list made at load time ([`tracking`]), and so is the list of who tracks an object ([`Followers`]). When an object
 //! says something else, whoever follows it is reckoned anew.
 
+mod file;
+mod report;
 mod script;
+
+pub(super) use file::Files;
 
 use super::links::Links;
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, LinkId, ScriptId, TrackGroupId};
-use crate::config::model::track::{TrackedInterface, TrackedScript};
+use crate::base::id::{FileId, InstanceId, LinkId, ScriptId, TrackGroupId};
+use crate::config::model;
+use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Total, Verdict, Weight};
 use crate::proto::vrrp::{Fault, Input};
@@ -23,6 +28,8 @@ pub enum Object {
     Link(LinkId),
     /// A `vrrp_script`.
     Script(ScriptId),
+    /// A `track_file`.
+    File(FileId),
     /// The static items of a `track_group`.
     Fixed(TrackGroupId),
 }
@@ -41,6 +48,23 @@ pub struct Tracked {
 pub(super) struct Lists<'a> {
     pub(super) interfaces: &'a [TrackedInterface],
     pub(super) scripts: &'a [TrackedScript],
+    pub(super) files: &'a [TrackedFile],
+}
+
+impl<'a> Lists<'a> {
+    /// What an instance tracks itself.
+    pub(super) fn of(instance: &'a model::Instance) -> Self {
+        Self {
+            interfaces: &instance.track_interfaces,
+            scripts: &instance.track_scripts,
+            files: &instance.track_files,
+        }
+    }
+
+    /// What a group tracks for each of its members.
+    pub(super) fn of_group(group: &'a model::Group) -> Self {
+        Self { interfaces: &group.track_interfaces, scripts: &group.track_scripts, files: &group.track_files }
+    }
 }
 
 /// What `lists` say, for [`Vrrp::total`]. `usable`: whether a script can run at all; one that cannot is not tracked.
@@ -56,7 +80,9 @@ pub(super) fn tracking(
     let scripts = lists.scripts.iter().filter(|tracked| usable(tracked.script));
     let scripts =
         scripts.map(|tracked| Tracked { object: Object::Script(tracked.script), weight: tracked.weight });
-    interfaces.chain(scripts).collect()
+    let files = lists.files.iter();
+    let files = files.map(|tracked| Tracked { object: Object::File(tracked.of), weight: tracked.weight });
+    interfaces.chain(scripts).chain(files).collect()
 }
 
 /// Who tracks what, ordered by object.
@@ -86,6 +112,7 @@ impl Vrrp {
     pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let Total { faults, pending, weights } = self.reckon(instance);
+        let (faults, pending) = self.with_group(id, faults, pending);
         let machine = instance.router.machine();
         let changed = (machine.faults(), machine.is_pending()) != (faults, pending);
         self.set_weights(turn, id, weights);
@@ -107,7 +134,7 @@ impl Vrrp {
     }
 
     /// The reasons that hold now, whether a first result is still out, and the sum of all weights in force.
-    fn reckon(&self, instance: &Instance) -> Total {
+    pub(super) fn reckon(&self, instance: &Instance) -> Total {
         let base = instance.base.map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
@@ -155,6 +182,7 @@ impl Vrrp {
                 let verdict = script.map_or(Verdict::Unknown, |script| script.machine.verdict());
                 (Fault::Script, tracked.weight.of_verdict(verdict))
             }
+            Object::File(id) => (Fault::File, tracked.weight.of_number(self.files.number(id))),
         }
     }
 
@@ -165,6 +193,12 @@ impl Vrrp {
             self.refresh(turn, id);
             position += 1;
         }
+    }
+
+    /// The weight with which an instance tracks an object.
+    fn weight_of(&self, id: InstanceId, object: Object) -> Option<Weight> {
+        let tracked = self.instance(id)?.tracking.iter().find(|tracked| tracked.object == object)?;
+        Some(tracked.weight)
     }
 
     /// Finds out anew who tracks what. For load time: allocates.

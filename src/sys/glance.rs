@@ -1,0 +1,145 @@
+//! The beginning of a plain file, read without ever waiting, and plain files made for others to write.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use super::check;
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance<'a> {
+    /// Nothing.
+    Missing,
+    /// Something that is no plain file: a FIFO, a device, a directory. It was not opened.
+    NotPlain,
+    /// A plain file; its first octets, as many as fit.
+    Octets(&'a [u8]),
+}
+
+/// Reads the beginning of the file at `path` into `buffer`. A link is followed. Allocates nothing.
+///
+/// # Errors
+/// What the kernel says, except that there is no such file.
+pub fn glance<'b>(path: &CStr, buffer: &'b mut [u8]) -> io::Result<Glance<'b>> {
+    match plain(path) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Glance::NotPlain),
+        Err(error) if is_missing(&error) => return Ok(Glance::Missing),
+        Err(error) => return Err(error),
+    }
+    // What became a FIFO since the look must not make us wait either.
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: the path ends in a NUL and the kernel only reads it.
+    let mut file = match check(unsafe { libc::open(path.as_ptr(), flags) }) {
+        // SAFETY: the kernel just made this descriptor for us and nobody else knows it.
+        Ok(fd) => File::from(unsafe { OwnedFd::from_raw_fd(fd) }),
+        Err(error) if is_missing(&error) => return Ok(Glance::Missing),
+        Err(error) => return Err(error),
+    };
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(read) => filled = filled.saturating_add(read),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A process that ended between the open and the read.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(Glance::Missing),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Glance::Octets(buffer.get(..filled).unwrap_or_default()))
+}
+
+/// Whether the entry itself is a link, or a file that has other names as well: nobody closes such a one after
+/// making it.
+#[must_use]
+pub fn is_linked(path: &CStr) -> bool {
+    let mut found = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path ends in a NUL; the kernel writes one `stat`, for which there is room.
+    if unsafe { libc::lstat(path.as_ptr(), found.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: lstat said that it filled it.
+    let found = unsafe { found.assume_init() };
+    found.st_mode & libc::S_IFMT == libc::S_IFLNK || found.st_nlink > 1
+}
+
+/// Makes a plain file with this content and mode 0644, or replaces the content of one that is there if `overwrite`.
+/// A link is not followed.
+///
+/// # Errors
+/// What the kernel says; what stands there and is no plain file is refused.
+pub fn make(path: &CStr, content: &[u8], overwrite: bool) -> io::Result<()> {
+    let flags = libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    let mode: libc::c_uint = 0o644;
+    // SAFETY: the path ends in a NUL and the kernel only reads it.
+    let made = check(unsafe { libc::open(path.as_ptr(), flags | libc::O_CREAT | libc::O_EXCL, mode) });
+    let fd = match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !overwrite => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if !plain(path)? {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            // SAFETY: the path ends in a NUL and the kernel only reads it.
+            check(unsafe { libc::open(path.as_ptr(), flags) })?
+        }
+        other => other?,
+    };
+    // SAFETY: the kernel just made this descriptor for us and nobody else knows it.
+    let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    file.set_len(0)?;
+    file.write_all(content)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+fn plain(path: &CStr) -> io::Result<bool> {
+    let mut found = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path ends in a NUL; the kernel writes one `stat`, for which there is room.
+    check(unsafe { libc::stat(path.as_ptr(), found.as_mut_ptr()) })?;
+    // SAFETY: stat said that it filled it.
+    Ok(unsafe { found.assume_init() }.st_mode & libc::S_IFMT == libc::S_IFREG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn nothing_but_a_plain_file_is_read_or_written_and_nothing_waits() {
+        let folder = std::env::temp_dir().join(format!("ka-glance-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = |name: &str| CString::new(folder.join(name).as_os_str().as_bytes()).unwrap();
+        let mut buffer = [0; 4];
+        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Missing);
+        assert_eq!(glance(&path("a/b"), &mut buffer).unwrap(), Glance::Missing);
+        make(&path("a"), b"12345\n", false).unwrap();
+        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Octets(b"1234"));
+        make(&path("a"), b"7\n", false).unwrap();
+        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Octets(b"1234"), "what is there stays");
+        make(&path("a"), b"7\n", true).unwrap();
+        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Octets(b"7\n"));
+        assert!(!is_linked(&path("a")));
+        std::os::unix::fs::symlink(folder.join("a"), folder.join("link")).unwrap();
+        assert!(is_linked(&path("link")));
+        assert_eq!(glance(&path("link"), &mut buffer).unwrap(), Glance::Octets(b"7\n"));
+        assert!(make(&path("link"), b"9\n", true).is_err(), "a link is not written through");
+        nix::unistd::mkfifo(&folder.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(glance(&path("fifo"), &mut buffer).unwrap(), Glance::NotPlain);
+        assert!(make(&path("fifo"), b"9\n", true).is_err());
+        assert_eq!(glance(&path("."), &mut buffer).unwrap(), Glance::NotPlain);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
