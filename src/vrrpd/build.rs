@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
 use super::objects::{self, Objects};
+use super::own::plan::Plan;
 use super::state::TrackScript;
 use super::track::{Lists, Object, Tracked, tracking};
-use super::vmac;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
@@ -90,8 +90,22 @@ pub(super) fn instances(
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
+    plan: &Plan,
 ) -> Vec<Instance> {
-    Config::all(model).map(|config| instance(config, links, scripts, resolver, broken)).collect()
+    Config::all(model)
+        .enumerate()
+        .map(|(position, config)| {
+            let place = Place { plan, position };
+            instance(config, links, scripts, resolver, broken, place)
+        })
+        .collect()
+}
+
+/// An instance's place in the model, and what interfaces of its own are planned for it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    plan: &'a Plan,
+    position: usize,
 }
 
 fn instance(
@@ -100,15 +114,21 @@ fn instance(
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
+    place: Place<'_>,
 ) -> Instance {
     let base = config.interface.as_ref().map(|named| links.named(&named.name));
-    let own = vmac::name(&config.model().global, &config).map(|name| links.named(&name)).or(base);
-    let transmit = if config.vmac_xmit_base { base } else { own };
-    let lines = config.addresses.iter().chain(&config.excluded);
-    let addresses: Box<[Moved]> = lines.map(|line| moved(line, own, links)).collect();
+    let own = place.plan.of_instance(place.position).or(base);
+    let vrf = config.vrf.as_ref().map(|named| links.named(&named.name));
+    let transmit = if config.vmac_xmit_base { base } else { own.or(vrf) };
+    // As with the reference, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
+    let home = if config.ipvlan.is_some() { base } else { own };
+    let lines = config.addresses.iter().chain(&config.excluded).enumerate();
+    let addresses: Box<[Moved]> = lines
+        .map(|(number, line)| moved(line, place.plan.of_address(place.position, number), home, links))
+        .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
-    Instance {
+    let mut instance = Instance {
         router: {
             let mut router = Router::new(config.clone(), announced);
             router.set_synced(config.sync_group.is_some());
@@ -119,6 +139,7 @@ fn instance(
         transmit,
         local: None,
         last_local: None,
+        carried: 0,
         addresses,
         objects: own_objects(&config, links),
         peers: config
@@ -141,7 +162,9 @@ fn instance(
         advert_changed: false,
         pending: super::live::Pending::default(),
         config,
-    }
+    };
+    instance.fit_advert(links);
+    instance
 }
 
 /// The static items that an instance follows: all members of a `track_group` do.
@@ -169,8 +192,8 @@ fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracke
     own.iter().copied().chain(group.iter().copied().filter(is_new)).collect()
 }
 
-fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
-    let link = line.dev.as_ref().map(|named| links.named(&named.name)).or(own);
+fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Moved {
+    let link = own.or_else(|| line.dev.as_ref().map(|named| links.named(&named.name))).or(home);
     Moved::new(line.prefix, link, line.no_track)
 }
 

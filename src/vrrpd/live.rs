@@ -26,14 +26,16 @@ pub struct Instance {
     pub router: Router<Config>,
     /// The interface of the configuration; none for unicast by route.
     pub base: Option<LinkId>,
-    /// The interface that addresses without `dev` go on: the macvlan if there is one, else `base`.
+    /// The interface of one's own if there is one, else `base`.
     pub own: Option<LinkId>,
-    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`.
+    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`; without an interface the VRF.
     pub transmit: Option<LinkId>,
     /// The source of adverts, if there is one now.
     pub local: Option<IpAddr>,
     /// The last one that there was: a goodbye over IPv4 can still come from it.
     pub last_local: Option<IpAddr>,
+    /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
+    pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
     pub addresses: Box<[Moved]>,
     /// Routes and rules, if it has any.
@@ -152,9 +154,25 @@ impl Instance {
     /// Finds the source of adverts again; whether it changed.
     pub fn refresh_local(&mut self, links: &Links) -> bool {
         let family = self.router.params().family;
-        let found = self.config.source.or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
+        let on = |id: Option<LinkId>| links.link(id?)?.source(family);
+        // An ipvlan has an address of its own, and over IPv4 none but the configured one.
+        let found = match &self.config.ipvlan {
+            None => self.config.source.or_else(|| on(self.base)),
+            Some(ipvlan) => match ipvlan.address {
+                None if family == Family::V4 => None,
+                address => self.config.source.or(address.map(|own| own.addr)).or_else(|| on(self.own)),
+            },
+        };
         self.last_local = found.or(self.last_local);
+        self.fit_advert(links);
         core::mem::replace(&mut self.local, found) != found
+    }
+
+    /// Leaves out of adverts what is too much for the interface: those addresses are moved all the same.
+    pub fn fit_advert(&mut self, links: &Links) {
+        let mtu = self.base.and_then(|id| links.link(id)).map_or(0, |link| link.mtu);
+        let fit = self.config.addresses.len().min(self.config.advert_room(mtu));
+        self.carried = u8::try_from(fit).unwrap_or(u8::MAX);
     }
 
     /// Whether it is MASTER and an address is not where it should be although its interface is there.
@@ -167,7 +185,7 @@ impl Instance {
     /// The addresses that adverts carry, in order.
     #[must_use]
     pub fn advertised(&self) -> &[Moved] {
-        advertised(&self.config, &self.addresses)
+        advertised(self.carried, &self.addresses)
     }
 
     /// An address as the kernel is to have it, on the interface of this number.
@@ -197,8 +215,8 @@ impl Instance {
 
 /// Those of an instance's addresses that adverts carry.
 #[must_use]
-pub fn advertised<'a>(config: &Config, addresses: &'a [Moved]) -> &'a [Moved] {
-    addresses.get(..config.addresses.len()).unwrap_or(addresses)
+pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
+    addresses.get(..usize::from(carried)).unwrap_or(addresses)
 }
 
 /// Thousands of instances are usual, and memory for each is a budget: what is rare goes into a box. Whoever must raise

@@ -17,6 +17,7 @@ mod links;
 mod live;
 mod monitor;
 mod objects;
+mod own;
 mod owners;
 mod pool;
 mod reload;
@@ -30,7 +31,6 @@ mod status;
 mod tell;
 mod telling;
 mod track;
-mod vmac;
 
 pub use check::check;
 pub use facts::facts;

@@ -28,7 +28,9 @@ impl Vrrp {
         let resolver = Resolver::new(&model.global);
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
-        let mut fresh = build::instances(&model, &mut self.links, &scripts, &resolver, &mut broken);
+        let plan = self.plan_owns(&model);
+        let links = &mut self.links;
+        let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
         let fixed = Fixed::new(&model, &mut self.links);
@@ -57,7 +59,13 @@ impl Vrrp {
         );
         self.inherit_fixed(fixed);
         self.plan_replacements();
+        self.replace_owns(plan);
         self.resync_links(turn);
+        if self.ensure_owns() {
+            self.resync_links(turn);
+        }
+        self.put_own_addresses();
+        self.copy_link_locals(None);
         self.put_fixed(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
@@ -78,11 +86,10 @@ impl Vrrp {
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
-        self.put_secondaries();
-        self.forget_secondaries();
+        self.promote_secondaries();
+        self.tidy();
         self.settle(turn);
         self.drop_abandoned(turn);
-        self.forget_vmacs();
         self.watch_objects(turn);
         self.settle(turn);
     }
@@ -227,11 +234,9 @@ impl Vrrp {
 
     /// Gives an instance of the new model its surroundings, and lets it go on.
     fn bring_up(&mut self, turn: &mut Turn<'_>, id: InstanceId, went_on: bool) {
-        self.ensure_vmac(id);
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
         }
-        self.copy_link_local(id);
         self.open_socket(turn, id);
         if !went_on {
             self.refresh(turn, id);

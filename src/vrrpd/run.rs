@@ -103,14 +103,15 @@ impl Vrrp {
             self.resync_links(turn);
         }
         self.retry_objects(turn);
+        if self.lacks_own() {
+            self.ensure_owns();
+        }
         self.watch_missing(turn);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if self.lacks_vmac(id) {
-                self.ensure_vmac(id);
-            } else if instance.socket_failed {
+            if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
             } else if instance.lacks_address() {
@@ -159,8 +160,7 @@ impl Vrrp {
             return turn.stop(Exit::Ok);
         }
         self.take_fixed();
-        self.restore_secondaries();
-        self.remove_vmacs();
+        self.remove_owns();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);

@@ -6,13 +6,13 @@ use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
 use super::objects::Network;
+use super::own::Owns;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::{Telling, Whose};
 use super::track::{Files, Followers};
-use super::vmac::Vmacs;
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -42,7 +42,8 @@ pub struct Vrrp {
     /// Tracked files.
     pub(super) files: Files,
     pub(super) links: Links,
-    pub(super) vmacs: Vmacs,
+    /// The interfaces that this child makes.
+    pub(super) owns: Owns,
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: Owners,

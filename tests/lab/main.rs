@@ -37,6 +37,7 @@ mod steps;
 mod storm;
 mod telling;
 mod timing;
+mod together;
 mod trackers;
 mod trios;
 mod vmac;

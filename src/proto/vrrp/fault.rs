@@ -32,13 +32,15 @@ pub enum Fault {
     Source = 1 << 10,
     /// A static address, route or rule is missing that the instance follows (`track_group`).
     StaticItem = 1 << 12,
+    /// Another instance has the router id on the same link (`allow_if_changes`), or the macvlan.
+    Conflict = 1 << 14,
     /// Another member of the sync group cannot take part.
     Group = 1 << 15,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -49,6 +51,7 @@ impl Fault {
         Self::Source,
         Self::Vmac,
         Self::NoPeer,
+        Self::Conflict,
         Self::Socket,
         Self::Group,
         Self::StaticItem,
@@ -65,6 +68,7 @@ impl Fault {
             Self::Script => "tracked script failed",
             Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
+            Self::Conflict => "another instance has the same router id or macvlan",
             Self::Socket => "no socket",
             Self::File => "tracked file",
             Self::Process => "tracked process quorum not achieved",

@@ -2,14 +2,15 @@
 //!
 //! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`, `Commands::routes`,
 //! `Commands::rules`) and hear of changes ([`monitor`]; [`loss`] for routes and rules), as plain values
-//! ([`link::Link`], [`addr::Address`], [`route::Route`], [`rule::Rule`]). The socket, the message types and the
-//! numbers are neli's. What comes in is walked by `message`: neli's own decoding allocates for every
+//! ([`link::Link`], [`addr::Address`], [`route::Route`], [`rule::Rule`]); macvlans and ipvlans come from [`make`].
+//! The socket, the message types and the numbers are neli's. What comes in is walked by `message`: neli's own decoding allocates for every
 //! attribute and trusts the lengths inside. Start with [`command`].
 
 pub mod addr;
 pub mod command;
 pub mod link;
 pub mod loss;
+pub mod make;
 mod message;
 pub mod monitor;
 pub mod route;

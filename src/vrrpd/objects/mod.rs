@@ -10,7 +10,6 @@ mod fixed;
 mod left;
 mod reload;
 mod request;
-mod secondaries;
 mod watch;
 
 use nix::errno::Errno;
@@ -24,7 +23,6 @@ use crate::daemon::token::Registration;
 use crate::sys::netlink::loss::Losses;
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
-use crate::sys::sysctl::Changed;
 
 /// Routes and rules of one holder.
 #[derive(Clone, Debug, Default)]
@@ -182,8 +180,6 @@ pub(super) struct Network {
     losses: Option<(Losses, Registration)>,
     /// A static item came or went since its followers were told.
     fixed_changed: bool,
-    /// `promote_secondaries` of interfaces.
-    settings: Changed,
     /// What a reload leaves behind, until what follows it is there.
     abandoned: reload::Abandoned,
 }

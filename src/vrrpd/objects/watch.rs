@@ -190,7 +190,7 @@ impl Vrrp {
         }
         self.commit_objects(turn);
         self.doubt(turn, |placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link), false);
-        self.put_secondaries();
+        self.promote_secondaries();
     }
 
     /// An interface went, or was taken down: so were the routes by it.

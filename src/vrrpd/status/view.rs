@@ -149,9 +149,7 @@ impl Vrrp {
         let id = LinkId::at(position);
         let link = self.links.link(id)?;
         let addresses = link.addresses.iter();
-        let vmac_of =
-            self.instances.iter().find(|instance| instance.own == Some(id) && instance.base != Some(id));
-        let below = vmac_of.and_then(|instance| self.links.link(instance.base?));
+        let below = self.owns.base_of(id).and_then(|base| self.links.link(base));
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,

@@ -135,7 +135,7 @@ impl Vrrp {
 
     /// The reasons that hold now, whether a first result is still out, and the sum of all weights in force.
     pub(super) fn reckon(&self, instance: &Instance) -> Total {
-        let base = instance.base.map(|id| self.links.link(id));
+        let base = instance.base.or(instance.transmit).map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
         // Its carrier is the base interface's.
@@ -152,6 +152,7 @@ impl Vrrp {
             .with(Fault::NoAddress, !missing && instance.local.is_none())
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::NoPeer, instance.config.fault_no_peer)
+            .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed);
         Total { faults, ..tracked }
     }
@@ -210,20 +211,18 @@ impl Vrrp {
 
     /// An address of the machine came or went: sources of adverts may have changed.
     pub(super) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        self.copy_link_locals(Some(link));
         for id in self.ids() {
             let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            if instance.base != Some(link) {
+            if instance.base != Some(link) && instance.own != Some(link) {
                 continue;
             }
             let had: Option<IpAddr> = instance.local;
-            if instance.refresh_local(&self.links) {
-                self.copy_link_local(id);
-                if had.is_none() {
-                    // With an address the interface may have become able to join the group.
-                    self.open_socket(turn, id);
-                }
+            if instance.refresh_local(&self.links) && had.is_none() {
+                // With an address the interface may have become able to join the group.
+                self.open_socket(turn, id);
             }
             self.refresh(turn, id);
         }
