@@ -15,6 +15,14 @@ pub const SEND_BATCH: usize = 64;
 /// Unicast peers of one instance. keepalived sets no limit; a mesh of 64 routers sends 64 packets an advert.
 pub const UNICAST_PEERS: usize = 64;
 
+/// Senders of signed adverts that one instance remembers the last number of. More than eight routers of one virtual
+/// router have not been seen; past this the one that has been silent for longest is forgotten, and what it sent can
+/// be replayed within the time window.
+pub const SIGNED_SENDERS: usize = 16;
+
+/// Octets of the file of a key: 64 octets as hex digits with blanks between, and a comment's worth of spare.
+pub const KEY_FILE: usize = 512;
+
 /// Octets of a gratuitous ARP or an unsolicited neighbour advertisement: 14 + 40 + 32.
 pub const ANNOUNCEMENT_OCTETS: usize = 86;
 

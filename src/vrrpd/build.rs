@@ -13,7 +13,7 @@ use super::track::{Lists, Object, Tracked, tracking};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
-use crate::config::model::instance::Notify;
+use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
@@ -128,12 +128,12 @@ fn instance(
         .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
+    let mut router = Router::new(config.clone(), announced);
+    router.set_synced(config.sync_group.is_some());
+    router.change_guard(super::auth::guard(&config, true));
+    let old_form = config.old_unicast_checksum == OldChecksum::Yes;
     let mut instance = Instance {
-        router: {
-            let mut router = Router::new(config.clone(), announced);
-            router.set_synced(config.sync_group.is_some());
-            router
-        },
+        router,
         base,
         own,
         transmit,
@@ -145,7 +145,7 @@ fn instance(
         peers: config
             .peers
             .iter()
-            .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
+            .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracking: with_group(
             tracking(Lists::of(&config), links, usable).into_iter().chain(followed(&config)).collect(),

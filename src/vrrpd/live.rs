@@ -11,7 +11,7 @@ use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::notify::Notifier;
-use crate::proto::vrrp::{Peer, Router, State};
+use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
 
@@ -182,6 +182,12 @@ impl Instance {
             && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
     }
 
+    /// Whether the key that adverts are signed with is missing.
+    #[must_use]
+    pub fn lacks_key(&self) -> bool {
+        self.router.guard().is_some_and(Guard::lacks_key)
+    }
+
     /// The addresses that adverts carry, in order.
     #[must_use]
     pub fn advertised(&self) -> &[Moved] {
@@ -223,7 +229,7 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 /// one of these says in the commit what it buys.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<Instance>() <= 472);
-    assert!(size_of::<Router<Config>>() <= 272);
+    assert!(size_of::<Instance>() <= 480);
+    assert!(size_of::<Router<Config>>() <= 280);
     assert!(size_of::<Moved>() <= 56);
 };

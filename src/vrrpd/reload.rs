@@ -16,9 +16,10 @@ use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, ScriptId};
 use crate::base::limit;
 use crate::config::model::Model;
+use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing};
-use crate::proto::vrrp::{Actions, Input, State};
+use crate::proto::vrrp::{Actions, Input, Peer, State};
 use crate::sys::process;
 
 impl Vrrp {
@@ -96,13 +97,22 @@ impl Vrrp {
 
     /// For each new instance the one that runs already, if there is one.
     fn pair(&self, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
-        let mut running: HashMap<_, _> = self
-            .instances
-            .iter()
-            .enumerate()
-            .map(|(position, before)| (build::identity(before), InstanceId::at(position)))
-            .collect();
-        fresh.iter().map(|after| running.remove(&build::identity(after))).collect()
+        let mut running: HashMap<_, Vec<InstanceId>> = HashMap::new();
+        for (position, before) in self.instances.iter().enumerate() {
+            running.entry(build::identity(before)).or_default().push(InstanceId::at(position));
+        }
+        let peers = |id: InstanceId, after: &Instance| {
+            let Some(before) = self.instance(id) else { return (0, false) };
+            let common = |peer: &&Peer| before.peers.iter().any(|other| other.addr == peer.addr);
+            (after.peers.iter().filter(common).count(), before.config.name == after.config.name)
+        };
+        let mut take = |after: &Instance| {
+            // Unicast instances with one router id and one source differ by their peers.
+            let alike = running.get_mut(&build::identity(after))?;
+            let best = (0..alike.len()).max_by_key(|at| alike.get(*at).map(|id| peers(*id, after)))?;
+            Some(alike.swap_remove(best))
+        };
+        fresh.iter().map(&mut take).collect()
     }
 
     /// Instances that the new model does not have step down; their addresses wait, for another may want them.
@@ -297,7 +307,16 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         instance.advertised().iter().map(|moved| moved.prefix.addr).collect()
     };
     after.advert_changed = addresses(after) != addresses(&before);
+    let guard = after.router.take_guard();
     core::mem::swap(&mut after.router, &mut before.router);
+    after.router.change_guard(guard);
+    for peer in &mut after.peers {
+        // What it was found to speak, unless the configuration says what it is.
+        let known = before.peers.iter().find(|known| known.addr == peer.addr);
+        let detected = after.config.old_unicast_checksum == OldChecksum::Detect
+            && before.config.old_unicast_checksum == OldChecksum::Detect;
+        peer.old_form |= detected && known.is_some_and(|known| known.old_form);
+    }
     after.router.set_synced(after.config.sync_group.is_some());
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;

@@ -19,6 +19,7 @@ use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::proto::track::Ending;
 use crate::proto::vrrp::accept::Odd;
+use crate::proto::vrrp::guard::Verdict;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
@@ -78,6 +79,10 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
              resolve"
         ),
         Event::Rejected { from, why } => rejected(instance, from, why),
+        Event::ChecksumForm { from, old } => {
+            let form = if old { "old" } else { "new" };
+            info!("({name}) Setting unicast VRRPv3 checksum to {form} version for {from}");
+        }
         Event::Odd { from, what } => odd(name, instance, from, what),
     }
 }
@@ -93,6 +98,7 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::IntervalAdopted { .. }
         | Event::OwnerConflict(_)
         | Event::Rejected { .. }
+        | Event::ChecksumForm { .. }
         | Event::Odd { .. } => true,
         Event::Transition { .. }
         | Event::Syncing(_)
@@ -199,9 +205,29 @@ fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
             warn!("({name}) received a {received} auth from {from}, expecting {expected}!");
         }
         Reject::Password => warn!("({name}) received an invalid passwd from {from}!"),
+        Reject::Header => warn!(
+            "({name}) IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !"
+        ),
+        Reject::Sequence { received, local } => warn!(
+            "({name}) IPSEC-AH : sequence number {received} already processed. Packet dropped. Local({local})"
+        ),
+        Reject::Extension(verdict) => unsigned(name, from, verdict),
         Reject::Interval { received, expected } => warn!(
             "({name}) advertisement interval mismatch with {from} mine={expected} sec rcv'd={received} sec"
         ),
+    }
+}
+
+fn unsigned(name: &str, from: IpAddr, verdict: Verdict) {
+    match verdict {
+        Verdict::Missing => warn!("({name}) missing authentication trailer from {from}"),
+        Verdict::Malformed => warn!("({name}) malformed authentication trailer from {from}"),
+        Verdict::UnknownKey(id) => warn!("({name}) unknown authentication key id {id} from {from}"),
+        Verdict::Invalid => warn!("({name}) invalid authentication HMAC from {from}"),
+        Verdict::Stale { skew, window } => warn!(
+            "({name}) stale authentication trailer from {from}, clock skew {skew} sec exceeds window {window} sec"
+        ),
+        Verdict::Replayed => warn!("({name}) replayed authentication trailer from {from}"),
     }
 }
 
@@ -343,6 +369,14 @@ pub(super) fn script_still_running(name: &str, terminating: bool) {
 
 pub(super) fn script_not_started(name: &str, error: &std::io::Error) {
     warn!("Script `{name}` could not be started: {error}");
+}
+
+pub(super) fn key_unreadable(name: &str, id: u8, path: &str, why: &str) {
+    error!("({name}) auth_hmac key {id}: file {path} {why}");
+}
+
+pub(super) fn key_readable(name: &str) {
+    info!("({name}) the auth_hmac key that signs could be read");
 }
 
 pub(super) fn notify_killed(name: &str, after: Span) {
@@ -491,12 +525,15 @@ pub(super) fn no_json() {
 
 pub(super) fn socket(receiver: &Receiver) {
     let (index, family, fd) = (receiver.index.0, receiver.key.family, receiver.fd());
+    let proto = receiver.key.protocol();
     match receiver.key.group {
         Some(group) => debug!(
-            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) multicast, address({group})]"
+            "VRRP sockpool: [ifindex({index:3}), family({family}), proto({proto}), fd({fd}) multicast, address({group})]"
         ),
         None => {
-            debug!("VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) , unicast]")
+            debug!(
+                "VRRP sockpool: [ifindex({index:3}), family({family}), proto({proto}), fd({fd}) , unicast]"
+            )
         }
     }
 }

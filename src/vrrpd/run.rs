@@ -111,7 +111,9 @@ impl Vrrp {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if instance.socket_failed {
+            if instance.lacks_key() {
+                self.retry_keys(turn, id);
+            } else if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
             } else if instance.lacks_address() {

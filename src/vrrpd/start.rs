@@ -86,7 +86,6 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.network.reserve();
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_owns();
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -113,8 +112,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    vrrp.ensure_owns();
+    // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.ensure_owns();
     vrrp.list_links()?;
     vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
@@ -135,6 +135,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
+    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -226,6 +227,7 @@ impl Vrrp {
             telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
+            reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),

@@ -66,6 +66,8 @@ pub struct Vrrp {
     /// Listing the interfaces failed: try again.
     pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
+    /// What the parent knows to number authentication headers above.
+    pub(super) reserved_sequence: u32,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
     /// Log every address that comes or goes (`-a`).

@@ -28,6 +28,7 @@ mod links;
 mod logs;
 mod mutations;
 mod options;
+mod own;
 mod referee;
 mod reload;
 mod routes;

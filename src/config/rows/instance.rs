@@ -21,7 +21,7 @@ use crate::config::row::Kind::{
 use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit, whole_seconds};
 use crate::config::tree::Position;
 use crate::config::value;
-use crate::proto::vrrp::{Params, Start, Version};
+use crate::proto::vrrp::{Auth, Params, Start, Version};
 
 /// A `vrrp_instance` while it is read: what holds by default, and what was said.
 #[derive(Clone, Debug)]
@@ -114,7 +114,6 @@ impl Draft {
             fault_no_peer: false,
             old_unicast_checksum: OldChecksum::Detect,
             auth_pass: None,
-            auth_header: false,
             hmac: None,
             addresses: Vec::new(),
             excluded: Rare::default(),
@@ -197,10 +196,10 @@ const fn row(
 #[rustfmt::skip]
 pub static AUTHENTICATION: &[Row<D, I>] = &[
     row("auth_type", Custom("PASS|AH", read::auth_type), "none",
-        "Method of authentication").show(|i| match (&i.auth_pass, i.auth_header) {
-            (None, _) => Shown::Nothing,
-            (_, true) => plain("AH"),
-            _ => plain("PASS"),
+        "Method of authentication").show(|i| match &i.params.auth {
+            Auth::None => Shown::Nothing,
+            Auth::Pass(_) => plain("PASS"),
+            Auth::Header(_) => plain("AH"),
         }),
     row("auth_pass", Custom("<text, 8 bytes used>", read::auth_pass), "none",
         "Shared password").show(|i| maybe(i.auth_pass.as_deref().map(value::Quoted))),
@@ -230,7 +229,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("authentication", Block(AUTHENTICATION), "none",
         "Authentication of RFC 2338, version 2 only"),
     row("auth_hmac", Block(hmac::ROWS), "none",
-        "HMAC-SHA256 authentication of adverts").later(),
+        "HMAC-SHA256 authentication of adverts"),
 
     // Where adverts go.
     row("use_vmac", Custom("[[name] <if>] [<MAC of 5 or 6 octets>] [netlink_notify_msg] [group <name|int>]", vmac::use_vmac), "off",
@@ -258,7 +257,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("unicast_fault_no_peer", Flag(|d| d.instance.fault_no_peer = true), "off",
         "Unicast without peers is a fault instead of multicast").show(|i| flag(i.fault_no_peer)),
     row("old_unicast_checksum", Custom("[never]", read::old_unicast_checksum), "found out",
-        "Old checksum of version 3 unicast").later().show(|i| match i.old_unicast_checksum {
+        "Old checksum of version 3 unicast").show(|i| match i.old_unicast_checksum {
             OldChecksum::Detect => Shown::Nothing,
             OldChecksum::Yes => Shown::Flag,
             OldChecksum::Never => plain("never"),

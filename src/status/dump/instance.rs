@@ -7,6 +7,7 @@ use super::{Clock, Or, Runs, Seconds, Stamp, enabled};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
 use crate::base::time::Span;
+use crate::config::model::hmac::{Hmac, HmacMode, Replay};
 use crate::config::model::instance::OldChecksum;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
@@ -208,11 +209,14 @@ fn authentication(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         (Version::V2, Auth::Pass(_)) => {
             out.write_str("   Authentication type = SIMPLE_PASSWORD\n   Password = ********\n")?;
         }
-        (Version::V2, Auth::None) if config.auth_header => {
+        (Version::V2, Auth::Header(_)) => {
             out.write_str("   Authentication type = IPSEC_AH\n   Password = ********\n")?;
         }
         (Version::V2, Auth::None) => out.write_str("   Authentication type = none\n")?,
         (Version::V3, _) => {}
+    }
+    if let Some(hmac) = &config.hmac {
+        extension(out, hmac)?;
     }
     if let Some(octets) = config.receive_buffer {
         writeln!(out, "   Kernel rx buffer size = {octets}")?;
@@ -225,6 +229,25 @@ fn authentication(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         writeln!(out, "   VRRPv3 uses VRRPv2 checksum = {plain}")?;
     }
     Ok(())
+}
+
+/// `auth_hmac`, without the keys.
+fn extension(out: &mut dyn Write, hmac: &Hmac) -> fmt::Result {
+    out.write_str("   Authentication extension = HMAC-SHA256\n   Keys =")?;
+    for key in &hmac.keys {
+        let active = if key.id == hmac.active { " (active)" } else { "" };
+        write!(out, " {}{active}", key.id)?;
+    }
+    let mode = match hmac.mode {
+        HmacMode::Enforce => "enforce",
+        HmacMode::Permissive => "permissive",
+        HmacMode::ReceiveOnly => "receive-only",
+    };
+    writeln!(out, "\n   Mode = {mode}")?;
+    match hmac.replay {
+        Replay::Time => writeln!(out, "   Anti replay = time, window {} secs", hmac.window.as_secs()),
+        Replay::Monotonic => out.write_str("   Anti replay = monotonic\n"),
+    }
 }
 
 fn addresses(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {

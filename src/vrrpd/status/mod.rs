@@ -16,7 +16,7 @@ use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
-use crate::proto::vrrp::Counters;
+use crate::proto::vrrp::{Counters, Guard};
 use crate::status::dump::global::global;
 use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
@@ -305,7 +305,11 @@ impl Vrrp {
                 ..Counters::default()
             };
         }
-        Some(stats::instance(out, &instance.config.name, &before))
+        let extension = instance.router.extension().copied().unwrap_or_default();
+        if clear && let Some(Guard::Signature(signature)) = instance.router.guard_mut() {
+            *signature.counters_mut() = Default::default();
+        }
+        Some(stats::instance(out, &instance.config.name, &before, &extension))
     }
 
     fn write_further(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {

@@ -111,6 +111,10 @@ impl Vrrp {
     /// Reckons faults and priority of an instance anew and tells its machine what changed.
     pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
+        if instance.lacks_key() {
+            self.arm_retry(turn);
+        }
+        let Some(instance) = self.instance(id) else { return };
         let Total { faults, pending, weights } = self.reckon(instance);
         let (faults, pending) = self.with_group(id, faults, pending);
         let machine = instance.router.machine();
@@ -153,7 +157,8 @@ impl Vrrp {
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::NoPeer, instance.config.fault_no_peer)
             .with(Fault::Conflict, instance.config.conflict.is_some())
-            .with(Fault::Socket, instance.socket_failed);
+            .with(Fault::Socket, instance.socket_failed)
+            .with(Fault::Key, instance.lacks_key());
         Total { faults, ..tracked }
     }
 
