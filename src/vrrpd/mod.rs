@@ -33,7 +33,7 @@ mod tell;
 mod telling;
 mod track;
 
-pub use check::check;
+pub use check::{Present, check};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 

@@ -258,6 +258,8 @@ pub static ROWS: &[Row<D, I>] = &[
         "Unicast without peers is a fault instead of multicast").show(|i| flag(i.fault_no_peer)),
     row("old_unicast_checksum", Custom("[never]", read::old_unicast_checksum), "found out",
         "Old checksum of version 3 unicast").show(|i| match i.old_unicast_checksum {
+            // Marked unicast by a word that was of no use: without peers it changes nothing, and is a mark as well.
+            OldChecksum::Detect if i.fault_no_peer && i.source.is_none() => Shown::Flag,
             OldChecksum::Detect => Shown::Nothing,
             OldChecksum::Yes => Shown::Flag,
             OldChecksum::Never => plain("never"),
