@@ -45,6 +45,8 @@ mod kind {
     pub(super) const MONITOR: u8 = 1;
     /// The watched directories of tracked files.
     pub(super) const FILES: u8 = 2;
+    /// The kernel's process connector.
+    pub(super) const PROCESSES: u8 = 3;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }
