@@ -224,7 +224,7 @@ impl Vrrp {
             match tracked.object {
                 Object::File(file) => self.tell_file_fault(id, file, effect),
                 Object::Process(process) => self.tell_process_fault(id, process, effect),
-                Object::Link(_) | Object::Script(_) => {}
+                Object::Link(_) | Object::Script(_) | Object::Fixed(_) => {}
             }
         }
     }
