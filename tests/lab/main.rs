@@ -29,6 +29,7 @@ mod logs;
 mod mutations;
 mod options;
 mod own;
+mod processes;
 mod referee;
 mod reload;
 mod scripts;

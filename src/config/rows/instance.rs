@@ -339,7 +339,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers, |t| &mut t.files, l)), "none",
         "Files whose number is tracked").terms(|| track::FILE.terms()),
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
-        "Process monitors that are tracked").later().terms(|| track::PROCESS.terms()),
+        "Process monitors that are tracked").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").later().terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
