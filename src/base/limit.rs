@@ -61,6 +61,19 @@ pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 /// Octets of a tracked file that are looked at: a number of 32 bits has 12 with its sign; the rest is for white space.
 pub const TRACKED_FILE_OCTETS: usize = 128;
 
+/// Pairs of a running process and a process monitor that counts it. A machine with more of the processes it tracks
+/// has other worries; each pair takes 12 octets, and only what is used becomes memory.
+pub const MATCHED_PROCESSES: usize = 16_384;
+
+/// Octets of the name of a process: 15, or 63 for a kernel thread, and a newline.
+pub const PROCESS_NAME_OCTETS: usize = 64;
+
+/// Octets of a command line that are looked at: more than a line of the configuration can ask for.
+pub const COMMAND_LINE_OCTETS: usize = CONFIG_LINE + 2;
+
+/// Processes looked at in one turn of the loop: 8 to 16 system calls and about 10 us each.
+pub const PROCESSES_PER_TURN: usize = 24;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 

@@ -32,7 +32,7 @@ mod tell;
 mod telling;
 mod track;
 
-pub use check::check;
+pub use check::{Present, check};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 
@@ -44,4 +44,6 @@ mod kind {
     pub(super) const MONITOR: u8 = 1;
     /// The watched directories of tracked files.
     pub(super) const FILES: u8 = 2;
+    /// The kernel's process connector.
+    pub(super) const PROCESSES: u8 = 3;
 }

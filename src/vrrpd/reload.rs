@@ -50,6 +50,7 @@ impl Vrrp {
         self.instances = fresh;
         self.scripts = scripts;
         self.watch_files(turn, true);
+        self.watch_processes(turn, false);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
         self.remove_abandoned(
@@ -75,6 +76,7 @@ impl Vrrp {
         self.work.rebuilding = false;
         self.align_groups(turn, went_on);
         self.resume_files(turn);
+        self.resume_processes(turn);
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
         }
@@ -190,8 +192,13 @@ impl Vrrp {
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
-        self.layout =
-            Layout::new(self.instances.len(), self.groups.len(), self.scripts.len(), self.files.len(), 0);
+        self.layout = Layout::new(
+            self.instances.len(),
+            self.groups.len(),
+            self.scripts.len(),
+            self.files.len(),
+            self.processes.len(),
+        );
         turn.resize_deadlines(self.layout.len());
         let tellers = self.instances.len() + self.groups.len();
         turn.reserve_reports(tellers);

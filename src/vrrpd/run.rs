@@ -32,6 +32,7 @@ impl Process for Vrrp {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
             kind::FILES => self.files_ready(turn),
+            kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
         }
     }
@@ -47,7 +48,8 @@ impl Process for Vrrp {
             Slot::Group(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::File(id) => self.file_due(turn, id),
-            Slot::Process(_) | Slot::Scan => {}
+            Slot::Process(id) => self.process_due(turn, id),
+            Slot::Scan => self.scan_due(turn),
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
             Slot::Retired => self.retired_overdue(turn),

@@ -15,10 +15,10 @@ use super::own::plan::Plan;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
-use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
+use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::{Files, Followers};
+use super::track::{Files, Followers, Processes};
 use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
@@ -83,7 +83,6 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_owns();
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -108,10 +107,12 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.watch_files(&mut turn, context.died.is_none());
+    vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    vrrp.ensure_owns();
+    // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.ensure_owns();
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
@@ -127,16 +128,19 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
     }
     vrrp.refresh_groups(&mut turn);
+    vrrp.work.rebuilding = false;
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);
         vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
     }
     vrrp.resume_files(&mut turn);
+    vrrp.resume_processes(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -171,7 +175,13 @@ impl Vrrp {
             .collect();
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
-        let layout = Layout::new(instances.len(), groups.len(), scripts.len(), model.files.len(), 0);
+        let layout = Layout::new(
+            instances.len(),
+            groups.len(),
+            scripts.len(),
+            model.files.len(),
+            model.processes.len(),
+        );
         let vrrp = Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -195,6 +205,7 @@ impl Vrrp {
             scripts,
             followers: Followers::default(),
             files: Files::default(),
+            processes: Processes::default(),
             links,
             owns,
             pool: Pool::default(),
@@ -213,6 +224,7 @@ impl Vrrp {
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),
+            tracker_lines: tracker_lines(),
             announcements: announcements(),
         };
         Ok((vrrp, left))

@@ -11,7 +11,7 @@ use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::{Telling, Whose};
-use super::track::{Files, Followers};
+use super::track::{Files, Followers, Processes};
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -40,6 +40,8 @@ pub struct Vrrp {
     pub(super) followers: Followers,
     /// Tracked files.
     pub(super) files: Files,
+    /// Process monitors.
+    pub(super) processes: Processes,
     pub(super) links: Links,
     /// The interfaces that this child makes.
     pub(super) owns: Owns,
@@ -71,6 +73,8 @@ pub struct Vrrp {
     pub(super) address_monitoring: bool,
     /// For what a peer or a script can trigger.
     pub(super) chatter: Budget,
+    /// For what files and processes can trigger; peers do not use it up.
+    pub(super) tracker_lines: Budget,
     /// For the lines of -D about announcements.
     pub(super) announcements: Budget,
 }
@@ -118,7 +122,7 @@ pub(super) struct Work {
     pub(super) refused: bool,
     /// States changed that the parent has to know of before the network does.
     pub(super) recorded: bool,
-    /// A reload is under way: groups are brought in step when all members are there.
+    /// The start or a reload is under way: groups are brought in step when all members are there.
     pub(super) rebuilding: bool,
 }
 
@@ -199,6 +203,11 @@ const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
 /// The budget for the lines of -D about announcements: those of 25 addresses at once, two a second.
 pub(super) const fn announcements() -> Budget {
     Budget::new(128, Span::from_millis(500))
+}
+
+/// The budget for lines that files and processes can trigger: 100 at once, five a second.
+pub(super) const fn tracker_lines() -> Budget {
+    Budget::new(100, Span::from_millis(200))
 }
 
 /// The budget for lines that a peer or a script can trigger: 40 at once, one a second.

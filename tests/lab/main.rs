@@ -29,6 +29,8 @@ mod links;
 mod logs;
 mod mutations;
 mod options;
+mod own;
+mod processes;
 mod referee;
 mod reload;
 mod scripts;

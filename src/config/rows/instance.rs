@@ -258,6 +258,8 @@ pub static ROWS: &[Row<D, I>] = &[
         "Unicast without peers is a fault instead of multicast").show(|i| flag(i.fault_no_peer)),
     row("old_unicast_checksum", Custom("[never]", read::old_unicast_checksum), "found out",
         "Old checksum of version 3 unicast").show(|i| match i.old_unicast_checksum {
+            // Marked unicast by a word that was of no use: without peers it changes nothing, and is a mark as well.
+            OldChecksum::Detect if i.fault_no_peer && i.source.is_none() => Shown::Flag,
             OldChecksum::Detect => Shown::Nothing,
             OldChecksum::Yes => Shown::Flag,
             OldChecksum::Never => plain("never"),
@@ -337,7 +339,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers, |t| &mut t.files, l)), "none",
         "Files whose number is tracked").terms(|| track::FILE.terms()),
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
-        "Process monitors that are tracked").later().terms(|| track::PROCESS.terms()),
+        "Process monitors that are tracked").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").later().terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",

@@ -46,7 +46,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("static_rules", Object(network::RULES), "none", "Policy rules that never move").later().terms(network::rule_terms),
     row("track_file", Object("<name> { ... }"), "none", "A file whose number changes priorities"),
     row("vrrp_track_file", Object("<name> { ... }"), "none", "Older name of track_file").replaced("track_file", false),
-    row("vrrp_track_process", Object("<name> { ... }"), "none", "Processes whose presence changes priorities").later(),
+    row("vrrp_track_process", Object("<name> { ... }"), "none", "Processes whose presence changes priorities"),
     row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").later(),
     row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
     row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").later().terms(network::delay_terms),

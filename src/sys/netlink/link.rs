@@ -325,6 +325,31 @@ impl Commands {
         })
     }
 
+    /// The link of this name, which is not one of its further names; none if there is none.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn link(&mut self, name: &IfName) -> io::Result<Option<Link>> {
+        let mut found = None;
+        let asked = |request: &mut Requests| {
+            request.attribute(Ifla::ExtMask, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+            Which::Name(name).put_name(request);
+        };
+        let done = self.one(
+            Rtm::Getlink,
+            || fixed(IfIndex(0), None),
+            asked,
+            |message| {
+                let answer = message.filter(|message| Rtm::from(message.kind) == Rtm::Newlink);
+                found = answer.and_then(|message| Link::decode(message.payload));
+            },
+        );
+        match done {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            done => done.map(|()| found.filter(|link| link.name == *name)),
+        }
+    }
+
     pub(super) fn change_link(
         &mut self,
         tag: u32,

@@ -61,6 +61,7 @@ enum Part {
     Groups,
     Scripts,
     Files,
+    Processes,
     Links,
     Counters,
     Further,
@@ -76,7 +77,8 @@ impl Part {
             Self::Sockets => Self::Groups,
             Self::Groups => Self::Scripts,
             Self::Scripts => Self::Files,
-            Self::Files => Self::Links,
+            Self::Files => Self::Processes,
+            Self::Processes => Self::Links,
             Self::Counters => Self::Further,
             Self::Further => Self::Process,
             Self::Links | Self::Process | Self::End => Self::End,
@@ -90,6 +92,7 @@ impl Part {
             Self::Groups => Some("VRRP Sync groups"),
             Self::Scripts => Some("VRRP Scripts"),
             Self::Files => Some("VRRP Track files"),
+            Self::Processes => Some("VRRP Track processes"),
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
         }
@@ -244,6 +247,7 @@ impl Vrrp {
         let left_out = match job.part {
             Part::Groups => self.groups.is_empty(),
             Part::Files => self.files.len() == 0,
+            Part::Processes => self.processes.len() == 0,
             _ => false,
         };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
@@ -260,6 +264,7 @@ impl Vrrp {
             Part::Groups => self.write_group(out, position),
             Part::Scripts => self.write_script(out, position),
             Part::Files => self.write_file(out, position),
+            Part::Processes => self.write_process(out, position),
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),

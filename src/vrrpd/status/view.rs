@@ -4,7 +4,7 @@
 use core::fmt::{self, Write};
 
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{FileId, LinkId, ScriptId};
+use crate::base::id::{FileId, LinkId, ProcessId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::instance;
@@ -112,6 +112,12 @@ impl Vrrp {
         let id = FileId::at(position);
         let users = self.users(Object::File(id));
         Some(trackers::file(out, self.model.file(id)?, self.files.number(id), users))
+    }
+
+    pub(super) fn write_process(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = ProcessId::at(position);
+        let users = self.users(Object::Process(id));
+        Some(trackers::process(out, self.model.process(id)?, self.processes.machine(id)?, users))
     }
 
     /// Who tracks an object, and with which weight.
