@@ -13,6 +13,7 @@ mod build;
 mod check;
 mod effect;
 mod facts;
+mod firewall;
 mod group;
 mod links;
 mod live;
@@ -47,6 +48,8 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// What tells of changes to tables of the firewall.
+    pub(super) const FIREWALL: u8 = 10;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }

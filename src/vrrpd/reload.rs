@@ -62,6 +62,7 @@ impl Vrrp {
         self.inherit_fixed(fixed);
         self.plan_replacements();
         self.replace_owns(plan);
+        self.renew_firewall(turn, &kept);
         self.resync_links(turn);
         if self.ensure_owns() {
             self.resync_links(turn);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::address::is_usable;
+use super::firewall::Firewall;
 use super::links::Links;
 use super::live::Held;
 use super::objects::{Fixed, Holder, Network};
@@ -86,6 +87,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.network.reserve();
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
+        vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -115,12 +117,15 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.stop_local_reports();
     vrrp.ensure_owns();
     vrrp.list_links()?;
     vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    // Before an address is added, and before a macvlan has a group to report.
+    vrrp.start_firewall(&mut turn, &left.tables, |id| state(id) == Some(State::Master));
     vrrp.sort_out_objects(
         |holder| match holder {
             Holder::Instance(id) => state(id) == Some(State::Master),
@@ -229,6 +234,7 @@ impl Vrrp {
             pool: Pool::default(),
             owners: Owners::default(),
             network,
+            firewall: Firewall::default(),
             layout,
             work: Work::default(),
             status: Status::default(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::firewall::Firewall;
 use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
@@ -53,6 +54,8 @@ pub struct Vrrp {
     pub(super) owners: Owners,
     /// Routes, rules and static addresses.
     pub(super) network: Network,
+    /// Addresses that take no packets.
+    pub(super) firewall: Firewall,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,

@@ -20,6 +20,7 @@ mod auth;
 mod control;
 mod crash;
 mod examples;
+mod firewall;
 mod frr;
 mod groups;
 mod interop;

@@ -53,7 +53,7 @@ impl Owns {
     }
 
     /// What is wanted now.
-    fn list(&self) -> &[Own] {
+    pub(super) fn list(&self) -> &[Own] {
         &self.list
     }
 
