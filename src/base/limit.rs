@@ -102,6 +102,10 @@ pub const MONITOR_BATCH: usize = 16;
 /// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
 pub const MONITOR_OCTETS: usize = 16_384;
 
+/// Octets of one notification of a deleted route or rule. A route with 30 ways in tunnels is about 2 KiB; a longer
+/// one is looked for in a list.
+pub const LOSS_OCTETS: usize = 4_096;
+
 /// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
 pub const SYSCTLS: usize = 5_000;
 /// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.

@@ -17,6 +17,7 @@ mod group;
 mod links;
 mod live;
 mod monitor;
+mod objects;
 mod own;
 mod owners;
 mod pool;
@@ -46,4 +47,6 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// What tells of routes and rules that others delete.
+    pub(super) const LOSSES: u8 = 9;
 }

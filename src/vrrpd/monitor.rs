@@ -139,6 +139,11 @@ impl Vrrp {
         if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
         }
+        if up || change == Change::Appeared {
+            self.objects_by_link(turn, link);
+        } else if self.links.link(link).is_some_and(|link| !link.wanted_up) {
+            self.objects_without_link(turn, link);
+        }
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;

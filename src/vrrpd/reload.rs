@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::build;
 use super::live::{Held, Instance};
+use super::objects::Fixed;
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
@@ -33,6 +34,7 @@ impl Vrrp {
         let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
+        let fixed = Fixed::new(&model, &mut self.links);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(&fresh);
         self.work.rebuilding = true;
@@ -57,6 +59,8 @@ impl Vrrp {
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
         );
+        self.inherit_fixed(fixed);
+        self.plan_replacements();
         self.replace_owns(plan);
         self.resync_links(turn);
         if self.ensure_owns() {
@@ -64,6 +68,7 @@ impl Vrrp {
         }
         self.put_own_addresses();
         self.copy_link_locals(None);
+        self.put_fixed(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
@@ -84,6 +89,11 @@ impl Vrrp {
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
+        self.promote_secondaries();
+        self.tidy();
+        self.settle(turn);
+        self.drop_abandoned(turn);
+        self.watch_objects(turn);
         self.settle(turn);
     }
 
@@ -203,6 +213,7 @@ impl Vrrp {
         let tellers = self.instances.len() + self.groups.len();
         turn.reserve_reports(tellers);
         self.work.reserve(self.instances.len());
+        self.network.reserve();
         self.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
@@ -213,7 +224,10 @@ impl Vrrp {
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
     fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: impl Iterator<Item = Instance>) {
-        for old in before {
+        for mut old in before {
+            if let Some(objects) = old.objects.take() {
+                self.abandon(*objects);
+            }
             for (number, moved) in old.addresses.iter().enumerate() {
                 let (Some(link), Held::Ours) = (moved.link, moved.held) else { continue };
                 let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
@@ -263,6 +277,9 @@ impl Vrrp {
                 pending.announce = true;
             });
         }
+        if self.instance(id).is_some_and(Instance::lacks_object) {
+            self.touch(id, |pending| pending.add = true);
+        }
         let (announce, notify) = self.instance(id).map_or((None, None), |instance| {
             (
                 instance.router.announce_at(),
@@ -289,6 +306,9 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
             moved.held = core::mem::take(&mut old.held);
             moved.put_back = old.put_back.clone();
         }
+    }
+    if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
+        objects.inherit(old);
     }
     let addresses = |instance: &Instance| -> Vec<IpAddr> {
         instance.advertised().iter().map(|moved| moved.prefix.addr).collect()

@@ -31,6 +31,7 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::LOSSES => self.hear_losses(turn),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -103,6 +104,7 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        self.retry_objects(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -161,6 +163,7 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
+        self.take_fixed();
         self.remove_owns();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));

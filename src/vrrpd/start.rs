@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
@@ -82,6 +83,8 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
+        vrrp.network.reserve();
+        vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
@@ -113,12 +116,25 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
     vrrp.ensure_owns();
-    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
-    vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
+    vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    vrrp.sort_out_objects(
+        |holder| match holder {
+            Holder::Instance(id) => state(id) == Some(State::Master),
+            Holder::Fixed => true,
+            Holder::Nobody => false,
+        },
+        true,
+    )?;
+    vrrp.put_fixed(&mut turn);
+    vrrp.promote_secondaries();
+    vrrp.watch_objects(&mut turn);
+    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
+    vrrp.kernel.monitor.discard();
+    vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
     vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
@@ -168,6 +184,7 @@ impl Vrrp {
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
         let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken, &plan);
         let (owns, left) = Owns::new(plan, Some(ledger));
+        let network = Network::of(Fixed::new(&model, &mut links));
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
@@ -210,6 +227,7 @@ impl Vrrp {
             owns,
             pool: Pool::default(),
             owners: Owners::default(),
+            network,
             layout,
             work: Work::default(),
             status: Status::default(),

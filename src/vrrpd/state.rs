@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
+use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
 use super::pool::Pool;
@@ -48,6 +49,8 @@ pub struct Vrrp {
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: Owners,
+    /// Routes, rules and static addresses.
+    pub(super) network: Network,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,

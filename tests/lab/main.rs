@@ -32,6 +32,7 @@ mod own;
 mod processes;
 mod referee;
 mod reload;
+mod routes;
 mod scripts;
 mod status;
 mod steps;

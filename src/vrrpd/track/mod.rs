@@ -16,7 +16,7 @@ use super::links::Links;
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId};
+use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
 use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::daemon::reactor::Turn;
@@ -34,6 +34,8 @@ pub enum Object {
     File(FileId),
     /// A `vrrp_track_process`.
     Process(ProcessId),
+    /// The static items of a `track_group`.
+    Fixed(TrackGroupId),
 }
 
 /// An object and what it does to the priority.
@@ -191,6 +193,10 @@ impl Vrrp {
                 let up = self.links.link(id).is_some_and(|link| link.up);
                 (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
             }
+            Object::Fixed(group) => {
+                let verdict = Verdict::of(self.network.fixed.is_complete(group));
+                (Fault::StaticItem, tracked.weight.of_verdict(verdict))
+            }
             Object::Script(id) => {
                 let script = self.scripts.get(id.index());
                 let verdict = script.map_or(Verdict::Unknown, |script| script.machine.verdict());
@@ -218,7 +224,7 @@ impl Vrrp {
             match tracked.object {
                 Object::File(file) => self.tell_file_fault(id, file, effect),
                 Object::Process(process) => self.tell_process_fault(id, process, effect),
-                Object::Link(_) | Object::Script(_) => {}
+                Object::Link(_) | Object::Script(_) | Object::Fixed(_) => {}
             }
         }
     }
