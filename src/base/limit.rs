@@ -83,6 +83,10 @@ pub const MONITOR_OCTETS: usize = 16_384;
 
 /// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
 pub const SYSCTLS: usize = 5_000;
+/// How long a turn of the loop may wait, under load, so that more events share it. With the timer's slack of 50 us this
+/// stays below the half millisecond by which an advert may be late.
+pub const SHARED_WAKE_UP: crate::base::time::Span = crate::base::time::Span::from_micros(400);
+
 /// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.
 pub const DUE_PER_TURN: usize = 256;
 
