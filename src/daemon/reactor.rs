@@ -61,6 +61,12 @@ pub trait Process {
     /// Everything of this turn has been handled: send what was gathered.
     fn turn_end(&mut self, turn: &mut Turn<'_>);
 
+    /// Whether what this turn has gathered takes long enough: deadlines that are due as well act in the next turn, which
+    /// follows at once.
+    fn is_laden(&self) -> bool {
+        false
+    }
+
     /// How late the loop may wake up before it empties all sources ahead of expired deadlines.
     fn stall_threshold(&self) -> Span;
 }
@@ -340,6 +346,9 @@ impl Core {
             };
             self.counters.expired += 1;
             process.expired(&mut Turn { core: self }, slot);
+            if process.is_laden() {
+                return;
+            }
         }
     }
 

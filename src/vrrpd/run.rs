@@ -8,6 +8,7 @@ use super::state::Vrrp;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
 use crate::config::expand::replay;
@@ -79,6 +80,11 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+    }
+
+    /// Effects take their time, adverts wait for no more than those of a few instances.
+    fn is_laden(&self) -> bool {
+        self.work.touched.len() >= limit::TAKEOVERS_PER_TURN
     }
 
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
