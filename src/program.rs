@@ -201,8 +201,10 @@ impl Program for Keepalived<'_> {
             return Exit::Ok;
         }
         let model = loaded.model();
+        // What the child changes in the kernel it notes beside its pid file.
+        let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
-            return vrrpd::clean(&model);
+            return vrrpd::clean(&model, ledger);
         }
         let context = vrrpd::Context {
             channel: start.channel,
@@ -211,6 +213,7 @@ impl Program for Keepalived<'_> {
             keep_on_stop: self.options.keep_vrrp,
             dump: self.options.dump,
             address_monitoring: self.options.address_monitoring,
+            ledger,
         };
         vrrpd::run(model, context)
     }
@@ -262,7 +265,7 @@ fn settings(model: &Model, options: &Options) -> Settings {
     Settings {
         hello: hello(model),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
-        instances: model.instances.len(),
+        instances: model.instances.len() + model.groups.len(),
         pid_files: Places::new(&options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
         process_name: names.parent.clone(),
         child_names: [

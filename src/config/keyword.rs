@@ -6,9 +6,10 @@
 use super::command;
 use super::diag::{Diagnostic, Diagnostics, Severity, nearest};
 use super::line::Line;
-use super::row::{Argument, Decimal, Effect, Integer, Kind, Repeat, Row};
+use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
+use super::scalar::{absent, argument, choice, decimal, surplus, switch, whole};
 use super::tree::{Cursor, Item, Node, Position, Word};
-use super::value::{self, Seconds};
+use super::value;
 
 /// Which keywords of one object were given before, over all its blocks.
 #[derive(Clone, Debug, Default)]
@@ -95,48 +96,26 @@ fn line<'t, D, M>(
     // Most names differ in length or in the first letter: that is seen without a call.
     let same = |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
     let Some(row) = rows.iter().find(|row| same(row.name) && row.name == word) else {
-        unknown(&mut line, rows.iter().map(|row| row.name), scope.place, scope.elsewhere);
+        let known = &mut rows.iter().map(|row| row.name);
+        unknown(&mut line, known, scope.place, scope.elsewhere);
         cursor.skip_block();
         return;
     };
-    if row.repeat == Repeat::First && scope.given.at(row.name).is_some() {
-        let message = format!("{} already specified - ignoring", row.name);
-        line.error(line.keyword, &message, "the first one is used; remove this one");
-        cursor.skip_block();
+    let head = row.head();
+    if !begin(&head, scope.given, scope.quiet, cursor, &mut line) {
         return;
     }
-    if row.repeat == Repeat::Told && scope.given.at(row.name).is_some() {
-        let message = format!("{} already specified - replacing", row.name);
-        line.warn(line.keyword, &message, "the last one is used; remove the other");
+    if !head.shape.has_block() {
+        return value(row, &head, into, &mut line);
     }
-    scope.given.note(row.name, line.keyword.at);
-    prologue(row, scope.quiet, &mut line);
-    if !row.has_block() {
-        if let Some(block) = node.block() {
-            let remedy = format!("{} {} has no block; this one is not read", row.name, row.syntax());
-            line.error(block.open(), "Unexpected '{' - ignoring", &remedy);
-            cursor.skip_block();
-        }
-        return value(row, into, &mut line);
-    }
-    if let Kind::Skipped(_) = row.kind {
-        cursor.skip_block();
+    // Whether what follows a keyword that lacks its brace looks like the block's content.
+    let fits = |word: &str| match &row.kind {
+        Kind::Block(rows) => rows.iter().any(|row| row.name == word),
+        _ => !rows.iter().any(|row| row.name == word),
+    };
+    let Ok(past) = enter(&head, &fits, cursor, &mut line) else {
         return;
-    }
-    // Where the text goes on if the block has both braces: found without a walk through what it holds.
-    let mut past = None;
-    if node.block().is_some() {
-        let mut behind = cursor.clone();
-        behind.skip_block();
-        past = Some(behind);
-        cursor.next();
-    } else {
-        let message = format!("Missing '{{' at beginning of configuration block {}", row.name);
-        line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
-        if !fits(cursor, row, rows) {
-            return;
-        }
-    }
+    };
     match &row.kind {
         Kind::Block(rows) => {
             let mut inner = Scope {
@@ -161,15 +140,57 @@ fn line<'t, D, M>(
     }
 }
 
-/// Whether what follows a keyword that lacks its brace looks like the block's content.
-fn fits<D, M>(cursor: &Cursor<'_>, row: &Row<D, M>, around: &[Row<D, M>]) -> bool {
-    let Some(Item::Line(next)) = cursor.peek() else {
+/// Tells what holds for a keyword whatever it takes; false if its line and block are done with.
+fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, line: &mut Line<'_>) -> bool {
+    let name = head.name;
+    if head.repeat != Repeat::Last && given.at(name).is_some() {
+        if head.repeat == Repeat::First {
+            let message = format!("{name} already specified - ignoring");
+            line.error(line.keyword, &message, "the first one is used; remove this one");
+            cursor.skip_block();
+            return false;
+        }
+        let message = format!("{name} already specified - replacing");
+        line.warn(line.keyword, &message, "the last one is used; remove the other");
+    }
+    given.note(name, line.keyword.at);
+    prologue(head, quiet, line);
+    if !head.shape.has_block()
+        && let Some(block) = line.node.block()
+    {
+        let remedy = format!("{name} {} has no block; this one is not read", head.shape.syntax());
+        line.error(block.open(), "Unexpected '{' - ignoring", &remedy);
+        cursor.skip_block();
+    }
+    if let Shape::Skipped(_) = head.shape {
+        cursor.skip_block();
         return false;
-    };
-    let word = next.keyword().text;
-    match &row.kind {
-        Kind::Block(rows) => rows.iter().any(|row| row.name == word),
-        _ => !around.iter().any(|row| row.name == word),
+    }
+    true
+}
+
+/// No block is read.
+struct NoBlock;
+
+/// Goes into the block of a keyword, if need be as if its brace were there. Where the text goes on behind the block
+/// if it has both braces: found without a walk through what it holds.
+fn enter<'t>(
+    head: &Head,
+    fits: &dyn Fn(&str) -> bool,
+    cursor: &mut Cursor<'t>,
+    line: &mut Line<'_>,
+) -> Result<Option<Cursor<'t>>, NoBlock> {
+    if line.node.block().is_some() {
+        let mut behind = cursor.clone();
+        behind.skip_block();
+        cursor.next();
+        return Ok(Some(behind));
+    }
+    let message = format!("Missing '{{' at beginning of configuration block {}", head.name);
+    line.error(line.keyword, &message, &format!("write {} {}", head.name, head.shape.syntax()));
+    match cursor.peek() {
+        Some(Item::Line(next)) if fits(next.keyword().text) => Ok(None),
+        _ => Err(NoBlock),
     }
 }
 
@@ -225,25 +246,25 @@ pub fn entries<D>(
 }
 
 /// Tells what holds for the keyword whatever its argument.
-fn prologue<D, M>(row: &Row<D, M>, quiet: bool, line: &mut Line<'_>) {
+fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
     // Something that is off has all the effect that it can have.
-    let off = matches!(row.kind, Kind::Switch(_))
+    let off = matches!(head.shape, Shape::Switch)
         && value::switch(line.arg(0).map(|word| word.text)) == Some(false);
-    if row.effect == Effect::NoneYet && !off && !quiet {
-        let message = format!("{} has no effect yet in this version", row.name);
-        if row.has_block() {
+    if head.effect == Effect::NoneYet && !off && !quiet {
+        let message = format!("{} has no effect yet in this version", head.name);
+        if head.shape.has_block() {
             // There may be thousands of such blocks.
-            line.found.note_once(row.name, line.keyword, message);
+            line.found.note_once(head.name, line.keyword, message);
         } else {
             line.note(line.keyword, &message, "");
         }
     }
-    if let Some((by, counted)) = row.replaced {
+    if let Some((by, counted)) = head.replaced {
         let severity = if counted { Severity::Warning } else { Severity::Note };
-        let message = format!("{} is deprecated - please use '{by}'", row.name);
+        let message = format!("{} is deprecated - please use '{by}'", head.name);
         line.tell(severity, line.keyword, &message, "");
     }
-    if matches!(row.kind, Kind::Block(_) | Kind::Lines(..))
+    if matches!(head.shape, Shape::Block | Shape::Lines(_))
         && let Some(extra) = line.arg(0)
     {
         extra_words(line, extra);
@@ -251,142 +272,63 @@ fn prologue<D, M>(row: &Row<D, M>, quiet: bool, line: &mut Line<'_>) {
 }
 
 /// Reads the value of a keyword without a block.
-fn value<D, M>(row: &Row<D, M>, into: &mut D, line: &mut Line<'_>) {
-    let first = line.arg(0);
+fn value<D, M>(row: &Row<D, M>, head: &Head, into: &mut D, line: &mut Line<'_>) {
     match &row.kind {
         Kind::Flag(set) => {
             set(into);
             surplus(line, 0);
-            return;
         }
         Kind::Switch(set) => {
-            match value::switch(first.map(|arg| arg.text)) {
-                Some(on) => set(into, on),
-                None => {
-                    let arg = first.unwrap_or(line.keyword);
-                    let message = format!("invalid {} {} specified", row.name, arg.text);
-                    line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
-                }
+            if let Some(on) = switch(head, line) {
+                set(into, on);
             }
-            surplus(line, 1);
-            return;
         }
         Kind::Script(field) => {
             if line.args.is_empty() {
-                return absent(row, line);
-            }
-            if let Some(command) = command::read(line) {
+                absent(head, line);
+            } else if let Some(command) = command::read(line) {
                 *field(into) = Some(command);
             }
-            return;
         }
-        Kind::Custom(_, read) => return read(into, line),
-        Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_) => return,
-        _ => {}
-    }
-    let Some(arg) = first else {
-        return absent(row, line);
-    };
-    match &row.kind {
-        Kind::Integer(number) => whole(row, number, into, line, arg),
-        Kind::Seconds(number) => decimal(row, number, into, line, arg),
-        Kind::Choice(words, set) => match words.iter().position(|word| *word == arg.text) {
-            Some(index) => set(into, index),
-            None => {
-                let message = format!("unknown {} '{}'", row.name, arg.text);
-                let near = nearest(arg.text, words.iter().copied());
-                let near = near.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
-                line.error(arg, &message, &format!("write {} {}{near}", row.name, words.join("|")));
+        Kind::Integer(number) => {
+            if let Some(used) = argument(head, line).and_then(|arg| whole(head, &number.bounds, line, arg)) {
+                (number.set)(into, used);
             }
-        },
-        Kind::Text(_, set) => set(into, arg),
+        }
+        Kind::Seconds(number) => {
+            if let Some(used) = argument(head, line).and_then(|arg| decimal(head, &number.bounds, line, arg))
+            {
+                (number.set)(into, used);
+            }
+        }
+        Kind::Choice(words, set) => {
+            if let Some(index) = argument(head, line).and_then(|arg| choice(head, words, line, arg)) {
+                set(into, index);
+            }
+        }
+        Kind::Text(_, set) => {
+            if let Some(arg) = argument(head, line) {
+                set(into, arg);
+                surplus(line, 1);
+            }
+        }
         Kind::Interface(set) => {
-            if let Some(name) = line.interface(arg) {
-                set(into, name);
+            if let Some(arg) = argument(head, line) {
+                if let Some(name) = line.interface(arg) {
+                    set(into, name);
+                }
+                surplus(line, 1);
             }
         }
-        _ => {}
-    }
-    surplus(line, 1);
-}
-
-/// The argument is not there.
-fn absent<D, M>(row: &Row<D, M>, line: &mut Line<'_>) {
-    match row.argument {
-        Argument::Required => line.missing(line.keyword, &row.syntax()),
-        Argument::Expected => {
-            let message = format!("No {} specified", row.name);
-            line.error(line.keyword, &message, &format!("write {} {}", row.name, row.syntax()));
-        }
-    }
-}
-
-/// Words past the value are not used, which keepalived does not tell.
-fn surplus(line: &mut Line<'_>, used: usize) {
-    if let Some(extra) = line.arg(used) {
-        let message = format!("'{}' after {} is not used", extra.text, line.keyword.text);
-        line.note(extra, &message, "only one keyword can stand on a line");
-    }
-}
-
-fn whole<D, M>(row: &Row<D, M>, number: &Integer<D>, into: &mut D, line: &mut Line<'_>, arg: Word<'_>) {
-    let (from, to) = (*number.range.start(), *number.range.end());
-    match value::integer(arg.text, number.range.clone(), number.lenient) {
-        Ok(read) => {
-            let used = number.raise.map_or(read.value, |least| read.value.max(least));
-            if used != read.value {
-                let message = format!("{} must be greater than 0, setting to {used}", row.name);
-                line.warn(arg, &message, "");
-            }
-            if read.trailing {
-                let message =
-                    format!("{}: number '{}' has text after it, {used} is used", row.name, arg.text);
-                line.warn(arg, &message, &format!("write {} {}", row.name, row.syntax()));
-            }
-            (number.set)(into, used);
-        }
-        Err(bad) => {
-            let nearer = || value::integer(arg.text, i64::MIN..=i64::MAX, number.lenient).ok();
-            let clamped = if number.clamp { nearer().map(|read| read.value.clamp(from, to)) } else { None };
-            let used = clamped.or(number.instead);
-            let then = used.map(|used| used.to_string());
-            line.bad_number(row.name, arg, bad, &format!("{from}, {to}"), then.as_deref());
-            if let Some(used) = used {
-                (number.set)(into, used);
-            }
-        }
-    }
-}
-
-fn decimal<D, M>(row: &Row<D, M>, number: &Decimal<D>, into: &mut D, line: &mut Line<'_>, arg: Word<'_>) {
-    match value::seconds(arg.text, number.range.clone(), number.resolution) {
-        Ok(read) => {
-            let used = Seconds(read.value);
-            if read.rounded {
-                let message = format!("{}: '{}' has too many digits, {used} is used", row.name, arg.text);
-                line.warn(arg, &message, "");
-            } else if read.trailing {
-                let message =
-                    format!("{}: number '{}' has text after it, {used} is used", row.name, arg.text);
-                line.warn(arg, &message, "write seconds without a unit");
-            }
-            (number.set)(into, read.value);
-        }
-        Err(bad) => {
-            let range = format!("{}, {}", Seconds(*number.range.start()), Seconds(*number.range.end()));
-            let then = number.instead.map(|used| Seconds(used).to_string());
-            line.bad_number(row.name, arg, bad, &range, then.as_deref());
-            if let Some(used) = number.instead {
-                (number.set)(into, used);
-            }
-        }
+        Kind::Custom(_, read) => read(into, line),
+        Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_) => {}
     }
 }
 
 /// Tells an unknown word: with the nearest known one, or with the block where it belongs.
-pub fn unknown<'k>(
+pub fn unknown(
     line: &mut Line<'_>,
-    known: impl Iterator<Item = &'k str> + Clone,
+    known: &mut dyn Iterator<Item = &str>,
     place: Option<&str>,
     elsewhere: Elsewhere,
 ) {

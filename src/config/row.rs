@@ -6,10 +6,10 @@
 
 use core::ops::RangeInclusive;
 
+pub use super::head::{Bounds, Head, Shape, TimeBounds};
 use super::line::Line;
 use super::model::{Named, ScriptCommand};
 use super::tree::Word;
-use super::value::Seconds;
 use crate::base::time::Span;
 
 /// What a keyword takes and where it goes. `D` is what is being read.
@@ -44,18 +44,8 @@ pub enum Kind<D: 'static, M: 'static> {
 
 /// A whole number: its unit, its range and what a bad one does.
 pub struct Integer<D: 'static> {
-    /// The unit, empty for a plain number.
-    pub unit: &'static str,
-    /// What is accepted.
-    pub range: RangeInclusive<i64>,
-    /// What is used instead of a bad one; none: the line is not used.
-    pub instead: Option<i64>,
-    /// The lowest number that means something, when the range begins below it: keepalived raises zero to one.
-    pub raise: Option<i64>,
-    /// A number outside the range is brought to its nearer end.
-    pub clamp: bool,
-    /// Text after the digits is told but tolerated.
-    pub lenient: bool,
+    /// Its unit and what is accepted.
+    pub bounds: Bounds,
     /// Writes the field.
     pub set: fn(&mut D, i64),
 }
@@ -63,11 +53,7 @@ pub struct Integer<D: 'static> {
 /// Decimal seconds: range, resolution and what a bad one does.
 pub struct Decimal<D: 'static> {
     /// What is accepted.
-    pub range: RangeInclusive<Span>,
-    /// Microseconds of one step.
-    pub resolution: u64,
-    /// What is used instead of a bad one; none: the line is not used.
-    pub instead: Option<Span>,
+    pub bounds: TimeBounds,
     /// Writes the field.
     pub set: fn(&mut D, Span),
 }
@@ -259,25 +245,33 @@ impl<D, M> Row<D, M> {
     /// The arguments, with unit and range, as one text.
     #[must_use]
     pub fn syntax(&self) -> String {
-        match &self.kind {
-            Kind::Flag(_) => String::new(),
-            Kind::Switch(_) => "[on|off]".to_owned(),
-            Kind::Integer(n) => {
-                let (unit, gap) = (n.unit, if n.unit.is_empty() { "" } else { " " });
-                format!("<{unit}{gap}{}..{}>", n.range.start(), n.range.end())
-            }
-            Kind::Seconds(n) => {
-                format!("<seconds {}..{}>", Seconds(*n.range.start()), Seconds(*n.range.end()))
-            }
-            Kind::Choice(words, _) => words.join("|"),
-            Kind::Interface(_) => "<interface>".to_owned(),
-            Kind::Script(_) => "<command> [<user> [[:]<group>]]".to_owned(),
-            Kind::Text(syntax, _)
-            | Kind::Custom(syntax, _)
-            | Kind::Lines(syntax, _)
-            | Kind::Object(syntax)
-            | Kind::Skipped(syntax) => (*syntax).to_owned(),
-            Kind::Block(_) => "{ ... }".to_owned(),
+        self.head().shape.syntax()
+    }
+
+    /// What it says whatever it reads into.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        let shape = match &self.kind {
+            Kind::Flag(_) => Shape::Words(""),
+            Kind::Switch(_) => Shape::Switch,
+            Kind::Integer(n) => Shape::Integer(n.bounds),
+            Kind::Seconds(n) => Shape::Seconds(n.bounds),
+            Kind::Choice(words, _) => Shape::Choice(words),
+            Kind::Interface(_) => Shape::Words("<interface>"),
+            Kind::Script(_) => Shape::Words("<command> [<user> [[:]<group>]]"),
+            Kind::Text(syntax, _) | Kind::Custom(syntax, _) => Shape::Words(syntax),
+            Kind::Lines(syntax, _) => Shape::Lines(syntax),
+            Kind::Object(syntax) => Shape::Object(syntax),
+            Kind::Skipped(syntax) => Shape::Skipped(syntax),
+            Kind::Block(_) => Shape::Block,
+        };
+        Head {
+            name: self.name,
+            shape,
+            effect: self.effect,
+            argument: self.argument,
+            repeat: self.repeat,
+            replaced: self.replaced,
         }
     }
 
@@ -290,30 +284,32 @@ impl<D, M> Row<D, M> {
 impl<D> Integer<D> {
     /// A number of which a bad one is not used and that tolerates text after its digits.
     pub const fn new(unit: &'static str, range: RangeInclusive<i64>, set: fn(&mut D, i64)) -> Self {
-        Self { unit, range, instead: None, raise: None, clamp: false, lenient: true, set }
+        let (from, to) = (*range.start(), *range.end());
+        let bounds = Bounds { unit, from, to, instead: None, raise: None, clamp: false, lenient: true };
+        Self { bounds, set }
     }
 
     /// Exactly a number.
     pub const fn strict(mut self) -> Self {
-        self.lenient = false;
+        self.bounds.lenient = false;
         self
     }
 
     /// A bad number counts as this one.
     pub const fn or(mut self, instead: i64) -> Self {
-        self.instead = Some(instead);
+        self.bounds.instead = Some(instead);
         self
     }
 
     /// Lower numbers within the range count as this one.
     pub const fn at_least(mut self, raise: i64) -> Self {
-        self.raise = Some(raise);
+        self.bounds.raise = Some(raise);
         self
     }
 
     /// A number outside the range is brought to its nearer end.
     pub const fn clamped(mut self) -> Self {
-        self.clamp = true;
+        self.bounds.clamp = true;
         self
     }
 }
@@ -321,19 +317,19 @@ impl<D> Integer<D> {
 impl<D> Decimal<D> {
     /// Seconds to the microsecond, both bounds in microseconds; a bad one is not used.
     pub const fn new(from: u64, to: u64, set: fn(&mut D, Span)) -> Self {
-        let range = Span::from_micros(from)..=Span::from_micros(to);
-        Self { range, resolution: 1, instead: None, set }
+        let (from, to) = (Span::from_micros(from), Span::from_micros(to));
+        Self { bounds: TimeBounds { from, to, resolution: 1, instead: None }, set }
     }
 
     /// Steps of so many microseconds.
     pub const fn step(mut self, micros: u64) -> Self {
-        self.resolution = micros;
+        self.bounds.resolution = micros;
         self
     }
 
     /// A bad one counts as this.
     pub const fn or(mut self, instead: Span) -> Self {
-        self.instead = Some(instead);
+        self.bounds.instead = Some(instead);
         self
     }
 }

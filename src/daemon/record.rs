@@ -17,7 +17,7 @@ pub enum Standing {
     Fault = 3,
 }
 
-/// One instance as last reported: which one, by its name ([`key`]), for positions change with a reload and names do
+/// One instance or sync group as last reported: which one, by its name ([`key`], [`group_key`]), for positions change with a reload and names do
 /// not; and its state. Eight octets, for the parent keeps one of each instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Record(u64);
@@ -81,7 +81,16 @@ const STANDING: u64 = 3;
 /// 10^9 at 65,000 instances) share a record, and the replacement of one may start from the other's state.
 #[must_use]
 pub const fn key(name: &str) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    hash(0xcbf2_9ce4_8422_2325, name)
+}
+
+/// The key of a sync group: never that of an instance of its name.
+#[must_use]
+pub const fn group_key(name: &str) -> u64 {
+    hash(key("group\0"), name)
+}
+
+const fn hash(mut hash: u64, name: &str) -> u64 {
     let mut rest = name.as_bytes();
     while let [octet, tail @ ..] = rest {
         hash = (hash ^ *octet as u64).wrapping_mul(0x0100_0000_01b3);
@@ -90,7 +99,7 @@ pub const fn key(name: &str) -> u64 {
     hash & !STANDING
 }
 
-/// The records of one child's instances.
+/// The records of one child's instances and sync groups.
 #[derive(Clone, Debug, Default)]
 pub struct Records(HashSet<Record>);
 
@@ -145,6 +154,7 @@ mod tests {
         records.note(Record::new(one, Standing::Backup));
         assert_eq!(records.of(one), Some(Standing::Backup));
         assert!(records.of(key("VI_2")).is_none());
+        assert!(records.of(group_key("VI_1")).is_none());
         records.note(Record::new(one, Standing::Gone));
         assert!(records.is_empty());
     }

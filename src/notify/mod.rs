@@ -7,4 +7,4 @@ pub mod command;
 mod queue;
 
 pub use command::{Command, Resolver, Unusable};
-pub use queue::{Job, Kind, Notifier, Standing};
+pub use queue::{Job, Kind, Notifier, Standing, Subject};

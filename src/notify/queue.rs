@@ -1,4 +1,4 @@
-//! The notify scripts of one instance: in order, one at a time, each with a deadline.
+//! The notify scripts of one instance or sync group: in order, one at a time, each with a deadline.
 
 use std::io;
 
@@ -68,6 +68,29 @@ impl Standing {
     }
 }
 
+/// Whom a script is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// `INSTANCE` or `GROUP`.
+    pub word: &'static str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// An instance.
+    #[must_use]
+    pub const fn instance(name: &'a str) -> Self {
+        Self { word: "INSTANCE", name }
+    }
+
+    /// A sync group.
+    #[must_use]
+    pub const fn group(name: &'a str) -> Self {
+        Self { word: "GROUP", name }
+    }
+}
+
 /// A script to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -85,7 +108,7 @@ struct Running {
     terminated: bool,
 }
 
-/// The scripts of one instance.
+/// The scripts of one instance or sync group.
 pub struct Notifier {
     commands: [Option<Command>; 7],
     queue: heapless::Deque<Job, { limit::NOTIFY_QUEUE }>,
@@ -152,7 +175,7 @@ impl Notifier {
         now: Instant,
         runner: &Runner,
         environment: &mut Words,
-        name: &str,
+        subject: Subject<'_>,
         mut failed: impl FnMut(Kind, io::Error),
     ) -> Option<Pid> {
         if self.running.is_some() {
@@ -162,7 +185,7 @@ impl Notifier {
             let Some(command) = self.commands.get_mut(job.kind as usize).and_then(Option::as_mut) else {
                 continue;
             };
-            match start(command, job, runner, environment, name) {
+            match start(command, job, runner, environment, subject) {
                 Ok(pid) => {
                     let until = now + limit::NOTIFY_DEADLINE;
                     self.running = Some(Running { pid, until, terminated: false });
@@ -249,13 +272,13 @@ fn start(
     job: Job,
     runner: &Runner,
     environment: &mut Words,
-    name: &str,
+    Subject { word, name }: Subject<'_>,
 ) -> io::Result<Pid> {
     command.words.truncate(command.fixed);
     if job.kind == Kind::Any {
         let appended = command
             .words
-            .push(b"INSTANCE")
+            .push(word.as_bytes())
             .and_then(|()| command.words.push(name.as_bytes()))
             .and_then(|()| command.words.push(job.standing.word().as_bytes()))
             .and_then(|()| command.words.push_fmt(format_args!("{}", job.priority)));
@@ -267,6 +290,8 @@ fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const VI_1: Subject<'static> = Subject::instance("VI 1");
 
     fn command(line: &str) -> Command {
         let mut words = Words::with_capacity(8, 512);
@@ -292,9 +317,9 @@ mod tests {
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
         let mut started = 0;
         while let Some(pid) =
-            notifier.advance(Instant::START, &runner, &mut environment, "VI 1", |_, _| unreachable!())
+            notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| unreachable!())
         {
-            assert!(notifier.advance(Instant::START, &runner, &mut environment, "", |_, _| ()).is_none());
+            assert!(notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| ()).is_none());
             wait(pid);
             assert!(notifier.ended(pid) && !notifier.ended(pid));
             started += 1;
@@ -311,7 +336,7 @@ mod tests {
         notifier.set(Kind::Master, command("trap '' TERM; sleep 60 & wait; sleep 60"));
         notifier.state(Standing::Master, 1);
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
-        let pid = notifier.advance(Instant::START, &runner, &mut environment, "", |_, _| ()).unwrap();
+        let pid = notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| ()).unwrap();
         let due = notifier.poll_at().unwrap();
         assert_eq!(notifier.kill_overdue(Instant::START), None);
         assert_eq!(notifier.kill_overdue(due), Some(pid));
@@ -329,7 +354,7 @@ mod tests {
         notifier.state(Standing::Master, 1);
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
         let now = Instant::START + Span::from_secs(9);
-        let pid = notifier.advance(now, &runner, &mut environment, "", |_, _| ()).unwrap();
+        let pid = notifier.advance(now, &runner, &mut environment, VI_1, |_, _| ()).unwrap();
         notifier.cut_short(now);
         notifier.state(Standing::Stop, 1);
         assert_eq!(notifier.poll_at(), Some(now + GRACE));

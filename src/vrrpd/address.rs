@@ -169,6 +169,7 @@ impl Vrrp {
 
     fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
         if self.links.address_gone(link, address) {
+            self.own_address_gone(turn.now(), link, address);
             super::report::address_deassigned(&self.links, link, address.addr);
             self.source_changed(turn, link);
         }

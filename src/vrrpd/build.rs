@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
+use super::own::plan::Plan;
 use super::state::TrackScript;
-use super::track::{Lists, tracking};
-use super::vmac;
+use super::track::{Lists, Tracked, tracking};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId};
 use crate::base::time::Instant;
@@ -89,8 +89,22 @@ pub(super) fn instances(
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
+    plan: &Plan,
 ) -> Vec<Instance> {
-    Config::all(model).map(|config| instance(config, links, scripts, resolver, broken)).collect()
+    Config::all(model)
+        .enumerate()
+        .map(|(position, config)| {
+            let place = Place { plan, position };
+            instance(config, links, scripts, resolver, broken, place)
+        })
+        .collect()
+}
+
+/// An instance's place in the model, and what interfaces of its own are planned for it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    plan: &'a Plan,
+    position: usize,
 }
 
 fn instance(
@@ -99,16 +113,26 @@ fn instance(
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
+    place: Place<'_>,
 ) -> Instance {
     let base = config.interface.as_ref().map(|named| links.named(&named.name));
-    let own = vmac::name(&config.model().global, &config).map(|name| links.named(&name)).or(base);
-    let transmit = if config.vmac_xmit_base { base } else { own };
-    let lines = config.addresses.iter().chain(&config.excluded);
-    let addresses: Box<[Moved]> = lines.map(|line| moved(line, own, links)).collect();
+    let own = place.plan.of_instance(place.position).or(base);
+    let vrf = config.vrf.as_ref().map(|named| links.named(&named.name));
+    let transmit = if config.vmac_xmit_base { base } else { own.or(vrf) };
+    // As with the reference, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
+    let home = if config.ipvlan.is_some() { base } else { own };
+    let lines = config.addresses.iter().chain(&config.excluded).enumerate();
+    let addresses: Box<[Moved]> = lines
+        .map(|(number, line)| moved(line, place.plan.of_address(place.position, number), home, links))
+        .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
     Instance {
-        router: Router::new(config.clone(), announced),
+        router: {
+            let mut router = Router::new(config.clone(), announced);
+            router.set_synced(config.sync_group.is_some());
+            router
+        },
         base,
         own,
         transmit,
@@ -120,21 +144,16 @@ fn instance(
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl })
             .collect(),
-        tracking: tracking(
-            Lists {
-                interfaces: &config.track_interfaces,
-                scripts: &config.track_scripts,
-                files: &config.track_files,
-            },
-            links,
-            usable,
+        tracking: with_group(
+            tracking(Lists::of(&config), links, usable),
+            config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         ),
         socket: None,
         socket_failed: false,
         ip_id: 0,
         place: None,
         refused_advert: None,
-        notifier: notifier(&config, resolver, broken),
+        notifier: notifier(&config.notify, &config.name, resolver, broken),
         since: Instant::START,
         since_wall: clock::wall(),
         advert_changed: false,
@@ -143,8 +162,17 @@ fn instance(
     }
 }
 
-fn moved(line: &VirtualAddress, own: Option<LinkId>, links: &mut Links) -> Moved {
-    let link = line.dev.as_ref().map(|named| links.named(&named.name)).or(own);
+/// What the sync group of an instance tracks the instance tracks, too. What both name is its own.
+fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracked]> {
+    let Some(group) = group.filter(|group| !group.is_empty()) else {
+        return own;
+    };
+    let is_new = |tracked: &Tracked| own.iter().all(|known| known.object != tracked.object);
+    own.iter().copied().chain(group.iter().copied().filter(is_new)).collect()
+}
+
+fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Moved {
+    let link = own.or_else(|| line.dev.as_ref().map(|named| links.named(&named.name))).or(home);
     Moved::new(line.prefix, link, line.no_track)
 }
 
@@ -178,13 +206,19 @@ pub(super) fn address(line: &VirtualAddress) -> Address {
     }
 }
 
-fn notifier(config: &Config, resolver: &Resolver, broken: &mut Vec<Broken>) -> Option<Box<Notifier>> {
+/// The scripts of an instance or a group, if any is configured.
+pub(super) fn notifier(
+    notify: &Notify,
+    name: &str,
+    resolver: &Resolver,
+    broken: &mut Vec<Broken>,
+) -> Option<Box<Notifier>> {
     let mut notifier = Notifier::new();
-    for (kind, command) in commands(&config.notify) {
+    for (kind, command) in commands(notify) {
         let Some(command) = command else { continue };
-        match resolver.resolve(command, &config.name) {
+        match resolver.resolve(command, name) {
             Ok(ready) => notifier.set(kind, ready),
-            Err(why) => broken.push(Broken::notify(&config.name, command, &why)),
+            Err(why) => broken.push(Broken::notify(name, command, &why)),
         }
     }
     (!notifier.is_empty()).then(|| Box::new(notifier))

@@ -12,7 +12,7 @@ use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
-use crate::proto::vrrp::{Action, Actions, Input};
+use crate::proto::vrrp::{Action, Actions, Event, Input};
 use crate::sys::raw::send::{Message, SendBatch};
 use crate::wire::vrrp;
 
@@ -27,6 +27,16 @@ impl Vrrp {
         self.act(turn, id, &out);
     }
 
+    /// The same for a member that follows its sync group: nobody follows it in its turn.
+    pub(super) fn drive_alone(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
+        self.settle_before(turn, id);
+        let mut out = Actions::new();
+        if let Some(instance) = self.instance_mut(id) {
+            instance.router.handle(turn.now(), input, &mut out);
+        }
+        self.gather(turn, id, &out);
+    }
+
     /// What is pending of an instance must be done before its machine decides again.
     pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let events = &self.work.events;
@@ -36,8 +46,14 @@ impl Vrrp {
         }
     }
 
-    /// Gathers actions and arms the machine's timer.
+    /// Gathers actions; the sync group of the instance follows.
     pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
+        self.gather(turn, id, actions);
+        self.lead(turn, id, actions);
+    }
+
+    /// Gathers actions and arms the machine's timer.
+    fn gather(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
         for action in actions {
             match action {
                 Action::SendAdvert { priority } => self.queue_advert(id, *priority),
@@ -45,8 +61,8 @@ impl Vrrp {
                 Action::AddAddresses => self.touch(id, |pending| pending.add = true),
                 Action::Announce(_) => self.touch(id, |pending| pending.announce = true),
                 Action::Report(event) => {
-                    self.touch(id, |pending| pending.report = true);
-                    self.work.events.push((id, *event));
+                    self.tell_later(id, *event);
+                    self.record(turn, id, event);
                 }
             }
         }
@@ -55,8 +71,18 @@ impl Vrrp {
         }
     }
 
+    /// Notes an event to be told when the effects before it are done.
+    pub(super) fn tell_later(&mut self, id: InstanceId, event: Event) {
+        self.touch(id, |pending| pending.report = true);
+        self.work.events.push((id, event));
+    }
+
     /// Carries out everything that was gathered.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        // A successor has to know of a MASTER from the moment that the network does.
+        if core::mem::take(&mut self.work.recorded) {
+            turn.send_reports();
+        }
         self.flush_adverts();
         self.tell_failures();
         if self.work.touched.is_empty() {

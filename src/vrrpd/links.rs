@@ -27,8 +27,14 @@ pub struct Link {
     pub wanted_up: bool,
     /// The interface that it lies on; 0 is none.
     pub parent: IfIndex,
-    /// Made by `macvlan`.
-    pub is_macvlan: bool,
+    /// What made it, as far as it matters here.
+    pub kind: Kind,
+    /// The bridge, bond or VRF that it belongs to; 0 is none.
+    pub master: IfIndex,
+    /// That is a VRF.
+    pub in_vrf: bool,
+    /// The group that the administrator put it in; 0 is the default one.
+    pub group: u32,
     /// Octets of the longest packet.
     pub mtu: u32,
     /// ARPHRD_ number.
@@ -38,6 +44,29 @@ pub struct Link {
     /// When the next announcement may leave that nobody has a place for yet, where they are spaced: gratuitous
     /// ARPs and neighbour advertisements each by their own clock.
     free_place: [Instant; 2],
+}
+
+/// What made an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `macvlan`.
+    Macvlan,
+    /// `ipvlan`.
+    Ipvlan,
+    /// Anything else, hardware among it.
+    Other,
+}
+
+impl Kind {
+    /// The kind of an interface of the kernel.
+    #[must_use]
+    pub fn of(kernel: &KernelLink) -> Self {
+        match kernel.kind.as_str() {
+            "macvlan" => Self::Macvlan,
+            "ipvlan" => Self::Ipvlan,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Link {
@@ -63,6 +92,25 @@ impl Link {
         place
     }
 
+    fn absent(name: &IfName) -> Self {
+        Self {
+            name: name.clone(),
+            index: None,
+            up: false,
+            mac: None,
+            wanted_up: false,
+            parent: IfIndex(0),
+            kind: Kind::Other,
+            master: IfIndex(0),
+            in_vrf: false,
+            group: 0,
+            mtu: 0,
+            hardware_type: 0,
+            addresses: Vec::new(),
+            free_place: [Instant::START; 2],
+        }
+    }
+
     fn gone(&mut self) {
         self.index = None;
         self.up = false;
@@ -82,7 +130,7 @@ pub enum Change {
     Vanished,
     /// Up became down, or down up.
     State,
-    /// Its Ethernet address changed, or what the administrator wants, and not whether it is up.
+    /// Its Ethernet address changed, its master, or what the administrator wants, and not whether it is up.
     Setting,
 }
 
@@ -92,27 +140,24 @@ pub struct Links {
     links: Vec<Link>,
     by_name: HashMap<IfName, LinkId>,
     by_index: HashMap<IfIndex, LinkId>,
+    nowhere: Option<LinkId>,
 }
 
 impl Links {
+    /// An interface that never is there, for those who cannot have theirs.
+    pub fn nowhere(&mut self) -> LinkId {
+        *self.nowhere.get_or_insert_with(|| {
+            self.links.push(Link::absent(&IfName::default()));
+            LinkId::at(self.links.len() - 1)
+        })
+    }
+
     /// The id of the interface of this name; entered if it is new. For load time: allocates.
     pub fn named(&mut self, name: &IfName) -> LinkId {
         if let Some(id) = self.find(name) {
             return id;
         }
-        self.links.push(Link {
-            name: name.clone(),
-            index: None,
-            up: false,
-            mac: None,
-            wanted_up: false,
-            parent: IfIndex(0),
-            is_macvlan: false,
-            mtu: 0,
-            hardware_type: 0,
-            addresses: Vec::new(),
-            free_place: [Instant::START; 2],
-        });
+        self.links.push(Link::absent(name));
         let id = LinkId::at(self.links.len() - 1);
         self.by_name.insert(name.clone(), id);
         id
@@ -211,7 +256,7 @@ impl Links {
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
         let flipped = link.up != up;
-        let changed = (link.wanted_up, link.mac) != (kernel.flags.up(), mac);
+        let changed = (link.wanted_up, link.mac, link.master) != (kernel.flags.up(), mac, kernel.master);
         if appeared {
             if let Some(old) = link.index {
                 self.by_index.remove(&old);
@@ -226,7 +271,10 @@ impl Links {
         link.parent = kernel.parent;
         link.mtu = kernel.mtu;
         link.hardware_type = kernel.hardware_type;
-        link.is_macvlan = kernel.kind.as_str() == "macvlan";
+        link.kind = Kind::of(kernel);
+        link.master = kernel.master;
+        link.in_vrf = kernel.in_vrf;
+        link.group = kernel.group;
         match (appeared, flipped, changed) {
             (true, ..) => Change::Appeared,
             (false, true, _) => Change::State,

@@ -25,9 +25,9 @@ pub struct Instance {
     pub router: Router<Config>,
     /// The interface of the configuration; none for unicast by route.
     pub base: Option<LinkId>,
-    /// The interface that addresses without `dev` go on: the macvlan if there is one, else `base`.
+    /// The interface of one's own if there is one, else `base`.
     pub own: Option<LinkId>,
-    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`.
+    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`; without an interface the VRF.
     pub transmit: Option<LinkId>,
     /// The source of adverts, if there is one now.
     pub local: Option<IpAddr>,
@@ -149,7 +149,15 @@ impl Instance {
     /// Finds the source of adverts again; whether it changed.
     pub fn refresh_local(&mut self, links: &Links) -> bool {
         let family = self.router.params().family;
-        let found = self.config.source.or_else(|| self.base.and_then(|id| links.link(id))?.source(family));
+        let on = |id: Option<LinkId>| links.link(id?)?.source(family);
+        // An ipvlan has an address of its own, and over IPv4 none but the configured one.
+        let found = match &self.config.ipvlan {
+            None => self.config.source.or_else(|| on(self.base)),
+            Some(ipvlan) => match ipvlan.address {
+                None if family == Family::V4 => None,
+                address => self.config.source.or(address.map(|own| own.addr)).or_else(|| on(self.own)),
+            },
+        };
         self.last_local = found.or(self.last_local);
         core::mem::replace(&mut self.local, found) != found
     }

@@ -85,6 +85,7 @@ impl Vrrp {
         let before = self.links.numbered(link.index);
         for (id, change) in self.links.update(link).into_iter().flatten() {
             if change == Change::Vanished && before == Some(id) {
+                self.own_renamed(id, link.index);
                 self.strip(id, link.index);
             }
             self.link_changed(turn, id, change);
@@ -122,6 +123,12 @@ impl Vrrp {
             Change::Appeared => report::link_added(&name),
             Change::Vanished => report::link_deleted(&name),
         }
+        let change = self.follow_owns(turn, link, change);
+        let up = self.links.link(link).is_some_and(|link| link.up);
+        if change == Change::Appeared {
+            self.put_own_addresses();
+        }
+        self.copy_link_locals(Some(link));
         if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
         }
@@ -131,6 +138,7 @@ impl Vrrp {
             };
             let concerned = instance.base == Some(link)
                 || instance.own == Some(link)
+                || instance.transmit == Some(link)
                 || instance.tracking.iter().any(|tracked| tracked.object == Object::Link(link));
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
@@ -159,16 +167,11 @@ impl Vrrp {
 
     fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
         if change == Change::Appeared {
-            self.ensure_vmac(id);
             self.open_socket(turn, id);
         }
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
         }
-        if self.lacks_vmac(id) {
-            self.arm_retry(turn);
-        }
-        self.copy_link_local(id);
         self.refresh(turn, id);
     }
 

@@ -10,6 +10,7 @@ use super::build;
 use super::live::{Held, Instance};
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
+use super::telling::Whose;
 use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, ScriptId};
 use crate::base::limit;
@@ -26,13 +27,18 @@ impl Vrrp {
         let resolver = Resolver::new(&model.global);
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
-        let mut fresh = build::instances(&model, &mut self.links, &scripts, &resolver, &mut broken);
+        let plan = self.plan_owns(&model);
+        let links = &mut self.links;
+        let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
+        let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(&fresh);
-        self.model = model;
+        self.work.rebuilding = true;
         let instance_ids = ids_after(&kept, self.instances.len());
         self.resign_removed(turn, &instance_ids);
+        let old = core::mem::replace(&mut self.model, model);
+        self.carry_groups(turn, &old, groups);
         let mut before: Vec<Option<Instance>> =
             core::mem::take(&mut self.instances).into_iter().map(Some).collect();
         let mut adopted = Vec::with_capacity(fresh.len());
@@ -49,10 +55,24 @@ impl Vrrp {
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
         );
+        self.replace_owns(plan);
         self.resync_links(turn);
-        for id in self.ids() {
-            self.bring_up(turn, id, &kept);
+        if self.ensure_owns() {
+            self.resync_links(turn);
         }
+        self.put_own_addresses();
+        self.copy_link_locals(None);
+        let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
+        for id in self.ids() {
+            self.bring_up(turn, id, went_on(id));
+        }
+        self.refresh_groups(turn);
+        for id in self.ids().filter(|id| !went_on(*id)) {
+            self.tell_tracked_faults(id);
+            self.drive(turn, id, Input::Start { adopt: None });
+        }
+        self.work.rebuilding = false;
+        self.align_groups(turn, went_on);
         self.resume_files(turn);
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
@@ -61,7 +81,6 @@ impl Vrrp {
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
-        self.forget_vmacs();
         self.settle(turn);
     }
 
@@ -145,9 +164,11 @@ impl Vrrp {
                 Owner::Track(id) => {
                     scripts.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Track)
                 }
-                Owner::Notify(id) => {
-                    instances.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Notify)
-                }
+                Owner::Notify(Whose::Instance(id)) => match instances.get(id.index()).copied().flatten() {
+                    Some(id) => Owner::Notify(id.into()),
+                    None => Owner::Nobody,
+                },
+                Owner::Notify(Whose::Group(id)) => Owner::Notify(id.into()),
                 Owner::Retired(number) => Owner::Retired(number),
                 Owner::Nobody => Owner::Nobody,
             };
@@ -159,11 +180,13 @@ impl Vrrp {
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
-        self.layout = Layout::new(self.instances.len(), self.scripts.len(), self.files.len(), 0);
+        self.layout =
+            Layout::new(self.instances.len(), self.groups.len(), self.scripts.len(), self.files.len(), 0);
         turn.resize_deadlines(self.layout.len());
-        turn.reserve_reports(self.instances.len());
+        let tellers = self.instances.len() + self.groups.len();
+        turn.reserve_reports(tellers);
         self.work.reserve(self.instances.len());
-        self.telling.resize(self.instances.len());
+        self.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
         self.children.reserve(running.saturating_sub(self.children.len()));
@@ -195,17 +218,14 @@ impl Vrrp {
         self.commit_addresses(turn);
     }
 
-    /// Gives an instance of the new model its surroundings, and lets it go on or begin.
-    fn bring_up(&mut self, turn: &mut Turn<'_>, id: InstanceId, kept: &[Option<InstanceId>]) {
-        let went_on = kept.get(id.index()).copied().flatten().is_some();
-        self.ensure_vmac(id);
+    /// Gives an instance of the new model its surroundings, and lets it go on.
+    fn bring_up(&mut self, turn: &mut Turn<'_>, id: InstanceId, went_on: bool) {
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
         }
-        self.copy_link_local(id);
         self.open_socket(turn, id);
         if !went_on {
-            self.begin(turn, id, None);
+            self.refresh(turn, id);
             return;
         }
         let mut out = Actions::new();
@@ -258,6 +278,7 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     };
     after.advert_changed = addresses(after) != addresses(&before);
     core::mem::swap(&mut after.router, &mut before.router);
+    after.router.set_synced(after.config.sync_group.is_some());
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;
     after.since = before.since;

@@ -9,7 +9,7 @@ use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
 use super::build::Broken;
-use super::links::Links;
+use super::links::{Kind, Links};
 use super::live::{Instance, Moved};
 use super::pool::Receiver;
 use crate::base::addr::{Family, IpAddr, Prefix};
@@ -33,6 +33,11 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
     let name = instance.config.name.as_str();
     match *event {
         Event::Transition { from, to, why } => transition(instance, from, to, why),
+        Event::Syncing(to) => {
+            info!("VRRP_Group({}) Syncing instances to {} state", group(instance), to.name());
+        }
+        // Its members have told already.
+        Event::Group { .. } => {}
         Event::Expired => debug!("({name}) Receive advertisement timeout"),
         Event::Outranked { from, theirs, ours } if theirs == ours => info!(
             "({name}) Master received advert from {from} with same priority {ours} but higher IP address than ours"
@@ -90,6 +95,8 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::Rejected { .. }
         | Event::Odd { .. } => true,
         Event::Transition { .. }
+        | Event::Syncing(_)
+        | Event::Group { .. }
         | Event::Expired
         | Event::Outranked { .. }
         | Event::ZeroSent
@@ -124,6 +131,7 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
                         "({name}) entering FAULT state (no {} address for interface)",
                         instance.family()
                     ),
+                    Fault::Group => info!("VRRP_Group({}): Syncing {name} to FAULT state", group(instance)),
                     // Told with their names already.
                     Fault::File | Fault::Process => {}
                     other => info!("({name}) entering FAULT state ({})", other.text()),
@@ -139,6 +147,10 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
     if from == State::Master {
         debug!("({name}) removing VIPs.");
     }
+}
+
+fn group(instance: &Instance) -> &str {
+    instance.config.group().map_or("", |group| group.name.as_str())
 }
 
 fn interface(instance: &Instance) -> &str {
@@ -333,20 +345,43 @@ pub(super) fn notify_dropped(name: &str, count: u64) {
     warn!("({name}) notify scripts are too slow: {count} of the oldest waiting were left out");
 }
 
-pub(super) fn vmac_created(name: &str, vmac: &IfName) {
-    info!("({name}): Success creating VMAC interface {vmac}");
+pub(super) fn own_created(name: &str, own: &IfName, kind: Kind) {
+    info!("({name}): Success creating {} interface {own}", kind_name(kind));
 }
 
-pub(super) fn vmac_failed(name: &str, vmac: &IfName, why: &str) {
-    error!("({name}): Unable to create VMAC interface {vmac}: {why}");
+pub(super) fn own_failed(name: &str, own: &IfName, kind: Kind, why: &str) {
+    error!("({name}): Unable to create {} interface {own}: {why}", kind_name(kind));
 }
 
-pub(super) fn vmac_removed(vmac: &IfName) {
-    info!("Success removing VMAC interface {vmac}");
+pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
+    error!("({name}): VMAC interface {own}: {why}");
 }
 
-pub(super) fn vmac_stuck(vmac: &IfName, why: &str) {
-    warn!("Unable to remove VMAC interface {vmac}: {why}");
+pub(super) fn own_removed(name: &str, own: &IfName, kind: Kind) {
+    let owner = if name.is_empty() { String::new() } else { format!("({name}) ") };
+    info!("{owner}Success removing {} interface {own}", kind_name(kind));
+}
+
+pub(super) fn own_stuck(name: &str, own: &IfName, kind: Kind, why: &str) {
+    warn!("({name}) Unable to remove {} interface {own}: {why}", kind_name(kind));
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    if kind == Kind::Ipvlan { "ipvlan" } else { "VMAC" }
+}
+
+/// What the kernel says of a request.
+pub(super) fn refusal_text(refusal: &Refusal<'_>) -> String {
+    let Refusal { errno, text } = refusal;
+    if text.is_empty() { errno.desc().to_owned() } else { format!("{} ({text})", errno.desc()) }
+}
+
+pub(super) fn ledger_failed(path: &Path, error: &std::io::Error) {
+    warn!("Unable to write {}, which a restart after a crash needs: {error}", path.display());
+}
+
+pub(super) fn setting_changed(setting: &Setting, value: i64) {
+    info!("Setting {} of {} to {value}", setting.key, setting.interface);
 }
 
 pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {

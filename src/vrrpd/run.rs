@@ -45,6 +45,7 @@ impl Process for Vrrp {
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
+            Slot::Group(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(_) | Slot::Scan => {}
@@ -106,14 +107,15 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        if self.lacks_own() {
+            self.ensure_owns();
+        }
         self.watch_missing(turn);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if self.lacks_vmac(id) {
-                self.ensure_vmac(id);
-            } else if instance.socket_failed {
+            if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
             } else if instance.lacks_address() {
@@ -149,6 +151,7 @@ impl Vrrp {
             for id in self.ids() {
                 self.drive(turn, id, Input::Stop);
             }
+            self.stop_groups(turn);
             self.settle(turn);
         }
         for script in &self.scripts {
@@ -160,7 +163,7 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
-        self.remove_vmacs();
+        self.remove_owns();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);

@@ -1,6 +1,6 @@
 //! Which deadline belongs to whom: the slots of the loop's deadline heap.
 
-use crate::base::id::{FileId, InstanceId, ProcessId, ScriptId};
+use crate::base::id::{FileId, GroupId, InstanceId, ProcessId, ScriptId};
 
 /// Who waits for a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) enum Slot {
     Announce(InstanceId),
     /// The notify script of an instance.
     Notify(InstanceId),
+    /// The notify script of a sync group.
+    Group(GroupId),
     /// A track script.
     Script(ScriptId),
     /// A tracked file.
@@ -29,10 +31,11 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: three slots an instance, one a tracker with a clock, five of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, five of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
+    groups: u32,
     scripts: u32,
     files: u32,
     processes: u32,
@@ -42,10 +45,17 @@ const PER_INSTANCE: u32 = 3;
 const OF_THE_CHILD: u32 = 5;
 
 impl Layout {
-    pub(super) fn new(instances: usize, scripts: usize, files: usize, processes: usize) -> Self {
+    pub(super) fn new(
+        instances: usize,
+        groups: usize,
+        scripts: usize,
+        files: usize,
+        processes: usize,
+    ) -> Self {
         let count = |len| u32::try_from(len).unwrap_or(u32::MAX / PER_INSTANCE / 2);
         Self {
             instances: count(instances),
+            groups: count(groups),
             scripts: count(scripts),
             files: count(files),
             processes: count(processes),
@@ -58,12 +68,14 @@ impl Layout {
     }
 
     const fn of_the_child(self) -> u32 {
-        self.instances * PER_INSTANCE + self.scripts + self.files + self.processes
+        self.instances * PER_INSTANCE + self.groups + self.scripts + self.files + self.processes
     }
 
     pub(super) const fn number(self, slot: Slot) -> u32 {
-        let after = self.instances * PER_INSTANCE;
+        let groups = self.instances * PER_INSTANCE;
+        let after = groups + self.groups;
         match slot {
+            Slot::Group(id) => groups + id.0,
             Slot::Machine(id) => id.0 * PER_INSTANCE,
             Slot::Announce(id) => id.0 * PER_INSTANCE + 1,
             Slot::Notify(id) => id.0 * PER_INSTANCE + 2,
@@ -79,8 +91,8 @@ impl Layout {
     }
 
     pub(super) const fn slot(self, number: u32) -> Slot {
-        let after = self.instances * PER_INSTANCE;
-        if number < after {
+        let groups = self.instances * PER_INSTANCE;
+        if number < groups {
             let id = InstanceId(number / PER_INSTANCE);
             return match number % PER_INSTANCE {
                 0 => Slot::Machine(id),
@@ -88,6 +100,10 @@ impl Layout {
                 _ => Slot::Notify(id),
             };
         }
+        if number - groups < self.groups {
+            return Slot::Group(GroupId(number - groups));
+        }
+        let after = groups + self.groups;
         let tracker = number - after;
         if tracker < self.scripts {
             return Slot::Script(ScriptId(tracker));
@@ -114,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_slot_has_its_own_number_and_back() {
-        let layout = Layout::new(3, 2, 2, 3);
+        let layout = Layout::new(3, 2, 2, 2, 3);
         let mut seen = Vec::new();
         for number in 0..u32::try_from(layout.len()).unwrap() {
             let slot = layout.slot(number);
@@ -122,6 +138,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0).slot(4), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(4), Slot::Stop);
     }
 }

@@ -20,17 +20,19 @@ impl Vrrp {
     /// Opens the socket that an instance hears adverts by; on failure it waits in FAULT.
     pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
-        let device = instance.base.and_then(|link| {
+        // Without an interface it may be a VRF that adverts come in by.
+        let hears = instance.base.or(instance.transmit);
+        let device = hears.and_then(|link| {
             let link = self.links.link(link)?;
             Some((link.name.clone(), link.index?))
         });
-        if instance.base.is_some() && device.is_none() {
+        if hears.is_some() && device.is_none() {
             // Not there: LinkMissing says so.
             return self.set_socket(id, None, false);
         }
         let key = Key {
             family: instance.family(),
-            link: instance.base,
+            link: hears,
             group: instance.peers.is_empty().then_some(instance.config.group),
         };
         let buffer = instance.config.receive_buffer;

@@ -3,11 +3,15 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::own::Owns;
+use super::own::ledger::Left;
+use super::own::plan::Plan;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
@@ -15,8 +19,7 @@ use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
 use super::status::Status;
 use super::telling::Telling;
 use super::track::{Files, Followers};
-use super::vmac::Vmacs;
-use super::{build, kind, report};
+use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
@@ -56,6 +59,8 @@ pub struct Context<'a> {
     pub dump: bool,
     /// Log every address that comes or goes (`-a`).
     pub address_monitoring: bool,
+    /// Where a successor finds what was changed in the kernel.
+    pub ledger: PathBuf,
 }
 
 /// Runs the child until it is told to stop.
@@ -72,14 +77,15 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     }
 }
 
-/// Takes away what a dead child left behind: the addresses of every instance, and its macvlan.
-pub fn clean(model: &Arc<Model>) -> Exit {
+/// Takes away what a dead child left behind: the addresses of every instance, its macvlan, and what its `ledger` says.
+pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
     let cleaned: io::Result<()> = (|| {
-        let mut vrrp = Vrrp::new(Arc::clone(model))?;
+        let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_vmacs();
-        vrrp.remove_vmacs();
+        vrrp.find_owns();
+        vrrp.remove_left_owns(&left);
+        vrrp.remove_owns();
         Ok(())
     })();
     match cleaned {
@@ -92,7 +98,7 @@ pub fn clean(model: &Arc<Model>) -> Exit {
 }
 
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
-    let mut vrrp = Vrrp::new(model)?;
+    let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     let Context { channel, .. } = context;
@@ -104,24 +110,30 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    for id in vrrp.ids() {
-        vrrp.ensure_vmac(id);
-    }
+    vrrp.ensure_owns();
+    vrrp.remove_left_owns(&left);
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
-    let adopt = |vrrp: &Vrrp, id| vrrp.record_of(context.died, context.records, id);
-    let masters: Vec<bool> = vrrp.ids().map(|id| adopt(&vrrp, id) == Some(State::Master)).collect();
-    vrrp.remove_left_overs(|id| masters.get(id.index()).copied().unwrap_or(false))?;
+    let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
+    vrrp.adopt_groups(context.records, &mut adopt);
+    let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
+    vrrp.put_own_addresses();
+    vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
-        vrrp.copy_link_local(id);
         vrrp.open_socket(&mut turn, id);
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
     for id in vrrp.ids() {
-        let state = adopt(&vrrp, id);
-        vrrp.begin(&mut turn, id, state);
+        vrrp.look_around(&mut turn, id);
+    }
+    vrrp.refresh_groups(&mut turn);
+    vrrp.begin_groups(&mut turn, &adopt);
+    for id in vrrp.ids() {
+        vrrp.tell_tracked_faults(id);
+        vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
     }
     vrrp.resume_files(&mut turn);
     for position in 0..vrrp.scripts.len() {
@@ -140,24 +152,30 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
 
 impl Vrrp {
     /// The child with everything but its place in the loop.
-    fn new(model: Arc<Model>) -> io::Result<Self> {
+    fn new(model: Arc<Model>, ledger: PathBuf) -> io::Result<(Self, Left)> {
         let now = crate::sys::clock::now();
         let resolver = Resolver::new(&model.global);
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
-        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken);
-        report::broken(&broken);
+        let mut commands = Commands::open()?;
+        let mut kernel = Vec::new();
+        commands.links(&mut kernel)?;
+        let plan = Plan::new(&model, &mut links, &kernel, &[]);
+        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let (owns, left) = Owns::new(plan, Some(ledger));
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
-        let layout = Layout::new(instances.len(), scripts.len(), model.files.len(), 0);
-        Ok(Self {
+        let groups = super::group::groups(&model, &resolver, &mut broken);
+        report::broken(&broken);
+        let layout = Layout::new(instances.len(), groups.len(), scripts.len(), model.files.len(), 0);
+        let vrrp = Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
                 monitor_registration: None,
-                commands: Commands::open()?,
+                commands,
                 packets: PacketSocket::open()?,
                 tells_protocol: false,
                 forwards_v6: forwards_v6(),
@@ -172,11 +190,12 @@ impl Vrrp {
             shortest_interval: super::run::shortest_interval(&model),
             model,
             instances,
+            groups,
             scripts,
             followers: Followers::default(),
             files: Files::default(),
             links,
-            vmacs: Vmacs::default(),
+            owns,
             pool: Pool::default(),
             owners: Owners::default(),
             layout,
@@ -193,7 +212,8 @@ impl Vrrp {
             address_monitoring: false,
             chatter: chatter(),
             announcements: announcements(),
-        })
+        };
+        Ok((vrrp, left))
     }
 
     /// Learns all named interfaces and their addresses.
@@ -267,7 +287,7 @@ impl Vrrp {
         let link = self.links.numbered(address.interface);
         link.and_then(|id| Some((id, self.links.link(id)?))).is_some_and(|(id, link)| {
             let mut others = link.addresses.iter().filter(|other| Family::of(&other.addr) == family);
-            !link.is_macvlan && others.all(|other| self.moved(id, *other).is_some())
+            link.kind == links::Kind::Other && others.all(|other| self.moved(id, *other).is_some())
         })
     }
 
@@ -288,14 +308,12 @@ impl Vrrp {
         }
     }
 
-    /// Lets an instance begin, or go on where a predecessor was.
-    pub(super) fn begin(&mut self, turn: &mut Turn<'_>, id: InstanceId, adopt: Option<State>) {
+    /// Finds out what speaks against an instance that is about to begin.
+    fn look_around(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if let Some(instance) = self.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links);
         }
         self.refresh(turn, id);
-        self.tell_tracked_faults(id);
-        self.drive(turn, id, Input::Start { adopt });
     }
 }
 

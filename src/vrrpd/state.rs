@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
+use super::own::Owns;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
-use super::telling::Telling;
+use super::telling::{Telling, Whose};
 use super::track::{Files, Followers};
-use super::vmac::Vmacs;
-use crate::base::id::{InstanceId, ScriptId};
+use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
@@ -32,13 +33,16 @@ use crate::sys::script::{Runner, Words};
 pub struct Vrrp {
     pub(super) model: Arc<Model>,
     pub(super) instances: Vec<Instance>,
+    /// Sync groups, in the order of the model.
+    pub(super) groups: Vec<LiveGroup>,
     pub(super) scripts: Vec<TrackScript>,
     /// Who tracks what.
     pub(super) followers: Followers,
     /// Tracked files.
     pub(super) files: Files,
     pub(super) links: Links,
-    pub(super) vmacs: Vmacs,
+    /// The interfaces that this child makes.
+    pub(super) owns: Owns,
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: Owners,
@@ -110,6 +114,10 @@ pub(super) struct Work {
     pub(super) late: Vec<InstanceId>,
     /// The kernel refused an address: try again soon.
     pub(super) refused: bool,
+    /// States changed that the parent has to know of before the network does.
+    pub(super) recorded: bool,
+    /// A reload is under way: groups are brought in step when all members are there.
+    pub(super) rebuilding: bool,
 }
 
 /// An address request to the kernel.
@@ -124,11 +132,23 @@ pub(super) struct AddressRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Track(ScriptId),
-    Notify(InstanceId),
-    /// Of an instance that a reload removed.
+    Notify(Whose),
+    /// Of an instance or a group that a reload removed.
     Retired(u32),
     /// Of a track script that a reload removed.
     Nobody,
+}
+
+impl Owner {
+    /// After a reload groups have other numbers, or none. The scripts of those that are no more have been retired.
+    pub(super) fn rename_group(&mut self, ids: &[Option<GroupId>]) {
+        if let Self::Notify(Whose::Group(id)) = self {
+            *self = match ids.get(id.index()).copied().flatten() {
+                Some(id) => Self::Notify(Whose::Group(id)),
+                None => Self::Nobody,
+            };
+        }
+    }
 }
 
 /// A track script at work.

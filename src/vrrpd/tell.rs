@@ -47,16 +47,15 @@ impl Vrrp {
             Event::Transition { to, why, .. } => {
                 instance.since = now;
                 instance.since_wall = clock::wall();
-                let (told, recorded) = standing(to);
+                let (told, _) = standing(to);
                 if let Some(notifier) = &mut instance.notifier
                     && why != Why::Adopted
                 {
                     notifier.state(told, priority);
                 }
-                let key = record::key(&instance.config.name);
-                turn.report(ToParent::Transition(Record::new(key, recorded)));
                 self.advance_notify(turn, id);
             }
+            Event::Group { to, adopted } if !adopted => self.tell_group(turn, id, standing(to).0),
             Event::LowerPriority { .. } => {
                 if let Some(notifier) = &mut instance.notifier {
                     notifier.lower_priority(priority);
@@ -65,6 +64,21 @@ impl Vrrp {
             }
             _ => {}
         }
+    }
+
+    /// Lets the parent know of a change before the network does: what it knows is what a successor begins with.
+    pub(super) fn record(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
+        let Some(instance) = self.instances.get(id.index()) else {
+            return;
+        };
+        let group = instance.config.group();
+        let (key, to) = match (*event, group) {
+            (Event::Transition { to, .. }, _) => (record::key(&instance.config.name), to),
+            (Event::Group { to, .. }, Some(group)) => (record::group_key(&group.name), to),
+            _ => return,
+        };
+        turn.report(ToParent::Transition(Record::new(key, standing(to).1)));
+        self.work.recorded = true;
     }
 
     /// Sends the adverts of `actions` and nothing else: the last words of an instance that a reload removes.
@@ -79,9 +93,13 @@ impl Vrrp {
     /// The parent need not remember an instance any more.
     pub(super) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
-        let key = record::key(&instance.config.name);
-        turn.report(ToParent::Transition(Record::new(key, Standing::Gone)));
+        forget(turn, record::key(&instance.config.name));
     }
+}
+
+/// The parent need not remember what has this key any more.
+pub(super) fn forget(turn: &mut Turn<'_>, key: u64) {
+    turn.report(ToParent::Transition(Record::new(key, Standing::Gone)));
 }
 
 /// A state as scripts and as the parent know it.

@@ -1,41 +1,92 @@
-//! Notify scripts at work: started as there is room, one at a time for each instance, killed at their deadline.
+//! Notify scripts at work: started as there is room, one at a time for each instance and sync group, killed at their deadline.
 //!
-//! Those of an instance that a reload removed run to their end like any other's.
+//! Those of an instance or a group that a reload removed run to their end like any other's.
 
 use std::collections::VecDeque;
 
+use super::group::LiveGroup;
+use super::live::Instance;
 use super::report;
 use super::slots::Slot;
 use super::state::{Owner, Vrrp};
 use crate::base::exit::Exit;
-use crate::base::id::InstanceId;
+use crate::base::id::{GroupId, InstanceId};
 use crate::base::limit;
+use crate::config::Model;
 use crate::daemon::reactor::Turn;
-use crate::notify::Notifier;
+use crate::notify::{Notifier, Subject};
 use crate::sys::process::Pid;
+
+/// Who tells something by scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    Instance(InstanceId),
+    Group(GroupId),
+}
+
+impl From<InstanceId> for Whose {
+    fn from(id: InstanceId) -> Self {
+        Self::Instance(id)
+    }
+}
+
+impl From<GroupId> for Whose {
+    fn from(id: GroupId) -> Self {
+        Self::Group(id)
+    }
+}
+
+impl Whose {
+    const fn slot(self) -> Slot {
+        match self {
+            Self::Instance(id) => Slot::Notify(id),
+            Self::Group(id) => Slot::Group(id),
+        }
+    }
+}
 
 /// Whose scripts wait, and scripts that have no instance any more.
 #[derive(Default)]
 pub(super) struct Telling {
-    /// Instances whose scripts wait for those of others to end, in order. Room for each is made at load time.
-    waiting: VecDeque<InstanceId>,
+    /// Those whose scripts wait for those of others to end, in order. Room for each is made at load time.
+    waiting: VecDeque<Whose>,
     retired: Vec<Retired>,
     /// Number of the next one to retire.
     next: u32,
 }
 
-/// The scripts of an instance that is no more.
+/// The scripts of an instance or a group that is no more.
 struct Retired {
     number: u32,
+    word: &'static str,
     name: String,
     notifier: Box<Notifier>,
 }
 
 impl Telling {
-    /// Makes room for so many instances; their numbers may have changed, so that nobody waits.
-    pub(super) fn resize(&mut self, instances: usize) {
+    /// Makes room for so many instances and groups; their numbers may have changed, so that nobody waits.
+    pub(super) fn resize(&mut self, tellers: usize) {
         self.waiting.clear();
-        self.waiting.reserve(instances);
+        self.waiting.reserve(tellers);
+    }
+}
+
+/// The scripts of one that tells, and whom they tell of.
+fn notifier<'a>(
+    whose: Whose,
+    instances: &'a mut [Instance],
+    groups: &'a mut [LiveGroup],
+    model: &'a Model,
+) -> Option<(Subject<'a>, &'a mut Notifier)> {
+    match whose {
+        Whose::Instance(id) => {
+            let Instance { config, notifier, .. } = instances.get_mut(id.index())?;
+            Some((Subject::instance(&config.name), notifier.as_mut()?))
+        }
+        Whose::Group(id) => {
+            let (group, config) = (groups.get_mut(id.index())?, model.groups.get(id.index())?);
+            Some((Subject::group(&config.name), group.notifier.as_mut()?))
+        }
     }
 }
 
@@ -45,56 +96,53 @@ impl Vrrp {
         self.children.len() < limit::RUNNING_NOTIFIES
     }
 
-    /// Starts the next notify script of an instance, if none runs; when too many run, once another has ended.
-    pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let room = self.has_notify_room();
-        let Some(instance) = self.instances.get_mut(id.index()) else {
-            return;
-        };
-        let (config, Some(notifier)) = (&instance.config, &mut instance.notifier) else {
+    /// Starts the next notify script of an instance or a group, if none runs; when too many run, once another has
+    /// ended.
+    pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, whose: impl Into<Whose>) {
+        let (whose, room) = (whose.into(), self.has_notify_room());
+        let Some((subject, notifier)) = notifier(whose, &mut self.instances, &mut self.groups, &self.model)
+        else {
             return;
         };
         if room {
-            let started = notifier.advance(
-                turn.now(),
-                &self.runner,
-                &mut self.environment,
-                &config.name,
-                |_, error| report::notify_not_started(&config.name, &error),
-            );
-            self.children.extend(started.map(|pid| (pid, Owner::Notify(id))));
-        } else if notifier.is_waiting() && !self.telling.waiting.contains(&id) {
-            self.telling.waiting.push_back(id);
+            let failed = |_, error| report::notify_not_started(subject.name, &error);
+            let started = notifier.advance(turn.now(), &self.runner, &mut self.environment, subject, failed);
+            self.children.extend(started.map(|pid| (pid, Owner::Notify(whose))));
+        } else if notifier.is_waiting() && !self.telling.waiting.contains(&whose) {
+            self.telling.waiting.push_back(whose);
         }
         match notifier.take_dropped() {
             0 => {}
-            count => report::notify_dropped(&config.name, count),
+            count => report::notify_dropped(subject.name, count),
         }
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notifier.poll_at());
+        turn.set_deadline(self.layout.number(whose.slot()), notifier.poll_at());
+    }
+
+    fn notifier(&mut self, whose: Whose) -> Option<(Subject<'_>, &mut Notifier)> {
+        notifier(whose, &mut self.instances, &mut self.groups, &self.model)
     }
 
     /// A notify script has ended: the next one may run.
-    pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, id: InstanceId, pid: Pid) {
-        let notifier = self.instance_mut(id).and_then(|instance| instance.notifier.as_mut());
-        if notifier.is_some_and(|notifier| notifier.ended(pid)) {
-            self.advance_notify(turn, id);
+    pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, whose: Whose, pid: Pid) {
+        if self.notifier(whose).is_some_and(|(_, notifier)| notifier.ended(pid)) {
+            self.advance_notify(turn, whose);
         }
         self.fill_notify_room(turn);
         self.stop_if_idle(turn);
     }
 
     /// A notify script has run too long.
-    pub(super) fn notify_overdue(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id.index()) else {
-            return;
-        };
-        let Some(notifier) = &mut instance.notifier else {
+    pub(super) fn notify_overdue(&mut self, turn: &mut Turn<'_>, whose: impl Into<Whose>) {
+        let whose = whose.into();
+        let Some((subject, notifier)) = notifier(whose, &mut self.instances, &mut self.groups, &self.model)
+        else {
             return;
         };
         if notifier.kill_overdue(turn.now()).is_some() {
-            report::notify_killed(&instance.config.name, limit::NOTIFY_DEADLINE);
+            report::notify_killed(subject.name, limit::NOTIFY_DEADLINE);
         }
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notifier.poll_at());
+        let due = notifier.poll_at();
+        turn.set_deadline(self.layout.number(whose.slot()), due);
     }
 
     fn fill_notify_room(&mut self, turn: &mut Turn<'_>) {
@@ -111,15 +159,27 @@ impl Vrrp {
         let Some(instance) = self.instance_mut(id) else {
             return;
         };
-        let Some(notifier) = instance.notifier.take_if(|notifier| notifier.is_busy()) else {
+        let notifier = instance.notifier.take();
+        let name = instance.config.name.clone();
+        self.retire(turn, id.into(), Subject::instance(&name), notifier);
+    }
+
+    /// The scripts of one that is no more, if any runs or waits, go on without it.
+    pub(super) fn retire(
+        &mut self,
+        turn: &mut Turn<'_>,
+        whose: Whose,
+        Subject { word, name }: Subject<'_>,
+        notifier: Option<Box<Notifier>>,
+    ) {
+        let Some(notifier) = notifier.filter(|notifier| notifier.is_busy()) else {
             return;
         };
-        let name = instance.config.name.clone();
         let number = self.telling.next;
         self.telling.next = number.wrapping_add(1);
-        self.telling.retired.push(Retired { number, name, notifier });
+        self.telling.retired.push(Retired { number, word, name: name.to_owned(), notifier });
         for (_, owner) in &mut self.children {
-            if *owner == Owner::Notify(id) {
+            if *owner == Owner::Notify(whose) {
                 *owner = Owner::Retired(number);
             }
         }
@@ -132,13 +192,17 @@ impl Vrrp {
             if !self.has_notify_room() {
                 break;
             }
-            let Some(Retired { number, name, notifier }) = self.telling.retired.get_mut(position) else {
+            let Some(Retired { number, word, name, notifier }) = self.telling.retired.get_mut(position)
+            else {
                 break;
             };
-            let started =
-                notifier.advance(turn.now(), &self.runner, &mut self.environment, name, |_, error| {
-                    report::notify_not_started(name, &error)
-                });
+            let started = notifier.advance(
+                turn.now(),
+                &self.runner,
+                &mut self.environment,
+                Subject { word, name },
+                |_, error| report::notify_not_started(name, &error),
+            );
             self.children.extend(started.map(|pid| (pid, Owner::Retired(*number))));
         }
         self.telling.retired.retain(|retired| retired.notifier.is_busy());
@@ -169,12 +233,13 @@ impl Vrrp {
     /// The daemon stops: what waits is forgotten, what runs is told to end.
     pub(super) fn cut_notifies_short(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now();
-        for id in self.ids() {
-            let notifier = self.instance_mut(id).and_then(|instance| instance.notifier.as_mut());
-            if let Some(notifier) = notifier {
+        let instances = self.ids().map(Whose::Instance);
+        let groups = (0..self.groups.len()).map(|position| Whose::Group(GroupId::at(position)));
+        for whose in instances.chain(groups) {
+            if let Some((_, notifier)) = self.notifier(whose) {
                 notifier.cut_short(now);
                 let due = notifier.poll_at();
-                turn.set_deadline(self.layout.number(Slot::Notify(id)), due);
+                turn.set_deadline(self.layout.number(whose.slot()), due);
             }
         }
         for retired in &mut self.telling.retired {
@@ -188,7 +253,9 @@ impl Vrrp {
         if !self.stopping {
             return;
         }
-        let mut notifiers = self.instances.iter().filter_map(|instance| instance.notifier.as_ref());
+        let instances = self.instances.iter().filter_map(|instance| instance.notifier.as_ref());
+        let groups = self.groups.iter().filter_map(|group| group.notifier.as_ref());
+        let mut notifiers = instances.chain(groups);
         if self.telling.retired.is_empty() && !notifiers.any(|notifier| notifier.is_busy()) {
             turn.stop(Exit::Ok);
         }

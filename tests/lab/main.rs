@@ -20,6 +20,7 @@ mod control;
 mod crash;
 mod examples;
 mod frr;
+mod groups;
 mod interop;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;

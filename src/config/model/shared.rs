@@ -4,7 +4,7 @@ use core::borrow::Borrow;
 use core::ops::Deref;
 use std::sync::Arc;
 
-use super::{Instance, Model};
+use super::{Group, Instance, Model};
 use crate::proto::vrrp::Params;
 
 /// An instance's part of a model, which it keeps alive: what runs reads the configuration where it stands and copies
@@ -27,6 +27,12 @@ impl SharedInstance {
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// The sync group that the instance is a member of.
+    #[must_use]
+    pub fn group(&self) -> Option<&Group> {
+        self.model.groups.get(self.sync_group?.index())
     }
 }
 

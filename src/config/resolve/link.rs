@@ -2,6 +2,7 @@
 
 use super::Teller;
 use crate::base::addr::Family;
+use crate::base::name::IfName;
 use crate::config::rows::instance::Draft;
 
 /// An interface of its own is a macvlan or an ipvlan.
@@ -19,7 +20,7 @@ fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
         instance.ipvlan = None;
         return;
     }
-    if instance.params.family == Family::V4 && ipvlan.address.is_none() && instance.source.is_none() {
+    if instance.params.family == Family::V4 && ipvlan.address.is_none() {
         tell.warn(
             "use_ipvlan",
             "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state",
@@ -61,8 +62,14 @@ pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
         None => {}
     }
     if instance.vmac.is_some() || instance.use_vmac_addr {
+        let (family, home) = (instance.params.family, instance.interface.as_ref().map(|named| &named.name));
+        let same_link = |dev: Option<&IfName>| dev.is_none_or(|dev| Some(dev) == home);
         for address in instance.addresses.iter_mut().chain(instance.excluded.iter_mut()) {
-            if address.use_vmac {
+            // Elsewhere, or of the other family, an address has use for a macvlan beside that of the instance.
+            let at_home = same_link(address.dev.as_ref().map(|named| &named.name))
+                && Family::of(&address.prefix.addr) == family;
+            let redundant = if at_home { instance.vmac.is_some() } else { instance.use_vmac_addr };
+            if address.use_vmac && redundant {
                 let message =
                     format!("use_vmac of address {} is redundant with that of the instance", address.prefix);
                 tell.warn("virtual_ipaddress", &message);

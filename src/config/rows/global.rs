@@ -237,7 +237,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("vmac_prefix", Text("<text>", |g, w| g.vrrp.vmac_prefix = own(w)), "vrrp",
         "Prefix of generated names of macvlans").first().show(|g| text(g.vrrp.vmac_prefix.as_ref())),
     row("vmac_addr_prefix", Text("<text>", |g, w| g.vrrp.vmac_addr_prefix = own(w)), "vmac_prefix",
-        "Prefix of names of macvlans for addresses elsewhere").first().later().show(|g| text(g.vrrp.vmac_addr_prefix.as_ref())),
+        "Prefix of names of macvlans for addresses elsewhere").first().show(|g| text(g.vrrp.vmac_addr_prefix.as_ref())),
     row("dynamic_interfaces", Custom("[allow_if_changes]", read::dynamic_interfaces), "off",
         "Interfaces may not exist yet, or change").show(read::show_dynamic_interfaces),
 

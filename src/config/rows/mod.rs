@@ -165,8 +165,8 @@ mod tests {
             let (Kind::Integer(number), Some(show)) = (&row.kind, row.show) else {
                 continue;
             };
-            for end in [*number.range.start(), *number.range.end()] {
-                let end = number.raise.map_or(end, |least| end.max(least));
+            for end in [number.bounds.from, number.bounds.to] {
+                let end = number.bounds.raise.map_or(end, |least| end.max(least));
                 let mut draft = start.clone();
                 (number.set)(&mut draft, end);
                 match show(seen(&draft)) {
@@ -194,9 +194,9 @@ mod tests {
                 continue;
             };
             let mut draft = script::Draft::default();
-            (number.set)(&mut draft, *number.range.end());
+            (number.set)(&mut draft, number.bounds.to);
             let params = &draft.params;
-            assert!([params.rise, params.fall].contains(&u32::try_from(*number.range.end()).unwrap()));
+            assert!([params.rise, params.fall].contains(&u32::try_from(number.bounds.to).unwrap()));
         }
     }
 }

@@ -38,7 +38,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
         "Polls the link of all VRRP interfaces").later().show(|d| flag(d.linkbeat_use_polling)),
     row("vrrp_script", Object("<name> { ... }"), "none", "A script that is run periodically"),
     row("vrrp_instance", Object("<name> { ... }"), "none", "A virtual router"),
-    row("vrrp_sync_group", Object("<name> { ... }"), "none", "Instances that change state together").later(),
+    row("vrrp_sync_group", Object("<name> { ... }"), "none", "Instances that change state together"),
     row("linkbeat_interfaces", Object(network::LINKBEAT), "none", "Interfaces whose link is polled").later().terms(network::linkbeat_terms),
     row("track_group", Object("<name> { ... }"), "none", "Instances that static items follow").later(),
     row("static_ipaddress", Object(network::ADDRESSES), "none", "Addresses that never move").later().terms(network::address_terms),

@@ -79,6 +79,12 @@ impl Turn<'_> {
         }
     }
 
+    /// Sends what was told the parent so far now, not only at the end of the turn.
+    pub fn send_reports(&mut self) {
+        // What cannot be sent now is sent at the end of the turn, which tells what is wrong.
+        let _ = self.core.send_reports();
+    }
+
     /// Makes room for one report of each of `instances`. For load time: allocates.
     pub fn reserve_reports(&mut self, instances: usize) {
         if let Some((uplink, _)) = &mut self.core.uplink {

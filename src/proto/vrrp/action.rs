@@ -48,6 +48,8 @@ pub enum Why {
     Recovered,
     /// Addresses were taken away again and again.
     AddressLost,
+    /// The other members of its sync group are in this state.
+    Group,
     /// The instance ends.
     Stop,
 }
@@ -73,8 +75,17 @@ pub enum Event {
         /// The cause.
         why: Why,
     },
-    /// The master-down timer ran out.
+    /// The master-down timer ran out. A member of a sync group may have to wait for the others then.
     Expired,
+    /// The sync group follows the instance to this state.
+    Syncing(State),
+    /// All members of the sync group of the instance are in this state now, or go there.
+    Group {
+        /// The state.
+        to: State,
+        /// They carry on for a crashed process: nothing has changed.
+        adopted: bool,
+    },
     /// As MASTER: an advert that outranks us.
     Outranked {
         /// Its sender.

@@ -30,11 +30,13 @@ pub enum Fault {
     Process = 1 << 9,
     /// The configured source of adverts is on no interface (`track_src_ip`).
     Source = 1 << 10,
+    /// Another member of the sync group cannot take part.
+    Group = 1 << 15,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -46,6 +48,7 @@ impl Fault {
         Self::Vmac,
         Self::NoPeer,
         Self::Socket,
+        Self::Group,
     ];
 
     /// The reason in words.
@@ -63,6 +66,7 @@ impl Fault {
             Self::File => "tracked file",
             Self::Process => "tracked process quorum not achieved",
             Self::Source => "source address missing",
+            Self::Group => "another member of the sync group cannot take part",
         }
     }
 }
@@ -91,6 +95,12 @@ impl Faults {
     #[must_use]
     pub const fn with(self, fault: Fault, holds: bool) -> Self {
         if holds { Self(self.0 | fault as u16) } else { Self(self.0 & !(fault as u16)) }
+    }
+
+    /// Those that do not come from the other members of a sync group.
+    #[must_use]
+    pub const fn own(self) -> Self {
+        self.with(Fault::Group, false)
     }
 
     /// The reasons, in the order in which they are told.

@@ -10,6 +10,8 @@
 //!                 stop                        fault
 //! ```
 //!
+//! A member of a sync group whose timer fires waits until it is told to follow ([`super::group`]).
+//!
 //! Entering MASTER: advert, addresses, announcements, then the report. Leaving MASTER: the last advert,
 //! addresses off, report.
 
@@ -61,6 +63,13 @@ pub enum Input {
     Priority(u8),
     /// Addresses were taken away too often to be put back quietly.
     AddressLost,
+    /// The sync group changes its state, and this member follows.
+    Sync {
+        /// MASTER or BACKUP; into FAULT leads a reason for it.
+        to: State,
+        /// Why the member that leads did it.
+        why: Why,
+    },
     /// Stop taking part.
     Stop,
 }
@@ -86,6 +95,9 @@ pub struct Master {
 /// Two of them, as keepalived sends: losing the only one would cost the peers three intervals.
 const ZEROS_ON_FAULT: u8 = 2;
 
+/// The priority of the last advert of a member that yields because another one was outranked.
+const LAST_WORD: u8 = 1;
+
 /// One virtual router.
 #[derive(Clone, Debug)]
 pub struct Machine<P = Params> {
@@ -104,6 +116,10 @@ pub struct Machine<P = Params> {
     /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
     deadline: Option<Instant>,
     preempt_at: Option<Instant>,
+    /// Member of a sync group: does not become MASTER alone.
+    synced: bool,
+    /// As BACKUP in a sync group: the timer ran out, and the others are awaited.
+    expired: bool,
     /// The last advert that claims the addresses: when, and with which priority.
     claimed: Option<(Instant, u8)>,
 }
@@ -125,6 +141,8 @@ impl<P: Borrow<Params>> Machine<P> {
             restarted: Instant::START,
             deadline: None,
             preempt_at: None,
+            synced: false,
+            expired: false,
             claimed: None,
             params,
         }
@@ -156,6 +174,7 @@ impl<P: Borrow<Params>> Machine<P> {
                     self.fail(Why::Fault, out);
                 }
             }
+            (State::Backup, Input::Timeout) if self.is_due(now) && self.synced => self.await_others(out),
             (State::Backup, Input::Timeout) if self.is_due(now) => self.become_master(now, Why::Timeout, out),
             (State::Master, Input::Timeout) if self.is_due(now) => self.advertise(now, out),
             (State::Backup, Input::Advert(heard)) => self.backup_hears(now, heard, out),
@@ -165,12 +184,18 @@ impl<P: Borrow<Params>> Machine<P> {
                 self.become_backup(now, Why::AddressLost, out);
                 self.arm(now, Armed::Skew);
             }
+            (State::Backup, Input::Sync { to: State::Master, why }) => {
+                // The leader's own timer has told of itself already.
+                self.become_master(now, why, out);
+            }
+            (State::Master, Input::Sync { to: State::Backup, why }) => self.follow_down(now, why, out),
             (_, Input::Priority(effective)) => self.reprioritise(effective, out),
             (_, Input::Stop) => self.stop(out),
             (State::Backup | State::Master | State::Fault, Input::Start { .. })
             | (State::Init | State::Fault, Input::Timeout | Input::Advert(_))
             | (State::Backup | State::Master, Input::Timeout)
-            | (State::Init | State::Backup | State::Fault, Input::AddressLost) => {}
+            | (State::Init | State::Backup | State::Fault, Input::AddressLost)
+            | (_, Input::Sync { .. }) => {}
         }
     }
 
@@ -208,9 +233,31 @@ impl<P: Borrow<Params>> Machine<P> {
                 self.claim(now, out);
                 self.deadline = Some(now + interval);
             }
-            State::Backup => self.rearm(),
-            State::Init | State::Master | State::Fault => {}
+            State::Backup if !self.expired => self.rearm(),
+            State::Init | State::Backup | State::Master | State::Fault => {}
         }
+    }
+
+    /// Whether it is a member of a sync group, and so does not become MASTER alone. One that waits for others when
+    /// the group is no more has waited long enough: its timer is due.
+    pub fn set_synced(&mut self, synced: bool) {
+        self.synced = synced;
+        if !synced && self.expired {
+            self.rearm();
+        }
+    }
+
+    /// Whether it is BACKUP in a sync group, has heard nothing that keeps it from being MASTER, and waits for the
+    /// other members.
+    #[must_use]
+    pub const fn is_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// Whether it has begun to take part.
+    #[must_use]
+    pub const fn is_started(&self) -> bool {
+        self.started
     }
 
     /// The parameters in force.
@@ -276,6 +323,7 @@ impl<P: Borrow<Params>> Machine<P> {
     fn enter(&mut self, to: State, why: Why, out: &mut Actions) {
         let from = self.state;
         self.state = to;
+        self.expired = false;
         push(out, Action::Report(Event::Transition { from, to, why }));
     }
 
@@ -315,7 +363,7 @@ impl<P: Borrow<Params>> Machine<P> {
         self.deadline = Some(now + own);
         push(out, Action::AddAddresses);
         push(out, Action::Announce(Burst::Master));
-        if why == Why::Timeout {
+        if why == Why::Timeout && !self.synced {
             push(out, Action::Report(Event::Expired));
         }
         self.enter(State::Master, why, out);
@@ -331,6 +379,32 @@ impl<P: Borrow<Params>> Machine<P> {
         self.preempt_at = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
+    }
+
+    /// The timer of a member of a sync group ran out.
+    fn await_others(&mut self, out: &mut Actions) {
+        self.deadline = None;
+        self.expired = true;
+        push(out, Action::Report(Event::Expired));
+    }
+
+    /// Another member of the sync group is no longer MASTER.
+    fn follow_down(&mut self, now: Instant, why: Why, out: &mut Actions) {
+        if why == Why::Outranked {
+            // The rival is MASTER of this network as well and needs no priority 0. But it must hear that it had a
+            // rival, to announce itself again; of the lowest priority, for it must not yield in its turn.
+            if self.params().higher_prio_send_advert && self.effective > LAST_WORD {
+                self.send(LAST_WORD, out);
+            }
+            push(out, Action::RemoveAddresses);
+            self.become_backup(now, Why::Group, out);
+            return;
+        }
+        self.resign(1, out);
+        self.become_backup(now, Why::Group, out);
+        if why == Why::AddressLost {
+            self.arm(now, Armed::Skew);
+        }
     }
 
     /// Gives the addresses up with `zeros` adverts of priority 0.
@@ -379,7 +453,10 @@ impl<P: Borrow<Params>> Machine<P> {
             push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));
             self.preempt_at = None;
             self.master = None;
-            self.arm(heard.at, Armed::Skew);
+            // One that waits for the rest of its group already has waited out its skew time.
+            if !self.expired {
+                self.arm(heard.at, Armed::Skew);
+            }
             return;
         }
         if heard.priority >= self.effective || !self.params().preempt {
@@ -407,7 +484,7 @@ impl<P: Borrow<Params>> Machine<P> {
             // would be dead.
             self.master = None;
             let sooner = heard.at + self.skew_time();
-            if self.deadline.is_none_or(|deadline| sooner < deadline) {
+            if !self.expired && self.deadline.is_none_or(|deadline| sooner < deadline) {
                 self.arm(heard.at, Armed::Skew);
             }
         }
@@ -472,8 +549,8 @@ impl<P: Borrow<Params>> Machine<P> {
             // The sooner a peer hears that it is now ahead, the sooner it takes over; and one that is about to must
             // hear that it no longer is.
             State::Master => self.send(effective, out),
-            State::Backup => self.rearm(),
-            State::Init | State::Fault => {}
+            State::Backup if !self.expired => self.rearm(),
+            State::Init | State::Backup | State::Fault => {}
         }
         push(out, Action::Report(Event::Priority { from: before, to: effective }));
     }
@@ -510,6 +587,7 @@ impl<P: Borrow<Params>> Machine<P> {
 
     /// Reckons the timer of a BACKUP anew from when it was last restarted.
     fn rearm(&mut self) {
+        self.expired = false;
         let span = match self.armed {
             Armed::Down => self.master_down_time(),
             Armed::Skew => self.skew_time(),

@@ -1,7 +1,7 @@
 //! The virtual router (RFC 9568, RFC 3768): parameters, acceptance of adverts, election, announcements.
 //!
-//! Start with [`machine`], the election; [`router`] puts it together with [`accept`] and [`garp`]. [`rehearsal`] runs
-//! several routers on a virtual clock.
+//! Start with [`machine`], the election; [`router`] puts it together with [`accept`] and [`garp`]. [`group`] keeps
+//! several in step. [`rehearsal`] runs several routers on a virtual clock.
 
 pub mod accept;
 pub mod action;
@@ -9,6 +9,7 @@ pub mod counters;
 pub mod fault;
 pub mod fields;
 pub mod garp;
+pub mod group;
 pub mod machine;
 pub mod params;
 pub mod priority;
@@ -19,6 +20,7 @@ pub use accept::{Packet, Peer, Reject, Surroundings};
 pub use action::{Action, Actions, Burst, Event, State, Why};
 pub use counters::Counters;
 pub use fault::{Fault, Faults};
+pub use group::Group;
 pub use machine::{Heard, Input, Machine};
 pub use params::{Auth, GarpParams, Params, Start, Version};
 pub use router::Router;

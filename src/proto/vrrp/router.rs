@@ -106,6 +106,11 @@ impl<P: Borrow<Params>> Router<P> {
         self.settle(now, start, out);
     }
 
+    /// Whether it is a member of a sync group; see [`Machine::set_synced`].
+    pub fn set_synced(&mut self, synced: bool) {
+        self.machine.set_synced(synced);
+    }
+
     /// When [`Input::Timeout`] is wanted. Announcements have a time of their own: [`Router::announce_at`].
     #[must_use]
     pub const fn poll_at(&self) -> Option<Instant> {

@@ -7,6 +7,7 @@ use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
 use crate::base::time::Span;
 use crate::config::model::instance::OldChecksum;
+use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::proto::track::Weight;
 use crate::proto::vrrp::{Auth, Fault, Router, State, Version};
@@ -82,6 +83,9 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
     writeln!(out, "   VRRP Version = {}", number(params.version))?;
     if params.family == Family::V6 {
         out.write_str("   Using Native IPv6\n")?;
+    }
+    if let Some(group) = instance.config.sync_group.and_then(|id| instance.model.groups.get(id.index())) {
+        writeln!(out, "   Sync group = {}", group.name)?;
     }
     writeln!(out, "   State = {}", word(machine.state()))?;
     if let (State::Backup, Some(master)) = (machine.state(), machine.master()) {
@@ -316,29 +320,49 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     writeln!(out, "   Unicast checksum compatibility = {}", yes(old))
 }
 
+/// What an instance or a group tracks.
+pub(super) struct Trackers<'a> {
+    pub(super) model: &'a Model,
+    pub(super) interfaces: &'a [TrackedInterface],
+    pub(super) scripts: &'a [TrackedScript],
+    pub(super) files: &'a [TrackedFile],
+    pub(super) processes: &'a [TrackedProcess],
+}
+
 fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let config = instance.config;
-    if !config.track_interfaces.is_empty() {
-        out.write_str("   Tracked interfaces :\n")?;
-    }
-    for tracked in &config.track_interfaces {
-        let name = &tracked.interface.name;
-        writeln!(out, "     {name} weight {}", Weighed(tracked.weight))?;
-    }
-    if !config.track_scripts.is_empty() {
-        out.write_str("   Tracked scripts :\n")?;
-    }
-    for tracked in &config.track_scripts {
-        if let Some(script) = instance.model.script(tracked.script) {
-            writeln!(out, "     {} weight {}", script.name, Weighed(tracked.weight))?;
+    let trackers = Trackers {
+        model: instance.model,
+        interfaces: &config.track_interfaces,
+        scripts: &config.track_scripts,
+        files: &config.track_files,
+        processes: &config.track_processes,
+    };
+    trackers.write(out)
+}
+
+impl Trackers<'_> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        if !self.interfaces.is_empty() {
+            out.write_str("   Tracked interfaces :\n")?;
         }
+        for tracked in self.interfaces {
+            writeln!(out, "     {} weight {}", tracked.interface.name, Weighed(tracked.weight))?;
+        }
+        if !self.scripts.is_empty() {
+            out.write_str("   Tracked scripts :\n")?;
+        }
+        for tracked in self.scripts {
+            if let Some(script) = self.model.script(tracked.script) {
+                writeln!(out, "     {} weight {}", script.name, Weighed(tracked.weight))?;
+            }
+        }
+        let model = self.model;
+        let files = self.files.iter().filter_map(|of| Some((&model.file(of.of)?.name, of.weight)));
+        named(out, "Tracked files", files)?;
+        let processes = self.processes.iter().filter_map(|of| Some((&model.process(of.of)?.name, of.weight)));
+        named(out, "Tracked processes", processes)
     }
-    let model = instance.model;
-    let files = config.track_files.iter().filter_map(|of| Some((&model.file(of.of)?.name, of.weight)));
-    named(out, "Tracked files", files)?;
-    let processes =
-        config.track_processes.iter().filter_map(|of| Some((&model.process(of.of)?.name, of.weight)));
-    named(out, "Tracked processes", processes)
 }
 
 fn named<'a>(

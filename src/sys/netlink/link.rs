@@ -43,6 +43,10 @@ pub struct Link {
     pub parent_elsewhere: bool,
     /// The bond, bridge or VRF that this link belongs to; 0 is none.
     pub master: IfIndex,
+    /// That is a VRF.
+    pub in_vrf: bool,
+    /// The group that the administrator put it in (`ip link set group`); 0 is the default one.
+    pub group: u32,
     /// What made it.
     pub kind: Kind,
 }
@@ -192,6 +196,8 @@ impl Link {
             parent: IfIndex(0),
             parent_elsewhere: false,
             master: IfIndex(0),
+            in_vrf: false,
+            group: 0,
             kind: Kind::new(),
         };
         for (kind, payload) in Attributes(attributes) {
@@ -206,7 +212,11 @@ impl Link {
                 Ifla::Master => link.master = index(),
                 Ifla::Operstate => link.state = octet(payload).unwrap_or(0).into(),
                 Ifla::Carrier => link.carrier = octet(payload).map(|carrier| carrier != 0),
-                Ifla::Linkinfo => link.kind = kind_of(payload),
+                Ifla::Group => link.group = number(payload).unwrap_or(0),
+                Ifla::Linkinfo => {
+                    link.kind = kind_of(payload, IflaInfo::Kind);
+                    link.in_vrf = kind_of(payload, IflaInfo::SlaveKind) == "vrf";
+                }
                 Ifla::Wireless => return None,
                 _ => {}
             }
@@ -215,9 +225,9 @@ impl Link {
     }
 }
 
-fn kind_of(info: &[u8]) -> Kind {
+fn kind_of(info: &[u8], wanted: IflaInfo) -> Kind {
     Attributes(info)
-        .find(|(kind, _)| IflaInfo::from(*kind) == IflaInfo::Kind)
+        .find(|(kind, _)| IflaInfo::from(*kind) == wanted)
         .and_then(|(_, payload)| Kind::try_from(text(payload)?).ok())
         .unwrap_or_default()
 }
@@ -232,7 +242,7 @@ pub enum Which<'a> {
 }
 
 impl Which<'_> {
-    fn index(self) -> IfIndex {
+    pub(super) fn index(self) -> IfIndex {
         match self {
             Self::Index(index) => index,
             Self::Name(_) => IfIndex(0),
@@ -288,27 +298,6 @@ impl Commands {
         })
     }
 
-    /// Asks to make a macvlan in private mode on `parent`, down; refused with EEXIST if the name is taken. The
-    /// kernel takes nothing about IPv6 in this request: see [`Self::set_addr_gen_mode`] before setting it up.
-    ///
-    /// # Errors
-    /// [`Full`]: commit first.
-    pub fn create_macvlan(&mut self, tag: u32, name: &IfName, parent: IfIndex, mac: Mac) -> Result<(), Full> {
-        let fixed = fixed(IfIndex(0), None).ok_or(Full)?;
-        let flags = NlmF::CREATE | NlmF::EXCL;
-        self.append(tag, Rtm::Newlink, flags, fixed, |request| {
-            request.text(Ifla::Ifname, name.as_str());
-            request.attribute(Ifla::Link, &parent.0.to_ne_bytes());
-            request.attribute(Ifla::Address, &mac.0);
-            request.nest(Ifla::Linkinfo, |info| {
-                info.text(IflaInfo::Kind, "macvlan");
-                info.nest(IflaInfo::Data, |data| {
-                    data.attribute(IFLA_MACVLAN_MODE, &MACVLAN_MODE_PRIVATE.to_ne_bytes());
-                });
-            });
-        })
-    }
-
     /// Asks to delete a virtual link. Refused with EOPNOTSUPP for hardware, ENODEV if there is none.
     ///
     /// # Errors
@@ -336,7 +325,7 @@ impl Commands {
         })
     }
 
-    fn change_link(
+    pub(super) fn change_link(
         &mut self,
         tag: u32,
         which: Which<'_>,
@@ -372,7 +361,7 @@ impl Commands {
 }
 
 /// The fixed part of a link message. neli's builder cannot fail when every field is given.
-fn fixed(index: IfIndex, up: Option<bool>) -> Option<Ifinfomsg> {
+pub(super) fn fixed(index: IfIndex, up: Option<bool>) -> Option<Ifinfomsg> {
     let builder = IfinfomsgBuilder::default()
         .ifi_family(RtAddrFamily::Unspecified)
         .ifi_type(Arphrd::from(0))
@@ -387,8 +376,6 @@ fn fixed(index: IfIndex, up: Option<bool>) -> Option<Ifinfomsg> {
 }
 
 // From the kernel's if_link.h, rtnetlink.h and socket.h; neli does not have them.
-const IFLA_MACVLAN_MODE: u16 = 1;
-const MACVLAN_MODE_PRIVATE: u32 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 const AF_INET6: u16 = 10;

@@ -178,8 +178,8 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
         let name = IfName::new("mv.51").unwrap();
         let which = Which::Name(&name);
         let mac = Mac::virtual_v4(51);
-        net.commands.create_macvlan(1, &name, near, mac).unwrap();
-        net.commands.create_macvlan(2, &name, near, mac).unwrap();
+        net.commands.create_macvlan(1, &name, near, mac, Some(7)).unwrap();
+        net.commands.create_macvlan(2, &name, near, mac, None).unwrap();
         net.commands.set_addr_gen_mode(3, which, AddrGenMode::None).unwrap();
         net.commands.set_link_up(4, which, true).unwrap();
         let wanted = [(1, Ok(())), (2, Err(Errno::EEXIST)), (3, Ok(())), (4, Ok(()))];
@@ -195,7 +195,7 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
         assert!(macvlan.flags.up() && macvlan.flags.lower_up() && macvlan.flags.multicast());
         // One that does make an address comes up after it: once that one has it, the first never will.
         let other = IfName::new("mv.52").unwrap();
-        net.commands.create_macvlan(5, &other, near, Mac::virtual_v4(52)).unwrap();
+        net.commands.create_macvlan(5, &other, near, Mac::virtual_v4(52), None).unwrap();
         net.commands.set_link_up(6, Which::Name(&other), true).unwrap();
         net.commit();
         let other = net.link("mv.52").unwrap().index;
@@ -347,7 +347,7 @@ fn a_list_longer_than_one_part_is_complete() {
         let (near, _) = net.pair("va", "vb");
         for number in 0..120_u8 {
             let name = IfName::new(&format!("mv{number}")).unwrap();
-            net.commands.create_macvlan(0, &name, near, Mac([2, 0, 0, 0, 0, number])).unwrap();
+            net.commands.create_macvlan(0, &name, near, Mac([2, 0, 0, 0, 0, number]), None).unwrap();
             if net.commands.room() == 0 {
                 net.commit();
             }

@@ -58,6 +58,7 @@ enum Part {
     Global,
     Topology,
     Sockets,
+    Groups,
     Scripts,
     Files,
     Links,
@@ -72,7 +73,8 @@ impl Part {
         match self {
             Self::Global => Self::Topology,
             Self::Topology => Self::Sockets,
-            Self::Sockets => Self::Scripts,
+            Self::Sockets => Self::Groups,
+            Self::Groups => Self::Scripts,
             Self::Scripts => Self::Files,
             Self::Files => Self::Links,
             Self::Counters => Self::Further,
@@ -85,6 +87,7 @@ impl Part {
         match self {
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
+            Self::Groups => Some("VRRP Sync groups"),
             Self::Scripts => Some("VRRP Scripts"),
             Self::Files => Some("VRRP Track files"),
             Self::Links => Some("Interfaces"),
@@ -237,7 +240,12 @@ impl Vrrp {
         out: &mut dyn Write,
         job: &mut Job,
     ) -> fmt::Result {
-        let left_out = job.part == Part::Files && self.files.len() == 0;
+        // keepalived leaves the sections out that it has nothing for.
+        let left_out = match job.part {
+            Part::Groups => self.groups.is_empty(),
+            Part::Files => self.files.len() == 0,
+            _ => false,
+        };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
             section(out, title)?;
         }
@@ -249,6 +257,7 @@ impl Vrrp {
             }
             Part::Topology => self.write_instance(clock, out, position),
             Part::Sockets => self.write_socket(out, position),
+            Part::Groups => self.write_group(out, position),
             Part::Scripts => self.write_script(out, position),
             Part::Files => self.write_file(out, position),
             Part::Links => self.write_link(out, position),

@@ -73,6 +73,28 @@ impl Vrrp {
         Some(socket(out, &view, users))
     }
 
+    pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let (this, config) = (self.groups.get(position)?, self.model.groups.get(position)?);
+        let members = config.members.iter().filter_map(|member| self.instance(*member));
+        let machines = members.map(|instance| instance.router.machine());
+        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
+        let view = dump::group::Group {
+            model: &self.model,
+            config,
+            state: this.machine.state(),
+            faulty: machines.clone().filter(|machine| !machine.faults().own().is_empty()).count(),
+            waiting: machines.filter(|machine| machine.is_pending()).count(),
+            scripts: [
+                runs(Notify::Backup),
+                runs(Notify::Master),
+                runs(Notify::Fault),
+                runs(Notify::Stop),
+                runs(Notify::Any),
+            ],
+        };
+        Some(dump::group::group(out, &view))
+    }
+
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let this = self.scripts.get(position)?;
         let command = this.command.as_ref();
@@ -104,9 +126,7 @@ impl Vrrp {
         let id = LinkId::at(position);
         let link = self.links.link(id)?;
         let addresses = link.addresses.iter();
-        let vmac_of =
-            self.instances.iter().find(|instance| instance.own == Some(id) && instance.base != Some(id));
-        let below = vmac_of.and_then(|instance| self.links.link(instance.base?));
+        let below = self.owns.base_of(id).and_then(|base| self.links.link(base));
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,

@@ -15,6 +15,7 @@ use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
 use crate::base::id::{FileId, InstanceId, LinkId, ScriptId};
+use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Total, Verdict, Weight};
@@ -46,6 +47,22 @@ pub(super) struct Lists<'a> {
     pub(super) interfaces: &'a [TrackedInterface],
     pub(super) scripts: &'a [TrackedScript],
     pub(super) files: &'a [TrackedFile],
+}
+
+impl<'a> Lists<'a> {
+    /// What an instance tracks itself.
+    pub(super) fn of(instance: &'a model::Instance) -> Self {
+        Self {
+            interfaces: &instance.track_interfaces,
+            scripts: &instance.track_scripts,
+            files: &instance.track_files,
+        }
+    }
+
+    /// What a group tracks for each of its members.
+    pub(super) fn of_group(group: &'a model::Group) -> Self {
+        Self { interfaces: &group.track_interfaces, scripts: &group.track_scripts, files: &group.track_files }
+    }
 }
 
 /// What `lists` say, for [`Vrrp::total`]. `usable`: whether a script can run at all; one that cannot is not tracked.
@@ -93,6 +110,7 @@ impl Vrrp {
     pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let Total { faults, pending, weights } = self.reckon(instance);
+        let (faults, pending) = self.with_group(id, faults, pending);
         let machine = instance.router.machine();
         let changed = (machine.faults(), machine.is_pending()) != (faults, pending);
         self.set_weights(turn, id, weights);
@@ -114,8 +132,8 @@ impl Vrrp {
     }
 
     /// The reasons that hold now, whether a first result is still out, and the sum of all weights in force.
-    fn reckon(&self, instance: &Instance) -> Total {
-        let base = instance.base.map(|id| self.links.link(id));
+    pub(super) fn reckon(&self, instance: &Instance) -> Total {
+        let base = instance.base.or(instance.transmit).map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
         // Its carrier is the base interface's.
@@ -186,20 +204,18 @@ impl Vrrp {
 
     /// An address of the machine came or went: sources of adverts may have changed.
     pub(super) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        self.copy_link_locals(Some(link));
         for id in self.ids() {
             let Some(instance) = self.instances.get_mut(id.index()) else {
                 continue;
             };
-            if instance.base != Some(link) {
+            if instance.base != Some(link) && instance.own != Some(link) {
                 continue;
             }
             let had: Option<IpAddr> = instance.local;
-            if instance.refresh_local(&self.links) {
-                self.copy_link_local(id);
-                if had.is_none() {
-                    // With an address the interface may have become able to join the group.
-                    self.open_socket(turn, id);
-                }
+            if instance.refresh_local(&self.links) && had.is_none() {
+                // With an address the interface may have become able to join the group.
+                self.open_socket(turn, id);
             }
             self.refresh(turn, id);
         }

@@ -88,7 +88,7 @@ fn tunnel(line: &mut Line<'_>, place: &str) -> Option<Tunnel> {
                 }
             },
             Integer(number) => {
-                (number.set)(&mut tunnel, line.number(name, value, number.range.clone())?);
+                (number.set)(&mut tunnel, line.number(name, value, number.bounds.range())?);
             }
             _ => {}
         }

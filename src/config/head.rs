@@ -1,0 +1,115 @@
+//! What a row says whatever it reads into: its word, what it takes, and what a mistake means.
+//!
+//! The driver and the messages work on this part, so that they are in the program once and not once a table.
+
+use core::ops::RangeInclusive;
+
+use super::row::{Argument, Effect, Repeat};
+use super::value::Seconds;
+use crate::base::time::Span;
+
+/// A row without the field that it writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// The word itself.
+    pub name: &'static str,
+    /// What it takes.
+    pub shape: Shape,
+    /// Whether it has an effect.
+    pub effect: Effect,
+    /// What a missing argument means.
+    pub argument: Argument,
+    /// What a repetition means.
+    pub repeat: Repeat,
+    /// The keyword that replaces this one, and whether its use is counted as a mistake.
+    pub replaced: Option<(&'static str, bool)>,
+}
+
+/// What a keyword takes, without where it goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// A switch word.
+    Switch,
+    /// A whole number.
+    Integer(Bounds),
+    /// Decimal seconds.
+    Seconds(TimeBounds),
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// Words of this syntax.
+    Words(&'static str),
+    /// A block of keywords.
+    Block,
+    /// A block of entries of this syntax.
+    Lines(&'static str),
+    /// A named block of this syntax.
+    Object(&'static str),
+    /// A block of this syntax that is not read.
+    Skipped(&'static str),
+}
+
+impl Shape {
+    /// The arguments, with unit and range, as one text.
+    #[must_use]
+    pub fn syntax(&self) -> String {
+        match self {
+            Self::Switch => "[on|off]".to_owned(),
+            Self::Integer(number) => {
+                let gap = if number.unit.is_empty() { "" } else { " " };
+                format!("<{}{gap}{}..{}>", number.unit, number.from, number.to)
+            }
+            Self::Seconds(number) => format!("<seconds {}..{}>", Seconds(number.from), Seconds(number.to)),
+            Self::Choice(words) => words.join("|"),
+            Self::Words(syntax) | Self::Lines(syntax) | Self::Object(syntax) | Self::Skipped(syntax) => {
+                (*syntax).to_owned()
+            }
+            Self::Block => "{ ... }".to_owned(),
+        }
+    }
+
+    /// Whether braces follow the keyword.
+    #[must_use]
+    pub const fn has_block(&self) -> bool {
+        matches!(self, Self::Block | Self::Lines(_) | Self::Object(_) | Self::Skipped(_))
+    }
+}
+
+/// What a whole number may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The unit, empty for a plain number.
+    pub unit: &'static str,
+    /// The lowest that is accepted.
+    pub from: i64,
+    /// The highest that is accepted.
+    pub to: i64,
+    /// What is used instead of a bad one; none: the line is not used.
+    pub instead: Option<i64>,
+    /// The lowest number that means something, when the range begins below it: keepalived raises zero to one.
+    pub raise: Option<i64>,
+    /// A number outside the range is brought to its nearer end.
+    pub clamp: bool,
+    /// Text after the digits is told but tolerated.
+    pub lenient: bool,
+}
+
+impl Bounds {
+    /// What is accepted.
+    #[must_use]
+    pub const fn range(&self) -> RangeInclusive<i64> {
+        self.from..=self.to
+    }
+}
+
+/// What decimal seconds may be.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeBounds {
+    /// The shortest that is accepted.
+    pub from: Span,
+    /// The longest that is accepted.
+    pub to: Span,
+    /// Microseconds of one step.
+    pub resolution: u64,
+    /// What is used instead of a bad one; none: the line is not used.
+    pub instead: Option<Span>,
+}

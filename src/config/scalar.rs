@@ -1,0 +1,120 @@
+//! The value of a keyword that takes one word: a switch, a choice, a number, a time; and every mistake in it told.
+//!
+//! Nothing here depends on what a row writes into, so that it is in the program once.
+
+use super::diag::nearest;
+use super::line::Line;
+use super::row::{Argument, Bounds, Head, TimeBounds};
+use super::tree::Word;
+use super::value::{self, Seconds};
+use crate::base::time::Span;
+
+/// The first argument, or a report that it is not there.
+pub(super) fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<Word<'a>> {
+    let first = line.arg(0);
+    if first.is_none() {
+        absent(head, line);
+    }
+    first
+}
+
+/// The argument is not there.
+pub(super) fn absent(head: &Head, line: &mut Line<'_>) {
+    let syntax = head.shape.syntax();
+    match head.argument {
+        Argument::Required => line.missing(line.keyword, &syntax),
+        Argument::Expected => {
+            let message = format!("No {} specified", head.name);
+            line.error(line.keyword, &message, &format!("write {} {syntax}", head.name));
+        }
+    }
+}
+
+/// Words past the value are not used, which keepalived does not tell.
+pub(super) fn surplus(line: &mut Line<'_>, used: usize) {
+    if let Some(extra) = line.arg(used) {
+        let message = format!("'{}' after {} is not used", extra.text, line.keyword.text);
+        line.note(extra, &message, "only one keyword can stand on a line");
+    }
+}
+
+/// A switch word; none means on.
+pub(super) fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
+    let first = line.arg(0);
+    let on = value::switch(first.map(|arg| arg.text));
+    if on.is_none() {
+        let arg = first.unwrap_or(line.keyword);
+        let message = format!("invalid {} {} specified", head.name, arg.text);
+        line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
+    }
+    surplus(line, 1);
+    on
+}
+
+/// One of a few words, by index.
+pub(super) fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: Word<'_>) -> Option<usize> {
+    let index = words.iter().position(|word| *word == arg.text);
+    if index.is_none() {
+        let message = format!("unknown {} '{}'", head.name, arg.text);
+        let near = nearest(arg.text, words.iter().copied());
+        let near = near.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
+        line.error(arg, &message, &format!("write {} {}{near}", head.name, words.join("|")));
+    }
+    surplus(line, 1);
+    index
+}
+
+/// A whole number.
+pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word<'_>) -> Option<i64> {
+    let (name, from, to) = (head.name, number.from, number.to);
+    let used = match value::integer(arg.text, number.range(), number.lenient) {
+        Ok(read) => {
+            let used = number.raise.map_or(read.value, |least| read.value.max(least));
+            if used != read.value {
+                let message = format!("{name} must be greater than 0, setting to {used}");
+                line.warn(arg, &message, "");
+            }
+            if read.trailing {
+                let message = format!("{name}: number '{}' has text after it, {used} is used", arg.text);
+                line.warn(arg, &message, &format!("write {name} {}", head.shape.syntax()));
+            }
+            Some(used)
+        }
+        Err(bad) => {
+            let nearer = || value::integer(arg.text, i64::MIN..=i64::MAX, number.lenient).ok();
+            let clamped = if number.clamp { nearer().map(|read| read.value.clamp(from, to)) } else { None };
+            let used = clamped.or(number.instead);
+            let then = used.map(|used| used.to_string());
+            line.bad_number(name, arg, bad, &format!("{from}, {to}"), then.as_deref());
+            used
+        }
+    };
+    surplus(line, 1);
+    used
+}
+
+/// Decimal seconds.
+pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: Word<'_>) -> Option<Span> {
+    let name = head.name;
+    let used = match value::seconds(arg.text, number.from..=number.to, number.resolution) {
+        Ok(read) => {
+            let used = Seconds(read.value);
+            if read.rounded {
+                let message = format!("{name}: '{}' has too many digits, {used} is used", arg.text);
+                line.warn(arg, &message, "");
+            } else if read.trailing {
+                let message = format!("{name}: number '{}' has text after it, {used} is used", arg.text);
+                line.warn(arg, &message, "write seconds without a unit");
+            }
+            Some(read.value)
+        }
+        Err(bad) => {
+            let range = format!("{}, {}", Seconds(number.from), Seconds(number.to));
+            let then = number.instead.map(|used| Seconds(used).to_string());
+            line.bad_number(name, arg, bad, &range, then.as_deref());
+            number.instead
+        }
+    };
+    surplus(line, 1);
+    used
+}

@@ -1,0 +1,309 @@
+//! What this child changed in the kernel for its own interfaces, on disk: a successor finds it even if every process
+//! was killed.
+//!
+//! The file lies beside the child's pid file. A line is appended before each change is made; the file is written anew
+//! when there is less to remember, and removed when there is nothing. What it says is believed only as far as the
+//! kernel still agrees, and not at all after a reboot. Addresses need no line: the kernel says who put them there. To
+//! work the original values out again is not possible, and the reference leaves its own behind.
+//!
+//! ```text
+//! keepalived 6e1c… the boot that it is about
+//! setting ipv4 3 eth0 arp_ignore 0 1      family, number and name of the interface, key, value before, value given
+//! link vrrp.51 macvlan 3                  name, kind, number of the interface below
+//! ```
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use crate::base::addr::Family;
+use crate::base::id::IfIndex;
+use crate::base::name::IfName;
+use crate::sys::file::Replacement;
+use crate::sys::sysctl::{Entry, Setting};
+use crate::vrrpd::links::Kind;
+
+/// The file, and what is in it.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// None: nothing is kept.
+    path: Option<PathBuf>,
+    file: Option<File>,
+    /// That it cannot be written was told.
+    failed: bool,
+}
+
+/// What a predecessor left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Settings, in the order in which they were changed.
+    pub settings: Vec<Entry>,
+    /// Interfaces.
+    pub links: Vec<Made>,
+}
+
+/// An interface that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its name.
+    pub name: IfName,
+    /// What it is.
+    pub kind: Kind,
+    /// The number of the interface that it lies on.
+    pub parent: IfIndex,
+}
+
+/// More than this is no ledger.
+const LONGEST: u64 = 4 << 20;
+
+impl Ledger {
+    /// The ledger of this path, and what a predecessor left in it.
+    #[must_use]
+    pub fn open(path: Option<PathBuf>) -> (Self, Left) {
+        let text = path.as_ref().and_then(|path| read(path).ok());
+        let left = text.filter(|text| text.starts_with(&header(&boot()))).map(|text| parse(&text));
+        if let (Some(path), None) = (&path, &left) {
+            // Of another boot, or none of ours: nothing may be appended to it.
+            let _ = fs::remove_file(path);
+        }
+        (Self { path, file: None, failed: false }, left.unwrap_or_default())
+    }
+
+    /// Notes a setting that is about to be changed.
+    pub fn setting(&mut self, entry: &Entry) {
+        let mut line = String::new();
+        setting_line(&mut line, entry);
+        self.append(&line);
+    }
+
+    /// Notes an interface that is about to be made.
+    pub fn link(&mut self, made: &Made) {
+        let mut line = String::new();
+        link_line(&mut line, made);
+        self.append(&line);
+    }
+
+    /// Replaces everything by what is still to be remembered.
+    pub fn rewrite<'a>(
+        &mut self,
+        settings: impl Iterator<Item = &'a Entry>,
+        links: impl Iterator<Item = Made>,
+    ) {
+        let Some(path) = &self.path else { return };
+        let mut text = String::new();
+        settings.for_each(|entry| setting_line(&mut text, entry));
+        links.for_each(|made| link_line(&mut text, &made));
+        self.file = None;
+        let done = if text.is_empty() {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        } else {
+            Replacement::create(path, 0o600).and_then(|mut fresh| {
+                fresh.file().write_all(format!("{}{text}", header(&boot())).as_bytes())?;
+                fresh.keep()
+            })
+        };
+        self.tell(done);
+    }
+
+    fn append(&mut self, line: &str) {
+        let Some(path) = &self.path else { return };
+        let done = (|| {
+            let file = match &mut self.file {
+                Some(file) => file,
+                place => {
+                    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+                    let mut options = OpenOptions::new();
+                    let file =
+                        options.append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+                    place.insert(file)
+                }
+            };
+            let fresh = file.metadata()?.len() == 0;
+            let head = if fresh { header(&boot()) } else { String::new() };
+            file.write_all(format!("{head}{line}").as_bytes())
+        })();
+        self.tell(done);
+    }
+
+    fn tell(&mut self, done: io::Result<()>) {
+        let failed = done.is_err();
+        if let (Err(error), Some(path), false) = (done, &self.path, self.failed) {
+            crate::vrrpd::report::ledger_failed(path, &error);
+        }
+        self.failed = failed;
+    }
+}
+
+/// A boot of this machine.
+fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+fn header(boot: &str) -> String {
+    format!("keepalived {boot}\n")
+}
+
+fn read(path: &PathBuf) -> io::Result<String> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let facts = file.metadata()?;
+    // Nobody else may tell us what to put into the kernel.
+    let ours = facts.is_file() && facts.uid() == nix::unistd::geteuid().as_raw() && facts.mode() & 0o022 == 0;
+    if !ours || facts.len() > LONGEST {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A line that does not read is left out: the last one may be half written.
+fn parse(text: &str) -> Left {
+    let mut left = Left::default();
+    for line in text.lines().skip(1) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["setting", family, index, interface, key, before, given] => {
+                left.settings.extend(setting(family, index, interface, key, before, given));
+            }
+            ["link", name, kind, parent] => left.links.extend(link(name, kind, parent)),
+            _ => {}
+        }
+    }
+    left
+}
+
+fn setting(
+    family: &str,
+    index: &str,
+    interface: &str,
+    key: &str,
+    before: &str,
+    given: &str,
+) -> Option<Entry> {
+    let family = match family {
+        "ipv4" => Family::V4,
+        "ipv6" => Family::V6,
+        _ => return None,
+    };
+    let key = super::settings::KEYS.into_iter().find(|known| *known == key)?;
+    Some(Entry {
+        setting: Setting { family, interface: IfName::new(interface)?, key },
+        index: IfIndex(index.parse().ok()?),
+        before: before.parse().ok()?,
+        given: given.parse().ok()?,
+    })
+}
+
+fn link(name: &str, kind: &str, parent: &str) -> Option<Made> {
+    let kind = match kind {
+        "macvlan" => Kind::Macvlan,
+        "ipvlan" => Kind::Ipvlan,
+        _ => return None,
+    };
+    Some(Made { name: IfName::new(name)?, kind, parent: IfIndex(parent.parse().ok()?) })
+}
+
+// Writing to a String cannot fail.
+fn setting_line(out: &mut String, entry: &Entry) {
+    let Entry { setting, index, before, given } = entry;
+    let family = match setting.family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    };
+    let _ =
+        writeln!(out, "setting {family} {} {} {} {before} {given}", index.0, setting.interface, setting.key);
+}
+
+fn link_line(out: &mut String, made: &Made) {
+    let kind = match made.kind {
+        Kind::Macvlan => "macvlan",
+        Kind::Ipvlan => "ipvlan",
+        Kind::Other => return,
+    };
+    let _ = writeln!(out, "link {} {kind} {}", made.name, made.parent.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> IfName {
+        IfName::new(text).unwrap()
+    }
+
+    fn entry(before: i64, given: i64) -> Entry {
+        let setting = Setting { family: Family::V4, interface: name("eth0"), key: "arp_ignore" };
+        Entry { setting, index: IfIndex(3), before, given }
+    }
+
+    fn made(text: &str) -> Made {
+        Made { name: name(text), kind: Kind::Macvlan, parent: IfIndex(3) }
+    }
+
+    fn place(what: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("keepalived-ledger-{what}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn a_successor_reads_what_was_written() {
+        let path = place("read");
+        let (mut ledger, left) = Ledger::open(Some(path.clone()));
+        assert_eq!(left, Left::default());
+        ledger.setting(&entry(0, 1));
+        ledger.link(&made("vrrp.51"));
+        ledger.setting(&entry(1, 2));
+        let all = Left { settings: vec![entry(0, 1), entry(1, 2)], links: vec![made("vrrp.51")] };
+        let (mut ledger, left) = Ledger::open(Some(path.clone()));
+        assert_eq!(left, all);
+        ledger.rewrite([entry(0, 2)].iter(), core::iter::once(made("vrrp.52")));
+        ledger.link(&made("vrrp.53"));
+        let (mut ledger, left) = Ledger::open(Some(path.clone()));
+        assert_eq!(left.settings, [entry(0, 2)]);
+        assert_eq!(left.links, [made("vrrp.52"), made("vrrp.53")]);
+        ledger.rewrite(core::iter::empty(), core::iter::empty());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn another_boot_counts_for_nothing() {
+        let path = place("boot");
+        fs::write(&path, "keepalived B\nlink vrrp.51 macvlan 3\n").unwrap();
+        let (mut ledger, left) = Ledger::open(Some(path.clone()));
+        assert_eq!(left, Left::default());
+        ledger.link(&made("vrrp.52"));
+        assert_eq!(Ledger::open(Some(path.clone())).1.links, [made("vrrp.52")]);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn nonsense_counts_for_nothing() {
+        let whole = format!(
+            "keepalived B\nsetting ipv4 3 eth0 arp_ignore 0 1\nsetting ipv4 3 eth0 no_such_key 0 1\n\
+             setting ipv5 3 eth0 arp_ignore 0 1\nlink ../x macvlan 3\nlink a/b macvlan 3\nlink vrrp.51 veth 3\n\
+             link vrrp.51 macvlan x\nlink {} macvlan 3\nlink vrrp.51 macv",
+            "x".repeat(16)
+        );
+        assert_eq!(parse(&whole), Left { settings: vec![entry(0, 1)], links: Vec::new() });
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = place("mode");
+        let (mut ledger, _) = Ledger::open(Some(path.clone()));
+        ledger.link(&made("vrrp.51"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(Ledger::open(Some(path.clone())).1, Left::default());
+        assert!(!path.exists(), "nothing is appended to it");
+        std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+        assert_eq!(Ledger::open(Some(path.clone())).1, Left::default());
+        assert!(!path.is_symlink());
+    }
+}

@@ -1,0 +1,468 @@
+//! The interfaces that instances make for themselves: macvlans with the virtual hardware address, and ipvlans.
+//!
+//! [`plan`] says which there are to be; here they are made, adopted from a crashed predecessor, followed when their base
+//! or somebody else changes them, and removed. [`settings`] are what they need of the kernel, and [`ledger`] is how a
+//! successor finds what was changed, whatever became of this process.
+
+pub(super) mod ledger;
+pub(super) mod plan;
+mod settings;
+
+use std::path::PathBuf;
+
+use ledger::{Ledger, Left, Made};
+use nix::errno::Errno;
+use plan::{Make, Own, Plan, Refusal, lies_on};
+
+use super::build::PROTOCOL;
+use super::links::{Change, Kind};
+use super::report;
+use super::state::Vrrp;
+use crate::base::addr::{Family, IpAddr, Ipv6Addr, Prefix};
+use crate::base::id::{IfIndex, LinkId};
+use crate::base::name::IfName;
+use crate::base::time::Instant;
+use crate::config::Model;
+use crate::daemon::reactor::Turn;
+use crate::sys::netlink::addr::{Address, AddressFlags};
+use crate::sys::netlink::link::{AddrGenMode, Link as KernelLink, Which};
+use crate::sys::sysctl::Changed;
+
+/// The interfaces that this child makes, and the settings that it changed for them.
+#[derive(Default)]
+pub(super) struct Owns {
+    list: Vec<Own>,
+    settings: Changed,
+    ledger: Ledger,
+}
+
+/// Tags of requests: what must succeed, and what may be refused.
+const MUST: u32 = 1;
+const MAY: u32 = 0;
+
+impl Owns {
+    /// Those of a plan, and the ledger of this path with what a predecessor left.
+    pub(super) fn new(plan: Plan, ledger: Option<PathBuf>) -> (Self, Left) {
+        tell_refused(&plan);
+        let (ledger, left) = Ledger::open(ledger);
+        let mut settings = Changed::new();
+        left.settings.iter().cloned().for_each(|entry| settings.adopt(entry));
+        (Self { list: plan.owns, settings, ledger }, left)
+    }
+
+    /// What is wanted now.
+    fn list(&self) -> &[Own] {
+        &self.list
+    }
+
+    /// What lies on the interface that is one of our own.
+    pub(super) fn base_of(&self, link: LinkId) -> Option<LinkId> {
+        self.list.iter().find(|own| own.link == link).map(|own| own.base)
+    }
+
+    fn on(&self, link: LinkId) -> Option<usize> {
+        self.list.iter().position(|own| own.link == link)
+    }
+}
+
+fn tell_refused(plan: &Plan) {
+    for (user, name, why) in &plan.refused {
+        report::own_refused(
+            user,
+            name,
+            match why {
+                Refusal::SameAddress => "another instance has its hardware address on the same interface",
+                Refusal::NameTaken => "another interface has this name, using a generated one",
+                Refusal::NoName => "no name of 15 octets is free",
+            },
+        );
+    }
+}
+
+impl Vrrp {
+    /// Makes everything whose base is there; whether something is new.
+    pub(super) fn ensure_owns(&mut self) -> bool {
+        let mut new = false;
+        for position in 0..self.owns.list.len() {
+            new |= self.ensure_own(position);
+        }
+        new
+    }
+
+    fn ensure_owns_on(&mut self, base: LinkId) {
+        for position in 0..self.owns.list.len() {
+            if self.owns.list.get(position).is_some_and(|own| own.base == base) {
+                self.ensure_own(position);
+            }
+        }
+    }
+
+    /// Makes an interface if its base is there, or adopts and mends the one that is; whether it is new.
+    fn ensure_own(&mut self, position: usize) -> bool {
+        let Some(own) = self.owns.list.get(position) else { return false };
+        let (Some(parent), Some(base)) = (lies_on(&self.links, own.base), self.links.link(own.base)) else {
+            return false;
+        };
+        let Some(link) = self.links.link(own.link) else { return false };
+        let (name, make) = (link.name.clone(), own.make);
+        let group = own.group.or(Some(base.group).filter(|group| *group != 0));
+        let master = if base.in_vrf { Some(base.master) } else { link.in_vrf.then_some(IfIndex(0)) };
+        let notify = own.notify.then_some((base.index, base.group));
+        let there = link.clone();
+        let new = match there.index {
+            Some(_) if there.parent == parent && there.kind == make.kind() => false,
+            Some(_) => {
+                self.own_failed(position, "another interface has this name");
+                return false;
+            }
+            None => {
+                self.owns.ledger.link(&Made { name: name.clone(), kind: make.kind(), parent });
+                let made = match make {
+                    Make::Macvlan(mac) => {
+                        self.kernel.commands.create_macvlan(MUST, &name, parent, mac, group)
+                    }
+                    Make::Ipvlan(flag, _) => {
+                        self.kernel.commands.create_ipvlan(MUST, &name, parent, flag, group)
+                    }
+                };
+                if made.is_err() || !self.commit_own(position) {
+                    return false;
+                }
+                true
+            }
+        };
+        if let Some(own) = self.owns.list.get_mut(position) {
+            own.made = true;
+        }
+        self.set_up_own(position);
+        let which = Which::Name(&name);
+        let commands = &mut self.kernel.commands;
+        if let Make::Macvlan(mac) = make
+            && !new
+            && there.mac != Some(mac)
+        {
+            let _ = commands.set_link_mac(MUST, which, mac);
+        }
+        if let (Some(group), false) = (group, new)
+            && there.group != group
+        {
+            let _ = commands.set_link_group(MAY, which, group);
+        }
+        if let Some(master) = master.filter(|master| new || there.master != *master) {
+            let _ = commands.set_link_master(MUST, which, master);
+        }
+        if new {
+            // A kernel without IPv6 has no such mode, and does not need it. An ipvlan speaks from the link-local
+            // address that the kernel makes for it.
+            if !matches!(make, Make::Ipvlan(_, None)) {
+                let _ = commands.set_addr_gen_mode(MAY, which, AddrGenMode::None);
+            }
+        }
+        if new || !there.wanted_up {
+            let _ = commands.set_link_up(MUST, which, true);
+        }
+        if let (true, Some((Some(base), group))) = (new, notify) {
+            let _ = commands.set_link_group(MAY, Which::Index(base), group);
+        }
+        if !self.commit_own(position) {
+            return new;
+        }
+        if new {
+            report::own_created(self.own_user(position), &name, make.kind());
+        }
+        if let Some(own) = self.owns.list.get_mut(position) {
+            own.told = false;
+        }
+        new
+    }
+
+    /// Sends requests about an interface; whether those that must succeed did.
+    fn commit_own(&mut self, position: usize) -> bool {
+        let mut refused = None;
+        self.kernel.commands.commit(|tag, result| {
+            if let Err(refusal) = result
+                && tag == MUST
+                && refused.is_none()
+            {
+                refused = Some((refusal.errno, report::refusal_text(&refusal)));
+            }
+        });
+        match refused {
+            None => true,
+            // The base went while we were at it: netlink is about to say so.
+            Some((Errno::ENODEV, _)) => false,
+            Some((_, text)) => {
+                self.own_failed(position, &text);
+                false
+            }
+        }
+    }
+
+    fn own_user(&self, position: usize) -> &str {
+        self.owns.list.get(position).map_or("", |own| &own.user)
+    }
+
+    fn own_failed(&mut self, position: usize, why: &str) {
+        let Some(own) = self.owns.list.get_mut(position) else { return };
+        if core::mem::replace(&mut own.told, true) {
+            return;
+        }
+        if let Some(link) = self.links.link(own.link) {
+            report::own_failed(&own.user, &link.name, own.make.kind(), why);
+        }
+    }
+
+    /// Whether something is missing although its base is there: somebody removed it.
+    pub(super) fn lacks_own(&self) -> bool {
+        let exists = |link| self.links.link(link).is_some_and(|link| link.index.is_some());
+        self.owns.list.iter().any(|own| exists(own.base) && !exists(own.link))
+    }
+
+    /// An interface changed. What hangs on it follows: made when its base comes, removed when that bears another name.
+    /// One of our own that somebody removed is made anew at once, a bounded number of times; then it has appeared.
+    pub(super) fn follow_owns(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) -> Change {
+        match change {
+            Change::None => {}
+            Change::Appeared | Change::Setting | Change::State => self.ensure_owns_on(link),
+            Change::Vanished => {
+                if self.remake_own(turn.now(), link) {
+                    return Change::Appeared;
+                }
+                if self.lacks_own() {
+                    self.arm_retry(turn);
+                }
+                self.leave_base(link);
+            }
+        }
+        change
+    }
+
+    fn remake_own(&mut self, now: Instant, link: LinkId) -> bool {
+        let Some(position) = self.owns.on(link) else { return false };
+        let Some(own) = self.owns.list.get_mut(position) else { return false };
+        own.copied = None;
+        let base_there = self.links.link(own.base).is_some_and(|base| base.index.is_some());
+        if self.stopping || !base_there || own.again.take(now).is_none() || !self.ensure_own(position) {
+            return false;
+        }
+        let mut kernel = Vec::new();
+        let name = self.links.link(link).map(|link| link.name.clone());
+        if self.kernel.commands.links(&mut kernel).is_err() {
+            return false;
+        }
+        let found: Option<&KernelLink> = kernel.iter().find(|link| Some(&link.name) == name.as_ref());
+        found.is_some_and(|found| self.links.update(found).into_iter().flatten().any(|(id, _)| id == link))
+    }
+
+    /// A base is gone. If it only bears another name now, what lies on it must go.
+    fn leave_base(&mut self, base: LinkId) {
+        let mut left = false;
+        for position in 0..self.owns.list.len() {
+            let Some(own) = self.owns.list.get_mut(position).filter(|own| own.base == base) else {
+                continue;
+            };
+            left = true;
+            own.copied = None;
+            self.remove_own(position);
+        }
+        if left {
+            self.tidy();
+        }
+    }
+
+    /// An interface of our own bears another name now: it has our hardware address, so it cannot stay.
+    pub(super) fn own_renamed(&mut self, link: LinkId, index: IfIndex) {
+        if self.owns.on(link).is_some() {
+            let _ = self.kernel.commands.delete_link(MAY, Which::Index(index));
+            self.kernel.commands.commit(|_, _| ());
+        }
+    }
+
+    /// Each IPv6 macvlan has a copy of its base's link-local address, which nothing else chooses: adverts and
+    /// neighbour discovery need one there.
+    pub(super) fn copy_link_locals(&mut self, changed: Option<LinkId>) {
+        for position in 0..self.owns.list.len() {
+            let Some(own) = self.owns.list.get(position) else { continue };
+            if own.v6 && changed.is_none_or(|link| link == own.base || link == own.link) {
+                self.copy_link_local(position);
+            }
+        }
+    }
+
+    fn copy_link_local(&mut self, position: usize) {
+        let Some(own) = self.owns.list.get(position) else { return };
+        let Some(index) = self.links.link(own.link).and_then(|link| link.index) else {
+            return;
+        };
+        let copied = own.copied;
+        let wanted = match own.make {
+            Make::Macvlan(_) => own.source.or_else(|| match self.links.link(own.base)?.source(Family::V6) {
+                Some(IpAddr::V6(local)) => Some(local),
+                _ => None,
+            }),
+            Make::Ipvlan(..) => None,
+        };
+        if copied == wanted {
+            return;
+        }
+        if let Some(old) = copied {
+            let _ = self.kernel.commands.delete_address(MAY, &copy_of(index, old));
+        }
+        if let Some(local) = wanted {
+            let _ = self.kernel.commands.replace_address(MAY, &copy_of(index, local));
+        }
+        self.kernel.commands.commit(|_, _| ());
+        if let Some(own) = self.owns.list.get_mut(position) {
+            own.copied = wanted;
+        }
+    }
+
+    /// Somebody took an address off that an interface of our own cannot do without: it comes back, a bounded number
+    /// of times.
+    pub(super) fn own_address_gone(&mut self, now: Instant, link: LinkId, address: Prefix) {
+        let Some(own) = self.owns.on(link).and_then(|position| self.owns.list.get_mut(position)) else {
+            return;
+        };
+        let copy = own.copied.is_some_and(|copy| IpAddr::V6(copy) == address.addr);
+        let given = matches!(own.make, Make::Ipvlan(_, Some(prefix)) if prefix == address);
+        if !self.stopping && (copy || given) && own.again.take(now).is_some() {
+            own.copied = None;
+            self.put_own_addresses();
+            self.copy_link_locals(Some(link));
+        }
+    }
+
+    /// Gives an ipvlan its address.
+    pub(super) fn put_own_addresses(&mut self) {
+        for own in &self.owns.list {
+            let (Make::Ipvlan(_, Some(prefix)), Some(link)) = (own.make, self.links.link(own.link)) else {
+                continue;
+            };
+            let Some(index) = link.index.filter(|_| !link.addresses.contains(&prefix)) else {
+                continue;
+            };
+            let flags = match prefix.addr {
+                IpAddr::V4(_) => AddressFlags(0),
+                IpAddr::V6(_) => AddressFlags::NODAD,
+            };
+            let address = Address { flags, protocol: PROTOCOL, ..Address::new(index, prefix) };
+            let _ = self.kernel.commands.replace_address(MAY, &address);
+        }
+        self.kernel.commands.commit(|_, _| ());
+    }
+
+    /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
+    pub(super) fn remove_left_owns(&mut self, left: &Left) {
+        for made in &left.links {
+            let wanted = |own: &Own| self.links.link(own.link).is_some_and(|link| link.name == made.name);
+            if !self.owns.list.iter().any(wanted) {
+                self.remove_left(made);
+            }
+        }
+        self.tidy();
+    }
+
+    fn remove_left(&mut self, made: &Made) {
+        let mut kernel = Vec::new();
+        if self.kernel.commands.links(&mut kernel).is_err() {
+            return;
+        }
+        let still = |link: &&KernelLink| {
+            link.name == made.name && Kind::of(link) == made.kind && link.parent == made.parent
+        };
+        if let Some(link) = kernel.iter().find(still) {
+            self.delete_own(link.index, &made.name, made.kind, "");
+        }
+    }
+
+    /// For a clean-up: what is wanted and there is taken for made.
+    pub(super) fn find_owns(&mut self) {
+        for own in &mut self.owns.list {
+            let parent = lies_on(&self.links, own.base);
+            own.made = self.links.link(own.link).is_some_and(|link| {
+                link.index.is_some() && link.kind == own.make.kind() && Some(link.parent) == parent
+            });
+        }
+    }
+
+    /// Removes what was made and restores what was changed.
+    pub(super) fn remove_owns(&mut self) {
+        for position in 0..self.owns.list.len() {
+            self.remove_own(position);
+        }
+        self.owns.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
+        self.write_ledger();
+    }
+
+    fn remove_own(&mut self, position: usize) {
+        let Some(own) = self.owns.list.get_mut(position).filter(|own| own.made) else {
+            return;
+        };
+        own.made = false;
+        let (link, kind, user) = (own.link, own.make.kind(), own.user.clone());
+        let Some((name, Some(index))) = self.links.link(link).map(|link| (link.name.clone(), link.index))
+        else {
+            return;
+        };
+        self.delete_own(index, &name, kind, &user);
+    }
+
+    fn delete_own(&mut self, index: IfIndex, name: &IfName, kind: Kind, user: &str) {
+        let _ = self.kernel.commands.delete_link(MUST, Which::Index(index));
+        self.kernel.commands.commit(|_, result| match result {
+            Ok(()) => report::own_removed(user, name, kind),
+            Err(refusal) if refusal.errno == Errno::ENODEV => {}
+            Err(refusal) => report::own_stuck(user, name, kind, &report::refusal_text(&refusal)),
+        });
+    }
+
+    /// What a new model wants.
+    pub(super) fn plan_owns(&mut self, model: &Model) -> Plan {
+        let mut kernel = Vec::new();
+        if let Err(error) = self.kernel.commands.links(&mut kernel) {
+            // Names are made up as if nothing were there; one that is taken is told when it is made.
+            report::kernel_failed("netlink", &error);
+        }
+        Plan::new(model, &mut self.links, &kernel, self.owns.list())
+    }
+
+    /// After a reload: what is not wanted any more goes, what is wanted still keeps what it was.
+    pub(super) fn replace_owns(&mut self, plan: Plan) {
+        tell_refused(&plan);
+        let mut before = core::mem::replace(&mut self.owns.list, plan.owns);
+        for own in &mut self.owns.list {
+            let same = before.iter_mut().find(|old| {
+                old.link == own.link && old.base == own.base && old.make.kind() == own.make.kind()
+            });
+            let Some(old) = same else { continue };
+            own.made = core::mem::take(&mut old.made);
+            own.again = old.again.clone();
+            // An ipvlan with another address is another one: the old address goes with it.
+            if let (Make::Ipvlan(_, was), Make::Ipvlan(_, is)) = (old.make, own.make)
+                && was != is
+            {
+                old.made = core::mem::take(&mut own.made);
+                continue;
+            }
+            own.copied = old.copied;
+        }
+        for old in before.into_iter().filter(|old| old.made) {
+            let Some(link) = self.links.link(old.link) else { continue };
+            if let Some(index) = link.index {
+                let name = link.name.clone();
+                self.delete_own(index, &name, old.make.kind(), &old.user);
+            }
+        }
+        self.tidy();
+    }
+}
+
+/// The copy of a link-local address.
+fn copy_of(index: IfIndex, local: Ipv6Addr) -> Address {
+    let prefix = Prefix { addr: IpAddr::V6(local), len: 64 };
+    Address {
+        flags: AddressFlags::NODAD.with(AddressFlags::NOPREFIXROUTE),
+        preferred: 0,
+        ..Address::new(index, prefix)
+    }
+}

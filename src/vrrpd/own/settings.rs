@@ -1,0 +1,136 @@
+//! The settings without which the kernel answers for the wrong hardware address, or drops what it hears from its own
+//! addresses; set once, told, and put back when nobody needs them any more.
+
+use super::plan::{Make, Own, lies_on};
+use crate::base::addr::Family;
+use crate::base::id::{IfIndex, LinkId};
+use crate::base::name::IfName;
+use crate::sys::sysctl::{self, Entry, Setting};
+use crate::vrrpd::links::Kind;
+use crate::vrrpd::report;
+use crate::vrrpd::state::Vrrp;
+
+/// Every setting that is changed here.
+pub(super) const KEYS: [&str; 8] = [
+    "arp_ignore",
+    "arp_filter",
+    "accept_local",
+    RP_FILTER,
+    "promote_secondaries",
+    "disable_ipv6",
+    "accept_ra",
+    "autoconf",
+];
+
+const RP_FILTER: &str = "rp_filter";
+
+impl Vrrp {
+    /// Sets what an interface of our own needs, on itself and on the one that it lies on, before it goes up.
+    pub(super) fn set_up_own(&mut self, position: usize) {
+        let Some(own) = self.owns.list.get(position) else { return };
+        let (make, v4, v6) = (own.make, own.v4, own.v6);
+        let name = |link| self.links.link(link).map(|link| link.name.clone());
+        let (Some(name), Some(base)) = (name(own.link), name(own.base)) else {
+            return;
+        };
+        let v4_key = |key| (Family::V4, key);
+        match make {
+            Make::Macvlan(_) => {
+                if v4 {
+                    self.loosen_rp_filter();
+                    self.change(&base, v4_key("arp_ignore"), 1);
+                    self.change(&base, v4_key("arp_filter"), 1);
+                }
+                for (key, value) in
+                    [("arp_ignore", 1), ("accept_local", 1), (RP_FILTER, 0), ("promote_secondaries", 1)]
+                {
+                    self.change(&name, v4_key(key), value);
+                }
+            }
+            Make::Ipvlan(..) => self.change(&name, v4_key("promote_secondaries"), 1),
+        }
+        self.change(&name, (Family::V6, "disable_ipv6"), i64::from(!v6));
+        if v6 {
+            // An address or a default route from an advertisement would make hosts of it use the wrong interface.
+            self.change(&name, (Family::V6, "accept_ra"), 0);
+            self.change(&name, (Family::V6, "autoconf"), 0);
+        }
+    }
+
+    /// `all` would outvote the 0 of a macvlan; so it goes where it did all its work, to each interface.
+    fn loosen_rp_filter(&mut self) {
+        let Some(all) = IfName::new("all") else { return };
+        let of =
+            |interface: &IfName| Setting { family: Family::V4, interface: interface.clone(), key: RP_FILTER };
+        let Ok(strictness) = of(&all).read() else { return };
+        if strictness == 0 {
+            return;
+        }
+        let interfaces = sysctl::interfaces(Family::V4).unwrap_or_default();
+        for interface in interfaces.iter().filter(|interface| **interface != all) {
+            let is_own = self
+                .owns
+                .list
+                .iter()
+                .any(|own| self.links.link(own.link).is_some_and(|link| link.name == *interface));
+            if !is_own && of(interface).read().is_ok_and(|own| own < strictness) {
+                self.change(interface, (Family::V4, RP_FILTER), strictness);
+            }
+        }
+        self.change(&all, (Family::V4, RP_FILTER), 0);
+    }
+
+    fn change(&mut self, interface: &IfName, (family, key): (Family, &'static str), value: i64) {
+        let setting = Setting { family, interface: interface.clone(), key };
+        let ledger = &mut self.owns.ledger;
+        let own = self.owns.list.iter();
+        // What an interface of our own has goes with it.
+        let goes =
+            own.clone().any(|own| self.links.link(own.link).is_some_and(|link| link.name == *interface));
+        let done = if goes {
+            match setting.read() {
+                Ok(now) if now != value => setting.write(value).map(|()| true),
+                other => other.map(|_| false),
+            }
+        } else {
+            self.owns.settings.set(&setting, value, |entry| ledger.setting(entry))
+        };
+        match done {
+            Ok(true) if !goes => report::setting_changed(&setting, value),
+            Ok(_) => {}
+            // A kernel without IPv6 has no such setting, and does not need it.
+            Err(error) if family == Family::V6 && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => report::setting_failed(&setting, &error),
+        }
+    }
+
+    /// Puts back what no interface of our own needs any more, and forgets it on disk.
+    pub(super) fn tidy(&mut self) {
+        let links = &self.links;
+        let list = &self.owns.list;
+        let needed = |own: &&Own| own.make.kind() == Kind::Macvlan && own.v4;
+        let bases: Vec<IfIndex> =
+            list.iter().filter(needed).filter_map(|own| links.link(own.base)?.index).collect();
+        let some = list.iter().any(|own| needed(&own));
+        let wanted = |entry: &Entry| match entry.setting.key {
+            RP_FILTER => some,
+            _ => bases.contains(&entry.index),
+        };
+        self.owns.settings.restore(wanted, |setting, error| report::setting_failed(setting, &error));
+        self.write_ledger();
+    }
+
+    /// Writes the ledger anew.
+    pub(super) fn write_ledger(&mut self) {
+        let links = &self.links;
+        let name = |link: LinkId| links.link(link).map(|link| link.name.clone());
+        let made = self.owns.list.iter().filter(|own| own.made).filter_map(|own| {
+            Some(super::ledger::Made {
+                name: name(own.link)?,
+                kind: own.make.kind(),
+                parent: lies_on(links, own.base)?,
+            })
+        });
+        self.owns.ledger.rewrite(self.owns.settings.entries(), made);
+    }
+}
