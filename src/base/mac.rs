@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::addr::Family;
+
 /// A 48-bit Ethernet address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac(pub [u8; 6]);
@@ -20,6 +22,15 @@ impl Mac {
     #[must_use]
     pub const fn virtual_v6(vrid: u8) -> Self {
         Self([0x00, 0x00, 0x5e, 0x00, 0x02, vrid])
+    }
+
+    /// The address of a virtual router of either family.
+    #[must_use]
+    pub const fn virtual_router(family: Family, vrid: u8) -> Self {
+        match family {
+            Family::V4 => Self::virtual_v4(vrid),
+            Family::V6 => Self::virtual_v6(vrid),
+        }
     }
 }
 

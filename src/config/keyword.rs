@@ -7,7 +7,7 @@ use super::command;
 use super::diag::{Diagnostic, Diagnostics, Severity, nearest};
 use super::line::Line;
 use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
-use super::scalar::{absent, argument, choice, decimal, surplus, switch, whole};
+use super::scalar::{absent, argument, choice, decimal, flag, switch, whole};
 use super::tree::{Cursor, Item, Node, Position, Word};
 use super::value;
 
@@ -275,8 +275,9 @@ fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
 fn value<D, M>(row: &Row<D, M>, head: &Head, into: &mut D, line: &mut Line<'_>) {
     match &row.kind {
         Kind::Flag(set) => {
-            set(into);
-            surplus(line, 0);
+            if flag(head, line) {
+                set(into);
+            }
         }
         Kind::Switch(set) => {
             if let Some(on) = switch(head, line) {
@@ -309,7 +310,7 @@ fn value<D, M>(row: &Row<D, M>, head: &Head, into: &mut D, line: &mut Line<'_>) 
         Kind::Text(_, set) => {
             if let Some(arg) = argument(head, line) {
                 set(into, arg);
-                surplus(line, 1);
+                line.surplus(1);
             }
         }
         Kind::Interface(set) => {
@@ -317,7 +318,7 @@ fn value<D, M>(row: &Row<D, M>, head: &Head, into: &mut D, line: &mut Line<'_>) 
                 if let Some(name) = line.interface(arg) {
                     set(into, name);
                 }
-                surplus(line, 1);
+                line.surplus(1);
             }
         }
         Kind::Custom(_, read) => read(into, line),

@@ -64,6 +64,14 @@ impl<'a> Line<'a> {
         self.found.report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
     }
 
+    /// Words past the first `used` are not used, which keepalived does not tell.
+    pub fn surplus(&mut self, used: usize) {
+        if let Some(extra) = self.arg(used) {
+            let message = format!("'{}' after {} is not used", extra.text, self.keyword.text);
+            self.note(extra, &message, "only one keyword can stand on a line");
+        }
+    }
+
     /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.
     pub fn bad_number(&mut self, what: &str, word: Word<'_>, bad: Bad, range: &str, used: Option<&str>) {
         let text = word.text;

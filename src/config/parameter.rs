@@ -38,7 +38,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) active: &'a [Rc<str>],
 }
 
-/// Why a line keeps its parameters.
+/// Why the parameters of a line cannot be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// Where the use begins.
@@ -115,6 +115,30 @@ impl Parameters {
             *line = made;
         }
         Ok(done)
+    }
+
+    /// Puts names in the place of all values that could stand in `line`, which was refused: nothing of it may mean
+    /// something else when it is printed and read in other surroundings.
+    pub(super) fn name_all(&self, line: &mut Text) {
+        // Each round is shorter than the one before, as names are than their uses.
+        loop {
+            let mut made = Text::default();
+            let (mut copied, mut at) = (0_usize, 0_usize);
+            while let Some(usage) = next_use(&line.text, at) {
+                at = usage.end;
+                if self.has(usage.name) || PREDEFINED.contains(&usage.name) {
+                    made.append(line, copied, usage.start);
+                    made.append_fixed(usage.name, line.position(usage.start));
+                    copied = usage.end;
+                }
+            }
+            if copied == 0 {
+                return;
+            }
+            made.append(line, copied, line.text.len());
+            made.simplify();
+            *line = made;
+        }
     }
 
     /// One look at a line: all uses replaced, or none found.
@@ -220,6 +244,9 @@ impl Parameters {
         Ok(Some(Value { first: first.into(), lines }))
     }
 }
+
+/// Parameters that are there without a definition.
+const PREDEFINED: [&str; 6] = ["_PWD", "_INSTANCE", "_HASH", "_BANG", "_ENV", "_RANDOM"];
 
 /// The value of a predefined parameter.
 fn predefined(
@@ -387,6 +414,15 @@ mod tests {
         assert!(run(&[("A", "a $B"), ("B", "b $A")], "x $A").unwrap_err().contains("contains itself"));
         // Made of its own result: found by counting.
         assert!(run(&[("A", "${"), ("B", "${A}B}")], "${B}").is_err());
+    }
+
+    #[test]
+    fn a_refused_line_holds_nothing_that_could_be_replaced() {
+        let mut parameters = Parameters::default();
+        parameters.set("A", "$A");
+        let mut text = Text { text: "${_PWD}/$A $$A ${B} ${_ENV} $B $A.".into(), ..Text::default() };
+        parameters.name_all(&mut text);
+        assert_eq!(text.text, "_PWD/A A ${B} _ENV $B $A.");
     }
 
     #[test]

@@ -30,14 +30,6 @@ pub(super) fn absent(head: &Head, line: &mut Line<'_>) {
     }
 }
 
-/// Words past the value are not used, which keepalived does not tell.
-pub(super) fn surplus(line: &mut Line<'_>, used: usize) {
-    if let Some(extra) = line.arg(used) {
-        let message = format!("'{}' after {} is not used", extra.text, line.keyword.text);
-        line.note(extra, &message, "only one keyword can stand on a line");
-    }
-}
-
 /// A switch word; none means on.
 pub(super) fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
     let first = line.arg(0);
@@ -47,7 +39,7 @@ pub(super) fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
         let message = format!("invalid {} {} specified", head.name, arg.text);
         line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
     }
-    surplus(line, 1);
+    line.surplus(1);
     on
 }
 
@@ -60,7 +52,7 @@ pub(super) fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: Word
         let near = near.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
         line.error(arg, &message, &format!("write {} {}{near}", head.name, words.join("|")));
     }
-    surplus(line, 1);
+    line.surplus(1);
     index
 }
 
@@ -89,7 +81,7 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
             used
         }
     };
-    surplus(line, 1);
+    line.surplus(1);
     used
 }
 
@@ -115,6 +107,18 @@ pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg
             number.instead
         }
     };
-    surplus(line, 1);
+    line.surplus(1);
     used
+}
+
+/// Whether a flag is meant to be on: with a word that says off it is not, though keepalived never looks.
+pub(super) fn flag(head: &Head, line: &mut Line<'_>) -> bool {
+    let word = line.arg(0).map(|word| (word, value::switch(Some(word.text))));
+    if let Some((word, Some(false))) = word {
+        let message = format!("{} {} means off here; keepalived takes it as on", head.name, word.text);
+        line.note(word, &message, "remove the line to mean off everywhere");
+        return false;
+    }
+    line.surplus(usize::from(matches!(word, Some((_, Some(true))))));
+    true
 }

@@ -42,7 +42,9 @@ pub fn integer(text: &str, range: RangeInclusive<i64>, lenient: bool) -> Result<
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
     let trailing = digits < unsigned.len();
-    if digits == 0 || (trailing && !lenient) {
+    // `0x5` begins with a nought, and nobody means that.
+    let hexadecimal = unsigned.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    if digits == 0 || (trailing && (!lenient || hexadecimal)) {
         return Err(Bad::Text);
     }
     let negative = text.starts_with('-');
@@ -222,6 +224,7 @@ mod tests {
         let lenient = integer("12x", 1..=255, true).unwrap();
         assert_eq!((lenient.value, lenient.trailing), (12, true));
         assert_eq!(integer("x12", 1..=255, true), Err(Bad::Text));
+        assert_eq!(integer("0x5", 0..=255, true), Err(Bad::Text));
     }
 
     #[test]

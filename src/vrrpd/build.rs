@@ -127,7 +127,7 @@ fn instance(
         .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
-    Instance {
+    let mut instance = Instance {
         router: {
             let mut router = Router::new(config.clone(), announced);
             router.set_synced(config.sync_group.is_some());
@@ -138,6 +138,7 @@ fn instance(
         transmit,
         local: None,
         last_local: None,
+        carried: 0,
         addresses,
         peers: config
             .peers
@@ -159,7 +160,9 @@ fn instance(
         advert_changed: false,
         pending: super::live::Pending::default(),
         config,
-    }
+    };
+    instance.fit_advert(links);
+    instance
 }
 
 /// What the sync group of an instance tracks the instance tracks, too. What both name is its own.

@@ -33,6 +33,8 @@ pub struct Instance {
     pub local: Option<IpAddr>,
     /// The last one that there was: a goodbye over IPv4 can still come from it.
     pub last_local: Option<IpAddr>,
+    /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
+    pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
     pub addresses: Box<[Moved]>,
     /// The unicast peers.
@@ -159,7 +161,15 @@ impl Instance {
             },
         };
         self.last_local = found.or(self.last_local);
+        self.fit_advert(links);
         core::mem::replace(&mut self.local, found) != found
+    }
+
+    /// Leaves out of adverts what is too much for the interface: those addresses are moved all the same.
+    pub fn fit_advert(&mut self, links: &Links) {
+        let mtu = self.base.and_then(|id| links.link(id)).map_or(0, |link| link.mtu);
+        let fit = self.config.addresses.len().min(self.config.advert_room(mtu));
+        self.carried = u8::try_from(fit).unwrap_or(u8::MAX);
     }
 
     /// Whether it is MASTER and an address is not where it should be although its interface is there.
@@ -172,7 +182,7 @@ impl Instance {
     /// The addresses that adverts carry, in order.
     #[must_use]
     pub fn advertised(&self) -> &[Moved] {
-        advertised(&self.config, &self.addresses)
+        advertised(self.carried, &self.addresses)
     }
 
     /// An address as the kernel is to have it, on the interface of this number.
@@ -202,8 +212,8 @@ impl Instance {
 
 /// Those of an instance's addresses that adverts carry.
 #[must_use]
-pub fn advertised<'a>(config: &Config, addresses: &'a [Moved]) -> &'a [Moved] {
-    addresses.get(..config.addresses.len()).unwrap_or(addresses)
+pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
+    addresses.get(..usize::from(carried)).unwrap_or(addresses)
 }
 
 /// Thousands of instances are usual, and memory for each is a budget: what is rare goes into a box. Whoever must raise

@@ -129,7 +129,7 @@ impl Vrrp {
         };
         let surroundings = Surroundings {
             local: instance.local,
-            addresses: advertised(&instance.config, &instance.addresses),
+            addresses: advertised(instance.carried, &instance.addresses),
             peers: &instance.peers,
         };
         let trusted = turn.before().max(turn.now() - ARRIVAL_TRUST);

@@ -36,6 +36,7 @@ mod steps;
 mod storm;
 mod telling;
 mod timing;
+mod together;
 mod trackers;
 mod trios;
 mod vmac;

@@ -121,10 +121,8 @@ impl Expander<'_> {
                 // Parameters of the arguments count now, those of the repeated line each time. The closing
                 // parenthesis goes along: a name may end before it.
                 let mut arguments = line.part(from, rest);
-                self.resolve(&mut arguments).map_err(|refusal| refusal.message).and_then(|lines| {
-                    if lines.is_some() {
-                        return Err("a value of several lines cannot stand here".into());
-                    }
+                // For the same reason a value of several lines is refused: it has to end its line.
+                self.resolve(&mut arguments).map_err(|refusal| refusal.message).and_then(|_| {
                     let arguments = arguments.text.strip_suffix(')').unwrap_or(&arguments.text);
                     Sequence::new(kind, arguments).map(|sequence| (sequence, rest))
                 })
@@ -162,6 +160,7 @@ impl Expander<'_> {
             Err(Refusal { at, width, message }) => {
                 let mark = Mark { at, width: u16::try_from(width).unwrap_or(u16::MAX) };
                 self.found.error(mark, format!("Parameter not replaced: {message}"));
+                self.parameters.name_all(line);
             }
         }
         let end = text::scan(&line.text).end;

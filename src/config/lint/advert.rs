@@ -130,7 +130,7 @@ pub(super) fn vrid_twice(input: &Input<'_>, report: &mut Report<'_>) {
     let mut seen: HashMap<(&IfName, u8, u8), &Instance> = HashMap::with_capacity(input.model.instances.len());
     for instance in &input.model.instances {
         // A clash that keeps one of them from running is told already.
-        let (Some(interface), None) = (&instance.interface, &instance.vrid_clash) else {
+        let (Some(interface), None) = (&instance.interface, &instance.conflict) else {
             continue;
         };
         let params = &instance.params;

@@ -118,7 +118,7 @@ pub(super) fn down_delay(input: &Input<'_>, report: &mut Report<'_>) {
         let tightest = input.model.instances.iter().filter(own).min_by_key(|one| patience(one));
         if let Some(instance) = tightest.filter(|instance| delay.value >= patience(instance)) {
             let message = format!(
-                "{}: down delay {} s, and the other routers give up on {} after {} s: two are MASTER until the delay ends",
+                "{}: down delay {} s, and the other routers give up on {} after {} s: the delay is cut short, or two were MASTER",
                 entry.keyword().text,
                 Seconds(delay.value),
                 instance.name,

@@ -45,7 +45,7 @@ pub static CHECKS: &[Check] = &[
         "members of a sync group have different priorities: they can disagree who should be master, and the group goes to and fro",
         "give all members of a group the same priority on one router"),
     check("down-delay-long", group::down_delay,
-        "the down delay of an interface is as long as the patience of the other routers: one takes over while this one still believes in its link",
+        "the down delay of an interface is as long as the patience of the other routers, who would take over while this one still believes in its link: it is cut short",
         "make the delay shorter than (down_timer_adverts - 1) x advert_int"),
 
     // Adverts.

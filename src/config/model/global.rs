@@ -214,6 +214,10 @@ pub struct Vrrp {
     pub v3_checksum_as_v2: bool,
     /// `vrrp_garp_master_*`; those after a lower priority are in the next two fields.
     pub garp: GarpParams,
+    /// `vrrp_garp_master_repeat` as written; none: 5, or 1 with `vrrp_min_garp`.
+    pub garp_master_repeat: Option<u32>,
+    /// `vrrp_garp_master_delay` as written; none: 5 s, or none with `vrrp_min_garp`.
+    pub garp_master_delay: Option<Span>,
     /// `vrrp_garp_lower_prio_repeat`; none: the repeat.
     pub garp_lower_prio_repeat: Option<u32>,
     /// `vrrp_garp_lower_prio_delay`; none: the delay.
@@ -270,6 +274,8 @@ impl Default for Vrrp {
             group6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
             v3_checksum_as_v2: false,
             garp: GarpParams::default(),
+            garp_master_repeat: None,
+            garp_master_delay: None,
             garp_lower_prio_repeat: None,
             garp_lower_prio_delay: None,
             garp_interval: Span::ZERO,

@@ -102,9 +102,9 @@ pub struct Instance {
     pub linkbeat_polling: bool,
     /// `lvs_sync_daemon_interface`.
     pub lvs_sync_interface: Option<Box<Named>>,
-    /// The VRID clashes with another instance, which `dynamic_interfaces allow_if_changes` makes a fault: the
-    /// name of that other instance.
-    pub vrid_clash: Option<Box<str>>,
+    /// It has to stay in FAULT because of this other instance: both have one VRID on one link, which only
+    /// `dynamic_interfaces allow_if_changes` allows, or would share a macvlan.
+    pub conflict: Option<Box<str>>,
 }
 
 impl Instance {
@@ -113,7 +113,30 @@ impl Instance {
     pub fn unicast(&self) -> bool {
         !self.peers.is_empty()
     }
+
+    /// How many addresses an advert has room for on a link of this MTU; 0: not known.
+    #[must_use]
+    pub fn advert_room(&self, mtu: u32) -> usize {
+        let header = if self.auth_header { AUTHENTICATION_HEADER } else { 0 };
+        let trailer = if self.hmac.is_some() { HMAC_TRAILER } else { 0 };
+        self.params.advert_room(mtu, header + trailer)
+    }
+
+    /// What is said when adverts have room for `room` addresses only.
+    #[must_use]
+    pub fn overfull(&self, room: usize) -> String {
+        format!(
+            "Number of VIPs ({}) exceeds maximum/space available in packet (max {room} addresses) - excess moved to eVIPs",
+            self.addresses.len()
+        )
+    }
 }
+
+/// Octets of `auth_type AH` in front of an advert.
+const AUTHENTICATION_HEADER: usize = 24;
+
+/// Octets of `auth_hmac` behind an advert.
+const HMAC_TRAILER: usize = 28;
 
 /// A macvlan with the virtual hardware address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Rules between objects: one router id, one macvlan name, one use of each script at least.
 
 use crate::base::addr::IpAddr;
+use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::model::{At, Instance, Model, Probe};
@@ -35,7 +36,7 @@ pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics) {
         let severity = if dynamic { Severity::Error } else { Severity::Fatal };
         let finding = Diagnostic::new(severity, instance.at.0, message);
         found.report(finding.remedy("give each router of a link its own virtual_router_id"));
-        instance.vrid_clash = dynamic.then(|| other.into());
+        instance.conflict = dynamic.then(|| other.into());
     }
 }
 
@@ -52,6 +53,39 @@ fn clash(one: &Instance, other: &Instance) -> bool {
 
 fn interface(instance: &Instance) -> Option<&IfName> {
     instance.interface.as_ref().map(|interface| &interface.name)
+}
+
+/// Two instances of one router id would share a macvlan if it had one hardware address on one interface; members
+/// of one sync group may, of others the later one has to stand aside.
+pub(super) fn shared_vmacs(model: &mut Model, found: &mut Diagnostics) {
+    let mut first: BTreeMap<(&IfName, Mac), &Instance> = BTreeMap::new();
+    let mut aside = Vec::new();
+    for (index, instance) in model.instances.iter().enumerate() {
+        let (Some(interface), Some(vmac)) = (interface(instance), &instance.vmac) else {
+            continue;
+        };
+        let params = &instance.params;
+        let mac = vmac.mac.unwrap_or_else(|| Mac::virtual_router(params.family, params.vrid));
+        let other = *first.entry((interface, mac)).or_insert(instance);
+        let grouped = instance.sync_group.is_some() && instance.sync_group == other.sync_group;
+        if core::ptr::eq(other, instance) || grouped || other.params.vrid != params.vrid {
+            continue;
+        }
+        let message =
+            format!("({}) uses same VMAC as VRRP instance {}, disabling", instance.name, other.name);
+        let finding = Diagnostic::new(Severity::Error, vmac.at.0, message);
+        found.report(
+            finding.remedy(
+                "write another hardware address after use_vmac, or put both into one vrrp_sync_group",
+            ),
+        );
+        aside.push((index, other.name.clone()));
+    }
+    for (index, other) in aside {
+        if let Some(instance) = model.instances.get_mut(index) {
+            instance.conflict.get_or_insert_with(|| other.into());
+        }
+    }
 }
 
 /// A name of a macvlan or an ipvlan can be given once.

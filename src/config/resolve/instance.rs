@@ -184,11 +184,7 @@ fn interval(instance: &mut Instance, tell: &mut Teller<'_>) {
 fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
     let instance = &mut draft.instance;
     if instance.addresses.len() > limit::ADVERT_ADDRESSES {
-        let message = format!(
-            "Number of VIPs {} exceeds {} - moving the rest to virtual_ipaddress_excluded",
-            instance.addresses.len(),
-            limit::ADVERT_ADDRESSES
-        );
+        let message = instance.overfull(limit::ADVERT_ADDRESSES);
         tell.warn("virtual_ipaddress", &message);
         let rest = instance.addresses.split_off(limit::ADVERT_ADDRESSES);
         instance.excluded.splice(0..0, rest);

@@ -5,6 +5,7 @@
 
 mod auth;
 mod clash;
+mod delay;
 mod group;
 mod instance;
 mod link;
@@ -29,14 +30,9 @@ pub(super) fn global(global: &mut Global, given: &Given, found: &mut Diagnostics
         found.warning(at, "Warning - empty notification_email block");
     }
     let vrrp = &mut global.vrrp;
-    if vrrp.min_garp {
-        if given.at("vrrp_garp_master_repeat").is_none() {
-            vrrp.garp.repeat = 1;
-        }
-        if given.at("vrrp_garp_master_delay").is_none() {
-            vrrp.garp.delay = Span::ZERO;
-        }
-    }
+    let (repeat, delay) = if vrrp.min_garp { (1, Span::ZERO) } else { (vrrp.garp.repeat, vrrp.garp.delay) };
+    vrrp.garp.repeat = vrrp.garp_master_repeat.unwrap_or(repeat);
+    vrrp.garp.delay = vrrp.garp_master_delay.unwrap_or(delay);
 }
 
 /// Completes an instance; none if it cannot run, which is told as fatal.
@@ -67,6 +63,8 @@ pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics
     group::members(model, pending, found);
     clash::vrids(model, found);
     clash::vmac_names(model, found);
+    clash::shared_vmacs(model, found);
+    delay::fit(model, found);
     clash::unused_trackers(model, found);
 }
 

@@ -141,7 +141,7 @@ impl Draft {
             debug: 0,
             linkbeat_polling: false,
             lvs_sync_interface: None,
-            vrid_clash: None,
+            conflict: None,
         };
         Self {
             instance,
@@ -215,9 +215,9 @@ pub static ROWS: &[Row<D, I>] = &[
         .show(|i| flag(i.params.family == Family::V6)),
     row("state", Custom("MASTER|BACKUP", read::state), "MASTER with priority 255, else BACKUP",
         "How it begins").fixed().show(|i| plain(if i.params.start == Start::Master { "MASTER" } else { "BACKUP" })),
-    row("interface", Interface(read::interface), "none",
+    row("interface", Custom("<interface>", read::interface), "none",
         "Interface of the adverts").show(|i| interface(i.interface.as_ref())),
-    row("vrf", Interface(|d, name| d.instance.vrf = Some(Box::new(name))), "none",
+    row("vrf", Custom("<interface>", read::vrf), "none",
         "VRF of unicast without interface").show(|i| interface(i.vrf.as_deref())),
     row("virtual_router_id", Integer(int("", 1, 255, |d, n| d.instance.params.vrid = fit(n)).strict()), "required",
         "VRRP router id").show(|i| plain(i.params.vrid)),

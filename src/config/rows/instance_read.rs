@@ -30,9 +30,37 @@ pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
     draft.state = Some(state);
 }
 
+/// The interface that is always there and has no neighbours: no router can be heard on it.
+const LOOPBACK: &str = "lo";
+
 /// `interface`
-pub(super) fn interface(draft: &mut Draft, name: Named) {
-    draft.instance.interface = Some(name);
+pub(super) fn interface(draft: &mut Draft, line: &mut Line<'_>) {
+    if let Some(named) = link(line, "vrrp") {
+        draft.instance.interface = Some(named);
+    }
+}
+
+/// `vrf`
+pub(super) fn vrf(draft: &mut Draft, line: &mut Line<'_>) {
+    if let Some(named) = link(line, "vrf") {
+        draft.instance.vrf = Some(Box::new(named));
+    }
+}
+
+/// An interface that adverts can leave by, or a report.
+fn link(line: &mut Line<'_>, what: &str) -> Option<Named> {
+    let Some(word) = line.arg(0) else {
+        line.missing(line.keyword, "<interface>");
+        return None;
+    };
+    line.surplus(1);
+    let named = line.interface(word)?;
+    if named.name.as_str() == LOOPBACK {
+        let message = format!("cannot use a loopback interface ({LOOPBACK}) for {what} - ignoring");
+        line.error(word, &message, "write the interface that leads to the other routers");
+        return None;
+    }
+    Some(named)
 }
 
 /// `version`

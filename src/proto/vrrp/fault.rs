@@ -30,13 +30,15 @@ pub enum Fault {
     Process = 1 << 9,
     /// The configured source of adverts is on no interface (`track_src_ip`).
     Source = 1 << 10,
+    /// Another instance has the router id on the same link (`allow_if_changes`), or the macvlan.
+    Conflict = 1 << 14,
     /// Another member of the sync group cannot take part.
     Group = 1 << 15,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -47,6 +49,7 @@ impl Fault {
         Self::Source,
         Self::Vmac,
         Self::NoPeer,
+        Self::Conflict,
         Self::Socket,
         Self::Group,
     ];
@@ -62,6 +65,7 @@ impl Fault {
             Self::Script => "tracked script failed",
             Self::Vmac => "macvlan missing or down",
             Self::NoPeer => "no unicast peer",
+            Self::Conflict => "another instance has the same router id or macvlan",
             Self::Socket => "no socket",
             Self::File => "tracked file",
             Self::Process => "tracked process quorum not achieved",

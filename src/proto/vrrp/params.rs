@@ -1,8 +1,11 @@
 //! The parameters of one virtual router, as its machine uses them. The configuration model embeds them.
 
 use crate::base::addr::Family;
+use crate::base::limit;
 use crate::base::time::Span;
+use crate::wire::ipv4;
 pub use crate::wire::vrrp::Version;
+use crate::wire::vrrp::advert_len;
 
 /// The `state` keyword: how an instance begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -111,6 +114,58 @@ impl Default for Params {
             v3_checksum_as_v2: false,
             auth: Auth::None,
             garp: GarpParams::default(),
+        }
+    }
+}
+impl Params {
+    /// How many addresses an advert has room for on a link of this MTU, with so many octets of authentication
+    /// beside those of the version; at most 255. An MTU of 0 is not known, and no bound.
+    ///
+    /// keepalived takes an Ethernet header from the MTU, too. So do we: both routers of a pair have to leave out
+    /// the same addresses, or each would refuse the other's list.
+    #[must_use]
+    pub fn advert_room(&self, mtu: u32, authentication: usize) -> usize {
+        let Some(mtu) = usize::try_from(mtu).ok().filter(|mtu| *mtu > 0) else {
+            return limit::ADVERT_ADDRESSES;
+        };
+        let ip = match self.family {
+            Family::V4 => ipv4::HEADER,
+            Family::V6 => IPV6_HEADER,
+        };
+        let fixed = ETHERNET_HEADER + ip + advert_len(self.version, self.family, 0);
+        let room = mtu.saturating_sub(fixed).saturating_sub(authentication);
+        (room / self.family.octets()).min(limit::ADVERT_ADDRESSES)
+    }
+}
+
+/// Octets in front of a packet on Ethernet.
+const ETHERNET_HEADER: usize = 14;
+
+/// Octets of an IPv6 header without extensions.
+const IPV6_HEADER: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_addresses_fit_as_keepalived_counts() {
+        let params = |version, family| Params { version, family, ..Params::default() };
+        // Each number is one that keepalived 2.2.7 tells.
+        for (version, family, mtu, authentication, most) in [
+            (Version::V2, Family::V4, 500, 0, 112),
+            (Version::V3, Family::V4, 500, 0, 114),
+            (Version::V2, Family::V4, 600, 0, 137),
+            (Version::V2, Family::V4, 500, 24, 106),
+            (Version::V3, Family::V6, 500, 0, 27),
+            (Version::V3, Family::V6, 1_280, 0, 76),
+            (Version::V3, Family::V6, 1_500, 0, 89),
+            (Version::V2, Family::V4, 1_500, 0, 255),
+            (Version::V2, Family::V4, 60, 24, 0),
+            (Version::V3, Family::V6, 0, 0, 255),
+        ] {
+            let room = params(version, family).advert_room(mtu, authentication);
+            assert_eq!(room, most, "{version:?} {family:?} {mtu}");
         }
     }
 }

@@ -103,7 +103,7 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
     };
     writeln!(out, "   Wantstate = {}", word(wanted))?;
     let count = |set: &[Fault]| set.iter().filter(|fault| machine.faults().contains(**fault)).count();
-    writeln!(out, "   Number of config faults = {}", count(&[Fault::NoPeer, Fault::Vmac, Fault::Socket]))?;
+    writeln!(out, "   Number of config faults = {}", count(&CONFIG_FAULTS))?;
     writeln!(
         out,
         "   Number of tracker faults = {}",
@@ -403,6 +403,9 @@ fn notifications(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let changes = config.notify_priority_changes;
     writeln!(out, "   Notify priority changes = {changes}")
 }
+
+/// Reasons that the configuration itself gives.
+const CONFIG_FAULTS: [Fault; 4] = [Fault::NoPeer, Fault::Conflict, Fault::Vmac, Fault::Socket];
 
 const fn number(version: Version) -> u8 {
     match version {

@@ -60,7 +60,7 @@ mod tests {
         let said = |mode: u32, file: &str| {
             std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
             let text = format!(
-                "track_file f {{\n file {file}\n}}\nvrrp_instance A {{\n interface lo\n virtual_router_id 1\n \
+                "track_file f {{\n file {file}\n}}\nvrrp_instance A {{\n interface eth0\n virtual_router_id 1\n \
                  virtual_ipaddress {{\n 192.0.2.1\n }}\n auth_hmac {{\n key 1 file:{}\n active_key 1\n }}\n}}\n",
                 key.display()
             );

@@ -4,7 +4,7 @@
 //! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
 //! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
@@ -32,6 +32,12 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
     let Ok(()) = Commands::open().and_then(|mut commands| commands.links(&mut listed)) else {
         return;
     };
+    strict(
+        model,
+        &listed.iter().filter(|link| link.flags.multicast()).map(|link| &link.name).collect(),
+        found,
+    );
+    room(model, &listed.iter().map(|link| (&link.name, link.mtu)).collect(), found);
     let mut there: HashSet<IfName> = listed.into_iter().map(|link| link.name).collect();
     let present = there.clone();
     // Those that will be made.
@@ -50,6 +56,35 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
         }
     }
     check.network(model);
+}
+
+/// Tells which strict instances have peers although their interface has multicast. keepalived does not run them.
+fn strict(model: &Model, multicast: &HashSet<&IfName>, found: &mut Diagnostics) {
+    for instance in model.instances.iter().filter(|instance| instance.strict) {
+        let on_multicast = instance.interface.as_ref().filter(|named| multicast.contains(&named.name));
+        if let (Some(_), Some(first)) = (on_multicast, instance.peers.first()) {
+            let message = format!("({}) Unicast peers are not supported in strict mode", instance.name);
+            let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
+            found.report(finding.remedy("write strict_mode off into the instance, or remove unicast_peer"));
+        }
+    }
+}
+
+/// Tells whose adverts have no room for all addresses on their interface.
+fn room(model: &Model, mtus: &HashMap<&IfName, u32>, found: &mut Diagnostics) {
+    for instance in &model.instances {
+        let Some(mtu) = instance.interface.as_ref().and_then(|named| mtus.get(&named.name)) else {
+            continue;
+        };
+        let room = instance.advert_room(*mtu);
+        if let Some(first) = instance.addresses.get(room) {
+            let message = format!("({}) {}", instance.name, instance.overfull(room));
+            let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
+            found.report(
+                finding.remedy("write this address and those behind it into virtual_ipaddress_excluded"),
+            );
+        }
+    }
 }
 
 impl Check<'_> {

@@ -150,6 +150,7 @@ impl Vrrp {
             .with(Fault::NoAddress, !missing && instance.local.is_none())
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::NoPeer, instance.config.fault_no_peer)
+            .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed);
         Total { faults, ..tracked }
     }
