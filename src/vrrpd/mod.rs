@@ -8,6 +8,7 @@
 mod address;
 mod advert;
 mod announce;
+mod breath;
 mod build;
 mod check;
 mod effect;

@@ -132,7 +132,12 @@ impl Vrrp {
             return false;
         };
         report::reloading();
-        let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
+        let tree = replay(&snapshot, &mut found).tree;
+        drop(snapshot);
+        self.breathe(turn);
+        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        drop(tree);
+        self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
         self.status.load(&model);
