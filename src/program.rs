@@ -21,7 +21,7 @@ use keepalived::daemon::pidfile::Places;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
 use keepalived::sys::{alloc, clock};
-use keepalived::vrrpd;
+use keepalived::vrrpd::{self, Present};
 
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
@@ -63,14 +63,14 @@ pub(crate) fn read(options: &Options) -> Read {
 
 /// The same for a config test, with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
-    let (mut read, tree) = load(options);
-    let facts = vrrpd::facts(&read.model);
+    let (mut read, tree, present) = load(options);
+    let facts = vrrpd::facts(&read.model, present);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
     lint::run(&Input::new(&read.model, &tree, &facts), &silence, &mut read.found);
     read
 }
 
-fn load(options: &Options) -> (Read, Tree) {
+fn load(options: &Options) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -80,9 +80,10 @@ fn load(options: &Options) -> (Read, Tree) {
     };
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
     let model = assemble::model(&tree, &mut found);
-    vrrpd::check(&model, &mut found);
+    let mut present = Present::default();
+    vrrpd::check(&model, &mut present, &mut found);
     let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, sources, found };
-    (read, tree)
+    (read, tree, present)
 }
 
 /// Compares the configurations of several routers, each FILE or FILE@ID, and says what was found.

@@ -16,6 +16,7 @@ use keepalived::config::expand;
 use keepalived::config::model::SharedInstance;
 use keepalived::config::{Model, assemble};
 use keepalived::proto::track::{Ending, Script, ScriptActions, ScriptInput, Weight};
+use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
 use keepalived::status::dump::global::global;
 use keepalived::status::dump::instance::{Instance, instance};
@@ -252,8 +253,8 @@ fn the_statistics() {
         latest: Span::from_micros(25),
     };
     let out = &mut String::new();
-    stats::instance(out, "VI_1", &counters).unwrap();
-    stats::instance(out, "VI 2", &Counters::default()).unwrap();
+    stats::instance(out, "VI_1", &counters, &Extension::default()).unwrap();
+    stats::instance(out, "VI 2", &Counters::default(), &Extension::default()).unwrap();
     stats::further(out, "VI_1", &counters).unwrap();
     stats::further(out, "VI 2", &Counters::default()).unwrap();
     stats::process(out, &process).unwrap();

@@ -163,11 +163,19 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// [`Short`] if they were not.
     pub fn patch_u16(&mut self, offset: usize, value: u16) -> Result<(), Short> {
-        let end = offset.checked_add(2).ok_or(Short)?;
+        self.patch(offset, &value.to_be_bytes())
+    }
+
+    /// Overwrites octets from `offset` on, which were written before.
+    ///
+    /// # Errors
+    /// [`Short`] if they were not.
+    pub fn patch(&mut self, offset: usize, octets: &[u8]) -> Result<(), Short> {
+        let end = offset.checked_add(octets.len()).ok_or(Short)?;
         if end > self.len {
             return Err(Short);
         }
-        self.out.get_mut(offset..end).ok_or(Short)?.copy_from_slice(&value.to_be_bytes());
+        self.out.get_mut(offset..end).ok_or(Short)?.copy_from_slice(octets);
         Ok(())
     }
 

@@ -15,6 +15,14 @@ pub const SEND_BATCH: usize = 64;
 /// Unicast peers of one instance. keepalived sets no limit; a mesh of 64 routers sends 64 packets an advert.
 pub const UNICAST_PEERS: usize = 64;
 
+/// Senders of signed adverts that one instance remembers the last number of. More than eight routers of one virtual
+/// router have not been seen; past this the one that has been silent for longest is forgotten, and what it sent can
+/// be replayed within the time window.
+pub const SIGNED_SENDERS: usize = 16;
+
+/// Octets of the file of a key: 64 octets as hex digits with blanks between, and a comment's worth of spare.
+pub const KEY_FILE: usize = 512;
+
 /// Octets of a gratuitous ARP or an unsolicited neighbour advertisement: 14 + 40 + 32.
 pub const ANNOUNCEMENT_OCTETS: usize = 86;
 
@@ -53,6 +61,19 @@ pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 /// Octets of a tracked file that are looked at: a number of 32 bits has 12 with its sign; the rest is for white space.
 pub const TRACKED_FILE_OCTETS: usize = 128;
 
+/// Pairs of a running process and a process monitor that counts it. A machine with more of the processes it tracks
+/// has other worries; each pair takes 12 octets, and only what is used becomes memory.
+pub const MATCHED_PROCESSES: usize = 16_384;
+
+/// Octets of the name of a process: 15, or 63 for a kernel thread, and a newline.
+pub const PROCESS_NAME_OCTETS: usize = 64;
+
+/// Octets of a command line that are looked at: more than a line of the configuration can ask for.
+pub const COMMAND_LINE_OCTETS: usize = CONFIG_LINE + 2;
+
+/// Processes looked at in one turn of the loop: 8 to 16 system calls and about 10 us each.
+pub const PROCESSES_PER_TURN: usize = 24;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 
@@ -80,6 +101,10 @@ pub const MONITOR_BATCH: usize = 16;
 
 /// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
 pub const MONITOR_OCTETS: usize = 16_384;
+
+/// Octets of one notification of a deleted route or rule. A route with 30 ways in tunnels is about 2 KiB; a longer
+/// one is looked for in a list.
+pub const LOSS_OCTETS: usize = 4_096;
 
 /// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
 pub const SYSCTLS: usize = 5_000;

@@ -101,44 +101,58 @@ const fn hash(mut hash: u64, name: &str) -> u64 {
 
 /// The records of one child's instances and sync groups.
 #[derive(Clone, Debug, Default)]
-pub struct Records(HashSet<Record>);
+pub struct Records {
+    instances: HashSet<Record>,
+    sequence: u32,
+}
 
 impl Records {
     /// No records, room for `instances` of them.
     #[must_use]
     pub fn new(instances: usize) -> Self {
-        Self(HashSet::with_capacity(instances))
+        Self { instances: HashSet::with_capacity(instances), sequence: 0 }
     }
 
     /// Makes room for `instances` in all. For load time: allocates.
     pub fn reserve(&mut self, instances: usize) {
-        self.0.reserve(instances.saturating_sub(self.0.len()));
+        self.instances.reserve(instances.saturating_sub(self.instances.len()));
+    }
+
+    /// Notes the number that a replacement is to count authentication headers from.
+    pub fn note_sequence(&mut self, number: u32) {
+        self.sequence = self.sequence.max(number);
+    }
+
+    /// The highest number noted; 0: none was.
+    #[must_use]
+    pub const fn sequence(&self) -> u32 {
+        self.sequence
     }
 
     /// Notes what a child reported.
     pub fn note(&mut self, record: Record) {
         if record.standing() == Standing::Gone {
-            self.0.remove(&record);
+            self.instances.remove(&record);
         } else {
-            self.0.replace(record);
+            self.instances.replace(record);
         }
     }
 
     /// The state of the instance with this [`key`].
     #[must_use]
     pub fn of(&self, key: u64) -> Option<Standing> {
-        self.0.get(&Record::new(key, Standing::Gone)).map(|record| record.standing())
+        self.instances.get(&Record::new(key, Standing::Gone)).map(|record| record.standing())
     }
 
     /// Whether nothing was reported: a first start.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.instances.is_empty()
     }
 
-    /// Forgets everything.
+    /// Forgets all instances. The number stays: it must not go back.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.instances.clear();
     }
 }
 

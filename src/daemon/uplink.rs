@@ -13,6 +13,8 @@ use crate::sys::channel::{Channel, Received, Sent};
 pub(super) struct Uplink {
     channel: Channel,
     hello: Option<u32>,
+    /// The latest number for authentication headers.
+    sequence: Option<u32>,
     /// Other messages than hellos and transitions, in order.
     words: heapless::Vec<ToParent, MESSAGES>,
     /// The latest transition of each instance that has one to report; their order does not matter. Few, as long as
@@ -38,6 +40,7 @@ impl Uplink {
         Self {
             channel,
             hello: None,
+            sequence: None,
             words: heapless::Vec::new(),
             transitions: Vec::new(),
             stuck: false,
@@ -89,6 +92,8 @@ impl Uplink {
             if self.transitions.len() >= TRANSITIONS && !self.stuck {
                 self.stuck = !self.send_packet();
             }
+        } else if let ToParent::Sequence(number) = message {
+            self.sequence = Some(number);
         } else if self.words.push(message).is_err() {
             debug_assert!(false, "a child says Ready once and ReloadDone once a reload");
         }
@@ -120,6 +125,9 @@ impl Uplink {
         if let Some(number) = self.hello {
             let _ = ToParent::HelloReply(number).write(&mut packet);
         }
+        if let Some(number) = self.sequence {
+            let _ = ToParent::Sequence(number).write(&mut packet);
+        }
         for word in &self.words {
             let _ = word.write(&mut packet);
         }
@@ -132,6 +140,7 @@ impl Uplink {
             // Without a parent nobody wants it; the read side tells.
             Sent::Yes | Sent::Gone => {
                 self.hello = None;
+                self.sequence = None;
                 self.words.clear();
                 self.transitions.truncate(left);
                 true
@@ -140,7 +149,10 @@ impl Uplink {
     }
 
     fn has_something(&self) -> bool {
-        self.hello.is_some() || !self.words.is_empty() || !self.transitions.is_empty()
+        self.hello.is_some()
+            || self.sequence.is_some()
+            || !self.words.is_empty()
+            || !self.transitions.is_empty()
     }
 }
 
@@ -152,7 +164,7 @@ impl AsRawFd for Uplink {
 
 /// Transitions of one packet; with all other messages they fit [`limit::CHANNEL_PACKET`].
 const TRANSITIONS: usize = 120;
-const _: () = assert!((TRANSITIONS + MESSAGES + 1) * LONGEST <= limit::CHANNEL_PACKET);
+const _: () = assert!((TRANSITIONS + MESSAGES + 2) * LONGEST <= limit::CHANNEL_PACKET);
 /// Messages of one packet of the parent, and of a child beside transitions and hellos: one or two are usual.
 pub(super) const MESSAGES: usize = 8;
 

@@ -4,13 +4,13 @@ use core::fmt::{self, Write};
 
 use crate::base::time::Span;
 use crate::proto::vrrp::Counters;
+use crate::proto::vrrp::guard::Extension;
 
-/// keepalived's block of one instance, in the form of version 2.4.3. The authentication extension does not exist
-/// here, so nothing can fail in it.
+/// keepalived's block of one instance, in the form of version 2.4.3. `extension`: what was refused by `auth_hmac`.
 ///
 /// # Errors
 /// What `out` says.
-pub fn instance(out: &mut dyn Write, name: &str, counters: &Counters) -> fmt::Result {
+pub fn instance(out: &mut dyn Write, name: &str, counters: &Counters, extension: &Extension) -> fmt::Result {
     let c = counters;
     writeln!(out, "VRRP Instance: {name}")?;
     out.write_str("  Advertisements:\n")?;
@@ -29,9 +29,12 @@ pub fn instance(out: &mut dyn Write, name: &str, counters: &Counters) -> fmt::Re
     writeln!(out, "    Type Mismatch: {}", c.auth_mismatch)?;
     writeln!(out, "    Failure: {}", c.auth_failure)?;
     out.write_str("  Authentication Extension Errors:\n")?;
-    for label in EXTENSION {
-        writeln!(out, "    {label}: 0")?;
-    }
+    writeln!(out, "    Missing: {}", extension.missing)?;
+    writeln!(out, "    Malformed: {}", extension.malformed)?;
+    writeln!(out, "    Unknown Key: {}", extension.unknown_key)?;
+    writeln!(out, "    Invalid HMAC: {}", extension.invalid)?;
+    writeln!(out, "    Stale: {}", extension.stale)?;
+    writeln!(out, "    Replay: {}", extension.replayed)?;
     out.write_str("  Priority Zero:\n")?;
     writeln!(out, "    Received: {}", c.zero_received)?;
     writeln!(out, "    Sent: {}", c.zero_sent)
@@ -86,6 +89,3 @@ pub fn process(out: &mut dyn Write, process: &Process) -> fmt::Result {
     writeln!(out, "  Stalls: {}", process.stalls)?;
     writeln!(out, "  Worst lateness in microseconds: {}", process.latest.as_micros())
 }
-
-/// Counters of keepalived's authentication extension, which is not in any RFC.
-const EXTENSION: [&str; 6] = ["Missing", "Malformed", "Unknown Key", "Invalid HMAC", "Stale", "Replay"];

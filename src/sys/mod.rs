@@ -20,6 +20,8 @@ pub mod output;
 pub mod packet;
 pub mod path;
 pub mod process;
+pub mod processes;
+pub mod procevent;
 pub mod raw;
 pub mod script;
 pub mod service;

@@ -2,6 +2,9 @@
 
 mod files;
 mod links;
+mod present;
+
+pub use present::Present;
 
 use super::build::Broken;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
@@ -10,8 +13,8 @@ use crate::notify::{Resolver, Unusable};
 
 /// Looks up everything that the model names outside itself, and tells what is not there. Nothing is fatal: an
 /// instance waits in FAULT for its interface, a script that cannot run is left out.
-pub fn check(model: &Model, found: &mut Diagnostics) {
-    links::check(model, found);
+pub fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    links::check(model, present, found);
     files::check(model, found);
     check_scripts(model, found);
 }

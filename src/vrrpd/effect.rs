@@ -1,10 +1,12 @@
 //! Actions of the machines, carried out.
 //!
-//! Adverts are gathered and leave first. Removals, additions, announcements and reports follow, in this order, for
+//! Adverts are gathered and leave first. Removals (rules, routes, addresses), additions (the other way round),
+//! announcements and reports follow, in this order, for
 //! all instances of a turn together: many requests in one system call, and no instance's long effects in front of
 //! another's advert. An instance is settled before its machine gets the next input.
 
 use super::advert;
+use super::objects::Holder;
 use super::slots::Slot;
 use super::state::Vrrp;
 use crate::base::addr::{Family, IpAddr};
@@ -13,6 +15,7 @@ use crate::base::id::{IfIndex, InstanceId};
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
+use crate::sys::clock;
 use crate::sys::raw::send::{Message, SendBatch};
 use crate::wire::vrrp;
 
@@ -68,6 +71,9 @@ impl Vrrp {
         }
         if let Some(instance) = self.instance(id) {
             turn.set_deadline(self.layout.number(Slot::Machine(id)), instance.router.poll_at());
+            if instance.router.guard().is_some() {
+                self.reserve_sequence(turn, id);
+            }
         }
     }
 
@@ -91,6 +97,12 @@ impl Vrrp {
         let mut touched = core::mem::take(&mut self.work.touched);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
+                self.take_objects(Holder::Instance(*id));
+            }
+        }
+        self.commit_objects(turn);
+        for id in &touched {
+            if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.request_removal(*id);
             }
         }
@@ -101,6 +113,12 @@ impl Vrrp {
             }
         }
         self.commit_addresses(turn);
+        for id in &touched {
+            if self.instance(*id).is_some_and(|instance| instance.pending.add) {
+                self.put_objects(Holder::Instance(*id));
+            }
+        }
+        self.commit_objects(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
             {
@@ -136,6 +154,9 @@ impl Vrrp {
             return;
         };
         instance.ip_id = super::live::Instance::next_id(instance.ip_id);
+        if let Some(guard) = instance.router.guard_mut() {
+            guard.advance(super::auth::stamp(clock::wall()));
+        }
         let peers = instance.peers.len().max(1);
         for position in 0..peers {
             self.queue_datagram(id, priority, position);
@@ -146,7 +167,10 @@ impl Vrrp {
         let Some(instance) = self.instances.get(id.index()) else {
             return;
         };
-        let destination = instance.peers.get(position).map_or(instance.config.group, |peer| peer.addr);
+        let peer = instance.peers.get(position);
+        let destination = peer.map_or(instance.config.group, |peer| peer.addr);
+        // An old router expects the group under the checksum of what is sent to it.
+        let covered = peer.filter(|peer| !peer.old_form).map_or(instance.config.group, |peer| peer.addr);
         // Without its interface an advert would leave by whatever the routing table says, and a goodbye reach a
         // network that it is no business of.
         let index = match instance.transmit {
@@ -157,7 +181,7 @@ impl Vrrp {
             },
         };
         let mut writer = Writer::new(&mut self.batches.scratch[..]);
-        if advert::emit(&mut writer, instance, priority, destination).is_err() {
+        if advert::emit(&mut writer, instance, priority, destination, covered).is_err() {
             // No source address: the instance is on its way to FAULT.
             return;
         }

@@ -8,22 +8,23 @@ use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
 use crate::notify::Resolver;
 use crate::notify::command::Unusable;
-use crate::sys::netlink::command::Commands;
 use crate::sys::path::Insecure;
+use crate::vrrpd::check::Present;
 
 /// Looks at everything that a check may ask for. What cannot be found out stays unknown.
 #[must_use]
-pub fn facts(model: &Model) -> Facts {
-    Facts { links: links(), programs: programs(model) }
+pub fn facts(model: &Model, present: Present) -> Facts {
+    Facts { links: links(present), programs: programs(model) }
 }
 
-fn links() -> Option<BTreeMap<String, Link>> {
-    let mut commands = Commands::open().ok()?;
-    let mut listed = Vec::new();
-    commands.links(&mut listed).ok()?;
+/// The links that were asked for; all of them if one is missing, because a check then tells which there are.
+fn links(present: Present) -> Option<BTreeMap<String, Link>> {
+    let (listed, mut commands) = present.into_links()?;
     let mut addresses = Vec::new();
     // Without them no address is judged.
-    let _ = commands.addresses(&mut addresses);
+    if let Some(commands) = &mut commands {
+        let _ = commands.addresses(&mut addresses);
+    }
     let mut by_index: BTreeMap<IfIndex, Vec<_>> = BTreeMap::new();
     for address in addresses {
         by_index.entry(address.interface).or_default().push(address.prefix);

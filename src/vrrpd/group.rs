@@ -17,7 +17,7 @@ use crate::daemon::record::{self, Records, Standing};
 use crate::notify::{self, Notifier, Resolver, Subject};
 use crate::proto::track::Total;
 use crate::proto::vrrp::group::{self, Action, Actions, Group, Input, Outlook};
-use crate::proto::vrrp::{self, Event, Faults, State, machine};
+use crate::proto::vrrp::{self, Event, Fault, Faults, State, machine};
 
 /// A sync group at work; its members are the model's.
 pub struct LiveGroup {
@@ -89,26 +89,50 @@ impl Vrrp {
         }
     }
 
-    /// What speaks against an instance and whether it waits, that of its group with it: `own` and `pending` are what it
-    /// has itself.
+    /// What speaks against an instance and whether it waits, that of its group with it: `own` and `pending` are what
+    /// it has itself. Members of a group that takes part are not asked: none has anything to say.
     pub(super) fn with_group(&self, id: InstanceId, own: Faults, pending: bool) -> (Faults, bool) {
-        let Some(group) = self.instance(id).and_then(|instance| instance.config.sync_group) else {
+        let Some(instance) = self.instance(id) else { return (own, pending) };
+        let Some(group) = instance.config.sync_group else { return (own, pending) };
+        if self.work.rebuilding {
+            // What the others say is asked once for all, by `refresh_groups`.
+            let machine = instance.router.machine();
+            let before = machine.faults().contains(Fault::Group);
+            return (group::faults(own, before), pending || machine.is_pending());
+        }
+        let state = self.groups.get(group.index()).map_or(State::Init, |group| group.machine.state());
+        if matches!(state, State::Backup | State::Master) {
             return (own, pending);
-        };
+        }
         // The last members are asked first: when an interface of all comes back, they hear of it last.
         let count = self.member_count(group);
-        let others = || (0..count).rev().filter_map(|position| self.member(group, position));
-        let mut others = others().filter(|other| *other != id).filter_map(|other| self.instance(other));
-        let blocked = own.is_empty() && others.clone().any(|other| !other.router.faults().own().is_empty());
+        let others = (0..count).rev().filter_map(|position| self.member(group, position));
+        let mut others = others.filter(|other| *other != id).filter_map(|other| self.instance(other));
+        let faults = group::faults(own, others.clone().any(|other| !other.router.faults().own().is_empty()));
         let waits = |other: &Instance| other.router.machine().is_pending() && self.reckon(other).pending;
-        (group::faults(own, blocked), pending || others.any(waits))
+        // With a reason for FAULT it does not matter whether anybody waits.
+        (faults, pending || (faults.is_empty() && others.any(waits)))
     }
 
-    /// Tells members what the others found out after them.
+    /// Tells members that are about to begin, or that a reload brought together, what the others found out.
     pub(super) fn refresh_groups(&mut self, turn: &mut Turn<'_>) {
-        for id in self.ids() {
-            if self.instance(id).is_some_and(|instance| instance.config.sync_group.is_some()) {
-                self.refresh(turn, id);
+        for id in (0..self.groups.len()).map(GroupId::at) {
+            let (mut blocked, mut waits) = (false, false);
+            for instance in self.members(id).filter_map(|member| self.instance(member)) {
+                let Total { faults, pending, .. } = self.reckon(instance);
+                blocked |= !faults.is_empty();
+                waits |= pending;
+            }
+            for position in 0..self.member_count(id) {
+                let member = self.member(id, position);
+                let Some((member, instance)) = member.and_then(|id| Some((id, self.instance(id)?))) else {
+                    continue;
+                };
+                let faults = group::faults(self.reckon(instance).faults, blocked);
+                let machine = instance.router.machine();
+                if (machine.faults(), machine.is_pending()) != (faults, waits) {
+                    self.drive(turn, member, machine::Input::Faults { faults, pending: waits });
+                }
             }
         }
     }
@@ -210,9 +234,12 @@ impl Vrrp {
     }
 
     fn outlook(&self, id: GroupId, wanted: impl Fn(InstanceId) -> bool) -> Outlook {
-        let members = self.model.groups.get(id.index()).map_or(&[][..], |group| &group.members);
-        let members = members.iter().filter(|member| wanted(**member));
-        Outlook::of(members.filter_map(|member| Some(self.instance(*member)?.router.machine())))
+        let members = self.members(id).filter(|member| wanted(*member));
+        Outlook::of(members.filter_map(|member| Some(self.instance(member)?.router.machine())))
+    }
+
+    fn members(&self, id: GroupId) -> impl Iterator<Item = InstanceId> {
+        self.model.groups.get(id.index()).into_iter().flat_map(|group| group.members.iter().copied())
     }
 
     fn member_count(&self, id: GroupId) -> usize {

@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::links::Links;
+use super::objects::Objects;
 use super::track::Tracked;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
@@ -10,7 +11,7 @@ use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::notify::Notifier;
-use crate::proto::vrrp::{Peer, Router, State};
+use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
 
@@ -37,6 +38,8 @@ pub struct Instance {
     pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
     pub addresses: Box<[Moved]>,
+    /// Routes and rules, if it has any.
+    pub objects: Option<Box<Objects>>,
     /// The unicast peers.
     pub peers: Box<[Peer]>,
     /// What it tracks.
@@ -136,7 +139,7 @@ impl Addressed for Moved {
 }
 
 /// Once an address has been put back so often, one more time is earned in this span.
-const PUT_BACK_REFILL: Span = Span::from_secs(2);
+pub(super) const PUT_BACK_REFILL: Span = Span::from_secs(2);
 
 impl Instance {
     /// The identification of the advert after one; zero is none.
@@ -177,6 +180,12 @@ impl Instance {
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
             && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
+    }
+
+    /// Whether the key that adverts are signed with is missing.
+    #[must_use]
+    pub fn lacks_key(&self) -> bool {
+        self.router.guard().is_some_and(Guard::lacks_key)
     }
 
     /// The addresses that adverts carry, in order.
@@ -220,7 +229,7 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 /// one of these says in the commit what it buys.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<Instance>() <= 464);
-    assert!(size_of::<Router<Config>>() <= 272);
+    assert!(size_of::<Instance>() <= 480);
+    assert!(size_of::<Router<Config>>() <= 280);
     assert!(size_of::<Moved>() <= 56);
 };

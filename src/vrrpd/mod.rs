@@ -8,6 +8,7 @@
 mod address;
 mod advert;
 mod announce;
+mod auth;
 mod breath;
 mod build;
 mod check;
@@ -17,6 +18,7 @@ mod group;
 mod links;
 mod live;
 mod monitor;
+mod objects;
 mod own;
 mod owners;
 mod pool;
@@ -32,7 +34,7 @@ mod tell;
 mod telling;
 mod track;
 
-pub use check::check;
+pub use check::{Present, check};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 
@@ -44,4 +46,8 @@ mod kind {
     pub(super) const MONITOR: u8 = 1;
     /// The watched directories of tracked files.
     pub(super) const FILES: u8 = 2;
+    /// The kernel's process connector.
+    pub(super) const PROCESSES: u8 = 3;
+    /// What tells of routes and rules that others delete.
+    pub(super) const LOSSES: u8 = 9;
 }

@@ -34,6 +34,11 @@ impl Vrrp {
             if !self.stopping {
                 self.take_event(turn, event);
             }
+            if core::mem::take(&mut self.owns.remade) {
+                self.kernel.monitor.discard();
+                self.resync_links(turn);
+                return Again::More;
+            }
         }
         match drained {
             Ok(Drained::Yes) => Again::Done,
@@ -123,7 +128,9 @@ impl Vrrp {
             Change::Appeared => report::link_added(&name),
             Change::Vanished => report::link_deleted(&name),
         }
-        let change = self.follow_owns(turn, link, change);
+        let Some(change) = self.follow_owns(turn, link, change) else {
+            return;
+        };
         let up = self.links.link(link).is_some_and(|link| link.up);
         if change == Change::Appeared {
             self.put_own_addresses();
@@ -131,6 +138,11 @@ impl Vrrp {
         self.copy_link_locals(Some(link));
         if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
+        }
+        if up || change == Change::Appeared {
+            self.objects_by_link(turn, link);
+        } else if self.links.link(link).is_some_and(|link| !link.wanted_up) {
+            self.objects_without_link(turn, link);
         }
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
@@ -193,6 +205,10 @@ impl Vrrp {
             Ok(there) => {
                 for (link, change) in changes {
                     self.link_changed(turn, link, change);
+                }
+                if core::mem::take(&mut self.owns.remade) {
+                    self.kernel.monitor.discard();
+                    return self.resync_links(turn);
                 }
                 self.missing(turn, &there);
                 for id in self.ids() {

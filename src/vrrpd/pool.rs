@@ -13,7 +13,7 @@ use crate::daemon::token::{Own, Registration};
 use crate::sys::filter::{Filter, OctetSet};
 use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
 use crate::sys::raw::send::{SendOptions, SendSocket};
-use crate::wire::{ipv4, vrrp};
+use crate::wire::{ah, ipv4, vrrp};
 
 /// What a receiver listens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,28 @@ pub struct Key {
     pub link: Option<LinkId>,
     /// The multicast group; none: unicast.
     pub group: Option<IpAddr>,
+    /// Adverts come in an authentication header.
+    pub header: bool,
 }
+
+impl Key {
+    /// The number of the IP protocol.
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        if self.header { ah::PROTOCOL } else { vrrp::PROTOCOL }
+    }
+
+    /// Where the router id stands behind the IP header.
+    const fn vrid_at(self) -> u8 {
+        if self.header { VRID_IN_HEADER } else { VRID }
+    }
+}
+
+/// The second octet of an advert.
+const VRID: u8 = 1;
+/// The same behind an authentication header.
+const VRID_IN_HEADER: u8 = 25;
+const _: () = assert!(VRID_IN_HEADER as usize == ah::HEADER + VRID as usize);
 
 /// A receiver.
 pub struct Receiver {
@@ -38,6 +59,8 @@ pub struct Receiver {
     registration: Registration,
     /// Router id to instance.
     owners: Box<[Option<InstanceId>; 256]>,
+    /// Further instances of a router id: unicast ones that differ by their addresses.
+    more: Vec<(u8, InstanceId)>,
 }
 
 impl Receiver {
@@ -45,6 +68,19 @@ impl Receiver {
     #[must_use]
     pub fn owner(&self, vrid: u8) -> Option<InstanceId> {
         self.owners.get(usize::from(vrid)).copied().flatten()
+    }
+
+    /// All instances of a router id, most often one.
+    pub fn owners(&self, vrid: u8) -> impl Iterator<Item = InstanceId> {
+        let more = self.more.iter().filter(move |(other, _)| *other == vrid).map(|(_, id)| *id);
+        self.owner(vrid).into_iter().chain(more)
+    }
+
+    fn add(&mut self, vrid: u8, instance: InstanceId) {
+        match self.owners.get_mut(usize::from(vrid)) {
+            Some(free @ None) => *free = Some(instance),
+            _ => self.more.push((vrid, instance)),
+        }
     }
 
     /// The socket.
@@ -86,7 +122,7 @@ impl Pool {
         }
         let socket = ReceiveSocket::open(&ReceiveOptions {
             family: key.family,
-            protocol: vrrp::PROTOCOL,
+            protocol: key.protocol(),
             device: device.map(|(name, _)| name),
             receive_buffer: buffer.and_then(|octets| usize::try_from(octets).ok()),
             filter: Filter::Nothing,
@@ -99,7 +135,7 @@ impl Pool {
         let own = Own { kind: kind::SOCKET, index: id.0 };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let receiver = Some(Receiver { key, index, buffer, socket, registration, owners });
+        let receiver = Some(Receiver { key, index, buffer, socket, registration, owners, more: Vec::new() });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -111,14 +147,14 @@ impl Pool {
     pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = (SocketId, u8, InstanceId)>) {
         for receiver in self.receivers.iter_mut().flatten() {
             receiver.owners.fill(None);
+            receiver.more.clear();
         }
         for (socket, vrid, instance) in users {
-            if let Some(receiver) = self.receivers.get_mut(socket.index()).and_then(Option::as_mut)
-                && let Some(owner) = receiver.owners.get_mut(usize::from(vrid))
-            {
-                *owner = Some(instance);
+            if let Some(receiver) = self.receivers.get_mut(socket.index()).and_then(Option::as_mut) {
+                receiver.add(vrid, instance);
             }
         }
+        self.lend_bare();
         for place in &mut self.receivers {
             let Some(receiver) = place else { continue };
             let set: OctetSet = (0..=u8::MAX).filter(|vrid| receiver.owner(*vrid).is_some()).collect();
@@ -127,7 +163,31 @@ impl Pool {
                 *place = None;
             } else {
                 // Without a filter the child drops what is not its own by itself.
-                let _ = receiver.socket.set_filter(&Filter::OctetIn { offset: 1, set });
+                let _ = receiver.socket.set_filter(&Filter::OctetIn { offset: receiver.key.vrid_at(), set });
+            }
+        }
+    }
+
+    /// A router that expects authentication headers hears bare adverts as well, to tell that they are bare, unless
+    /// another one has its router id there.
+    fn lend_bare(&mut self) {
+        for position in 0..self.receivers.len() {
+            let Some(Some(sealed)) = self.receivers.get(position) else { continue };
+            if !sealed.key.header {
+                continue;
+            }
+            let (bare, index) = (Key { header: false, ..sealed.key }, sealed.index);
+            let there = |place: &Option<Receiver>| {
+                place.as_ref().is_some_and(|other| other.key == bare && other.index == index)
+            };
+            let Some(other) = self.receivers.iter().position(there) else { continue };
+            for vrid in 0..=u8::MAX {
+                let owner = self.receivers.get(position).and_then(|place| place.as_ref()?.owner(vrid));
+                if let (Some(owner), Some(Some(bare))) = (owner, self.receivers.get_mut(other))
+                    && bare.owner(vrid).is_none()
+                {
+                    bare.add(vrid, owner);
+                }
             }
         }
     }

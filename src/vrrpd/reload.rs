@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::breath::SLICE;
 use super::build;
 use super::live::{Held, Instance};
+use super::objects::Fixed;
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
@@ -16,9 +17,10 @@ use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, ScriptId};
 use crate::base::limit;
 use crate::config::model::Model;
+use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing};
-use crate::proto::vrrp::{Actions, Input, State};
+use crate::proto::vrrp::{Actions, Input, Peer, State};
 use crate::sys::process;
 
 impl Vrrp {
@@ -38,6 +40,7 @@ impl Vrrp {
         }
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
+        let fixed = Fixed::new(&model, &mut self.links);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(&fresh);
         self.work.rebuilding = true;
@@ -55,6 +58,7 @@ impl Vrrp {
         self.instances = fresh;
         self.scripts = scripts;
         self.watch_files(turn, true);
+        self.watch_processes(turn, false);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
         self.rearm_machines(turn);
@@ -63,6 +67,8 @@ impl Vrrp {
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
         );
+        self.inherit_fixed(fixed);
+        self.plan_replacements();
         self.replace_owns(plan);
         self.breathe(turn);
         self.resync_links(turn);
@@ -71,6 +77,7 @@ impl Vrrp {
         }
         self.put_own_addresses();
         self.copy_link_locals(None);
+        self.put_fixed(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
@@ -84,6 +91,7 @@ impl Vrrp {
         self.work.rebuilding = false;
         self.align_groups(turn, went_on);
         self.resume_files(turn);
+        self.resume_processes(turn);
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
         }
@@ -91,18 +99,32 @@ impl Vrrp {
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
+        self.promote_secondaries();
+        self.tidy();
+        self.settle(turn);
+        self.drop_abandoned(turn);
+        self.watch_objects(turn);
         self.settle(turn);
     }
 
     /// For each new instance the one that runs already, if there is one.
     fn pair(&self, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
-        let mut running: HashMap<_, _> = self
-            .instances
-            .iter()
-            .enumerate()
-            .map(|(position, before)| (build::identity(before), InstanceId::at(position)))
-            .collect();
-        fresh.iter().map(|after| running.remove(&build::identity(after))).collect()
+        let mut running: HashMap<_, Vec<InstanceId>> = HashMap::new();
+        for (position, before) in self.instances.iter().enumerate() {
+            running.entry(build::identity(before)).or_default().push(InstanceId::at(position));
+        }
+        let peers = |id: InstanceId, after: &Instance| {
+            let Some(before) = self.instance(id) else { return (0, false) };
+            let common = |peer: &&Peer| before.peers.iter().any(|other| other.addr == peer.addr);
+            (after.peers.iter().filter(common).count(), before.config.name == after.config.name)
+        };
+        let mut take = |after: &Instance| {
+            // Unicast instances with one router id and one source differ by their peers.
+            let alike = running.get_mut(&build::identity(after))?;
+            let best = (0..alike.len()).max_by_key(|at| alike.get(*at).map(|id| peers(*id, after)))?;
+            Some(alike.swap_remove(best))
+        };
+        fresh.iter().map(&mut take).collect()
     }
 
     /// Instances that the new model does not have step down; their addresses wait, for another may want them.
@@ -190,12 +212,18 @@ impl Vrrp {
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
-        self.layout =
-            Layout::new(self.instances.len(), self.groups.len(), self.scripts.len(), self.files.len(), 0);
+        self.layout = Layout::new(
+            self.instances.len(),
+            self.groups.len(),
+            self.scripts.len(),
+            self.files.len(),
+            self.processes.len(),
+        );
         turn.resize_deadlines(self.layout.len());
         let tellers = self.instances.len() + self.groups.len();
         turn.reserve_reports(tellers);
         self.work.reserve(self.instances.len());
+        self.network.reserve();
         self.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
@@ -206,7 +234,10 @@ impl Vrrp {
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
     fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: impl Iterator<Item = Instance>) {
-        for old in before {
+        for mut old in before {
+            if let Some(objects) = old.objects.take() {
+                self.abandon(*objects);
+            }
             for (number, moved) in old.addresses.iter().enumerate() {
                 let (Some(link), Held::Ours) = (moved.link, moved.held) else { continue };
                 let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
@@ -256,6 +287,9 @@ impl Vrrp {
                 pending.announce = true;
             });
         }
+        if self.instance(id).is_some_and(Instance::lacks_object) {
+            self.touch(id, |pending| pending.add = true);
+        }
         let (announce, notify) = self.instance(id).map_or((None, None), |instance| {
             (
                 instance.router.announce_at(),
@@ -283,11 +317,23 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
             moved.put_back = old.put_back.clone();
         }
     }
+    if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
+        objects.inherit(old);
+    }
     let addresses = |instance: &Instance| -> Vec<IpAddr> {
         instance.advertised().iter().map(|moved| moved.prefix.addr).collect()
     };
     after.advert_changed = addresses(after) != addresses(&before);
+    let guard = after.router.take_guard();
     core::mem::swap(&mut after.router, &mut before.router);
+    after.router.change_guard(guard);
+    for peer in &mut after.peers {
+        // What it was found to speak, unless the configuration says what it is.
+        let known = before.peers.iter().find(|known| known.addr == peer.addr);
+        let detected = after.config.old_unicast_checksum == OldChecksum::Detect
+            && before.config.old_unicast_checksum == OldChecksum::Detect;
+        peer.old_form |= detected && known.is_some_and(|known| known.old_form);
+    }
     after.router.set_synced(after.config.sync_group.is_some());
     // Its adverts go on while the interfaces are still being sorted out.
     after.local = before.local;

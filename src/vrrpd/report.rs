@@ -19,6 +19,7 @@ use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::proto::track::Ending;
 use crate::proto::vrrp::accept::Odd;
+use crate::proto::vrrp::guard::Verdict;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
@@ -78,6 +79,10 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
              resolve"
         ),
         Event::Rejected { from, why } => rejected(instance, from, why),
+        Event::ChecksumForm { from, old } => {
+            let form = if old { "old" } else { "new" };
+            info!("({name}) Setting unicast VRRPv3 checksum to {form} version for {from}");
+        }
         Event::Odd { from, what } => odd(name, instance, from, what),
     }
 }
@@ -93,6 +98,7 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::IntervalAdopted { .. }
         | Event::OwnerConflict(_)
         | Event::Rejected { .. }
+        | Event::ChecksumForm { .. }
         | Event::Odd { .. } => true,
         Event::Transition { .. }
         | Event::Syncing(_)
@@ -120,6 +126,12 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
             if !instance.config.excluded.is_empty() {
                 debug!("({name}) setting E-VIPs.");
             }
+            if !instance.config.routes.is_empty() {
+                debug!("({name}) setting Virtual Routes");
+            }
+            if !instance.config.rules.is_empty() {
+                debug!("({name}) setting Virtual Rules");
+            }
         }
         (State::Fault, Why::Start) => {
             for fault in instance.router.faults().iter() {
@@ -145,6 +157,12 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
         }
     }
     if from == State::Master {
+        if !instance.config.rules.is_empty() {
+            debug!("({name}) removing Virtual Rules");
+        }
+        if !instance.config.routes.is_empty() {
+            debug!("({name}) removing Virtual Routes");
+        }
         debug!("({name}) removing VIPs.");
     }
 }
@@ -187,9 +205,29 @@ fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
             warn!("({name}) received a {received} auth from {from}, expecting {expected}!");
         }
         Reject::Password => warn!("({name}) received an invalid passwd from {from}!"),
+        Reject::Header => warn!(
+            "({name}) IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !"
+        ),
+        Reject::Sequence { received, local } => warn!(
+            "({name}) IPSEC-AH : sequence number {received} already processed. Packet dropped. Local({local})"
+        ),
+        Reject::Extension(verdict) => unsigned(name, from, verdict),
         Reject::Interval { received, expected } => warn!(
             "({name}) advertisement interval mismatch with {from} mine={expected} sec rcv'd={received} sec"
         ),
+    }
+}
+
+fn unsigned(name: &str, from: IpAddr, verdict: Verdict) {
+    match verdict {
+        Verdict::Missing => warn!("({name}) missing authentication trailer from {from}"),
+        Verdict::Malformed => warn!("({name}) malformed authentication trailer from {from}"),
+        Verdict::UnknownKey(id) => warn!("({name}) unknown authentication key id {id} from {from}"),
+        Verdict::Invalid => warn!("({name}) invalid authentication HMAC from {from}"),
+        Verdict::Stale { skew, window } => warn!(
+            "({name}) stale authentication trailer from {from}, clock skew {skew} sec exceeds window {window} sec"
+        ),
+        Verdict::Replayed => warn!("({name}) replayed authentication trailer from {from}"),
     }
 }
 
@@ -333,6 +371,14 @@ pub(super) fn script_not_started(name: &str, error: &std::io::Error) {
     warn!("Script `{name}` could not be started: {error}");
 }
 
+pub(super) fn key_unreadable(name: &str, id: u8, path: &str, why: &str) {
+    error!("({name}) auth_hmac key {id}: file {path} {why}");
+}
+
+pub(super) fn key_readable(name: &str) {
+    info!("({name}) the auth_hmac key that signs could be read");
+}
+
 pub(super) fn notify_killed(name: &str, after: Span) {
     warn!("({name}) a notify script ran for more than {} seconds and was killed", after.as_secs());
 }
@@ -406,6 +452,45 @@ pub(super) fn address_dropped(name: &str, prefix: Prefix) {
     info!("({name}) ip address {prefix} no longer exist");
 }
 
+/// Who holds a route, a rule or a static address: an instance, or nobody.
+struct Whose<'a>(Option<&'a str>);
+
+impl core::fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, "({name})"),
+            None => f.write_str("static:"),
+        }
+    }
+}
+
+pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display, again: bool) {
+    let name = Whose(name);
+    if again {
+        warn!("{name} {object} was deleted by somebody; find out by whom, or mark it no_track");
+    } else {
+        warn!("{name} {object} is deleted again and again, giving up for a moment");
+    }
+}
+
+pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {
+    warn!("{} {object} put back", Whose(name));
+}
+
+pub(super) fn object_refused(name: Option<&str>, object: &impl core::fmt::Display, refusal: &Refusal<'_>) {
+    let Refusal { errno, text } = refusal;
+    warn!("{} cannot add {object}: {} {text} - trying again", Whose(name), errno.desc());
+}
+
+pub(super) fn object_stuck(name: Option<&str>, object: &impl core::fmt::Display, refusal: &Refusal<'_>) {
+    let Refusal { errno, text } = refusal;
+    warn!("{} cannot remove {object}: {} {text}", Whose(name), errno.desc());
+}
+
+pub(super) fn object_left_over(object: &impl core::fmt::Display) {
+    debug!("removing {object}, left over from an earlier run");
+}
+
 pub(super) fn reloading() {
     info!("Reloading");
 }
@@ -440,12 +525,15 @@ pub(super) fn no_json() {
 
 pub(super) fn socket(receiver: &Receiver) {
     let (index, family, fd) = (receiver.index.0, receiver.key.family, receiver.fd());
+    let proto = receiver.key.protocol();
     match receiver.key.group {
         Some(group) => debug!(
-            "VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) multicast, address({group})]"
+            "VRRP sockpool: [ifindex({index:3}), family({family}), proto({proto}), fd({fd}) multicast, address({group})]"
         ),
         None => {
-            debug!("VRRP sockpool: [ifindex({index:3}), family({family}), proto(112), fd({fd}) , unicast]")
+            debug!(
+                "VRRP sockpool: [ifindex({index:3}), family({family}), proto({proto}), fd({fd}) , unicast]"
+            )
         }
     }
 }

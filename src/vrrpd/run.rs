@@ -32,7 +32,9 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::LOSSES => self.hear_losses(turn),
             kind::FILES => self.files_ready(turn),
+            kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
         }
     }
@@ -48,7 +50,8 @@ impl Process for Vrrp {
             Slot::Group(id) => self.notify_overdue(turn, id),
             Slot::Script(id) => self.script_due(turn, id),
             Slot::File(id) => self.file_due(turn, id),
-            Slot::Process(_) | Slot::Scan => {}
+            Slot::Process(id) => self.process_due(turn, id),
+            Slot::Scan => self.scan_due(turn),
             Slot::Retry => self.retry(turn),
             Slot::Status => self.write_status(turn),
             Slot::Retired => self.retired_overdue(turn),
@@ -107,6 +110,7 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        self.retry_objects(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -115,7 +119,9 @@ impl Vrrp {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            if instance.socket_failed {
+            if instance.lacks_key() {
+                self.retry_keys(turn, id);
+            } else if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
             } else if instance.lacks_address() {
@@ -168,6 +174,7 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
+        self.take_fixed();
         self.remove_owns();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));

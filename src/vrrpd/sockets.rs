@@ -1,16 +1,17 @@
 //! Where adverts come in: a receiver for each instance, and each advert to the router that it is meant for.
 
 use super::live::advertised;
-use super::pool::Key;
+use super::pool::{Key, Receiver};
 use super::report;
 use super::state::Vrrp;
 use crate::base::addr::Family;
 use crate::base::id::{InstanceId, SocketId};
 use crate::base::time::Span;
 use crate::daemon::reactor::{Again, Turn};
-use crate::proto::vrrp::{Actions, Packet, Surroundings};
+use crate::proto::vrrp::{Actions, Around, Auth, Packet, Surroundings};
 use crate::sys::raw::receive::Datagram;
-use crate::wire::ipv4;
+use crate::wire::trailer::Stamp;
+use crate::wire::{ah, ipv4};
 
 /// How far back the kernel's stamp of an advert is believed. A queue that stood for longer may have lost newer
 /// adverts, and the wall clock, which stamps are made of, may have been set.
@@ -34,11 +35,16 @@ impl Vrrp {
             family: instance.family(),
             link: hears,
             group: instance.peers.is_empty().then_some(instance.config.group),
+            header: matches!(instance.router.params().auth, Auth::Header(_)),
         };
         let buffer = instance.config.receive_buffer;
         let device = device.as_ref().map(|(name, index)| (name, *index));
         match self.pool.open(turn, key, device, buffer) {
             Ok(socket) => {
+                if key.header {
+                    // To tell of bare adverts; without it they are not heard at all.
+                    let _ = self.pool.open(turn, Key { header: false, ..key }, device, buffer);
+                }
                 self.set_socket(id, Some(socket), false);
                 self.work.sockets_changed = true;
             }
@@ -95,22 +101,16 @@ impl Vrrp {
         };
         // An error of the interface is told by netlink; the socket has nothing more for now.
         let count = received.unwrap_or(0);
+        let wall = super::auth::stamp(batch.wall());
         for datagram in batch.iter().take(count) {
-            self.hear(turn, id, &datagram);
+            self.hear(turn, id, &datagram, wall);
         }
         let more = count == batch.capacity();
         self.batches.receive = Some(batch);
         if more { Again::More } else { Again::Done }
     }
 
-    fn hear(&mut self, turn: &mut Turn<'_>, socket: SocketId, datagram: &Datagram<'_>) {
-        let octets = match datagram.source {
-            std::net::IpAddr::V6(_) => datagram.octets,
-            std::net::IpAddr::V4(_) => match ipv4::parse(datagram.octets) {
-                Ok((_, payload)) => payload,
-                Err(_) => return,
-            },
-        };
+    fn hear(&mut self, turn: &mut Turn<'_>, socket: SocketId, datagram: &Datagram<'_>, wall: Stamp) {
         let Some(receiver) = self.pool.receiver(socket) else {
             return;
         };
@@ -119,7 +119,13 @@ impl Vrrp {
         if group != receiver.key.group {
             return;
         }
-        let Some(id) = octets.get(1).and_then(|vrid| receiver.owner(*vrid)) else {
+        let Some((octets, header)) = unwrap(datagram, receiver.key.header) else {
+            return;
+        };
+        let Some(vrid) = octets.get(1).copied() else {
+            return;
+        };
+        let Some(id) = self.addressee(receiver, vrid, datagram) else {
             return;
         };
         self.settle_before(turn, id);
@@ -131,6 +137,7 @@ impl Vrrp {
             local: instance.local,
             addresses: advertised(instance.carried, &instance.addresses),
             peers: &instance.peers,
+            old_form: super::auth::old_form(&instance.config),
         };
         let trusted = turn.before().max(turn.now() - ARRIVAL_TRUST);
         let packet = Packet {
@@ -139,8 +146,49 @@ impl Vrrp {
             destination: datagram.destination,
             hop_limit: datagram.hop_limit,
             octets,
+            around: Around { header, wall },
         };
         instance.router.receive(turn.now(), &surroundings, &packet, &mut out);
         self.act(turn, id, &out);
+    }
+
+    /// The instance that a datagram is for. Several unicast ones of one router id differ by the address that it was
+    /// sent to and by their peers.
+    fn addressee(&self, receiver: &Receiver, vrid: u8, datagram: &Datagram<'_>) -> Option<InstanceId> {
+        let fit = |id: InstanceId| {
+            let instance = self.instance(id)?;
+            let to = instance.local == datagram.destination;
+            let from = instance.peers.iter().any(|peer| peer.addr == datagram.source);
+            Some(u8::from(to) + u8::from(from))
+        };
+        let mut owners = receiver.owners(vrid);
+        let mut best = owners.next()?;
+        for other in owners {
+            if fit(other) > fit(best) {
+                best = other;
+            }
+        }
+        // What comes by an interface with a receiver of its own is not for one that listens everywhere, unless its
+        // addresses say so.
+        let elsewhere = receiver.key.link.is_none()
+            && fit(best) == Some(0)
+            && self.pool.iter().any(|(_, other)| {
+                other.index == datagram.interface
+                    && other.key == Key { link: other.key.link, ..receiver.key }
+                    && other.owner(vrid).is_some()
+            });
+        (!elsewhere).then_some(best)
+    }
+}
+
+/// Takes the headers off a datagram; none: it is not what the receiver is for.
+fn unwrap<'a>(datagram: &Datagram<'a>, sealed: bool) -> Option<(&'a [u8], Option<ah::Header<'a>>)> {
+    match datagram.source {
+        std::net::IpAddr::V6(_) => Some((datagram.octets, None)),
+        std::net::IpAddr::V4(_) if sealed => {
+            let header = ah::Header::parse(datagram.octets).ok()?;
+            Some((header.advert(), Some(header)))
+        }
+        std::net::IpAddr::V4(_) => ipv4::parse(datagram.octets).ok().map(|(_, payload)| (payload, None)),
     }
 }

@@ -9,16 +9,17 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
-use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter};
+use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::{Files, Followers};
+use super::track::{Files, Followers, Processes};
 use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
@@ -82,8 +83,9 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
+        vrrp.network.reserve();
+        vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
-        vrrp.find_owns();
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -108,17 +110,33 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.watch_files(&mut turn, context.died.is_none());
+    vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.list_links()?;
-    vrrp.ensure_owns();
+    // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
-    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
-    vrrp.kernel.monitor.discard();
+    vrrp.ensure_owns();
     vrrp.list_links()?;
+    vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    vrrp.sort_out_objects(
+        |holder| match holder {
+            Holder::Instance(id) => state(id) == Some(State::Master),
+            Holder::Fixed => true,
+            Holder::Nobody => false,
+        },
+        true,
+    )?;
+    vrrp.put_fixed(&mut turn);
+    vrrp.promote_secondaries();
+    vrrp.watch_objects(&mut turn);
+    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
+    vrrp.kernel.monitor.discard();
+    vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
+    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -126,16 +144,19 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
     }
     vrrp.refresh_groups(&mut turn);
+    vrrp.work.rebuilding = false;
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);
         vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
     }
     vrrp.resume_files(&mut turn);
+    vrrp.resume_processes(&mut turn);
     for position in 0..vrrp.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
@@ -165,6 +186,7 @@ impl Vrrp {
         let instances = build::instances(&model, all, &mut links, &scripts, &resolver, &mut broken, &plan);
         let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
+        let network = Network::of(Fixed::new(&model, &mut links));
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
@@ -172,7 +194,13 @@ impl Vrrp {
             .collect();
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
-        let layout = Layout::new(instances.len(), groups.len(), scripts.len(), model.files.len(), 0);
+        let layout = Layout::new(
+            instances.len(),
+            groups.len(),
+            scripts.len(),
+            model.files.len(),
+            model.processes.len(),
+        );
         let vrrp = Self {
             kernel: Kernel {
                 monitor: Monitor::open(&topics, buffer)?,
@@ -196,10 +224,12 @@ impl Vrrp {
             scripts,
             followers: Followers::default(),
             files: Files::default(),
+            processes: Processes::default(),
             links,
             owns,
             pool: Pool::default(),
             owners: Owners::default(),
+            network,
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -210,9 +240,11 @@ impl Vrrp {
             telling: Telling::default(),
             resync_wanted: false,
             stopping: false,
+            reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
             chatter: chatter(),
+            tracker_lines: tracker_lines(),
             announcements: announcements(),
         };
         Ok((vrrp, left))

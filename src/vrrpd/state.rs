@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
+use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::{Telling, Whose};
-use super::track::{Files, Followers};
+use super::track::{Files, Followers, Processes};
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -40,12 +41,16 @@ pub struct Vrrp {
     pub(super) followers: Followers,
     /// Tracked files.
     pub(super) files: Files,
+    /// Process monitors.
+    pub(super) processes: Processes,
     pub(super) links: Links,
     /// The interfaces that this child makes.
     pub(super) owns: Owns,
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: Owners,
+    /// Routes, rules and static addresses.
+    pub(super) network: Network,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,
@@ -63,12 +68,16 @@ pub struct Vrrp {
     /// Listing the interfaces failed: try again.
     pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
+    /// What the parent knows to number authentication headers above.
+    pub(super) reserved_sequence: u32,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
     /// Log every address that comes or goes (`-a`).
     pub(super) address_monitoring: bool,
     /// For what a peer or a script can trigger.
     pub(super) chatter: Budget,
+    /// For what files and processes can trigger; peers do not use it up.
+    pub(super) tracker_lines: Budget,
     /// For the lines of -D about announcements.
     pub(super) announcements: Budget,
 }
@@ -116,7 +125,7 @@ pub(super) struct Work {
     pub(super) refused: bool,
     /// States changed that the parent has to know of before the network does.
     pub(super) recorded: bool,
-    /// A reload is under way: groups are brought in step when all members are there.
+    /// The start or a reload is under way: groups are brought in step when all members are there.
     pub(super) rebuilding: bool,
 }
 
@@ -197,6 +206,11 @@ const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
 /// The budget for the lines of -D about announcements: those of 25 addresses at once, two a second.
 pub(super) const fn announcements() -> Budget {
     Budget::new(128, Span::from_millis(500))
+}
+
+/// The budget for lines that files and processes can trigger: 100 at once, five a second.
+pub(super) const fn tracker_lines() -> Budget {
+    Budget::new(100, Span::from_millis(200))
 }
 
 /// The budget for lines that a peer or a script can trigger: 40 at once, one a second.

@@ -62,6 +62,11 @@ impl Vrrp {
                     self.advance_notify(turn, id);
                 }
             }
+            Event::ChecksumForm { from, old } => {
+                if let Some(peer) = instance.peers.iter_mut().find(|peer| peer.addr == from) {
+                    peer.old_form = old;
+                }
+            }
             _ => {}
         }
     }

@@ -3,9 +3,11 @@
 //! Job: the formats of VRRP adverts and of what announces an address. Uses `base`. Start with [`vrrp`].
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+pub mod ah;
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;
 pub mod ipv4;
 pub mod ndisc;
+pub mod trailer;
 pub mod vrrp;

@@ -121,6 +121,18 @@ impl<'a> Advert<'a> {
         self.octets.len()
     }
 
+    /// The same advert without what stands behind its first `len` octets.
+    #[must_use]
+    pub fn cut(self, len: usize) -> Self {
+        Self { octets: self.octets.get(..len).unwrap_or(self.octets), ..self }
+    }
+
+    /// All octets.
+    #[must_use]
+    pub const fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
     /// Never: a parsed advert has a header.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -227,6 +239,16 @@ pub fn emit<'a>(
         out.put(&auth_data)?;
     }
     out.patch_u16(start.saturating_add(2), u16::from_be_bytes([priority, count]))?;
+    seal(out, start, cover)
+}
+
+/// Fills in the checksum of everything that was written from `start` on.
+///
+/// # Errors
+/// [`Short`] if that is no advert.
+pub fn seal(out: &mut Writer<'_>, start: usize, cover: Cover) -> Result<(), Short> {
+    let at = start.saturating_add(CHECKSUM_AT);
+    out.patch_u16(at, 0)?;
     let advert = out.written().get(start..).unwrap_or_default();
     let sum = match cover {
         Cover::Plain => Checksum::new(),
@@ -236,7 +258,7 @@ pub fn emit<'a>(
         }
     };
     let sum = sum.over(advert).finish();
-    out.patch_u16(start.saturating_add(CHECKSUM_AT), sum)
+    out.patch_u16(at, sum)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@
 #[path = "../lab/kit/mod.rs"]
 mod kit;
 mod machine;
+mod own;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, exit};
@@ -30,8 +31,14 @@ use std::time::Instant;
 type Test = (&'static str, fn());
 
 /// Every test.
-const TESTS: &[Test] =
-    &[("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks)];
+const TESTS: &[Test] = &[
+    ("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks),
+    ("own::ipvlan", own::ipvlan),
+    ("own::ipvlan_sources", own::ipvlan_sources),
+    ("own::vrf", own::vrf),
+    ("own::unicast_in_vrf", own::unicast_in_vrf),
+    ("own::on_other_links", own::on_other_links),
+];
 
 /// How many run side by side: they mostly wait, but the guest is slow.
 const AT_ONCE: usize = 3;

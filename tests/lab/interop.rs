@@ -48,6 +48,11 @@ fn v2_password() -> Dialect {
     }
 }
 
+fn v2_header() -> Dialect {
+    let header = "authentication {\n        auth_type AH\n        auth_pass s3cret\n    }";
+    Dialect { lines: [header; 2], ..v2_password() }
+}
+
 fn v3_ipv4() -> Dialect {
     Dialect {
         timing: Timing::v3(20),
@@ -96,6 +101,16 @@ fn v2_password_with_keepalived_second() {
 #[test]
 fn v2_password_with_keepalived_first() {
     life(&v2_password(), Reference, UnderTest);
+}
+
+#[test]
+fn v2_header_with_keepalived_second() {
+    life(&v2_header(), UnderTest, Reference);
+}
+
+#[test]
+fn v2_header_with_keepalived_first() {
+    life(&v2_header(), Reference, UnderTest);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Host {
         addresses: &'a [IpAddr],
         peers: &'a [Peer],
     ) -> Surroundings<'a> {
-        Surroundings { local: Some(addr), addresses, peers }
+        Surroundings { local: Some(addr), addresses, peers, ..Surroundings::default() }
     }
 
     /// An advert as it leaves the machine.
@@ -109,11 +109,12 @@ impl Host {
                 auth_type: match auth {
                     Auth::None => wire::AUTH_NONE,
                     Auth::Pass(_) => wire::AUTH_PASS,
+                    Auth::Header(_) => wire::AUTH_AH,
                 },
                 seconds: u8::try_from(params.advert_interval.as_secs()).unwrap_or(u8::MAX),
                 auth_data: match auth {
-                    Auth::None => [0; 8],
-                    Auth::Pass(password) => *password,
+                    Auth::None | Auth::Header(_) => [0; 8],
+                    Auth::Pass(password) => *password.octets(),
                 },
             },
             (Version::V3, _) => Body::V3 {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "a test")]
 
 mod disturbance;
+mod groups;
 mod host;
 mod link;
 mod plan;

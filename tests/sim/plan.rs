@@ -13,7 +13,7 @@ use crate::referee::Violation;
 use crate::world::{World, addresses};
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::time::Span;
-use keepalived::proto::vrrp::{Auth, Params, Peer, Start, State, Version};
+use keepalived::proto::vrrp::{Auth, Params, Password, Peer, Start, State, Version};
 
 /// What a schedule may do to a router or to the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,8 +256,11 @@ pub(crate) fn network(theme: &Theme, random: &mut Random) -> World {
         Version::V2 => Family::V4,
         Version::V3 => random.pick(&[Family::V4, Family::V6]),
     };
-    let auth =
-        if version == Version::V2 && random.percent(50) { Auth::Pass(*b"11111111") } else { Auth::None };
+    let auth = if version == Version::V2 && random.percent(50) {
+        Auth::Pass(Password::new("11111111"))
+    } else {
+        Auth::None
+    };
     let common = Params {
         version,
         family,
@@ -301,7 +304,8 @@ fn mesh(hosts: &mut [Host]) {
     for host in hosts {
         host.params.check_unicast_src = true;
         let others = all.iter().filter(|addr| **addr != host.addr);
-        host.peers = others.map(|addr| Peer { addr: *addr, min_ttl: 255, max_ttl: 255 }).collect();
+        host.peers =
+            others.map(|addr| Peer { addr: *addr, min_ttl: 255, max_ttl: 255, old_form: false }).collect();
     }
 }
 

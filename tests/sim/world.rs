@@ -7,7 +7,9 @@ use crate::random::Random;
 use crate::referee::{Reading, Referee, Violation};
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::time::{Instant, Span};
-use keepalived::proto::vrrp::{Action, Actions, Event, Input, Packet, Params, Router, State, Version};
+use keepalived::proto::vrrp::{
+    Action, Actions, Around, Event, Input, Packet, Params, Router, State, Version,
+};
 use keepalived::wire::vrrp::Advert;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -307,6 +309,7 @@ impl World {
             destination: Some(datagram.destination),
             hop_limit: Some(datagram.hop_limit),
             octets: &datagram.octets,
+            around: Around::default(),
         };
         let mut out = Actions::new();
         let surroundings = Host::surroundings(host.addr, &host.addresses, &host.peers);

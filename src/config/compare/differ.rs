@@ -6,6 +6,7 @@ use super::{Difference, Member, Router};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::InstanceId;
 use crate::config::model::VirtualAddress;
+use crate::config::model::hmac::HmacMode;
 use crate::config::model::instance::Instance;
 use crate::config::value::Seconds;
 use crate::proto::vrrp::priority::OWNER;
@@ -107,13 +108,12 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
         );
     }
     let kind = |one: &Member<'_>| {
-        let instance = one.instance;
-        if instance.auth_header {
-            "AH"
-        } else if instance.params.auth == Auth::None {
-            "none"
-        } else {
-            "PASS"
+        let signed = one.instance.hmac.as_ref().is_some_and(|hmac| hmac.mode == HmacMode::Enforce);
+        match one.instance.params.auth {
+            _ if signed => "auth_hmac",
+            Auth::None => "none",
+            Auth::Pass(_) => "PASS",
+            Auth::Header(_) => "AH",
         }
         .to_owned()
     };

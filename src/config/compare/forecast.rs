@@ -254,6 +254,7 @@ fn player(one: &Member<'_>, local: IpAddr) -> Player {
     let instance = one.instance;
     let addresses = instance.addresses.iter().map(|address| address.prefix.addr);
     let peers = instance.peers.iter().map(|peer| Peer {
+        old_form: false,
         addr: peer.addr,
         min_ttl: peer.min_ttl,
         max_ttl: peer.max_ttl,

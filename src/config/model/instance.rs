@@ -8,7 +8,7 @@ use crate::base::id::GroupId;
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::base::time::Span;
-use crate::proto::vrrp::Params;
+use crate::proto::vrrp::{Auth, Params};
 
 /// One virtual router with all defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +48,6 @@ pub struct Instance {
     pub old_unicast_checksum: OldChecksum,
     /// The password as text, if `params.auth` has one; for printing and the data dump.
     pub auth_pass: Option<Box<str>>,
-    /// `auth_type AH`, which has no effect yet.
-    pub auth_header: bool,
     /// `auth_hmac`
     pub hmac: Option<Box<Hmac>>,
     /// `virtual_ipaddress`: carried by adverts; at most 255.
@@ -117,7 +115,7 @@ impl Instance {
     /// How many addresses an advert has room for on a link of this MTU; 0: not known.
     #[must_use]
     pub fn advert_room(&self, mtu: u32) -> usize {
-        let header = if self.auth_header { AUTHENTICATION_HEADER } else { 0 };
+        let header = if matches!(self.params.auth, Auth::Header(_)) { AUTHENTICATION_HEADER } else { 0 };
         let trailer = if self.hmac.is_some() { HMAC_TRAILER } else { 0 };
         self.params.advert_room(mtu, header + trailer)
     }

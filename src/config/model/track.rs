@@ -101,8 +101,8 @@ pub struct TrackProcess {
 pub enum ParameterMatch {
     /// The same parameters, all of them.
     Exact,
-    /// The same but for the last, of which the beginning is enough.
-    Partial,
     /// The first ones are the same; more may follow.
+    Partial,
+    /// As partial, and of the last one the beginning is enough.
     Initial,
 }

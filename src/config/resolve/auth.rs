@@ -1,11 +1,12 @@
 //! How adverts are authenticated: passwords, the authentication header, signatures.
 
 use super::Teller;
+use crate::base::addr::Family;
 use crate::base::time::Span;
 use crate::config::model::Hmac;
 use crate::config::model::hmac::HmacMode;
 use crate::config::rows::instance::{AuthType, Draft};
-use crate::proto::vrrp::{Auth, Start, Version};
+use crate::proto::vrrp::{Auth, Password, Start, Version};
 
 /// `authentication`: version 2 only, outside strict mode, with a password.
 pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
@@ -30,19 +31,21 @@ pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
         instance.auth_pass = None;
         return;
     }
+    let password = Password::new(instance.auth_pass.as_deref().unwrap_or_default());
     if kind == AuthType::Header {
-        instance.auth_header = true;
+        if instance.params.family == Family::V6 {
+            tell.error("auth_type", "Cannot use AH authentication with IPv6 - ignoring", "use auth_hmac");
+            instance.auth_pass = None;
+            return;
+        }
+        instance.params.auth = Auth::Header(password);
         if instance.params.start == Start::Master && instance.params.priority != 255 {
             tell.warn("state", "Initial state master is incompatible with AH authentication - clearing");
             instance.params.start = Start::Backup;
         }
         return;
     }
-    let mut octets = [0; 8];
-    for (octet, byte) in octets.iter_mut().zip(instance.auth_pass.iter().flat_map(|pass| pass.bytes())) {
-        *octet = byte;
-    }
-    instance.params.auth = Auth::Pass(octets);
+    instance.params.auth = Auth::Pass(password);
 }
 
 /// `auth_hmac` needs its active key, and replaces the older authentication.
@@ -66,7 +69,6 @@ pub(super) fn hmac(draft: &mut Draft, tell: &mut Teller<'_>) {
             "authentication and auth_hmac exclude each other - removing authentication",
             "auth_hmac protects adverts of every version",
         );
-        instance.auth_header = false;
         instance.params.auth = Auth::None;
     }
     let mut mode = read.mode;

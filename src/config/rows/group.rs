@@ -51,7 +51,7 @@ pub static ROWS: &[Row<Draft, Group>] = &[
     row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers, |t| &mut t.files, l)), "none",
         "Files whose number is tracked for all members").terms(|| track::FILE.terms()),
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
-        "Process monitors that are tracked for all members").terms(|| track::PROCESS.terms()).later(),
+        "Process monitors that are tracked for all members").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked for all members").terms(|| track::BFD.terms()).later(),
     row("notify_master", script(|d| &mut d.notify.master), "none",

@@ -1,10 +1,12 @@
 //! `auth_hmac` of a `vrrp_instance`.
 
+use zeroize::Zeroizing;
+
 use super::instance::Draft as InstanceDraft;
 use super::show::{entry, plain};
 use crate::base::time::Span;
 use crate::config::line::Line;
-use crate::config::model::hmac::{HmacKey, HmacMode, Replay, Secret};
+use crate::config::model::hmac::{HmacKey, HmacMode, Replay, Secret, key_octets};
 use crate::config::model::{At, Instance};
 use crate::config::row::Kind::{self, Choice, Custom, Integer};
 use crate::config::row::{Integer as Whole, Row, Shown, fit, whole_seconds};
@@ -86,33 +88,12 @@ fn secret(line: &Line<'_>, word: Word<'_>) -> Result<Secret, &'static str> {
     if let Some(path) = word.text.strip_prefix("file:") {
         return if path.is_empty() { Err("names no file") } else { Ok(Secret::File(path.to_owned())) };
     }
-    let octets = match word.text.strip_prefix("hex:") {
-        // Digits may stand in groups.
-        Some(first) => {
-            let rest = line.args.iter().skip(2).map(|word| word.text);
-            let digits: String = core::iter::once(first).chain(rest).collect();
-            hex(&digits).ok_or("is not made of pairs of hex digits")?
-        }
-        None => word.text.as_bytes().to_vec(),
-    };
-    if (32..=64).contains(&octets.len()) {
-        Ok(Secret::Octets(octets))
-    } else {
-        Err("is not 32 to 64 bytes long")
+    if !word.text.starts_with("hex:") {
+        return key_octets(word.text.as_bytes()).map(Secret::Octets);
     }
-}
-
-fn hex(digits: &str) -> Option<Vec<u8>> {
-    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| {
-            let pair = digits.get(at..at.checked_add(2)?)?;
-            u8::from_str_radix(pair, 16).ok()
-        })
-        .collect()
+    // Digits may stand in groups.
+    let digits: String = line.args.iter().skip(1).map(|word| word.text).collect();
+    key_octets(Zeroizing::new(digits).as_bytes()).map(Secret::Octets)
 }
 
 /// What follows `key`, for each key.

@@ -21,7 +21,7 @@ use crate::config::row::Kind::{
 use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit, whole_seconds};
 use crate::config::tree::Position;
 use crate::config::value;
-use crate::proto::vrrp::{Params, Start, Version};
+use crate::proto::vrrp::{Auth, Params, Start, Version};
 
 /// A `vrrp_instance` while it is read: what holds by default, and what was said.
 #[derive(Clone, Debug)]
@@ -114,7 +114,6 @@ impl Draft {
             fault_no_peer: false,
             old_unicast_checksum: OldChecksum::Detect,
             auth_pass: None,
-            auth_header: false,
             hmac: None,
             addresses: Vec::new(),
             excluded: Rare::default(),
@@ -197,10 +196,10 @@ const fn row(
 #[rustfmt::skip]
 pub static AUTHENTICATION: &[Row<D, I>] = &[
     row("auth_type", Custom("PASS|AH", read::auth_type), "none",
-        "Method of authentication").show(|i| match (&i.auth_pass, i.auth_header) {
-            (None, _) => Shown::Nothing,
-            (_, true) => plain("AH"),
-            _ => plain("PASS"),
+        "Method of authentication").show(|i| match &i.params.auth {
+            Auth::None => Shown::Nothing,
+            Auth::Pass(_) => plain("PASS"),
+            Auth::Header(_) => plain("AH"),
         }),
     row("auth_pass", Custom("<text, 8 bytes used>", read::auth_pass), "none",
         "Shared password").show(|i| maybe(i.auth_pass.as_deref().map(value::Quoted))),
@@ -230,7 +229,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("authentication", Block(AUTHENTICATION), "none",
         "Authentication of RFC 2338, version 2 only"),
     row("auth_hmac", Block(hmac::ROWS), "none",
-        "HMAC-SHA256 authentication of adverts").later(),
+        "HMAC-SHA256 authentication of adverts"),
 
     // Where adverts go.
     row("use_vmac", Custom("[[name] <if>] [<MAC of 5 or 6 octets>] [netlink_notify_msg] [group <name|int>]", vmac::use_vmac), "off",
@@ -258,7 +257,9 @@ pub static ROWS: &[Row<D, I>] = &[
     row("unicast_fault_no_peer", Flag(|d| d.instance.fault_no_peer = true), "off",
         "Unicast without peers is a fault instead of multicast").show(|i| flag(i.fault_no_peer)),
     row("old_unicast_checksum", Custom("[never]", read::old_unicast_checksum), "found out",
-        "Old checksum of version 3 unicast").later().show(|i| match i.old_unicast_checksum {
+        "Old checksum of version 3 unicast").show(|i| match i.old_unicast_checksum {
+            // Marked unicast by a word that was of no use: without peers it changes nothing, and is a mark as well.
+            OldChecksum::Detect if i.fault_no_peer && i.source.is_none() => Shown::Flag,
             OldChecksum::Detect => Shown::Nothing,
             OldChecksum::Yes => Shown::Flag,
             OldChecksum::Never => plain("never"),
@@ -318,11 +319,11 @@ pub static ROWS: &[Row<D, I>] = &[
     row("no_virtual_ipaddress", Flag(|d| d.instance.no_addresses = true), "off",
         "It is meant to have no address").show(|i| flag(i.no_addresses)),
     row("promote_secondaries", Flag(|d| d.instance.promote_secondaries = true), "off",
-        "Sets promote_secondaries of the interface").later().show(|i| flag(i.promote_secondaries)),
+        "Sets promote_secondaries of the interface").show(|i| flag(i.promote_secondaries)),
     row("virtual_routes", Lines(route::SYNTAX, virtual_route), "none",
-        "Routes moved with mastership").later().terms(route::moved_terms).show(|i| super::show::entries(&i.routes, route::text)),
+        "Routes moved with mastership").terms(route::moved_terms).show(|i| super::show::entries(&i.routes, route::text)),
     row("virtual_rules", Lines(rule::SYNTAX, virtual_rule), "none",
-        "Policy rules moved with mastership").later().terms(rule::moved_terms).show(|i| super::show::entries(&i.rules, rule::text)),
+        "Policy rules moved with mastership").terms(rule::moved_terms).show(|i| super::show::entries(&i.rules, rule::text)),
     row("accept", Flag(|d| d.accept = Some(true)), "on; under strict only with 255",
         "Takes packets to the addresses").show(|i| flag(i.accept)),
     row("no_accept", Flag(|d| d.accept = Some(false)), "off",
@@ -338,7 +339,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_file", Lines(track::FILE.syntax, |d, l| track::FILE.read(&mut d.trackers, |t| &mut t.files, l)), "none",
         "Files whose number is tracked").terms(|| track::FILE.terms()),
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
-        "Process monitors that are tracked").later().terms(|| track::PROCESS.terms()),
+        "Process monitors that are tracked").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").later().terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",

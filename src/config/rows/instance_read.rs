@@ -181,10 +181,7 @@ pub(super) fn auth_type(draft: &mut Draft, line: &mut Line<'_>) {
     };
     draft.auth_type = match word.text {
         "PASS" => Some(AuthType::Pass),
-        "AH" => {
-            line.note(word, "auth_type AH has no effect yet in this version", "");
-            Some(AuthType::Header)
-        }
+        "AH" => Some(AuthType::Header),
         other => {
             let message = format!("unknown authentication type '{other}'");
             return line.error(word, &message, "write PASS or AH, in capitals");

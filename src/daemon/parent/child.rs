@@ -72,7 +72,7 @@ impl Child {
         sent == Sent::Yes
     }
 
-    /// The messages of the next packet; none: there is no packet now. Transitions are noted and left out.
+    /// The messages of the next packet; none: there is no packet now. Transitions and numbers are noted and left out.
     pub(super) fn receive(&mut self) -> Option<heapless::Vec<ToParent, MESSAGES>> {
         let link = self.link.as_ref()?;
         let mut buffer = [0; limit::CHANNEL_PACKET];
@@ -84,6 +84,8 @@ impl Child {
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
                 self.records.note(record);
+            } else if let ToParent::Sequence(number) = message {
+                self.records.note_sequence(number);
             } else if messages.push(message).is_err() {
                 break;
             }

@@ -289,7 +289,7 @@ impl<P: Program> Process for Parent<'_, P> {
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
-                    ToParent::Transition(_) => {}
+                    ToParent::Transition(_) | ToParent::Sequence(_) => {}
                 }
             }
         }

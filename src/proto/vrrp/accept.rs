@@ -1,5 +1,6 @@
 //! Which adverts count (RFC 9568 section 7.1, RFC 3768 section 7.1): every refusal has a name.
 
+use super::guard::{self, Around, Guard, Verdict};
 use super::machine::Heard;
 use super::params::{Auth, Params};
 use crate::base::addr::{Addressed, Family, IpAddr};
@@ -19,6 +20,8 @@ pub struct Packet<'a> {
     pub hop_limit: Option<u8>,
     /// The advert.
     pub octets: &'a [u8],
+    /// What came around it.
+    pub around: Around<'a>,
 }
 
 /// A configured unicast peer.
@@ -30,6 +33,21 @@ pub struct Peer {
     pub min_ttl: u8,
     /// Highest TTL or hop limit accepted from it.
     pub max_ttl: u8,
+    /// It speaks the old form of the version 3 checksum.
+    pub old_form: bool,
+}
+
+/// What becomes of the form that keepalived up to 1.3.6 gave the checksum of version 3 over unicast IPv4: its pseudo
+/// header has the multicast group for the destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldForm {
+    /// Refused, or there is no such thing.
+    #[default]
+    Refused,
+    /// Accepted, and spoken to peers that speak it. The group.
+    Detected(IpAddr),
+    /// Accepted, and spoken to all. The group.
+    Spoken(IpAddr),
 }
 
 /// What the instance is compared with besides its parameters.
@@ -41,6 +59,14 @@ pub struct Surroundings<'a, A = IpAddr> {
     pub addresses: &'a [A],
     /// The unicast peers; none: multicast.
     pub peers: &'a [Peer],
+    /// Whether the old form of the checksum is known.
+    pub old_form: OldForm,
+}
+
+impl<A> Default for Surroundings<'_, A> {
+    fn default() -> Self {
+        Self { local: None, addresses: &[], peers: &[], old_form: OldForm::Refused }
+    }
 }
 
 /// Why an advert does not count.
@@ -97,6 +123,17 @@ pub enum Reject {
     },
     /// The password is not ours.
     Password,
+    /// The digest of the authentication header is not that of our key, or there is no header.
+    Header,
+    /// The number of the authentication header is not higher than the last.
+    Sequence {
+        /// As received.
+        received: u32,
+        /// The last that was sent or accepted.
+        local: u32,
+    },
+    /// The signature behind the advert.
+    Extension(Verdict),
     /// Version 2: another interval than ours, in seconds.
     Interval {
         /// As received.
@@ -127,40 +164,59 @@ pub enum Odd {
     },
 }
 
+/// An advert that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// What it says.
+    pub heard: Heard,
+    /// What is odd about it.
+    pub odd: Option<Odd>,
+    /// Its sender is a peer that has changed to the old form of the checksum, or back from it.
+    pub form_changed: Option<bool>,
+}
+
 /// Judges an advert whose router id is ours. `same_sender`: it comes from the sender of the last accepted one.
 ///
 /// # Errors
 /// The first reason found, in the order of the checks of RFC 9568 section 7.1.
 pub fn accept<A: Addressed>(
     params: &Params,
+    mut guard: Option<&mut Guard>,
     surroundings: &Surroundings<'_, A>,
     packet: &Packet<'_>,
     same_sender: bool,
-) -> Result<(Heard, Option<Odd>), Reject> {
+) -> Result<Accepted, Reject> {
     if surroundings.local == Some(packet.source) {
         return Err(Reject::Own);
     }
     check_sender(params, surroundings, packet)?;
+    guard::judge_header(guard.as_deref_mut(), &packet.around)?;
     let short = Reject::TooShort { received: clamp(packet.octets.len()), expected: clamp(wire::HEADER) };
-    let advert = Advert::parse(packet.octets).map_err(|_| short)?;
-    if advert.version != params.version.number() {
-        return Err(Reject::Version { received: advert.version, expected: params.version.number() });
+    let whole = Advert::parse(packet.octets).map_err(|_| short)?;
+    if whole.version != params.version.number() {
+        return Err(Reject::Version { received: whole.version, expected: params.version.number() });
     }
-    if !advert.is_advertisement() {
-        return Err(Reject::Kind(advert.kind));
+    if !whole.is_advertisement() {
+        return Err(Reject::Kind(whole.kind));
     }
-    let (received, expected) = (advert.len(), wire::advert_len(params.version, params.family, advert.count));
+    let (received, expected) = (whole.len(), wire::advert_len(params.version, params.family, whole.count));
+    let trailer = guard::trailer_len(guard.as_deref(), received, expected);
     if received < expected {
         return Err(Reject::TooShort { received: clamp(received), expected: clamp(expected) });
     }
-    if received > expected {
+    if received > expected.saturating_add(trailer) {
         return Err(Reject::TooLong { received: clamp(received), expected: clamp(expected) });
     }
-    if !checksum_holds(params, packet, &advert) {
+    let advert = whole.cut(expected);
+    // Over IPv6 the kernel of the sender puts the trailer under the checksum, too.
+    let covered = if params.family == Family::V6 { &whole } else { &advert };
+    let Some(form) = checksum_form(params, surroundings.old_form, packet, covered) else {
         return Err(Reject::Checksum);
-    }
+    };
+    let behind = packet.octets.get(expected..).unwrap_or_default();
+    guard::judge_trailer(guard, packet.source, advert.octets(), behind, packet.around.wall)?;
     let interval = match params.version {
-        Version::V2 => check_v2(params, &advert)?,
+        Version::V2 => check_v2(params, &advert, packet.around.header.is_some())?,
         Version::V3 => Span::from_centis(u64::from(advert.centis())),
     };
     let odd = if params.skip_check_adv_addr && same_sender {
@@ -176,7 +232,8 @@ pub fn accept<A: Addressed>(
         interval: if interval.is_zero() { params.advert_interval } else { interval },
         higher_address: surroundings.local.is_some_and(|local| packet.source > local),
     };
-    Ok((heard, odd.or_else(|| odd_interval(params, interval, advert.priority))))
+    let odd = odd.or_else(|| odd_interval(params, interval, advert.priority));
+    Ok(Accepted { heard, odd, form_changed: form_changed(surroundings, packet.source, form) })
 }
 
 fn check_sender<A>(
@@ -198,25 +255,49 @@ fn check_sender<A>(
     }
 }
 
-/// Version 3 over IPv4 has two forms in the field, with and without pseudo header: both are accepted.
-fn checksum_holds(params: &Params, packet: &Packet<'_>, advert: &Advert<'_>) -> bool {
-    let pseudo = || {
-        packet
-            .destination
-            .is_some_and(|destination| advert.checksum_holds_pseudo(&packet.source, &destination))
+/// How a checksum that holds was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// With the addresses of the packet, or without any.
+    Usual,
+    /// With the group in place of the destination.
+    Old,
+}
+
+/// Version 3 over IPv4 has two forms in the field, with and without pseudo header: both are accepted. A third one is
+/// that of old unicast routers.
+fn checksum_form(params: &Params, old: OldForm, packet: &Packet<'_>, advert: &Advert<'_>) -> Option<Form> {
+    let pseudo = |destination: Option<IpAddr>| {
+        destination.is_some_and(|destination| advert.checksum_holds_pseudo(&packet.source, &destination))
     };
-    match (params.version, params.family) {
+    let usual = match (params.version, params.family) {
         (Version::V2, _) => advert.checksum_holds_plain(),
-        (Version::V3, Family::V4) => pseudo() || advert.checksum_holds_plain(),
-        (Version::V3, Family::V6) => pseudo(),
-    }
+        (Version::V3, Family::V4) => pseudo(packet.destination) || advert.checksum_holds_plain(),
+        (Version::V3, Family::V6) => pseudo(packet.destination),
+    };
+    let group = match old {
+        OldForm::Detected(group) | OldForm::Spoken(group) if params.version == Version::V3 => Some(group),
+        _ => None,
+    };
+    if usual { Some(Form::Usual) } else { pseudo(group).then_some(Form::Old) }
+}
+
+/// Whether the sender is a peer that is known for the other form.
+fn form_changed<A>(surroundings: &Surroundings<'_, A>, source: IpAddr, form: Form) -> Option<bool> {
+    let OldForm::Detected(_) = surroundings.old_form else {
+        return None;
+    };
+    let old = form == Form::Old;
+    let peer = surroundings.peers.iter().find(|peer| peer.addr == source)?;
+    (peer.old_form != old).then_some(old)
 }
 
 /// Authentication and interval of version 2 (RFC 2338 section 5.3.6, RFC 3768 section 7.1).
-fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
+fn check_v2(params: &Params, advert: &Advert<'_>, sealed: bool) -> Result<Span, Reject> {
     let expected = match params.auth {
         Auth::None => wire::AUTH_NONE,
         Auth::Pass(_) => wire::AUTH_PASS,
+        Auth::Header(_) => wire::AUTH_AH,
     };
     if advert.auth_type > wire::AUTH_AH {
         return Err(Reject::AuthUnknown(advert.auth_type));
@@ -224,10 +305,12 @@ fn check_v2(params: &Params, advert: &Advert<'_>) -> Result<Span, Reject> {
     if advert.auth_type != expected {
         return Err(Reject::AuthMismatch { received: advert.auth_type, expected });
     }
-    if let Auth::Pass(password) = params.auth
-        && advert.auth_data() != Some(password)
-    {
-        return Err(Reject::Password);
+    match &params.auth {
+        Auth::Pass(password) if advert.auth_data() != Some(*password.octets()) => {
+            return Err(Reject::Password);
+        }
+        Auth::Header(_) if !sealed => return Err(Reject::Header),
+        _ => {}
     }
     let ours = params.advert_interval.as_secs();
     if u64::from(advert.seconds) != ours {

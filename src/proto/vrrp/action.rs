@@ -168,6 +168,13 @@ pub enum Event {
         /// What is odd.
         what: Odd,
     },
+    /// A unicast peer has changed the form of its version 3 checksum: from now on it is spoken to in the same form.
+    ChecksumForm {
+        /// The peer.
+        from: IpAddr,
+        /// The old form.
+        old: bool,
+    },
 }
 
 /// What is to be done, in this order, before the next input.

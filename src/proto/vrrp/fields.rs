@@ -9,9 +9,10 @@ use crate::wire::vrrp::{self as wire, Body, Cover};
 pub fn body(params: &Params) -> Body {
     match params.version {
         Version::V2 => {
-            let (auth_type, auth_data) = match params.auth {
+            let (auth_type, auth_data) = match &params.auth {
                 Auth::None => (wire::AUTH_NONE, [0; wire::AUTH_DATA]),
-                Auth::Pass(password) => (wire::AUTH_PASS, password),
+                Auth::Pass(password) => (wire::AUTH_PASS, *password.octets()),
+                Auth::Header(_) => (wire::AUTH_AH, [0; wire::AUTH_DATA]),
             };
             let seconds = u8::try_from(params.advert_interval.as_secs()).unwrap_or(u8::MAX);
             Body::V2 { auth_type, seconds, auth_data }

@@ -1,5 +1,7 @@
 //! The parameters of one virtual router, as its machine uses them. The configuration model embeds them.
 
+use zeroize::Zeroize;
+
 use crate::base::addr::Family;
 use crate::base::limit;
 use crate::base::time::Span;
@@ -23,8 +25,44 @@ pub enum Auth {
     /// Type 0.
     #[default]
     None,
-    /// Type 1: eight octets in clear, padded with NUL.
-    Pass([u8; 8]),
+    /// Type 1: eight octets in clear.
+    Pass(Password),
+    /// Type 2: an authentication header by HMAC-MD5. IPv4 only.
+    Header(Password),
+}
+
+/// Up to eight octets, padded with NUL. Cleared when dropped, and never printed.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Password([u8; 8]);
+
+impl Password {
+    /// The first eight octets of a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut octets = [0; 8];
+        for (octet, byte) in octets.iter_mut().zip(text.bytes()) {
+            *octet = byte;
+        }
+        Self(octets)
+    }
+
+    /// The octets.
+    #[must_use]
+    pub const fn octets(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+impl Drop for Password {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl core::fmt::Debug for Password {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Password")
+    }
 }
 
 /// When the addresses are announced by gratuitous ARP or unsolicited neighbour advertisement.

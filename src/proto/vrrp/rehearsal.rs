@@ -7,18 +7,20 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::accept::{Packet, Peer, Surroundings};
+use super::accept::{OldForm, Packet, Peer, Surroundings};
 use super::action::{Action, Actions, State};
 use super::fault::{Fault, Faults};
 use super::fields;
+use super::guard::{self, Around, Guard, Seal};
 use super::machine::Input;
-use super::params::Params;
+use super::params::{Auth, Params};
 use super::router::Router;
 use crate::base::addr::IpAddr;
-use crate::base::bytes::Writer;
+use crate::base::bytes::{Short, Writer};
 use crate::base::limit::ADVERT_OCTETS;
 use crate::base::time::{Instant, Span};
-use crate::wire::vrrp as wire;
+use crate::wire::trailer::Stamp;
+use crate::wire::{ah, ipv4, vrrp as wire};
 
 /// From one router to the others.
 pub const LATENCY: Span = Span::from_micros(100);
@@ -65,6 +67,8 @@ struct Flight {
     from: usize,
     destination: IpAddr,
     hop_limit: u8,
+    /// In an authentication header, and from the IP header on.
+    sealed: bool,
     octets: Vec<u8>,
 }
 
@@ -97,7 +101,12 @@ impl Rehearsal {
             return;
         };
         let announced = u16::try_from(host.player.addresses.len()).unwrap_or(u16::MAX);
-        host.router = Some(Router::new(host.player.params.clone(), announced));
+        let mut router = Router::new(host.player.params.clone(), announced);
+        if let Auth::Header(password) = &host.player.params.auth {
+            let header = guard::Header::new(ah::Key::new(password.octets()), 0);
+            router.change_guard(Some(Box::new(Guard::Header(header))));
+        }
+        host.router = Some(router);
         host.cut_off = false;
         self.weights(index, weights);
         self.drive(index, |router, out| router.handle(now, Input::Start { adopt: None }, out));
@@ -202,17 +211,24 @@ impl Rehearsal {
             if index == flight.from || listens != flight.destination || cut_off || host.cut_off {
                 continue;
             }
+            let header = flight.sealed.then(|| ah::Header::parse(&flight.octets).ok()).flatten();
+            // Another protocol: those that do not use it do not hear it.
+            if flight.sealed && !matches!(player.params.auth, Auth::Header(_)) {
+                continue;
+            }
             let packet = Packet {
                 source,
                 destination: Some(flight.destination),
                 arrived: now,
                 hop_limit: Some(flight.hop_limit),
-                octets: &flight.octets,
+                octets: header.map_or(&flight.octets, |header| header.advert()),
+                around: Around { header, wall: Stamp::START },
             };
             let surroundings = Surroundings {
                 local: Some(player.local),
                 addresses: &player.addresses,
                 peers: &player.peers,
+                old_form: OldForm::Refused,
             };
             self.drive(index, |router, out| router.receive(now, &surroundings, &packet, out));
         }
@@ -234,19 +250,16 @@ impl Rehearsal {
             let Action::SendAdvert { priority } = action else {
                 continue;
             };
+            if let Some(guard) = router.guard_mut() {
+                guard.advance(Stamp::START);
+            }
+            let seal = router.guard().map_or(Seal::Open, Guard::seal);
             let peers = player.peers.iter().map(|peer| peer.addr);
             let group = player.peers.is_empty().then_some(player.group);
             for destination in peers.chain(group) {
                 let mut buffer = [0; ADVERT_OCTETS];
                 let mut writer = Writer::new(&mut buffer);
-                let written = wire::emit(
-                    &mut writer,
-                    player.params.vrid,
-                    *priority,
-                    player.addresses.iter(),
-                    fields::body(&player.params),
-                    fields::cover(&player.params, player.local, destination),
-                );
+                let written = write(&mut writer, player, *priority, destination, seal);
                 // 255 addresses always fit, so says `ADVERT_OCTETS`.
                 if written.is_ok() {
                     self.flying.push_back(Flight {
@@ -254,6 +267,7 @@ impl Rehearsal {
                         from: index,
                         destination,
                         hop_limit: player.hop_limit,
+                        sealed: matches!(seal, Seal::Header { .. }),
                         octets: writer.written().to_vec(),
                     });
                 }
@@ -262,8 +276,36 @@ impl Rehearsal {
     }
 }
 
+/// Writes an advert, from the IP header on if an authentication header goes around it.
+fn write(
+    out: &mut Writer<'_>,
+    player: &Player,
+    priority: u8,
+    destination: IpAddr,
+    seal: Seal<'_>,
+) -> Result<(), Short> {
+    let params = &player.params;
+    let advert = |out: &mut Writer<'_>| {
+        let cover = fields::cover(params, player.local, destination);
+        wire::emit(out, params.vrid, priority, player.addresses.iter(), fields::body(params), cover)
+    };
+    let (Seal::Header { key, sequence }, IpAddr::V4(source), IpAddr::V4(destination)) =
+        (seal, player.local, destination)
+    else {
+        return advert(out);
+    };
+    let count = u8::try_from(player.addresses.len()).unwrap_or(u8::MAX);
+    let len = wire::advert_len(params.version, params.family, count).saturating_add(ah::HEADER);
+    let header = ipv4::Header { source, destination, ttl: player.hop_limit, protocol: ah::PROTOCOL };
+    ipv4::emit(out, header, 1, len)?;
+    ah::emit(out, source, sequence)?;
+    advert(out)?;
+    ah::seal(out, 0, key)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::params::Password;
     use super::*;
 
     fn player(last: u8, priority: u8) -> Player {
@@ -328,6 +370,18 @@ mod tests {
         let mut elsewhere = player(2, 90);
         elsewhere.group = IpAddr::from([224, 0, 0, 99]);
         assert_eq!(masters(&started(vec![player(1, 100), elsewhere])), [0, 1]);
+    }
+
+    #[test]
+    fn authentication_headers_of_one_key_are_understood() {
+        let keyed = |last, priority, password| {
+            let mut player = player(last, priority);
+            player.params.auth = Auth::Header(Password::new(password));
+            player
+        };
+        assert_eq!(masters(&started(vec![keyed(1, 100, "one"), keyed(2, 90, "one")])), [0]);
+        assert_eq!(masters(&started(vec![keyed(1, 100, "one"), keyed(2, 90, "two")])), [0, 1]);
+        assert_eq!(masters(&started(vec![keyed(1, 100, "one"), player(2, 90)])), [0, 1]);
     }
 
     #[test]

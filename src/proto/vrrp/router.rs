@@ -4,11 +4,12 @@
 
 use core::borrow::Borrow;
 
-use super::accept::{self, Odd, Packet, Reject, Surroundings};
+use super::accept::{self, Accepted, Odd, Packet, Reject, Surroundings};
 use super::action::{Action, Actions, Burst, Event, State};
 use super::counters::Counters;
 use super::fault::Faults;
 use super::garp::Garp;
+use super::guard::{Extension, Guard, Verdict};
 use super::machine::{Input, Machine};
 use super::params::Params;
 use super::priority;
@@ -28,6 +29,7 @@ pub struct Router<P = Params> {
     quiet_until: Instant,
     last_sender: Option<IpAddr>,
     told: Told,
+    guard: Option<Box<Guard>>,
 }
 
 impl<P: Borrow<Params>> Router<P> {
@@ -43,6 +45,40 @@ impl<P: Borrow<Params>> Router<P> {
             quiet_until: Instant::START,
             last_sender: None,
             told: Told::default(),
+            guard: None,
+        }
+    }
+
+    /// Replaces what it proves its adverts by; see [`Guard`]. What must not be forgotten goes on.
+    pub fn change_guard(&mut self, guard: Option<Box<Guard>>) {
+        let before = core::mem::replace(&mut self.guard, guard);
+        if let (Some(guard), Some(before)) = (&mut self.guard, before) {
+            guard.inherit(*before);
+        }
+    }
+
+    /// Takes it away, to be given to another.
+    pub fn take_guard(&mut self) -> Option<Box<Guard>> {
+        self.guard.take()
+    }
+
+    /// What it proves its adverts by.
+    #[must_use]
+    pub fn guard(&self) -> Option<&Guard> {
+        self.guard.as_deref()
+    }
+
+    /// What it proves its adverts by, to count what is sent.
+    pub fn guard_mut(&mut self) -> Option<&mut Guard> {
+        self.guard.as_deref_mut()
+    }
+
+    /// What was refused for its signature, if adverts are signed.
+    #[must_use]
+    pub fn extension(&self) -> Option<&Extension> {
+        match self.guard() {
+            Some(Guard::Signature(signature)) => Some(signature.counters()),
+            _ => None,
         }
     }
 
@@ -63,8 +99,9 @@ impl<P: Borrow<Params>> Router<P> {
     ) {
         let start = out.len();
         let same_sender = self.last_sender == Some(packet.source);
-        match accept::accept(self.machine.params(), surroundings, packet, same_sender) {
-            Ok((heard, odd)) => {
+        let guard = self.guard.as_deref_mut();
+        match accept::accept(self.machine.params(), guard, surroundings, packet, same_sender) {
+            Ok(Accepted { heard, odd, form_changed }) => {
                 self.counters.received += 1;
                 count(&mut self.counters.zero_received, heard.priority == 0);
                 if let Some(what) = odd {
@@ -75,11 +112,16 @@ impl<P: Borrow<Params>> Router<P> {
                 } else {
                     self.told = Told::default();
                 }
+                if let Some(old) = form_changed {
+                    report(out, Event::ChecksumForm { from: heard.from, old });
+                }
                 self.last_sender = Some(heard.from);
                 self.machine.handle(now, Input::Advert(heard), out);
             }
             Err(why) => {
-                count(self.counter(why), true);
+                if let Some(counter) = self.counter(why) {
+                    count(counter, true);
+                }
                 if self.told.first_reject(why) {
                     report(out, Event::Rejected { from: packet.source, why });
                 }
@@ -217,29 +259,33 @@ impl<P: Borrow<Params>> Router<P> {
         self.garp.begin(now, burst, self.announced, &params.garp);
     }
 
-    const fn counter(&mut self, why: Reject) -> &mut u32 {
-        match why {
-            Reject::Own => &mut self.counters.own,
-            Reject::HopLimit(_) | Reject::HopLimitRange { .. } => &mut self.counters.hop_limit,
-            Reject::NotAPeer => &mut self.counters.not_a_peer,
-            Reject::Version { .. } => &mut self.counters.version,
-            Reject::Kind(_) => &mut self.counters.kind,
-            Reject::TooShort { .. } | Reject::TooLong { .. } => &mut self.counters.length,
-            Reject::Checksum => &mut self.counters.checksum,
-            Reject::AuthUnknown(_) => &mut self.counters.auth_type,
-            Reject::AuthMismatch { .. } => &mut self.counters.auth_mismatch,
-            Reject::Password => &mut self.counters.auth_failure,
-            Reject::Interval { .. } => &mut self.counters.interval,
-        }
+    /// Where a refusal is counted, if not by the guard.
+    const fn counter(&mut self, why: Reject) -> Option<&mut u32> {
+        let counters = &mut self.counters;
+        Some(match why {
+            Reject::Own => &mut counters.own,
+            Reject::HopLimit(_) | Reject::HopLimitRange { .. } => &mut counters.hop_limit,
+            Reject::NotAPeer => &mut counters.not_a_peer,
+            Reject::Version { .. } => &mut counters.version,
+            Reject::Kind(_) => &mut counters.kind,
+            Reject::TooShort { .. } | Reject::TooLong { .. } => &mut counters.length,
+            Reject::Checksum => &mut counters.checksum,
+            Reject::AuthUnknown(_) => &mut counters.auth_type,
+            Reject::AuthMismatch { .. } => &mut counters.auth_mismatch,
+            Reject::Password | Reject::Header | Reject::Sequence { .. } => &mut counters.auth_failure,
+            Reject::Interval { .. } => &mut counters.interval,
+            // The signature has counted it.
+            Reject::Extension(_) => return None,
+        })
     }
 }
 
 /// Which classes of refused or odd adverts were told since the last good advert or change of state.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told(u16);
+struct Told(u32);
 
 impl Told {
-    fn first(&mut self, bit: u16) -> bool {
+    fn first(&mut self, bit: u32) -> bool {
         let first = self.0 & bit == 0;
         self.0 |= bit;
         first
@@ -255,7 +301,14 @@ impl Told {
             Reject::TooShort { .. } | Reject::TooLong { .. } => 4,
             Reject::Checksum => 5,
             Reject::AuthUnknown(_) | Reject::AuthMismatch { .. } => 6,
-            Reject::Password => 7,
+            Reject::Password | Reject::Header => 7,
+            Reject::Sequence { .. } => 11,
+            Reject::Extension(Verdict::Missing) => 12,
+            Reject::Extension(Verdict::Malformed) => 13,
+            Reject::Extension(Verdict::UnknownKey(_)) => 14,
+            Reject::Extension(Verdict::Invalid) => 15,
+            Reject::Extension(Verdict::Stale { .. }) => 16,
+            Reject::Extension(Verdict::Replayed) => 17,
             Reject::Interval { .. } => 8,
         };
         self.first(1 << class)

@@ -2,10 +2,12 @@
 
 use core::fmt::{self, Display, Formatter, Write};
 
+use super::objects::{RouteLine, RuleLine};
 use super::{Clock, Or, Runs, Seconds, Stamp, enabled};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
 use crate::base::time::Span;
+use crate::config::model::hmac::{Hmac, HmacMode, Replay};
 use crate::config::model::instance::OldChecksum;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
@@ -63,6 +65,7 @@ pub fn instance(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> 
     unicast(out, instance)?;
     let (heard, sent) = instance.sockets;
     writeln!(out, "   fd_in {}, fd_out {}", heard.unwrap_or(-1), sent.unwrap_or(-1))?;
+    objects(out, instance.config)?;
     tracked(out, instance)?;
     notifications(out, instance)
 }
@@ -206,11 +209,14 @@ fn authentication(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         (Version::V2, Auth::Pass(_)) => {
             out.write_str("   Authentication type = SIMPLE_PASSWORD\n   Password = ********\n")?;
         }
-        (Version::V2, Auth::None) if config.auth_header => {
+        (Version::V2, Auth::Header(_)) => {
             out.write_str("   Authentication type = IPSEC_AH\n   Password = ********\n")?;
         }
         (Version::V2, Auth::None) => out.write_str("   Authentication type = none\n")?,
         (Version::V3, _) => {}
+    }
+    if let Some(hmac) = &config.hmac {
+        extension(out, hmac)?;
     }
     if let Some(octets) = config.receive_buffer {
         writeln!(out, "   Kernel rx buffer size = {octets}")?;
@@ -223,6 +229,25 @@ fn authentication(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         writeln!(out, "   VRRPv3 uses VRRPv2 checksum = {plain}")?;
     }
     Ok(())
+}
+
+/// `auth_hmac`, without the keys.
+fn extension(out: &mut dyn Write, hmac: &Hmac) -> fmt::Result {
+    out.write_str("   Authentication extension = HMAC-SHA256\n   Keys =")?;
+    for key in &hmac.keys {
+        let active = if key.id == hmac.active { " (active)" } else { "" };
+        write!(out, " {}{active}", key.id)?;
+    }
+    let mode = match hmac.mode {
+        HmacMode::Enforce => "enforce",
+        HmacMode::Permissive => "permissive",
+        HmacMode::ReceiveOnly => "receive-only",
+    };
+    writeln!(out, "\n   Mode = {mode}")?;
+    match hmac.replay {
+        Replay::Time => writeln!(out, "   Anti replay = time, window {} secs", hmac.window.as_secs()),
+        Replay::Monotonic => out.write_str("   Anti replay = monotonic\n"),
+    }
 }
 
 fn addresses(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
@@ -244,6 +269,25 @@ fn addresses(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
 }
 
 fn address(out: &mut dyn Write, instance: &Instance<'_>, line: &VirtualAddress, held: bool) -> fmt::Result {
+    match (&line.dev, instance.own, instance.base) {
+        (Some(dev), ..) => address_line(out, line, &dev.name, held),
+        (None, Some(own), Some(base)) if own != base => {
+            address_line(out, line, &format_args!("{own}@{base}"), held)
+        }
+        (None, own, _) => address_line(out, line, &Or(own, "(none)"), held),
+    }
+}
+
+/// Writes an address with its options.
+///
+/// # Errors
+/// What `out` says.
+pub fn address_line(
+    out: &mut dyn Write,
+    line: &VirtualAddress,
+    dev: &dyn Display,
+    held: bool,
+) -> fmt::Result {
     out.write_str("     ")?;
     let Prefix { addr, len } = line.prefix;
     if len == line.prefix.family().max_prefix() {
@@ -257,12 +301,7 @@ fn address(out: &mut dyn Write, instance: &Instance<'_>, line: &VirtualAddress, 
     if let Some(broadcast) = line.broadcast {
         write!(out, " brd {broadcast}")?;
     }
-    match (&line.dev, instance.own, instance.base) {
-        (Some(dev), ..) => write!(out, " dev {}", dev.name)?,
-        (None, Some(own), Some(base)) if own != base => write!(out, " dev {own}@{base}")?,
-        (None, own, _) => write!(out, " dev {}", Or(own, "(none)"))?,
-    }
-    write!(out, " scope {}", Scope(line.scope))?;
+    write!(out, " dev {dev} scope {}", Scope(line.scope))?;
     if let Some(label) = &line.label {
         write!(out, " label {label}")?;
     }
@@ -318,6 +357,23 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     }
     let old = config.old_unicast_checksum == OldChecksum::Yes;
     writeln!(out, "   Unicast checksum compatibility = {}", yes(old))
+}
+
+/// Routes and rules that move with mastership.
+fn objects(out: &mut dyn Write, config: &model::Instance) -> fmt::Result {
+    if !config.routes.is_empty() {
+        out.write_str("   Virtual Routes :\n")?;
+    }
+    for route in &*config.routes {
+        writeln!(out, "     {}", RouteLine(route))?;
+    }
+    if !config.rules.is_empty() {
+        out.write_str("   Virtual Rules :\n")?;
+    }
+    for rule in &*config.rules {
+        writeln!(out, "     {}", RuleLine(rule))?;
+    }
+    Ok(())
 }
 
 /// What an instance or a group tracks.

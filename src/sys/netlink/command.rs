@@ -82,6 +82,16 @@ impl Commands {
         limit::NETLINK_BATCH.saturating_sub(self.pending.len())
     }
 
+    /// The number by which notifications tell who asked for a change.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.transport.port()
+    }
+
+    pub(super) fn strict_lists(&self, on: bool) {
+        self.transport.strict(on);
+    }
+
     /// Sends the collected requests and empties the batch. Each tag gets exactly one result, in the order of the
     /// requests, except that those whose acknowledgement was lost come last with ENOBUFS: then only a dump tells
     /// what is true. A request that is refused does not hold up the next one.
@@ -135,19 +145,31 @@ impl Commands {
     ) -> io::Result<()> {
         for _ in 0..limit::NETLINK_DUMP_TRIES {
             each(None);
-            if self.dump_once(kind, &fixed, &attributes, &mut each)? {
+            if self.list_once(kind, &fixed, &attributes, NlmF::DUMP, &mut each)? {
                 return Ok(());
             }
         }
         Err(io::Error::from(io::ErrorKind::ResourceBusy))
     }
 
-    /// One attempt; whether the list is consistent.
-    fn dump_once<P: Size + ToBytes>(
+    /// Asks for one thing; `each` gets the answer.
+    pub(super) fn one<P: Size + ToBytes>(
         &mut self,
         kind: Rtm,
         fixed: impl Fn() -> Option<P>,
         attributes: impl Fn(&mut Requests),
+        mut each: impl FnMut(Option<Message<'_>>),
+    ) -> io::Result<()> {
+        self.list_once(kind, fixed, attributes, NlmF::empty(), &mut each).map(drop)
+    }
+
+    /// One attempt at a list, or with no flag at its only member; whether it is consistent.
+    fn list_once<P: Size + ToBytes>(
+        &mut self,
+        kind: Rtm,
+        fixed: impl Fn() -> Option<P>,
+        attributes: impl Fn(&mut Requests),
+        list: NlmF,
         each: &mut impl FnMut(Option<Message<'_>>),
     ) -> io::Result<bool> {
         let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
@@ -155,7 +177,7 @@ impl Commands {
         let sequence = self.next_list;
         self.next_list = self.next_list.wrapping_add(1);
         let mut request = Requests::new(limit::NETLINK_REQUEST_OCTETS);
-        let flags = NlmF::REQUEST | NlmF::DUMP;
+        let flags = NlmF::REQUEST | list;
         request
             .append(kind, flags, sequence, fixed().ok_or_else(invalid)?, attributes)
             .map_err(|Full| invalid())?;
@@ -182,7 +204,12 @@ impl Commands {
                                 i32::try_from(code).unwrap_or(libc::EIO),
                             ));
                         }
-                        _ => each(Some(message)),
+                        _ => {
+                            each(Some(message));
+                            if list.is_empty() {
+                                return Ok(true);
+                            }
+                        }
                     }
                 }
             }

@@ -54,6 +54,20 @@ fn link_until(monitor: &mut Monitor, index: IfIndex, wanted: impl Fn(&Link) -> b
 }
 
 #[test]
+fn one_link_by_its_name() {
+    in_namespace(|net| {
+        let (near, _) = net.pair("va", "vb");
+        let found = net.commands.link(&IfName::new("va").unwrap()).unwrap().unwrap();
+        assert_eq!((found.index, found.name.as_str()), (near, "va"));
+        assert!(net.commands.link(&IfName::new("vc").unwrap()).unwrap().is_none());
+        // Its answers do not get in the way of what comes next.
+        let mut all = Vec::new();
+        net.commands.links(&mut all).unwrap();
+        assert_eq!(all.len(), 3);
+    });
+}
+
+#[test]
 fn a_batch_reports_each_request_by_its_tag() {
     in_namespace(|net| {
         let (near, far) = net.pair("va", "vb");

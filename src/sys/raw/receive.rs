@@ -231,6 +231,12 @@ impl ReceiveBatch {
         self.inbox.capacity()
     }
 
+    /// Wall time just after the last [`ReceiveSocket::receive`].
+    #[must_use]
+    pub const fn wall(&self) -> Wall {
+        self.read_at.1
+    }
+
     /// The datagrams of the last [`ReceiveSocket::receive`], in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         self.inbox.iter().map(|received| match self.family {

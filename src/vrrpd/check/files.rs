@@ -28,17 +28,17 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
     }
     for key in model.instances.iter().filter_map(|one| one.hmac.as_ref()).flat_map(|hmac| &hmac.keys) {
         let Secret::File(path) = &key.secret else { continue };
+        if let Err(why) = crate::vrrpd::auth::read_key(path) {
+            let message = format!("auth_hmac key {}: file {path} {why}", key.id);
+            found.report(Diagnostic::new(Severity::Warning, key.at.0, message));
+        }
         match fs::metadata(path) {
             Ok(about) if about.permissions().mode() & OTHERS_READ != 0 => {
                 let message = format!("auth_hmac key {}: others may read file {path}", key.id);
                 let finding = Diagnostic::new(Severity::Warning, key.at.0, message).class(Class::Security);
                 found.report(finding.remedy(format!("run `chmod 600 {path}`")));
             }
-            Ok(_) => {}
-            Err(why) => {
-                let message = format!("auth_hmac key {}: file {path} cannot be read ({why})", key.id);
-                found.report(Diagnostic::new(Severity::Warning, key.at.0, message));
-            }
+            Ok(_) | Err(_) => {}
         }
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("keepalived-check-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let key = folder.join("key");
-        std::fs::write(&key, "hex:00").unwrap();
+        std::fs::write(&key, format!("hex:{}\n", "1f".repeat(32))).unwrap();
         let said = |mode: u32, file: &str| {
             std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
             let text = format!(
@@ -74,6 +74,8 @@ mod tests {
         assert_eq!(said(0o640, "/tmp/weight"), Exit::NoConfig);
         assert_eq!(said(0o600, "/nowhere/weight"), Exit::ConfigTest);
         assert_eq!(said(0o600, "weight"), Exit::Ok);
+        std::fs::write(&key, "hex:00").unwrap();
+        assert_eq!(said(0o600, "weight"), Exit::ConfigTest, "too short a key");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

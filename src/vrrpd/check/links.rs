@@ -4,48 +4,38 @@
 //! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
 //! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use super::Present;
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
 use crate::config::model::{Instance, Model, Named, Route, Rule};
-use crate::sys::netlink::command::Commands;
 
 /// Where static addresses go that name no interface.
 const DEFAULT: &str = "eth0";
 
 /// The interfaces of this machine, and where findings go.
 struct Check<'f> {
-    /// With those that instances make for themselves.
-    there: HashSet<IfName>,
-    /// Without: delays and polling are for links that the machine has, as in keepalived.
-    present: HashSet<IfName>,
+    present: &'f mut Present,
+    /// Those that instances make for themselves. Delays and polling are for links that the machine has, as in
+    /// keepalived.
+    made: HashSet<IfName>,
     /// `dynamic_interfaces`: they may come later.
     dynamic: bool,
     found: &'f mut Diagnostics,
 }
 
 /// Tells every interface that is not there.
-pub(super) fn check(model: &Model, found: &mut Diagnostics) {
-    let mut listed = Vec::new();
-    // Without netlink there is nothing to compare with; the child will say why.
-    let Ok(()) = Commands::open().and_then(|mut commands| commands.links(&mut listed)) else {
-        return;
-    };
-    strict(
-        model,
-        &listed.iter().filter(|link| link.flags.multicast()).map(|link| &link.name).collect(),
-        found,
-    );
-    room(model, &listed.iter().map(|link| (&link.name, link.mtu)).collect(), found);
-    let mut there: HashSet<IfName> = listed.into_iter().map(|link| link.name).collect();
-    let present = there.clone();
+pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    strict(model, present, found);
+    room(model, present, found);
     // Those that will be made.
+    let mut made = HashSet::new();
     for instance in &model.instances {
-        there.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
-        there.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
+        made.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
+        made.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
     }
-    let mut check = Check { there, present, dynamic: model.global.vrrp.dynamic_interfaces, found };
+    let mut check = Check { present, made, dynamic: model.global.vrrp.dynamic_interfaces, found };
     for instance in &model.instances {
         check.instance(instance);
     }
@@ -59,10 +49,11 @@ pub(super) fn check(model: &Model, found: &mut Diagnostics) {
 }
 
 /// Tells which strict instances have peers although their interface has multicast. keepalived does not run them.
-fn strict(model: &Model, multicast: &HashSet<&IfName>, found: &mut Diagnostics) {
+fn strict(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     for instance in model.instances.iter().filter(|instance| instance.strict) {
-        let on_multicast = instance.interface.as_ref().filter(|named| multicast.contains(&named.name));
-        if let (Some(_), Some(first)) = (on_multicast, instance.peers.first()) {
+        let link = instance.interface.as_ref().and_then(|named| present.link(&named.name));
+        let on_multicast = link.is_some_and(|link| link.flags.multicast());
+        if let (true, Some(first)) = (on_multicast, instance.peers.first()) {
             let message = format!("({}) Unicast peers are not supported in strict mode", instance.name);
             let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
             found.report(finding.remedy("write strict_mode off into the instance, or remove unicast_peer"));
@@ -71,12 +62,12 @@ fn strict(model: &Model, multicast: &HashSet<&IfName>, found: &mut Diagnostics) 
 }
 
 /// Tells whose adverts have no room for all addresses on their interface.
-fn room(model: &Model, mtus: &HashMap<&IfName, u32>, found: &mut Diagnostics) {
+fn room(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     for instance in &model.instances {
-        let Some(mtu) = instance.interface.as_ref().and_then(|named| mtus.get(&named.name)) else {
+        let Some(link) = instance.interface.as_ref().and_then(|named| present.link(&named.name)) else {
             continue;
         };
-        let room = instance.advert_room(*mtu);
+        let room = instance.advert_room(link.mtu);
         if let Some(first) = instance.addresses.get(room) {
             let message = format!("({}) {}", instance.name, instance.overfull(room));
             let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
@@ -126,7 +117,9 @@ impl Check<'_> {
         let network = &model.network;
         let default = model.global.vrrp.default_interface.as_ref();
         let default = default.map(|named| named.name.clone()).or_else(|| IfName::new(DEFAULT));
-        let default_there = default.is_some_and(|name| self.there.contains(&name));
+        // Looked up only if an address needs it.
+        let needed = network.addresses.iter().any(|line| line.address.dev.is_none());
+        let default_there = needed && default.is_some_and(|name| self.there(&name));
         for line in &network.addresses {
             match &line.address.dev {
                 Some(named) => self.one(named, "interface", "static_ipaddress"),
@@ -155,15 +148,19 @@ impl Check<'_> {
         let polled = network.linkbeat.iter().map(|line| (&line.interface, "linkbeat interface"));
         let delayed = network.delays.iter().map(|line| (&line.interface, "up/down delay"));
         for (named, what) in polled.chain(delayed) {
-            if !self.present.contains(&named.name) {
+            if !self.present.has(&named.name) {
                 let message = format!("unknown interface {} specified for {what}", named.name);
                 self.tell(mark(named), message, Class::Interface, "check the name with `ip link`");
             }
         }
     }
 
+    fn there(&mut self, name: &IfName) -> bool {
+        self.made.contains(name) || self.present.has(name)
+    }
+
     fn one(&mut self, named: &Named, what: &str, owner: &str) {
-        if self.there.contains(&named.name) {
+        if self.there(&named.name) {
             return;
         }
         let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);

@@ -34,6 +34,8 @@ pub(super) struct Owns {
     list: Vec<Own>,
     settings: Changed,
     ledger: Ledger,
+    /// One was made anew: what netlink has told until now is older than what is to be listed.
+    pub(super) remade: bool,
 }
 
 /// Tags of requests: what must succeed, and what may be refused.
@@ -47,7 +49,7 @@ impl Owns {
         let (ledger, left) = Ledger::open(ledger);
         let mut settings = Changed::new();
         left.settings.iter().cloned().for_each(|entry| settings.adopt(entry));
-        (Self { list: plan.owns, settings, ledger }, left)
+        (Self { list: plan.owns, settings, ledger, remade: false }, left)
     }
 
     /// What is wanted now.
@@ -219,22 +221,66 @@ impl Vrrp {
     }
 
     /// An interface changed. What hangs on it follows: made when its base comes, removed when that bears another name.
-    /// One of our own that somebody removed is made anew at once, a bounded number of times; then it has appeared.
-    pub(super) fn follow_owns(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) -> Change {
-        match change {
-            Change::None => {}
-            Change::Appeared | Change::Setting | Change::State => self.ensure_owns_on(link),
-            Change::Vanished => {
-                if self.remake_own(turn.now(), link) {
-                    return Change::Appeared;
-                }
-                if self.lacks_own() {
-                    self.arm_retry(turn);
-                }
-                self.leave_base(link);
-            }
+    /// One of our own that somebody removed is made anew at once, a bounded number of times. What is still to be done
+    /// about: nothing once it was made anew, for everything is listed again at once.
+    pub(super) fn follow_owns(
+        &mut self,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        change: Change,
+    ) -> Option<Change> {
+        let removed = self.is_removed(link, change);
+        if removed && self.remake_own(turn.now(), link) {
+            return None;
         }
-        change
+        let change = if removed { Change::Vanished } else { change };
+        if change == Change::Vanished {
+            if self.lacks_own() {
+                self.arm_retry(turn);
+            }
+            self.leave_base(link);
+        } else {
+            self.ensure_owns_on(link);
+            self.mend_own(turn.now(), link);
+        }
+        Some(change)
+    }
+
+    /// Whether somebody removed an interface of our own. The kernel takes it down first and tells of that; it answers
+    /// no list before the rest is done, so that one tells whether it is only down.
+    fn is_removed(&mut self, link: LinkId, change: Change) -> bool {
+        // Every new one is down for a moment.
+        if self.owns.on(link).is_none() || self.stopping || change == Change::Appeared {
+            return false;
+        }
+        let down = self.links.link(link).filter(|there| !there.wanted_up).and_then(|there| there.index);
+        let (Some(index), false) = (down, change == Change::Vanished) else {
+            return change == Change::Vanished;
+        };
+        let mut kernel = Vec::new();
+        let listed = self.kernel.commands.links(&mut kernel).is_ok();
+        let gone = listed && kernel.iter().all(|there| there.index != index);
+        if gone && let Some(name) = self.links.link(link).map(|link| link.name.clone()) {
+            report::link_deleted(&name);
+            self.links.remove(index);
+        }
+        gone
+    }
+
+    /// Gives an interface of our own its hardware address back. Whether it is up is left to whoever took it down: that
+    /// is how an administrator makes an instance step aside.
+    fn mend_own(&mut self, now: Instant, link: LinkId) {
+        let Some(position) = self.owns.on(link) else { return };
+        let (Some(own), Some(there)) = (self.owns.list.get_mut(position), self.links.link(link)) else {
+            return;
+        };
+        let (Make::Macvlan(mac), Some(index)) = (own.make, there.index) else {
+            return;
+        };
+        if there.mac != Some(mac) && !self.stopping && own.again.take(now).is_some() {
+            let _ = self.kernel.commands.set_link_mac(MUST, Which::Index(index), mac);
+            self.commit_own(position);
+        }
     }
 
     fn remake_own(&mut self, now: Instant, link: LinkId) -> bool {
@@ -242,16 +288,9 @@ impl Vrrp {
         let Some(own) = self.owns.list.get_mut(position) else { return false };
         own.copied = None;
         let base_there = self.links.link(own.base).is_some_and(|base| base.index.is_some());
-        if self.stopping || !base_there || own.again.take(now).is_none() || !self.ensure_own(position) {
-            return false;
-        }
-        let mut kernel = Vec::new();
-        let name = self.links.link(link).map(|link| link.name.clone());
-        if self.kernel.commands.links(&mut kernel).is_err() {
-            return false;
-        }
-        let found: Option<&KernelLink> = kernel.iter().find(|link| Some(&link.name) == name.as_ref());
-        found.is_some_and(|found| self.links.update(found).into_iter().flatten().any(|(id, _)| id == link))
+        let again = base_there && own.again.take(now).is_some() && self.ensure_own(position);
+        self.owns.remade |= again;
+        again
     }
 
     /// A base is gone. If it only bears another name now, what lies on it must go.
@@ -353,6 +392,7 @@ impl Vrrp {
 
     /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
     pub(super) fn remove_left_owns(&mut self, left: &Left) {
+        self.find_owns();
         for made in &left.links {
             let wanted = |own: &Own| self.links.link(own.link).is_some_and(|link| link.name == made.name);
             if !self.owns.list.iter().any(wanted) {
@@ -375,8 +415,8 @@ impl Vrrp {
         }
     }
 
-    /// For a clean-up: what is wanted and there is taken for made.
-    pub(super) fn find_owns(&mut self) {
+    /// What is wanted and there is taken for made.
+    fn find_owns(&mut self) {
         for own in &mut self.owns.list {
             let parent = lies_on(&self.links, own.base);
             own.made = self.links.link(own.link).is_some_and(|link| {

@@ -16,7 +16,7 @@ use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
-use crate::proto::vrrp::Counters;
+use crate::proto::vrrp::{Counters, Guard};
 use crate::status::dump::global::global;
 use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
@@ -56,11 +56,15 @@ struct Job {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Global,
+    Addresses,
+    Routes,
+    Rules,
     Topology,
     Sockets,
     Groups,
     Scripts,
     Files,
+    Processes,
     Links,
     Counters,
     Further,
@@ -71,12 +75,16 @@ enum Part {
 impl Part {
     const fn after(self) -> Self {
         match self {
-            Self::Global => Self::Topology,
+            Self::Global => Self::Addresses,
+            Self::Addresses => Self::Routes,
+            Self::Routes => Self::Rules,
+            Self::Rules => Self::Topology,
             Self::Topology => Self::Sockets,
             Self::Sockets => Self::Groups,
             Self::Groups => Self::Scripts,
             Self::Scripts => Self::Files,
-            Self::Files => Self::Links,
+            Self::Files => Self::Processes,
+            Self::Processes => Self::Links,
             Self::Counters => Self::Further,
             Self::Further => Self::Process,
             Self::Links | Self::Process | Self::End => Self::End,
@@ -85,11 +93,15 @@ impl Part {
 
     const fn title(self) -> Option<&'static str> {
         match self {
+            Self::Addresses => Some("Static Addresses"),
+            Self::Routes => Some("Static Routes"),
+            Self::Rules => Some("Static Rules"),
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
             Self::Groups => Some("VRRP Sync groups"),
             Self::Scripts => Some("VRRP Scripts"),
             Self::Files => Some("VRRP Track files"),
+            Self::Processes => Some("VRRP Track processes"),
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
         }
@@ -244,6 +256,10 @@ impl Vrrp {
         let left_out = match job.part {
             Part::Groups => self.groups.is_empty(),
             Part::Files => self.files.len() == 0,
+            Part::Addresses => self.model.network.addresses.is_empty(),
+            Part::Routes => self.model.network.routes.is_empty(),
+            Part::Rules => self.model.network.rules.is_empty(),
+            Part::Processes => self.processes.len() == 0,
             _ => false,
         };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
@@ -256,10 +272,14 @@ impl Vrrp {
                 Some(global(out, &model.daemon, &model.global, &self.status.machine))
             }
             Part::Topology => self.write_instance(clock, out, position),
+            Part::Addresses => self.write_fixed_address(out, position),
+            Part::Routes => self.write_fixed_route(out, position),
+            Part::Rules => self.write_fixed_rule(out, position),
             Part::Sockets => self.write_socket(out, position),
             Part::Groups => self.write_group(out, position),
             Part::Scripts => self.write_script(out, position),
             Part::Files => self.write_file(out, position),
+            Part::Processes => self.write_process(out, position),
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),
@@ -290,7 +310,11 @@ impl Vrrp {
                 ..Counters::default()
             };
         }
-        Some(stats::instance(out, &instance.config.name, &before))
+        let extension = instance.router.extension().copied().unwrap_or_default();
+        if clear && let Some(Guard::Signature(signature)) = instance.router.guard_mut() {
+            *signature.counters_mut() = Default::default();
+        }
+        Some(stats::instance(out, &instance.config.name, &before, &extension))
     }
 
     fn write_further(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {

@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::{Object, Tracked, report};
-use crate::base::id::FileId;
+use super::{Object, report};
+use crate::base::id::{FileId, InstanceId};
 use crate::base::limit;
 use crate::config::Model;
 use crate::config::model::TrackFile;
@@ -307,7 +307,7 @@ impl Vrrp {
         match file.machine.handle(turn.now(), input)? {
             FileAction::Changed { from, .. } => Some(from),
             FileAction::Refused(number) => {
-                if lines::may(&mut self.chatter, turn.now()) {
+                if lines::may(&mut self.tracker_lines, turn.now()) {
                     report::number_refused(&file.path, number);
                 }
                 None
@@ -326,7 +326,7 @@ impl Vrrp {
             let Some(weight) = self.weight_of(follower, object) else { continue };
             let faults = |number| weight.of_number(number) == Effect::Faults;
             if faults(from) != faults(to)
-                && lines::may(&mut self.chatter, turn.now())
+                && lines::may(&mut self.tracker_lines, turn.now())
                 && let (Some(instance), Some(file)) = (self.instance(follower), self.model.file(id))
             {
                 report::file_decides(&instance.config.name, &file.name, faults(to));
@@ -335,16 +335,12 @@ impl Vrrp {
         self.tracked_changed(turn, object);
     }
 
-    /// An instance is about to begin: tells the named reasons for which it cannot.
-    pub(in crate::vrrpd) fn tell_tracked_faults(&self, id: crate::base::id::InstanceId) {
-        let Some(instance) = self.instance(id) else { return };
-        for tracked in &instance.tracking {
-            if let (Tracked { object: Object::File(file), .. }, (_, Effect::Faults)) =
-                (tracked, self.effect(*tracked))
-                && let Some(file) = self.model.file(*file)
-            {
-                report::file_starts_in_fault(&instance.config.name, &file.name);
-            }
+    /// An instance is about to begin in FAULT: tells which files ask for it.
+    pub(super) fn tell_file_fault(&self, instance: InstanceId, id: FileId, effect: Effect) {
+        if let (Effect::Faults, Some(instance), Some(config)) =
+            (effect, self.instance(instance), self.model.file(id))
+        {
+            report::file_starts_in_fault(&instance.config.name, &config.name);
         }
     }
 }

@@ -5,18 +5,20 @@
 //! says something else, whoever follows it is reckoned anew.
 
 mod file;
+mod process;
 mod report;
 mod script;
 
 pub(super) use file::Files;
+pub(super) use process::Processes;
 
 use super::links::Links;
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{FileId, InstanceId, LinkId, ScriptId};
+use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
 use crate::config::model;
-use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedScript};
+use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Total, Verdict, Weight};
 use crate::proto::vrrp::{Fault, Input};
@@ -30,6 +32,10 @@ pub enum Object {
     Script(ScriptId),
     /// A `track_file`.
     File(FileId),
+    /// A `vrrp_track_process`.
+    Process(ProcessId),
+    /// The static items of a `track_group`.
+    Fixed(TrackGroupId),
 }
 
 /// An object and what it does to the priority.
@@ -47,6 +53,7 @@ pub(super) struct Lists<'a> {
     pub(super) interfaces: &'a [TrackedInterface],
     pub(super) scripts: &'a [TrackedScript],
     pub(super) files: &'a [TrackedFile],
+    pub(super) processes: &'a [TrackedProcess],
 }
 
 impl<'a> Lists<'a> {
@@ -56,12 +63,18 @@ impl<'a> Lists<'a> {
             interfaces: &instance.track_interfaces,
             scripts: &instance.track_scripts,
             files: &instance.track_files,
+            processes: &instance.track_processes,
         }
     }
 
     /// What a group tracks for each of its members.
     pub(super) fn of_group(group: &'a model::Group) -> Self {
-        Self { interfaces: &group.track_interfaces, scripts: &group.track_scripts, files: &group.track_files }
+        Self {
+            interfaces: &group.track_interfaces,
+            scripts: &group.track_scripts,
+            files: &group.track_files,
+            processes: &group.track_processes,
+        }
     }
 }
 
@@ -80,7 +93,10 @@ pub(super) fn tracking(
         scripts.map(|tracked| Tracked { object: Object::Script(tracked.script), weight: tracked.weight });
     let files = lists.files.iter();
     let files = files.map(|tracked| Tracked { object: Object::File(tracked.of), weight: tracked.weight });
-    interfaces.chain(scripts).chain(files).collect()
+    let processes = lists.processes.iter();
+    let processes =
+        processes.map(|tracked| Tracked { object: Object::Process(tracked.of), weight: tracked.weight });
+    interfaces.chain(scripts).chain(files).chain(processes).collect()
 }
 
 /// Who tracks what, ordered by object.
@@ -108,6 +124,10 @@ impl Followers {
 impl Vrrp {
     /// Reckons faults and priority of an instance anew and tells its machine what changed.
     pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        if instance.lacks_key() {
+            self.arm_retry(turn);
+        }
         let Some(instance) = self.instance(id) else { return };
         let Total { faults, pending, weights } = self.reckon(instance);
         let (faults, pending) = self.with_group(id, faults, pending);
@@ -151,7 +171,8 @@ impl Vrrp {
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::NoPeer, instance.config.fault_no_peer)
             .with(Fault::Conflict, instance.config.conflict.is_some())
-            .with(Fault::Socket, instance.socket_failed);
+            .with(Fault::Socket, instance.socket_failed)
+            .with(Fault::Key, instance.lacks_key());
         Total { faults, ..tracked }
     }
 
@@ -172,11 +193,16 @@ impl Vrrp {
                 let up = self.links.link(id).is_some_and(|link| link.up);
                 (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
             }
+            Object::Fixed(group) => {
+                let verdict = Verdict::of(self.network.fixed.is_complete(group));
+                (Fault::StaticItem, tracked.weight.of_verdict(verdict))
+            }
             Object::Script(id) => {
                 let script = self.scripts.get(id.index());
                 let verdict = script.map_or(Verdict::Unknown, |script| script.machine.verdict());
                 (Fault::Script, tracked.weight.of_verdict(verdict))
             }
+            Object::Process(id) => (Fault::Process, tracked.weight.of_verdict(self.processes.verdict(id))),
             Object::File(id) => (Fault::File, tracked.weight.of_number(self.files.number(id))),
         }
     }
@@ -187,6 +213,19 @@ impl Vrrp {
         while let Some(id) = self.followers.of(object, position) {
             self.refresh(turn, id);
             position += 1;
+        }
+    }
+
+    /// An instance is about to begin: tells the reasons for which it cannot that have a name of their own.
+    pub(super) fn tell_tracked_faults(&self, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        for tracked in &instance.tracking {
+            let (_, effect) = self.effect(*tracked);
+            match tracked.object {
+                Object::File(file) => self.tell_file_fault(id, file, effect),
+                Object::Process(process) => self.tell_process_fault(id, process, effect),
+                Object::Link(_) | Object::Script(_) | Object::Fixed(_) => {}
+            }
         }
     }
 

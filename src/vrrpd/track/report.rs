@@ -7,6 +7,8 @@ use std::io;
 use log::{info, warn};
 use nix::errno::Errno;
 
+use crate::base::limit;
+
 /// A tracked file put an instance in FAULT, or leaves it.
 pub(super) fn file_decides(instance: &str, file: &str, fault: bool) {
     if fault {
@@ -43,6 +45,36 @@ pub(super) fn directory_not_watched(directory: &CStr, error: &io::Error) {
 
 pub(super) fn directory_watched(directory: &CStr) {
     info!("Watching {} again", directory.to_string_lossy());
+}
+
+pub(super) fn quorum(process: &str, up: bool) {
+    info!("Quorum {} for tracked process {process}", if up { "gained" } else { "lost" });
+}
+
+/// An instance begins in FAULT because of a process.
+pub(super) fn process_starts_in_fault(instance: &str, process: &str) {
+    info!("({instance}) entering FAULT state (tracked process {process} quorum not achieved)");
+}
+
+pub(super) fn process_events_confirmed() {
+    info!("proc_events has confirmed it is configured");
+}
+
+/// keepalived's line, and what that means here.
+pub(super) fn no_process_events(error: &io::Error) {
+    let number = error.raw_os_error().unwrap_or(0);
+    warn!("Failed to set process event listen - errno {number} - {}", text_of(error));
+    warn!(
+        "The kernel does not tell of processes here (that works in the initial namespaces only): all are counted each second"
+    );
+}
+
+pub(super) fn process_events_lost() {
+    warn!("Events of processes were lost (ENOBUFS); looking at all processes again");
+}
+
+pub(super) fn too_many_processes() {
+    warn!("More than {} processes are tracked: not all are counted", limit::MATCHED_PROCESSES);
 }
 
 /// The text of an error; io::Error's own would allocate.

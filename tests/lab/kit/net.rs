@@ -108,6 +108,20 @@ impl Net {
         self.events(since).into_iter().filter(|event| event.is_advert_of(node)).collect()
     }
 
+    /// The frames that a node has sent so far, as they were, in order.
+    pub(crate) fn frames(&self, node: &str) -> Vec<Vec<u8>> {
+        let pcap = self.capture.pcap(|sender| sender == node);
+        let mut rest = pcap.get(24..).unwrap_or_default();
+        let mut frames = Vec::new();
+        while let Some((header, tail)) = rest.split_at_checked(16) {
+            let length: [u8; 4] = header[8..12].try_into().expect("four octets");
+            let (frame, tail) = tail.split_at(u32::from_le_bytes(length) as usize);
+            frames.push(frame.to_vec());
+            rest = tail;
+        }
+        frames
+    }
+
     /// Forgets the capture so far.
     pub(crate) fn forget(&self) {
         self.capture.clear();

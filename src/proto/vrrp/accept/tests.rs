@@ -3,6 +3,9 @@
 
 use super::*;
 use crate::base::bytes::Writer;
+use crate::proto::vrrp::Password;
+use crate::proto::vrrp::guard::{Signature, SigningKey};
+use crate::wire::trailer::Stamp;
 use crate::wire::vrrp::{Body, Cover};
 
 const LOCAL: &str = "10.9.0.2";
@@ -33,7 +36,8 @@ fn plain_v2() -> Vec<u8> {
 
 fn judge(params: &Params, peers: &[Peer], octets: &[u8], ttl: u8) -> Result<(Heard, Option<Odd>), Reject> {
     let addresses = [ip("10.9.0.100")];
-    let surroundings = Surroundings { local: Some(ip(LOCAL)), addresses: &addresses, peers };
+    let surroundings =
+        Surroundings { local: Some(ip(LOCAL)), addresses: &addresses, peers, ..Surroundings::default() };
     let destination = if peers.is_empty() { GROUP } else { LOCAL };
     let packet = Packet {
         arrived: Instant::START,
@@ -41,8 +45,9 @@ fn judge(params: &Params, peers: &[Peer], octets: &[u8], ttl: u8) -> Result<(Hea
         destination: Some(ip(destination)),
         hop_limit: Some(ttl),
         octets,
+        around: Around::default(),
     };
-    accept(params, &surroundings, &packet, false)
+    accept(params, None, &surroundings, &packet, false).map(|accepted| (accepted.heard, accepted.odd))
 }
 
 /// Puts the right checksum of version 2 into changed octets.
@@ -63,7 +68,7 @@ fn a_good_advert_counts() {
 #[test]
 fn hop_limits() {
     assert_eq!(judge(&params_v2(), &[], &plain_v2(), 254), Err(Reject::HopLimit(254)));
-    let peer = Peer { addr: ip("10.9.0.1"), min_ttl: 200, max_ttl: 255 };
+    let peer = Peer { addr: ip("10.9.0.1"), min_ttl: 200, max_ttl: 255, old_form: false };
     assert!(judge(&params_v2(), &[peer], &plain_v2(), 200).is_ok());
     let refused = Reject::HopLimitRange { received: 10, min: 200, max: 255 };
     assert_eq!(judge(&params_v2(), &[peer], &plain_v2(), 10), Err(refused));
@@ -71,7 +76,7 @@ fn hop_limits() {
 
 #[test]
 fn unicast_sources() {
-    let other = Peer { addr: ip("10.9.0.9"), min_ttl: 0, max_ttl: 255 };
+    let other = Peer { addr: ip("10.9.0.9"), min_ttl: 0, max_ttl: 255, old_form: false };
     assert!(judge(&params_v2(), &[other], &plain_v2(), 64).is_ok());
     let strict = Params { check_unicast_src: true, ..params_v2() };
     assert_eq!(judge(&strict, &[other], &plain_v2(), 64), Err(Reject::NotAPeer));
@@ -80,15 +85,17 @@ fn unicast_sources() {
 #[test]
 fn our_own_advert_is_refused_before_anything_else() {
     let addresses = [ip("10.9.0.100")];
-    let surroundings = Surroundings { local: Some(ip(LOCAL)), addresses: &addresses, peers: &[] };
+    let surroundings =
+        Surroundings { local: Some(ip(LOCAL)), addresses: &addresses, peers: &[], ..Surroundings::default() };
     let packet = Packet {
         arrived: Instant::START,
         source: ip(LOCAL),
         destination: None,
         hop_limit: Some(1),
         octets: &[],
+        around: Around::default(),
     };
-    assert_eq!(accept(&params_v2(), &surroundings, &packet, false), Err(Reject::Own));
+    assert_eq!(accept(&params_v2(), None, &surroundings, &packet, false), Err(Reject::Own));
 }
 
 #[test]
@@ -121,21 +128,23 @@ fn checksums_of_both_forms_over_ipv4_one_over_ipv6() {
     }
     let vip = [ip("fd09::100")];
     let octets = advert(body, Cover::Plain, &vip);
-    let surroundings = Surroundings { local: Some(ip("fe80::2")), addresses: &vip, peers: &[] };
+    let surroundings =
+        Surroundings { local: Some(ip("fe80::2")), addresses: &vip, peers: &[], ..Surroundings::default() };
     let packet = Packet {
         arrived: Instant::START,
         source: ip("fe80::1"),
         destination: Some(ip("ff02::12")),
         hop_limit: Some(255),
         octets: &octets,
+        around: Around::default(),
     };
     let params = Params { family: Family::V6, ..params_v3() };
-    assert_eq!(accept(&params, &surroundings, &packet, false), Err(Reject::Checksum));
+    assert_eq!(accept(&params, None, &surroundings, &packet, false), Err(Reject::Checksum));
 }
 
 #[test]
 fn authentication_and_interval_of_version_2() {
-    let password = Params { auth: Auth::Pass(*b"12345\0\0\0"), ..params_v2() };
+    let password = Params { auth: Auth::Pass(Password::new("12345")), ..params_v2() };
     let with = |auth_type, seconds, auth_data: &[u8; 8]| {
         advert(Body::V2 { auth_type, seconds, auth_data: *auth_data }, Cover::Plain, &[ip("10.9.0.100")])
     };
@@ -177,4 +186,82 @@ fn version_3_tells_another_interval_and_survives_zero() {
     let octets = advert(Body::V3 { centis: 0 }, Cover::Plain, &[ip("10.9.0.100")]);
     let (heard, _) = judge(&params_v3(), &[], &octets, 255).unwrap();
     assert_eq!(heard.interval, Span::from_secs(1));
+}
+
+/// An advert of version 3 with a trailer of this key behind it, and what a guard with the octets 7 makes of it.
+fn judge_signed(key: u8, extra: usize) -> Result<Accepted, Reject> {
+    let group = ip(GROUP);
+    let vip = [ip("10.9.0.100")];
+    let source = ip("10.9.0.1");
+    let cover = Cover::Pseudo { source, destination: group };
+    let mut octets = advert(Body::V3 { centis: 100 }, cover, &vip);
+    let key = crate::wire::trailer::Key::new(&[key; 32]);
+    octets.extend(crate::wire::trailer::sign(&key, 1, Stamp::at(1_800_000_000, 0), &source, &octets));
+    octets.extend(vec![0; extra]);
+    let keys = vec![SigningKey { id: 1, key: Some(crate::wire::trailer::Key::new(&[7; 32])) }];
+    let signature = Signature::new(keys, 1, Span::from_secs(5), guard::Replay::Time, guard::Mode::Enforce);
+    let surroundings = Surroundings { local: Some(ip(LOCAL)), addresses: &vip, ..Surroundings::default() };
+    let packet = Packet {
+        arrived: Instant::START,
+        source,
+        destination: Some(group),
+        hop_limit: Some(255),
+        octets: &octets,
+        around: Around { header: None, wall: Stamp::at(1_800_000_001, 0) },
+    };
+    accept(&params_v3(), Some(&mut Guard::Signature(Box::new(signature))), &surroundings, &packet, false)
+}
+
+#[test]
+fn a_trailer_is_no_part_of_the_advert() {
+    let accepted = judge_signed(7, 0).unwrap();
+    assert_eq!((accepted.heard.priority, accepted.odd), (100, None));
+    assert_eq!(judge_signed(8, 0), Err(Reject::Extension(Verdict::Invalid)));
+    assert_eq!(judge_signed(7, 1), Err(Reject::TooLong { received: 41, expected: 12 }));
+}
+
+#[test]
+fn without_a_guard_a_trailer_is_too_much() {
+    let cover = Cover::Pseudo { source: ip("10.9.0.1"), destination: ip(GROUP) };
+    let mut octets = advert(Body::V3 { centis: 100 }, cover, &[ip("10.9.0.100")]);
+    octets.extend([0; crate::wire::trailer::LEN]);
+    assert_eq!(judge(&params_v3(), &[], &octets, 255), Err(Reject::TooLong { received: 40, expected: 12 }));
+}
+
+#[test]
+fn a_bare_advert_is_not_taken_for_a_sealed_one() {
+    let body = Body::V2 { auth_type: 2, seconds: 1, auth_data: [0; 8] };
+    let octets = advert(body, Cover::Plain, &[ip("10.9.0.100")]);
+    let params = Params { auth: Auth::Header(Password::new("12345")), ..params_v2() };
+    assert_eq!(judge(&params, &[], &octets, 255), Err(Reject::Header));
+    let mismatch = Reject::AuthMismatch { received: 0, expected: 2 };
+    assert_eq!(judge(&params, &[], &plain_v2(), 255), Err(mismatch));
+}
+
+#[test]
+fn the_old_form_of_the_checksum_is_known_to_be_one() {
+    let (source, local, group) = (ip("10.9.0.1"), ip(LOCAL), ip(GROUP));
+    let vip = [ip("10.9.0.100")];
+    let form = |destination| advert(Body::V3 { centis: 100 }, Cover::Pseudo { source, destination }, &vip);
+    let judge = |octets: &[u8], old_form: OldForm, known: bool| {
+        let peers = [Peer { addr: source, min_ttl: 0, max_ttl: 255, old_form: known }];
+        let surroundings = Surroundings { local: Some(local), addresses: &vip, peers: &peers, old_form };
+        let packet = Packet {
+            arrived: Instant::START,
+            source,
+            destination: Some(local),
+            hop_limit: Some(255),
+            octets,
+            around: Around::default(),
+        };
+        accept(&params_v3(), None, &surroundings, &packet, false).map(|accepted| accepted.form_changed)
+    };
+    let detected = OldForm::Detected(group);
+    assert_eq!(judge(&form(local), detected, false), Ok(None));
+    assert_eq!(judge(&form(group), detected, false), Ok(Some(true)));
+    assert_eq!(judge(&form(group), detected, true), Ok(None));
+    assert_eq!(judge(&form(local), detected, true), Ok(Some(false)));
+    assert_eq!(judge(&form(group), OldForm::Refused, false), Err(Reject::Checksum));
+    assert_eq!(judge(&form(group), OldForm::Spoken(group), true), Ok(None));
+    assert_eq!(judge(&form(local), OldForm::Spoken(group), true), Ok(None));
 }

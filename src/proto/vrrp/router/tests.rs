@@ -28,14 +28,19 @@ fn announce(router: &mut Router, now: Instant) -> Option<u16> {
 
 fn receive(router: &mut Router, now: Instant, octets: &[u8]) -> Vec<Action> {
     let addresses: [IpAddr; 1] = ["10.9.0.100".parse().unwrap()];
-    let surroundings =
-        Surroundings { local: Some("10.9.0.2".parse().unwrap()), addresses: &addresses, peers: &[] };
+    let surroundings = Surroundings {
+        local: Some("10.9.0.2".parse().unwrap()),
+        addresses: &addresses,
+        peers: &[],
+        ..Surroundings::default()
+    };
     let packet = Packet {
         arrived: now,
         source: "10.9.0.1".parse().unwrap(),
         destination: Some("224.0.0.18".parse().unwrap()),
         hop_limit: Some(255),
         octets,
+        around: crate::proto::vrrp::Around::default(),
     };
     let mut out = Actions::new();
     router.receive(now, &surroundings, &packet, &mut out);

@@ -1,0 +1,131 @@
+//! Keys: from the model, or from the files that it names, to what an instance proves its adverts by.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+
+use zeroize::Zeroizing;
+
+use super::report;
+use super::state::Vrrp;
+use crate::base::id::InstanceId;
+use crate::base::limit;
+use crate::config::model::hmac::{HmacKey, Secret, key_octets};
+use crate::config::model::instance::OldChecksum;
+use crate::config::model::{self, Hmac};
+use crate::daemon::ipc::ToParent;
+use crate::daemon::reactor::Turn;
+use crate::daemon::record::Records;
+use crate::proto::vrrp::guard::{Header, Signature, SigningKey};
+use crate::proto::vrrp::{Auth, Guard, OldForm};
+use crate::sys::clock::{self, Wall};
+use crate::wire::trailer::Stamp;
+use crate::wire::{ah, trailer};
+
+/// What an instance proves its adverts by, if its password alone does not. Reads the files of keys, and tells of those
+/// that cannot be read if asked.
+pub(super) fn guard(config: &model::Instance, tell: bool) -> Option<Box<Guard>> {
+    let guard = match (&config.hmac, &config.params.auth) {
+        (Some(hmac), _) => Guard::Signature(Box::new(signature(hmac, tell.then_some(config.name.as_str())))),
+        (None, Auth::Header(password)) => {
+            // Peers remember the numbers from before a restart. Those grow by one a second at most, for long.
+            let floor = u32::try_from(clock::wall().secs.max(0)).unwrap_or(u32::MAX);
+            Guard::Header(Header::new(ah::Key::new(password.octets()), floor))
+        }
+        (None, Auth::None | Auth::Pass(_)) => return None,
+    };
+    Some(Box::new(guard))
+}
+
+fn signature(hmac: &Hmac, tell: Option<&str>) -> Signature {
+    let key = |key: &HmacKey| {
+        let octets = match &key.secret {
+            Secret::Octets(octets) => Ok(octets.clone()),
+            Secret::File(path) => read_key(path).inspect_err(|why| {
+                if let Some(name) = tell {
+                    report::key_unreadable(name, key.id, path, why);
+                }
+            }),
+        };
+        SigningKey { id: key.id, key: octets.ok().map(|octets| trailer::Key::new(&octets)) }
+    };
+    Signature::new(hmac.keys.iter().map(key).collect(), hmac.active, hmac.window, hmac.replay, hmac.mode)
+}
+
+/// The key in a file.
+///
+/// # Errors
+/// Why there is none, as the rest of a sentence about the file.
+pub(super) fn read_key(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let cannot = |why: io::Error| format!("cannot be read ({why})");
+    // A pipe must not hold anybody up.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(cannot)?;
+    if !file.metadata().map_err(cannot)?.is_file() {
+        return Err("is no regular file".to_owned());
+    }
+    // With room for all at once: growing would leave copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(limit::KEY_FILE));
+    let most = u64::try_from(limit::KEY_FILE).unwrap_or(u64::MAX);
+    file.take(most).read_to_end(&mut text).map_err(cannot)?;
+    let text = text.as_slice();
+    let line = text.strip_suffix(b"\n").unwrap_or(text);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    key_octets(line).map_err(|why| format!("holds no key: it {why}"))
+}
+
+/// Numbers of authentication headers that are reserved at once: a quarter of an hour's adverts.
+const RESERVED_AT_ONCE: u32 = 1_024;
+
+/// Wall time as signatures have it.
+pub(super) fn stamp(wall: Wall) -> Stamp {
+    Stamp::at(wall.secs, wall.micros)
+}
+
+/// Whether the old form of the version 3 checksum is known: `old_unicast_checksum`.
+pub(super) fn old_form(config: &model::Instance) -> OldForm {
+    match config.old_unicast_checksum {
+        _ if !config.unicast() || config.group.is_ipv6() => OldForm::Refused,
+        OldChecksum::Never => OldForm::Refused,
+        OldChecksum::Detect => OldForm::Detected(config.group),
+        OldChecksum::Yes => OldForm::Spoken(config.group),
+    }
+}
+
+impl Vrrp {
+    /// Goes on counting above a dead predecessor.
+    pub(super) fn adopt_sequences(&mut self, records: &Records) {
+        for instance in &mut self.instances {
+            if let Some(Guard::Header(header)) = instance.router.guard_mut() {
+                header.raise(records.sequence());
+            }
+        }
+    }
+
+    /// Tells the parent where a replacement would go on counting, if it does not know yet. One number serves all
+    /// instances. It is far ahead, so that it is told once in a thousand adverts.
+    pub(super) fn reserve_sequence(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(Guard::Header(header)) = self.instance(id).and_then(|instance| instance.router.guard())
+        else {
+            return;
+        };
+        let last = header.last();
+        if last >= self.reserved_sequence && last != 0 {
+            self.reserved_sequence = last.saturating_add(RESERVED_AT_ONCE);
+            turn.report(ToParent::Sequence(self.reserved_sequence));
+        }
+    }
+
+    /// Reads the keys of an instance again that lacks the one that signs.
+    pub(super) fn retry_keys(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(instance) = self.instance_mut(id) else { return };
+        if !instance.lacks_key() {
+            return;
+        }
+        let guard = guard(&instance.config, false);
+        instance.router.change_guard(guard);
+        if let Some(instance) = self.instance(id).filter(|instance| !instance.lacks_key()) {
+            report::key_readable(&instance.config.name);
+        }
+        self.refresh(turn, id);
+    }
+}
