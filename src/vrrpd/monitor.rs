@@ -75,12 +75,14 @@ impl Vrrp {
                     report::address_monitored(&self.links, &address, "added to");
                 }
                 self.address_new(turn, &address);
+                self.note_source(turn, &address, true);
             }
             Event::AddressGone(address) => {
                 if self.address_monitoring {
                     report::address_monitored(&self.links, &address, "removed from");
                 }
                 self.address_gone(turn, &address);
+                self.note_source(turn, &address, false);
             }
             Event::Overrun => {}
         }

@@ -19,7 +19,7 @@ use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::{Files, Followers, Processes};
+use super::track::{Files, Followers, Processes, Sources};
 use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
@@ -224,6 +224,7 @@ impl Vrrp {
             followers: Followers::default(),
             files: Files::default(),
             processes: Processes::default(),
+            sources: Sources::default(),
             links,
             owns,
             pool: Pool::default(),
@@ -263,7 +264,9 @@ impl Vrrp {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
         self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
+        self.sources.forget();
         for address in listed {
+            self.sources.note(&address, true);
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
             };

@@ -12,7 +12,7 @@ use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::{Telling, Whose};
-use super::track::{Files, Followers, Processes};
+use super::track::{Files, Followers, Processes, Sources};
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -41,6 +41,8 @@ pub struct Vrrp {
     pub(super) followers: Followers,
     /// Tracked files.
     pub(super) files: Files,
+    /// Source addresses that are tracked.
+    pub(super) sources: Sources,
     /// Process monitors.
     pub(super) processes: Processes,
     pub(super) links: Links,

@@ -16,6 +16,7 @@
 )]
 
 mod addresses;
+mod auth;
 mod control;
 mod crash;
 mod examples;
@@ -42,4 +43,5 @@ mod timing;
 mod together;
 mod trackers;
 mod trios;
+mod unicast;
 mod vmac;

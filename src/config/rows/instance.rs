@@ -245,7 +245,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("unicast_src_ip", Custom("<ip>", |d, l| read::source(d, l, true)), "primary address of the interface",
         "Source address of unicast adverts").show(|i| if i.unicast() || i.fault_no_peer { maybe(i.source) } else { Shown::Nothing }),
     row("track_src_ip", Flag(|d| d.instance.track_source = true), "off",
-        "FAULT while the source address is not there").later().show(|i| flag(i.track_source)),
+        "FAULT while the source address is not there").show(|i| flag(i.track_source)),
     row("mcast_dst_ip", Custom("<multicast ip>", read::group), "vrrp_mcast_group4 or 6",
         "Destination of adverts").show(|i| if i.unicast() || i.fault_no_peer { Shown::Nothing } else { plain(i.group) }),
     row("unicast_peer", Lines("{ <ip> [min_ttl <0..255>] [max_ttl <0..255>] ... }", lists::unicast_peer), "none",

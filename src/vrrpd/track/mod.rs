@@ -8,9 +8,11 @@ mod file;
 mod process;
 mod report;
 mod script;
+mod source;
 
 pub(super) use file::Files;
 pub(super) use process::Processes;
+pub(super) use source::Sources;
 
 use super::links::Links;
 use super::live::Instance;
@@ -169,6 +171,7 @@ impl Vrrp {
             .with(Fault::LinkDown, down && !instance.config.dont_track_primary)
             .with(Fault::NoAddress, !missing && instance.local.is_none())
             .with(Fault::Vmac, own_missing && !missing)
+            .with(Fault::Source, self.lacks_source(instance))
             .with(Fault::NoPeer, instance.config.fault_no_peer)
             .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed)
@@ -237,6 +240,7 @@ impl Vrrp {
 
     /// Finds out anew who tracks what. For load time: allocates.
     pub(super) fn find_followers(&mut self) {
+        self.sources.renew(self.instances.iter());
         let instances = self.instances.iter().enumerate();
         self.followers =
             Followers::new(instances.map(|(position, it)| (InstanceId::at(position), &*it.tracking)));
