@@ -37,6 +37,7 @@ use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
+use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
@@ -127,7 +128,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
             Holder::Fixed => true,
             Holder::Nobody => false,
         },
-        true,
+        is_alone(context.died),
     )?;
     vrrp.put_fixed(&mut turn);
     vrrp.promote_secondaries();
@@ -352,6 +353,12 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
+}
+
+/// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
+/// over for a dead one does not look for more than its own.
+fn is_alone(died: Option<Instant>) -> bool {
+    died.is_none() && !namesake::runs("keepalived")
 }
 
 /// Whether this host is an IPv6 router, which its neighbour advertisements must tell.

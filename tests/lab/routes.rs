@@ -517,3 +517,39 @@ fn secondary_addresses_are_promoted_where_asked_for() {
     assert_eq!(code, Some(0));
     assert_eq!(setting(), "0");
 }
+
+#[test]
+fn what_another_daemon_put_there_is_left_alone() {
+    let net = Net::new();
+    let a = machine(&net, "a");
+    let first =
+        with("10.60.0.0/24 dev eth0", "from 10.60.0.0/24 table 100 priority 500", "10.50.0.0/24 dev other");
+    a.write("/etc/keepalived/first.conf", &first.text());
+    let other = crate::kit::daemon::Launch::new(&a, US)
+        .arguments(&[
+            "-n",
+            "-l",
+            "-G",
+            "-D",
+            "-f",
+            "/etc/keepalived/first.conf",
+            "-p",
+            "/run/first.pid",
+            "-r",
+            "/run/first-vrrp.pid",
+        ])
+        .start();
+    eventually("all are there", elected(), || marked(&a).len() == 3);
+    watch(&a);
+    let second =
+        Instance { name: "VI_2", vrid: 52, addresses: vec!["10.9.0.102".to_owned()], ..Instance::default() }
+            .line("virtual_routes {\n 10.62.0.0/24 dev eth0\n}");
+    let daemon = Daemon::start(&a, US, &second.text());
+    eventually("its own is there, too", elected(), || marked(&a).len() == 4);
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+    assert_eq!(marked(&a).len(), 3);
+    let gone = changes(&a).iter().filter(|line| line.contains("Deleted")).count();
+    assert_eq!(gone, 1, "{:#?}", changes(&a));
+    drop(other);
+}
