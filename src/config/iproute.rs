@@ -61,6 +61,8 @@ impl Tables {
             for (name, number) in known {
                 table.0.insert((*name).to_owned(), *number);
             }
+            // What the kernel fixes keeps its number: FRR's file names another origin "static", too.
+            let fixed = table.0.clone();
             for folder in &vendor {
                 let whole = format!("{folder}/{name}");
                 let parts = files.matches(&format!("{whole}.d/*.conf"));
@@ -70,6 +72,7 @@ impl Tables {
                     }
                 }
             }
+            table.0.extend(fixed);
             table
         };
         Self {
@@ -143,7 +146,7 @@ mod tests {
             let text: &[u8] = match path {
                 "k.conf" => b"global_defs {\n iproute_etc_dir /own\n}\n",
                 "/usr/share/iproute2/rt_tables" => b"# comment\n100 red\n0x65\tblue # why\nx y\n7\n",
-                "/own/rt_tables" => b"200 red\n",
+                "/own/rt_tables" => b"200 red\n196 main\n",
                 "/own/rt_tables.d/a.conf" => b"300 green\n",
                 "/etc/iproute2/rt_tables" => b"1 nobody\n",
                 _ => return Err(Unusable::Missing),

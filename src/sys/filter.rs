@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::socket::set_option;
 
@@ -88,10 +88,31 @@ pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<
         Filter::Everything => push(&mut program, RETURN, u32::MAX),
         Filter::OctetIn { offset, set } => octet_in(&mut program, *offset, set, start),
     }
+    install(fd.as_raw_fd(), program)
+}
+
+/// Lets a netlink socket keep deletions of routes of one origin, and of rules, unless `port` asked for them.
+pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32) -> io::Result<()> {
+    // A filter loads in network order what netlink has in the machine's.
+    let kind = |kind: u16| u32::from(u16::from_be_bytes(kind.to_ne_bytes()));
+    let mut program = Program::new();
+    push(&mut program, LOAD_WORD, MESSAGE_PORT);
+    push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 5, 0);
+    push(&mut program, LOAD_HALF, MESSAGE_KIND);
+    push_branch(&mut program, JUMP_IF_EQUAL, kind(libc::RTM_DELRULE), 4, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, kind(libc::RTM_DELROUTE), 0, 2);
+    push(&mut program, LOAD_OCTET, ROUTE_ORIGIN);
+    push_branch(&mut program, JUMP_IF_EQUAL, u32::from(origin), 1, 0);
+    push(&mut program, RETURN, 0);
+    push(&mut program, RETURN, u32::MAX);
+    install(fd, program)
+}
+
+fn install(fd: RawFd, mut program: Program) -> io::Result<()> {
     let header =
         libc::sock_fprog { len: u16::try_from(program.len()).unwrap_or(0), filter: program.as_mut_ptr() };
     // The kernel copies the program before the call returns.
-    set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &header)
+    set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &header)
 }
 
 /// Instructions of the longest program: 9 to find the octet, 8 x 3 to pick the word, 4 to decide, rounded up.
@@ -133,12 +154,20 @@ fn push_branch(program: &mut Program, code: u16, k: u32, jt: u8, jf: u8) {
     debug_assert!(pushed.is_ok(), "filter longer than its capacity");
 }
 
+/// Offsets in a netlink message: nlmsghdr's type and port, and rtm_protocol of the rtmsg behind it.
+const MESSAGE_KIND: u32 = 4;
+const MESSAGE_PORT: u32 = 12;
+const ROUTE_ORIGIN: u32 = 21;
+
 const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
 const RETURN_A: u16 = code(libc::BPF_RET | libc::BPF_A);
 const LOAD_X_HEADER_LENGTH: u16 = code(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH);
 const LOAD_X: u16 = code(libc::BPF_LDX | libc::BPF_IMM);
 const LOAD_X_STORED: u16 = code(libc::BPF_LDX | libc::BPF_MEM);
 const LOAD: u16 = code(libc::BPF_LD | libc::BPF_IMM);
+const LOAD_WORD: u16 = code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS);
+const LOAD_HALF: u16 = code(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS);
+const LOAD_OCTET: u16 = code(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS);
 const LOAD_OCTET_AT_X: u16 = code(libc::BPF_LD | libc::BPF_B | libc::BPF_IND);
 const X_IS_A: u16 = code(libc::BPF_MISC | libc::BPF_TAX);
 const A_IS_X: u16 = code(libc::BPF_MISC | libc::BPF_TXA);

@@ -164,7 +164,9 @@ impl Vrrp {
         if let Some(((id, position), _)) = self.moved(link, address.prefix) {
             self.taken_away(turn, id, position);
         }
+        self.fixed_address_gone(turn, link, address.prefix);
         self.source_gone(turn, link, address.prefix);
+        self.objects_by_address(turn, link, address.prefix);
     }
 
     fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {

@@ -28,9 +28,7 @@ pub(super) fn guard(config: &model::Instance, tell: bool) -> Option<Box<Guard>> 
     let guard = match (&config.hmac, &config.params.auth) {
         (Some(hmac), _) => Guard::Signature(Box::new(signature(hmac, tell.then_some(config.name.as_str())))),
         (None, Auth::Header(password)) => {
-            // Peers remember the numbers from before a restart. Those grow by one a second at most, for long.
-            let floor = u32::try_from(clock::wall().secs.max(0)).unwrap_or(u32::MAX);
-            Guard::Header(Header::new(ah::Key::new(password.octets()), floor))
+            Guard::Header(Header::new(ah::Key::new(password.octets()), floor(clock::wall())))
         }
         (None, Auth::None | Auth::Pass(_)) => return None,
     };
@@ -73,8 +71,19 @@ pub(super) fn read_key(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     key_octets(line).map_err(|why| format!("holds no key: it {why}"))
 }
 
-/// Numbers of authentication headers that are reserved at once: a quarter of an hour's adverts.
-const RESERVED_AT_ONCE: u32 = 1_024;
+/// Where the numbers of authentication headers begin after a restart: peers remember those from before. A count grows
+/// by one a second or less, but for answers to rivals and crashes, which jump ahead; at two a second the clock is
+/// past all of that soon. It lasts until 2094.
+fn floor(wall: Wall) -> u32 {
+    let since = wall.secs.saturating_sub(FIRST_SECOND).max(0);
+    u32::try_from(since.saturating_mul(2)).unwrap_or(u32::MAX)
+}
+
+/// 2026-01-01 00:00:00 UTC: no count of ours is older.
+const FIRST_SECOND: i64 = 1_767_225_600;
+
+/// Numbers of authentication headers that are reserved at once.
+const RESERVED_AT_ONCE: u32 = 8;
 
 /// Wall time as signatures have it.
 pub(super) fn stamp(wall: Wall) -> Stamp {
@@ -102,7 +111,7 @@ impl Vrrp {
     }
 
     /// Tells the parent where a replacement would go on counting, if it does not know yet. One number serves all
-    /// instances. It is far ahead, so that it is told once in a thousand adverts.
+    /// instances. It is ahead, so that it is not told with each advert.
     pub(super) fn reserve_sequence(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(Guard::Header(header)) = self.instance(id).and_then(|instance| instance.router.guard())
         else {
@@ -127,5 +136,37 @@ impl Vrrp {
             report::key_readable(&instance.config.name);
         }
         self.refresh(turn, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_runs_twice_as_fast_as_the_clock_and_knows_no_wrong_one() {
+        let at = |secs| floor(Wall { secs, micros: 0 });
+        assert_eq!(at(FIRST_SECOND + 100), 200);
+        assert_eq!((at(0), at(i64::MIN), at(i64::MAX)), (0, 0, u32::MAX));
+    }
+
+    #[test]
+    fn a_key_file_holds_one_key_and_nothing_that_blocks() {
+        let path = std::env::temp_dir().join(format!("keepalived-key-{}", std::process::id()));
+        let name = path.to_str().unwrap();
+        for (text, fits) in [
+            (format!("{}\n", "k".repeat(32)), true),
+            (format!("hex:{}\r\n", "0f".repeat(64)), true),
+            ("k".repeat(31), false),
+            ("k".repeat(limit::KEY_FILE * 2), false),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(read_key(name).is_ok(), fits, "{text}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(read_key(name).is_err());
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read_key(name).unwrap_err(), "is no regular file");
+        std::fs::remove_file(&path).unwrap();
     }
 }

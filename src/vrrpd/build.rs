@@ -2,21 +2,23 @@
 //!
 //! Used at the start and by each reload, so that both make the same thing of the same text.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use super::links::Links;
 use super::live::{Config, Instance, Moved};
+use super::objects::{self, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
-use super::track::{Lists, Tracked, tracking};
+use super::track::{Lists, Object, Tracked, tracking};
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{IfIndex, LinkId, ScriptId};
+use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
-use crate::proto::track;
+use crate::proto::track::{self, Weight};
 use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
@@ -82,22 +84,20 @@ pub(super) fn scripts(
         .collect()
 }
 
-/// Makes the instances. Their interfaces are entered in `links`.
+/// Makes the instances of a range of positions. Their interfaces are entered in `links`.
 pub(super) fn instances(
     model: &Arc<Model>,
+    positions: Range<usize>,
     links: &mut Links,
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
     plan: &Plan,
-) -> Vec<Instance> {
-    Config::all(model)
-        .enumerate()
-        .map(|(position, config)| {
-            let place = Place { plan, position };
-            instance(config, links, scripts, resolver, broken, place)
-        })
-        .collect()
+) -> impl Iterator<Item = Instance> {
+    Config::all(model).enumerate().skip(positions.start).take(positions.len()).map(|(position, config)| {
+        let place = Place { plan, position };
+        instance(config, links, scripts, resolver, broken, place)
+    })
 }
 
 /// An instance's place in the model, and what interfaces of its own are planned for it.
@@ -140,13 +140,14 @@ fn instance(
         last_local: None,
         carried: 0,
         addresses,
+        objects: own_objects(&config, links),
         peers: config
             .peers
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracking: with_group(
-            tracking(Lists::of(&config), links, usable),
+            tracking(Lists::of(&config), links, usable).into_iter().chain(followed(&config)).collect(),
             config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         ),
         socket: None,
@@ -163,6 +164,22 @@ fn instance(
     };
     instance.fit_advert(links);
     instance
+}
+
+/// The static items that an instance follows: all members of a `track_group` do.
+fn followed(config: &Config) -> impl Iterator<Item = Tracked> {
+    let own = config.id();
+    let groups = config.model().network.track_groups.iter().enumerate();
+    let mine: Vec<_> = groups
+        .filter(|(_, group)| group.members.contains(&own))
+        .map(|(position, _)| Object::Fixed(TrackGroupId::at(position)))
+        .collect();
+    mine.into_iter().map(|object| Tracked { object, weight: Weight::default() })
+}
+
+fn own_objects(config: &Config, links: &mut Links) -> Option<Box<Objects>> {
+    let objects = objects::build::objects(&config.routes, &config.rules, links);
+    (!objects.is_empty()).then(|| Box::new(objects))
 }
 
 /// What the sync group of an instance tracks the instance tracks, too. What both name is its own.
@@ -183,8 +200,9 @@ fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links
 pub(super) fn address(line: &VirtualAddress) -> Address {
     let v6 = Family::of(&line.prefix.addr) == Family::V6;
     let options = [
-        // Duplicate address detection would keep the address useless for a second on each take-over.
-        (v6, AddressFlags::NODAD),
+        // Duplicate address detection would keep the address useless for a second on each take-over, so it is off
+        // unless -nodad takes the flag away, as the minus says.
+        (v6 && !line.nodad, AddressFlags::NODAD),
         (line.home, AddressFlags::HOMEADDRESS),
         (line.mngtmpaddr, AddressFlags::MANAGETEMPADDR),
         (line.noprefixroute, AddressFlags::NOPREFIXROUTE),

@@ -1,10 +1,12 @@
 //! Actions of the machines, carried out.
 //!
-//! Adverts are gathered and leave first. Removals, additions, announcements and reports follow, in this order, for
+//! Adverts are gathered and leave first. Removals (rules, routes, addresses), additions (the other way round),
+//! announcements and reports follow, in this order, for
 //! all instances of a turn together: many requests in one system call, and no instance's long effects in front of
 //! another's advert. An instance is settled before its machine gets the next input.
 
 use super::advert;
+use super::objects::Holder;
 use super::slots::Slot;
 use super::state::Vrrp;
 use crate::base::addr::{Family, IpAddr};
@@ -95,6 +97,12 @@ impl Vrrp {
         let mut touched = core::mem::take(&mut self.work.touched);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
+                self.take_objects(Holder::Instance(*id));
+            }
+        }
+        self.commit_objects(turn);
+        for id in &touched {
+            if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.request_removal(*id);
             }
         }
@@ -105,6 +113,12 @@ impl Vrrp {
             }
         }
         self.commit_addresses(turn);
+        for id in &touched {
+            if self.instance(*id).is_some_and(|instance| instance.pending.add) {
+                self.put_objects(Holder::Instance(*id));
+            }
+        }
+        self.commit_objects(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
             {

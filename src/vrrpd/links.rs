@@ -35,6 +35,8 @@ pub struct Link {
     pub in_vrf: bool,
     /// The group that the administrator put it in; 0 is the default one.
     pub group: u32,
+    /// For a VRF: its routing table.
+    pub table: Option<u32>,
     /// Octets of the longest packet.
     pub mtu: u32,
     /// ARPHRD_ number.
@@ -103,6 +105,7 @@ impl Link {
             kind: Kind::Other,
             master: IfIndex(0),
             in_vrf: false,
+            table: None,
             group: 0,
             mtu: 0,
             hardware_type: 0,
@@ -114,6 +117,7 @@ impl Link {
     fn gone(&mut self) {
         self.index = None;
         self.up = false;
+        self.wanted_up = false;
         self.mac = None;
         self.addresses.clear();
     }
@@ -269,6 +273,7 @@ impl Links {
         link.mac = mac;
         link.wanted_up = kernel.flags.up();
         link.parent = kernel.parent;
+        link.table = kernel.table;
         link.mtu = kernel.mtu;
         link.hardware_type = kernel.hardware_type;
         link.kind = Kind::of(kernel);

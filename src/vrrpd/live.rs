@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::links::Links;
+use super::objects::Objects;
 use super::track::Tracked;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
@@ -37,6 +38,8 @@ pub struct Instance {
     pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
     pub addresses: Box<[Moved]>,
+    /// Routes and rules, if it has any.
+    pub objects: Option<Box<Objects>>,
     /// The unicast peers.
     pub peers: Box<[Peer]>,
     /// What it tracks.
@@ -136,7 +139,7 @@ impl Addressed for Moved {
 }
 
 /// Once an address has been put back so often, one more time is earned in this span.
-const PUT_BACK_REFILL: Span = Span::from_secs(2);
+pub(super) const PUT_BACK_REFILL: Span = Span::from_secs(2);
 
 impl Instance {
     /// The identification of the advert after one; zero is none.
@@ -226,7 +229,7 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 /// one of these says in the commit what it buys.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<Instance>() <= 472);
+    assert!(size_of::<Instance>() <= 480);
     assert!(size_of::<Router<Config>>() <= 280);
     assert!(size_of::<Moved>() <= 56);
 };

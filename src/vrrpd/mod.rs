@@ -9,6 +9,7 @@ mod address;
 mod advert;
 mod announce;
 mod auth;
+mod breath;
 mod build;
 mod check;
 mod effect;
@@ -17,6 +18,7 @@ mod group;
 mod links;
 mod live;
 mod monitor;
+mod objects;
 mod own;
 mod owners;
 mod pool;
@@ -46,4 +48,6 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// What tells of routes and rules that others delete.
+    pub(super) const LOSSES: u8 = 9;
 }

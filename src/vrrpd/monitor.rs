@@ -75,12 +75,14 @@ impl Vrrp {
                     report::address_monitored(&self.links, &address, "added to");
                 }
                 self.address_new(turn, &address);
+                self.note_source(turn, &address, true);
             }
             Event::AddressGone(address) => {
                 if self.address_monitoring {
                     report::address_monitored(&self.links, &address, "removed from");
                 }
                 self.address_gone(turn, &address);
+                self.note_source(turn, &address, false);
             }
             Event::Overrun => {}
         }
@@ -138,6 +140,11 @@ impl Vrrp {
         self.copy_link_locals(Some(link));
         if matches!(change, Change::Appeared | Change::Vanished) {
             self.forget_held(link);
+        }
+        if up || change == Change::Appeared {
+            self.objects_by_link(turn, link);
+        } else if self.links.link(link).is_some_and(|link| !link.wanted_up) {
+            self.objects_without_link(turn, link);
         }
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {

@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::breath::SLICE;
 use super::build;
 use super::live::{Held, Instance};
+use super::objects::Fixed;
 use super::slots::Layout;
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
@@ -29,10 +31,16 @@ impl Vrrp {
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
         let plan = self.plan_owns(&model);
-        let links = &mut self.links;
-        let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
+        let mut fresh = Vec::with_capacity(model.instances.len());
+        while fresh.len() < model.instances.len() {
+            let (slice, links) = (fresh.len()..fresh.len() + SLICE, &mut self.links);
+            let slice = build::instances(&model, slice, links, &scripts, &resolver, &mut broken, &plan);
+            fresh.extend(slice);
+            self.breathe(turn);
+        }
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
+        let fixed = Fixed::new(&model, &mut self.links);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(&fresh);
         self.work.rebuilding = true;
@@ -53,20 +61,27 @@ impl Vrrp {
         self.watch_processes(turn, false);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
+        self.rearm_machines(turn);
+        self.breathe(turn);
         self.remove_abandoned(
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
         );
+        self.inherit_fixed(fixed);
+        self.plan_replacements();
         self.replace_owns(plan);
+        self.breathe(turn);
         self.resync_links(turn);
         if self.ensure_owns() {
             self.resync_links(turn);
         }
         self.put_own_addresses();
         self.copy_link_locals(None);
+        self.put_fixed(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
+            self.breathe_at(turn, id.index());
         }
         self.refresh_groups(turn);
         for id in self.ids().filter(|id| !went_on(*id)) {
@@ -84,6 +99,11 @@ impl Vrrp {
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
         self.open_senders();
+        self.promote_secondaries();
+        self.tidy();
+        self.settle(turn);
+        self.drop_abandoned(turn);
+        self.watch_objects(turn);
         self.settle(turn);
     }
 
@@ -203,6 +223,7 @@ impl Vrrp {
         let tellers = self.instances.len() + self.groups.len();
         turn.reserve_reports(tellers);
         self.work.reserve(self.instances.len());
+        self.network.reserve();
         self.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
@@ -213,7 +234,10 @@ impl Vrrp {
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
     fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: impl Iterator<Item = Instance>) {
-        for old in before {
+        for mut old in before {
+            if let Some(objects) = old.objects.take() {
+                self.abandon(*objects);
+            }
             for (number, moved) in old.addresses.iter().enumerate() {
                 let (Some(link), Held::Ours) = (moved.link, moved.held) else { continue };
                 let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
@@ -263,6 +287,9 @@ impl Vrrp {
                 pending.announce = true;
             });
         }
+        if self.instance(id).is_some_and(Instance::lacks_object) {
+            self.touch(id, |pending| pending.add = true);
+        }
         let (announce, notify) = self.instance(id).map_or((None, None), |instance| {
             (
                 instance.router.announce_at(),
@@ -290,6 +317,9 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
             moved.put_back = old.put_back.clone();
         }
     }
+    if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
+        objects.inherit(old);
+    }
     let addresses = |instance: &Instance| -> Vec<IpAddr> {
         instance.advertised().iter().map(|moved| moved.prefix.addr).collect()
     };
@@ -305,6 +335,9 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         peer.old_form |= detected && known.is_some_and(|known| known.old_form);
     }
     after.router.set_synced(after.config.sync_group.is_some());
+    // Its adverts go on while the interfaces are still being sorted out.
+    after.local = before.local;
+    after.last_local = before.last_local;
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;
     after.since = before.since;

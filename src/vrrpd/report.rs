@@ -126,6 +126,12 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
             if !instance.config.excluded.is_empty() {
                 debug!("({name}) setting E-VIPs.");
             }
+            if !instance.config.routes.is_empty() {
+                debug!("({name}) setting Virtual Routes");
+            }
+            if !instance.config.rules.is_empty() {
+                debug!("({name}) setting Virtual Rules");
+            }
         }
         (State::Fault, Why::Start) => {
             for fault in instance.router.faults().iter() {
@@ -151,6 +157,12 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
         }
     }
     if from == State::Master {
+        if !instance.config.rules.is_empty() {
+            debug!("({name}) removing Virtual Rules");
+        }
+        if !instance.config.routes.is_empty() {
+            debug!("({name}) removing Virtual Routes");
+        }
         debug!("({name}) removing VIPs.");
     }
 }
@@ -438,6 +450,45 @@ pub(super) fn left_over(prefix: Prefix) {
 
 pub(super) fn address_dropped(name: &str, prefix: Prefix) {
     info!("({name}) ip address {prefix} no longer exist");
+}
+
+/// Who holds a route, a rule or a static address: an instance, or nobody.
+struct Whose<'a>(Option<&'a str>);
+
+impl core::fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, "({name})"),
+            None => f.write_str("static:"),
+        }
+    }
+}
+
+pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display, again: bool) {
+    let name = Whose(name);
+    if again {
+        warn!("{name} {object} was deleted by somebody; find out by whom, or mark it no_track");
+    } else {
+        warn!("{name} {object} is deleted again and again, giving up for a moment");
+    }
+}
+
+pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {
+    warn!("{} {object} put back", Whose(name));
+}
+
+pub(super) fn object_refused(name: Option<&str>, object: &impl core::fmt::Display, refusal: &Refusal<'_>) {
+    let Refusal { errno, text } = refusal;
+    warn!("{} cannot add {object}: {} {text} - trying again", Whose(name), errno.desc());
+}
+
+pub(super) fn object_stuck(name: Option<&str>, object: &impl core::fmt::Display, refusal: &Refusal<'_>) {
+    let Refusal { errno, text } = refusal;
+    warn!("{} cannot remove {object}: {} {text}", Whose(name), errno.desc());
+}
+
+pub(super) fn object_left_over(object: &impl core::fmt::Display) {
+    debug!("removing {object}, left over from an earlier run");
 }
 
 pub(super) fn reloading() {

@@ -8,6 +8,7 @@ use super::state::Vrrp;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
 use crate::config::expand::replay;
@@ -31,6 +32,7 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::LOSSES => self.hear_losses(turn),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -84,6 +86,11 @@ impl Process for Vrrp {
         self.settle(turn);
     }
 
+    /// Effects take their time, adverts wait for no more than those of a few instances.
+    fn is_laden(&self) -> bool {
+        self.work.touched.len() >= limit::TAKEOVERS_PER_TURN
+    }
+
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
     fn stall_threshold(&self) -> Span {
         self.shortest_interval
@@ -103,6 +110,7 @@ impl Vrrp {
         if core::mem::take(&mut self.resync_wanted) {
             self.resync_links(turn);
         }
+        self.retry_objects(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -130,7 +138,12 @@ impl Vrrp {
             return false;
         };
         report::reloading();
-        let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
+        let tree = replay(&snapshot, &mut found).tree;
+        drop(snapshot);
+        self.breathe(turn);
+        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        drop(tree);
+        self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
         self.status.load(&model);
@@ -161,6 +174,7 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
+        self.take_fixed();
         self.remove_owns();
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));

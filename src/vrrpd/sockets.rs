@@ -152,14 +152,15 @@ impl Vrrp {
         self.act(turn, id, &out);
     }
 
-    /// The instance that a datagram is for. Several unicast ones of one router id differ by the address that it was
-    /// sent to and by their peers.
+    /// The instance that a datagram is for. Several unicast ones of one router id, on one receiver or on several that
+    /// all get it, differ by the address that it was sent to and by their peers.
     fn addressee(&self, receiver: &Receiver, vrid: u8, datagram: &Datagram<'_>) -> Option<InstanceId> {
         let fit = |id: InstanceId| {
-            let instance = self.instance(id)?;
-            let to = instance.local == datagram.destination;
-            let from = instance.peers.iter().any(|peer| peer.addr == datagram.source);
-            Some(u8::from(to) + u8::from(from))
+            self.instance(id).map_or(0, |instance| {
+                let to = instance.local == datagram.destination;
+                let from = instance.peers.iter().any(|peer| peer.addr == datagram.source);
+                u8::from(to) + u8::from(from)
+            })
         };
         let mut owners = receiver.owners(vrid);
         let mut best = owners.next()?;
@@ -168,18 +169,26 @@ impl Vrrp {
                 best = other;
             }
         }
-        // What comes by an interface with a receiver of its own is not for one that listens everywhere, unless its
-        // addresses say so.
-        let elsewhere = receiver.key.link.is_none()
-            && fit(best) == Some(0)
-            && self.pool.iter().any(|(_, other)| {
-                other.index == datagram.interface
-                    && other.key == Key { link: other.key.link, ..receiver.key }
-                    && other.owner(vrid).is_some()
-            });
+        let fits = fit(best);
+        if receiver.key.group.is_some() || fits == PERFECT {
+            return Some(best);
+        }
+        // One that listens everywhere hears what others hear, too: who fits better has it, or else the interface.
+        let everywhere = receiver.key.link.is_none();
+        let hears = |other: &Receiver| {
+            other.key == Key { link: other.key.link, ..receiver.key }
+                && other.key.link != receiver.key.link
+                && (other.key.link.is_none() || other.index == datagram.interface)
+        };
+        let mut rivals = self.pool.iter().filter(|(_, other)| hears(other));
+        let theirs = |id: InstanceId| fit(id) > fits || (fit(id) == fits && everywhere);
+        let elsewhere = rivals.any(|(_, other)| other.owners(vrid).any(theirs));
         (!elsewhere).then_some(best)
     }
 }
+
+/// Sent to the address of an instance by one of its peers.
+const PERFECT: u8 = 2;
 
 /// Takes the headers off a datagram; none: it is not what the receiver is for.
 fn unwrap<'a>(datagram: &Datagram<'a>, sealed: bool) -> Option<(&'a [u8], Option<ah::Header<'a>>)> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::links::Links;
 use super::live::Held;
+use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
@@ -18,7 +19,7 @@ use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
 use super::status::Status;
 use super::telling::Telling;
-use super::track::{Files, Followers, Processes};
+use super::track::{Files, Followers, Processes, Sources};
 use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
@@ -36,6 +37,7 @@ use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
+use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
@@ -82,6 +84,8 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
+        vrrp.network.reserve();
+        vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
@@ -113,12 +117,25 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
     vrrp.ensure_owns();
-    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
-    vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
+    vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    vrrp.sort_out_objects(
+        |holder| match holder {
+            Holder::Instance(id) => state(id) == Some(State::Master),
+            Holder::Fixed => true,
+            Holder::Nobody => false,
+        },
+        is_alone(context.died),
+    )?;
+    vrrp.put_fixed(&mut turn);
+    vrrp.promote_secondaries();
+    vrrp.watch_objects(&mut turn);
+    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
+    vrrp.kernel.monitor.discard();
+    vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
     vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
@@ -166,8 +183,11 @@ impl Vrrp {
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
-        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let all = 0..model.instances.len();
+        let instances = build::instances(&model, all, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
+        let network = Network::of(Fixed::new(&model, &mut links));
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let environment: Vec<Vec<u8>> = std::env::vars_os()
@@ -206,10 +226,12 @@ impl Vrrp {
             followers: Followers::default(),
             files: Files::default(),
             processes: Processes::default(),
+            sources: Sources::default(),
             links,
             owns,
             pool: Pool::default(),
             owners: Owners::default(),
+            network,
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -244,7 +266,9 @@ impl Vrrp {
         let (mut listed, mut ours) = (Vec::new(), Vec::new());
         self.kernel.commands.addresses(&mut listed)?;
         self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
+        self.sources.forget();
         for address in listed {
+            self.sources.note(&address, true);
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
             };
@@ -329,6 +353,12 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
+}
+
+/// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
+/// over for a dead one does not look for more than its own.
+fn is_alone(died: Option<Instant>) -> bool {
+    died.is_none() && !namesake::runs("keepalived")
 }
 
 /// Whether this host is an IPv6 router, which its neighbour advertisements must tell.

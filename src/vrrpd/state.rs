@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
+use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
 use super::telling::{Telling, Whose};
-use super::track::{Files, Followers, Processes};
+use super::track::{Files, Followers, Processes, Sources};
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -40,6 +41,8 @@ pub struct Vrrp {
     pub(super) followers: Followers,
     /// Tracked files.
     pub(super) files: Files,
+    /// Source addresses that are tracked.
+    pub(super) sources: Sources,
     /// Process monitors.
     pub(super) processes: Processes,
     pub(super) links: Links,
@@ -48,6 +51,8 @@ pub struct Vrrp {
     pub(super) pool: Pool,
     /// Whose an address on an interface is.
     pub(super) owners: Owners,
+    /// Routes, rules and static addresses.
+    pub(super) network: Network,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,

@@ -16,6 +16,7 @@
 )]
 
 mod addresses;
+mod auth;
 mod control;
 mod crash;
 mod examples;
@@ -32,6 +33,7 @@ mod own;
 mod processes;
 mod referee;
 mod reload;
+mod routes;
 mod scripts;
 mod status;
 mod steps;
@@ -41,4 +43,5 @@ mod timing;
 mod together;
 mod trackers;
 mod trios;
+mod unicast;
 mod vmac;

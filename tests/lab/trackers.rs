@@ -220,3 +220,99 @@ fn a_reload_keeps_what_did_not_change_and_reads_a_new_file_before_it_counts() {
     assert!(dump.contains(wanted), "{dump}");
     assert!(dump.contains("   Tracked files :\n     F, weight 1\n"), "{dump}");
 }
+
+#[test]
+fn a_tracked_source_address_that_disappears_is_a_fault_wherever_it_was() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell("ip addr add 10.9.0.7/32 dev lo");
+    let conf = Instance::default().line("mcast_src_ip 10.9.0.7").line("track_src_ip");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    run(
+        &net,
+        &a,
+        &daemon,
+        &[
+            ("ip addr del 10.9.0.7/32 dev lo", None),
+            ("ip addr add 10.9.0.7/24 dev eth0", Some(100)),
+            ("ip addr add 10.9.0.7/32 dev lo; ip addr del 10.9.0.7/24 dev eth0; sleep 0.3", Some(100)),
+            ("ip addr del 10.9.0.7/32 dev lo", None),
+        ],
+    );
+    daemon.stop();
+    let daemon = Daemon::start(&a, US, &conf.text());
+    daemon.wait_log("entering FAULT state (source address missing)", START);
+    daemon.reload(&Instance::default().line("mcast_src_ip 10.9.0.1").line("track_src_ip").text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+}
+
+#[test]
+fn interfaces_move_the_priority_as_with_debians_keepalived() {
+    for program in [Program::Reference, US] {
+        let net = Net::new();
+        let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+        a.shell("for n in 1 2 3; do ip link add d$n type veth peer name e$n; ip link set d$n up; ip link set e$n up; done");
+        let conf = Instance::default().line(
+            "track_interface {\n        d1 weight -20\n        d2 weight 30\n        d3 weight 5 reverse\n    }",
+        );
+        let daemon = Daemon::start(&a, program, &conf.text());
+        let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+        assert_eq!(first.advert().map(|advert| advert.priority), Some(125));
+        run(
+            &net,
+            &a,
+            &daemon,
+            &[
+                ("ip link set e1 down", Some(105)),
+                ("ip link set d2 down", Some(75)),
+                ("ip link set e3 down", Some(80)),
+                ("ip link del d1; sleep 0.2", Some(80)),
+                ("ip link set d2 up", Some(110)),
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_a_group_tracks_counts_for_each_member() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell("mkdir /run/t");
+    let second =
+        Instance { name: "VI_2", vrid: 52, addresses: vec!["10.9.0.101".to_owned()], ..Instance::default() };
+    let second = second.text();
+    let second = &second[second.find("vrrp_instance").unwrap()..];
+    let conf = |settings: &str| {
+        Instance::default()
+            .before("track_file F {\n    file /run/t/f\n    weight 1\n}")
+            .before(&format!(
+                "vrrp_sync_group G {{\n    group {{\n        VI_1\n        VI_2\n    }}\n    \
+                 sync_group_tracking_weight\n    track_file {{\n        F {settings}\n    }}\n}}"
+            ))
+            .text()
+            + second
+    };
+    let daemon = Daemon::start(&a, US, &conf(""));
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let both = |wanted: u8, since| {
+        for vrid in [51, 52] {
+            net.wait(&format!("priority {wanted} of {vrid}"), since, TIMING.master_down(1) * 2, |event| {
+                event.advert().is_some_and(|advert| advert.priority == wanted && advert.vrid == vrid)
+            });
+        }
+    };
+    both(100, now());
+    let since = now();
+    a.shell("echo -30 > /run/t/f");
+    both(70, since);
+    a.shell("rm /run/t/f");
+    both(100, now());
+    daemon.reload(&conf("weight 0"));
+    let since = now();
+    a.shell("echo 1 > /run/t/f");
+    both(0, since);
+    let since = now();
+    a.shell("echo 0 > /run/t/f");
+    both(100, since);
+}

@@ -23,7 +23,7 @@ pub struct VirtualAddress {
     pub peer: Option<IpAddr>,
     /// `home`: IFA_F_HOMEADDRESS, IPv6.
     pub home: bool,
-    /// `-nodad`: IFA_F_NODAD, IPv6.
+    /// `-nodad`: without IFA_F_NODAD, which IPv6 addresses have else.
     pub nodad: bool,
     /// `mngtmpaddr`: IFA_F_MANAGETEMPADDR, IPv6.
     pub mngtmpaddr: bool,

@@ -5,6 +5,7 @@ use core::ops::Deref;
 use std::sync::Arc;
 
 use super::{Group, Instance, Model};
+use crate::base::id::InstanceId;
 use crate::proto::vrrp::Params;
 
 /// An instance's part of a model, which it keeps alive: what runs reads the configuration where it stands and copies
@@ -16,6 +17,12 @@ pub struct SharedInstance {
 }
 
 impl SharedInstance {
+    /// Its place in the model.
+    #[must_use]
+    pub const fn id(&self) -> InstanceId {
+        InstanceId(self.position)
+    }
+
     /// Every instance of a model, in order.
     pub fn all(model: &Arc<Model>) -> impl Iterator<Item = Self> + use<> {
         let model = Arc::clone(model);

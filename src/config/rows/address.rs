@@ -70,7 +70,7 @@ fn terms(dev: &'static str) -> Vec<Term> {
         Term::new("label", "<text, at most 15 bytes>", "none", "Label, IPv4"),
         Term::new("peer", "<ip>", "none", "Other end of a point-to-point link"),
         Term::new("home", "", "off", "Home address of mobile IPv6"),
-        Term::new("-nodad", "", "off", "No duplicate address detection"),
+        Term::new("-nodad", "", "off", "Duplicate address detection is done, which is else left out"),
         Term::new("mngtmpaddr", "", "off", "Template of privacy addresses"),
         Term::new("noprefixroute", "", "off", "No route to its prefix is made"),
         Term::new("autojoin", "", "off", "Joins the multicast group on the interface"),

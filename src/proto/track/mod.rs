@@ -1,10 +1,12 @@
 //! Trackers: what changes an instance's priority or puts it in FAULT.
 
+pub mod bfd;
 pub mod file;
 pub mod process;
 pub mod script;
 pub mod weight;
 
+pub use bfd::{Bfd, BfdChanged, BfdInput};
 pub use file::{File, FileAction, FileInput};
 pub use process::{Cause, Pattern, Process, ProcessAction, ProcessInput, ProcessParams, Rule};
 pub use script::{Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptParams, Verdict};

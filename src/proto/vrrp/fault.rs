@@ -30,6 +30,8 @@ pub enum Fault {
     Process = 1 << 9,
     /// The configured source of adverts is on no interface (`track_src_ip`).
     Source = 1 << 10,
+    /// A static address, route or rule is missing that the instance follows (`track_group`).
+    StaticItem = 1 << 12,
     /// The key that adverts are signed with could not be read.
     Key = 1 << 11,
     /// Another instance has the router id on the same link (`allow_if_changes`), or the macvlan.
@@ -40,7 +42,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -55,6 +57,7 @@ impl Fault {
         Self::Socket,
         Self::Key,
         Self::Group,
+        Self::StaticItem,
     ];
 
     /// The reason in words.
@@ -75,6 +78,7 @@ impl Fault {
             Self::Source => "source address missing",
             Self::Key => "no key to sign adverts with",
             Self::Group => "another member of the sync group cannot take part",
+            Self::StaticItem => "static item missing",
         }
     }
 }

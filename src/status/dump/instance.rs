@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Display, Formatter, Write};
 
+use super::objects::{RouteLine, RuleLine};
 use super::{Clock, Or, Runs, Seconds, Stamp, enabled};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
@@ -64,6 +65,7 @@ pub fn instance(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> 
     unicast(out, instance)?;
     let (heard, sent) = instance.sockets;
     writeln!(out, "   fd_in {}, fd_out {}", heard.unwrap_or(-1), sent.unwrap_or(-1))?;
+    objects(out, instance.config)?;
     tracked(out, instance)?;
     notifications(out, instance)
 }
@@ -289,6 +291,25 @@ fn addresses(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
 }
 
 fn address(out: &mut dyn Write, instance: &Instance<'_>, line: &VirtualAddress, held: bool) -> fmt::Result {
+    match (&line.dev, instance.own, instance.base) {
+        (Some(dev), ..) => address_line(out, line, &dev.name, held),
+        (None, Some(own), Some(base)) if own != base => {
+            address_line(out, line, &format_args!("{own}@{base}"), held)
+        }
+        (None, own, _) => address_line(out, line, &Or(own, "(none)"), held),
+    }
+}
+
+/// Writes an address with its options.
+///
+/// # Errors
+/// What `out` says.
+pub fn address_line(
+    out: &mut dyn Write,
+    line: &VirtualAddress,
+    dev: &dyn Display,
+    held: bool,
+) -> fmt::Result {
     out.write_str("     ")?;
     let Prefix { addr, len } = line.prefix;
     if len == line.prefix.family().max_prefix() {
@@ -302,12 +323,7 @@ fn address(out: &mut dyn Write, instance: &Instance<'_>, line: &VirtualAddress, 
     if let Some(broadcast) = line.broadcast {
         write!(out, " brd {broadcast}")?;
     }
-    match (&line.dev, instance.own, instance.base) {
-        (Some(dev), ..) => write!(out, " dev {}", dev.name)?,
-        (None, Some(own), Some(base)) if own != base => write!(out, " dev {own}@{base}")?,
-        (None, own, _) => write!(out, " dev {}", Or(own, "(none)"))?,
-    }
-    write!(out, " scope {}", Scope(line.scope))?;
+    write!(out, " dev {dev} scope {}", Scope(line.scope))?;
     if let Some(label) = &line.label {
         write!(out, " label {label}")?;
     }
@@ -363,6 +379,23 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     }
     let old = config.old_unicast_checksum == OldChecksum::Yes;
     writeln!(out, "   Unicast checksum compatibility = {}", yes(old))
+}
+
+/// Routes and rules that move with mastership.
+fn objects(out: &mut dyn Write, config: &model::Instance) -> fmt::Result {
+    if !config.routes.is_empty() {
+        out.write_str("   Virtual Routes :\n")?;
+    }
+    for route in &*config.routes {
+        writeln!(out, "     {}", RouteLine(route))?;
+    }
+    if !config.rules.is_empty() {
+        out.write_str("   Virtual Rules :\n")?;
+    }
+    for rule in &*config.rules {
+        writeln!(out, "     {}", RuleLine(rule))?;
+    }
+    Ok(())
 }
 
 /// What an instance or a group tracks.

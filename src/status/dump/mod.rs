@@ -1,13 +1,15 @@
 //! The data dump of SIGUSR1: sections `------< Name >------`, one label a line, one blank more a level.
 //!
 //! Start with [`global`], the section that every process writes first; [`instance`] has one virtual router,
-//! [`group`] one sync group, [`tables`] what they share. Everything is lent by the caller: a writer asks neither clock nor kernel. Labels and
+//! [`group`] one sync group, [`objects`] routes and rules, [`tables`] what they share. Everything is lent by the
+//! caller: a writer asks neither clock nor kernel. Labels and
 //! the forms of values are keepalived's where it has the value.
 
 pub mod global;
 pub mod group;
 pub mod instance;
 pub mod machine;
+pub mod objects;
 pub mod tables;
 pub mod trackers;
 

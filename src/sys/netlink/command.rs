@@ -82,6 +82,16 @@ impl Commands {
         limit::NETLINK_BATCH.saturating_sub(self.pending.len())
     }
 
+    /// The number by which notifications tell who asked for a change.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.transport.port()
+    }
+
+    pub(super) fn strict_lists(&self, on: bool) {
+        self.transport.strict(on);
+    }
+
     /// Sends the collected requests and empties the batch. Each tag gets exactly one result, in the order of the
     /// requests, except that those whose acknowledgement was lost come last with ENOBUFS: then only a dump tells
     /// what is true. A request that is refused does not hold up the next one.

@@ -49,6 +49,8 @@ pub struct Link {
     pub group: u32,
     /// What made it.
     pub kind: Kind,
+    /// The routing table of a VRF.
+    pub table: Option<u32>,
 }
 
 /// ARPHRD_ETHER.
@@ -199,6 +201,7 @@ impl Link {
             in_vrf: false,
             group: 0,
             kind: Kind::new(),
+            table: None,
         };
         for (kind, payload) in Attributes(attributes) {
             let index = || IfIndex(number(payload).unwrap_or(0));
@@ -216,6 +219,7 @@ impl Link {
                 Ifla::Linkinfo => {
                     link.kind = kind_of(payload, IflaInfo::Kind);
                     link.in_vrf = kind_of(payload, IflaInfo::SlaveKind) == "vrf";
+                    link.table = if link.kind == "vrf" { vrf_table(payload) } else { None };
                 }
                 Ifla::Wireless => return None,
                 _ => {}
@@ -224,6 +228,16 @@ impl Link {
         (link.index != IfIndex(0) && link.name != IfName::default()).then_some(link)
     }
 }
+
+/// The table in the data of a VRF.
+fn vrf_table(info: &[u8]) -> Option<u32> {
+    let (_, data) = Attributes(info).find(|(kind, _)| IflaInfo::from(*kind) == IflaInfo::Data)?;
+    let (_, table) = Attributes(data).find(|(kind, _)| *kind == IFLA_VRF_TABLE)?;
+    number(table)
+}
+
+/// From the kernel's if_link.h; neither libc nor neli has it.
+const IFLA_VRF_TABLE: u16 = 1;
 
 fn kind_of(info: &[u8], wanted: IflaInfo) -> Kind {
     Attributes(info)

@@ -99,6 +99,20 @@ impl Requests {
         }
     }
 
+    /// Appends what `inner` appends behind its length in 16 bits and a head of `first` and `second`, as the ways of a
+    /// route are.
+    pub(super) fn sized(&mut self, first: &[u8; 2], second: &[u8; 4], inner: impl FnOnce(&mut Self)) {
+        let start = self.len();
+        self.put(&[0; 2]);
+        self.put(first);
+        self.put(second);
+        inner(self);
+        let length = u16::try_from(self.len().saturating_sub(start)).unwrap_or(0);
+        if length == 0 || !self.patch(start, &length.to_ne_bytes()) {
+            self.overflow = true;
+        }
+    }
+
     /// Appends plain octets, for the fixed parts that stand inside attributes.
     #[cfg(test)]
     pub(super) fn plain(&mut self, octets: &[u8]) {

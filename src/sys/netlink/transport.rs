@@ -33,6 +33,23 @@ impl Transport {
         if_known(self.socket.enable_ext_ack(true))
     }
 
+    /// Lists hold what was asked for and nothing else, or everything. Kernels before 4.20 do not know of it: who
+    /// asks still has to look.
+    pub(super) fn strict(&self, on: bool) {
+        let on = c_int::from(on);
+        let _ = set_option(self.socket.as_raw_fd(), libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, &on);
+    }
+
+    /// The number that requests of this socket carry.
+    pub(super) fn port(&self) -> u32 {
+        self.socket.pid().unwrap_or(0)
+    }
+
+    /// The kernel queues only deletions of routes of this origin, and of rules, that `port` did not ask for.
+    pub(super) fn only_losses(&self, origin: u8, port: u32) -> io::Result<()> {
+        crate::sys::filter::attach_losses(self.socket.as_raw_fd(), origin, port)
+    }
+
     /// Sets the octets of the receive queue, past the system's maximum if we may.
     pub(super) fn set_receive_buffer(&self, octets: usize) -> io::Result<()> {
         set_receive_buffer(self.socket.as_raw_fd(), octets)

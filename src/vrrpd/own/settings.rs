@@ -11,18 +11,11 @@ use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
 
 /// Every setting that is changed here.
-pub(super) const KEYS: [&str; 8] = [
-    "arp_ignore",
-    "arp_filter",
-    "accept_local",
-    RP_FILTER,
-    "promote_secondaries",
-    "disable_ipv6",
-    "accept_ra",
-    "autoconf",
-];
+pub(super) const KEYS: [&str; 8] =
+    ["arp_ignore", "arp_filter", "accept_local", RP_FILTER, PROMOTE, "disable_ipv6", "accept_ra", "autoconf"];
 
 const RP_FILTER: &str = "rp_filter";
+const PROMOTE: &str = "promote_secondaries";
 
 impl Vrrp {
     /// Sets what an interface of our own needs, on itself and on the one that it lies on, before it goes up.
@@ -41,19 +34,30 @@ impl Vrrp {
                     self.change(&base, v4_key("arp_ignore"), 1);
                     self.change(&base, v4_key("arp_filter"), 1);
                 }
-                for (key, value) in
-                    [("arp_ignore", 1), ("accept_local", 1), (RP_FILTER, 0), ("promote_secondaries", 1)]
-                {
+                for (key, value) in [("arp_ignore", 1), ("accept_local", 1), (RP_FILTER, 0), (PROMOTE, 1)] {
                     self.change(&name, v4_key(key), value);
                 }
             }
-            Make::Ipvlan(..) => self.change(&name, v4_key("promote_secondaries"), 1),
+            Make::Ipvlan(..) => self.change(&name, v4_key(PROMOTE), 1),
         }
         self.change(&name, (Family::V6, "disable_ipv6"), i64::from(!v6));
         if v6 {
             // An address or a default route from an advertisement would make hosts of it use the wrong interface.
             self.change(&name, (Family::V6, "accept_ra"), 0);
             self.change(&name, (Family::V6, "autoconf"), 0);
+        }
+    }
+
+    /// Lets an interface keep its other addresses when the first one goes, where an instance asks for that
+    /// (`promote_secondaries`).
+    pub(in crate::vrrpd) fn promote_secondaries(&mut self) {
+        for position in 0..self.instances.len() {
+            let asking = self.instances.get(position).filter(|instance| instance.config.promote_secondaries);
+            let link = asking.and_then(|instance| self.links.link(instance.own?));
+            let there = link.filter(|link| link.index.is_some());
+            if let Some(name) = there.map(|link| link.name.clone()) {
+                self.change(&name, (Family::V4, PROMOTE), 1);
+            }
         }
     }
 
@@ -105,15 +109,19 @@ impl Vrrp {
     }
 
     /// Puts back what no interface of our own needs any more, and forgets it on disk.
-    pub(super) fn tidy(&mut self) {
+    pub(in crate::vrrpd) fn tidy(&mut self) {
         let links = &self.links;
-        let list = &self.owns.list;
+        let (list, instances) = (&self.owns.list, &self.instances);
         let needed = |own: &&Own| own.make.kind() == Kind::Macvlan && own.v4;
         let bases: Vec<IfIndex> =
             list.iter().filter(needed).filter_map(|own| links.link(own.base)?.index).collect();
         let some = list.iter().any(|own| needed(&own));
         let wanted = |entry: &Entry| match entry.setting.key {
             RP_FILTER => some,
+            PROMOTE => instances.iter().any(|instance| {
+                let link = instance.own.and_then(|own| links.link(own)?.index);
+                instance.config.promote_secondaries && link == Some(entry.index)
+            }),
             _ => bases.contains(&entry.index),
         };
         self.owns.settings.restore(wanted, |setting, error| report::setting_failed(setting, &error));

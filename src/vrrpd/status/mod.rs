@@ -56,6 +56,9 @@ struct Job {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Global,
+    Addresses,
+    Routes,
+    Rules,
     Topology,
     Sockets,
     Groups,
@@ -72,7 +75,10 @@ enum Part {
 impl Part {
     const fn after(self) -> Self {
         match self {
-            Self::Global => Self::Topology,
+            Self::Global => Self::Addresses,
+            Self::Addresses => Self::Routes,
+            Self::Routes => Self::Rules,
+            Self::Rules => Self::Topology,
             Self::Topology => Self::Sockets,
             Self::Sockets => Self::Groups,
             Self::Groups => Self::Scripts,
@@ -87,6 +93,9 @@ impl Part {
 
     const fn title(self) -> Option<&'static str> {
         match self {
+            Self::Addresses => Some("Static Addresses"),
+            Self::Routes => Some("Static Routes"),
+            Self::Rules => Some("Static Rules"),
             Self::Topology => Some("VRRP Topology"),
             Self::Sockets => Some("VRRP Sockpool"),
             Self::Groups => Some("VRRP Sync groups"),
@@ -247,6 +256,9 @@ impl Vrrp {
         let left_out = match job.part {
             Part::Groups => self.groups.is_empty(),
             Part::Files => self.files.len() == 0,
+            Part::Addresses => self.model.network.addresses.is_empty(),
+            Part::Routes => self.model.network.routes.is_empty(),
+            Part::Rules => self.model.network.rules.is_empty(),
             Part::Processes => self.processes.len() == 0,
             _ => false,
         };
@@ -260,6 +272,9 @@ impl Vrrp {
                 Some(global(out, &model.daemon, &model.global, &self.status.machine))
             }
             Part::Topology => self.write_instance(clock, out, position),
+            Part::Addresses => self.write_fixed_address(out, position),
+            Part::Routes => self.write_fixed_route(out, position),
+            Part::Rules => self.write_fixed_rule(out, position),
             Part::Sockets => self.write_socket(out, position),
             Part::Groups => self.write_group(out, position),
             Part::Scripts => self.write_script(out, position),

@@ -8,6 +8,7 @@ use crate::base::id::{FileId, LinkId, ProcessId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::instance;
+use crate::status::dump::objects::{RouteLine, RuleLine};
 use crate::status::dump::tables::{self, interface, script, socket};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::vrrpd::live::{Held, Instance};
@@ -54,6 +55,28 @@ impl Vrrp {
             ],
         };
         Some(instance(out, clock, &view))
+    }
+
+    pub(super) fn write_fixed_address(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let line = self.model.network.addresses.get(position)?;
+        let held = self.network.fixed.addresses.get(position).is_some_and(|stays| stays.is_held());
+        let dev = line.address.dev.as_ref().map(|named| &named.name);
+        let dev =
+            dev.or_else(|| Some(&self.links.link(self.network.fixed.addresses.get(position)?.link?)?.name));
+        Some(match dev {
+            Some(dev) => dump::instance::address_line(out, &line.address, dev, held),
+            None => Ok(()),
+        })
+    }
+
+    pub(super) fn write_fixed_route(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let line = self.model.network.routes.get(position)?;
+        Some(writeln!(out, "     {}", RouteLine(line)))
+    }
+
+    pub(super) fn write_fixed_rule(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let line = self.model.network.rules.get(position)?;
+        Some(writeln!(out, "     {}", RuleLine(line)))
     }
 
     pub(super) fn write_socket(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

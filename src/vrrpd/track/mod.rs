@@ -8,15 +8,17 @@ mod file;
 mod process;
 mod report;
 mod script;
+mod source;
 
 pub(super) use file::Files;
 pub(super) use process::Processes;
+pub(super) use source::Sources;
 
 use super::links::Links;
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId};
+use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
 use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::daemon::reactor::Turn;
@@ -34,6 +36,8 @@ pub enum Object {
     File(FileId),
     /// A `vrrp_track_process`.
     Process(ProcessId),
+    /// The static items of a `track_group`.
+    Fixed(TrackGroupId),
 }
 
 /// An object and what it does to the priority.
@@ -167,6 +171,7 @@ impl Vrrp {
             .with(Fault::LinkDown, down && !instance.config.dont_track_primary)
             .with(Fault::NoAddress, !missing && instance.local.is_none())
             .with(Fault::Vmac, own_missing && !missing)
+            .with(Fault::Source, self.lacks_source(instance))
             .with(Fault::NoPeer, instance.config.fault_no_peer)
             .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed)
@@ -190,6 +195,10 @@ impl Vrrp {
             Object::Link(id) => {
                 let up = self.links.link(id).is_some_and(|link| link.up);
                 (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
+            }
+            Object::Fixed(group) => {
+                let verdict = Verdict::of(self.network.fixed.is_complete(group));
+                (Fault::StaticItem, tracked.weight.of_verdict(verdict))
             }
             Object::Script(id) => {
                 let script = self.scripts.get(id.index());
@@ -218,7 +227,7 @@ impl Vrrp {
             match tracked.object {
                 Object::File(file) => self.tell_file_fault(id, file, effect),
                 Object::Process(process) => self.tell_process_fault(id, process, effect),
-                Object::Link(_) | Object::Script(_) => {}
+                Object::Link(_) | Object::Script(_) | Object::Fixed(_) => {}
             }
         }
     }
@@ -231,6 +240,7 @@ impl Vrrp {
 
     /// Finds out anew who tracks what. For load time: allocates.
     pub(super) fn find_followers(&mut self) {
+        self.sources.renew(self.instances.iter());
         let instances = self.instances.iter().enumerate();
         self.followers =
             Followers::new(instances.map(|(position, it)| (InstanceId::at(position), &*it.tracking)));

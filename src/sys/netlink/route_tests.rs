@@ -1,0 +1,305 @@
+//! Requests as iproute2 6.1 sends them for the same words, and a real kernel.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
+
+use nix::errno::Errno;
+
+use super::*;
+use crate::sys::netlink::loss::{Loss, Losses};
+use crate::sys::netlink::message::Messages;
+use crate::sys::netlink::monitor::Drained;
+use crate::sys::test_net::{Network, in_namespace, readable};
+
+pub(super) fn octets(hex: &str) -> Vec<u8> {
+    let digits: Vec<u32> = hex.chars().map(|digit| digit.to_digit(16).unwrap()).collect();
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
+}
+
+fn prefix(text: &str) -> Option<Prefix> {
+    let (addr, len) = text.split_once('/')?;
+    Some(Prefix { addr: addr.parse().unwrap(), len: len.parse().unwrap() })
+}
+
+fn via(text: &str) -> Way {
+    Way { via: Some(text.parse().unwrap()), interface: IfIndex(3), ..Way::default() }
+}
+
+fn to(text: &str) -> Route {
+    let destination = prefix(text);
+    Route {
+        family: destination.map_or(Family::V4, |prefix| prefix.family()),
+        kind: RTN_UNICAST,
+        table: 254,
+        origin: 18,
+        scope: 0,
+        tos: 0,
+        destination,
+        from: None,
+        source: None,
+        metric: None,
+        expires: None,
+        metrics: Vec::new(),
+        locks: 0,
+        congestion: None,
+        realms: None,
+        preference: None,
+        ttl_propagate: None,
+        ways: vec![Way { interface: IfIndex(3), ..Way::default() }],
+    }
+}
+
+/// What a request is made of.
+type Parts = (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>);
+
+/// Kind, flags, fixed part, and attributes in order of their numbers; those of a nest, too.
+fn parts(message: &[u8]) -> Parts {
+    let message = Messages(message).next().unwrap();
+    let (fixed, rest) = message.payload.split_at(12);
+    let mut attributes: Vec<(u16, Vec<u8>)> =
+        Attributes(rest).map(|(kind, payload)| (kind, payload.to_vec())).collect();
+    for (kind, payload) in &mut attributes {
+        if matches!(*kind, RTA_ENCAP) || *kind == u16::from(Rta::Metrics) {
+            let mut inner: Vec<_> = Attributes(payload).collect();
+            inner.sort_unstable();
+            *payload = format!("{inner:?}").into_bytes();
+        }
+    }
+    attributes.sort_unstable();
+    // Without the flag for an acknowledgement, which both ask for.
+    (message.kind, message.flags, fixed.to_vec(), attributes)
+}
+
+fn request(build: impl FnOnce(&mut Requests)) -> Vec<u8> {
+    let mut requests = Requests::new(1_024);
+    build(&mut requests);
+    requests.octets().to_vec()
+}
+
+fn put(route: &Route, insert: NlmF) -> Vec<u8> {
+    request(|requests| {
+        let flags = NlmF::REQUEST | NlmF::ACK | NlmF::CREATE | insert;
+        requests
+            .append(Rtm::Newroute, flags, 1, route.fixed(), |request| {
+                route.put_key(request);
+                route.put_details(request);
+                route.put_ways(request);
+            })
+            .unwrap();
+    })
+}
+
+#[test]
+fn requests_are_those_of_iproute2() {
+    let tunnel = |id| Tunnel {
+        id: Some(id),
+        destination: Some("192.0.2.9".parse().unwrap()),
+        source: Some("10.9.0.1".parse().unwrap()),
+        class: Some(4),
+        hops: Some(9),
+        flags: None,
+    };
+    let encap = |encap| Some(Box::new(encap));
+    let six = Tunnel {
+        id: Some(8),
+        destination: Some("2001:db8::9".parse().unwrap()),
+        source: Some("2001:db8::8".parse().unwrap()),
+        class: Some(4),
+        hops: Some(8),
+        flags: None,
+    };
+    let flagged = Tunnel { source: None, class: None, hops: None, flags: Some(4), ..tunnel(7) };
+    let inner = Tunnel {
+        destination: Some("192.0.2.3".parse().unwrap()),
+        source: None,
+        class: None,
+        hops: None,
+        ..tunnel(3)
+    };
+    let dev = |kind| vec![Way { interface: IfIndex(3), encap: encap(kind), ..Way::default() }];
+    let rows = [
+        (
+            "encap mpls 100/200 via 10.9.0.3 dev eth0",
+            Route {
+                ways: vec![Way { encap: encap(Encap::Mpls(vec![100, 200])), ..via("10.9.0.3") }],
+                ..to("10.1.0.0/16")
+            },
+            NlmF::empty(),
+            "4c00000018000504e93d026b0000000002100000fe12000100000000080001000a010000100016800c0001000\
+             0064000000c81000600150001000100080005000a0900030800040003000000",
+        ),
+        (
+            "encap ila 1:2:3:ffff via 2001:db8:9::3 dev eth0",
+            Route {
+                ways: vec![Way { encap: encap(Encap::Ila(0x0001_0002_0003_ffff)), ..via("2001:db8:9::3") }],
+                ..to("2001:db8:7::/64")
+            },
+            NlmF::empty(),
+            "6400000018000504e93d026b000000000a400000fe120001000000001400010020010db80007000000000000000000001000\
+             16800c000100000100020003ffff06001500030001001400050020010db80009000000000000000000030800040003000000",
+        ),
+        (
+            "dev eth0 encap ip id 7 src 10.9.0.1 dst 192.0.2.9 tos 4 ttl 9",
+            Route { ways: dev(Encap::Ip(tunnel(7))), ..to("10.1.0.0/16") },
+            NlmF::empty(),
+            "6400000018000504b73d026b0000000002100000fe12000100000000080001000a010000300016800c000100000000000000\
+             0007080003000a09000108000200c00002090500050004e101000500040009e1010006001500020000000800040003000000",
+        ),
+        (
+            "dev eth0 encap ip id 7 dst 192.0.2.9 key",
+            Route { ways: dev(Encap::Ip(flagged)), ..to("10.1.0.0/16") },
+            NlmF::empty(),
+            "5400000018000504b73d026b0000000002100000fe12000100000000080001000a010000200016800c000100000000000000\
+             000708000200c0000209060006000004010006001500020001000800040003000000",
+        ),
+        (
+            "dev eth0 encap ip6 id 8 dst 2001:db8::9 src 2001:db8::8 tc 4 hoplimit 8",
+            Route { ways: dev(Encap::Ip6(six)), ..to("2001:db8:1::/64") },
+            NlmF::empty(),
+            "8800000018000504b73d026b000000000a400000fe120001000000001400010020010db80001000000000000000000004800\
+             16800c00010000000000000000081400020020010db80000000000000000000000091400030020010db80000000000000000\
+             000000080500050004c00100050004000800000006001500040000000800040003000000",
+        ),
+        (
+            "append, with a table, metrics and locks",
+            Route {
+                tos: 16,
+                source: Some("10.9.0.1".parse().unwrap()),
+                metric: Some(9),
+                table: 70_000,
+                realms: Some(3 << 16 | 4),
+                metrics: vec![(2, 1400), (4, 8000), (15, 1), (12, 1), (13, 300), (10, 9)],
+                locks: 1 << 2 | 1 << 13 | 1 << 16,
+                congestion: Some("reno".into()),
+                ways: vec![Way { onlink: true, ..via("10.9.0.3") }],
+                ..to("10.2.0.0/16")
+            },
+            NlmF::APPEND,
+            "980000001800050cb73d026b00000000021000100012000104000000080001000a020000080006000900000008000f007011\
+             0100080007000a09000108000b0004000300080005000a0900030800040003000000440008000800020078050000080004\
+             00401f00000800100072656e6f08000f000100000008000c000100000008000d002c01000008000a00090000000800010004200100",
+        ),
+        (
+            "nexthop via 10.9.0.3 dev eth0 weight 3 nexthop via 10.9.0.4 dev eth0 weight 5 onlink",
+            Route {
+                ways: vec![
+                    Way { weight: 3, ..via("10.9.0.3") },
+                    Way { weight: 5, onlink: true, encap: encap(Encap::Ip(inner)), ..via("10.9.0.4") },
+                ],
+                ..to("10.3.0.0/16")
+            },
+            NlmF::EXCL,
+            "6800000018000506b73d026b0000000002100000fe12000100000000080001000a030000440009001000000203000000080\
+             005000a0900033000040403000000080005000a090004180016800c000100000000000000000308000200c00002030600150002000000",
+        ),
+        (
+            "from 2001:db8:9::/64 via 2001:db8:9::3 dev eth0 pref high expires 1000 metric 20",
+            Route {
+                from: prefix("2001:db8:9::/64"),
+                preference: Some(1),
+                expires: Some(1000),
+                metric: Some(20),
+                ways: vec![via("2001:db8:9::3")],
+                ..to("2001:db8:2::/64")
+            },
+            NlmF::empty(),
+            "7800000018000504b73d026b000000000a404000fe120001000000001400010020010db80002000000000000000000001400\
+             020020010db80009000000000000000000001400050020010db8000900000000000000000003050014000100000008001700\
+             e803000008000600140000000800040003000000",
+        ),
+        (
+            "dev eth0 ttl-propagate enabled",
+            Route { ttl_propagate: Some(true), ..to("10.4.0.0/16") },
+            NlmF::empty(),
+            "3400000018000504b73d026b0000000002100000fe12000100000000080001000a04000005001a000100000008000400\
+             03000000",
+        ),
+    ];
+    for (words, route, insert, theirs) in rows {
+        assert_eq!(parts(&put(&route, insert)), parts(&octets(theirs)), "{words}");
+    }
+}
+
+#[test]
+fn any_octets_are_read_without_trust() {
+    let mut seed = 7_u32;
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let mut octets: Vec<u8> = (0..60)
+            .map(|at| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if at % 4 == 0 { (seed >> 24) as u8 & 0x1f } else { (seed >> 30) as u8 & 1 }
+            })
+            .collect();
+        octets[0] = 2;
+        read += usize::from(Seen::decode(&octets).is_some());
+    }
+    assert!(read > 0);
+}
+
+fn listed(net: &mut Network) -> Vec<Seen> {
+    let mut out = Vec::new();
+    net.commands.routes(18, &mut out).unwrap();
+    out
+}
+
+/// Needs root.
+#[test]
+fn a_kernel_takes_lists_and_deletes_them() {
+    in_namespace(|net| {
+        let (near, _) = net.pair("va", "vb");
+        for text in ["10.9.0.1/24", "2001:db8:9::1/64"] {
+            let mut address = crate::sys::netlink::addr::Address::new(near, prefix(text).unwrap());
+            address.flags = crate::sys::netlink::addr::AddressFlags::NODAD;
+            net.add(&address);
+        }
+        let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
+        let mut mine = Losses::open(18, net.commands.port()).unwrap();
+        let mut others = Losses::open(18, 0).unwrap();
+        let routes = [
+            Route { ways: vec![way("10.9.0.3")], ..to("10.50.0.0/16") },
+            Route { ways: vec![way("10.9.0.3")], ..to("default") },
+            Route { ways: vec![way("10.9.0.3"), way("10.9.0.4")], table: 70_000, ..to("10.51.0.0/16") },
+            Route { kind: 6, ways: Vec::new(), metric: Some(7), ..to("10.52.0.0/16") },
+            Route { ways: vec![way("2001:db8:9::3")], ..to("2001:db8:50::/64") },
+            Route { ways: vec![way("2001:db8:9::3"), way("2001:db8:9::4")], ..to("2001:db8:51::/64") },
+            Route { kind: 7, ways: Vec::new(), ..to("2001:db8:52::/64") },
+        ];
+        for route in &routes {
+            net.commands.put_route(0, route, Insert::Prepend).unwrap();
+        }
+        let foreign = Route { origin: 4, ways: vec![way("10.9.0.3")], ..to("10.60.0.0/16") };
+        net.commands.put_route(0, &foreign, Insert::Add).unwrap();
+        net.commit();
+        let seen = listed(net);
+        for route in &routes {
+            assert!(seen.iter().any(|seen| route.is(seen)), "{route:?} is not among {seen:#?}");
+        }
+        assert!(seen.iter().all(|seen| routes.iter().any(|route| route.is(seen))), "{seen:#?}");
+        // Again: exactly this route is there.
+        net.commands.put_route(1, &routes[0], Insert::Prepend).unwrap();
+        net.commands.commit(|_, result| assert_eq!(result.unwrap_err().errno, Errno::EEXIST));
+        // Half of them as values, the rest as they were listed.
+        for (position, route) in routes.iter().enumerate() {
+            if position % 2 == 0 {
+                net.commands.delete_route(0, route, Which::Exactly).unwrap();
+            }
+        }
+        net.commit();
+        for seen in listed(net) {
+            net.commands.delete_seen_route(0, &seen).unwrap();
+        }
+        net.commit();
+        assert_eq!(listed(net), []);
+        net.commands.delete_route(0, &foreign, Which::Exactly).unwrap();
+        net.commit();
+        let mut told = Vec::new();
+        assert!(readable(&others));
+        while others.read(|loss| told.push(loss)).unwrap() == Drained::No {}
+        let routes_told = |loss: &Loss| match loss {
+            Loss::Route(seen) => routes.iter().any(|route| route.is(seen)),
+            _ => false,
+        };
+        assert!(told.len() >= routes.len() && told.iter().all(routes_told), "{told:#?}");
+        let heard = mine.read(|loss| panic!("asked for by us: {loss:?}"));
+        assert!(matches!(heard, Ok(Drained::Yes)), "{heard:?}");
+    });
+}

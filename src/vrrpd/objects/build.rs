@@ -1,0 +1,242 @@
+//! From the model to routes and rules with the kernel's numbers.
+
+use super::super::links::Links;
+use super::{Item, Objects, Placed};
+use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
+use crate::base::id::{IfIndex, LinkId};
+use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, Tunnel};
+use crate::config::model::rule::Action;
+use crate::config::model::{self, Named};
+use crate::sys::netlink::route::{self, Route, Way};
+use crate::sys::netlink::rule::{self, Rule};
+
+/// Routes and rules of a holder. Their interfaces are entered in `links`.
+pub(in crate::vrrpd) fn objects(
+    routes: &[model::Route],
+    rules: &[model::Rule],
+    links: &mut Links,
+) -> Objects {
+    Objects {
+        routes: routes.iter().map(|line| Item::new(placed(line, links), line.no_track)).collect(),
+        rules: rules.iter().map(|line| Item::new(rule(line), line.no_track)).collect(),
+    }
+}
+
+fn placed(line: &model::Route, links: &mut Links) -> Placed {
+    let mut link = |named: &Option<Named>| named.as_ref().map(|named| links.named(&named.name));
+    let (ways, places) = if line.nexthops.is_empty() {
+        let leads = line.via.is_some() || line.dev.is_some() || line.encap.is_some();
+        let way = Way {
+            via: line.via,
+            interface: IfIndex(0),
+            weight: 0,
+            onlink: line.onlink,
+            encap: line.encap.as_ref().map(encap),
+            realms: None,
+        };
+        if leads { (vec![way], vec![link(&line.dev)]) } else { (Vec::new(), Vec::new()) }
+    } else {
+        line.nexthops.iter().map(|hop| (way(hop), link(&hop.dev))).unzip()
+    };
+    let vrf = link(&line.vrf);
+    let (metrics, locks) = metrics(line);
+    Placed {
+        route: Route {
+            family: line.family,
+            kind: line.kind,
+            table: line.table.filter(|table| *table != 0).unwrap_or(MAIN),
+            origin: line.origin,
+            scope: line.scope.unwrap_or_else(|| scope(line)),
+            tos: line.tos.unwrap_or(0),
+            destination: line.destination.filter(|prefix| prefix.len > 0).map(network),
+            from: line.from.filter(|prefix| prefix.len > 0).map(network),
+            source: line.source,
+            metric: line.metric,
+            expires: line.expires,
+            metrics,
+            locks,
+            congestion: line.congestion.as_ref().map(|(name, _)| name.as_str().into()),
+            realms: line.realms,
+            preference: line.preference,
+            ttl_propagate: line.ttl_propagate,
+            ways,
+        },
+        links: places,
+        vrf,
+        insert: match line.insert {
+            Insert::Prepend => route::Insert::Prepend,
+            Insert::Append => route::Insert::Append,
+            Insert::Add => route::Insert::Add,
+        },
+    }
+}
+
+/// The scope of a route that names none. A wider one than its type has the kernel refuses.
+fn scope(line: &model::Route) -> u8 {
+    match (line.family, line.kind) {
+        (Family::V4, libc::RTN_LOCAL | libc::RTN_NAT) => libc::RT_SCOPE_HOST,
+        (Family::V4, libc::RTN_BROADCAST | libc::RTN_ANYCAST) => libc::RT_SCOPE_LINK,
+        _ => libc::RT_SCOPE_UNIVERSE,
+    }
+}
+
+fn way(hop: &NextHop) -> Way {
+    Way {
+        via: hop.via,
+        interface: IfIndex(0),
+        weight: hop.weight.unwrap_or(1),
+        onlink: hop.onlink,
+        encap: hop.encap.as_ref().map(encap),
+        realms: hop.realms,
+    }
+}
+
+fn encap(encap: &Encap) -> Box<route::Encap> {
+    fn tunnel<A: Copy>(tunnel: &Tunnel<A>) -> route::Tunnel<A> {
+        let Tunnel { id, destination, source, class, hops, flags } = *tunnel;
+        route::Tunnel { id, destination, source, class, hops, flags }
+    }
+    Box::new(match encap {
+        Encap::Ip(four) => route::Encap::Ip(tunnel(four)),
+        Encap::Ip6(six) => route::Encap::Ip6(tunnel(six)),
+        Encap::Mpls(labels) => route::Encap::Mpls(labels.clone()),
+        Encap::Ila(locator) => route::Encap::Ila(*locator),
+    })
+}
+
+/// The kernel's numbers of the metrics, and the bits of those that are locked.
+fn metrics(line: &model::Route) -> (Vec<(u16, u32)>, u32) {
+    let mut locks = 0_u32;
+    let mut all = Vec::with_capacity(line.metrics.len() + usize::from(line.ecn));
+    for metric in &line.metrics {
+        let kind = number(metric.kind);
+        all.push((kind, metric.value));
+        locks |= u32::from(metric.lock) << kind;
+    }
+    if line.ecn {
+        all.push((FEATURES, FEATURE_ECN));
+    }
+    if let Some((_, true)) = line.congestion {
+        locks |= 1 << CC_ALGO;
+    }
+    (all, locks)
+}
+
+/// RTAX_ numbers, from the kernel's rtnetlink.h.
+const fn number(kind: MetricKind) -> u16 {
+    match kind {
+        MetricKind::Mtu => 2,
+        MetricKind::Window => 3,
+        MetricKind::RoundTrip => 4,
+        MetricKind::RoundTripVariance => 5,
+        MetricKind::SlowStart => 6,
+        MetricKind::CongestionWindow => 7,
+        MetricKind::AdvertisedMss => 8,
+        MetricKind::Reordering => 9,
+        MetricKind::HopLimit => 10,
+        MetricKind::InitialWindow => 11,
+        MetricKind::LeastTimeout => 13,
+        MetricKind::InitialReceiveWindow => 14,
+        MetricKind::QuickAck => 15,
+        MetricKind::FastOpenNoCookie => 17,
+    }
+}
+
+const FEATURES: u16 = 12;
+const FEATURE_ECN: u32 = 1;
+const CC_ALGO: u32 = 16;
+/// RT_TABLE_MAIN.
+const MAIN: u32 = 254;
+
+fn rule(line: &model::Rule) -> Rule {
+    let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
+    Rule {
+        family: line.family,
+        invert: line.invert,
+        from: line.from.filter(|prefix| prefix.len > 0).map(network),
+        to: line.to.filter(|prefix| prefix.len > 0).map(network),
+        preference: line.preference,
+        tos: line.tos.unwrap_or(0),
+        mark: line.mark.map(|(mark, mask)| (mark, mask.unwrap_or(u32::MAX))),
+        input: name(&line.input),
+        output: name(&line.output),
+        tunnel: line.tunnel,
+        users: line.users,
+        transport: line.transport.filter(|transport| *transport != 0),
+        source_ports: line.source_ports,
+        destination_ports: line.destination_ports,
+        action: match line.action {
+            Action::Table(table) => rule::Action::Table(table),
+            Action::MasterDevice => rule::Action::MasterDevice,
+            Action::Goto(target) => rule::Action::Goto(target),
+            Action::Nothing => rule::Action::Nothing,
+            Action::Blackhole => rule::Action::Blackhole,
+            Action::Unreachable => rule::Action::Unreachable,
+            Action::Prohibit => rule::Action::Prohibit,
+        },
+        realms: line.realms,
+        suppress_length: line.suppress_length,
+        suppress_group: line.suppress_group,
+        origin: line.origin,
+    }
+}
+
+/// The prefix without host bits, which the kernel refuses.
+fn network(prefix: Prefix) -> Prefix {
+    let len = u32::from(prefix.len);
+    let addr = match prefix.addr {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(len)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(len)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+        }
+    };
+    Prefix { addr, len: prefix.len }
+}
+
+impl Placed {
+    /// Fills in the numbers that the interfaces have now. Whether all are there.
+    pub(super) fn is_placed(&mut self, links: &Links) -> bool {
+        self.locate(links);
+        let there = |link: &Option<LinkId>| {
+            link.is_none_or(|id| links.link(id).is_some_and(|link| link.index.is_some()))
+        };
+        self.links.iter().chain([&self.vrf]).all(there)
+    }
+
+    /// Fills in the numbers that the interfaces have now. Whether all are there and wanted up: the kernel refuses a
+    /// route by one that is not.
+    pub(super) fn locate(&mut self, links: &Links) -> bool {
+        let mut usable = true;
+        for (way, link) in self.route.ways.iter_mut().zip(&self.links) {
+            let Some(link) = link.and_then(|id: LinkId| links.link(id)) else { continue };
+            way.interface = link.index.unwrap_or(IfIndex(0));
+            usable &= link.index.is_some() && link.wanted_up;
+        }
+        if let Some(vrf) = self.vrf {
+            match links.link(vrf).and_then(|link| link.table) {
+                Some(table) => self.route.table = table,
+                None => usable = false,
+            }
+        }
+        usable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_bits_go() {
+        let prefix = |text: &str, len| Prefix { addr: text.parse().unwrap(), len };
+        assert_eq!(network(prefix("10.9.8.7", 24)), prefix("10.9.8.0", 24));
+        assert_eq!(network(prefix("10.9.8.7", 32)), prefix("10.9.8.7", 32));
+        assert_eq!(network(prefix("10.9.8.7", 0)), prefix("0.0.0.0", 0));
+        assert_eq!(network(prefix("2001:db8::7", 64)), prefix("2001:db8::", 64));
+        assert_eq!(network(prefix("2001:db8::7", 0)), prefix("::", 0));
+    }
+}

@@ -1,0 +1,158 @@
+//! What never moves: static addresses, routes and rules, and who is in FAULT while one of them is missing.
+
+use super::{Class, Holder, Item, Objects, Request, build};
+use nix::errno::Errno;
+
+use crate::base::addr::Prefix;
+use crate::base::id::{IfIndex, LinkId, TrackGroupId};
+use crate::base::limit;
+use crate::base::name::IfName;
+use crate::base::rate::Budget;
+use crate::config::model::Model;
+use crate::daemon::reactor::Turn;
+use crate::sys::netlink::addr::Address;
+use crate::vrrpd::build::address;
+use crate::vrrpd::links::Links;
+use crate::vrrpd::live::{Held, PUT_BACK_REFILL};
+use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::track::Object;
+
+/// What never moves.
+#[derive(Clone, Debug, Default)]
+pub(in crate::vrrpd) struct Fixed {
+    pub(in crate::vrrpd) addresses: Vec<Stays>,
+    pub(in crate::vrrpd) objects: Objects,
+    /// The track group of each address, route and rule.
+    groups: [Vec<Option<TrackGroupId>>; 3],
+    /// Whether everything of each track group is there.
+    complete: Vec<bool>,
+}
+
+/// A static address.
+#[derive(Clone, Debug)]
+pub(in crate::vrrpd) struct Stays {
+    /// As the kernel is to have it; its interface number is filled in when that is known.
+    pub(super) address: Address,
+    /// Its interface.
+    pub(in crate::vrrpd) link: Option<LinkId>,
+    /// Its loss does not matter.
+    pub(super) no_track: bool,
+    /// Whether it is there.
+    pub(super) held: Held,
+    /// Why the kernel refused it last, until it takes it: told once.
+    pub(super) refused: Option<Errno>,
+    /// How often it is put back at once.
+    pub(super) put_back: Budget,
+}
+
+impl Stays {
+    /// Whether it is there.
+    pub(in crate::vrrpd) fn is_held(&self) -> bool {
+        self.held != Held::No
+    }
+
+    /// Whether the kernel has this address already if it has `other`.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let plain = |stays: &Self| Address { interface: IfIndex(0), ..stays.address.clone() };
+        self.link == other.link && plain(self) == plain(other)
+    }
+}
+
+/// The interface of static addresses without `dev`, if `default_interface` names none.
+const DEFAULT_INTERFACE: &str = "eth0";
+
+impl Fixed {
+    /// From the model. The interfaces are entered in `links`.
+    pub(in crate::vrrpd) fn new(model: &Model, links: &mut Links) -> Self {
+        let network = &model.network;
+        let named = model.global.vrrp.default_interface.as_ref().map(|named| named.name.clone());
+        let default = named.or_else(|| IfName::new(DEFAULT_INTERFACE));
+        let addresses = network
+            .addresses
+            .iter()
+            .map(|line| {
+                let name = line.address.dev.as_ref().map(|named| &named.name).or(default.as_ref());
+                Stays {
+                    address: address(&line.address),
+                    link: name.map(|name| links.named(name)),
+                    no_track: line.address.no_track,
+                    held: Held::No,
+                    refused: None,
+                    put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
+                }
+            })
+            .collect();
+        Self {
+            addresses,
+            objects: build::objects(&network.routes, &network.rules, links),
+            groups: [
+                network.addresses.iter().map(|line| line.track_group).collect(),
+                network.routes.iter().map(|line| line.track_group).collect(),
+                network.rules.iter().map(|line| line.track_group).collect(),
+            ],
+            complete: vec![true; network.track_groups.len()],
+        }
+    }
+
+    /// Which address this is, if it is one.
+    pub(super) fn position_of(&self, link: LinkId, address: Prefix) -> Option<usize> {
+        self.addresses.iter().position(|moved| moved.link == Some(link) && moved.address.prefix == address)
+    }
+
+    /// Whether everything of a track group is there.
+    pub(in crate::vrrpd) fn is_complete(&self, group: TrackGroupId) -> bool {
+        self.complete.get(group.index()).copied().unwrap_or(true)
+    }
+
+    /// Whether everything of a track group is there, reckoned anew. What has `no_track` does not count.
+    fn reckon(&self, group: TrackGroupId) -> bool {
+        fn missing<T>(items: &[Item<T>], groups: &[Option<TrackGroupId>], group: TrackGroupId) -> bool {
+            let all = items.iter().zip(groups);
+            all.filter(|(_, of)| **of == Some(group))
+                .any(|(item, _)| (!item.held || item.doubtful) && !item.no_track)
+        }
+        let [addresses, routes, rules] = &self.groups;
+        let away = self
+            .addresses
+            .iter()
+            .zip(addresses)
+            .any(|(moved, of)| *of == Some(group) && moved.held == Held::No && !moved.no_track);
+        !away && !missing(&self.objects.routes, routes, group) && !missing(&self.objects.rules, rules, group)
+    }
+}
+
+impl Vrrp {
+    /// Puts all static items that are not there: addresses, routes, rules.
+    pub(in crate::vrrpd) fn put_fixed(&mut self, turn: &mut Turn<'_>) {
+        for position in 0..self.network.fixed.addresses.len() {
+            self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
+        }
+        self.put_objects(Holder::Fixed);
+        self.commit_objects(turn);
+        self.tell_followers(turn);
+    }
+
+    /// Takes all static items off that we put there: rules, routes, addresses. For the end.
+    pub(in crate::vrrpd) fn take_fixed(&mut self) {
+        self.take_objects(Holder::Fixed);
+        for position in (0..self.network.fixed.addresses.len()).rev() {
+            self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: false });
+        }
+        self.commit_object_batch();
+    }
+
+    /// Tells instances that follow static items whether those are all there, if that changed.
+    pub(super) fn tell_followers(&mut self, turn: &mut Turn<'_>) {
+        if !core::mem::take(&mut self.network.fixed_changed) {
+            return;
+        }
+        for position in 0..self.network.fixed.complete.len() {
+            let group = TrackGroupId::at(position);
+            let complete = self.network.fixed.reckon(group);
+            let Some(known) = self.network.fixed.complete.get_mut(position) else { continue };
+            if core::mem::replace(known, complete) != complete {
+                self.tracked_changed(turn, Object::Fixed(group));
+            }
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Routes, rules and static addresses put into the kernel and taken off, many in one system call.
+
+use nix::errno::Errno;
+
+use super::fixed::Stays;
+use super::{Class, Holder, Item, Network, Objects, Placed, Request};
+use crate::base::addr::Family;
+use crate::base::id::{IfIndex, InstanceId};
+use crate::base::limit;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::State;
+use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::command::{Commands, Full, Refusal};
+use crate::sys::netlink::route::{Insert, Route, Which};
+use crate::sys::netlink::rule::Rule;
+use crate::vrrpd::links::Links;
+use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::report;
+use crate::vrrpd::state::Vrrp;
+
+impl Vrrp {
+    /// Puts every route and then every rule of a holder that is not there.
+    pub(in crate::vrrpd) fn put_objects(&mut self, holder: Holder) {
+        let Some((routes, rules)) = self.counts(holder) else { return };
+        for position in 0..routes {
+            self.ask(Request { holder, class: Class::Route, position, add: true });
+        }
+        for position in 0..rules {
+            self.ask(Request { holder, class: Class::Rule, position, add: true });
+        }
+    }
+
+    /// Takes off every rule and then every route of a holder that we put there.
+    pub(in crate::vrrpd) fn take_objects(&mut self, holder: Holder) {
+        let Some((routes, rules)) = self.counts(holder) else { return };
+        for position in (0..rules).rev() {
+            self.ask(Request { holder, class: Class::Rule, position, add: false });
+        }
+        for position in (0..routes).rev() {
+            self.ask(Request { holder, class: Class::Route, position, add: false });
+        }
+    }
+
+    fn counts(&self, holder: Holder) -> Option<(usize, usize)> {
+        let objects = match holder {
+            Holder::Instance(id) => self.instance(id)?.objects.as_deref()?,
+            Holder::Fixed => &self.network.fixed.objects,
+            Holder::Nobody => return None,
+        };
+        Some((objects.routes.len(), objects.rules.len()))
+    }
+
+    /// Adds one request to the batch, if there is something to do.
+    pub(super) fn ask(&mut self, request: Request) {
+        let network = &self.network;
+        if self.kernel.commands.room() == 0 || network.requests.len() == network.requests.capacity() {
+            self.commit_object_batch();
+        }
+        if self.ask_once(request) == Err(Full) {
+            self.commit_object_batch();
+            if self.ask_once(request) == Err(Full) {
+                // Longer than a whole batch of others: the configuration takes no line of that length.
+                self.network.refused = true;
+            }
+        }
+    }
+
+    fn ask_once(&mut self, request: Request) -> Result<(), Full> {
+        let tag = u32::try_from(self.network.requests.len()).unwrap_or(u32::MAX);
+        let (links, commands) = (&self.links, &mut self.kernel.commands);
+        let put = match request.class {
+            Class::Address => {
+                let moved = self.network.fixed.addresses.get_mut(request.position);
+                moved.map_or(Ok(false), |moved| ask_address(commands, links, tag, moved, request.add))
+            }
+            class => {
+                let objects =
+                    objects_mut(&mut self.instances, &mut self.network.fixed.objects, request.holder);
+                match (objects, class) {
+                    (Some(objects), Class::Route) => {
+                        let item = objects.routes.get_mut(request.position);
+                        item.map_or(Ok(false), |item| ask_route(commands, links, tag, item, request.add))
+                    }
+                    (Some(objects), _) => {
+                        let item = objects.rules.get_mut(request.position);
+                        item.map_or(Ok(false), |item| ask_rule(commands, tag, item, request.add))
+                    }
+                    (None, _) => Ok(false),
+                }
+            }
+        };
+        if put? {
+            self.network.requests.push(request);
+        }
+        Ok(())
+    }
+
+    /// Takes off a route that no holder has any more.
+    pub(super) fn delete_route(&mut self, route: &Route) {
+        self.delete_once(|commands, tag| commands.delete_route(tag, route, Which::Exactly), Class::Route);
+    }
+
+    /// Takes off a rule that no holder has any more.
+    pub(super) fn delete_rule(&mut self, rule: &Rule) {
+        self.delete_once(|commands, tag| commands.delete_rule(tag, rule), Class::Rule);
+    }
+
+    /// Adds a request that belongs to nobody.
+    pub(super) fn delete_once(
+        &mut self,
+        mut put: impl FnMut(&mut Commands, u32) -> Result<(), Full>,
+        class: Class,
+    ) {
+        let request = Request { holder: Holder::Nobody, class, position: 0, add: false };
+        for _ in 0..2 {
+            let tag = u32::try_from(self.network.requests.len()).unwrap_or(u32::MAX);
+            let room = self.network.requests.len() < self.network.requests.capacity();
+            if room && put(&mut self.kernel.commands, tag).is_ok() {
+                self.network.requests.push(request);
+                return;
+            }
+            self.commit_object_batch();
+        }
+    }
+
+    /// Sends what was asked for and notes what came of it.
+    pub(in crate::vrrpd) fn commit_objects(&mut self, turn: &mut Turn<'_>) {
+        self.commit_object_batch();
+        if core::mem::take(&mut self.network.refused) {
+            self.arm_retry(turn);
+        }
+    }
+
+    pub(super) fn commit_object_batch(&mut self) {
+        let Network { fixed, requests, refused, fixed_changed, .. } = &mut self.network;
+        let instances = &mut self.instances;
+        self.kernel.commands.commit(|tag, result| {
+            let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
+                return;
+            };
+            let name = match request.holder {
+                Holder::Instance(id) => instances.get(id.index()).map(|it| it.config.clone()),
+                Holder::Fixed | Holder::Nobody => None,
+            };
+            let name = name.as_ref().map(|config| config.name.as_str());
+            *fixed_changed |= request.holder == Holder::Fixed;
+            if request.class == Class::Address {
+                if let Some(moved) = fixed.addresses.get_mut(request.position) {
+                    *refused |= address_answered(moved, request.add, result);
+                }
+                return;
+            }
+            let Some(objects) = objects_mut(instances, &mut fixed.objects, request.holder) else {
+                return;
+            };
+            *refused |= match request.class {
+                Class::Route => objects.routes.get_mut(request.position).is_some_and(|item| {
+                    let exact = item.value.insert != Insert::Add || item.doubtful || item.replaces;
+                    answered(item, request.add, exact, result, name, |placed| &placed.route)
+                }),
+                _ => objects
+                    .rules
+                    .get_mut(request.position)
+                    .is_some_and(|item| answered(item, request.add, true, result, name, |rule| rule)),
+            };
+        });
+        requests.clear();
+    }
+
+    /// Whether a holder's things are to be in the kernel.
+    pub(super) fn is_active(&self, holder: Holder) -> bool {
+        match holder {
+            Holder::Instance(id) => {
+                self.instance(id).is_some_and(|instance| instance.router.state() == State::Master)
+            }
+            Holder::Fixed => true,
+            Holder::Nobody => false,
+        }
+    }
+
+    /// All holders, for walking while changing.
+    pub(super) fn holders(&self) -> impl Iterator<Item = Holder> + use<> {
+        self.ids().map(Holder::Instance).chain(core::iter::once(Holder::Fixed))
+    }
+
+    /// Routes and rules of a holder.
+    pub(super) fn objects_mut(&mut self, holder: Holder) -> Option<&mut Objects> {
+        objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder)
+    }
+}
+
+impl Instance {
+    /// Whether it is MASTER and a route or a rule is not in the kernel that should be.
+    #[must_use]
+    pub fn lacks_object(&self) -> bool {
+        self.router.state() == State::Master && self.objects.as_deref().is_some_and(Objects::lacks)
+    }
+}
+
+impl Network {
+    /// Makes room for a batch.
+    pub(in crate::vrrpd) fn reserve(&mut self) {
+        self.requests.reserve_exact(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
+    }
+}
+
+pub(super) fn objects_mut<'a>(
+    instances: &'a mut [Instance],
+    fixed: &'a mut Objects,
+    holder: Holder,
+) -> Option<&'a mut Objects> {
+    match holder {
+        Holder::Instance(InstanceId(id)) => instances.get_mut(id as usize)?.objects.as_deref_mut(),
+        Holder::Fixed => Some(fixed),
+        Holder::Nobody => None,
+    }
+}
+
+/// Whether there was something to ask for.
+fn ask_route(
+    commands: &mut Commands,
+    links: &Links,
+    tag: u32,
+    item: &mut Item<Placed>,
+    add: bool,
+) -> Result<bool, Full> {
+    if !add {
+        let held = item.held;
+        (item.left, item.doubtful, item.taken) = (false, false, false);
+        let several = item.value.route.ways.len() > 1;
+        item.held = false;
+        let which = match (item.value.is_placed(links), several) {
+            _ if !held => return Ok(false),
+            (true, _) => Which::Exactly,
+            // Some of its interfaces are gone, the rest of it is there.
+            (false, true) => Which::AnyWay,
+            (false, false) => return Ok(false),
+        };
+        return commands.delete_route(tag, &item.value.route, which).map(|()| true).inspect_err(|Full| {
+            item.held = true;
+        });
+    }
+    // Without its interface it waits for that.
+    if !item.lacks() || !item.value.locate(links) {
+        return Ok(false);
+    }
+    let insert = match item.value.insert {
+        // Over IPv6 one way of several may be gone: the kernel takes all anew.
+        _ if item.doubtful && item.value.route.ways.len() > 1 && item.value.route.family == Family::V6 => {
+            Insert::Replace
+        }
+        _ if item.replaces => Insert::Replace,
+        Insert::Add if item.doubtful => Insert::Prepend,
+        insert => insert,
+    };
+    commands.put_route(tag, &item.value.route, insert)?;
+    Ok(true)
+}
+
+fn ask_rule(commands: &mut Commands, tag: u32, item: &mut Item<Rule>, add: bool) -> Result<bool, Full> {
+    if !add {
+        let held = item.held;
+        (item.left, item.doubtful, item.taken) = (false, false, false);
+        if held {
+            commands.delete_rule(tag, &item.value)?;
+            item.held = false;
+        }
+        return Ok(held);
+    }
+    if !item.lacks() {
+        return Ok(false);
+    }
+    commands.add_rule(tag, &item.value)?;
+    Ok(true)
+}
+
+fn ask_address(
+    commands: &mut Commands,
+    links: &Links,
+    tag: u32,
+    moved: &mut Stays,
+    add: bool,
+) -> Result<bool, Full> {
+    let index = moved.link.and_then(|link| links.link(link)?.index).unwrap_or(IfIndex(0));
+    let wanted = moved.held == if add { Held::No } else { Held::Ours };
+    moved.address.interface = index;
+    if wanted && index != IfIndex(0) {
+        match add {
+            true => commands.add_address(tag, &moved.address)?,
+            false => commands.delete_address(tag, &moved.address)?,
+        }
+    }
+    if !add {
+        moved.held = Held::No;
+    }
+    Ok(wanted && index != IfIndex(0))
+}
+
+/// Takes the kernel's answer about a route or a rule; whether it is to be tried again. `exact`: EEXIST says that
+/// exactly this one is there.
+fn answered<T, S: core::fmt::Display>(
+    item: &mut Item<T>,
+    add: bool,
+    exact: bool,
+    result: Result<(), Refusal<'_>>,
+    name: Option<&str>,
+    shown: impl FnOnce(&T) -> &S,
+) -> bool {
+    match (add, result) {
+        (true, Ok(())) => {
+            let back = core::mem::take(&mut item.taken);
+            (item.held, item.doubtful, item.replaces, item.refused) = (true, false, false, None);
+            if back {
+                report::object_back(name, shown(&item.value));
+            }
+            false
+        }
+        (true, Err(refusal)) if exact && refusal.errno == Errno::EEXIST => {
+            (item.held, item.doubtful, item.taken, item.refused) = (true, false, false, None);
+            false
+        }
+        (true, Err(refusal)) => {
+            item.held = false;
+            item.doubtful = false;
+            if item.refused.replace(refusal.errno) != Some(refusal.errno) {
+                report::object_refused(name, shown(&item.value), &refusal);
+            }
+            true
+        }
+        // Gone already, by somebody else or with its interface.
+        (false, Err(Refusal { errno: Errno::ESRCH | Errno::ENOENT | Errno::ENODEV, .. })) => false,
+        (false, Err(refusal)) => {
+            report::object_stuck(name, shown(&item.value), &refusal);
+            false
+        }
+        (false, Ok(())) => false,
+    }
+}
+
+/// The same about a static address.
+fn address_answered(moved: &mut Stays, add: bool, result: Result<(), Refusal<'_>>) -> bool {
+    match (add, result) {
+        (true, Ok(())) => {
+            moved.held = Held::Ours;
+            moved.refused = None;
+            false
+        }
+        // Somebody else put it there before: it stays when we go.
+        (true, Err(refusal)) if refusal.errno == Errno::EEXIST => {
+            moved.held = Held::Foreign;
+            false
+        }
+        (true, Err(refusal)) => {
+            if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
+                report::object_refused(None, &shown_address(&moved.address), &refusal);
+            }
+            true
+        }
+        (false, Err(refusal)) if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
+            report::object_stuck(None, &shown_address(&moved.address), &refusal);
+            false
+        }
+        (false, _) => false,
+    }
+}
+
+fn shown_address(address: &Address) -> impl core::fmt::Display {
+    address.prefix
+}

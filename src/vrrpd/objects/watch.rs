@@ -1,0 +1,332 @@
+//! What others do to routes, rules and static addresses: heard, and put back.
+//!
+//! The kernel tells of deletions that somebody asks for ([`Losses`]). It does not tell of IPv4 routes that go with
+//! their interface, with their preferred source or with the last address of their interface: those are put again
+//! when that may have happened, and the kernel's answer says whether it had.
+
+use std::os::fd::AsRawFd;
+
+use super::fixed::Stays;
+use super::request::objects_mut;
+use super::{Class, Holder, Item, Objects, Placed, Request};
+use crate::base::addr::{Family, Prefix};
+use crate::base::id::{InstanceId, LinkId};
+use crate::base::limit;
+use crate::base::time::Instant;
+use crate::config::model::route::ORIGIN;
+use crate::daemon::reactor::{Again, Interest, Turn};
+use crate::daemon::token::Own;
+use crate::proto::vrrp::Input;
+use crate::sys::netlink::loss::{Loss, Losses};
+use crate::sys::netlink::monitor::Drained;
+use crate::vrrpd::live::Held;
+use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::{kind, report};
+
+/// What is to be done about something that somebody took off.
+enum Taken {
+    /// Nothing: it is not ours, not there anyway, or does not matter.
+    Nothing,
+    /// It is put back.
+    Again,
+    /// It was put back too often.
+    GiveUp,
+}
+
+impl Vrrp {
+    /// Listens to deletions if anything of ours can be missed, and else stops listening.
+    pub(in crate::vrrpd) fn watch_objects(&mut self, turn: &mut Turn<'_>) {
+        let watched = |objects: &Objects| {
+            objects.routes.iter().any(|item| !item.no_track)
+                || objects.rules.iter().any(|item| !item.no_track)
+        };
+        let wanted = watched(&self.network.fixed.objects)
+            || self.instances.iter().any(|it| it.objects.as_deref().is_some_and(watched));
+        if wanted == self.network.losses.is_some() {
+            return;
+        }
+        if let Some((losses, registration)) = self.network.losses.take() {
+            turn.deregister(registration);
+            drop(losses);
+            return;
+        }
+        let source = Own { kind: kind::LOSSES, index: 0 };
+        let opened = Losses::open(ORIGIN, self.kernel.commands.port()).and_then(|losses| {
+            let registration = turn.register(losses.as_raw_fd(), source, Interest::Read)?;
+            Ok((losses, registration))
+        });
+        match opened {
+            Ok(opened) => self.network.losses = Some(opened),
+            Err(error) => report::kernel_failed("netlink", &error),
+        }
+    }
+
+    /// Takes what the kernel tells of deletions.
+    pub(in crate::vrrpd) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
+        // What went with its interface is told there first.
+        self.listen(turn);
+        let Some((losses, _)) = &mut self.network.losses else {
+            return Again::Done;
+        };
+        let mut heard: heapless::Vec<Loss, { limit::MONITOR_BATCH }> = heapless::Vec::new();
+        let drained = losses.read(|loss| {
+            if heard.push(loss).is_err()
+                && let Some(last) = heard.last_mut()
+            {
+                *last = Loss::Anything;
+            }
+        });
+        if !self.stopping {
+            for loss in heard {
+                match loss {
+                    Loss::Route(seen) => {
+                        self.lost(
+                            turn,
+                            |objects| {
+                                objects.routes.iter_mut().position(|item| {
+                                    item.held && !item.doubtful && item.value.route.is(&seen)
+                                })
+                            },
+                            Class::Route,
+                        );
+                    }
+                    Loss::Rule(rule) => {
+                        self.lost(
+                            turn,
+                            |objects| {
+                                objects
+                                    .rules
+                                    .iter_mut()
+                                    .position(|item| item.held && !item.doubtful && item.value == rule)
+                            },
+                            Class::Rule,
+                        );
+                    }
+                    Loss::Anything => self.doubt_everything(turn),
+                }
+            }
+        }
+        match drained {
+            Ok(Drained::Yes) => Again::Done,
+            Ok(Drained::No) => Again::More,
+            Err(error) => {
+                report::kernel_failed("netlink", &error);
+                self.arm_retry(turn);
+                Again::Done
+            }
+        }
+    }
+
+    /// Somebody deleted what `find` finds.
+    fn lost(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut find: impl FnMut(&mut Objects) -> Option<usize>,
+        class: Class,
+    ) {
+        let now = turn.now();
+        for holder in self.holders() {
+            if !self.is_active(holder) {
+                continue;
+            }
+            let Some(objects) = objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder)
+            else {
+                continue;
+            };
+            let Some(position) = find(objects) else { continue };
+            let name = match holder {
+                Holder::Instance(id) => self.instances.get(id.index()).map(|it| it.config.clone()),
+                Holder::Fixed | Holder::Nobody => None,
+            };
+            let name = name.as_ref().map(|config| config.name.as_str());
+            let objects = objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder);
+            let taken = match (objects, class) {
+                (Some(objects), Class::Route) => objects.routes.get_mut(position).map(|item| {
+                    let there = item.value.locate(&self.links);
+                    take(item, there, now, name, |placed: &Placed| &placed.route)
+                }),
+                (Some(objects), _) => {
+                    objects.rules.get_mut(position).map(|item| take(item, true, now, name, |rule| rule))
+                }
+                (None, _) => None,
+            };
+            match (taken, holder) {
+                (None | Some(Taken::Nothing), _) => {}
+                (Some(Taken::Again), Holder::Instance(id)) => {
+                    if let Some(instance) = self.instance_mut(id) {
+                        instance.router.counters_mut().restored += 1;
+                    }
+                    self.touch(id, |pending| pending.add = true);
+                }
+                (Some(Taken::GiveUp), Holder::Instance(id)) => self.drive(turn, id, Input::AddressLost),
+                (Some(Taken::Again), _) => {
+                    self.ask(Request { holder, class, position, add: true });
+                    self.commit_objects(turn);
+                    self.tell_followers(turn);
+                }
+                (Some(Taken::GiveUp), _) => {
+                    self.network.fixed_changed = true;
+                    self.arm_retry(turn);
+                    self.tell_followers(turn);
+                }
+            }
+            return;
+        }
+    }
+
+    /// Messages were lost: everything may be gone.
+    fn doubt_everything(&mut self, turn: &mut Turn<'_>) {
+        self.doubt(turn, |_| true, true);
+    }
+
+    /// An interface came, or came up: what went with it is put again.
+    pub(in crate::vrrpd) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        let Some(up) = self.links.link(link).map(|link| link.up) else { return };
+        for position in 0..self.network.fixed.addresses.len() {
+            let Some(moved) = self.network.fixed.addresses.get_mut(position) else { continue };
+            if moved.link == Some(link) && moved.held == Held::No && up {
+                self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
+            }
+        }
+        self.commit_objects(turn);
+        self.doubt(turn, |placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link), false);
+        self.promote_secondaries();
+    }
+
+    /// An interface went, or was taken down: so were the routes by it.
+    pub(in crate::vrrpd) fn objects_without_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        for holder in self.holders() {
+            let Some(objects) = self.objects_mut(holder) else { continue };
+            let mut any = false;
+            let by_it = |placed: &Placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link);
+            for item in objects.routes.iter_mut().filter(|item| item.held && by_it(&item.value)) {
+                item.doubtful = true;
+                any = true;
+            }
+            if any && holder == Holder::Fixed {
+                self.network.fixed_changed = true;
+            }
+        }
+        self.tell_followers(turn);
+    }
+
+    /// An IPv4 address is gone: routes that prefer it as their source are gone with it, and so are all of an
+    /// interface that has none left.
+    pub(in crate::vrrpd) fn objects_by_address(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+        if gone.family() == Family::V6 {
+            return;
+        }
+        let bare = self.links.link(link).is_some_and(|link| link.source(Family::V4).is_none());
+        self.doubt(
+            turn,
+            |placed| {
+                placed.route.family == Family::V4
+                    && (placed.route.source == Some(gone.addr)
+                        || (bare && placed.links.contains(&Some(link))))
+            },
+            false,
+        );
+    }
+
+    /// Puts those routes again that may be gone; with `rules` all rules, too.
+    fn doubt(&mut self, turn: &mut Turn<'_>, may_be_gone: impl Fn(&Placed) -> bool, rules: bool) {
+        for holder in self.holders() {
+            if !self.is_active(holder) {
+                continue;
+            }
+            let Some(objects) = self.objects_mut(holder) else { continue };
+            let mut any = false;
+            for item in &mut objects.routes {
+                if may_be_gone(&item.value) && !item.left {
+                    item.doubtful = item.held;
+                    any = true;
+                }
+            }
+            for item in objects.rules.iter_mut().filter(|item| rules && !item.left) {
+                item.doubtful = item.held;
+                any = true;
+            }
+            match holder {
+                Holder::Instance(id) if any => self.touch(id, |pending| pending.add = true),
+                Holder::Fixed if any => {
+                    self.put_objects(holder);
+                    self.commit_objects(turn);
+                    self.tell_followers(turn);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A static address is gone from its interface.
+    pub(in crate::vrrpd) fn fixed_address_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+        let now = turn.now();
+        let Some(position) = self.network.fixed.position_of(link, gone) else { return };
+        let up = self.links.link(link).is_some_and(|link| link.up);
+        let Some(moved) = self.network.fixed.addresses.get_mut(position) else { return };
+        if moved.held == Held::No {
+            return;
+        }
+        let again = take_address(moved, up, now);
+        self.network.fixed_changed = true;
+        match again {
+            Taken::Nothing => {}
+            Taken::Again => {
+                self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
+                self.commit_objects(turn);
+            }
+            Taken::GiveUp => self.arm_retry(turn),
+        }
+        self.tell_followers(turn);
+    }
+
+    /// Tries again what the kernel refused.
+    pub(in crate::vrrpd) fn retry_objects(&mut self, turn: &mut Turn<'_>) {
+        for position in 0..self.instances.len() {
+            let id = InstanceId::at(position);
+            if self.instance(id).is_some_and(crate::vrrpd::live::Instance::lacks_object) {
+                self.touch(id, |pending| pending.add = true);
+            }
+        }
+        self.put_fixed(turn);
+    }
+}
+
+/// Notes that somebody took something off; `there`: its interfaces are.
+fn take<T, S: core::fmt::Display>(
+    item: &mut Item<T>,
+    there: bool,
+    now: Instant,
+    name: Option<&str>,
+    shown: impl FnOnce(&T) -> &S,
+) -> Taken {
+    // Of several ways others may be left: the kernel is asked when it is put again, or taken off.
+    item.doubtful = true;
+    if item.no_track {
+        item.left = true;
+        return Taken::Nothing;
+    }
+    if !there {
+        // It went with its interface, and comes back with it.
+        return Taken::Nothing;
+    }
+    let again = item.put_back.take(now).is_some();
+    report::object_taken(name, shown(&item.value), again);
+    item.taken = true;
+    if again { Taken::Again } else { Taken::GiveUp }
+}
+
+fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Taken {
+    if moved.no_track {
+        // It does not matter, and is not put back: what is there and not ours is left alone as well.
+        moved.held = Held::Foreign;
+        return Taken::Nothing;
+    }
+    moved.held = Held::No;
+    if !up {
+        return Taken::Nothing;
+    }
+    let again = moved.put_back.take(now).is_some();
+    report::object_taken(None, &moved.address.prefix, again);
+    if again { Taken::Again } else { Taken::GiveUp }
+}
