@@ -2,6 +2,7 @@
 //!
 //! Used at the start and by each reload, so that both make the same thing of the same text.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use super::links::Links;
@@ -83,22 +84,20 @@ pub(super) fn scripts(
         .collect()
 }
 
-/// Makes the instances. Their interfaces are entered in `links`.
+/// Makes the instances of a range of positions. Their interfaces are entered in `links`.
 pub(super) fn instances(
     model: &Arc<Model>,
+    positions: Range<usize>,
     links: &mut Links,
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
     plan: &Plan,
-) -> Vec<Instance> {
-    Config::all(model)
-        .enumerate()
-        .map(|(position, config)| {
-            let place = Place { plan, position };
-            instance(config, links, scripts, resolver, broken, place)
-        })
-        .collect()
+) -> impl Iterator<Item = Instance> {
+    Config::all(model).enumerate().skip(positions.start).take(positions.len()).map(|(position, config)| {
+        let place = Place { plan, position };
+        instance(config, links, scripts, resolver, broken, place)
+    })
 }
 
 /// An instance's place in the model, and what interfaces of its own are planned for it.

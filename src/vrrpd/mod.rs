@@ -9,6 +9,7 @@ mod address;
 mod advert;
 mod announce;
 mod auth;
+mod breath;
 mod build;
 mod check;
 mod effect;

@@ -183,7 +183,9 @@ impl Vrrp {
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
-        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let all = 0..model.instances.len();
+        let instances = build::instances(&model, all, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
         let network = Network::of(Fixed::new(&model, &mut links));
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());

@@ -26,6 +26,7 @@ use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::{Address, AddressFlags};
 use crate::sys::netlink::link::{AddrGenMode, Link as KernelLink, Which};
+use crate::sys::netlink::make::IpvlanFlag;
 use crate::sys::sysctl::Changed;
 
 /// The interfaces that this child makes, and the settings that it changed for them.
@@ -60,6 +61,16 @@ impl Owns {
     /// What lies on the interface that is one of our own.
     pub(super) fn base_of(&self, link: LinkId) -> Option<LinkId> {
         self.list.iter().find(|own| own.link == link).map(|own| own.base)
+    }
+
+    /// What an interface of our own is, in the words of the data dump.
+    pub(super) fn type_of(&self, link: LinkId) -> &'static str {
+        match self.list.iter().find(|own| own.link == link).map(|own| own.make) {
+            Some(Make::Ipvlan(IpvlanFlag::Bridge, _)) => "IPVLAN type L2 bridge",
+            Some(Make::Ipvlan(IpvlanFlag::Private, _)) => "IPVLAN type L2 private",
+            Some(Make::Ipvlan(IpvlanFlag::Vepa, _)) => "IPVLAN type L2 vepa",
+            Some(Make::Macvlan(_)) | None => "VMAC type private",
+        }
     }
 
     fn on(&self, link: LinkId) -> Option<usize> {
