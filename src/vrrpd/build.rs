@@ -10,7 +10,7 @@ use super::live::{Config, Instance, Moved};
 use super::objects::{self, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
-use super::track::{Lists, Object, Tracked, tracking};
+use super::track::{Lists, Object, Tracked, implied, tracking};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
@@ -147,7 +147,11 @@ fn instance(
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracking: with_group(
-            tracking(Lists::of(&config), links, usable).into_iter().chain(followed(&config)).collect(),
+            tracking(Lists::of(&config), links, usable)
+                .into_iter()
+                .chain(followed(&config))
+                .chain(implied(&config, base, links))
+                .collect(),
             config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         ),
         socket: None,
