@@ -15,6 +15,7 @@ pub mod glance;
 mod inbox;
 pub mod inotify;
 pub mod memory;
+pub mod namesake;
 pub mod netlink;
 pub mod outbox;
 pub mod output;

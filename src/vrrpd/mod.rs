@@ -2,14 +2,15 @@
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
 //! `start`, then [`run`]: one method for each thing that can happen. `build` makes the live objects from the
-//! model, `effect` carries out what the machines ask for, `reload` applies a difference, `report` phrases every
-//! log line.
+//! model, `effect` carries out what the machines ask for (routes, rules and static items in `objects`), `reload`
+//! applies a difference, `report` phrases every log line.
 
 mod address;
 mod advert;
 mod alert;
 mod announce;
 mod auth;
+mod breath;
 mod build;
 mod check;
 mod effect;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::breath::SLICE;
 use super::build;
 use super::live::{Held, Instance};
 use super::objects::Fixed;
@@ -30,8 +31,13 @@ impl Vrrp {
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
         let plan = self.plan_owns(&model);
-        let links = &mut self.links;
-        let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
+        let mut fresh = Vec::with_capacity(model.instances.len());
+        while fresh.len() < model.instances.len() {
+            let (slice, links) = (fresh.len()..fresh.len() + SLICE, &mut self.links);
+            let slice = build::instances(&model, slice, links, &scripts, &resolver, &mut broken, &plan);
+            fresh.extend(slice);
+            self.breathe(turn);
+        }
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
         let fixed = Fixed::new(&model, &mut self.links);
@@ -55,7 +61,9 @@ impl Vrrp {
         self.watch_processes(turn, false);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
+        self.rearm_machines(turn);
         self.load_alerts(turn);
+        self.breathe(turn);
         self.remove_abandoned(
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
@@ -63,6 +71,7 @@ impl Vrrp {
         self.inherit_fixed(fixed);
         self.plan_replacements();
         self.replace_owns(plan);
+        self.breathe(turn);
         self.resync_links(turn);
         if self.ensure_owns() {
             self.resync_links(turn);
@@ -73,6 +82,7 @@ impl Vrrp {
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
+            self.breathe_at(turn, id.index());
         }
         self.refresh_groups(turn);
         for id in self.ids().filter(|id| !went_on(*id)) {
@@ -329,6 +339,9 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         peer.old_form |= detected && known.is_some_and(|known| known.old_form);
     }
     after.router.set_synced(after.config.sync_group.is_some());
+    // Its adverts go on while the interfaces are still being sorted out.
+    after.local = before.local;
+    after.last_local = before.last_local;
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;
     after.since = before.since;

@@ -8,6 +8,7 @@ use super::state::Vrrp;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
 use crate::config::expand::replay;
@@ -89,6 +90,11 @@ impl Process for Vrrp {
         self.alerts.fifos.flush();
     }
 
+    /// Effects take their time, adverts wait for no more than those of a few instances.
+    fn is_laden(&self) -> bool {
+        self.work.touched.len() >= limit::TAKEOVERS_PER_TURN
+    }
+
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
     fn stall_threshold(&self) -> Span {
         self.shortest_interval
@@ -136,7 +142,12 @@ impl Vrrp {
             return false;
         };
         report::reloading();
-        let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
+        let tree = replay(&snapshot, &mut found).tree;
+        drop(snapshot);
+        self.breathe(turn);
+        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        drop(tree);
+        self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
         self.status.load(&model);

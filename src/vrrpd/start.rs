@@ -38,6 +38,7 @@ use crate::proto::vrrp::{Input, State};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
+use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
@@ -134,7 +135,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
             Holder::Fixed => true,
             Holder::Nobody => false,
         },
-        true,
+        is_alone(context.died),
     )?;
     vrrp.put_fixed(&mut turn);
     vrrp.promote_secondaries();
@@ -190,7 +191,9 @@ impl Vrrp {
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
-        let instances = build::instances(&model, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let all = 0..model.instances.len();
+        let instances = build::instances(&model, all, &mut links, &scripts, &resolver, &mut broken, &plan);
+        let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
         let network = Network::of(Fixed::new(&model, &mut links));
         let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
@@ -355,6 +358,12 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
+}
+
+/// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
+/// over for a dead one does not look for more than its own.
+fn is_alone(died: Option<Instant>) -> bool {
+    died.is_none() && !namesake::runs("keepalived")
 }
 
 /// Whether this host is an IPv6 router, which its neighbour advertisements must tell.

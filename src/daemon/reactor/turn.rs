@@ -8,6 +8,7 @@ use crate::base::exit::Exit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::token::{Own, Registration, Source};
+use crate::sys::clock;
 
 /// One turn of the loop: what a process may ask of it.
 #[derive(Debug)]
@@ -20,6 +21,16 @@ impl Turn<'_> {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.core.now
+    }
+
+    /// Reads the clock again, for work that takes longer than a turn should.
+    pub fn renew(&mut self) {
+        self.core.now = self.core.now.max(clock::now());
+    }
+
+    /// Names the slots whose deadlines have passed, in no order, until `take` has enough. They stay set.
+    pub fn due(&self, mut take: impl FnMut(u32) -> bool) {
+        self.core.deadlines.due(self.core.now, &mut take);
     }
 
     /// The time at which the turn before this one began: what is read now and was not read then came later.
