@@ -22,6 +22,7 @@ mod objects;
 mod own;
 mod owners;
 mod pool;
+mod queue;
 mod reload;
 mod report;
 mod run;

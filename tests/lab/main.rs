@@ -30,6 +30,7 @@ mod logs;
 mod mutations;
 mod options;
 mod own;
+mod process;
 mod processes;
 mod referee;
 mod reload;
