@@ -34,7 +34,7 @@
 //! # What holds everywhere
 //!
 //! * A machine is told the time and never asks for it; its actions are carried out in order before its next input.
-//! * Entering MASTER: advert, addresses, announcements, then log and scripts. One instance's long effects never
+//! * Entering MASTER: advert, addresses, routes, rules, announcements, then log and scripts. One instance's long effects never
 //!   stand in front of another's advert ([`vrrpd`], `effect`).
 //! * FAULT is a set of named reasons reckoned anew from what is true now, never a counter.
 //! * Timers restart from their deadline, not from now; an advert counts from when the kernel took it in.

@@ -1,7 +1,6 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
 use std::cell::Cell;
-use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +16,13 @@ use keepalived::config::source::{Disk, SourceMap};
 use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
 use keepalived::daemon::cli::Options;
-use keepalived::daemon::parent::{Kind, Mode, Program, Settings, Start};
+use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, Start};
 use keepalived::daemon::pidfile::{self, Places};
 use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
+use keepalived::notify::Resolver;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, netns};
+use keepalived::sys::{alloc, clock, netns, user};
 use keepalived::vrrpd::{self, Present};
 
 /// keepalived: its options, and how it reads and runs a configuration.
@@ -161,8 +161,7 @@ fn config_path(options: &Options) -> PathBuf {
 
 /// The node name up to its first dot: the configuration id where none is given.
 fn host_name() -> String {
-    let name = nix::unistd::gethostname().unwrap_or_else(|_| OsString::from("localhost"));
-    name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+    user::host_name().split('.').next().unwrap_or_default().to_owned()
 }
 
 impl<'a> Keepalived<'a> {
@@ -235,6 +234,17 @@ impl Program for Keepalived<'_> {
             ledger,
         };
         vrrpd::run(model, context)
+    }
+
+    fn script(&self, loaded: &Loaded, moment: Moment) -> Option<Script> {
+        let global = &loaded.outline.global;
+        let (command, timeout) = match moment {
+            Moment::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
+            Moment::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
+        };
+        // What cannot run was told when the configuration was read.
+        let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;
+        Some(Script { words: found.words, identity: found.identity, timeout })
     }
 
     fn dump(&self, loaded: &Loaded) {

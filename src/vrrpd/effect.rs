@@ -16,7 +16,7 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
 use crate::sys::clock;
-use crate::sys::raw::send::{Message, SendBatch};
+use crate::sys::raw::send::Message;
 use crate::wire::vrrp;
 
 impl Vrrp {
@@ -234,7 +234,7 @@ impl Vrrp {
                 Ok(socket) => {
                     socket.send(batch, &mut failed);
                 }
-                Err(_) => *batch = SendBatch::new(),
+                Err(_) => batch.clear(),
             }
         }
     }

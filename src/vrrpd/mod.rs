@@ -2,11 +2,12 @@
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
 //! `start`, then [`run`]: one method for each thing that can happen. `build` makes the live objects from the
-//! model, `effect` carries out what the machines ask for, `reload` applies a difference, `report` phrases every
-//! log line.
+//! model, `effect` carries out what the machines ask for (routes, rules and static items in `objects`), `reload`
+//! applies a difference, `report` phrases every log line.
 
 mod address;
 mod advert;
+mod alert;
 mod announce;
 mod auth;
 mod breath;
@@ -49,6 +50,12 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// A notify FIFO that has room again; the index is its number.
+    pub(super) const FIFO: u8 = 16;
+    /// The connection to the mail relay.
+    pub(super) const MAIL: u8 = 17;
+    /// The look-up of the mail relay.
+    pub(super) const LOOKUP: u8 = 18;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }

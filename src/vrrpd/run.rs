@@ -35,6 +35,7 @@ impl Process for Vrrp {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
             kind::LOSSES => self.hear_losses(turn),
+            kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -55,6 +56,8 @@ impl Process for Vrrp {
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
             Slot::Retry => self.retry(turn),
+            Slot::Fifos => self.fifos_overdue(turn),
+            Slot::Mail => self.mail_due(turn),
             Slot::Status => self.write_status(turn),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
@@ -86,6 +89,7 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+        self.alerts.fifos.flush();
     }
 
     /// Effects take their time, adverts wait for no more than those of a few instances.
@@ -175,6 +179,7 @@ impl Vrrp {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        self.finish_alerts(turn);
         if self.keep_on_stop {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);

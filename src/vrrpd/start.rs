@@ -2,11 +2,11 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::address::is_usable;
+use super::alert::Alerts;
 use super::links::Links;
 use super::live::Held;
 use super::objects::{Fixed, Holder, Network};
@@ -38,6 +38,7 @@ use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
+use crate::sys::fifo;
 use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
@@ -84,6 +85,11 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
 
 /// Takes away what a dead child left behind: the addresses of every instance, its macvlan, and what its `ledger` says.
 pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
+    for fifo in [&model.global.fifo, &model.global.vrrp_fifo] {
+        if let Some(path) = &fifo.path {
+            fifo::remove_left(path.as_ref());
+        }
+    }
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
@@ -117,6 +123,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
+    vrrp.load_alerts(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
@@ -166,6 +173,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
+    vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
     vrrp.tuner.run(&mut turn);
     turn.report(ToParent::Ready);
@@ -198,9 +206,6 @@ impl Vrrp {
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let monitor = Monitor::open(&topics)?;
         super::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
-        let environment: Vec<Vec<u8>> = std::env::vars_os()
-            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-            .collect();
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
@@ -244,10 +249,10 @@ impl Vrrp {
             work: Work::default(),
             status: Status::default(),
             runner: Runner::new()?,
-            environment: Words::of(environment.iter().map(Vec::as_slice))
-                .unwrap_or_else(|_| Words::with_capacity(0, 0)),
+            environment: Words::environment(),
             children: Vec::new(),
             telling: Telling::default(),
+            alerts: Alerts::default(),
             resync_wanted: false,
             stopping: false,
             reserved_sequence: 0,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alert::Alerts;
 use super::group::LiveGroup;
 use super::links::Links;
 use super::live::Instance;
@@ -64,6 +65,8 @@ pub struct Vrrp {
     pub(super) environment: Words,
     /// Notify scripts that wait, or whose instance is gone.
     pub(super) telling: Telling,
+    /// FIFOs and mail.
+    pub(super) alerts: Alerts,
     /// Scripts under way. Room for all that may run is made at load time.
     pub(super) children: Vec<(Pid, Owner)>,
     /// After a longer pause than this the loop hears first and acts then.
@@ -149,6 +152,8 @@ pub(super) enum Owner {
     Notify(Whose),
     /// Of an instance or a group that a reload removed.
     Retired(u32),
+    /// The script of a FIFO.
+    Fifo,
     /// Of a track script that a reload removed.
     Nobody,
 }

@@ -16,10 +16,12 @@
 )]
 
 mod addresses;
+mod around;
 mod auth;
 mod control;
 mod crash;
 mod examples;
+mod fifo;
 mod frr;
 mod groups;
 mod interop;
@@ -27,6 +29,7 @@ mod interop;
 mod kit;
 mod links;
 mod logs;
+mod mail;
 mod mutations;
 mod options;
 mod own;

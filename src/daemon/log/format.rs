@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     const TIME: LocalTime =
-        LocalTime { year: 2026, month: 10, day: 5, weekday: 4, hour: 7, minute: 8, second: 9 };
+        LocalTime { year: 2026, month: 10, day: 5, weekday: 4, hour: 7, minute: 8, second: 9, offset: 0 };
 
     #[test]
     fn lines_look_like_keepaliveds() {

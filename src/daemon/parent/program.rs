@@ -7,6 +7,7 @@ use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
 use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
+use crate::sys::script::{Identity as Whose, Words};
 
 /// A kind of child, in the order in which they are forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +85,26 @@ pub struct Start<'a> {
     pub deaths: u64,
 }
 
+/// When the parent itself runs a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the first child starts.
+    Startup,
+    /// After the last child has ended.
+    Shutdown,
+}
+
+/// A script that the parent runs.
+#[derive(Debug)]
+pub struct Script {
+    /// The command.
+    pub words: Words,
+    /// As whom it runs; none: as the daemon.
+    pub identity: Option<Whose>,
+    /// How long it is waited for.
+    pub timeout: Span,
+}
+
 /// What the parent needs to know of a configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -135,6 +156,11 @@ pub trait Program {
 
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.
     fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
+
+    /// The script of a moment, if there is one and it can run.
+    fn script(&self, _loaded: &Self::Loaded, _moment: Moment) -> Option<Script> {
+        None
+    }
 
     /// SIGUSR1 in the parent: writes its data dump.
     fn dump(&self, loaded: &Self::Loaded);

@@ -16,7 +16,7 @@ impl<P: Program> Parent<'_, P> {
         if self.ending.is_some() {
             return;
         }
-        if self.children.iter().any(|child| child.supervisor.is_busy()) {
+        if self.scripts.is_starting() || self.children.iter().any(|child| child.supervisor.is_busy()) {
             self.reload_again = true;
             return;
         }

@@ -77,11 +77,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
 
 fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
-        parent.start_children(&mut reactor.turn());
-        parent.handed_out();
-        if let Some(launcher) = launcher {
-            launcher.release();
-        }
+        parent.begin(&mut reactor.turn(), launcher);
         reactor.run(parent)
     });
     ran.unwrap_or_else(|error| {
