@@ -265,6 +265,7 @@ unsafe fn become_script(
     // SAFETY: only system calls, async-signal-safe, on values that the caller keeps alive.
     unsafe {
         libc::setpgid(0, 0);
+        super::sched::restore_in_child();
         for stream in 0..=2 {
             libc::dup2(null, stream);
         }

@@ -23,6 +23,7 @@ mod objects;
 mod own;
 mod owners;
 mod pool;
+mod queue;
 mod reload;
 mod report;
 mod run;

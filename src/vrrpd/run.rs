@@ -15,8 +15,10 @@ use crate::config::expand::replay;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
+use crate::daemon::parent::Kind;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
@@ -142,6 +144,7 @@ impl Vrrp {
             return false;
         };
         report::reloading();
+        self.tuner.suspend(turn);
         let tree = replay(&snapshot, &mut found).tree;
         drop(snapshot);
         self.breathe(turn);
@@ -152,6 +155,8 @@ impl Vrrp {
         self.finish_status(turn);
         self.status.load(&model);
         self.apply(turn, Arc::new(model));
+        self.resize_queues();
+        self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         report::reloaded();
         true
     }

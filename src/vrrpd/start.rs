@@ -32,6 +32,7 @@ use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
@@ -62,6 +63,8 @@ pub struct Context<'a> {
     pub dump: bool,
     /// Log every address that comes or goes (`-a`).
     pub address_monitoring: bool,
+    /// How this process is run.
+    pub tuner: Tuner,
     /// Where a successor finds what was changed in the kernel.
     pub ledger: PathBuf,
 }
@@ -110,6 +113,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
+    vrrp.tuner = context.tuner;
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
@@ -171,6 +175,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.settle(&mut turn);
     vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
+    vrrp.tuner.run(&mut turn);
     turn.report(ToParent::Ready);
     if context.dump {
         vrrp.log_data(&turn);
@@ -188,6 +193,8 @@ impl Vrrp {
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let mut commands = Commands::open()?;
+        let buffers = &model.global.buffers;
+        super::queue::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
@@ -196,8 +203,9 @@ impl Vrrp {
         let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
         let network = Network::of(Fixed::new(&model, &mut links));
-        let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
+        let monitor = Monitor::open(&topics)?;
+        super::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
@@ -209,7 +217,7 @@ impl Vrrp {
         );
         let vrrp = Self {
             kernel: Kernel {
-                monitor: Monitor::open(&topics, buffer)?,
+                monitor,
                 monitor_registration: None,
                 commands,
                 packets: PacketSocket::open()?,
@@ -250,6 +258,7 @@ impl Vrrp {
             reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
+            tuner: Tuner::default(),
             chatter: chatter(),
             tracker_lines: tracker_lines(),
             announcements: announcements(),

@@ -20,6 +20,7 @@ use crate::base::rate::Budget;
 use crate::base::time::Span;
 use crate::config::model::Model;
 use crate::daemon::token::Registration;
+use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event};
@@ -70,6 +71,8 @@ pub struct Vrrp {
     pub(super) children: Vec<(Pid, Owner)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
+    /// How this process is run.
+    pub(super) tuner: Tuner,
     /// Listing the interfaces failed: try again.
     pub(super) resync_wanted: bool,
     pub(super) stopping: bool,

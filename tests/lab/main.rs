@@ -33,6 +33,7 @@ mod mail;
 mod mutations;
 mod options;
 mod own;
+mod process;
 mod processes;
 mod referee;
 mod reload;

@@ -37,6 +37,8 @@ struct Parent<'a, P: Program> {
     manager: Manager,
     loaded: P::Loaded,
     settings: Settings,
+    /// What ps showed for this process when it was started.
+    name: String,
     children: [Child; KINDS],
     /// A reload was asked for while one was in progress.
     reload_again: bool,
@@ -60,7 +62,13 @@ const STALL: Span = Span::from_millis(20);
 const LAST_LINES: Span = Span::from_millis(40);
 
 impl<'a, P: Program> Parent<'a, P> {
-    fn new(program: &'a P, options: &'a Options, loaded: P::Loaded, settings: Settings) -> Self {
+    fn new(
+        program: &'a P,
+        options: &'a Options,
+        loaded: P::Loaded,
+        settings: Settings,
+        name: String,
+    ) -> Self {
         let params = |kind| Self::params(options, &settings, kind);
         let children = Kind::ALL.map(|kind| {
             let instances = if kind == Kind::Vrrp { settings.instances } else { 0 };
@@ -72,6 +80,7 @@ impl<'a, P: Program> Parent<'a, P> {
             manager: Manager::find(),
             loaded,
             settings,
+            name,
             children,
             reload_again: false,
             complete: false,

@@ -5,6 +5,7 @@ use crate::base::time::{Instant, Span};
 use crate::daemon::log::Identity;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
+use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
 use crate::sys::script::{Identity as Whose, Words};
 
@@ -70,6 +71,8 @@ pub enum Mode {
 pub struct Start<'a> {
     /// Which child it is.
     pub kind: Kind,
+    /// Carries out how it is run; has done so but for realtime, which waits for the end of its start.
+    pub tuner: Tuner,
     /// What it is to do.
     pub mode: Mode,
     /// Its channel to the parent, for its reactor.
@@ -113,10 +116,12 @@ pub struct Settings {
     pub instances: usize,
     /// Where the pid files go. Not changed by a reload.
     pub pid_files: Places,
+    /// Network namespace and instance, `_`-separated with one in front, for the names in syslog; else empty.
+    pub log_suffix: String,
     /// What ps shows for the parent; none: left as it is.
     pub process_name: Option<String>,
-    /// What ps shows for each child, in the order of [`Kind::ALL`]; none: left as it is.
-    pub child_names: [Option<String>; 3],
+    /// How each child is run, in the order of [`Kind::ALL`].
+    pub tunings: [Tuning; 3],
     /// Permission bits that new files do not get.
     pub umask: u32,
 }
