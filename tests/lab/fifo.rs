@@ -244,3 +244,25 @@ fn what_is_no_pipe_is_left_alone() {
     assert_eq!(a.read("/run/precious"), "precious");
     a.shell("test -L /run/link");
 }
+
+#[test]
+fn what_a_power_cut_leaves_is_used_again() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/copy", COPY);
+    let conf = Instance::default()
+        .global("notify_fifo /run/all")
+        .global("notify_fifo_script \"/usr/local/bin/copy one\"")
+        .text();
+    let daemon = Daemon::start(&a, US, &conf);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    are(&a, "/run/all.lines", &["INSTANCE \"VI_1\" BACKUP 100", "INSTANCE \"VI_1\" MASTER 100"]);
+    daemon.kill();
+    eventually("the script has ended", SOON, || a.processes().is_empty());
+    assert!(a.exists("/run/all"));
+    a.remove("/run/all.lines");
+    let daemon = Daemon::start(&a, US, &conf);
+    are(&a, "/run/all.lines", &["INSTANCE \"VI_1\" BACKUP 100", "INSTANCE \"VI_1\" MASTER 100"]);
+    daemon.stop();
+    assert!(!a.exists("/run/all"));
+}
