@@ -83,6 +83,15 @@ fn story_of(program: Program) -> [Vec<String>; 5] {
     eventually("G is master again", Duration::from_secs(6), || {
         lines(&a, "/run/lines").iter().filter(|one| *one == "GROUP \"G\" MASTER 0").count() == 2
     });
+    a.shell("ip link set eth0 down");
+    has("INSTANCE \"C\" FAULT 100");
+    a.write("/run/bad", "");
+    has("INSTANCE \"C\" BACKUP_PRIORITY 80");
+    a.shell("ip link set eth0 up");
+    has("INSTANCE \"C\" MASTER 80");
+    eventually("G is master once more", Duration::from_secs(6), || {
+        lines(&a, "/run/lines").iter().filter(|one| *one == "GROUP \"G\" MASTER 0").count() == 3
+    });
     daemon.stop();
     has("GROUP \"G\" STOP 0");
     assert!(program == Program::Reference || !a.exists("/run/fifo"));
@@ -107,7 +116,11 @@ fn lines_are_those_of_keepalived() {
             "INSTANCE \"C\" MASTER 100",
             "INSTANCE \"C\" MASTER_PRIORITY 80",
             "INSTANCE \"C\" MASTER_PRIORITY 100",
-            "INSTANCE \"C\" STOP 100",
+            "INSTANCE \"C\" FAULT 100",
+            "INSTANCE \"C\" BACKUP_PRIORITY 80",
+            "INSTANCE \"C\" BACKUP 80",
+            "INSTANCE \"C\" MASTER 80",
+            "INSTANCE \"C\" STOP 80",
         ]
     );
 }
