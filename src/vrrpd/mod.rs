@@ -16,6 +16,7 @@ mod effect;
 mod facts;
 mod group;
 mod links;
+mod linkstate;
 mod live;
 mod monitor;
 mod objects;

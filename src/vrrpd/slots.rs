@@ -21,6 +21,8 @@ pub(super) enum Slot {
     Process(ProcessId),
     /// The next look at all processes.
     Scan,
+    /// Delays of interfaces, and the next look at those that are polled.
+    Links,
     /// What is tried again each second.
     Retry,
     /// Notify scripts of instances that a reload removed.
@@ -31,7 +33,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: three slots an instance, one a sync group, one a tracker with a clock, five of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, six of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -42,7 +44,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
-const OF_THE_CHILD: u32 = 5;
+const OF_THE_CHILD: u32 = 6;
 
 impl Layout {
     pub(super) fn new(
@@ -86,7 +88,8 @@ impl Layout {
             Slot::Retired => self.of_the_child() + 1,
             Slot::Status => self.of_the_child() + 2,
             Slot::Scan => self.of_the_child() + 3,
-            Slot::Stop => self.of_the_child() + 4,
+            Slot::Links => self.of_the_child() + 4,
+            Slot::Stop => self.of_the_child() + 5,
         }
     }
 
@@ -119,6 +122,7 @@ impl Layout {
             1 => Slot::Retired,
             2 => Slot::Status,
             3 => Slot::Scan,
+            4 => Slot::Links,
             _ => Slot::Stop,
         }
     }
@@ -138,6 +142,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(4), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(5), Slot::Stop);
     }
 }

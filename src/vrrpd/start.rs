@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::address::is_usable;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Held;
 use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
@@ -145,6 +146,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.tell_absent();
+    vrrp.watch_links(&mut turn);
     vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
@@ -228,6 +231,7 @@ impl Vrrp {
             processes: Processes::default(),
             sources: Sources::default(),
             links,
+            states: LinkStates::default(),
             owns,
             pool: Pool::default(),
             owners: Owners::default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::LiveGroup;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Instance;
 use super::objects::Network;
 use super::own::Owns;
@@ -46,6 +47,8 @@ pub struct Vrrp {
     /// Process monitors.
     pub(super) processes: Processes,
     pub(super) links: Links,
+    /// Delays of interfaces, and those that are polled.
+    pub(super) states: LinkStates,
     /// The interfaces that this child makes.
     pub(super) owns: Owns,
     pub(super) pool: Pool,

@@ -20,12 +20,14 @@ mod auth;
 mod control;
 mod crash;
 mod examples;
+mod flaps;
 mod frr;
 mod groups;
 mod interop;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod links;
+mod linkstate;
 mod logs;
 mod mutations;
 mod options;
