@@ -40,10 +40,15 @@ pub(crate) fn every_kind_of_driver_is_polled() {
             + &rest(instance(2, "BOND", "bond0"))
             + &rest(instance(3, "DUMMY", "d0"));
         let daemon = Daemon::start(&a, program, &text);
-        for (number, interface) in [(1, "eth0.5"), (2, "bond0"), (3, "d0")] {
-            eventually(interface, START + SLOW + TIMING.master_down(100), || {
-                a.holds(interface, &format!("10.{number}.0.100"))
-            });
+        // Debian's keepalived does not become MASTER on a dummy that it polls.
+        let has_dummy = program == Program::UnderTest;
+        let links = [(1, "eth0.5"), (2, "bond0"), (3, "d0")];
+        for (number, interface) in links.into_iter().filter(|(_, name)| has_dummy || *name != "d0") {
+            eventually(
+                &format!("{program:?}: MASTER on {interface}"),
+                START + SLOW + TIMING.master_down(100),
+                || a.holds(interface, &format!("10.{number}.0.100")),
+            );
         }
         let flap = |name: &str, interface: &str, down: &str, up: &str| {
             a.shell(down);
@@ -62,7 +67,9 @@ pub(crate) fn every_kind_of_driver_is_polled() {
         a.shell("ip link set x2 nomaster; sleep 1");
         assert_eq!(daemon.logged("(BOND) Entering FAULT STATE"), 0, "{}", daemon.log());
         flap("BOND", "bond0", "ip link set x1 down", "ip link set x1 up");
-        flap("DUMMY", "d0", "ip link set d0 carrier off", "ip link set d0 carrier on");
+        if has_dummy {
+            flap("DUMMY", "d0", "ip link set d0 carrier off", "ip link set d0 carrier on");
+        }
         net.set_carrier(&Net::port(1), false);
         eventually("the VLAN has no carrier", SLOW, || daemon.logged("Linkbeat reports eth0.5 down") == 1);
         a.remove("/tmp/keepalived.data");
@@ -72,7 +79,10 @@ pub(crate) fn every_kind_of_driver_is_polled() {
             ("bond0", "NIC support MII regs"),
             ("eth0.5", "NIC support ETHTOOL GLINK interface"),
             ("d0", "NIC ioctl refresh polling"),
-        ] {
+        ]
+        .into_iter()
+        .filter(|(name, _)| has_dummy || *name != "d0")
+        {
             let told = dump.split(" Name = ").find(|told| told.starts_with(&format!("{interface}\n")));
             assert!(told.is_some_and(|told| told.contains(way)), "{program:?} {interface}: {way}\n{dump}");
         }

@@ -100,6 +100,12 @@ fn delays_follow_a_reload_and_reach_who_tracks_an_interface() {
     let dump = daemon.dump("/tmp/keepalived.data");
     let wanted = "   Delayed state change running = true\n   Up debounce timer = 0us\n   Down debounce timer = 100000000us\n";
     assert!(dump.contains(wanted), "{dump}");
+    let priorities = |since: u64, wanted: u8| {
+        net.never("another priority before the delay is over", since, TIMING.interval * 2, |event| {
+            event.node == "a" && event.advert().is_some_and(|advert| advert.priority != wanted)
+        });
+    };
+    priorities(daemon.since(), 100);
     // The time that it has been down for counts.
     let reloaded = now();
     daemon.reload(&conf("0.3 50").text());
@@ -108,6 +114,7 @@ fn delays_follow_a_reload_and_reach_who_tracks_an_interface() {
     });
     a.shell("ip link set up1 up");
     daemon.wait_log("up0: Adding change to up delay by 50000000", ALLOWANCE);
+    priorities(now(), 80);
     let reloaded = now();
     daemon.reload(&slow(100).line("track_interface {\n        up0 weight -20\n    }").text());
     net.wait("priority 100", reloaded, TIMING.interval, |event| {
@@ -388,7 +395,8 @@ fn a_bridge_follows_its_ports_and_a_port_that_comes_or_goes_is_no_other_interfac
     std::thread::sleep(FAST.interval * 3);
     assert_eq!(daemon.logged("Entering FAULT STATE"), 0, "x0 is up\n{}", daemon.log());
     a.shell("ip link set x0 nomaster");
-    daemon.wait_log("Netlink reports br0 down", ALLOWANCE);
+    // The kernel tells of a lost carrier once a second at most.
+    daemon.wait_log("Netlink reports br0 down", BEAT);
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
     let back = now();
     net.set_carrier(&Net::port(1), true);
