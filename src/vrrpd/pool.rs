@@ -144,7 +144,13 @@ impl Pool {
     }
 
     /// Tells every receiver which router ids it serves now, and closes those that serve none.
-    pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = (SocketId, u8, InstanceId)>) {
+    /// `strangers`: they bring adverts of all other router ids as well.
+    pub fn assign(
+        &mut self,
+        turn: &mut Turn<'_>,
+        users: impl Iterator<Item = (SocketId, u8, InstanceId)>,
+        strangers: bool,
+    ) {
         for receiver in self.receivers.iter_mut().flatten() {
             receiver.owners.fill(None);
             receiver.more.clear();
@@ -162,8 +168,12 @@ impl Pool {
                 turn.deregister(receiver.registration);
                 *place = None;
             } else {
+                let filter = match strangers {
+                    true => Filter::Everything,
+                    false => Filter::OctetIn { offset: receiver.key.vrid_at(), set },
+                };
                 // Without a filter the child drops what is not its own by itself.
-                let _ = receiver.socket.set_filter(&Filter::OctetIn { offset: receiver.key.vrid_at(), set });
+                let _ = receiver.socket.set_filter(&filter);
             }
         }
     }

@@ -23,6 +23,10 @@ pub(super) enum Slot {
     Scan,
     /// What is tried again each second.
     Retry,
+    /// Announcements on interfaces that are not an instance's own.
+    Extra,
+    /// The end of the delay at the start.
+    Hold,
     /// Notify scripts of instances that a reload removed.
     Retired,
     /// The rest of a status file.
@@ -31,7 +35,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: three slots an instance, one a sync group, one a tracker with a clock, five of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, seven of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -42,7 +46,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
-const OF_THE_CHILD: u32 = 5;
+const OF_THE_CHILD: u32 = 7;
 
 impl Layout {
     pub(super) fn new(
@@ -86,7 +90,9 @@ impl Layout {
             Slot::Retired => self.of_the_child() + 1,
             Slot::Status => self.of_the_child() + 2,
             Slot::Scan => self.of_the_child() + 3,
-            Slot::Stop => self.of_the_child() + 4,
+            Slot::Extra => self.of_the_child() + 4,
+            Slot::Hold => self.of_the_child() + 5,
+            Slot::Stop => self.of_the_child() + 6,
         }
     }
 
@@ -119,6 +125,8 @@ impl Layout {
             1 => Slot::Retired,
             2 => Slot::Status,
             3 => Slot::Scan,
+            4 => Slot::Extra,
+            5 => Slot::Hold,
             _ => Slot::Stop,
         }
     }
@@ -138,6 +146,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(4), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(6), Slot::Stop);
     }
 }
