@@ -21,6 +21,7 @@ mod control;
 mod crash;
 mod examples;
 mod frr;
+mod garps;
 mod groups;
 mod interop;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
@@ -39,6 +40,7 @@ mod status;
 mod steps;
 mod storm;
 mod telling;
+mod timers;
 mod timing;
 mod together;
 mod trackers;
