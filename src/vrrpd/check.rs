@@ -49,6 +49,19 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             }
         }
     }
+    absent.extend(super::alert::broken(model, &resolver));
+    let global = &model.global;
+    let readers =
+        [&global.fifo, &global.vrrp_fifo].map(|fifo| fifo.script.as_ref().filter(|_| fifo.path.is_some()));
+    runnable |= readers.into_iter().flatten().any(|command| resolver.resolve(command, "").is_ok());
+    let mut around = false;
+    for (word, command) in [("startup", &global.scripts.startup), ("shutdown", &global.scripts.shutdown)] {
+        let Some(command) = command else { continue };
+        match resolver.resolve(command, "") {
+            Ok(_) => around = true,
+            Err(why) => absent.push(Broken::around(word, command, &why)),
+        }
+    }
     let checks = runnable_services(model, &resolver, &mut broken, &mut absent);
     for one in broken {
         found.report(Diagnostic::new(Severity::Warning, one.at.0, one.text).class(Class::Ordinary));
@@ -60,7 +73,12 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         return;
     }
     // Nothing checks yet in this version: the second line must not say that something does.
-    for (there, what) in [(runnable, "scripts are being"), (checks, "check scripts would be")] {
+    let found_out = [
+        (around, "start/shutdown scripts are being"),
+        (runnable, "scripts are being"),
+        (checks, "check scripts would be"),
+    ];
+    for (there, what) in found_out {
         if there {
             let text = format!("SECURITY VIOLATION - {what} executed but script_security not enabled.");
             let at = crate::config::tree::Position::default();

@@ -7,6 +7,7 @@
 
 mod address;
 mod advert;
+mod alert;
 mod announce;
 mod auth;
 mod breath;
@@ -25,6 +26,7 @@ mod own;
 mod owners;
 mod pacing;
 mod pool;
+mod queue;
 mod reload;
 mod report;
 mod run;
@@ -51,6 +53,12 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// A notify FIFO that has room again; the index is its number.
+    pub(super) const FIFO: u8 = 16;
+    /// The connection to the mail relay.
+    pub(super) const MAIL: u8 = 17;
+    /// The look-up of the mail relay.
+    pub(super) const LOOKUP: u8 = 18;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }

@@ -37,13 +37,12 @@ impl Vrrp {
             group: instance.peers.is_empty().then_some(instance.config.group),
             header: matches!(instance.router.params().auth, Auth::Header(_)),
         };
-        let buffer = instance.config.receive_buffer;
         let device = device.as_ref().map(|(name, index)| (name, *index));
-        match self.pool.open(turn, key, device, buffer) {
+        match self.pool.open(turn, key, device) {
             Ok(socket) => {
                 if key.header {
                     // To tell of bare adverts; without it they are not heard at all.
-                    let _ = self.pool.open(turn, Key { header: false, ..key }, device, buffer);
+                    let _ = self.pool.open(turn, Key { header: false, ..key }, device);
                 }
                 self.set_socket(id, Some(socket), false);
                 self.work.sockets_changed = true;
@@ -85,6 +84,7 @@ impl Vrrp {
             Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
         });
         self.pool.assign(turn, users, self.model.global.vrrp.log_unknown_vrids);
+        self.size_receivers();
         for (_, receiver) in self.pool.iter() {
             report::socket(receiver);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alert::Alerts;
 use super::extra::Extras;
 use super::group::LiveGroup;
 use super::links::Links;
@@ -21,6 +22,7 @@ use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::daemon::token::Registration;
+use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event};
@@ -71,10 +73,14 @@ pub struct Vrrp {
     pub(super) environment: Words,
     /// Notify scripts that wait, or whose instance is gone.
     pub(super) telling: Telling,
+    /// FIFOs and mail.
+    pub(super) alerts: Alerts,
     /// Scripts under way. Room for all that may run is made at load time.
     pub(super) children: Vec<(Pid, Owner)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
+    /// How this process is run.
+    pub(super) tuner: Tuner,
     /// Listing the interfaces failed: try again.
     pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
@@ -156,6 +162,8 @@ pub(super) enum Owner {
     Notify(Whose),
     /// Of an instance or a group that a reload removed.
     Retired(u32),
+    /// The script of a FIFO.
+    Fifo,
     /// Of a track script that a reload removed.
     Nobody,
 }

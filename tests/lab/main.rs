@@ -16,10 +16,12 @@
 )]
 
 mod addresses;
+mod around;
 mod auth;
 mod control;
 mod crash;
 mod examples;
+mod fifo;
 mod frr;
 mod garps;
 mod groups;
@@ -28,9 +30,11 @@ mod interop;
 mod kit;
 mod links;
 mod logs;
+mod mail;
 mod mutations;
 mod options;
 mod own;
+mod process;
 mod processes;
 mod referee;
 mod reload;

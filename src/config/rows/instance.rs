@@ -265,7 +265,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("v3_checksum_as_v2", Switch(|d, on| d.instance.params.v3_checksum_as_v2 = on), "that of global_defs",
         "Version 3 checksums over IPv4 leave out the pseudo header").show(|i| either(i.params.v3_checksum_as_v2)),
     row("kernel_rx_buf_size", Integer(int("bytes", 0, U32, |d, n| d.instance.receive_buffer = Some(fit(n))).strict()), "by vrrp_rx_bufs_policy",
-        "Receive buffer of the socket").expected().later().show(|i| maybe(i.receive_buffer)),
+        "Receive buffer of the socket").expected().show(|i| maybe(i.receive_buffer)),
 
     // Announcements.
     row("garp_master_delay", Integer(int("seconds", 0, 4294, |d, n| d.instance.params.garp.delay = whole_seconds(n))), "vrrp_garp_master_delay",
@@ -363,9 +363,9 @@ pub static ROWS: &[Row<D, I>] = &[
             (true, script) => command(script.as_ref()),
         }),
     row("notify_priority_changes", Switch(|d, on| d.notify_priority_changes = Some(on)), "that of the sync group, then vrrp_notify_priority_changes",
-        "Reports changes of priority on pipes").later().show(|i| either(i.notify_priority_changes)),
+        "Reports changes of priority on pipes").show(|i| either(i.notify_priority_changes)),
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "that of the sync group, then smtp_alert_vrrp, then smtp_alert, then off",
-        "Mails transitions").later().show(|i| either(i.smtp_alert)),
+        "Mails transitions").show(|i| either(i.smtp_alert)),
     row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(Box::new(name))), "none",
         "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
     row("debug", Integer(int("", 0, 4, |d, n| d.instance.debug = fit(n))), "0",

@@ -23,7 +23,7 @@ const fn row(
 pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("global_defs", Object("{ ... }"), "none", "Settings of the daemon; they hold wherever it stands"),
     row("net_namespace", Text("<name>", |d, w| d.net_namespace = Some(w.text.to_owned())), "none",
-        "Network namespace of all processes").expected().first().fixed().later().show(|d| text(d.net_namespace.as_ref())),
+        "Network namespace of all processes").expected().first().fixed().show(|d| text(d.net_namespace.as_ref())),
     row("net_namespace_ipvs", Custom("[<name>]", net_namespace_ipvs), "same namespace; empty: the default one",
         "Network namespace of IPVS").first().fixed().later().show(|d| text_or_flag(d.net_namespace_ipvs.as_ref())),
     row("namespace_with_ipsets", Flag(|d| d.namespace_with_ipsets = true), "off",
