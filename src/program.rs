@@ -72,6 +72,7 @@ pub(crate) fn read(options: &Options, settle: bool) -> Read {
 pub(crate) fn examine(options: &Options) -> Read {
     let (mut read, tree, present) = load(options, true);
     let facts = vrrpd::facts(&read.model, present);
+    vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
     lint::run(&Input::new(&read.model, &tree, &facts), &silence, &mut read.found);
     read

@@ -96,6 +96,10 @@ pub const MAIL_BODY: usize = 400;
 /// oldest make room for new ones.
 pub const FIFO_QUEUE: usize = 65_536;
 
+/// As many octets more for each instance and group: when a link goes all of them tell two lines at once, and the reader
+/// has no chance to run in between.
+pub const FIFO_QUEUE_EACH: usize = 128;
+
 /// Octets of one line of a FIFO: an instance's name is at most a line of the configuration.
 pub const FIFO_LINE: usize = 1_100;
 

@@ -58,9 +58,9 @@ impl Vrrp {
         report::broken(&broken);
         let children = &mut self.children;
         let started = |pid, _| children.push((pid, Owner::Fifo));
-        self.alerts.fifos.load(turn, wanted, &self.runner, &mut self.environment, started);
-        self.arm_fifos(turn);
         let tellers = self.instances.len() + self.groups.len();
+        self.alerts.fifos.load(turn, wanted, tellers, &self.runner, &mut self.environment, started);
+        self.arm_fifos(turn);
         let place = self.mail_place();
         match (Settings::new(&self.model.global), &mut self.alerts.mail) {
             (Some(settings), Some(mail)) => mail.reconfigure(turn, place, settings, tellers),

@@ -39,7 +39,7 @@ mod tell;
 mod telling;
 mod track;
 
-pub use check::{Present, check};
+pub use check::{Present, check, check_names};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 
