@@ -59,6 +59,7 @@ fn local(wall: Wall) -> LocalTime {
         hour: of_day(3600, 24),
         minute: of_day(60, 60),
         second: of_day(1, 60),
+        offset: 0,
     }
 }
 
@@ -198,7 +199,8 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mac: Some(Mac::virtual_v4(52)),
         wanted_up: true,
         up: true,
-        vmac_on: Some(("eth0", true)),
+        lies_on: Some(("eth0", true)),
+        own_type: "VMAC type private",
         mtu: 1500,
         hardware_type: 1,
         garp_interval: Span::from_millis(10),
@@ -214,7 +216,8 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mac: None,
         wanted_up: false,
         up: false,
-        vmac_on: None,
+        lies_on: None,
+        own_type: "VMAC type private",
         mtu: 0,
         hardware_type: 0,
         garp_interval: Span::ZERO,

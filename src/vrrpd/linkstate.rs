@@ -120,10 +120,10 @@ impl Vrrp {
             self.states.entries.push(Entry { link, delays, beat });
             let position = self.states.entries.len() - 1;
             self.ask_driver(position);
-            self.delay(now, position, wanted.delays);
+            self.delay_link(now, position, wanted.delays);
         }
         for link in before.into_keys() {
-            self.let_go(link);
+            self.let_go_of_link(link);
         }
         let polls = self.states.polls();
         self.states.asked = 0;
@@ -193,7 +193,7 @@ impl Vrrp {
     }
 
     /// Gives an interface its delays, or takes them away.
-    fn delay(&mut self, now: Instant, position: usize, delays: Option<Delays>) {
+    fn delay_link(&mut self, now: Instant, position: usize, delays: Option<Delays>) {
         let Some(entry) = self.states.entries.get_mut(position) else { return };
         let up = self.links.link(entry.link).is_some_and(|link| link.up);
         let counted = match (&mut entry.delays, delays) {
@@ -211,14 +211,14 @@ impl Vrrp {
             }
         };
         let (link, held) = (entry.link, entry.delays.as_ref().map(Debounce::up));
-        self.hold(link, held);
+        self.hold_link(link, held);
         if let Debounced::Counts { up } = counted {
             self.tell_link(link, up);
         }
     }
 
     /// An interface is not watched any more: it counts as what netlink says.
-    fn let_go(&mut self, link: LinkId) {
+    fn let_go_of_link(&mut self, link: LinkId) {
         if let Some(there) = self.links.link_mut(link) {
             there.held = None;
             there.set_polled(None);
@@ -226,7 +226,7 @@ impl Vrrp {
     }
 
     /// An interface counts as up, or down, whatever it is.
-    fn hold(&mut self, link: LinkId, counts: Option<bool>) {
+    fn hold_link(&mut self, link: LinkId, counts: Option<bool>) {
         if let Some(there) = self.links.link_mut(link) {
             there.held = counts.filter(|up| *up != there.up);
         }
@@ -261,7 +261,7 @@ impl Vrrp {
             None => Debounced::Counts { up },
         };
         let counts = entry.delays.as_ref().map(Debounce::up);
-        self.hold(link, counts);
+        self.hold_link(link, counts);
         match outcome {
             Debounced::Counts { up } if change == Change::State => self.tell_link(link, up),
             Debounced::Waits(delay) => {
@@ -282,7 +282,7 @@ impl Vrrp {
             let Some(delays) = &mut entry.delays else { continue };
             if let Debounced::Counts { up } = delays.handle(now, DebounceInput::Timeout) {
                 let link = entry.link;
-                self.hold(link, Some(up));
+                self.hold_link(link, Some(up));
                 self.tell_link(link, up);
                 self.refresh_users(turn, link);
             }
@@ -311,18 +311,18 @@ impl Vrrp {
             };
             let position = self.states.asked + next;
             self.states.asked = position + 1;
-            self.poll(turn, position);
+            self.poll_link(turn, position);
         }
     }
 
     /// Netlink told something of an interface: if it is polled, its driver is asked as well.
     pub(super) fn poll_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         if let Some(position) = self.states.position(link) {
-            self.poll(turn, position);
+            self.poll_link(turn, position);
         }
     }
 
-    fn poll(&mut self, turn: &mut Turn<'_>, position: usize) {
+    fn poll_link(&mut self, turn: &mut Turn<'_>, position: usize) {
         if self.ask_driver(position)
             && let Some(link) = self.states.entries.get(position).map(|entry| entry.link)
         {

@@ -60,8 +60,10 @@ pub struct Interface<'a> {
     pub wanted_up: bool,
     /// Packets can leave.
     pub up: bool,
-    /// For a macvlan of ours: the interface that it lies on, and whether that is up.
-    pub vmac_on: Option<(&'a str, bool)>,
+    /// For an interface of our own: the one that it lies on, and whether that is up.
+    pub lies_on: Option<(&'a str, bool)>,
+    /// What it is: `VMAC type private`, or `IPVLAN type L2`.
+    pub own_type: &'static str,
     /// Octets of the longest packet.
     pub mtu: u32,
     /// ARPHRD_ number.
@@ -180,9 +182,9 @@ pub fn interface<'a>(
         (false, _) => "not UP, not RUNNING",
     };
     writeln!(out, "   State = {}", state(interface.wanted_up, interface.up))?;
-    if let Some((base, up)) = interface.vmac_on {
-        let under = state(up, up);
-        writeln!(out, "   VMAC type private, underlying interface = {base}, state = {under}")?;
+    if let Some((base, up)) = interface.lies_on {
+        let (under, own) = (state(up, up), interface.own_type);
+        writeln!(out, "   {own}, underlying interface = {base}, state = {under}")?;
         out.write_str("   I/f created by keepalived\n")?;
     }
     writeln!(out, "   Delayed state change running = {}", interface.waits)?;

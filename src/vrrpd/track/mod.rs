@@ -5,12 +5,14 @@
 //! says something else, whoever follows it is reckoned anew.
 
 mod file;
+mod implied;
 mod process;
 mod report;
 mod script;
 mod source;
 
 pub(super) use file::Files;
+pub(super) use implied::implied;
 pub(super) use process::Processes;
 pub(super) use source::Sources;
 
