@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
-use keepalived::base::time::Span;
+use keepalived::base::time::{Instant, Span};
 use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
@@ -28,6 +28,8 @@ use keepalived::vrrpd::{self, Present};
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
     options: &'a Options,
+    /// When the daemon began.
+    begun: Instant,
     /// This process is where the configuration wants it: in its network namespace.
     settled: Cell<bool>,
 }
@@ -166,8 +168,8 @@ fn host_name() -> String {
 }
 
 impl<'a> Keepalived<'a> {
-    pub(crate) const fn new(options: &'a Options) -> Self {
-        Self { options, settled: Cell::new(false) }
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self { options, begun: clock::now(), settled: Cell::new(false) }
     }
 }
 
@@ -228,6 +230,7 @@ impl Program for Keepalived<'_> {
             channel: start.channel,
             records: start.records,
             died: start.died,
+            begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
             tuner: start.tuner,
             dump: self.options.dump,
