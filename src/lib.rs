@@ -20,7 +20,7 @@
 //! | [`proto`] | state machines: (now, input) in, ordered actions out | [`proto::vrrp::machine`] |
 //! | [`config`] | text to model, every mistake told by place and remedy | [`config::expand`], [`config::rows`] |
 //! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
-//! | [`notify`], [`status`] | a transition becomes scripts; dumps and statistics | [`notify::Notifier`] |
+//! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps and statistics | [`notify::Notifier`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets and scripts | [`vrrpd::run`] |
 //!
 //! # Two walks
@@ -34,7 +34,7 @@
 //! # What holds everywhere
 //!
 //! * A machine is told the time and never asks for it; its actions are carried out in order before its next input.
-//! * Entering MASTER: advert, addresses, announcements, then log and scripts. One instance's long effects never
+//! * Entering MASTER: advert, addresses, routes, rules, announcements, then log and scripts. One instance's long effects never
 //!   stand in front of another's advert ([`vrrpd`], `effect`).
 //! * FAULT is a set of named reasons reckoned anew from what is true now, never a counter.
 //! * Timers restart from their deadline, not from now; an advert counts from when the kernel took it in.

@@ -15,7 +15,7 @@ use keepalived::config::diag::Diagnostics;
 use keepalived::config::expand;
 use keepalived::config::model::SharedInstance;
 use keepalived::config::{Model, assemble};
-use keepalived::proto::track::{Ending, Script, ScriptActions, ScriptInput, Weight};
+use keepalived::proto::track::{Delays, Ending, LinkMethod, Script, ScriptActions, ScriptInput, Weight};
 use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
 use keepalived::status::dump::global::global;
@@ -59,6 +59,7 @@ fn local(wall: Wall) -> LocalTime {
         hour: of_day(3600, 24),
         minute: of_day(60, 60),
         second: of_day(1, 60),
+        offset: 0,
     }
 }
 
@@ -198,10 +199,14 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mac: Some(Mac::virtual_v4(52)),
         wanted_up: true,
         up: true,
-        vmac_on: Some(("eth0", true)),
+        lies_on: Some(("eth0", true)),
+        own_type: "VMAC type private",
         mtu: 1500,
         hardware_type: 1,
         garp_interval: Span::from_millis(10),
+        delays: Delays { down: Span::from_millis(1_500), up: Span::from_secs(1) },
+        waits: true,
+        polled: Some(LinkMethod::Ethtool),
     };
     interface(out, &there, [("VI_2", Weight::default())].into_iter()).unwrap();
     let gone = tables::Interface {
@@ -211,10 +216,14 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mac: None,
         wanted_up: false,
         up: false,
-        vmac_on: None,
+        lies_on: None,
+        own_type: "VMAC type private",
         mtu: 0,
         hardware_type: 0,
         garp_interval: Span::ZERO,
+        delays: Delays::default(),
+        waits: false,
+        polled: None,
         ..there
     };
     interface(out, &gone, core::iter::empty()).unwrap();

@@ -24,6 +24,12 @@ use crate::base::id::{FileId, ProcessId, ScriptId};
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
 pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
+    model_in_slices(tree, found, &mut || ())
+}
+
+/// The same for a caller with other duties, which `pause` sees to between one object and the next.
+#[must_use]
+pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnMut()) -> Model {
     let mut model = Model::default();
     let mut objects = Vec::new();
     let mut given = Given::default();
@@ -58,6 +64,7 @@ pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
     services::groups(&objects, &mut assembly.model, &mut assembly.names, assembly.found);
     for object in &objects {
         assembly.read(object);
+        pause();
     }
     assembly.finish()
 }

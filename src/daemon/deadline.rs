@@ -87,6 +87,20 @@ impl Deadlines {
         self.heap.first().map(|entry| entry.at)
     }
 
+    /// Names every slot whose deadline `now` has reached, in no order, until `take` has enough.
+    pub fn due(&self, now: Instant, take: &mut impl FnMut(u32) -> bool) {
+        self.due_below(0, now, take);
+    }
+
+    /// As deep as the heap is high.
+    fn due_below(&self, place: usize, now: Instant, take: &mut impl FnMut(u32) -> bool) -> bool {
+        let Some(entry) = self.heap.get(place).filter(|entry| entry.at <= now) else {
+            return true;
+        };
+        let left = place * 2 + 1;
+        take(entry.slot) && self.due_below(left, now, take) && self.due_below(left + 1, now, take)
+    }
+
     /// Takes the earliest deadline off if `now` has reached it, and says whose it was.
     pub fn pop_due(&mut self, now: Instant) -> Option<u32> {
         let first = self.heap.first().copied().filter(|entry| entry.at <= now)?;
@@ -198,6 +212,14 @@ mod tests {
                 }
             }
             assert_eq!(deadlines.earliest(), model.values().min().copied());
+            let (now, mut due) = (at(random(1_000)), Vec::new());
+            deadlines.due(now, &mut |slot| {
+                due.push(slot);
+                true
+            });
+            due.sort_unstable();
+            let expected = model.iter().filter(|(_, at)| **at <= now).map(|(slot, _)| *slot);
+            assert_eq!(due, expected.collect::<Vec<_>>());
             assert_eq!(deadlines.of(slot), model.get(&slot).copied());
         }
     }

@@ -8,7 +8,8 @@
 //! the next turn, which then does not wait. Work is bounded: each source is served once a turn, and a bounded
 //! number of deadlines acts. After a stall (the process was stopped, or the machine was busy for longer than
 //! the process says it can bear) all sources are emptied before any expired deadline acts, so that a peer that
-//! was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless.
+//! was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless. Under load a turn
+//! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]).
 
 mod turn;
 mod types;
@@ -26,6 +27,7 @@ use super::deadline::Deadlines;
 use super::ipc::ToChild;
 use super::log;
 use super::token::{Own, Registration, Source, Table};
+use super::tuning::Realtime;
 use super::uplink::{Order, Uplink};
 use crate::base::exit::Exit;
 use crate::base::limit;
@@ -60,6 +62,12 @@ pub trait Process {
     /// Everything of this turn has been handled: send what was gathered.
     fn turn_end(&mut self, turn: &mut Turn<'_>);
 
+    /// Whether what this turn has gathered takes long enough: deadlines that are due as well act in the next turn, which
+    /// follows at once.
+    fn is_laden(&self) -> bool {
+        false
+    }
+
     /// How late the loop may wake up before it empties all sources ahead of expired deadlines.
     fn stall_threshold(&self) -> Span;
 }
@@ -86,9 +94,12 @@ struct Core {
     /// What the timerfd is armed with.
     armed: Option<Instant>,
     now: Instant,
+    /// The moment whose wake-ups are counted, and how many it has had.
+    shared: (Instant, u8),
     /// When the turn before began.
     before: Instant,
     counters: Counters,
+    realtime: Realtime,
     stop: Option<Exit>,
 }
 
@@ -110,8 +121,10 @@ impl Reactor {
             log_due: None,
             armed: None,
             now: clock::now(),
+            shared: (Instant::START, 0),
             before: Instant::START,
             counters: Counters::default(),
+            realtime: Realtime::default(),
             stop: None,
         };
         core.register(core.signals.as_raw_fd(), Source::Signal, Interest::Read)?;
@@ -146,10 +159,19 @@ impl Reactor {
 
     fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         let wait = self.core.arm()?;
-        self.gather(if wait { None } else { Some(Duration::ZERO) })?;
+        if wait {
+            let before = self.core.realtime.before_wait();
+            self.core.share_wake_up();
+            self.gather(None)?;
+            self.core.realtime.note_wait(before);
+        } else {
+            self.core.realtime.rest();
+            self.gather(Some(Duration::ZERO))?;
+        }
         self.core.begin();
         let late = self.core.lateness();
         self.core.counters.latest = self.core.counters.latest.max(late);
+        self.core.realtime.note_lateness(late);
         self.core.serve_all(process);
         if late > process.stall_threshold() {
             self.core.counters.stalls += 1;
@@ -214,14 +236,28 @@ impl Core {
         if earliest.is_some_and(|at| at <= self.now) {
             return Ok(false);
         }
-        if earliest != self.armed {
-            match earliest {
-                Some(at) => self.timer.arm(at)?,
-                None => self.timer.disarm()?,
-            }
+        // A deadline that was put off leaves the timer as it is: waking early once is cheaper than a system call for
+        // each advert that a BACKUP hears.
+        if let Some(at) = earliest
+            && self.armed.is_none_or(|armed| at < armed)
+        {
+            self.timer.arm(at)?;
             self.armed = earliest;
         }
         Ok(true)
+    }
+
+    /// Waking up costs more than an advert. When this process has been woken twice within a moment, all that comes in
+    /// what is left of it shares the next time. No deadline is missed by more than that.
+    fn share_wake_up(&mut self) {
+        if self.now.since(self.shared.0) >= limit::SHARED_WAKE_UP {
+            self.shared = (self.now, 1);
+        } else {
+            self.shared.1 = self.shared.1.saturating_add(1);
+            if self.shared.1 > WAKE_UPS_ALONE {
+                clock::sleep_until(self.shared.0 + limit::SHARED_WAKE_UP);
+            }
+        }
     }
 
     fn begin(&mut self) {
@@ -319,6 +355,9 @@ impl Core {
             };
             self.counters.expired += 1;
             process.expired(&mut Turn { core: self }, slot);
+            if process.is_laden() {
+                return;
+            }
         }
     }
 
@@ -350,6 +389,9 @@ impl Core {
         }
     }
 }
+
+/// Wake-ups within [`limit::SHARED_WAKE_UP`] that wait for nobody: what is alone is never late.
+const WAKE_UPS_ALONE: u8 = 2;
 
 #[cfg(test)]
 mod tests;

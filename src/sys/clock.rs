@@ -30,6 +30,8 @@ pub struct LocalTime {
     pub minute: u8,
     /// 0 to 60.
     pub second: u8,
+    /// East of Greenwich, in minutes.
+    pub offset: i16,
 }
 
 impl LocalTime {
@@ -55,6 +57,25 @@ pub fn now() -> Instant {
     let (secs, micros) = read(ClockId::CLOCK_MONOTONIC);
     let secs = u64::try_from(secs).unwrap_or(0);
     Instant::from_micros(secs.saturating_mul(1_000_000).saturating_add(u64::from(micros)))
+}
+
+/// Sleeps until a point in time, or until a signal that is not blocked. In the loop for parts of a millisecond only.
+pub fn sleep_until(at: Instant) {
+    let micros = at.as_micros();
+    let until = libc::timespec {
+        tv_sec: libc::time_t::try_from(micros / 1_000_000).unwrap_or(libc::time_t::MAX),
+        // Below 1,000,000,000 always.
+        tv_nsec: libc::c_long::try_from(micros % 1_000_000).unwrap_or(0).saturating_mul(1_000),
+    };
+    // SAFETY: `until` is a time that lives until the call returns; an absolute sleep reports no rest.
+    unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &raw const until,
+            core::ptr::null_mut(),
+        )
+    };
 }
 
 /// Wall time (CLOCK_REALTIME). It may jump; no timer depends on it.
@@ -88,6 +109,7 @@ pub fn local(wall: Wall) -> LocalTime {
         hour: small(broken.tm_hour),
         minute: small(broken.tm_min),
         second: small(broken.tm_sec),
+        offset: i16::try_from(broken.tm_gmtoff / 60).unwrap_or(0),
     }
 }
 

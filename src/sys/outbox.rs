@@ -20,7 +20,8 @@ pub enum Refused {
     TooLong,
 }
 
-/// Messages of a fixed greatest length, up to a fixed number.
+/// Messages of a fixed greatest length, up to a fixed number. They stand one behind the other: room for the longest is
+/// kept for each, and of the memory only as much is touched as the messages have octets.
 pub(super) struct Outbox {
     octets: Box<[u8]>,
     each: usize,
@@ -28,11 +29,14 @@ pub(super) struct Outbox {
     vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
     len: usize,
+    /// Octets of the messages waiting.
+    used: usize,
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
     tag: u32,
+    start: usize,
     len: usize,
     destination: Address,
     control: Control,
@@ -41,7 +45,7 @@ struct Slot {
 impl Outbox {
     /// Room for `count` messages of at most `each` octets.
     pub(super) fn new(count: usize, each: usize) -> Self {
-        let slot = Slot { tag: 0, len: 0, destination: Address::none(), control: Control::EMPTY };
+        let slot = Slot { tag: 0, start: 0, len: 0, destination: Address::none(), control: Control::EMPTY };
         let vector = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         // SAFETY: mmsghdr is integers and pointers, for which all zeroes is a value.
         let header: libc::mmsghdr = unsafe { mem::zeroed() };
@@ -52,6 +56,7 @@ impl Outbox {
             vectors: vec![vector; count].into(),
             headers: vec![header; count].into(),
             len: 0,
+            used: 0,
         }
     }
 
@@ -73,7 +78,7 @@ impl Outbox {
         destination: Address,
         control: Control,
     ) -> Result<(), Refused> {
-        let start = self.len.saturating_mul(self.each);
+        let start = self.used;
         let slot = self.slots.get_mut(self.len).ok_or(Refused::Full)?;
         if octets.len() > self.each {
             return Err(Refused::TooLong);
@@ -82,7 +87,8 @@ impl Outbox {
             .get_mut(start..start.saturating_add(octets.len()))
             .ok_or(Refused::Full)?
             .copy_from_slice(octets);
-        *slot = Slot { tag, len: octets.len(), destination, control };
+        *slot = Slot { tag, start, len: octets.len(), destination, control };
+        self.used = start.saturating_add(octets.len());
         self.len = self.len.saturating_add(1);
         Ok(())
     }
@@ -93,6 +99,7 @@ impl Outbox {
     pub(super) fn send(&mut self, fd: RawFd, mut on_failure: impl FnMut(u32, Errno)) -> usize {
         self.point();
         let total = mem::take(&mut self.len);
+        self.used = 0;
         let mut next = 0;
         let mut sent = 0;
         while next < total {
@@ -129,14 +136,21 @@ impl Outbox {
         sent
     }
 
+    /// Forgets all messages.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        self.used = 0;
+    }
+
     /// Points the header of every waiting message at its buffers: the box may have moved since.
     fn point(&mut self) {
-        let buffers = self.octets.chunks_exact_mut(self.each.max(1));
-        for (((header, vector), slot), buffer) in
-            self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.slots).zip(buffers).take(self.len)
+        for ((header, vector), slot) in
+            self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.slots).take(self.len)
         {
-            vector.iov_base = buffer.as_mut_ptr().cast();
-            vector.iov_len = slot.len.min(buffer.len());
+            let end = slot.start.saturating_add(slot.len);
+            let message = self.octets.get_mut(slot.start..end).unwrap_or_default();
+            vector.iov_base = message.as_mut_ptr().cast();
+            vector.iov_len = message.len();
             header.msg_len = 0;
             header.msg_hdr.msg_name = (&raw mut slot.destination.storage).cast();
             header.msg_hdr.msg_namelen = slot.destination.len;

@@ -2,6 +2,7 @@
 //!
 //! Used at the start and by each reload, so that both make the same thing of the same text.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use super::links::Links;
@@ -9,7 +10,7 @@ use super::live::{Config, Instance, Moved};
 use super::objects::{self, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
-use super::track::{Lists, Object, Tracked, tracking};
+use super::track::{Lists, Object, Tracked, implied, tracking};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
@@ -44,6 +45,12 @@ impl Broken {
     /// A notify script that cannot run.
     pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
         let text = format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why));
+        Self { at: command.at, text }
+    }
+
+    /// A script before or after the children that cannot run.
+    pub(super) fn around(word: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
+        let text = format!("Disabling {word} script {} {}", command.raw, unusable(why));
         Self { at: command.at, text }
     }
 
@@ -83,22 +90,20 @@ pub(super) fn scripts(
         .collect()
 }
 
-/// Makes the instances. Their interfaces are entered in `links`.
+/// Makes the instances of a range of positions. Their interfaces are entered in `links`.
 pub(super) fn instances(
     model: &Arc<Model>,
+    positions: Range<usize>,
     links: &mut Links,
     scripts: &[TrackScript],
     resolver: &Resolver,
     broken: &mut Vec<Broken>,
     plan: &Plan,
-) -> Vec<Instance> {
-    Config::all(model)
-        .enumerate()
-        .map(|(position, config)| {
-            let place = Place { plan, position };
-            instance(config, links, scripts, resolver, broken, place)
-        })
-        .collect()
+) -> impl Iterator<Item = Instance> {
+    Config::all(model).enumerate().skip(positions.start).take(positions.len()).map(|(position, config)| {
+        let place = Place { plan, position };
+        instance(config, links, scripts, resolver, broken, place)
+    })
 }
 
 /// An instance's place in the model, and what interfaces of its own are planned for it.
@@ -148,7 +153,11 @@ fn instance(
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracking: with_group(
-            tracking(Lists::of(&config), links, usable).into_iter().chain(followed(&config)).collect(),
+            tracking(Lists::of(&config), links, usable)
+                .into_iter()
+                .chain(followed(&config))
+                .chain(implied(&config, base, links))
+                .collect(),
             config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         ),
         socket: None,

@@ -16,7 +16,7 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
 use crate::sys::clock;
-use crate::sys::raw::send::{Message, SendBatch};
+use crate::sys::raw::send::Message;
 use crate::wire::vrrp;
 
 impl Vrrp {
@@ -60,8 +60,14 @@ impl Vrrp {
         for action in actions {
             match action {
                 Action::SendAdvert { priority } => self.queue_advert(id, *priority),
-                Action::RemoveAddresses => self.touch(id, |pending| pending.remove = true),
-                Action::AddAddresses => self.touch(id, |pending| pending.add = true),
+                Action::RemoveAddresses => {
+                    self.touch(id, |pending| pending.remove = true);
+                    self.set_extras(turn, id, false);
+                }
+                Action::AddAddresses => {
+                    self.touch(id, |pending| pending.add = true);
+                    self.set_extras(turn, id, true);
+                }
                 Action::Announce(_) => self.touch(id, |pending| pending.announce = true),
                 Action::Report(event) => {
                     self.tell_later(id, *event);
@@ -243,7 +249,7 @@ impl Vrrp {
                 Ok(socket) => {
                     socket.send(batch, &mut failed);
                 }
-                Err(_) => *batch = SendBatch::new(),
+                Err(_) => batch.clear(),
             }
         }
     }

@@ -2,26 +2,33 @@
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
 //! `start`, then [`run`]: one method for each thing that can happen. `build` makes the live objects from the
-//! model, `effect` carries out what the machines ask for, `reload` applies a difference, `report` phrases every
-//! log line.
+//! model, `effect` carries out what the machines ask for (routes, rules and static items in `objects`), `reload`
+//! applies a difference, `report` phrases every log line.
 
 mod address;
 mod advert;
+mod alert;
 mod announce;
 mod auth;
+mod breath;
 mod build;
 mod check;
 mod effect;
+mod extra;
 mod facts;
 mod firewall;
 mod group;
+mod hold;
 mod links;
+mod linkstate;
 mod live;
 mod monitor;
 mod objects;
 mod own;
 mod owners;
+mod pacing;
 mod pool;
+mod queue;
 mod reload;
 mod report;
 mod run;
@@ -34,7 +41,7 @@ mod tell;
 mod telling;
 mod track;
 
-pub use check::{Present, check};
+pub use check::{Present, check, check_names};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 
@@ -50,6 +57,12 @@ mod kind {
     pub(super) const PROCESSES: u8 = 3;
     /// What tells of changes to tables of the firewall.
     pub(super) const FIREWALL: u8 = 10;
+    /// A notify FIFO that has room again; the index is its number.
+    pub(super) const FIFO: u8 = 16;
+    /// The connection to the mail relay.
+    pub(super) const MAIL: u8 = 17;
+    /// The look-up of the mail relay.
+    pub(super) const LOOKUP: u8 = 18;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }

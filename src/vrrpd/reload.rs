@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::breath::SLICE;
 use super::build;
 use super::live::{Held, Instance};
 use super::objects::Fixed;
@@ -18,7 +19,7 @@ use crate::base::limit;
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
-use crate::notify::{Resolver, Standing};
+use crate::notify::{Resolver, Standing, fifo};
 use crate::proto::vrrp::{Actions, Input, Peer, State};
 use crate::sys::process;
 
@@ -30,8 +31,13 @@ impl Vrrp {
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
         let plan = self.plan_owns(&model);
-        let links = &mut self.links;
-        let mut fresh = build::instances(&model, links, &scripts, &resolver, &mut broken, &plan);
+        let mut fresh = Vec::with_capacity(model.instances.len());
+        while fresh.len() < model.instances.len() {
+            let (slice, links) = (fresh.len()..fresh.len() + SLICE, &mut self.links);
+            let slice = build::instances(&model, slice, links, &scripts, &resolver, &mut broken, &plan);
+            fresh.extend(slice);
+            self.breathe(turn);
+        }
         let groups = super::group::groups(&model, &resolver, &mut broken);
         super::report::broken(&broken);
         let fixed = Fixed::new(&model, &mut self.links);
@@ -55,6 +61,9 @@ impl Vrrp {
         self.watch_processes(turn, false);
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
+        self.rearm_machines(turn);
+        self.load_alerts(turn);
+        self.breathe(turn);
         self.remove_abandoned(
             turn,
             before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
@@ -63,6 +72,8 @@ impl Vrrp {
         self.plan_replacements();
         self.replace_owns(plan);
         self.renew_firewall(turn, &kept);
+        self.watch_links(turn);
+        self.breathe(turn);
         self.resync_links(turn);
         if self.ensure_owns() {
             self.resync_links(turn);
@@ -70,9 +81,13 @@ impl Vrrp {
         self.put_own_addresses();
         self.copy_link_locals(None);
         self.put_fixed(turn);
+        self.pace();
+        self.plan_extras(turn, |id| kept.get(id.index()).copied().flatten());
+        self.hold(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
+            self.breathe_at(turn, id.index());
         }
         self.refresh_groups(turn);
         for id in self.ids().filter(|id| !went_on(*id)) {
@@ -96,6 +111,7 @@ impl Vrrp {
         self.drop_abandoned(turn);
         self.watch_objects(turn);
         self.settle(turn);
+        self.repeat_states();
     }
 
     /// For each new instance the one that runs already, if there is one.
@@ -136,6 +152,7 @@ impl Vrrp {
             }
             super::report::removed(&instance.config.name);
             self.send_only(id, &out);
+            self.alert(turn, id, standing, priority);
             self.advance_notify(turn, id);
             self.retire_notifier(turn, id);
             self.forget_record(turn, id);
@@ -193,6 +210,7 @@ impl Vrrp {
                 },
                 Owner::Notify(Whose::Group(id)) => Owner::Notify(id.into()),
                 Owner::Retired(number) => Owner::Retired(number),
+                Owner::Fifo => Owner::Fifo,
                 Owner::Nobody => Owner::Nobody,
             };
         }
@@ -217,7 +235,7 @@ impl Vrrp {
         self.network.reserve();
         self.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
-        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
+        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len() + 2 * fifo::COUNT;
         self.children.reserve(running.saturating_sub(self.children.len()));
         self.find_followers();
         self.owners.index(&self.instances);
@@ -326,6 +344,9 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         peer.old_form |= detected && known.is_some_and(|known| known.old_form);
     }
     after.router.set_synced(after.config.sync_group.is_some());
+    // Its adverts go on while the interfaces are still being sorted out.
+    after.local = before.local;
+    after.last_local = before.last_local;
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;
     after.since = before.since;

@@ -8,14 +8,17 @@ use super::state::Vrrp;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
 use crate::config::expand::replay;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
+use crate::daemon::parent::Kind;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
@@ -33,6 +36,7 @@ impl Process for Vrrp {
             kind::MONITOR => self.listen(turn),
             kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),
+            kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -42,7 +46,13 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+            Slot::Script(_)
+            | Slot::File(_)
+            | Slot::Process(_)
+            | Slot::Scan
+            | Slot::Links
+            | Slot::Retry
+            | Slot::Hold
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -52,8 +62,13 @@ impl Process for Vrrp {
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
+            Slot::Links => self.links_due(turn),
             Slot::Retry => self.retry(turn),
+            Slot::Fifos => self.fifos_overdue(turn),
+            Slot::Mail => self.mail_due(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Extra => self.extras_due(turn),
+            Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
@@ -84,6 +99,12 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+        self.alerts.fifos.flush();
+    }
+
+    /// Effects take their time, adverts wait for no more than those of a few instances.
+    fn is_laden(&self) -> bool {
+        self.work.touched.len() >= limit::TAKEOVERS_PER_TURN
     }
 
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
@@ -134,11 +155,19 @@ impl Vrrp {
             return false;
         };
         report::reloading();
-        let model = assemble::model(&replay(&snapshot, &mut found).tree, &mut found);
+        self.tuner.suspend(turn);
+        let tree = replay(&snapshot, &mut found).tree;
+        drop(snapshot);
+        self.breathe(turn);
+        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        drop(tree);
+        self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
         self.status.load(&model);
         self.apply(turn, Arc::new(model));
+        self.resize_queues();
+        self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         report::reloaded();
         true
     }
@@ -161,6 +190,7 @@ impl Vrrp {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        self.finish_alerts(turn);
         if self.keep_on_stop {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);

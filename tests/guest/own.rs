@@ -51,6 +51,15 @@ pub(crate) fn ipvlan() {
         "{shown}"
     );
     eventually("b let go", SLOW, || !b.holds("eth0", VIP));
+    daemon.signal(nix::sys::signal::Signal::SIGUSR1);
+    let dump = daemon.dump("/tmp/keepalived.data");
+    for line in [
+        "   Use IPVLAN, i/f vrrp.51, is_up = true, i/f address = 10.9.0.51/24, type private",
+        "   Interface = vrrp.51, ipvlan on eth0",
+        "   IPVLAN type L2 private, underlying interface = eth0, state = UP, RUNNING",
+    ] {
+        assert!(dump.lines().any(|there| there == line), "{line}\n{dump}");
+    }
 
     // Somebody takes its address, then all of it.
     a.shell("ip addr del 10.9.0.51/24 dev vrrp.51");

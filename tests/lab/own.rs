@@ -311,3 +311,23 @@ fn one_hardware_address_of_two_instances_is_a_fault_of_the_later() {
     daemon.stop();
     assert!(macvlans(&a).is_empty());
 }
+
+#[test]
+fn others_are_told_about_the_base_if_the_line_says_so() {
+    if is_reference("the option is newer") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell("ip -o monitor link dev eth0 > /tmp/told 2>/dev/null < /dev/null & sleep 0.2");
+    let told = || a.read("/tmp/told").lines().count();
+    let daemon = Daemon::start(&a, US, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    daemon.stop();
+    let plain = told();
+    let conf = Instance::default().priority(150).line("use_vmac netlink_notify_msg");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    daemon.stop();
+    assert_eq!(told(), plain * 2 + 1, "{}", a.read("/tmp/told"));
+}

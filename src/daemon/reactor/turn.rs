@@ -8,6 +8,8 @@ use crate::base::exit::Exit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::token::{Own, Registration, Source};
+use crate::daemon::tuning::Realtime;
+use crate::sys::clock;
 
 /// One turn of the loop: what a process may ask of it.
 #[derive(Debug)]
@@ -22,10 +24,25 @@ impl Turn<'_> {
         self.core.now
     }
 
+    /// Reads the clock again, for work that takes longer than a turn should.
+    pub fn renew(&mut self) {
+        self.core.now = self.core.now.max(clock::now());
+    }
+
+    /// Names the slots whose deadlines have passed, in no order, until `take` has enough. They stay set.
+    pub fn due(&self, mut take: impl FnMut(u32) -> bool) {
+        self.core.deadlines.due(self.core.now, &mut take);
+    }
+
     /// The time at which the turn before this one began: what is read now and was not read then came later.
     #[must_use]
     pub fn before(&self) -> Instant {
         self.core.before
+    }
+
+    /// The realtime priority of this process.
+    pub(in crate::daemon) fn realtime(&mut self) -> &mut Realtime {
+        &mut self.core.realtime
     }
 
     /// Replaces the deadline of `slot`.

@@ -8,7 +8,7 @@ use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
 use crate::base::time::Span;
 use crate::config::model::hmac::{Hmac, HmacMode, Replay};
-use crate::config::model::instance::OldChecksum;
+use crate::config::model::instance::{IpvlanMode, OldChecksum};
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
 use crate::proto::track::Weight;
@@ -121,10 +121,31 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
     writeln!(out, "   Master down timer = {} usecs", machine.master_down_time().as_micros())
 }
 
+/// The rest of the line about an ipvlan: its address, if it is given one, and how its kind see each other.
+struct IpvlanTail<'a>(&'a model::Instance);
+
+impl Display for IpvlanTail<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(ipvlan) = &self.0.ipvlan else { return Ok(()) };
+        if let Some(address) = ipvlan.address {
+            write!(f, ", i/f address = {address}")?;
+        }
+        f.write_str(match ipvlan.mode {
+            IpvlanMode::Bridge => ", type bridge",
+            IpvlanMode::Private => ", type private",
+            IpvlanMode::Vepa => ", type vepa",
+        })
+    }
+}
+
 fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let (config, base) = (instance.config, Or(instance.base, "(none)"));
-    match instance.own.filter(|_| config.vmac.is_some()) {
-        Some(own) => {
+    match instance.own {
+        Some(own) if config.ipvlan.is_some() => {
+            writeln!(out, "   Use IPVLAN, i/f {own}, is_up = {}{}", instance.own_up, IpvlanTail(config))?;
+            writeln!(out, "   Interface = {own}, ipvlan on {base}")?;
+        }
+        Some(own) if config.vmac.is_some() => {
             writeln!(
                 out,
                 "   Use VMAC, i/f name {own}, is_up = {}, xmit_base = {}",
@@ -132,7 +153,7 @@ fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
             )?;
             writeln!(out, "   Interface = {own}, vmac on {base}")?;
         }
-        None => writeln!(out, "   Interface = {base}")?,
+        _ => writeln!(out, "   Interface = {base}")?,
     }
     if config.dont_track_primary {
         out.write_str("   VRRP interface tracking disabled\n")?;
@@ -143,7 +164,8 @@ fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     if config.strict {
         out.write_str("   Enforcing strict VRRP compliance\n")?;
     }
-    let from = if config.source.is_some() { " (from configuration)" } else { "" };
+    let own_source = config.ipvlan.as_ref().is_some_and(|ipvlan| ipvlan.address.is_some());
+    let from = if config.source.is_some() || own_source { " (from configuration)" } else { "" };
     writeln!(out, "   Using src_ip = {}{from}", Or(instance.local, "(none)"))?;
     if config.unicast() {
         return Ok(());
@@ -173,7 +195,11 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         "   Send advert after receive higher priority advert = {}",
         params.higher_prio_send_advert
     )?;
-    writeln!(out, "   Address owner ignores received adverts = {}", instance.config.owner_ignore_adverts)
+    writeln!(
+        out,
+        "   Address owner ignores received adverts = {}",
+        instance.config.params.owner_ignore_adverts
+    )
 }
 
 fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {

@@ -9,7 +9,8 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 
 use crate::sys::inbox::Inbox;
-use crate::sys::socket::{if_known, set_option, set_receive_buffer};
+use crate::sys::queue::{self, QueueSize};
+use crate::sys::socket::{if_known, set_option};
 
 /// A bound netlink socket.
 pub(super) struct Transport {
@@ -68,9 +69,9 @@ impl Transport {
             .or_else(|_| set_option(self.socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, &size))
     }
 
-    /// Sets the octets of the receive queue, past the system's maximum if we may.
-    pub(super) fn set_receive_buffer(&self, octets: usize) -> io::Result<()> {
-        set_receive_buffer(self.socket.as_raw_fd(), octets)
+    /// Sets the size of the receive queue.
+    pub(super) fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
+        queue::set(self.socket.as_raw_fd(), size)
     }
 
     /// Sends to the kernel, which carries requests out before this returns.

@@ -201,6 +201,11 @@ impl SendBatch {
         self.outbox.push(message.tag, message.octets, destination, control)
     }
 
+    /// Forgets the messages.
+    pub fn clear(&mut self) {
+        self.outbox.clear();
+    }
+
     /// Messages waiting to be sent.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,9 +1,10 @@
 //! The interfaces that instances make for themselves: macvlans with the virtual hardware address, and ipvlans.
 //!
 //! [`plan`] says which there are to be; here they are made, adopted from a crashed predecessor, followed when their base
-//! or somebody else changes them, and removed. [`settings`] are what they need of the kernel, and [`ledger`] is how a
+//! or somebody else changes them, and removed. `addresses` and `settings` are what they need, and [`ledger`] is how a
 //! successor finds what was changed, whatever became of this process.
 
+mod addresses;
 pub(super) mod ledger;
 pub(super) mod plan;
 mod settings;
@@ -14,18 +15,16 @@ use ledger::{Ledger, Left, Made};
 use nix::errno::Errno;
 use plan::{Make, Own, Plan, Refusal, lies_on};
 
-use super::build::PROTOCOL;
 use super::links::{Change, Kind};
 use super::report;
 use super::state::Vrrp;
-use crate::base::addr::{Family, IpAddr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
-use crate::sys::netlink::addr::{Address, AddressFlags};
 use crate::sys::netlink::link::{AddrGenMode, Link as KernelLink, Which};
+use crate::sys::netlink::make::IpvlanFlag;
 use crate::sys::sysctl::Changed;
 
 /// The interfaces that this child makes, and the settings that it changed for them.
@@ -60,6 +59,16 @@ impl Owns {
     /// What lies on the interface that is one of our own.
     pub(super) fn base_of(&self, link: LinkId) -> Option<LinkId> {
         self.list.iter().find(|own| own.link == link).map(|own| own.base)
+    }
+
+    /// What an interface of our own is, in the words of the data dump.
+    pub(super) fn type_of(&self, link: LinkId) -> &'static str {
+        match self.list.iter().find(|own| own.link == link).map(|own| own.make) {
+            Some(Make::Ipvlan(IpvlanFlag::Bridge, _)) => "IPVLAN type L2 bridge",
+            Some(Make::Ipvlan(IpvlanFlag::Private, _)) => "IPVLAN type L2 private",
+            Some(Make::Ipvlan(IpvlanFlag::Vepa, _)) => "IPVLAN type L2 vepa",
+            Some(Make::Macvlan(_)) | None => "VMAC type private",
+        }
     }
 
     fn on(&self, link: LinkId) -> Option<usize> {
@@ -317,79 +326,6 @@ impl Vrrp {
         }
     }
 
-    /// Each IPv6 macvlan has a copy of its base's link-local address, which nothing else chooses: adverts and
-    /// neighbour discovery need one there.
-    pub(super) fn copy_link_locals(&mut self, changed: Option<LinkId>) {
-        for position in 0..self.owns.list.len() {
-            let Some(own) = self.owns.list.get(position) else { continue };
-            if own.v6 && changed.is_none_or(|link| link == own.base || link == own.link) {
-                self.copy_link_local(position);
-            }
-        }
-    }
-
-    fn copy_link_local(&mut self, position: usize) {
-        let Some(own) = self.owns.list.get(position) else { return };
-        let Some(index) = self.links.link(own.link).and_then(|link| link.index) else {
-            return;
-        };
-        let copied = own.copied;
-        let wanted = match own.make {
-            Make::Macvlan(_) => own.source.or_else(|| match self.links.link(own.base)?.source(Family::V6) {
-                Some(IpAddr::V6(local)) => Some(local),
-                _ => None,
-            }),
-            Make::Ipvlan(..) => None,
-        };
-        if copied == wanted {
-            return;
-        }
-        if let Some(old) = copied {
-            let _ = self.kernel.commands.delete_address(MAY, &copy_of(index, old));
-        }
-        if let Some(local) = wanted {
-            let _ = self.kernel.commands.replace_address(MAY, &copy_of(index, local));
-        }
-        self.kernel.commands.commit(|_, _| ());
-        if let Some(own) = self.owns.list.get_mut(position) {
-            own.copied = wanted;
-        }
-    }
-
-    /// Somebody took an address off that an interface of our own cannot do without: it comes back, a bounded number
-    /// of times.
-    pub(super) fn own_address_gone(&mut self, now: Instant, link: LinkId, address: Prefix) {
-        let Some(own) = self.owns.on(link).and_then(|position| self.owns.list.get_mut(position)) else {
-            return;
-        };
-        let copy = own.copied.is_some_and(|copy| IpAddr::V6(copy) == address.addr);
-        let given = matches!(own.make, Make::Ipvlan(_, Some(prefix)) if prefix == address);
-        if !self.stopping && (copy || given) && own.again.take(now).is_some() {
-            own.copied = None;
-            self.put_own_addresses();
-            self.copy_link_locals(Some(link));
-        }
-    }
-
-    /// Gives an ipvlan its address.
-    pub(super) fn put_own_addresses(&mut self) {
-        for own in &self.owns.list {
-            let (Make::Ipvlan(_, Some(prefix)), Some(link)) = (own.make, self.links.link(own.link)) else {
-                continue;
-            };
-            let Some(index) = link.index.filter(|_| !link.addresses.contains(&prefix)) else {
-                continue;
-            };
-            let flags = match prefix.addr {
-                IpAddr::V4(_) => AddressFlags(0),
-                IpAddr::V6(_) => AddressFlags::NODAD,
-            };
-            let address = Address { flags, protocol: PROTOCOL, ..Address::new(index, prefix) };
-            let _ = self.kernel.commands.replace_address(MAY, &address);
-        }
-        self.kernel.commands.commit(|_, _| ());
-    }
-
     /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
     pub(super) fn remove_left_owns(&mut self, left: &Left) {
         self.find_owns();
@@ -494,15 +430,5 @@ impl Vrrp {
             }
         }
         self.tidy();
-    }
-}
-
-/// The copy of a link-local address.
-fn copy_of(index: IfIndex, local: Ipv6Addr) -> Address {
-    let prefix = Prefix { addr: IpAddr::V6(local), len: 64 };
-    Address {
-        flags: AddressFlags::NODAD.with(AddressFlags::NOPREFIXROUTE),
-        preferred: 0,
-        ..Address::new(index, prefix)
     }
 }

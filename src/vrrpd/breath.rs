@@ -1,0 +1,50 @@
+//! Adverts that fall due while a reload is under way: reading thousands of instances takes longer than an advert may be
+//! late, so that the work is done in slices.
+
+use super::slots::Slot;
+use super::state::Vrrp;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::{Actions, Input, State};
+
+/// Instances that a slice of the work covers: some tens of microseconds.
+pub(super) const SLICE: usize = 32;
+
+/// Adverts that one pause sends.
+const ADVERTS: usize = 256;
+
+impl Vrrp {
+    /// Sends the adverts that are due now. Nothing else happens: whatever would change a state waits until the work is
+    /// done, for what was heard meanwhile comes first.
+    pub(super) fn breathe(&mut self, turn: &mut Turn<'_>) {
+        turn.renew();
+        let mut due = heapless::Vec::<u32, ADVERTS>::new();
+        turn.due(|slot| due.push(slot).is_ok());
+        for slot in due {
+            let Slot::Machine(id) = self.layout.slot(slot) else { continue };
+            let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+            if instance.router.state() != State::Master {
+                continue;
+            }
+            let mut out = Actions::new();
+            instance.router.handle(turn.now(), Input::Timeout, &mut out);
+            turn.set_deadline(slot, instance.router.poll_at());
+            self.send_only(id, &out);
+        }
+        self.flush_adverts();
+    }
+
+    /// The same after each slice of a walk over the instances.
+    pub(super) fn breathe_at(&mut self, turn: &mut Turn<'_>, position: usize) {
+        if position.is_multiple_of(SLICE) {
+            self.breathe(turn);
+        }
+    }
+
+    /// The deadlines of the elections, after the slots were laid out anew.
+    pub(super) fn rearm_machines(&self, turn: &mut Turn<'_>) {
+        for id in self.ids() {
+            let at = self.instance(id).and_then(|instance| instance.router.poll_at());
+            turn.set_deadline(self.layout.number(Slot::Machine(id)), at);
+        }
+    }
+}

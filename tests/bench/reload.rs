@@ -1,0 +1,77 @@
+//! What a reload does to the adverts of many instances, ours and Debian's keepalived in one run: the longest gap over
+//! the interval, with the same text and with another priority for each instance, and the CPU that it takes.
+//!
+//!     cargo bench --bench reload              about a minute
+//!     cargo bench --bench reload -- --quick   a smoke run
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    reason = "a bench is not the daemon: it prints, waits, reads the clock, and fails by panicking"
+)]
+
+#[path = "../lab/kit/mod.rs"]
+#[allow(dead_code, reason = "the kit serves the labs and the demo too")]
+mod kit;
+#[allow(dead_code, reason = "shared by three benches")]
+mod many;
+
+use std::time::Duration;
+
+use kit::daemon::{CONF, Program};
+use many::{Bench, KINDS, Size};
+use nix::sys::signal::Signal;
+
+fn main() {
+    let (instances, rounds) = if many::is_quick() { (20, 1) } else { (1_000, 8) };
+    let size = Size { instances, interval: 0.1 };
+    let [ours, theirs] = KINDS.map(|kind| reloads(kind, size, rounds));
+    let names = [
+        "without: median of worst gaps over 0.1 s, ms",
+        "same text: median of worst gaps over 0.1 s, ms",
+        "another one: median of worst gaps over 0.1 s, ms",
+        "same text: best of worst gaps over 0.1 s, ms",
+        "another one: best of worst gaps over 0.1 s, ms",
+        "ms of CPU above that of the adverts",
+    ];
+    for (figure, name) in names.iter().enumerate() {
+        many::print(&format!("reload, {instances} instances: {name}"), [ours[figure], theirs[figure]]);
+    }
+}
+
+fn reloads(kind: Program, size: Size, rounds: usize) -> [f64; 6] {
+    let bench = Bench::new(size);
+    let conf = |extra: &str| size.conf(true, "", extra);
+    let daemon = bench.start(kind, &conf(""));
+    std::thread::sleep(Duration::from_secs(2));
+    let capture = bench.capture();
+    let (mut gaps, mut spent): ([Vec<f64>; 3], [Vec<f64>; 3]) = Default::default();
+    for _ in 0..rounds {
+        for (what, extra) in [None, Some(""), Some("nopreempt")].into_iter().enumerate() {
+            if let Some(extra) = extra {
+                bench.near.write(CONF, &conf(extra));
+            }
+            capture.clear();
+            let cpu = many::cpu(&daemon);
+            std::thread::sleep(Duration::from_millis(150));
+            if extra.is_some() {
+                daemon.signal(Signal::SIGHUP);
+            }
+            std::thread::sleep(Duration::from_millis(700));
+            spent[what].push((many::cpu(&daemon) - cpu) / 1e3);
+            let off = many::deviations(&capture.events(0), size);
+            gaps[what].push(off.into_iter().fold(f64::MIN, f64::max));
+        }
+    }
+    let median = |values: &mut Vec<f64>| many::percentile(values, 50);
+    let [without, same, another] = &mut gaps;
+    let [idle, reload, _] = &mut spent;
+    let best = |values: &[f64]| values.iter().copied().fold(f64::MAX, f64::min);
+    let bests = [best(same), best(another)];
+    [median(without), median(same), median(another), bests[0], bests[1], median(reload) - median(idle)]
+}
