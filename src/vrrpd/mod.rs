@@ -40,6 +40,7 @@ mod status;
 mod tell;
 mod telling;
 mod track;
+mod waiting;
 
 pub use check::{Present, check, check_names};
 pub use facts::facts;
