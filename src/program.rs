@@ -1,7 +1,12 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +27,7 @@ use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
 use keepalived::notify::Resolver;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, netns, user};
+use keepalived::sys::{alloc, clock, memory, netns, user};
 use keepalived::vrrpd::{self, Present};
 
 /// keepalived: its options, and how it reads and runs a configuration.
@@ -30,6 +35,8 @@ pub(crate) struct Keepalived<'a> {
     options: &'a Options,
     /// This process is where the configuration wants it: in its network namespace.
     settled: Cell<bool>,
+    /// `reload_check_config` of the configuration that runs: the log, empty for none.
+    check_log: RefCell<Option<String>>,
 }
 
 /// A configuration that was read and checked.
@@ -41,11 +48,21 @@ pub(crate) struct Loaded {
     /// It has instances.
     vrrp: bool,
     settings: Settings,
-    snapshot: Snapshot,
+    snapshot: Kept,
     /// Not one keyword in it.
     empty: bool,
     /// What was not understood, without places: a reload may not add to it.
     errors: Vec<String>,
+    /// What was found beside that and is counted: matters with `reload_check_config`.
+    warnings: Vec<String>,
+}
+
+/// A configuration as it was read, for children to come.
+enum Kept {
+    /// In memory.
+    Memory(Snapshot),
+    /// In a file without a name (`tmp_config_directory`).
+    File(OwnedFd),
 }
 
 /// A configuration and everything that was found in it.
@@ -165,8 +182,37 @@ fn host_name() -> String {
 }
 
 impl<'a> Keepalived<'a> {
-    pub(crate) const fn new(options: &'a Options) -> Self {
-        Self { options, settled: Cell::new(false) }
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self { options, settled: Cell::new(false), check_log: RefCell::default() }
+    }
+}
+
+impl Keepalived<'_> {
+    /// With `reload_check_config` what is found in a new configuration goes to its log, too.
+    fn write_check(&self, read: &Read) {
+        let log = self.check_log.borrow();
+        let Some(path) = log.as_deref().filter(|path| !path.is_empty()) else { return };
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = read.found.write(&read.sources, true, &mut text);
+        let written = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        if let Err(error) = written {
+            log::warn!("Unable to write the check log {path}: {error}");
+        }
+    }
+
+    fn tell_check_failed(&self) {
+        match self.check_log.borrow().as_deref() {
+            None => {}
+            Some("") => log::error!("New config failed validation"),
+            Some(path) => log::error!("New config failed validation, see {path} for details"),
+        }
     }
 }
 
@@ -175,10 +221,15 @@ impl Program for Keepalived<'_> {
 
     fn load(&self) -> Result<Loaded, Exit> {
         log::info!("Configuration file {}", config_path(self.options).display());
+        if self.check_log.borrow().is_some() {
+            log::info!("validate conf before Reload");
+        }
         // A reload stays where it is, see `refusals`.
         let read = read(self.options, !self.settled.get());
         tell(&read);
+        self.write_check(&read);
         if let Some(exit) = read.found.exit_daemon() {
+            self.tell_check_failed();
             return Err(exit);
         }
         if !self.settled.replace(true) {
@@ -191,6 +242,9 @@ impl Program for Keepalived<'_> {
         let why = refusals(running, new);
         for line in &why {
             log::error!("{line}");
+        }
+        if !why.is_empty() {
+            self.tell_check_failed();
         }
         why.is_empty()
     }
@@ -208,7 +262,12 @@ impl Program for Keepalived<'_> {
         loaded.snapshot.encode()
     }
 
+    fn text(&self, loaded: &Loaded) -> Vec<u8> {
+        loaded.snapshot.read().map(|snapshot| snapshot.text()).unwrap_or_default()
+    }
+
     fn handed_out(&self, loaded: &mut Loaded) {
+        self.check_log.borrow_mut().clone_from(&loaded.outline.global.files.reload_check_config);
         loaded.whole = None;
         alloc::trim();
     }
@@ -217,7 +276,7 @@ impl Program for Keepalived<'_> {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
-        let model = loaded.model();
+        let Some(model) = loaded.model() else { return Exit::Internal };
         // What the child changes in the kernel it notes beside its pid file.
         let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
@@ -254,40 +313,78 @@ impl Program for Keepalived<'_> {
 
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
-        let errors = read
-            .found
-            .iter()
-            .filter(|one| one.severity >= Severity::Error)
-            .map(|one| one.message.clone())
-            .collect();
+        let messages = |wanted: fn(Severity) -> bool| {
+            read.found.iter().filter(|one| wanted(one.severity)).map(|one| one.message.clone()).collect()
+        };
+        let errors = messages(|severity| severity >= Severity::Error);
+        let warnings = messages(|severity| severity == Severity::Warning);
+        let scratch = read.model.global.files.tmp_config_directory.clone();
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
             whole: Some(Arc::new(read.model)),
-            snapshot: read.snapshot,
+            snapshot: Kept::new(read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
+            warnings,
         }
     }
 
     /// All of it: for a child that replaces another one, read again from what was read first.
-    fn model(&self) -> Arc<Model> {
-        match &self.whole {
+    /// None: a disk has failed.
+    fn model(&self) -> Option<Arc<Model>> {
+        Some(match &self.whole {
             Some(model) => Arc::clone(model),
             None => {
                 let mut told_before = Diagnostics::new();
-                let Parsed { tree, .. } = expand::replay(&self.snapshot, &mut told_before);
-                Arc::new(assemble::model(&tree, &mut told_before))
+                let snapshot = self.snapshot.read()?;
+                let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
+                let mut model = assemble::model(&tree, &mut told_before);
+                // The command line may have had another word.
+                model.daemon.net_namespace.clone_from(&self.outline.daemon.net_namespace);
+                Arc::new(model)
             }
+        })
+    }
+}
+
+impl Kept {
+    fn new(snapshot: Snapshot, folder: Option<&str>) -> Self {
+        let Some(folder) = folder else { return Self::Memory(snapshot) };
+        match memory::unnamed(Path::new(folder), &snapshot.encode()) {
+            Ok(file) => Self::File(file),
+            Err(error) => {
+                log::warn!("Unable to keep the configuration in {folder}: {error} - it stays in memory");
+                Self::Memory(snapshot)
+            }
+        }
+    }
+
+    /// As octets; empty if a disk has failed.
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Memory(snapshot) => snapshot.encode(),
+            Self::File(file) => file.try_clone().and_then(memory::read).unwrap_or_else(|error| {
+                log::error!("Unable to read the copy of the configuration again: {error}");
+                Vec::new()
+            }),
+        }
+    }
+
+    /// As it was; none if a disk has failed.
+    fn read(&self) -> Option<Cow<'_, Snapshot>> {
+        match self {
+            Self::Memory(snapshot) => Some(Cow::Borrowed(snapshot)),
+            Self::File(_) => Snapshot::decode(&self.encode()).ok().map(Cow::Owned),
         }
     }
 }
 
 /// What the parent itself needs to know of a configuration.
 fn settings(model: &Model, options: &Options) -> Settings {
-    let (daemon, names) = (&model.daemon, &model.global.names);
+    let (daemon, names, files) = (&model.daemon, &model.global.names, &model.global.files);
     let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
     Settings {
         hello: hello(model),
@@ -298,6 +395,14 @@ fn settings(model: &Model, options: &Options) -> Settings {
         process_name: names.parent.clone(),
         tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
         umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
+        reload_marker: files.reload_file.as_deref().map(|file| match file {
+            "" => Places::folder(in_folder, daemon.instance.as_deref()).join("keepalived.reload"),
+            file => PathBuf::from(file),
+        }),
+        reload_time_file: files.reload_time_file.as_ref().map(PathBuf::from),
+        reload_repeat: files.reload_repeat,
+        save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
+        scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
     }
 }
 
@@ -323,7 +428,12 @@ fn log_suffix(model: &Model) -> String {
 fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
     let mut why = Vec::new();
-    for error in &new.errors {
+    let mut errors = new.errors.clone();
+    if running.outline.global.files.reload_check_config.is_some() {
+        known.extend_from_slice(&running.warnings);
+        errors.extend_from_slice(&new.warnings);
+    }
+    for error in &errors {
         match known.iter().position(|old| old == error) {
             Some(position) => drop(known.swap_remove(position)),
             None => why.push(format!("New mistake in the configuration: {error}")),
@@ -336,7 +446,14 @@ fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     if before.net_namespace != after.net_namespace || before.instance != after.instance {
         why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
     }
+    if scratch_of(running) != scratch_of(new) {
+        why.push("tmp_config_directory cannot be changed by a reload; restart instead".to_owned());
+    }
     why
+}
+
+fn scratch_of(loaded: &Loaded) -> Option<&String> {
+    loaded.outline.global.files.tmp_config_directory.as_ref()
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.

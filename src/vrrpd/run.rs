@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::slots::Slot;
 use super::state::Vrrp;
+use super::status::Moment;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
@@ -145,10 +146,13 @@ impl Vrrp {
         };
         report::reloading();
         self.tuner.suspend(turn);
+        self.save_state(turn, Moment::Before);
         let tree = replay(&snapshot, &mut found).tree;
         drop(snapshot);
         self.breathe(turn);
-        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        // It is where it is, whatever the file says: the command line may have had another word.
+        model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
         drop(tree);
         self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
@@ -157,6 +161,7 @@ impl Vrrp {
         self.apply(turn, Arc::new(model));
         self.resize_queues();
         self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
+        self.save_state(turn, Moment::After);
         report::reloaded();
         true
     }

@@ -8,6 +8,7 @@ mod view;
 
 use core::fmt::{self, Write};
 use std::io;
+use std::path::Path;
 
 use super::report;
 use super::slots::Slot;
@@ -23,7 +24,7 @@ use crate::status::dump::{Clock, section};
 use crate::status::file::{Kind, StatusFile, place};
 use crate::status::lines::Lines;
 use crate::status::stats;
-use crate::sys::{alloc, clock};
+use crate::sys::{alloc, clock, process};
 
 /// The status files of the child and what they tell of the process.
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(super) struct Status {
     data: Option<Report>,
     stats: Option<Report>,
     machine: Machine,
+    /// Reloads so far.
+    reloads: u32,
     /// Allocations of the start and of reloads, which do not count as those of a running child.
     loading: usize,
 }
@@ -40,6 +43,15 @@ struct Report {
     kind: Kind,
     file: StatusFile,
     job: Option<Job>,
+}
+
+/// When a state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before a reload.
+    Before,
+    /// After it.
+    After,
 }
 
 /// A file under way.
@@ -151,6 +163,32 @@ impl Vrrp {
         self.finish_status(turn);
         let report = self.status.data.take();
         self.status.data = self.begin_report(turn, report, Part::Global, false);
+    }
+
+    /// Keeps the data dump of the moment before or after a reload (`config_save_dir`). Adverts that fall due go out.
+    pub(super) fn save_state(&mut self, turn: &mut Turn<'_>, moment: Moment) {
+        if moment == Moment::Before {
+            self.status.reloads = self.status.reloads.wrapping_add(1);
+        }
+        let Some(folder) = self.model.global.files.config_save_dir.clone() else { return };
+        let word = if moment == Moment::Before { "pre" } else { "post" };
+        let (pid, number) = (process::own(), self.status.reloads);
+        let place = Path::new(&folder).join(format!("keepalived_vrrp.{pid}.{number}.{word}"));
+        let saved = StatusFile::new(&place).and_then(|mut file| {
+            file.begin()?;
+            let mut job = Job { part: Part::Global, next: 0, clear: false };
+            while job.part != Part::End {
+                let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
+                if self.write_piece(turn, &clock, &mut file, &mut job).is_err() {
+                    break;
+                }
+                self.breathe_at(turn, job.next);
+            }
+            file.finish()
+        });
+        if let Err(error) = saved {
+            report::status_failed(&place, "config_save_dir", &error);
+        }
     }
 
     /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
