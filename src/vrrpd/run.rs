@@ -25,8 +25,6 @@ use crate::sys::alloc;
 use crate::sys::memory;
 use crate::sys::process::{Ended, Pid};
 
-/// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
-const STOP_PATIENCE: Span = Span::from_secs(4);
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
 
@@ -192,7 +190,9 @@ impl Vrrp {
         self.take_fixed();
         self.remove_owns();
         self.finish_status(turn);
-        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
+        // Patience with scripts; the parent's own is a fifth longer.
+        let patience = Span::from_secs(u64::from(self.model.daemon.child_wait_time)) * 4 / 5;
+        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + patience));
         self.stop_if_idle(turn);
     }
 }
