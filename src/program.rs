@@ -1,17 +1,14 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
-use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+mod kept;
+
+use std::cell::Cell;
 use std::fmt::Write;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
-use keepalived::base::time::Span;
+use keepalived::base::time::{Instant, Span};
 use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
@@ -27,16 +24,19 @@ use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
 use keepalived::notify::Resolver;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, memory, netns, user};
+use keepalived::sys::{alloc, clock, netns, user};
 use keepalived::vrrpd::{self, Present};
+
+use kept::{CheckLog, Kept};
 
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
     options: &'a Options,
+    /// When the daemon began.
+    begun: Instant,
     /// This process is where the configuration wants it: in its network namespace.
     settled: Cell<bool>,
-    /// `reload_check_config` of the configuration that runs: the log, empty for none.
-    check_log: RefCell<Option<String>>,
+    check_log: CheckLog,
 }
 
 /// A configuration that was read and checked.
@@ -55,14 +55,6 @@ pub(crate) struct Loaded {
     errors: Vec<String>,
     /// What was found beside that and is counted: matters with `reload_check_config`.
     warnings: Vec<String>,
-}
-
-/// A configuration as it was read, for children to come.
-enum Kept {
-    /// In memory.
-    Memory(Snapshot),
-    /// In a file without a name (`tmp_config_directory`).
-    File(OwnedFd),
 }
 
 /// A configuration and everything that was found in it.
@@ -87,6 +79,7 @@ pub(crate) fn read(options: &Options, settle: bool) -> Read {
 pub(crate) fn examine(options: &Options) -> Read {
     let (mut read, tree, present) = load(options, true);
     let facts = vrrpd::facts(&read.model, present);
+    vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
     lint::run(&Input::new(&read.model, &tree, &facts), &silence, &mut read.found);
     read
@@ -183,36 +176,7 @@ fn host_name() -> String {
 
 impl<'a> Keepalived<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, settled: Cell::new(false), check_log: RefCell::default() }
-    }
-}
-
-impl Keepalived<'_> {
-    /// With `reload_check_config` what is found in a new configuration goes to its log, too.
-    fn write_check(&self, read: &Read) {
-        let log = self.check_log.borrow();
-        let Some(path) = log.as_deref().filter(|path| !path.is_empty()) else { return };
-        let mut text = String::new();
-        // Writing to a String does not fail.
-        let _ = read.found.write(&read.sources, true, &mut text);
-        let written = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
-        if let Err(error) = written {
-            log::warn!("Unable to write the check log {path}: {error}");
-        }
-    }
-
-    fn tell_check_failed(&self) {
-        match self.check_log.borrow().as_deref() {
-            None => {}
-            Some("") => log::error!("New config failed validation"),
-            Some(path) => log::error!("New config failed validation, see {path} for details"),
-        }
+        Self { options, begun: clock::now(), settled: Cell::new(false), check_log: CheckLog::default() }
     }
 }
 
@@ -221,15 +185,13 @@ impl Program for Keepalived<'_> {
 
     fn load(&self) -> Result<Loaded, Exit> {
         log::info!("Configuration file {}", config_path(self.options).display());
-        if self.check_log.borrow().is_some() {
-            log::info!("validate conf before Reload");
-        }
+        self.check_log.tell_begin();
         // A reload stays where it is, see `refusals`.
         let read = read(self.options, !self.settled.get());
         tell(&read);
-        self.write_check(&read);
+        self.check_log.write(&read.found, &read.sources);
         if let Some(exit) = read.found.exit_daemon() {
-            self.tell_check_failed();
+            self.check_log.tell_refused();
             return Err(exit);
         }
         if !self.settled.replace(true) {
@@ -244,7 +206,7 @@ impl Program for Keepalived<'_> {
             log::error!("{line}");
         }
         if !why.is_empty() {
-            self.tell_check_failed();
+            self.check_log.tell_refused();
         }
         why.is_empty()
     }
@@ -267,7 +229,7 @@ impl Program for Keepalived<'_> {
     }
 
     fn handed_out(&self, loaded: &mut Loaded) {
-        self.check_log.borrow_mut().clone_from(&loaded.outline.global.files.reload_check_config);
+        self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = None;
         alloc::trim();
     }
@@ -286,6 +248,7 @@ impl Program for Keepalived<'_> {
             channel: start.channel,
             records: start.records,
             died: start.died,
+            begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
             tuner: start.tuner,
             dump: self.options.dump,
@@ -347,38 +310,6 @@ impl Loaded {
                 Arc::new(model)
             }
         })
-    }
-}
-
-impl Kept {
-    fn new(snapshot: Snapshot, folder: Option<&str>) -> Self {
-        let Some(folder) = folder else { return Self::Memory(snapshot) };
-        match memory::unnamed(Path::new(folder), &snapshot.encode()) {
-            Ok(file) => Self::File(file),
-            Err(error) => {
-                log::warn!("Unable to keep the configuration in {folder}: {error} - it stays in memory");
-                Self::Memory(snapshot)
-            }
-        }
-    }
-
-    /// As octets; empty if a disk has failed.
-    fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Memory(snapshot) => snapshot.encode(),
-            Self::File(file) => file.try_clone().and_then(memory::read).unwrap_or_else(|error| {
-                log::error!("Unable to read the copy of the configuration again: {error}");
-                Vec::new()
-            }),
-        }
-    }
-
-    /// As it was; none if a disk has failed.
-    fn read(&self) -> Option<Cow<'_, Snapshot>> {
-        match self {
-            Self::Memory(snapshot) => Some(Cow::Borrowed(snapshot)),
-            Self::File(_) => Snapshot::decode(&self.encode()).ok().map(Cow::Owned),
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use keepalived::config::diag::Diagnostics;
 use keepalived::config::expand;
 use keepalived::config::model::SharedInstance;
 use keepalived::config::{Model, assemble};
-use keepalived::proto::track::{Ending, Script, ScriptActions, ScriptInput, Weight};
+use keepalived::proto::track::{Delays, Ending, LinkMethod, Script, ScriptActions, ScriptInput, Weight};
 use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
 use keepalived::status::dump::global::global;
@@ -204,6 +204,9 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mtu: 1500,
         hardware_type: 1,
         garp_interval: Span::from_millis(10),
+        delays: Delays { down: Span::from_millis(1_500), up: Span::from_secs(1) },
+        waits: true,
+        polled: Some(LinkMethod::Ethtool),
     };
     interface(out, &there, [("VI_2", Weight::default())].into_iter()).unwrap();
     let gone = tables::Interface {
@@ -218,6 +221,9 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mtu: 0,
         hardware_type: 0,
         garp_interval: Span::ZERO,
+        delays: Delays::default(),
+        waits: false,
+        polled: None,
         ..there
     };
     interface(out, &gone, core::iter::empty()).unwrap();

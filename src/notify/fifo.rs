@@ -72,6 +72,8 @@ struct Pipe {
     fifo: Fifo,
     registration: Option<Registration>,
     waiting: VecDeque<u8>,
+    /// Octets that may wait.
+    room: usize,
     /// Lines left out since the reader was last on time.
     lost: u64,
     script: Option<Command>,
@@ -102,11 +104,13 @@ impl Fifos {
     }
 
     /// Goes over to what a configuration wants. What is the same stays as it is; scripts that have ended are started
-    /// again, as with keepalived's reload. For load time: allocates.
+    /// again, as with keepalived's reload. Makes room for what so many instances and groups tell at once. For load time:
+    /// allocates.
     pub fn load(
         &mut self,
         turn: &mut Turn<'_>,
         wanted: [Option<Wanted>; COUNT],
+        tellers: usize,
         runner: &Runner,
         environment: &mut Words,
         mut started: impl FnMut(Pid, usize),
@@ -127,6 +131,7 @@ impl Fifos {
                 *place = Pipe::make(turn, &wanted, Own { kind: self.kind, index: index(number) });
             }
             let Some(pipe) = place else { continue };
+            pipe.reserve(tellers);
             let key = |command: &Option<Command>| {
                 command.as_ref().map(|one| {
                     (one.words.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), one.identity.clone())
@@ -271,17 +276,30 @@ impl Pipe {
         let registration = turn.register(std::os::fd::AsRawFd::as_raw_fd(&fifo), own, Interest::Write);
         // Without it what waits leaves with the next line.
         let registration = registration.map_err(failed).ok();
-        let waiting = VecDeque::with_capacity(limit::FIFO_QUEUE);
-        Some(Self { owner: wanted.owner, fifo, registration, waiting, lost: 0, script: None, pid: None })
+        Some(Self {
+            owner: wanted.owner,
+            fifo,
+            registration,
+            waiting: VecDeque::new(),
+            room: 0,
+            lost: 0,
+            script: None,
+            pid: None,
+        })
     }
 
     fn path(&self) -> &Path {
         self.fifo.path()
     }
 
+    fn reserve(&mut self, tellers: usize) {
+        self.room = self.room.max(limit::FIFO_QUEUE + limit::FIFO_QUEUE_EACH * tellers);
+        self.waiting.reserve(self.room.saturating_sub(self.waiting.len()));
+    }
+
     fn push(&mut self, line: &[u8]) {
         let before = self.lost;
-        while self.waiting.len() + line.len() > limit::FIFO_QUEUE {
+        while self.waiting.len() + line.len() > self.room {
             let end = self.waiting.iter().position(|octet| *octet == b'\n');
             let oldest = end.map_or(self.waiting.len(), |end| end + 1);
             self.waiting.drain(..oldest);
@@ -374,7 +392,7 @@ mod tests {
         let mut turn = reactor.turn();
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
         let mut fifos = Fifos::new(7, "vrrp");
-        fifos.load(&mut turn, [None, Some(wanted(&path))], &runner, &mut environment, |_, _| ());
+        fifos.load(&mut turn, [None, Some(wanted(&path))], 1, &runner, &mut environment, |_, _| ());
         let lines = 20_000;
         for number in 0..lines {
             fifos.line(format_args!("INSTANCE \"VI_1\" MASTER {number}"));
@@ -411,7 +429,7 @@ mod tests {
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
         let mut fifos = Fifos::new(7, "vrrp");
         let mut load = |fifos: &mut Fifos, path: Option<&Path>| {
-            fifos.load(&mut turn, [path.map(wanted), None], &runner, &mut environment, |_, _| ());
+            fifos.load(&mut turn, [path.map(wanted), None], 1, &runner, &mut environment, |_, _| ());
         };
         load(&mut fifos, Some(&path));
         fifos.line(format_args!("before"));

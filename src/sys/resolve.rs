@@ -14,6 +14,12 @@ use super::signal;
 /// Addresses of one name that are of use.
 pub const ADDRESSES: usize = 4;
 
+/// Whether a name has an address. Waits for the answer: never in a daemon.
+#[must_use]
+pub fn exists(host: &str, port: u16) -> bool {
+    (host, port).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
+}
+
 /// A look-up under way.
 #[derive(Debug)]
 pub struct Lookup {
@@ -107,6 +113,7 @@ mod tests {
 
     #[test]
     fn a_name_has_addresses_and_nonsense_has_none() {
+        assert!(exists("localhost", 25) && exists("::1", 25) && !exists("no such name", 25));
         assert!(found("localhost").iter().any(|address| address.ip().is_loopback()));
         assert_eq!(found("fe80::1%lo")[0].to_string(), "[fe80::1%1]:25");
         assert_eq!(found("no such name"), []);

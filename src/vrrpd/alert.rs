@@ -58,9 +58,9 @@ impl Vrrp {
         report::broken(&broken);
         let children = &mut self.children;
         let started = |pid, _| children.push((pid, Owner::Fifo));
-        self.alerts.fifos.load(turn, wanted, &self.runner, &mut self.environment, started);
-        self.arm_fifos(turn);
         let tellers = self.instances.len() + self.groups.len();
+        self.alerts.fifos.load(turn, wanted, tellers, &self.runner, &mut self.environment, started);
+        self.arm_fifos(turn);
         let place = self.mail_place();
         match (Settings::new(&self.model.global), &mut self.alerts.mail) {
             (Some(settings), Some(mail)) => mail.reconfigure(turn, place, settings, tellers),
@@ -131,8 +131,9 @@ impl Vrrp {
         let Some(Instance { config, router, .. }) = self.instances.get(id.index()) else { return };
         let state = match router.state() {
             State::Master => Standing::Master,
-            State::Backup => Standing::Backup,
-            State::Init | State::Fault => return,
+            // keepalived has no word of its own for a FAULT.
+            State::Backup | State::Fault => Standing::Backup,
+            State::Init => return,
         };
         if config.notify_priority_changes {
             let (name, word) = (&config.name, state.word());

@@ -71,6 +71,8 @@ impl Vrrp {
         self.inherit_fixed(fixed);
         self.plan_replacements();
         self.replace_owns(plan);
+        self.renew_firewall(turn, &kept);
+        self.watch_links(turn);
         self.breathe(turn);
         self.resync_links(turn);
         if self.ensure_owns() {
@@ -79,6 +81,9 @@ impl Vrrp {
         self.put_own_addresses();
         self.copy_link_locals(None);
         self.put_fixed(turn);
+        self.pace();
+        self.plan_extras(turn, |id| kept.get(id.index()).copied().flatten());
+        self.hold(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));

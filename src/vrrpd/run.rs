@@ -33,6 +33,7 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),
             kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
@@ -44,7 +45,13 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+            Slot::Script(_)
+            | Slot::File(_)
+            | Slot::Process(_)
+            | Slot::Scan
+            | Slot::Links
+            | Slot::Retry
+            | Slot::Hold
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -54,10 +61,13 @@ impl Process for Vrrp {
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
+            Slot::Links => self.links_due(turn),
             Slot::Retry => self.retry(turn),
             Slot::Fifos => self.fifos_overdue(turn),
             Slot::Mail => self.mail_due(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Extra => self.extras_due(turn),
+            Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
@@ -116,6 +126,7 @@ impl Vrrp {
             self.resync_links(turn);
         }
         self.retry_objects(turn);
+        self.retry_firewall(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -189,6 +200,7 @@ impl Vrrp {
         }
         self.take_fixed();
         self.remove_owns();
+        self.remove_firewall(turn);
         self.finish_status(turn);
         // Patience with scripts; the parent's own is a fifth longer.
         let patience = Span::from_secs(u64::from(self.model.daemon.child_wait_time)) * 4 / 5;

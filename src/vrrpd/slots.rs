@@ -21,8 +21,14 @@ pub(super) enum Slot {
     Process(ProcessId),
     /// The next look at all processes.
     Scan,
+    /// Delays of interfaces, and the next look at those that are polled.
+    Links,
     /// What is tried again each second.
     Retry,
+    /// Announcements on interfaces that are not an instance's own.
+    Extra,
+    /// The end of the delay at the start.
+    Hold,
     /// Notify scripts of instances that a reload removed.
     Retired,
     /// The rest of a status file.
@@ -35,7 +41,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: three slots an instance, one a sync group, one a tracker with a clock, seven of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, ten of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -46,7 +52,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
-const OF_THE_CHILD: u32 = 7;
+const OF_THE_CHILD: u32 = 10;
 
 impl Layout {
     pub(super) fn new(
@@ -92,7 +98,10 @@ impl Layout {
             Slot::Scan => self.of_the_child() + 3,
             Slot::Fifos => self.of_the_child() + 4,
             Slot::Mail => self.of_the_child() + 5,
-            Slot::Stop => self.of_the_child() + 6,
+            Slot::Extra => self.of_the_child() + 6,
+            Slot::Hold => self.of_the_child() + 7,
+            Slot::Links => self.of_the_child() + 8,
+            Slot::Stop => self.of_the_child() + 9,
         }
     }
 
@@ -127,6 +136,9 @@ impl Layout {
             3 => Slot::Scan,
             4 => Slot::Fifos,
             5 => Slot::Mail,
+            6 => Slot::Extra,
+            7 => Slot::Hold,
+            8 => Slot::Links,
             _ => Slot::Stop,
         }
     }
@@ -146,6 +158,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(6), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(9), Slot::Stop);
     }
 }

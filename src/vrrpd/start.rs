@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use super::address::is_usable;
 use super::alert::Alerts;
+use super::extra::Extras;
+use super::firewall::Firewall;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Held;
 use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
 use super::owners::Owners;
+use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
@@ -57,6 +61,8 @@ pub struct Context<'a> {
     pub records: &'a Records,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
+    /// When the daemon began.
+    pub begun: Instant,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub keep_on_stop: bool,
     /// Write the data dump to the log once everything runs (`-d`).
@@ -96,6 +102,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.network.reserve();
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
+        vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -114,6 +121,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     vrrp.tuner = context.tuner;
+    // A first child counts its delay from its own start, as keepalived does.
+    let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
@@ -127,12 +136,17 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.stop_local_reports();
     vrrp.ensure_owns();
     vrrp.list_links()?;
+    vrrp.pace();
+    vrrp.begin_hold(&mut turn, begun);
     vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    // Before an address is added, and before a macvlan has a group to report.
+    vrrp.start_firewall(&mut turn, &left.tables, |id| state(id) == Some(State::Master));
     vrrp.sort_out_objects(
         |holder| match holder {
             Holder::Instance(id) => state(id) == Some(State::Master),
@@ -156,6 +170,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.tell_absent();
+    vrrp.watch_links(&mut turn);
+    vrrp.plan_extras(&mut turn, |_| None);
     vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
@@ -241,10 +258,15 @@ impl Vrrp {
             processes: Processes::default(),
             sources: Sources::default(),
             links,
+            states: LinkStates::default(),
             owns,
             pool: Pool::default(),
             owners: Owners::default(),
             network,
+            firewall: Firewall::default(),
+            pacing: Pacing::default(),
+            extras: Extras::default(),
+            held: None,
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -261,6 +283,7 @@ impl Vrrp {
             tuner: Tuner::default(),
             chatter: chatter(),
             tracker_lines: tracker_lines(),
+            strangers: chatter(),
             announcements: announcements(),
         };
         Ok((vrrp, left))

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use super::alert::Alerts;
+use super::extra::Extras;
+use super::firewall::Firewall;
 use super::group::LiveGroup;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Instance;
 use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
+use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
@@ -17,7 +21,7 @@ use super::track::{Files, Followers, Processes, Sources};
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::daemon::token::Registration;
 use crate::daemon::tuning::Tuner;
@@ -48,6 +52,8 @@ pub struct Vrrp {
     /// Process monitors.
     pub(super) processes: Processes,
     pub(super) links: Links,
+    /// Delays of interfaces, and those that are polled.
+    pub(super) states: LinkStates,
     /// The interfaces that this child makes.
     pub(super) owns: Owns,
     pub(super) pool: Pool,
@@ -55,6 +61,14 @@ pub struct Vrrp {
     pub(super) owners: Owners,
     /// Routes, rules and static addresses.
     pub(super) network: Network,
+    /// Addresses that take no packets.
+    pub(super) firewall: Firewall,
+    /// How far apart announcements leave.
+    pub(super) pacing: Pacing,
+    /// Announcements on interfaces that are not an instance's own.
+    pub(super) extras: Extras,
+    /// The end of the delay that instances wait for before they begin.
+    pub(super) held: Option<Instant>,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,
@@ -86,6 +100,8 @@ pub struct Vrrp {
     pub(super) chatter: Budget,
     /// For what files and processes can trigger; peers do not use it up.
     pub(super) tracker_lines: Budget,
+    /// For adverts of router ids that are not configured (`log_unknown_vrids`); other lines do not suffer by them.
+    pub(super) strangers: Budget,
     /// For the lines of -D about announcements.
     pub(super) announcements: Budget,
 }

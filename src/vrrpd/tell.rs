@@ -34,6 +34,7 @@ impl Vrrp {
         }
         self.work.events = events;
         self.work.events.clear();
+        self.alerts.fifos.flush();
     }
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {

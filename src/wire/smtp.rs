@@ -240,4 +240,46 @@ mod tests {
         let endless = (0..).find_map(|_| replies.push(b"250-more\r\n").err());
         assert_eq!(endless, Some(Malformed));
     }
+
+    /// However an answer is cut into pieces, and whatever it is, it comes to the same and nothing panics.
+    #[test]
+    fn pieces_make_no_difference() {
+        let mut random = 0x2545_f491_u32;
+        let mut draw = |below: u32| {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            random.checked_rem(below).unwrap_or_default()
+        };
+        let read = |text: &[u8], mut piece: Box<dyn FnMut() -> usize + '_>| {
+            let (mut replies, mut codes, mut rest) = (Replies::default(), Vec::new(), text);
+            while !rest.is_empty() {
+                let (mut head, tail) = rest.split_at(piece().clamp(1, rest.len()));
+                rest = tail;
+                while !head.is_empty() {
+                    match replies.push(head) {
+                        Ok(Some((taken, code))) => {
+                            codes.push(Some(code));
+                            head = head.get(taken..).unwrap_or_default();
+                        }
+                        Ok(None) => break,
+                        Err(Malformed) => {
+                            codes.push(None);
+                            return codes;
+                        }
+                    }
+                }
+            }
+            codes
+        };
+        for _ in 0..2_000 {
+            let parts: [&[u8]; 9] =
+                [b"220 a\r\n", b"250-", b"250 ", b"\r\n", b"\n", b"354", b"x", b"\0\xff", b"99 "];
+            let pick = |number: u32| parts.get(number as usize).copied().unwrap_or_default();
+            let text: Vec<u8> = (0..12).flat_map(|_| pick(draw(9)).to_vec()).collect();
+            let whole = read(&text, Box::new(|| text.len()));
+            assert_eq!(whole, read(&text, Box::new(|| 1)), "{text:?}");
+            assert_eq!(whole, read(&text, Box::new(|| draw(7) as usize)), "{text:?}");
+        }
+    }
 }

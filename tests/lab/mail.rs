@@ -7,6 +7,7 @@ use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program};
+use crate::kit::decode::Event;
 use crate::kit::net::{Net, spacings};
 use crate::kit::node::Node;
 
@@ -156,11 +157,14 @@ fn mail_in_steady_state_costs_no_memory_and_names_are_looked_up_aside() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     serve(&a, "::1", 2525);
-    a.write("/etc/hosts", "::1 relay.lab\n");
+    a.write("/etc/hosts", "127.0.0.1 localhost\n");
     let conf = conf().global("smtp_server relay.lab 2525").global("no_email_faults");
     let daemon = Daemon::start(&a, US, &conf.text());
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
-    arrive(&a, 2, Duration::from_secs(4));
+    // Nobody knows the name yet.
+    daemon.wait_log("trying again in 5 s", Duration::from_secs(4));
+    a.write("/etc/hosts", "::1 relay.lab\n");
+    arrive(&a, 2, Duration::from_secs(8));
     let before = daemon.stats().allocations();
     for round in 1..=3 {
         a.shell("ip link set eth0 down");
@@ -284,4 +288,80 @@ fn what_waits_survives_a_reload_and_is_told_of_at_the_stop() {
     daemon.stop();
     let log = std::fs::read_to_string(log).expect("the log");
     assert!(log.contains("3 SMTP alerts were not sent to [127.0.0.1]:2527"), "{log}");
+}
+
+#[test]
+fn a_server_that_does_not_answer_at_all_is_not_waited_for() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &conf().global("smtp_server 10.9.0.250").text());
+    let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    daemon.wait_log("Timeout connecting to SMTP server [10.9.0.250]:25.", Duration::from_secs(2));
+    daemon.wait_log("trying again in 5 s", ALLOWANCE);
+    let late = spacings(&net.adverts(first.at, "a")).into_iter().max().unwrap_or_default();
+    assert!(late < TIMING.interval + ALLOWANCE, "{late:?}");
+    daemon.stop();
+}
+
+/// Many routers on one link, which goes and comes back: every line and every mail arrives, in order, and adverts leave on
+/// time meanwhile.
+#[test]
+fn many_tell_at_once() {
+    const MANY: usize = 200;
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    serve(&a, "127.0.0.1", 25);
+    a.shell(
+        "(until [ -p /run/fifo ]; do sleep 0.01; done; exec cat /run/fifo > /run/lines) >/dev/null 2>&1 &",
+    );
+    let (head, _) = conf()
+        .global("notify_fifo /run/fifo")
+        .text()
+        .split_once("vrrp_instance")
+        .map_or_else(|| panic!("an instance"), |(head, tail)| (head.to_owned(), tail.to_owned()));
+    let mut text = head;
+    for number in 1..=MANY {
+        text += &format!(
+            "vrrp_instance I{number} {{\n interface eth0\n virtual_router_id {number}\n priority 100\n version 3\n \
+             advert_int 0.5\n smtp_alert\n virtual_ipaddress {{\n 10.9.1.{number}\n }}\n}}\n"
+        );
+    }
+    let daemon = Daemon::start(&a, US, &text);
+    let count = |word: &str| {
+        let ending = format!(" {word} 100");
+        a.read("/run/lines").lines().filter(|line| line.ends_with(&ending)).count()
+    };
+    eventually("all are master", Duration::from_secs(10), || count("MASTER") == MANY);
+    let begin = now();
+    arrive(&a, 2 * MANY, Duration::from_secs(20));
+    std::thread::sleep(Duration::from_millis(1_100));
+    let before = daemon.stats().allocations();
+    a.shell("ip link set eth0 down");
+    eventually("all are in fault", Duration::from_secs(5), || count("FAULT") == MANY);
+    let adverts = net.adverts(begin, "a");
+    a.shell("ip link set eth0 up");
+    eventually("all are master again", Duration::from_secs(10), || count("MASTER") == 2 * MANY);
+    arrive(&a, 5 * MANY, Duration::from_secs(20));
+    assert_eq!(daemon.stats().allocations(), before);
+    let subjects = subjects(&a);
+    for number in 1..=MANY {
+        let mark = format!(" I{number} - ");
+        let words: Vec<&str> = subjects
+            .iter()
+            .filter(|subject| subject.contains(&mark))
+            .filter_map(|subject| subject.split(' ').nth_back(1))
+            .collect();
+        assert_eq!(words, ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER"], "{mark}");
+    }
+    for number in 1..=MANY {
+        let own = |event: &&Event| event.advert().is_some_and(|advert| usize::from(advert.vrid) == number);
+        let own: Vec<Event> = adverts.iter().filter(own).cloned().collect();
+        let late = spacings(&own).into_iter().max();
+        let most = Duration::from_millis(500) + ALLOWANCE;
+        assert!(
+            late.is_some_and(|late| late < most),
+            "the adverts of {number} did not wait for mail: {late:?}"
+        );
+    }
+    daemon.stop();
 }

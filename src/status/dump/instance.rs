@@ -195,7 +195,11 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         "   Send advert after receive higher priority advert = {}",
         params.higher_prio_send_advert
     )?;
-    writeln!(out, "   Address owner ignores received adverts = {}", instance.config.owner_ignore_adverts)
+    writeln!(
+        out,
+        "   Address owner ignores received adverts = {}",
+        instance.config.params.owner_ignore_adverts
+    )
 }
 
 fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use crate::base::id::IfIndex;
 use crate::base::mac::Mac;
 use crate::base::time::Span;
 use crate::config::model;
-use crate::proto::track::{Script as Machine, Verdict, Weight};
+use crate::proto::track::{Delays, LinkMethod, Script as Machine, Verdict, Weight};
 
 /// A socket of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,12 @@ pub struct Interface<'a> {
     pub hardware_type: u16,
     /// Between two gratuitous ARPs.
     pub garp_interval: Span,
+    /// How long a change has to last before it counts.
+    pub delays: Delays,
+    /// One has not lasted so long yet.
+    pub waits: bool,
+    /// How its driver is asked for the link, if it is.
+    pub polled: Option<LinkMethod>,
 }
 
 /// Writes a socket and who uses it: name and router id.
@@ -181,6 +187,9 @@ pub fn interface<'a>(
         writeln!(out, "   {own}, underlying interface = {base}, state = {under}")?;
         out.write_str("   I/f created by keepalived\n")?;
     }
+    writeln!(out, "   Delayed state change running = {}", interface.waits)?;
+    writeln!(out, "   Up debounce timer = {}us", interface.delays.up.as_micros())?;
+    writeln!(out, "   Down debounce timer = {}us", interface.delays.down.as_micros())?;
     if interface.index.is_some() {
         writeln!(out, "   MTU = {}", interface.mtu)?;
         match interface.hardware_type {
@@ -190,7 +199,12 @@ pub fn interface<'a>(
             other => writeln!(out, "   HW Type = {other}")?,
         }
     }
-    out.write_str("   NIC netlink status update\n")?;
+    out.write_str(match interface.polled {
+        None => "   NIC netlink status update\n",
+        Some(LinkMethod::Mii) => "   NIC support MII regs\n",
+        Some(LinkMethod::Ethtool) => "   NIC support ETHTOOL GLINK interface\n",
+        Some(LinkMethod::Ioctl) => "   NIC ioctl refresh polling\n",
+    })?;
     if !interface.garp_interval.is_zero() {
         let interval = interface.garp_interval.as_millis();
         writeln!(out, "   Gratuitous ARP interval {interval}ms")?;

@@ -156,6 +156,7 @@ impl Vrrp {
         let link = self.links.link(id)?;
         let addresses = link.addresses.iter();
         let below = self.owns.base_of(id).and_then(|base| self.links.link(base));
+        let watched = self.states.view(id);
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,
@@ -175,6 +176,9 @@ impl Vrrp {
             mtu: link.mtu,
             hardware_type: link.hardware_type,
             garp_interval: self.model.global.vrrp.garp_interval,
+            delays: watched.delays,
+            waits: watched.waits,
+            polled: watched.method,
         };
         let users = self
             .instances
