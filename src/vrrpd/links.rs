@@ -21,6 +21,8 @@ pub struct Link {
     pub index: Option<IfIndex>,
     /// Up, and with a carrier as far as the kernel knows.
     pub up: bool,
+    /// It was up at some time since it is there.
+    pub seen_up: bool,
     /// Its Ethernet address.
     pub mac: Option<Mac>,
     /// The administrator wants it up.
@@ -99,6 +101,7 @@ impl Link {
             name: name.clone(),
             index: None,
             up: false,
+            seen_up: false,
             mac: None,
             wanted_up: false,
             parent: IfIndex(0),
@@ -118,6 +121,7 @@ impl Link {
         self.index = None;
         self.up = false;
         self.wanted_up = false;
+        self.seen_up = false;
         self.mac = None;
         self.addresses.clear();
     }
@@ -270,6 +274,7 @@ impl Links {
         }
         link.index = Some(kernel.index);
         link.up = up;
+        link.seen_up |= up;
         link.mac = mac;
         link.wanted_up = kernel.flags.up();
         link.parent = kernel.parent;

@@ -45,6 +45,11 @@ pub fn group(out: &mut dyn Write, group: &Group<'_>) -> fmt::Result {
         out.write_str("   sync group tracking weight set\n")?;
     }
     writeln!(out, "   Using smtp notification = {}", if config.smtp_alert { "yes" } else { "no" })?;
+    writeln!(
+        out,
+        "   Notify priority changes = {}",
+        if config.notify_priority_changes { "yes" } else { "no" }
+    )?;
     let trackers = Trackers {
         model: group.model,
         interfaces: &config.track_interfaces,
@@ -52,7 +57,7 @@ pub fn group(out: &mut dyn Write, group: &Group<'_>) -> fmt::Result {
         files: &config.track_files,
         processes: &config.track_processes,
     };
-    trackers.write(out)?;
+    trackers.write(out, "process")?;
     for (what, runs) in SCRIPTS.iter().zip(&group.scripts) {
         if let Some(runs) = runs {
             writeln!(out, "   {what} state transition script = {runs}")?;
