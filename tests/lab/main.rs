@@ -23,6 +23,7 @@ mod examples;
 mod frr;
 mod groups;
 mod interop;
+mod json;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod links;

@@ -45,11 +45,9 @@ pub fn group(out: &mut dyn Write, group: &Group<'_>) -> fmt::Result {
         out.write_str("   sync group tracking weight set\n")?;
     }
     writeln!(out, "   Using smtp notification = {}", if config.smtp_alert { "yes" } else { "no" })?;
-    writeln!(
-        out,
-        "   Notify priority changes = {}",
-        if config.notify_priority_changes { "yes" } else { "no" }
-    )?;
+    if config.notify_priority_changes {
+        out.write_str("   Notify priority changes = yes\n")?;
+    }
     let trackers = Trackers {
         model: group.model,
         interfaces: &config.track_interfaces,

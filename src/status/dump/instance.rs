@@ -126,9 +126,9 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
         writeln!(out, "   Master router = {}", master.addr)?;
         writeln!(out, "   Master priority = {}", master.priority)?;
         if params.version == Version::V3 {
-            let (secs, rest) =
-                (machine.master_interval().as_secs(), machine.master_interval().subsec_micros());
-            writeln!(out, "   Master advert interval = {secs}.{:02} sec", rest / 10_000)?;
+            let theirs = machine.master_interval();
+            let (secs, hundredths) = (theirs.as_secs(), theirs.subsec_micros() / 10_000);
+            writeln!(out, "   Master advert int = {secs}.{hundredths:02} sec")?;
         }
     }
     if instance.config.unicast() {
@@ -221,8 +221,8 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     writeln!(out, "   Gratuitous ARP lower priority delay = {delay}")?;
     let repeat = garp.lower_prio_repeat;
     writeln!(out, "   Gratuitous ARP lower priority repeat = {repeat}")?;
-    extra(out, instance)?;
     writeln!(out, "   Down timer adverts = {}", params.down_timer_adverts)?;
+    extra(out, instance)?;
     writeln!(out, "   Send advert after receive lower priority advert = {}", !params.lower_prio_no_advert)?;
     writeln!(
         out,
@@ -256,6 +256,9 @@ fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let weights = if params.priority == u8::MAX { 0 } else { instance.router.weights() };
     writeln!(out, "   Total priority = {}", i32::from(params.priority).saturating_add(weights))?;
     interval(out, "Advert interval", params.version, params.advert_interval)?;
+    if params.version == Version::V3 && machine.state() == State::Backup && machine.master().is_some() {
+        interval(out, "Master advert interval", params.version, machine.master_interval())?;
+    }
     writeln!(out, "   Accept = {}", enabled(config.accept))?;
     writeln!(out, "   Preempt = {}", enabled(params.preempt))?;
     if !params.preempt_delay.is_zero() {
@@ -424,9 +427,7 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     if !config.unicast() {
         return Ok(());
     }
-    if let Some(ttl) = config.unicast_ttl {
-        writeln!(out, "   Unicast TTL = {ttl}")?;
-    }
+    writeln!(out, "   Unicast TTL = {}", config.unicast_ttl.unwrap_or(u8::MAX))?;
     let yes = |on| if on { "yes" } else { "no" };
     let checked = instance.router.params().check_unicast_src;
     writeln!(out, "   Check unicast src : {}", yes(checked))?;

@@ -68,6 +68,8 @@ pub struct Interface<'a> {
     pub lies_on: Option<(&'a str, bool)>,
     /// What it is: `VMAC type private`, or `IPVLAN type L2`.
     pub own_type: &'static str,
+    /// `dynamic_interfaces allow_if_changes`
+    pub changeable: bool,
     /// Octets of the longest packet.
     pub mtu: u32,
     /// ARPHRD_ number.
@@ -224,6 +226,9 @@ pub fn interface<'a>(
         let (under, own) = (state(up, up), interface.own_type);
         writeln!(out, "   {own}, underlying interface = {base}, state = {under}")?;
         out.write_str("   I/f created by keepalived\n")?;
+    }
+    if interface.changeable {
+        out.write_str("   Interface type/base can be changed\n")?;
     }
     writeln!(out, "   MTU = {}", interface.mtu)?;
     match interface.hardware_type {

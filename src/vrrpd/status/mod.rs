@@ -226,6 +226,7 @@ impl Vrrp {
         // keepalived leaves the sections out that it has nothing for.
         let left_out = match job.part {
             Part::Groups => self.groups.is_empty(),
+            Part::Scripts => self.scripts.is_empty(),
             Part::Files => self.files.len() == 0,
             Part::Addresses => self.model.network.addresses.is_empty(),
             Part::Routes => self.model.network.routes.is_empty(),

@@ -165,6 +165,7 @@ impl Vrrp {
             seen_up: link.seen_up,
             lies_on: below.map(|base| (base.name.as_str(), base.up)),
             own_type: self.owns.type_of(id),
+            changeable: self.model.global.vrrp.allow_if_changes,
             mtu: link.mtu,
             hardware_type: link.hardware_type,
             spacing: if below.is_some() { Spacing::default() } else { self.spacing(&link.name) },
@@ -183,5 +184,7 @@ fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
     if let Some(tracked) = instance.tracking.iter().find(|tracked| tracked.object == Object::Link(id)) {
         return Some(tracked.weight);
     }
-    (instance.base == Some(id) || instance.own == Some(id)).then(Weight::default)
+    // An interface that does not matter has a weight that none can have.
+    let value = if instance.config.dont_track_primary { 255 } else { 0 };
+    (instance.base == Some(id) || instance.own == Some(id)).then_some(Weight { value, reverse: false })
 }
