@@ -63,6 +63,7 @@ fn local(wall: Wall) -> LocalTime {
         hour: of_day(3600, 24),
         minute: of_day(60, 60),
         second: of_day(1, 60),
+        offset: 0,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Gratuitous ARPs and unsolicited neighbour advertisements, bounded a turn and spaced an interface.
 
+use super::pacing::Pacing;
 use super::slots::Slot;
 use super::state::Vrrp;
 use crate::base::addr::{Family, IpAddr};
@@ -7,7 +8,7 @@ use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
 use crate::base::limit;
 use crate::base::mac::Mac;
-use crate::base::time::Span;
+use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
 use crate::wire::{arp, ethernet, ndisc};
 
@@ -26,42 +27,64 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get(usize::from(position)) else {
                 break;
             };
-            let addr = moved.prefix.addr;
-            let link = moved.link;
-            let spacing = match addr {
-                IpAddr::V4(_) => self.model.global.vrrp.garp_interval,
-                IpAddr::V6(_) => self.model.global.vrrp.gna_interval,
-            };
-            if let Some(on) = link
-                && let Some(link) = self.links.link_mut(on)
-                && spacing > Span::ZERO
-            {
-                let family = Family::of(&addr);
+            let family = Family::of(&moved.prefix.addr);
+            if let Some(lane) = moved.link.and_then(|link| self.pacing.lane(link, family)) {
                 // A place is waited for once: with one for each, thousands of instances do not wake for every frame.
-                let taken = instance.place.take().filter(|place| (place.0, place.1) == (on, family));
+                let taken = instance.place.take().filter(|place| (place.0, place.1) == (lane, family));
                 let place = match taken {
                     Some((_, _, place)) => place,
-                    None => link.take_place(family, now, spacing),
+                    None => self.pacing.take(lane, family, now),
                 };
                 if place > now {
-                    instance.place = Some((on, family, place));
+                    instance.place = Some((lane, family, place));
                     instance.router.put_off_announcements(place);
                     break;
                 }
             }
             instance.router.announced();
             budget -= 1;
-            let Some(link) = link.and_then(|link| self.links.link(link)) else {
-                continue;
-            };
-            if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
-                self.queue_frame(id, index, mac, addr);
-                self.note_announcement(id, position);
-            }
+            self.send_announcement(id, position);
         }
         if let Some(instance) = self.instance(id) {
             turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
         }
+    }
+
+    /// Announces one address now, whatever else is announced; if its interface is spaced, unless a place must be
+    /// waited for: this one is not worth it.
+    pub(super) fn announce_one(&mut self, now: Instant, id: InstanceId, position: u16) {
+        let Some(moved) = self.instance(id).and_then(|one| one.addresses.get(usize::from(position))) else {
+            return;
+        };
+        let family = Family::of(&moved.prefix.addr);
+        if let Some(lane) = moved.link.and_then(|link| self.pacing.lane(link, family))
+            && !self.pacing.take_if_free(lane, family, now)
+        {
+            return;
+        }
+        self.send_announcement(id, position);
+    }
+
+    /// Queues the frame of an address, if its interface can send.
+    fn send_announcement(&mut self, id: InstanceId, position: u16) {
+        let Some(moved) = self.instance(id).and_then(|one| one.addresses.get(usize::from(position))) else {
+            return;
+        };
+        let addr = moved.prefix.addr;
+        let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
+            return;
+        };
+        if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
+            self.queue_frame(id, index, mac, addr);
+            self.note_announcement(id, position);
+        }
+    }
+
+    /// Reckons how announcements are spaced, when the interfaces of the model are known.
+    pub(super) fn pace(&mut self) {
+        let mut fresh = Pacing::new(&self.model, &self.links, |link| self.owns.base_of(link));
+        fresh.inherit(&self.pacing);
+        self.pacing = fresh;
     }
 
     fn queue_frame(&mut self, id: InstanceId, index: IfIndex, mac: Mac, addr: IpAddr) {

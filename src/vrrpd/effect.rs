@@ -60,8 +60,14 @@ impl Vrrp {
         for action in actions {
             match action {
                 Action::SendAdvert { priority } => self.queue_advert(id, *priority),
-                Action::RemoveAddresses => self.touch(id, |pending| pending.remove = true),
-                Action::AddAddresses => self.touch(id, |pending| pending.add = true),
+                Action::RemoveAddresses => {
+                    self.touch(id, |pending| pending.remove = true);
+                    self.set_extras(turn, id, false);
+                }
+                Action::AddAddresses => {
+                    self.touch(id, |pending| pending.add = true);
+                    self.set_extras(turn, id, true);
+                }
                 Action::Announce(_) => self.touch(id, |pending| pending.announce = true),
                 Action::Report(event) => {
                     self.tell_later(id, *event);

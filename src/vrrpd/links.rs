@@ -9,7 +9,6 @@ use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
-use crate::base::time::{Instant, Span};
 use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 
 /// One named interface.
@@ -45,9 +44,6 @@ pub struct Link {
     pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
     pub addresses: Vec<Prefix>,
-    /// When the next announcement may leave that nobody has a place for yet, where they are spaced: gratuitous
-    /// ARPs and neighbour advertisements each by their own clock.
-    free_place: [Instant; 2],
 }
 
 /// What made an interface.
@@ -84,18 +80,6 @@ impl Link {
         })
     }
 
-    /// Takes the next place for an announcement of a family, `spacing` after the one before: when that is.
-    pub fn take_place(&mut self, family: Family, now: Instant, spacing: Span) -> Instant {
-        let [v4, v6] = &mut self.free_place;
-        let free = match family {
-            Family::V4 => v4,
-            Family::V6 => v6,
-        };
-        let place = now.max(*free);
-        *free = place + spacing;
-        place
-    }
-
     fn absent(name: &IfName) -> Self {
         Self {
             name: name.clone(),
@@ -113,7 +97,6 @@ impl Link {
             mtu: 0,
             hardware_type: 0,
             addresses: Vec::new(),
-            free_place: [Instant::START; 2],
         }
     }
 
@@ -181,6 +164,11 @@ impl Links {
     #[must_use]
     pub fn numbered(&self, index: IfIndex) -> Option<LinkId> {
         self.by_index.get(&index).copied()
+    }
+
+    /// All ids, those of interfaces that are not there among them.
+    pub fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
+        (0..self.links.len()).map(LinkId::at)
     }
 
     /// An interface.
@@ -341,18 +329,6 @@ mod tests {
         assert!(!links.address_gone(id, prefix("10.0.0.1/32")));
         let source = links.link(id).unwrap().source(Family::V4);
         assert_eq!(source, Some(prefix("10.0.0.1/24").addr));
-    }
-
-    #[test]
-    fn places_of_the_families_do_not_disturb_each_other() {
-        let (mut links, id) = entered("eth0");
-        let link = links.link_mut(id).unwrap();
-        let (now, spacing) = (Instant::START + Span::from_secs(1), Span::from_millis(10));
-        assert_eq!(link.take_place(Family::V4, now, spacing), now);
-        assert_eq!(link.take_place(Family::V4, now, spacing), now + spacing);
-        assert_eq!(link.take_place(Family::V6, now, spacing), now);
-        let later = now + Span::from_secs(1);
-        assert_eq!(link.take_place(Family::V4, later, spacing), later, "a pause is not caught up");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use super::links::Links;
 use super::objects::Objects;
+use super::pacing::Lane;
 use super::track::Tracked;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
@@ -49,7 +50,7 @@ pub struct Instance {
     /// Why there is no such socket.
     pub socket_failed: bool,
     /// The place that its next announcement has among those of an interface, where they are spaced.
-    pub place: Option<(LinkId, Family, Instant)>,
+    pub place: Option<(Lane, Family, Instant)>,
     /// Identification of the next IPv4 advert.
     pub ip_id: u16,
     /// Identification of the last advert that the kernel refused.

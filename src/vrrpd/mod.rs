@@ -7,21 +7,26 @@
 
 mod address;
 mod advert;
+mod alert;
 mod announce;
 mod auth;
 mod breath;
 mod build;
 mod check;
 mod effect;
+mod extra;
 mod facts;
 mod group;
+mod hold;
 mod links;
 mod live;
 mod monitor;
 mod objects;
 mod own;
 mod owners;
+mod pacing;
 mod pool;
+mod queue;
 mod reload;
 mod report;
 mod run;
@@ -34,7 +39,7 @@ mod tell;
 mod telling;
 mod track;
 
-pub use check::{Present, check};
+pub use check::{Present, check, check_names};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 
@@ -48,6 +53,12 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// A notify FIFO that has room again; the index is its number.
+    pub(super) const FIFO: u8 = 16;
+    /// The connection to the mail relay.
+    pub(super) const MAIL: u8 = 17;
+    /// The look-up of the mail relay.
+    pub(super) const LOOKUP: u8 = 18;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }

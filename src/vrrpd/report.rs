@@ -17,6 +17,7 @@ use crate::base::id::LinkId;
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
+use crate::config::value::Seconds;
 use crate::proto::track::Ending;
 use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
@@ -116,6 +117,10 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
     match (to, why) {
         (State::Init, _) => {}
         (State::Backup, Why::Start) => info!("({name}) Entering BACKUP STATE (init)"),
+        (State::Backup, Why::Late) => {
+            warn!("({name}) the advert timer expired too late, another router may have taken over");
+            info!("({name}) Entering BACKUP STATE");
+        }
         (State::Backup, _) => info!("({name}) Entering BACKUP STATE"),
         (State::Master, Why::Adopted) => {
             info!("({name}) Entering MASTER STATE (carrying on for the process before)");
@@ -178,7 +183,7 @@ fn interface(instance: &Instance) -> &str {
 fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
     let name = instance.config.name.as_str();
     match why {
-        Reject::Own => {}
+        Reject::Own | Reject::Ignored => {}
         Reject::HopLimit(received) => {
             warn!("({name}) invalid TTL/HL from {from}. Received {received} and expect 255");
         }
@@ -256,6 +261,21 @@ pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {
         }
         None => false,
     }
+}
+
+/// An advert that nobody is configured for.
+pub(super) fn stranger(vrid: u8, link: &IfName) {
+    info!("Unknown VRID({vrid}) received on interface({link}). ignoring...");
+}
+
+/// Instances wait before they begin.
+pub(super) fn held(left: Span) {
+    info!("Delaying startup for {} seconds", Seconds(Span::from_millis(left.as_millis())));
+}
+
+/// They begin.
+pub(super) fn released() {
+    info!("Delayed start completed");
 }
 
 pub(super) fn send_failed(name: &str, errno: i32) {

@@ -15,8 +15,10 @@ use crate::config::expand::replay;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
+use crate::daemon::parent::Kind;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
@@ -33,6 +35,7 @@ impl Process for Vrrp {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
             kind::LOSSES => self.hear_losses(turn),
+            kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -42,7 +45,7 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry | Slot::Hold
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -53,7 +56,11 @@ impl Process for Vrrp {
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
             Slot::Retry => self.retry(turn),
+            Slot::Fifos => self.fifos_overdue(turn),
+            Slot::Mail => self.mail_due(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Extra => self.extras_due(turn),
+            Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
@@ -84,6 +91,7 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+        self.alerts.fifos.flush();
     }
 
     /// Effects take their time, adverts wait for no more than those of a few instances.
@@ -138,6 +146,7 @@ impl Vrrp {
             return false;
         };
         report::reloading();
+        self.tuner.suspend(turn);
         let tree = replay(&snapshot, &mut found).tree;
         drop(snapshot);
         self.breathe(turn);
@@ -148,6 +157,8 @@ impl Vrrp {
         self.finish_status(turn);
         self.status.load(&model);
         self.apply(turn, Arc::new(model));
+        self.resize_queues();
+        self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         report::reloaded();
         true
     }
@@ -170,6 +181,7 @@ impl Vrrp {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        self.finish_alerts(turn);
         if self.keep_on_stop {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);

@@ -57,7 +57,7 @@ vrrp_instance VI_1 {
  garp_master_refresh 30
  virtual_ipaddress {
   10.9.0.100/24
-  10.9.0.101 dev eth1 label eth1:v
+  10.9.0.101 label eth0:v
   10.9.0.102/24 brd + scope link no_track
   10.9.0.103 peer 10.9.0.104
  }

@@ -16,11 +16,14 @@
 )]
 
 mod addresses;
+mod around;
 mod auth;
 mod control;
 mod crash;
 mod examples;
+mod fifo;
 mod frr;
+mod garps;
 mod groups;
 mod interop;
 mod json;
@@ -28,9 +31,11 @@ mod json;
 mod kit;
 mod links;
 mod logs;
+mod mail;
 mod mutations;
 mod options;
 mod own;
+mod process;
 mod processes;
 mod referee;
 mod reload;
@@ -40,6 +45,7 @@ mod status;
 mod steps;
 mod storm;
 mod telling;
+mod timers;
 mod timing;
 mod together;
 mod trackers;

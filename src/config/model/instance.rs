@@ -90,10 +90,6 @@ pub struct Instance {
     pub receive_buffer: Option<u32>,
     /// `garp_extra_if`.
     pub garp_extra: Option<ExtraGarp>,
-    /// `owner_ignore_adverts`: an address owner discards adverts.
-    pub owner_ignore_adverts: bool,
-    /// `timer_expired_backup`: priority after timers ran very late.
-    pub timer_expired_backup: Option<u8>,
     /// `debug`, 0 to 4: without effect, as in the reference.
     pub debug: u8,
     /// `linkbeat_use_polling`.

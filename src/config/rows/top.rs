@@ -23,7 +23,7 @@ const fn row(
 pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("global_defs", Object("{ ... }"), "none", "Settings of the daemon; they hold wherever it stands"),
     row("net_namespace", Text("<name>", |d, w| d.net_namespace = Some(w.text.to_owned())), "none",
-        "Network namespace of all processes").expected().first().fixed().later().show(|d| text(d.net_namespace.as_ref())),
+        "Network namespace of all processes").expected().first().fixed().show(|d| text(d.net_namespace.as_ref())),
     row("net_namespace_ipvs", Custom("[<name>]", net_namespace_ipvs), "same namespace; empty: the default one",
         "Network namespace of IPVS").first().fixed().later().show(|d| text_or_flag(d.net_namespace_ipvs.as_ref())),
     row("namespace_with_ipsets", Flag(|d| d.namespace_with_ipsets = true), "off",
@@ -48,7 +48,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("vrrp_track_file", Object("<name> { ... }"), "none", "Older name of track_file").replaced("track_file", false),
     row("vrrp_track_process", Object("<name> { ... }"), "none", "Processes whose presence changes priorities"),
     row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").later(),
-    row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces").later(),
+    row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces"),
     row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").later().terms(network::delay_terms),
     row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
     row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),

@@ -229,7 +229,11 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         "   Send advert after receive higher priority advert = {}",
         params.higher_prio_send_advert
     )?;
-    writeln!(out, "   Address owner ignores received adverts = {}", instance.config.owner_ignore_adverts)
+    writeln!(
+        out,
+        "   Address owner ignores received adverts = {}",
+        instance.config.params.owner_ignore_adverts
+    )
 }
 
 /// How often interfaces are spoken for that hold addresses and are not the instance's own; nothing if there is none.

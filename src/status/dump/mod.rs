@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn fixed(_: Wall) -> LocalTime {
-        LocalTime { year: 2026, month: 10, day: 1, weekday: 0, hour: 2, minute: 3, second: 4 }
+        LocalTime { year: 2026, month: 10, day: 1, weekday: 0, hour: 2, minute: 3, second: 4, offset: 0 }
     }
 
     #[test]

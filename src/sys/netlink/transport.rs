@@ -9,7 +9,8 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 
 use crate::sys::inbox::Inbox;
-use crate::sys::socket::{if_known, set_option, set_receive_buffer};
+use crate::sys::queue::{self, QueueSize};
+use crate::sys::socket::{if_known, set_option};
 
 /// A bound rtnetlink socket.
 pub(super) struct Transport {
@@ -50,9 +51,9 @@ impl Transport {
         crate::sys::filter::attach_losses(self.socket.as_raw_fd(), origin, port)
     }
 
-    /// Sets the octets of the receive queue, past the system's maximum if we may.
-    pub(super) fn set_receive_buffer(&self, octets: usize) -> io::Result<()> {
-        set_receive_buffer(self.socket.as_raw_fd(), octets)
+    /// Sets the size of the receive queue.
+    pub(super) fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
+        queue::set(self.socket.as_raw_fd(), size)
     }
 
     /// Sends to the kernel, which carries requests out before this returns.
