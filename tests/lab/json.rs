@@ -203,10 +203,10 @@ fn any_name_and_any_configuration_gives_json() {
     assert_eq!(daemon.stop().1, Some(0));
 }
 
-/// Asked for everything again and again, thousands of instances go on sending in time: a slice is short, and what is
-/// asked for while a file is under way waits for its end.
+/// Asked for everything again and again, instances go on sending: slices are short, and what is asked for while a file
+/// is under way waits for its end instead of being finished at once.
 #[test]
-fn many_requests_hold_up_no_advert() {
+fn what_is_asked_again_and_again_is_written_in_slices() {
     if is_reference("it writes everything at once") {
         return;
     }
@@ -241,8 +241,11 @@ fn many_requests_hold_up_no_advert() {
     let text = json(&a, &daemon, PLACE);
     assert_eq!(text.matches("\"iname\":").count(), INSTANCES);
     let second = daemon.stats();
-    let late = "Process/Worst lateness in microseconds";
-    assert!(second.number(late) < first.number(late).max(20_000), "{} us", second.number(late));
+    // How late a turn is on a busy machine says nothing of the slices; how many there are does: 16 instances (a limit of
+    // the daemon) take some 70 microseconds.
+    let turns = second.number("Process/Loop turns") - first.number("Process/Loop turns");
+    let slices = u64::try_from(3 * INSTANCES / 16).expect("a small number");
+    assert!(turns >= slices, "{turns} turns for at least {slices} slices");
     assert_eq!(second.allocations(), first.allocations());
     assert_eq!(daemon.stop().1, Some(0));
 }
