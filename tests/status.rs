@@ -16,7 +16,8 @@ use keepalived::config::expand;
 use keepalived::config::model::SharedInstance;
 use keepalived::config::{Model, assemble};
 use keepalived::proto::track::{
-    Cause, Ending, Process, ProcessInput, ProcessParams, Script, ScriptActions, ScriptInput, Weight,
+    Cause, Delays, Ending, LinkMethod, Process, ProcessInput, ProcessParams, Script, ScriptActions,
+    ScriptInput, Weight,
 };
 use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
@@ -274,6 +275,9 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         changeable: false,
         mtu: 1500,
         hardware_type: 1,
+        delays: Delays { down: Span::from_millis(1_500), up: Span::from_secs(1) },
+        waits: true,
+        polled: Some(LinkMethod::Ethtool),
         spacing: Spacing { garp: Span::from_millis(10), gna: Span::from_millis(20), group: Some(1) },
         settings: Settings {
             arp_users: 2,
@@ -297,6 +301,9 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         changeable: true,
         mtu: 0,
         hardware_type: 0,
+        delays: Delays::default(),
+        waits: false,
+        polled: None,
         seen_up: false,
         spacing: Spacing::default(),
         settings: Settings::default(),

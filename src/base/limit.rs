@@ -74,6 +74,10 @@ pub const COMMAND_LINE_OCTETS: usize = CONFIG_LINE + 2;
 /// Processes looked at in one turn of the loop: 8 to 16 system calls and about 10 us each.
 pub const PROCESSES_PER_TURN: usize = 24;
 
+/// Interfaces whose driver is asked for the link in one turn of the loop: each may read registers over a serial bus,
+/// in about 0.1 ms.
+pub const LINKS_POLLED_PER_TURN: usize = 4;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 

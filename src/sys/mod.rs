@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
 
 pub mod alloc;
+pub mod carrier;
 pub mod channel;
 pub mod clock;
 mod control;

@@ -131,8 +131,9 @@ impl Vrrp {
         let Some(Instance { config, router, .. }) = self.instances.get(id.index()) else { return };
         let state = match router.state() {
             State::Master => Standing::Master,
-            State::Backup => Standing::Backup,
-            State::Init | State::Fault => return,
+            // keepalived has no word of its own for a FAULT.
+            State::Backup | State::Fault => Standing::Backup,
+            State::Init => return,
         };
         if config.notify_priority_changes {
             let (name, word) = (&config.name, state.word());

@@ -18,10 +18,16 @@ pub struct Link {
     pub name: IfName,
     /// The kernel's number while it exists.
     pub index: Option<IfIndex>,
-    /// Up, and with a carrier as far as the kernel knows.
+    /// Packets can leave: wanted up, and with a carrier, as far as the driver that is polled says, or else netlink.
     pub up: bool,
     /// It was up at some time since it is there.
     pub seen_up: bool,
+    /// Netlink says that there is a carrier, and no layer below says otherwise.
+    carrier: bool,
+    /// What its driver says, if it is polled and can be.
+    pub polled: Option<bool>,
+    /// It counts as this although it is otherwise, because that has not lasted yet.
+    pub held: Option<bool>,
     /// Its Ethernet address.
     pub mac: Option<Mac>,
     /// The administrator wants it up.
@@ -80,12 +86,34 @@ impl Link {
         })
     }
 
+    /// Whether it counts as up for those who use or track it.
+    #[must_use]
+    pub fn counts_up(&self) -> bool {
+        self.held.unwrap_or(self.up)
+    }
+
+    /// Takes what its driver says, or that it is not polled; whether it went up or down by that.
+    pub fn set_polled(&mut self, polled: Option<bool>) -> bool {
+        self.polled = polled;
+        self.settle()
+    }
+
+    /// Reckons whether packets can leave; whether that is another thing than before.
+    fn settle(&mut self) -> bool {
+        let up = self.wanted_up && self.polled.unwrap_or(self.carrier);
+        self.seen_up |= up;
+        core::mem::replace(&mut self.up, up) != up
+    }
+
     fn absent(name: &IfName) -> Self {
         Self {
             name: name.clone(),
             index: None,
             up: false,
             seen_up: false,
+            carrier: false,
+            polled: None,
+            held: None,
             mac: None,
             wanted_up: false,
             parent: IfIndex(0),
@@ -102,8 +130,11 @@ impl Link {
 
     fn gone(&mut self) {
         self.index = None;
-        self.up = false;
         self.wanted_up = false;
+        self.carrier = false;
+        self.polled = None;
+        self.held = None;
+        self.settle();
         self.seen_up = false;
         self.mac = None;
         self.addresses.clear();
@@ -248,10 +279,8 @@ impl Links {
         let Some(link) = self.links.get_mut(id.index()) else {
             return Change::None;
         };
-        let up = is_up(kernel);
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
-        let flipped = link.up != up;
         let changed = (link.wanted_up, link.mac, link.master) != (kernel.flags.up(), mac, kernel.master);
         if appeared {
             if let Some(old) = link.index {
@@ -261,10 +290,10 @@ impl Links {
             self.by_index.insert(kernel.index, id);
         }
         link.index = Some(kernel.index);
-        link.up = up;
-        link.seen_up |= up;
         link.mac = mac;
         link.wanted_up = kernel.flags.up();
+        link.carrier = has_carrier(kernel);
+        let flipped = link.settle();
         link.parent = kernel.parent;
         link.table = kernel.table;
         link.mtu = kernel.mtu;
@@ -282,10 +311,9 @@ impl Links {
     }
 }
 
-/// Whether packets can leave: wanted up, running, and no layer below says otherwise.
-fn is_up(kernel: &KernelLink) -> bool {
-    kernel.flags.up()
-        && kernel.flags.running()
+/// Whether it is running and no layer below says otherwise.
+fn has_carrier(kernel: &KernelLink) -> bool {
+    kernel.flags.running()
         && kernel.carrier != Some(false)
         && matches!(kernel.state, OperState::Up | OperState::Unknown | OperState::Dormant)
 }

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::links::Links;
 use super::objects::Objects;
 use super::pacing::Lane;
-use super::track::Tracked;
+use super::track::{Object, Tracked};
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
@@ -211,6 +211,13 @@ impl Instance {
         };
         key(self, position) == key(other, other_position)
             && self.address(position, IfIndex(0)) == other.address(other_position, IfIndex(0))
+    }
+
+    /// Whether it matters to it whether an interface is up.
+    #[must_use]
+    pub fn uses(&self, link: LinkId) -> bool {
+        [self.base, self.own, self.transmit].contains(&Some(link))
+            || self.tracking.iter().any(|tracked| tracked.object == Object::Link(link))
     }
 
     /// The family of its adverts.

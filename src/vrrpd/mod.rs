@@ -19,6 +19,7 @@ mod facts;
 mod group;
 mod hold;
 mod links;
+mod linkstate;
 mod live;
 mod monitor;
 mod objects;

@@ -143,6 +143,29 @@ impl Pool {
         Ok(id)
     }
 
+    /// An interface is gone. One that comes with the same number is another one, which its receivers do not hear; and
+    /// what they have joined must be left now, for when they are closed that would be taken from the new one.
+    pub fn abandon(&mut self, link: LinkId) {
+        for receiver in self.receivers.iter_mut().flatten().filter(|there| there.key.link == Some(link)) {
+            if let Some(group) = receiver.key.group {
+                // It is not there any more for the kernel, which forgets all the same that it was joined.
+                let _ = receiver.socket.leave(group, receiver.index);
+            }
+            receiver.index = IfIndex(0);
+        }
+    }
+
+    /// Joins every group again, for interfaces may have gone and come back unseen. To a switch this is one more report.
+    pub fn join_again(&mut self) {
+        for receiver in self.receivers.iter().flatten() {
+            if let Some(group) = receiver.key.group {
+                let _ = receiver.socket.leave(group, receiver.index);
+                // If it has gone for good, the list that follows says so.
+                let _ = receiver.socket.join(group, receiver.index);
+            }
+        }
+    }
+
     /// Sizes the kernel's queue of a receiver, if it has another size.
     ///
     /// # Errors

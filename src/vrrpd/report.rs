@@ -340,8 +340,32 @@ fn name_of(links: &Links, link: Option<LinkId>) -> &str {
     link.and_then(|link| links.link(link)).map_or("?", |link| link.name.as_str())
 }
 
-pub(super) fn link_state(name: &IfName, up: bool) {
-    info!("Netlink reports {name} {}", if up { "up" } else { "down" });
+pub(super) fn link_state(name: &IfName, up: bool, polled: bool) {
+    info!("{} reports {name} {}", if polled { "Linkbeat" } else { "Netlink" }, up_or_down(up));
+}
+
+pub(super) fn link_delayed(name: &IfName, up: bool, delay: Span) {
+    info!("{name}: Adding change to {} delay by {}", up_or_down(up), delay.as_micros());
+}
+
+pub(super) fn link_renamed(before: &IfName, after: &IfName) {
+    info!("Interface name has changed from {before} to {after}");
+}
+
+pub(super) fn link_absent(name: &IfName) {
+    info!("Configuration specifies interface {name} which doesn't currently exist - will use if created");
+}
+
+pub(super) fn polling() {
+    info!("Using MII-BMSR/ETHTOOL NIC polling thread(s)...");
+}
+
+pub(super) fn not_polled(name: &IfName, why: &str) {
+    info!("Turning off linkbeat for {name} since {why}");
+}
+
+const fn up_or_down(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }
 
 pub(super) fn link_added(name: &IfName) {

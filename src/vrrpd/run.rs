@@ -45,7 +45,13 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry | Slot::Hold
+            Slot::Script(_)
+            | Slot::File(_)
+            | Slot::Process(_)
+            | Slot::Scan
+            | Slot::Links
+            | Slot::Retry
+            | Slot::Hold
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -55,6 +61,7 @@ impl Process for Vrrp {
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
+            Slot::Links => self.links_due(turn),
             Slot::Retry => self.retry(turn),
             Slot::Fifos => self.fifos_overdue(turn),
             Slot::Mail => self.mail_due(turn),

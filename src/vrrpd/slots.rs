@@ -21,6 +21,8 @@ pub(super) enum Slot {
     Process(ProcessId),
     /// The next look at all processes.
     Scan,
+    /// Delays of interfaces, and the next look at those that are polled.
+    Links,
     /// What is tried again each second.
     Retry,
     /// Announcements on interfaces that are not an instance's own.
@@ -39,7 +41,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: three slots an instance, one a sync group, one a tracker with a clock, nine of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, ten of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -50,7 +52,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
-const OF_THE_CHILD: u32 = 9;
+const OF_THE_CHILD: u32 = 10;
 
 impl Layout {
     pub(super) fn new(
@@ -98,7 +100,8 @@ impl Layout {
             Slot::Mail => self.of_the_child() + 5,
             Slot::Extra => self.of_the_child() + 6,
             Slot::Hold => self.of_the_child() + 7,
-            Slot::Stop => self.of_the_child() + 8,
+            Slot::Links => self.of_the_child() + 8,
+            Slot::Stop => self.of_the_child() + 9,
         }
     }
 
@@ -135,6 +138,7 @@ impl Layout {
             5 => Slot::Mail,
             6 => Slot::Extra,
             7 => Slot::Hold,
+            8 => Slot::Links,
             _ => Slot::Stop,
         }
     }
@@ -154,6 +158,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(8), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(9), Slot::Stop);
     }
 }

@@ -9,6 +9,7 @@ use super::address::is_usable;
 use super::alert::Alerts;
 use super::extra::Extras;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Held;
 use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
@@ -164,6 +165,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.tell_absent();
+    vrrp.watch_links(&mut turn);
     vrrp.plan_extras(&mut turn, |_| None);
     vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
@@ -250,6 +253,7 @@ impl Vrrp {
             processes: Processes::default(),
             sources: Sources::default(),
             links,
+            states: LinkStates::default(),
             owns,
             pool: Pool::default(),
             owners: Owners::default(),

@@ -6,6 +6,7 @@ use super::alert::Alerts;
 use super::extra::Extras;
 use super::group::LiveGroup;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Instance;
 use super::objects::Network;
 use super::own::Owns;
@@ -50,6 +51,8 @@ pub struct Vrrp {
     /// Process monitors.
     pub(super) processes: Processes,
     pub(super) links: Links,
+    /// Delays of interfaces, and those that are polled.
+    pub(super) states: LinkStates,
     /// The interfaces that this child makes.
     pub(super) owns: Owns,
     pub(super) pool: Pool,

@@ -83,6 +83,15 @@ fn story_of(program: Program) -> [Vec<String>; 5] {
     eventually("G is master again", Duration::from_secs(6), || {
         lines(&a, "/run/lines").iter().filter(|one| *one == "GROUP \"G\" MASTER 0").count() == 2
     });
+    a.shell("ip link set eth0 down");
+    has("INSTANCE \"C\" FAULT 100");
+    a.write("/run/bad", "");
+    has("INSTANCE \"C\" BACKUP_PRIORITY 80");
+    a.shell("ip link set eth0 up");
+    has("INSTANCE \"C\" MASTER 80");
+    eventually("G is master once more", Duration::from_secs(6), || {
+        lines(&a, "/run/lines").iter().filter(|one| *one == "GROUP \"G\" MASTER 0").count() == 3
+    });
     daemon.stop();
     has("GROUP \"G\" STOP 0");
     assert!(program == Program::Reference || !a.exists("/run/fifo"));
@@ -107,7 +116,11 @@ fn lines_are_those_of_keepalived() {
             "INSTANCE \"C\" MASTER 100",
             "INSTANCE \"C\" MASTER_PRIORITY 80",
             "INSTANCE \"C\" MASTER_PRIORITY 100",
-            "INSTANCE \"C\" STOP 100",
+            "INSTANCE \"C\" FAULT 100",
+            "INSTANCE \"C\" BACKUP_PRIORITY 80",
+            "INSTANCE \"C\" BACKUP 80",
+            "INSTANCE \"C\" MASTER 80",
+            "INSTANCE \"C\" STOP 80",
         ]
     );
 }
@@ -243,4 +256,26 @@ fn what_is_no_pipe_is_left_alone() {
     daemon.stop();
     assert_eq!(a.read("/run/precious"), "precious");
     a.shell("test -L /run/link");
+}
+
+#[test]
+fn what_a_power_cut_leaves_is_used_again() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/copy", COPY);
+    let conf = Instance::default()
+        .global("notify_fifo /run/all")
+        .global("notify_fifo_script \"/usr/local/bin/copy one\"")
+        .text();
+    let daemon = Daemon::start(&a, US, &conf);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    are(&a, "/run/all.lines", &["INSTANCE \"VI_1\" BACKUP 100", "INSTANCE \"VI_1\" MASTER 100"]);
+    daemon.kill();
+    eventually("the script has ended", SOON, || a.processes().is_empty());
+    assert!(a.exists("/run/all"));
+    a.remove("/run/all.lines");
+    let daemon = Daemon::start(&a, US, &conf);
+    are(&a, "/run/all.lines", &["INSTANCE \"VI_1\" BACKUP 100", "INSTANCE \"VI_1\" MASTER 100"]);
+    daemon.stop();
+    assert!(!a.exists("/run/all"));
 }

@@ -290,6 +290,19 @@ fn what_waits_survives_a_reload_and_is_told_of_at_the_stop() {
     assert!(log.contains("3 SMTP alerts were not sent to [127.0.0.1]:2527"), "{log}");
 }
 
+#[test]
+fn a_server_that_does_not_answer_at_all_is_not_waited_for() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &conf().global("smtp_server 10.9.0.250").text());
+    let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    daemon.wait_log("Timeout connecting to SMTP server [10.9.0.250]:25.", Duration::from_secs(2));
+    daemon.wait_log("trying again in 5 s", ALLOWANCE);
+    let late = spacings(&net.adverts(first.at, "a")).into_iter().max().unwrap_or_default();
+    assert!(late < TIMING.interval + ALLOWANCE, "{late:?}");
+    daemon.stop();
+}
+
 /// Many routers on one link, which goes and comes back: every line and every mail arrives, in order, and adverts leave on
 /// time meanwhile.
 #[test]

@@ -22,6 +22,7 @@ mod control;
 mod crash;
 mod examples;
 mod fifo;
+mod flaps;
 mod frr;
 mod garps;
 mod groups;
@@ -30,6 +31,7 @@ mod json;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod links;
+mod linkstate;
 mod logs;
 mod mail;
 mod mutations;

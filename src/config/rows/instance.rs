@@ -341,7 +341,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").later().terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
-        "Polls the link of the interface").later().replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
+        "Polls the link of the interface").replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
 
     // Reports.
     row("notify_master", script(|d| &mut d.instance.notify.master), "none",

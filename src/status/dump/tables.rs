@@ -9,7 +9,7 @@ use crate::base::id::IfIndex;
 use crate::base::mac::Mac;
 use crate::base::time::Span;
 use crate::config::model;
-use crate::proto::track::{Script as Machine, Verdict, Weight};
+use crate::proto::track::{Delays, LinkMethod, Script as Machine, Verdict, Weight};
 
 /// A socket of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,12 @@ pub struct Interface<'a> {
     pub mtu: u32,
     /// ARPHRD_ number.
     pub hardware_type: u16,
+    /// How long a change has to last before it counts.
+    pub delays: Delays,
+    /// One has not lasted so long yet.
+    pub waits: bool,
+    /// How its driver is asked for the link, if it is.
+    pub polled: Option<LinkMethod>,
     /// How far apart announcements leave by it.
     pub spacing: Spacing,
     /// Settings that were changed for instances, as they were before.
@@ -227,6 +233,9 @@ pub fn interface<'a>(
         writeln!(out, "   {own}, underlying interface = {base}, state = {under}")?;
         out.write_str("   I/f created by keepalived\n")?;
     }
+    writeln!(out, "   Delayed state change running = {}", interface.waits)?;
+    writeln!(out, "   Up debounce timer = {}us", interface.delays.up.as_micros())?;
+    writeln!(out, "   Down debounce timer = {}us", interface.delays.down.as_micros())?;
     if interface.changeable {
         out.write_str("   Interface type/base can be changed\n")?;
     }
@@ -237,7 +246,12 @@ pub fn interface<'a>(
         INFINIBAND => out.write_str("   HW Type = INFINIBAND\n")?,
         other => writeln!(out, "   HW Type = UNKNOWN ({other})")?,
     }
-    out.write_str("   NIC netlink status update\n")?;
+    out.write_str(match interface.polled {
+        None => "   NIC netlink status update\n",
+        Some(LinkMethod::Mii) => "   NIC support MII regs\n",
+        Some(LinkMethod::Ethtool) => "   NIC support ETHTOOL GLINK interface\n",
+        Some(LinkMethod::Ioctl) => "   NIC ioctl refresh polling\n",
+    })?;
     for (what, interval) in [("ARP", interface.spacing.garp), ("NA", interface.spacing.gna)] {
         if !interval.is_zero() {
             writeln!(out, "   Gratuitous {what} interval {}ms", interval.as_millis())?;

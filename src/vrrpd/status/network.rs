@@ -148,6 +148,7 @@ impl Vrrp {
         let link = self.links.link(id)?;
         let addresses = link.addresses.iter();
         let below = self.owns.base_of(id).and_then(|base| self.links.link(base));
+        let watched = self.states.view(id);
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,
@@ -168,6 +169,9 @@ impl Vrrp {
             changeable: self.model.global.vrrp.allow_if_changes,
             mtu: link.mtu,
             hardware_type: link.hardware_type,
+            delays: watched.delays,
+            waits: watched.waits,
+            polled: watched.method,
             spacing: if below.is_some() { Spacing::default() } else { self.spacing(&link.name) },
             settings: self.settings(id, link),
         };
