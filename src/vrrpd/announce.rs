@@ -1,8 +1,10 @@
 //! Gratuitous ARPs and unsolicited neighbour advertisements, bounded a turn and spaced an interface.
 
-use super::pacing::Pacing;
+use super::live::Moved;
+use super::pacing::{Lane, Pacing};
 use super::slots::Slot;
 use super::state::Vrrp;
+use super::waiting::Waiting;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
@@ -24,26 +26,31 @@ impl Vrrp {
             let Some(position) = instance.router.announcement_due(now) else {
                 break;
             };
-            let Some(moved) = instance.addresses.get(usize::from(position)) else {
-                break;
-            };
-            let family = Family::of(&moved.prefix.addr);
-            if let Some(lane) = moved.link.and_then(|link| self.pacing.lane(link, family)) {
-                // A place is waited for once: with one for each, thousands of instances do not wake for every frame.
-                let taken = instance.place.take().filter(|place| (place.0, place.1) == (lane, family));
-                let place = match taken {
-                    Some((_, _, place)) => place,
-                    None => self.pacing.take(lane, family, now),
-                };
-                if place > now {
-                    instance.place = Some((lane, family, place));
-                    instance.router.put_off_announcements(place);
-                    break;
-                }
+            let cursor = usize::from(position);
+            if instance.waiting.as_mut().is_some_and(|waiting| waiting.take_ahead(cursor)) {
+                instance.router.announced();
+                continue;
             }
-            instance.router.announced();
+            let chosen = match &mut instance.waiting {
+                None => position,
+                Some(waiting) => {
+                    let lane_of = |pacing: &Pacing, position| lane(pacing, &instance.addresses, position);
+                    let count = instance.addresses.len();
+                    match waiting.choose(cursor..count, lane_of, &mut self.pacing, now) {
+                        Some(Ok(chosen)) => u16::try_from(chosen).unwrap_or(position),
+                        Some(Err(until)) => {
+                            instance.router.put_off_announcements(until);
+                            break;
+                        }
+                        None => break,
+                    }
+                }
+            };
+            if chosen == position {
+                instance.router.announced();
+            }
             budget -= 1;
-            self.send_announcement(id, position);
+            self.send_announcement(id, chosen);
         }
         if let Some(instance) = self.instance(id) {
             turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
@@ -53,11 +60,8 @@ impl Vrrp {
     /// Announces one address now, whatever else is announced; if its interface is spaced, unless a place must be
     /// waited for: this one is not worth it.
     pub(super) fn announce_one(&mut self, now: Instant, id: InstanceId, position: u16) {
-        let Some(moved) = self.instance(id).and_then(|one| one.addresses.get(usize::from(position))) else {
-            return;
-        };
-        let family = Family::of(&moved.prefix.addr);
-        if let Some(lane) = moved.link.and_then(|link| self.pacing.lane(link, family))
+        let Some(instance) = self.instance(id) else { return };
+        if let Some((lane, family)) = lane(&self.pacing, &instance.addresses, usize::from(position))
             && !self.pacing.take_if_free(lane, family, now)
         {
             return;
@@ -85,6 +89,10 @@ impl Vrrp {
         let mut fresh = Pacing::new(&self.model, &self.links, |link| self.owns.base_of(link));
         fresh.inherit(&self.pacing);
         self.pacing = fresh;
+        for instance in &mut self.instances {
+            let lanes = (0..instance.addresses.len()).map(|at| lane(&self.pacing, &instance.addresses, at));
+            instance.waiting = Waiting::new(lanes);
+        }
     }
 
     fn queue_frame(&mut self, id: InstanceId, index: IfIndex, mac: Mac, addr: IpAddr) {
@@ -139,4 +147,11 @@ impl Vrrp {
             self.kernel.packets.send(&mut self.batches.frames, |_, _| ());
         }
     }
+}
+
+/// The lane that an address waits in, if its interface is spaced.
+fn lane(pacing: &Pacing, addresses: &[Moved], position: usize) -> Option<(Lane, Family)> {
+    let moved = addresses.get(position)?;
+    let family = Family::of(&moved.prefix.addr);
+    Some((pacing.lane(moved.link?, family)?, family))
 }

@@ -163,7 +163,7 @@ fn instance(
         socket: None,
         socket_failed: false,
         ip_id: 0,
-        place: None,
+        waiting: None,
         refused_advert: None,
         notifier: notifier(&config.notify, &config.name, resolver, broken),
         since: Instant::START,

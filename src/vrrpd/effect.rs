@@ -113,6 +113,15 @@ impl Vrrp {
             }
         }
         self.commit_addresses(turn);
+        // A guard outlives its address, and is there before it.
+        for id in &touched {
+            if let Some(pending) = self.instance(*id).map(|instance| instance.pending)
+                && (pending.add || pending.remove)
+            {
+                self.guard(*id, pending.add, true);
+            }
+        }
+        self.flush_firewall(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
                 self.request_addition(*id);

@@ -4,8 +4,8 @@ use nix::errno::Errno;
 
 use super::links::Links;
 use super::objects::Objects;
-use super::pacing::Lane;
 use super::track::{Object, Tracked};
+use super::waiting::Waiting;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
@@ -49,8 +49,8 @@ pub struct Instance {
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
     pub socket_failed: bool,
-    /// The place that its next announcement has among those of an interface, where they are spaced.
-    pub place: Option<(Lane, Family, Instant)>,
+    /// What it remembers of its round of announcements, if one of its interfaces is spaced.
+    pub waiting: Option<Box<Waiting>>,
     /// Identification of the next IPv4 advert.
     pub ip_id: u16,
     /// Identification of the last advert that the kernel refused.

@@ -16,6 +16,7 @@ mod check;
 mod effect;
 mod extra;
 mod facts;
+mod firewall;
 mod group;
 mod hold;
 mod links;
@@ -39,6 +40,7 @@ mod status;
 mod tell;
 mod telling;
 mod track;
+mod waiting;
 
 pub use check::{Present, check, check_names};
 pub use facts::facts;
@@ -54,6 +56,8 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// What tells of changes to tables of the firewall.
+    pub(super) const FIREWALL: u8 = 10;
     /// A notify FIFO that has room again; the index is its number.
     pub(super) const FIFO: u8 = 16;
     /// The connection to the mail relay.

@@ -68,6 +68,7 @@ impl Vrrp {
             Event::LinkNew(link) => self.link_new(turn, &link),
             Event::LinkGone { index, .. } => {
                 if let Some(id) = self.links.remove(index) {
+                    self.follow_firewall(turn, [Change::Vanished].into_iter());
                     self.link_changed(turn, id, Change::Vanished);
                 }
             }
@@ -91,7 +92,9 @@ impl Vrrp {
 
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
         let before = self.links.numbered(link.index);
-        for (id, change) in self.links.update(link).into_iter().flatten() {
+        let changes = self.links.update(link);
+        self.follow_firewall(turn, changes.iter().flatten().map(|(_, change)| *change));
+        for (id, change) in changes.into_iter().flatten() {
             if change == Change::Vanished && before == Some(id) {
                 if let Some(old) = self.links.link(id) {
                     report::link_renamed(&old.name, &link.name);
@@ -207,6 +210,7 @@ impl Vrrp {
         let listed = self.kernel.commands.links(&mut kernel);
         if listed.is_ok() {
             self.links.replace(&kernel, |id, change| changes.push((id, change)));
+            self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
         }
         match listed.and_then(|()| self.list_addresses()) {
             Ok(there) => {

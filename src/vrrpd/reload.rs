@@ -71,6 +71,7 @@ impl Vrrp {
         self.inherit_fixed(fixed);
         self.plan_replacements();
         self.replace_owns(plan);
+        self.renew_firewall(turn, &kept);
         self.watch_links(turn);
         self.breathe(turn);
         self.resync_links(turn);

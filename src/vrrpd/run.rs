@@ -34,6 +34,7 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),
             kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
@@ -126,6 +127,7 @@ impl Vrrp {
             self.resync_links(turn);
         }
         self.retry_objects(turn);
+        self.retry_firewall(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -195,6 +197,7 @@ impl Vrrp {
         }
         self.take_fixed();
         self.remove_owns();
+        self.remove_firewall(turn);
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);

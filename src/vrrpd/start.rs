@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::address::is_usable;
 use super::alert::Alerts;
 use super::extra::Extras;
+use super::firewall::Firewall;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
@@ -101,6 +102,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.network.reserve();
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
+        vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -134,6 +136,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.stop_local_reports();
     vrrp.ensure_owns();
     vrrp.list_links()?;
     vrrp.pace();
@@ -142,6 +145,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    // Before an address is added, and before a macvlan has a group to report.
+    vrrp.start_firewall(&mut turn, &left.tables, |id| state(id) == Some(State::Master));
     vrrp.sort_out_objects(
         |holder| match holder {
             Holder::Instance(id) => state(id) == Some(State::Master),
@@ -258,6 +263,7 @@ impl Vrrp {
             pool: Pool::default(),
             owners: Owners::default(),
             network,
+            firewall: Firewall::default(),
             pacing: Pacing::default(),
             extras: Extras::default(),
             held: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::alert::Alerts;
 use super::extra::Extras;
+use super::firewall::Firewall;
 use super::group::LiveGroup;
 use super::links::Links;
 use super::linkstate::LinkStates;
@@ -60,6 +61,8 @@ pub struct Vrrp {
     pub(super) owners: Owners,
     /// Routes, rules and static addresses.
     pub(super) network: Network,
+    /// Addresses that take no packets.
+    pub(super) firewall: Firewall,
     /// How far apart announcements leave.
     pub(super) pacing: Pacing,
     /// Announcements on interfaces that are not an instance's own.

@@ -232,6 +232,30 @@ fn an_interface_in_a_group_leaves_the_spacing_of_all() {
 }
 
 #[test]
+fn an_interface_that_waits_does_not_hold_up_the_others() {
+    let net = Net::new();
+    let a = two_legs(&net, "a", 1);
+    let group = "garp_group {\n    garp_interval 1\n    interface eth0\n}";
+    let daemon = Daemon::start(&a, UnderTest, &on_both(group, &[]));
+    let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    std::thread::sleep(Duration::from_millis(1_500));
+    let events = announced(&net, first.at, "a");
+    let at = |wanted: &str| {
+        let found = events.iter().find(|(_, address)| address == wanted);
+        between(first.at, found.unwrap_or_else(|| panic!("{wanted}\n{}", net.story(first.at))).0.at)
+    };
+    for address in ["10.9.0.10", "10.9.1.10", "10.9.1.11"] {
+        assert!(at(address) < ALLOWANCE, "{address} after {:?}", at(address));
+    }
+    assert!(at("10.9.0.11") + EARLY >= Duration::from_secs(1));
+    // Nothing is repeated before that.
+    assert_eq!(
+        events.iter().filter(|(event, _)| between(first.at, event.at) < Duration::from_millis(900)).count(),
+        3
+    );
+}
+
+#[test]
 fn other_interfaces_are_kept_known_while_master_and_by_what_the_file_says_now() {
     let net = Net::new();
     let (a, b) = (two_legs(&net, "a", 1), two_legs(&net, "b", 2));

@@ -22,6 +22,7 @@ mod control;
 mod crash;
 mod examples;
 mod fifo;
+mod firewall;
 mod flaps;
 mod frr;
 mod garps;

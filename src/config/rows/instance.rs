@@ -325,7 +325,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("accept", Flag(|d| d.accept = Some(true)), "on; under strict only with 255",
         "Takes packets to the addresses").show(|i| flag(i.accept)),
     row("no_accept", Flag(|d| d.accept = Some(false)), "off",
-        "Drops packets to the addresses").later().show(|i| flag(!i.accept)),
+        "Drops packets to the addresses").show(|i| flag(!i.accept)),
 
     // Trackers.
     row("dont_track_primary", Flag(|d| d.instance.dont_track_primary = true), "off",

@@ -271,7 +271,7 @@ impl Commands {
 }
 
 /// The number of the request that a message answers, and how.
-fn answer(message: Message<'_>) -> Option<(u32, Result<(), Refusal<'_>>)> {
+pub(super) fn answer(message: Message<'_>) -> Option<(u32, Result<(), Refusal<'_>>)> {
     if Nlmsg::from(message.kind) != Nlmsg::Error {
         return None;
     }

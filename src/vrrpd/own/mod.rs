@@ -52,7 +52,7 @@ impl Owns {
     }
 
     /// What is wanted now.
-    fn list(&self) -> &[Own] {
+    pub(super) fn list(&self) -> &[Own] {
         &self.list
     }
 
