@@ -563,10 +563,6 @@ pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error)
     );
 }
 
-pub(super) fn no_json() {
-    warn!("JSON status is not supported yet by this version; use SIGUSR1 or SIGUSR2");
-}
-
 pub(super) fn socket(receiver: &Receiver) {
     let (index, family, fd) = (receiver.index.0, receiver.key.family, receiver.fd());
     let proto = receiver.key.protocol();

@@ -86,7 +86,7 @@ impl Process for Vrrp {
             }
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
-            Command::DumpJson => report::no_json(),
+            Command::DumpJson => self.dump_json(turn),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
