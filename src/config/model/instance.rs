@@ -108,6 +108,12 @@ impl Instance {
         !self.peers.is_empty()
     }
 
+    /// Addresses may be on macvlans other than that of the instance.
+    #[must_use]
+    pub fn wants_macvlan(&self) -> bool {
+        self.use_vmac_addr || self.addresses.iter().chain(&self.excluded).any(|line| line.use_vmac)
+    }
+
     /// How many addresses an advert has room for on a link of this MTU; 0: not known.
     #[must_use]
     pub fn advert_room(&self, mtu: u32) -> usize {
