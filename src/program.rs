@@ -11,6 +11,7 @@ use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 use keepalived::config::lint::{self, Input, Silence};
+use keepalived::config::packed::Packed;
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
 use keepalived::config::tree::Tree;
@@ -37,7 +38,8 @@ pub(crate) struct Loaded {
     /// It has instances.
     vrrp: bool,
     settings: Settings,
-    snapshot: Snapshot,
+    /// The text, for a child that takes over from a dead one.
+    packed: Packed,
     /// Not one keyword in it.
     empty: bool,
     /// What was not understood, without places: a reload may not add to it.
@@ -189,7 +191,8 @@ impl Program for Keepalived<'_> {
     }
 
     fn snapshot(&self, loaded: &Loaded) -> Vec<u8> {
-        loaded.snapshot.encode()
+        // It would be refused like any other damaged one.
+        loaded.packed.unpack().unwrap_or_default()
     }
 
     fn handed_out(&self, loaded: &mut Loaded) {
@@ -201,7 +204,10 @@ impl Program for Keepalived<'_> {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
-        let model = loaded.model();
+        let Some(model) = loaded.model() else {
+            log::error!("The configuration in memory is damaged");
+            return Exit::Fatal;
+        };
         // What the child changes in the kernel it notes beside its pid file.
         let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
@@ -238,22 +244,21 @@ impl Loaded {
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
             whole: Some(Arc::new(read.model)),
-            snapshot: read.snapshot,
+            packed: Packed::new(&read.snapshot),
             empty: read.empty,
             errors,
         }
     }
 
-    /// All of it: for a child that replaces another one, read again from what was read first.
-    fn model(&self) -> Arc<Model> {
-        match &self.whole {
-            Some(model) => Arc::clone(model),
-            None => {
-                let mut told_before = Diagnostics::new();
-                let Parsed { tree, .. } = expand::replay(&self.snapshot, &mut told_before);
-                Arc::new(assemble::model(&tree, &mut told_before))
-            }
+    /// All of it: for a child that replaces another one, read again from what was read first. None: memory is damaged.
+    fn model(&self) -> Option<Arc<Model>> {
+        if let Some(model) = &self.whole {
+            return Some(Arc::clone(model));
         }
+        let snapshot = self.packed.open().ok()?;
+        let mut told_before = Diagnostics::new();
+        let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
+        Some(Arc::new(assemble::model(&tree, &mut told_before)))
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) use names::{Known, Names, Own, Pending, PendingGroup};
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
+use super::model::common::Sharing;
 use super::model::{At, Model};
 use super::resolve;
 use super::row::Row;
@@ -56,6 +57,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
         names: Names::collect(&objects),
         network: network::Draft::new(tree.names()),
         pending: Pending::default(),
+        sharing: Sharing::default(),
         found,
     };
     let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
@@ -75,6 +77,7 @@ struct Assembly<'f> {
     names: Names,
     network: network::Draft,
     pending: Pending,
+    sharing: Sharing,
     found: &'f mut Diagnostics,
 }
 
@@ -138,6 +141,8 @@ impl Assembly<'_> {
     fn finish(mut self) -> Model {
         self.model.network = self.network.network;
         resolve::model(&mut self.model, self.pending, self.found);
+        // Those that were changed may be alike again.
+        self.model.instances.iter_mut().for_each(|instance| self.sharing.share(instance));
         self.model
     }
 
@@ -264,7 +269,8 @@ impl Assembly<'_> {
             return;
         }
         let own = Own { priority_changes: draft.notify_priority_changes, alert: draft.smtp_alert };
-        if let Some(instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
+        if let Some(mut instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
+            self.sharing.share(&mut instance);
             self.model.instances.push(instance);
             self.pending.own.push(own);
         }

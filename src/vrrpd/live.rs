@@ -8,7 +8,7 @@ use super::track::Tracked;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
-use crate::base::rate::Budget;
+use crate::base::rate::Allowance;
 use crate::base::time::{Instant, Span};
 use crate::notify::Notifier;
 use crate::proto::vrrp::{Guard, Peer, Router, State};
@@ -102,7 +102,7 @@ pub struct Moved {
     pub refused: Option<Errno>,
     /// How often it is put back before the instance steps down. Each address has its own: a flush that takes twenty
     /// at once took each of them once.
-    pub put_back: Budget,
+    pub put_back: Allowance,
 }
 
 /// Whether an address is on its interface.
@@ -120,15 +120,20 @@ pub enum Held {
 impl Moved {
     /// An address that is not there yet.
     #[must_use]
-    pub const fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
+    pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
         Self {
             prefix,
             link,
             no_track,
             held: Held::No,
             refused: None,
-            put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
+            put_back: Allowance::default(),
         }
+    }
+
+    /// Whether it may be put back now, which is counted.
+    pub fn may_be_put_back(&mut self, now: Instant) -> bool {
+        self.put_back.take(now, limit::PUT_BACK_BURST, PUT_BACK_REFILL)
     }
 }
 
@@ -231,5 +236,5 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 const _: () = {
     assert!(size_of::<Instance>() <= 480);
     assert!(size_of::<Router<Config>>() <= 280);
-    assert!(size_of::<Moved>() <= 56);
+    assert!(size_of::<Moved>() <= 40);
 };

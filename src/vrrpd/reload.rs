@@ -314,7 +314,7 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         let old = same.and_then(|old| before.addresses.get_mut(old));
         if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
             moved.held = core::mem::take(&mut old.held);
-            moved.put_back = old.put_back.clone();
+            moved.put_back = old.put_back;
         }
     }
     if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
