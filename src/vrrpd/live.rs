@@ -10,6 +10,7 @@ use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Allowance;
 use crate::base::time::{Instant, Span};
+use crate::config::model::Rare;
 use crate::notify::Notifier;
 use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
@@ -30,10 +31,10 @@ pub struct Instance {
     pub own: Option<LinkId>,
     /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`; without an interface the VRF.
     pub transmit: Option<LinkId>,
-    /// The source of adverts, if there is one now.
-    pub local: Option<IpAddr>,
-    /// The last one that there was: a goodbye over IPv4 can still come from it.
+    /// The source of adverts: the last that there was. A goodbye over IPv4 can still come from one that is gone.
     pub last_local: Option<IpAddr>,
+    /// Whether it is there now.
+    pub has_local: bool,
     /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
     pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
@@ -41,9 +42,9 @@ pub struct Instance {
     /// Routes and rules, if it has any.
     pub objects: Option<Box<Objects>>,
     /// The unicast peers.
-    pub peers: Box<[Peer]>,
+    pub peers: Rare<Vec<Peer>>,
     /// What it tracks.
-    pub tracking: Box<[Tracked]>,
+    pub tracking: Rare<Vec<Tracked>>,
     /// Where its adverts come in.
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
@@ -121,14 +122,7 @@ impl Moved {
     /// An address that is not there yet.
     #[must_use]
     pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
-        Self {
-            prefix,
-            link,
-            no_track,
-            held: Held::No,
-            refused: None,
-            put_back: Allowance::default(),
-        }
+        Self { prefix, link, no_track, held: Held::No, refused: None, put_back: Allowance::default() }
     }
 
     /// Whether it may be put back now, which is counted.
@@ -168,9 +162,17 @@ impl Instance {
                 address => self.config.source.or(address.map(|own| own.addr)).or_else(|| on(self.own)),
             },
         };
-        self.last_local = found.or(self.last_local);
         self.fit_advert(links);
-        core::mem::replace(&mut self.local, found) != found
+        let before = self.local();
+        self.last_local = found.or(self.last_local);
+        self.has_local = found.is_some();
+        before != found
+    }
+
+    /// The source of adverts, if there is one now.
+    #[must_use]
+    pub fn local(&self) -> Option<IpAddr> {
+        self.last_local.filter(|_| self.has_local)
     }
 
     /// Leaves out of adverts what is too much for the interface: those addresses are moved all the same.
@@ -234,7 +236,7 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 /// one of these says in the commit what it buys.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<Instance>() <= 480);
-    assert!(size_of::<Router<Config>>() <= 280);
+    assert!(size_of::<Instance>() <= 416);
+    assert!(size_of::<Router<Config>>() <= 264);
     assert!(size_of::<Moved>() <= 40);
 };

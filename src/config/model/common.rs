@@ -6,8 +6,8 @@ use core::ops::{Deref, DerefMut};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::instance::Settings;
 use super::Instance;
+use super::instance::Settings;
 use crate::proto::vrrp::Params;
 
 /// A value that others may share. Who changes it has one of its own from then on.

@@ -103,9 +103,8 @@ pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
         let Some(name) = slot.clone() else { continue };
         match used.get(&name) {
             Some(other) => {
-                let message = format!(
-                    "({instance}) VRRP instance {other} is already using {name} - ignoring name"
-                );
+                let message =
+                    format!("({instance}) VRRP instance {other} is already using {name} - ignoring name");
                 let finding = Diagnostic::new(Severity::Error, at.0, message);
                 found.report(finding.remedy("a generated name is used"));
                 *slot = None;

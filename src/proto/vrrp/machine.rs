@@ -120,8 +120,10 @@ pub struct Machine<P = Params> {
     synced: bool,
     /// As BACKUP in a sync group: the timer ran out, and the others are awaited.
     expired: bool,
-    /// The last advert that claims the addresses: when, and with which priority.
-    claimed: Option<(Instant, u8)>,
+    /// When the last advert left that claims the addresses.
+    claimed: Option<Instant>,
+    /// Its priority.
+    claimed_priority: u8,
 }
 
 impl<P: Borrow<Params>> Machine<P> {
@@ -144,6 +146,7 @@ impl<P: Borrow<Params>> Machine<P> {
             synced: false,
             expired: false,
             claimed: None,
+            claimed_priority: 0,
             params,
         }
     }
@@ -558,7 +561,7 @@ impl<P: Borrow<Params>> Machine<P> {
     /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
     /// the receive queue may hold hundreds.
     fn answer(&mut self, now: Instant, out: &mut Actions) {
-        if self.claimed != Some((now, self.effective)) {
+        if (self.claimed, self.claimed_priority) != (Some(now), self.effective) {
             self.claim(now, out);
             self.deadline = Some(now + self.params().advert_interval);
         }
@@ -566,7 +569,8 @@ impl<P: Borrow<Params>> Machine<P> {
 
     /// Sends an advert that claims the addresses.
     fn claim(&mut self, now: Instant, out: &mut Actions) {
-        self.claimed = Some((now, self.effective));
+        self.claimed = Some(now);
+        self.claimed_priority = self.effective;
         self.send(self.effective, out);
     }
 
