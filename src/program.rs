@@ -1,12 +1,12 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
-use std::ffi::OsString;
+use std::cell::Cell;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
-use keepalived::base::time::Span;
+use keepalived::base::time::{Instant, Span};
 use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
@@ -14,19 +14,25 @@ use keepalived::config::lint::{self, Input, Silence};
 use keepalived::config::packed::Packed;
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
-use keepalived::config::tree::Tree;
+use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
 use keepalived::daemon::cli::Options;
-use keepalived::daemon::parent::{Kind, Mode, Program, Settings, Start};
-use keepalived::daemon::pidfile::Places;
+use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, Start};
+use keepalived::daemon::pidfile::{self, Places};
+use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
+use keepalived::notify::Resolver;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock};
+use keepalived::sys::{alloc, clock, netns, user};
 use keepalived::vrrpd::{self, Present};
 
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
     options: &'a Options,
+    /// When the daemon began.
+    begun: Instant,
+    /// This process is where the configuration wants it: in its network namespace.
+    settled: Cell<bool>,
 }
 
 /// A configuration that was read and checked.
@@ -58,21 +64,23 @@ pub(crate) struct Read {
 /// Where the configuration is looked for, in this order.
 const DEFAULTS: [&str; 2] = ["/etc/keepalived.conf", "/etc/keepalived/keepalived.conf"];
 
-/// Reads and checks the configuration that the options name.
-pub(crate) fn read(options: &Options) -> Read {
-    load(options).0
+/// Reads and checks the configuration that the options name. `settle`: this process moves to the network namespace that
+/// it names.
+pub(crate) fn read(options: &Options, settle: bool) -> Read {
+    load(options, settle).0
 }
 
 /// The same for a config test, with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
-    let (mut read, tree, present) = load(options);
+    let (mut read, tree, present) = load(options, true);
     let facts = vrrpd::facts(&read.model, present);
+    vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
     lint::run(&Input::new(&read.model, &tree, &facts), &silence, &mut read.found);
     read
 }
 
-fn load(options: &Options) -> (Read, Tree, Present) {
+fn load(options: &Options, settle: bool) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -81,7 +89,15 @@ fn load(options: &Options) -> (Read, Tree, Present) {
         every_file: options.all_config,
     };
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
-    let model = assemble::model(&tree, &mut found);
+    let mut model = assemble::model(&tree, &mut found);
+    if options.namespace.is_some() {
+        model.daemon.net_namespace.clone_from(&options.namespace);
+    }
+    if let (Some(name), true) = (&model.daemon.net_namespace, settle)
+        && let Err(error) = netns::enter(name)
+    {
+        found.fatal(Position::default(), format!("Unable to enter network namespace {name} - {error}"));
+    }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
     let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, sources, found };
@@ -150,13 +166,12 @@ fn config_path(options: &Options) -> PathBuf {
 
 /// The node name up to its first dot: the configuration id where none is given.
 fn host_name() -> String {
-    let name = nix::unistd::gethostname().unwrap_or_else(|_| OsString::from("localhost"));
-    name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+    user::host_name().split('.').next().unwrap_or_default().to_owned()
 }
 
 impl<'a> Keepalived<'a> {
-    pub(crate) const fn new(options: &'a Options) -> Self {
-        Self { options }
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self { options, begun: clock::now(), settled: Cell::new(false) }
     }
 }
 
@@ -165,10 +180,14 @@ impl Program for Keepalived<'_> {
 
     fn load(&self) -> Result<Loaded, Exit> {
         log::info!("Configuration file {}", config_path(self.options).display());
-        let read = read(self.options);
+        // A reload stays where it is, see `refusals`.
+        let read = read(self.options, !self.settled.get());
         tell(&read);
         if let Some(exit) = read.found.exit_daemon() {
             return Err(exit);
+        }
+        if !self.settled.replace(true) {
+            own_folder(&read.model);
         }
         Ok(Loaded::new(read, self.options))
     }
@@ -217,12 +236,25 @@ impl Program for Keepalived<'_> {
             channel: start.channel,
             records: start.records,
             died: start.died,
+            begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
+            tuner: start.tuner,
             dump: self.options.dump,
             address_monitoring: self.options.address_monitoring,
             ledger,
         };
         vrrpd::run(model, context)
+    }
+
+    fn script(&self, loaded: &Loaded, moment: Moment) -> Option<Script> {
+        let global = &loaded.outline.global;
+        let (command, timeout) = match moment {
+            Moment::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
+            Moment::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
+        };
+        // What cannot run was told when the configuration was read.
+        let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;
+        Some(Script { words: found.words, identity: found.identity, timeout })
     }
 
     fn dump(&self, loaded: &Loaded) {
@@ -265,22 +297,32 @@ impl Loaded {
 /// What the parent itself needs to know of a configuration.
 fn settings(model: &Model, options: &Options) -> Settings {
     let (daemon, names) = (&model.daemon, &model.global.names);
-    let named = |own: &Option<String>, standard: &str| {
-        own.clone().or_else(|| names.standard.then(|| standard.to_owned()))
-    };
+    let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
     Settings {
         hello: hello(model),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
         instances: model.instances.len() + model.groups.len(),
-        pid_files: Places::new(&options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
+        pid_files: Places::new(&options.pid_files, in_folder, daemon.instance.as_deref()),
+        log_suffix: log_suffix(model),
         process_name: names.parent.clone(),
-        child_names: [
-            named(&names.checker, "keepalived_lvs"),
-            named(&names.vrrp, "keepalived_vrrp"),
-            named(&names.bfd, "keepalived_bfd"),
-        ],
-        umask: model.global.files.umask.map_or(0o177, u32::from),
+        tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
+        umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
     }
+}
+
+/// Who lives in a network namespace has the folder of pid files for itself, as keepalived has.
+fn own_folder(model: &Model) {
+    if let Some(name) = &model.daemon.net_namespace
+        && let Err(error) = netns::own_folder(Path::new(pidfile::FOLDER), name)
+    {
+        log::warn!("Unable to give network namespace {name} its own {} - {error}", pidfile::FOLDER);
+    }
+}
+
+/// Network namespace and instance, as syslog shows them behind the name of the process.
+fn log_suffix(model: &Model) -> String {
+    let parts = [&model.daemon.net_namespace, &model.daemon.instance];
+    parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
 }
 
 /// Why a running daemon does not go over to a new configuration, a line each; none: it does.

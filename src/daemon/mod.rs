@@ -13,4 +13,5 @@ pub mod pidfile;
 pub mod reactor;
 pub mod record;
 pub mod token;
+pub mod tuning;
 pub mod uplink;

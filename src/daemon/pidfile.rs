@@ -12,6 +12,9 @@ use super::cli::PidFiles;
 use crate::sys::file::{self, Locked};
 use crate::sys::process::Pid;
 
+/// Where pid files go that are not alone.
+pub const FOLDER: &str = "/run/keepalived";
+
 /// Where the pid files of each process are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -30,7 +33,7 @@ impl Places {
     /// otherwise. An instance has its files in the folder.
     #[must_use]
     pub fn new(named: &PidFiles, use_pid_dir: bool, instance: Option<&str>) -> Self {
-        let folder = if use_pid_dir || instance.is_some() { "/run/keepalived" } else { "/run" };
+        let folder = if use_pid_dir || instance.is_some() { FOLDER } else { "/run" };
         let place = |name: &str, named: &Option<PathBuf>| {
             named.clone().unwrap_or_else(|| {
                 let suffix = instance.map(|instance| format!("_{instance}")).unwrap_or_default();

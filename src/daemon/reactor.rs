@@ -30,6 +30,7 @@ use super::deadline::Deadlines;
 use super::ipc::ToChild;
 use super::log;
 use super::token::{Own, Registration, Source, Table};
+use super::tuning::Realtime;
 use super::uplink::{Order, Uplink};
 use crate::base::exit::Exit;
 use crate::base::limit;
@@ -103,6 +104,7 @@ struct Core {
     /// When the turn before began.
     before: Instant,
     counters: Counters,
+    realtime: Realtime,
     stop: Option<Exit>,
 }
 
@@ -128,6 +130,7 @@ impl Reactor {
             reading: Moment::new(limit::SHARED_READING),
             before: Instant::START,
             counters: Counters::default(),
+            realtime: Realtime::default(),
             stop: None,
         };
         core.register(core.signals.as_raw_fd(), Source::Signal, Interest::Read)?;
@@ -163,12 +166,18 @@ impl Reactor {
     fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         let wait = self.core.arm()?;
         if wait {
+            let before = self.core.realtime.before_wait();
             self.core.share_wake_up();
+            self.gather(None)?;
+            self.core.realtime.note_wait(before);
+        } else {
+            self.core.realtime.rest();
+            self.gather(Some(Duration::ZERO))?;
         }
-        self.gather(if wait { None } else { Some(Duration::ZERO) })?;
         self.core.begin();
         let late = self.core.lateness();
         self.core.counters.latest = self.core.counters.latest.max(late);
+        self.core.realtime.note_lateness(late);
         self.core.serve_all(process);
         if late > process.stall_threshold() {
             self.core.counters.stalls += 1;

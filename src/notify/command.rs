@@ -147,7 +147,11 @@ impl Resolver {
         self.look_up(named).map(Some)
     }
 
-    fn look_up(&self, named: &model::Identity) -> Result<Identity, Unusable> {
+    /// The user and the groups of a name.
+    ///
+    /// # Errors
+    /// [`Unusable::User`] or [`Unusable::Group`].
+    pub fn look_up(&self, named: &model::Identity) -> Result<Identity, Unusable> {
         let unknown = || Unusable::User(named.user.clone());
         let account = match named.user.parse::<u32>() {
             Ok(uid) => user::Account { uid, gid: uid },

@@ -30,6 +30,8 @@ pub struct LocalTime {
     pub minute: u8,
     /// 0 to 60.
     pub second: u8,
+    /// East of Greenwich, in minutes.
+    pub offset: i16,
 }
 
 impl LocalTime {
@@ -107,6 +109,7 @@ pub fn local(wall: Wall) -> LocalTime {
         hour: small(broken.tm_hour),
         minute: small(broken.tm_min),
         second: small(broken.tm_sec),
+        offset: i16::try_from(broken.tm_gmtoff / 60).unwrap_or(0),
     }
 }
 

@@ -48,6 +48,12 @@ impl Broken {
         Self { at: command.at, text }
     }
 
+    /// A script before or after the children that cannot run.
+    pub(super) fn around(word: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
+        let text = format!("Disabling {word} script {} {}", command.raw, unusable(why));
+        Self { at: command.at, text }
+    }
+
     /// A command of a virtual server that cannot run.
     pub(super) fn of_service(command: &model::ScriptCommand, what: &str, why: &Unusable) -> Self {
         let text = format!("{what} {} could not be run {}", command.raw, unusable(why));
@@ -159,7 +165,7 @@ fn instance(
         socket: None,
         socket_failed: false,
         ip_id: 0,
-        place: None,
+        waiting: None,
         refused_advert: None,
         notifier: notifier(&config.notify, &config.name, resolver, broken),
         since: Instant::START,

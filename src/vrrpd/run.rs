@@ -15,8 +15,10 @@ use crate::config::expand::replay;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
+use crate::daemon::parent::Kind;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
@@ -32,7 +34,9 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId::new(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),
+            kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -42,7 +46,13 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+            Slot::Script(_)
+            | Slot::File(_)
+            | Slot::Process(_)
+            | Slot::Scan
+            | Slot::Links
+            | Slot::Retry
+            | Slot::Hold
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -52,8 +62,13 @@ impl Process for Vrrp {
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
+            Slot::Links => self.links_due(turn),
             Slot::Retry => self.retry(turn),
+            Slot::Fifos => self.fifos_overdue(turn),
+            Slot::Mail => self.mail_due(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Extra => self.extras_due(turn),
+            Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
@@ -72,7 +87,7 @@ impl Process for Vrrp {
             }
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
-            Command::DumpJson => report::no_json(),
+            Command::DumpJson => self.dump_json(turn),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
@@ -84,6 +99,7 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+        self.alerts.fifos.flush();
     }
 
     /// Effects take their time, adverts wait for no more than those of a few instances.
@@ -111,6 +127,7 @@ impl Vrrp {
             self.resync_links(turn);
         }
         self.retry_objects(turn);
+        self.retry_firewall(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -138,6 +155,7 @@ impl Vrrp {
             return false;
         };
         report::reloading();
+        self.tuner.suspend(turn);
         let tree = replay(&snapshot, &mut found).tree;
         drop(snapshot);
         self.breathe(turn);
@@ -148,6 +166,8 @@ impl Vrrp {
         self.finish_status(turn);
         self.status.load(&model);
         self.apply(turn, Arc::new(model));
+        self.resize_queues();
+        self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         report::reloaded();
         true
     }
@@ -170,12 +190,14 @@ impl Vrrp {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        self.finish_alerts(turn);
         if self.keep_on_stop {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
         self.take_fixed();
         self.remove_owns();
+        self.remove_firewall(turn);
         self.finish_status(turn);
         turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
         self.stop_if_idle(turn);

@@ -14,6 +14,7 @@ use keepalived::daemon::pidfile::Places;
 use keepalived::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use keepalived::daemon::record::{self, Record, Standing};
 use keepalived::daemon::token::Own;
+use keepalived::daemon::tuning::Tuning;
 use keepalived::sys::process::{self, Ended, Pid};
 use keepalived::sys::{alloc, memory};
 
@@ -67,13 +68,15 @@ impl Program for Toy {
     }
 
     fn settings(&self, _: &String) -> Settings {
+        let tuning = Tuning { name: Some("toy_vrrp".to_owned()), ..Tuning::default() };
         Settings {
             hello: Span::from_millis(16),
             child_wait: Span::from_secs(1),
             instances: 4,
             pid_files: Places::new(&self.pid_files, false, None),
             process_name: Some("toy".to_owned()),
-            child_names: [None, Some("toy_vrrp".to_owned()), None],
+            log_suffix: String::new(),
+            tunings: [Tuning::default(), tuning, Tuning::default()],
             umask: 0o177,
         }
     }

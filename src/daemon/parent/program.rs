@@ -5,7 +5,9 @@ use crate::base::time::{Instant, Span};
 use crate::daemon::log::Identity;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
+use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
+use crate::sys::script::{Identity as Whose, Words};
 
 /// A kind of child, in the order in which they are forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +71,8 @@ pub enum Mode {
 pub struct Start<'a> {
     /// Which child it is.
     pub kind: Kind,
+    /// Carries out how it is run; has done so but for realtime, which waits for the end of its start.
+    pub tuner: Tuner,
     /// What it is to do.
     pub mode: Mode,
     /// Its channel to the parent, for its reactor.
@@ -79,6 +83,26 @@ pub struct Start<'a> {
     pub died: Option<Instant>,
     /// How many children of this kind died before; 0 for the first one.
     pub deaths: u64,
+}
+
+/// When the parent itself runs a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the first child starts.
+    Startup,
+    /// After the last child has ended.
+    Shutdown,
+}
+
+/// A script that the parent runs.
+#[derive(Debug)]
+pub struct Script {
+    /// The command.
+    pub words: Words,
+    /// As whom it runs; none: as the daemon.
+    pub identity: Option<Whose>,
+    /// How long it is waited for.
+    pub timeout: Span,
 }
 
 /// What the parent needs to know of a configuration.
@@ -92,10 +116,12 @@ pub struct Settings {
     pub instances: usize,
     /// Where the pid files go. Not changed by a reload.
     pub pid_files: Places,
+    /// Network namespace and instance, `_`-separated with one in front, for the names in syslog; else empty.
+    pub log_suffix: String,
     /// What ps shows for the parent; none: left as it is.
     pub process_name: Option<String>,
-    /// What ps shows for each child, in the order of [`Kind::ALL`]; none: left as it is.
-    pub child_names: [Option<String>; 3],
+    /// How each child is run, in the order of [`Kind::ALL`].
+    pub tunings: [Tuning; 3],
     /// Permission bits that new files do not get.
     pub umask: u32,
 }
@@ -130,6 +156,11 @@ pub trait Program {
 
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.
     fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
+
+    /// The script of a moment, if there is one and it can run.
+    fn script(&self, _loaded: &Self::Loaded, _moment: Moment) -> Option<Script> {
+        None
+    }
 
     /// SIGUSR1 in the parent: writes its data dump.
     fn dump(&self, loaded: &Self::Loaded);

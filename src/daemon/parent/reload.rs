@@ -16,7 +16,7 @@ impl<P: Program> Parent<'_, P> {
         if self.ending.is_some() {
             return;
         }
-        if self.children.iter().any(|child| child.supervisor.is_busy()) {
+        if self.scripts.is_starting() || self.children.iter().any(|child| child.supervisor.is_busy()) {
             self.reload_again = true;
             return;
         }
@@ -44,7 +44,9 @@ impl<P: Program> Parent<'_, P> {
         };
         let settings = self.program.settings(&new);
         self.loaded = new;
-        self.settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
+        let new_settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
+        let before = core::mem::replace(&mut self.settings, new_settings);
+        self.take_name(before.process_name.as_deref());
         process::umask(self.options.umask.unwrap_or(self.settings.umask));
         for index in 0..KINDS {
             let needed = self.is_needed(index);

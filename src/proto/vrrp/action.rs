@@ -48,6 +48,8 @@ pub enum Why {
     Recovered,
     /// Addresses were taken away again and again.
     AddressLost,
+    /// The timer of a MASTER fired so late that another router may have taken over.
+    Late,
     /// The other members of its sync group are in this state.
     Group,
     /// The instance ends.

@@ -121,9 +121,11 @@ pub struct Machine<P = Params> {
     /// As BACKUP in a sync group: the timer ran out, and the others are awaited.
     expired: bool,
     /// When the last advert left that claims the addresses.
-    claimed: Option<Instant>,
-    /// Its priority.
-    claimed_priority: u8,
+    claimed: Instant,
+    /// With which priority; 0: there was none.
+    claimed_with: u8,
+    /// The timer of a BACKUP runs from here at the soonest.
+    held: Instant,
 }
 
 impl<P: Borrow<Params>> Machine<P> {
@@ -145,8 +147,9 @@ impl<P: Borrow<Params>> Machine<P> {
             preempt_at: None,
             synced: false,
             expired: false,
-            claimed: None,
-            claimed_priority: 0,
+            claimed: Instant::START,
+            claimed_with: 0,
+            held: Instant::START,
             params,
         }
     }
@@ -179,6 +182,14 @@ impl<P: Borrow<Params>> Machine<P> {
             }
             (State::Backup, Input::Timeout) if self.is_due(now) && self.synced => self.await_others(out),
             (State::Backup, Input::Timeout) if self.is_due(now) => self.become_master(now, Why::Timeout, out),
+            (State::Master, Input::Timeout | Input::Advert(_)) if self.is_too_late(now) => {
+                // Whoever has taken over meanwhile stays, as `nopreempt` asks.
+                push(out, Action::RemoveAddresses);
+                self.become_backup(now, Why::Late, out);
+                if let Input::Advert(heard) = input {
+                    self.backup_hears(now, heard, out);
+                }
+            }
             (State::Master, Input::Timeout) if self.is_due(now) => self.advertise(now, out),
             (State::Backup, Input::Advert(heard)) => self.backup_hears(now, heard, out),
             (State::Master, Input::Advert(heard)) => self.master_hears(now, heard, out),
@@ -239,6 +250,18 @@ impl<P: Borrow<Params>> Machine<P> {
             State::Backup if !self.expired => self.rearm(),
             State::Init | State::Backup | State::Master | State::Fault => {}
         }
+    }
+
+    /// Holds the election off: a BACKUP waits as if it had begun at `until`, and an address owner is MASTER then. To be
+    /// called before the start; a time that has passed holds nothing. What carries on as MASTER is not held.
+    pub const fn hold(&mut self, until: Instant) {
+        self.held = until;
+    }
+
+    /// Whether the election is held off.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held > Instant::START
     }
 
     /// Whether it is a member of a sync group, and so does not become MASTER alone. One that waits for others when
@@ -309,17 +332,31 @@ impl<P: Borrow<Params>> Machine<P> {
     /// interval in version 3 (RFC 9568 section 6.1).
     #[must_use]
     pub fn skew_time(&self) -> Span {
+        self.skew_time_of(self.effective)
+    }
+
+    fn skew_time_of(&self, priority: u8) -> Span {
         let unit = match self.params().version {
             Version::V2 => Span::from_secs(1),
             Version::V3 => self.master_interval,
         };
-        unit * (256 - u64::from(self.effective)) / 256
+        unit * (256 - u64::from(priority)) / 256
     }
 
     /// Master-down time: so many missed adverts and the skew time.
     #[must_use]
     pub fn master_down_time(&self) -> Span {
-        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time()
+        self.master_down_time_of(self.effective)
+    }
+
+    fn master_down_time_of(&self, priority: u8) -> Span {
+        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time_of(priority)
+    }
+
+    /// Whether the advert that is due comes so late that another router has lost its patience, where that matters.
+    fn is_too_late(&self, now: Instant) -> bool {
+        let Some(other) = self.params().timer_expired_backup else { return false };
+        self.is_due(now) && now.since(self.claimed) >= self.master_down_time_of(other)
     }
 
     /// Entry, and the only place that writes the state.
@@ -350,11 +387,15 @@ impl<P: Borrow<Params>> Machine<P> {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
-        } else if self.params().priority == OWNER && self.params().start == Start::Master {
+        } else if self.begins_as_master() && now >= self.held {
             self.become_master(now, why, out);
         } else {
             self.become_backup(now, why, out);
         }
+    }
+
+    fn begins_as_master(&self) -> bool {
+        self.params().priority == OWNER && self.params().start == Start::Master
     }
 
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Actions) {
@@ -561,7 +602,7 @@ impl<P: Borrow<Params>> Machine<P> {
     /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
     /// the receive queue may hold hundreds.
     fn answer(&mut self, now: Instant, out: &mut Actions) {
-        if (self.claimed, self.claimed_priority) != (Some(now), self.effective) {
+        if (self.claimed, self.claimed_with) != (now, self.effective) {
             self.claim(now, out);
             self.deadline = Some(now + self.params().advert_interval);
         }
@@ -569,8 +610,7 @@ impl<P: Borrow<Params>> Machine<P> {
 
     /// Sends an advert that claims the addresses.
     fn claim(&mut self, now: Instant, out: &mut Actions) {
-        self.claimed = Some(now);
-        self.claimed_priority = self.effective;
+        (self.claimed, self.claimed_with) = (now, self.effective);
         self.send(self.effective, out);
     }
 
@@ -596,7 +636,12 @@ impl<P: Borrow<Params>> Machine<P> {
             Armed::Down => self.master_down_time(),
             Armed::Skew => self.skew_time(),
         };
-        self.deadline = Some(self.restarted + span);
+        let (from, span) = match self.restarted < self.held {
+            true if self.begins_as_master() => (self.held, Span::ZERO),
+            true => (self.held, span),
+            false => (self.restarted, span),
+        };
+        self.deadline = Some(from + span);
     }
 }
 
