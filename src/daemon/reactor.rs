@@ -177,7 +177,10 @@ impl Reactor {
         self.core.begin();
         let late = self.core.lateness();
         self.core.counters.latest = self.core.counters.latest.max(late);
-        self.core.realtime.note_lateness(late);
+        if wait {
+            // What a turn with too much to do leaves for the next one would be counted again and again.
+            self.core.realtime.note_lateness(late);
+        }
         self.core.serve_all(process);
         if late > process.stall_threshold() {
             self.core.counters.stalls += 1;
