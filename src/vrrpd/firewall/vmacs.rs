@@ -28,7 +28,7 @@ struct Vmac {
 }
 
 /// No interface has this number.
-const NOWHERE: LinkId = LinkId(u32::MAX);
+const NOWHERE: LinkId = LinkId::new(u32::MAX);
 
 /// Names of the map, and of the set beside it.
 pub const MAP: &str = "vmac_map";
