@@ -43,6 +43,7 @@ mod process;
 mod processes;
 mod referee;
 mod reload;
+mod reload_files;
 mod routes;
 mod scripts;
 mod status;

@@ -75,7 +75,7 @@ fn the_child_runs_as_it_is_configured_and_a_reload_changes_it() {
     let text = format!(
         "{script}{}",
         tracked(conf(
-            "process_name parent\nvrrp_process_name router\nvrrp_priority -5\nvrrp_cpu_affinity 1\nvrrp_no_swap\n\
+            "process_name parent\nvrrp_process_name router\nvrrp_priority -5\nvrrp_cpu_affinity 1\nvrrp_no_swap\numask 022\n\
              max_auto_priority -1"
         ))
     );
@@ -88,6 +88,7 @@ fn the_child_runs_as_it_is_configured_and_a_reload_changes_it() {
     assert_eq!(scheduling(daemon.first()), (0, 0, OTHER), "the parent is left alone");
     assert_eq!(processors(child), "1");
     assert!(locked(child) && !locked(daemon.first()));
+    assert_eq!(line(child, "status", "Umask:"), "0022");
     assert_eq!(realtime_limit(child), "unlimited unlimited us");
     assert_eq!(a.read("/run/told"), "nice 0 class 0 limit timeout unlimited\n", "scripts run as always");
     if is_reference("it changes priority and processors of a running child, but not its name") {
@@ -97,6 +98,7 @@ fn the_child_runs_as_it_is_configured_and_a_reload_changes_it() {
     assert_eq!(daemon.vrrp_child(), child);
     assert_eq!((scheduling(child), processors(child).as_str()), ((4, 0, OTHER), "0,2"));
     assert!(!locked(child));
+    assert_eq!(line(child, "status", "Umask:"), "0177");
     assert_eq!(
         (command_name(child), command_name(daemon.first())),
         ("keepalived".into(), "keepalived".into())

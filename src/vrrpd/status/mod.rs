@@ -11,6 +11,7 @@ mod view;
 
 use core::fmt::{self, Write};
 use std::io;
+use std::path::Path;
 
 use part::Part;
 
@@ -28,7 +29,7 @@ use crate::status::dump::{Clock, section};
 use crate::status::file::{Kind, StatusFile, place};
 use crate::status::lines::Lines;
 use crate::status::{json, stats};
-use crate::sys::{alloc, clock};
+use crate::sys::{alloc, clock, process};
 
 /// The status files of the child and what they tell of the process.
 #[derive(Default)]
@@ -36,6 +37,8 @@ pub(super) struct Status {
     /// In the order of [`KINDS`].
     reports: [Option<Report>; KINDS.len()],
     machine: Machine,
+    /// Reloads so far.
+    reloads: u32,
     /// Allocations of the start and of reloads, which do not count as those of a running child.
     loading: usize,
 }
@@ -50,6 +53,15 @@ struct Report {
     job: Option<Job>,
     /// It was asked for again since its job began: another one follows, which clears counters or not.
     again: Option<bool>,
+}
+
+/// When a state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before a reload.
+    Before,
+    /// After it.
+    After,
 }
 
 /// A file under way.
@@ -129,6 +141,32 @@ impl Vrrp {
     /// Writes the JSON status, of which keepalived logs nothing.
     pub(super) fn dump_json(&mut self, turn: &mut Turn<'_>) {
         self.begin_report(turn, Kind::VrrpJson, false);
+    }
+
+    /// Keeps the data dump of the moment before or after a reload (`config_save_dir`). Adverts that fall due go out.
+    pub(super) fn save_state(&mut self, turn: &mut Turn<'_>, moment: Moment) {
+        if moment == Moment::Before {
+            self.status.reloads = self.status.reloads.wrapping_add(1);
+        }
+        let Some(folder) = self.model.global.files.config_save_dir.clone() else { return };
+        let word = if moment == Moment::Before { "pre" } else { "post" };
+        let (pid, number) = (process::own(), self.status.reloads);
+        let place = Path::new(&folder).join(format!("keepalived_vrrp.{pid}.{number}.{word}"));
+        let saved = StatusFile::new(&place).and_then(|mut file| {
+            file.begin()?;
+            let mut job = Job { part: Part::Global, next: 0, clear: false };
+            while job.part != Part::End {
+                let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
+                if self.write_piece(turn, &clock, &mut file, &mut job).is_err() {
+                    break;
+                }
+                self.breathe_at(turn, job.next);
+            }
+            file.finish()
+        });
+        if let Err(error) = saved {
+            report::status_failed(&place, "config_save_dir", &error);
+        }
     }
 
     /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
