@@ -69,15 +69,25 @@ pub(crate) struct Read {
 /// Where the configuration is looked for, in this order.
 const DEFAULTS: [&str; 2] = ["/etc/keepalived.conf", "/etc/keepalived/keepalived.conf"];
 
-/// Reads and checks the configuration that the options name. `settle`: this process moves to the network namespace that
-/// it names.
-pub(crate) fn read(options: &Options, settle: bool) -> Read {
+/// Whether this process moves to the network namespace that the configuration names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settle {
+    /// It has.
+    No,
+    /// It must.
+    Must,
+    /// A config test may be made by anybody, anywhere.
+    Try,
+}
+
+/// Reads and checks the configuration that the options name.
+fn read(options: &Options, settle: Settle) -> Read {
     load(options, settle).0
 }
 
 /// The same for a config test, with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
-    let (mut read, tree, present) = load(options, true);
+    let (mut read, tree, present) = load(options, Settle::Try);
     let facts = vrrpd::facts(&read.model, present);
     vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
@@ -85,7 +95,7 @@ pub(crate) fn examine(options: &Options) -> Read {
     read
 }
 
-fn load(options: &Options, settle: bool) -> (Read, Tree, Present) {
+fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -98,10 +108,15 @@ fn load(options: &Options, settle: bool) -> (Read, Tree, Present) {
     if options.namespace.is_some() {
         model.daemon.net_namespace.clone_from(&options.namespace);
     }
-    if let (Some(name), true) = (&model.daemon.net_namespace, settle)
+    if settle != Settle::No
+        && let Some(name) = &model.daemon.net_namespace
         && let Err(error) = netns::enter(name)
     {
-        found.fatal(Position::default(), format!("Unable to enter network namespace {name} - {error}"));
+        let text = format!("Unable to enter network namespace {name} - {error}");
+        match settle {
+            Settle::Try => found.note(Position::default(), format!("{text}; interfaces are looked for here")),
+            Settle::Must | Settle::No => found.fatal(Position::default(), text),
+        }
     }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
@@ -187,7 +202,7 @@ impl Program for Keepalived<'_> {
         log::info!("Configuration file {}", config_path(self.options).display());
         self.check_log.tell_begin();
         // A reload stays where it is, see `refusals`.
-        let read = read(self.options, !self.settled.get());
+        let read = read(self.options, if self.settled.get() { Settle::No } else { Settle::Must });
         tell(&read);
         self.check_log.write(&read.found, &read.sources);
         if let Some(exit) = read.found.exit_daemon() {
@@ -288,7 +303,7 @@ impl Loaded {
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
             whole: Some(Arc::new(read.model)),
-            snapshot: Kept::new(read.snapshot, scratch.as_deref()),
+            snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
             warnings,

@@ -51,7 +51,7 @@ impl Vrrp {
             config: &this.config,
             router: &this.router,
             since: this.since_wall,
-            local: this.local,
+            local: this.local(),
             base: name(this.base),
             index: this.base.and_then(|id| self.links.link(id)?.index),
             own: name(this.own),
