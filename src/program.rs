@@ -1,5 +1,7 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
+mod kept;
+
 use std::cell::Cell;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ use keepalived::status;
 use keepalived::sys::{alloc, clock, netns, user};
 use keepalived::vrrpd::{self, Present};
 
+use kept::{CheckLog, Kept};
+
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
     options: &'a Options,
@@ -32,6 +36,7 @@ pub(crate) struct Keepalived<'a> {
     begun: Instant,
     /// This process is where the configuration wants it: in its network namespace.
     settled: Cell<bool>,
+    check_log: CheckLog,
 }
 
 /// A configuration that was read and checked.
@@ -43,11 +48,13 @@ pub(crate) struct Loaded {
     /// It has instances.
     vrrp: bool,
     settings: Settings,
-    snapshot: Snapshot,
+    snapshot: Kept,
     /// Not one keyword in it.
     empty: bool,
     /// What was not understood, without places: a reload may not add to it.
     errors: Vec<String>,
+    /// What was found beside that and is counted: matters with `reload_check_config`.
+    warnings: Vec<String>,
 }
 
 /// A configuration and everything that was found in it.
@@ -62,15 +69,25 @@ pub(crate) struct Read {
 /// Where the configuration is looked for, in this order.
 const DEFAULTS: [&str; 2] = ["/etc/keepalived.conf", "/etc/keepalived/keepalived.conf"];
 
-/// Reads and checks the configuration that the options name. `settle`: this process moves to the network namespace that
-/// it names.
-pub(crate) fn read(options: &Options, settle: bool) -> Read {
+/// Whether this process moves to the network namespace that the configuration names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settle {
+    /// It has.
+    No,
+    /// It must.
+    Must,
+    /// A config test may be made by anybody, anywhere.
+    Try,
+}
+
+/// Reads and checks the configuration that the options name.
+fn read(options: &Options, settle: Settle) -> Read {
     load(options, settle).0
 }
 
 /// The same for a config test, with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
-    let (mut read, tree, present) = load(options, true);
+    let (mut read, tree, present) = load(options, Settle::Try);
     let facts = vrrpd::facts(&read.model, present);
     vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
@@ -78,7 +95,7 @@ pub(crate) fn examine(options: &Options) -> Read {
     read
 }
 
-fn load(options: &Options, settle: bool) -> (Read, Tree, Present) {
+fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -91,10 +108,15 @@ fn load(options: &Options, settle: bool) -> (Read, Tree, Present) {
     if options.namespace.is_some() {
         model.daemon.net_namespace.clone_from(&options.namespace);
     }
-    if let (Some(name), true) = (&model.daemon.net_namespace, settle)
+    if settle != Settle::No
+        && let Some(name) = &model.daemon.net_namespace
         && let Err(error) = netns::enter(name)
     {
-        found.fatal(Position::default(), format!("Unable to enter network namespace {name} - {error}"));
+        let text = format!("Unable to enter network namespace {name} - {error}");
+        match settle {
+            Settle::Try => found.note(Position::default(), format!("{text}; interfaces are looked for here")),
+            Settle::Must | Settle::No => found.fatal(Position::default(), text),
+        }
     }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
@@ -169,7 +191,7 @@ fn host_name() -> String {
 
 impl<'a> Keepalived<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, begun: clock::now(), settled: Cell::new(false) }
+        Self { options, begun: clock::now(), settled: Cell::new(false), check_log: CheckLog::default() }
     }
 }
 
@@ -178,10 +200,13 @@ impl Program for Keepalived<'_> {
 
     fn load(&self) -> Result<Loaded, Exit> {
         log::info!("Configuration file {}", config_path(self.options).display());
+        self.check_log.tell_begin();
         // A reload stays where it is, see `refusals`.
-        let read = read(self.options, !self.settled.get());
+        let read = read(self.options, if self.settled.get() { Settle::No } else { Settle::Must });
         tell(&read);
+        self.check_log.write(&read.found, &read.sources);
         if let Some(exit) = read.found.exit_daemon() {
+            self.check_log.tell_refused();
             return Err(exit);
         }
         if !self.settled.replace(true) {
@@ -194,6 +219,9 @@ impl Program for Keepalived<'_> {
         let why = refusals(running, new);
         for line in &why {
             log::error!("{line}");
+        }
+        if !why.is_empty() {
+            self.check_log.tell_refused();
         }
         why.is_empty()
     }
@@ -211,7 +239,12 @@ impl Program for Keepalived<'_> {
         loaded.snapshot.encode()
     }
 
+    fn text(&self, loaded: &Loaded) -> Vec<u8> {
+        loaded.snapshot.read().map(|snapshot| snapshot.text()).unwrap_or_default()
+    }
+
     fn handed_out(&self, loaded: &mut Loaded) {
+        self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = None;
         alloc::trim();
     }
@@ -220,7 +253,7 @@ impl Program for Keepalived<'_> {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
-        let model = loaded.model();
+        let Some(model) = loaded.model() else { return Exit::Internal };
         // What the child changes in the kernel it notes beside its pid file.
         let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
@@ -258,40 +291,46 @@ impl Program for Keepalived<'_> {
 
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
-        let errors = read
-            .found
-            .iter()
-            .filter(|one| one.severity >= Severity::Error)
-            .map(|one| one.message.clone())
-            .collect();
+        let messages = |wanted: fn(Severity) -> bool| {
+            read.found.iter().filter(|one| wanted(one.severity)).map(|one| one.message.clone()).collect()
+        };
+        let errors = messages(|severity| severity >= Severity::Error);
+        let warnings = messages(|severity| severity == Severity::Warning);
+        let scratch = read.model.global.files.tmp_config_directory.clone();
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
             whole: Some(Arc::new(read.model)),
-            snapshot: read.snapshot,
+            snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
+            warnings,
         }
     }
 
     /// All of it: for a child that replaces another one, read again from what was read first.
-    fn model(&self) -> Arc<Model> {
-        match &self.whole {
+    /// None: a disk has failed.
+    fn model(&self) -> Option<Arc<Model>> {
+        Some(match &self.whole {
             Some(model) => Arc::clone(model),
             None => {
                 let mut told_before = Diagnostics::new();
-                let Parsed { tree, .. } = expand::replay(&self.snapshot, &mut told_before);
-                Arc::new(assemble::model(&tree, &mut told_before))
+                let snapshot = self.snapshot.read()?;
+                let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
+                let mut model = assemble::model(&tree, &mut told_before);
+                // The command line may have had another word.
+                model.daemon.net_namespace.clone_from(&self.outline.daemon.net_namespace);
+                Arc::new(model)
             }
-        }
+        })
     }
 }
 
 /// What the parent itself needs to know of a configuration.
 fn settings(model: &Model, options: &Options) -> Settings {
-    let (daemon, names) = (&model.daemon, &model.global.names);
+    let (daemon, names, files) = (&model.daemon, &model.global.names, &model.global.files);
     let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
     Settings {
         hello: hello(model),
@@ -302,6 +341,14 @@ fn settings(model: &Model, options: &Options) -> Settings {
         process_name: names.parent.clone(),
         tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
         umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
+        reload_marker: files.reload_file.as_deref().map(|file| match file {
+            "" => Places::folder(in_folder, daemon.instance.as_deref()).join("keepalived.reload"),
+            file => PathBuf::from(file),
+        }),
+        reload_time_file: files.reload_time_file.as_ref().map(PathBuf::from),
+        reload_repeat: files.reload_repeat,
+        save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
+        scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
     }
 }
 
@@ -327,7 +374,12 @@ fn log_suffix(model: &Model) -> String {
 fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
     let mut why = Vec::new();
-    for error in &new.errors {
+    let mut errors = new.errors.clone();
+    if running.outline.global.files.reload_check_config.is_some() {
+        known.extend_from_slice(&running.warnings);
+        errors.extend_from_slice(&new.warnings);
+    }
+    for error in &errors {
         match known.iter().position(|old| old == error) {
             Some(position) => drop(known.swap_remove(position)),
             None => why.push(format!("New mistake in the configuration: {error}")),
@@ -340,7 +392,14 @@ fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     if before.net_namespace != after.net_namespace || before.instance != after.instance {
         why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
     }
+    if scratch_of(running) != scratch_of(new) {
+        why.push("tmp_config_directory cannot be changed by a reload; restart instead".to_owned());
+    }
     why
+}
+
+fn scratch_of(loaded: &Loaded) -> Option<&String> {
+    loaded.outline.global.files.tmp_config_directory.as_ref()
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.

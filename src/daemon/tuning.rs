@@ -314,4 +314,17 @@ mod tests {
         realtime.note_lateness(LATENESS);
         assert_eq!(realtime.priority, 0);
     }
+
+    #[test]
+    fn who_works_on_rests_in_time_and_not_more_often() {
+        let mut realtime = Realtime { limited: true, longest: Span::from_secs(40), ..Realtime::default() };
+        let before = clock::now();
+        realtime.rest();
+        let rested = realtime.rested;
+        assert!(rested.since(before) >= PAUSE);
+        realtime.rest();
+        assert_eq!(realtime.rested, rested);
+        realtime.note_wait(before - Span::from_millis(1));
+        assert!(realtime.rested > rested, "a wait is a rest");
+    }
 }

@@ -152,6 +152,8 @@ const MOST_PROCESSORS: usize = 8 * size_of::<libc::cpu_set_t>();
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::clock;
+    use crate::sys::process::{self, Fork};
 
     #[test]
     fn processors_can_be_read_and_set_again() {
@@ -161,5 +163,36 @@ mod tests {
         assert_eq!(processors().unwrap(), all);
         assert!(set_processors(&[]).is_err());
         assert!(set_processors(&[u16::MAX]).is_err(), "past the set");
+    }
+
+    /// How a process ends that works at realtime priority for ten times as long as it may, with or without rests.
+    fn work(rests: bool) -> i32 {
+        const LIMIT: Span = Span::from_millis(30);
+        if let Fork::Parent(pid) = process::fork().unwrap() {
+            let mut status = 0;
+            // SAFETY: writes only `status`; the process is this test's own.
+            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+            return status;
+        }
+        // The copy of a process with threads: system calls only.
+        if set_realtime(1).is_err() || limit_realtime(Some(LIMIT)).is_err() {
+            process::exit_now(9);
+        }
+        let begin = clock::now();
+        let mut rested = begin;
+        while clock::now().since(begin) < LIMIT * 10 {
+            if rests && clock::now().since(rested) >= LIMIT / 4 {
+                clock::sleep_until(clock::now() + Span::from_micros(20));
+                rested = clock::now();
+            }
+        }
+        process::exit_now(0)
+    }
+
+    #[test]
+    fn the_kernel_ends_who_works_without_a_rest() {
+        assert_eq!(work(true), 0);
+        let status = work(false);
+        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGXCPU, "{status}");
     }
 }

@@ -20,6 +20,8 @@ pub struct Link {
     pub index: Option<IfIndex>,
     /// Packets can leave: wanted up, and with a carrier, as far as the driver that is polled says, or else netlink.
     pub up: bool,
+    /// It was up at some time since it is there.
+    pub seen_up: bool,
     /// Netlink says that there is a carrier, and no layer below says otherwise.
     carrier: bool,
     /// What its driver says, if it is polled and can be.
@@ -99,6 +101,7 @@ impl Link {
     /// Reckons whether packets can leave; whether that is another thing than before.
     fn settle(&mut self) -> bool {
         let up = self.wanted_up && self.polled.unwrap_or(self.carrier);
+        self.seen_up |= up;
         core::mem::replace(&mut self.up, up) != up
     }
 
@@ -107,6 +110,7 @@ impl Link {
             name: name.clone(),
             index: None,
             up: false,
+            seen_up: false,
             carrier: false,
             polled: None,
             held: None,
@@ -131,6 +135,7 @@ impl Link {
         self.polled = None;
         self.held = None;
         self.settle();
+        self.seen_up = false;
         self.mac = None;
         self.addresses.clear();
     }

@@ -79,6 +79,7 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
             "({name}) CONFIGURATION ERROR: local instance and {from} are both configured as address owner, please \
              resolve"
         ),
+        Event::OwnerAlone => info!("({name}): rogue address owner appears to have stopped advertising"),
         Event::Rejected { from, why } => rejected(instance, from, why),
         Event::ChecksumForm { from, old } => {
             let form = if old { "old" } else { "new" };
@@ -106,6 +107,7 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::Group { .. }
         | Event::Expired
         | Event::Outranked { .. }
+        | Event::OwnerAlone
         | Event::ZeroSent
         | Event::IntervalRestored { .. }
         | Event::Priority { .. } => false,
@@ -561,10 +563,6 @@ pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error)
         "Unable to write {}: {error}; make room there or let {keyword} name another place",
         place.display()
     );
-}
-
-pub(super) fn no_json() {
-    warn!("JSON status is not supported yet by this version; use SIGUSR1 or SIGUSR2");
 }
 
 pub(super) fn socket(receiver: &Receiver) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::slots::Slot;
 use super::state::Vrrp;
+use super::status::Moment;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
@@ -24,15 +25,13 @@ use crate::sys::alloc;
 use crate::sys::memory;
 use crate::sys::process::{Ended, Pid};
 
-/// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
-const STOP_PATIENCE: Span = Span::from_secs(4);
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
 
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
         match source.kind {
-            kind::SOCKET => self.receive(turn, SocketId(source.index)),
+            kind::SOCKET => self.receive(turn, SocketId::new(source.index)),
             kind::MONITOR => self.listen(turn),
             kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),
@@ -87,7 +86,7 @@ impl Process for Vrrp {
             }
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
-            Command::DumpJson => report::no_json(),
+            Command::DumpJson => self.dump_json(turn),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
@@ -156,10 +155,13 @@ impl Vrrp {
         };
         report::reloading();
         self.tuner.suspend(turn);
+        self.save_state(turn, Moment::Before);
         let tree = replay(&snapshot, &mut found).tree;
         drop(snapshot);
         self.breathe(turn);
-        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        // It is where it is, whatever the file says: the command line may have had another word.
+        model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
         drop(tree);
         self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
@@ -168,6 +170,7 @@ impl Vrrp {
         self.apply(turn, Arc::new(model));
         self.resize_queues();
         self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
+        self.save_state(turn, Moment::After);
         report::reloaded();
         true
     }
@@ -199,7 +202,9 @@ impl Vrrp {
         self.remove_owns();
         self.remove_firewall(turn);
         self.finish_status(turn);
-        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
+        // Patience with scripts; the parent's own is a fifth longer.
+        let patience = Span::from_secs(u64::from(self.model.daemon.child_wait_time)) * 4 / 5;
+        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + patience));
         self.stop_if_idle(turn);
     }
 }

@@ -78,11 +78,20 @@ impl Program for Toy {
             log_suffix: String::new(),
             tunings: [Tuning::default(), tuning, Tuning::default()],
             umask: 0o177,
+            reload_marker: None,
+            reload_time_file: None,
+            reload_repeat: false,
+            save_folder: None,
+            scratch: None,
         }
     }
 
     fn snapshot(&self, loaded: &String) -> Vec<u8> {
         loaded.clone().into_bytes()
+    }
+
+    fn text(&self, loaded: &String) -> Vec<u8> {
+        self.snapshot(loaded)
     }
 
     fn handed_out(&self, _: &mut String) {}

@@ -28,6 +28,7 @@ mod frr;
 mod garps;
 mod groups;
 mod interop;
+mod json;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod links;
@@ -41,6 +42,7 @@ mod process;
 mod processes;
 mod referee;
 mod reload;
+mod reload_files;
 mod routes;
 mod scripts;
 mod status;

@@ -5,17 +5,20 @@
 //! decides is [`crate::proto::supervise`]; here its actions are carried out. Start reading at [`run`], then
 //! `Parent`'s `perform`.
 
+mod calendar;
 mod child;
 mod fork;
 mod program;
 mod reload;
 mod run;
+mod save;
 mod script;
 mod text;
 
 pub use program::{Kind, Mode, Moment, Program, Script, Settings, Start};
 pub use run::run;
 
+use self::calendar::Calendar;
 use self::child::Child;
 use self::script::Scripts;
 use super::cli::Options;
@@ -48,12 +51,16 @@ struct Parent<'a, P: Program> {
     ending: Option<Exit>,
     /// What runs before the children start and after they have ended.
     scripts: Scripts,
+    /// The reload that a file asks for.
+    calendar: Calendar,
+    /// Configurations that were read so far.
+    reads: u32,
 }
 
 const KINDS: usize = Kind::ALL.len();
 /// Deadlines: one for the supervision of each child, one for the cleaner of each, one for the script before or after
-/// them.
-const SLOTS: usize = 2 * KINDS + 1;
+/// them, one for the reload that a file asks for.
+const SLOTS: usize = 2 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
 /// A parent that wakes up later than this reads what the children said before it judges them.
@@ -86,6 +93,8 @@ impl<'a, P: Program> Parent<'a, P> {
             complete: false,
             ending: None,
             scripts: Scripts::default(),
+            calendar: Calendar::default(),
+            reads: 0,
         }
     }
 
@@ -285,6 +294,9 @@ impl<'a, P: Program> Parent<'a, P> {
 
 impl<P: Program> Process for Parent<'_, P> {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+        if source.kind == calendar::SOURCE {
+            return self.calendar_ready(turn);
+        }
         let index = source.index as usize;
         for _ in 0..limit::CHANNEL_BATCH {
             let Some(messages) = self.children.get_mut(index).and_then(Child::receive) else {
@@ -316,6 +328,8 @@ impl<P: Program> Process for Parent<'_, P> {
         let index = expired as usize;
         if expired == script::SLOT {
             self.script_overdue(turn);
+        } else if expired == calendar::SLOT {
+            self.calendar_due(turn);
         } else if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
             if let Some(pid) = cleaner.cleaner {
                 process::kill(pid, libc::SIGKILL);

@@ -1,5 +1,7 @@
 //! What the parent supervises: a program that can read its configuration and run its children.
 
+use std::path::PathBuf;
+
 use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::log::Identity;
@@ -124,6 +126,16 @@ pub struct Settings {
     pub tunings: [Tuning; 3],
     /// Permission bits that new files do not get.
     pub umask: u32,
+    /// Exists while files are read (`reload_file`).
+    pub reload_marker: Option<PathBuf>,
+    /// Says when to reload (`reload_time_file`).
+    pub reload_time_file: Option<PathBuf>,
+    /// A time without a date in it comes every day (`reload_repeat`).
+    pub reload_repeat: bool,
+    /// Where each configuration that was read is kept (`config_save_dir`).
+    pub save_folder: Option<PathBuf>,
+    /// Where the copy of the configuration for the children is, instead of in memory (`tmp_config_directory`).
+    pub scratch: Option<PathBuf>,
 }
 
 /// The program: its configuration and its children. Implemented by main, and by the parent's own tests.
@@ -149,6 +161,9 @@ pub trait Program {
 
     /// The configuration as octets for a child that reloads.
     fn snapshot(&self, loaded: &Self::Loaded) -> Vec<u8>;
+
+    /// The text of the configuration, for people.
+    fn text(&self, loaded: &Self::Loaded) -> Vec<u8>;
 
     /// Every child that is needed now has been forked with this configuration, or told of it: what only they need
     /// may go. [`Program::run_child`] may be called with what is left, to replace a child.

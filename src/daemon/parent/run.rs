@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::program::{Kind, Program};
-use super::{KINDS, LAST_LINES, Parent, SLOTS, text};
+use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::daemon::cli::Options;
 use crate::daemon::log as sinks;
@@ -42,6 +42,8 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
         Err(exit) => return exit,
     };
     let settings = program.settings(&loaded);
+    // Somebody may have made it before the start.
+    calendar::end_reading(settings.reload_marker.as_deref());
     process::umask(options.umask.unwrap_or(settings.umask));
     if !settings.log_suffix.is_empty() {
         log::info!("Changing syslog ident to {}{}", sinks::Identity::PARENT.tag, settings.log_suffix);
@@ -49,6 +51,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     }
     let mut parent = Parent::new(program, options, loaded, settings, process::name());
     parent.take_name(None);
+    parent.save_first();
     let own_file = match parent.claim_pid_files() {
         Ok(file) => file,
         Err(exit) => return exit,

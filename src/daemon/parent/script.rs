@@ -47,6 +47,7 @@ impl<P: Program> Parent<'_, P> {
     pub(super) fn begin(&mut self, turn: &mut Turn<'_>, launcher: Option<Launcher>) {
         self.scripts.launcher = launcher;
         self.scripts.starting = true;
+        self.watch_calendar(turn);
         if !self.start_script(turn, Moment::Startup) {
             self.begin_children(turn);
         }

@@ -156,6 +156,8 @@ pub enum Event {
     },
     /// Two routers claim to be the address owner.
     OwnerConflict(IpAddr),
+    /// The other one has not been heard for the master-down time.
+    OwnerAlone,
     /// An advert was refused; told once until something changes.
     Rejected {
         /// Its sender.

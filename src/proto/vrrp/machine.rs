@@ -115,7 +115,9 @@ pub struct Machine<P = Params> {
     restarted: Instant,
     /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
     deadline: Option<Instant>,
-    preempt_at: Option<Instant>,
+    /// As BACKUP: the end of the delay before preempting. As MASTER: when a rival that claims to be the address owner,
+    /// too, counts as gone.
+    patience: Option<Instant>,
     /// Member of a sync group: does not become MASTER alone.
     synced: bool,
     /// As BACKUP in a sync group: the timer ran out, and the others are awaited.
@@ -144,7 +146,7 @@ impl<P: Borrow<Params>> Machine<P> {
             armed: Armed::Down,
             restarted: Instant::START,
             deadline: None,
-            preempt_at: None,
+            patience: None,
             synced: false,
             expired: false,
             claimed: Instant::START,
@@ -233,7 +235,7 @@ impl<P: Borrow<Params>> Machine<P> {
             self.master_interval = interval;
         }
         if new.preempt_delay != old.preempt_delay || !new.preempt {
-            self.preempt_at = None;
+            self.patience = None;
         }
         self.params = params;
         let before = self.effective;
@@ -402,7 +404,7 @@ impl<P: Borrow<Params>> Machine<P> {
         let (own, master) = (self.params().advert_interval, self.master_interval);
         self.master = None;
         self.master_interval = own;
-        self.preempt_at = None;
+        self.patience = None;
         self.claim(now, out);
         self.deadline = Some(now + own);
         push(out, Action::AddAddresses);
@@ -420,7 +422,7 @@ impl<P: Borrow<Params>> Machine<P> {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
         self.master_interval = self.params().advert_interval;
-        self.preempt_at = None;
+        self.patience = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
     }
@@ -465,7 +467,7 @@ impl<P: Borrow<Params>> Machine<P> {
             self.resign(ZEROS_ON_FAULT, out);
         }
         self.deadline = None;
-        self.preempt_at = None;
+        self.patience = None;
         self.master = None;
         self.enter(State::Fault, why, out);
     }
@@ -479,12 +481,16 @@ impl<P: Borrow<Params>> Machine<P> {
         }
         self.started = false;
         self.deadline = None;
-        self.preempt_at = None;
+        self.patience = None;
         self.master = None;
         self.enter(State::Init, Why::Stop, out);
     }
 
     fn advertise(&mut self, now: Instant, out: &mut Actions) {
+        if self.patience.is_some_and(|until| until <= now) {
+            self.patience = None;
+            push(out, Action::Report(Event::OwnerAlone));
+        }
         self.claim(now, out);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
         let interval = self.params().advert_interval;
@@ -495,7 +501,7 @@ impl<P: Borrow<Params>> Machine<P> {
     fn backup_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
         if heard.priority == 0 {
             push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));
-            self.preempt_at = None;
+            self.patience = None;
             self.master = None;
             // One that waits for the rest of its group already has waited out its skew time.
             if !self.expired {
@@ -504,19 +510,19 @@ impl<P: Borrow<Params>> Machine<P> {
             return;
         }
         if heard.priority >= self.effective || !self.params().preempt {
-            self.preempt_at = None;
+            self.patience = None;
             self.follow(heard, out);
             return;
         }
         if !self.params().preempt_delay.is_zero() {
-            let at = match self.preempt_at {
+            let at = match self.patience {
                 Some(at) => at,
                 None => {
                     push(out, Action::Report(Event::PreemptDelay(self.params().preempt_delay)));
                     now + self.params().preempt_delay
                 }
             };
-            self.preempt_at = Some(at);
+            self.patience = Some(at);
             if now < at {
                 self.follow(heard, out);
                 return;
@@ -560,6 +566,7 @@ impl<P: Borrow<Params>> Machine<P> {
         }
         if heard.priority == OWNER && ours == OWNER {
             push(out, Action::Report(Event::OwnerConflict(heard.from)));
+            self.patience = Some(now + self.master_down_time());
         }
         if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
             if self.params().higher_prio_send_advert && heard.interval <= self.params().advert_interval {

@@ -226,6 +226,27 @@ fn master_answers_lower_priority_and_priority_zero() {
 }
 
 #[test]
+fn an_owner_tells_when_its_rival_has_gone() {
+    let params = Params { priority: 255, start: Start::Master, ..Params::default() };
+    let mut machine = Machine::new(params);
+    step(&mut machine, at(0), Input::Start { adopt: None });
+    let rival = Heard { higher_address: false, ..heard(255) };
+    for millis in [500, 900] {
+        let actions = step(&mut machine, at(millis), Input::Advert(rival));
+        assert!(actions.contains(&Action::Report(Event::OwnerConflict(PEER))));
+    }
+    let alone = |actions: &[Action]| actions.contains(&Action::Report(Event::OwnerAlone));
+    let told: Vec<_> = (0..6)
+        .filter_map(|_| {
+            let due = machine.poll_at().unwrap();
+            alone(&step(&mut machine, due, Input::Timeout)).then_some(due)
+        })
+        .collect();
+    // The last was heard at 0.9 s and answered; 3.004 s later it is gone, which the next advert notices, once.
+    assert_eq!(told, [at(4_900)]);
+}
+
+#[test]
 fn what_is_heard_in_one_turn_is_answered_once() {
     let mut machine = master(Params::default());
     let sent = |actions: &[Action]| {
