@@ -1,7 +1,7 @@
 //! The VRRP child: binds `proto::vrrp` to `sys`.
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
-//! `start`, then [`run`]: one method for each thing that can happen. [`mod@check`] is what a config test asks the machine.
+//! `start`, then [`run`]: one method for each thing that can happen. `check` is what a config test asks the machine.
 //!
 //! * `build` makes the live objects of `live` from the model, `reload` applies a difference, `state` is the process.
 //! * `effect` carries out what the machines ask for: `advert`, `address`, `announce` with its `pacing`, and `objects`
