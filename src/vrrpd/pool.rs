@@ -105,7 +105,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The receiver for `key`, opened if there is none yet. For load time and returning interfaces: allocates.
+    /// The receiver for `key`, opened if there is none yet. It is a member of the group on the interface `below` its
+    /// own, too, if there is one. For load time and returning interfaces: allocates.
     ///
     /// # Errors
     /// What the kernel says.
@@ -114,6 +115,7 @@ impl Pool {
         turn: &mut Turn<'_>,
         key: Key,
         device: Option<(&IfName, IfIndex)>,
+        below: Option<IfIndex>,
         buffer: Option<u32>,
     ) -> io::Result<SocketId> {
         let index = device.map_or(IfIndex(0), |(_, index)| index);
@@ -129,6 +131,9 @@ impl Pool {
         })?;
         if let Some(group) = key.group {
             socket.join(group, index)?;
+            if let Some(below) = below {
+                socket.join(group, below)?;
+            }
         }
         let position = self.receivers.iter().position(Option::is_none).unwrap_or(self.receivers.len());
         let id = SocketId::at(position);
