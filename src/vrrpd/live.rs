@@ -113,6 +113,12 @@ pub enum Held {
     No,
     /// Yes, by us.
     Ours,
+    /// By us, but the kernel told that it is gone. That may be about our own removal just before we put it there again:
+    /// what comes of putting it once more says whether somebody took it.
+    Doubted {
+        /// Whether that is to be told: it matters, and did not just go with its interface.
+        told: bool,
+    },
     /// Yes, and it was there before an address owner needed it: it stays.
     Foreign,
 }
@@ -129,6 +135,20 @@ impl Moved {
             refused: None,
             put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
         }
+    }
+}
+
+impl Held {
+    /// Whether it is not there, or may be gone.
+    #[must_use]
+    pub const fn is_missing(self) -> bool {
+        matches!(self, Self::No | Self::Doubted { .. })
+    }
+
+    /// Whether it is ours to take off.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::Doubted { .. })
     }
 }
 
@@ -179,7 +199,7 @@ impl Instance {
     #[must_use]
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
-            && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
+            && self.addresses.iter().any(|moved| moved.held.is_missing() && !moved.no_track)
     }
 
     /// Whether the key that adverts are signed with is missing.

@@ -11,7 +11,7 @@ use crate::status::dump::instance::instance;
 use crate::status::dump::objects::{RouteLine, RuleLine};
 use crate::status::dump::tables::{self, interface, script, socket};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
-use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
 
@@ -26,7 +26,7 @@ impl Vrrp {
         let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
         let held = |position: usize| {
             let moved = this.addresses.get(position);
-            moved.is_some_and(|moved| moved.held != Held::No)
+            moved.is_some_and(|moved| !moved.held.is_missing())
         };
         let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
