@@ -19,6 +19,8 @@ mod addresses;
 mod auth;
 mod control;
 mod crash;
+mod edits;
+mod events;
 mod examples;
 mod frr;
 mod groups;
