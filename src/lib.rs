@@ -20,7 +20,7 @@
 //! | [`proto`] | state machines: (now, input) in, ordered actions out | [`proto::vrrp::machine`] |
 //! | [`config`] | text to model, every mistake told by place and remedy | [`config::expand`], [`config::rows`] |
 //! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
-//! | [`notify`], [`status`] | a transition becomes scripts; dumps and statistics | [`notify::Notifier`] |
+//! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps and statistics | [`notify::Notifier`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets and scripts | [`vrrpd::run`] |
 //!
 //! # Two walks

@@ -1,31 +1,42 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
-use std::ffi::OsString;
+mod kept;
+
+use std::cell::Cell;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
-use keepalived::base::time::Span;
+use keepalived::base::time::{Instant, Span};
 use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 use keepalived::config::lint::{self, Input, Silence};
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
-use keepalived::config::tree::Tree;
+use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
 use keepalived::daemon::cli::Options;
-use keepalived::daemon::parent::{Kind, Mode, Program, Settings, Start};
-use keepalived::daemon::pidfile::Places;
+use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, Start};
+use keepalived::daemon::pidfile::{self, Places};
+use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
+use keepalived::notify::Resolver;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock};
+use keepalived::sys::{alloc, clock, netns, user};
 use keepalived::vrrpd::{self, Present};
+
+use kept::{CheckLog, Kept};
 
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
     options: &'a Options,
+    /// When the daemon began.
+    begun: Instant,
+    /// This process is where the configuration wants it: in its network namespace.
+    settled: Cell<bool>,
+    check_log: CheckLog,
 }
 
 /// A configuration that was read and checked.
@@ -37,11 +48,13 @@ pub(crate) struct Loaded {
     /// It has instances.
     vrrp: bool,
     settings: Settings,
-    snapshot: Snapshot,
+    snapshot: Kept,
     /// Not one keyword in it.
     empty: bool,
     /// What was not understood, without places: a reload may not add to it.
     errors: Vec<String>,
+    /// What was found beside that and is counted: matters with `reload_check_config`.
+    warnings: Vec<String>,
 }
 
 /// A configuration and everything that was found in it.
@@ -56,21 +69,33 @@ pub(crate) struct Read {
 /// Where the configuration is looked for, in this order.
 const DEFAULTS: [&str; 2] = ["/etc/keepalived.conf", "/etc/keepalived/keepalived.conf"];
 
+/// Whether this process moves to the network namespace that the configuration names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settle {
+    /// It has.
+    No,
+    /// It must.
+    Must,
+    /// A config test may be made by anybody, anywhere.
+    Try,
+}
+
 /// Reads and checks the configuration that the options name.
-pub(crate) fn read(options: &Options) -> Read {
-    load(options).0
+fn read(options: &Options, settle: Settle) -> Read {
+    load(options, settle).0
 }
 
 /// The same for a config test, with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
-    let (mut read, tree, present) = load(options);
+    let (mut read, tree, present) = load(options, Settle::Try);
     let facts = vrrpd::facts(&read.model, present);
+    vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
     lint::run(&Input::new(&read.model, &tree, &facts), &silence, &mut read.found);
     read
 }
 
-fn load(options: &Options) -> (Read, Tree, Present) {
+fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -79,7 +104,20 @@ fn load(options: &Options) -> (Read, Tree, Present) {
         every_file: options.all_config,
     };
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
-    let model = assemble::model(&tree, &mut found);
+    let mut model = assemble::model(&tree, &mut found);
+    if options.namespace.is_some() {
+        model.daemon.net_namespace.clone_from(&options.namespace);
+    }
+    if settle != Settle::No
+        && let Some(name) = &model.daemon.net_namespace
+        && let Err(error) = netns::enter(name)
+    {
+        let text = format!("Unable to enter network namespace {name} - {error}");
+        match settle {
+            Settle::Try => found.note(Position::default(), format!("{text}; interfaces are looked for here")),
+            Settle::Must | Settle::No => found.fatal(Position::default(), text),
+        }
+    }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
     let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, sources, found };
@@ -148,13 +186,12 @@ fn config_path(options: &Options) -> PathBuf {
 
 /// The node name up to its first dot: the configuration id where none is given.
 fn host_name() -> String {
-    let name = nix::unistd::gethostname().unwrap_or_else(|_| OsString::from("localhost"));
-    name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+    user::host_name().split('.').next().unwrap_or_default().to_owned()
 }
 
 impl<'a> Keepalived<'a> {
-    pub(crate) const fn new(options: &'a Options) -> Self {
-        Self { options }
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self { options, begun: clock::now(), settled: Cell::new(false), check_log: CheckLog::default() }
     }
 }
 
@@ -163,10 +200,17 @@ impl Program for Keepalived<'_> {
 
     fn load(&self) -> Result<Loaded, Exit> {
         log::info!("Configuration file {}", config_path(self.options).display());
-        let read = read(self.options);
+        self.check_log.tell_begin();
+        // A reload stays where it is, see `refusals`.
+        let read = read(self.options, if self.settled.get() { Settle::No } else { Settle::Must });
         tell(&read);
+        self.check_log.write(&read.found, &read.sources);
         if let Some(exit) = read.found.exit_daemon() {
+            self.check_log.tell_refused();
             return Err(exit);
+        }
+        if !self.settled.replace(true) {
+            own_folder(&read.model);
         }
         Ok(Loaded::new(read, self.options))
     }
@@ -175,6 +219,9 @@ impl Program for Keepalived<'_> {
         let why = refusals(running, new);
         for line in &why {
             log::error!("{line}");
+        }
+        if !why.is_empty() {
+            self.check_log.tell_refused();
         }
         why.is_empty()
     }
@@ -192,7 +239,12 @@ impl Program for Keepalived<'_> {
         loaded.snapshot.encode()
     }
 
+    fn text(&self, loaded: &Loaded) -> Vec<u8> {
+        loaded.snapshot.read().map(|snapshot| snapshot.text()).unwrap_or_default()
+    }
+
     fn handed_out(&self, loaded: &mut Loaded) {
+        self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = None;
         alloc::trim();
     }
@@ -201,7 +253,7 @@ impl Program for Keepalived<'_> {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
-        let model = loaded.model();
+        let Some(model) = loaded.model() else { return Exit::Internal };
         // What the child changes in the kernel it notes beside its pid file.
         let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
@@ -211,12 +263,25 @@ impl Program for Keepalived<'_> {
             channel: start.channel,
             records: start.records,
             died: start.died,
+            begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
+            tuner: start.tuner,
             dump: self.options.dump,
             address_monitoring: self.options.address_monitoring,
             ledger,
         };
         vrrpd::run(model, context)
+    }
+
+    fn script(&self, loaded: &Loaded, moment: Moment) -> Option<Script> {
+        let global = &loaded.outline.global;
+        let (command, timeout) = match moment {
+            Moment::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
+            Moment::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
+        };
+        // What cannot run was told when the configuration was read.
+        let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;
+        Some(Script { words: found.words, identity: found.identity, timeout })
     }
 
     fn dump(&self, loaded: &Loaded) {
@@ -226,56 +291,80 @@ impl Program for Keepalived<'_> {
 
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
-        let errors = read
-            .found
-            .iter()
-            .filter(|one| one.severity >= Severity::Error)
-            .map(|one| one.message.clone())
-            .collect();
+        let messages = |wanted: fn(Severity) -> bool| {
+            read.found.iter().filter(|one| wanted(one.severity)).map(|one| one.message.clone()).collect()
+        };
+        let errors = messages(|severity| severity >= Severity::Error);
+        let warnings = messages(|severity| severity == Severity::Warning);
+        let scratch = read.model.global.files.tmp_config_directory.clone();
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
             whole: Some(Arc::new(read.model)),
-            snapshot: read.snapshot,
+            snapshot: Kept::new(read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
+            warnings,
         }
     }
 
     /// All of it: for a child that replaces another one, read again from what was read first.
-    fn model(&self) -> Arc<Model> {
-        match &self.whole {
+    /// None: a disk has failed.
+    fn model(&self) -> Option<Arc<Model>> {
+        Some(match &self.whole {
             Some(model) => Arc::clone(model),
             None => {
                 let mut told_before = Diagnostics::new();
-                let Parsed { tree, .. } = expand::replay(&self.snapshot, &mut told_before);
-                Arc::new(assemble::model(&tree, &mut told_before))
+                let snapshot = self.snapshot.read()?;
+                let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
+                let mut model = assemble::model(&tree, &mut told_before);
+                // The command line may have had another word.
+                model.daemon.net_namespace.clone_from(&self.outline.daemon.net_namespace);
+                Arc::new(model)
             }
-        }
+        })
     }
 }
 
 /// What the parent itself needs to know of a configuration.
 fn settings(model: &Model, options: &Options) -> Settings {
-    let (daemon, names) = (&model.daemon, &model.global.names);
-    let named = |own: &Option<String>, standard: &str| {
-        own.clone().or_else(|| names.standard.then(|| standard.to_owned()))
-    };
+    let (daemon, names, files) = (&model.daemon, &model.global.names, &model.global.files);
+    let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
     Settings {
         hello: hello(model),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
         instances: model.instances.len() + model.groups.len(),
-        pid_files: Places::new(&options.pid_files, daemon.use_pid_dir, daemon.instance.as_deref()),
+        pid_files: Places::new(&options.pid_files, in_folder, daemon.instance.as_deref()),
+        log_suffix: log_suffix(model),
         process_name: names.parent.clone(),
-        child_names: [
-            named(&names.checker, "keepalived_lvs"),
-            named(&names.vrrp, "keepalived_vrrp"),
-            named(&names.bfd, "keepalived_bfd"),
-        ],
-        umask: model.global.files.umask.map_or(0o177, u32::from),
+        tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
+        umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
+        reload_marker: files.reload_file.as_deref().map(|file| match file {
+            "" => Places::folder(in_folder, daemon.instance.as_deref()).join("keepalived.reload"),
+            file => PathBuf::from(file),
+        }),
+        reload_time_file: files.reload_time_file.as_ref().map(PathBuf::from),
+        reload_repeat: files.reload_repeat,
+        save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
+        scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
     }
+}
+
+/// Who lives in a network namespace has the folder of pid files for itself, as keepalived has.
+fn own_folder(model: &Model) {
+    if let Some(name) = &model.daemon.net_namespace
+        && let Err(error) = netns::own_folder(Path::new(pidfile::FOLDER), name)
+    {
+        log::warn!("Unable to give network namespace {name} its own {} - {error}", pidfile::FOLDER);
+    }
+}
+
+/// Network namespace and instance, as syslog shows them behind the name of the process.
+fn log_suffix(model: &Model) -> String {
+    let parts = [&model.daemon.net_namespace, &model.daemon.instance];
+    parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
 }
 
 /// Why a running daemon does not go over to a new configuration, a line each; none: it does.
@@ -285,7 +374,12 @@ fn settings(model: &Model, options: &Options) -> Settings {
 fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
     let mut why = Vec::new();
-    for error in &new.errors {
+    let mut errors = new.errors.clone();
+    if running.outline.global.files.reload_check_config.is_some() {
+        known.extend_from_slice(&running.warnings);
+        errors.extend_from_slice(&new.warnings);
+    }
+    for error in &errors {
         match known.iter().position(|old| old == error) {
             Some(position) => drop(known.swap_remove(position)),
             None => why.push(format!("New mistake in the configuration: {error}")),
@@ -298,7 +392,14 @@ fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     if before.net_namespace != after.net_namespace || before.instance != after.instance {
         why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
     }
+    if scratch_of(running) != scratch_of(new) {
+        why.push("tmp_config_directory cannot be changed by a reload; restart instead".to_owned());
+    }
     why
+}
+
+fn scratch_of(loaded: &Loaded) -> Option<&String> {
+    loaded.outline.global.files.tmp_config_directory.as_ref()
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.

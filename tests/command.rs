@@ -177,6 +177,36 @@ fn insecure_scripts_have_a_code_of_their_own() {
 }
 
 #[test]
+fn scripts_of_the_daemon_itself_and_the_mail_relay_are_judged_as_by_keepalived() {
+    let folder = Folder::new("daemon-scripts");
+    for (lines, code, text) in [
+        ("startup_script /bin/true", 6, "SECURITY VIOLATION - start/shutdown scripts are being executed"),
+        (
+            "shutdown_script /bin/absent",
+            0,
+            "Disabling shutdown script /bin/absent since /bin/absent not found",
+        ),
+        ("notify_fifo_script /bin/true", 6, "SECURITY VIOLATION - scripts are being executed"),
+        (
+            "notify_fifo /tmp/absent no-such-user",
+            0,
+            "Disabling notify fifo /tmp/absent since user no-such-user",
+        ),
+        (
+            "notify_fifo /tmp/a\n    vrrp_notify_fifo /tmp/a",
+            0,
+            "vrrp_notify_fifo /tmp/a is notify_fifo already",
+        ),
+        ("smtp_server no.such.name.invalid", 5, "Invalid smtp server no.such.name.invalid 25"),
+        ("smtp_server 192.0.2.25", 0, ""),
+    ] {
+        let said = folder.test(&format!("global_defs {{\n    {lines}\n}}\n{}", instance("")), &[]);
+        assert_eq!(said.code, Some(code), "{lines}: {}", said.error);
+        assert!(said.error.contains(text), "{lines}: {}", said.error);
+    }
+}
+
+#[test]
 fn findings_go_to_a_file_that_is_named() {
     let folder = Folder::new("file");
     let file = folder.file("conf", &instance("    priorty 1\n"));

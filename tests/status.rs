@@ -15,14 +15,18 @@ use keepalived::config::diag::Diagnostics;
 use keepalived::config::expand;
 use keepalived::config::model::SharedInstance;
 use keepalived::config::{Model, assemble};
-use keepalived::proto::track::{Ending, Script, ScriptActions, ScriptInput, Weight};
+use keepalived::proto::track::{
+    Cause, Delays, Ending, LinkMethod, Process, ProcessInput, ProcessParams, Script, ScriptActions,
+    ScriptInput, Weight,
+};
 use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
 use keepalived::status::dump::global::global;
-use keepalived::status::dump::instance::{Instance, instance};
+use keepalived::status::dump::instance::{Instance, Whereabouts, instance};
 use keepalived::status::dump::machine::Machine;
-use keepalived::status::dump::tables::{self, interface, script, socket};
+use keepalived::status::dump::tables::{self, Settings, Spacing, interface, script, socket};
 use keepalived::status::dump::{Clock, Owner, Runs, section};
+use keepalived::status::json::{self, Version};
 use keepalived::status::stats;
 use keepalived::sys::clock::{LocalTime, Wall};
 use keepalived::sys::script::Words;
@@ -44,7 +48,8 @@ fn model() -> Model {
     let mut found = Diagnostics::new();
     let parsed = expand::parse_text(text, &mut found);
     let model = assemble::model(&parsed.tree, &mut found);
-    assert!(found.iter().all(|finding| finding.severity < keepalived::config::diag::Severity::Error));
+    let wrong = found.iter().find(|finding| finding.severity >= keepalived::config::diag::Severity::Error);
+    assert!(wrong.is_none(), "{wrong:?}");
     model
 }
 
@@ -59,6 +64,7 @@ fn local(wall: Wall) -> LocalTime {
         hour: of_day(3600, 24),
         minute: of_day(60, 60),
         second: of_day(1, 60),
+        offset: 0,
     }
 }
 
@@ -115,47 +121,111 @@ fn the_data_dump() {
     let machine =
         Machine { host: "host".to_owned(), script_owner: Owner { uid: 7, gid: 8 }, people: Vec::new() };
     global(out, &model.daemon, &model.global, &machine).unwrap();
-    section(out, "VRRP Topology").unwrap();
-    let words = Words::of(["/usr/bin/true", "a", "b", "MASTER"].map(str::as_bytes).into_iter()).unwrap();
+    section(out, &"VRRP Topology").unwrap();
+    let words = words();
     let runs = Runs { words: &words, fixed: 3, owner: Owner { uid: 7, gid: 8 } };
-    for (config, router) in model.instances.iter().zip(&routers) {
+    views(&model, &routers, runs, |view| instance(out, &clock, view).unwrap());
+    shared(out, &model, runs);
+    golden("dump.out", out);
+}
+
+/// A command with a word that the last run was given.
+fn words() -> Words {
+    Words::of(["/usr/bin/true", "a", "b", "MASTER"].map(str::as_bytes).into_iter()).unwrap()
+}
+
+/// The instances as a running daemon would lend them.
+fn views(
+    model: &Model,
+    routers: &[Router<SharedInstance>],
+    runs: Runs<'_>,
+    mut write: impl FnMut(&Instance<'_>),
+) {
+    for (config, router) in model.instances.iter().zip(routers) {
         let first = config.name == "VI_1";
         let vmac = config.vmac.is_some();
         let base = config.interface.as_ref().map(|named| named.name.as_str());
+        let own = if vmac { Some("vrrp.52") } else { base };
         let local: IpAddr = match router.params().family {
             Family::V4 => "10.9.0.1".parse().unwrap(),
             Family::V6 => "fe80::1".parse().unwrap(),
         };
         let view = Instance {
-            model: &model,
+            model,
             config,
             router,
             since: Wall { secs: 1_793_505_600 + 1_800, micros: 6 },
             local: Some(config.source.unwrap_or(local)),
             base,
             index: Some(IfIndex(5)),
-            own: if vmac { Some("vrrp.52") } else { base },
+            own,
             own_up: vmac,
             sockets: if first { (Some(17), Some(18)) } else { (None, None) },
-            held: &|position| first && position != 2,
+            place: &|position| Whereabouts {
+                interface: if position == 1 && first { Some("eth1") } else { own },
+                base: base.filter(|base| Some(*base) != own),
+                held: first && position != 2,
+            },
+            command: &|_| Some(runs),
             pending_scripts: usize::from(first),
             scripts: [None, first.then_some(runs), None, None, None, None, None],
         };
-        instance(out, &clock, &view).unwrap();
+        write(&view);
     }
-    shared(out, &model, runs);
-    golden("dump.out", out);
+}
+
+/// Both versions, of the same instances.
+#[test]
+fn the_json_status() {
+    let model = Arc::new(model());
+    let mut routers = routers(&model);
+    *routers[1].counters_mut() = counters();
+    let words = words();
+    let runs = Runs { words: &words, fixed: 3, owner: Owner { uid: 7, gid: 8 } };
+    let out = &mut String::new();
+    for version in [Version::One, Version::Two] {
+        json::open(out, version).unwrap();
+        let mut first = true;
+        views(&model, &routers, runs, |view| {
+            if !core::mem::take(&mut first) {
+                json::next(out).unwrap();
+            }
+            json::instance::instance(out, view).unwrap();
+        });
+        if version == Version::Two {
+            json::monitors(out).unwrap();
+            for (position, config) in model.processes.iter().enumerate() {
+                if position > 0 {
+                    json::next(out).unwrap();
+                }
+                let mut machine = Process::new(ProcessParams {
+                    quorum: config.quorum,
+                    quorum_max: config.quorum_max,
+                    fork_delay: config.fork_delay,
+                    terminate_delay: config.terminate_delay,
+                });
+                let _ = machine.handle(at(0), ProcessInput::Count(0, Cause::Change));
+                let _ = machine.handle(at(1), ProcessInput::Count(1, Cause::Fork));
+                json::process::process(out, config, &machine).unwrap();
+            }
+        }
+        json::close(out, version).unwrap();
+    }
+    assert_eq!(out.lines().count(), 2, "one line each");
+    assert!(!out.contains("secret1"));
+    golden("json.out", out);
 }
 
 /// Sockets, scripts and interfaces.
 fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
-    section(out, "VRRP Sockpool").unwrap();
+    section(out, &"VRRP Sockpool").unwrap();
     let pool = tables::Socket {
         heard: 17,
         sent: Some(18),
         interface: Some("eth0"),
         family: Family::V4,
         multicast: true,
+        header: false,
         buffer: None,
     };
     socket(out, &pool, [("VI_1", 51), ("VI_2", 52)].into_iter()).unwrap();
@@ -165,10 +235,11 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         interface: None,
         family: Family::V6,
         multicast: false,
+        header: true,
         buffer: Some(20_000),
     };
     socket(out, &by_route, [("VI_U", 54)].into_iter()).unwrap();
-    section(out, "VRRP Scripts").unwrap();
+    section(out, &"VRRP Scripts").unwrap();
     for (config, works) in model.scripts.iter().zip([true, false]) {
         let mut machine = Script::new(at(0), config.params.clone());
         if works {
@@ -189,7 +260,7 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         let weight = Weight { value: 3, reverse: !works };
         script(out, &view, [("VI_1", weight)].into_iter()).unwrap();
     }
-    section(out, "Interfaces").unwrap();
+    section(out, &"Interfaces").unwrap();
     let there = tables::Interface {
         name: "vrrp.52",
         index: Some(IfIndex(6)),
@@ -198,11 +269,24 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         mac: Some(Mac::virtual_v4(52)),
         wanted_up: true,
         up: true,
+        seen_up: true,
         lies_on: Some(("eth0", true)),
         own_type: "VMAC type private",
+        changeable: false,
         mtu: 1500,
         hardware_type: 1,
-        garp_interval: Span::from_millis(10),
+        delays: Delays { down: Span::from_millis(1_500), up: Span::from_secs(1) },
+        waits: true,
+        polled: Some(LinkMethod::Ethtool),
+        spacing: Spacing { garp: Span::from_millis(10), gna: Span::from_millis(20), group: Some(1) },
+        settings: Settings {
+            arp_users: 2,
+            arp_ignore: 1,
+            arp_filter: 3,
+            rp_filter: Some(4),
+            promote_secondaries: 5,
+            promote_users: 6,
+        },
     };
     interface(out, &there, [("VI_2", Weight::default())].into_iter()).unwrap();
     let gone = tables::Interface {
@@ -214,17 +298,22 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         up: false,
         lies_on: None,
         own_type: "VMAC type private",
+        changeable: true,
         mtu: 0,
         hardware_type: 0,
-        garp_interval: Span::ZERO,
+        delays: Delays::default(),
+        waits: false,
+        polled: None,
+        seen_up: false,
+        spacing: Spacing::default(),
+        settings: Settings::default(),
         ..there
     };
     interface(out, &gone, core::iter::empty()).unwrap();
 }
 
-#[test]
-fn the_statistics() {
-    let counters = Counters {
+fn counters() -> Counters {
+    Counters {
         received: 1,
         sent: 2,
         became_master: 3,
@@ -244,7 +333,12 @@ fn the_statistics() {
         zero_received: 17,
         zero_sent: 18,
         restored: 19,
-    };
+    }
+}
+
+#[test]
+fn the_statistics() {
+    let counters = counters();
     let process = stats::Process {
         allocations: 0,
         loading: 20,

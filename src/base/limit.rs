@@ -74,8 +74,38 @@ pub const COMMAND_LINE_OCTETS: usize = CONFIG_LINE + 2;
 /// Processes looked at in one turn of the loop: 8 to 16 system calls and about 10 us each.
 pub const PROCESSES_PER_TURN: usize = 24;
 
+/// Interfaces whose driver is asked for the link in one turn of the loop: each may read registers over a serial bus,
+/// in about 0.1 ms.
+pub const LINKS_POLLED_PER_TURN: usize = 4;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
+
+/// Recipients of alert mail: each has a bit. More people than this are a list on the mail server.
+pub const MAIL_RECIPIENTS: usize = 64;
+
+/// Attempts for one message: with the pauses between them about an hour and a half, after which it is no alert.
+pub const MAIL_TRIES: u8 = 20;
+
+/// Messages that wait at least, whatever the number of instances; and at most. The oldest makes room for a new one.
+pub const MAIL_QUEUE: core::ops::RangeInclusive<usize> = 64..=4_096;
+
+/// Octets of the subject of a message; a longer one, of a very long name, is cut.
+pub const MAIL_SUBJECT: usize = 400;
+
+/// Octets of the text of a message.
+pub const MAIL_BODY: usize = 400;
+
+/// Octets of lines that wait for the reader of a FIFO, beside the 65,536 that the kernel keeps: about 1,500 lines. The
+/// oldest make room for new ones.
+pub const FIFO_QUEUE: usize = 65_536;
+
+/// As many octets more for each instance and group: when a link goes all of them tell two lines at once, and the reader
+/// has no chance to run in between.
+pub const FIFO_QUEUE_EACH: usize = 128;
+
+/// Octets of one line of a FIFO: an instance's name is at most a line of the configuration.
+pub const FIFO_LINE: usize = 1_100;
 
 /// Netlink notifications read in one turn.
 pub const MONITOR_BUDGET: usize = 256;

@@ -66,6 +66,26 @@ impl Snapshot {
         &self.options
     }
 
+    /// The text of all files, the main one first, each under its name if there are more.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        let main = self.options.path.as_str();
+        let mut files: Vec<_> =
+            self.files.iter().filter_map(|(name, file)| Some((name, file.as_ref().ok()?))).collect();
+        files.sort_by_key(|(name, _)| name.as_str() != main);
+        let mut text = Vec::with_capacity(self.octets().saturating_add(64 * files.len()));
+        for (name, octets) in &files {
+            if files.len() > 1 {
+                text.extend_from_slice(format!("# {name}\n").as_bytes());
+            }
+            text.extend_from_slice(octets);
+            if octets.last().is_some_and(|last| *last != b'\n') {
+                text.push(b'\n');
+            }
+        }
+        text
+    }
+
     /// Octets of all files held.
     #[must_use]
     pub fn octets(&self) -> usize {

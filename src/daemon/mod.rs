@@ -4,6 +4,7 @@
 //! and `base`. Start with [`reactor`]: a process is a value with the trait [`reactor::Process`]. The parent,
 //! which is one too, is in [`parent`].
 
+pub mod appointment;
 pub mod cli;
 pub mod deadline;
 pub mod ipc;
@@ -13,4 +14,5 @@ pub mod pidfile;
 pub mod reactor;
 pub mod record;
 pub mod token;
+pub mod tuning;
 pub mod uplink;

@@ -12,6 +12,9 @@ use super::cli::PidFiles;
 use crate::sys::file::{self, Locked};
 use crate::sys::process::Pid;
 
+/// Where pid files go that are not alone.
+pub const FOLDER: &str = "/run/keepalived";
+
 /// Where the pid files of each process are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -26,15 +29,21 @@ pub struct Places {
 }
 
 impl Places {
+    /// The folder of pid files that are not named on the command line.
+    #[must_use]
+    pub fn folder(use_pid_dir: bool, instance: Option<&str>) -> &'static Path {
+        Path::new(if use_pid_dir || instance.is_some() { FOLDER } else { "/run" })
+    }
+
     /// By the configuration's top-level `use_pid_dir` and `instance`, except where the command line says
     /// otherwise. An instance has its files in the folder.
     #[must_use]
     pub fn new(named: &PidFiles, use_pid_dir: bool, instance: Option<&str>) -> Self {
-        let folder = if use_pid_dir || instance.is_some() { "/run/keepalived" } else { "/run" };
+        let folder = Self::folder(use_pid_dir, instance);
         let place = |name: &str, named: &Option<PathBuf>| {
             named.clone().unwrap_or_else(|| {
                 let suffix = instance.map(|instance| format!("_{instance}")).unwrap_or_default();
-                Path::new(folder).join(format!("{name}{suffix}.pid"))
+                folder.join(format!("{name}{suffix}.pid"))
             })
         };
         Self {

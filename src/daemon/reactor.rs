@@ -27,6 +27,7 @@ use super::deadline::Deadlines;
 use super::ipc::ToChild;
 use super::log;
 use super::token::{Own, Registration, Source, Table};
+use super::tuning::Realtime;
 use super::uplink::{Order, Uplink};
 use crate::base::exit::Exit;
 use crate::base::limit;
@@ -98,6 +99,7 @@ struct Core {
     /// When the turn before began.
     before: Instant,
     counters: Counters,
+    realtime: Realtime,
     stop: Option<Exit>,
 }
 
@@ -122,6 +124,7 @@ impl Reactor {
             shared: (Instant::START, 0),
             before: Instant::START,
             counters: Counters::default(),
+            realtime: Realtime::default(),
             stop: None,
         };
         core.register(core.signals.as_raw_fd(), Source::Signal, Interest::Read)?;
@@ -157,12 +160,21 @@ impl Reactor {
     fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         let wait = self.core.arm()?;
         if wait {
+            let before = self.core.realtime.before_wait();
             self.core.share_wake_up();
+            self.gather(None)?;
+            self.core.realtime.note_wait(before);
+        } else {
+            self.core.realtime.rest();
+            self.gather(Some(Duration::ZERO))?;
         }
-        self.gather(if wait { None } else { Some(Duration::ZERO) })?;
         self.core.begin();
         let late = self.core.lateness();
         self.core.counters.latest = self.core.counters.latest.max(late);
+        if wait {
+            // What a turn with too much to do leaves for the next one would be counted again and again.
+            self.core.realtime.note_lateness(late);
+        }
         self.core.serve_all(process);
         if late > process.stall_threshold() {
             self.core.counters.stalls += 1;

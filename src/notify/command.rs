@@ -46,6 +46,8 @@ pub struct Resolver {
     pub security: bool,
     /// `set_supplementary_groups`.
     pub supplementary: bool,
+    /// `use_symlink_paths`: a folder that is a link may come to stand for another one later.
+    pub keep_links: bool,
     /// Where commands without a slash are looked for.
     pub path: Vec<PathBuf>,
 }
@@ -65,6 +67,7 @@ impl Resolver {
             user: global.scripts.user.clone(),
             security: global.scripts.security,
             supplementary: global.scripts.supplementary_groups,
+            keep_links: global.scripts.use_symlink_paths,
             path: std::env::split_paths(&path).collect(),
         }
     }
@@ -122,7 +125,10 @@ impl Resolver {
         } else {
             self.path.iter().map(|folder| folder.join(&as_path)).collect()
         };
-        let found = candidates.into_iter().find(|file| path::executable(file)).ok_or_else(missing)?;
+        let mut found = candidates.into_iter().find(|file| path::executable(file)).ok_or_else(missing)?;
+        if !self.keep_links {
+            found = path::in_real_folder(found);
+        }
         CString::new(found.into_os_string().as_bytes()).map_err(|_| missing())
     }
 
@@ -147,7 +153,11 @@ impl Resolver {
         self.look_up(named).map(Some)
     }
 
-    fn look_up(&self, named: &model::Identity) -> Result<Identity, Unusable> {
+    /// The user and the groups of a name.
+    ///
+    /// # Errors
+    /// [`Unusable::User`] or [`Unusable::Group`].
+    pub fn look_up(&self, named: &model::Identity) -> Result<Identity, Unusable> {
         let unknown = || Unusable::User(named.user.clone());
         let account = match named.user.parse::<u32>() {
             Ok(uid) => user::Account { uid, gid: uid },

@@ -1,9 +1,12 @@
-//! A transition becomes scripts: which ones, in which order, one at a time.
+//! A transition becomes scripts, lines of FIFOs, and mail.
 //!
-//! Job: the queue of one instance's notify scripts. Uses `daemon`, `config`, `proto`, `sys` and `base`. Start with
-//! [`Notifier`]; [`command`] turns a configured command into what can be run.
+//! Job: the queue of one instance's notify scripts, and what all instances of a process share: its FIFOs and its
+//! mailer. Uses `daemon`, `config`, `proto`, `wire`, `sys` and `base`. Start with [`Notifier`], [`fifo::Fifos`] and
+//! [`mail::Mailer`]; [`command`] turns a configured command into what can be run.
 
 pub mod command;
+pub mod fifo;
+pub mod mail;
 mod queue;
 
 pub use command::{Command, Resolver, Unusable};

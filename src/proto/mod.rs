@@ -6,6 +6,7 @@
 pub mod bfd;
 pub mod check;
 pub mod lvs;
+pub mod mail;
 pub mod supervise;
 pub mod track;
 pub mod vrrp;

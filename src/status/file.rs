@@ -17,6 +17,8 @@ pub enum Kind {
     VrrpData,
     /// The statistics of the VRRP child.
     VrrpStats,
+    /// The JSON status of the VRRP child.
+    VrrpJson,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::ParentData | Self::VrrpData => "state_dump_file",
             Self::VrrpStats => "stats_dump_file",
+            Self::VrrpJson => "json_dump_file",
         }
     }
 
@@ -35,6 +38,7 @@ impl Kind {
             Self::ParentData => ("keepalived_parent", "data"),
             Self::VrrpData => ("keepalived", "data"),
             Self::VrrpStats => ("keepalived", "stats"),
+            Self::VrrpJson => ("keepalived", "json"),
         }
     }
 }
@@ -50,6 +54,7 @@ pub fn place(kind: Kind, daemon: &Daemon, global: &Global) -> PathBuf {
     let configured = match kind {
         Kind::ParentData | Kind::VrrpData => files.state_dump_file.as_deref(),
         Kind::VrrpStats => files.stats_dump_file.as_deref(),
+        Kind::VrrpJson => files.json_dump_file.as_deref(),
     };
     let folder = match configured {
         None => Path::new(FOLDER),
@@ -199,6 +204,11 @@ mod tests {
         assert_eq!(at(Kind::ParentData, &daemon, &global), "/run/state_parent.txt");
         global.files.stats_dump_file = Some("/run/counters".to_owned());
         assert_eq!(at(Kind::VrrpStats, &daemon, &global), "/run/counters");
+        assert_eq!(at(Kind::VrrpJson, &daemon, &global), "/tmp/keepalived.blue_foo.json");
+        global.files.json_dump_file = Some("/run/status/".to_owned());
+        assert_eq!(at(Kind::VrrpJson, &daemon, &global), "/run/status/keepalived.blue_foo.json");
+        global.files.json_dump_file = Some("/run/vrrp.json".to_owned());
+        assert_eq!(at(Kind::VrrpJson, &daemon, &global), "/run/vrrp.json");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct LocalTime {
     pub minute: u8,
     /// 0 to 60.
     pub second: u8,
+    /// East of Greenwich, in minutes.
+    pub offset: i16,
 }
 
 impl LocalTime {
@@ -98,6 +100,10 @@ pub fn local(wall: Wall) -> LocalTime {
     let mut broken: libc::tm = unsafe { core::mem::zeroed() };
     // SAFETY: both pointers are to live values of this frame; localtime_r writes only `broken`.
     unsafe { libc::localtime_r(&raw const secs, &raw mut broken) };
+    parts(&broken)
+}
+
+fn parts(broken: &libc::tm) -> LocalTime {
     let small = |value: libc::c_int| u8::try_from(value).unwrap_or(0);
     LocalTime {
         year: broken.tm_year.saturating_add(1900),
@@ -107,7 +113,40 @@ pub fn local(wall: Wall) -> LocalTime {
         hour: small(broken.tm_hour),
         minute: small(broken.tm_min),
         second: small(broken.tm_sec),
+        offset: i16::try_from(broken.tm_gmtoff / 60).unwrap_or(0),
     }
+}
+
+/// Wall time in UTC.
+#[must_use]
+pub fn utc(wall: Wall) -> LocalTime {
+    // SAFETY: as above.
+    let mut broken: libc::tm = unsafe { core::mem::zeroed() };
+    #[allow(clippy::useless_conversion, reason = "time_t is 32 bits wide on some targets")]
+    let secs = wall.secs.try_into().unwrap_or(0);
+    // SAFETY: as above.
+    unsafe { libc::gmtime_r(&raw const secs, &raw mut broken) };
+    parts(&broken)
+}
+
+/// The seconds since 1970 of a moment in UTC, or in the machine's time zone. Days past the end of a month are those of
+/// the next one. None: it is outside what the C library knows.
+#[must_use]
+pub fn seconds(time: &LocalTime, utc: bool) -> Option<i64> {
+    // SAFETY: as above.
+    let mut broken: libc::tm = unsafe { core::mem::zeroed() };
+    broken.tm_year = time.year.saturating_sub(1900);
+    broken.tm_mon = time.month.into();
+    broken.tm_mday = time.day.into();
+    broken.tm_hour = time.hour.into();
+    broken.tm_min = time.minute.into();
+    broken.tm_sec = time.second.into();
+    // Whether it is summer is for the C library to know.
+    broken.tm_isdst = -1;
+    // SAFETY: both change only `broken`, which lives until they return.
+    let secs = unsafe { if utc { libc::timegm(&raw mut broken) } else { libc::mktime(&raw mut broken) } };
+    #[allow(clippy::useless_conversion, reason = "time_t is 32 bits wide on some targets")]
+    (secs != -1).then(|| secs.into())
 }
 
 /// Reads the time zone's file now, so that no later log line has to.

@@ -108,6 +108,16 @@ pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32) -> io::Result<()> 
     install(fd, program)
 }
 
+/// Lets a netlink socket keep what `port` did not ask for.
+pub(super) fn attach_foreign(fd: RawFd, port: u32) -> io::Result<()> {
+    let mut program = Program::new();
+    push(&mut program, LOAD_WORD, MESSAGE_PORT);
+    push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 0, 1);
+    push(&mut program, RETURN, 0);
+    push(&mut program, RETURN, u32::MAX);
+    install(fd, program)
+}
+
 fn install(fd: RawFd, mut program: Program) -> io::Result<()> {
     let header =
         libc::sock_fprog { len: u16::try_from(program.len()).unwrap_or(0), filter: program.as_mut_ptr() };

@@ -5,9 +5,11 @@
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
 
 pub mod alloc;
+pub mod carrier;
 pub mod channel;
 pub mod clock;
 mod control;
+pub mod fifo;
 pub mod file;
 pub mod filter;
 pub mod glance;
@@ -16,6 +18,7 @@ pub mod inotify;
 pub mod memory;
 pub mod namesake;
 pub mod netlink;
+pub mod netns;
 pub mod outbox;
 pub mod output;
 pub mod packet;
@@ -23,12 +26,16 @@ pub mod path;
 pub mod process;
 pub mod processes;
 pub mod procevent;
+pub mod queue;
 pub mod raw;
+pub mod resolve;
+pub mod sched;
 pub mod script;
 pub mod service;
 pub mod signal;
 mod socket;
 pub mod sysctl;
+pub mod tcp;
 #[cfg(test)]
 mod test_net;
 pub mod timerfd;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why running a file as root hands root to somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub enum Insecure {
 #[must_use]
 pub fn executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}
+
+/// The same file by a path whose folders are no links. Its own name stays: some programs do what they are called.
+#[must_use]
+pub fn in_real_folder(file: PathBuf) -> PathBuf {
+    let real = file.parent().filter(|folder| !folder.as_os_str().is_empty()).map(fs::canonicalize);
+    match (real, file.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => file,
+    }
 }
 
 /// Judges `file` and every folder on the way to it, links resolved. None: only root can change what runs. A file
@@ -43,6 +53,18 @@ pub fn judge(file: &OsStr) -> Option<Insecure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_are_resolved_and_the_name_is_kept() {
+        let folder = std::env::temp_dir().join(format!("real-folder-{}", std::process::id()));
+        fs::create_dir_all(folder.join("there")).unwrap();
+        std::os::unix::fs::symlink("there", folder.join("link")).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", folder.join("there/name")).unwrap();
+        let real = fs::canonicalize(&folder).unwrap();
+        assert_eq!(in_real_folder(folder.join("link/name")), real.join("there/name"));
+        assert_eq!(in_real_folder(folder.join("nowhere/name")), folder.join("nowhere/name"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn the_shell_is_executable_and_root_s() {

@@ -92,6 +92,12 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(prctl::set_name(&CString::new(name)?)?)
 }
 
+/// The name that ps and top show.
+#[must_use]
+pub fn name() -> String {
+    prctl::get_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// The process that the user started, waiting to be told that the daemon is up.
 #[derive(Debug)]
 pub struct Launcher(io::PipeWriter);

@@ -22,7 +22,7 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 
 use super::inbox::Inbox;
-use super::socket::{set_option, set_receive_buffer};
+use super::queue::{self, QueueSize};
 
 /// Something happened to a process (not to one of its threads).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +74,7 @@ impl ProcessEvents {
         let socket = NlSocket::connect(NlFamily::Connector, None, Groups::new_groups(&[libc::CN_IDX_PROC]))?;
         socket.nonblock()?;
         if let Some((octets, force)) = buffer {
-            let fd = socket.as_raw_fd();
-            if force {
-                set_receive_buffer(fd, octets)?;
-            } else {
-                let size = libc::c_int::try_from(octets).unwrap_or(libc::c_int::MAX);
-                set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &size)?;
-            }
+            queue::set(socket.as_raw_fd(), QueueSize { octets, force })?;
         }
         let made = Self { socket, inbox: Inbox::new(BATCH, EVENT) };
         made.ask(ProcCnMcastOp::Listen)?;

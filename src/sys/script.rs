@@ -8,6 +8,7 @@ use core::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 
 use super::process::{Pid, close_range};
 use super::{check, signal};
@@ -31,6 +32,15 @@ impl PartialEq for Words {
 pub struct Refused;
 
 impl Words {
+    /// This process's own environment, as a script inherits it. For load time: allocates.
+    #[must_use]
+    pub fn environment() -> Self {
+        let all: Vec<Vec<u8>> = std::env::vars_os()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect();
+        Self::of(all.iter().map(Vec::as_slice)).unwrap_or_else(|_| Self::with_capacity(0, 0))
+    }
+
     /// Room for `words` words that with their terminators have `octets` octets. Never grows.
     #[must_use]
     pub fn with_capacity(words: usize, octets: usize) -> Self {
@@ -197,6 +207,30 @@ impl Runner {
         environment: &mut Words,
         identity: Option<&Identity>,
     ) -> io::Result<Pid> {
+        self.launch(arguments, environment, identity, None)
+    }
+
+    /// The same for a script that serves this process alone: when this process dies, however it dies, the script is
+    /// told to end (SIGTERM).
+    ///
+    /// # Errors
+    /// As [`Runner::start`].
+    pub fn start_tied(
+        &self,
+        arguments: &mut Words,
+        environment: &mut Words,
+        identity: Option<&Identity>,
+    ) -> io::Result<Pid> {
+        self.launch(arguments, environment, identity, Some(super::process::own()))
+    }
+
+    fn launch(
+        &self,
+        arguments: &mut Words,
+        environment: &mut Words,
+        identity: Option<&Identity>,
+        tie: Option<Pid>,
+    ) -> io::Result<Pid> {
         if arguments.is_empty() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -207,7 +241,7 @@ impl Runner {
         let pid = check(unsafe { libc::fork() })?;
         let Some(pid) = Pid::new(pid) else {
             // SAFETY: this is the child, and both vectors end with a null pointer and outlive the call.
-            unsafe { become_script(argv, envp, null, identity) }
+            unsafe { become_script(argv, envp, null, identity, tie) }
         };
         // The child does the same; whoever is first spares the other a race with kill_group.
         // SAFETY: setpgid touches no memory of ours.
@@ -226,10 +260,12 @@ unsafe fn become_script(
     envp: *const *const libc::c_char,
     null: RawFd,
     identity: Option<&Identity>,
+    tie: Option<Pid>,
 ) -> ! {
     // SAFETY: only system calls, async-signal-safe, on values that the caller keeps alive.
     unsafe {
         libc::setpgid(0, 0);
+        super::sched::restore_in_child();
         for stream in 0..=2 {
             libc::dup2(null, stream);
         }
@@ -241,6 +277,13 @@ unsafe fn become_script(
                 || libc::setgid(identity.gid) != 0
                 || libc::setuid(identity.uid) != 0
             {
+                libc::_exit(NOT_EXECUTABLE);
+            }
+        }
+        if let Some(parent) = tie {
+            // After the change of user, which would undo it.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+            if libc::getppid() != parent.number() {
                 libc::_exit(NOT_EXECUTABLE);
             }
         }

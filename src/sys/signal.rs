@@ -66,7 +66,7 @@ impl Signal {
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks every signal but those that report a defect of the program itself, and makes those of
+    /// Blocks every signal but those that report a defect of the program itself, endless work among them, and makes those of
     /// [`Signal::ALL`] readable. What is blocked and not read has no effect, as with keepalived.
     ///
     /// # Errors
@@ -76,9 +76,15 @@ impl Signals {
         // SAFETY: sigfillset and sigdelset write only the set they are given, which lives in this frame.
         unsafe {
             libc::sigfillset(&raw mut blocked);
-            for fault in
-                [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGSYS, libc::SIGTRAP]
-            {
+            for fault in [
+                libc::SIGSEGV,
+                libc::SIGBUS,
+                libc::SIGILL,
+                libc::SIGFPE,
+                libc::SIGSYS,
+                libc::SIGTRAP,
+                libc::SIGXCPU,
+            ] {
                 libc::sigdelset(&raw mut blocked, fault);
             }
         }

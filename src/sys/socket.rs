@@ -59,13 +59,6 @@ pub(super) fn bind_device(fd: &OwnedFd, device: &IfName) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the receive buffer, past the system's maximum if we may.
-pub(super) fn set_receive_buffer(fd: RawFd, octets: usize) -> io::Result<()> {
-    let size = c_int::try_from(octets).unwrap_or(c_int::MAX);
-    set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size)
-        .or_else(|_| set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &size))
-}
-
 /// The length of a kernel structure as socket calls want it.
 pub(super) fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Kernel settings of network interfaces: /proc/sys/net/{ipv4,ipv6}/conf/INTERFACE/KEY.
+//! Kernel settings of network interfaces: /proc/sys/net/{ipv4,ipv6}/conf/INTERFACE/KEY, and [`LOCAL_REPORTS`].
 //!
 //! Settings that a program changes for its own purposes are remembered and put back ([`Changed`]), unless
 //! someone else changed them meanwhile.
@@ -12,6 +12,10 @@ use crate::base::addr::Family;
 use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::name::IfName;
+
+/// The key of a setting that all interfaces share, so that its interface is `all`: membership of 224.0.0.0/24 is
+/// reported.
+pub const LOCAL_REPORTS: &str = "igmp_link_local_mcast_reports";
 
 /// One setting of one interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +58,11 @@ impl Setting {
             Family::V6 => "ipv6",
         };
         let mut path = heapless::String::new();
-        write!(path, "/proc/sys/net/{family}/conf/{}/{}", self.interface, self.key)
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let written = match self.key {
+            LOCAL_REPORTS => write!(path, "/proc/sys/net/{family}/{LOCAL_REPORTS}"),
+            key => write!(path, "/proc/sys/net/{family}/conf/{}/{key}", self.interface),
+        };
+        written.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         Ok(path)
     }
 }

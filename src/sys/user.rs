@@ -40,6 +40,12 @@ pub fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
     Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
+/// The node name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    unistd::gethostname().map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,8 +19,10 @@ impl Vrrp {
 
     /// Asks the kernel to delete every address of an instance that we put there.
     pub(super) fn request_removal(&mut self, id: InstanceId) {
-        if let Some(instance) = self.instance_mut(id) {
-            instance.place = None;
+        if let Some(instance) = self.instance_mut(id)
+            && let Some(waiting) = &mut instance.waiting
+        {
+            waiting.clear();
         }
         self.request(id, false);
     }

@@ -1,13 +1,16 @@
 //! Gratuitous ARPs and unsolicited neighbour advertisements, bounded a turn and spaced an interface.
 
+use super::live::Moved;
+use super::pacing::{Lane, Pacing};
 use super::slots::Slot;
 use super::state::Vrrp;
+use super::waiting::Waiting;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
 use crate::base::limit;
 use crate::base::mac::Mac;
-use crate::base::time::Span;
+use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
 use crate::wire::{arp, ethernet, ndisc};
 
@@ -23,44 +26,72 @@ impl Vrrp {
             let Some(position) = instance.router.announcement_due(now) else {
                 break;
             };
-            let Some(moved) = instance.addresses.get(usize::from(position)) else {
-                break;
-            };
-            let addr = moved.prefix.addr;
-            let link = moved.link;
-            let spacing = match addr {
-                IpAddr::V4(_) => self.model.global.vrrp.garp_interval,
-                IpAddr::V6(_) => self.model.global.vrrp.gna_interval,
-            };
-            if let Some(on) = link
-                && let Some(link) = self.links.link_mut(on)
-                && spacing > Span::ZERO
-            {
-                let family = Family::of(&addr);
-                // A place is waited for once: with one for each, thousands of instances do not wake for every frame.
-                let taken = instance.place.take().filter(|place| (place.0, place.1) == (on, family));
-                let place = match taken {
-                    Some((_, _, place)) => place,
-                    None => link.take_place(family, now, spacing),
-                };
-                if place > now {
-                    instance.place = Some((on, family, place));
-                    instance.router.put_off_announcements(place);
-                    break;
-                }
-            }
-            instance.router.announced();
-            budget -= 1;
-            let Some(link) = link.and_then(|link| self.links.link(link)) else {
+            let cursor = usize::from(position);
+            if instance.waiting.as_mut().is_some_and(|waiting| waiting.take_ahead(cursor)) {
+                instance.router.announced();
                 continue;
-            };
-            if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
-                self.queue_frame(id, index, mac, addr);
-                self.note_announcement(id, position);
             }
+            let chosen = match &mut instance.waiting {
+                None => position,
+                Some(waiting) => {
+                    let lane_of = |pacing: &Pacing, position| lane(pacing, &instance.addresses, position);
+                    let count = instance.addresses.len();
+                    match waiting.choose(cursor..count, lane_of, &mut self.pacing, now) {
+                        Some(Ok(chosen)) => u16::try_from(chosen).unwrap_or(position),
+                        Some(Err(until)) => {
+                            instance.router.put_off_announcements(until);
+                            break;
+                        }
+                        None => break,
+                    }
+                }
+            };
+            if chosen == position {
+                instance.router.announced();
+            }
+            budget -= 1;
+            self.send_announcement(id, chosen);
         }
         if let Some(instance) = self.instance(id) {
             turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
+        }
+    }
+
+    /// Announces one address now, whatever else is announced; if its interface is spaced, unless a place must be
+    /// waited for: this one is not worth it.
+    pub(super) fn announce_one(&mut self, now: Instant, id: InstanceId, position: u16) {
+        let Some(instance) = self.instance(id) else { return };
+        if let Some((lane, family)) = lane(&self.pacing, &instance.addresses, usize::from(position))
+            && !self.pacing.take_if_free(lane, family, now)
+        {
+            return;
+        }
+        self.send_announcement(id, position);
+    }
+
+    /// Queues the frame of an address, if its interface can send.
+    fn send_announcement(&mut self, id: InstanceId, position: u16) {
+        let Some(moved) = self.instance(id).and_then(|one| one.addresses.get(usize::from(position))) else {
+            return;
+        };
+        let addr = moved.prefix.addr;
+        let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
+            return;
+        };
+        if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
+            self.queue_frame(id, index, mac, addr);
+            self.note_announcement(id, position);
+        }
+    }
+
+    /// Reckons how announcements are spaced, when the interfaces of the model are known.
+    pub(super) fn pace(&mut self) {
+        let mut fresh = Pacing::new(&self.model, &self.links, |link| self.owns.base_of(link));
+        fresh.inherit(&self.pacing);
+        self.pacing = fresh;
+        for instance in &mut self.instances {
+            let lanes = (0..instance.addresses.len()).map(|at| lane(&self.pacing, &instance.addresses, at));
+            instance.waiting = Waiting::new(lanes);
         }
     }
 
@@ -116,4 +147,11 @@ impl Vrrp {
             self.kernel.packets.send(&mut self.batches.frames, |_, _| ());
         }
     }
+}
+
+/// The lane that an address waits in, if its interface is spaced.
+fn lane(pacing: &Pacing, addresses: &[Moved], position: usize) -> Option<(Lane, Family)> {
+    let moved = addresses.get(position)?;
+    let family = Family::of(&moved.prefix.addr);
+    Some((pacing.lane(moved.link?, family)?, family))
 }

@@ -10,7 +10,7 @@ use super::live::{Config, Instance, Moved};
 use super::objects::{self, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
-use super::track::{Lists, Object, Tracked, tracking};
+use super::track::{Lists, Object, Tracked, implied, tracking};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
@@ -45,6 +45,12 @@ impl Broken {
     /// A notify script that cannot run.
     pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
         let text = format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why));
+        Self { at: command.at, text }
+    }
+
+    /// A script before or after the children that cannot run.
+    pub(super) fn around(word: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
+        let text = format!("Disabling {word} script {} {}", command.raw, unusable(why));
         Self { at: command.at, text }
     }
 
@@ -147,13 +153,17 @@ fn instance(
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracking: with_group(
-            tracking(Lists::of(&config), links, usable).into_iter().chain(followed(&config)).collect(),
+            tracking(Lists::of(&config), links, usable)
+                .into_iter()
+                .chain(followed(&config))
+                .chain(implied(&config, base, links))
+                .collect(),
             config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         ),
         socket: None,
         socket_failed: false,
         ip_id: 0,
-        place: None,
+        waiting: None,
         refused_advert: None,
         notifier: notifier(&config.notify, &config.name, resolver, broken),
         since: Instant::START,

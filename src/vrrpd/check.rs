@@ -10,6 +10,7 @@ use super::build::Broken;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
 use crate::config::model::{Model, Probe, ScriptCommand};
 use crate::notify::{Resolver, Unusable};
+use crate::sys::resolve;
 
 /// Looks up everything that the model names outside itself, and tells what is not there. Nothing is fatal: an
 /// instance waits in FAULT for its interface, a script that cannot run is left out.
@@ -17,6 +18,19 @@ pub fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     links::check(model, present, found);
     files::check(model, found);
     check_scripts(model, found);
+}
+
+/// What takes time to find out, for a config test: has the mail relay an address. A daemon looks it up when it has
+/// mail.
+pub fn check_names(model: &Model, found: &mut Diagnostics) {
+    if let Some((host, port)) = &model.global.mail.server
+        && !resolve::exists(host, *port)
+    {
+        let at = crate::config::tree::Position::default();
+        let message = format!("Invalid smtp server {host} {port}");
+        let finding = Diagnostic::new(Severity::Warning, at, message).class(Class::Ordinary);
+        found.report(finding.remedy("give its address, or see to it that its name can be looked up"));
+    }
 }
 
 fn check_scripts(model: &Model, found: &mut Diagnostics) {
@@ -49,6 +63,19 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             }
         }
     }
+    absent.extend(super::alert::broken(model, &resolver));
+    let global = &model.global;
+    // keepalived counts one without a pipe, too.
+    let readers = [&global.fifo, &global.vrrp_fifo].map(|fifo| fifo.script.as_ref());
+    runnable |= readers.into_iter().flatten().any(|command| resolver.resolve(command, "").is_ok());
+    let mut around = false;
+    for (word, command) in [("startup", &global.scripts.startup), ("shutdown", &global.scripts.shutdown)] {
+        let Some(command) = command else { continue };
+        match resolver.resolve(command, "") {
+            Ok(_) => around = true,
+            Err(why) => absent.push(Broken::around(word, command, &why)),
+        }
+    }
     let checks = runnable_services(model, &resolver, &mut broken, &mut absent);
     for one in broken {
         found.report(Diagnostic::new(Severity::Warning, one.at.0, one.text).class(Class::Ordinary));
@@ -60,7 +87,12 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         return;
     }
     // Nothing checks yet in this version: the second line must not say that something does.
-    for (there, what) in [(runnable, "scripts are being"), (checks, "check scripts would be")] {
+    let found_out = [
+        (around, "start/shutdown scripts are being"),
+        (runnable, "scripts are being"),
+        (checks, "check scripts would be"),
+    ];
+    for (there, what) in found_out {
         if there {
             let text = format!("SECURITY VIOLATION - {what} executed but script_security not enabled.");
             let at = crate::config::tree::Position::default();

@@ -60,8 +60,14 @@ impl Vrrp {
         for action in actions {
             match action {
                 Action::SendAdvert { priority } => self.queue_advert(id, *priority),
-                Action::RemoveAddresses => self.touch(id, |pending| pending.remove = true),
-                Action::AddAddresses => self.touch(id, |pending| pending.add = true),
+                Action::RemoveAddresses => {
+                    self.touch(id, |pending| pending.remove = true);
+                    self.set_extras(turn, id, false);
+                }
+                Action::AddAddresses => {
+                    self.touch(id, |pending| pending.add = true);
+                    self.set_extras(turn, id, true);
+                }
                 Action::Announce(_) => self.touch(id, |pending| pending.announce = true),
                 Action::Report(event) => {
                     self.tell_later(id, *event);
@@ -107,6 +113,15 @@ impl Vrrp {
             }
         }
         self.commit_addresses(turn);
+        // A guard outlives its address, and is there before it.
+        for id in &touched {
+            if let Some(pending) = self.instance(*id).map(|instance| instance.pending)
+                && (pending.add || pending.remove)
+            {
+                self.guard(*id, pending.add, true);
+            }
+        }
+        self.flush_firewall(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
                 self.request_addition(*id);

@@ -231,6 +231,7 @@ impl Vrrp {
             notifier.state(to, PRIORITY);
             self.advance_notify(turn, id);
         }
+        self.alert_group(turn, id, to);
     }
 
     fn outlook(&self, id: GroupId, wanted: impl Fn(InstanceId) -> bool) -> Outlook {

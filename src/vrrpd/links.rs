@@ -9,7 +9,6 @@ use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
-use crate::base::time::{Instant, Span};
 use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 
 /// One named interface.
@@ -19,8 +18,16 @@ pub struct Link {
     pub name: IfName,
     /// The kernel's number while it exists.
     pub index: Option<IfIndex>,
-    /// Up, and with a carrier as far as the kernel knows.
+    /// Packets can leave: wanted up, and with a carrier, as far as the driver that is polled says, or else netlink.
     pub up: bool,
+    /// It was up at some time since it is there.
+    pub seen_up: bool,
+    /// Netlink says that there is a carrier, and no layer below says otherwise.
+    carrier: bool,
+    /// What its driver says, if it is polled and can be.
+    pub polled: Option<bool>,
+    /// It counts as this although it is otherwise, because that has not lasted yet.
+    pub held: Option<bool>,
     /// Its Ethernet address.
     pub mac: Option<Mac>,
     /// The administrator wants it up.
@@ -43,9 +50,6 @@ pub struct Link {
     pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
     pub addresses: Vec<Prefix>,
-    /// When the next announcement may leave that nobody has a place for yet, where they are spaced: gratuitous
-    /// ARPs and neighbour advertisements each by their own clock.
-    free_place: [Instant; 2],
 }
 
 /// What made an interface.
@@ -82,16 +86,23 @@ impl Link {
         })
     }
 
-    /// Takes the next place for an announcement of a family, `spacing` after the one before: when that is.
-    pub fn take_place(&mut self, family: Family, now: Instant, spacing: Span) -> Instant {
-        let [v4, v6] = &mut self.free_place;
-        let free = match family {
-            Family::V4 => v4,
-            Family::V6 => v6,
-        };
-        let place = now.max(*free);
-        *free = place + spacing;
-        place
+    /// Whether it counts as up for those who use or track it.
+    #[must_use]
+    pub fn counts_up(&self) -> bool {
+        self.held.unwrap_or(self.up)
+    }
+
+    /// Takes what its driver says, or that it is not polled; whether it went up or down by that.
+    pub fn set_polled(&mut self, polled: Option<bool>) -> bool {
+        self.polled = polled;
+        self.settle()
+    }
+
+    /// Reckons whether packets can leave; whether that is another thing than before.
+    fn settle(&mut self) -> bool {
+        let up = self.wanted_up && self.polled.unwrap_or(self.carrier);
+        self.seen_up |= up;
+        core::mem::replace(&mut self.up, up) != up
     }
 
     fn absent(name: &IfName) -> Self {
@@ -99,6 +110,10 @@ impl Link {
             name: name.clone(),
             index: None,
             up: false,
+            seen_up: false,
+            carrier: false,
+            polled: None,
+            held: None,
             mac: None,
             wanted_up: false,
             parent: IfIndex(0),
@@ -110,14 +125,17 @@ impl Link {
             mtu: 0,
             hardware_type: 0,
             addresses: Vec::new(),
-            free_place: [Instant::START; 2],
         }
     }
 
     fn gone(&mut self) {
         self.index = None;
-        self.up = false;
         self.wanted_up = false;
+        self.carrier = false;
+        self.polled = None;
+        self.held = None;
+        self.settle();
+        self.seen_up = false;
         self.mac = None;
         self.addresses.clear();
     }
@@ -177,6 +195,11 @@ impl Links {
     #[must_use]
     pub fn numbered(&self, index: IfIndex) -> Option<LinkId> {
         self.by_index.get(&index).copied()
+    }
+
+    /// All ids, those of interfaces that are not there among them.
+    pub fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
+        (0..self.links.len()).map(LinkId::at)
     }
 
     /// An interface.
@@ -256,10 +279,8 @@ impl Links {
         let Some(link) = self.links.get_mut(id.index()) else {
             return Change::None;
         };
-        let up = is_up(kernel);
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
-        let flipped = link.up != up;
         let changed = (link.wanted_up, link.mac, link.master) != (kernel.flags.up(), mac, kernel.master);
         if appeared {
             if let Some(old) = link.index {
@@ -269,9 +290,10 @@ impl Links {
             self.by_index.insert(kernel.index, id);
         }
         link.index = Some(kernel.index);
-        link.up = up;
         link.mac = mac;
         link.wanted_up = kernel.flags.up();
+        link.carrier = has_carrier(kernel);
+        let flipped = link.settle();
         link.parent = kernel.parent;
         link.table = kernel.table;
         link.mtu = kernel.mtu;
@@ -289,10 +311,9 @@ impl Links {
     }
 }
 
-/// Whether packets can leave: wanted up, running, and no layer below says otherwise.
-fn is_up(kernel: &KernelLink) -> bool {
-    kernel.flags.up()
-        && kernel.flags.running()
+/// Whether it is running and no layer below says otherwise.
+fn has_carrier(kernel: &KernelLink) -> bool {
+    kernel.flags.running()
         && kernel.carrier != Some(false)
         && matches!(kernel.state, OperState::Up | OperState::Unknown | OperState::Dormant)
 }
@@ -336,18 +357,6 @@ mod tests {
         assert!(!links.address_gone(id, prefix("10.0.0.1/32")));
         let source = links.link(id).unwrap().source(Family::V4);
         assert_eq!(source, Some(prefix("10.0.0.1/24").addr));
-    }
-
-    #[test]
-    fn places_of_the_families_do_not_disturb_each_other() {
-        let (mut links, id) = entered("eth0");
-        let link = links.link_mut(id).unwrap();
-        let (now, spacing) = (Instant::START + Span::from_secs(1), Span::from_millis(10));
-        assert_eq!(link.take_place(Family::V4, now, spacing), now);
-        assert_eq!(link.take_place(Family::V4, now, spacing), now + spacing);
-        assert_eq!(link.take_place(Family::V6, now, spacing), now);
-        let later = now + Span::from_secs(1);
-        assert_eq!(link.take_place(Family::V4, later, spacing), later, "a pause is not caught up");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use nix::errno::Errno;
 
 use super::links::Links;
 use super::objects::Objects;
-use super::track::Tracked;
+use super::track::{Object, Tracked};
+use super::waiting::Waiting;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
@@ -48,8 +49,8 @@ pub struct Instance {
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
     pub socket_failed: bool,
-    /// The place that its next announcement has among those of an interface, where they are spaced.
-    pub place: Option<(LinkId, Family, Instant)>,
+    /// What it remembers of its round of announcements, if one of its interfaces is spaced.
+    pub waiting: Option<Box<Waiting>>,
     /// Identification of the next IPv4 advert.
     pub ip_id: u16,
     /// Identification of the last advert that the kernel refused.
@@ -230,6 +231,13 @@ impl Instance {
         };
         key(self, position) == key(other, other_position)
             && self.address(position, IfIndex(0)) == other.address(other_position, IfIndex(0))
+    }
+
+    /// Whether it matters to it whether an interface is up.
+    #[must_use]
+    pub fn uses(&self, link: LinkId) -> bool {
+        [self.base, self.own, self.transmit].contains(&Some(link))
+            || self.tracking.iter().any(|tracked| tracked.object == Object::Link(link))
     }
 
     /// The family of its adverts.

@@ -7,21 +7,28 @@
 
 mod address;
 mod advert;
+mod alert;
 mod announce;
 mod auth;
 mod breath;
 mod build;
 mod check;
 mod effect;
+mod extra;
 mod facts;
+mod firewall;
 mod group;
+mod hold;
 mod links;
+mod linkstate;
 mod live;
 mod monitor;
 mod objects;
 mod own;
 mod owners;
+mod pacing;
 mod pool;
+mod queue;
 mod reload;
 mod report;
 mod run;
@@ -34,8 +41,9 @@ mod strays;
 mod tell;
 mod telling;
 mod track;
+mod waiting;
 
-pub use check::{Present, check};
+pub use check::{Present, check, check_names};
 pub use facts::facts;
 pub use start::{Context, clean, run};
 
@@ -49,6 +57,14 @@ mod kind {
     pub(super) const FILES: u8 = 2;
     /// The kernel's process connector.
     pub(super) const PROCESSES: u8 = 3;
+    /// What tells of changes to tables of the firewall.
+    pub(super) const FIREWALL: u8 = 10;
+    /// A notify FIFO that has room again; the index is its number.
+    pub(super) const FIFO: u8 = 16;
+    /// The connection to the mail relay.
+    pub(super) const MAIL: u8 = 17;
+    /// The look-up of the mail relay.
+    pub(super) const LOOKUP: u8 = 18;
     /// What tells of routes and rules that others delete.
     pub(super) const LOSSES: u8 = 9;
 }

@@ -4,7 +4,6 @@ use super::links::Change;
 use super::live::Held;
 use super::report;
 use super::state::Vrrp;
-use super::track::Object;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
@@ -57,6 +56,8 @@ impl Vrrp {
         if !self.stopping {
             report::overrun();
             self.kernel.monitor.discard();
+            // An interface may have been made anew with the number of the old one.
+            self.pool.join_again();
             self.resync_links(turn);
         }
         Again::More
@@ -67,6 +68,7 @@ impl Vrrp {
             Event::LinkNew(link) => self.link_new(turn, &link),
             Event::LinkGone { index, .. } => {
                 if let Some(id) = self.links.remove(index) {
+                    self.follow_firewall(turn, [Change::Vanished].into_iter());
                     self.link_changed(turn, id, Change::Vanished);
                 }
             }
@@ -90,12 +92,18 @@ impl Vrrp {
 
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
         let before = self.links.numbered(link.index);
-        for (id, change) in self.links.update(link).into_iter().flatten() {
+        let changes = self.links.update(link);
+        self.follow_firewall(turn, changes.iter().flatten().map(|(_, change)| *change));
+        for (id, change) in changes.into_iter().flatten() {
             if change == Change::Vanished && before == Some(id) {
+                if let Some(old) = self.links.link(id) {
+                    report::link_renamed(&old.name, &link.name);
+                }
                 self.own_renamed(id, link.index);
                 self.strip(id, link.index);
             }
             self.link_changed(turn, id, change);
+            self.poll_changed(turn, id);
         }
     }
 
@@ -120,17 +128,20 @@ impl Vrrp {
     }
 
     /// An interface came, went, or went up or down.
-    fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
-        let Some((name, up)) = self.links.link(link).map(|link| (link.name.clone(), link.up)) else {
+    pub(super) fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
+        let Some(name) = self.links.link(link).map(|link| link.name.clone()) else {
             return;
         };
         match change {
             Change::None => return,
-            Change::Setting => {}
-            Change::State => report::link_state(&name, up),
+            Change::Setting | Change::State => {}
             Change::Appeared => report::link_added(&name),
             Change::Vanished => report::link_deleted(&name),
         }
+        if change == Change::Vanished {
+            self.pool.abandon(link);
+        }
+        self.weigh_link(turn, link, change);
         let Some(change) = self.follow_owns(turn, link, change) else {
             return;
         };
@@ -151,10 +162,7 @@ impl Vrrp {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            let concerned = instance.base == Some(link)
-                || instance.own == Some(link)
-                || instance.transmit == Some(link)
-                || instance.tracking.iter().any(|tracked| tracked.object == Object::Link(link));
+            let concerned = instance.uses(link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
                 self.announce_anew(turn, id);
@@ -203,6 +211,7 @@ impl Vrrp {
         let listed = self.kernel.commands.links(&mut kernel);
         if listed.is_ok() {
             self.links.replace(&kernel, |id, change| changes.push((id, change)));
+            self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
         }
         match listed.and_then(|()| self.list_addresses()) {
             Ok(there) => {

@@ -11,6 +11,7 @@ use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::sys::filter::{Filter, OctetSet};
+use crate::sys::queue::QueueSize;
 use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
 use crate::sys::raw::send::{SendOptions, SendSocket};
 use crate::wire::{ah, ipv4, vrrp};
@@ -116,7 +117,6 @@ impl Pool {
         key: Key,
         device: Option<(&IfName, IfIndex)>,
         below: Option<IfIndex>,
-        buffer: Option<u32>,
     ) -> io::Result<SocketId> {
         let index = device.map_or(IfIndex(0), |(_, index)| index);
         if let Some((id, _)) = self.iter().find(|(_, there)| there.key == key && there.index == index) {
@@ -126,7 +126,6 @@ impl Pool {
             family: key.family,
             protocol: key.protocol(),
             device: device.map(|(name, _)| name),
-            receive_buffer: buffer.and_then(|octets| usize::try_from(octets).ok()),
             filter: Filter::Nothing,
         })?;
         if let Some(group) = key.group {
@@ -140,7 +139,8 @@ impl Pool {
         let own = Own { kind: kind::SOCKET, index: id.0 };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let receiver = Some(Receiver { key, index, buffer, socket, registration, owners, more: Vec::new() });
+        let receiver =
+            Some(Receiver { key, index, buffer: None, socket, registration, owners, more: Vec::new() });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -148,8 +148,53 @@ impl Pool {
         Ok(id)
     }
 
+    /// An interface is gone. One that comes with the same number is another one, which its receivers do not hear; and
+    /// what they have joined must be left now, for when they are closed that would be taken from the new one.
+    pub fn abandon(&mut self, link: LinkId) {
+        for receiver in self.receivers.iter_mut().flatten().filter(|there| there.key.link == Some(link)) {
+            if let Some(group) = receiver.key.group {
+                // It is not there any more for the kernel, which forgets all the same that it was joined.
+                let _ = receiver.socket.leave(group, receiver.index);
+            }
+            receiver.index = IfIndex(0);
+        }
+    }
+
+    /// Joins every group again, for interfaces may have gone and come back unseen. To a switch this is one more report.
+    pub fn join_again(&mut self) {
+        for receiver in self.receivers.iter().flatten() {
+            if let Some(group) = receiver.key.group {
+                let _ = receiver.socket.leave(group, receiver.index);
+                // If it has gone for good, the list that follows says so.
+                let _ = receiver.socket.join(group, receiver.index);
+            }
+        }
+    }
+
+    /// Sizes the kernel's queue of a receiver, if it has another size.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn size(&mut self, id: SocketId, octets: usize) -> io::Result<()> {
+        let Some(receiver) = self.receivers.get_mut(id.index()).and_then(Option::as_mut) else {
+            return Ok(());
+        };
+        let wanted = u32::try_from(octets).ok();
+        if receiver.buffer != wanted {
+            receiver.socket.set_receive_buffer(QueueSize { octets, force: false })?;
+            receiver.buffer = wanted;
+        }
+        Ok(())
+    }
+
     /// Tells every receiver which router ids it serves now, and closes those that serve none.
-    pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = (SocketId, u8, InstanceId)>) {
+    /// `strangers`: they bring adverts of all other router ids as well.
+    pub fn assign(
+        &mut self,
+        turn: &mut Turn<'_>,
+        users: impl Iterator<Item = (SocketId, u8, InstanceId)>,
+        strangers: bool,
+    ) {
         for receiver in self.receivers.iter_mut().flatten() {
             receiver.owners.fill(None);
             receiver.more.clear();
@@ -167,8 +212,12 @@ impl Pool {
                 turn.deregister(receiver.registration);
                 *place = None;
             } else {
+                let filter = match strangers {
+                    true => Filter::Everything,
+                    false => Filter::OctetIn { offset: receiver.key.vrid_at(), set },
+                };
                 // Without a filter the child drops what is not its own by itself.
-                let _ = receiver.socket.set_filter(&Filter::OctetIn { offset: receiver.key.vrid_at(), set });
+                let _ = receiver.socket.set_filter(&filter);
             }
         }
     }

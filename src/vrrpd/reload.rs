@@ -19,7 +19,7 @@ use crate::base::limit;
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
-use crate::notify::{Resolver, Standing};
+use crate::notify::{Resolver, Standing, fifo};
 use crate::proto::vrrp::{Actions, Input, Peer, State};
 use crate::sys::process;
 
@@ -62,6 +62,7 @@ impl Vrrp {
         self.rename_children(&script_ids, &instance_ids);
         self.resize(turn);
         self.rearm_machines(turn);
+        self.load_alerts(turn);
         self.breathe(turn);
         self.remove_abandoned(
             turn,
@@ -70,6 +71,8 @@ impl Vrrp {
         self.inherit_fixed(fixed);
         self.plan_replacements();
         self.replace_owns(plan);
+        self.renew_firewall(turn, &kept);
+        self.watch_links(turn);
         self.breathe(turn);
         self.resync_links(turn);
         if self.ensure_owns() {
@@ -78,6 +81,9 @@ impl Vrrp {
         self.put_own_addresses();
         self.copy_link_locals(None);
         self.put_fixed(turn);
+        self.pace();
+        self.plan_extras(turn, |id| kept.get(id.index()).copied().flatten());
+        self.hold(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
@@ -105,6 +111,7 @@ impl Vrrp {
         self.drop_abandoned(turn);
         self.watch_objects(turn);
         self.settle(turn);
+        self.repeat_states();
     }
 
     /// For each new instance the one that runs already, if there is one.
@@ -145,6 +152,7 @@ impl Vrrp {
             }
             super::report::removed(&instance.config.name);
             self.send_only(id, &out);
+            self.alert(turn, id, standing, priority);
             self.advance_notify(turn, id);
             self.retire_notifier(turn, id);
             self.forget_record(turn, id);
@@ -203,6 +211,7 @@ impl Vrrp {
                 },
                 Owner::Notify(Whose::Group(id)) => Owner::Notify(id.into()),
                 Owner::Retired(number) => Owner::Retired(number),
+                Owner::Fifo => Owner::Fifo,
                 Owner::Nobody => Owner::Nobody,
             };
         }
@@ -227,7 +236,7 @@ impl Vrrp {
         self.network.reserve();
         self.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
-        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len();
+        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len() + 2 * fifo::COUNT;
         self.children.reserve(running.saturating_sub(self.children.len()));
         self.find_followers();
         self.owners.index(&self.instances);

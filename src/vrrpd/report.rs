@@ -17,6 +17,7 @@ use crate::base::id::LinkId;
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
+use crate::config::value::Seconds;
 use crate::proto::track::Ending;
 use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
@@ -78,6 +79,7 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
             "({name}) CONFIGURATION ERROR: local instance and {from} are both configured as address owner, please \
              resolve"
         ),
+        Event::OwnerAlone => info!("({name}): rogue address owner appears to have stopped advertising"),
         Event::Rejected { from, why } => rejected(instance, from, why),
         Event::ChecksumForm { from, old } => {
             let form = if old { "old" } else { "new" };
@@ -105,6 +107,7 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::Group { .. }
         | Event::Expired
         | Event::Outranked { .. }
+        | Event::OwnerAlone
         | Event::ZeroSent
         | Event::IntervalRestored { .. }
         | Event::Priority { .. } => false,
@@ -116,6 +119,10 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
     match (to, why) {
         (State::Init, _) => {}
         (State::Backup, Why::Start) => info!("({name}) Entering BACKUP STATE (init)"),
+        (State::Backup, Why::Late) => {
+            warn!("({name}) the advert timer expired too late, another router may have taken over");
+            info!("({name}) Entering BACKUP STATE");
+        }
         (State::Backup, _) => info!("({name}) Entering BACKUP STATE"),
         (State::Master, Why::Adopted) => {
             info!("({name}) Entering MASTER STATE (carrying on for the process before)");
@@ -178,7 +185,7 @@ fn interface(instance: &Instance) -> &str {
 fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
     let name = instance.config.name.as_str();
     match why {
-        Reject::Own => {}
+        Reject::Own | Reject::Ignored => {}
         Reject::HopLimit(received) => {
             warn!("({name}) invalid TTL/HL from {from}. Received {received} and expect 255");
         }
@@ -258,6 +265,21 @@ pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {
     }
 }
 
+/// An advert that nobody is configured for.
+pub(super) fn stranger(vrid: u8, link: &IfName) {
+    info!("Unknown VRID({vrid}) received on interface({link}). ignoring...");
+}
+
+/// Instances wait before they begin.
+pub(super) fn held(left: Span) {
+    info!("Delaying startup for {} seconds", Seconds(Span::from_millis(left.as_millis())));
+}
+
+/// They begin.
+pub(super) fn released() {
+    info!("Delayed start completed");
+}
+
 pub(super) fn send_failed(name: &str, errno: i32) {
     warn!("({name}): send advert error {errno} ({})", text_of(errno));
 }
@@ -320,8 +342,32 @@ fn name_of(links: &Links, link: Option<LinkId>) -> &str {
     link.and_then(|link| links.link(link)).map_or("?", |link| link.name.as_str())
 }
 
-pub(super) fn link_state(name: &IfName, up: bool) {
-    info!("Netlink reports {name} {}", if up { "up" } else { "down" });
+pub(super) fn link_state(name: &IfName, up: bool, polled: bool) {
+    info!("{} reports {name} {}", if polled { "Linkbeat" } else { "Netlink" }, up_or_down(up));
+}
+
+pub(super) fn link_delayed(name: &IfName, up: bool, delay: Span) {
+    info!("{name}: Adding change to {} delay by {}", up_or_down(up), delay.as_micros());
+}
+
+pub(super) fn link_renamed(before: &IfName, after: &IfName) {
+    info!("Interface name has changed from {before} to {after}");
+}
+
+pub(super) fn link_absent(name: &IfName) {
+    info!("Configuration specifies interface {name} which doesn't currently exist - will use if created");
+}
+
+pub(super) fn polling() {
+    info!("Using MII-BMSR/ETHTOOL NIC polling thread(s)...");
+}
+
+pub(super) fn not_polled(name: &IfName, why: &str) {
+    info!("Turning off linkbeat for {name} since {why}");
+}
+
+const fn up_or_down(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }
 
 pub(super) fn link_added(name: &IfName) {
@@ -517,10 +563,6 @@ pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error)
         "Unable to write {}: {error}; make room there or let {keyword} name another place",
         place.display()
     );
-}
-
-pub(super) fn no_json() {
-    warn!("JSON status is not supported yet by this version; use SIGUSR1 or SIGUSR2");
 }
 
 pub(super) fn socket(receiver: &Receiver) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::slots::Slot;
 use super::state::Vrrp;
+use super::status::Moment;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
@@ -15,15 +16,15 @@ use crate::config::expand::replay;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
+use crate::daemon::parent::Kind;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
 use crate::sys::process::{Ended, Pid};
 
-/// Patience with scripts when stopping; the parent's own is a second longer (`child_wait_time`).
-const STOP_PATIENCE: Span = Span::from_secs(4);
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
 
@@ -32,7 +33,9 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId(source.index)),
             kind::MONITOR => self.listen(turn),
+            kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),
+            kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
             kind::PROCESSES => self.processes_ready(turn),
             _ => Again::Done,
@@ -42,7 +45,13 @@ impl Process for Vrrp {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // What stops begins nothing any more.
-            Slot::Script(_) | Slot::File(_) | Slot::Process(_) | Slot::Scan | Slot::Retry
+            Slot::Script(_)
+            | Slot::File(_)
+            | Slot::Process(_)
+            | Slot::Scan
+            | Slot::Links
+            | Slot::Retry
+            | Slot::Hold
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -52,8 +61,13 @@ impl Process for Vrrp {
             Slot::File(id) => self.file_due(turn, id),
             Slot::Process(id) => self.process_due(turn, id),
             Slot::Scan => self.scan_due(turn),
+            Slot::Links => self.links_due(turn),
             Slot::Retry => self.retry(turn),
+            Slot::Fifos => self.fifos_overdue(turn),
+            Slot::Mail => self.mail_due(turn),
             Slot::Status => self.write_status(turn),
+            Slot::Extra => self.extras_due(turn),
+            Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => turn.stop(Exit::Ok),
         }
@@ -72,7 +86,7 @@ impl Process for Vrrp {
             }
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
-            Command::DumpJson => report::no_json(),
+            Command::DumpJson => self.dump_json(turn),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
@@ -84,6 +98,7 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+        self.alerts.fifos.flush();
     }
 
     /// Effects take their time, adverts wait for no more than those of a few instances.
@@ -111,6 +126,7 @@ impl Vrrp {
             self.resync_links(turn);
         }
         self.retry_objects(turn);
+        self.retry_firewall(turn);
         if self.lacks_own() {
             self.ensure_owns();
         }
@@ -138,16 +154,23 @@ impl Vrrp {
             return false;
         };
         report::reloading();
+        self.tuner.suspend(turn);
+        self.save_state(turn, Moment::Before);
         let tree = replay(&snapshot, &mut found).tree;
         drop(snapshot);
         self.breathe(turn);
-        let model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        // It is where it is, whatever the file says: the command line may have had another word.
+        model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
         drop(tree);
         self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
         self.status.load(&model);
         self.apply(turn, Arc::new(model));
+        self.resize_queues();
+        self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
+        self.save_state(turn, Moment::After);
         report::reloaded();
         true
     }
@@ -170,14 +193,18 @@ impl Vrrp {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
+        self.finish_alerts(turn);
         if self.keep_on_stop {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
         self.take_fixed();
         self.remove_owns();
+        self.remove_firewall(turn);
         self.finish_status(turn);
-        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + STOP_PATIENCE));
+        // Patience with scripts; the parent's own is a fifth longer.
+        let patience = Span::from_secs(u64::from(self.model.daemon.child_wait_time)) * 4 / 5;
+        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + patience));
         self.stop_if_idle(turn);
     }
 }

@@ -21,17 +21,27 @@ pub(super) enum Slot {
     Process(ProcessId),
     /// The next look at all processes.
     Scan,
+    /// Delays of interfaces, and the next look at those that are polled.
+    Links,
     /// What is tried again each second.
     Retry,
+    /// Announcements on interfaces that are not an instance's own.
+    Extra,
+    /// The end of the delay at the start.
+    Hold,
     /// Notify scripts of instances that a reload removed.
     Retired,
     /// The rest of a status file.
     Status,
+    /// Scripts of FIFOs that are to end.
+    Fifos,
+    /// The mail.
+    Mail,
     /// The end of the patience with scripts when stopping.
     Stop,
 }
 
-/// The layout: three slots an instance, one a sync group, one a tracker with a clock, five of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, ten of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -42,7 +52,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
-const OF_THE_CHILD: u32 = 5;
+const OF_THE_CHILD: u32 = 10;
 
 impl Layout {
     pub(super) fn new(
@@ -86,7 +96,12 @@ impl Layout {
             Slot::Retired => self.of_the_child() + 1,
             Slot::Status => self.of_the_child() + 2,
             Slot::Scan => self.of_the_child() + 3,
-            Slot::Stop => self.of_the_child() + 4,
+            Slot::Fifos => self.of_the_child() + 4,
+            Slot::Mail => self.of_the_child() + 5,
+            Slot::Extra => self.of_the_child() + 6,
+            Slot::Hold => self.of_the_child() + 7,
+            Slot::Links => self.of_the_child() + 8,
+            Slot::Stop => self.of_the_child() + 9,
         }
     }
 
@@ -119,6 +134,11 @@ impl Layout {
             1 => Slot::Retired,
             2 => Slot::Status,
             3 => Slot::Scan,
+            4 => Slot::Fifos,
+            5 => Slot::Mail,
+            6 => Slot::Extra,
+            7 => Slot::Hold,
+            8 => Slot::Links,
             _ => Slot::Stop,
         }
     }
@@ -138,6 +158,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(4), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(9), Slot::Stop);
     }
 }

@@ -42,13 +42,12 @@ impl Vrrp {
             group: instance.peers.is_empty().then_some(instance.config.group),
             header: matches!(instance.router.params().auth, Auth::Header(_)),
         };
-        let buffer = instance.config.receive_buffer;
         let device = device.as_ref().map(|(name, index)| (name, *index));
-        match self.pool.open(turn, key, device, below, buffer) {
+        match self.pool.open(turn, key, device, below) {
             Ok(socket) => {
                 if key.header {
                     // To tell of bare adverts; without it they are not heard at all.
-                    let _ = self.pool.open(turn, Key { header: false, ..key }, device, below, buffer);
+                    let _ = self.pool.open(turn, Key { header: false, ..key }, device, below);
                 }
                 self.set_socket(id, Some(socket), false);
                 self.work.sockets_changed = true;
@@ -89,7 +88,8 @@ impl Vrrp {
         let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
             Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
         });
-        self.pool.assign(turn, users);
+        self.pool.assign(turn, users, self.model.global.vrrp.log_unknown_vrids);
+        self.size_receivers();
         for (_, receiver) in self.pool.iter() {
             report::socket(receiver);
         }
@@ -131,7 +131,7 @@ impl Vrrp {
             return;
         };
         let Some(id) = self.addressee(receiver, vrid, datagram) else {
-            return;
+            return self.tell_stranger(turn, socket, vrid, datagram);
         };
         self.settle_before(turn, id);
         let mut out = Actions::new();
@@ -155,6 +155,24 @@ impl Vrrp {
         };
         instance.router.receive(turn.now(), &surroundings, &packet, &mut out);
         self.act(turn, id, &out);
+    }
+
+    /// Tells of an advert whose router id nobody on its interface has, if that is wanted.
+    fn tell_stranger(&mut self, turn: &Turn<'_>, socket: SocketId, vrid: u8, datagram: &Datagram<'_>) {
+        let Some(key) = self.pool.receiver(socket).map(|receiver| receiver.key) else { return };
+        let Some(link) = key.link.or_else(|| self.links.numbered(datagram.interface)) else { return };
+        // Another receiver may have it: one for unicast, another group, or all interfaces.
+        let near = |other: &Key| other.family == key.family && other.link.is_none_or(|other| other == link);
+        let configured = |receiver: &Receiver| near(&receiver.key) && receiver.owner(vrid).is_some();
+        if !self.model.global.vrrp.log_unknown_vrids
+            || self.pool.iter().any(|(_, receiver)| configured(receiver))
+            || !report::may(&mut self.strangers, turn.now())
+        {
+            return;
+        }
+        if let Some(link) = self.links.link(link) {
+            report::stranger(vrid, &link.name);
+        }
     }
 
     /// The instance that a datagram is for. Several unicast ones of one router id, on one receiver or on several that

@@ -2,18 +2,22 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::address::is_usable;
+use super::alert::Alerts;
+use super::extra::Extras;
+use super::firewall::Firewall;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Held;
 use super::objects::{Fixed, Holder, Network};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
 use super::owners::Owners;
+use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
@@ -32,11 +36,13 @@ use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
 use crate::sys::alloc;
 use crate::sys::channel::Channel;
+use crate::sys::fifo;
 use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
@@ -55,12 +61,16 @@ pub struct Context<'a> {
     pub records: &'a Records,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
+    /// When the daemon began.
+    pub begun: Instant,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub keep_on_stop: bool,
     /// Write the data dump to the log once everything runs (`-d`).
     pub dump: bool,
     /// Log every address that comes or goes (`-a`).
     pub address_monitoring: bool,
+    /// How this process is run.
+    pub tuner: Tuner,
     /// Where a successor finds what was changed in the kernel.
     pub ledger: PathBuf,
 }
@@ -81,6 +91,11 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
 
 /// Takes away what a dead child left behind: the addresses of every instance, its macvlan, and what its `ledger` says.
 pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
+    for fifo in [&model.global.fifo, &model.global.vrrp_fifo] {
+        if let Some(path) = &fifo.path {
+            fifo::remove_left(path.as_ref());
+        }
+    }
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
@@ -88,6 +103,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
         vrrp.remove_strays()?;
+        vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -105,6 +121,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
+    vrrp.tuner = context.tuner;
+    // A first child counts its delay from its own start, as keepalived does.
+    let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
@@ -114,15 +133,21 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
+    vrrp.load_alerts(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
+    vrrp.stop_local_reports();
     vrrp.ensure_owns();
     vrrp.list_links()?;
+    vrrp.pace();
+    vrrp.begin_hold(&mut turn, begun);
     vrrp.adopt_fixed_addresses()?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
+    // Before an address is added, and before a macvlan has a group to report.
+    vrrp.start_firewall(&mut turn, &left.tables, |id| state(id) == Some(State::Master));
     vrrp.sort_out_objects(
         |holder| match holder {
             Holder::Instance(id) => state(id) == Some(State::Master),
@@ -147,6 +172,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.assign_sockets(&mut turn);
     vrrp.open_senders();
+    vrrp.tell_absent();
+    vrrp.watch_links(&mut turn);
+    vrrp.plan_extras(&mut turn, |_| None);
     vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
@@ -164,7 +192,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
+    vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
+    vrrp.tuner.run(&mut turn);
     turn.report(ToParent::Ready);
     if context.dump {
         vrrp.log_data(&turn);
@@ -182,6 +212,8 @@ impl Vrrp {
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let mut commands = Commands::open()?;
+        let buffers = &model.global.buffers;
+        super::queue::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
@@ -190,11 +222,9 @@ impl Vrrp {
         let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
         let network = Network::of(Fixed::new(&model, &mut links));
-        let buffer = model.global.buffers.vrrp_monitor.bytes.and_then(|octets| usize::try_from(octets).ok());
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
-        let environment: Vec<Vec<u8>> = std::env::vars_os()
-            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-            .collect();
+        let monitor = Monitor::open(&topics)?;
+        super::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
@@ -206,7 +236,7 @@ impl Vrrp {
         );
         let vrrp = Self {
             kernel: Kernel {
-                monitor: Monitor::open(&topics, buffer)?,
+                monitor,
                 monitor_registration: None,
                 commands,
                 packets: PacketSocket::open()?,
@@ -230,25 +260,32 @@ impl Vrrp {
             processes: Processes::default(),
             sources: Sources::default(),
             links,
+            states: LinkStates::default(),
             owns,
             pool: Pool::default(),
             owners: Owners::default(),
             network,
+            firewall: Firewall::default(),
+            pacing: Pacing::default(),
+            extras: Extras::default(),
+            held: None,
             layout,
             work: Work::default(),
             status: Status::default(),
             runner: Runner::new()?,
-            environment: Words::of(environment.iter().map(Vec::as_slice))
-                .unwrap_or_else(|_| Words::with_capacity(0, 0)),
+            environment: Words::environment(),
             children: Vec::new(),
             telling: Telling::default(),
+            alerts: Alerts::default(),
             resync_wanted: false,
             stopping: false,
             reserved_sequence: 0,
             keep_on_stop: false,
             address_monitoring: false,
+            tuner: Tuner::default(),
             chatter: chatter(),
             tracker_lines: tracker_lines(),
+            strangers: chatter(),
             announcements: announcements(),
         };
         Ok((vrrp, left))

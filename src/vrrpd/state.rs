@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use super::alert::Alerts;
+use super::extra::Extras;
+use super::firewall::Firewall;
 use super::group::LiveGroup;
 use super::links::Links;
+use super::linkstate::LinkStates;
 use super::live::Instance;
 use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
+use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
@@ -16,9 +21,10 @@ use super::track::{Files, Followers, Processes, Sources};
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::base::rate::Budget;
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::daemon::token::Registration;
+use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event};
@@ -46,6 +52,8 @@ pub struct Vrrp {
     /// Process monitors.
     pub(super) processes: Processes,
     pub(super) links: Links,
+    /// Delays of interfaces, and those that are polled.
+    pub(super) states: LinkStates,
     /// The interfaces that this child makes.
     pub(super) owns: Owns,
     pub(super) pool: Pool,
@@ -53,6 +61,14 @@ pub struct Vrrp {
     pub(super) owners: Owners,
     /// Routes, rules and static addresses.
     pub(super) network: Network,
+    /// Addresses that take no packets.
+    pub(super) firewall: Firewall,
+    /// How far apart announcements leave.
+    pub(super) pacing: Pacing,
+    /// Announcements on interfaces that are not an instance's own.
+    pub(super) extras: Extras,
+    /// The end of the delay that instances wait for before they begin.
+    pub(super) held: Option<Instant>,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,
@@ -63,10 +79,14 @@ pub struct Vrrp {
     pub(super) environment: Words,
     /// Notify scripts that wait, or whose instance is gone.
     pub(super) telling: Telling,
+    /// FIFOs and mail.
+    pub(super) alerts: Alerts,
     /// Scripts under way. Room for all that may run is made at load time.
     pub(super) children: Vec<(Pid, Owner)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
+    /// How this process is run.
+    pub(super) tuner: Tuner,
     /// Listing the interfaces failed: try again.
     pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
@@ -80,6 +100,8 @@ pub struct Vrrp {
     pub(super) chatter: Budget,
     /// For what files and processes can trigger; peers do not use it up.
     pub(super) tracker_lines: Budget,
+    /// For adverts of router ids that are not configured (`log_unknown_vrids`); other lines do not suffer by them.
+    pub(super) strangers: Budget,
     /// For the lines of -D about announcements.
     pub(super) announcements: Budget,
 }
@@ -146,6 +168,8 @@ pub(super) enum Owner {
     Notify(Whose),
     /// Of an instance or a group that a reload removed.
     Retired(u32),
+    /// The script of a FIFO.
+    Fifo,
     /// Of a track script that a reload removed.
     Nobody,
 }

@@ -34,6 +34,7 @@ impl Vrrp {
         }
         self.work.events = events;
         self.work.events.clear();
+        self.alerts.fifos.flush();
     }
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
@@ -54,6 +55,9 @@ impl Vrrp {
                     notifier.state(told, priority);
                 }
                 self.advance_notify(turn, id);
+                if why != Why::Adopted {
+                    self.alert(turn, id, told, priority);
+                }
             }
             Event::Group { to, adopted } if !adopted => self.tell_group(turn, id, standing(to).0),
             Event::LowerPriority { .. } => {
@@ -61,7 +65,9 @@ impl Vrrp {
                     notifier.lower_priority(priority);
                     self.advance_notify(turn, id);
                 }
+                self.alert_lower(id, priority);
             }
+            Event::Priority { to, .. } => self.alert_priority(id, to),
             Event::ChecksumForm { from, old } => {
                 if let Some(peer) = instance.peers.iter_mut().find(|peer| peer.addr == from) {
                     peer.old_form = old;
@@ -108,7 +114,7 @@ pub(super) fn forget(turn: &mut Turn<'_>, key: u64) {
 }
 
 /// A state as scripts and as the parent know it.
-const fn standing(state: State) -> (notify::Standing, Standing) {
+pub(super) const fn standing(state: State) -> (notify::Standing, Standing) {
     match state {
         State::Init => (notify::Standing::Stop, Standing::Gone),
         State::Backup => (notify::Standing::Backup, Standing::Backup),

@@ -256,7 +256,8 @@ impl Vrrp {
         let instances = self.instances.iter().filter_map(|instance| instance.notifier.as_ref());
         let groups = self.groups.iter().filter_map(|group| group.notifier.as_ref());
         let mut notifiers = instances.chain(groups);
-        if self.telling.retired.is_empty() && !notifiers.any(|notifier| notifier.is_busy()) {
+        let fifos = self.alerts.fifos.is_busy();
+        if !fifos && self.telling.retired.is_empty() && !notifiers.any(|notifier| notifier.is_busy()) {
             turn.stop(Exit::Ok);
         }
     }

@@ -9,5 +9,6 @@ pub mod checksum;
 pub mod ethernet;
 pub mod ipv4;
 pub mod ndisc;
+pub mod smtp;
 pub mod trailer;
 pub mod vrrp;

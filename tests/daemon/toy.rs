@@ -14,6 +14,7 @@ use keepalived::daemon::pidfile::Places;
 use keepalived::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use keepalived::daemon::record::{self, Record, Standing};
 use keepalived::daemon::token::Own;
+use keepalived::daemon::tuning::Tuning;
 use keepalived::sys::process::{self, Ended, Pid};
 use keepalived::sys::{alloc, memory};
 
@@ -67,19 +68,30 @@ impl Program for Toy {
     }
 
     fn settings(&self, _: &String) -> Settings {
+        let tuning = Tuning { name: Some("toy_vrrp".to_owned()), ..Tuning::default() };
         Settings {
             hello: Span::from_millis(16),
             child_wait: Span::from_secs(1),
             instances: 4,
             pid_files: Places::new(&self.pid_files, false, None),
             process_name: Some("toy".to_owned()),
-            child_names: [None, Some("toy_vrrp".to_owned()), None],
+            log_suffix: String::new(),
+            tunings: [Tuning::default(), tuning, Tuning::default()],
             umask: 0o177,
+            reload_marker: None,
+            reload_time_file: None,
+            reload_repeat: false,
+            save_folder: None,
+            scratch: None,
         }
     }
 
     fn snapshot(&self, loaded: &String) -> Vec<u8> {
         loaded.clone().into_bytes()
+    }
+
+    fn text(&self, loaded: &String) -> Vec<u8> {
+        self.snapshot(loaded)
     }
 
     fn handed_out(&self, _: &mut String) {}

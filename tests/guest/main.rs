@@ -19,6 +19,7 @@
 #[allow(dead_code, reason = "the kit serves the labs too")]
 #[path = "../lab/kit/mod.rs"]
 mod kit;
+mod links;
 mod machine;
 mod own;
 
@@ -33,6 +34,7 @@ type Test = (&'static str, fn());
 /// Every test.
 const TESTS: &[Test] = &[
     ("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks),
+    ("links::every_kind_of_driver_is_polled", links::every_kind_of_driver_is_polled),
     ("own::ipvlan", own::ipvlan),
     ("own::ipvlan_sources", own::ipvlan_sources),
     ("own::vrf", own::vrf),

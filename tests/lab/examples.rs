@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::kit::bounds::{START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
@@ -285,7 +285,7 @@ fn nginx(author: &Author, group: &str, takes_both: bool) {
     };
     let expected_b: &[&str] =
         if takes_both { &["backup", "master"] } else { &["backup", "master", "backup", "master"] };
-    eventually("the notify scripts have run in order", 2 * SECOND, || {
+    eventually("the notify scripts have run in order", ALLOWANCE + 2 * SECOND, || {
         told(&a) == expected_a && told(&b) == expected_b
     });
     drop((daemon_a, daemon_b));

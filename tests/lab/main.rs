@@ -16,31 +16,42 @@
 )]
 
 mod addresses;
+mod around;
 mod auth;
 mod control;
 mod crash;
 mod edits;
 mod events;
 mod examples;
+mod fifo;
+mod firewall;
+mod flaps;
 mod frr;
+mod garps;
 mod groups;
 mod interop;
+mod json;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod links;
+mod linkstate;
 mod logs;
+mod mail;
 mod mutations;
 mod options;
 mod own;
+mod process;
 mod processes;
 mod referee;
 mod reload;
+mod reload_files;
 mod routes;
 mod scripts;
 mod status;
 mod steps;
 mod storm;
 mod telling;
+mod timers;
 mod timing;
 mod together;
 mod trackers;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -89,21 +90,27 @@ fn without_events_all_processes_are_counted_each_second() {
 /// master-down time of a minute.
 struct Host {
     folder: String,
-    daemon: Child,
+    interface: String,
+    daemon: Option<Child>,
 }
 
 impl Host {
     fn start(program: &Path, blocks: &str, names: &str) -> Self {
-        let folder = format!("/tmp/ka-lab-proc-{}", std::process::id());
+        // Nobody else has these names: the interfaces lie where other runs have theirs.
+        static HOSTS: AtomicU32 = AtomicU32::new(0);
+        let (run_number, host) = (std::process::id(), HOSTS.fetch_add(1, Ordering::Relaxed));
+        let folder = format!("/tmp/ka-lab-proc-{run_number}-{host}");
+        let (interface, peer) = (format!("lp{run_number}a{host}"), format!("lp{run_number}b{host}"));
         fs::create_dir_all(&folder).unwrap();
-        run("ip", &["link", "add", "labproc0", "type", "veth", "peer", "name", "labproc1"]);
-        run("ip", &["addr", "add", "127.66.0.1/32", "dev", "labproc0"]);
-        run("ip", &["link", "set", "labproc0", "up"]);
-        run("ip", &["link", "set", "labproc1", "up"]);
+        run("ip", &["link", "add", &interface, "type", "veth", "peer", "name", &peer]);
+        let mut host = Self { folder: folder.clone(), interface: interface.clone(), daemon: None };
+        run("ip", &["addr", "add", "127.66.0.1/32", "dev", &interface]);
+        run("ip", &["link", "set", &interface, "up"]);
+        run("ip", &["link", "set", &peer, "up"]);
         let conf = format!(
             "global_defs {{\n    router_id lab\n    process_monitor_rcv_bufs 1000000\n}}\n{blocks}vrrp_instance V {{\n    \
-             state BACKUP\n    interface labproc0\n    virtual_router_id 9\n    priority 100\n    advert_int 20\n    \
-             track_process {{\n{names}\n    }}\n    virtual_ipaddress {{\n        127.66.0.9 dev labproc0\n    }}\n}}\n"
+             state BACKUP\n    interface {interface}\n    virtual_router_id 9\n    priority 100\n    advert_int 20\n    \
+             track_process {{\n{names}\n    }}\n    virtual_ipaddress {{\n        127.66.0.9 dev {interface}\n    }}\n}}\n"
         );
         fs::write(format!("{folder}/conf"), conf).unwrap();
         let log = fs::File::create(format!("{folder}/log")).unwrap();
@@ -117,7 +124,7 @@ impl Host {
             .stderr(log)
             .spawn()
             .unwrap();
-        let host = Self { folder, daemon };
+        host.daemon = Some(daemon);
         host.wait("proc_events has confirmed it is configured", 0);
         host
     }
@@ -138,19 +145,21 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let first = self.daemon.id().cast_signed();
-        let mut all = children(first);
-        all.push(first);
-        let _ = kill(Pid::from_raw(first), Signal::SIGTERM);
-        let end = Instant::now() + START;
-        while all.iter().any(|pid| is_alive(*pid)) && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
+        if let Some(daemon) = &mut self.daemon {
+            let first = daemon.id().cast_signed();
+            let mut all = children(first);
+            all.push(first);
+            let _ = kill(Pid::from_raw(first), Signal::SIGTERM);
+            let end = Instant::now() + START;
+            while all.iter().any(|pid| is_alive(*pid)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            for pid in all {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            let _ = daemon.wait();
         }
-        for pid in all {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        let _ = self.daemon.wait();
-        let _ = Command::new("ip").args(["link", "del", "labproc0"]).status();
+        let _ = Command::new("ip").args(["link", "del", &self.interface]).status();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -260,9 +269,10 @@ fn a_storm_of_processes_ends_in_the_truth() {
     if fs::read_link("/proc/self/ns/pid").unwrap().to_str() != Some("pid:[4026531836]") {
         return;
     }
-    let dummy = "/tmp/labstorm";
+    let name = format!("labst{}", std::process::id());
+    let dummy = &format!("/tmp/{name}");
     fs::copy("/usr/bin/sleep", dummy).unwrap();
-    let blocks = monitor("STORM", "labstorm", "weight 10\n    quorum 40\n    quorum_max 40");
+    let blocks = monitor("STORM", &name, "weight 10\n    quorum 40\n    quorum_max 40");
     let host = Host::start(&binary_under_test(), &blocks, "STORM");
     let mut burst = Command::new("bash")
         .args(["-c", "for i in $(seq 3000); do /bin/true & done; wait"])
@@ -275,7 +285,9 @@ fn a_storm_of_processes_ends_in_the_truth() {
     let seen = host.log().len();
     drop(all);
     host.wait("Changing effective priority from 110 to 100", seen);
+    let interface = Path::new("/sys/class/net").join(&host.interface);
+    assert!(interface.exists());
     drop(host);
     let _ = fs::remove_file(dummy);
-    eventually("nothing is left", START, || !Path::new("/sys/class/net/labproc0").exists());
+    eventually("nothing is left", START, || !interface.exists());
 }

@@ -64,7 +64,8 @@ fn a_thousand_unrelated_edits_disturb_nothing() {
     });
     let adverts: Vec<_> = net.adverts(begin, "a").into_iter().filter(first_router).collect();
     let gap = crate::kit::net::spacings(&adverts).into_iter().max().unwrap_or_default();
-    assert!(gap < TIMING.interval * 2, "an advert was missed: {gap:?} without one");
+    // The other daemon is the judge of what is late: it waits for three intervals.
+    assert!(gap < TIMING.interval * 3, "adverts were missed: {gap:?} without one");
     let took = crate::kit::net::between(begin, adverts.last().expect("adverts").at);
     let expected = took.as_millis() / TIMING.interval.as_millis();
     assert!(

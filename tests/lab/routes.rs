@@ -1,5 +1,6 @@
 //! Routes, policy rules and static items: what reaches the kernel, what others do to it, and what is left.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
@@ -256,17 +257,17 @@ fn what_somebody_deletes_is_put_back() {
 
 #[test]
 fn what_goes_with_its_interface_comes_back_with_it() {
-    if is_reference("it is in FAULT while an interface is down that a route leads by") {
+    if is_reference("it does not put back what went with an interface") {
         return;
     }
     let net = Net::new();
     let a = machine(&net, "a");
     let conf = Instance::default()
         .line(
-            "virtual_routes {\n 10.60.0.0/24 dev other\n 2001:db8:60::/64 dev other\n \
+            "virtual_routes {\n 10.60.0.0/24 dev other no_track\n 2001:db8:60::/64 dev other no_track\n \
              10.61.0.0/24 dev other no_track\n 10.62.0.0/24 nexthop via 10.9.0.3 dev eth0 nexthop via 10.8.0.9 dev other\n}",
         )
-        .line("virtual_rules {\n iif other table 100 priority 500\n}")
+        .line("virtual_rules {\n iif other table 100 priority 500 no_track\n}")
         .before("static_ipaddress {\n 10.8.0.1/24 dev other\n 2001:db8:8::1/64 dev other\n}\nstatic_routes {\n 10.50.0.0/24 via 10.8.0.7 dev other\n}")
         .global("dynamic_interfaces");
     let daemon = Daemon::start(&a, US, &conf.text());
@@ -290,6 +291,70 @@ fn what_goes_with_its_interface_comes_back_with_it() {
     assert_eq!(daemon.logged("cannot"), 0, "{}", daemon.log());
     assert_eq!(daemon.logged("deleted by somebody"), 0, "{}", daemon.log());
 }
+
+/// The interfaces of addresses, routes and rules count as if they were tracked; `no_track` takes a line out.
+#[test]
+fn an_interface_that_an_item_names_is_tracked() {
+    for (name, program) in [("a", US), ("b", Program::Reference)] {
+        let elected = START + Timing::v3(100).master_down(100) + ALLOWANCE;
+        let net = Net::new();
+        let node = machine(&net, name);
+        let mut file = String::from("global_defs {\n    router_id lab\n}\n");
+        for (position, (instance, lines)) in NAMED.iter().enumerate() {
+            let vrid = 60 + position;
+            write!(
+                file,
+                "vrrp_instance {instance} {{\n    interface eth0\n    virtual_router_id {vrid}\n    priority 100\n    \
+                 advert_int 1\n    virtual_ipaddress {{\n        10.9.0.{vrid}/24\n    }}\n    {lines}\n}}\n"
+            )
+            .unwrap();
+        }
+        let daemon = Daemon::start(&node, program, &file);
+        let masters = |count: usize| {
+            NAMED
+                .iter()
+                .enumerate()
+                .filter(|(position, _)| node.holds("eth0", &format!("10.9.0.{}", 60 + position)))
+                .count()
+                == count
+        };
+        eventually("all are MASTER", elected, || masters(NAMED.len()));
+        let rounds = 2;
+        for round in 1..=rounds {
+            node.shell("ip link set other down");
+            eventually("who is without an interface is in FAULT", ALLOWANCE, || masters(2));
+            node.shell("ip link set other up; ip addr replace 10.8.0.1/24 dev other");
+            eventually("all are MASTER again", elected, || masters(NAMED.len()));
+            for (instance, _) in &NAMED[..NAMED.len() - 2] {
+                let lines = daemon.logged(&format!("({instance}) Entering FAULT STATE"));
+                assert_eq!(lines, round, "{name} {instance}: {}", daemon.log());
+            }
+        }
+        for (instance, _) in &NAMED[NAMED.len() - 2..] {
+            let lines = daemon.logged(&format!("({instance}) Entering FAULT STATE"));
+            assert_eq!(lines, 0, "{name} {instance}: {}", daemon.log());
+        }
+        daemon.stop();
+    }
+}
+
+/// Who is in FAULT while `other` is down; the last two are not.
+const NAMED: [(&str, &str); 8] = [
+    ("excluded", "virtual_ipaddress_excluded {\n 10.8.0.20/24 dev other\n }"),
+    ("route", "virtual_routes {\n 10.77.0.0/24 dev other\n }"),
+    ("input", "virtual_rules {\n from 10.9.1.0/24 iif other table 100 priority 500\n }"),
+    ("output", "virtual_rules {\n from 10.9.2.0/24 oif other table 100 priority 501\n }"),
+    ("primary", "dont_track_primary\n virtual_ipaddress_excluded {\n 10.8.0.21/24 dev other\n }"),
+    (
+        "weighted",
+        "track_interface {\n other weight -10\n }\n virtual_ipaddress_excluded {\n 10.8.0.22/24 dev other\n }",
+    ),
+    (
+        "left_out",
+        "virtual_ipaddress_excluded {\n 10.8.0.23/24 dev other no_track\n }\n virtual_routes {\n 10.78.0.0/24 dev other no_track\n }",
+    ),
+    ("none", ""),
+];
 
 #[test]
 fn who_follows_a_static_item_is_in_fault_without_it() {

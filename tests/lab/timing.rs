@@ -268,6 +268,10 @@ fn two_address_owners_settle_by_address_and_say_so() {
             ALLOWANCE,
         );
     }
+    second.wait_log(
+        "(VI_1): rogue address owner appears to have stopped advertising",
+        TIMING.master_down(255) + TIMING.interval,
+    );
     // The loser waits, and takes over once the other has gone, at once: its skew time is next to nothing.
     let stopped = now();
     let (_, code) = second.stop();

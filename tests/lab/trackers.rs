@@ -202,8 +202,9 @@ fn a_reload_keeps_what_did_not_change_and_reads_a_new_file_before_it_counts() {
         event.advert().is_some_and(|advert| advert.priority == 122)
     });
     assert_eq!(a.read("/run/t/f"), "10\n", "a file that was tracked before is not made anew");
+    let shorter = now();
     daemon.reload(&file_conf("weight 1", ""));
-    net.wait("priority 110", since, TIMING.interval * 3, |event| {
+    net.wait("priority 110", shorter, TIMING.interval * 3, |event| {
         event.advert().is_some_and(|advert| advert.priority == 110)
     });
     let seen: Vec<u8> =

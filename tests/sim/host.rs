@@ -28,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) held: bool,
     /// What the parent knows of a child that died, and when that was.
     pub(crate) record: Option<(State, Instant)>,
+    /// It may be the address owner where only one may.
+    pub(crate) owner: bool,
     /// The interface is up.
     pub(crate) link_up: bool,
     /// What the trackers add to the priority.
@@ -52,6 +54,7 @@ impl Host {
             router: None,
             held: false,
             record: None,
+            owner: false,
             link_up: true,
             weights: 0,
             paused: false,

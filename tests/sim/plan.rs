@@ -70,6 +70,8 @@ pub(crate) struct Theme {
     pub(crate) ties: bool,
     /// Version 3: routers of different intervals.
     pub(crate) intervals_differ: bool,
+    /// Delays at the start, MASTERs that notice how late they are, and an address owner that hears nobody.
+    pub(crate) timers: bool,
     /// Whoever is MASTER after the first round is left alone and must stay it.
     pub(crate) spare_master: bool,
     /// Something wrong with router 0.
@@ -87,6 +89,7 @@ impl Theme {
             preempt: Preempt::Mixed,
             ties: false,
             intervals_differ: false,
+            timers: false,
             spare_master: false,
             sabotage: None,
         }
@@ -99,6 +102,9 @@ pub(crate) fn play(theme: &Theme, seed: u64, trace: bool) -> (World, Result<(), 
     let mut world = network(theme, &mut random);
     world.trace = trace.then(Vec::new);
     world.sabotage = theme.sabotage;
+    if theme.timers {
+        world.hold = world.hosts[0].params.advert_interval * 5;
+    }
     for who in 0..world.hosts.len() {
         let host = &world.hosts[who];
         let line = format!("{who} is {} with {:?}", host.addr, host.params);
@@ -275,13 +281,14 @@ pub(crate) fn network(theme: &Theme, random: &mut Random) -> World {
     };
     let mut last_octets: Vec<u8> = (1..=5).collect();
     let mut hosts = Vec::new();
-    for _ in 0..count {
+    for number in 0..count {
         let last = last_octets.swap_remove(random.index(last_octets.len()));
         let addr = match family {
             Family::V4 => IpAddr::from([10, 9, 0, last]),
             Family::V6 => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, u16::from(last)]),
         };
         let mut host = Host::new(addr, common.clone(), addresses(family, random.index(4)));
+        host.owner = number == 0;
         (host.params, _) = other(theme, &host, random);
         hosts.push(host);
     }
@@ -327,7 +334,11 @@ fn other(theme: &Theme, host: &Host, random: &mut Random) -> (Params, usize) {
             _ => random.octet(1, 254),
         };
         // An owner without preemption is refused by the configuration.
-        if theme.preempt != Preempt::Never && random.percent(4) {
+        let may_own = if theme.timers { host.owner && random.percent(50) } else { random.percent(4) };
+        if theme.timers {
+            params.priority = params.priority.min(254);
+        }
+        if theme.preempt != Preempt::Never && may_own {
             params.priority = 255;
         }
     }
@@ -345,6 +356,12 @@ fn other(theme: &Theme, host: &Host, random: &mut Random) -> (Params, usize) {
         // The configuration clears what contradicts these, with a warning.
         params.preempt |= theme.preempt != Preempt::Never;
         params.preempt_delay = Span::ZERO;
+    }
+    if theme.timers {
+        // Two of them would never know of each other.
+        params.owner_ignore_adverts = params.priority == 255;
+        let other = random.pick(&[None, Some(1), Some(100), Some(254)]);
+        params.timer_expired_backup = other.filter(|_| !params.preempt);
     }
     params.lower_prio_no_advert = random.percent(15);
     params.higher_prio_send_advert = random.percent(80);

@@ -15,7 +15,7 @@
 //!   changes. Until `manned` everybody who outranks the MASTER has taken over or waits for his delay; when that is
 //!   over, the next advert (I) arms the skew time, or the timer runs down that the last one armed.
 //!
-//! "Trouble" is whatever the schedule does: a crash, a start, a pause and its end, a reload, a weight, a link that
+//! "Trouble" is whatever the schedule does: a crash, a start and the end of the delay it begins with, a pause and its end, a reload, a weight, a link that
 //! goes or comes, a partition or its end; and loss as long as it lasts.
 
 use crate::host::Host;
@@ -43,6 +43,8 @@ pub(crate) struct Reading {
 struct Player {
     /// Its last trouble.
     troubled: Instant,
+    /// The end of the delay that it begins with.
+    held: Instant,
     /// As BACKUP: not MASTER by timeout before this, because of an advert that it respects.
     floor: Option<Instant>,
     /// As BACKUP: the MASTER whose advert that was.
@@ -95,6 +97,11 @@ impl Referee {
         player.steady = None;
     }
 
+    /// A router begins with a delay.
+    pub(crate) fn hold(&mut self, until: Instant, who: usize) {
+        self.players[who].held = until;
+    }
+
     /// The schedule did something to the link.
     pub(crate) fn trouble_link(&mut self, now: Instant, link: &Link) {
         self.link_troubled = now;
@@ -135,6 +142,8 @@ impl Referee {
                     (player.floor, player.followed) = (None, None);
                 }
             }
+            // It was late, and the one that took over says goodbye.
+            State::Master if reading.priority == 0 => {}
             State::Master if host.state() == Some(State::Backup) => {
                 (player.floor, player.followed, player.preempt_from) = (floor, Some(reading.from), None);
             }
@@ -368,7 +377,7 @@ impl Referee {
     }
 
     fn last_trouble(&self) -> Instant {
-        let players = self.players.iter().map(|player| player.troubled);
+        let players = self.players.iter().map(|player| player.troubled.max(player.held));
         players.fold(self.link_troubled, Instant::max)
     }
 

@@ -96,6 +96,71 @@ fn without_preemption_a_master_stays() {
     });
 }
 
+#[test]
+fn delays_late_masters_and_a_deaf_owner() {
+    run(&Theme {
+        loss: 20,
+        timers: true,
+        ..Theme::new("delays_late_masters_and_a_deaf_owner", 4_000, EVERYTHING)
+    });
+}
+
+#[test]
+fn late_masters_without_preemption() {
+    run(&Theme {
+        preempt: Preempt::Never,
+        timers: true,
+        ..Theme::new("late_masters_without_preemption", 2_500, &[Kind::Pause, Kind::Pause, Kind::Crash])
+    });
+}
+
+/// A MASTER that was paused until another one took over gives way to it, if it is told to look at the clock; else it
+/// takes over again, although it does not preempt.
+#[test]
+fn a_paused_master_comes_back_as_backup() {
+    let theme =
+        Theme { preempt: Preempt::Never, ..Theme::new("a_paused_master_comes_back_as_backup", 0, &[]) };
+    let mut seen = [0; 2];
+    for seed in 0..200 {
+        for looks in [true, false] {
+            let world = paused(&theme, seed, looks).expect("the invariants hold");
+            let back = world.transitions.iter().any(|(_, who, to)| (*who, *to) == (0, State::Master));
+            seen[usize::from(looks)] += usize::from(back);
+            assert!(!(looks && back), "seed {seed}: it took over again");
+            assert_eq!(masters(&world).len(), 1);
+        }
+    }
+    assert_eq!(seen, [200, 0], "what the option is for");
+}
+
+/// Router 0, the first in rank, is MASTER; it is paused for ten intervals and goes on.
+fn paused(theme: &Theme, seed: u64, looks: bool) -> Result<World, Violation> {
+    let mut random = Random::new(seed);
+    let mut world = network(theme, &mut random);
+    for (who, host) in (0_u8..).zip(&mut world.hosts) {
+        host.params.priority = 250 - 40 * who;
+        host.params.timer_expired_backup = looks.then_some(210);
+        host.params.lower_prio_no_advert = false;
+    }
+    let interval = world.hosts[0].params.advert_interval;
+    for who in 0..world.hosts.len() {
+        world.disturb(Disturbance::Start { who, adopt: false })?;
+    }
+    world.run(world.referee.settled(&world.hosts) + interval)?;
+    assert_eq!(masters(&world), [0]);
+    world.disturb(Disturbance::Pause(0))?;
+    world.run(world.now + interval * 10)?;
+    world.transitions.clear();
+    world.disturb(Disturbance::Resume(0))?;
+    // What is counted are changes from BACKUP to MASTER; without the option it never was BACKUP.
+    if !looks && masters(&world).contains(&0) {
+        let now = world.now;
+        world.transitions.push((now, 0, State::Master));
+    }
+    world.run(world.referee.settled(&world.hosts) + interval)?;
+    Ok(world)
+}
+
 /// The next in rank takes over alone, and as soon as the timers say: delays stay below a third of what separates
 /// the skew times of neighbours.
 #[test]

@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) lateness: Span,
     /// The schedule leaves whoever is MASTER alone.
     pub(crate) spare_master: bool,
+    /// The longest delay that a router begins with.
+    pub(crate) hold: Span,
     /// Something wrong with router 0.
     pub(crate) sabotage: Option<Sabotage>,
     /// Every change of state.
@@ -50,6 +52,7 @@ impl World {
             link,
             lateness,
             spare_master: false,
+            hold: Span::ZERO,
             sabotage: None,
             transitions: Vec::new(),
             trace: None,
@@ -178,7 +181,13 @@ impl World {
             host.held = false;
         }
         let announced = u16::try_from(host.addresses.len()).unwrap_or(u16::MAX);
-        host.router = Some(Router::new(host.params.clone(), announced));
+        let mut router = Router::new(host.params.clone(), announced);
+        if !self.hold.is_zero() && self.random.percent(30) {
+            let until = self.now + self.random.span(self.hold);
+            router.hold(until);
+            self.referee.hold(until, who);
+        }
+        host.router = Some(router);
         self.tell_weights(who)?;
         self.tell_faults(who)?;
         self.act(who, 0, |router, now, out| {

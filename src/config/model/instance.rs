@@ -90,10 +90,6 @@ pub struct Instance {
     pub receive_buffer: Option<u32>,
     /// `garp_extra_if`.
     pub garp_extra: Option<ExtraGarp>,
-    /// `owner_ignore_adverts`: an address owner discards adverts.
-    pub owner_ignore_adverts: bool,
-    /// `timer_expired_backup`: priority after timers ran very late.
-    pub timer_expired_backup: Option<u8>,
     /// `debug`, 0 to 4: without effect, as in the reference.
     pub debug: u8,
     /// `linkbeat_use_polling`.
@@ -110,6 +106,12 @@ impl Instance {
     #[must_use]
     pub fn unicast(&self) -> bool {
         !self.peers.is_empty()
+    }
+
+    /// Addresses may be on macvlans other than that of the instance.
+    #[must_use]
+    pub fn wants_macvlan(&self) -> bool {
+        self.use_vmac_addr || self.addresses.iter().chain(&self.excluded).any(|line| line.use_vmac)
     }
 
     /// How many addresses an advert has room for on a link of this MTU; 0: not known.

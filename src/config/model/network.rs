@@ -4,6 +4,8 @@ use super::{At, Named, Route, Rule, VirtualAddress};
 use crate::base::id::{InstanceId, TrackGroupId};
 use crate::base::time::Span;
 
+pub use crate::proto::track::LinkMethod;
+
 /// All of it, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
@@ -50,17 +52,6 @@ pub struct Linkbeat {
     pub interface: Named,
     /// How it is asked first; none: whatever answers.
     pub method: Option<LinkMethod>,
-}
-
-/// How an interface is asked for its link state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkMethod {
-    /// MII registers.
-    Mii,
-    /// The ethtool call.
-    Ethtool,
-    /// The flags of the interface.
-    Ioctl,
 }
 
 /// How long a change of an interface has to last before it counts.

@@ -139,7 +139,7 @@ fn priority_and_state(draft: &mut Draft, tell: &mut Teller<'_>) {
         tell.warn("preempt_delay", "preempt_delay is incompatible with nopreempt mode - resetting");
         instance.params.preempt_delay = Span::ZERO;
     }
-    if instance.params.preempt && instance.timer_expired_backup.take().is_some() {
+    if instance.params.preempt && instance.params.timer_expired_backup.take().is_some() {
         tell.warn("timer_expired_backup", "timer_expired_backup requires nopreempt - clearing");
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn apply(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
         instance.params.lower_prio_no_advert =
             draft.lower_prio_no_advert.or(vrrp.lower_prio_no_advert).unwrap_or(false);
         instance.accept = draft.accept.unwrap_or(true);
-        instance.owner_ignore_adverts = match (ignore, owner) {
+        instance.params.owner_ignore_adverts = match (ignore, owner) {
             (Some(true), false) if draft.owner_ignore_adverts.is_some() => {
                 tell.warn("owner_ignore_adverts", "owner_ignore_adverts requires priority 255 - clearing");
                 false
@@ -33,7 +33,7 @@ pub(super) fn apply(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
         return;
     }
     let instance = &mut draft.instance;
-    instance.owner_ignore_adverts = owner;
+    instance.params.owner_ignore_adverts = owner;
     if owner != (instance.params.start == Start::Master) {
         tell.warn("state", "State MASTER must match being address owner");
         instance.params.start = if owner { Start::Master } else { Start::Backup };

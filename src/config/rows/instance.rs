@@ -135,8 +135,6 @@ impl Draft {
             smtp_alert: false,
             receive_buffer: None,
             garp_extra: vrrp.garp_extra,
-            owner_ignore_adverts: false,
-            timer_expired_backup: None,
             debug: 0,
             linkbeat_polling: false,
             lvs_sync_interface: None,
@@ -267,7 +265,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("v3_checksum_as_v2", Switch(|d, on| d.instance.params.v3_checksum_as_v2 = on), "that of global_defs",
         "Version 3 checksums over IPv4 leave out the pseudo header").show(|i| either(i.params.v3_checksum_as_v2)),
     row("kernel_rx_buf_size", Integer(int("bytes", 0, U32, |d, n| d.instance.receive_buffer = Some(fit(n))).strict()), "by vrrp_rx_bufs_policy",
-        "Receive buffer of the socket").expected().later().show(|i| maybe(i.receive_buffer)),
+        "Receive buffer of the socket").expected().show(|i| maybe(i.receive_buffer)),
 
     // Announcements.
     row("garp_master_delay", Integer(int("seconds", 0, 4294, |d, n| d.instance.params.garp.delay = whole_seconds(n))), "vrrp_garp_master_delay",
@@ -283,9 +281,9 @@ pub static ROWS: &[Row<D, I>] = &[
     row("garp_lower_prio_repeat", Integer(int("", 0, 2_147_483_647, |d, n| d.lower_prio_repeat = Some(fit(n)))), "vrrp_garp_lower_prio_repeat; strict: 0",
         "Size of the burst after an advert of lower priority").show(|i| plain(i.params.garp.lower_prio_repeat)),
     row("garp_extra_if", Custom("[all] <seconds 0..86400>", |d, l| lists::extra_garp(&mut d.instance.garp_extra, l, 0)), "vrrp_garp_extra_if",
-        "Period of gratuitous ARPs on other interfaces of addresses; 0: none").later().show(|i| lists::show_extra_garp(i.garp_extra)),
+        "Period of gratuitous ARPs on other interfaces of addresses; 0: none").show(|i| lists::show_extra_garp(i.garp_extra)),
     row("vmac_garp_intvl", Custom("[all] <seconds 0..86400>", |d, l| lists::extra_garp(&mut d.instance.garp_extra, l, 0)), "vrrp_garp_extra_if",
-        "Old spelling of garp_extra_if").later().replaced("garp_extra_if", true),
+        "Old spelling of garp_extra_if").replaced("garp_extra_if", true),
 
     // Election.
     row("nopreempt", Flag(|d| d.instance.params.preempt = false), "off",
@@ -297,15 +295,15 @@ pub static ROWS: &[Row<D, I>] = &[
     row("down_timer_adverts", Integer(int("adverts", 1, 100, |d, n| d.instance.params.down_timer_adverts = fit(n))), "vrrp_down_timer_adverts",
         "Missed adverts before a take-over").show(|i| plain(i.params.down_timer_adverts)),
     row("timer_expired_backup", Custom("[<1..254>]", read::timer_expired), "off; bare: 254",
-        "Falls back to BACKUP when timers ran very late").later().show(|i| maybe(i.timer_expired_backup)),
+        "Falls back to BACKUP when timers ran so late that a router of this priority may be MASTER").show(|i| maybe(i.params.timer_expired_backup)),
     row("thread_timer_expired", Custom("[<1..254>]", read::timer_expired), "off",
-        "Other spelling of timer_expired_backup").later().replaced("timer_expired_backup", true),
+        "Other spelling of timer_expired_backup").replaced("timer_expired_backup", true),
     row("lower_prio_no_advert", Switch(|d, on| d.lower_prio_no_advert = Some(on)), "vrrp_lower_prio_no_advert; strict: on",
         "Does not answer adverts of lower priority").show(|i| either(i.params.lower_prio_no_advert)),
     row("higher_prio_send_advert", Switch(|d, on| d.instance.params.higher_prio_send_advert = on), "vrrp_higher_prio_send_advert; strict: off",
         "Sends one advert before yielding").show(|i| either(i.params.higher_prio_send_advert)),
     row("owner_ignore_adverts", Switch(|d, on| d.owner_ignore_adverts = Some(on)), "vrrp_owner_ignore_adverts; on under strict with 255",
-        "An address owner discards adverts").later().show(|i| if i.owner_ignore_adverts { either(true) } else { Shown::Nothing }),
+        "An address owner discards adverts").show(|i| if i.params.owner_ignore_adverts { either(true) } else { Shown::Nothing }),
     row("skip_check_adv_addr", Custom("[on|off]", |d, l| super::global_read::switch_that_was_on(&mut d.instance.params.skip_check_adv_addr, l)), "vrrp_skip_check_adv_addr",
         "Does not check the address list again for the same MASTER").show(|i| either(i.params.skip_check_adv_addr)),
     row("strict_mode", Switch(|d, on| d.instance.strict = on), "vrrp_strict",
@@ -327,7 +325,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("accept", Flag(|d| d.accept = Some(true)), "on; under strict only with 255",
         "Takes packets to the addresses").show(|i| flag(i.accept)),
     row("no_accept", Flag(|d| d.accept = Some(false)), "off",
-        "Drops packets to the addresses").later().show(|i| flag(!i.accept)),
+        "Drops packets to the addresses").show(|i| flag(!i.accept)),
 
     // Trackers.
     row("dont_track_primary", Flag(|d| d.instance.dont_track_primary = true), "off",
@@ -343,7 +341,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").later().terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
-        "Polls the link of the interface").later().replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
+        "Polls the link of the interface").replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
 
     // Reports.
     row("notify_master", script(|d| &mut d.instance.notify.master), "none",
@@ -365,9 +363,9 @@ pub static ROWS: &[Row<D, I>] = &[
             (true, script) => command(script.as_ref()),
         }),
     row("notify_priority_changes", Switch(|d, on| d.notify_priority_changes = Some(on)), "that of the sync group, then vrrp_notify_priority_changes",
-        "Reports changes of priority on pipes").later().show(|i| either(i.notify_priority_changes)),
+        "Reports changes of priority on pipes").show(|i| either(i.notify_priority_changes)),
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "that of the sync group, then smtp_alert_vrrp, then smtp_alert, then off",
-        "Mails transitions").later().show(|i| either(i.smtp_alert)),
+        "Mails transitions").show(|i| either(i.smtp_alert)),
     row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(Box::new(name))), "none",
         "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
     row("debug", Integer(int("", 0, 4, |d, n| d.instance.debug = fit(n))), "0",

@@ -157,7 +157,7 @@ pub(super) fn old_unicast_checksum(draft: &mut Draft, line: &mut Line<'_>) {
 
 /// `timer_expired_backup`
 pub(super) fn timer_expired(draft: &mut Draft, line: &mut Line<'_>) {
-    draft.instance.timer_expired_backup = match line.arg(0) {
+    draft.instance.params.timer_expired_backup = match line.arg(0) {
         None => Some(254),
         Some(word) => match line.number("timer_expired_backup", word, 1..=254) {
             Some(number) => Some(fit(number)),

@@ -59,6 +59,8 @@ pub struct Options {
     pub all: bool,
     /// -n: stay in the foreground.
     pub foreground: bool,
+    /// -s: the network namespace; stronger than the configuration's.
+    pub namespace: Option<String>,
     /// -R: end when a child dies.
     pub no_respawn: bool,
     /// -X: drop addresses on a transition by signal.
@@ -180,7 +182,7 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             // allocator of our own to check.
             Short('A') | Long("snmp-agent-socket") => {
                 path(&mut parser)?;
-                return Err(absent("-A, --snmp-agent-socket", "SNMP"));
+                return Err(absent("-A, --snmp-agent-socket", "SNMP yet"));
             }
             Long("flush-log-file" | "no-mem-check") => {}
             Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
@@ -193,11 +195,12 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
             Short('v') | Long("version") => return Ok(print(text::version())),
             Short('h') | Long("help") => return Ok(print(text::HELP.to_owned())),
-            Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "genhash")),
-            Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP")),
-            Short('s') | Long("namespace") => return Err(absent("-s, --namespace", "network namespaces")),
-            Long("perf") => return Err(absent("--perf", "perf recording")),
-            Long("debug") => return Err(absent("--debug", "debug output")),
+            Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "genhash yet")),
+            Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP yet")),
+            Short('s') | Long("namespace") => options.namespace = Some(string(&mut parser)?),
+            // keepalived has these two only where they were compiled in; Debian's has not.
+            Long("perf") => return Err(absent("--perf", "perf recording, but perf record -p works")),
+            Long("debug") => return Err(absent("--debug", "debug options, but -D logs details")),
             // keepalived ignores stray words.
             Value(word) => words.push(word),
             other => return Err(refuse(&other.unexpected())),
@@ -269,7 +272,7 @@ fn refuse(error: &lexopt::Error) -> Answer {
 }
 
 fn absent(option: &str, feature: &str) -> Answer {
-    let text = format!("{NAME}: {option}: this version has no {feature} yet\n");
+    let text = format!("{NAME}: {option}: this version has no {feature}\n");
     Answer { text, output: false, exit: Exit::Fatal }
 }
 

@@ -77,7 +77,6 @@ fn what_this_version_lacks_is_said_in_one_line() {
         "-x",
         "--snmp",
         "-A /run/agentx",
-        "-s blue",
         "--perf",
         "--perf=all",
         "--debug=DvEc",

@@ -64,7 +64,7 @@ Usage: keepalived [OPTION...]
   -b, --bfd_pid=FILE           Use this pid file for the BFD child
   -x, --snmp                   Enable SNMP (not in this version)
   -A, --snmp-agent-socket=FILE Use this SNMP socket (not in this version)
-  -s, --namespace=NAME         Run in network namespace NAME (not in this version)
+  -s, --namespace=NAME         Run in network namespace NAME
   -m, --core-dump              Let an abnormal end write a core file
   -M, --core-dump-pattern[=PATTERN]
                                The same, and set /proc/sys/kernel/core_pattern to PATTERN

@@ -66,7 +66,7 @@ pub(super) fn stamped(time: Option<&LocalTime>, text: &str) -> Frame {
 #[derive(Debug)]
 pub(super) struct Rfc3164 {
     pub(super) facility: Facility,
-    pub(super) tag: &'static str,
+    pub(super) tag: String,
     pub(super) pid: i32,
 }
 
@@ -120,18 +120,18 @@ mod tests {
     use super::*;
 
     const TIME: LocalTime =
-        LocalTime { year: 2026, month: 10, day: 5, weekday: 4, hour: 7, minute: 8, second: 9 };
+        LocalTime { year: 2026, month: 10, day: 5, weekday: 4, hour: 7, minute: 8, second: 9, offset: 0 };
 
     #[test]
     fn lines_look_like_keepaliveds() {
         assert_eq!(stamped(Some(&TIME), "text"), b"Thu Nov  5 07:08:09 2026: text\n");
         assert_eq!(stamped(None, "text"), b"text\n");
-        let format = Rfc3164 { facility: Facility::LOG_DAEMON, tag: "Keepalived_vrrp", pid: 42 };
+        let format = Rfc3164 { facility: Facility::LOG_DAEMON, tag: "Keepalived_vrrp".to_owned(), pid: 42 };
         let mut out = Vec::new();
         format.format(&mut out, severity(Level::Info), (&TIME, "(VI_1) Entering MASTER STATE")).unwrap();
         let expected = "<30>Nov  5 07:08:09 Keepalived_vrrp[42]: (VI_1) Entering MASTER STATE";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-        let format = Rfc3164 { facility: Facility::LOG_LOCAL3, tag: "Keepalived", pid: 1 };
+        let format = Rfc3164 { facility: Facility::LOG_LOCAL3, tag: "Keepalived".to_owned(), pid: 1 };
         let mut out = Vec::new();
         format.format(&mut out, severity(Level::Warn), (&TIME, "x")).unwrap();
         assert!(out.starts_with(b"<156>"));

@@ -33,6 +33,8 @@ pub struct Options {
     pub syslog: bool,
     /// With this facility (-S).
     pub facility: Facility,
+    /// Behind the name of the process; empty unless the configuration names a namespace or an instance.
+    pub tag_suffix: String,
     /// On this socket; /dev/log unless a test says otherwise.
     pub syslog_socket: PathBuf,
     /// To standard error (-l).
@@ -51,6 +53,7 @@ impl Default for Options {
             detail: false,
             syslog: true,
             facility: Facility::LOG_DAEMON,
+            tag_suffix: String::new(),
             syslog_socket: PathBuf::from("/dev/log"),
             console: false,
             file: None,
@@ -115,6 +118,13 @@ pub fn leave_console() {
         if let Some(syslogd) = &mut sinks.syslogd {
             syslogd.renumber();
         }
+    }
+}
+
+/// Goes on under a name with `suffix` behind it in syslog.
+pub fn rename(suffix: &str) {
+    if let Some(syslogd) = lock().as_mut().and_then(|sinks| sinks.syslogd.as_mut()) {
+        syslogd.rename(suffix);
     }
 }
 
@@ -209,8 +219,10 @@ impl Sinks {
                 Err(error) => opened = Err(error),
             }
         }
-        let syslogd =
-            options.syslog.then(|| Syslogd::new(&options.syslog_socket, options.facility, identity.tag));
+        let syslogd = options.syslog.then(|| {
+            let tag = [identity.tag, &options.tag_suffix].concat();
+            Syslogd::new(&options.syslog_socket, options.facility, tag)
+        });
         let sinks = Self { syslogd, streams, stamps: options.stamps, retry: None, pace: FIRST_PACE };
         (sinks, opened)
     }

@@ -24,7 +24,7 @@ pub(super) struct Syslogd {
 }
 
 impl Syslogd {
-    pub(super) fn new(path: &Path, facility: Facility, tag: &'static str) -> Self {
+    pub(super) fn new(path: &Path, facility: Facility, tag: String) -> Self {
         Self {
             path: path.to_owned(),
             format: Rfc3164 { facility, tag, pid: process::own().number() },
@@ -36,6 +36,11 @@ impl Syslogd {
     /// Writes the number of the process that this has become.
     pub(super) fn renumber(&mut self) {
         self.format.pid = process::own().number();
+    }
+
+    /// Goes on under a longer name.
+    pub(super) fn rename(&mut self, suffix: &str) {
+        self.format.tag.push_str(suffix);
     }
 
     /// Sends a line, or keeps it. A socket that is missing is not looked for with each line: that is for

@@ -9,6 +9,7 @@ use crate::base::exit::Exit;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::Own;
+use crate::daemon::tuning::{Tuner, Tuning};
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Fork, Pid};
@@ -52,25 +53,28 @@ impl<P: Program> Parent<'_, P> {
         }
     }
 
+    /// The new process is run as the configuration wants it.
+    fn tuner(&self, index: usize) -> Tuner {
+        let standard = Tuning::default();
+        let wanted = self.settings.tunings.get(index).unwrap_or(&standard);
+        Tuner::begin(wanted, &self.name, self.options.umask)
+    }
+
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
     fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
         sinks::forget();
         process::close_all_but(&[channel.as_fd()]);
         let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
-        let opened = sinks::start(&self.options.log, child.kind.identity());
+        let opened = sinks::start(&self.log_options(), child.kind.identity());
         if !matches!(process::follow_parent(parent), Ok(true)) {
             process::exit_now(Exit::Ok.code());
         }
         if let Err(error) = opened {
             log::warn!("Unable to open the log file: {error}");
         }
-        if let Some(Some(name)) = self.settings.child_names.get(index)
-            && let Err(error) = process::set_name(name)
-        {
-            log::warn!("Unable to set the process name {name}: {error}");
-        }
         let start = Start {
             kind: child.kind,
+            tuner: self.tuner(index),
             mode,
             channel,
             records: &child.records,

@@ -5,17 +5,22 @@
 //! decides is [`crate::proto::supervise`]; here its actions are carried out. Start reading at [`run`], then
 //! `Parent`'s `perform`.
 
+mod calendar;
 mod child;
 mod fork;
 mod program;
 mod reload;
 mod run;
+mod save;
+mod script;
 mod text;
 
-pub use program::{Kind, Mode, Program, Settings, Start};
+pub use program::{Kind, Mode, Moment, Program, Script, Settings, Start};
 pub use run::run;
 
+use self::calendar::Calendar;
 use self::child::Child;
+use self::script::Scripts;
 use super::cli::Options;
 use super::ipc::{ToChild, ToParent};
 use super::reactor::{Again, Command, Process, Turn};
@@ -35,6 +40,8 @@ struct Parent<'a, P: Program> {
     manager: Manager,
     loaded: P::Loaded,
     settings: Settings,
+    /// What ps showed for this process when it was started.
+    name: String,
     children: [Child; KINDS],
     /// A reload was asked for while one was in progress.
     reload_again: bool,
@@ -42,11 +49,18 @@ struct Parent<'a, P: Program> {
     complete: bool,
     /// The end has begun, with this exit.
     ending: Option<Exit>,
+    /// What runs before the children start and after they have ended.
+    scripts: Scripts,
+    /// The reload that a file asks for.
+    calendar: Calendar,
+    /// Configurations that were read so far.
+    reads: u32,
 }
 
 const KINDS: usize = Kind::ALL.len();
-/// Deadlines: one for the supervision of each child, one for the cleaner of each.
-const SLOTS: usize = 2 * KINDS;
+/// Deadlines: one for the supervision of each child, one for the cleaner of each, one for the script before or after
+/// them, one for the reload that a file asks for.
+const SLOTS: usize = 2 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
 /// A parent that wakes up later than this reads what the children said before it judges them.
@@ -55,7 +69,13 @@ const STALL: Span = Span::from_millis(20);
 const LAST_LINES: Span = Span::from_millis(40);
 
 impl<'a, P: Program> Parent<'a, P> {
-    fn new(program: &'a P, options: &'a Options, loaded: P::Loaded, settings: Settings) -> Self {
+    fn new(
+        program: &'a P,
+        options: &'a Options,
+        loaded: P::Loaded,
+        settings: Settings,
+        name: String,
+    ) -> Self {
         let params = |kind| Self::params(options, &settings, kind);
         let children = Kind::ALL.map(|kind| {
             let instances = if kind == Kind::Vrrp { settings.instances } else { 0 };
@@ -67,10 +87,14 @@ impl<'a, P: Program> Parent<'a, P> {
             manager: Manager::find(),
             loaded,
             settings,
+            name,
             children,
             reload_again: false,
             complete: false,
             ending: None,
+            scripts: Scripts::default(),
+            calendar: Calendar::default(),
+            reads: 0,
         }
     }
 
@@ -195,14 +219,15 @@ impl<'a, P: Program> Parent<'a, P> {
         for index in 0..KINDS {
             self.step(turn, index, Input::Stop);
         }
+        self.cut_startup_short(turn);
         self.check_end(turn);
     }
 
-    /// Ends the loop when the last process is gone.
-    fn check_end(&self, turn: &mut Turn<'_>) {
+    /// Ends the loop when the last process is gone, the shutdown script's among them.
+    fn check_end(&mut self, turn: &mut Turn<'_>) {
         let Some(exit) = self.ending else { return };
         let gone = |child: &Child| child.supervisor.is_absent() && child.cleaner.is_none();
-        if self.children.iter().all(gone) {
+        if self.children.iter().all(gone) && self.is_shut_down(turn) {
             turn.stop(exit);
         }
     }
@@ -269,6 +294,9 @@ impl<'a, P: Program> Parent<'a, P> {
 
 impl<P: Program> Process for Parent<'_, P> {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+        if source.kind == calendar::SOURCE {
+            return self.calendar_ready(turn);
+        }
         let index = source.index as usize;
         for _ in 0..limit::CHANNEL_BATCH {
             let Some(messages) = self.children.get_mut(index).and_then(Child::receive) else {
@@ -298,7 +326,11 @@ impl<P: Program> Process for Parent<'_, P> {
 
     fn expired(&mut self, turn: &mut Turn<'_>, expired: u32) {
         let index = expired as usize;
-        if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
+        if expired == script::SLOT {
+            self.script_overdue(turn);
+        } else if expired == calendar::SLOT {
+            self.calendar_due(turn);
+        } else if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
             if let Some(pid) = cleaner.cleaner {
                 process::kill(pid, libc::SIGKILL);
             }
@@ -330,7 +362,9 @@ impl<P: Program> Process for Parent<'_, P> {
     }
 
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
-        if let Some(index) = self.children.iter().position(|child| child.pid == Some(pid)) {
+        if self.scripts.is(pid) {
+            self.script_ended(turn, how);
+        } else if let Some(index) = self.children.iter().position(|child| child.pid == Some(pid)) {
             self.child_ended(turn, index, pid, how);
         } else if let Some(index) = self.children.iter().position(|child| child.cleaner == Some(pid)) {
             if let Some(child) = self.children.get_mut(index) {

@@ -1,11 +1,15 @@
 //! What the parent supervises: a program that can read its configuration and run its children.
 
+use std::path::PathBuf;
+
 use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::log::Identity;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
+use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
+use crate::sys::script::{Identity as Whose, Words};
 
 /// A kind of child, in the order in which they are forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +73,8 @@ pub enum Mode {
 pub struct Start<'a> {
     /// Which child it is.
     pub kind: Kind,
+    /// Carries out how it is run; has done so but for realtime, which waits for the end of its start.
+    pub tuner: Tuner,
     /// What it is to do.
     pub mode: Mode,
     /// Its channel to the parent, for its reactor.
@@ -79,6 +85,26 @@ pub struct Start<'a> {
     pub died: Option<Instant>,
     /// How many children of this kind died before; 0 for the first one.
     pub deaths: u64,
+}
+
+/// When the parent itself runs a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the first child starts.
+    Startup,
+    /// After the last child has ended.
+    Shutdown,
+}
+
+/// A script that the parent runs.
+#[derive(Debug)]
+pub struct Script {
+    /// The command.
+    pub words: Words,
+    /// As whom it runs; none: as the daemon.
+    pub identity: Option<Whose>,
+    /// How long it is waited for.
+    pub timeout: Span,
 }
 
 /// What the parent needs to know of a configuration.
@@ -92,12 +118,24 @@ pub struct Settings {
     pub instances: usize,
     /// Where the pid files go. Not changed by a reload.
     pub pid_files: Places,
+    /// Network namespace and instance, `_`-separated with one in front, for the names in syslog; else empty.
+    pub log_suffix: String,
     /// What ps shows for the parent; none: left as it is.
     pub process_name: Option<String>,
-    /// What ps shows for each child, in the order of [`Kind::ALL`]; none: left as it is.
-    pub child_names: [Option<String>; 3],
+    /// How each child is run, in the order of [`Kind::ALL`].
+    pub tunings: [Tuning; 3],
     /// Permission bits that new files do not get.
     pub umask: u32,
+    /// Exists while files are read (`reload_file`).
+    pub reload_marker: Option<PathBuf>,
+    /// Says when to reload (`reload_time_file`).
+    pub reload_time_file: Option<PathBuf>,
+    /// A time without a date in it comes every day (`reload_repeat`).
+    pub reload_repeat: bool,
+    /// Where each configuration that was read is kept (`config_save_dir`).
+    pub save_folder: Option<PathBuf>,
+    /// Where the copy of the configuration for the children is, instead of in memory (`tmp_config_directory`).
+    pub scratch: Option<PathBuf>,
 }
 
 /// The program: its configuration and its children. Implemented by main, and by the parent's own tests.
@@ -124,12 +162,20 @@ pub trait Program {
     /// The configuration as octets for a child that reloads.
     fn snapshot(&self, loaded: &Self::Loaded) -> Vec<u8>;
 
+    /// The text of the configuration, for people.
+    fn text(&self, loaded: &Self::Loaded) -> Vec<u8>;
+
     /// Every child that is needed now has been forked with this configuration, or told of it: what only they need
     /// may go. [`Program::run_child`] may be called with what is left, to replace a child.
     fn handed_out(&self, loaded: &mut Self::Loaded);
 
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.
     fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
+
+    /// The script of a moment, if there is one and it can run.
+    fn script(&self, _loaded: &Self::Loaded, _moment: Moment) -> Option<Script> {
+        None
+    }
 
     /// SIGUSR1 in the parent: writes its data dump.
     fn dump(&self, loaded: &Self::Loaded);

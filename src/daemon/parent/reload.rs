@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use super::program::{Kind, Program, Settings};
-use super::{KINDS, Parent};
+use super::{KINDS, Parent, calendar};
 use crate::daemon::ipc::ToChild;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::Turn;
@@ -16,7 +16,7 @@ impl<P: Program> Parent<'_, P> {
         if self.ending.is_some() {
             return;
         }
-        if self.children.iter().any(|child| child.supervisor.is_busy()) {
+        if self.scripts.is_starting() || self.children.iter().any(|child| child.supervisor.is_busy()) {
             self.reload_again = true;
             return;
         }
@@ -24,16 +24,34 @@ impl<P: Program> Parent<'_, P> {
         self.forward(ToChild::ReopenLog);
         log::info!("Reloading ...");
         self.manager.tell("RELOADING=1");
-        match self.program.load() {
+        let marker = self.settings.reload_marker.clone();
+        calendar::begin_reading(marker.as_deref());
+        let read = self.program.load();
+        calendar::end_reading(marker.as_deref());
+        if let Ok(new) = &read {
+            let settings = self.program.settings(new);
+            calendar::end_reading(
+                settings.reload_marker.as_deref().filter(|new| marker.as_deref() != Some(new)),
+            );
+            self.save(new, &settings);
+        }
+        match read {
             Ok(new) if self.program.accepts(&self.loaded, &new) => self.hand_out(turn, new),
             Ok(_) | Err(_) => log::error!("New configuration refused - keep running with the old one"),
         }
+        self.watch_calendar(turn);
         self.manager.tell("READY=1");
     }
 
     /// Gives a new configuration to the children.
     fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded) {
-        let snapshot = match memory::sealed("keepalived", &self.program.snapshot(&new)) {
+        let octets = self.program.snapshot(&new);
+        let file = match &self.settings.scratch {
+            Some(folder) => memory::unnamed(folder, &octets),
+            None => memory::sealed("keepalived", &octets),
+        };
+        drop(octets);
+        let snapshot = match file {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 log::error!(
@@ -44,7 +62,9 @@ impl<P: Program> Parent<'_, P> {
         };
         let settings = self.program.settings(&new);
         self.loaded = new;
-        self.settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
+        let new_settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
+        let before = core::mem::replace(&mut self.settings, new_settings);
+        self.take_name(before.process_name.as_deref());
         process::umask(self.options.umask.unwrap_or(self.settings.umask));
         for index in 0..KINDS {
             let needed = self.is_needed(index);

@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 
 use super::program::{Kind, Program};
-use super::{KINDS, LAST_LINES, Parent, SLOTS, text};
+use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::daemon::cli::Options;
 use crate::daemon::log as sinks;
 use crate::daemon::pidfile::{Claim, PidFile};
 use crate::daemon::reactor::Reactor;
+use crate::daemon::tuning::DEFAULT_UMASK;
 use crate::sys::process::{self, Launcher};
 use crate::sys::signal::Signals;
 
@@ -41,13 +42,16 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
         Err(exit) => return exit,
     };
     let settings = program.settings(&loaded);
+    // Somebody may have made it before the start.
+    calendar::end_reading(settings.reload_marker.as_deref());
     process::umask(options.umask.unwrap_or(settings.umask));
-    if let Some(name) = &settings.process_name
-        && let Err(error) = process::set_name(name)
-    {
-        log::warn!("Unable to set the process name {name}: {error}");
+    if !settings.log_suffix.is_empty() {
+        log::info!("Changing syslog ident to {}{}", sinks::Identity::PARENT.tag, settings.log_suffix);
+        sinks::rename(&settings.log_suffix);
     }
-    let mut parent = Parent::new(program, options, loaded, settings);
+    let mut parent = Parent::new(program, options, loaded, settings, process::name());
+    parent.take_name(None);
+    parent.save_first();
     let own_file = match parent.claim_pid_files() {
         Ok(file) => file,
         Err(exit) => return exit,
@@ -76,11 +80,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
 
 fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
-        parent.start_children(&mut reactor.turn());
-        parent.handed_out();
-        if let Some(launcher) = launcher {
-            launcher.release();
-        }
+        parent.begin(&mut reactor.turn(), launcher);
         reactor.run(parent)
     });
     ran.unwrap_or_else(|error| {
@@ -177,6 +177,22 @@ impl<P: Program> Parent<'_, P> {
         true
     }
 
+    /// What syslog calls this daemon is known once the configuration is.
+    pub(super) fn log_options(&self) -> sinks::Options {
+        sinks::Options { tag_suffix: self.settings.log_suffix.clone(), ..self.options.log.clone() }
+    }
+
+    /// Goes over to the process name that is configured now, if that is another one than `before`.
+    pub(super) fn take_name(&self, before: Option<&str>) {
+        let wanted = self.settings.process_name.as_deref();
+        let name = wanted.unwrap_or(&self.name);
+        if wanted != before
+            && let Err(error) = process::set_name(name)
+        {
+            log::warn!("Unable to set the process name {name}: {error}");
+        }
+    }
+
     fn remove_pid_files(&mut self) {
         for child in &mut self.children {
             if let Some(file) = child.pid_file.take() {
@@ -186,6 +202,4 @@ impl<P: Program> Parent<'_, P> {
     }
 }
 
-/// keepalived's umask: files for the owner only, not to be executed.
-const DEFAULT_UMASK: u32 = 0o177;
 const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";

@@ -29,7 +29,11 @@ pub(super) fn ended(pid: Pid, how: Ended) {
         }
         Ended::Killed(signal) => {
             let name = signal_name(signal);
-            let hint = if signal == libc::SIGKILL { " - has rlimit_rttime been exceeded?" } else { "" };
+            let hint = if matches!(signal, libc::SIGKILL | libc::SIGXCPU) {
+                " - has rlimit_rttime been exceeded?"
+            } else {
+                ""
+            };
             log::error!("pid {pid} exited due to signal {signal} ({name}){hint}");
         }
     }

@@ -8,6 +8,7 @@ use crate::base::exit::Exit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::token::{Own, Registration, Source};
+use crate::daemon::tuning::Realtime;
 use crate::sys::clock;
 
 /// One turn of the loop: what a process may ask of it.
@@ -37,6 +38,11 @@ impl Turn<'_> {
     #[must_use]
     pub fn before(&self) -> Instant {
         self.core.before
+    }
+
+    /// The realtime priority of this process.
+    pub(in crate::daemon) fn realtime(&mut self) -> &mut Realtime {
+        &mut self.core.realtime
     }
 
     /// Replaces the deadline of `slot`.

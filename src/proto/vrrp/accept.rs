@@ -3,6 +3,7 @@
 use super::guard::{self, Around, Guard, Verdict};
 use super::machine::Heard;
 use super::params::{Auth, Params};
+use super::priority::OWNER;
 use crate::base::addr::{Addressed, Family, IpAddr};
 use crate::base::time::{Instant, Span};
 use crate::wire::vrrp::{self as wire, Advert, Version};
@@ -74,6 +75,8 @@ impl<A> Default for Surroundings<'_, A> {
 pub enum Reject {
     /// Our own, come back. Never told.
     Own,
+    /// We are the address owner and take no notice of others (`owner_ignore_adverts`). Never told.
+    Ignored,
     /// Multicast with a TTL or hop limit other than 255.
     HopLimit(u8),
     /// Unicast with a TTL or hop limit outside the peer's range.
@@ -188,6 +191,9 @@ pub fn accept<A: Addressed>(
 ) -> Result<Accepted, Reject> {
     if surroundings.local == Some(packet.source) {
         return Err(Reject::Own);
+    }
+    if params.owner_ignore_adverts && params.priority == OWNER {
+        return Err(Reject::Ignored);
     }
     check_sender(params, surroundings, packet)?;
     guard::judge_header(guard.as_deref_mut(), &packet.around)?;

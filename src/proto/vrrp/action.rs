@@ -48,6 +48,8 @@ pub enum Why {
     Recovered,
     /// Addresses were taken away again and again.
     AddressLost,
+    /// The timer of a MASTER fired so late that another router may have taken over.
+    Late,
     /// The other members of its sync group are in this state.
     Group,
     /// The instance ends.
@@ -154,6 +156,8 @@ pub enum Event {
     },
     /// Two routers claim to be the address owner.
     OwnerConflict(IpAddr),
+    /// The other one has not been heard for the master-down time.
+    OwnerAlone,
     /// An advert was refused; told once until something changes.
     Rejected {
         /// Its sender.

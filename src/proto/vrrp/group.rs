@@ -64,7 +64,10 @@ impl Outlook {
                 expired: outlook.expired && (member.is_expired() || master),
                 masters: outlook.masters && master,
                 master: outlook.master || master,
-                eager: outlook.eager && params.priority == OWNER && params.start == Start::Master,
+                eager: outlook.eager
+                    && params.priority == OWNER
+                    && params.start == Start::Master
+                    && !member.is_held(),
                 any: true,
             }
         })

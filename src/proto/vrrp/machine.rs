@@ -115,13 +115,19 @@ pub struct Machine<P = Params> {
     restarted: Instant,
     /// When the timer fires: master-down as BACKUP, the next advert as MASTER.
     deadline: Option<Instant>,
-    preempt_at: Option<Instant>,
+    /// As BACKUP: the end of the delay before preempting. As MASTER: when a rival that claims to be the address owner,
+    /// too, counts as gone.
+    patience: Option<Instant>,
     /// Member of a sync group: does not become MASTER alone.
     synced: bool,
     /// As BACKUP in a sync group: the timer ran out, and the others are awaited.
     expired: bool,
-    /// The last advert that claims the addresses: when, and with which priority.
-    claimed: Option<(Instant, u8)>,
+    /// When the last advert left that claims the addresses.
+    claimed: Instant,
+    /// With which priority; 0: there was none.
+    claimed_with: u8,
+    /// The timer of a BACKUP runs from here at the soonest.
+    held: Instant,
 }
 
 impl<P: Borrow<Params>> Machine<P> {
@@ -140,10 +146,12 @@ impl<P: Borrow<Params>> Machine<P> {
             armed: Armed::Down,
             restarted: Instant::START,
             deadline: None,
-            preempt_at: None,
+            patience: None,
             synced: false,
             expired: false,
-            claimed: None,
+            claimed: Instant::START,
+            claimed_with: 0,
+            held: Instant::START,
             params,
         }
     }
@@ -176,6 +184,14 @@ impl<P: Borrow<Params>> Machine<P> {
             }
             (State::Backup, Input::Timeout) if self.is_due(now) && self.synced => self.await_others(out),
             (State::Backup, Input::Timeout) if self.is_due(now) => self.become_master(now, Why::Timeout, out),
+            (State::Master, Input::Timeout | Input::Advert(_)) if self.is_too_late(now) => {
+                // Whoever has taken over meanwhile stays, as `nopreempt` asks.
+                push(out, Action::RemoveAddresses);
+                self.become_backup(now, Why::Late, out);
+                if let Input::Advert(heard) = input {
+                    self.backup_hears(now, heard, out);
+                }
+            }
             (State::Master, Input::Timeout) if self.is_due(now) => self.advertise(now, out),
             (State::Backup, Input::Advert(heard)) => self.backup_hears(now, heard, out),
             (State::Master, Input::Advert(heard)) => self.master_hears(now, heard, out),
@@ -219,7 +235,7 @@ impl<P: Borrow<Params>> Machine<P> {
             self.master_interval = interval;
         }
         if new.preempt_delay != old.preempt_delay || !new.preempt {
-            self.preempt_at = None;
+            self.patience = None;
         }
         self.params = params;
         let before = self.effective;
@@ -236,6 +252,18 @@ impl<P: Borrow<Params>> Machine<P> {
             State::Backup if !self.expired => self.rearm(),
             State::Init | State::Backup | State::Master | State::Fault => {}
         }
+    }
+
+    /// Holds the election off: a BACKUP waits as if it had begun at `until`, and an address owner is MASTER then. To be
+    /// called before the start; a time that has passed holds nothing. What carries on as MASTER is not held.
+    pub const fn hold(&mut self, until: Instant) {
+        self.held = until;
+    }
+
+    /// Whether the election is held off.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held > Instant::START
     }
 
     /// Whether it is a member of a sync group, and so does not become MASTER alone. One that waits for others when
@@ -306,17 +334,31 @@ impl<P: Borrow<Params>> Machine<P> {
     /// interval in version 3 (RFC 9568 section 6.1).
     #[must_use]
     pub fn skew_time(&self) -> Span {
+        self.skew_time_of(self.effective)
+    }
+
+    fn skew_time_of(&self, priority: u8) -> Span {
         let unit = match self.params().version {
             Version::V2 => Span::from_secs(1),
             Version::V3 => self.master_interval,
         };
-        unit * (256 - u64::from(self.effective)) / 256
+        unit * (256 - u64::from(priority)) / 256
     }
 
     /// Master-down time: so many missed adverts and the skew time.
     #[must_use]
     pub fn master_down_time(&self) -> Span {
-        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time()
+        self.master_down_time_of(self.effective)
+    }
+
+    fn master_down_time_of(&self, priority: u8) -> Span {
+        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time_of(priority)
+    }
+
+    /// Whether the advert that is due comes so late that another router has lost its patience, where that matters.
+    fn is_too_late(&self, now: Instant) -> bool {
+        let Some(other) = self.params().timer_expired_backup else { return false };
+        self.is_due(now) && now.since(self.claimed) >= self.master_down_time_of(other)
     }
 
     /// Entry, and the only place that writes the state.
@@ -347,18 +389,22 @@ impl<P: Borrow<Params>> Machine<P> {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
-        } else if self.params().priority == OWNER && self.params().start == Start::Master {
+        } else if self.begins_as_master() && now >= self.held {
             self.become_master(now, why, out);
         } else {
             self.become_backup(now, why, out);
         }
     }
 
+    fn begins_as_master(&self) -> bool {
+        self.params().priority == OWNER && self.params().start == Start::Master
+    }
+
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Actions) {
         let (own, master) = (self.params().advert_interval, self.master_interval);
         self.master = None;
         self.master_interval = own;
-        self.preempt_at = None;
+        self.patience = None;
         self.claim(now, out);
         self.deadline = Some(now + own);
         push(out, Action::AddAddresses);
@@ -376,7 +422,7 @@ impl<P: Borrow<Params>> Machine<P> {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
         self.master_interval = self.params().advert_interval;
-        self.preempt_at = None;
+        self.patience = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
     }
@@ -421,7 +467,7 @@ impl<P: Borrow<Params>> Machine<P> {
             self.resign(ZEROS_ON_FAULT, out);
         }
         self.deadline = None;
-        self.preempt_at = None;
+        self.patience = None;
         self.master = None;
         self.enter(State::Fault, why, out);
     }
@@ -435,12 +481,16 @@ impl<P: Borrow<Params>> Machine<P> {
         }
         self.started = false;
         self.deadline = None;
-        self.preempt_at = None;
+        self.patience = None;
         self.master = None;
         self.enter(State::Init, Why::Stop, out);
     }
 
     fn advertise(&mut self, now: Instant, out: &mut Actions) {
+        if self.patience.is_some_and(|until| until <= now) {
+            self.patience = None;
+            push(out, Action::Report(Event::OwnerAlone));
+        }
         self.claim(now, out);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
         let interval = self.params().advert_interval;
@@ -451,7 +501,7 @@ impl<P: Borrow<Params>> Machine<P> {
     fn backup_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
         if heard.priority == 0 {
             push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));
-            self.preempt_at = None;
+            self.patience = None;
             self.master = None;
             // One that waits for the rest of its group already has waited out its skew time.
             if !self.expired {
@@ -460,19 +510,19 @@ impl<P: Borrow<Params>> Machine<P> {
             return;
         }
         if heard.priority >= self.effective || !self.params().preempt {
-            self.preempt_at = None;
+            self.patience = None;
             self.follow(heard, out);
             return;
         }
         if !self.params().preempt_delay.is_zero() {
-            let at = match self.preempt_at {
+            let at = match self.patience {
                 Some(at) => at,
                 None => {
                     push(out, Action::Report(Event::PreemptDelay(self.params().preempt_delay)));
                     now + self.params().preempt_delay
                 }
             };
-            self.preempt_at = Some(at);
+            self.patience = Some(at);
             if now < at {
                 self.follow(heard, out);
                 return;
@@ -516,6 +566,7 @@ impl<P: Borrow<Params>> Machine<P> {
         }
         if heard.priority == OWNER && ours == OWNER {
             push(out, Action::Report(Event::OwnerConflict(heard.from)));
+            self.patience = Some(now + self.master_down_time());
         }
         if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
             if self.params().higher_prio_send_advert && heard.interval <= self.params().advert_interval {
@@ -558,7 +609,7 @@ impl<P: Borrow<Params>> Machine<P> {
     /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
     /// the receive queue may hold hundreds.
     fn answer(&mut self, now: Instant, out: &mut Actions) {
-        if self.claimed != Some((now, self.effective)) {
+        if (self.claimed, self.claimed_with) != (now, self.effective) {
             self.claim(now, out);
             self.deadline = Some(now + self.params().advert_interval);
         }
@@ -566,7 +617,7 @@ impl<P: Borrow<Params>> Machine<P> {
 
     /// Sends an advert that claims the addresses.
     fn claim(&mut self, now: Instant, out: &mut Actions) {
-        self.claimed = Some((now, self.effective));
+        (self.claimed, self.claimed_with) = (now, self.effective);
         self.send(self.effective, out);
     }
 
@@ -592,7 +643,12 @@ impl<P: Borrow<Params>> Machine<P> {
             Armed::Down => self.master_down_time(),
             Armed::Skew => self.skew_time(),
         };
-        self.deadline = Some(self.restarted + span);
+        let (from, span) = match self.restarted < self.held {
+            true if self.begins_as_master() => (self.held, Span::ZERO),
+            true => (self.held, span),
+            false => (self.restarted, span),
+        };
+        self.deadline = Some(from + span);
     }
 }
 

@@ -121,6 +121,11 @@ pub struct Params {
     /// As MASTER, sends one last advert when it yields to a higher priority, so that the survivor of a split
     /// announces itself again. keepalived's default is off.
     pub higher_prio_send_advert: bool,
+    /// As address owner (priority 255), takes no notice of anybody's adverts.
+    pub owner_ignore_adverts: bool,
+    /// As MASTER that does not preempt: goes back to BACKUP when its timer fires so late that a router of this
+    /// priority, 1 to 254, may have taken over meanwhile.
+    pub timer_expired_backup: Option<u8>,
     /// Skips the check of the address list for adverts of the router that sent the last accepted one.
     pub skip_check_adv_addr: bool,
     /// Unicast: refuses adverts from an address that is not a configured peer.
@@ -147,6 +152,8 @@ impl Default for Params {
             down_timer_adverts: 3,
             lower_prio_no_advert: false,
             higher_prio_send_advert: true,
+            owner_ignore_adverts: false,
+            timer_expired_backup: None,
             skip_check_adv_addr: false,
             check_unicast_src: false,
             v3_checksum_as_v2: false,

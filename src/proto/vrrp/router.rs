@@ -148,6 +148,11 @@ impl<P: Borrow<Params>> Router<P> {
         self.settle(now, start, out);
     }
 
+    /// Holds the election off; see [`Machine::hold`].
+    pub fn hold(&mut self, until: Instant) {
+        self.machine.hold(until);
+    }
+
     /// Whether it is a member of a sync group; see [`Machine::set_synced`].
     pub fn set_synced(&mut self, synced: bool) {
         self.machine.set_synced(synced);
@@ -274,8 +279,8 @@ impl<P: Borrow<Params>> Router<P> {
             Reject::AuthMismatch { .. } => &mut counters.auth_mismatch,
             Reject::Password | Reject::Header | Reject::Sequence { .. } => &mut counters.auth_failure,
             Reject::Interval { .. } => &mut counters.interval,
-            // The signature has counted it.
-            Reject::Extension(_) => return None,
+            // The signature has counted it; or it was not looked at.
+            Reject::Extension(_) | Reject::Ignored => return None,
         })
     }
 }
@@ -293,7 +298,7 @@ impl Told {
 
     fn first_reject(&mut self, why: Reject) -> bool {
         let class = match why {
-            Reject::Own => return false,
+            Reject::Own | Reject::Ignored => return false,
             Reject::HopLimit(_) | Reject::HopLimitRange { .. } => 0,
             Reject::NotAPeer => 1,
             Reject::Version { .. } => 2,

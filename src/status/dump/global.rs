@@ -15,7 +15,7 @@ use crate::proto::vrrp::Version;
 /// # Errors
 /// What `out` says.
 pub fn global(out: &mut dyn Write, daemon: &Daemon, global: &Global, machine: &Machine) -> fmt::Result {
-    section(out, "Global definitions")?;
+    section(out, &"Global definitions")?;
     names(out, daemon, global, machine)?;
     mail(out, global, machine)?;
     reloads(out, global, machine)?;
@@ -93,7 +93,10 @@ fn reloads(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Resu
     script(out, "Startup", scripts.startup.as_ref(), scripts.startup_timeout, machine)?;
     script(out, "Shutdown", scripts.shutdown.as_ref(), scripts.shutdown_timeout, machine)?;
     let vrrp = &global.vrrp;
-    writeln!(out, " Dynamic interfaces = {}", dynamic(global))?;
+    writeln!(out, " Dynamic interfaces = {}", vrrp.dynamic_interfaces)?;
+    if vrrp.dynamic_interfaces {
+        writeln!(out, " Allow interface changes = {}", vrrp.allow_if_changes)?;
+    }
     if global.mail.no_faults {
         out.write_str(" Send emails for fault transitions = off\n")?;
     }
@@ -115,14 +118,6 @@ fn reloads(out: &mut dyn Write, global: &Global, machine: &Machine) -> fmt::Resu
     fifo(out, "LVS", &global.lvs_fifo, machine)?;
     let states = global.fifo_states_on_reload;
     writeln!(out, " FIFO write vrrp states on reload = {states}")
-}
-
-const fn dynamic(global: &Global) -> &'static str {
-    match (global.vrrp.dynamic_interfaces, global.vrrp.allow_if_changes) {
-        (false, _) => "false",
-        (true, false) => "true",
-        (true, true) => "allow i/f changes",
-    }
 }
 
 fn words(command: &ScriptCommand) -> Quoted<impl Iterator<Item = &[u8]> + Clone> {
@@ -170,7 +165,8 @@ fn vrrp(out: &mut dyn Write, global: &Global) -> fmt::Result {
     writeln!(out, " Gratuitous ARP lower priority repeat = {repeat}")?;
     writeln!(out, " Num adverts before down = {}", vrrp.down_timer_adverts)?;
     let extra = vrrp.garp_extra.map_or(Span::ZERO, |extra| extra.interval);
-    writeln!(out, " Gratuitous ARP for each secondary VMAC = {}s", Seconds(extra))?;
+    let which = if vrrp.garp_extra.is_some_and(|extra| extra.all) { "i/f" } else { "VMAC" };
+    writeln!(out, " Gratuitous ARP for each secondary {which} = {}s", Seconds(extra))?;
     let answers = !vrrp.lower_prio_no_advert.unwrap_or(vrrp.strict);
     writeln!(out, " Send advert after receive lower priority advert = {answers}")?;
     let yields = vrrp.higher_prio_send_advert;

@@ -45,6 +45,9 @@ pub fn group(out: &mut dyn Write, group: &Group<'_>) -> fmt::Result {
         out.write_str("   sync group tracking weight set\n")?;
     }
     writeln!(out, "   Using smtp notification = {}", if config.smtp_alert { "yes" } else { "no" })?;
+    if config.notify_priority_changes {
+        out.write_str("   Notify priority changes = yes\n")?;
+    }
     let trackers = Trackers {
         model: group.model,
         interfaces: &config.track_interfaces,
@@ -52,7 +55,7 @@ pub fn group(out: &mut dyn Write, group: &Group<'_>) -> fmt::Result {
         files: &config.track_files,
         processes: &config.track_processes,
     };
-    trackers.write(out)?;
+    trackers.write(out, "process")?;
     for (what, runs) in SCRIPTS.iter().zip(&group.scripts) {
         if let Some(runs) = runs {
             writeln!(out, "   {what} state transition script = {runs}")?;

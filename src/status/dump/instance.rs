@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Formatter, Write};
 use super::objects::{RouteLine, RuleLine};
 use super::{Clock, Or, Runs, Seconds, Stamp, enabled};
 use crate::base::addr::{Family, IpAddr, Prefix};
-use crate::base::id::IfIndex;
+use crate::base::id::{IfIndex, ScriptId};
 use crate::base::time::Span;
 use crate::config::model::hmac::{Hmac, HmacMode, Replay};
 use crate::config::model::instance::{IpvlanMode, OldChecksum};
@@ -38,17 +38,48 @@ pub struct Instance<'a> {
     pub own_up: bool,
     /// The descriptors that adverts come in and go out by.
     pub sockets: (Option<i32>, Option<i32>),
-    /// Whether the address at a position is on its interface: those of adverts first, then the excluded ones.
-    pub held: &'a dyn Fn(usize) -> bool,
+    /// Where the address at a position is: those of adverts first, then the excluded ones.
+    pub place: &'a dyn Fn(usize) -> Whereabouts<'a>,
+    /// What a script runs; none: it cannot run.
+    pub command: &'a dyn Fn(ScriptId) -> Option<Runs<'a>>,
     /// Tracked scripts without a result that it waits for.
     pub pending_scripts: usize,
     /// Its scripts in the order of [`SCRIPTS`].
     pub scripts: [Option<Runs<'a>>; SCRIPTS.len()],
 }
 
+/// Where an address is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whereabouts<'a> {
+    /// Its interface; none: that is not known.
+    pub interface: Option<&'a str>,
+    /// For an interface of our own the one that it lies on.
+    pub base: Option<&'a str>,
+    /// It is there.
+    pub held: bool,
+}
+
 /// What an instance runs scripts for, in the order of the dump.
 pub const SCRIPTS: [&str; 7] =
-    ["Backup", "Master", "Fault", "Stop", "Generic", "Master rx lower pri", "Deleted"];
+    ["Backup", "Master", "Fault", "Stop", "Deleted", "Generic", "Master rx lower pri"];
+
+impl<'a> Instance<'a> {
+    /// The state that it is in or is about to enter.
+    #[must_use]
+    pub const fn wanted(&self) -> State {
+        match self.router.state() {
+            State::Init => State::Backup,
+            state => state,
+        }
+    }
+
+    /// The address at a position, as in [`Instance::place`].
+    #[must_use]
+    pub fn address(&self, position: usize) -> Option<AddressLine<'a>> {
+        let line = self.config.addresses.iter().chain(&self.config.excluded).nth(position)?;
+        Some(AddressLine { line, place: (self.place)(position), track_group: None })
+    }
+}
 
 /// Writes the instance.
 ///
@@ -94,17 +125,18 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
     if let (State::Backup, Some(master)) = (machine.state(), machine.master()) {
         writeln!(out, "   Master router = {}", master.addr)?;
         writeln!(out, "   Master priority = {}", master.priority)?;
+        if params.version == Version::V3 {
+            let theirs = machine.master_interval();
+            let (secs, hundredths) = (theirs.as_secs(), theirs.subsec_micros() / 10_000);
+            writeln!(out, "   Master advert int = {secs}.{hundredths:02} sec")?;
+        }
     }
     if instance.config.unicast() {
         out.write_str("   Flags:\n     Using unicast\n")?;
     } else {
         out.write_str("   Flags: none\n")?;
     }
-    let wanted = match machine.state() {
-        State::Init => State::Backup,
-        state => state,
-    };
-    writeln!(out, "   Wantstate = {}", word(wanted))?;
+    writeln!(out, "   Wantstate = {}", word(instance.wanted()))?;
     let count = |set: &[Fault]| set.iter().filter(|fault| machine.faults().contains(**fault)).count();
     writeln!(out, "   Number of config faults = {}", count(&CONFIG_FAULTS))?;
     writeln!(
@@ -151,7 +183,8 @@ fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
                 "   Use VMAC, i/f name {own}, is_up = {}, xmit_base = {}",
                 instance.own_up, config.vmac_xmit_base
             )?;
-            writeln!(out, "   Interface = {own}, vmac on {base}")?;
+            let transmit = if config.vmac_xmit_base { ", xmit base i/f" } else { "" };
+            writeln!(out, "   Interface = {own}, vmac on {base}{transmit}")?;
         }
         _ => writeln!(out, "   Interface = {base}")?,
     }
@@ -189,13 +222,34 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let repeat = garp.lower_prio_repeat;
     writeln!(out, "   Gratuitous ARP lower priority repeat = {repeat}")?;
     writeln!(out, "   Down timer adverts = {}", params.down_timer_adverts)?;
+    extra(out, instance)?;
     writeln!(out, "   Send advert after receive lower priority advert = {}", !params.lower_prio_no_advert)?;
     writeln!(
         out,
         "   Send advert after receive higher priority advert = {}",
         params.higher_prio_send_advert
     )?;
-    writeln!(out, "   Address owner ignores received adverts = {}", instance.config.owner_ignore_adverts)
+    writeln!(
+        out,
+        "   Address owner ignores received adverts = {}",
+        instance.config.params.owner_ignore_adverts
+    )
+}
+
+/// How often interfaces are spoken for that hold addresses and are not the instance's own; nothing if there is none.
+fn extra(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+    let Some(extra) = instance.config.garp_extra.filter(|extra| !extra.interval.is_zero()) else {
+        return Ok(());
+    };
+    let count = instance.config.addresses.len().saturating_add(instance.config.excluded.len());
+    let other = |place: Whereabouts<'_>| {
+        place.interface != instance.own && place.interface.is_some() && (extra.all || place.base.is_some())
+    };
+    if !(0..count).any(|position| other((instance.place)(position))) {
+        return Ok(());
+    }
+    let which = if extra.all { "i/f" } else { "VMAC" };
+    writeln!(out, "   Gratuitous ARP for each secondary {which} = {}", Seconds(extra.interval))
 }
 
 fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
@@ -207,8 +261,7 @@ fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     writeln!(out, "   Total priority = {}", i32::from(params.priority).saturating_add(weights))?;
     interval(out, "Advert interval", params.version, params.advert_interval)?;
     if params.version == Version::V3 && machine.state() == State::Backup && machine.master().is_some() {
-        let theirs = machine.master_interval();
-        interval(out, "Master advert interval", params.version, theirs)?;
+        interval(out, "Master advert interval", params.version, machine.master_interval())?;
     }
     writeln!(out, "   Accept = {}", enabled(config.accept))?;
     writeln!(out, "   Preempt = {}", enabled(params.preempt))?;
@@ -232,7 +285,7 @@ fn authentication(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
             out.write_str("   Authentication type = SIMPLE_PASSWORD\n   Password = ********\n")?;
         }
         (Version::V2, Auth::Header(_)) => {
-            out.write_str("   Authentication type = IPSEC_AH\n   Password = ********\n")?;
+            out.write_str("   Authentication type = IPSEC_AH\n")?;
         }
         (Version::V2, Auth::None) => out.write_str("   Authentication type = none\n")?,
         (Version::V3, _) => {}
@@ -277,73 +330,84 @@ fn addresses(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     if !config.addresses.is_empty() {
         writeln!(out, "   Virtual IP ({}):", config.addresses.len())?;
     }
-    for (position, line) in config.addresses.iter().enumerate() {
-        address(out, instance, line, (instance.held)(position))?;
+    for position in 0..config.addresses.len() {
+        address(out, instance, position)?;
     }
     if !config.excluded.is_empty() {
         out.write_str("   Virtual IP Excluded :\n")?;
     }
-    for (position, line) in config.excluded.iter().enumerate() {
-        let position = position.saturating_add(config.addresses.len());
-        address(out, instance, line, (instance.held)(position))?;
+    for position in 0..config.excluded.len() {
+        address(out, instance, position.saturating_add(config.addresses.len()))?;
     }
     Ok(())
 }
 
-fn address(out: &mut dyn Write, instance: &Instance<'_>, line: &VirtualAddress, held: bool) -> fmt::Result {
-    match (&line.dev, instance.own, instance.base) {
-        (Some(dev), ..) => address_line(out, line, &dev.name, held),
-        (None, Some(own), Some(base)) if own != base => {
-            address_line(out, line, &format_args!("{own}@{base}"), held)
-        }
-        (None, own, _) => address_line(out, line, &Or(own, "(none)"), held),
+fn address(out: &mut dyn Write, instance: &Instance<'_>, position: usize) -> fmt::Result {
+    match instance.address(position) {
+        Some(line) => writeln!(out, "     {line}"),
+        None => Ok(()),
     }
 }
 
-/// Writes an address with its options.
-///
-/// # Errors
-/// What `out` says.
-pub fn address_line(
-    out: &mut dyn Write,
-    line: &VirtualAddress,
-    dev: &dyn Display,
-    held: bool,
-) -> fmt::Result {
-    out.write_str("     ")?;
-    let Prefix { addr, len } = line.prefix;
-    if len == line.prefix.family().max_prefix() {
-        write!(out, "{addr}")?;
-    } else {
-        write!(out, "{addr}/{len}")?;
+/// `10.9.0.100/24 dev eth0 scope global set`
+#[derive(Clone, Copy, Debug)]
+pub struct AddressLine<'a> {
+    /// What the configuration says of it.
+    pub line: &'a VirtualAddress,
+    /// Where it is.
+    pub place: Whereabouts<'a>,
+    /// The track group of a static address.
+    pub track_group: Option<&'a str>,
+}
+
+impl Display for AddressLine<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { line, place, track_group } = self;
+        let family = line.prefix.family();
+        let Prefix { addr, len } = line.prefix;
+        // The length of an address with a peer is the peer's.
+        if len == family.max_prefix() || line.peer.is_some() {
+            write!(f, "{addr}")?;
+        } else {
+            write!(f, "{addr}/{len}")?;
+        }
+        if let Some(broadcast) = line.broadcast {
+            write!(f, " brd {broadcast}")?;
+        }
+        let named = line.dev.as_ref().map(|named| named.name.as_str());
+        match (place.interface, place.base) {
+            (Some(own), Some(base)) => write!(f, " dev {own}@{base}")?,
+            (there, _) => write!(f, " dev {}", Or(there.or(named), "(none)"))?,
+        }
+        f.write_str(if line.use_vmac { " use_vmac" } else { "" })?;
+        write!(f, " scope {}", Scope(line.scope))?;
+        if let Some(label) = &line.label {
+            write!(f, " label {label}")?;
+        }
+        if let Some(peer) = line.peer {
+            write!(f, " peer {peer}/{len}")?;
+        }
+        for (set, option) in [
+            (line.home, " home"),
+            (line.nodad, " -nodad"),
+            (line.mngtmpaddr, " mngtmpaddr"),
+            (line.noprefixroute, " noprefixroute"),
+            (line.autojoin, " autojoin"),
+            (line.no_track, " no_track"),
+        ] {
+            f.write_str(if set { option } else { "" })?;
+        }
+        if let Some(group) = track_group {
+            write!(f, " track_group {group}")?;
+        }
+        match (family, line.preferred_lifetime()) {
+            (Family::V4, _) => {}
+            (Family::V6, Lifetime::Forever) => f.write_str(" preferred_lft forever")?,
+            (Family::V6, Lifetime::Seconds(0)) => f.write_str(" deprecated")?,
+            (Family::V6, Lifetime::Seconds(secs)) => write!(f, " preferred_lft {secs}")?,
+        }
+        f.write_str(if place.held { " set" } else { "" })
     }
-    if let Some(peer) = line.peer {
-        write!(out, " peer {peer}")?;
-    }
-    if let Some(broadcast) = line.broadcast {
-        write!(out, " brd {broadcast}")?;
-    }
-    write!(out, " dev {dev} scope {}", Scope(line.scope))?;
-    if let Some(label) = &line.label {
-        write!(out, " label {label}")?;
-    }
-    for (set, option) in [
-        (line.home, " home"),
-        (line.nodad, " -nodad"),
-        (line.mngtmpaddr, " mngtmpaddr"),
-        (line.noprefixroute, " noprefixroute"),
-        (line.autojoin, " autojoin"),
-        (line.no_track, " no_track"),
-    ] {
-        out.write_str(if set { option } else { "" })?;
-    }
-    match (line.prefix.family(), line.preferred_lifetime()) {
-        (Family::V4, _) => {}
-        (Family::V6, Lifetime::Forever) => out.write_str(" preferred_lft forever")?,
-        (Family::V6, Lifetime::Seconds(0)) => out.write_str(" deprecated")?,
-        (Family::V6, Lifetime::Seconds(secs)) => write!(out, " preferred_lft {secs}")?,
-    }
-    out.write_str(if held { " set\n" } else { "\n" })
 }
 
 /// A scope of rtnetlink by name.
@@ -367,9 +431,7 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     if !config.unicast() {
         return Ok(());
     }
-    if let Some(ttl) = config.unicast_ttl {
-        writeln!(out, "   Unicast TTL = {ttl}")?;
-    }
+    writeln!(out, "   Unicast TTL = {}", config.unicast_ttl.unwrap_or(u8::MAX))?;
     let yes = |on| if on { "yes" } else { "no" };
     let checked = instance.router.params().check_unicast_src;
     writeln!(out, "   Check unicast src : {}", yes(checked))?;
@@ -377,8 +439,12 @@ fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     for peer in &config.peers {
         writeln!(out, "     {} min_ttl {} max_ttl {}", peer.addr, peer.min_ttl, peer.max_ttl)?;
     }
-    let old = config.old_unicast_checksum == OldChecksum::Yes;
-    writeln!(out, "   Unicast checksum compatibility = {}", yes(old))
+    let old = match config.old_unicast_checksum {
+        OldChecksum::Detect => "no",
+        OldChecksum::Yes => "config",
+        OldChecksum::Never => "never",
+    };
+    writeln!(out, "   Unicast checksum compatibility = {old}")
 }
 
 /// Routes and rules that move with mastership.
@@ -416,11 +482,12 @@ fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         files: &config.track_files,
         processes: &config.track_processes,
     };
-    trackers.write(out)
+    trackers.write(out, "processes")
 }
 
 impl Trackers<'_> {
-    pub(super) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+    /// `many`: how keepalived calls process monitors there.
+    pub(super) fn write(&self, out: &mut dyn Write, many: &str) -> fmt::Result {
         if !self.interfaces.is_empty() {
             out.write_str("   Tracked interfaces :\n")?;
         }
@@ -437,9 +504,9 @@ impl Trackers<'_> {
         }
         let model = self.model;
         let files = self.files.iter().filter_map(|of| Some((&model.file(of.of)?.name, of.weight)));
-        named(out, "Tracked files", files)?;
+        named(out, "files", files)?;
         let processes = self.processes.iter().filter_map(|of| Some((&model.process(of.of)?.name, of.weight)));
-        named(out, "Tracked processes", processes)
+        named(out, many, processes)
     }
 }
 
@@ -450,7 +517,7 @@ fn named<'a>(
 ) -> fmt::Result {
     for (position, (name, weight)) in list.enumerate() {
         if position == 0 {
-            writeln!(out, "   {title} :")?;
+            writeln!(out, "   Tracked {title} :")?;
         }
         writeln!(out, "     {name}, weight {}", Weighed(weight))?;
     }

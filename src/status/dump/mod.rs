@@ -1,7 +1,8 @@
 //! The data dump of SIGUSR1: sections `------< Name >------`, one label a line, one blank more a level.
 //!
 //! Start with [`global`], the section that every process writes first; [`instance`] has one virtual router,
-//! [`group`] one sync group, [`objects`] routes and rules, [`tables`] what they share. Everything is lent by the
+//! [`group`] one sync group, [`objects`] routes and rules, [`tables`] what they share, [`network`] what stands outside
+//! of them. Everything is lent by the
 //! caller: a writer asks neither clock nor kernel. Labels and
 //! the forms of values are keepalived's where it has the value.
 
@@ -9,6 +10,7 @@ pub mod global;
 pub mod group;
 pub mod instance;
 pub mod machine;
+pub mod network;
 pub mod objects;
 pub mod tables;
 pub mod trackers;
@@ -54,7 +56,7 @@ pub struct Runs<'a> {
 ///
 /// # Errors
 /// What `out` says.
-pub fn section(out: &mut dyn Write, name: &str) -> fmt::Result {
+pub fn section(out: &mut dyn Write, name: &dyn Display) -> fmt::Result {
     writeln!(out, "------< {name} >------")
 }
 
@@ -110,7 +112,7 @@ impl Display for Runs<'_> {
 }
 
 /// Words in single quotes with blanks between.
-struct Quoted<I>(I);
+pub(super) struct Quoted<I>(pub(super) I);
 
 impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Display for Quoted<I> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -129,7 +131,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Display for Quoted<I> {
 }
 
 /// Seconds without zeros at their end: `0`, `2.5`, `0.01`.
-struct Seconds(Span);
+pub(super) struct Seconds(pub(super) Span);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -167,7 +169,7 @@ mod tests {
     use super::*;
 
     fn fixed(_: Wall) -> LocalTime {
-        LocalTime { year: 2026, month: 10, day: 1, weekday: 0, hour: 2, minute: 3, second: 4 }
+        LocalTime { year: 2026, month: 10, day: 1, weekday: 0, hour: 2, minute: 3, second: 4, offset: 0 }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::transport::Transport;
 use crate::base::limit;
 use crate::sys::inbox::Inbox;
 use crate::sys::outbox::errno_of;
+use crate::sys::queue::QueueSize;
 
 /// A socket for requests, and the batch being collected.
 pub struct Commands {
@@ -62,6 +63,14 @@ impl Commands {
             acks: Inbox::new(limit::NETLINK_BATCH, limit::NETLINK_ACK_OCTETS),
             parts: Inbox::new(1, limit::NETLINK_DUMP_OCTETS),
         })
+    }
+
+    /// Sets the size of the kernel's queue of answers.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_ADMIN, if it is to be more than the system allows.
+    pub fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
+        self.transport.set_receive_buffer(size)
     }
 
     /// Requests collected and not committed.
@@ -262,7 +271,7 @@ impl Commands {
 }
 
 /// The number of the request that a message answers, and how.
-fn answer(message: Message<'_>) -> Option<(u32, Result<(), Refusal<'_>>)> {
+pub(super) fn answer(message: Message<'_>) -> Option<(u32, Result<(), Refusal<'_>>)> {
     if Nlmsg::from(message.kind) != Nlmsg::Error {
         return None;
     }
@@ -317,7 +326,7 @@ mod tests {
                 commands.commit(|tag, result| results.push((tag, result.map_err(|refusal| refusal.errno))));
                 results
             };
-            net.commands.transport.set_receive_buffer(1).unwrap();
+            net.commands.transport.set_receive_buffer(QueueSize { octets: 1, force: true }).unwrap();
             let mut results = add_all(&mut net.commands, 0);
             let lost = results.iter().filter(|(_, result)| *result == Err(Errno::ENOBUFS));
             assert!((1..60).contains(&lost.count()), "{results:?}");
@@ -327,7 +336,7 @@ mod tests {
             let v4 = |address: &Address| address.prefix.addr.is_ipv4();
             assert_eq!(net.addresses().into_iter().filter(v4).count(), 60);
 
-            net.commands.transport.set_receive_buffer(1 << 20).unwrap();
+            net.commands.transport.set_receive_buffer(QueueSize { octets: 1 << 20, force: true }).unwrap();
             let results = add_all(&mut net.commands, 1);
             assert!(results.iter().all(|(_, result)| *result == Ok(())), "{results:?}");
             assert_eq!(results.len(), 60);

@@ -7,8 +7,7 @@
 
 use std::io::Cursor;
 
-use neli::consts::nl::NlmF;
-use neli::consts::rtnl::Rtm;
+use neli::consts::nl::{NlType, NlmF};
 use neli::nl::{NlPayload, NlmsghdrBuilder};
 use neli::{Size, ToBytes};
 
@@ -40,9 +39,9 @@ impl Requests {
     }
 
     /// Appends one request: header and fixed part by neli, attributes by `attributes`.
-    pub(super) fn append<P: Size + ToBytes>(
+    pub(super) fn append<K: NlType, P: Size + ToBytes>(
         &mut self,
-        kind: Rtm,
+        kind: K,
         flags: NlmF,
         sequence: u32,
         fixed: P,
@@ -119,7 +118,13 @@ impl Requests {
         self.put(octets);
     }
 
-    fn put_head<P: Size + ToBytes>(&mut self, kind: Rtm, flags: NlmF, sequence: u32, fixed: P) -> bool {
+    fn put_head<K: NlType, P: Size + ToBytes>(
+        &mut self,
+        kind: K,
+        flags: NlmF,
+        sequence: u32,
+        fixed: P,
+    ) -> bool {
         let message = NlmsghdrBuilder::default()
             .nl_type(kind)
             .nl_flags(flags)
@@ -251,7 +256,7 @@ const KIND_MASK: u16 = 0x3fff;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use neli::consts::rtnl::RtAddrFamily;
+    use neli::consts::rtnl::{RtAddrFamily, Rtm};
     use neli::rtnl::IfinfomsgBuilder;
 
     fn link() -> neli::rtnl::Ifinfomsg {

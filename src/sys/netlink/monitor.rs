@@ -19,6 +19,7 @@ use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::name::IfName;
 use crate::sys::inbox::Inbox;
+use crate::sys::queue::QueueSize;
 
 /// What a monitor hears of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +69,22 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Opens the socket; from now on nothing is missed unnoticed. `receive_buffer` is the octets of the kernel's
-    /// queue, the system's default if not given.
+    /// Opens the socket; from now on nothing is missed unnoticed.
     ///
     /// # Errors
     /// What the socket calls say.
-    pub fn open(topics: &[Topic], receive_buffer: Option<usize>) -> io::Result<Self> {
+    pub fn open(topics: &[Topic]) -> io::Result<Self> {
         let groups: heapless::Vec<u32, 8> = topics.iter().map(|topic| *topic as u32).take(8).collect();
         let transport = Transport::open(&groups)?;
-        if let Some(octets) = receive_buffer {
-            transport.set_receive_buffer(octets)?;
-        }
         Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS) })
+    }
+
+    /// Sets the size of the kernel's queue.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_ADMIN, if it is to be more than the system allows.
+    pub fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
+        self.transport.set_receive_buffer(size)
     }
 
     /// Hands what is queued to `each`, in order: at most `budget` notifications, rounded up to whole batches of

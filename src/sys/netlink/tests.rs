@@ -16,6 +16,7 @@ use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
+use crate::sys::queue::QueueSize;
 use crate::sys::test_net::{Network, eventually, in_namespace, readable};
 
 const EVERYTHING: [Topic; 3] = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
@@ -239,7 +240,7 @@ fn a_macvlan_is_made_with_its_address_and_found_again() {
 #[test]
 fn a_monitor_hears_of_carrier_addresses_and_deletion() {
     in_namespace(|net| {
-        let mut monitor = Monitor::open(&EVERYTHING, None).unwrap();
+        let mut monitor = Monitor::open(&EVERYTHING).unwrap();
         assert_eq!(monitor.read(1, |event| panic!("{event:?}")).unwrap(), Drained::Yes);
         let (near, far) = net.pair("va", "vb");
         let up = link_until(&mut monitor, near, |link| link.flags.lower_up());
@@ -287,7 +288,7 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
             assert!(status.unwrap().success(), "{arguments:?}");
         };
         bridge(&["link", "add", "br0", "type", "bridge"]);
-        let mut monitor = Monitor::open(&EVERYTHING, None).unwrap();
+        let mut monitor = Monitor::open(&EVERYTHING).unwrap();
         bridge(&["link", "set", "va", "master", "br0"]);
         let joined = heard(&mut monitor);
         let master = net.link("br0").unwrap().index;
@@ -306,7 +307,8 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
 fn lost_events_are_told_and_listing_everything_shows_the_truth() {
     in_namespace(|net| {
         let (near, _) = net.pair("va", "vb");
-        let mut monitor = Monitor::open(&[Topic::Ipv4Addresses], Some(1)).unwrap();
+        let mut monitor = Monitor::open(&[Topic::Ipv4Addresses]).unwrap();
+        monitor.set_receive_buffer(QueueSize { octets: 1, force: true }).unwrap();
         for host in 1..=60 {
             let address = address(near, &format!("10.9.0.{host}"), 32);
             net.commands.add_address(host, &address).unwrap();
@@ -330,7 +332,8 @@ fn lost_events_are_told_and_listing_everything_shows_the_truth() {
 fn a_large_buffer_loses_nothing() {
     in_namespace(|net| {
         let (near, _) = net.pair("va", "vb");
-        let mut monitor = Monitor::open(&[Topic::Ipv4Addresses], Some(8 << 20)).unwrap();
+        let mut monitor = Monitor::open(&[Topic::Ipv4Addresses]).unwrap();
+        monitor.set_receive_buffer(QueueSize { octets: 8 << 20, force: true }).unwrap();
         for round in 0..20 {
             for host in 0..limit::NETLINK_BATCH {
                 let text = format!("10.{round}.0.{host}");

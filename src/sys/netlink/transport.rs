@@ -1,4 +1,4 @@
-//! The rtnetlink socket: neli's, not blocking, read in batches.
+//! The netlink socket: neli's, not blocking, read in batches.
 
 use std::ffi::c_int;
 use std::io;
@@ -9,17 +9,23 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 
 use crate::sys::inbox::Inbox;
-use crate::sys::socket::{if_known, set_option, set_receive_buffer};
+use crate::sys::queue::{self, QueueSize};
+use crate::sys::socket::{if_known, set_option};
 
-/// A bound rtnetlink socket.
+/// A bound netlink socket.
 pub(super) struct Transport {
     socket: NlSocket,
 }
 
 impl Transport {
-    /// Opens a socket that listens to `groups` (RTNLGRP_ numbers).
+    /// Opens an rtnetlink socket that listens to `groups` (RTNLGRP_ numbers).
     pub(super) fn open(groups: &[u32]) -> io::Result<Self> {
-        let socket = NlSocket::connect(NlFamily::Route, None, Groups::new_groups(groups))?;
+        Self::open_family(NlFamily::Route, groups)
+    }
+
+    /// The same for another family of netlink, whose numbers `groups` are.
+    pub(super) fn open_family(family: NlFamily, groups: &[u32]) -> io::Result<Self> {
+        let socket = NlSocket::connect(family, None, Groups::new_groups(groups))?;
         socket.nonblock()?;
         Ok(Self { socket })
     }
@@ -50,9 +56,22 @@ impl Transport {
         crate::sys::filter::attach_losses(self.socket.as_raw_fd(), origin, port)
     }
 
-    /// Sets the octets of the receive queue, past the system's maximum if we may.
-    pub(super) fn set_receive_buffer(&self, octets: usize) -> io::Result<()> {
-        set_receive_buffer(self.socket.as_raw_fd(), octets)
+    /// The kernel queues nothing that `port` asked for.
+    pub(super) fn only_foreign(&self, port: u32) -> io::Result<()> {
+        crate::sys::filter::attach_foreign(self.socket.as_raw_fd(), port)
+    }
+
+    /// Lets one message have so many octets, past the system's maximum if we may.
+    pub(super) fn set_send_buffer(&self, octets: usize) -> io::Result<()> {
+        // The kernel doubles it, and a message may have all of that but its own bookkeeping.
+        let size = c_int::try_from(octets).unwrap_or(c_int::MAX);
+        set_option(self.socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &size)
+            .or_else(|_| set_option(self.socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, &size))
+    }
+
+    /// Sets the size of the receive queue.
+    pub(super) fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
+        queue::set(self.socket.as_raw_fd(), size)
     }
 
     /// Sends to the kernel, which carries requests out before this returns.

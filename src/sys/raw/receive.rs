@@ -12,7 +12,8 @@ use crate::base::time::{Instant, Span};
 use crate::sys::clock::{self, Wall};
 use crate::sys::filter::{self, Filter, Start};
 use crate::sys::inbox::{Inbox, Received};
-use crate::sys::socket::{bind_device, if_known, in_addr, in6_addr, open, set_option, set_receive_buffer};
+use crate::sys::queue::{self, QueueSize};
+use crate::sys::socket::{bind_device, if_known, in_addr, in6_addr, open, set_option};
 use crate::sys::socket::{signed, unsigned};
 
 /// What a receive socket is to be.
@@ -24,8 +25,6 @@ pub struct ReceiveOptions<'a> {
     pub protocol: u8,
     /// Receive from this interface only.
     pub device: Option<&'a IfName>,
-    /// Octets of the kernel's queue; the system's default if not given.
-    pub receive_buffer: Option<usize>,
     /// What the kernel lets through from the first datagram on.
     pub filter: Filter,
 }
@@ -54,9 +53,6 @@ impl ReceiveSocket {
         if let Some(device) = options.device {
             bind_device(&socket.fd, device)?;
         }
-        if let Some(octets) = options.receive_buffer {
-            set_receive_buffer(socket.fd.as_raw_fd(), octets)?;
-        }
         let on: c_int = 1;
         set_option(socket.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
         match options.family {
@@ -66,6 +62,14 @@ impl ReceiveSocket {
         socket.discard_queued()?;
         socket.set_filter(&options.filter)?;
         Ok(socket)
+    }
+
+    /// Sets the size of the kernel's queue.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_ADMIN, if it is to be more than the system allows.
+    pub fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
+        queue::set(self.fd.as_raw_fd(), size)
     }
 
     /// Joins a multicast group on an interface.

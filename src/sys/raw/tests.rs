@@ -53,7 +53,7 @@ fn message_v6(tag: u32, octets: &[u8], interface: IfIndex) -> Message<'_> {
 }
 
 fn receive_options(family: Family, filter: Filter) -> ReceiveOptions<'static> {
-    ReceiveOptions { family, protocol: PROTOCOL, device: None, receive_buffer: Some(1 << 20), filter }
+    ReceiveOptions { family, protocol: PROTOCOL, device: None, filter }
 }
 
 fn send_options(family: Family) -> SendOptions<'static> {

@@ -10,6 +10,7 @@
 //! keepalived 6e1c… the boot that it is about
 //! setting ipv4 3 eth0 arp_ignore 0 1      family, number and name of the interface, key, value before, value given
 //! link vrrp.51 macvlan 3                  name, kind, number of the interface below
+//! table keepalived                        name of the tables of the firewall
 //! ```
 
 use std::fmt::Write as _;
@@ -42,6 +43,8 @@ pub struct Left {
     pub settings: Vec<Entry>,
     /// Interfaces.
     pub links: Vec<Made>,
+    /// Names of tables of the firewall.
+    pub tables: Vec<Box<str>>,
 }
 
 /// An interface that was made.
@@ -85,16 +88,23 @@ impl Ledger {
         self.append(&line);
     }
 
+    /// Notes a table of the firewall that is about to be made.
+    pub fn table(&mut self, name: &str) {
+        self.append(&format!("table {name}\n"));
+    }
+
     /// Replaces everything by what is still to be remembered.
     pub fn rewrite<'a>(
         &mut self,
         settings: impl Iterator<Item = &'a Entry>,
         links: impl Iterator<Item = Made>,
+        tables: impl Iterator<Item = &'a str>,
     ) {
         let Some(path) = &self.path else { return };
         let mut text = String::new();
         settings.for_each(|entry| setting_line(&mut text, entry));
         links.for_each(|made| link_line(&mut text, &made));
+        tables.for_each(|name| text.extend(["table ", name, "\n"]));
         self.file = None;
         let done = if text.is_empty() {
             match fs::remove_file(path) {
@@ -163,10 +173,15 @@ fn read(path: &PathBuf) -> io::Result<String> {
     Ok(text)
 }
 
-/// A line that does not read is left out: the last one may be half written.
+/// A line that does not read is left out.
 fn parse(text: &str) -> Left {
     let mut left = Left::default();
-    for line in text.lines().skip(1) {
+    // What is not ended was half written: the name of another table, maybe.
+    for line in text.split_inclusive('\n').skip(1).filter_map(|line| line.strip_suffix('\n')) {
+        if let Some(name) = line.strip_prefix("table ") {
+            left.tables.push(name.into());
+            continue;
+        }
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["setting", family, index, interface, key, before, given] => {
@@ -259,15 +274,21 @@ mod tests {
         ledger.setting(&entry(0, 1));
         ledger.link(&made("vrrp.51"));
         ledger.setting(&entry(1, 2));
-        let all = Left { settings: vec![entry(0, 1), entry(1, 2)], links: vec![made("vrrp.51")] };
+        ledger.table("keepalived");
+        let all = Left {
+            settings: vec![entry(0, 1), entry(1, 2)],
+            links: vec![made("vrrp.51")],
+            tables: vec!["keepalived".into()],
+        };
         let (mut ledger, left) = Ledger::open(Some(path.clone()));
         assert_eq!(left, all);
-        ledger.rewrite([entry(0, 2)].iter(), core::iter::once(made("vrrp.52")));
+        ledger.rewrite([entry(0, 2)].iter(), core::iter::once(made("vrrp.52")), ["a b"].into_iter());
         ledger.link(&made("vrrp.53"));
         let (mut ledger, left) = Ledger::open(Some(path.clone()));
         assert_eq!(left.settings, [entry(0, 2)]);
         assert_eq!(left.links, [made("vrrp.52"), made("vrrp.53")]);
-        ledger.rewrite(core::iter::empty(), core::iter::empty());
+        assert_eq!(left.tables, ["a b".into()]);
+        ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::empty());
         assert!(!path.exists());
     }
 
@@ -287,10 +308,10 @@ mod tests {
         let whole = format!(
             "keepalived B\nsetting ipv4 3 eth0 arp_ignore 0 1\nsetting ipv4 3 eth0 no_such_key 0 1\n\
              setting ipv5 3 eth0 arp_ignore 0 1\nlink ../x macvlan 3\nlink a/b macvlan 3\nlink vrrp.51 veth 3\n\
-             link vrrp.51 macvlan x\nlink {} macvlan 3\nlink vrrp.51 macv",
+             link vrrp.51 macvlan x\nlink {} macvlan 3\nlink vrrp.51 macv\ntable keepal",
             "x".repeat(16)
         );
-        assert_eq!(parse(&whole), Left { settings: vec![entry(0, 1)], links: Vec::new() });
+        assert_eq!(parse(&whole), Left { settings: vec![entry(0, 1)], ..Left::default() });
     }
 
     #[test]

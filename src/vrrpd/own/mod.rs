@@ -25,7 +25,7 @@ use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::link::{AddrGenMode, Link as KernelLink, Which};
 use crate::sys::netlink::make::IpvlanFlag;
-use crate::sys::sysctl::Changed;
+use crate::sys::sysctl::{Changed, Entry};
 
 /// The interfaces that this child makes, and the settings that it changed for them.
 #[derive(Default)]
@@ -52,13 +52,23 @@ impl Owns {
     }
 
     /// What is wanted now.
-    fn list(&self) -> &[Own] {
+    pub(super) fn list(&self) -> &[Own] {
         &self.list
     }
 
     /// What lies on the interface that is one of our own.
     pub(super) fn base_of(&self, link: LinkId) -> Option<LinkId> {
         self.list.iter().find(|own| own.link == link).map(|own| own.base)
+    }
+
+    /// How many interfaces of our own lie on an interface.
+    pub(super) fn count_on(&self, base: LinkId) -> usize {
+        self.list.iter().filter(|own| own.base == base).count()
+    }
+
+    /// What was changed on an interface.
+    pub(super) fn changed_on(&self, name: &IfName) -> impl Iterator<Item = &Entry> {
+        self.settings.entries().filter(move |entry| entry.setting.interface == *name)
     }
 
     /// What an interface of our own is, in the words of the data dump.

@@ -5,14 +5,23 @@ use super::plan::{Make, Own, lies_on};
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
-use crate::sys::sysctl::{self, Entry, Setting};
+use crate::sys::sysctl::{self, Entry, LOCAL_REPORTS, Setting};
 use crate::vrrpd::links::Kind;
 use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
 
 /// Every setting that is changed here.
-pub(super) const KEYS: [&str; 8] =
-    ["arp_ignore", "arp_filter", "accept_local", RP_FILTER, PROMOTE, "disable_ipv6", "accept_ra", "autoconf"];
+pub(super) const KEYS: [&str; 9] = [
+    "arp_ignore",
+    "arp_filter",
+    "accept_local",
+    RP_FILTER,
+    PROMOTE,
+    "disable_ipv6",
+    "accept_ra",
+    "autoconf",
+    LOCAL_REPORTS,
+];
 
 const RP_FILTER: &str = "rp_filter";
 const PROMOTE: &str = "promote_secondaries";
@@ -58,6 +67,15 @@ impl Vrrp {
             if let Some(name) = there.map(|link| link.name.clone()) {
                 self.change(&name, (Family::V4, PROMOTE), 1);
             }
+        }
+    }
+
+    /// Stops reports of membership in 224.0.0.0/24, which reaches everyone anyway (RFC 4541, 2.1.2), where the
+    /// configuration asks for that (`disable_local_igmp`).
+    pub(in crate::vrrpd) fn stop_local_reports(&mut self) {
+        let all = IfName::new("all").filter(|_| self.model.global.vrrp.disable_local_igmp);
+        if let Some(all) = all {
+            self.change(&all, (Family::V4, LOCAL_REPORTS), 0);
         }
     }
 
@@ -116,8 +134,10 @@ impl Vrrp {
         let bases: Vec<IfIndex> =
             list.iter().filter(needed).filter_map(|own| links.link(own.base)?.index).collect();
         let some = list.iter().any(|own| needed(&own));
+        let silent = self.model.global.vrrp.disable_local_igmp;
         let wanted = |entry: &Entry| match entry.setting.key {
             RP_FILTER => some,
+            LOCAL_REPORTS => silent,
             PROMOTE => instances.iter().any(|instance| {
                 let link = instance.own.and_then(|own| links.link(own)?.index);
                 instance.config.promote_secondaries && link == Some(entry.index)
@@ -128,8 +148,13 @@ impl Vrrp {
         self.write_ledger();
     }
 
+    /// Notes the name of a table of the firewall that is about to be made.
+    pub(in crate::vrrpd) fn note_table(&mut self, name: &str) {
+        self.owns.ledger.table(name);
+    }
+
     /// Writes the ledger anew.
-    pub(super) fn write_ledger(&mut self) {
+    pub(in crate::vrrpd) fn write_ledger(&mut self) {
         let links = &self.links;
         let name = |link: LinkId| links.link(link).map(|link| link.name.clone());
         let made = self.owns.list.iter().filter(|own| own.made).filter_map(|own| {
@@ -139,6 +164,7 @@ impl Vrrp {
                 parent: lies_on(links, own.base)?,
             })
         });
-        self.owns.ledger.rewrite(self.owns.settings.entries(), made);
+        let tables = self.firewall.table().into_iter();
+        self.owns.ledger.rewrite(self.owns.settings.entries(), made, tables);
     }
 }

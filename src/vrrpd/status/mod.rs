@@ -1,13 +1,19 @@
-//! What SIGUSR1 and SIGUSR2 ask for: data dump and statistics.
+//! What SIGUSR1, SIGUSR2 and the JSON signal ask for: data dump, statistics and JSON status.
 //!
 //! A file is written a few instances a turn, so that a dump of thousands of them holds up nobody's advert, and
 //! appears when it is whole. The first part is written at once: with few instances the file is there when the
-//! handler returns.
+//! handler returns. What is asked for again meanwhile begins when the one under way is in its place. [`part`] has the
+//! order of what is written, [`view`] and [`network`] lend it.
 
+mod network;
+mod part;
 mod view;
 
 use core::fmt::{self, Write};
 use std::io;
+use std::path::Path;
+
+use part::Part;
 
 use super::report;
 use super::slots::Slot;
@@ -22,24 +28,40 @@ use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
 use crate::status::file::{Kind, StatusFile, place};
 use crate::status::lines::Lines;
-use crate::status::stats;
-use crate::sys::{alloc, clock};
+use crate::status::{json, stats};
+use crate::sys::{alloc, clock, process};
 
 /// The status files of the child and what they tell of the process.
 #[derive(Default)]
 pub(super) struct Status {
-    data: Option<Report>,
-    stats: Option<Report>,
+    /// In the order of [`KINDS`].
+    reports: [Option<Report>; KINDS.len()],
     machine: Machine,
+    /// Reloads so far.
+    reloads: u32,
     /// Allocations of the start and of reloads, which do not count as those of a running child.
     loading: usize,
 }
+
+/// The files of this child.
+const KINDS: [Kind; 3] = [Kind::VrrpData, Kind::VrrpStats, Kind::VrrpJson];
 
 /// A status file and how far it has come.
 struct Report {
     kind: Kind,
     file: StatusFile,
     job: Option<Job>,
+    /// It was asked for again since its job began: another one follows, which clears counters or not.
+    again: Option<bool>,
+}
+
+/// When a state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before a reload.
+    Before,
+    /// After it.
+    After,
 }
 
 /// A file under way.
@@ -52,71 +74,27 @@ struct Job {
     clear: bool,
 }
 
-/// The parts of the files, in their order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Global,
-    Addresses,
-    Routes,
-    Rules,
-    Topology,
-    Sockets,
-    Groups,
-    Scripts,
-    Files,
-    Processes,
-    Links,
-    Counters,
-    Further,
-    Process,
-    End,
-}
-
-impl Part {
-    const fn after(self) -> Self {
-        match self {
-            Self::Global => Self::Addresses,
-            Self::Addresses => Self::Routes,
-            Self::Routes => Self::Rules,
-            Self::Rules => Self::Topology,
-            Self::Topology => Self::Sockets,
-            Self::Sockets => Self::Groups,
-            Self::Groups => Self::Scripts,
-            Self::Scripts => Self::Files,
-            Self::Files => Self::Processes,
-            Self::Processes => Self::Links,
-            Self::Counters => Self::Further,
-            Self::Further => Self::Process,
-            Self::Links | Self::Process | Self::End => Self::End,
-        }
-    }
-
-    const fn title(self) -> Option<&'static str> {
-        match self {
-            Self::Addresses => Some("Static Addresses"),
-            Self::Routes => Some("Static Routes"),
-            Self::Rules => Some("Static Rules"),
-            Self::Topology => Some("VRRP Topology"),
-            Self::Sockets => Some("VRRP Sockpool"),
-            Self::Groups => Some("VRRP Sync groups"),
-            Self::Scripts => Some("VRRP Scripts"),
-            Self::Files => Some("VRRP Track files"),
-            Self::Processes => Some("VRRP Track processes"),
-            Self::Links => Some("Interfaces"),
-            Self::Global | Self::Counters | Self::Further | Self::Process | Self::End => None,
-        }
-    }
-}
-
 impl Report {
     fn new(kind: Kind, model: &Model) -> Option<Self> {
         let at = place(kind, &model.daemon, &model.global);
         match StatusFile::new(&at) {
-            Ok(file) => Some(Self { kind, file, job: None }),
+            Ok(file) => Some(Self { kind, file, job: None, again: None }),
             Err(error) => {
                 report::status_failed(&at, kind.keyword(), &error);
                 None
             }
+        }
+    }
+
+    /// Begins the file, or makes a note that it has to begin once more.
+    fn ask(&mut self, clear: bool) {
+        if self.job.is_some() {
+            self.again = Some(clear || self.again == Some(true));
+            return;
+        }
+        match self.file.begin() {
+            Ok(()) => self.job = Some(Job { part: Part::first(self.kind), next: 0, clear }),
+            Err(error) => failed(self, &error),
         }
     }
 }
@@ -126,8 +104,7 @@ impl Status {
     /// allocate later.
     pub(super) fn load(&mut self, model: &Model) {
         self.machine = Machine::learn(&model.global);
-        self.data = Report::new(Kind::VrrpData, model);
-        self.stats = Report::new(Kind::VrrpStats, model);
+        self.reports = KINDS.map(|kind| Report::new(kind, model));
     }
 
     /// The start is over: what was allocated so far was for loading.
@@ -139,6 +116,10 @@ impl Status {
     pub(super) fn reloaded(&mut self, before: usize) {
         self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
     }
+
+    fn is_under_way(&self) -> bool {
+        self.reports.iter().flatten().any(|report| report.job.is_some())
+    }
 }
 
 /// A deadline that is not due in this turn any more.
@@ -148,9 +129,44 @@ impl Vrrp {
     /// Writes the data dump.
     pub(super) fn dump_data(&mut self, turn: &mut Turn<'_>) {
         report::printing_data();
-        self.finish_status(turn);
-        let report = self.status.data.take();
-        self.status.data = self.begin_report(turn, report, Part::Global, false);
+        self.begin_report(turn, Kind::VrrpData, false);
+    }
+
+    /// Writes the statistics; `clear`: and counts from zero again.
+    pub(super) fn dump_stats(&mut self, turn: &mut Turn<'_>, clear: bool) {
+        report::printing_stats(clear);
+        self.begin_report(turn, Kind::VrrpStats, clear);
+    }
+
+    /// Writes the JSON status, of which keepalived logs nothing.
+    pub(super) fn dump_json(&mut self, turn: &mut Turn<'_>) {
+        self.begin_report(turn, Kind::VrrpJson, false);
+    }
+
+    /// Keeps the data dump of the moment before or after a reload (`config_save_dir`). Adverts that fall due go out.
+    pub(super) fn save_state(&mut self, turn: &mut Turn<'_>, moment: Moment) {
+        if moment == Moment::Before {
+            self.status.reloads = self.status.reloads.wrapping_add(1);
+        }
+        let Some(folder) = self.model.global.files.config_save_dir.clone() else { return };
+        let word = if moment == Moment::Before { "pre" } else { "post" };
+        let (pid, number) = (process::own(), self.status.reloads);
+        let place = Path::new(&folder).join(format!("keepalived_vrrp.{pid}.{number}.{word}"));
+        let saved = StatusFile::new(&place).and_then(|mut file| {
+            file.begin()?;
+            let mut job = Job { part: Part::Global, next: 0, clear: false };
+            while job.part != Part::End {
+                let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
+                if self.write_piece(turn, &clock, &mut file, &mut job).is_err() {
+                    break;
+                }
+                self.breathe_at(turn, job.next);
+            }
+            file.finish()
+        });
+        if let Err(error) = saved {
+            report::status_failed(&place, "config_save_dir", &error);
+        }
     }
 
     /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
@@ -164,66 +180,60 @@ impl Vrrp {
         }
     }
 
-    /// Writes the statistics; `clear`: and counts from zero again.
-    pub(super) fn dump_stats(&mut self, turn: &mut Turn<'_>, clear: bool) {
-        report::printing_stats(clear);
-        self.finish_status(turn);
-        let report = self.status.stats.take();
-        self.status.stats = self.begin_report(turn, report, Part::Counters, clear);
-    }
-
     /// Writes more of what is under way.
     pub(super) fn write_status(&mut self, turn: &mut Turn<'_>) {
-        let budget = limit::STATUS_INSTANCES_PER_TURN;
-        let data = self.status.data.take();
-        self.status.data = data.map(|report| self.write_report(turn, report, budget));
-        let stats = self.status.stats.take();
-        self.status.stats = stats.map(|report| self.write_report(turn, report, budget));
+        for position in 0..KINDS.len() {
+            self.write_some(turn, position);
+        }
         self.arm_status(turn);
     }
 
-    /// Writes all that is left of what is under way: before what it tells of changes, or a new file begins.
+    /// Writes all that is left of what is under way, before what it tells of changes. Adverts that fall due meanwhile
+    /// leave.
     pub(super) fn finish_status(&mut self, turn: &mut Turn<'_>) {
-        let data = self.status.data.take();
-        self.status.data = data.map(|report| self.write_report(turn, report, usize::MAX));
-        let stats = self.status.stats.take();
-        self.status.stats = stats.map(|report| self.write_report(turn, report, usize::MAX));
+        while self.status.is_under_way() {
+            for position in 0..KINDS.len() {
+                self.write_some(turn, position);
+            }
+            self.breathe(turn);
+        }
         self.arm_status(turn);
     }
 
     fn arm_status(&self, turn: &mut Turn<'_>) {
-        let reports = [self.status.data.as_ref(), self.status.stats.as_ref()];
-        let under_way = reports.into_iter().flatten().any(|report| report.job.is_some());
-        let at = under_way.then(|| turn.now() + NEXT_TURN);
+        let at = self.status.is_under_way().then(|| turn.now() + NEXT_TURN);
         turn.set_deadline(self.layout.number(Slot::Status), at);
     }
 
-    fn begin_report(
-        &mut self,
-        turn: &mut Turn<'_>,
-        report: Option<Report>,
-        part: Part,
-        clear: bool,
-    ) -> Option<Report> {
-        let mut report = report?;
-        match report.file.begin() {
-            Ok(()) => {
-                report.job = Some(Job { part, next: 0, clear });
-                report = self.write_report(turn, report, limit::STATUS_INSTANCES_PER_TURN);
-                if report.job.is_some() {
-                    turn.set_deadline(self.layout.number(Slot::Status), Some(turn.now() + NEXT_TURN));
-                }
-            }
-            Err(error) => failed(&report, &error),
+    fn begin_report(&mut self, turn: &mut Turn<'_>, kind: Kind, clear: bool) {
+        let Some(position) = KINDS.iter().position(|other| *other == kind) else { return };
+        let Some(report) = self.status.reports.get_mut(position).and_then(Option::as_mut) else { return };
+        let busy = report.job.is_some();
+        report.ask(clear);
+        if !busy {
+            self.write_some(turn, position);
         }
-        Some(report)
+        self.arm_status(turn);
+    }
+
+    /// Writes the next instances of the file at a position, if it is under way.
+    fn write_some(&mut self, turn: &Turn<'_>, position: usize) {
+        let slot = self.status.reports.get_mut(position);
+        let Some(mut report) = slot.and_then(Option::take) else { return };
+        self.write_report(turn, &mut report, limit::STATUS_INSTANCES_PER_TURN);
+        if report.job.is_none()
+            && let Some(clear) = report.again.take()
+        {
+            report.ask(clear);
+        }
+        if let Some(slot) = self.status.reports.get_mut(position) {
+            *slot = Some(report);
+        }
     }
 
     /// Writes up to `budget` pieces of a file, and puts it in its place if that is all.
-    fn write_report(&mut self, turn: &Turn<'_>, mut report: Report, budget: usize) -> Report {
-        let Some(mut job) = report.job.take() else {
-            return report;
-        };
+    fn write_report(&mut self, turn: &Turn<'_>, report: &mut Report, budget: usize) {
+        let Some(mut job) = report.job.take() else { return };
         let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
         for _ in 0..budget {
             if job.part == Part::End {
@@ -236,12 +246,11 @@ impl Vrrp {
         }
         if job.part == Part::End {
             if let Err(error) = report.file.finish() {
-                failed(&report, &error);
+                failed(report, &error);
             }
         } else {
             report.job = Some(job);
         }
-        report
     }
 
     /// Writes the next piece; past the last one of a part goes on to the next part.
@@ -255,15 +264,18 @@ impl Vrrp {
         // keepalived leaves the sections out that it has nothing for.
         let left_out = match job.part {
             Part::Groups => self.groups.is_empty(),
+            Part::Scripts => self.scripts.is_empty(),
             Part::Files => self.files.len() == 0,
             Part::Addresses => self.model.network.addresses.is_empty(),
             Part::Routes => self.model.network.routes.is_empty(),
             Part::Rules => self.model.network.rules.is_empty(),
+            Part::TrackGroups => self.model.network.track_groups.is_empty(),
+            Part::Spacing => self.model.network.garp_groups.is_empty() && !self.spaces_everywhere(),
             Part::Processes => self.processes.len() == 0,
             _ => false,
         };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
-            section(out, title)?;
+            section(out, &title)?;
         }
         let position = job.next;
         let written = match job.part {
@@ -271,6 +283,8 @@ impl Vrrp {
                 let model = &self.model;
                 Some(global(out, &model.daemon, &model.global, &self.status.machine))
             }
+            Part::Spacing => self.write_spacing(out, position),
+            Part::TrackGroups => self.write_track_group(out, position),
             Part::Topology => self.write_instance(clock, out, position),
             Part::Addresses => self.write_fixed_address(out, position),
             Part::Routes => self.write_fixed_route(out, position),
@@ -284,7 +298,11 @@ impl Vrrp {
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),
             Part::Process if position == 0 => Some(stats::process(out, &self.process_stats(turn))),
-            Part::Global | Part::Process | Part::End => None,
+            Part::JsonBegin if position == 0 => Some(json::open(out, self.json_version())),
+            Part::JsonInstances => self.write_json_instance(out, position),
+            Part::JsonProcesses => self.write_json_process(out, position),
+            Part::JsonEnd if position == 0 => Some(json::close(out, self.json_version())),
+            Part::Global | Part::Process | Part::JsonBegin | Part::JsonEnd | Part::End => None,
         };
         if let Some(written) = written {
             job.next = position.saturating_add(1);
@@ -293,6 +311,10 @@ impl Vrrp {
             (job.part, job.next) = (job.part.after(), 0);
             Ok(())
         }
+    }
+
+    fn json_version(&self) -> json::Version {
+        json::Version::of(self.model.global.files.json_version)
     }
 
     fn write_counters(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {

@@ -1,16 +1,15 @@
-//! What the child lends to the data dump: instances, sockets, scripts and interfaces, one at a time. Each writer says
-//! None past the last one.
+//! What the child lends to data dump and JSON status: instances, groups and what they track, one at a time. Each writer
+//! says None past the last one.
 
 use core::fmt::{self, Write};
 
-use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{FileId, LinkId, ProcessId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
-use crate::status::dump::instance::instance;
-use crate::status::dump::objects::{RouteLine, RuleLine};
-use crate::status::dump::tables::{self, interface, script, socket};
+use crate::status::dump::instance::{Whereabouts, instance};
+use crate::status::dump::tables::{self, script};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
+use crate::status::json;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
@@ -22,16 +21,32 @@ impl Vrrp {
         out: &mut dyn Write,
         position: usize,
     ) -> Option<fmt::Result> {
+        self.with_instance(position, |view| instance(out, clock, view))
+    }
+
+    pub(super) fn write_json_instance(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        self.with_instance(position, |view| {
+            if position > 0 {
+                json::next(out)?;
+            }
+            json::instance::instance(out, view)
+        })
+    }
+
+    /// Lends the instance at a position to a writer.
+    fn with_instance(
+        &self,
+        position: usize,
+        write: impl FnOnce(&dump::instance::Instance<'_>) -> fmt::Result,
+    ) -> Option<fmt::Result> {
         let this = self.instances.get(position)?;
         let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
-        let held = |position: usize| {
-            let moved = this.addresses.get(position);
-            moved.is_some_and(|moved| !moved.held.is_missing())
-        };
+        let place = |position: usize| self.whereabouts(this, position);
+        let command = |id: ScriptId| self.scripts.get(id.index())?.command.as_ref().map(runs);
         let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
         let heard = this.socket.and_then(|id| self.pool.receiver(id));
-        let view = dump::instance::Instance {
+        Some(write(&dump::instance::Instance {
             model: &self.model,
             config: &this.config,
             router: &this.router,
@@ -42,58 +57,31 @@ impl Vrrp {
             own: name(this.own),
             own_up: this.own.and_then(|id| self.links.link(id)).is_some_and(|link| link.up),
             sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
-            held: &held,
+            place: &place,
+            command: &command,
             pending_scripts: this.tracking.iter().filter(waits).count(),
             scripts: [
                 runs(Notify::Backup),
                 runs(Notify::Master),
                 runs(Notify::Fault),
                 runs(Notify::Stop),
+                runs(Notify::Deleted),
                 runs(Notify::Any),
                 runs(Notify::LowerPriority),
-                runs(Notify::Deleted),
             ],
+        }))
+    }
+
+    /// Where an address of an instance is.
+    fn whereabouts<'a>(&'a self, this: &Instance, position: usize) -> Whereabouts<'a> {
+        let Some(moved) = this.addresses.get(position) else { return Whereabouts::default() };
+        let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
+        let base = match moved.link {
+            Some(link) if Some(link) == this.own => this.base.filter(|base| *base != link),
+            Some(link) if Some(link) != this.base && this.config.wants_macvlan() => self.owns.base_of(link),
+            _ => None,
         };
-        Some(instance(out, clock, &view))
-    }
-
-    pub(super) fn write_fixed_address(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let line = self.model.network.addresses.get(position)?;
-        let held = self.network.fixed.addresses.get(position).is_some_and(|stays| stays.is_held());
-        let dev = line.address.dev.as_ref().map(|named| &named.name);
-        let dev =
-            dev.or_else(|| Some(&self.links.link(self.network.fixed.addresses.get(position)?.link?)?.name));
-        Some(match dev {
-            Some(dev) => dump::instance::address_line(out, &line.address, dev, held),
-            None => Ok(()),
-        })
-    }
-
-    pub(super) fn write_fixed_route(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let line = self.model.network.routes.get(position)?;
-        Some(writeln!(out, "     {}", RouteLine(line)))
-    }
-
-    pub(super) fn write_fixed_rule(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let line = self.model.network.rules.get(position)?;
-        Some(writeln!(out, "     {}", RuleLine(line)))
-    }
-
-    pub(super) fn write_socket(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let (_, receiver) = self.pool.iter().nth(position)?;
-        let view = tables::Socket {
-            heard: receiver.fd(),
-            sent: self.pool.sender_fd(receiver.key.family),
-            interface: receiver.key.link.and_then(|id| Some(self.links.link(id)?.name.as_str())),
-            family: receiver.key.family,
-            multicast: receiver.key.group.is_some(),
-            buffer: receiver.buffer,
-        };
-        let users = (0..=u8::MAX).filter_map(|vrid| {
-            let instance = self.instance(receiver.owner(vrid)?)?;
-            Some((instance.config.name.as_str(), vrid))
-        });
-        Some(socket(out, &view, users))
+        Whereabouts { interface: name(moved.link), base: name(base), held: !moved.held.is_missing() }
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
@@ -151,45 +139,15 @@ impl Vrrp {
         })
     }
 
-    pub(super) fn write_link(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let id = LinkId::at(position);
-        let link = self.links.link(id)?;
-        let addresses = link.addresses.iter();
-        let below = self.owns.base_of(id).and_then(|base| self.links.link(base));
-        let view = tables::Interface {
-            name: link.name.as_str(),
-            index: link.index,
-            v4: addresses.clone().find_map(|there| match there.addr {
-                IpAddr::V4(v4) => Some(v4),
-                IpAddr::V6(_) => None,
-            }),
-            v6: link.source(Family::V6).and_then(|addr| match addr {
-                IpAddr::V6(v6) => Some(v6),
-                IpAddr::V4(_) => None,
-            }),
-            mac: link.mac,
-            wanted_up: link.wanted_up,
-            up: link.up,
-            lies_on: below.map(|base| (base.name.as_str(), base.up)),
-            own_type: self.owns.type_of(id),
-            mtu: link.mtu,
-            hardware_type: link.hardware_type,
-            garp_interval: self.model.global.vrrp.garp_interval,
-        };
-        let users = self
-            .instances
-            .iter()
-            .filter_map(|instance| Some((instance.config.name.as_str(), weight_of(instance, id)?)));
-        Some(interface(out, &view, users))
+    pub(super) fn write_json_process(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = ProcessId::at(position);
+        let (config, machine) = (self.model.process(id)?, self.processes.machine(id)?);
+        if self.json_version() == json::Version::One {
+            return None;
+        }
+        let before = if position == 0 { json::monitors(out) } else { json::next(out) };
+        Some(before.and_then(|()| json::process::process(out, config, machine)))
     }
-}
-
-/// How an instance looks at an interface, if it does.
-fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
-    if let Some(tracked) = instance.tracking.iter().find(|tracked| tracked.object == Object::Link(id)) {
-        return Some(tracked.weight);
-    }
-    (instance.base == Some(id) || instance.own == Some(id)).then(Weight::default)
 }
 
 fn runs(command: &Command) -> Runs<'_> {

@@ -5,16 +5,18 @@
 //! says something else, whoever follows it is reckoned anew.
 
 mod file;
+mod implied;
 mod process;
 mod report;
 mod script;
 mod source;
 
 pub(super) use file::Files;
+pub(super) use implied::implied;
 pub(super) use process::Processes;
 pub(super) use source::Sources;
 
-use super::links::Links;
+use super::links::{Link, Links};
 use super::live::Instance;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
@@ -157,7 +159,7 @@ impl Vrrp {
     pub(super) fn reckon(&self, instance: &Instance) -> Total {
         let base = instance.base.or(instance.transmit).map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
-        let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.up);
+        let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.counts_up());
         // Its carrier is the base interface's.
         let own_missing = instance.own != instance.base
             && instance.own.is_some_and(|id| {
@@ -193,7 +195,7 @@ impl Vrrp {
     pub(super) fn effect(&self, tracked: Tracked) -> (Fault, Effect) {
         match tracked.object {
             Object::Link(id) => {
-                let up = self.links.link(id).is_some_and(|link| link.up);
+                let up = self.links.link(id).is_some_and(Link::counts_up);
                 (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
             }
             Object::Fixed(group) => {

@@ -32,6 +32,7 @@ impl Vrrp {
             }
             Owner::Notify(id) => self.notify_ended(turn, id, pid),
             Owner::Retired(number) => self.retired_ended(turn, number, pid),
+            Owner::Fifo => self.fifo_script_ended(turn, pid),
             Owner::Nobody => {}
         }
     }

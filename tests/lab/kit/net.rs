@@ -57,11 +57,25 @@ impl Net {
 
     /// Lays a cable from a new interface of a node to the switch.
     pub(crate) fn plug(&self, node: &Node, interface: &str, addresses: &[&str]) -> Port {
+        self.plug_numbered(node, interface, addresses, "0")
+    }
+
+    /// The same; the interface has this number in the node, or with "0" whichever is free.
+    pub(crate) fn plug_numbered(
+        &self,
+        node: &Node,
+        interface: &str,
+        addresses: &[&str],
+        index: &str,
+    ) -> Port {
         let number = self.ports.get() + 1;
         self.ports.set(number);
         let port = format!("p{number}");
+        let index: &[&str] = if index == "0" { &[] } else { &["index", index] };
         let status = Command::new("ip")
-            .args(["link", "add", "name", interface, "netns", &node.holder().to_string()])
+            .args(["link", "add", "name", interface])
+            .args(index)
+            .args(["netns", &node.holder().to_string()])
             .args(["address", &format!("02:00:00:00:00:{number:02x}"), "type", "veth"])
             .args(["peer", "name", &port, "netns", &self.switch.holder().to_string()])
             .status()

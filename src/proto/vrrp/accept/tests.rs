@@ -99,6 +99,15 @@ fn our_own_advert_is_refused_before_anything_else() {
 }
 
 #[test]
+fn an_owner_that_ignores_adverts_does_not_look_at_them() {
+    let params = |priority, owner_ignore_adverts| Params { priority, owner_ignore_adverts, ..params_v2() };
+    assert_eq!(judge(&params(255, true), &[], &plain_v2(), 255), Err(Reject::Ignored));
+    assert_eq!(judge(&params(255, true), &[], &[], 1), Err(Reject::Ignored));
+    assert!(judge(&params(254, true), &[], &plain_v2(), 255).is_ok());
+    assert!(judge(&params(255, false), &[], &plain_v2(), 255).is_ok());
+}
+
+#[test]
 fn version_type_and_length() {
     let good = plain_v2();
     assert_eq!(judge(&params_v3(), &[], &good, 255), Err(Reject::Version { received: 2, expected: 3 }));

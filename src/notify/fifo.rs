@@ -1,0 +1,444 @@
+//! Notify FIFOs of one process: every event as a line, for readers that may be slow or absent.
+//!
+//! A line that the pipe has no room for waits in a queue of bounded size; when that is full the oldest waiting lines
+//! make room, for they tell of states that have long been left. That is told once, and once more with the count when
+//! the reader has caught up. A FIFO that a reload leaves as it is stays open, and so does whoever reads it.
+
+use core::fmt::{Arguments, Write};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use log::{error, info, warn};
+
+use super::command::{Command, Resolver, Unusable};
+use crate::base::limit;
+use crate::base::time::{Instant, Span};
+use crate::config::model::global;
+use crate::config::model::script::ScriptCommand;
+use crate::daemon::reactor::{Interest, Turn};
+use crate::daemon::token::{Own, Registration};
+use crate::sys::fifo::Fifo;
+use crate::sys::process::{self, Pid};
+use crate::sys::script::{Runner, Words};
+
+/// A FIFO as the configuration wants it.
+#[derive(Debug)]
+pub struct Wanted {
+    path: PathBuf,
+    /// User and group; none: the daemon's.
+    owner: Option<(u32, u32)>,
+    script: Option<Command>,
+}
+
+impl Wanted {
+    /// Looks up owner and script of a FIFO, if there is one. What is not there is told, with its place if it has one:
+    /// without its owner there is no FIFO, without its script only the FIFO.
+    pub fn new(
+        fifo: &global::Fifo,
+        resolver: &Resolver,
+        mut broken: impl FnMut(Option<&ScriptCommand>, &str, &Unusable),
+    ) -> Option<Self> {
+        let path = fifo.path.as_deref()?;
+        let owner = fifo.identity.as_ref().map(|identity| resolver.look_up(identity)).transpose();
+        let owner = owner.inspect_err(|why| broken(None, path, why)).ok()?;
+        let ready = |command: &ScriptCommand| {
+            let mut ready = resolver.resolve(command, path)?;
+            ready.words.push(path.as_bytes()).map_err(|_| Unusable::TooLong)?;
+            Ok(ready)
+        };
+        let script = fifo
+            .script
+            .as_ref()
+            .and_then(|command| ready(command).inspect_err(|why| broken(Some(command), path, why)).ok());
+        Some(Self { path: path.into(), owner: owner.map(|owner| (owner.uid, owner.gid)), script })
+    }
+}
+
+/// The FIFOs of one process. Their number is their place in the configuration: the common one, the process's own.
+pub struct Fifos {
+    /// The kind of their sources in the loop; the index is their number.
+    kind: u8,
+    /// What the process is called in the log.
+    word: &'static str,
+    pipes: [Option<Pipe>; COUNT],
+    leaving: heapless::Vec<Leaving, { 4 * COUNT }>,
+}
+
+/// The common one, and the process's own.
+pub const COUNT: usize = 2;
+
+struct Pipe {
+    owner: Option<(u32, u32)>,
+    fifo: Fifo,
+    registration: Option<Registration>,
+    waiting: VecDeque<u8>,
+    /// Octets that may wait.
+    room: usize,
+    /// Lines left out since the reader was last on time.
+    lost: u64,
+    script: Option<Command>,
+    pid: Option<Pid>,
+}
+
+/// A script that is to end.
+struct Leaving {
+    pid: Pid,
+    until: Instant,
+    told: bool,
+    /// What it still reads, if not all of it has fitted into the pipe yet.
+    pipe: Option<Pipe>,
+}
+
+/// What a script has at the stop to read the last lines and see the end of the file.
+const FAREWELL: Span = Span::from_millis(500);
+/// From SIGTERM to SIGKILL.
+const GRACE: Span = Span::from_secs(1);
+/// What a pipe takes in whole or not at all (`PIPE_BUF`).
+const ATOMIC: usize = 4_096;
+
+impl Fifos {
+    /// None yet.
+    #[must_use]
+    pub const fn new(kind: u8, word: &'static str) -> Self {
+        Self { kind, word, pipes: [const { None }; COUNT], leaving: heapless::Vec::new() }
+    }
+
+    /// Goes over to what a configuration wants. What is the same stays as it is; scripts that have ended are started
+    /// again, as with keepalived's reload. Makes room for what so many instances and groups tell at once. For load time:
+    /// allocates.
+    pub fn load(
+        &mut self,
+        turn: &mut Turn<'_>,
+        wanted: [Option<Wanted>; COUNT],
+        tellers: usize,
+        runner: &Runner,
+        environment: &mut Words,
+        mut started: impl FnMut(Pid, usize),
+    ) {
+        self.flush();
+        for (place, wanted) in self.pipes.iter_mut().zip(&wanted) {
+            let same = |pipe: &Pipe| {
+                wanted.as_ref().is_some_and(|new| new.path == pipe.fifo.path() && new.owner == pipe.owner)
+            };
+            if let Some(mut old) = place.take_if(|pipe| !same(pipe)) {
+                dismiss(&mut self.leaving, old.pid.take(), turn.now());
+                old.close(turn);
+            }
+        }
+        for (number, wanted) in wanted.into_iter().enumerate() {
+            let (Some(wanted), Some(place)) = (wanted, self.pipes.get_mut(number)) else { continue };
+            if place.is_none() {
+                *place = Pipe::make(turn, &wanted, Own { kind: self.kind, index: index(number) });
+            }
+            let Some(pipe) = place else { continue };
+            pipe.reserve(tellers);
+            let key = |command: &Option<Command>| {
+                command.as_ref().map(|one| {
+                    (one.words.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), one.identity.clone())
+                })
+            };
+            if key(&pipe.script) != key(&wanted.script) {
+                dismiss(&mut self.leaving, pipe.pid.take(), turn.now());
+                pipe.script = wanted.script;
+            }
+            if pipe.pid.is_none()
+                && let Some(script) = &mut pipe.script
+            {
+                match runner.start_tied(&mut script.words, environment, script.identity.as_ref()) {
+                    Ok(pid) => {
+                        pipe.pid = Some(pid);
+                        started(pid, number);
+                    }
+                    Err(error) => {
+                        warn!(
+                            "the script of notify FIFO {} could not be started: {error}",
+                            pipe.path().display()
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues a line for every FIFO; it leaves with the next [`Fifos::flush`].
+    pub fn line(&mut self, line: Arguments<'_>) {
+        if self.pipes.iter().all(Option::is_none) {
+            return;
+        }
+        let mut text = heapless::String::<{ limit::FIFO_LINE }>::new();
+        // A name that does not fit is longer than the configuration lets it be.
+        if writeln!(text, "{line}").is_ok() {
+            for pipe in self.pipes.iter_mut().flatten() {
+                pipe.push(text.as_bytes());
+            }
+        }
+    }
+
+    /// Writes what waits and fits.
+    pub fn flush(&mut self) {
+        for pipe in self.pipes.iter_mut().flatten() {
+            pipe.flush();
+        }
+    }
+
+    /// A FIFO has room again.
+    pub fn ready(&mut self, turn: &mut Turn<'_>, number: u32) {
+        if let Some(pipe) = self.pipes.get_mut(number as usize).and_then(Option::as_mut) {
+            pipe.flush();
+        }
+        for leaving in &mut self.leaving {
+            if let Some(pipe) = &mut leaving.pipe {
+                pipe.flush();
+            }
+            if let Some(done) = leaving.pipe.take_if(|pipe| pipe.waiting.is_empty()) {
+                done.close(turn);
+            }
+        }
+    }
+
+    /// The script of a FIFO has ended. It is not started again before the next reload, as with keepalived.
+    pub fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid) {
+        if let Some(position) = self.leaving.iter().position(|leaving| leaving.pid == pid) {
+            if let Some(pipe) = self.leaving.swap_remove(position).pipe {
+                pipe.close(turn);
+            }
+            return;
+        }
+        let pipe = self.pipes.iter_mut().flatten().find(|pipe| pipe.pid == Some(pid));
+        if let Some(pipe) = pipe {
+            pipe.pid = None;
+            info!("{} notify fifo script terminated", self.word);
+        }
+    }
+
+    /// The process stops: the FIFOs close when the last lines are in them, and their scripts are given a moment.
+    pub fn finish(&mut self, turn: &mut Turn<'_>) {
+        self.flush();
+        for pipe in self.pipes.iter_mut().filter_map(Option::take) {
+            let Some(pid) = pipe.pid else {
+                pipe.close(turn);
+                continue;
+            };
+            let until = turn.now() + FAREWELL;
+            let mut leaving = Leaving { pid, until, told: false, pipe: Some(pipe) };
+            if let Some(done) = leaving.pipe.take_if(|pipe| pipe.waiting.is_empty()) {
+                done.close(turn);
+            }
+            if let Err(leaving) = self.leaving.push(leaving) {
+                process::kill_group(leaving.pid, libc::SIGKILL);
+            }
+        }
+    }
+
+    /// Whether a script is still to end.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// When [`Fifos::overdue`] is to be called.
+    #[must_use]
+    pub fn poll_at(&self) -> Option<Instant> {
+        self.leaving.iter().map(|leaving| leaving.until).min()
+    }
+
+    /// Scripts that do not end by themselves are told to, and then killed.
+    pub fn overdue(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        for leaving in self.leaving.iter_mut().filter(|leaving| leaving.until <= now) {
+            let signal = if leaving.told { libc::SIGKILL } else { libc::SIGTERM };
+            process::kill_group(leaving.pid, signal);
+            leaving.told = true;
+            leaving.until = now + GRACE;
+            if let Some(pipe) = leaving.pipe.take() {
+                pipe.close(turn);
+            }
+        }
+    }
+}
+
+impl Drop for Fifos {
+    fn drop(&mut self) {
+        for pid in self.pipes.iter().flatten().filter_map(|pipe| pipe.pid) {
+            process::kill_group(pid, libc::SIGTERM);
+        }
+        for leaving in &self.leaving {
+            process::kill_group(leaving.pid, libc::SIGKILL);
+        }
+    }
+}
+
+impl Pipe {
+    fn make(turn: &mut Turn<'_>, wanted: &Wanted, own: Own) -> Option<Self> {
+        let made = Fifo::make(&wanted.path, wanted.owner);
+        let failed = |error| error!("Unable to create notify fifo {}: {error}", wanted.path.display());
+        let fifo = made.map_err(failed).ok()?;
+        let registration = turn.register(std::os::fd::AsRawFd::as_raw_fd(&fifo), own, Interest::Write);
+        // Without it what waits leaves with the next line.
+        let registration = registration.map_err(failed).ok();
+        Some(Self {
+            owner: wanted.owner,
+            fifo,
+            registration,
+            waiting: VecDeque::new(),
+            room: 0,
+            lost: 0,
+            script: None,
+            pid: None,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.fifo.path()
+    }
+
+    fn reserve(&mut self, tellers: usize) {
+        self.room = self.room.max(limit::FIFO_QUEUE + limit::FIFO_QUEUE_EACH * tellers);
+        self.waiting.reserve(self.room.saturating_sub(self.waiting.len()));
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        let before = self.lost;
+        while self.waiting.len() + line.len() > self.room {
+            let end = self.waiting.iter().position(|octet| *octet == b'\n');
+            let oldest = end.map_or(self.waiting.len(), |end| end + 1);
+            self.waiting.drain(..oldest);
+            self.lost += 1;
+        }
+        if before == 0 && self.lost > 0 {
+            warn!(
+                "notify FIFO {}: nobody reads it fast enough; the oldest waiting lines are left out",
+                self.path().display()
+            );
+        }
+        self.waiting.extend(line);
+    }
+
+    /// Writes whole lines, as many at a time as go in together or not at all.
+    fn flush(&mut self) {
+        while !self.waiting.is_empty() {
+            let octets = self.waiting.make_contiguous();
+            let head = octets.get(..ATOMIC).unwrap_or(octets);
+            let whole = head.iter().rposition(|octet| *octet == b'\n').map_or(head.len(), |end| end + 1);
+            match self.fifo.write(head.get(..whole).unwrap_or(head)) {
+                Ok(Some(written)) => drop(self.waiting.drain(..written)),
+                Ok(None) => return,
+                Err(error) => {
+                    warn!("notify FIFO {}: {error}", self.path().display());
+                    self.waiting.clear();
+                }
+            }
+        }
+        match core::mem::take(&mut self.lost) {
+            0 => {}
+            lost => warn!("notify FIFO {}: {lost} lines were left out", self.path().display()),
+        }
+    }
+
+    /// Closes it and removes its name.
+    fn close(self, turn: &mut Turn<'_>) {
+        let left = self.waiting.iter().filter(|octet| **octet == b'\n').count() as u64 + self.lost;
+        if left > 0 {
+            warn!("notify FIFO {}: {left} lines were not read in time", self.path().display());
+        }
+        if let Some(registration) = self.registration {
+            turn.deregister(registration);
+        }
+    }
+}
+
+/// Tells a script to end, that of a FIFO that a reload changes.
+fn dismiss(leaving: &mut heapless::Vec<Leaving, { 4 * COUNT }>, pid: Option<Pid>, now: Instant) {
+    let Some(pid) = pid else { return };
+    process::kill_group(pid, libc::SIGTERM);
+    let one = Leaving { pid, until: now + GRACE, told: true, pipe: None };
+    // Only reloads that follow each other within a second leave so many.
+    if leaving.push(one).is_err() {
+        process::kill_group(pid, libc::SIGKILL);
+    }
+}
+
+fn index(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::reactor::Reactor;
+    use std::io::Read;
+
+    fn wanted(path: &Path) -> Wanted {
+        Wanted { path: path.to_owned(), owner: None, script: None }
+    }
+
+    fn read(path: &Path) -> String {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut file = std::fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap();
+        let mut octets = vec![0; 1 << 20];
+        let mut len = 0;
+        while let Ok(count) = file.read(&mut octets[len..])
+            && count > 0
+        {
+            len += count;
+        }
+        String::from_utf8(octets[..len].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_slow_reader_loses_the_oldest_waiting_lines_whole() {
+        let path = std::env::temp_dir().join(format!("ka-notify-fifo-{}", std::process::id()));
+        let mut reactor = Reactor::new(1, None).unwrap();
+        let mut turn = reactor.turn();
+        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
+        let mut fifos = Fifos::new(7, "vrrp");
+        fifos.load(&mut turn, [None, Some(wanted(&path))], 1, &runner, &mut environment, |_, _| ());
+        let lines = 20_000;
+        for number in 0..lines {
+            fifos.line(format_args!("INSTANCE \"VI_1\" MASTER {number}"));
+            fifos.flush();
+        }
+        let lost = fifos.pipes[1].as_ref().unwrap().lost;
+        assert!(lost > 0);
+        let (mut seen, mut all) = (0, Vec::new());
+        loop {
+            let text = read(&path);
+            if text.is_empty() {
+                break;
+            }
+            all.extend(text.lines().map(str::to_owned));
+            fifos.ready(&mut turn, 1);
+            seen += 1;
+        }
+        assert!(seen > 1);
+        assert_eq!(all.len() as u64 + lost, lines);
+        assert_eq!(all[0], "INSTANCE \"VI_1\" MASTER 0", "what is in the pipe stays in it");
+        assert_eq!(all.last().unwrap(), &format!("INSTANCE \"VI_1\" MASTER {}", lines - 1));
+        assert_eq!(fifos.pipes[1].as_ref().unwrap().lost, 0, "told, and counted anew");
+        fifos.line(format_args!("one more"));
+        fifos.finish(&mut turn);
+        assert!(!fifos.is_busy() && !path.exists());
+    }
+
+    #[test]
+    fn a_reload_leaves_open_what_stays_the_same() {
+        let path = std::env::temp_dir().join(format!("ka-notify-same-{}", std::process::id()));
+        let other = path.with_extension("other");
+        let mut reactor = Reactor::new(1, None).unwrap();
+        let mut turn = reactor.turn();
+        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
+        let mut fifos = Fifos::new(7, "vrrp");
+        let mut load = |fifos: &mut Fifos, path: Option<&Path>| {
+            fifos.load(&mut turn, [path.map(wanted), None], 1, &runner, &mut environment, |_, _| ());
+        };
+        load(&mut fifos, Some(&path));
+        fifos.line(format_args!("before"));
+        fifos.flush();
+        load(&mut fifos, Some(&path));
+        assert_eq!(read(&path), "before\n");
+        load(&mut fifos, Some(&other));
+        assert!(!path.exists() && other.exists());
+        load(&mut fifos, None);
+        assert!(!other.exists());
+    }
+}

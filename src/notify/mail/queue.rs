@@ -1,0 +1,145 @@
+//! Messages that wait, in memory that is reserved when the configuration is loaded.
+
+use core::fmt::{self, Arguments, Write};
+use std::collections::VecDeque;
+
+use crate::base::limit;
+use crate::sys::clock::Wall;
+
+/// A message.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// When what it tells happened.
+    pub(super) at: Wall,
+    pub(super) subject: heapless::String<{ limit::MAIL_SUBJECT }>,
+    pub(super) body: heapless::String<{ limit::MAIL_BODY }>,
+}
+
+/// Messages in order. Their texts lie one after another, for most are much shorter than they may be.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    texts: VecDeque<u8>,
+    most: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Wall,
+    subject: u16,
+    body: u16,
+}
+
+/// Octets of the text of a message as most of them are.
+const USUAL: usize = 160;
+
+impl Queue {
+    /// Makes room for so many messages of usual length. Never less than before.
+    pub(super) fn reserve(&mut self, messages: usize) {
+        self.most = self.most.max(messages);
+        self.entries.reserve(self.most.saturating_sub(self.entries.len()));
+        self.texts.reserve(self.room().saturating_sub(self.texts.len()));
+    }
+
+    fn room(&self) -> usize {
+        (self.most * USUAL).max(limit::MAIL_SUBJECT + limit::MAIL_BODY)
+    }
+
+    /// Puts a message at the end; whether older ones had to make room.
+    pub(super) fn push(&mut self, at: Wall, subject: Arguments<'_>, body: Arguments<'_>) -> bool {
+        let (mut head, mut text) = (
+            heapless::String::<{ limit::MAIL_SUBJECT }>::new(),
+            heapless::String::<{ limit::MAIL_BODY }>::new(),
+        );
+        // A cut never fails.
+        let _ = Cut(&mut head).write_fmt(subject);
+        let _ = Cut(&mut text).write_fmt(body);
+        let len = head.len() + text.len();
+        let mut lost = false;
+        while self.entries.len() >= self.most || self.texts.len() + len > self.room() {
+            if self.forget().is_none() {
+                break;
+            }
+            lost = true;
+        }
+        let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        self.texts.extend(head.as_bytes());
+        self.texts.extend(text.as_bytes());
+        self.entries.push_back(Entry { at, subject: short(head.len()), body: short(text.len()) });
+        lost
+    }
+
+    /// The oldest message.
+    pub(super) fn pop(&mut self) -> Option<Letter> {
+        let Entry { at, subject, body } = self.entries.pop_front()?;
+        let mut letter = Letter { at, subject: heapless::String::new(), body: heapless::String::new() };
+        take(&mut self.texts, subject, &mut letter.subject);
+        take(&mut self.texts, body, &mut letter.body);
+        Some(letter)
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn forget(&mut self) -> Option<()> {
+        let Entry { subject, body, .. } = self.entries.pop_front()?;
+        let len = usize::from(subject) + usize::from(body);
+        self.texts.drain(..len.min(self.texts.len()));
+        Some(())
+    }
+}
+
+fn take<const ROOM: usize>(texts: &mut VecDeque<u8>, len: u16, out: &mut heapless::String<ROOM>) {
+    let mut octets = heapless::Vec::<u8, ROOM>::new();
+    octets.extend(texts.drain(..usize::from(len).min(texts.len())));
+    *out = heapless::String::from_utf8(octets).unwrap_or_default();
+}
+
+/// Writes what fits and leaves out the rest.
+pub(super) struct Cut<'a, const ROOM: usize>(pub(super) &'a mut heapless::String<ROOM>);
+
+impl<const ROOM: usize> Write for Cut<'_, ROOM> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let _ = part.chars().try_for_each(|char| self.0.push(char));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Wall = Wall { secs: 1, micros: 2 };
+
+    #[test]
+    fn keeps_the_newest_in_order_and_does_not_grow() {
+        let mut queue = Queue::default();
+        queue.reserve(10);
+        let sizes = (queue.entries.capacity(), queue.texts.capacity());
+        for number in 0..1_000 {
+            let lost = queue.push(AT, format_args!("subject {number}"), format_args!("text é {number}"));
+            assert_eq!(lost, number >= 10);
+        }
+        assert_eq!(queue.len(), 10);
+        for number in 990..1_000 {
+            let letter = queue.pop().unwrap();
+            assert_eq!((letter.subject.as_str(), letter.at), (format!("subject {number}").as_str(), AT));
+            assert_eq!(letter.body, format!("text é {number}").as_str());
+        }
+        assert!(queue.pop().is_none());
+        assert_eq!((queue.entries.capacity(), queue.texts.capacity()), sizes);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_at_a_character() {
+        let mut queue = Queue::default();
+        queue.reserve(1);
+        let long = "é".repeat(1_000);
+        assert!(!queue.push(AT, format_args!("x{long}"), format_args!("{long}")));
+        let letter = queue.pop().unwrap();
+        assert_eq!(letter.subject.len(), limit::MAIL_SUBJECT - 1);
+        assert_eq!(letter.body.len(), limit::MAIL_BODY);
+    }
+}

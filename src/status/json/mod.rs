@@ -1,0 +1,203 @@
+//! The JSON status: keepalived's keys in keepalived's order, on one line.
+//!
+//! Version 1 is an array of instances, version 2 an object with that array as `vrrp` and the process monitors as
+//! `track_process`. [`mod@instance`] has one virtual router, [`mod@process`] one monitor; whoever calls writes [`open`],
+//! the instances with [`next`] before each but the first, [`monitors`] and the monitors if there are any, and [`close`].
+//! Everything is lent and nothing is allocated.
+
+pub mod instance;
+pub mod process;
+
+use core::fmt::{self, Display, Write};
+
+/// The form of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// The instances alone.
+    #[default]
+    One,
+    /// Instances and process monitors by name.
+    Two,
+}
+
+impl Version {
+    /// That of `json_version`; none: 1.
+    #[must_use]
+    pub const fn of(configured: Option<u8>) -> Self {
+        match configured {
+            None | Some(..=1) => Self::One,
+            Some(2..) => Self::Two,
+        }
+    }
+}
+
+/// Writes what stands before the first instance.
+///
+/// # Errors
+/// What `out` says.
+pub fn open(out: &mut dyn Write, version: Version) -> fmt::Result {
+    out.write_str(match version {
+        Version::One => "[",
+        Version::Two => "{\"vrrp\":[",
+    })
+}
+
+/// Writes what stands between two members of an array.
+///
+/// # Errors
+/// What `out` says.
+pub fn next(out: &mut dyn Write) -> fmt::Result {
+    out.write_char(',')
+}
+
+/// Writes what stands between the last instance and the first process monitor. For version 2, if there is a monitor.
+///
+/// # Errors
+/// What `out` says.
+pub fn monitors(out: &mut dyn Write) -> fmt::Result {
+    out.write_str("],\"track_process\":[")
+}
+
+/// Writes what stands at the end.
+///
+/// # Errors
+/// What `out` says.
+pub fn close(out: &mut dyn Write, version: Version) -> fmt::Result {
+    out.write_str(match version {
+        Version::One => "]\n",
+        Version::Two => "]}\n",
+    })
+}
+
+/// An object under way.
+struct Fields<'a> {
+    out: &'a mut dyn Write,
+    any: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn open(out: &'a mut dyn Write) -> Result<Self, fmt::Error> {
+        out.write_char('{')?;
+        Ok(Self { out, any: false })
+    }
+
+    fn close(self) -> fmt::Result {
+        self.out.write_char('}')
+    }
+
+    /// A key, and the writer for what belongs to it. Keys are ours: they need no escapes.
+    fn key(&mut self, key: &str) -> Result<&mut dyn Write, fmt::Error> {
+        if core::mem::replace(&mut self.any, true) {
+            self.out.write_char(',')?;
+        }
+        write!(self.out, "\"{key}\":")?;
+        Ok(&mut *self.out)
+    }
+
+    /// `value` has the form of a number.
+    fn number(&mut self, key: &str, value: impl Display) -> fmt::Result {
+        write!(self.key(key)?, "{value}")
+    }
+
+    /// As 0 or 1, which keepalived writes where it keeps a number.
+    fn digit(&mut self, key: &str, value: bool) -> fmt::Result {
+        self.number(key, u8::from(value))
+    }
+
+    fn truth(&mut self, key: &str, value: bool) -> fmt::Result {
+        self.number(key, value)
+    }
+
+    fn text(&mut self, key: &str, value: impl Display) -> fmt::Result {
+        string(self.key(key)?, value)
+    }
+
+    fn list(&mut self, key: &str, values: impl Iterator<Item = impl Display>) -> fmt::Result {
+        let out = self.key(key)?;
+        out.write_char('[')?;
+        for (position, value) in values.enumerate() {
+            if position > 0 {
+                out.write_char(',')?;
+            }
+            string(out, value)?;
+        }
+        out.write_char(']')
+    }
+
+    /// A list that is left out when it is empty.
+    fn some(&mut self, key: &str, values: impl Iterator<Item = impl Display>) -> fmt::Result {
+        let mut values = values.peekable();
+        if values.peek().is_some() { self.list(key, values) } else { Ok(()) }
+    }
+}
+
+fn string(out: &mut dyn Write, value: impl Display) -> fmt::Result {
+    out.write_char('"')?;
+    write!(Escaping(out), "{value}")?;
+    out.write_char('"')
+}
+
+/// Escapes what goes through it (RFC 8259 section 7), and `/` as keepalived does.
+struct Escaping<'a>(&'a mut dyn Write);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        let special = |character: char| matches!(character, '"' | '\\' | '/' | '\0'..='\u{1f}');
+        while let Some(position) = rest.find(special) {
+            let (plain, tail) = rest.split_at(position);
+            self.0.write_str(plain)?;
+            let mut characters = tail.chars();
+            match characters.next() {
+                Some('\u{8}') => self.0.write_str("\\b")?,
+                Some('\t') => self.0.write_str("\\t")?,
+                Some('\n') => self.0.write_str("\\n")?,
+                Some('\u{c}') => self.0.write_str("\\f")?,
+                Some('\r') => self.0.write_str("\\r")?,
+                Some(control @ '\0'..='\u{1f}') => write!(self.0, "\\u{:04x}", u32::from(control))?,
+                Some(other) => write!(self.0, "\\{other}")?,
+                None => {}
+            }
+            rest = characters.as_str();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut out = String::new();
+        string(&mut out, text).unwrap();
+        out
+    }
+
+    #[test]
+    fn any_text_becomes_a_string() {
+        assert_eq!(escaped("VI_1"), "\"VI_1\"");
+        assert_eq!(escaped(""), "\"\"");
+        assert_eq!(escaped("/a 'b'"), "\"\\/a 'b'\"");
+        assert_eq!(escaped("\"\\\""), "\"\\\"\\\\\\\"\"");
+        assert_eq!(
+            escaped("\0\u{1}\u{8}\t\n\u{b}\u{c}\r\u{1f} \u{7f}"),
+            "\"\\u0000\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f \u{7f}\""
+        );
+        assert_eq!(escaped("ü\u{fffd}\u{2028}𝄞"), "\"ü\u{fffd}\u{2028}𝄞\"");
+    }
+
+    #[test]
+    fn fields_and_lists_have_commas_between_and_none_elsewhere() {
+        let mut out = String::new();
+        let mut fields = Fields::open(&mut out).unwrap();
+        fields.number("a", 1).unwrap();
+        fields.some("left_out", core::iter::empty::<&str>()).unwrap();
+        fields.list("b", core::iter::empty::<&str>()).unwrap();
+        fields.some("c", ["x", "/"].iter()).unwrap();
+        fields.digit("d", true).unwrap();
+        fields.truth("e", false).unwrap();
+        fields.close().unwrap();
+        assert_eq!(out, r#"{"a":1,"b":[],"c":["x","\/"],"d":1,"e":false}"#);
+    }
+}

@@ -1,0 +1,478 @@
+//! nf_tables: tables, chains, sets and rules, changed together or not at all.
+//!
+//! What is collected between [`Nft::begin`] and [`Nft::commit`] is one transaction of the kernel's: no packet sees a
+//! half of it. It is carried out inside the send call, so the answers are queued when that returns. [`expression`] is
+//! what rules are made of; [`watch`] hears of what others delete.
+//!
+//! ```text
+//! batch begin, message…, batch end;   message: nlmsghdr { subsystem << 8 | number }, { family u8, 0 u8, 0 u16 }
+//! numbers inside attributes are big-endian, except for what a packet or a register is compared with
+//! ```
+
+pub mod expression;
+pub mod watch;
+
+use std::io;
+
+use neli::consts::netfilter::NetfilterMsg;
+use neli::consts::nl::NlmF;
+use neli::consts::socket::NlFamily;
+use nix::errno::Errno;
+
+use super::command::{Refusal, answer};
+use super::message::{Message, Requests};
+use super::transport::Transport;
+use crate::base::addr::Family;
+use crate::base::limit;
+use crate::sys::inbox::Inbox;
+use crate::sys::outbox::errno_of;
+pub use expression::{Expression, Verdict};
+
+/// A table, by its name and the family of packets that it sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table<'a> {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// Its name, at most 255 octets.
+    pub name: &'a str,
+}
+
+/// Where a chain looks at packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// Those for this host.
+    In,
+    /// Those of this host.
+    Out,
+}
+
+/// What the elements of a set are: how programs that list it show them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// IPv4 addresses.
+    Ipv4,
+    /// IPv6 addresses.
+    Ipv6,
+    /// Numbers of interfaces.
+    Interface,
+    /// ICMPv6 types.
+    Icmpv6Type,
+    /// IPv6 addresses, each with the number of an interface.
+    Ipv6AndInterface,
+    /// IPv6 addresses, each with the name of an interface.
+    Ipv6AndName,
+}
+
+impl Kind {
+    /// nft's number of the type, and octets of one element.
+    const fn shape(self) -> (u32, u32) {
+        match self {
+            Self::Ipv4 => (IPV4, 4),
+            Self::Ipv6 => (IPV6, 16),
+            Self::Interface => (INTERFACE, 4),
+            Self::Icmpv6Type => (ICMPV6_TYPE, 1),
+            Self::Ipv6AndInterface => (IPV6 << 6 | INTERFACE, 20),
+            Self::Ipv6AndName => (IPV6 << 6 | INTERFACE_NAME, 32),
+        }
+    }
+
+    /// Whether its numbers are in the machine's byte order, which programs that list it have to be told.
+    const fn is_native(self) -> bool {
+        matches!(self, Self::Interface)
+    }
+}
+
+/// A set, or a map from numbers of interfaces to such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Set<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What is in it.
+    pub kind: Kind,
+    /// It maps each element to the number of an interface.
+    pub is_map: bool,
+    /// It never changes once a rule uses it.
+    pub is_constant: bool,
+}
+
+/// An element of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element {
+    octets: [u8; 32],
+    len: usize,
+    value: Option<u32>,
+}
+
+impl Element {
+    /// An element of the octets that a packet has there; cut after 32.
+    #[must_use]
+    pub fn new(parts: &[&[u8]]) -> Self {
+        let mut octets = [0; 32];
+        let mut len = 0;
+        for octet in parts.iter().copied().flatten() {
+            if let Some(place) = octets.get_mut(len) {
+                *place = *octet;
+                len += 1;
+            }
+        }
+        Self { octets, len, value: None }
+    }
+
+    /// The same, of a map: to the number of an interface.
+    #[must_use]
+    pub const fn to(self, interface: u32) -> Self {
+        Self { value: Some(interface), ..self }
+    }
+
+    fn put(&self, request: &mut Requests) {
+        request.nest(NESTED | LIST_ELEMENT, |element| {
+            element.nest(NESTED | ELEMENT_KEY, |key| {
+                key.attribute(DATA_VALUE, self.octets.get(..self.len).unwrap_or_default());
+            });
+            if let Some(value) = self.value {
+                element.nest(NESTED | ELEMENT_DATA, |data| {
+                    data.attribute(DATA_VALUE, &value.to_ne_bytes());
+                });
+            }
+        });
+    }
+}
+
+/// A socket for transactions, and the one being collected.
+pub struct Nft {
+    transport: Transport,
+    requests: Requests,
+    /// Octets that they may have.
+    room: usize,
+    acks: Inbox,
+    /// The number of the next message.
+    next: u32,
+    /// The number of the first message of the transaction.
+    first: u32,
+    /// Messages of the transaction that are answered.
+    asked: u32,
+    /// Sets of the transaction.
+    sets: u32,
+    overflow: bool,
+}
+
+/// Why a transaction was refused, all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The kernel's number; EOPNOTSUPP: it has no nf_tables; EMSGSIZE: more than the buffer takes.
+    pub errno: Errno,
+    /// The kernel's explanation; often empty.
+    pub text: heapless::String<96>,
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::new(errno_of(&error), "")
+    }
+}
+
+impl Refused {
+    fn new(errno: Errno, explanation: &str) -> Self {
+        let mut text = heapless::String::new();
+        for letter in explanation.chars() {
+            if text.push(letter).is_err() {
+                break;
+            }
+        }
+        Self { errno, text }
+    }
+}
+
+impl Nft {
+    /// Opens a socket for transactions of at most `octets`.
+    ///
+    /// # Errors
+    /// What the socket calls say; EPROTONOSUPPORT: the kernel has no netfilter.
+    pub fn open(octets: usize) -> Result<Self, Refused> {
+        let transport = Transport::open_family(NlFamily::Netfilter, &[])?;
+        transport.short_acks()?;
+        let mut nft = Self {
+            transport,
+            requests: Requests::new(0),
+            room: 0,
+            acks: Inbox::new(limit::NETLINK_BATCH, limit::NETLINK_ACK_OCTETS),
+            next: 1,
+            first: 1,
+            asked: 0,
+            sets: 0,
+            overflow: false,
+        };
+        nft.reserve(octets)?;
+        Ok(nft)
+    }
+
+    /// Makes room for transactions of so many octets. For load time: allocates.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn reserve(&mut self, octets: usize) -> Result<(), Refused> {
+        if octets > self.room {
+            self.transport.set_send_buffer(octets)?;
+            self.requests = Requests::new(octets);
+            self.room = octets;
+        }
+        Ok(())
+    }
+
+    /// The number by which notifications tell who asked for a change.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.transport.port()
+    }
+
+    /// Begins a transaction; one that was not committed is forgotten.
+    pub fn begin(&mut self) {
+        self.requests.clear();
+        self.overflow = false;
+        (self.asked, self.sets) = (0, 0);
+        self.first = self.next;
+        self.mark(libc::NFNL_MSG_BATCH_BEGIN);
+    }
+
+    /// Whether nothing is asked for since [`Self::begin`].
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.asked == 0 && !self.overflow
+    }
+
+    /// Adds a table; one that is there is left as it is.
+    pub fn add_table(&mut self, table: Table<'_>) {
+        self.message(libc::NFT_MSG_NEWTABLE, NlmF::CREATE, table.family, |request| {
+            put_text(request, TABLE, table.name);
+        });
+    }
+
+    /// Deletes a table with everything in it; refused with ENOENT if there is none.
+    pub fn delete_table(&mut self, table: Table<'_>) {
+        self.message(libc::NFT_MSG_DELTABLE, NlmF::empty(), table.family, |request| {
+            put_text(request, TABLE, table.name);
+        });
+    }
+
+    /// Adds a chain: with a hook it looks at packets by itself and lets pass what no rule drops, without one it is
+    /// gone to. Lower priorities look first.
+    pub fn add_chain(&mut self, table: Table<'_>, name: &str, base: Option<(Hook, i32)>) {
+        self.message(libc::NFT_MSG_NEWCHAIN, NlmF::CREATE, table.family, |request| {
+            put_text(request, TABLE, table.name);
+            put_text(request, CHAIN_NAME, name);
+            let Some((hook, priority)) = base else { return };
+            let hook = match hook {
+                Hook::In => libc::NF_INET_LOCAL_IN,
+                Hook::Out => libc::NF_INET_LOCAL_OUT,
+            };
+            request.nest(NESTED | CHAIN_HOOK, |nest| {
+                nest.attribute(HOOK_NUMBER, &hook.to_be_bytes());
+                nest.attribute(HOOK_PRIORITY, &priority.to_be_bytes());
+            });
+            put_text(request, CHAIN_TYPE, "filter");
+        });
+    }
+
+    /// Adds a set without elements.
+    pub fn add_set(&mut self, table: Table<'_>, set: Set<'_>) {
+        self.sets = self.sets.saturating_add(1);
+        let id = self.sets;
+        self.message(libc::NFT_MSG_NEWSET, NlmF::CREATE, table.family, |request| {
+            let mut number = |kind: u16, value: u32| request.attribute(kind, &value.to_be_bytes());
+            let constant = if set.is_constant { SET_CONSTANT } else { 0 };
+            let map = if set.is_map { SET_MAP } else { 0 };
+            let (kind, octets) = set.kind.shape();
+            number(SET_FLAGS, constant | map);
+            number(SET_KEY_TYPE, kind);
+            number(SET_KEY_OCTETS, octets);
+            number(SET_ID, id);
+            if set.is_map {
+                number(SET_DATA_TYPE, INTERFACE);
+                number(SET_DATA_OCTETS, 4);
+            }
+            put_text(request, TABLE, table.name);
+            put_text(request, SET_NAME, set.name);
+            if set.kind.is_native() {
+                let of_key = [SET_USER_KEY_ORDER, 4, NATIVE_ORDER, 0, 0, 0];
+                let of_data = [SET_USER_DATA_ORDER, 4, NATIVE_ORDER, 0, 0, 0];
+                let mut both: heapless::Vec<u8, 12> = heapless::Vec::new();
+                let _ = both.extend_from_slice(&of_key);
+                if set.is_map {
+                    let _ = both.extend_from_slice(&of_data);
+                }
+                request.attribute(SET_USER, &both);
+            }
+        });
+    }
+
+    /// Adds elements to a set, or deletes them: refused with ENOENT if one is not there.
+    pub fn change(
+        &mut self,
+        table: Table<'_>,
+        set: &str,
+        add: bool,
+        elements: impl Iterator<Item = Element>,
+    ) {
+        let (kind, flags) = match add {
+            true => (libc::NFT_MSG_NEWSETELEM, NlmF::CREATE),
+            false => (libc::NFT_MSG_DELSETELEM, NlmF::empty()),
+        };
+        let mut elements = elements.peekable();
+        while elements.peek().is_some() && !self.overflow {
+            self.message(kind, flags, table.family, |request| {
+                put_text(request, TABLE, table.name);
+                put_text(request, SET_NAME, set);
+                request.nest(NESTED | SET_ELEMENTS, |list| {
+                    elements.by_ref().take(ELEMENTS_PER_MESSAGE).for_each(|element| element.put(list));
+                });
+            });
+        }
+    }
+
+    /// Appends a rule to a chain.
+    pub fn add_rule(&mut self, table: Table<'_>, chain: &str, expressions: &[Expression<'_>]) {
+        self.message(libc::NFT_MSG_NEWRULE, NlmF::CREATE | NlmF::APPEND, table.family, |request| {
+            put_text(request, TABLE, table.name);
+            put_text(request, RULE_CHAIN, chain);
+            request.nest(NESTED | RULE_EXPRESSIONS, |list| {
+                expressions.iter().for_each(|expression| expression.put(list));
+            });
+        });
+    }
+
+    /// Carries out everything since [`Self::begin`], or nothing.
+    ///
+    /// # Errors
+    /// The first refusal of the kernel's; ENOBUFS if its answer was lost, and then it may have been done.
+    pub fn commit(&mut self) -> Result<(), Refused> {
+        self.mark(libc::NFNL_MSG_BATCH_END);
+        if self.overflow {
+            return Err(Refused::new(Errno::EMSGSIZE, ""));
+        }
+        self.read_leftovers();
+        self.transport.send(self.requests.octets())?;
+        let mut refused = None;
+        let mut done = 0_u32;
+        loop {
+            match self.transport.receive(&mut self.acks) {
+                Ok(0) => break,
+                Ok(_) => {}
+                // Told once per loss; the other answers are still queued.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            for received in self.acks.iter().filter(|received| received.source.netlink_port() == Some(0)) {
+                let Some((sequence, result)) = Message::clipped(received.octets).and_then(answer) else {
+                    continue;
+                };
+                if sequence.wrapping_sub(self.first) >= self.next.wrapping_sub(self.first) {
+                    continue;
+                }
+                match result {
+                    Ok(()) => done = done.saturating_add(1),
+                    Err(Refusal { errno, text }) => {
+                        refused.get_or_insert_with(|| Refused::new(errno, text));
+                    }
+                }
+            }
+        }
+        match refused {
+            Some(refused) => Err(refused),
+            None if done < self.asked => Err(Refused::new(Errno::ENOBUFS, "")),
+            None => Ok(()),
+        }
+    }
+
+    fn message(&mut self, kind: i32, flags: NlmF, family: Family, attributes: impl FnOnce(&mut Requests)) {
+        let kind = NetfilterMsg::from(number_of(kind) | SUBSYSTEM << 8);
+        let fixed = [family_number(family), 0, 0, 0];
+        let flags = flags | NlmF::REQUEST | NlmF::ACK;
+        self.overflow |= self.requests.append(kind, flags, self.next, fixed, attributes).is_err();
+        self.next = self.next.wrapping_add(1);
+        self.asked = self.asked.saturating_add(1);
+    }
+
+    /// The beginning and the end of a transaction name the subsystem that it is for.
+    fn mark(&mut self, kind: i32) {
+        let [high, low] = SUBSYSTEM.to_be_bytes();
+        let kind = NetfilterMsg::from(number_of(kind));
+        let fixed = [0, 0, high, low];
+        self.overflow |= self.requests.append(kind, NlmF::REQUEST, self.next, fixed, |_| ()).is_err();
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// Empties the queue of answers to a transaction that was given up.
+    fn read_leftovers(&mut self) {
+        for _ in 0..limit::NETLINK_BATCH {
+            if matches!(self.transport.receive(&mut self.acks), Ok(0)) {
+                return;
+            }
+        }
+    }
+}
+
+fn put_text(request: &mut Requests, kind: u16, text: &str) {
+    let mut octets: heapless::Vec<u8, 256> = heapless::Vec::new();
+    // A name that is cut is another name: the kernel refuses what is longer than it takes, without its terminator.
+    let _ = octets.extend_from_slice(text.as_bytes());
+    let _ = octets.push(0);
+    request.attribute(kind, &octets);
+}
+
+fn number_of(kind: i32) -> u16 {
+    u16::try_from(kind).unwrap_or(0)
+}
+
+const fn family_number(family: Family) -> u8 {
+    match family {
+        Family::V4 => 2,
+        Family::V6 => 10,
+    }
+}
+
+/// NFNL_SUBSYS_NFTABLES.
+const SUBSYSTEM: u16 = 10;
+/// NLA_F_NESTED.
+const NESTED: u16 = 0x8000;
+/// An element has at most 52 octets, and the length of a list is told in 16 bits.
+const ELEMENTS_PER_MESSAGE: usize = 512;
+/// Octets of an element with its headers, at most.
+pub const ELEMENT_OCTETS: usize = 56;
+
+// NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE: all the same.
+const TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+const SET_NAME: u16 = 2;
+const SET_FLAGS: u16 = 3;
+const SET_KEY_TYPE: u16 = 4;
+const SET_KEY_OCTETS: u16 = 5;
+const SET_DATA_TYPE: u16 = 6;
+const SET_DATA_OCTETS: u16 = 7;
+const SET_ID: u16 = 10;
+const SET_USER: u16 = 13;
+const SET_ELEMENTS: u16 = 3;
+const LIST_ELEMENT: u16 = 1;
+const ELEMENT_KEY: u16 = 1;
+const ELEMENT_DATA: u16 = 2;
+const DATA_VALUE: u16 = 1;
+const SET_CONSTANT: u32 = 2;
+const SET_MAP: u32 = 8;
+// What nft notes for itself beside a set.
+const SET_USER_KEY_ORDER: u8 = 0;
+const SET_USER_DATA_ORDER: u8 = 1;
+const NATIVE_ORDER: u8 = 1;
+// nft's numbers of types.
+const IPV4: u32 = 7;
+const IPV6: u32 = 8;
+const INTERFACE: u32 = 20;
+const ICMPV6_TYPE: u32 = 29;
+const INTERFACE_NAME: u32 = 41;
+
+#[cfg(test)]
+mod tests;

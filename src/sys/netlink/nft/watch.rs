@@ -1,0 +1,84 @@
+//! Hearing of what somebody else deletes from a table.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use neli::consts::socket::NlFamily;
+
+use super::{SUBSYSTEM, TABLE, family_number};
+use crate::base::addr::Family;
+use crate::base::limit;
+use crate::sys::inbox::Inbox;
+use crate::sys::netlink::message::{Attributes, Messages, text};
+use crate::sys::netlink::transport::Transport;
+
+/// A socket that hears of changes to all tables.
+pub struct Watch {
+    transport: Transport,
+    inbox: Inbox,
+}
+
+impl Watch {
+    /// Opens the socket; from now on no change is missed unnoticed, except those that the socket with the number
+    /// `port` asks for ([`super::Nft::port`]).
+    ///
+    /// # Errors
+    /// What the socket calls say.
+    pub fn open(port: u32) -> io::Result<Self> {
+        let transport = Transport::open_family(NlFamily::Netfilter, &[NFTABLES_GROUP])?;
+        transport.only_foreign(port)?;
+        Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::LOSS_OCTETS) })
+    }
+
+    /// Empties the queue; whether something in a table of this name was deleted, or may have been, for messages were
+    /// lost or cut.
+    ///
+    /// # Errors
+    /// What the kernel says, except for an empty queue and for lost messages.
+    pub fn read(&mut self, table: &str) -> io::Result<bool> {
+        let mut lost = false;
+        loop {
+            match self.transport.receive(&mut self.inbox) {
+                Ok(0) => return Ok(lost),
+                Ok(_) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    lost = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            for received in self.inbox.iter().filter(|received| received.source.netlink_port() == Some(0)) {
+                lost |= received.truncated
+                    || Messages(received.octets).any(|it| is_loss(it.kind, it.payload, table));
+            }
+        }
+    }
+}
+
+impl AsRawFd for Watch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.transport.as_raw_fd()
+    }
+}
+
+fn is_loss(kind: u16, payload: &[u8], table: &str) -> bool {
+    let [subsystem, number] = kind.to_be_bytes();
+    let deletions = [
+        libc::NFT_MSG_DELTABLE,
+        libc::NFT_MSG_DELCHAIN,
+        libc::NFT_MSG_DELRULE,
+        libc::NFT_MSG_DELSET,
+        libc::NFT_MSG_DELSETELEM,
+    ];
+    let ours = [Family::V4, Family::V6].map(family_number);
+    u16::from(subsystem) == SUBSYSTEM
+        && deletions.contains(&i32::from(number))
+        && payload.first().is_some_and(|family| ours.contains(family))
+        && Attributes(payload.get(4..).unwrap_or_default())
+            .find(|(kind, _)| *kind == TABLE)
+            .and_then(|(_, name)| text(name))
+            == Some(table)
+}
+
+/// NFNLGRP_NFTABLES.
+const NFTABLES_GROUP: u32 = 7;

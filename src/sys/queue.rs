@@ -1,0 +1,24 @@
+//! The size of what the kernel holds back for a socket.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::RawFd;
+
+use super::socket::set_option;
+
+/// A size that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSize {
+    /// Octets; the kernel doubles them for what it needs itself, and has a smallest size.
+    pub octets: usize,
+    /// They may be more than net.core.rmem_max allows.
+    pub force: bool,
+}
+
+/// Sets the receive queue of a socket. Without `force` the kernel gives no more than the system's maximum, and says
+/// nothing.
+pub(super) fn set(fd: RawFd, size: QueueSize) -> io::Result<()> {
+    let octets = c_int::try_from(size.octets).unwrap_or(c_int::MAX);
+    let option = if size.force { libc::SO_RCVBUFFORCE } else { libc::SO_RCVBUF };
+    set_option(fd, libc::SOL_SOCKET, option, &octets)
+}

@@ -1,0 +1,198 @@
+//! How the kernel runs this process: nice level, realtime class, processors, memory that is never swapped.
+//!
+//! Nothing of this but the processors reaches a script: the kernel undoes priorities at the fork of a realtime process
+//! (SCHED_RESET_ON_FORK), and [`restore_in_child`] undoes the rest.
+
+use core::mem::{size_of, zeroed};
+use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};
+use std::ffi::c_int;
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::check;
+use crate::base::time::Span;
+
+/// Whether something was changed that a script must not inherit.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+/// The nice level before the first change.
+static NICE: AtomicI8 = AtomicI8::new(0);
+
+fn note_change() {
+    if !CHANGED.swap(true, Ordering::Relaxed) {
+        NICE.store(nice().unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// Highest realtime priority of the round-robin class; 99 on Linux.
+pub const HIGHEST: u8 = 99;
+
+/// The nice level of this process.
+///
+/// # Errors
+/// None known.
+pub fn nice() -> io::Result<i8> {
+    // The call may return -1 for a level of -1: the error number tells.
+    nix::errno::Errno::clear();
+    // SAFETY: takes no pointer.
+    let level = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let error = nix::errno::Errno::last_raw();
+    if error == 0 { Ok(i8::try_from(level).unwrap_or(0)) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// Sets the nice level, -20 to 19.
+///
+/// # Errors
+/// EACCES below the present level without CAP_SYS_NICE.
+pub fn set_nice(level: i8) -> io::Result<()> {
+    note_change();
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, c_int::from(level)) }).map(drop)
+}
+
+/// Runs before everything that has no realtime priority, from 1 to [`HIGHEST`]; 0 ends that.
+///
+/// # Errors
+/// EPERM without CAP_SYS_NICE, or where the kernel keeps realtime for other control groups.
+pub fn set_realtime(priority: u8) -> io::Result<()> {
+    note_change();
+    // SAFETY: sched_param is numbers, for which zero is a valid value.
+    let mut param: libc::sched_param = unsafe { zeroed() };
+    param.sched_priority = c_int::from(priority.min(HIGHEST));
+    let class = if priority == 0 { libc::SCHED_OTHER } else { libc::SCHED_RR | libc::SCHED_RESET_ON_FORK };
+    // SAFETY: the kernel reads `param`, which lives until the call returns. The system call, for musl's function of
+    // this name does nothing.
+    let done = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, class, &raw const param) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel end this process, by SIGXCPU, when it has run for `most` at realtime priority without ever waiting.
+/// None: as long as the hard limit lets it. That one stays: without CAP_SYS_RESOURCE it could never be raised again.
+///
+/// # Errors
+/// None known.
+pub fn limit_realtime(most: Option<Span>) -> io::Result<()> {
+    note_change();
+    let (_, hard) = getrlimit(Resource::RLIMIT_RTTIME)?;
+    let wanted = most.and_then(|most| libc::rlim_t::try_from(most.as_micros()).ok());
+    Ok(setrlimit(Resource::RLIMIT_RTTIME, wanted.map_or(hard, |soft| soft.min(hard)), hard)?)
+}
+
+/// Runs on these processors only, counted from 0; those that are not there are left out.
+///
+/// # Errors
+/// EINVAL when none of them is there.
+pub fn set_processors(numbers: &[u16]) -> io::Result<()> {
+    // SAFETY: cpu_set_t is an array of numbers, for which zero is a valid value.
+    let mut set: libc::cpu_set_t = unsafe { zeroed() };
+    for number in numbers {
+        // The set's own size bounds what it is asked for: CPU_SET panics past it.
+        if usize::from(*number) < MOST_PROCESSORS {
+            // SAFETY: the number is within the set.
+            unsafe { libc::CPU_SET(usize::from(*number), &mut set) };
+        }
+    }
+    // SAFETY: the kernel reads `set`, whose size this is.
+    check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) }).map(drop)
+}
+
+/// The processors that this process may run on.
+///
+/// # Errors
+/// EINVAL on a machine with more than 1,024.
+pub fn processors() -> io::Result<Vec<u16>> {
+    // SAFETY: as above.
+    let mut set: libc::cpu_set_t = unsafe { zeroed() };
+    // SAFETY: the kernel writes `set`, whose size this is.
+    check(unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) })?;
+    // SAFETY: the numbers are within the set.
+    let has = |number: &u16| unsafe { libc::CPU_ISSET(usize::from(*number), &set) };
+    Ok((0..u16::try_from(MOST_PROCESSORS).unwrap_or(u16::MAX)).filter(has).collect())
+}
+
+/// Keeps all memory of this process where it is, what is mapped later too, once it has been touched; or no longer.
+///
+/// # Errors
+/// ENOMEM past the limit of locked memory, EPERM without CAP_IPC_LOCK.
+pub fn lock_memory(on: bool) -> io::Result<()> {
+    if !on {
+        // SAFETY: takes no pointer.
+        return check(unsafe { libc::munlockall() }).map(drop);
+    }
+    let all = libc::MCL_CURRENT | libc::MCL_FUTURE;
+    // SAFETY: takes no pointer. Before Linux 4.4 there is no locking of what is touched only.
+    check(unsafe { libc::mlockall(all | libc::MCL_ONFAULT) })
+        .or_else(|_| check(unsafe { libc::mlockall(all) }))
+        .map(drop)
+}
+
+/// In a forked script before it is executed: ordinary priority, no limit of realtime. Async-signal-safe.
+pub(super) fn restore_in_child() {
+    if !CHANGED.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: sched_param is numbers, for which zero is a valid value.
+    let param: libc::sched_param = unsafe { zeroed() };
+    // SAFETY: the kernel reads and writes the two values, which live until the calls return; what it refuses stays as
+    // it was inherited.
+    unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_OTHER, &raw const param);
+        libc::setpriority(libc::PRIO_PROCESS, 0, c_int::from(NICE.load(Ordering::Relaxed)));
+        if libc::getrlimit(libc::RLIMIT_RTTIME, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_RTTIME, &raw const limit);
+        }
+    }
+}
+
+/// Bits of the C library's set.
+const MOST_PROCESSORS: usize = 8 * size_of::<libc::cpu_set_t>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock;
+    use crate::sys::process::{self, Fork};
+
+    #[test]
+    fn processors_can_be_read_and_set_again() {
+        let all = processors().unwrap();
+        assert!(!all.is_empty());
+        set_processors(&all).unwrap();
+        assert_eq!(processors().unwrap(), all);
+        assert!(set_processors(&[]).is_err());
+        assert!(set_processors(&[u16::MAX]).is_err(), "past the set");
+    }
+
+    /// How a process ends that works at realtime priority for ten times as long as it may, with or without rests.
+    fn work(rests: bool) -> i32 {
+        const LIMIT: Span = Span::from_millis(30);
+        if let Fork::Parent(pid) = process::fork().unwrap() {
+            let mut status = 0;
+            // SAFETY: writes only `status`; the process is this test's own.
+            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+            return status;
+        }
+        // The copy of a process with threads: system calls only.
+        if set_realtime(1).is_err() || limit_realtime(Some(LIMIT)).is_err() {
+            process::exit_now(9);
+        }
+        let begin = clock::now();
+        let mut rested = begin;
+        while clock::now().since(begin) < LIMIT * 10 {
+            if rests && clock::now().since(rested) >= LIMIT / 4 {
+                clock::sleep_until(clock::now() + Span::from_micros(20));
+                rested = clock::now();
+            }
+        }
+        process::exit_now(0)
+    }
+
+    #[test]
+    fn the_kernel_ends_who_works_without_a_rest() {
+        assert_eq!(work(true), 0);
+        let status = work(false);
+        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGXCPU, "{status}");
+    }
+}

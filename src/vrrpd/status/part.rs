@@ -1,0 +1,82 @@
+//! The parts that the files are made of.
+
+use crate::status::file::Kind;
+
+/// The parts of the files, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Global,
+    Spacing,
+    Addresses,
+    Routes,
+    Rules,
+    TrackGroups,
+    Topology,
+    Sockets,
+    Groups,
+    Scripts,
+    Files,
+    Processes,
+    Links,
+    Counters,
+    Further,
+    Process,
+    JsonBegin,
+    JsonInstances,
+    JsonProcesses,
+    JsonEnd,
+    End,
+}
+
+impl Part {
+    /// Where a file begins.
+    pub(super) const fn first(kind: Kind) -> Self {
+        match kind {
+            Kind::ParentData | Kind::VrrpData => Self::Global,
+            Kind::VrrpStats => Self::Counters,
+            Kind::VrrpJson => Self::JsonBegin,
+        }
+    }
+
+    pub(super) const fn after(self) -> Self {
+        match self {
+            Self::Global => Self::Spacing,
+            Self::Spacing => Self::Addresses,
+            Self::Addresses => Self::Routes,
+            Self::Routes => Self::Rules,
+            Self::Rules => Self::TrackGroups,
+            Self::TrackGroups => Self::Topology,
+            Self::Topology => Self::Sockets,
+            Self::Sockets => Self::Groups,
+            Self::Groups => Self::Scripts,
+            Self::Scripts => Self::Files,
+            Self::Files => Self::Processes,
+            Self::Processes => Self::Links,
+            Self::Counters => Self::Further,
+            Self::Further => Self::Process,
+            Self::JsonBegin => Self::JsonInstances,
+            Self::JsonInstances => Self::JsonProcesses,
+            Self::JsonProcesses => Self::JsonEnd,
+            Self::Links | Self::Process | Self::JsonEnd | Self::End => Self::End,
+        }
+    }
+
+    pub(super) const fn title(self) -> Option<&'static str> {
+        match self {
+            Self::Spacing => Some("Gratuitous ARP delays"),
+            Self::Addresses => Some("Static Addresses"),
+            Self::Routes => Some("Static Routes"),
+            Self::Rules => Some("Static Rules"),
+            Self::TrackGroups => Some("Static Track groups"),
+            Self::Topology => Some("VRRP Topology"),
+            Self::Sockets => Some("VRRP Sockpool"),
+            Self::Groups => Some("VRRP Sync groups"),
+            Self::Scripts => Some("VRRP Scripts"),
+            Self::Files => Some("VRRP Track files"),
+            Self::Processes => Some("VRRP Track processes"),
+            Self::Links => Some("Interfaces"),
+            Self::Global | Self::Counters | Self::Further | Self::Process => None,
+            Self::JsonBegin | Self::JsonInstances | Self::JsonProcesses | Self::JsonEnd | Self::End => None,
+        }
+    }
+}
