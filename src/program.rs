@@ -303,7 +303,7 @@ impl Loaded {
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
             whole: Some(Arc::new(read.model)),
-            snapshot: Kept::new(read.snapshot, scratch.as_deref()),
+            snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
             warnings,

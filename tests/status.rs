@@ -159,6 +159,7 @@ fn views(
             base,
             index: Some(IfIndex(5)),
             own,
+            next_extra: None,
             own_up: vmac,
             sockets: if first { (Some(17), Some(18)) } else { (None, None) },
             place: &|position| Whereabouts {

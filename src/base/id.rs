@@ -1,5 +1,7 @@
 //! Typed indexes: which of a table's entries is meant, without a reference to it.
 
+use core::num::NonZeroU32;
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -26,8 +28,6 @@ macro_rules! ids {
 ids! {
     /// A virtual router of the model or of the VRRP child.
     InstanceId;
-    /// A sync group.
-    GroupId;
     /// A `vrrp_script`.
     ScriptId;
     /// A `bfd_instance`.
@@ -38,6 +38,47 @@ ids! {
     ProcessId;
     /// A `track_group`.
     TrackGroupId;
+}
+
+/// Ids that may be absent in places of which there are thousands: an `Option` of one costs no room.
+macro_rules! optional_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(NonZeroU32);
+
+        impl $name {
+            /// The id of this number; the last number stands for the one before it, too.
+            #[must_use]
+            pub const fn new(number: u32) -> Self {
+                Self(NonZeroU32::MIN.saturating_add(number))
+            }
+
+            /// The number, counted from 0.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                self.0.get() - 1
+            }
+
+            /// The position in the table.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self.number() as usize
+            }
+
+            /// The id of position `index`; positions past `u32::MAX` cannot exist
+            /// (see `limit`) and map to the last id.
+            #[must_use]
+            pub fn at(index: usize) -> Self {
+                Self::new(u32::try_from(index).unwrap_or(u32::MAX))
+            }
+        }
+    )*};
+}
+
+optional_ids! {
+    /// A sync group.
+    GroupId;
     /// A network interface that the VRRP child watches.
     LinkId;
     /// A socket of the VRRP child's pool.

@@ -5,7 +5,7 @@
 
 use super::time::{Instant, Span};
 
-/// At most `burst` events at once and one more each `refill`. Small: each virtual address has one.
+/// At most `burst` events at once and one more each `refill`.
 #[derive(Clone, Debug)]
 pub struct Budget {
     burst: u16,
@@ -60,9 +60,40 @@ impl Budget {
     }
 }
 
+/// A budget that counts nothing and keeps one point in time: each virtual address has one. Its size is said at each use,
+/// always the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance(Instant);
+
+impl Allowance {
+    /// Asks for one event of at most `burst` at once and one more each `refill`; whether it may be.
+    pub fn take(&mut self, now: Instant, burst: u16, refill: Span) -> bool {
+        // The point when all would have been earned again moves on by one refill an event.
+        let whole = self.0.max(now);
+        let granted = whole.since(now) + refill <= refill * u64::from(burst);
+        if granted {
+            self.0 = whole + refill;
+        }
+        granted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_allowance_is_a_budget_that_does_not_count() {
+        let refill = Span::from_secs(2);
+        let (mut budget, mut allowance) = (Budget::new(5, refill), Allowance::default());
+        let mut seed = 1_u64;
+        let mut now = Instant::START + Span::from_secs(100);
+        for _ in 0..10_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            now += Span::from_millis(seed >> 52);
+            assert_eq!(allowance.take(now, 5, refill), budget.take(now).is_some(), "{now}");
+        }
+    }
 
     #[test]
     fn refuses_past_the_burst_and_tells_how_many() {

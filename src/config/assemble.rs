@@ -6,6 +6,7 @@
 mod groups;
 mod names;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 pub(super) use names::{Known, Names, Own, Pending, PendingGroup};
@@ -13,6 +14,7 @@ pub(super) use names::{Known, Names, Own, Pending, PendingGroup};
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
+use super::model::common::Sharing;
 use super::model::{At, Model};
 use super::resolve;
 use super::row::Row;
@@ -51,14 +53,16 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
         inside(object, global::ROWS, &mut model.global, "", &mut given, found);
     }
     resolve::global(&mut model.global, &given, found);
+    let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
     let mut assembly = Assembly {
         model,
         names: Names::collect(&objects),
         network: network::Draft::new(tree.names()),
         pending: Pending::default(),
+        sharing: Sharing::default(),
+        instances: HashSet::with_capacity(instances),
         found,
     };
-    let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
     assembly.model.instances.reserve_exact(instances);
     assembly.pending.own.reserve_exact(instances);
     services::groups(&objects, &mut assembly.model, &mut assembly.names, assembly.found);
@@ -70,11 +74,14 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
 }
 
 /// The model while objects are read.
-struct Assembly<'f> {
+struct Assembly<'f, 't> {
     model: Model,
     names: Names,
     network: network::Draft,
     pending: Pending,
+    sharing: Sharing,
+    /// Names of instances so far, where they stand: copies would leave holes between what stays.
+    instances: HashSet<&'t str>,
     found: &'f mut Diagnostics,
 }
 
@@ -114,9 +121,9 @@ pub(super) fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnost
     }
 }
 
-impl Assembly<'_> {
+impl<'t> Assembly<'_, 't> {
     /// Reads one object.
-    fn read(&mut self, object: &Object<'_>) {
+    fn read(&mut self, object: &Object<'t>) {
         match object.node.keyword().text {
             "vrrp_script" => self.script(object),
             "track_file" | "vrrp_track_file" => self.track_file(object),
@@ -138,10 +145,12 @@ impl Assembly<'_> {
     fn finish(mut self) -> Model {
         self.model.network = self.network.network;
         resolve::model(&mut self.model, self.pending, self.found);
+        // Those that were changed may be alike again.
+        self.model.instances.iter_mut().for_each(|instance| self.sharing.share(instance));
         self.model
     }
 
-    fn lines<'t>(&mut self, object: &Object<'t>, each: fn(&mut network::Draft, &mut Line<'_>)) {
+    fn lines(&mut self, object: &Object<'t>, each: fn(&mut network::Draft, &mut Line<'_>)) {
         let mut none = Vec::new();
         let mut scope = Scope {
             owner: "",
@@ -157,7 +166,7 @@ impl Assembly<'_> {
 
     /// A block with a name that may be there twice, of which the first is used, and that may be told to be
     /// unusable: reads it, and says whether it is the first.
-    fn block<'t, D, M>(
+    fn block<D, M>(
         &mut self,
         object: &Object<'t>,
         rows: &'static [Row<D, M>],
@@ -182,7 +191,7 @@ impl Assembly<'_> {
         Some(name)
     }
 
-    fn script(&mut self, object: &Object<'_>) {
+    fn script(&mut self, object: &Object<'t>) {
         let mut draft = script::Draft::default();
         let taken = |names: &Names, name: &str| names.scripts.so_far.contains_key(name);
         let Some(name) = self.block(object, script::ROWS, &mut draft, taken) else {
@@ -208,7 +217,7 @@ impl Assembly<'_> {
         self.found.report(finding.remedy(remedy));
     }
 
-    fn track_file(&mut self, object: &Object<'_>) {
+    fn track_file(&mut self, object: &Object<'t>) {
         let mut draft = track_file::Draft::default();
         let taken = |names: &Names, name: &str| names.files.so_far.contains_key(name);
         let Some(name) = self.block(object, track_file::ROWS, &mut draft, taken) else {
@@ -227,7 +236,7 @@ impl Assembly<'_> {
         }
     }
 
-    fn track_process(&mut self, object: &Object<'_>) {
+    fn track_process(&mut self, object: &Object<'t>) {
         let named = object.node.word(1);
         let at = named.map_or(object.node.at(), |name| name.at);
         let mut draft = track_process::Draft::new(named.map_or("", |name| name.text), At(at));
@@ -248,7 +257,7 @@ impl Assembly<'_> {
         }
     }
 
-    fn instance(&mut self, object: &Object<'_>) {
+    fn instance(&mut self, object: &Object<'t>) {
         let named = name(object, Class::Ordinary, self.found);
         let text = named.map_or("", |name| name.text);
         let at = named.map_or(object.node.at(), |name| name.at);
@@ -259,12 +268,14 @@ impl Assembly<'_> {
         let mut given = Given::default();
         inside(object, instance::ROWS, &mut draft, &owner, &mut given, self.found);
         self.network.preferences = draft.preferences;
-        let taken = |names: &mut Names, name: &str| !names.instances.insert(name.to_owned());
-        if named.is_none() || self.refused(object, taken) {
+        let known = self.instances.contains(text);
+        if named.is_none() || self.refused(object, |_, _| known) {
             return;
         }
+        self.instances.insert(text);
         let own = Own { priority_changes: draft.notify_priority_changes, alert: draft.smtp_alert };
-        if let Some(instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
+        if let Some(mut instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
+            self.sharing.share(&mut instance);
             self.model.instances.push(instance);
             self.pending.own.push(own);
         }

@@ -9,8 +9,10 @@
 //! number of deadlines acts. After a stall (the process was stopped, or the machine was busy for longer than
 //! the process says it can bear) all sources are emptied before any expired deadline acts, so that a peer that
 //! was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless. Under load a turn
-//! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]).
+//! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]), and what comes in all the time is read
+//! together while no deadline is near ([`limit::SHARED_READING`]).
 
+mod moment;
 mod turn;
 mod types;
 
@@ -20,6 +22,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
+use moment::Moment;
 pub use turn::Turn;
 pub use types::{Again, Command, Counters, Interest};
 
@@ -96,6 +99,8 @@ struct Core {
     now: Instant,
     /// The moment whose wake-ups are counted, and how many it has had.
     shared: (Instant, u8),
+    /// How much comes in.
+    reading: Moment,
     /// When the turn before began.
     before: Instant,
     counters: Counters,
@@ -122,6 +127,7 @@ impl Reactor {
             armed: None,
             now: clock::now(),
             shared: (Instant::START, 0),
+            reading: Moment::new(limit::SHARED_READING),
             before: Instant::START,
             counters: Counters::default(),
             realtime: Realtime::default(),
@@ -252,14 +258,23 @@ impl Core {
 
     /// Waking up costs more than an advert. When this process has been woken twice within a moment, all that comes in
     /// what is left of it shares the next time. No deadline is missed by more than that.
+    ///
+    /// What only comes in can wait for longer, but not past a deadline: it has been stamped when it came.
     fn share_wake_up(&mut self) {
+        let mut until = self.now;
         if self.now.since(self.shared.0) >= limit::SHARED_WAKE_UP {
             self.shared = (self.now, 1);
         } else {
             self.shared.1 = self.shared.1.saturating_add(1);
             if self.shared.1 > WAKE_UPS_ALONE {
-                clock::sleep_until(self.shared.0 + limit::SHARED_WAKE_UP);
+                until = self.shared.0 + limit::SHARED_WAKE_UP;
             }
+        }
+        if let Some(rest) = self.reading.rest(self.now) {
+            until = until.max(self.deadlines.earliest().map_or(rest, |at| at.min(rest)));
+        }
+        if until > self.now {
+            clock::sleep_until(until);
         }
     }
 
@@ -298,7 +313,10 @@ impl Core {
                     Again::Done
                 }
                 Source::Parent => self.serve_parent(process),
-                Source::Own(own) => process.ready(&mut Turn { core: self }, own),
+                Source::Own(own) => {
+                    self.reading.note();
+                    process.ready(&mut Turn { core: self }, own)
+                }
             };
             if again == Again::More {
                 self.enqueue(registration);

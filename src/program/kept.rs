@@ -1,6 +1,5 @@
 //! What the parent keeps of the configuration that runs, beside its outline: the text, and where its checks are told.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,27 +8,28 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use keepalived::config::diag::Diagnostics;
+use keepalived::config::packed::Packed;
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::SourceMap;
 use keepalived::sys::memory;
 
 /// A configuration as it was read, for children to come.
 pub(super) enum Kept {
-    /// In memory.
-    Memory(Snapshot),
+    /// In memory, compressed.
+    Memory(Packed),
     /// In a file without a name (`tmp_config_directory`).
     File(OwnedFd),
 }
 
 impl Kept {
     /// Keeps it in memory, or on the file system of a folder.
-    pub(super) fn new(snapshot: Snapshot, folder: Option<&str>) -> Self {
-        let Some(folder) = folder else { return Self::Memory(snapshot) };
+    pub(super) fn new(snapshot: &Snapshot, folder: Option<&str>) -> Self {
+        let Some(folder) = folder else { return Self::Memory(Packed::new(snapshot)) };
         match memory::unnamed(Path::new(folder), &snapshot.encode()) {
             Ok(file) => Self::File(file),
             Err(error) => {
                 log::warn!("Unable to keep the configuration in {folder}: {error} - it stays in memory");
-                Self::Memory(snapshot)
+                Self::Memory(Packed::new(snapshot))
             }
         }
     }
@@ -37,7 +37,8 @@ impl Kept {
     /// As octets; empty if a disk has failed.
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Memory(snapshot) => snapshot.encode(),
+            // What cannot be: a child refuses nothing like any other damaged text.
+            Self::Memory(packed) => packed.unpack().unwrap_or_default(),
             Self::File(file) => file.try_clone().and_then(memory::read).unwrap_or_else(|error| {
                 log::error!("Unable to read the copy of the configuration again: {error}");
                 Vec::new()
@@ -46,11 +47,8 @@ impl Kept {
     }
 
     /// As it was; none if a disk has failed.
-    pub(super) fn read(&self) -> Option<Cow<'_, Snapshot>> {
-        match self {
-            Self::Memory(snapshot) => Some(Cow::Borrowed(snapshot)),
-            Self::File(_) => Snapshot::decode(&self.encode()).ok().map(Cow::Owned),
-        }
+    pub(super) fn read(&self) -> Option<Snapshot> {
+        Snapshot::decode(&self.encode()).ok()
     }
 }
 

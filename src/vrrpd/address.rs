@@ -215,7 +215,7 @@ impl Vrrp {
             // It went with its interface; the interface's return brings it back.
             return;
         }
-        let again = moved.put_back.take(now).is_some();
+        let again = moved.may_be_put_back(now);
         if !again || !ours {
             super::report::address_taken(&instance.config.name, &self.links, moved, again);
         }

@@ -22,7 +22,7 @@ pub fn emit(
 ) -> Result<(), Short> {
     let params = instance.router.params();
     let goodbye = priority == 0 && params.family == Family::V4;
-    let source = instance.local.or(instance.last_local.filter(|_| goodbye)).ok_or(Short)?;
+    let source = instance.last_local.filter(|_| goodbye || instance.has_local).ok_or(Short)?;
     let seal = instance.router.guard().map_or(Seal::Open, |guard| guard.seal());
     let start = out.len();
     if let (IpAddr::V4(from), IpAddr::V4(to)) = (source, destination) {

@@ -142,8 +142,8 @@ fn instance(
         base,
         own,
         transmit,
-        local: None,
         last_local: None,
+        has_local: false,
         carried: 0,
         addresses,
         objects: own_objects(&config, links),
@@ -159,7 +159,9 @@ fn instance(
                 .chain(implied(&config, base, links))
                 .collect(),
             config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
-        ),
+        )
+        .into_iter()
+        .collect(),
         socket: None,
         socket_failed: false,
         ip_id: 0,

@@ -204,7 +204,7 @@ impl Vrrp {
             tag: id.0,
             octets: writer.written(),
             destination,
-            source: match instance.local {
+            source: match instance.local() {
                 Some(IpAddr::V6(source)) => Some(source),
                 _ => None,
             },

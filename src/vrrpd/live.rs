@@ -9,8 +9,9 @@ use super::waiting::Waiting;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::limit;
-use crate::base::rate::Budget;
+use crate::base::rate::Allowance;
 use crate::base::time::{Instant, Span};
+use crate::config::model::Rare;
 use crate::notify::Notifier;
 use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
@@ -31,10 +32,10 @@ pub struct Instance {
     pub own: Option<LinkId>,
     /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`; without an interface the VRF.
     pub transmit: Option<LinkId>,
-    /// The source of adverts, if there is one now.
-    pub local: Option<IpAddr>,
-    /// The last one that there was: a goodbye over IPv4 can still come from it.
+    /// The source of adverts: the last that there was. A goodbye over IPv4 can still come from one that is gone.
     pub last_local: Option<IpAddr>,
+    /// Whether it is there now.
+    pub has_local: bool,
     /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
     pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
@@ -42,9 +43,9 @@ pub struct Instance {
     /// Routes and rules, if it has any.
     pub objects: Option<Box<Objects>>,
     /// The unicast peers.
-    pub peers: Box<[Peer]>,
+    pub peers: Rare<Vec<Peer>>,
     /// What it tracks.
-    pub tracking: Box<[Tracked]>,
+    pub tracking: Rare<Vec<Tracked>>,
     /// Where its adverts come in.
     pub socket: Option<SocketId>,
     /// Why there is no such socket.
@@ -103,7 +104,7 @@ pub struct Moved {
     pub refused: Option<Errno>,
     /// How often it is put back before the instance steps down. Each address has its own: a flush that takes twenty
     /// at once took each of them once.
-    pub put_back: Budget,
+    pub put_back: Allowance,
 }
 
 /// Whether an address is on its interface.
@@ -127,15 +128,13 @@ pub enum Held {
 impl Moved {
     /// An address that is not there yet.
     #[must_use]
-    pub const fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
-        Self {
-            prefix,
-            link,
-            no_track,
-            held: Held::No,
-            refused: None,
-            put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
-        }
+    pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
+        Self { prefix, link, no_track, held: Held::No, refused: None, put_back: Allowance::default() }
+    }
+
+    /// Whether it may be put back now, which is counted.
+    pub fn may_be_put_back(&mut self, now: Instant) -> bool {
+        self.put_back.take(now, limit::PUT_BACK_BURST, PUT_BACK_REFILL)
     }
 }
 
@@ -184,9 +183,17 @@ impl Instance {
                 address => self.config.source.or(address.map(|own| own.addr)).or_else(|| on(self.own)),
             },
         };
-        self.last_local = found.or(self.last_local);
         self.fit_advert(links);
-        core::mem::replace(&mut self.local, found) != found
+        let before = self.local();
+        self.last_local = found.or(self.last_local);
+        self.has_local = found.is_some();
+        before != found
+    }
+
+    /// The source of adverts, if there is one now.
+    #[must_use]
+    pub fn local(&self) -> Option<IpAddr> {
+        self.last_local.filter(|_| self.has_local)
     }
 
     /// Leaves out of adverts what is too much for the interface: those addresses are moved all the same.
@@ -257,7 +264,7 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 /// one of these says in the commit what it buys.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<Instance>() <= 480);
-    assert!(size_of::<Router<Config>>() <= 280);
-    assert!(size_of::<Moved>() <= 56);
+    assert!(size_of::<Instance>() <= 416);
+    assert!(size_of::<Router<Config>>() <= 272);
+    assert!(size_of::<Moved>() <= 40);
 };

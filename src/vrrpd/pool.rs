@@ -136,7 +136,7 @@ impl Pool {
         }
         let position = self.receivers.iter().position(Option::is_none).unwrap_or(self.receivers.len());
         let id = SocketId::at(position);
-        let own = Own { kind: kind::SOCKET, index: id.0 };
+        let own = Own { kind: kind::SOCKET, index: id.number() };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
         let receiver =

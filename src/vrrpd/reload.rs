@@ -324,7 +324,7 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         let old = same.and_then(|old| before.addresses.get_mut(old));
         if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
             moved.held = core::mem::take(&mut old.held);
-            moved.put_back = old.put_back.clone();
+            moved.put_back = old.put_back;
         }
     }
     if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
@@ -337,7 +337,7 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     let guard = after.router.take_guard();
     core::mem::swap(&mut after.router, &mut before.router);
     after.router.change_guard(guard);
-    for peer in &mut after.peers {
+    for peer in after.peers.iter_mut() {
         // What it was found to speak, unless the configuration says what it is.
         let known = before.peers.iter().find(|known| known.addr == peer.addr);
         let detected = after.config.old_unicast_checksum == OldChecksum::Detect
@@ -346,8 +346,8 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     }
     after.router.set_synced(after.config.sync_group.is_some());
     // Its adverts go on while the interfaces are still being sorted out.
-    after.local = before.local;
     after.last_local = before.last_local;
+    after.has_local = before.has_local;
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;
     after.since = before.since;

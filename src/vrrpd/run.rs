@@ -31,7 +31,7 @@ const RETRY: Span = Span::from_secs(1);
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
         match source.kind {
-            kind::SOCKET => self.receive(turn, SocketId(source.index)),
+            kind::SOCKET => self.receive(turn, SocketId::new(source.index)),
             kind::MONITOR => self.listen(turn),
             kind::FIREWALL => self.hear_firewall(turn),
             kind::LOSSES => self.hear_losses(turn),

@@ -85,7 +85,7 @@ impl Layout {
         let groups = self.instances * PER_INSTANCE;
         let after = groups + self.groups;
         match slot {
-            Slot::Group(id) => groups + id.0,
+            Slot::Group(id) => groups + id.number(),
             Slot::Machine(id) => id.0 * PER_INSTANCE,
             Slot::Announce(id) => id.0 * PER_INSTANCE + 1,
             Slot::Notify(id) => id.0 * PER_INSTANCE + 2,
@@ -116,7 +116,7 @@ impl Layout {
             };
         }
         if number - groups < self.groups {
-            return Slot::Group(GroupId(number - groups));
+            return Slot::Group(GroupId::new(number - groups));
         }
         let after = groups + self.groups;
         let tracker = number - after;

@@ -139,7 +139,7 @@ impl Vrrp {
             return;
         };
         let surroundings = Surroundings {
-            local: instance.local,
+            local: instance.local(),
             addresses: advertised(instance.carried, &instance.addresses),
             peers: &instance.peers,
             old_form: super::auth::old_form(&instance.config),
@@ -180,7 +180,7 @@ impl Vrrp {
     fn addressee(&self, receiver: &Receiver, vrid: u8, datagram: &Datagram<'_>) -> Option<InstanceId> {
         let fit = |id: InstanceId| {
             self.instance(id).map_or(0, |instance| {
-                let to = instance.local == datagram.destination;
+                let to = instance.local() == datagram.destination;
                 let from = instance.peers.iter().any(|peer| peer.addr == datagram.source);
                 u8::from(to) + u8::from(from)
             })

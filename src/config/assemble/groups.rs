@@ -9,7 +9,7 @@ use super::super::rows::{group, network};
 use super::{Assembly, Names, inside, name};
 use crate::base::id::TrackGroupId;
 
-impl Assembly<'_> {
+impl Assembly<'_, '_> {
     pub(super) fn group(&mut self, object: &Object<'_>) {
         let named = name(object, Class::Ordinary, self.found);
         let text = named.map_or("", |name| name.text);

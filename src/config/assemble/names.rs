@@ -50,8 +50,6 @@ pub(in crate::config) struct Names {
     pub(in crate::config) processes: Known<ProcessId>,
     /// `bfd_instance`
     pub(in crate::config) bfds: Known<BfdId>,
-    /// Instances so far.
-    pub(super) instances: BTreeSet<String>,
     /// What virtual servers and BFD sessions need.
     pub(in crate::config) services: services::Names,
     /// Sync groups so far.

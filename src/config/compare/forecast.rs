@@ -11,7 +11,7 @@ use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::time::{Instant, Span};
 use crate::proto::vrrp::priority::effective;
 use crate::proto::vrrp::rehearsal::{Player, Rehearsal};
-use crate::proto::vrrp::{Machine, Peer};
+use crate::proto::vrrp::{Machine, Params, Peer};
 use std::collections::BTreeSet;
 
 /// What one virtual router will do.
@@ -260,7 +260,7 @@ fn player(one: &Member<'_>, local: IpAddr) -> Player {
         max_ttl: peer.max_ttl,
     });
     Player {
-        params: instance.params.clone(),
+        params: Params::clone(&instance.params),
         local,
         group: instance.group,
         addresses: addresses.collect(),

@@ -17,7 +17,7 @@ fn all(instance: &Instance) -> impl Iterator<Item = &VirtualAddress> {
 
 /// The interface that holds an address.
 fn device<'a>(instance: &'a Instance, address: &'a VirtualAddress) -> Option<&'a IfName> {
-    let device = address.dev.as_deref().or(instance.interface.as_ref());
+    let device = address.dev.as_ref().or(instance.interface.as_ref());
     device.map(|device| &device.name)
 }
 

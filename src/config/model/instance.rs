@@ -1,8 +1,10 @@
 //! A `vrrp_instance`: the parameters of its machine, and everything around them.
 
+use core::ops::{Deref, DerefMut};
+
 use super::track::{TrackedBfd, TrackedFile, TrackedProcess};
 pub use super::track::{TrackedInterface, TrackedScript};
-use super::{At, Empty, Hmac, Named, Rare, Route, Rule, ScriptCommand, VirtualAddress};
+use super::{At, Common, Empty, Hmac, Named, Rare, Route, Rule, ScriptCommand, VirtualAddress};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::GroupId;
 use crate::base::mac::Mac;
@@ -10,18 +12,30 @@ use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::proto::vrrp::{Auth, Params};
 
-/// One virtual router with all defaults filled in.
+/// One virtual router with all defaults filled in. Most instances of a configuration differ in little: what they have
+/// alike they share ([`Common`]), and it reads as if it stood here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is one keyword")]
 pub struct Instance {
     /// Its name.
     pub name: String,
     /// Where the name stands.
     pub at: At,
     /// What the machine needs.
-    pub params: Params,
+    pub params: Common<Params>,
     /// `interface`; none only with unicast peers and a source address.
     pub interface: Option<Named>,
+    /// `virtual_ipaddress`: carried by adverts; at most 255.
+    pub addresses: Vec<VirtualAddress>,
+    /// The sync group that it is a member of.
+    pub sync_group: Option<GroupId>,
+    /// Everything else.
+    pub settings: Common<Settings>,
+}
+
+/// What most instances of a configuration have alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one keyword")]
+pub struct Settings {
     /// `vrf`.
     pub vrf: Option<Box<Named>>,
     /// `use_vmac`.
@@ -50,8 +64,6 @@ pub struct Instance {
     pub auth_pass: Option<Box<str>>,
     /// `auth_hmac`
     pub hmac: Option<Box<Hmac>>,
-    /// `virtual_ipaddress`: carried by adverts; at most 255.
-    pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved, but not carried by adverts.
     pub excluded: Rare<Vec<VirtualAddress>>,
     /// `no_virtual_ipaddress`: none is meant.
@@ -78,8 +90,6 @@ pub struct Instance {
     pub track_processes: Rare<Vec<TrackedProcess>>,
     /// `track_bfd`.
     pub track_bfds: Rare<Vec<TrackedBfd>>,
-    /// The sync group that it is a member of.
-    pub sync_group: Option<GroupId>,
     /// Commands run on transitions.
     pub notify: Rare<Notify>,
     /// `notify_priority_changes`.
@@ -99,6 +109,42 @@ pub struct Instance {
     /// It has to stay in FAULT because of this other instance: both have one VRID on one link, which only
     /// `dynamic_interfaces allow_if_changes` allows, or would share a macvlan.
     pub conflict: Option<Box<str>>,
+}
+
+impl Settings {
+    /// Whether it names places in the text, which others do not share.
+    #[must_use]
+    pub fn has_places(&self) -> bool {
+        let Self { vrf, vmac, ipvlan, peers, hmac, excluded, routes, rules, notify, .. } = self;
+        let lists = peers.is_empty() && excluded.is_empty() && routes.is_empty() && rules.is_empty();
+        let links = vrf.is_none() && vmac.is_none() && ipvlan.is_none() && self.lvs_sync_interface.is_none();
+        !(lists && links && hmac.is_none() && *notify == Rare::default() && self.tracks_nothing())
+    }
+
+    /// Whether no tracker is named.
+    #[must_use]
+    pub fn tracks_nothing(&self) -> bool {
+        self.track_interfaces.is_empty()
+            && self.track_scripts.is_empty()
+            && self.track_files.is_empty()
+            && self.track_processes.is_empty()
+            && self.track_bfds.is_empty()
+    }
+}
+
+impl Deref for Instance {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// While it is read; what is changed is no longer shared.
+impl DerefMut for Instance {
+    fn deref_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
 }
 
 impl Instance {
@@ -256,11 +302,11 @@ mod tests {
     use super::{Instance, Notify};
     use crate::config::model::{Empty, VirtualAddress};
 
-    /// There may be 65,024 of them. What only few have goes into a box or a `Rare`.
+    /// There may be 65,024 of them. What most have alike goes into [`super::Settings`], what few have into a `Rare`.
     #[test]
     fn a_plain_instance_is_small() {
-        assert!(size_of::<Instance>() <= 416, "{}", size_of::<Instance>());
-        assert!(size_of::<VirtualAddress>() <= 88, "{}", size_of::<VirtualAddress>());
+        assert!(size_of::<Instance>() <= 112, "{}", size_of::<Instance>());
+        assert!(size_of::<VirtualAddress>() <= 40, "{}", size_of::<VirtualAddress>());
     }
 
     #[test]

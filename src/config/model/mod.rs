@@ -6,6 +6,7 @@
 pub mod address;
 pub mod bfd;
 pub mod check;
+pub mod common;
 pub mod global;
 pub mod group;
 pub mod hmac;
@@ -23,6 +24,7 @@ pub mod track;
 pub use address::{Lifetime, VirtualAddress};
 pub use bfd::Bfd;
 pub use check::{Checker, Probe};
+pub use common::Common;
 pub use global::Global;
 pub use group::Group;
 pub use hmac::Hmac;

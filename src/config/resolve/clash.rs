@@ -91,8 +91,11 @@ pub(super) fn shared_vmacs(model: &mut Model, found: &mut Diagnostics) {
 /// A name of a macvlan or an ipvlan can be given once.
 pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
     let mut used: BTreeMap<IfName, String> = BTreeMap::new();
-    for instance in &mut model.instances {
-        let (slot, at) = match (&mut instance.vmac, &mut instance.ipvlan) {
+    // The others share their settings, and go on to.
+    let own = model.instances.iter_mut().filter(|one| one.vmac.is_some() || one.ipvlan.is_some());
+    for Instance { name: instance, settings, .. } in own {
+        let settings = &mut **settings;
+        let (slot, at) = match (&mut settings.vmac, &mut settings.ipvlan) {
             (Some(vmac), _) => (&mut vmac.name, vmac.at),
             (None, Some(ipvlan)) => (&mut ipvlan.name, ipvlan.at),
             (None, None) => continue,
@@ -100,16 +103,14 @@ pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
         let Some(name) = slot.clone() else { continue };
         match used.get(&name) {
             Some(other) => {
-                let message = format!(
-                    "({}) VRRP instance {other} is already using {name} - ignoring name",
-                    instance.name
-                );
+                let message =
+                    format!("({instance}) VRRP instance {other} is already using {name} - ignoring name");
                 let finding = Diagnostic::new(Severity::Error, at.0, message);
                 found.report(finding.remedy("a generated name is used"));
                 *slot = None;
             }
             None => {
-                used.insert(name, instance.name.clone());
+                used.insert(name, instance.clone());
             }
         }
     }

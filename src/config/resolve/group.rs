@@ -150,7 +150,7 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
             continue;
         };
         owner |= instance.params.priority == 255;
-        if !group.tracking_weight {
+        if !group.tracking_weight && !instance.tracks_nothing() {
             member_weights(
                 instance,
                 &|index| name(index, &script),

@@ -96,7 +96,7 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
     if instance.vmac.take().is_some() | instance.ipvlan.take().is_some() {
         tell.warn("use_vmac", "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac");
     }
-    for list in [&mut instance.addresses, &mut instance.excluded] {
+    for list in [&mut instance.addresses, &mut instance.settings.excluded] {
         list.retain(|address| {
             if address.dev.is_none() {
                 let message = format!("No interface for address {} - removing", address.prefix);
@@ -187,7 +187,7 @@ fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
         let message = instance.overfull(limit::ADVERT_ADDRESSES);
         tell.warn("virtual_ipaddress", &message);
         let rest = instance.addresses.split_off(limit::ADVERT_ADDRESSES);
-        instance.excluded.splice(0..0, rest);
+        instance.settings.excluded.splice(0..0, rest);
     }
     let strict = instance.strict;
     if let (Family::V6, Some(first)) = (instance.params.family, instance.addresses.first()) {

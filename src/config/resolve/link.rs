@@ -8,9 +8,10 @@ use crate::config::rows::instance::Draft;
 /// An interface of its own is a macvlan or an ipvlan.
 fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
     let instance = &mut draft.instance;
-    let Some(ipvlan) = &mut instance.ipvlan else {
+    let Some(ipvlan) = &instance.ipvlan else {
         return;
     };
+    let lacks_address = ipvlan.address.is_none();
     if instance.vmac.is_some() {
         tell.error(
             "use_ipvlan",
@@ -20,7 +21,7 @@ fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
         instance.ipvlan = None;
         return;
     }
-    if instance.params.family == Family::V4 && ipvlan.address.is_none() {
+    if instance.params.family == Family::V4 && lacks_address {
         tell.warn(
             "use_ipvlan",
             "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state",
@@ -37,38 +38,39 @@ pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
     ipvlan(draft, tell);
     let instance = &mut draft.instance;
     let unicast = instance.unicast();
-    match &mut instance.vmac {
+    let settings = &mut *instance.settings;
+    match &mut settings.vmac {
         Some(vmac) => {
             if let (true, Some(mac)) = (draft.mac_lacks_vrid, &mut vmac.mac) {
                 let [a, b, c, d, e, _] = mac.0;
                 mac.0 = [a, b, c, d, e, instance.params.vrid];
             }
-            if unicast && !instance.vmac_xmit_base {
+            if unicast && !settings.vmac_xmit_base {
                 tell.warn("use_vmac", "unicast with use_vmac requires vmac_xmit_base - setting");
-                instance.vmac_xmit_base = true;
+                settings.vmac_xmit_base = true;
             }
-            if instance.promote_secondaries {
+            if settings.promote_secondaries {
                 tell.warn(
                     "promote_secondaries",
                     "promote_secondaries is automatically set for vmacs - ignoring",
                 );
-                instance.promote_secondaries = false;
+                settings.promote_secondaries = false;
             }
         }
-        None if instance.vmac_xmit_base => {
+        None if settings.vmac_xmit_base => {
             tell.warn("vmac_xmit_base", "vmac_xmit_base is only valid with a vmac");
-            instance.vmac_xmit_base = false;
+            settings.vmac_xmit_base = false;
         }
         None => {}
     }
-    if instance.vmac.is_some() || instance.use_vmac_addr {
+    if settings.vmac.is_some() || settings.use_vmac_addr {
         let (family, home) = (instance.params.family, instance.interface.as_ref().map(|named| &named.name));
         let same_link = |dev: Option<&IfName>| dev.is_none_or(|dev| Some(dev) == home);
-        for address in instance.addresses.iter_mut().chain(instance.excluded.iter_mut()) {
+        for address in instance.addresses.iter_mut().chain(settings.excluded.iter_mut()) {
             // Elsewhere, or of the other family, an address has use for a macvlan beside that of the instance.
             let at_home = same_link(address.dev.as_ref().map(|named| &named.name))
                 && Family::of(&address.prefix.addr) == family;
-            let redundant = if at_home { instance.vmac.is_some() } else { instance.use_vmac_addr };
+            let redundant = if at_home { settings.vmac.is_some() } else { settings.use_vmac_addr };
             if address.use_vmac && redundant {
                 let message =
                     format!("use_vmac of address {} is redundant with that of the instance", address.prefix);

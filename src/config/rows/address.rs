@@ -4,6 +4,7 @@ use super::instance::Draft;
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
+use crate::config::model::address::AddressOptions;
 use crate::config::model::{At, Lifetime, VirtualAddress};
 use crate::config::row::{Shown, Term, fit};
 use crate::config::tree::Word;
@@ -102,18 +103,18 @@ pub(super) fn read(
     let mut group = None;
     let mut words = line.args.clone().into_iter().skip(1);
     while let Some(option) = words.next() {
-        let flag = match option.text {
-            "home" => Some(&mut address.home),
-            "-nodad" => Some(&mut address.nodad),
-            "mngtmpaddr" => Some(&mut address.mngtmpaddr),
-            "noprefixroute" => Some(&mut address.noprefixroute),
-            "autojoin" => Some(&mut address.autojoin),
-            "no_track" => Some(&mut address.no_track),
-            "use_vmac" if !fixed => Some(&mut address.use_vmac),
+        let flag: Option<fn(&mut AddressOptions) -> &mut bool> = match option.text {
+            "home" => Some(|options| &mut options.home),
+            "-nodad" => Some(|options| &mut options.nodad),
+            "mngtmpaddr" => Some(|options| &mut options.mngtmpaddr),
+            "noprefixroute" => Some(|options| &mut options.noprefixroute),
+            "autojoin" => Some(|options| &mut options.autojoin),
+            "no_track" => Some(|options| &mut options.no_track),
+            "use_vmac" if !fixed => Some(|options| &mut options.use_vmac),
             _ => None,
         };
         if let Some(flag) = flag {
-            *flag = true;
+            *flag(&mut address.options) = true;
             continue;
         }
         let valued = match option.text {
@@ -144,7 +145,7 @@ pub(super) fn read(
                     line.error(option, &message, "the address is not used");
                     return None;
                 }
-                address.dev = Some(Box::new(line.interface(word)?));
+                address.dev = Some(line.interface(word)?);
             }
             "scope" => scope(&mut address, line, word, names),
             "track_group" if group.is_some() => {

@@ -13,8 +13,8 @@ use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
-use crate::config::model::instance::{Instance, OldChecksum};
-use crate::config::model::{At, Global, Rare};
+use crate::config::model::instance::{Instance, OldChecksum, Settings};
+use crate::config::model::{At, Common, Global, Rare};
 use crate::config::row::Kind::{
     self, Block, Custom, Flag, Integer, Interface, Lines, Script, Seconds, Switch,
 };
@@ -96,11 +96,7 @@ impl Draft {
             garp: vrrp.garp.clone(),
             ..Params::default()
         };
-        let instance = Instance {
-            name: name.to_owned(),
-            at,
-            params,
-            interface: None,
+        let settings = Settings {
             vrf: None,
             vmac: None,
             ipvlan: None,
@@ -115,7 +111,6 @@ impl Draft {
             old_unicast_checksum: OldChecksum::Detect,
             auth_pass: None,
             hmac: None,
-            addresses: Vec::new(),
             excluded: Rare::default(),
             no_addresses: false,
             routes: Rare::default(),
@@ -129,7 +124,6 @@ impl Draft {
             track_files: Rare::default(),
             track_processes: Rare::default(),
             track_bfds: Rare::default(),
-            sync_group: None,
             notify: Rare::default(),
             notify_priority_changes: vrrp.notify_priority_changes,
             smtp_alert: false,
@@ -139,6 +133,15 @@ impl Draft {
             linkbeat_polling: false,
             lvs_sync_interface: None,
             conflict: None,
+        };
+        let instance = Instance {
+            name: name.to_owned(),
+            at,
+            params: Common::new(params),
+            interface: None,
+            addresses: Vec::new(),
+            sync_group: None,
+            settings: Common::new(settings),
         };
         Self {
             instance,

@@ -18,8 +18,10 @@ pub struct Garp {
     rounds: u32,
     /// When the next frame of the burst under way may leave.
     next: Option<Instant>,
-    /// The delayed second burst: when, and how many rounds.
-    second: Option<(Instant, u32)>,
+    /// When the delayed second burst begins.
+    second: Option<Instant>,
+    /// Rounds of the second burst.
+    second_rounds: u32,
     /// Whether the second burst starts the refresh.
     second_refreshes: bool,
     refresh: Option<Instant>,
@@ -39,7 +41,8 @@ impl Garp {
         self.run(now, repeat);
         if !delay.is_zero() {
             self.second_refreshes |= burst == Burst::Master;
-            self.second = Some((now + delay, repeat));
+            self.second = Some(now + delay);
+            self.second_rounds = repeat;
         } else if burst == Burst::Master {
             self.arm_refresh(now, params.refresh);
         }
@@ -53,7 +56,7 @@ impl Garp {
     /// When [`Garp::due`] has something.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        [self.next, self.second.map(|(at, _)| at), self.refresh].into_iter().flatten().min()
+        [self.next, self.second, self.refresh].into_iter().flatten().min()
     }
 
     /// The position of the address to announce now, if one is due. It stays due until [`Garp::advance`].
@@ -93,11 +96,11 @@ impl Garp {
     }
 
     fn begin_due(&mut self, now: Instant, params: &GarpParams) {
-        if let Some((at, rounds)) = self.second
+        if let Some(at) = self.second
             && at <= now
         {
             self.second = None;
-            self.run(now, rounds);
+            self.run(now, self.second_rounds);
             if core::mem::take(&mut self.second_refreshes) {
                 self.arm_refresh(at, params.refresh);
             }

@@ -54,8 +54,9 @@ impl Vmacs {
         let stale = before.list.iter().filter(|old| {
             old.present.is_some() && list.iter().all(|new| new.own != old.own || new.present != old.present)
         });
-        let stale: Vec<Vmac> =
-            stale.map(|old| Vmac { own: LinkId(u32::MAX), base: LinkId(u32::MAX), ..*old }).collect();
+        let stale: Vec<Vmac> = stale
+            .map(|old| Vmac { own: LinkId::new(u32::MAX), base: LinkId::new(u32::MAX), ..*old })
+            .collect();
         list.extend(stale);
         Self { list, doubtful: true }
     }
@@ -69,7 +70,7 @@ impl Vmacs {
     /// Whether a family has any.
     #[must_use]
     pub fn needs(&self, family: Family) -> bool {
-        self.list.iter().any(|vmac| vmac.own != LinkId(u32::MAX) && vmac.is_of(family))
+        self.list.iter().any(|vmac| vmac.own != LinkId::new(u32::MAX) && vmac.is_of(family))
     }
 
     /// Interfaces came or went.

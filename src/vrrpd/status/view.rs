@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::base::id::{FileId, LinkId, ProcessId, ScriptId};
+use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::{Whereabouts, instance};
@@ -51,10 +51,11 @@ impl Vrrp {
             config: &this.config,
             router: &this.router,
             since: this.since_wall,
-            local: this.local,
+            local: this.local(),
             base: name(this.base),
             index: this.base.and_then(|id| self.links.link(id)?.index),
             own: name(this.own),
+            next_extra: self.extras.next(InstanceId::at(position)),
             own_up: this.own.and_then(|id| self.links.link(id)).is_some_and(|link| link.up),
             sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
             place: &place,

@@ -25,7 +25,7 @@ pub(in crate::vrrpd) fn implied(config: &Instance, own: Option<LinkId>, links: &
 
 fn named(config: &Instance) -> impl Iterator<Item = &Named> {
     let addresses = config.addresses.iter().chain(&*config.excluded);
-    let addresses = addresses.filter(|line| !line.no_track).filter_map(|line| line.dev.as_deref());
+    let addresses = addresses.filter(|line| !line.no_track).filter_map(|line| line.dev.as_ref());
     let routes = config.routes.iter().filter(|route| !route.no_track);
     let routes = routes.filter_map(|route| route.dev.as_ref());
     let rules = config.rules.iter().filter(|rule| !rule.no_track);

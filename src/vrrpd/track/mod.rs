@@ -171,7 +171,7 @@ impl Vrrp {
             .faults
             .with(Fault::LinkMissing, missing)
             .with(Fault::LinkDown, down && !instance.config.dont_track_primary)
-            .with(Fault::NoAddress, !missing && instance.local.is_none())
+            .with(Fault::NoAddress, !missing && instance.local().is_none())
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::Source, self.lacks_source(instance))
             .with(Fault::NoPeer, instance.config.fault_no_peer)
@@ -244,8 +244,9 @@ impl Vrrp {
     pub(super) fn find_followers(&mut self) {
         self.sources.renew(self.instances.iter());
         let instances = self.instances.iter().enumerate();
-        self.followers =
-            Followers::new(instances.map(|(position, it)| (InstanceId::at(position), &*it.tracking)));
+        self.followers = Followers::new(
+            instances.map(|(position, it)| (InstanceId::at(position), it.tracking.as_slice())),
+        );
     }
 
     /// An address of the machine came or went: sources of adverts may have changed.
@@ -258,7 +259,7 @@ impl Vrrp {
             if instance.base != Some(link) && instance.own != Some(link) {
                 continue;
             }
-            let had: Option<IpAddr> = instance.local;
+            let had: Option<IpAddr> = instance.local();
             if instance.refresh_local(&self.links) && had.is_none() {
                 // With an address the interface may have become able to join the group.
                 self.open_socket(turn, id);
