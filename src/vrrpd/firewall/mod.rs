@@ -105,7 +105,10 @@ impl Vrrp {
         self.plan_firewall();
         let configured = &self.model.global.firewall;
         if self.firewall.style.is_some() && configured.nftables.is_none() {
-            report::default_chosen();
+            match configured.iptables {
+                Some(_) => report::instead_of_iptables(),
+                None => report::default_chosen(),
+            }
         }
         for id in self.ids() {
             self.guard(id, goes_on(id), false);
