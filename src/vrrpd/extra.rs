@@ -62,6 +62,13 @@ impl Extras {
         .min()
     }
 
+    /// When an instance's next one is due.
+    pub(super) fn next(&self, instance: InstanceId) -> Option<Instant> {
+        let first = self.0.partition_point(|extra| extra.instance.0 < instance.0);
+        let mine = self.0.iter().skip(first).take_while(|extra| extra.instance == instance);
+        mine.filter_map(|extra| extra.next).min()
+    }
+
     fn soonest(&self) -> Option<Instant> {
         self.0.iter().filter_map(|extra| extra.next).min()
     }

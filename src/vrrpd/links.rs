@@ -198,7 +198,7 @@ impl Links {
     }
 
     /// All ids, those of interfaces that are not there among them.
-    pub fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
+    pub fn ids(&self) -> impl Iterator<Item = LinkId> + Clone + use<> {
         (0..self.links.len()).map(LinkId::at)
     }
 

@@ -97,6 +97,13 @@ impl Pacing {
         (!spacing.is_zero()).then_some(lane)
     }
 
+    /// When the next announcement of each family may leave an interface, if they are spaced there and one has left.
+    pub fn next(&self, link: LinkId) -> [Option<Instant>; 2] {
+        let lane = self.of_link.get(link.index()).copied().flatten();
+        let free = lane.and_then(|lane| Some(self.lanes.get(lane.0 as usize)?.free));
+        free.map_or([None; 2], |free| free.map(|at| (at != Instant::START).then_some(at)))
+    }
+
     /// Takes the next place in a lane if it is now; whether it was.
     pub fn take_if_free(&mut self, lane: Lane, family: Family, now: Instant) -> bool {
         let free = self.lanes.get(lane.0 as usize).and_then(|clocks| clocks.free.get(clock(family)));

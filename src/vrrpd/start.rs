@@ -100,6 +100,9 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         vrrp.list_links()?;
         vrrp.network.reserve();
+        vrrp.work.reserve(vrrp.instances.len());
+        // Without it no address is known for ours.
+        vrrp.owners.index(&vrrp.instances);
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
         vrrp.remove_left_tables(left.tables.iter());

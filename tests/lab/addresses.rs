@@ -76,7 +76,7 @@ fn every_option_of_an_address_reaches_the_kernel() {
     }
     let advert = net.adverts(daemon.since(), "a").pop().expect("an advert");
     assert_eq!(advert.advert().expect("an advert").addresses.len(), 4, "excluded ones are not advertised");
-    net.wait("an excluded address is announced", daemon.since(), Duration::ZERO, |event| {
+    net.wait("an excluded address is announced", daemon.since(), elected(100), |event| {
         event.announces("a", "2001:db8::101")
     });
     let (_, code) = daemon.stop();

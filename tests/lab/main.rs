@@ -31,6 +31,7 @@ mod interop;
 mod json;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
+mod labels;
 mod links;
 mod linkstate;
 mod logs;

@@ -248,7 +248,8 @@ fn what_somebody_deletes_is_put_back() {
         let _ = a.try_shell("ip route del 10.60.0.0/24");
         std::thread::sleep(Duration::from_millis(30));
     }
-    net.wait("a goodbye", insisted, ALLOWANCE, |event| event.is_goodbye_of("a"));
+    let insisting = crate::kit::net::between(insisted, now());
+    net.wait("a goodbye", insisted, insisting, |event| event.is_goodbye_of("a"));
     eventually("everything is back, no_track too", elected(), || marked(&a) == all);
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));

@@ -3,10 +3,10 @@
 use core::fmt::{self, Display, Formatter, Write};
 
 use super::objects::{RouteLine, RuleLine};
-use super::{Clock, Or, Runs, Seconds, Stamp, enabled};
+use super::{Clock, Moment, Or, Runs, Seconds, Stamp, enabled};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, ScriptId};
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::config::model::hmac::{Hmac, HmacMode, Replay};
 use crate::config::model::instance::{IpvlanMode, OldChecksum};
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
@@ -34,6 +34,8 @@ pub struct Instance<'a> {
     pub index: Option<IfIndex>,
     /// The name of the macvlan, or the same as `base`.
     pub own: Option<&'a str>,
+    /// When the next announcement is due on an interface that is not its own.
+    pub next_extra: Option<Instant>,
     /// Whether `own` is up.
     pub own_up: bool,
     /// The descriptors that adverts come in and go out by.
@@ -57,6 +59,8 @@ pub struct Whereabouts<'a> {
     pub base: Option<&'a str>,
     /// It is there.
     pub held: bool,
+    /// The firewall drops packets to it.
+    pub guarded: bool,
 }
 
 /// What an instance runs scripts for, in the order of the dump.
@@ -89,8 +93,8 @@ pub fn instance(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> 
     writeln!(out, " VRRP Instance = {}", instance.config.name)?;
     standing(out, clock, instance)?;
     interface(out, instance)?;
-    announcements(out, instance)?;
-    priorities(out, instance)?;
+    announcements(out, clock, instance)?;
+    priorities(out, clock, instance)?;
     authentication(out, instance)?;
     addresses(out, instance)?;
     unicast(out, instance)?;
@@ -210,7 +214,7 @@ fn interface(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     out.write_char('\n')
 }
 
-fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+fn announcements(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Result {
     let params = instance.router.params();
     let garp = &params.garp;
     writeln!(out, "   Gratuitous ARP delay = {}", Seconds(garp.delay))?;
@@ -222,7 +226,7 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let repeat = garp.lower_prio_repeat;
     writeln!(out, "   Gratuitous ARP lower priority repeat = {repeat}")?;
     writeln!(out, "   Down timer adverts = {}", params.down_timer_adverts)?;
-    extra(out, instance)?;
+    extra(out, clock, instance)?;
     writeln!(out, "   Send advert after receive lower priority advert = {}", !params.lower_prio_no_advert)?;
     writeln!(
         out,
@@ -237,7 +241,7 @@ fn announcements(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
 }
 
 /// How often interfaces are spoken for that hold addresses and are not the instance's own; nothing if there is none.
-fn extra(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+fn extra(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Result {
     let Some(extra) = instance.config.garp_extra.filter(|extra| !extra.interval.is_zero()) else {
         return Ok(());
     };
@@ -249,17 +253,24 @@ fn extra(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         return Ok(());
     }
     let which = if extra.all { "i/f" } else { "VMAC" };
-    writeln!(out, "   Gratuitous ARP for each secondary {which} = {}", Seconds(extra.interval))
+    writeln!(out, "   Gratuitous ARP for each secondary {which} = {}", Seconds(extra.interval))?;
+    writeln!(out, "   Next gratuitous ARP for such secondary = {}", Moment(clock, instance.next_extra))
 }
 
-fn priorities(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
+fn priorities(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Result {
     let (machine, params, config) = (instance.router.machine(), instance.router.params(), instance.config);
     writeln!(out, "   Virtual Router ID = {}", params.vrid)?;
     writeln!(out, "   Priority = {}", params.priority)?;
     writeln!(out, "   Effective priority = {}", machine.effective_priority())?;
     let weights = if params.priority == u8::MAX { 0 } else { instance.router.weights() };
     writeln!(out, "   Total priority = {}", i32::from(params.priority).saturating_add(weights))?;
+    let other = machine.master().filter(|_| machine.state() == State::Backup);
+    writeln!(out, "   Highest other priority = {}", other.map_or(0, |master| master.priority))?;
     interval(out, "Advert interval", params.version, params.advert_interval)?;
+    // Adverts are due an interval after one another, and leave when they are due.
+    let due = machine.poll_at().filter(|_| machine.state() == State::Master);
+    let sent = due.map(|at| at - params.advert_interval);
+    writeln!(out, "   Last advert sent = {}", Moment(clock, sent))?;
     if params.version == Version::V3 && machine.state() == State::Backup && machine.master().is_some() {
         interval(out, "Master advert interval", params.version, machine.master_interval())?;
     }
@@ -406,7 +417,8 @@ impl Display for AddressLine<'_> {
             (Family::V6, Lifetime::Seconds(0)) => f.write_str(" deprecated")?,
             (Family::V6, Lifetime::Seconds(secs)) => write!(f, " preferred_lft {secs}")?,
         }
-        f.write_str(if place.held { " set" } else { "" })
+        f.write_str(if place.held { " set" } else { "" })?;
+        f.write_str(if place.guarded { " nftable_set" } else { "" })
     }
 }
 

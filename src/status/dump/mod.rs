@@ -97,6 +97,27 @@ impl Display for Stamp<'_> {
     }
 }
 
+/// A moment that may never have been, as keepalived writes those of announcements: `0.000000 (Thu Jan  1 00:00:00.000000)`.
+struct Moment<'a>(&'a Clock, Option<Instant>);
+
+impl Display for Moment<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(clock, at) = self;
+        let wall = at.map_or(Wall { secs: 0, micros: 0 }, |at| clock.wall_of(at));
+        let (Wall { secs, micros }, time) = (wall, (clock.local)(wall));
+        write!(
+            f,
+            "{secs}.{micros:06} ({} {} {:2} {:02}:{:02}:{:02}.{micros:06})",
+            time.weekday_name(),
+            time.month_name(),
+            time.day,
+            time.hour,
+            time.minute,
+            time.second,
+        )
+    }
+}
+
 impl Display for Owner {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.uid, self.gid)
@@ -182,6 +203,14 @@ mod tests {
         let text = |micros| Stamp(&clock, clock.wall_of(Instant::from_micros(micros))).to_string();
         assert_eq!(text(11_300_000), "1001.050000 (Sun Nov 1 02:03:04.050000 2026)");
         assert_eq!(text(9_000_000), "998.750000 (Sun Nov 1 02:03:04.750000 2026)");
+    }
+
+    #[test]
+    fn what_never_was_has_the_time_of_nothing() {
+        let clock = Clock { now: Instant::START, wall: Wall { secs: 1_000, micros: 0 }, local: fixed };
+        assert_eq!(Moment(&clock, None).to_string(), "0.000000 (Sun Nov  1 02:03:04.000000)");
+        let later = Some(Instant::from_micros(1_500_000));
+        assert_eq!(Moment(&clock, later).to_string(), "1001.500000 (Sun Nov  1 02:03:04.500000)");
     }
 
     #[test]

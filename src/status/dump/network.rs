@@ -2,34 +2,42 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Seconds, section};
-use crate::base::time::Span;
+use super::{Clock, Moment, Seconds, section};
+use crate::base::time::{Instant, Span};
+use crate::config::model::Model;
 use crate::config::model::network::TrackGroup;
-use crate::config::model::{Model, Named};
 
-/// Writes the spacing of a `garp_group` (from 1) or of the interfaces in none (0), and the interfaces.
+/// Announcements of a family on some interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lane {
+    /// Between two of them.
+    pub interval: Span,
+    /// When the next one may leave; none: there has been none yet.
+    pub next: Option<Instant>,
+}
+
+/// Writes the spacing of a `garp_group` (from 1) or of the interfaces in none (0), and the interfaces. `lanes`: that of
+/// gratuitous ARPs, then that of neighbour advertisements.
 ///
 /// # Errors
 /// What `out` says.
 pub fn garp_group<I: Display>(
     out: &mut dyn Write,
+    clock: &Clock,
     number: usize,
-    [garp, gna]: [Span; 2],
+    lanes: [Lane; 2],
     interfaces: impl Iterator<Item = I>,
 ) -> fmt::Result {
     section(out, &format_args!("GARP delay group {number}"))?;
-    writeln!(out, " GARP interval = {}", Seconds(garp))?;
-    writeln!(out, " GNA interval = {}", Seconds(gna))?;
+    for (what, lane) in ["GARP", "GNA"].into_iter().zip(lanes) {
+        writeln!(out, " {what} interval = {}", Seconds(lane.interval))?;
+        writeln!(out, " {what} next time {}", Moment(clock, lane.next))?;
+    }
     for (position, name) in interfaces.enumerate() {
         out.write_str(if position == 0 { " Interfaces\n" } else { "" })?;
         writeln!(out, "  {name}")?;
     }
     Ok(())
-}
-
-/// The names of interfaces.
-pub fn names(interfaces: &[Named]) -> impl Iterator<Item = &str> {
-    interfaces.iter().map(|named| named.name.as_str())
 }
 
 /// Writes a track group and who is in it.

@@ -283,7 +283,7 @@ impl Vrrp {
                 let model = &self.model;
                 Some(global(out, &model.daemon, &model.global, &self.status.machine))
             }
-            Part::Spacing => self.write_spacing(out, position),
+            Part::Spacing => self.write_spacing(clock, out, position),
             Part::TrackGroups => self.write_track_group(out, position),
             Part::Topology => self.write_instance(clock, out, position),
             Part::Addresses => self.write_fixed_address(out, position),

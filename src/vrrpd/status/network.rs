@@ -8,8 +8,9 @@ use crate::base::id::{LinkId, TrackGroupId};
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::proto::track::Weight;
+use crate::status::dump::Clock;
 use crate::status::dump::instance::{AddressLine, Whereabouts};
-use crate::status::dump::network;
+use crate::status::dump::network::{self, Lane};
 use crate::status::dump::objects::{RouteLine, RuleLine};
 use crate::status::dump::tables::{self, Settings, Spacing, interface, socket};
 use crate::vrrpd::links::Link;
@@ -36,7 +37,7 @@ impl Vrrp {
         let dev = line.address.dev.as_ref().map(|named| &named.name);
         let dev =
             dev.or_else(|| Some(&self.links.link(self.network.fixed.addresses.get(position)?.link?)?.name));
-        let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held };
+        let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held, guarded: false };
         let track_group = self.track_group(line.track_group);
         Some(writeln!(out, "     {}", AddressLine { line: &line.address, place, track_group }))
     }
@@ -89,21 +90,43 @@ impl Vrrp {
     }
 
     /// The groups first, then all other interfaces together.
-    pub(super) fn write_spacing(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+    pub(super) fn write_spacing(
+        &self,
+        clock: &Clock,
+        out: &mut dyn Write,
+        position: usize,
+    ) -> Option<fmt::Result> {
         let groups = &self.model.network.garp_groups;
         if let Some(group) = groups.get(position) {
-            let spacing = [group.garp.unwrap_or_default(), group.gna.unwrap_or_default()];
-            let number = position.saturating_add(1);
-            return Some(network::garp_group(out, number, spacing, network::names(&group.interfaces)));
+            let intervals = [group.garp.unwrap_or_default(), group.gna.unwrap_or_default()];
+            let links = group.interfaces.iter().filter_map(|named| self.links.find(&named.name));
+            let (number, names) =
+                (position.saturating_add(1), group.interfaces.iter().map(|named| &named.name));
+            return Some(network::garp_group(out, clock, number, self.lanes(intervals, links), names));
         }
         if position > groups.len() || !self.spaces_everywhere() {
             return None;
         }
         let grouped =
             |name: &IfName| groups.iter().any(|group| group.interfaces.iter().any(|of| of.name == *name));
-        let links = (0..).map(LinkId::at).map_while(|id| Some((id, self.links.link(id)?)));
-        let others = links.filter(|(id, link)| self.owns.base_of(*id).is_none() && !grouped(&link.name));
-        Some(network::garp_group(out, 0, self.spacing_everywhere(), others.map(|(_, link)| &link.name)))
+        let others = self.links.ids().filter(|id| {
+            let free = self.links.link(*id).is_some_and(|link| !grouped(&link.name));
+            free && self.owns.base_of(*id).is_none()
+        });
+        let names = others.clone().filter_map(|id| Some(&self.links.link(id)?.name));
+        let lanes = self.lanes(self.spacing_everywhere(), others);
+        Some(network::garp_group(out, clock, 0, lanes, names))
+    }
+
+    /// What is known of announcements on interfaces that have one spacing.
+    fn lanes(&self, intervals: [Span; 2], links: impl Iterator<Item = LinkId>) -> [Lane; 2] {
+        let mut lanes = intervals.map(|interval| Lane { interval, next: None });
+        for link in links {
+            for (lane, next) in lanes.iter_mut().zip(self.pacing.next(link)) {
+                lane.next = lane.next.max(next);
+            }
+        }
+        lanes
     }
 
     fn spacing(&self, name: &IfName) -> Spacing {

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::base::id::{FileId, LinkId, ProcessId, ScriptId};
+use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId};
 use crate::notify::{Command, Kind as Notify};
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::instance::{Whereabouts, instance};
@@ -41,7 +41,8 @@ impl Vrrp {
     ) -> Option<fmt::Result> {
         let this = self.instances.get(position)?;
         let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
-        let place = |position: usize| self.whereabouts(this, position);
+        let guarded = self.firewall.is_guarding(InstanceId::at(position));
+        let place = |position: usize| Whereabouts { guarded, ..self.whereabouts(this, position) };
         let command = |id: ScriptId| self.scripts.get(id.index())?.command.as_ref().map(runs);
         let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
@@ -55,6 +56,7 @@ impl Vrrp {
             base: name(this.base),
             index: this.base.and_then(|id| self.links.link(id)?.index),
             own: name(this.own),
+            next_extra: self.extras.next(InstanceId::at(position)),
             own_up: this.own.and_then(|id| self.links.link(id)).is_some_and(|link| link.up),
             sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
             place: &place,
@@ -81,7 +83,12 @@ impl Vrrp {
             Some(link) if Some(link) != this.base && this.config.wants_macvlan() => self.owns.base_of(link),
             _ => None,
         };
-        Whereabouts { interface: name(moved.link), base: name(base), held: moved.held != Held::No }
+        Whereabouts {
+            interface: name(moved.link),
+            base: name(base),
+            held: moved.held != Held::No,
+            guarded: false,
+        }
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
