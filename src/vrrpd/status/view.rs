@@ -10,7 +10,7 @@ use crate::status::dump::instance::{Whereabouts, instance};
 use crate::status::dump::tables::{self, script};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::status::json;
-use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
 
@@ -86,7 +86,7 @@ impl Vrrp {
         Whereabouts {
             interface: name(moved.link),
             base: name(base),
-            held: moved.held != Held::No,
+            held: !moved.held.is_missing(),
             guarded: false,
         }
     }
