@@ -43,6 +43,7 @@ mod sockets;
 mod start;
 mod state;
 mod status;
+mod strays;
 mod tell;
 mod telling;
 mod track;
