@@ -94,6 +94,37 @@ impl Net {
         Port(port)
     }
 
+    /// Exchanges an interface of a node for another one of the same number while a process sleeps, which then finds it
+    /// exchanged. One shell does all of it: whoever watches over the process shall not miss it.
+    pub(crate) fn plug_unseen(
+        &self,
+        node: &Node,
+        interface: &str,
+        addresses: &[&str],
+        index: &str,
+        process: i32,
+    ) {
+        let number = self.ports.get() + 1;
+        self.ports.set(number);
+        let (port, switch) = (format!("p{number}"), self.switch.holder());
+        let mut addressed = String::new();
+        for address in addresses {
+            addressed += &format!(" && ip addr add {address} dev {interface}");
+        }
+        let line = format!(
+            "kill -STOP {process} && ip link del {interface} && ip link add name {interface} index {index} \
+             address 02:00:00:00:00:{number:02x} type veth peer name {port} netns {switch}{addressed} \
+             && ip link set {interface} up && nsenter --target {switch} --net ip link set {port} master br0 up; \
+             outcome=$?; kill -CONT {process} && exit $outcome"
+        );
+        let holder = node.holder().to_string();
+        let status =
+            Command::new("nsenter").args(["--target", &holder, "--net", "bash", "-c", &line]).status();
+        assert!(status.expect("nsenter runs").success(), "{line}");
+        let index = self.switch.shell(&format!("cat /sys/class/net/{port}/ifindex"));
+        self.capture.name_port(index.trim().parse().expect("an interface index"), node.name());
+    }
+
     /// The port of the `number`th cable laid, counting from 1.
     pub(crate) fn port(number: u8) -> Port {
         Port(format!("p{number}"))
