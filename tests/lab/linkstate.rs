@@ -335,8 +335,8 @@ fn comes_back(globals: &[&str]) {
     // Gone and made anew before anybody looks.
     let child = daemon.vrrp_child();
     let since = now();
-    net.plug_unseen(&a, "eth0", &["10.9.0.1/24"], &number, child);
-    assert_eq!(daemon.vrrp_child(), child, "it did not sleep for long");
+    net.plug_unseen(&a, "eth0", &["10.9.0.1/24"], &number, daemon.first(), child);
+    assert_eq!(daemon.vrrp_child(), child, "it was not replaced");
     come_back("unseen", since);
     assert_eq!(daemon.logged("messages were lost") > 0, !globals.is_empty(), "{}", daemon.log());
     hears("unseen");

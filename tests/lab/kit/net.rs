@@ -95,14 +95,15 @@ impl Net {
     }
 
     /// Exchanges an interface of a node for another one of the same number while a process sleeps, which then finds it
-    /// exchanged. One shell does all of it: whoever watches over the process shall not miss it.
+    /// exchanged. Its parent sleeps for longer, or it would take its child for hung.
     pub(crate) fn plug_unseen(
         &self,
         node: &Node,
         interface: &str,
         addresses: &[&str],
         index: &str,
-        process: i32,
+        parent: i32,
+        child: i32,
     ) {
         let number = self.ports.get() + 1;
         self.ports.set(number);
@@ -112,10 +113,10 @@ impl Net {
             addressed += &format!(" && ip addr add {address} dev {interface}");
         }
         let line = format!(
-            "kill -STOP {process} && ip link del {interface} && ip link add name {interface} index {index} \
+            "kill -STOP {parent} {child} && ip link del {interface} && ip link add name {interface} index {index} \
              address 02:00:00:00:00:{number:02x} type veth peer name {port} netns {switch}{addressed} \
              && ip link set {interface} up && nsenter --target {switch} --net ip link set {port} master br0 up; \
-             outcome=$?; kill -CONT {process} && exit $outcome"
+             outcome=$?; kill -CONT {child}; sleep 0.1; kill -CONT {parent}; exit $outcome"
         );
         let holder = node.holder().to_string();
         let status =
