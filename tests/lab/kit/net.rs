@@ -109,6 +109,8 @@ impl Net {
         self.ports.set(number);
         let (port, switch) = (format!("p{number}"), self.switch.holder());
         let mut addressed = String::new();
+        // Who started the parent stops when that stops, and would not hear of its end.
+        let nsenter = format!("$(sed -n 's/^PPid:[[:space:]]*//p' /proc/{parent}/status)");
         for address in addresses {
             addressed += &format!(" && ip addr add {address} dev {interface}");
         }
@@ -116,7 +118,7 @@ impl Net {
             "kill -STOP {parent} {child} && ip link del {interface} && ip link add name {interface} index {index} \
              address 02:00:00:00:00:{number:02x} type veth peer name {port} netns {switch}{addressed} \
              && ip link set {interface} up && nsenter --target {switch} --net ip link set {port} master br0 up; \
-             outcome=$?; kill -CONT {child}; sleep 0.1; kill -CONT {parent}; exit $outcome"
+             outcome=$?; kill -CONT {child}; sleep 0.1; kill -CONT {parent} {nsenter}; exit $outcome"
         );
         let holder = node.holder().to_string();
         let status =
