@@ -30,10 +30,8 @@ impl Vrrp {
         }
         for event in events {
             // When stopping nothing is put back: what disappears is what the stop itself removes.
-            if !self.stopping {
-                self.take_event(turn, event);
-            }
-            if core::mem::take(&mut self.owns.remade) {
+            let unknown = !self.stopping && self.take_event(turn, event);
+            if core::mem::take(&mut self.owns.remade) || unknown {
                 self.kernel.monitor.discard();
                 self.resync_links(turn);
                 return Again::More;
@@ -63,9 +61,10 @@ impl Vrrp {
         Again::More
     }
 
-    fn take_event(&mut self, turn: &mut Turn<'_>, event: Event) {
+    /// Whether everything is to be listed again.
+    fn take_event(&mut self, turn: &mut Turn<'_>, event: Event) -> bool {
         match event {
-            Event::LinkNew(link) => self.link_new(turn, &link),
+            Event::LinkNew(link) => return self.link_new(turn, &link),
             Event::LinkGone { index, .. } => {
                 if let Some(id) = self.links.remove(index) {
                     self.follow_firewall(turn, [Change::Vanished].into_iter());
@@ -88,10 +87,14 @@ impl Vrrp {
             }
             Event::Overrun => {}
         }
+        false
     }
 
-    fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) {
+    /// Whether it may have addresses that nobody has told of: a new interface is down and has none, one that is up
+    /// has been there under another name, and the kernel does not tell again which IPv6 addresses it has.
+    fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) -> bool {
         let before = self.links.numbered(link.index);
+        let mut unknown = false;
         let changes = self.links.update(link);
         self.follow_firewall(turn, changes.iter().flatten().map(|(_, change)| *change));
         for (id, change) in changes.into_iter().flatten() {
@@ -104,7 +107,9 @@ impl Vrrp {
             }
             self.link_changed(turn, id, change);
             self.poll_changed(turn, id);
+            unknown |= change == Change::Appeared && link.flags.up();
         }
+        unknown
     }
 
     /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
@@ -113,13 +118,14 @@ impl Vrrp {
         for instance in &mut self.instances {
             for position in 0..instance.addresses.len() {
                 let moved = instance.addresses.get_mut(position);
-                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held == Held::Ours);
+                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held.is_ours());
                 if let Some(moved) = ours {
                     moved.held = Held::No;
                     held.extend(instance.address(position, index));
                 }
             }
         }
+        held.extend(self.strip_fixed(link, index));
         for address in held {
             self.delete(address);
         }

@@ -16,6 +16,7 @@
     reason = "a lab is not the daemon: it fails by panicking, it prints, it waits, and it reads the clock"
 )]
 
+mod firewall;
 #[allow(dead_code, reason = "the kit serves the labs too")]
 #[path = "../lab/kit/mod.rs"]
 mod kit;
@@ -34,6 +35,7 @@ type Test = (&'static str, fn());
 /// Every test.
 const TESTS: &[Test] = &[
     ("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks),
+    ("firewall::on_another_kernel", firewall::on_another_kernel),
     ("links::every_kind_of_driver_is_polled", links::every_kind_of_driver_is_polled),
     ("own::ipvlan", own::ipvlan),
     ("own::ipvlan_sources", own::ipvlan_sources),

@@ -161,6 +161,7 @@ fn the_tables_are_those_of_the_reference() {
         Instance::default().priority(150).line("use_vmac").text(),
         conf().global("nftables mine").global("nftables_priority 5").global("nftables_counters").text(),
         conf().global("nftables").global("disable_local_igmp").text() + &macvlans,
+        conf().global("vrrp_iptables").text(),
         named.text(),
         named.global("nftables").global("nftables_ifindex").text(),
     ] {
@@ -386,6 +387,64 @@ fn many_take_over_in_few_transactions() {
     eventually("the monitor caught up", ALLOWANCE, || a.read("/run/changes").contains("10.9.1.100"));
     let transactions = a.read("/run/changes").matches("# new generation").count();
     assert!(transactions <= 20, "{transactions} transactions for 100 instances");
+    assert_eq!(daemon.stats().allocations(), 0);
     daemon.stop();
     assert_eq!(rules(&a), "");
+}
+
+#[test]
+fn a_reload_changes_what_differs_and_nothing_else() {
+    if is_reference("a reload there begins anew") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let with = |address: &str, line: &str| {
+        Instance { addresses: vec![VIP.to_owned(), address.to_owned()], ..conf().line(line) }.text()
+    };
+    let daemon = Daemon::start(&a, US, &with("10.9.0.101", "use_vmac"));
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    eventually("the addresses are guarded", ALLOWANCE, || rules(&a).contains("10.9.0.101"));
+    a.shell("(exec nft monitor >/run/changes 2>&1) & sleep 0.3");
+    daemon.reload(&with("10.9.0.102", "use_vmac"));
+    eventually("it was told", ALLOWANCE, || a.read("/run/changes").matches("# new generation").count() > 0);
+    let changes = a.read("/run/changes");
+    for wanted in
+        ["delete element ip keepalived vips { 10.9.0.101 }", "add element ip keepalived vips { 10.9.0.102 }"]
+    {
+        assert!(changes.contains(wanted), "{wanted}: {changes}");
+    }
+    assert_eq!(changes.matches("element").count(), 2, "{changes}");
+    assert!(!changes.contains("table ip keepalived\n"), "{changes}");
+    assert_eq!(daemon.logged("Entering MASTER STATE"), 1);
+    // Another macvlan, and so another virtual router; then none.
+    let renamed = now();
+    daemon.reload(&with("10.9.0.102", "use_vmac front"));
+    net.wait_master("a", renamed, START);
+    eventually("the map has the new one alone", ALLOWANCE, || {
+        let rules = rules(&a);
+        rules.contains("elements = { \"front\" : \"eth0\" }") && rules.contains("10.9.0.102")
+    });
+    let bare = now();
+    daemon.reload(&with("10.9.0.102", "accept"));
+    net.wait_master("a", bare, START);
+    assert_eq!(rules(&a), "");
+    daemon.stop();
+}
+
+#[test]
+fn a_child_that_is_killed_when_stopping_leaves_no_table() {
+    if is_reference("it leaves everything") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &format!("child_wait_time 1\n{}", conf().text()));
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    eventually("the address is guarded", ALLOWANCE, || rules(&a).contains(VIP));
+    kill(Pid::from_raw(daemon.vrrp_child()), Signal::SIGSTOP).expect("the child runs");
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+    assert_eq!(rules(&a), "");
+    assert!(!a.holds("eth0", VIP));
 }

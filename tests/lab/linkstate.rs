@@ -483,3 +483,49 @@ fn the_same_events_lead_to_the_same_states_as_with_debians_keepalived() {
     assert_eq!(ours, theirs, "\n{story}");
     assert!(ours.iter().filter(|(state, _)| state == "FAULT").count() >= 9, "{story}");
 }
+
+/// What a reload adds is in force at once, and a MASTER stays one.
+#[test]
+fn polling_and_delays_that_a_reload_adds_leave_a_master_alone() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + FAST.master_down(100));
+    let begin = now();
+    let conf = Instance::default()
+        .before("interface_up_down_delays {\n    eth0 0.15\n}")
+        .before("linkbeat_interfaces {\n    eth0\n}");
+    daemon.reload(&conf.text());
+    assert_eq!(daemon.logged("Using MII-BMSR/ETHTOOL NIC polling thread(s)..."), 1, "{}", daemon.log());
+    std::thread::sleep(BEAT * 2);
+    net.never("a goodbye", begin, Duration::ZERO, |event| event.is_goodbye_of("a"));
+    assert!(steps::longest_gap(&net, begin, "a") <= FAST.interval + ALLOWANCE);
+    a.shell("ip link set eth0 down");
+    daemon.wait_log("eth0: Adding change to down delay by 150000", BEAT);
+    daemon.wait_log("Linkbeat reports eth0 down", ALLOWANCE);
+    daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+    // With neither it is what netlink says.
+    a.shell("ip link set eth0 up");
+    daemon.reload(&Instance::default().text());
+    eventually("MASTER again", FAST.master_down(100) + BEAT, || daemon.logged("Entering MASTER STATE") == 2);
+    daemon.stop();
+}
+
+/// The kernel does not tell again which IPv6 addresses an interface has that bears another name now.
+#[test]
+fn a_renamed_interface_comes_with_the_addresses_that_it_has() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &[]);
+    let six =
+        Instance { addresses: vec!["fe80::9:9".to_owned(), "2001:db8::9".to_owned()], ..Instance::default() };
+    let daemon = Daemon::start(&a, US, &six.text());
+    net.wait_master("a", daemon.since(), START + FAST.master_down(100));
+    a.shell("ip link set eth0 name wan7");
+    daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
+    eventually("our address does not stay on it", ALLOWANCE, || !a.holds("wan7", "2001:db8::9"));
+    let back = now();
+    a.shell("ip link set wan7 name eth0");
+    net.wait_master("a", back, FAST.master_down(100));
+    steps::address_is_at("eth0", "2001:db8::9", &a, &[]);
+    daemon.stop();
+}

@@ -248,7 +248,8 @@ fn what_somebody_deletes_is_put_back() {
         let _ = a.try_shell("ip route del 10.60.0.0/24");
         std::thread::sleep(Duration::from_millis(30));
     }
-    net.wait("a goodbye", insisted, ALLOWANCE, |event| event.is_goodbye_of("a"));
+    let insisting = crate::kit::net::between(insisted, now());
+    net.wait("a goodbye", insisted, insisting, |event| event.is_goodbye_of("a"));
     eventually("everything is back, no_track too", elected(), || marked(&a) == all);
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
@@ -319,6 +320,10 @@ fn an_interface_that_an_item_names_is_tracked() {
                 == count
         };
         eventually("all are MASTER", elected, || masters(NAMED.len()));
+        // A weight of an interface that is tracked without one says nothing.
+        for advert in net.adverts(daemon.since(), name) {
+            assert_eq!(advert.advert().expect("an advert").priority, 100, "{name}: {advert}");
+        }
         let rounds = 2;
         for round in 1..=rounds {
             node.shell("ip link set other down");
@@ -347,7 +352,7 @@ const NAMED: [(&str, &str); 8] = [
     ("primary", "dont_track_primary\n virtual_ipaddress_excluded {\n 10.8.0.21/24 dev other\n }"),
     (
         "weighted",
-        "track_interface {\n other weight -10\n }\n virtual_ipaddress_excluded {\n 10.8.0.22/24 dev other\n }",
+        "track_interface {\n other weight 10\n }\n virtual_ipaddress_excluded {\n 10.8.0.22/24 dev other\n }",
     ),
     (
         "left_out",

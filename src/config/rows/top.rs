@@ -27,7 +27,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("net_namespace_ipvs", Custom("[<name>]", net_namespace_ipvs), "same namespace; empty: the default one",
         "Network namespace of IPVS").first().fixed().later().show(|d| text_or_flag(d.net_namespace_ipvs.as_ref())),
     row("namespace_with_ipsets", Flag(|d| d.namespace_with_ipsets = true), "off",
-        "Permits ipsets in a namespace on kernels before 3.13").later().show(|d| flag(d.namespace_with_ipsets)),
+        "Permits ipsets in a namespace on kernels before 3.13").never().show(|d| flag(d.namespace_with_ipsets)),
     row("use_pid_dir", Flag(|d| d.use_pid_dir = true), "off; on with instance or net_namespace",
         "Pid files go to the directory of the program").fixed().show(|d| flag(d.use_pid_dir)),
     row("instance", Text("<name>", |d, w| d.instance = Some(w.text.to_owned())), "none",

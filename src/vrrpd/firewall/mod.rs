@@ -72,6 +72,11 @@ impl Default for Firewall {
 const AGAIN_REFILL: Span = Span::from_secs(2);
 
 impl Firewall {
+    /// Whether packets to the addresses of an instance are dropped.
+    pub(super) fn is_guarding(&self, id: InstanceId) -> bool {
+        self.there.is_some() && self.guards.is_on(id)
+    }
+
     /// The name of the tables, if there are any.
     pub(super) fn table(&self) -> Option<&str> {
         self.there.as_ref().map(|(style, _)| &*style.name)
@@ -100,7 +105,10 @@ impl Vrrp {
         self.plan_firewall();
         let configured = &self.model.global.firewall;
         if self.firewall.style.is_some() && configured.nftables.is_none() {
-            report::default_chosen();
+            match configured.iptables {
+                Some(_) => report::instead_of_iptables(),
+                None => report::default_chosen(),
+            }
         }
         for id in self.ids() {
             self.guard(id, goes_on(id), false);

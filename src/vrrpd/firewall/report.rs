@@ -25,6 +25,14 @@ pub(super) fn left_over(table: &str) {
     info!("Removing nftables table {table} that was left behind");
 }
 
+/// `vrrp_iptables`: as the reference does where the iptables command makes rules of nftables, or there is none.
+pub(super) fn instead_of_iptables() {
+    warn!(
+        "iptables not supported, using nftables instead. Please replace 'vrrp_iptables and 'vrrp_ipsets' with \
+         'nftables' config option"
+    );
+}
+
 /// Until it works; instances go on.
 pub(super) fn failed(refused: &Refused, guards: bool) {
     let what = match guards {

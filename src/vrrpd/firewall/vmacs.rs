@@ -1,6 +1,8 @@
 //! Which macvlans have their membership reports moved to the interface below: a switch that hears one from the virtual
 //! hardware address would send the address's traffic to a router that is not MASTER.
 
+use std::collections::HashMap;
+
 use crate::base::addr::Family;
 use crate::base::id::LinkId;
 use crate::sys::netlink::nft::Element;
@@ -15,7 +17,7 @@ pub struct Vmacs {
     doubtful: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Vmac {
     own: LinkId,
     base: LinkId,
@@ -24,6 +26,9 @@ struct Vmac {
     /// The numbers that the kernel has.
     present: Option<(u32, u32)>,
 }
+
+/// No interface has this number.
+const NOWHERE: LinkId = LinkId::new(u32::MAX);
 
 /// Names of the map, and of the set beside it.
 pub const MAP: &str = "vmac_map";
@@ -36,28 +41,16 @@ impl Vmacs {
     pub fn new<'a>(owns: impl Iterator<Item = &'a Own>, v4: bool, before: &Self) -> Self {
         let macvlans = owns.filter(|own| matches!(own.make, Make::Macvlan(_)));
         let mut list: Vec<Vmac> = macvlans
-            .map(|own| Vmac {
-                own: own.link,
-                base: own.base,
-                v4: own.v4 && v4,
-                v6: own.v6,
-                present: before
-                    .list
-                    .iter()
-                    .find(|old| {
-                        (old.own, old.base, old.v4, old.v6) == (own.link, own.base, own.v4 && v4, own.v6)
-                    })
-                    .and_then(|old| old.present),
-            })
+            .map(|own| Vmac { own: own.link, base: own.base, v4: own.v4 && v4, v6: own.v6, present: None })
             .collect();
-        // What is not wanted any more is still to be taken out.
-        let stale = before.list.iter().filter(|old| {
-            old.present.is_some() && list.iter().all(|new| new.own != old.own || new.present != old.present)
-        });
-        let stale: Vec<Vmac> = stale
-            .map(|old| Vmac { own: LinkId::new(u32::MAX), base: LinkId::new(u32::MAX), ..*old })
-            .collect();
-        list.extend(stale);
+        let places: HashMap<_, usize> = list.iter().enumerate().map(|(at, vmac)| (vmac.key(), at)).collect();
+        for old in before.list.iter().filter(|old| old.present.is_some()) {
+            match places.get(&old.key()).and_then(|at| list.get_mut(*at)) {
+                Some(vmac) => vmac.present = old.present,
+                // Not wanted any more, and still to be taken out.
+                None => list.push(Vmac { own: NOWHERE, base: NOWHERE, ..*old }),
+            }
+        }
         Self { list, doubtful: true }
     }
 
@@ -70,7 +63,7 @@ impl Vmacs {
     /// Whether a family has any.
     #[must_use]
     pub fn needs(&self, family: Family) -> bool {
-        self.list.iter().any(|vmac| vmac.own != LinkId::new(u32::MAX) && vmac.is_of(family))
+        self.list.iter().any(|vmac| vmac.own != NOWHERE && vmac.is_of(family))
     }
 
     /// Interfaces came or went.
@@ -121,6 +114,10 @@ impl Vmacs {
 }
 
 impl Vmac {
+    const fn key(&self) -> (LinkId, LinkId, bool, bool) {
+        (self.own, self.base, self.v4, self.v6)
+    }
+
     const fn is_of(&self, family: Family) -> bool {
         match family {
             Family::V4 => self.v4,
