@@ -166,6 +166,7 @@ fn views(
                 interface: if position == 1 && first { Some("eth1") } else { own },
                 base: base.filter(|base| Some(*base) != own),
                 held: first && position != 2,
+                guarded: first && position == 1,
             },
             command: &|_| Some(runs),
             pending_scripts: usize::from(first),

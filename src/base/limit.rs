@@ -118,7 +118,7 @@ pub const NETLINK_BATCH: usize = 64;
 pub const NETLINK_REQUEST_OCTETS: usize = 512;
 
 /// Octets of one netlink acknowledgement with the kernel's explanation; a longer explanation is cut.
-pub const NETLINK_ACK_OCTETS: usize = 512;
+pub const NETLINK_ACK_OCTETS: usize = 256;
 
 /// Octets of one part of a netlink dump: the kernel makes parts of at most 32 KiB.
 pub const NETLINK_DUMP_OCTETS: usize = 32_768;
@@ -126,8 +126,8 @@ pub const NETLINK_DUMP_OCTETS: usize = 32_768;
 /// Times that a netlink dump is started again because a change ran into it.
 pub const NETLINK_DUMP_TRIES: usize = 8;
 
-/// Netlink notifications taken by one recvmmsg.
-pub const MONITOR_BATCH: usize = 16;
+/// Netlink notifications taken by one recvmmsg: each touches a page of its own.
+pub const MONITOR_BATCH: usize = 8;
 
 /// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
 pub const MONITOR_OCTETS: usize = 16_384;

@@ -43,7 +43,7 @@ impl Vrrp {
         let Some(moved) = instance.addresses.get_mut(position) else {
             return;
         };
-        let wanted = if add { moved.held == Held::No } else { moved.held == Held::Ours };
+        let wanted = if add { moved.held.is_missing() } else { moved.held.is_ours() };
         if !add {
             moved.held = Held::No;
         }
@@ -101,7 +101,7 @@ impl Vrrp {
     }
 
     pub(super) fn commit_batch(&mut self) {
-        let (instances, requests) = (&mut self.instances, &mut self.work.requests);
+        let (instances, requests, links) = (&mut self.instances, &mut self.work.requests, &self.links);
         let (refused, late) = (&mut self.work.refused, &mut self.work.late);
         self.kernel.commands.commit(|tag, result| {
             let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
@@ -114,7 +114,19 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get_mut(usize::from(request.position)) else {
                 return;
             };
+            let doubted = request.add && matches!(moved.held, Held::Doubted { .. });
+            let told = moved.held == Held::Doubted { told: true };
+            let there = matches!(&result, Err(refusal) if refusal.errno == Errno::EEXIST);
+            if doubted && !there {
+                moved.held = Held::No;
+                if told {
+                    super::report::address_taken(&instance.config.name, links, moved, true);
+                    instance.router.counters_mut().restored += 1;
+                }
+            }
             match (request.add, result) {
+                // It was never gone.
+                (true, Err(_)) if doubted && there => moved.held = Held::Ours,
                 (true, Ok(())) => {
                     moved.held = Held::Ours;
                     if moved.refused.take().is_some() && !late.contains(&request.instance) {
@@ -145,7 +157,7 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        if self.moved(link, address.prefix).is_some_and(|(_, moved)| moved.held == Held::Ours) {
+        if self.moved(link, address.prefix).is_some_and(|(_, moved)| moved.held.is_ours()) {
             return;
         }
         if !is_usable(address) {
@@ -179,7 +191,8 @@ impl Vrrp {
         }
     }
 
-    /// Somebody deleted an address that a MASTER holds.
+    /// The kernel does not have an address that a MASTER holds, or had not a moment ago. It is put back at once; what
+    /// comes of that says whether somebody had deleted it.
     pub(super) fn taken_away(&mut self, turn: &mut Turn<'_>, id: InstanceId, position: u16) {
         let now = turn.now();
         let Some(instance) = self.instances.get_mut(id.index()) else {
@@ -189,22 +202,25 @@ impl Vrrp {
         let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
             return;
         };
-        if moved.held == Held::No || !master {
-            return;
-        }
-        moved.held = Held::No;
-        if moved.no_track {
+        if moved.held.is_missing() || !master {
             return;
         }
         let up = moved.link.and_then(|link| self.links.link(link)).is_some_and(|link| link.up);
+        let ours = moved.held == Held::Ours;
+        moved.held = if ours { Held::Doubted { told: up && !moved.no_track } } else { Held::No };
+        if moved.no_track {
+            return;
+        }
         if !up {
             // It went with its interface; the interface's return brings it back.
             return;
         }
         let again = moved.may_be_put_back(now);
-        super::report::address_taken(&instance.config.name, &self.links, moved, again);
+        if !again || !ours {
+            super::report::address_taken(&instance.config.name, &self.links, moved, again);
+        }
         if again {
-            instance.router.counters_mut().restored += 1;
+            instance.router.counters_mut().restored += u32::from(!ours);
             self.touch(id, |pending| pending.add = true);
         } else {
             self.drive(turn, id, Input::AddressLost);

@@ -153,11 +153,7 @@ fn instance(
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
         tracking: with_group(
-            tracking(Lists::of(&config), links, usable)
-                .into_iter()
-                .chain(followed(&config))
-                .chain(implied(&config, base, links))
-                .collect(),
+            own_tracking(&config, base, links, usable),
             config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
         )
         .into_iter()
@@ -176,6 +172,20 @@ fn instance(
     };
     instance.fit_advert(links);
     instance
+}
+
+/// What an instance tracks, said or implied. An implied interface decides over FAULT, so a weight of it says nothing
+/// any more; the reference leaves it out, too.
+fn own_tracking(
+    config: &Config,
+    base: Option<LinkId>,
+    links: &mut Links,
+    usable: impl Fn(ScriptId) -> bool,
+) -> Box<[Tracked]> {
+    let implied = implied(config, base, links);
+    let said = tracking(Lists::of(config), links, usable);
+    let said = said.iter().filter(|said| implied.iter().all(|implied| implied.object != said.object));
+    said.copied().chain(followed(config)).chain(implied.iter().copied()).collect()
 }
 
 /// The static items that an instance follows: all members of a `track_group` do.

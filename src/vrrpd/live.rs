@@ -115,6 +115,12 @@ pub enum Held {
     No,
     /// Yes, by us.
     Ours,
+    /// By us, but the kernel told that it is gone. That may be about our own removal just before we put it there again:
+    /// what comes of putting it once more says whether somebody took it.
+    Doubted {
+        /// Whether that is to be told: it matters, and did not just go with its interface.
+        told: bool,
+    },
     /// Yes, and it was there before an address owner needed it: it stays.
     Foreign,
 }
@@ -129,6 +135,20 @@ impl Moved {
     /// Whether it may be put back now, which is counted.
     pub fn may_be_put_back(&mut self, now: Instant) -> bool {
         self.put_back.take(now, limit::PUT_BACK_BURST, PUT_BACK_REFILL)
+    }
+}
+
+impl Held {
+    /// Whether it is not there, or may be gone.
+    #[must_use]
+    pub const fn is_missing(self) -> bool {
+        matches!(self, Self::No | Self::Doubted { .. })
+    }
+
+    /// Whether it is ours to take off.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::Doubted { .. })
     }
 }
 
@@ -187,7 +207,7 @@ impl Instance {
     #[must_use]
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
-            && self.addresses.iter().any(|moved| moved.held == Held::No && !moved.no_track)
+            && self.addresses.iter().any(|moved| moved.held.is_missing() && !moved.no_track)
     }
 
     /// Whether the key that adverts are signed with is missing.

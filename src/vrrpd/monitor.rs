@@ -118,13 +118,14 @@ impl Vrrp {
         for instance in &mut self.instances {
             for position in 0..instance.addresses.len() {
                 let moved = instance.addresses.get_mut(position);
-                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held == Held::Ours);
+                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held.is_ours());
                 if let Some(moved) = ours {
                     moved.held = Held::No;
                     held.extend(instance.address(position, index));
                 }
             }
         }
+        held.extend(self.strip_fixed(link, index));
         for address in held {
             self.delete(address);
         }

@@ -106,7 +106,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The receiver for `key`, opened if there is none yet. For load time and returning interfaces: allocates.
+    /// The receiver for `key`, opened if there is none yet. It is a member of the group on the interface `below` its
+    /// own, too, if there is one. For load time and returning interfaces: allocates.
     ///
     /// # Errors
     /// What the kernel says.
@@ -115,6 +116,7 @@ impl Pool {
         turn: &mut Turn<'_>,
         key: Key,
         device: Option<(&IfName, IfIndex)>,
+        below: Option<IfIndex>,
     ) -> io::Result<SocketId> {
         let index = device.map_or(IfIndex(0), |(_, index)| index);
         if let Some((id, _)) = self.iter().find(|(_, there)| there.key == key && there.index == index) {
@@ -128,6 +130,9 @@ impl Pool {
         })?;
         if let Some(group) = key.group {
             socket.join(group, index)?;
+            if let Some(below) = below {
+                socket.join(group, below)?;
+            }
         }
         let position = self.receivers.iter().position(Option::is_none).unwrap_or(self.receivers.len());
         let id = SocketId::at(position);

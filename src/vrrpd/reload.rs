@@ -162,7 +162,7 @@ impl Vrrp {
         self.tell_failures();
     }
 
-    /// Takes over verdicts and runs of scripts whose command is the same. The new id of each old script.
+    /// Takes over the verdicts of scripts, and the runs of those whose command is the same. The new id of each old script.
     fn carry_scripts(
         &mut self,
         turn: &Turn<'_>,
@@ -179,6 +179,7 @@ impl Vrrp {
             let same =
                 matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
             if !same {
+                after.machine.inherit(&before.machine);
                 continue;
             }
             let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else {
@@ -253,7 +254,7 @@ impl Vrrp {
                 self.abandon(*objects);
             }
             for (number, moved) in old.addresses.iter().enumerate() {
-                let (Some(link), Held::Ours) = (moved.link, moved.held) else { continue };
+                let Some(link) = moved.link.filter(|_| moved.held.is_ours()) else { continue };
                 let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
                 let heir = heir.and_then(|(id, position)| {
                     let position = usize::from(position);
@@ -263,7 +264,7 @@ impl Vrrp {
                     instance.addresses.get_mut(position).filter(|_| same)
                 });
                 if let Some(heir) = heir {
-                    heir.held = Held::Ours;
+                    heir.held = moved.held;
                 } else {
                     super::report::address_dropped(&old.config.name, moved.prefix);
                     self.delete_address(&old, number);

@@ -21,8 +21,13 @@ impl Vrrp {
     /// Opens the socket that an instance hears adverts by; on failure it waits in FAULT.
     pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
-        // Without an interface it may be a VRF that adverts come in by.
-        let hears = instance.base.or(instance.transmit);
+        // To a macvlan of ours the kernel gives, and to it alone, what bears its hardware address: the adverts of
+        // whoever has the same one. Without an interface it may be a VRF that adverts come in by.
+        let own = instance.own.filter(|_| instance.peers.is_empty() && instance.config.ipvlan.is_none());
+        let hears = own.or(instance.base).or(instance.transmit);
+        // Switches that look for members of the group are to find one at the interface's own hardware address.
+        let below = instance.base.filter(|base| Some(*base) != hears);
+        let below = below.and_then(|base| self.links.link(base)?.index);
         let device = hears.and_then(|link| {
             let link = self.links.link(link)?;
             Some((link.name.clone(), link.index?))
@@ -38,11 +43,11 @@ impl Vrrp {
             header: matches!(instance.router.params().auth, Auth::Header(_)),
         };
         let device = device.as_ref().map(|(name, index)| (name, *index));
-        match self.pool.open(turn, key, device) {
+        match self.pool.open(turn, key, device, below) {
             Ok(socket) => {
                 if key.header {
                     // To tell of bare adverts; without it they are not heard at all.
-                    let _ = self.pool.open(turn, Key { header: false, ..key }, device);
+                    let _ = self.pool.open(turn, Key { header: false, ..key }, device, below);
                 }
                 self.set_socket(id, Some(socket), false);
                 self.work.sockets_changed = true;

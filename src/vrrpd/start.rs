@@ -105,6 +105,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.owners.index(&vrrp.instances);
         vrrp.clean_objects()?;
         vrrp.remove_left_overs(|_| false)?;
+        vrrp.remove_strays()?;
         vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
@@ -165,6 +166,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
+    vrrp.remove_strays()?;
     vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
@@ -314,7 +316,7 @@ impl Vrrp {
                 continue;
             };
             let moved = self.moved(link, address.prefix);
-            let by_us = moved.is_some_and(|(_, moved)| moved.held == Held::Ours);
+            let by_us = moved.is_some_and(|(_, moved)| moved.held.is_ours());
             let owner = moved.map(|(owner, _)| owner);
             if !by_us && is_usable(&address) {
                 self.links.address_new(link, address.prefix);

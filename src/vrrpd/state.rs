@@ -226,7 +226,7 @@ impl Vrrp {
 const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
 
 /// Events of as many take-overs as are due in one turn; past that they are told before more come.
-pub(super) const EVENTS_OF_A_TURN: usize = 4 * limit::DUE_PER_TURN;
+pub(super) const EVENTS_OF_A_TURN: usize = limit::DUE_PER_TURN;
 const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
 
 /// The budget for the lines of -D about announcements: those of 25 addresses at once, two a second.

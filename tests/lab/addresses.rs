@@ -146,6 +146,34 @@ fn an_owner_keeps_its_own_address() {
     }
 }
 
+/// What it takes off itself at the start it puts on again at once, and nobody else is blamed for that.
+#[test]
+fn an_owner_that_starts_over_a_left_over_blames_nobody() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let instance = Instance { addresses: vec!["10.9.0.1/24".into(), VIP.into()], ..Instance::default() };
+    let text = instance.priority(255).text().replace("state BACKUP", "state MASTER");
+    let daemon = Daemon::start(&a, US, &text);
+    net.wait_master("a", daemon.since(), START);
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    daemon.kill();
+    assert!(a.holds("eth0", VIP), "a left-over");
+    let daemon = Daemon::start(&a, US, &text);
+    net.wait_master("a", daemon.since(), START);
+    std::thread::sleep(TIMING.interval * 3);
+    assert!(a.holds("eth0", VIP));
+    assert_eq!(daemon.logged("find out who deletes"), 0, "{}", daemon.log());
+    if is_reference("it does not put back what is deleted") {
+        return;
+    }
+    a.shell(&format!("ip addr del {VIP}/32 dev eth0"));
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    daemon.wait_log("find out who deletes", ALLOWANCE);
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+    assert!(!a.holds("eth0", VIP) && a.holds("eth0", "10.9.0.1"), "{:?}", a.addresses("eth0"));
+}
+
 #[test]
 fn the_interface_loses_its_address_and_gets_it_back() {
     let net = Net::new();

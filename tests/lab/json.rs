@@ -94,6 +94,7 @@ vrrp_instance VI_2 {
  virtual_router_id 52
  advert_int 0.33
  nopreempt
+ no_accept
  dont_track_primary
  skip_check_adv_addr
  virtual_ipaddress {

@@ -20,6 +20,8 @@ mod around;
 mod auth;
 mod control;
 mod crash;
+mod edits;
+mod events;
 mod examples;
 mod fifo;
 mod firewall;

@@ -320,6 +320,10 @@ fn an_interface_that_an_item_names_is_tracked() {
                 == count
         };
         eventually("all are MASTER", elected, || masters(NAMED.len()));
+        // A weight of an interface that is tracked without one says nothing.
+        for advert in net.adverts(daemon.since(), name) {
+            assert_eq!(advert.advert().expect("an advert").priority, 100, "{name}: {advert}");
+        }
         let rounds = 2;
         for round in 1..=rounds {
             node.shell("ip link set other down");
@@ -348,7 +352,7 @@ const NAMED: [(&str, &str); 8] = [
     ("primary", "dont_track_primary\n virtual_ipaddress_excluded {\n 10.8.0.21/24 dev other\n }"),
     (
         "weighted",
-        "track_interface {\n other weight -10\n }\n virtual_ipaddress_excluded {\n 10.8.0.22/24 dev other\n }",
+        "track_interface {\n other weight 10\n }\n virtual_ipaddress_excluded {\n 10.8.0.22/24 dev other\n }",
     ),
     (
         "left_out",

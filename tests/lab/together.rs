@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
-use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::daemon::{CONF, Daemon, Program, is_reference};
 use crate::kit::net::Net;
 
 const US: Program = Program::UnderTest;
@@ -78,4 +78,27 @@ fn the_later_of_two_that_clash_stays_in_fault() {
         eventually("the later one is master", START + TIMING.master_down(200), || a.holds(link, "10.9.1.2"));
         assert!(!a.holds(link, "10.9.1.1"));
     }
+}
+
+/// What only the interface tells: strict mode has no peers where there is multicast. It is told with its remedy.
+#[test]
+fn strict_mode_with_peers_is_told_where_the_link_has_multicast() {
+    if is_reference("it does not run") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/16"]);
+    let more = "strict_mode\n unicast_src_ip 10.9.0.1\n unicast_peer {\n  10.9.0.2\n }";
+    a.write(CONF, &instance("A", 100, &["10.9.1.1/24".to_owned()], more));
+    let test = |wanted: i32| {
+        let output = a.try_shell(&format!("/run/lab/keepalived -t -f {CONF}"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(wanted), "{said}");
+        said.lines()
+            .filter(|line| line.contains("(A) Unicast peers are not supported in strict mode"))
+            .count()
+    };
+    assert_eq!(test(5), 1);
+    a.shell("ip link set eth0 multicast off");
+    assert_eq!(test(0), 0);
 }

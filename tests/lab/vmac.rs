@@ -158,6 +158,37 @@ fn the_base_interface_goes_down_and_away() {
     assert!(!is_there(&a));
 }
 
+/// Both have the same hardware address: what bears it is given to the macvlan alone, and has to be heard there.
+#[test]
+fn a_backup_with_a_macvlan_hears_a_master_with_one() {
+    let addresses = |version: &str| match version {
+        "4" => vec![format!("{VIP}/24")],
+        _ => vec!["fe80::9/64".to_owned(), "2001:db8::9/64".to_owned()],
+    };
+    let kinds = ["", "use_vmac", "use_vmac\n vmac_xmit_base"];
+    for (version, here, there) in
+        [("4", 1, 1), ("6", 1, 1), ("4", 1, 0), ("4", 0, 1), ("6", 1, 2), ("4", 2, 1), ("4", 2, 2)]
+    {
+        for program in [US, Program::Reference] {
+            let net = Net::new();
+            let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+            let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+            let with = |priority, kind: usize| {
+                let addresses = addresses(version);
+                Instance { addresses, ..Instance::default().priority(priority).line(kinds[kind]) }.text()
+            };
+            let master = Daemon::start(&a, program, &with(150, there));
+            net.wait_master("a", master.since(), START + TIMING.master_down(150));
+            let backup = Daemon::start(&b, US, &with(100, here));
+            backup.wait_log("Entering BACKUP STATE", START);
+            let what = format!("a second MASTER (IPv{version}, {here}, {there}, {program:?})");
+            net.never(&what, backup.since(), TIMING.master_down(100) * 2, |event| event.is_advert_of("b"));
+            let (_, code) = backup.stop();
+            assert_eq!(code, Some(0));
+        }
+    }
+}
+
 #[test]
 fn a_macvlan_of_ipv6_speaks_from_the_base_address() {
     let net = Net::new();

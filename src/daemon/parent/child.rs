@@ -32,6 +32,8 @@ pub(super) struct Child {
     pub(super) deaths: u64,
     /// It was killed because it did not end by itself, so that it left things behind.
     pub(super) forced: bool,
+    /// It was killed because it did not answer.
+    pub(super) hung: bool,
 }
 
 /// The parent's end of a child's channel.
@@ -54,6 +56,7 @@ impl Child {
             died: None,
             deaths: 0,
             forced: false,
+            hung: false,
         }
     }
 

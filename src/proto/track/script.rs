@@ -180,6 +180,12 @@ impl Script {
         self.params = params;
     }
 
+    /// Goes on with what another command said, until its own first result.
+    pub const fn inherit(&mut self, before: &Self) {
+        self.verdict = before.verdict;
+        self.last_code = before.last_code;
+    }
+
     /// What the script says.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {

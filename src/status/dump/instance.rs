@@ -59,6 +59,8 @@ pub struct Whereabouts<'a> {
     pub base: Option<&'a str>,
     /// It is there.
     pub held: bool,
+    /// The firewall drops packets to it.
+    pub guarded: bool,
 }
 
 /// What an instance runs scripts for, in the order of the dump.
@@ -415,7 +417,8 @@ impl Display for AddressLine<'_> {
             (Family::V6, Lifetime::Seconds(0)) => f.write_str(" deprecated")?,
             (Family::V6, Lifetime::Seconds(secs)) => write!(f, " preferred_lft {secs}")?,
         }
-        f.write_str(if place.held { " set" } else { "" })
+        f.write_str(if place.held { " set" } else { "" })?;
+        f.write_str(if place.guarded { " nftable_set" } else { "" })
     }
 }
 

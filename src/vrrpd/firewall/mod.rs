@@ -72,6 +72,11 @@ impl Default for Firewall {
 const AGAIN_REFILL: Span = Span::from_secs(2);
 
 impl Firewall {
+    /// Whether packets to the addresses of an instance are dropped.
+    pub(super) fn is_guarding(&self, id: InstanceId) -> bool {
+        self.there.is_some() && self.guards.is_on(id)
+    }
+
     /// The name of the tables, if there are any.
     pub(super) fn table(&self) -> Option<&str> {
         self.there.as_ref().map(|(style, _)| &*style.name)

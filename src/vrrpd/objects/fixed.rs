@@ -48,7 +48,7 @@ pub(in crate::vrrpd) struct Stays {
 impl Stays {
     /// Whether it is there.
     pub(in crate::vrrpd) fn is_held(&self) -> bool {
-        self.held != Held::No
+        !self.held.is_missing()
     }
 
     /// Whether the kernel has this address already if it has `other`.
@@ -99,6 +99,16 @@ impl Fixed {
         self.addresses.iter().position(|moved| moved.link == Some(link) && moved.address.prefix == address)
     }
 
+    /// Whether an address is to be on an interface.
+    pub(in crate::vrrpd) fn has(&self, link: LinkId, address: Prefix) -> bool {
+        self.position_of(link, address).is_some()
+    }
+
+    /// Whether an address is to be on some interface.
+    pub(in crate::vrrpd) fn names(&self, address: Prefix) -> bool {
+        self.addresses.iter().any(|moved| moved.address.prefix == address)
+    }
+
     /// Whether everything of a track group is there.
     pub(in crate::vrrpd) fn is_complete(&self, group: TrackGroupId) -> bool {
         self.complete.get(group.index()).copied().unwrap_or(true)
@@ -116,7 +126,7 @@ impl Fixed {
             .addresses
             .iter()
             .zip(addresses)
-            .any(|(moved, of)| *of == Some(group) && moved.held == Held::No && !moved.no_track);
+            .any(|(moved, of)| *of == Some(group) && moved.held.is_missing() && !moved.no_track);
         !away && !missing(&self.objects.routes, routes, group) && !missing(&self.objects.rules, rules, group)
     }
 }

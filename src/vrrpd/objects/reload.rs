@@ -64,8 +64,22 @@ impl Vrrp {
         self.network.fixed.objects.inherit(&mut old.objects);
         self.network.fixed_changed = true;
         self.abandon(old.objects);
-        let left = old.addresses.into_iter().filter(|moved| moved.held == Held::Ours);
-        self.network.abandoned.addresses.extend(left);
+        let left = old.addresses.into_iter().filter(|moved| moved.held.is_ours());
+        let fixed = &self.network.fixed;
+        // What only looks different now has to go before the kernel takes it again; and where one goes, the kernel takes
+        // others of its network along.
+        let (before, after): (Vec<_>, Vec<_>) = left.partition(|moved| {
+            let old = moved.address.prefix;
+            let beside = |new: Prefix| new.len == old.len && old.contains(&new.addr);
+            fixed.addresses.iter().any(|new| new.link == moved.link && beside(new.address.prefix))
+        });
+        self.network.abandoned.addresses.extend(after);
+        for moved in before {
+            if let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) {
+                self.delete(Address { interface: index, ..moved.address });
+            }
+        }
+        self.commit_batch();
     }
 
     /// What an earlier holder leaves. Another one may have it now, or something like it.

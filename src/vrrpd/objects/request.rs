@@ -282,7 +282,7 @@ fn ask_address(
     add: bool,
 ) -> Result<bool, Full> {
     let index = moved.link.and_then(|link| links.link(link)?.index).unwrap_or(IfIndex(0));
-    let wanted = moved.held == if add { Held::No } else { Held::Ours };
+    let wanted = if add { moved.held.is_missing() } else { moved.held.is_ours() };
     moved.address.interface = index;
     if wanted && index != IfIndex(0) {
         match add {
@@ -339,10 +339,19 @@ fn answered<T, S: core::fmt::Display>(
 
 /// The same about a static address.
 fn address_answered(moved: &mut Stays, add: bool, result: Result<(), Refusal<'_>>) -> bool {
+    let doubted = matches!(moved.held, Held::Doubted { .. });
     match (add, result) {
         (true, Ok(())) => {
+            if moved.held == (Held::Doubted { told: true }) {
+                report::object_taken(None, &moved.address.prefix, true);
+            }
             moved.held = Held::Ours;
             moved.refused = None;
+            false
+        }
+        // It was never gone.
+        (true, Err(refusal)) if doubted && refusal.errno == Errno::EEXIST => {
+            moved.held = Held::Ours;
             false
         }
         // Somebody else put it there before: it stays when we go.

@@ -10,13 +10,14 @@ use super::fixed::Stays;
 use super::request::objects_mut;
 use super::{Class, Holder, Item, Objects, Placed, Request};
 use crate::base::addr::{Family, Prefix};
-use crate::base::id::{InstanceId, LinkId};
+use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::time::Instant;
 use crate::config::model::route::ORIGIN;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::Own;
 use crate::proto::vrrp::Input;
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::loss::{Loss, Losses};
 use crate::sys::netlink::monitor::Drained;
 use crate::vrrpd::live::Held;
@@ -184,7 +185,7 @@ impl Vrrp {
         let Some(up) = self.links.link(link).map(|link| link.up) else { return };
         for position in 0..self.network.fixed.addresses.len() {
             let Some(moved) = self.network.fixed.addresses.get_mut(position) else { continue };
-            if moved.link == Some(link) && moved.held == Held::No && up {
+            if moved.link == Some(link) && moved.held.is_missing() && up {
                 self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
             }
         }
@@ -258,13 +259,26 @@ impl Vrrp {
         }
     }
 
+    /// The static addresses that we put on an interface which has another name now, and this number. They are not
+    /// counted as there any more.
+    pub(in crate::vrrpd) fn strip_fixed(&mut self, link: LinkId, index: IfIndex) -> Vec<Address> {
+        let on_it = self.network.fixed.addresses.iter_mut();
+        let mut held = Vec::new();
+        for moved in on_it.filter(|moved| moved.link == Some(link) && moved.held.is_ours()) {
+            moved.held = Held::No;
+            held.push(Address { interface: index, ..moved.address.clone() });
+        }
+        self.network.fixed_changed |= !held.is_empty();
+        held
+    }
+
     /// A static address is gone from its interface.
     pub(in crate::vrrpd) fn fixed_address_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
         let now = turn.now();
         let Some(position) = self.network.fixed.position_of(link, gone) else { return };
         let up = self.links.link(link).is_some_and(|link| link.up);
         let Some(moved) = self.network.fixed.addresses.get_mut(position) else { return };
-        if moved.held == Held::No {
+        if moved.held.is_missing() {
             return;
         }
         let again = take_address(moved, up, now);
@@ -322,11 +336,15 @@ fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Taken {
         moved.held = Held::Foreign;
         return Taken::Nothing;
     }
-    moved.held = Held::No;
+    // If we put it there: the answer when it is put again says whether somebody took it, and that is told then.
+    let ours = moved.held == Held::Ours;
+    moved.held = if ours { Held::Doubted { told: up } } else { Held::No };
     if !up {
         return Taken::Nothing;
     }
     let again = moved.put_back.take(now).is_some();
-    report::object_taken(None, &moved.address.prefix, again);
+    if !again || !ours {
+        report::object_taken(None, &moved.address.prefix, again);
+    }
     if again { Taken::Again } else { Taken::GiveUp }
 }

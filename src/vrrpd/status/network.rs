@@ -37,7 +37,7 @@ impl Vrrp {
         let dev = line.address.dev.as_ref().map(|named| &named.name);
         let dev =
             dev.or_else(|| Some(&self.links.link(self.network.fixed.addresses.get(position)?.link?)?.name));
-        let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held };
+        let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held, guarded: false };
         let track_group = self.track_group(line.track_group);
         Some(writeln!(out, "     {}", AddressLine { line: &line.address, place, track_group }))
     }

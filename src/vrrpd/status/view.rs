@@ -10,7 +10,7 @@ use crate::status::dump::instance::{Whereabouts, instance};
 use crate::status::dump::tables::{self, script};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::status::json;
-use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
 
@@ -41,7 +41,8 @@ impl Vrrp {
     ) -> Option<fmt::Result> {
         let this = self.instances.get(position)?;
         let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
-        let place = |position: usize| self.whereabouts(this, position);
+        let guarded = self.firewall.is_guarding(InstanceId::at(position));
+        let place = |position: usize| Whereabouts { guarded, ..self.whereabouts(this, position) };
         let command = |id: ScriptId| self.scripts.get(id.index())?.command.as_ref().map(runs);
         let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
@@ -82,7 +83,12 @@ impl Vrrp {
             Some(link) if Some(link) != this.base && this.config.wants_macvlan() => self.owns.base_of(link),
             _ => None,
         };
-        Whereabouts { interface: name(moved.link), base: name(base), held: moved.held != Held::No }
+        Whereabouts {
+            interface: name(moved.link),
+            base: name(base),
+            held: !moved.held.is_missing(),
+            guarded: false,
+        }
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

@@ -1,0 +1,325 @@
+//! What the pair is configured to do, and what each kernel is to hold for it: reckoned from the test's own account of
+//! the two machines.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// What moves together: sync groups, and instances on their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// A (macvlan on eth0) and B (eth1), both IPv4; a script decides.
+    First,
+    /// C (IPv6, eth0) and D (IPv4, eth1, which follows `other`).
+    Second,
+    /// E, whose priority a file and a process change, and that lives on either interface.
+    Alone,
+    /// F, an IPv6 macvlan on eth1 that is not always configured.
+    Sometimes,
+}
+
+/// All of them.
+pub(crate) const UNITS: [Unit; 4] = [Unit::First, Unit::Second, Unit::Alone, Unit::Sometimes];
+
+impl Unit {
+    /// The virtual routers of it.
+    pub(crate) fn vrids(self) -> &'static [u8] {
+        match self {
+            Self::First => &[51, 52],
+            Self::Second => &[53, 54],
+            Self::Alone => &[55],
+            Self::Sometimes => &[56],
+        }
+    }
+}
+
+/// What became of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Up,
+    Down,
+    Renamed,
+    Deleted,
+}
+
+/// The interfaces, and the names that they get when somebody renames them.
+pub(crate) const LINKS: [(&str, &str); 3] = [("eth0", "wan0"), ("eth1", "wan1"), ("other", "wan2")];
+
+/// What the two files say alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wording {
+    /// A has one more address.
+    pub(crate) extra: bool,
+    /// An address, a route and a rule are D's and not B's.
+    pub(crate) moved: bool,
+    /// F is there.
+    pub(crate) sometimes: bool,
+    /// The blocks stand the other way round.
+    pub(crate) reversed: bool,
+    /// E has another name.
+    pub(crate) renamed: bool,
+    /// E is on eth1.
+    pub(crate) elsewhere: bool,
+    /// Addresses bear labels, and routes a metric.
+    pub(crate) labelled: bool,
+    /// Static items are other ones.
+    pub(crate) statics: bool,
+}
+
+/// A machine as the test has made it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    /// 1 or 2; the last number of its addresses.
+    pub(crate) host: u8,
+    pub(crate) links: [Link; 3],
+    /// Whether eth0 and eth1 have their own IPv4 address.
+    pub(crate) based: [bool; 2],
+    /// The script's verdict.
+    pub(crate) fit: bool,
+    /// The number in the file.
+    pub(crate) number: i32,
+    /// Whether the process runs.
+    pub(crate) process: bool,
+    /// Whether the daemon runs.
+    pub(crate) runs: bool,
+    /// On top of the priority.
+    pub(crate) bonus: i32,
+    pub(crate) wording: Wording,
+}
+
+impl State {
+    /// A machine where all is well and no daemon runs.
+    pub(crate) fn new(host: u8) -> Self {
+        Self {
+            host,
+            links: [Link::Up; 3],
+            based: [true; 2],
+            fit: true,
+            number: 0,
+            process: true,
+            runs: false,
+            bonus: 0,
+            wording: Wording::default(),
+        }
+    }
+
+    fn base_priority(&self) -> i32 {
+        // One is odd and the other even, and so they remain.
+        self.bonus + if self.host == 1 { 151 } else { 100 }
+    }
+
+    /// Where E lives.
+    fn home(&self) -> usize {
+        usize::from(self.wording.elsewhere)
+    }
+
+    /// The priority of a unit here, if nothing speaks against it.
+    fn priority(&self, unit: Unit) -> Option<i32> {
+        let up = |link: usize| self.links[link] == Link::Up;
+        let v4 = |link: usize| up(link) && self.based[link];
+        let able = match unit {
+            Unit::First => v4(0) && v4(1) && self.fit,
+            Unit::Second => up(0) && v4(1) && up(2),
+            Unit::Alone => v4(self.home()),
+            Unit::Sometimes => up(1) && self.wording.sometimes,
+        };
+        let more = if unit == Unit::Alone { self.number + i32::from(self.process) * 20 } else { 0 };
+        (able && self.runs).then_some(self.base_priority() + more)
+    }
+}
+
+/// Which machine is MASTER of a unit, if one can be.
+pub(crate) fn master(unit: Unit, states: &[State; 2]) -> Option<usize> {
+    let able = (0..2).filter_map(|at| Some((states[at].priority(unit)?, at)));
+    able.max().map(|(_, at)| at)
+}
+
+/// What a kernel holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// "eth0 10.9.0.1/24".
+    pub(crate) addresses: BTreeSet<String>,
+    /// "10.60.0.0/24 via 10.9.0.3 dev eth0", with keepalived's mark.
+    pub(crate) routes: BTreeSet<String>,
+    /// "500: from 10.61.0.0/24 lookup 100".
+    pub(crate) rules: BTreeSet<String>,
+    /// "vrrp.51@eth0".
+    pub(crate) macvlans: BTreeSet<String>,
+    /// "eth0/arp_ignore 1".
+    pub(crate) settings: BTreeSet<String>,
+}
+
+/// What the kernel of a machine is to hold that is MASTER of what `is_master` says.
+pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holding {
+    let mut held = Holding::default();
+    let wording = &state.wording;
+    let host = state.host;
+    for (at, net) in [9, 8].into_iter().enumerate() {
+        let name = match state.links[at] {
+            Link::Deleted => continue,
+            Link::Renamed => LINKS[at].1,
+            Link::Up | Link::Down => LINKS[at].0,
+        };
+        if state.based[at] {
+            held.addresses.insert(format!("{name} 10.{net}.0.{host}/24"));
+        }
+        // The kernel takes IPv6 addresses off an interface that goes down.
+        if state.links[at] != Link::Down {
+            held.addresses.insert(format!("{name} 2001:db8:{net}::{host}/64"));
+        }
+    }
+    let is_there = |at: usize| matches!(state.links[at], Link::Up | Link::Down);
+    if is_there(0) {
+        for key in ["arp_ignore", "arp_filter"] {
+            held.settings.insert(format!("eth0/{key} {}", u8::from(state.runs)));
+        }
+        for (name, strict) in [("all", !state.runs), ("default", state.runs)] {
+            held.settings.insert(format!("{name}/rp_filter {}", u8::from(strict)));
+        }
+    }
+    if !state.runs {
+        return held;
+    }
+    if is_there(0) {
+        held.macvlans.insert("vrrp.51@eth0".into());
+    }
+    if is_there(1) && wording.sometimes {
+        held.macvlans.insert("vrrp6.56@eth1".into());
+    }
+    let mut address = |text: &str| held.addresses.insert(text.to_owned());
+    let mut route = |text: &str| held.routes.insert(text.to_owned());
+    let mut rule = |text: &str| held.rules.insert(text.to_owned());
+    let statics = if wording.statics { 51 } else { 50 };
+    rule(&format!("600: from 10.{statics}.0.0/24 lookup 150"));
+    if state.links[2] == Link::Up {
+        address("other 10.7.0.1/24");
+        address("other 2001:db8:7::1/64");
+        route(&format!("10.{statics}.0.0/24 dev other"));
+    }
+    let (first, second) = (is_master(Unit::First), is_master(Unit::Second));
+    if first {
+        address("vrrp.51 10.9.0.100/24");
+        if wording.extra {
+            address("vrrp.51 10.9.0.101/24");
+        }
+        route("10.60.0.0/24 via 10.9.0.3 dev eth0");
+        address("eth1 10.8.0.100/24");
+        route("10.61.0.0/24 via 10.8.0.3 dev eth1");
+        rule("500: from 10.61.0.0/24 lookup 100");
+    }
+    if second {
+        address("eth0 fe80::c/64");
+        address("eth0 2001:db8:9::100/64");
+        route("2001:db8:60::/64 via 2001:db8:9::3 dev eth0");
+        rule("502: from all to 2001:db8:60::/64 lookup 102");
+        address("eth1 10.8.0.104/24");
+        route("10.63.0.0/24 via 10.8.0.3 dev eth1");
+        rule("503: from all iif eth1 lookup 103");
+    }
+    if if wording.moved { second } else { first } {
+        address("eth1 10.8.0.110/32");
+        route("10.62.0.0/24 dev eth1 table 100");
+        rule("504: from 10.62.0.0/24 lookup 104");
+    }
+    if is_master(Unit::Alone) {
+        let home = LINKS[state.home()].0;
+        address(&format!("{home} 10.9.0.105/32"));
+        address(&format!("{home} 2001:db8:9::105/64"));
+        rule("501: from 10.9.0.105 lookup 101");
+    }
+    if is_master(Unit::Sometimes) {
+        address("vrrp6.56 fe80::f/64");
+        address("vrrp6.56 2001:db8:8::100/64");
+    }
+    held
+}
+
+/// The configuration of a machine.
+pub(crate) fn conf(state: &State) -> String {
+    let wording = &state.wording;
+    let priority = state.base_priority();
+    let block = |name: &str, at: usize, vrid: u8, addresses: &str, more: &str| {
+        format!(
+            "vrrp_instance {name} {{\n    interface {}\n    virtual_router_id {vrid}\n    priority {priority}\n    \
+             version 3\n    advert_int 0.1\n    virtual_ipaddress {{\n{addresses}\n    }}\n{more}\n}}\n",
+            LINKS[at].0
+        )
+    };
+    let label = |text| if wording.labelled { text } else { "" };
+    let moving = "10.62.0.0/24 dev eth1 table 100";
+    let moving = [moving, "from 10.62.0.0/24 table 104 priority 504", "10.8.0.110/32 dev eth1"];
+    let here = |wanted: bool, at: usize| if wanted { moving[at] } else { "" };
+    let metric = label("metric 7");
+    let mut blocks = vec![
+        "vrrp_sync_group G1 {\n    group { A B }\n    track_script { S }\n}\n".to_owned(),
+        "vrrp_sync_group G2 {\n    group { C D }\n}\n".to_owned(),
+        block(
+            "A",
+            0,
+            51,
+            &format!("10.9.0.100/24\n{}", if wording.extra { "10.9.0.101/24" } else { "" }),
+            &format!("use_vmac\nvirtual_routes {{\n 10.60.0.0/24 via 10.9.0.3 dev eth0 {metric}\n}}"),
+        ),
+        block(
+            "B",
+            1,
+            52,
+            &format!("10.8.0.100/24 {}\n{}", label("label eth1:b"), here(!wording.moved, 2)),
+            &format!(
+                "virtual_routes {{\n 10.61.0.0/24 via 10.8.0.3 dev eth1\n {}\n}}\n\
+                 virtual_rules {{\n from 10.61.0.0/24 table 100 priority 500\n {}\n}}",
+                here(!wording.moved, 0),
+                here(!wording.moved, 1)
+            ),
+        ),
+        block(
+            "C",
+            0,
+            53,
+            "fe80::c/64\n2001:db8:9::100/64",
+            "virtual_routes {\n 2001:db8:60::/64 via 2001:db8:9::3 dev eth0\n}\n\
+             virtual_rules {\n to 2001:db8:60::/64 table 102 priority 502\n}",
+        ),
+        block(
+            "D",
+            1,
+            54,
+            &format!("10.8.0.104/24\n{}", here(wording.moved, 2)),
+            &format!(
+                "track_interface {{\n other\n}}\nvirtual_routes {{\n \
+                 10.63.0.0/24 via 10.8.0.3 dev eth1 src 10.8.0.104\n {}\n}}\n\
+                 virtual_rules {{\n iif eth1 table 103 priority 503\n {}\n}}",
+                here(wording.moved, 0),
+                here(wording.moved, 1)
+            ),
+        ),
+        block(
+            if wording.renamed { "E_again" } else { "E" },
+            state.home(),
+            55,
+            "10.9.0.105/32",
+            "virtual_ipaddress_excluded {\n 2001:db8:9::105/64\n}\nvirtual_rules {\n \
+             from 10.9.0.105 table 101 priority 501\n}\ntrack_file {\n N weight 1\n}\ntrack_process {\n P weight 20\n}",
+        ),
+    ];
+    if wording.sometimes {
+        blocks.push(block("F", 1, 56, "fe80::f/64\n2001:db8:8::100/64", "use_vmac"));
+    }
+    if wording.reversed {
+        blocks.reverse();
+    }
+    let statics = if wording.statics { 51 } else { 50 };
+    let mut text = format!(
+        "global_defs {{\n    router_id lab\n    script_user root\n    vrrp_garp_master_delay 1\n}}\n\
+         vrrp_script S {{\n    script \"/usr/bin/test -e /run/fit\"\n    interval 1\n}}\n\
+         vrrp_track_file N {{\n    file /run/number\n}}\n\
+         vrrp_track_process P {{\n    process labprocess\n}}\n\
+         static_ipaddress {{\n    10.7.0.1/24 dev other {}\n    2001:db8:7::1/64 dev other\n}}\n\
+         static_routes {{\n    10.{statics}.0.0/24 dev other\n}}\n\
+         static_rules {{\n    from 10.{statics}.0.0/24 table 150 priority 600\n}}\n",
+        label("label other:x")
+    );
+    for block in blocks {
+        text.write_str(&block).expect("a string grows");
+    }
+    text
+}

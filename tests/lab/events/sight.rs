@@ -1,0 +1,58 @@
+//! What a kernel holds, as iproute2 and /proc tell it.
+
+use std::collections::BTreeSet;
+
+use super::model::{Holding, Link, State};
+use crate::kit::node::Node;
+
+const LOOK: &str = "ip -o addr show; echo ==; \
+    ip -N route show table all proto 18; ip -N -6 route show table all proto 18; echo ==; \
+    ip rule; ip -6 rule; echo ==; \
+    ip -o link show type macvlan; echo ==; \
+    cd /proc/sys/net/ipv4/conf; for f in eth0/arp_ignore eth0/arp_filter all/rp_filter default/rp_filter; do \
+    [ -e $f ] && echo $f $(cat $f); done; true";
+
+/// What a machine holds, without what is neither ours nor the test's.
+pub(crate) fn seen(node: &Node, state: &State) -> Holding {
+    let text = node.shell(LOOK);
+    let mut parts = text.split("==\n");
+    let mut part = || parts.next().unwrap_or_default().lines();
+    let addresses = part().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (interface, _family, address) = (words.next()?, words.next()?, words.next()?);
+        let kernels = interface == "lo" || interface == "other1" || address.contains("ff:fe");
+        // A static address may outlive its interface's going down, or be put there meanwhile.
+        let open = interface == "other" && state.links[2] == Link::Down;
+        (!kernels && !open).then(|| format!("{interface} {address}"))
+    });
+    let addresses = addresses.collect();
+    let routes = part().map(|line| until(line, &["proto", "src", "metric", "scope"])).collect();
+    let own = ["0:", "32766:", "32767:"];
+    let rules = part().map(|line| until(line, &["proto"]));
+    let rules = rules.filter(|line| !own.iter().any(|number| line.starts_with(number))).collect();
+    let macvlans = part().filter_map(|line| line.split_whitespace().nth(1));
+    let macvlans = macvlans.map(|name| name.trim_end_matches(':').to_owned()).collect();
+    let bare = matches!(state.links[0], Link::Renamed | Link::Deleted);
+    let settings = part().filter(|_| !bare).map(str::to_owned).collect();
+    Holding { addresses, routes, rules, macvlans, settings }
+}
+
+/// The words of a line before the first of some.
+fn until(line: &str, ends: &[&str]) -> String {
+    line.split_whitespace().take_while(|word| !ends.contains(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// What is there and should not be, and the other way round.
+pub(crate) fn differences(node: &str, wanted: &Holding, seen: &Holding) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut compare = |what: &str, wanted: &BTreeSet<String>, seen: &BTreeSet<String>| {
+        told.extend(wanted.difference(seen).map(|item| format!("{node} lacks {what} {item}")));
+        told.extend(seen.difference(wanted).map(|item| format!("{node} has {what} {item}")));
+    };
+    compare("address", &wanted.addresses, &seen.addresses);
+    compare("route", &wanted.routes, &seen.routes);
+    compare("rule", &wanted.rules, &seen.rules);
+    compare("macvlan", &wanted.macvlans, &seen.macvlans);
+    compare("setting", &wanted.settings, &seen.settings);
+    told
+}
