@@ -197,8 +197,8 @@ impl<'a> Stage<'a> {
                 let mut play = self.started(None);
                 let at = play.now();
                 let failed = contributions(one, Some(&tracked.what));
-                if tracked.weight.value == 0 {
-                    play.fault(index, !tracked.weight.reverse);
+                if tracked.is_fault() {
+                    play.fault(index, tracked.implied || !tracked.weight.reverse);
                 } else {
                     play.weights(index, failed);
                 }
@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
                 }
                 let mut outcome = noticed(&tracked);
                 outcome.push_str(&self.outcome(&play, at, normal));
-                if after == normal && tracked.weight.value != 0 {
+                if after == normal && !tracked.is_fault() {
                     let sunk = effective(one.instance.params.priority, failed);
                     let others = self.group.iter().enumerate().filter(|(other, _)| *other != index);
                     let best = others

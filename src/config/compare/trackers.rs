@@ -4,8 +4,8 @@ use super::Member;
 use super::text::{seconds, within};
 use crate::base::id::InstanceId;
 use crate::base::time::Span;
-use crate::config::model::Model;
 use crate::config::model::track::{TrackedBfd, TrackedInterface, TrackedProcess, TrackedScript};
+use crate::config::model::{Instance, Model};
 use crate::proto::track::Weight;
 use std::collections::BTreeSet;
 
@@ -17,6 +17,37 @@ pub(super) struct Tracked {
     pub(super) weight: Weight,
     /// When the failure counts: at the latest, and if it shows at once.
     pub(super) noticed: Option<(Span, Span)>,
+    /// An address, a route or a rule names the interface: its loss is a fault, whatever the weight.
+    pub(super) implied: bool,
+}
+
+impl Tracked {
+    /// Whether a failure leads to FAULT.
+    pub(super) const fn is_fault(&self) -> bool {
+        self.implied || self.weight.value == 0
+    }
+}
+
+/// What an instance tracks itself, with the interfaces that its addresses, routes and rules name.
+fn of_instance(model: &Model, instance: &Instance) -> Vec<Tracked> {
+    let mut all = lists(
+        model,
+        &instance.track_scripts,
+        &instance.track_interfaces,
+        &instance.track_processes,
+        &instance.track_bfds,
+    );
+    let own = instance.interface.as_ref().map(|own| &own.name);
+    for named in
+        instance.named_interfaces().filter(|named| Some(&named.name) != own && named.name.as_str() != "lo")
+    {
+        let what = format!("{} goes down", named.name);
+        match all.iter_mut().find(|tracked| tracked.what == what) {
+            Some(tracked) => tracked.implied = true,
+            None => all.push(Tracked { what, weight: Weight::default(), noticed: None, implied: true }),
+        }
+    }
+    all
 }
 
 /// How long it takes until the failure counts.
@@ -34,13 +65,7 @@ pub(super) fn noticed(tracked: &Tracked) -> String {
 /// member of the group down.
 pub(super) fn tracked(one: &Member<'_>) -> Vec<Tracked> {
     let instance = one.instance;
-    let mut all = lists(
-        one.model,
-        &instance.track_scripts,
-        &instance.track_interfaces,
-        &instance.track_processes,
-        &instance.track_bfds,
-    );
+    let mut all = of_instance(one.model, instance);
     let own = |id: &InstanceId| {
         let member = one.model.instances.get(id.index());
         member.is_some_and(|member| core::ptr::eq(member, instance))
@@ -59,14 +84,7 @@ pub(super) fn tracked(one: &Member<'_>) -> Vec<Tracked> {
         let Some(fellow) = one.model.instances.get(id.index()) else {
             continue;
         };
-        let felt = lists(
-            one.model,
-            &fellow.track_scripts,
-            &fellow.track_interfaces,
-            &fellow.track_processes,
-            &fellow.track_bfds,
-        );
-        all.extend(felt.into_iter().filter(|tracked| tracked.weight.value == 0));
+        all.extend(of_instance(one.model, fellow).into_iter().filter(Tracked::is_fault));
         let link = fellow.interface.as_ref().filter(|_| !fellow.dont_track_primary);
         if let Some(link) = link
             && instance.interface.as_ref() != Some(link)
@@ -75,6 +93,7 @@ pub(super) fn tracked(one: &Member<'_>) -> Vec<Tracked> {
                 what: format!("{} of {} in group {} goes down", link.name, fellow.name, group.name),
                 weight: Weight::default(),
                 noticed: None,
+                implied: false,
             });
         }
     }
@@ -101,12 +120,14 @@ fn lists(
             what: format!("{} {}", script.name, verb("fails", "succeeds", tracked.weight)),
             weight: tracked.weight,
             noticed: Some((runs + params.timeout.unwrap_or(params.interval), runs)),
+            implied: false,
         })
     });
     let interfaces = interfaces.iter().map(|tracked| Tracked {
         what: format!("{} {}", tracked.interface.name, verb("goes down", "comes up", tracked.weight)),
         weight: tracked.weight,
         noticed: None,
+        implied: false,
     });
     let processes = processes.iter().filter_map(|tracked| {
         let process = model.process(tracked.of)?;
@@ -115,6 +136,7 @@ fn lists(
             what: format!("{} {}", process.name, verb("ends", "runs", tracked.weight)),
             weight: tracked.weight,
             noticed: (!delay.is_zero()).then_some((delay, delay)),
+            implied: false,
         })
     });
     let sessions = sessions.iter().filter_map(|tracked| {
@@ -124,6 +146,7 @@ fn lists(
             what: format!("BFD session {} {}", session.name, verb("is lost", "is up", tracked.weight)),
             weight: tracked.weight,
             noticed: Some((time, time)),
+            implied: false,
         })
     });
     scripts.chain(interfaces).chain(processes).chain(sessions).collect()

@@ -297,6 +297,19 @@ impl Empty for Notify {
     }
 }
 
+impl Instance {
+    /// The interfaces that addresses, routes and rules name without `no_track`, as often as they are named.
+    pub fn named_interfaces(&self) -> impl Iterator<Item = &Named> {
+        let addresses = self.addresses.iter().chain(&*self.excluded);
+        let addresses = addresses.filter(|line| !line.no_track).filter_map(|line| line.dev.as_ref());
+        let routes = self.routes.iter().filter(|route| !route.no_track);
+        let routes = routes.filter_map(|route| route.dev.as_ref());
+        let rules = self.rules.iter().filter(|rule| !rule.no_track);
+        let rules = rules.flat_map(|rule| rule.input.iter().chain(&rule.output));
+        addresses.chain(routes).chain(rules)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Instance, Notify};
