@@ -32,6 +32,9 @@ pub(super) struct Child {
     pub(super) deaths: u64,
     /// It was killed because it did not end by itself, so that it left things behind.
     pub(super) forced: bool,
+    /// It was given a new configuration and has not said that it runs it: what is in the kernel is of the one before,
+    /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
+    pub(super) behind: bool,
 }
 
 /// The parent's end of a child's channel.
@@ -54,6 +57,7 @@ impl Child {
             died: None,
             deaths: 0,
             forced: false,
+            behind: false,
         }
     }
 
