@@ -16,12 +16,12 @@
 //! |---|---|---|
 //! | [`base`] | leaf values: time, addresses, names, capacities | [`base::limit`] |
 //! | [`wire`] | octets to values and back, no clock, no allocation | [`wire::vrrp`] |
-//! | [`sys`] | system calls as safe values; has never heard of VRRP | [`sys::raw`], [`sys::netlink`] |
+//! | [`sys`] | system calls as safe values; has never heard of VRRP | [`sys::raw`], [`sys::netlink`], [`sys::process`] |
 //! | [`proto`] | state machines: (now, input) in, ordered actions out | [`proto::vrrp::machine`] |
 //! | [`config`] | text to model, every mistake told by place and remedy | [`config::expand`], [`config::rows`] |
 //! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
-//! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps and statistics | [`notify::Notifier`] |
-//! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets and scripts | [`vrrpd::run`] |
+//! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps, statistics, JSON | [`notify::Notifier`], [`status::dump`] |
+//! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
 //!
 //! # Two walks
 //!

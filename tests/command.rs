@@ -241,3 +241,15 @@ fn the_effective_configuration_is_printed_and_means_the_same_again() {
     assert_eq!(again.code, Some(6), "{}", again.error);
     assert_eq!(first.output, again.output);
 }
+
+#[test]
+fn a_mistake_that_a_check_would_tell_again_is_told_once() {
+    let folder = Folder::new("once");
+    let said = folder.test(
+        "vrrp_instance A {\n interface nosuch0\n virtual_router_id 1\n priority 90\n notify /nosuch/program\n \
+         virtual_ipaddress {\n  10.0.0.9/24\n }\n}\n",
+        &[],
+    );
+    let places = |place: &str| said.error.lines().filter(|line| line.contains(place)).count();
+    assert_eq!((places("conf:2:12:"), places("conf:5:9:")), (1, 1), "{}", said.error);
+}

@@ -291,6 +291,12 @@ impl Diagnostics {
         self.len == 0
     }
 
+    /// Whether a finding at this place names `word`.
+    #[must_use]
+    pub fn names(&self, at: Position, word: &str) -> bool {
+        self.kept.get(&at).is_some_and(|here| here.iter().any(|known| known.message.contains(word)))
+    }
+
     /// Whether a finding of no special severity at this place would be kept and not only counted: what it costs to
     /// make a good one need not be spent otherwise.
     #[must_use]

@@ -1,7 +1,9 @@
 //! State machines, pure: (now, input) in, ordered actions out.
 //!
 //! Job: what the protocols decide. Uses `base` and the plain values of `wire`; never `sys`, a clock, a
-//! socket or a file. Start with [`vrrp`].
+//! socket or a file. Start with [`vrrp`], the election, its groups and what is believed of a packet; [`track`] is what
+//! it follows, [`mail`] a mail on its way, [`supervise`] a child under its parent. [`bfd`], [`check`] and [`lvs`] hold
+//! parameters only so far.
 
 pub mod bfd;
 pub mod check;

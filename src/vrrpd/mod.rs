@@ -1,9 +1,15 @@
 //! The VRRP child: binds `proto::vrrp` to `sys`.
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
-//! `start`, then [`run`]: one method for each thing that can happen. `build` makes the live objects from the
-//! model, `effect` carries out what the machines ask for (routes, rules and static items in `objects`), `reload`
-//! applies a difference, `report` phrases every log line.
+//! `start`, then [`run`]: one method for each thing that can happen. `check` is what a config test asks the machine.
+//!
+//! * `build` makes the live objects of `live` from the model, `reload` applies a difference, `state` is the process.
+//! * `effect` carries out what the machines ask for: `advert`, `address`, `announce` with its `pacing`, and `objects`
+//!   (routes, rules and static items).
+//! * `links` and `linkstate` know the interfaces, `monitor` hears of them; `own` makes macvlans, ipvlans and sysctls
+//!   and takes them back, `firewall` the tables of nftables.
+//! * `track` knows scripts, interfaces, files and processes, `group` the sync groups, `auth` the keys.
+//! * `alert` and `telling` are mail and FIFOs; `status` lends values to dumps; `report` phrases the log lines.
 
 mod address;
 mod advert;

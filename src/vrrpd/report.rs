@@ -114,6 +114,11 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
     }
 }
 
+/// A reason for FAULT has gone and others hold: without this line it would look forgotten.
+pub(super) fn still_in_fault(instance: &Instance) {
+    info!("({}) still in FAULT state because: {}", instance.config.name, instance.router.faults());
+}
+
 fn transition(instance: &Instance, from: State, to: State, why: Why) {
     let name = instance.config.name.as_str();
     match (to, why) {

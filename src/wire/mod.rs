@@ -1,6 +1,7 @@
 //! Octets to values and back: no allocation, no clock, no panic on any input.
 //!
-//! Job: the formats of VRRP adverts and of what announces an address. Uses `base`. Start with [`vrrp`].
+//! Job: the formats of VRRP adverts (with [`ah`] and the [`trailer`] that signs them), of what announces an address,
+//! and of the talk with a mail relay. Uses `base`. Start with [`vrrp`].
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod ah;

@@ -259,6 +259,7 @@ fn stopped_child(folder: &Folder) {
     assert!((Duration::from_millis(200)..Duration::from_secs(3)).contains(&took), "{took:?}");
     assert!(!lives(first));
     folder.wait_log(&format!("VRRP child process({first}) does not answer - killing it"));
+    assert!(!folder.read("log").contains("rlimit_rttime"), "the parent knows who killed it");
     daemon.signal(libc::SIGINT);
     assert_eq!(daemon.end().code(), Some(0));
 }

@@ -1,8 +1,8 @@
 //! What runs before the children and after them: startup_script and shutdown_script.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing};
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
@@ -55,13 +55,14 @@ fn one_that_takes_too_long_is_not_waited_for() {
         net.wait_master("a", daemon.since(), START + Duration::from_secs(1) + TIMING.master_down(100));
     assert!(between(daemon.since(), first.at) > Duration::from_secs(1));
     daemon.wait_log("startup script timed out", ALLOWANCE);
-    a.shell("pgrep -x note && exit 1 || true");
+    eventually("the startup script has ended", START, || !a.try_shell("pgrep -x note").status.success());
     let log = a.path("/run/lab/daemon.log");
     let (took, code) = daemon.stop();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(1) + START, "{took:?}");
     assert_eq!(code, Some(0));
     assert!(std::fs::read_to_string(log).expect("the log").contains("shutdown script timed out"));
-    assert!(a.processes().is_empty(), "nothing is left");
+    // Whoever was killed still has to die, and nobody is left to wait for that.
+    eventually("nothing is left", ALLOWANCE, || a.processes().is_empty());
 }
 
 #[test]
@@ -73,16 +74,15 @@ fn a_stop_and_a_reload_during_the_start_are_not_missed() {
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
     daemon.wait_log("Reload complete", START);
     net.wait_master("a", now(), TIMING.master_down(100));
-    assert!(a.holds("eth0", "10.9.0.77"));
+    eventually("the new address is there", ALLOWANCE, || a.holds("eth0", "10.9.0.77"));
     daemon.stop();
     a.remove("/run/noted");
     a.write(CONF, &conf("0.9", "0"));
     let daemon = Launch::new(&a, US).start();
     daemon.wait_log("Running startup script", START);
-    let begin = Instant::now();
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
-    assert!(begin.elapsed() < Duration::from_millis(700), "the stop does not wait for the script");
     let noted = a.read("/run/noted");
-    assert!(noted.ends_with("shutdown done\n") && !noted.contains("startup done"), "{noted}");
+    assert!(noted.ends_with("shutdown done\n"), "{noted}");
+    assert!(!noted.contains("startup done"), "the stop does not wait for the script: {noted}");
 }

@@ -28,7 +28,8 @@ fn conf() -> Instance {
 }
 
 fn pings(node: &Node, address: &str) -> bool {
-    node.try_shell(&format!("ping -n -c 1 -W 0.3 {address}")).status.success()
+    // Three, since on a busy machine an answer may come too late.
+    node.try_shell(&format!("ping -n -q -c 3 -i 0.2 -W 0.4 {address}")).status.success()
 }
 
 fn rules(node: &Node) -> String {
@@ -226,15 +227,12 @@ fn reports_of_a_macvlan_leave_with_the_address_of_its_base() {
         net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
         assert_eq!(a.shell(REPORTS).trim(), if silent { "0" } else { "1" });
         std::thread::sleep(Duration::from_secs(1));
-        let mut remade = daemon.since();
         if !is_reference("it gives up when a macvlan is deleted") {
             // The numbers of the interfaces are others then.
-            remade = now();
             a.shell("ip link del vrrp.51; ip link del vrrp6.53 2>/dev/null || ip link del vrrp.53");
-            net.wait_master("a", remade + 200_000_000, START);
+            net.wait_master("a", now(), START);
             std::thread::sleep(Duration::from_secs(1));
         }
-        assert!(remade > 0);
         let (mut groups_v4, mut groups_v6) = (0, 0);
         for frame in net.frames("a") {
             let igmp = frame.get(12..14) == Some(&[8, 0]) && frame.get(23) == Some(&2);
@@ -283,7 +281,9 @@ fn what_others_delete_is_put_back() {
         let told = daemon.logged("was changed by somebody else");
         a.shell(command);
         eventually(command, Duration::from_secs(5), || blocks(&a) == whole);
-        assert!(daemon.logged("was changed by somebody else") > told, "{command}");
+        eventually(&format!("{command} is told"), ALLOWANCE, || {
+            daemon.logged("was changed by somebody else") > told
+        });
     }
     assert_eq!(daemon.logged("Entering MASTER STATE"), 1);
     daemon.stop();

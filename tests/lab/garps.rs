@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::kit::bounds::{ALLOWANCE, EARLY, START, Timing};
+use crate::kit::bounds::{ALLOWANCE, EARLY, START, Timing, eventually};
 use crate::kit::capture::{nanos, now};
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program};
@@ -44,8 +44,13 @@ fn two_legs(net: &Net, name: &'static str, host: u8) -> Node {
     node
 }
 
+/// Announcements of one instance that the daemon sends in one turn of its loop, a limit of it.
+const TURN: usize = 64;
+
+/// So many that a burst takes longer than the other router's interval.
 #[test]
-fn eighty_addresses_five_times_hold_nobody_up_and_each_comes_once_before_any_again() {
+fn eighty_addresses_fifty_times_hold_nobody_up_and_each_comes_once_before_any_again() {
+    const BURST: usize = 80 * 50;
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let many = Instance {
@@ -53,6 +58,7 @@ fn eighty_addresses_five_times_hold_nobody_up_and_each_comes_once_before_any_aga
         addresses: (0..80).map(|number| format!("10.9.80.{number}")).collect(),
         ..Instance::default()
     }
+    .line("garp_master_repeat 50")
     .line("garp_master_delay 1")
     .text();
     let quick = Instance {
@@ -61,52 +67,57 @@ fn eighty_addresses_five_times_hold_nobody_up_and_each_comes_once_before_any_aga
         interval: "0.01",
         addresses: vec!["10.9.0.52".to_owned()],
         ..Instance::default()
-    };
-    let text = many + quick.text().split_once("}\n").expect("the end of global_defs").1;
-    // One quiet moment of a shared machine in three is enough to show what the daemon does.
-    let mut worst = Duration::MAX;
-    for _ in 0..3 {
-        let daemon = Daemon::start(&a, UnderTest, &text);
-        let first =
-            net.wait("the instance of many", daemon.since(), START + TIMING.master_down(100), |event| {
-                event.advert().is_some_and(|advert| advert.vrid == 80)
-            });
-        std::thread::sleep(Duration::from_millis(1_300));
-        let all: Vec<_> = announced(&net, first.at, "a")
-            .into_iter()
-            .filter(|(_, addr)| addr.starts_with("10.9.80."))
-            .collect();
-        assert_eq!(all.len(), 800, "two bursts of five rounds");
-        for round in all.chunks(80) {
-            let addresses: BTreeSet<&str> = round.iter().map(|(_, address)| address.as_str()).collect();
-            assert_eq!(addresses.len(), 80, "one was repeated before all had been announced");
-        }
-        let near = |event: &Event| {
-            event.at + nanos(Duration::from_millis(100)) >= first.at
-                && event.at <= first.at + nanos(Duration::from_millis(1_300))
-        };
-        let others: Vec<Event> = net
-            .adverts(daemon.since(), "a")
-            .into_iter()
-            .filter(|event| near(event) && event.advert().is_some_and(|advert| advert.vrid == 52))
-            .collect();
-        let gap = spacings(&others).into_iter().max().unwrap_or(Duration::MAX);
-        worst = worst.min(gap.saturating_sub(Duration::from_millis(10)));
-        drop(daemon);
-        for number in 0..80 {
-            steps::clean(&a, "eth0", &[&format!("10.9.80.{number}")]);
-        }
-        steps::clean(&a, "eth0", &["10.9.0.52"]);
     }
-    assert!(worst < Duration::from_millis(10), "an advert of the other one came {worst:?} late, every time");
+    .line("garp_master_repeat 1")
+    .line("garp_master_delay 0");
+    let text = many + quick.text().split_once("}\n").expect("the end of global_defs").1;
+    let daemon = Daemon::start(&a, UnderTest, &text);
+    let first = net.wait("the instance of many", daemon.since(), START + TIMING.master_down(100), |event| {
+        event.advert().is_some_and(|advert| advert.vrid == 80)
+    });
+    let all = || -> Vec<(Event, String)> {
+        let all = announced(&net, first.at, "a").into_iter();
+        all.filter(|(_, address)| address.starts_with("10.9.80.")).collect()
+    };
+    eventually("two bursts", Duration::from_secs(1) + START, || all().len() >= 2 * BURST);
+    // Nothing follows.
+    std::thread::sleep(Duration::from_millis(300));
+    let all = all();
+    let told =
+        || daemon.log().lines().filter(|line| !line.contains("Sending")).collect::<Vec<_>>().join("\n");
+    assert_eq!(all.len(), 2 * BURST, "two bursts of fifty rounds\n{}", told());
+    for round in all.chunks(80) {
+        let addresses: BTreeSet<&str> = round.iter().map(|(_, address)| address.as_str()).collect();
+        assert_eq!(addresses.len(), 80, "one was repeated before all had been announced");
+    }
+    let late = between(first.at, all[BURST].0.at);
+    assert!(late + EARLY >= Duration::from_secs(1) && late <= Duration::from_secs(1) + ALLOWANCE, "{late:?}");
+    // A busy machine makes an advert late, but not by way of announcements: of those the daemon sends what it has begun
+    // when the advert is due, and if the router of many is due as well, another turn's worth.
+    let of_other = |event: &Event| event.advert().is_some_and(|advert| advert.vrid == 52);
+    let others: Vec<Event> = net.adverts(daemon.since(), "a").into_iter().filter(of_other).collect();
+    let mut between_them = 0;
+    for pair in others.windows(2) {
+        let due = pair[0].at + nanos(Duration::from_millis(11));
+        let ahead = all.iter().filter(|(event, _)| event.at > due && event.at < pair[1].at).count();
+        assert!(
+            ahead <= 2 * TURN,
+            "an advert of the other one came after {ahead} announcements\n{}\n{}",
+            pair[0],
+            pair[1]
+        );
+        between_them +=
+            usize::from(all.iter().any(|(event, _)| event.at > pair[0].at && event.at < pair[1].at));
+    }
+    assert!(between_them > 2, "a burst takes longer than the interval of the other one");
 }
 
 /// How often each address is announced in each half second since the first advert of its router. Bursts are a second
-/// apart, so the middle of a half second is where they belong.
+/// apart, and on a busy machine they come late: most of the half second is behind where they belong.
 fn pattern(net: &Net, first: &Event, node: &str, listen: Duration) -> BTreeMap<(u128, String), usize> {
     let mut counts = BTreeMap::new();
     for (event, address) in announced(net, first.at, node) {
-        let half = (between(first.at, event.at) + Duration::from_millis(250)).as_millis() / 500;
+        let half = (between(first.at, event.at) + Duration::from_millis(500) - ALLOWANCE).as_millis() / 500;
         // What the later of the two has not come to yet does not count.
         if half < listen.as_millis() / 500 {
             *counts.entry((half, alike(&address))).or_default() += 1;
@@ -201,12 +212,12 @@ fn a_group_of_interfaces_shares_one_spacing() {
         "garp_group {\n    garp_interval 0.05\n    interfaces {\n        eth0\n        eth1\n    }\n}";
     let daemon = Daemon::start(&a, UnderTest, &on_both(group, &[]));
     let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
-    std::thread::sleep(Duration::from_millis(900));
+    std::thread::sleep(Duration::from_millis(550) + ALLOWANCE);
     let events: Vec<Event> = announced(&net, first.at, "a").into_iter().map(|(event, _)| event).collect();
     assert_eq!(events.len(), 12, "{}", net.story(first.at));
     are_spaced(&events, first.at, Duration::from_millis(50));
     assert!(between(events[0].at, events[11].at) < Duration::from_millis(550) + ALLOWANCE);
-    assert!(steps::longest_gap(&net, daemon.since(), "a") < ALLOWANCE);
+    assert!(steps::longest_gap(&net, daemon.since(), "a") < TIMING.interval + ALLOWANCE);
 
     // Another spacing, and an address that has to be announced.
     let reloaded = now();
@@ -262,6 +273,30 @@ fn an_interface_that_waits_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn a_reload_does_not_put_off_what_waits_for_its_place() {
+    let net = Net::new();
+    let a = two_legs(&net, "a", 1);
+    let group = "garp_group {\n    garp_interval 1\n    interface eth0\n}";
+    let text = on_both(group, &[]);
+    let daemon = Daemon::start(&a, UnderTest, &text);
+    let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(200));
+        daemon.reload(&text);
+    }
+    std::thread::sleep(Duration::from_millis(1_100));
+    let events = announced(&net, first.at, "a");
+    let found = events.iter().find(|(_, address)| address == "10.9.0.11");
+    let after = found.map(|(event, _)| between(first.at, event.at));
+    let place = Duration::from_secs(1);
+    assert!(
+        after.is_some_and(|after| after + EARLY >= place && after < place + ALLOWANCE),
+        "{after:?}\n{}",
+        net.story(first.at)
+    );
+}
+
+#[test]
 fn other_interfaces_are_kept_known_while_master_and_by_what_the_file_says_now() {
     let net = Net::new();
     let (a, b) = (two_legs(&net, "a", 1), two_legs(&net, "b", 2));
@@ -279,16 +314,15 @@ fn other_interfaces_are_kept_known_while_master_and_by_what_the_file_says_now() 
             .collect()
     };
     assert_eq!(extra(first.at).len(), 2, "{}", net.story(first.at));
+    // The first of them may have been late, and the second on time.
+    are_spaced(&[&[first.clone()][..], &extra(first.at)[..]].concat(), first.at, Duration::from_secs(1));
     let gaps = spacings(&extra(first.at));
-    assert!(
-        gaps[0] + EARLY >= Duration::from_secs(1) && gaps[0] < Duration::from_secs(1) + ALLOWANCE,
-        "{gaps:?}"
-    );
+    assert!(gaps[0] < Duration::from_secs(1) + ALLOWANCE, "{gaps:?}");
     // What did not change goes on in its rhythm.
     daemon.reload(&text("garp_extra_if all 1").replace("advert_int 0.1", "advert_int 0.2"));
     std::thread::sleep(Duration::from_secs(1));
     let gaps = spacings(&extra(first.at));
-    assert!(gaps.iter().all(|gap| *gap < Duration::from_secs(1) + ALLOWANCE / 2), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| *gap < Duration::from_secs(1) + ALLOWANCE), "{gaps:?}");
     // Off.
     daemon.reload(&text("garp_extra_if all 0"));
     let off = now();

@@ -231,7 +231,7 @@ fn what_is_asked_again_and_again_is_written_in_slices() {
     }
     let daemon = Daemon::start(&a, Program::UnderTest, &conf);
     daemon.wait_log("(VI_0) Entering MASTER STATE", START);
-    eventually("all instances are up", START, || daemon.logged("Entering BACKUP STATE") == INSTANCES);
+    eventually("all instances are up", START * 2, || daemon.logged("Entering BACKUP STATE") == INSTANCES);
     let first = daemon.stats();
     for _ in 0..20 {
         daemon.signal_number(JSON);

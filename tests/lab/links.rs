@@ -134,6 +134,18 @@ fn no_address_at_the_start_is_a_fault_until_one_comes() {
 }
 
 #[test]
+fn an_interface_that_comes_without_an_address_leaves_no_riddle() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &[]);
+    a.shell("ip link set eth0 down");
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    daemon.wait_log("entering FAULT state", ALLOWANCE);
+    a.shell("ip link set eth0 up");
+    daemon.wait_log("still in FAULT state because: no address for interface", ALLOWANCE);
+    drop(daemon);
+}
+
+#[test]
 fn a_tracked_interface_changes_the_priority_or_is_a_fault() {
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);

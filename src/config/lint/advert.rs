@@ -205,7 +205,7 @@ pub(super) fn interface_missing(input: &Input<'_>, report: &mut Report<'_>) {
             instance.track_interfaces.iter().map(|tracked| (&tracked.interface, tracked.weight.value));
         for (interface, weight) in own.chain(tracked) {
             let name = interface.name.as_str();
-            if links.contains_key(name) {
+            if links.contains_key(name) || report.is_told(interface_mark(interface), name) {
                 continue;
             }
             let effect = if weight == 0 {

@@ -37,6 +37,11 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Whether the check need not tell of `word`, as a finding about it stands at this place already.
+    pub(super) fn is_told(&self, mark: impl Into<Mark>, word: &str) -> bool {
+        self.found.names(mark.into().at, word)
+    }
+
     /// Ends the check: what was found beyond the limit is counted.
     pub(super) fn finish(mut self) {
         let more = self.told.saturating_sub(limit::LINT_FINDINGS);

@@ -114,7 +114,8 @@ const fn consequence(script: &Script) -> &'static str {
 
 pub(super) fn notify_missing(input: &Input<'_>, report: &mut Report<'_>) {
     for used in uses(input.model).filter(|used| used.keyword != "script") {
-        if state(input.facts, used.command) == Some(Program::Missing) {
+        let is_missing = state(input.facts, used.command) == Some(Program::Missing);
+        if is_missing && !report.is_told(used.command.at.0, &first(used.command)) {
             let message = format!(
                 "{}{}: {} cannot be executed: {}",
                 used.owner,

@@ -35,6 +35,8 @@ pub(super) struct Child {
     /// It was given a new configuration and has not said that it runs it: what is in the kernel is of the one before,
     /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
     pub(super) behind: bool,
+    /// It was killed because it did not answer.
+    pub(super) hung: bool,
 }
 
 /// The parent's end of a child's channel.
@@ -58,6 +60,7 @@ impl Child {
             deaths: 0,
             forced: false,
             behind: false,
+            hung: false,
         }
     }
 

@@ -173,6 +173,7 @@ impl<'a, P: Program> Parent<'a, P> {
             Action::KillHung => {
                 if let Some(pid) = child.pid {
                     log::error!("{} child process({pid}) does not answer - killing it", child.kind.title());
+                    child.hung = true;
                     process::kill(pid, libc::SIGKILL);
                 }
             }
@@ -263,6 +264,7 @@ impl<'a, P: Program> Parent<'a, P> {
         child.hang_up(turn);
         child.set_pid(None);
         let wanted = !child.supervisor.is_leaving();
+        let hung = core::mem::take(&mut child.hung);
         let permanent = match how {
             Ended::Exited(code) => Exit::from_code(code).filter(|exit| is_permanent(*exit)),
             Ended::Killed(_) => None,
@@ -277,7 +279,10 @@ impl<'a, P: Program> Parent<'a, P> {
             _ if wanted => {
                 child.deaths = child.deaths.saturating_add(1);
                 child.died = Some(turn.now());
-                text::ended(pid, how);
+                // Who killed it was told.
+                if !hung {
+                    text::ended(pid, how);
+                }
                 text::died(child.kind, pid, !self.options.no_respawn);
                 self.step(turn, index, Input::Died);
             }

@@ -115,6 +115,14 @@ impl Faults {
         self.with(Fault::Group, false)
     }
 
+    /// Whether a reason goes and others remain: what should end FAULT does not, and somebody may wait for it. While
+    /// the interface itself is missing or down that is no surprise.
+    #[must_use]
+    pub const fn shrinks_to(self, remaining: Self) -> bool {
+        let link = Fault::LinkDown as u16 | Fault::LinkMissing as u16;
+        self.0 & !remaining.0 != 0 && remaining.0 != 0 && remaining.0 & link == 0
+    }
+
     /// The reasons, in the order in which they are told.
     pub fn iter(self) -> impl Iterator<Item = Fault> {
         Fault::ALL.into_iter().filter(move |fault| self.contains(*fault))
@@ -143,6 +151,18 @@ mod tests {
             Faults::NONE.with(Fault::LinkDown, true).with(Fault::LinkDown, true).with(Fault::Script, true);
         assert_eq!(both.to_string(), "interface down, tracked script failed");
         assert!(both.with(Fault::LinkDown, false).with(Fault::Script, false).is_empty());
+    }
+
+    #[test]
+    fn what_remains_is_told_when_something_goes() {
+        let set = |faults: &[Fault]| faults.iter().fold(Faults::NONE, |set, fault| set.with(*fault, true));
+        let down = set(&[Fault::LinkDown, Fault::NoAddress]);
+        assert!(down.shrinks_to(set(&[Fault::NoAddress])));
+        assert!(down.shrinks_to(set(&[Fault::Script])), "another reason came with it");
+        assert!(!down.shrinks_to(set(&[Fault::LinkDown])), "the interface is told by itself");
+        assert!(!down.shrinks_to(down));
+        assert!(!down.shrinks_to(Faults::NONE));
+        assert!(!set(&[Fault::NoAddress]).shrinks_to(set(&[Fault::NoAddress, Fault::Script])));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(super) use source::Sources;
 
 use super::links::{Link, Links};
 use super::live::Instance;
+use super::report as lines;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
 use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
@@ -25,7 +26,7 @@ use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Total, Verdict, Weight};
-use crate::proto::vrrp::{Fault, Input};
+use crate::proto::vrrp::{Fault, Input, State};
 
 /// Something that can be tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,9 +138,13 @@ impl Vrrp {
         let (faults, pending) = self.with_group(id, faults, pending);
         let machine = instance.router.machine();
         let changed = (machine.faults(), machine.is_pending()) != (faults, pending);
+        let stays = machine.state() == State::Fault && machine.faults().shrinks_to(faults);
         self.set_weights(turn, id, weights);
         if changed {
             self.drive(turn, id, Input::Faults { faults, pending });
+        }
+        if stays && let Some(instance) = self.instance(id) {
+            lines::still_in_fault(instance);
         }
     }
 

@@ -94,6 +94,40 @@ impl Net {
         Port(port)
     }
 
+    /// Exchanges an interface of a node for another one of the same number while a process sleeps, which then finds it
+    /// exchanged. Its parent sleeps for longer, or it would take its child for hung.
+    pub(crate) fn plug_unseen(
+        &self,
+        node: &Node,
+        interface: &str,
+        addresses: &[&str],
+        index: &str,
+        parent: i32,
+        child: i32,
+    ) {
+        let number = self.ports.get() + 1;
+        self.ports.set(number);
+        let (port, switch) = (format!("p{number}"), self.switch.holder());
+        let mut addressed = String::new();
+        // Who started the parent stops when that stops, and would not hear of its end.
+        let nsenter = format!("$(sed -n 's/^PPid:[[:space:]]*//p' /proc/{parent}/status)");
+        for address in addresses {
+            addressed += &format!(" && ip addr add {address} dev {interface}");
+        }
+        let line = format!(
+            "kill -STOP {parent} {child} && ip link del {interface} && ip link add name {interface} index {index} \
+             address 02:00:00:00:00:{number:02x} type veth peer name {port} netns {switch}{addressed} \
+             && ip link set {interface} up && nsenter --target {switch} --net ip link set {port} master br0 up; \
+             outcome=$?; kill -CONT {child}; sleep 0.1; kill -CONT {parent} {nsenter}; exit $outcome"
+        );
+        let holder = node.holder().to_string();
+        let status =
+            Command::new("nsenter").args(["--target", &holder, "--net", "bash", "-c", &line]).status();
+        assert!(status.expect("nsenter runs").success(), "{line}");
+        let index = self.switch.shell(&format!("cat /sys/class/net/{port}/ifindex"));
+        self.capture.name_port(index.trim().parse().expect("an interface index"), node.name());
+    }
+
     /// The port of the `number`th cable laid, counting from 1.
     pub(crate) fn port(number: u8) -> Port {
         Port(format!("p{number}"))
