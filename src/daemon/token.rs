@@ -48,6 +48,9 @@ impl Registration {
     }
 }
 
+/// Sources that may be registered while the process runs, beside those that it had when its configuration was loaded.
+const COMING_AND_GOING: usize = 8;
+
 const SLOT_BITS: u32 = 20;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK: u32 = (1 << (32 - SLOT_BITS)) - 1;
@@ -73,6 +76,13 @@ struct Used {
 }
 
 impl Table {
+    /// Makes room for all that are registered and some that come and go while the process runs: scripts of FIFOs, the
+    /// connection to the mail relay. For load time: allocates.
+    pub(super) fn reserve(&mut self) {
+        self.entries.reserve(COMING_AND_GOING);
+        self.free.reserve(self.entries.capacity().saturating_sub(self.free.len()));
+    }
+
     /// Enters a source; none if the table is full (over a million sources).
     pub(super) fn insert(&mut self, source: Source, fd: RawFd) -> Option<Registration> {
         let used = Some(Used { source, fd, queued: false });

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use log::{info, warn};
+use nix::errno::Errno;
 
 use self::queue::{Letter, Queue};
 use crate::base::limit;
@@ -248,7 +249,11 @@ impl Mailer {
 
     /// Why a connection failed, for the log; what it means for the client.
     fn broke(&self, error: &io::Error) -> Input {
-        warn!("SMTP server {}: {error}", self.server());
+        match error.raw_os_error() {
+            // The text of a system error takes memory, and this one comes as often as a relay is tried.
+            Some(number) => warn!("SMTP server {}: {}", self.server(), Errno::from_raw(number).desc()),
+            None => warn!("SMTP server {}: {error}", self.server()),
+        }
         Input::Broken
     }
 

@@ -1,6 +1,6 @@
 //! Gratuitous ARPs and unsolicited neighbour advertisements, bounded a turn and spaced an interface.
 
-use super::live::Moved;
+use super::live::{Instance, Moved};
 use super::pacing::{Lane, Pacing};
 use super::slots::Slot;
 use super::state::Vrrp;
@@ -88,10 +88,16 @@ impl Vrrp {
     pub(super) fn pace(&mut self) {
         let mut fresh = Pacing::new(&self.model, &self.links, |link| self.owns.base_of(link));
         fresh.inherit(&self.pacing);
-        self.pacing = fresh;
-        for instance in &mut self.instances {
-            let lanes = (0..instance.addresses.len()).map(|at| lane(&self.pacing, &instance.addresses, at));
-            instance.waiting = Waiting::new(lanes);
+        let before = core::mem::replace(&mut self.pacing, fresh);
+        for Instance { waiting, addresses, .. } in &mut self.instances {
+            let now = |at| lane(&self.pacing, addresses, at);
+            let old = core::mem::replace(waiting, Waiting::new((0..addresses.len()).map(now)));
+            if let (Some(waiting), Some(old)) = (waiting, old) {
+                waiting.inherit(&old, |wanted, family| {
+                    let at = (0..addresses.len()).find(|at| now(*at) == Some((wanted, family)))?;
+                    Some(lane(&before, addresses, at)?.0)
+                });
+            }
         }
     }
 

@@ -18,19 +18,25 @@ impl Vrrp {
     pub(super) fn breathe(&mut self, turn: &mut Turn<'_>) {
         turn.renew();
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
-        turn.due(|slot| due.push(slot).is_ok());
+        // Whatever else is due waits; thousands of announcements must not take the room of adverts.
+        turn.due(|slot| !self.is_advert(slot) || due.push(slot).is_ok());
         for slot in due {
             let Slot::Machine(id) = self.layout.slot(slot) else { continue };
             let Some(instance) = self.instances.get_mut(id.index()) else { continue };
-            if instance.router.state() != State::Master {
-                continue;
-            }
             let mut out = Actions::new();
             instance.router.handle(turn.now(), Input::Timeout, &mut out);
             turn.set_deadline(slot, instance.router.poll_at());
             self.send_only(id, &out);
         }
         self.flush_adverts();
+        // A reload that goes on gives the instances other numbers.
+        self.tell_failures();
+    }
+
+    /// Whether what is due in a slot is the advert of a MASTER.
+    fn is_advert(&self, slot: u32) -> bool {
+        let Slot::Machine(id) = self.layout.slot(slot) else { return false };
+        self.instance(id).is_some_and(|instance| instance.router.state() == State::Master)
     }
 
     /// The same after each slice of a walk over the instances.

@@ -10,7 +10,7 @@ use super::breath::SLICE;
 use super::build;
 use super::live::{Held, Instance};
 use super::objects::Fixed;
-use super::slots::Layout;
+use super::slots::{Layout, Slot};
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
 use crate::base::addr::IpAddr;
@@ -158,6 +158,8 @@ impl Vrrp {
             self.forget_record(turn, id);
         }
         self.flush_adverts();
+        // They are named by the numbers of before.
+        self.tell_failures();
     }
 
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same. The new id of each old script.
@@ -219,6 +221,8 @@ impl Vrrp {
 
     /// Deadlines, work lists and the index of addresses for the instances of now.
     pub(super) fn resize(&mut self, turn: &mut Turn<'_>) {
+        // What is to be tried again need not be among what changes.
+        let retry = turn.deadline(self.layout.number(Slot::Retry));
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
@@ -230,6 +234,7 @@ impl Vrrp {
             self.processes.len(),
         );
         turn.resize_deadlines(self.layout.len());
+        turn.set_deadline(self.layout.number(Slot::Retry), retry);
         let tellers = self.instances.len() + self.groups.len();
         turn.reserve_reports(tellers);
         self.work.reserve(self.instances.len());
@@ -306,8 +311,8 @@ impl Vrrp {
                 instance.notifier.as_ref().and_then(|notifier| notifier.poll_at()),
             )
         });
-        turn.set_deadline(self.layout.number(super::slots::Slot::Announce(id)), announce);
-        turn.set_deadline(self.layout.number(super::slots::Slot::Notify(id)), notify);
+        turn.set_deadline(self.layout.number(Slot::Announce(id)), announce);
+        turn.set_deadline(self.layout.number(Slot::Notify(id)), notify);
         self.advance_notify(turn, id);
         self.refresh(turn, id);
     }
@@ -345,6 +350,7 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         peer.old_form |= detected && known.is_some_and(|known| known.old_form);
     }
     after.router.set_synced(after.config.sync_group.is_some());
+    after.waiting = before.waiting.take();
     // Its adverts go on while the interfaces are still being sorted out.
     after.last_local = before.last_local;
     after.has_local = before.has_local;

@@ -169,6 +169,7 @@ impl Vrrp {
         self.status.load(&model);
         self.apply(turn, Arc::new(model));
         self.resize_queues();
+        turn.reserve_sources();
         self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         self.save_state(turn, Moment::After);
         report::reloaded();

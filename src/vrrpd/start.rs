@@ -197,6 +197,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.settle(&mut turn);
     vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
+    turn.reserve_sources();
     vrrp.tuner.run(&mut turn);
     turn.report(ToParent::Ready);
     if context.dump {

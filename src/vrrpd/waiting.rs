@@ -33,6 +33,16 @@ impl Waiting {
         (!places.is_empty()).then(|| Box::new(Self { places: places.into_boxed_slice(), ahead }))
     }
 
+    /// Keeps the places that a predecessor has, `known_as` telling what a lane of now was called. Who took another
+    /// one after each reload would be put off by all that wait, again and again.
+    pub fn inherit(&mut self, before: &Self, known_as: impl Fn(Lane, Family) -> Option<Lane>) {
+        for (lane, family, place) in &mut self.places {
+            let old = known_as(*lane, *family);
+            let known = before.places.iter().find(|known| (Some(known.0), known.1) == (old, *family));
+            *place = known.and_then(|known| known.2);
+        }
+    }
+
     /// The round is over before its end.
     pub fn clear(&mut self) {
         for (_, _, place) in &mut self.places {

@@ -273,6 +273,30 @@ fn an_interface_that_waits_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn a_reload_does_not_put_off_what_waits_for_its_place() {
+    let net = Net::new();
+    let a = two_legs(&net, "a", 1);
+    let group = "garp_group {\n    garp_interval 1\n    interface eth0\n}";
+    let text = on_both(group, &[]);
+    let daemon = Daemon::start(&a, UnderTest, &text);
+    let first = net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(200));
+        daemon.reload(&text);
+    }
+    std::thread::sleep(Duration::from_millis(1_100));
+    let events = announced(&net, first.at, "a");
+    let found = events.iter().find(|(_, address)| address == "10.9.0.11");
+    let after = found.map(|(event, _)| between(first.at, event.at));
+    let place = Duration::from_secs(1);
+    assert!(
+        after.is_some_and(|after| after + EARLY >= place && after < place + ALLOWANCE),
+        "{after:?}\n{}",
+        net.story(first.at)
+    );
+}
+
+#[test]
 fn other_interfaces_are_kept_known_while_master_and_by_what_the_file_says_now() {
     let net = Net::new();
     let (a, b) = (two_legs(&net, "a", 1), two_legs(&net, "b", 2));

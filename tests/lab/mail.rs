@@ -263,6 +263,7 @@ fn fail_once(way: &str) {
         "[lab] VRRP Instance VI_1 - Entering MASTER state",
     ];
     assert_eq!(subjects(node), wanted, "{way}");
+    assert_eq!(daemon.stats().allocations(), 0, "{way}");
     let adverts = net.adverts(first.at, node.name());
     let late = spacings(&adverts).into_iter().max().unwrap_or_default();
     assert!(late < TIMING.interval + ALLOWANCE && adverts.len() > 40, "{way}: {late:?}");

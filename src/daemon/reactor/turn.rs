@@ -61,6 +61,11 @@ impl Turn<'_> {
         self.core.deadlines.resize(slots);
     }
 
+    /// Makes room for sources that come and go, once all that stay are registered. For load time: allocates.
+    pub fn reserve_sources(&mut self) {
+        self.core.table.reserve();
+    }
+
     /// Watches a descriptor, which stays the caller's and must be deregistered before it is closed. For load
     /// time: may allocate.
     ///
