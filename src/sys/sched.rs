@@ -1,7 +1,7 @@
 //! How the kernel runs this process: nice level, realtime class, processors, memory that is never swapped.
 //!
 //! Nothing of this but the processors reaches a script: the kernel undoes priorities at the fork of a realtime process
-//! (SCHED_RESET_ON_FORK), and [`restore_in_child`] undoes the rest.
+//! (SCHED_RESET_ON_FORK), and `restore_in_child` undoes the rest.
 
 use core::mem::{size_of, zeroed};
 use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};

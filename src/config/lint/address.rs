@@ -114,7 +114,12 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
             let Some(dev) = address.dev.as_ref().map(|dev| &dev.name) else {
                 continue;
             };
-            let tracked = instance.track_interfaces.iter().any(|tracked| tracked.interface.name == *dev);
+            // An address is tracked with its interface unless its line says otherwise.
+            let named = |one: &VirtualAddress| {
+                !one.no_track && one.dev.as_ref().is_some_and(|named| named.name == *dev)
+            };
+            let tracked = instance.track_interfaces.iter().any(|tracked| tracked.interface.name == *dev)
+                || all(instance).any(named);
             // A loopback interface does not go down.
             if own == Some(dev) || tracked || dev.as_str() == LOOPBACK || told.contains(&dev) {
                 continue;
@@ -124,7 +129,8 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
                 "({}) {} is on {dev}, which nothing tracks: when {dev} goes down this router stays MASTER",
                 instance.name, address.prefix.addr
             );
-            report.advise(mark(address), &message, &format!("write track_interface {{ {dev} }}"));
+            let remedy = format!("leave no_track out, or write track_interface {{ {dev} }}");
+            report.advise(mark(address), &message, &remedy);
         }
     }
 }

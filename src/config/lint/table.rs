@@ -100,8 +100,8 @@ pub static CHECKS: &[Check] = &[
         "a label that does not begin with the name of the interface and a colon is not shown by ifconfig",
         "write label <interface>:<text>"),
     check("device-untracked", address::device_untracked,
-        "the address is on another interface than the adverts, and nothing watches that one: without it the router stays MASTER",
-        "add the interface to track_interface"),
+        "the address is on another interface than the adverts, and no_track has nobody watch that one: without it the router stays MASTER",
+        "leave no_track out, or add the interface to track_interface"),
 
     // Scripts and notification.
     check("script-overlap", script::overlap,
