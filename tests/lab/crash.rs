@@ -114,3 +114,39 @@ fn a_child_that_dies_young_is_not_restarted_in_a_loop() {
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
 }
+
+/// What the configuration before put into the kernel, and the new one does not name, goes all the same.
+#[test]
+fn a_child_killed_on_the_way_to_a_new_configuration_leaves_nothing_of_the_old_one() {
+    if is_reference("its new child starts an election, and what was static stays") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let old = conf()
+        .before("static_ipaddress {\n 10.9.7.1/24 dev eth0\n}\nstatic_rules {\n from 10.9.7.0/24 table 100 priority 700\n}")
+        .line("virtual_rules {\n from 10.9.8.0/24 table 100 priority 701\n}");
+    let old = Instance { addresses: vec![VIP.to_owned(), "10.9.0.101".to_owned()], ..old };
+    let daemon = Daemon::start(&a, US, &old.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let rules = || a.shell("ip rule show").matches("lookup 100").count();
+    eventually("all is there", ALLOWANCE, || {
+        a.holds("eth0", "10.9.7.1") && a.holds("eth0", "10.9.0.101") && rules() == 2
+    });
+    let begin = now();
+    let child = Pid::from_raw(daemon.vrrp_child());
+    kill(child, Signal::SIGSTOP).expect("the child runs");
+    a.write(crate::kit::daemon::CONF, &conf().text());
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("Reloading", ALLOWANCE);
+    std::thread::sleep(Duration::from_millis(20));
+    kill(child, Signal::SIGKILL).expect("the child is there");
+    eventually("nothing of the old configuration is left", START, || {
+        !a.holds("eth0", "10.9.7.1") && !a.holds("eth0", "10.9.0.101") && rules() == 0
+    });
+    net.never("a goodbye", begin, TIMING.master_down(100), |event| event.is_goodbye_of("a"));
+    assert!(a.holds("eth0", VIP));
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), 1, "{}", daemon.log());
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+}

@@ -339,7 +339,7 @@ fn many_tell_at_once() {
     };
     eventually("all are master", Duration::from_secs(10), || count("MASTER") == MANY);
     let begin = now();
-    arrive(&a, 2 * MANY, Duration::from_secs(20));
+    arrive(&a, 2 * MANY, Duration::from_secs(60));
     std::thread::sleep(Duration::from_millis(1_100));
     let before = daemon.stats().allocations();
     a.shell("ip link set eth0 down");
@@ -347,7 +347,7 @@ fn many_tell_at_once() {
     let adverts = net.adverts(begin, "a");
     a.shell("ip link set eth0 up");
     eventually("all are master again", Duration::from_secs(10), || count("MASTER") == 2 * MANY);
-    arrive(&a, 5 * MANY, Duration::from_secs(20));
+    arrive(&a, 5 * MANY, Duration::from_secs(60));
     assert_eq!(daemon.stats().allocations(), before);
     let subjects = subjects(&a);
     for number in 1..=MANY {

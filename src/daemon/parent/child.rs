@@ -32,6 +32,9 @@ pub(super) struct Child {
     pub(super) deaths: u64,
     /// It was killed because it did not end by itself, so that it left things behind.
     pub(super) forced: bool,
+    /// It was given a new configuration and has not said that it runs it: what is in the kernel is of the one before,
+    /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
+    pub(super) behind: bool,
     /// It was killed because it did not answer.
     pub(super) hung: bool,
 }
@@ -56,6 +59,7 @@ impl Child {
             died: None,
             deaths: 0,
             forced: false,
+            behind: false,
             hung: false,
         }
     }

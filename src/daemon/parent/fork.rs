@@ -72,7 +72,7 @@ impl<P: Program> Parent<'_, P> {
         if let Err(error) = opened {
             log::warn!("Unable to open the log file: {error}");
         }
-        let start = Start {
+        let start = |channel| Start {
             kind: child.kind,
             tuner: self.tuner(index),
             mode,
@@ -81,7 +81,14 @@ impl<P: Program> Parent<'_, P> {
             died: child.died,
             deaths: child.deaths,
         };
-        let exit = self.program.run_child(&self.loaded, start);
+        // Who cleans up after one that died on the way to a new configuration takes off what both name.
+        if mode != Mode::Run
+            && child.behind
+            && let Ok((_, unused)) = Channel::pair()
+        {
+            self.program.run_child(&self.loaded, start(unused));
+        }
+        let exit = self.program.run_child(self.known_to(child), start(channel));
         if mode == Mode::Run {
             text::child_stopped();
         }

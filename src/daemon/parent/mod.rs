@@ -39,6 +39,8 @@ struct Parent<'a, P: Program> {
     options: &'a Options,
     manager: Manager,
     loaded: P::Loaded,
+    /// What ran before, while a child is behind.
+    previous: Option<P::Loaded>,
     settings: Settings,
     /// What ps showed for this process when it was started.
     name: String,
@@ -86,6 +88,7 @@ impl<'a, P: Program> Parent<'a, P> {
             options,
             manager: Manager::find(),
             loaded,
+            previous: None,
             settings,
             name,
             children,
@@ -195,6 +198,7 @@ impl<'a, P: Program> Parent<'a, P> {
                 if left_something {
                     self.fork(turn, index, Mode::CleanStopped);
                 }
+                self.caught_up(index);
                 self.check_end(turn);
                 self.start_if_needed_again(turn, index);
             }
@@ -313,12 +317,14 @@ impl<P: Program> Process for Parent<'_, P> {
                     ToParent::HelloReply(number) => self.step(turn, index, Input::Answer(number)),
                     ToParent::Ready => {
                         self.step(turn, index, Input::Ready);
+                        self.catch_up(turn, index);
                         self.after_busy(turn);
                     }
                     ToParent::ReloadDone { ok } => {
                         if !ok && let Some(child) = self.children.get(index) {
                             log::error!("{} child process refused the new configuration", child.kind.title());
                         }
+                        self.caught_up(index);
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }

@@ -1,7 +1,8 @@
 //! A new configuration: all or nothing, and only the difference is felt.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use super::child::Child;
 use super::program::{Kind, Program, Settings};
 use super::{KINDS, Parent, calendar};
 use crate::daemon::ipc::ToChild;
@@ -45,23 +46,14 @@ impl<P: Program> Parent<'_, P> {
 
     /// Gives a new configuration to the children.
     fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded) {
-        let octets = self.program.snapshot(&new);
-        let file = match &self.settings.scratch {
-            Some(folder) => memory::unnamed(folder, &octets),
-            None => memory::sealed("keepalived", &octets),
-        };
-        drop(octets);
-        let snapshot = match file {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                log::error!(
-                    "Unable to pass on the new configuration: {error} - keep running with the old one"
-                );
-                return;
-            }
+        let Some(snapshot) = self.snapshot(&new) else {
+            log::error!("The new configuration is not passed on - keep running with the old one");
+            return;
         };
         let settings = self.program.settings(&new);
-        self.loaded = new;
+        let before = core::mem::replace(&mut self.loaded, new);
+        // Who is behind already has not even begun with the one in between.
+        self.previous.get_or_insert(before);
         let new_settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
         let before = core::mem::replace(&mut self.settings, new_settings);
         self.take_name(before.process_name.as_deref());
@@ -83,14 +75,68 @@ impl<P: Program> Parent<'_, P> {
             } else if !needed {
                 self.step(turn, index, Input::Stop);
             } else if child.pid.is_some() && !child.supervisor.is_leaving() {
-                if child.send(ToChild::Reload, Some(snapshot.as_fd())) {
-                    self.step(turn, index, Input::Reload);
-                } else if let Some(pid) = child.pid {
-                    // It does not read its channel; its replacement inherits the new configuration.
+                self.give(turn, index, &snapshot);
+            }
+        }
+        self.forget_previous();
+        self.handed_out();
+    }
+
+    /// A configuration as a file that children can read.
+    fn snapshot(&self, loaded: &P::Loaded) -> Option<OwnedFd> {
+        let octets = self.program.snapshot(loaded);
+        let file = match &self.settings.scratch {
+            Some(folder) => memory::unnamed(folder, &octets),
+            None => memory::sealed("keepalived", &octets),
+        };
+        file.inspect_err(|error| log::error!("Unable to pass on the new configuration: {error}")).ok()
+    }
+
+    /// Gives the new configuration to a child that runs.
+    fn give(&mut self, turn: &mut Turn<'_>, index: usize, snapshot: &OwnedFd) {
+        let Some(child) = self.children.get_mut(index) else { return };
+        child.behind = true;
+        if child.send(ToChild::Reload, Some(snapshot.as_fd())) {
+            self.step(turn, index, Input::Reload);
+        } else if let Some(pid) = child.pid {
+            // It does not read its channel; its replacement is given it.
+            process::kill(pid, libc::SIGKILL);
+        }
+    }
+
+    /// The replacement of a child that died before it had the new configuration has begun with the one before.
+    pub(super) fn catch_up(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let wanted = |child: &Child| child.behind && !child.supervisor.is_leaving();
+        if !self.children.get(index).is_some_and(wanted) {
+            return;
+        }
+        match self.snapshot(&self.loaded) {
+            Some(snapshot) => self.give(turn, index, &snapshot),
+            // Its replacement tries again, after a pause.
+            None => {
+                if let Some(pid) = self.children.get(index).and_then(|child| child.pid) {
                     process::kill(pid, libc::SIGKILL);
                 }
             }
         }
-        self.handed_out();
+    }
+
+    /// A child runs the newest configuration, or none.
+    pub(super) fn caught_up(&mut self, index: usize) {
+        if let Some(child) = self.children.get_mut(index) {
+            child.behind = false;
+        }
+        self.forget_previous();
+    }
+
+    fn forget_previous(&mut self) {
+        if !self.children.iter().any(|child| child.behind) {
+            self.previous = None;
+        }
+    }
+
+    /// What a process in place of a child begins with.
+    pub(super) fn known_to(&self, child: &Child) -> &P::Loaded {
+        self.previous.as_ref().filter(|_| child.behind).unwrap_or(&self.loaded)
     }
 }

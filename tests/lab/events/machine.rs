@@ -124,9 +124,6 @@ impl<'n> Machine<'n> {
             return None;
         }
         self.deaths += 1;
-        // Not in the midst of a reload: what the model before had put there and the new one does not name, a successor
-        // does not know of (seed 5030 shows it without this pause).
-        std::thread::sleep(Duration::from_millis(300));
         let _ = kill(Pid::from_raw(child), signal);
         Some(child)
     }
