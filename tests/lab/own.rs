@@ -174,7 +174,8 @@ fn somebody_removes_or_renames_a_macvlan_and_nobody_notices() {
             event.advert().is_some_and(|advert| advert.mac == [0, 0, 0x5e, 0, 1, 51])
         });
     }
-    assert_eq!(daemon.logged("Entering FAULT STATE"), usize::from(daemon.logged("vrrp.51 down") > 0));
+    let faults = daemon.logged("Entering FAULT STATE");
+    assert!(faults <= 1, "only by being down before the rename: {}", daemon.log());
     // Whoever insists wins after a while, and the daemon does not spin.
     for _ in 0..8 {
         a.shell("ip link del vrrp.51 2>/dev/null; sleep 0.02");
