@@ -63,7 +63,9 @@ fn run(holder: &str, conf: Instance) {
     let second = Daemon::start(&b, Program::UnderTest, &other.text());
     std::thread::sleep(Duration::from_millis(500));
     let fresh = inventory(&a);
-    assert_eq!(fresh[1], "eth0 1\n", "the group is joined once");
+    // A macvlan hears what bears its own address, its base the rest.
+    let joined = if holder == "eth0" { "eth0 1\n".to_owned() } else { format!("eth0 1\n{holder} 1\n") };
+    assert_eq!(fresh[1], joined, "the group is joined once on each interface");
     let child = first.vrrp_child();
     for seed in [0x666c_6170, 0x7374_6f72] {
         a.write("/run/storm", &storm(seed, &vip));
