@@ -296,7 +296,8 @@ fn adverts_of_unknown_router_ids_are_told_like_the_reference() {
         let before = net.adverts(first.at, "b").len();
         let told = daemon.logged(line);
         let sent = net.adverts(first.at, "b").len();
-        assert!(told + 2 >= before.min(5) && told <= sent, "{program:?}: {told} of {before} to {sent}");
+        // The daemon may hear one that the capture has not handed on yet.
+        assert!(told + 2 >= before.min(5) && told <= sent + 1, "{program:?}: {told} of {before} to {sent}");
         // It does not disturb its own election.
         assert!(steps::longest_gap(&net, first.at, "a") < TIMING.interval + ALLOWANCE);
         if program == UnderTest {
