@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, START, Timing};
 use crate::kit::capture::now;
 use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;

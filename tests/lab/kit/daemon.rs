@@ -131,9 +131,12 @@ impl<'n> Daemon<'n> {
     /// Its VRRP child, which is the only child in every lab of this issue.
     pub(crate) fn vrrp_child(&self) -> i32 {
         // One that was killed stays a child until the parent has had the time to bury it.
-        let living = || children(self.first).into_iter().find(|pid| is_alive(*pid));
-        eventually("the VRRP child runs", bounds::START, || living().is_some());
-        living().expect("it has just been there")
+        let mut child = None;
+        eventually("the VRRP child runs", bounds::START, || {
+            child = children(self.first).into_iter().find(|pid| is_alive(*pid));
+            child.is_some()
+        });
+        child.expect("it has just been there")
     }
 
     /// All its processes, parents before children, scripts included.
