@@ -24,7 +24,7 @@ use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
 use keepalived::notify::Resolver;
 use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, netns, user};
+use keepalived::sys::{alloc, clock, netns, pages, user};
 use keepalived::vrrpd::{self, Present};
 
 use kept::{CheckLog, Kept};
@@ -246,6 +246,7 @@ impl Program for Keepalived<'_> {
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = None;
+        pages::release();
         alloc::trim();
     }
 
