@@ -5,6 +5,7 @@
 
 pub mod addr;
 pub mod bytes;
+pub mod encap;
 pub mod exit;
 pub mod id;
 pub mod limit;

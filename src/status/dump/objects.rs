@@ -3,7 +3,8 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::base::addr::{Family, IpAddr};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, PathMetric, Tunnel};
+use crate::base::encap::{Encap, Tunnel};
+use crate::config::model::route::{Insert, MetricKind, NextHop, PathMetric};
 use crate::config::model::rule::Action;
 use crate::config::model::{Named, Route, Rule};
 

@@ -9,7 +9,9 @@ use neli::consts::rtnl::{Rta, Rtm};
 use super::command::{Commands, Full};
 use super::message::{Attributes, Requests, number};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
+use crate::base::encap::{Encap, Tunnel};
 use crate::base::id::IfIndex;
+use crate::base::limit::LABELS;
 
 /// One route as the kernel is to have it. Numbers are the kernel's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,36 +69,6 @@ pub struct Way {
     pub encap: Option<Box<Encap>>,
     /// Realms; IPv4.
     pub realms: Option<u32>,
-}
-
-/// A light tunnel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encap {
-    /// In IPv4.
-    Ip(Tunnel<Ipv4Addr>),
-    /// In IPv6.
-    Ip6(Tunnel<Ipv6Addr>),
-    /// MPLS labels, outermost first, each below 2^20.
-    Mpls(Vec<u32>),
-    /// A locator.
-    Ila(u64),
-}
-
-/// Parameters of a tunnel in IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tunnel<A> {
-    /// Tunnel id.
-    pub id: Option<u64>,
-    /// Outer destination.
-    pub destination: Option<A>,
-    /// Outer source.
-    pub source: Option<A>,
-    /// Type of service or traffic class.
-    pub class: Option<u8>,
-    /// TTL or hop limit.
-    pub hops: Option<u8>,
-    /// TUNNEL_ bits.
-    pub flags: Option<u16>,
 }
 
 /// How a route is put among those that lead to the same destination.
@@ -564,8 +536,6 @@ pub(super) fn family_number(family: Family) -> u8 {
     u8::try_from(number).unwrap_or(0)
 }
 
-/// Labels that one packet gets: the kernel's own bound.
-const LABELS: usize = 16;
 /// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
 const IPV6_METRIC: u32 = 1024;
 const RT_TABLE_MAIN: u32 = 254;

@@ -4,7 +4,7 @@ use super::super::links::Links;
 use super::{Item, Objects, Placed};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, Tunnel};
+use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::rule::Action;
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route, Way};
@@ -31,7 +31,7 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             interface: IfIndex(0),
             weight: 0,
             onlink: line.onlink,
-            encap: line.encap.as_ref().map(encap),
+            encap: line.encap.clone().map(Box::new),
             realms: None,
         };
         if leads { (vec![way], vec![link(&line.dev)]) } else { (Vec::new(), Vec::new()) }
@@ -86,22 +86,9 @@ fn way(hop: &NextHop) -> Way {
         interface: IfIndex(0),
         weight: hop.weight.unwrap_or(1),
         onlink: hop.onlink,
-        encap: hop.encap.as_ref().map(encap),
+        encap: hop.encap.clone().map(Box::new),
         realms: hop.realms,
     }
-}
-
-fn encap(encap: &Encap) -> Box<route::Encap> {
-    fn tunnel<A: Copy>(tunnel: &Tunnel<A>) -> route::Tunnel<A> {
-        let Tunnel { id, destination, source, class, hops, flags } = *tunnel;
-        route::Tunnel { id, destination, source, class, hops, flags }
-    }
-    Box::new(match encap {
-        Encap::Ip(four) => route::Encap::Ip(tunnel(four)),
-        Encap::Ip6(six) => route::Encap::Ip6(tunnel(six)),
-        Encap::Mpls(labels) => route::Encap::Mpls(labels.clone()),
-        Encap::Ila(locator) => route::Encap::Ila(*locator),
-    })
 }
 
 /// The kernel's numbers of the metrics, and the bits of those that are locked.
