@@ -12,4 +12,5 @@ pub mod limit;
 pub mod mac;
 pub mod name;
 pub mod rate;
+pub mod rule;
 pub mod time;

@@ -3,6 +3,7 @@
 use super::{At, Named};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::TrackGroupId;
+use crate::base::rule::Action;
 
 /// One rule. Numbers are the kernel's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,23 +52,4 @@ pub struct Rule {
     pub no_track: bool,
     /// `track_group` of a static rule.
     pub track_group: Option<TrackGroupId>,
-}
-
-/// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Looks up this routing table.
-    Table(u32),
-    /// Looks up the table of the VRF.
-    MasterDevice,
-    /// Goes on at the rule with this preference.
-    Goto(u32),
-    /// Nothing.
-    Nothing,
-    /// Drops without a word.
-    Blackhole,
-    /// Answers that the net is unreachable.
-    Unreachable,
-    /// Answers that it is prohibited.
-    Prohibit,
 }

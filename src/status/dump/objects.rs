@@ -4,8 +4,8 @@ use core::fmt::{self, Display, Formatter};
 
 use crate::base::addr::{Family, IpAddr};
 use crate::base::encap::{Encap, Tunnel};
+use crate::base::rule::Action;
 use crate::config::model::route::{Insert, MetricKind, NextHop, PathMetric};
-use crate::config::model::rule::Action;
 use crate::config::model::{Named, Route, Rule};
 
 /// `prepend 10.77.0.0/24 via inet 10.9.0.3 dev eth0 proto 18`

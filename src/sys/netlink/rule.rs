@@ -11,6 +11,7 @@ use super::message::{Attributes, Requests, number, octet, text};
 use super::route::{family_number, ip, put_ip};
 use crate::base::addr::{Family, Prefix};
 use crate::base::name::IfName;
+use crate::base::rule::Action;
 
 /// One policy rule. Numbers are the kernel's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,39 +54,6 @@ pub struct Rule {
     pub suppress_group: Option<u32>,
     /// RTPROT_: who made it.
     pub origin: u8,
-}
-
-/// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Looks up this routing table.
-    Table(u32),
-    /// Looks up the table of the layer 3 master device.
-    MasterDevice,
-    /// Goes on at the rule with this preference.
-    Goto(u32),
-    /// Nothing.
-    Nothing,
-    /// Drops without a word.
-    Blackhole,
-    /// Answers that the net is unreachable.
-    Unreachable,
-    /// Answers that it is prohibited.
-    Prohibit,
-}
-
-impl Action {
-    /// FR_ACT_ number.
-    const fn number(self) -> u8 {
-        match self {
-            Self::Table(_) | Self::MasterDevice => 1,
-            Self::Goto(_) => 2,
-            Self::Nothing => 3,
-            Self::Blackhole => 6,
-            Self::Unreachable => 7,
-            Self::Prohibit => 8,
-        }
-    }
 }
 
 impl Rule {

@@ -5,10 +5,9 @@ use super::{Item, Objects, Placed};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::config::model::route::{Insert, MetricKind, NextHop};
-use crate::config::model::rule::Action;
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route, Way};
-use crate::sys::netlink::rule::{self, Rule};
+use crate::sys::netlink::rule::Rule;
 
 /// Routes and rules of a holder. Their interfaces are entered in `links`.
 pub(in crate::vrrpd) fn objects(
@@ -152,15 +151,7 @@ fn rule(line: &model::Rule) -> Rule {
         transport: line.transport.filter(|transport| *transport != 0),
         source_ports: line.source_ports,
         destination_ports: line.destination_ports,
-        action: match line.action {
-            Action::Table(table) => rule::Action::Table(table),
-            Action::MasterDevice => rule::Action::MasterDevice,
-            Action::Goto(target) => rule::Action::Goto(target),
-            Action::Nothing => rule::Action::Nothing,
-            Action::Blackhole => rule::Action::Blackhole,
-            Action::Unreachable => rule::Action::Unreachable,
-            Action::Prohibit => rule::Action::Prohibit,
-        },
+        action: line.action,
         realms: line.realms,
         suppress_length: line.suppress_length,
         suppress_group: line.suppress_group,
