@@ -1,5 +1,6 @@
 //! A policy rule, static or moved with mastership: what iproute2's `ip rule add` takes.
 
+use super::route::ORIGIN;
 use super::{At, Named};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::TrackGroupId;
@@ -52,4 +53,35 @@ pub struct Rule {
     pub no_track: bool,
     /// `track_group` of a static rule.
     pub track_group: Option<TrackGroupId>,
+}
+
+impl Rule {
+    /// A rule of IPv4 for every packet that does nothing yet.
+    #[must_use]
+    pub const fn new(at: At) -> Self {
+        Self {
+            at,
+            family: Family::V4,
+            invert: false,
+            from: None,
+            to: None,
+            preference: 0,
+            tos: None,
+            mark: None,
+            input: None,
+            output: None,
+            tunnel: None,
+            users: None,
+            transport: None,
+            source_ports: None,
+            destination_ports: None,
+            action: Action::Nothing,
+            realms: None,
+            suppress_length: None,
+            suppress_group: None,
+            origin: ORIGIN,
+            no_track: false,
+            track_group: None,
+        }
+    }
 }

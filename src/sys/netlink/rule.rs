@@ -57,6 +57,32 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// A rule for every packet, of no origin and of preference 0.
+    #[must_use]
+    pub const fn new(family: Family, action: Action) -> Self {
+        Self {
+            family,
+            invert: false,
+            from: None,
+            to: None,
+            preference: 0,
+            tos: 0,
+            mark: None,
+            input: None,
+            output: None,
+            tunnel: None,
+            users: None,
+            transport: None,
+            source_ports: None,
+            destination_ports: None,
+            action,
+            realms: None,
+            suppress_length: None,
+            suppress_group: None,
+            origin: 0,
+        }
+    }
+
     /// The value that the payload of an RTM_NEWRULE or RTM_DELRULE carries; `None` for other families than the
     /// Internet's and for what makes no sense.
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
@@ -69,25 +95,9 @@ impl Rule {
             _ => return None,
         };
         let mut rule = Self {
-            family,
             invert: u32::from_ne_bytes(*flags) & FIB_RULE_INVERT != 0,
-            from: None,
-            to: None,
-            preference: 0,
             tos,
-            mark: None,
-            input: None,
-            output: None,
-            tunnel: None,
-            users: None,
-            transport: None,
-            source_ports: None,
-            destination_ports: None,
-            action: Action::Nothing,
-            realms: None,
-            suppress_length: None,
-            suppress_group: None,
-            origin: 0,
+            ..Self::new(family, Action::Nothing)
         };
         let (mut from, mut to) = (None, None);
         let (mut table, mut target, mut master) = (u32::from(table), 0, false);
