@@ -11,12 +11,12 @@ use std::rc::Rc;
 use super::option::{Unusable, Words};
 use crate::base::addr::{Family, Prefix};
 use crate::base::rule::Action;
-use crate::config::diag::nearest;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::route::ORIGIN;
 use crate::config::model::rule::Rule;
+use crate::config::nearest::nearest;
 use crate::config::row::Term;
 use crate::config::tree::Word;
 
