@@ -13,7 +13,6 @@ use crate::kit::node::{Node, is_alive};
 
 const US: Program = Program::UnderTest;
 const TIMING: Timing = Timing::v3(10);
-const VIP: &str = "10.9.0.100";
 
 /// What keepalived stays for after a stop (`child_wait_time` and a fifth), when a script hangs.
 const PATIENCE: Duration = Duration::from_secs(6);
