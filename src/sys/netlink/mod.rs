@@ -10,6 +10,7 @@
 pub mod addr;
 pub mod command;
 mod encap;
+mod family;
 pub mod link;
 pub mod loss;
 pub mod make;

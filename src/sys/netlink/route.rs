@@ -7,6 +7,7 @@ use neli::consts::rtnl::{Rta, Rtm};
 
 use super::command::{Commands, Full};
 use super::encap;
+use super::family::{family_number, put_ip};
 use super::message::Requests;
 use super::seen::Seen;
 use crate::base::addr::{Family, IpAddr, Prefix};
@@ -301,28 +302,6 @@ fn put_next_hop(request: &mut Requests, way: &Way, family: Family) {
             request.attribute(Rta::Flow, &realms.to_ne_bytes());
         }
     });
-}
-
-pub(super) fn put_ip(request: &mut Requests, kind: impl Into<u16>, addr: &IpAddr) {
-    match addr {
-        IpAddr::V4(v4) => request.attribute(kind, &v4.octets()),
-        IpAddr::V6(v6) => request.attribute(kind, &v6.octets()),
-    }
-}
-
-pub(super) fn ip(family: Family, payload: &[u8]) -> Option<IpAddr> {
-    match family {
-        Family::V4 => payload.first_chunk::<4>().copied().map(IpAddr::from),
-        Family::V6 => payload.first_chunk::<16>().copied().map(IpAddr::from),
-    }
-}
-
-pub(super) fn family_number(family: Family) -> u8 {
-    let number = match family {
-        Family::V4 => libc::AF_INET,
-        Family::V6 => libc::AF_INET6,
-    };
-    u8::try_from(number).unwrap_or(0)
 }
 
 /// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).

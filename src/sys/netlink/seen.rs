@@ -6,8 +6,9 @@ use std::io;
 use neli::consts::rtnl::{Rta, Rtm};
 
 use super::command::{Commands, Full};
+use super::family::{family_number, family_of, ip};
 use super::message::{Attributes, number};
-use super::route::{Route, Way, Which, family_number, ip, show};
+use super::route::{Route, Way, Which, show};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
 
@@ -45,11 +46,7 @@ impl Seen {
         let (&[family, length, from_length, tos, table, origin, scope, kind], rest) =
             payload.split_first_chunk()?;
         let (flags, attributes) = rest.split_first_chunk()?;
-        let family = match i32::from(family) {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return None,
-        };
+        let family = family_of(family)?;
         if u32::from_ne_bytes(*flags) & RTM_F_CLONED != 0 {
             return None;
         }
