@@ -23,4 +23,6 @@ pub mod seen;
 mod transport;
 
 #[cfg(test)]
+mod test_octets;
+#[cfg(test)]
 mod tests;
