@@ -132,6 +132,9 @@ pub const MONITOR_BATCH: usize = 8;
 /// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
 pub const MONITOR_OCTETS: usize = 16_384;
 
+/// MPLS labels that a route puts on one packet: the kernel's own bound.
+pub const LABELS: usize = 16;
+
 /// Octets of one notification of a deleted route or rule. A route with 30 ways in tunnels is about 2 KiB; a longer
 /// one is looked for in a list.
 pub const LOSS_OCTETS: usize = 4_096;

@@ -5,10 +5,12 @@
 
 pub mod addr;
 pub mod bytes;
+pub mod encap;
 pub mod exit;
 pub mod id;
 pub mod limit;
 pub mod mac;
 pub mod name;
 pub mod rate;
+pub mod rule;
 pub mod time;

@@ -28,6 +28,7 @@ pub mod lexer;
 pub mod line;
 pub mod lint;
 pub mod model;
+mod nearest;
 pub mod packed;
 mod parameter;
 mod plain;

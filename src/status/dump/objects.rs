@@ -3,8 +3,9 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::base::addr::{Family, IpAddr};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, PathMetric, Tunnel};
-use crate::config::model::rule::Action;
+use crate::base::encap::{Encap, Tunnel};
+use crate::base::rule::Action;
+use crate::config::model::route::{Insert, MetricKind, NextHop, PathMetric};
 use crate::config::model::{Named, Route, Rule};
 
 /// `prepend 10.77.0.0/24 via inet 10.9.0.3 dev eth0 proto 18`

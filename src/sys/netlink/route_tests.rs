@@ -4,9 +4,12 @@
 use nix::errno::Errno;
 
 use super::*;
+use crate::base::encap::Tunnel;
+use crate::sys::netlink::encap::RTA_ENCAP;
 use crate::sys::netlink::loss::{Loss, Losses};
-use crate::sys::netlink::message::Messages;
+use crate::sys::netlink::message::{Attributes, Messages};
 use crate::sys::netlink::monitor::Drained;
+
 use crate::sys::test_net::{Network, in_namespace, readable};
 
 pub(super) fn octets(hex: &str) -> Vec<u8> {
@@ -27,7 +30,7 @@ fn to(text: &str) -> Route {
     let destination = prefix(text);
     Route {
         family: destination.map_or(Family::V4, |prefix| prefix.family()),
-        kind: RTN_UNICAST,
+        kind: libc::RTN_UNICAST,
         table: 254,
         origin: 18,
         scope: 0,

@@ -19,27 +19,7 @@ fn prefix(text: &str) -> Prefix {
 
 fn from(text: &str, preference: u32, action: Action) -> Rule {
     let from = prefix(text);
-    Rule {
-        family: from.family(),
-        invert: false,
-        from: Some(from),
-        to: None,
-        preference,
-        tos: 0,
-        mark: None,
-        input: None,
-        output: None,
-        tunnel: None,
-        users: None,
-        transport: None,
-        source_ports: None,
-        destination_ports: None,
-        action,
-        realms: None,
-        suppress_length: None,
-        suppress_group: None,
-        origin: 18,
-    }
+    Rule { from: Some(from), preference, origin: 18, ..Rule::new(from.family(), action) }
 }
 
 fn rules() -> Vec<(&'static str, Rule, &'static str)> {

@@ -3,7 +3,8 @@
 use core::fmt::{Display, Write};
 
 use crate::base::addr::{Family, Prefix};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, ORIGIN, PathMetric, Route, Tunnel};
+use crate::base::encap::{Encap, Tunnel};
+use crate::config::model::route::{Insert, MetricKind, NextHop, ORIGIN, PathMetric, Route};
 use crate::config::value::Quoted;
 
 /// The line. Numbers are written as numbers, because another machine may name them otherwise.
