@@ -34,7 +34,7 @@ pub(super) fn noise(seed: &mut u32, len: usize, length_bits: u8) -> Vec<u8> {
     let octet = |at: usize| {
         *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let [.., high] = seed.to_le_bytes();
-        if at % 4 == 0 { high & length_bits } else { high >> 6 & 1 }
+        if at.is_multiple_of(4) { high & length_bits } else { high >> 6 & 1 }
     };
     (0..len).map(octet).collect()
 }
