@@ -215,7 +215,8 @@ impl Commands {
     /// Lists all addresses of all links into `out`, which is emptied first.
     ///
     /// # Errors
-    /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what the kernel says.
+    /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what
+    /// the kernel says.
     pub fn addresses(&mut self, out: &mut Vec<Address>) -> io::Result<()> {
         let all = || fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0));
         self.dump(
