@@ -70,7 +70,7 @@ impl Process for Vrrp {
             Slot::Extra => self.extras_due(turn),
             Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
-            Slot::Stop => turn.stop(Exit::Ok),
+            Slot::Stop => self.stop_now(turn),
         }
     }
 

@@ -50,6 +50,7 @@ mod routes;
 mod scripts;
 mod status;
 mod steps;
+mod stopping;
 mod storm;
 mod telling;
 mod timers;
