@@ -101,6 +101,10 @@ Locked:                0 kB
 VmFlags: rd ex mr mw me
 ";
 
+    fn one(start: usize, end: usize) -> Vec<Range<usize>> {
+        vec![Range { start, end }]
+    }
+
     #[test]
     fn code_and_constants_can_go() {
         assert_eq!(unneeded(PROGRAM, 0), [0x1000..0x3000, 0x3000..0x8000]);
@@ -112,11 +116,11 @@ VmFlags: rd ex mr mw me
             ["Anonymous:             0 kB", "Swap:                  0 kB", "Locked:                0 kB"]
         {
             let other = line.replace("  0 kB", "  4 kB");
-            assert_eq!(unneeded(&PROGRAM.replacen(line, &other, 1), 0), [0x3000..0x8000], "{line}");
+            assert_eq!(unneeded(&PROGRAM.replacen(line, &other, 1), 0), one(0x3000, 0x8000), "{line}");
         }
         let shared_or_written = ["rw-p", "r--s", "rw-s", "---p"];
         for rights in shared_or_written {
-            assert_eq!(unneeded(&PROGRAM.replacen("r--p", rights, 1), 0), [0x3000..0x8000], "{rights}");
+            assert_eq!(unneeded(&PROGRAM.replacen("r--p", rights, 1), 0), one(0x3000, 0x8000), "{rights}");
         }
         let memory = PROGRAM.replace("fe:00 12 /usr/sbin/keepalived", "00:00 0");
         assert_eq!(unneeded(&memory, 0), [], "memory that no file is behind would be lost");
@@ -125,7 +129,7 @@ VmFlags: rd ex mr mw me
     #[test]
     fn the_stack_goes_up_to_what_is_in_use() {
         let stack = "00010000-00040000 rw-p 00000000 00:00 0 [stack]\nAnonymous: 90 kB\nVmFlags: rd wr\n";
-        assert_eq!(unneeded(stack, 0x3_0000), [0x1_0000..0x3_0000]);
+        assert_eq!(unneeded(stack, 0x3_0000), one(0x1_0000, 0x3_0000));
         assert_eq!(unneeded(stack, 0x5_0000), [], "another thread's");
     }
 
