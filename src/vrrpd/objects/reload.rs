@@ -182,7 +182,7 @@ impl Vrrp {
         self.commit_addresses(turn);
     }
 
-    fn all_routes(&self) -> impl Iterator<Item = &Item<Placed>> {
+    pub(super) fn all_routes(&self) -> impl Iterator<Item = &Item<Placed>> {
         let holders = self.instances.iter().filter_map(|instance| instance.objects.as_deref());
         holders.chain(core::iter::once(&self.network.fixed.objects)).flat_map(|objects| &objects.routes)
     }
