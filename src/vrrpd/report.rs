@@ -55,7 +55,7 @@ pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &
             info!("({name}) Master received priority 0 message");
         }
         Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
-        Event::ZeroSent => info!("({name}) sent 0 priority"),
+        Event::ZeroSent => zero_sent(name),
         Event::Discarded { from, theirs } => {
             info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
         }
@@ -145,7 +145,7 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
                 debug!("({name}) setting Virtual Rules");
             }
         }
-        (State::Fault, Why::Start) => {
+        (State::Fault, Why::Start | Why::Decided) => {
             for fault in instance.router.faults().iter() {
                 match fault {
                     Fault::LinkDown | Fault::LinkMissing => {
@@ -292,6 +292,17 @@ pub(super) fn send_failed(name: &str, errno: i32) {
 /// The text of an error number as the C library has it.
 fn text_of(errno: i32) -> &'static str {
     Errno::from_raw(errno).desc()
+}
+
+/// The first round of a burst reaches an address.
+pub(super) fn announcing(name: &str, link: &IfName, addr: IpAddr) {
+    debug!(
+        "({name}) Sending/queueing {}s on {link} for {addr}",
+        match Family::of(&addr) {
+            Family::V4 => "gratuitous ARP",
+            Family::V6 => "Unsolicited Neighbour Advert",
+        }
+    );
 }
 
 pub(super) fn announced(link: &IfName, addr: IpAddr) {
@@ -491,6 +502,10 @@ pub(super) fn broken(broken: &[Broken]) {
     }
 }
 
+pub(super) fn zero_sent(name: &str) {
+    info!("({name}) sent 0 priority");
+}
+
 pub(super) fn removed(name: &str) {
     info!("({name}) removed by the new configuration");
 }
@@ -499,8 +514,8 @@ pub(super) fn left_over(prefix: Prefix) {
     debug!("removing {prefix}, left over from an earlier run");
 }
 
-pub(super) fn address_dropped(name: &str, prefix: Prefix) {
-    info!("({name}) ip address {prefix} no longer exist");
+pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
+    info!("({name}) ip address {prefix} dev {link}, no longer exist");
 }
 
 /// Who holds a route, a rule or a static address: an instance, or nobody.
