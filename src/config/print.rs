@@ -16,59 +16,49 @@ use core::fmt::Write;
 pub fn print(model: &Model) -> String {
     let mut out = String::new();
     rows(top::ROWS, &model.daemon, 0, &mut out);
-    let mut inner = String::new();
-    rows(global::ROWS, &model.global, 1, &mut inner);
-    block("global_defs", "", &inner, &mut out);
+    block("global_defs", "", &mut out, |inner| rows(global::ROWS, &model.global, 1, inner));
     for one in &model.scripts {
-        inner.clear();
-        rows(script::ROWS, one, 1, &mut inner);
-        block("vrrp_script", &one.name, &inner, &mut out);
+        block("vrrp_script", &one.name, &mut out, |inner| rows(script::ROWS, one, 1, inner));
     }
     for one in &model.files {
-        inner.clear();
-        rows(track_file::ROWS, one, 1, &mut inner);
-        block("track_file", &one.name, &inner, &mut out);
+        block("track_file", &one.name, &mut out, |inner| rows(track_file::ROWS, one, 1, inner));
     }
     for one in &model.processes {
-        inner.clear();
-        rows(track_process::ROWS, one, 1, &mut inner);
-        block("vrrp_track_process", &one.name, &inner, &mut out);
+        block("vrrp_track_process", &one.name, &mut out, |inner| rows(track_process::ROWS, one, 1, inner));
     }
     for one in &model.bfds {
-        inner.clear();
-        rows(bfd::ROWS, one, 1, &mut inner);
-        block("bfd_instance", &one.name, &inner, &mut out);
+        block("bfd_instance", &one.name, &mut out, |inner| rows(bfd::ROWS, one, 1, inner));
     }
     for one in &model.groups {
-        inner.clear();
-        members(model, &one.members, &mut inner);
-        rows(group::ROWS, one, 1, &mut inner);
-        trackers(
-            model,
-            &one.track_scripts,
-            &one.track_files,
-            &one.track_processes,
-            &one.track_bfds,
-            &mut inner,
-        );
-        block("vrrp_sync_group", &one.name, &inner, &mut out);
+        block("vrrp_sync_group", &one.name, &mut out, |inner| {
+            members(model, &one.members, inner);
+            rows(group::ROWS, one, 1, inner);
+            trackers(
+                model,
+                &one.track_scripts,
+                &one.track_files,
+                &one.track_processes,
+                &one.track_bfds,
+                inner,
+            );
+        });
     }
     for one in &model.instances {
-        inner.clear();
-        rows(instance::ROWS, one, 1, &mut inner);
-        trackers(
-            model,
-            &one.track_scripts,
-            &one.track_files,
-            &one.track_processes,
-            &one.track_bfds,
-            &mut inner,
-        );
-        block("vrrp_instance", &one.name, &inner, &mut out);
+        block("vrrp_instance", &one.name, &mut out, |inner| {
+            rows(instance::ROWS, one, 1, inner);
+            trackers(
+                model,
+                &one.track_scripts,
+                &one.track_files,
+                &one.track_processes,
+                &one.track_bfds,
+                inner,
+            );
+        });
     }
     outside(model, &mut out);
     if let Some(tls) = &model.tls {
-        inner.clear();
+        let mut inner = String::new();
         rows(tls::ROWS, tls, 1, &mut inner);
         let _ = write!(out, "SSL {{\n{inner}}}\n");
     }
@@ -78,11 +68,8 @@ pub fn print(model: &Model) -> String {
 
 /// What stands outside instances and is about the network.
 fn outside(model: &Model, out: &mut String) {
-    let mut inner = String::new();
     for one in &model.network.track_groups {
-        inner.clear();
-        members(model, &one.members, &mut inner);
-        block("track_group", &one.name, &inner, out);
+        block("track_group", &one.name, out, |inner| members(model, &one.members, inner));
     }
     for (keyword, lines) in network::blocks(&model.network) {
         if !lines.is_empty() {
@@ -90,9 +77,7 @@ fn outside(model: &Model, out: &mut String) {
         }
     }
     for one in &model.network.garp_groups {
-        inner.clear();
-        rows(network::GARP_GROUP, one, 1, &mut inner);
-        block("garp_group", "", &inner, out);
+        block("garp_group", "", out, |inner| rows(network::GARP_GROUP, one, 1, inner));
     }
 }
 
@@ -107,7 +92,9 @@ fn members(model: &Model, members: &[InstanceId], out: &mut String) {
 }
 
 /// A block of the outermost level; nothing if it has neither name nor content. Writing to a String cannot fail.
-fn block(keyword: &str, name: &str, inner: &str, out: &mut String) {
+fn block(keyword: &str, name: &str, out: &mut String, content: impl FnOnce(&mut String)) {
+    let mut inner = String::new();
+    content(&mut inner);
     if name.is_empty() && inner.is_empty() {
         return;
     }

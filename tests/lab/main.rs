@@ -51,6 +51,7 @@ mod sayings;
 mod scripts;
 mod status;
 mod steps;
+mod stopping;
 mod storm;
 mod telling;
 mod timers;

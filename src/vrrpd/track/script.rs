@@ -33,6 +33,10 @@ impl Vrrp {
                     self.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
                 {
                     script.pid = None;
+                    // What it says counts for nobody any more.
+                    if self.stopping {
+                        return self.stop_if_idle(turn);
+                    }
                     self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
                 }
             }
