@@ -24,7 +24,7 @@ use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, 
 use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, netns, user};
+use keepalived::sys::{alloc, clock, netns, pages, user};
 use keepalived::vrrpd::{self, Present};
 
 use kept::{CheckLog, Kept};
@@ -248,6 +248,7 @@ impl Program for Keepalived<'_> {
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = None;
+        pages::release();
         alloc::trim();
     }
 
