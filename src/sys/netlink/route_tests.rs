@@ -8,6 +8,7 @@ use crate::base::encap::Tunnel;
 use crate::sys::netlink::encap::RTA_ENCAP;
 use crate::sys::netlink::loss::{Loss, Losses};
 use crate::sys::netlink::monitor::Drained;
+use crate::sys::netlink::seen::Seen;
 use crate::sys::netlink::test_octets::{noise, octets, parts};
 
 use crate::sys::test_net::{Network, in_namespace, readable};
