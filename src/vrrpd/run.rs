@@ -23,6 +23,7 @@ use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
+use crate::sys::pages;
 use crate::sys::process::{Ended, Pid};
 
 /// When a refused address is tried again.
@@ -69,7 +70,7 @@ impl Process for Vrrp {
             Slot::Extra => self.extras_due(turn),
             Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
-            Slot::Stop => turn.stop(Exit::Ok),
+            Slot::Stop => self.stop_now(turn),
         }
     }
 
@@ -82,6 +83,8 @@ impl Process for Vrrp {
                 turn.renew();
                 self.status.reload_begins();
                 let ok = self.reload(turn, fd);
+                self.breathe(turn);
+                pages::release();
                 self.breathe(turn);
                 alloc::trim();
                 self.breathe(turn);

@@ -15,15 +15,11 @@
     reason = "a bench is not the daemon: it prints, waits, reads the clock, and fails by panicking"
 )]
 
-#[path = "../lab/kit/mod.rs"]
-#[allow(dead_code, reason = "the kit serves the labs and the demo too")]
-mod kit;
-#[allow(dead_code, reason = "shared by three benches")]
 mod many;
 
 use std::time::Duration;
 
-use kit::daemon::{CONF, Daemon, Program};
+use many::kit::daemon::{CONF, Daemon, Program};
 use many::{Bench, KINDS, Size};
 use nix::sys::signal::Signal;
 

@@ -254,7 +254,7 @@ fn options(draft: &mut Draft, line: &mut Line<'_>) {
             Some(Flag(set)) => set(&mut draft.regex.options),
             _ => {
                 let message = format!("unknown regex option '{}' - ignoring", word.text);
-                let near = crate::config::diag::nearest(word.text, Regex::OPTIONS);
+                let near = crate::config::nearest::nearest(word.text, Regex::OPTIONS);
                 let remedy = near.map(|near| format!("did you mean '{near}'?")).unwrap_or_default();
                 line.note(word, &message, &remedy);
             }
