@@ -1,5 +1,7 @@
 //! What netlink tells: links and addresses that come and go, and everything again when messages were lost.
 
+use std::io;
+
 use super::links::Change;
 use super::live::Held;
 use super::report;
@@ -37,6 +39,11 @@ impl Vrrp {
                 return Again::More;
             }
         }
+        self.after_reading(turn, drained)
+    }
+
+    /// What follows from how reading notifications ended.
+    pub(super) fn after_reading(&mut self, turn: &mut Turn<'_>, drained: io::Result<Drained>) -> Again {
         match drained {
             Ok(Drained::Yes) => Again::Done,
             Ok(Drained::No) => Again::More,
