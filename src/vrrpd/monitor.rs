@@ -40,6 +40,11 @@ impl Vrrp {
                 return Again::More;
             }
         }
+        self.after_reading(turn, drained)
+    }
+
+    /// What follows from how reading notifications ended.
+    pub(super) fn after_reading(&mut self, turn: &mut Turn<'_>, drained: io::Result<Drained>) -> Again {
         match drained {
             Ok(Drained::Yes) => Again::Done,
             Ok(Drained::No) => Again::More,
