@@ -33,6 +33,7 @@ pub mod resolve;
 pub mod sched;
 pub mod script;
 pub mod service;
+pub mod shared;
 pub mod signal;
 mod socket;
 pub mod sysctl;

@@ -112,6 +112,8 @@ impl Vrrp {
         self.watch_objects(turn);
         self.settle(turn);
         self.repeat_states();
+        self.reserve_kept();
+        self.rekeep();
     }
 
     /// For each new instance the one that runs already, if there is one.
@@ -185,6 +187,7 @@ impl Vrrp {
             let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else {
                 continue;
             };
+            after.note = before.note;
             after.machine = before.machine.clone();
             after.machine.reconfigure(turn.now(), params);
             after.pid = before.pid.take();

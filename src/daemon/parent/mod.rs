@@ -192,6 +192,7 @@ impl<'a, P: Program> Parent<'a, P> {
             Action::Gone => {
                 let left_something = core::mem::take(&mut child.forced);
                 child.records.clear();
+                child.keep.clear();
                 if let Some(file) = child.pid_file.take() {
                     file.remove();
                 }
@@ -328,7 +329,7 @@ impl<P: Program> Process for Parent<'_, P> {
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
-                    ToParent::Transition(_) | ToParent::Sequence(_) => {}
+                    ToParent::Transition(_) => {}
                 }
             }
         }
