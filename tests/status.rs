@@ -21,8 +21,9 @@ use keepalived::proto::track::{
 };
 use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
+use keepalived::status::dump::address::Whereabouts;
 use keepalived::status::dump::global::global;
-use keepalived::status::dump::instance::{Instance, Whereabouts, instance};
+use keepalived::status::dump::instance::{Instance, instance};
 use keepalived::status::dump::machine::Machine;
 use keepalived::status::dump::tables::{self, Settings, Spacing, interface, script, socket};
 use keepalived::status::dump::{Clock, Owner, Runs, section};

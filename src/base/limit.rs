@@ -150,8 +150,8 @@ pub const SYSCTLS: usize = 5_000;
 /// stays below the half millisecond by which an advert may be late.
 pub const SHARED_WAKE_UP: crate::base::time::Span = crate::base::time::Span::from_micros(400);
 
-/// How long what comes in all the time may wait in its sockets while no deadline is near: a fiftieth of the shortest usual
-/// master-down time. At 40,000 adverts a second on 16 sockets each reading brings five.
+/// How long what comes in all the time may wait in its sockets while no deadline is near: a fiftieth of the shortest
+/// usual master-down time. At 40,000 adverts a second on 16 sockets each reading brings five.
 pub const SHARED_READING: crate::base::time::Span = crate::base::time::Span::from_millis(2);
 
 /// Instances whose addresses, announcements and scripts one turn of the loop sees to: about 0.07 ms each, for which

@@ -5,6 +5,7 @@
 //! reload changes the settings still goes by the old ones. Nothing is allocated for a message.
 
 mod queue;
+mod settings;
 
 use core::fmt::{self, Arguments, Display, Write};
 use core::net::SocketAddr;
@@ -15,10 +16,9 @@ use log::{info, warn};
 use nix::errno::Errno;
 
 use self::queue::{Letter, Queue};
+pub use self::settings::Settings;
 use super::Standing;
 use crate::base::limit;
-use crate::base::time::Span;
-use crate::config::model::Global;
 use crate::daemon::keep::{Keep, Left, Note, key};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
@@ -26,61 +26,7 @@ use crate::proto::mail::{Action, Actions, Client, Event, Input, Line};
 use crate::sys::clock::{self, Wall};
 use crate::sys::resolve::{ADDRESSES, Lookup};
 use crate::sys::tcp::{Moved, Stream};
-use crate::sys::user;
 use crate::wire::smtp::{self, Message, Replies};
-
-/// What a configuration says of mail, complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    host: String,
-    port: u16,
-    hello: String,
-    from: String,
-    /// Stands in brackets before each subject.
-    id: String,
-    to: Vec<String>,
-    patience: Span,
-}
-
-impl Settings {
-    /// The settings, if there is a relay and somebody to get mail.
-    #[must_use]
-    pub fn new(global: &Global) -> Option<Self> {
-        let mail = &global.mail;
-        let (host, port) = mail.server.clone()?;
-        if mail.to.is_empty() {
-            return None;
-        }
-        let name = user::host_name();
-        if mail.to.len() > limit::MAIL_RECIPIENTS {
-            warn!("Only the first {} recipients of notification_email get mail", limit::MAIL_RECIPIENTS);
-        }
-        Some(Self {
-            host,
-            port,
-            hello: mail.helo_name.clone().unwrap_or_else(|| name.clone()),
-            from: mail.from.clone().unwrap_or_else(|| format!("root@{name}")),
-            id: global.files.router_id.clone().unwrap_or(name),
-            to: mail.to.iter().take(limit::MAIL_RECIPIENTS).cloned().collect(),
-            patience: mail.connect_timeout,
-        })
-    }
-
-    fn recipients(&self) -> u8 {
-        u8::try_from(self.to.len()).unwrap_or(u8::MAX)
-    }
-
-    /// Octets of the longest message: every character may become one of two octets.
-    fn longest(&self) -> usize {
-        let to: usize = self.to.iter().map(|to| to.len() + ENVELOPE).sum();
-        ENVELOPE
-            + 2 * (self.from.len() + self.id.len() + self.hello.len() + to)
-            + 2 * (limit::MAIL_SUBJECT + limit::MAIL_BODY)
-    }
-}
-
-/// Octets of the fixed words of a message, and of those of a recipient, with some to spare.
-const ENVELOPE: usize = 256;
 
 /// Where a mailer stands in the loop of its process.
 #[derive(Clone, Copy, Debug)]

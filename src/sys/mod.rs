@@ -23,6 +23,7 @@ pub mod netns;
 pub mod outbox;
 pub mod output;
 pub mod packet;
+pub mod pages;
 pub mod path;
 pub mod process;
 pub mod processes;

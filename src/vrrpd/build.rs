@@ -285,7 +285,7 @@ pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>
 /// Why a command never runs, as the end of a sentence.
 pub(super) fn unusable(why: &Unusable) -> String {
     match why {
-        Unusable::Missing(file) => format!("since {file} not found/accessible"),
+        Unusable::Missing(file) => format!("since not found/accessible ({file})"),
         Unusable::User(user) => format!("since user {user} does not exist"),
         Unusable::Group(group) => format!("since group {group} does not exist"),
         Unusable::Insecure(_) => "due to insecure".to_owned(),

@@ -20,7 +20,7 @@ use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing, fifo};
-use crate::proto::vrrp::{Actions, Input, Peer, State};
+use crate::proto::vrrp::{Action, Actions, Event, Input, Peer, State};
 use crate::sys::process;
 
 impl Vrrp {
@@ -153,6 +153,9 @@ impl Vrrp {
                 notifier.state(standing, priority);
             }
             super::report::removed(&instance.config.name);
+            if out.contains(&Action::Report(Event::ZeroSent)) {
+                super::report::zero_sent(&instance.config.name);
+            }
             self.send_only(id, &out);
             self.alert(turn, id, standing, priority);
             self.advance_notify(turn, id);
@@ -269,7 +272,9 @@ impl Vrrp {
                 if let Some(heir) = heir {
                     heir.held = moved.held;
                 } else {
-                    super::report::address_dropped(&old.config.name, moved.prefix);
+                    if let Some(link) = self.links.link(link) {
+                        super::report::address_dropped(&old.config.name, moved.prefix, &link.name);
+                    }
                     self.delete_address(&old, number);
                 }
             }

@@ -64,6 +64,15 @@ fn text_of(errno: i32) -> &'static str {
     Errno::from_raw(errno).desc()
 }
 
+/// The first round of a burst reaches an address.
+pub(super) fn announcing(name: &str, link: &IfName, addr: IpAddr) {
+    let what = match Family::of(&addr) {
+        Family::V4 => "gratuitous ARPs",
+        Family::V6 => "Unsolicited Neighbour Adverts",
+    };
+    debug!("({name}) Sending/queueing {what} on {link} for {addr}");
+}
+
 pub(super) fn announced(link: &IfName, addr: IpAddr) {
     debug!("Sending {} on {link} for {addr}", announcement(addr));
 }
@@ -266,6 +275,10 @@ pub(super) fn broken(broken: &[Broken]) {
     }
 }
 
+pub(super) fn zero_sent(name: &str) {
+    info!("({name}) sent 0 priority");
+}
+
 pub(super) fn removed(name: &str) {
     info!("({name}) removed by the new configuration");
 }
@@ -274,8 +287,8 @@ pub(super) fn left_over(prefix: Prefix) {
     debug!("removing {prefix}, left over from an earlier run");
 }
 
-pub(super) fn address_dropped(name: &str, prefix: Prefix) {
-    info!("({name}) ip address {prefix} no longer exist");
+pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
+    info!("({name}) ip address {prefix} dev {link}, no longer exist");
 }
 
 /// Who holds a route, a rule or a static address: an instance, or nobody.

@@ -23,6 +23,7 @@ use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
+use crate::sys::pages;
 use crate::sys::process::{Ended, Pid};
 
 /// When a refused address is tried again.
@@ -80,6 +81,7 @@ impl Process for Vrrp {
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 let ok = self.reload(turn, fd);
+                pages::release();
                 alloc::trim();
                 self.status.reloaded(before);
                 turn.report(ToParent::ReloadDone { ok });

@@ -50,6 +50,7 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
+use crate::sys::pages;
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
@@ -211,6 +212,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    pages::release();
     alloc::trim();
     vrrp.status.started();
     Ok((reactor, vrrp))

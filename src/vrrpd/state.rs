@@ -137,7 +137,7 @@ pub(super) struct Work {
     /// Events to tell, in order.
     pub(super) events: Vec<(InstanceId, Event)>,
     /// Addresses announced, for -D.
-    pub(super) announced: Vec<(InstanceId, u16)>,
+    pub(super) announced: Vec<(InstanceId, u16, bool)>,
     /// Adverts that could not be sent.
     pub(super) failures: Vec<(InstanceId, i32)>,
     /// Address requests of the batch under way, by tag.

@@ -309,8 +309,8 @@ fn a_server_that_does_not_answer_at_all_is_not_waited_for() {
     daemon.stop();
 }
 
-/// Many routers on one link, which goes and comes back: every line and every mail arrives, in order, and adverts leave on
-/// time meanwhile.
+/// Many routers on one link, which goes and comes back: every line and every mail arrives, in order, and adverts
+/// leave on time meanwhile.
 #[test]
 fn many_tell_at_once() {
     const MANY: usize = 200;

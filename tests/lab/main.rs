@@ -48,6 +48,7 @@ mod referee;
 mod reload;
 mod reload_files;
 mod routes;
+mod sayings;
 mod scripts;
 mod status;
 mod steps;

@@ -33,8 +33,9 @@ pub(super) struct Child {
     pub(super) died: Option<Instant>,
     /// Deaths so far.
     pub(super) deaths: u64,
-    /// It was killed because it did not end by itself, so that it left things behind.
-    pub(super) forced: bool,
+    /// The last one did not end in order, so that it left things behind: if none follows, somebody else takes them
+    /// away.
+    pub(super) left_things: bool,
     /// It was given a new configuration and has not said that it runs it: what is in the kernel is of the one before,
     /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
     pub(super) behind: bool,
@@ -62,7 +63,7 @@ impl Child {
             cleaner: None,
             died: None,
             deaths: 0,
-            forced: false,
+            left_things: false,
             behind: false,
             hung: false,
         }

@@ -175,6 +175,12 @@ impl<P: Borrow<Params>> Router<P> {
         self.garp.due(now, &self.machine.params().garp)
     }
 
+    /// Whether the burst under way is in its first round.
+    #[must_use]
+    pub const fn announcement_opens(&self) -> bool {
+        self.garp.opens()
+    }
+
     /// The address that was due has been announced.
     pub fn announced(&mut self) {
         self.garp.advance();
