@@ -316,11 +316,24 @@ impl Vrrp {
     /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
     /// the interface's own as well.
     pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
-        let (mut listed, mut ours) = (Vec::new(), Vec::new());
+        let mut listed = Vec::new();
         self.kernel.commands.addresses(&mut listed)?;
+        Ok(self.learn_addresses(listed, &mut |_| ()))
+    }
+
+    /// Takes a list of all addresses; which of ours are there. `pause` sees to other duties in between.
+    pub(super) fn learn_addresses(
+        &mut self,
+        listed: Vec<Address>,
+        pause: &mut dyn FnMut(&mut Self),
+    ) -> Vec<((InstanceId, u16), Address)> {
+        let mut ours = Vec::new();
         self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         self.sources.forget();
-        for address in listed {
+        for (position, address) in listed.into_iter().enumerate() {
+            if position.is_multiple_of(ADDRESSES_A_SLICE) {
+                pause(self);
+            }
             self.sources.note(&address, true);
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
@@ -333,7 +346,7 @@ impl Vrrp {
             }
             ours.extend(owner.map(|owner| (owner, address)));
         }
-        Ok(ours)
+        ours
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
@@ -407,6 +420,9 @@ impl Vrrp {
         self.refresh(turn, id);
     }
 }
+
+/// Addresses that are looked up between two pauses: some tens of microseconds.
+const ADDRESSES_A_SLICE: usize = 128;
 
 /// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
 /// over for a dead one does not look for more than its own.

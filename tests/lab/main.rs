@@ -47,6 +47,7 @@ mod processes;
 mod referee;
 mod reload;
 mod reload_files;
+mod reload_many;
 mod routes;
 mod sayings;
 mod scripts;
