@@ -16,6 +16,7 @@ use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
+use crate::daemon::keep::Note;
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
 use crate::proto::track::{self, Weight};
@@ -85,6 +86,7 @@ pub(super) fn scripts(
                 machine: track::Script::new(now, script.params.clone()),
                 command,
                 pid: None,
+                note: Note::NONE,
             }
         })
         .collect()
