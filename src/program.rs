@@ -265,6 +265,7 @@ impl Program for Keepalived<'_> {
         let context = vrrpd::Context {
             channel: start.channel,
             records: start.records,
+            keep: start.keep.clone(),
             died: start.died,
             begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,

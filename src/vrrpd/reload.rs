@@ -132,6 +132,8 @@ impl Vrrp {
         self.watch_objects(turn);
         self.settle(turn);
         self.repeat_states();
+        self.reserve_kept();
+        self.rekeep();
         self.breathe(turn);
     }
 
@@ -241,6 +243,7 @@ impl Vrrp {
             let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else {
                 continue;
             };
+            after.note = before.note;
             after.machine = before.machine.clone();
             after.machine.reconfigure(turn.now(), params);
             after.pid = before.pid.take();

@@ -9,6 +9,7 @@ use super::address::is_usable;
 use super::alert::Alerts;
 use super::extra::Extras;
 use super::firewall::Firewall;
+use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
@@ -33,6 +34,7 @@ use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
+use crate::daemon::keep::Keep;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
@@ -60,6 +62,8 @@ pub struct Context<'a> {
     pub channel: Channel,
     /// What the child before it reported; empty for the first one.
     pub records: &'a Records,
+    /// What the child before it noted, and where this one does.
+    pub keep: Keep,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
     /// When the daemon began.
@@ -126,6 +130,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     vrrp.tuner = context.tuner;
+    vrrp.kept = Kept::new(context.keep);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
@@ -134,10 +139,13 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.reserve_kept();
+    vrrp.take_up(turn.now(), context.died);
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.load_alerts(&mut turn);
+    vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.remove_left_owns(&left);
@@ -168,7 +176,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
     vrrp.remove_strays()?;
-    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -196,6 +203,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
+    vrrp.drop_untaken();
     vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
     turn.reserve_sources();
@@ -285,7 +293,7 @@ impl Vrrp {
             alerts: Alerts::default(),
             resync_wanted: false,
             stopping: false,
-            reserved_sequence: 0,
+            kept: Kept::default(),
             keep_on_stop: false,
             address_monitoring: false,
             tuner: Tuner::default(),

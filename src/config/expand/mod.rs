@@ -1,4 +1,4 @@
-//! From files to a tree: the order in which a line is looked at (reference: language, section 6).
+//! From files to a tree: the order in which a line is looked at.
 //!
 //! ```text
 //! file ── comment, blanks ──┐

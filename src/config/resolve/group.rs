@@ -1,4 +1,4 @@
-//! Sync groups and track groups: their members, and what being one means (reference: language, section 12).
+//! Sync groups and track groups: their members, and what being one means.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The rules that hold between keywords of an object and between objects (reference: language, section 11).
+//! The rules that hold between keywords of an object and between objects.
 //!
 //! Job: from what was said to what holds, with keepalived's wording where it changes something. Uses `model`,
 //! the drafts of `rows` and `diag`. Start with [`instance()`]; rules of one theme have a file.
