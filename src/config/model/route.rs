@@ -8,6 +8,22 @@ use crate::base::id::TrackGroupId;
 /// RTPROT_KEEPALIVED: the origin of routes and rules that are tracked.
 pub const ORIGIN: u8 = 18;
 
+/// Types of routes, RTN_ numbers, by name.
+pub const KINDS: [&str; 12] = [
+    "unspec",
+    "unicast",
+    "local",
+    "broadcast",
+    "anycast",
+    "multicast",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "throw",
+    "nat",
+    "xresolve",
+];
+
 /// One route. Numbers are the kernel's; none means that nothing is said to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one option word of the line")]

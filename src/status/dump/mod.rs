@@ -2,8 +2,9 @@
 //!
 //! Start with [`global`], the section that every process writes first; [`instance`] has one virtual router, [`group`]
 //! one sync group, [`address`] one address, [`objects`] routes and rules, `tracked` what one tracks, [`tables`] and
-//! [`trackers`] what they share, [`network`] what stands outside of them, [`machine`] what only the machine knows. Everything is lent by the caller: a writer asks neither clock nor kernel. Labels and the
-//! forms of values are keepalived's where it has the value.
+//! [`trackers`] what they share, [`network`] what stands outside of them, [`machine`] what only the machine knows.
+//! Everything is lent by the caller: a writer asks neither clock nor kernel. Labels and the forms of values are
+//! keepalived's where it has the value.
 
 pub mod address;
 pub mod global;

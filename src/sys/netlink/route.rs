@@ -7,8 +7,8 @@ use neli::consts::rtnl::{Rta, Rtm};
 
 use super::command::{Commands, Full};
 use super::encap;
+use super::family::{family_number, put_ip};
 use super::message::Requests;
-use super::seen::Seen;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::encap::Encap;
 use crate::base::id::IfIndex;
@@ -94,37 +94,6 @@ pub enum Which {
 }
 
 impl Route {
-    /// Whether what the kernel tells of is this route. One of several ways of it counts as the whole.
-    #[must_use]
-    pub fn is(&self, seen: &Seen) -> bool {
-        let own_way = |way: &Way| {
-            (way.interface == IfIndex(0) || way.interface == seen.interface) && way.via == seen.via
-        };
-        let whole = seen.interface == IfIndex(0) && seen.via.is_none();
-        self.has_place_of(seen)
-            && self.kind == seen.kind
-            && self.origin == seen.origin
-            // The kernel does not keep it for IPv6.
-            && (self.family == Family::V6 || self.scope == seen.scope)
-            && (self.ways.is_empty() || whole || self.ways.iter().any(own_way))
-    }
-
-    /// Whether what the kernel tells of has this route's place in the tables: one of them is put instead of the other.
-    #[must_use]
-    pub fn has_place_of(&self, seen: &Seen) -> bool {
-        let metric = self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
-            Family::V4 => 0,
-            Family::V6 => IPV6_METRIC,
-        });
-        self.family == seen.family
-            && self.table == seen.table
-            && self.destination == seen.destination
-            && self.from == seen.from
-            && metric == seen.metric
-            // The kernel does not keep it for IPv6.
-            && (self.family == Family::V6 || self.tos == seen.tos)
-    }
-
     fn put_key(&self, request: &mut Requests) {
         if let Some(destination) = self.destination {
             put_ip(request, Rta::Dst, &destination.addr);
@@ -311,30 +280,6 @@ fn put_next_hop(request: &mut Requests, way: &Way, family: Family) {
     });
 }
 
-pub(super) fn put_ip(request: &mut Requests, kind: impl Into<u16>, addr: &IpAddr) {
-    match addr {
-        IpAddr::V4(v4) => request.attribute(kind, &v4.octets()),
-        IpAddr::V6(v6) => request.attribute(kind, &v6.octets()),
-    }
-}
-
-pub(super) fn ip(family: Family, payload: &[u8]) -> Option<IpAddr> {
-    match family {
-        Family::V4 => payload.first_chunk::<4>().copied().map(IpAddr::from),
-        Family::V6 => payload.first_chunk::<16>().copied().map(IpAddr::from),
-    }
-}
-
-pub(super) fn family_number(family: Family) -> u8 {
-    let number = match family {
-        Family::V4 => libc::AF_INET,
-        Family::V6 => libc::AF_INET6,
-    };
-    u8::try_from(number).unwrap_or(0)
-}
-
-/// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
-const IPV6_METRIC: u32 = 1024;
 const RT_TABLE_MAIN: u32 = 254;
 const RTNH_F_ONLINK: u8 = 4;
 // From the kernel's rtnetlink.h; libc has them for some C libraries only.

@@ -7,8 +7,8 @@ use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Frattr, Rtm};
 
 use super::command::{Commands, Full};
+use super::family::{family_number, family_of, ip, put_ip};
 use super::message::{Attributes, Requests, number, octet, text};
-use super::route::{family_number, ip, put_ip};
 use crate::base::addr::{Family, Prefix};
 use crate::base::name::IfName;
 use crate::base::rule::Action;
@@ -89,11 +89,7 @@ impl Rule {
         let (&[family, to_length, from_length, tos, table, _, _, action], rest) =
             payload.split_first_chunk()?;
         let (flags, attributes) = rest.split_first_chunk()?;
-        let family = match i32::from(family) {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return None,
-        };
+        let family = family_of(family)?;
         let mut rule = Self {
             invert: u32::from_ne_bytes(*flags) & FIB_RULE_INVERT != 0,
             tos,

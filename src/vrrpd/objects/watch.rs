@@ -20,7 +20,6 @@ use crate::proto::vrrp::Input;
 use crate::sys::filter::OctetSet;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::loss::{Loss, Losses};
-use crate::sys::netlink::monitor::Drained;
 use crate::vrrpd::live::Held;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::{kind, report};
@@ -72,8 +71,11 @@ impl Vrrp {
 
     /// The lengths of the prefixes that routes of ours lead to.
     fn prefix_lengths(&self) -> OctetSet {
-        let routes = self.all_routes().filter(|item| !item.no_track);
-        routes.map(|item| item.value.route.destination.map_or(0, |prefix| prefix.len)).collect()
+        let holders = self.instances.iter().filter_map(|instance| instance.objects.as_deref());
+        let all = holders.chain(core::iter::once(&self.network.fixed.objects)).flat_map(|it| &it.routes);
+        all.filter(|item| !item.no_track)
+            .map(|item| item.value.route.destination.map_or(0, |prefix| prefix.len))
+            .collect()
     }
 
     /// Takes what the kernel tells of deletions.
@@ -138,15 +140,7 @@ impl Vrrp {
                 }
             }
         }
-        match drained {
-            Ok(Drained::Yes) => Again::Done,
-            Ok(Drained::No) => Again::More,
-            Err(error) => {
-                report::kernel_failed("netlink", &error);
-                self.arm_retry(turn);
-                Again::Done
-            }
-        }
+        self.after_reading(turn, drained)
     }
 
     /// Somebody deleted what `find` finds.

@@ -21,6 +21,7 @@ use neli::consts::socket::NlFamily;
 use nix::errno::Errno;
 
 use super::command::{Refusal, answer};
+use super::family::family_number;
 use super::message::{Message, Requests};
 use super::transport::Transport;
 use crate::base::addr::Family;
@@ -332,13 +333,6 @@ fn put_text(request: &mut Requests, kind: u16, text: &str) {
 
 fn number_of(kind: i32) -> u16 {
     u16::try_from(kind).unwrap_or(0)
-}
-
-const fn family_number(family: Family) -> u8 {
-    match family {
-        Family::V4 => 2,
-        Family::V6 => 10,
-    }
 }
 
 /// NFNL_SUBSYS_NFTABLES.
