@@ -233,6 +233,11 @@ pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
     error!("({name}): VMAC interface {own}: {why}");
 }
 
+/// A predecessor had it to send, and the configuration does not know any more what about, or whom to.
+pub(super) fn mail_lost(count: usize) {
+    warn!("{count} SMTP alerts of before the restart are left out");
+}
+
 pub(super) fn own_removed(name: &str, own: &IfName, kind: Kind) {
     let owner = if name.is_empty() { String::new() } else { format!("({name}) ") };
     info!("{owner}Success removing {} interface {own}", kind_name(kind));
@@ -265,8 +270,9 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
 }
 
 pub(super) fn broken(broken: &[Broken]) {
+    // The parent has told it, with its place in the text.
     for one in broken {
-        warn!("{}", one.text);
+        debug!("{}", one.text);
     }
 }
 

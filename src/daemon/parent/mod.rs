@@ -197,6 +197,7 @@ impl<'a, P: Program> Parent<'a, P> {
             Action::Gone => {
                 let left_something = core::mem::take(&mut child.left_things);
                 child.records.clear();
+                child.keep.clear();
                 if let Some(file) = child.pid_file.take() {
                     file.remove();
                 }
@@ -334,7 +335,7 @@ impl<P: Program> Process for Parent<'_, P> {
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
-                    ToParent::Transition(_) | ToParent::Sequence(_) => {}
+                    ToParent::Transition(_) => {}
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! When which address is announced: bursts, the second burst, and the refresh (reference: behaviour, 3.4).
+//! When which address is announced: bursts, the second burst, and the refresh.
 //!
 //! A burst is so many rounds over all addresses: every address is announced once before any is repeated. The
 //! caller takes frames one by one and may put the rest off, so that no burst holds up anybody's advert.

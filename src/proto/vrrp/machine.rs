@@ -257,6 +257,14 @@ impl<P: Borrow<Params>> Machine<P> {
         }
     }
 
+    /// Goes on as BACKUP of a MASTER that a predecessor has heard: with less than its interval we would interrupt it.
+    /// Only before the start.
+    pub fn resume_interval(&mut self, interval: Span) {
+        if self.state == State::Init && self.params().version == Version::V3 {
+            self.master_interval = interval;
+        }
+    }
+
     /// From INIT or FAULT into the election, as far as nothing speaks against it.
     fn begin(&mut self, now: Instant, why: Why, out: &mut Actions) {
         if !self.faults.is_empty() {
@@ -295,7 +303,9 @@ impl<P: Borrow<Params>> Machine<P> {
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
-        self.master_interval = self.params().advert_interval;
+        if why != Why::Adopted {
+            self.master_interval = self.params().advert_interval;
+        }
         self.patience = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);

@@ -53,6 +53,7 @@ impl Vrrp {
             return;
         };
         script.machine.handle(turn.now(), input, &mut out);
+        self.keep_script(id);
         for action in out {
             self.act_script(turn, id, action);
         }
