@@ -4,7 +4,7 @@ mod kept;
 mod refusals;
 mod settings;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(crate) struct Keepalived<'a> {
 /// A configuration that was read and checked.
 pub(crate) struct Loaded {
     /// All of it, until the children have it: with thousands of instances it is most of the parent's memory.
-    whole: Option<Arc<Model>>,
+    whole: RefCell<Option<Arc<Model>>>,
     /// What stays: the parts about the daemon as a whole, without instances and services.
     outline: Model,
     /// It has instances.
@@ -247,7 +247,7 @@ impl Program for Keepalived<'_> {
 
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
-        loaded.whole = None;
+        loaded.whole = RefCell::default();
         alloc::trim();
         pages::release();
     }
@@ -256,7 +256,7 @@ impl Program for Keepalived<'_> {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
-        let Some(model) = loaded.model() else { return Exit::Internal };
+        let Some(model) = loaded.take_model() else { return Exit::Internal };
         // What the child changes in the kernel it notes beside its pid file.
         let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
@@ -265,6 +265,7 @@ impl Program for Keepalived<'_> {
         let context = vrrpd::Context {
             channel: start.channel,
             records: start.records,
+            keep: start.keep.clone(),
             died: start.died,
             begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
@@ -305,7 +306,7 @@ impl Loaded {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
-            whole: Some(Arc::new(read.model)),
+            whole: RefCell::new(Some(Arc::new(read.model))),
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
@@ -314,10 +315,10 @@ impl Loaded {
     }
 
     /// All of it: for a child that replaces another one, read again from what was read first.
-    /// None: a disk has failed.
-    fn model(&self) -> Option<Arc<Model>> {
-        Some(match &self.whole {
-            Some(model) => Arc::clone(model),
+    /// None: a disk has failed. It is taken, not lent: a child that reloads must be able to let go of it.
+    fn take_model(&self) -> Option<Arc<Model>> {
+        Some(match self.whole.take() {
+            Some(model) => model,
             None => {
                 let mut told_before = Diagnostics::new();
                 let snapshot = self.snapshot.read()?;

@@ -81,6 +81,11 @@ pub const LINKS_POLLED_PER_TURN: usize = 4;
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 
+/// Notes that a child leaves to a successor, 32 octets each, in memory that costs nothing until it is written: one of
+/// each script, process monitor and delayed interface, one of each signed virtual router and of each router that it
+/// hears, and one of each mail. What comes past that begins anew after a crash.
+pub const KEPT_NOTES: usize = 65_535;
+
 /// Recipients of alert mail: each has a bit. More people than this are a list on the mail server.
 pub const MAIL_RECIPIENTS: usize = 64;
 

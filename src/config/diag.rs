@@ -1,7 +1,7 @@
 //! Every mistake of a configuration: where it stands, what is wrong, what would be right.
 //!
 //! One place decides how a finding is told (`file:line:column: message`) and which exit code a config test
-//! ends with (reference: language, section 15). Messages come from the rows; the frame comes from here.
+//! ends with. Messages come from the rows; the frame comes from here.
 
 use core::fmt::{self, Write};
 use std::collections::{BTreeMap, BTreeSet};

@@ -33,7 +33,6 @@ pub mod packed;
 mod parameter;
 mod plain;
 pub mod print;
-mod print_services;
 mod resolve;
 pub mod row;
 pub mod rows;

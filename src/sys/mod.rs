@@ -34,6 +34,7 @@ pub mod resolve;
 pub mod sched;
 pub mod script;
 pub mod service;
+pub mod shared;
 pub mod signal;
 mod socket;
 pub mod sysctl;

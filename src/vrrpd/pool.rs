@@ -57,6 +57,8 @@ pub struct Receiver {
     /// Receive buffer asked for.
     pub buffer: Option<u32>,
     socket: ReceiveSocket,
+    /// What it lets through.
+    filter: Filter,
     registration: Registration,
     /// Router id to instance.
     owners: Box<[Option<InstanceId>; 256]>,
@@ -139,8 +141,17 @@ impl Pool {
         let own = Own { kind: kind::SOCKET, index: id.number() };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let receiver =
-            Some(Receiver { key, index, buffer: None, socket, registration, owners, more: Vec::new() });
+        let filter = Filter::Nothing;
+        let receiver = Some(Receiver {
+            key,
+            index,
+            buffer: None,
+            socket,
+            filter,
+            registration,
+            owners,
+            more: Vec::new(),
+        });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -217,7 +228,9 @@ impl Pool {
                     false => Filter::OctetIn { offset: receiver.key.vrid_at(), set },
                 };
                 // Without a filter the child drops what is not its own by itself.
-                let _ = receiver.socket.set_filter(&filter);
+                if receiver.filter != filter && receiver.socket.set_filter(&filter).is_ok() {
+                    receiver.filter = filter;
+                }
             }
         }
     }

@@ -64,6 +64,15 @@ fn text_of(errno: i32) -> &'static str {
     Errno::from_raw(errno).desc()
 }
 
+/// The first round of a burst reaches an address.
+pub(super) fn announcing(name: &str, link: &IfName, addr: IpAddr) {
+    let what = match Family::of(&addr) {
+        Family::V4 => "gratuitous ARPs",
+        Family::V6 => "Unsolicited Neighbour Adverts",
+    };
+    debug!("({name}) Sending/queueing {what} on {link} for {addr}");
+}
+
 pub(super) fn announced(link: &IfName, addr: IpAddr) {
     debug!("Sending {} on {link} for {addr}", announcement(addr));
 }
@@ -224,6 +233,16 @@ pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
     error!("({name}): VMAC interface {own}: {why}");
 }
 
+/// A cleaner came between a MASTER and its successor.
+pub(super) fn set_again(name: &str, missing: usize, all: usize) {
+    info!("({name}) {missing} of {all} VIPs were taken off meanwhile - setting them again");
+}
+
+/// A predecessor had it to send, and the configuration does not know any more what about, or whom to.
+pub(super) fn mail_lost(count: usize) {
+    warn!("{count} SMTP alerts of before the restart are left out");
+}
+
 pub(super) fn own_removed(name: &str, own: &IfName, kind: Kind) {
     let owner = if name.is_empty() { String::new() } else { format!("({name}) ") };
     info!("{owner}Success removing {} interface {own}", kind_name(kind));
@@ -256,9 +275,14 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
 }
 
 pub(super) fn broken(broken: &[Broken]) {
+    // The parent has told it, with its place in the text.
     for one in broken {
-        warn!("{}", one.text);
+        debug!("{}", one.text);
     }
+}
+
+pub(super) fn zero_sent(name: &str) {
+    info!("({name}) sent 0 priority");
 }
 
 pub(super) fn removed(name: &str) {
@@ -269,8 +293,8 @@ pub(super) fn left_over(prefix: Prefix) {
     debug!("removing {prefix}, left over from an earlier run");
 }
 
-pub(super) fn address_dropped(name: &str, prefix: Prefix) {
-    info!("({name}) ip address {prefix} no longer exist");
+pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
+    info!("({name}) ip address {prefix} dev {link}, no longer exist");
 }
 
 /// Who holds a route, a rule or a static address: an instance, or nobody.
@@ -292,6 +316,10 @@ pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display,
     } else {
         warn!("{name} {object} is deleted again and again, giving up for a moment");
     }
+}
+
+pub(super) fn object_replaced(name: Option<&str>, object: &impl core::fmt::Display) {
+    warn!("{} {object} was replaced by somebody; find out by whom, or mark it no_track", Whose(name));
 }
 
 pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {

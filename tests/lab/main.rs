@@ -31,6 +31,7 @@ mod garps;
 mod groups;
 mod interop;
 mod json;
+mod kept;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod labels;
@@ -46,7 +47,9 @@ mod processes;
 mod referee;
 mod reload;
 mod reload_files;
+mod reload_many;
 mod routes;
+mod sayings;
 mod scripts;
 mod status;
 mod steps;

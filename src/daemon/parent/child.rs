@@ -7,6 +7,7 @@ use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::{ToChild, ToParent};
+use crate::daemon::keep::Keep;
 use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::Records;
@@ -23,6 +24,8 @@ pub(super) struct Child {
     pub(super) pid: Option<Pid>,
     pub(super) link: Option<Link>,
     pub(super) records: Records,
+    /// What only the child itself writes and reads.
+    pub(super) keep: Keep,
     pub(super) pid_file: Option<PidFile>,
     /// The process that takes away what this child left behind.
     pub(super) cleaner: Option<Pid>,
@@ -55,6 +58,7 @@ impl Child {
             pid: None,
             link: None,
             records: Records::new(instances),
+            keep: if kind == Kind::Vrrp { Keep::new() } else { Keep::default() },
             pid_file: None,
             cleaner: None,
             died: None,
@@ -80,7 +84,7 @@ impl Child {
         sent == Sent::Yes
     }
 
-    /// The messages of the next packet; none: there is no packet now. Transitions and numbers are noted and left out.
+    /// The messages of the next packet; none: there is no packet now. Transitions are noted and left out.
     pub(super) fn receive(&mut self) -> Option<heapless::Vec<ToParent, MESSAGES>> {
         let link = self.link.as_ref()?;
         let mut buffer = [0; limit::CHANNEL_PACKET];
@@ -92,8 +96,6 @@ impl Child {
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
                 self.records.note(record);
-            } else if let ToParent::Sequence(number) = message {
-                self.records.note_sequence(number);
             } else if messages.push(message).is_err() {
                 break;
             }

@@ -82,6 +82,8 @@ pub struct Machine<P = Params> {
     claimed: Instant,
     /// With which priority; 0: there was none.
     claimed_with: u8,
+    /// A new priority has been told since then.
+    early: bool,
     /// The timer of a BACKUP runs from here at the soonest.
     held: Instant,
 }
@@ -107,6 +109,7 @@ impl<P: Borrow<Params>> Machine<P> {
             expired: false,
             claimed: Instant::START,
             claimed_with: 0,
+            early: false,
             held: Instant::START,
             params,
         }
@@ -118,9 +121,10 @@ impl<P: Borrow<Params>> Machine<P> {
             (State::Init, Input::Start { adopt }) => self.start(now, adopt, out),
             (State::Init, Input::Faults { faults, pending }) => {
                 self.faults = faults;
-                self.pending = pending;
+                let why =
+                    if core::mem::replace(&mut self.pending, pending) { Why::Decided } else { Why::Start };
                 if self.started {
-                    self.begin(now, Why::Start, out);
+                    self.begin(now, why, out);
                 }
             }
             (State::Fault, Input::Faults { faults, pending }) => {
@@ -253,13 +257,21 @@ impl<P: Borrow<Params>> Machine<P> {
         }
     }
 
+    /// Goes on as BACKUP of a MASTER that a predecessor has heard: with less than its interval we would interrupt it.
+    /// Only before the start.
+    pub fn resume_interval(&mut self, interval: Span) {
+        if self.state == State::Init && self.params().version == Version::V3 {
+            self.master_interval = interval;
+        }
+    }
+
     /// From INIT or FAULT into the election, as far as nothing speaks against it.
     fn begin(&mut self, now: Instant, why: Why, out: &mut Actions) {
         if !self.faults.is_empty() {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
-        } else if self.begins_as_master() && now >= self.held {
+        } else if why != Why::Recovered && self.begins_as_master() && now >= self.held {
             self.become_master(now, why, out);
         } else {
             self.become_backup(now, why, out);
@@ -291,7 +303,9 @@ impl<P: Borrow<Params>> Machine<P> {
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
-        self.master_interval = self.params().advert_interval;
+        if why != Why::Adopted {
+            self.master_interval = self.params().advert_interval;
+        }
         self.patience = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
@@ -376,8 +390,12 @@ impl<P: Borrow<Params>> Machine<P> {
         self.effective = effective;
         match self.state {
             // The sooner a peer hears that it is now ahead, the sooner it takes over; and one that is about to must
-            // hear that it no longer is.
-            State::Master => self.send(effective, out),
+            // hear that it no longer is. Once between two adverts that are due: what is tracked may never rest.
+            State::Master if !self.early => {
+                self.early = true;
+                self.send(effective, out);
+            }
+            State::Master => {}
             State::Backup if !self.expired => self.rearm(),
             State::Init | State::Backup | State::Fault => {}
         }
@@ -387,6 +405,7 @@ impl<P: Borrow<Params>> Machine<P> {
     /// Sends an advert that claims the addresses.
     fn claim(&mut self, now: Instant, out: &mut Actions) {
         (self.claimed, self.claimed_with) = (now, self.effective);
+        self.early = false;
         self.send(self.effective, out);
     }
 

@@ -218,6 +218,14 @@ impl Commands {
     /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what
     /// the kernel says.
     pub fn addresses(&mut self, out: &mut Vec<Address>) -> io::Result<()> {
+        self.addresses_in_slices(out, &mut || ())
+    }
+
+    /// The same for a caller with other duties, which `pause` sees to between the parts of a long list.
+    ///
+    /// # Errors
+    /// Those of [`Commands::addresses`].
+    pub fn addresses_in_slices(&mut self, out: &mut Vec<Address>, pause: &mut dyn FnMut()) -> io::Result<()> {
         let all = || fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0));
         self.dump(
             Rtm::Getaddr,
@@ -226,7 +234,10 @@ impl Commands {
             |message| match message {
                 None => out.clear(),
                 Some(message) if Rtm::from(message.kind) == Rtm::Newaddr => {
-                    out.extend(Address::decode(message.payload))
+                    out.extend(Address::decode(message.payload));
+                    if out.len().is_multiple_of(LISTED_A_SLICE) {
+                        pause();
+                    }
                 }
                 Some(_) => {}
             },
@@ -241,6 +252,9 @@ impl Commands {
         })
     }
 }
+
+/// Addresses that are listed between two pauses: the kernel writes as many into one part.
+const LISTED_A_SLICE: usize = 256;
 
 /// The fixed part of an address message. neli's builder cannot fail when every field is given.
 fn fixed(family: RtAddrFamily, length: u8, scope: u8, interface: IfIndex) -> Option<Ifaddrmsg> {

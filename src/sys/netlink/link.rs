@@ -338,6 +338,14 @@ impl Commands {
     /// # Errors
     /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what the kernel says.
     pub fn links(&mut self, out: &mut Vec<Link>) -> io::Result<()> {
+        self.links_in_slices(out, &mut || ())
+    }
+
+    /// The same for a caller with other duties, which `pause` sees to between the parts of a long list.
+    ///
+    /// # Errors
+    /// Those of [`Commands::links`].
+    pub fn links_in_slices(&mut self, out: &mut Vec<Link>, pause: &mut dyn FnMut()) -> io::Result<()> {
         let all = || fixed(IfIndex(0), None);
         let brief = |request: &mut Requests| {
             request.attribute(Ifla::ExtMask, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
@@ -345,7 +353,10 @@ impl Commands {
         self.dump(Rtm::Getlink, all, brief, |message| match message {
             None => out.clear(),
             Some(message) if Rtm::from(message.kind) == Rtm::Newlink => {
-                out.extend(Link::decode(message.payload))
+                out.extend(Link::decode(message.payload));
+                if out.len().is_multiple_of(LISTED_A_SLICE) {
+                    pause();
+                }
             }
             Some(_) => {}
         })
@@ -425,6 +436,9 @@ pub(super) fn fixed(index: IfIndex, up: Option<bool>) -> Option<Ifinfomsg> {
     .build()
     .ok()
 }
+
+/// Links that are listed between two pauses: the kernel writes as many into a few parts.
+const LISTED_A_SLICE: usize = 64;
 
 // From the kernel's if_link.h, rtnetlink.h and socket.h; neli does not have them.
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;

@@ -9,7 +9,6 @@ use super::command::{Commands, Full};
 use super::encap;
 use super::family::{family_number, put_ip};
 use super::message::Requests;
-use super::seen::Seen;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::encap::Encap;
 use crate::base::id::IfIndex;
@@ -95,29 +94,6 @@ pub enum Which {
 }
 
 impl Route {
-    /// Whether what the kernel tells of is this route. One of several ways of it counts as the whole.
-    #[must_use]
-    pub fn is(&self, seen: &Seen) -> bool {
-        let metric = self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
-            Family::V4 => 0,
-            Family::V6 => IPV6_METRIC,
-        });
-        let own_way = |way: &Way| {
-            (way.interface == IfIndex(0) || way.interface == seen.interface) && way.via == seen.via
-        };
-        let whole = seen.interface == IfIndex(0) && seen.via.is_none();
-        self.family == seen.family
-            && self.kind == seen.kind
-            && self.table == seen.table
-            && self.origin == seen.origin
-            && self.destination == seen.destination
-            && self.from == seen.from
-            && metric == seen.metric
-            // The kernel keeps neither for IPv6.
-            && (self.family == Family::V6 || (self.tos, self.scope) == (seen.tos, seen.scope))
-            && (self.ways.is_empty() || whole || self.ways.iter().any(own_way))
-    }
-
     fn put_key(&self, request: &mut Requests) {
         if let Some(destination) = self.destination {
             put_ip(request, Rta::Dst, &destination.addr);
@@ -304,8 +280,6 @@ fn put_next_hop(request: &mut Requests, way: &Way, family: Family) {
     });
 }
 
-/// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
-const IPV6_METRIC: u32 = 1024;
 const RT_TABLE_MAIN: u32 = 254;
 const RTNH_F_ONLINK: u8 = 4;
 // From the kernel's rtnetlink.h; libc has them for some C libraries only.

@@ -39,7 +39,7 @@ pub(in crate::vrrpd) fn event(instance: &Instance, event: &Event, now: Instant, 
             info!("({name}) Master received priority 0 message");
         }
         Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
-        Event::ZeroSent => info!("({name}) sent 0 priority"),
+        Event::ZeroSent => super::zero_sent(name),
         Event::Discarded { from, theirs } => {
             info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
         }
@@ -129,7 +129,7 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
                 debug!("({name}) setting Virtual Rules");
             }
         }
-        (State::Fault, Why::Start) => {
+        (State::Fault, Why::Start | Why::Decided) => {
             for fault in instance.router.faults().iter() {
                 match fault {
                     Fault::LinkDown | Fault::LinkMissing => {

@@ -13,11 +13,13 @@ use crate::base::id::{InstanceId, ProcessId};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::config::Model;
+use crate::daemon::keep::{Note, Values, key};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::proto::track::{Cause, Effect, Pattern, Process, ProcessAction, ProcessInput, Verdict};
 use crate::sys::processes::Walk;
 use crate::sys::procevent::{ProcessEvent, ProcessEvents};
+use crate::vrrpd::kept::{verdict_bits, verdict_of};
 use crate::vrrpd::kind;
 use crate::vrrpd::report as lines;
 use crate::vrrpd::slots::Slot;
@@ -53,6 +55,8 @@ struct Monitor {
     counted: bool,
     /// Its count changed, and by what.
     changed: Option<Cause>,
+    /// Where it is kept what it says.
+    note: Note,
 }
 
 #[derive(Clone, Copy)]
@@ -75,6 +79,33 @@ const PERIOD: Span = Span::from_secs(1);
 /// A deadline that is not due in this turn any more.
 const NEXT_TURN: Span = Span::from_micros(1);
 
+/// The kind of the notes.
+const PROCESS: &str = "process";
+
+/// What a successor has to know of a monitor.
+fn values(monitor: &Monitor) -> Values {
+    let (due, cause) = match monitor.machine.change() {
+        None => (0, 0),
+        Some((due, Cause::Fork)) => (due.as_micros(), 1),
+        Some((due, Cause::Exit)) => (due.as_micros(), 2),
+        Some((due, Cause::Change)) => (due.as_micros(), 3),
+    };
+    [verdict_bits(monitor.machine.verdict()) | cause << 2 | u64::from(monitor.machine.count()) << 32, due, 0]
+}
+
+/// Goes on where a predecessor was; what a change of the count since then came by.
+fn resume(monitor: &mut Monitor, [all, due, _]: Values) -> Cause {
+    let cause = match all >> 2 & 3 {
+        1 => Some(Cause::Fork),
+        2 => Some(Cause::Exit),
+        3 => Some(Cause::Change),
+        _ => None,
+    };
+    monitor.machine.resume(verdict_of(all), cause.map(|cause| (Instant::from_micros(due), cause)));
+    let since = if u64::from(monitor.count) < all >> 32 { Cause::Exit } else { Cause::Fork };
+    cause.unwrap_or(since)
+}
+
 impl Processes {
     /// How many monitors there are.
     pub(in crate::vrrpd) const fn len(&self) -> usize {
@@ -84,6 +115,11 @@ impl Processes {
     /// The machine of a monitor.
     pub(in crate::vrrpd) fn machine(&self, id: ProcessId) -> Option<&Process> {
         self.monitors.get(id.index()).map(|monitor| &monitor.machine)
+    }
+
+    /// Where it is kept what they say.
+    pub(in crate::vrrpd) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.monitors.iter().map(|monitor| monitor.note)
     }
 
     /// What a monitor says.
@@ -120,9 +156,14 @@ impl Vrrp {
         if wait {
             self.processes.go_on(usize::MAX);
             let now = turn.now();
-            for monitor in &mut self.processes.monitors {
+            for (monitor, config) in self.processes.monitors.iter_mut().zip(&model.processes) {
                 monitor.changed = None;
-                monitor.machine.handle(now, ProcessInput::Count(monitor.count, Cause::Change));
+                let mut cause = Cause::Change;
+                if let Some((note, values)) = self.kept.find(PROCESS, &config.name) {
+                    monitor.note = note;
+                    cause = resume(monitor, values);
+                }
+                monitor.machine.handle(now, ProcessInput::Count(monitor.count, cause));
             }
         }
     }
@@ -157,7 +198,13 @@ impl Vrrp {
         self.arm_walk(turn);
     }
 
-    fn arm_process(&self, turn: &mut Turn<'_>, id: ProcessId) {
+    fn arm_process(&mut self, turn: &mut Turn<'_>, id: ProcessId) {
+        if let (Some(monitor), Some(config)) =
+            (self.processes.monitors.get_mut(id.index()), self.model.process(id))
+        {
+            let values = values(monitor);
+            self.kept.keep.put(&mut monitor.note, key(PROCESS, &config.name), values);
+        }
         let at = self.processes.machine(id).and_then(Process::poll_at);
         turn.set_deadline(self.layout.number(Slot::Process(id)), at);
     }

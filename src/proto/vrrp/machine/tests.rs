@@ -90,6 +90,18 @@ fn the_owner_is_master_at_once_others_listen_whatever_the_state_keyword() {
     let actions = step(&mut machine, at(0), Input::Start { adopt: None });
     assert_eq!(actions[0], Action::SendAdvert { priority: 255 });
     assert_eq!(actions.last(), Some(&transition(State::Init, State::Master, Why::Start)));
+    step(
+        &mut machine,
+        at(0),
+        Input::Faults { faults: Faults::NONE.with(Fault::LinkDown, true), pending: false },
+    );
+    let back = step(&mut machine, at(9), Input::Faults { faults: Faults::NONE, pending: false });
+    assert_eq!(
+        back,
+        [transition(State::Fault, State::Backup, Why::Recovered)],
+        "only the beginning is quick"
+    );
+    assert_eq!(machine.poll_at(), Some(at(9) + machine.master_down_time()));
     backup(Params { start: Start::Master, ..Params::default() });
     backup(Params { start: Start::Backup, ..owner });
 }
@@ -152,8 +164,8 @@ fn a_pending_script_holds_init_and_fault_only() {
     step(&mut machine, at(0), pending);
     assert_eq!(step(&mut machine, at(0), Input::Start { adopt: None }), []);
     assert_eq!(machine.state(), State::Init);
-    step(&mut machine, at(50), Input::Faults { faults: Faults::NONE, pending: false });
-    assert_eq!(machine.state(), State::Backup);
+    let decided = step(&mut machine, at(50), Input::Faults { faults: Faults::NONE, pending: false });
+    assert_eq!(decided, [transition(State::Init, State::Backup, Why::Decided)]);
     let mut running = master(Params::default());
     assert_eq!(
         step(&mut running, at(4_000), pending),
@@ -171,8 +183,15 @@ fn a_changed_priority_is_told_at_once() {
         [Action::SendAdvert { priority: 70 }, Action::Report(Event::Priority { from: 100, to: 70 })]
     );
     assert_eq!(step(&mut machine, at(4_000), Input::Priority(70)), []);
-    let raised = step(&mut machine, at(4_000), Input::Priority(90));
-    assert_eq!(raised[0], Action::SendAdvert { priority: 90 });
+    let quiet = step(&mut machine, at(4_001), Input::Priority(90));
+    assert_eq!(
+        quiet.len(),
+        1,
+        "once only between two adverts that are due, for what is tracked may never rest"
+    );
+    let due = machine.poll_at().unwrap();
+    assert_eq!(step(&mut machine, due, Input::Timeout), [Action::SendAdvert { priority: 90 }]);
+    assert_eq!(step(&mut machine, due, Input::Priority(80))[0], Action::SendAdvert { priority: 80 });
     let mut waiting = backup(Params::default());
     step(&mut waiting, at(100), Input::Priority(254));
     assert_eq!(waiting.poll_at(), Some(Instant::from_micros(3_007_812)), "reckoned from the same start");

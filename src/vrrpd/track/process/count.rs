@@ -8,6 +8,7 @@ use crate::base::time::Instant;
 use crate::config::Model;
 use crate::config::model::TrackProcess;
 use crate::config::model::track::ParameterMatch;
+use crate::daemon::keep::Note;
 use crate::proto::track::{Cause, Pattern, Process, ProcessParams, Rule};
 use crate::sys::processes::{self, Walk};
 use crate::sys::procevent::ProcessEvent;
@@ -60,6 +61,7 @@ impl Processes {
                     count: 0,
                     counted: false,
                     changed: None,
+                    note: Note::NONE,
                 },
             });
         }
