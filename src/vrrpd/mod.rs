@@ -28,6 +28,7 @@ mod hold;
 mod links;
 mod linkstate;
 mod live;
+mod members;
 mod monitor;
 mod objects;
 mod own;

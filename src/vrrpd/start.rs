@@ -139,6 +139,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.load_alerts(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
+    vrrp.widen_monitor();
     vrrp.remove_left_owns(&left);
     vrrp.stop_local_reports();
     vrrp.ensure_owns();
