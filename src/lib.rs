@@ -41,6 +41,9 @@
 //! * A reload is all or nothing in the parent, and a difference in the child: what did not change is not touched.
 //! * What a peer can trigger is counted always and logged through a budget.
 
+// Outside tests nothing is taken by a number that might not be there.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unreachable))]
+
 pub mod base;
 pub mod config;
 pub mod daemon;

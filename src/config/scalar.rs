@@ -2,8 +2,8 @@
 //!
 //! Nothing here depends on what a row writes into, so that it is in the program once.
 
-use super::diag::nearest;
 use super::line::Line;
+use super::nearest::nearest;
 use super::row::{Argument, Bounds, Head, TimeBounds};
 use super::tree::Word;
 use super::value::{self, Seconds};

@@ -16,6 +16,7 @@ use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
+use crate::daemon::keep::Note;
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
 use crate::proto::track::{self, Weight};
@@ -85,6 +86,7 @@ pub(super) fn scripts(
                 machine: track::Script::new(now, script.params.clone()),
                 command,
                 pid: None,
+                note: Note::NONE,
             }
         })
         .collect()
@@ -125,7 +127,7 @@ fn instance(
     let own = place.plan.of_instance(place.position).or(base);
     let vrf = config.vrf.as_ref().map(|named| links.named(&named.name));
     let transmit = if config.vmac_xmit_base { base } else { own.or(vrf) };
-    // As with the reference, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
+    // As with keepalived, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
     let home = if config.ipvlan.is_some() { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded).enumerate();
     let addresses: Box<[Moved]> = lines
@@ -175,7 +177,7 @@ fn instance(
 }
 
 /// What an instance tracks, said or implied. An implied interface decides over FAULT, so a weight of it says nothing
-/// any more; the reference leaves it out, too.
+/// any more; keepalived leaves it out, too.
 fn own_tracking(
     config: &Config,
     base: Option<LinkId>,
@@ -283,7 +285,7 @@ pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>
 /// Why a command never runs, as the end of a sentence.
 pub(super) fn unusable(why: &Unusable) -> String {
     match why {
-        Unusable::Missing(file) => format!("since {file} not found/accessible"),
+        Unusable::Missing(file) => format!("since not found/accessible ({file})"),
         Unusable::User(user) => format!("since user {user} does not exist"),
         Unusable::Group(group) => format!("since group {group} does not exist"),
         Unusable::Insecure(_) => "due to insecure".to_owned(),

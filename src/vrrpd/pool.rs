@@ -62,6 +62,8 @@ pub struct Receiver {
     /// Receive buffer asked for.
     pub buffer: Option<u32>,
     socket: ReceiveSocket,
+    /// What the kernel keeps for it.
+    kept: Kept,
     registration: Registration,
     /// Router id to instance.
     owners: Box<[Option<InstanceId>; 256]>,
@@ -69,6 +71,13 @@ pub struct Receiver {
     more: Vec<(u8, InstanceId)>,
     /// The macvlans that its instances hear on, in the order of the router ids.
     doors: Vec<(u8, IfIndex, InstanceId)>,
+}
+
+/// What the kernel keeps for a receiver.
+#[derive(Debug, PartialEq, Eq)]
+enum Kept {
+    Octets(Filter),
+    Doors(Vec<Door>),
 }
 
 /// Who is served by a receiver.
@@ -112,13 +121,17 @@ impl Receiver {
         }
     }
 
-    /// Has the kernel keep what is not for anybody here. Without it the child drops that by itself.
-    fn filter(&self, strangers: bool) {
+    /// Has the kernel keep what is for somebody here, and drop the rest. Without it the child does that by itself.
+    fn filter(&mut self, strangers: bool) {
         let offset = self.key.vrid_at();
         if self.key.own {
             let doors: Vec<Door> = self.doors.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
+            if matches!(&self.kept, Kept::Doors(kept) if *kept == doors) {
+                return;
+            }
             let single = doors.windows(2).all(|pair| matches!(pair, [(one, _), (other, _)] if one != other));
             if single && self.socket.set_doors(offset, &doors).is_ok() {
+                self.kept = Kept::Doors(doors);
                 return;
             }
         }
@@ -127,7 +140,9 @@ impl Receiver {
             true => Filter::Everything,
             false => Filter::OctetIn { offset, set },
         };
-        let _ = self.socket.set_filter(&filter);
+        if self.kept != Kept::Octets(filter) && self.socket.set_filter(&filter).is_ok() {
+            self.kept = Kept::Octets(filter);
+        }
     }
 
     /// The socket.
@@ -188,8 +203,9 @@ impl Pool {
         let own = Own { kind: kind::SOCKET, index: id.number() };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let (more, doors) = (Vec::new(), Vec::new());
-        let receiver = Some(Receiver { key, index, buffer: None, socket, registration, owners, more, doors });
+        let (more, doors, kept) = (Vec::new(), Vec::new(), Kept::Octets(Filter::Nothing));
+        let receiver =
+            Some(Receiver { key, index, buffer: None, socket, kept, registration, owners, more, doors });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),

@@ -215,6 +215,10 @@ impl Vrrp {
             around: Around { header, wall },
         };
         instance.router.receive(turn.now(), &surroundings, &packet, &mut out);
+        if instance.router.guard().is_some() {
+            self.keep_numbers(id, Some(datagram.source));
+        }
+        self.keep_interval(id);
         self.act(turn, id, &out);
     }
 

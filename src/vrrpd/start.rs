@@ -9,6 +9,7 @@ use super::address::is_usable;
 use super::alert::Alerts;
 use super::extra::Extras;
 use super::firewall::Firewall;
+use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
@@ -33,6 +34,7 @@ use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
+use crate::daemon::keep::Keep;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
@@ -48,6 +50,7 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
+use crate::sys::pages;
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
@@ -59,6 +62,8 @@ pub struct Context<'a> {
     pub channel: Channel,
     /// What the child before it reported; empty for the first one.
     pub records: &'a Records,
+    /// What the child before it noted, and where this one does.
+    pub keep: Keep,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
     /// When the daemon began.
@@ -125,6 +130,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     vrrp.tuner = context.tuner;
+    vrrp.kept = Kept::new(context.keep);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
@@ -133,10 +139,13 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.reserve_kept();
+    vrrp.take_up(turn.now(), context.died);
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.load_alerts(&mut turn);
+    vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
     vrrp.widen_monitor();
@@ -168,7 +177,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
     vrrp.remove_strays()?;
-    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -196,6 +204,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
+    vrrp.drop_untaken();
     vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
     turn.reserve_sources();
@@ -204,6 +213,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    pages::release();
     alloc::trim();
     vrrp.status.started();
     Ok((reactor, vrrp))
@@ -284,7 +294,7 @@ impl Vrrp {
             alerts: Alerts::default(),
             resync_wanted: false,
             stopping: false,
-            reserved_sequence: 0,
+            kept: Kept::default(),
             keep_on_stop: false,
             address_monitoring: false,
             tuner: Tuner::default(),
@@ -307,11 +317,24 @@ impl Vrrp {
     /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
     /// the interface's own as well.
     pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
-        let (mut listed, mut ours) = (Vec::new(), Vec::new());
+        let mut listed = Vec::new();
         self.kernel.commands.addresses(&mut listed)?;
+        Ok(self.learn_addresses(listed, &mut |_| ()))
+    }
+
+    /// Takes a list of all addresses; which of ours are there. `pause` sees to other duties in between.
+    pub(super) fn learn_addresses(
+        &mut self,
+        listed: Vec<Address>,
+        pause: &mut dyn FnMut(&mut Self),
+    ) -> Vec<((InstanceId, u16), Address)> {
+        let mut ours = Vec::new();
         self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         self.sources.forget();
-        for address in listed {
+        for (position, address) in listed.into_iter().enumerate() {
+            if position.is_multiple_of(ADDRESSES_A_SLICE) {
+                pause(self);
+            }
             self.sources.note(&address, true);
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
@@ -324,7 +347,7 @@ impl Vrrp {
             }
             ours.extend(owner.map(|owner| (owner, address)));
         }
-        Ok(ours)
+        ours
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
@@ -398,6 +421,9 @@ impl Vrrp {
         self.refresh(turn, id);
     }
 }
+
+/// Addresses that are looked up between two pauses: some tens of microseconds.
+const ADDRESSES_A_SLICE: usize = 128;
 
 /// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
 /// over for a dead one does not look for more than its own.

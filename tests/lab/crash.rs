@@ -150,3 +150,34 @@ fn a_child_killed_on_the_way_to_a_new_configuration_leaves_nothing_of_the_old_on
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
 }
+
+/// Whoever stops the daemon while its child lies dead finds nothing left of that one.
+#[test]
+fn what_a_dead_child_left_goes_when_the_daemon_is_stopped_at_that_moment() {
+    if is_reference("it leaves the addresses of a dead child") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = conf().line("use_vmac").line("virtual_rules {\n from 10.9.8.0/24 table 100 priority 701\n}");
+    for millis in [None, Some(0), Some(2), Some(5), Some(20)] {
+        let daemon = Daemon::start(&a, US, &conf.text());
+        net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+        eventually("the address is there", ALLOWANCE, || a.holds("vrrp.51", VIP));
+        let child = Pid::from_raw(daemon.vrrp_child());
+        if millis.is_none() {
+            // It finds the death and the order to end at one time.
+            daemon.freeze(true);
+        }
+        kill(child, Signal::SIGKILL).expect("the child runs");
+        std::thread::sleep(Duration::from_millis(millis.unwrap_or(5)));
+        if millis.is_none() {
+            daemon.signal(Signal::SIGTERM);
+            daemon.freeze(false);
+        }
+        let (_, code) = daemon.stop();
+        assert_eq!(code, Some(0));
+        assert!(!a.exists("/sys/class/net/vrrp.51"), "{millis:?} after the death");
+        assert!(!a.shell("ip rule show").contains("lookup 100"), "{millis:?} after the death");
+    }
+}

@@ -88,11 +88,17 @@ impl<Id: Copy> Known<Id> {
     }
 }
 
+/// Objects whose names are looked at between two pauses.
+const OBJECTS_A_SLICE: usize = 256;
+
 impl Names {
     /// The names of the whole text.
-    pub(super) fn collect(objects: &[Object<'_>]) -> Self {
+    pub(super) fn collect(objects: &[Object<'_>], pause: &mut dyn FnMut()) -> Self {
         let mut names = Self::default();
-        for object in objects {
+        for (position, object) in objects.iter().enumerate() {
+            if position.is_multiple_of(OBJECTS_A_SLICE) {
+                pause();
+            }
             let Some(name) = object.node.word(1) else { continue };
             let kind = match object.node.keyword().text {
                 "vrrp_script" => &mut names.scripts.anywhere,

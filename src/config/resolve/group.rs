@@ -1,6 +1,6 @@
-//! Sync groups and track groups: their members, and what being one means (reference: language, section 12).
+//! Sync groups and track groups: their members, and what being one means.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::{Teller, track};
 use crate::base::id::{GroupId, InstanceId, TrackGroupId};
@@ -44,17 +44,21 @@ pub(super) fn complete(
 }
 
 /// Finds the members of all groups, and completes the groups and the members.
-pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnostics) {
-    let ids: BTreeMap<String, InstanceId> = model
-        .instances
-        .iter()
-        .enumerate()
-        .map(|(index, instance)| (instance.name.clone(), InstanceId::at(index)))
-        .collect();
+pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
+    if pending.groups.is_empty() && pending.track_groups.is_empty() {
+        return;
+    }
+    let mut ids = HashMap::with_capacity(model.instances.len());
+    for (index, instance) in model.instances.iter().enumerate() {
+        ids.insert(instance.name.clone(), InstanceId::at(index));
+        pause();
+    }
     for PendingGroup { group, members, given } in pending.groups {
         sync_group(model, group, &members, &given, &ids, found);
+        pause();
     }
     for (index, own) in pending.own.iter().enumerate() {
+        pause();
         let Some(instance) = model.instances.get_mut(index) else {
             continue;
         };
@@ -80,7 +84,7 @@ fn sync_group(
     mut group: Group,
     members: &[(String, Position)],
     given: &Given,
-    ids: &BTreeMap<String, InstanceId>,
+    ids: &HashMap<String, InstanceId>,
     found: &mut Diagnostics,
 ) {
     let name = group.name.clone();
@@ -286,7 +290,7 @@ fn starts(model: &mut Model, group: &Group) {
 fn track_groups(
     model: &mut Model,
     members: &[Vec<(String, Position)>],
-    ids: &BTreeMap<String, InstanceId>,
+    ids: &HashMap<String, InstanceId>,
     found: &mut Diagnostics,
 ) {
     let groups = core::mem::take(&mut model.network.track_groups);

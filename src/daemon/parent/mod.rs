@@ -179,19 +179,25 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             Action::KillStuck => {
                 log::error!("{} process failed to die - forcing termination", child.kind.word());
-                child.forced = true;
                 if let Some(pid) = child.pid {
                     process::kill(pid, libc::SIGKILL);
                 }
             }
             Action::Delayed(pause) => {
                 text::delayed(child.kind, pause);
+                child.left_things = false;
                 self.fork(turn, index, Mode::Clean);
             }
-            Action::GiveUp => self.end(turn, Exit::Ok),
+            Action::GiveUp => {
+                if core::mem::take(&mut child.left_things) {
+                    self.fork(turn, index, Mode::CleanStopped);
+                }
+                self.end(turn, Exit::Ok);
+            }
             Action::Gone => {
-                let left_something = core::mem::take(&mut child.forced);
+                let left_something = core::mem::take(&mut child.left_things);
                 child.records.clear();
+                child.keep.clear();
                 if let Some(file) = child.pid_file.take() {
                     file.remove();
                 }
@@ -265,6 +271,7 @@ impl<'a, P: Program> Parent<'a, P> {
         child.set_pid(None);
         let wanted = !child.supervisor.is_leaving();
         let hung = core::mem::take(&mut child.hung);
+        child.left_things = how != Ended::Exited(0);
         let permanent = match how {
             Ended::Exited(code) => Exit::from_code(code).filter(|exit| is_permanent(*exit)),
             Ended::Killed(_) => None,
@@ -328,7 +335,7 @@ impl<P: Program> Process for Parent<'_, P> {
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
-                    ToParent::Transition(_) | ToParent::Sequence(_) => {}
+                    ToParent::Transition(_) => {}
                 }
             }
         }

@@ -10,8 +10,8 @@ use neli::consts::rtnl::Rtm;
 
 use super::message::{Message, Messages};
 use super::monitor::Drained;
-use super::route::Seen;
 use super::rule::Rule;
+use super::seen::Seen;
 use super::transport::Transport;
 use crate::base::limit;
 use crate::sys::inbox::Inbox;

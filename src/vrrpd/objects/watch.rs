@@ -19,7 +19,6 @@ use crate::daemon::token::Own;
 use crate::proto::vrrp::Input;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::loss::{Loss, Losses};
-use crate::sys::netlink::monitor::Drained;
 use crate::vrrpd::live::Held;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::{kind, report};
@@ -107,15 +106,7 @@ impl Vrrp {
                 }
             }
         }
-        match drained {
-            Ok(Drained::Yes) => Again::Done,
-            Ok(Drained::No) => Again::More,
-            Err(error) => {
-                report::kernel_failed("netlink", &error);
-                self.arm_retry(turn);
-                Again::Done
-            }
-        }
+        self.after_reading(turn, drained)
     }
 
     /// Somebody deleted what `find` finds.

@@ -5,6 +5,7 @@ use nix::errno::Errno;
 
 use super::ledger::Made;
 use super::plan::{Make, lies_on};
+use super::removal::is_way_out;
 use super::{MAY, MUST};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
@@ -102,6 +103,7 @@ impl Vrrp {
             return None;
         }
         let group = own.group.or(Some(base.group).filter(|group| *group != 0));
+        let settled = group.or(is_way_out(there.group).then_some(0));
         let master = if base.in_vrf { Some(base.master) } else { there.in_vrf.then_some(IfIndex(0)) };
         Some(Step {
             position,
@@ -113,7 +115,7 @@ impl Vrrp {
                 Make::Macvlan(mac) if !new && there.mac != Some(mac) => Some(mac),
                 _ => None,
             },
-            group: group.filter(|group| new || there.group != *group),
+            group: if new { group } else { settled.filter(|group| there.group != *group) },
             master: master.filter(|master| new || there.master != *master),
             up: new || !there.wanted_up,
             notify: base.index.filter(|_| new && own.notify).map(|index| (index, base.group)),

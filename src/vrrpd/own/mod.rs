@@ -8,15 +8,16 @@ mod addresses;
 pub(super) mod ledger;
 mod make;
 pub(super) mod plan;
+mod removal;
 mod settings;
 
 use std::path::PathBuf;
 
 use ledger::{Ledger, Left, Made};
-use nix::errno::Errno;
 use plan::{Key, Make, Own, Plan, Refusal, lies_on, virtual_mac};
+use removal::Doomed;
 
-use super::links::{Change, Kind};
+use super::links::{Change, Kind, Link};
 use super::report;
 use super::state::Vrrp;
 use crate::base::addr::Family;
@@ -96,6 +97,14 @@ impl Owns {
 
     fn on(&self, link: LinkId) -> Option<usize> {
         self.list.iter().position(|own| own.link == link)
+    }
+}
+
+impl Own {
+    /// What is to be deleted of it, if it exists.
+    fn doomed(&self, link: &Link) -> Option<Doomed> {
+        let (name, user) = (link.name.clone(), self.user.to_string());
+        link.index.map(|index| Doomed { index, name, kind: self.make.kind(), user })
     }
 }
 
@@ -210,15 +219,12 @@ impl Vrrp {
     /// A base is gone. If it only bears another name now, what lies on it must go.
     fn leave_base(&mut self, base: LinkId) {
         let mut left = false;
-        for position in 0..self.owns.list.len() {
-            let Some(own) = self.owns.list.get_mut(position).filter(|own| own.base == base) else {
-                continue;
-            };
+        for own in self.owns.list.iter_mut().filter(|own| own.base == base) {
             left = true;
             own.copied = None;
-            self.remove_own(position);
         }
         if left {
+            self.remove_made(|own| own.base == base);
             self.tidy();
         }
     }
@@ -234,26 +240,30 @@ impl Vrrp {
     /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
     pub(super) fn remove_left_owns(&mut self, left: &Left) {
         self.find_owns();
-        for made in &left.links {
-            let wanted = |own: &Own| self.links.link(own.link).is_some_and(|link| link.name == made.name);
-            if !self.owns.list.iter().any(wanted) {
-                self.remove_left(made);
-            }
-        }
-        self.tidy();
-    }
-
-    fn remove_left(&mut self, made: &Made) {
         let mut kernel = Vec::new();
-        if self.kernel.commands.links(&mut kernel).is_err() {
-            return;
+        if left.links.is_empty() || self.kernel.commands.links(&mut kernel).is_err() {
+            return self.tidy();
         }
-        let still = |link: &&KernelLink| {
-            link.name == made.name && Kind::of(link) == made.kind && link.parent == made.parent
+        let wanted = |made: &&Made| {
+            self.owns
+                .list
+                .iter()
+                .any(|own| self.links.link(own.link).is_some_and(|link| link.name == made.name))
         };
-        if let Some(link) = kernel.iter().find(still) {
-            self.delete_own(link.index, &made.name, made.kind, "");
-        }
+        let still = |made: &Made| {
+            let is_it = |link: &&KernelLink| {
+                link.name == made.name && Kind::of(link) == made.kind && link.parent == made.parent
+            };
+            kernel.iter().find(is_it).map(|link| Doomed {
+                index: link.index,
+                name: made.name.clone(),
+                kind: made.kind,
+                user: String::new(),
+            })
+        };
+        let doomed: Vec<_> = left.links.iter().filter(|made| !wanted(made)).filter_map(still).collect();
+        self.delete_owns(&doomed);
+        self.tidy();
     }
 
     /// What is wanted and there is taken for made.
@@ -268,33 +278,19 @@ impl Vrrp {
 
     /// Removes what was made and restores what was changed.
     pub(super) fn remove_owns(&mut self) {
-        for position in 0..self.owns.list.len() {
-            self.remove_own(position);
-        }
+        self.remove_made(|_| true);
         self.owns.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
         self.write_ledger();
     }
 
-    fn remove_own(&mut self, position: usize) {
-        let Some(own) = self.owns.list.get_mut(position).filter(|own| own.made) else {
-            return;
-        };
-        own.made = false;
-        let (link, kind, user) = (own.link, own.make.kind(), own.user.clone());
-        let Some((name, Some(index))) = self.links.link(link).map(|link| (link.name.clone(), link.index))
-        else {
-            return;
-        };
-        self.delete_own(index, &name, kind, &user);
-    }
-
-    fn delete_own(&mut self, index: IfIndex, name: &IfName, kind: Kind, user: &str) {
-        let _ = self.kernel.commands.delete_link(MUST, Which::Index(index));
-        self.kernel.commands.commit(|_, result| match result {
-            Ok(()) => report::own_removed(user, name, kind),
-            Err(refusal) if refusal.errno == Errno::ENODEV => {}
-            Err(refusal) => report::own_stuck(user, name, kind, &report::refusal_text(&refusal)),
-        });
+    /// Removes those of our interfaces that exist.
+    fn remove_made(&mut self, which: impl Fn(&Own) -> bool) {
+        let mut doomed = Vec::new();
+        for own in self.owns.list.iter_mut().filter(|own| own.made && which(own)) {
+            own.made = false;
+            doomed.extend(self.links.link(own.link).and_then(|link| own.doomed(link)));
+        }
+        self.delete_owns(&doomed);
     }
 
     /// What a new model wants.
@@ -327,13 +323,9 @@ impl Vrrp {
             }
             own.copied = old.copied;
         }
-        for old in before.into_iter().filter(|old| old.made) {
-            let Some(link) = self.links.link(old.link) else { continue };
-            if let Some(index) = link.index {
-                let name = link.name.clone();
-                self.delete_own(index, &name, old.make.kind(), &old.user);
-            }
-        }
+        let gone = before.iter().filter(|old| old.made);
+        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(self.links.link(old.link)?)).collect();
+        self.delete_owns(&doomed);
         self.tidy();
     }
 }

@@ -1,6 +1,11 @@
 //! What the benches with thousands of instances share: two machines with a cable for each 250 instances, the
 //! configuration, a peer that plays all masters, and what the kernel says of a daemon's processes.
 
+#![allow(dead_code, reason = "each bench uses a part, and the kit serves the labs and the demo too")]
+
+#[path = "../../lab/kit/mod.rs"]
+pub(crate) mod kit;
+
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
@@ -13,12 +18,12 @@ use std::time::{Duration, Instant};
 use keepalived::base::id::IfIndex;
 use keepalived::sys::packet::{FrameBatch, PacketSocket};
 
-use super::kit::bounds::eventually;
-use super::kit::capture::{Capture, enter_network, now};
-use super::kit::daemon::{CONF, Daemon, Launch, Program};
-use super::kit::decode::{Event, Stamp, What};
-use super::kit::inject::{ip_frame, vrrp_checksum};
-use super::kit::node::Node;
+use kit::bounds::eventually;
+use kit::capture::{Capture, enter_network, now};
+use kit::daemon::{CONF, Daemon, Launch, Program};
+use kit::decode::{Event, Stamp, What};
+use kit::inject::{ip_frame, vrrp_checksum};
+use kit::node::Node;
 
 /// Router ids used on one cable.
 const PER_CABLE: usize = 250;

@@ -14,11 +14,11 @@ use std::rc::Rc;
 
 use super::option::{Unusable, Words};
 use crate::base::addr::Family;
-use crate::config::diag::nearest;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::route::{NextHop, ORIGIN, Route};
+use crate::config::nearest::nearest;
 use crate::config::row::Term;
 use crate::config::tree::Word;
 

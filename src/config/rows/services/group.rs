@@ -1,4 +1,4 @@
-//! `virtual_server_group`: addresses, ranges, subnets and marks, one a line (reference: language, section 8).
+//! `virtual_server_group`: addresses, ranges, subnets and marks, one a line.
 
 use core::fmt::Write;
 
