@@ -88,7 +88,7 @@ const TO_THE_END: u32 = u32::MAX;
 /// The kernel's numbers of interfaces are below it.
 const NOWHERE: u32 = 0x8000_0000;
 /// Where filters find the number of the interface (SKF_AD_OFF + SKF_AD_IFINDEX).
-const ARRIVED_BY: u32 = (libc::SKF_AD_OFF as u32).wrapping_add(libc::SKF_AD_IFINDEX as u32);
+const ARRIVED_BY: u32 = libc::SKF_AD_OFF.wrapping_add(libc::SKF_AD_IFINDEX).cast_unsigned();
 
 #[cfg(test)]
 mod tests {
