@@ -184,7 +184,7 @@ fn scripts_of_the_daemon_itself_and_the_mail_relay_are_judged_as_by_keepalived()
         (
             "shutdown_script /bin/absent",
             0,
-            "Disabling shutdown script /bin/absent since /bin/absent not found",
+            "Disabling shutdown script /bin/absent since not found/accessible",
         ),
         ("notify_fifo_script /bin/true", 6, "SECURITY VIOLATION - scripts are being executed"),
         (

@@ -76,6 +76,22 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_cannot_be_read_is_a_mistake_and_one_that_is_put_right_is_none() {
+        let with =
+            |line: &str| GOOD.replace("virtual_router_id 1\n", &format!("virtual_router_id 1\n {line}\n"));
+        for line in ["priority 300", "priority ten", "state FOO", "advert_int 1000", "debug 99"] {
+            assert!(!accepted(GOOD, &with(line)), "{line}");
+        }
+        for line in [
+            "garp_master_repeat 0",
+            "priority 100",
+            "version 2\n authentication {\n auth_type PASS\n auth_pass 123456789\n }",
+        ] {
+            assert!(accepted(GOOD, &with(line)), "{line}");
+        }
+    }
+
+    #[test]
     fn mistakes_that_were_always_there_may_stay_move_and_go() {
         let bad = format!("{GOOD}nonsense 1\n");
         assert!(accepted(&bad, &format!("\n\n{bad}")));

@@ -270,8 +270,9 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
 }
 
 pub(super) fn broken(broken: &[Broken]) {
+    // The parent has told it, with its place in the text.
     for one in broken {
-        warn!("{}", one.text);
+        debug!("{}", one.text);
     }
 }
 

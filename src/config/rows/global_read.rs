@@ -4,7 +4,7 @@ use super::show::{either, identity, plain};
 use crate::base::addr::{Ipv4Addr, Ipv6Addr};
 use crate::base::time::Span;
 use crate::config::command::read_identity;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::global::{Fifo, Policy, Vrrp};
 use crate::config::model::{At, Global};
 use crate::config::row::{Shown, fit};
@@ -257,7 +257,7 @@ pub(super) fn spacing(field: &mut Span, line: &mut Line<'_>) {
             }
             *field = read.value;
         }
-        Err(bad) => line.bad_number(name, word, bad, "0.000001, 4294.967295", None),
+        Err(bad) => line.bad_number(name, word, bad, "0.000001, 4294.967295", Used::Nothing),
     }
 }
 
