@@ -252,7 +252,7 @@ impl Instance {
     #[must_use]
     pub fn may_hear_by(&self, door: Door) -> bool {
         let mac = virtual_mac(self.family(), self.router.params().vrid);
-        self.own.is_none() && self.base.is_some_and(|base| door == Door::Macvlan(base, mac))
+        self.own == self.base && self.base.is_some_and(|base| door == Door::Macvlan(base, mac))
     }
 
     /// The family of its adverts.

@@ -27,8 +27,8 @@ impl Vrrp {
         if !instance.peers.is_empty() || instance.config.ipvlan.is_some() {
             return None;
         }
-        if instance.own.is_some() || !instance.config.wants_macvlan() {
-            return instance.own;
+        if instance.own != instance.base || !instance.config.wants_macvlan() {
+            return instance.own.filter(|own| Some(*own) != instance.base);
         }
         let link = self.owns.namesake(instance.base?, instance.family(), instance.router.params().vrid)?;
         self.links.link(link).is_some_and(|link| link.up).then_some(link)

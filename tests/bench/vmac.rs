@@ -16,17 +16,13 @@
     reason = "a bench is not the daemon: it prints, waits, reads the clock, and fails by panicking"
 )]
 
-#[path = "../lab/kit/mod.rs"]
-#[allow(dead_code, reason = "the kit serves the labs and the demo too")]
-mod kit;
-#[allow(dead_code, reason = "shared by several benches")]
 mod many;
 
 use std::fs;
 use std::time::Duration;
 
-use kit::bounds::eventually;
-use kit::daemon::{Daemon, Program};
+use many::kit::bounds::eventually;
+use many::kit::daemon::{Daemon, Program};
 use many::{Bench, KINDS, Size};
 
 /// Figures of one daemon in one role.
