@@ -277,7 +277,7 @@ impl<'t> Assembly<'_, 't> {
             return;
         }
         self.instances.insert(text);
-        let own = Own { priority_changes: draft.notify_priority_changes, alert: draft.smtp_alert };
+        let own = Own { priority_changes: draft.notify_priority_changes };
         if let Some(mut instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
             self.sharing.share(&mut instance);
             self.model.instances.push(instance);

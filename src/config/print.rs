@@ -3,8 +3,8 @@
 mod services;
 mod table;
 
-use super::model::Model;
 use super::model::track::{TrackedBfd, TrackedFile, TrackedProcess, TrackedScript};
+use super::model::{Instance, Model};
 use super::rows::track::weight_text;
 use super::rows::{bfd, global, group, instance, network, script, tls, top, track_file, track_process};
 use super::value::Quoted;
@@ -48,6 +48,7 @@ pub fn print(model: &Model) -> String {
     for one in &model.instances {
         block("vrrp_instance", &one.name, &mut out, |inner| {
             rows(instance::ROWS, one, 1, inner);
+            exceptions(model, one, inner);
             trackers(
                 model,
                 &one.track_scripts,
@@ -66,6 +67,20 @@ pub fn print(model: &Model) -> String {
     }
     services::services(model, &mut out);
     out
+}
+
+/// What an instance has not that is the default. Without need nothing is printed: 2.2.7 knows one word not at all, and
+/// takes the other for on whatever follows.
+fn exceptions(model: &Model, one: &Instance, inner: &mut String) {
+    let (all, own) = (&model.global.vrrp, &one.params);
+    for (keyword, default, on) in [
+        ("v3_checksum_as_v2", all.v3_checksum_as_v2, own.v3_checksum_as_v2),
+        ("skip_check_adv_addr", all.skip_check_adv_addr, own.skip_check_adv_addr),
+    ] {
+        if default && !on {
+            let _ = writeln!(inner, "    {keyword} off");
+        }
+    }
 }
 
 /// What stands outside instances and is about the network.

@@ -16,6 +16,7 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
     let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
     Settings {
         hello: hello(model),
+        grace: grace(model),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
         instances: model.instances.len() + model.groups.len(),
         pid_files: Places::new(&options.pid_files, in_folder, daemon.instance.as_deref()),
@@ -38,6 +39,11 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
 fn log_suffix(model: &Model) -> String {
     let parts = [&model.daemon.net_namespace, &model.daemon.instance];
     parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
+}
+
+/// The shortest time after the death of the child in which no peer takes over.
+fn grace(model: &Model) -> Span {
+    model.instances.iter().map(|instance| instance.params.patience()).min().unwrap_or(Span::ZERO)
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.

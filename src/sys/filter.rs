@@ -91,20 +91,39 @@ pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<
     install(fd.as_raw_fd(), &mut program)
 }
 
-/// Lets a netlink socket keep deletions of routes of one origin, and of rules, unless `port` asked for them.
-pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32) -> io::Result<()> {
+/// Lets a netlink socket keep deletions of routes of one origin, deletions of rules, and routes of anybody that are
+/// put in place of another and whose destination's prefix has one of these lengths, unless `port` asked for them.
+pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
     // A filter loads in network order what netlink has in the machine's.
-    let kind = |kind: u16| u32::from(u16::from_be_bytes(kind.to_ne_bytes()));
+    let half = |number: u16| u32::from(u16::from_be_bytes(number.to_ne_bytes()));
+    let replaces = u16::try_from(libc::NLM_F_REPLACE).map_or(0, half);
     let mut program = Program::new();
     push(&mut program, LOAD_WORD, MESSAGE_PORT);
-    push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 5, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 6, 0);
     push(&mut program, LOAD_HALF, MESSAGE_KIND);
-    push_branch(&mut program, JUMP_IF_EQUAL, kind(libc::RTM_DELRULE), 4, 0);
-    push_branch(&mut program, JUMP_IF_EQUAL, kind(libc::RTM_DELROUTE), 0, 2);
+    push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_DELRULE), 5, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_NEWROUTE), 5, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_DELROUTE), 0, 2);
     push(&mut program, LOAD_OCTET, ROUTE_ORIGIN);
     push_branch(&mut program, JUMP_IF_EQUAL, u32::from(origin), 1, 0);
     push(&mut program, RETURN, 0);
     push(&mut program, RETURN, u32::MAX);
+    push(&mut program, LOAD_HALF, MESSAGE_FLAGS);
+    push(&mut program, AND, replaces);
+    push_branch(&mut program, JUMP_IF_EQUAL, replaces, 1, 0);
+    push(&mut program, RETURN, 0);
+    push(&mut program, LOAD_OCTET, ROUTE_LENGTH);
+    // Of more lengths than the program has room for all pass: who reads looks again.
+    let several = (0..=u8::MAX).filter(|length| lengths.contains(*length));
+    let several: heapless::Vec<u8, MOST_LENGTHS> = several.take(MOST_LENGTHS).collect();
+    if several.is_full() {
+        push(&mut program, RETURN, u32::MAX);
+    }
+    for length in several {
+        push_branch(&mut program, JUMP_IF_EQUAL, u32::from(length), 0, 1);
+        push(&mut program, RETURN, u32::MAX);
+    }
+    push(&mut program, RETURN, 0);
     install(fd, &mut program)
 }
 
@@ -184,9 +203,15 @@ fn push_branch(program: &mut Program, code: u16, k: u32, jt: u8, jf: u8) {
     debug_assert!(pushed.is_ok(), "filter longer than its capacity");
 }
 
-/// Offsets in a netlink message: nlmsghdr's type and port, and rtm_protocol of the rtmsg behind it.
+/// Lengths of prefixes that the filter of losses tells apart; few routers have virtual routes of more.
+const MOST_LENGTHS: usize = 12;
+
+/// Offsets in a netlink message: nlmsghdr's type, flags and port, and rtm_dst_len and rtm_protocol of the rtmsg
+/// behind it.
 const MESSAGE_KIND: u32 = 4;
+const MESSAGE_FLAGS: u32 = 6;
 const MESSAGE_PORT: u32 = 12;
+const ROUTE_LENGTH: u32 = 17;
 const ROUTE_ORIGIN: u32 = 21;
 
 pub(super) const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);

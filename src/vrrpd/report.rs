@@ -233,6 +233,11 @@ pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
     error!("({name}): VMAC interface {own}: {why}");
 }
 
+/// A cleaner came between a MASTER and its successor.
+pub(super) fn set_again(name: &str, missing: usize, all: usize) {
+    info!("({name}) {missing} of {all} VIPs were taken off meanwhile - setting them again");
+}
+
 /// A predecessor had it to send, and the configuration does not know any more what about, or whom to.
 pub(super) fn mail_lost(count: usize) {
     warn!("{count} SMTP alerts of before the restart are left out");
@@ -311,6 +316,10 @@ pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display,
     } else {
         warn!("{name} {object} is deleted again and again, giving up for a moment");
     }
+}
+
+pub(super) fn object_replaced(name: Option<&str>, object: &impl core::fmt::Display) {
+    warn!("{} {object} was replaced by somebody; find out by whom, or mark it no_track", Whose(name));
 }
 
 pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {

@@ -196,6 +196,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);
+        if state(id) == Some(State::Master) {
+            vrrp.tell_taken_off(id);
+        }
         vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
     }
     vrrp.resume_files(&mut turn);
@@ -400,16 +403,22 @@ impl Vrrp {
     /// Not once others may have taken over.
     fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
         let instance = self.instance(id)?;
-        let params = instance.router.params();
-        // The last advert may have been an interval old when its sender died.
-        let patience = params.advert_interval * u64::from(params.down_timer_adverts.saturating_sub(1));
-        if crate::sys::clock::now().since(died?) > patience {
+        if crate::sys::clock::now().since(died?) > instance.router.params().patience() {
             return None;
         }
         match records.of(record::key(&instance.config.name))? {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,
+        }
+    }
+
+    /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.
+    fn tell_taken_off(&self, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        let missing = instance.addresses.iter().filter(|moved| moved.held.is_missing()).count();
+        if missing > 0 {
+            report::set_again(&instance.config.name, missing, instance.addresses.len());
         }
     }
 

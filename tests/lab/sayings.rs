@@ -3,7 +3,7 @@
 
 use crate::kit::bounds::{START, Timing};
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program};
+use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
 
 const US: Program = Program::UnderTest;
@@ -68,4 +68,21 @@ fn a_script_that_nobody_tracks_is_not_run_and_one_that_is_awaited_decides_over_b
             a.shell("for i in $(seq 50); do test -e /run/idle && exit 0; sleep 0.1; done; exit 1");
         }
     }
+}
+
+#[test]
+fn a_route_without_an_interface_is_put_back_too() {
+    if is_reference("2.2.7 does not track a route without dev, 2.4.3 does") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = Instance::default().line("virtual_routes {\n        10.77.0.0/24 via 10.9.0.3\n    }");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let there = "for i in $(seq 50); do ip route | grep -q 10.77.0.0/24 && exit 0; sleep 0.1; done; exit 1";
+    a.shell(there);
+    a.shell("ip route del 10.77.0.0/24");
+    a.shell(there);
+    assert_eq!(daemon.logged("cannot track"), 0, "{}", daemon.log());
 }

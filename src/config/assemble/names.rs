@@ -35,8 +35,6 @@ pub(in crate::config) struct PendingGroup {
 pub(in crate::config) struct Own {
     /// `notify_priority_changes`
     pub(in crate::config) priority_changes: Option<bool>,
-    /// `smtp_alert`
-    pub(in crate::config) alert: Option<bool>,
 }
 
 /// Names of objects: sets and maps, so that thousands of objects are checked in linear time.

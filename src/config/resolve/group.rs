@@ -68,9 +68,6 @@ pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnosti
         if own.priority_changes.is_none() {
             instance.notify_priority_changes = group.notify_priority_changes;
         }
-        if own.alert.is_none() {
-            instance.smtp_alert = group.smtp_alert;
-        }
     }
     track_groups(model, &pending.track_groups, &ids, found);
 }

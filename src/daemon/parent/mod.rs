@@ -65,6 +65,9 @@ const KINDS: usize = Kind::ALL.len();
 const SLOTS: usize = 2 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
+/// What a new child needs to be at work, and a cleaner to be through; and the latter for each instance.
+const LEAD: Span = Span::from_millis(250);
+const CLEANING_EACH: Span = Span::from_millis(1);
 /// A parent that wakes up later than this reads what the children said before it judges them.
 const STALL: Span = Span::from_millis(20);
 /// What a process may take at its very end to get its last lines out; the child and the parent both do.
@@ -159,6 +162,7 @@ impl<'a, P: Program> Parent<'a, P> {
                 if let Some(cleaner) = child.cleaner.take() {
                     process::kill(cleaner, libc::SIGKILL);
                 }
+                turn.set_deadline(cleaner_slot(index), None);
                 self.fork(turn, index, Mode::Run);
             }
             // A channel that is full of unread hellos is as good as one that was not answered.
@@ -185,8 +189,7 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             Action::Delayed(pause) => {
                 text::delayed(child.kind, pause);
-                child.left_things = false;
-                self.fork(turn, index, Mode::Clean);
+                self.plan_cleaning(turn, index, pause);
             }
             Action::GiveUp => {
                 if core::mem::take(&mut child.left_things) {
@@ -208,6 +211,29 @@ impl<'a, P: Program> Parent<'a, P> {
                 self.check_end(turn);
                 self.start_if_needed_again(turn, index);
             }
+        }
+    }
+
+    /// A child that died young is away for a while. What it put into the kernel stays while nobody else can have taken
+    /// over, for that serves its users, and is gone before anybody does.
+    fn plan_cleaning(&mut self, turn: &mut Turn<'_>, index: usize, pause: Span) {
+        let grace = self.settings.grace;
+        if pause + LEAD <= grace {
+            return;
+        }
+        let stay = grace - LEAD - CLEANING_EACH * self.settings.instances as u64;
+        if stay.is_zero() {
+            self.clean(turn, index);
+        } else {
+            turn.set_deadline(cleaner_slot(index), Some(turn.now() + stay));
+        }
+    }
+
+    /// Takes away what a child that is to be started again later left.
+    fn clean(&mut self, turn: &mut Turn<'_>, index: usize) {
+        if let Some(child) = self.children.get_mut(index) {
+            child.left_things = false;
+            self.fork(turn, index, Mode::Clean);
         }
     }
 
@@ -351,6 +377,8 @@ impl<P: Program> Process for Parent<'_, P> {
         } else if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
             if let Some(pid) = cleaner.cleaner {
                 process::kill(pid, libc::SIGKILL);
+            } else if cleaner.supervisor.is_waiting() {
+                self.clean(turn, index.saturating_sub(KINDS));
             }
         } else {
             self.step(turn, index, Input::Timeout);

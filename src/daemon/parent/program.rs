@@ -115,6 +115,8 @@ pub struct Script {
 pub struct Settings {
     /// The wanted time between hellos to the VRRP child: half of the shortest master-down time.
     pub hello: Span,
+    /// How long after the death of the VRRP child no other router can have taken over.
+    pub grace: Span,
     /// How long children may take to stop (`child_wait_time`).
     pub child_wait: Span,
     /// Instances of the VRRP child: room for their records.

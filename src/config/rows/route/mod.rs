@@ -163,14 +163,6 @@ fn finish(draft: &mut Draft, line: &mut Line<'_>, first: Word<'_>) -> Option<()>
         );
         route.origin = ORIGIN;
     }
-    let aimed = route.destination.map_or_else(|| "default".to_owned(), |prefix| prefix.to_string());
-    let watched = route.dev.is_some() || route.nexthops.iter().any(|hop| hop.dev.is_some());
-    if !watched && !route.no_track {
-        let message =
-            format!("Warning - cannot track route {aimed} with no interface specified, not tracking");
-        line.warn(first, &message, "write dev and an interface, or no_track");
-        route.no_track = true;
-    }
     Some(())
 }
 
