@@ -13,7 +13,7 @@ use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
-use super::objects::{Fixed, Holder, Network};
+use super::objects::{Fixed, Holder, Network, Stays};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
@@ -349,6 +349,10 @@ impl Vrrp {
                 self.links.address_new(link, address.prefix);
             }
             ours.extend(owner.map(|owner| (owner, address)));
+        }
+        // The kernel lists those of a narrow scope first.
+        for (link, prefix) in self.network.fixed.addresses.iter().filter_map(Stays::ours) {
+            self.links.address_last(link, prefix);
         }
         ours
     }
