@@ -67,6 +67,17 @@ impl Stays {
 const DEFAULT_INTERFACE: &str = "eth0";
 
 impl Fixed {
+    /// An address that a virtual router leaves on an interface is a static one from now on, if that is the same; whether
+    /// it is.
+    pub(in crate::vrrpd) fn take_over(&mut self, link: LinkId, left: &Address) -> bool {
+        let plain = |stays: &Stays| Address { interface: IfIndex(0), ..stays.address.clone() };
+        let heir = self
+            .addresses
+            .iter_mut()
+            .find(|stays| stays.held == Held::No && stays.link == Some(link) && plain(stays) == *left);
+        heir.map(|heir| heir.held = Held::Ours).is_some()
+    }
+
     /// From the model. The interfaces are entered in `links`.
     pub(in crate::vrrpd) fn new(model: &Model, links: &mut Links) -> Self {
         let network = &model.network;
