@@ -42,7 +42,6 @@ use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
-use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
 use crate::sys::namesake;
@@ -50,7 +49,6 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
-use crate::sys::pages;
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
@@ -83,10 +81,7 @@ pub struct Context<'a> {
 /// Runs the child until it is told to stop.
 pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     match start(model, context) {
-        Ok((mut reactor, mut vrrp)) => reactor.run(&mut vrrp).unwrap_or_else(|error| {
-            report::kernel_failed("the event loop", &error);
-            Exit::Fatal
-        }),
+        Ok((mut reactor, mut vrrp)) => vrrp.serve(&mut reactor),
         Err(error) => {
             report::kernel_failed("cannot start", &error);
             if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Fatal }
@@ -216,9 +211,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
-    pages::release();
-    alloc::trim();
-    vrrp.status.started();
     Ok((reactor, vrrp))
 }
 
