@@ -13,7 +13,7 @@ use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
-use super::objects::{Fixed, Holder, Network};
+use super::objects::{Fixed, Holder, Network, Stays};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
@@ -143,6 +143,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
+    vrrp.widen_monitor();
     vrrp.remove_left_owns(&left);
     vrrp.stop_local_reports();
     vrrp.ensure_owns();
@@ -340,6 +341,10 @@ impl Vrrp {
                 self.links.address_new(link, address.prefix);
             }
             ours.extend(owner.map(|owner| (owner, address)));
+        }
+        // The kernel lists those of a narrow scope first.
+        for (link, prefix) in self.network.fixed.addresses.iter().filter_map(Stays::ours) {
+            self.links.address_last(link, prefix);
         }
         ours
     }
