@@ -56,6 +56,7 @@ const LIVELY: &[&str] = &[
     "keepalived::vrrpd::address",
     "keepalived::vrrpd::advert",
     "keepalived::vrrpd::announce",
+    "keepalived::vrrpd::breath",
     "keepalived::vrrpd::build",
     "keepalived::vrrpd::effect",
     "keepalived::vrrpd::extra",
