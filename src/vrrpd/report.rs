@@ -318,6 +318,10 @@ pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display,
     }
 }
 
+pub(super) fn object_replaced(name: Option<&str>, object: &impl core::fmt::Display) {
+    warn!("{} {object} was replaced by somebody; find out by whom, or mark it no_track", Whose(name));
+}
+
 pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {
     warn!("{} {object} put back", Whose(name));
 }

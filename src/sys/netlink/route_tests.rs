@@ -5,6 +5,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::base::encap::Tunnel;
+use crate::sys::filter::OctetSet;
 use crate::sys::netlink::encap::RTA_ENCAP;
 use crate::sys::netlink::loss::{Loss, Losses};
 use crate::sys::netlink::monitor::Drained;
@@ -228,8 +229,8 @@ fn a_kernel_takes_lists_and_deletes_them() {
             net.add(&address);
         }
         let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
-        let mut mine = Losses::open(18, net.commands.port()).unwrap();
-        let mut others = Losses::open(18, 0).unwrap();
+        let mut mine = Losses::open(18, net.commands.port(), OctetSet::ALL).unwrap();
+        let mut others = Losses::open(18, 0, OctetSet::EMPTY).unwrap();
         let routes = [
             Route { ways: vec![way("10.9.0.3")], ..to("10.50.0.0/16") },
             Route { ways: vec![way("10.9.0.3")], ..to("default") },
@@ -277,5 +278,40 @@ fn a_kernel_takes_lists_and_deletes_them() {
         assert!(told.len() >= routes.len() && told.iter().all(routes_told), "{told:#?}");
         let heard = mine.read(|loss| panic!("asked for by us: {loss:?}"));
         assert!(matches!(heard, Ok(Drained::Yes)), "{heard:?}");
+    });
+}
+
+/// Needs root.
+#[test]
+fn what_takes_the_place_of_a_route_is_told() {
+    in_namespace(|net| {
+        let (near, _) = net.pair("va", "vb");
+        net.add(&crate::sys::netlink::addr::Address::new(near, prefix("10.9.0.1/24").unwrap()));
+        let mut v6 = crate::sys::netlink::addr::Address::new(near, prefix("2001:db8:9::1/64").unwrap());
+        v6.flags = crate::sys::netlink::addr::AddressFlags::NODAD;
+        net.add(&v6);
+        let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
+        let mut told = Losses::open(18, 0, [24].into_iter().collect()).unwrap();
+        for (to_there, others, hears) in [
+            ("10.50.0.0/24", ["10.9.0.3", "10.9.0.4"], true),
+            ("10.51.0.0/16", ["10.9.0.3", "10.9.0.4"], false),
+            ("2001:db8:50::/64", ["2001:db8:9::3", "2001:db8:9::4"], true),
+        ] {
+            if to_there.contains(':') {
+                told.watch([24, 64].into_iter().collect()).unwrap();
+            }
+            let [mine, theirs] = others.map(|via| Route { ways: vec![way(via)], ..to(to_there) });
+            let theirs = Route { origin: 4, ..theirs };
+            net.commands.put_route(0, &mine, Insert::Prepend).unwrap();
+            net.commands.put_route(0, &theirs, Insert::Replace).unwrap();
+            net.commit();
+            let mut heard = Vec::new();
+            let _ = told.read(|loss| heard.push(loss));
+            let of_it = |loss: &Loss| match loss {
+                Loss::Replaced(seen) => mine.has_place_of(seen) && theirs.is(seen) && !mine.is(seen),
+                _ => false,
+            };
+            assert!(heard.len() == usize::from(hears) && heard.iter().all(of_it), "{heard:#?}");
+        }
     });
 }

@@ -121,24 +121,32 @@ impl Route {
     /// Whether what the kernel tells of is this route. One of several ways of it counts as the whole.
     #[must_use]
     pub fn is(&self, seen: &Seen) -> bool {
-        let metric = self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
-            Family::V4 => 0,
-            Family::V6 => IPV6_METRIC,
-        });
         let own_way = |way: &Way| {
             (way.interface == IfIndex(0) || way.interface == seen.interface) && way.via == seen.via
         };
         let whole = seen.interface == IfIndex(0) && seen.via.is_none();
-        self.family == seen.family
+        self.has_place_of(seen)
             && self.kind == seen.kind
-            && self.table == seen.table
             && self.origin == seen.origin
+            // The kernel does not keep it for IPv6.
+            && (self.family == Family::V6 || self.scope == seen.scope)
+            && (self.ways.is_empty() || whole || self.ways.iter().any(own_way))
+    }
+
+    /// Whether what the kernel tells of has this route's place in the tables: one of them is put instead of the other.
+    #[must_use]
+    pub fn has_place_of(&self, seen: &Seen) -> bool {
+        let metric = self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
+            Family::V4 => 0,
+            Family::V6 => IPV6_METRIC,
+        });
+        self.family == seen.family
+            && self.table == seen.table
             && self.destination == seen.destination
             && self.from == seen.from
             && metric == seen.metric
-            // The kernel keeps neither for IPv6.
-            && (self.family == Family::V6 || (self.tos, self.scope) == (seen.tos, seen.scope))
-            && (self.ways.is_empty() || whole || self.ways.iter().any(own_way))
+            // The kernel does not keep it for IPv6.
+            && (self.family == Family::V6 || self.tos == seen.tos)
     }
 }
 
