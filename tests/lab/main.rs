@@ -21,6 +21,7 @@ mod auth;
 mod control;
 mod crash;
 mod edits;
+mod edits_deep;
 mod events;
 mod examples;
 mod fifo;
@@ -32,6 +33,7 @@ mod groups;
 mod interop;
 mod json;
 mod kept;
+mod kills;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;
 mod labels;
