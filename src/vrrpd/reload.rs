@@ -14,7 +14,7 @@ use super::slots::{Layout, Slot};
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
 use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, ScriptId};
+use crate::base::id::{IfIndex, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
@@ -43,7 +43,7 @@ impl Vrrp {
         let groups = super::group::groups(&model, &resolver, &mut broken);
         self.breathe(turn);
         super::report::broken(&broken);
-        let fixed = Fixed::new(&model, &mut self.links);
+        let mut fixed = Fixed::new(&model, &mut self.links);
         self.breathe(turn);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(turn, &fresh);
@@ -71,7 +71,7 @@ impl Vrrp {
         self.reserve(turn);
         self.load_alerts(turn);
         self.breathe(turn);
-        self.remove_abandoned(turn, before);
+        self.remove_abandoned(turn, before, &mut fixed);
         self.inherit_fixed(fixed);
         self.breathe(turn);
         self.settle_abandoned(turn);
@@ -319,7 +319,7 @@ impl Vrrp {
     }
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
-    fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: Vec<Instance>) {
+    fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: Vec<Instance>, fixed: &mut Fixed) {
         for (position, mut old) in before.into_iter().enumerate() {
             self.breathe_at(turn, position);
             if let Some(objects) = old.objects.take() {
@@ -337,7 +337,7 @@ impl Vrrp {
                 });
                 if let Some(heir) = heir {
                     heir.held = moved.held;
-                } else {
+                } else if !old.address(number, IfIndex(0)).is_some_and(|it| fixed.take_over(link, &it)) {
                     if let Some(link) = self.links.link(link) {
                         super::report::address_dropped(&old.config.name, moved.prefix, &link.name);
                     }

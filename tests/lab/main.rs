@@ -21,6 +21,7 @@ mod auth;
 mod control;
 mod crash;
 mod edits;
+mod edits_deep;
 mod events;
 mod examples;
 mod fifo;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::fixed::Stays;
 use super::{Fixed, Holder, Item, Objects, Placed};
 use crate::base::addr::{Family, Prefix};
+use crate::base::id::IfIndex;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::route::{Insert, Route};
@@ -94,7 +95,9 @@ impl Vrrp {
         self.network.fixed.objects.inherit(&mut old.objects);
         self.network.fixed_changed = true;
         self.abandon(old.objects);
-        let left = old.addresses.into_iter().filter(|moved| moved.held.is_ours());
+        let mut left = old.addresses;
+        left.retain(|moved| moved.held.is_ours() && !self.hand_over_address(moved));
+        let left = left.into_iter();
         let fixed = &self.network.fixed;
         // What only looks different now has to go before the kernel takes it again; and where one goes, the kernel takes
         // others of its network along.
@@ -110,6 +113,27 @@ impl Vrrp {
             }
         }
         self.commit_batch();
+    }
+
+    /// A static address of before is that of a virtual router from now on, if it is the same and the router is MASTER;
+    /// whether it is.
+    fn hand_over_address(&mut self, left: &Stays) -> bool {
+        let addr = left.address.prefix.addr;
+        let heir = left.link.and_then(|link| self.owners.of(&self.instances, link, addr));
+        let Some((id, position)) = heir.filter(|(id, _)| self.is_active(Holder::Instance(*id))) else {
+            return false;
+        };
+        let Some(instance) = self.instances.get_mut(id.index()) else { return false };
+        let position = usize::from(position);
+        let same = instance.address(position, IfIndex(0))
+            == Some(Address { interface: IfIndex(0), ..left.address.clone() });
+        match instance.addresses.get_mut(position).filter(|heir| same && heir.held == Held::No) {
+            Some(heir) => {
+                heir.held = left.held;
+                true
+            }
+            None => false,
+        }
     }
 
     /// What an earlier holder leaves. Another one may have it now, or something like it.
