@@ -248,8 +248,8 @@ impl Program for Keepalived<'_> {
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = RefCell::default();
-        pages::release();
         alloc::trim();
+        pages::release();
     }
 
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {

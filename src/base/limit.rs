@@ -112,6 +112,16 @@ pub const FIFO_QUEUE_EACH: usize = 128;
 /// Octets of one line of a FIFO: an instance's name is at most a line of the configuration.
 pub const FIFO_LINE: usize = 1_100;
 
+/// Octets that the kernel queues for netlink's monitor if nobody says otherwise (net.core.rmem_default).
+pub const MONITOR_QUEUE: usize = 212_992;
+
+/// Octets, halved, that the kernel counts there while one macvlan comes up: half a dozen messages of two pages each.
+pub const MONITOR_OCTETS_EACH: usize = 16_384;
+
+/// Memberships in multicast groups of one socket that holds nothing else: net.ipv4.igmp_max_memberships as it is unless
+/// someone sets it. A socket that may have fewer says so.
+pub const GROUPS_PER_SOCKET: usize = 20;
+
 /// Netlink notifications read in one turn.
 pub const MONITOR_BUDGET: usize = 256;
 /// Netlink requests handed to the kernel by one send. Their 64 acknowledgements of about 1 KiB of kernel

@@ -10,6 +10,7 @@ pub mod carrier;
 pub mod channel;
 pub mod clock;
 mod control;
+pub mod doors;
 pub mod fifo;
 pub mod file;
 pub mod filter;

@@ -30,6 +30,7 @@ mod links;
 mod linkstate;
 mod live;
 mod mail;
+mod members;
 mod monitor;
 mod objects;
 mod own;

@@ -171,11 +171,13 @@ impl Vrrp {
         } else if self.links.link(link).is_some_and(|link| !link.wanted_up) {
             self.objects_without_link(turn, link);
         }
+        let door = self.owns.key_of(link);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            let concerned = instance.uses(link);
+            let hears = door.is_some_and(|door| instance.may_hear_by(door));
+            let concerned = hears || instance.uses(link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
                 self.announce_anew(turn, id);
@@ -202,7 +204,7 @@ impl Vrrp {
     }
 
     fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
-        if change == Change::Appeared {
+        if change == Change::Appeared || self.hears_elsewhere(id) {
             self.open_socket(turn, id);
         }
         if let Some(instance) = self.instances.get_mut(id.index()) {

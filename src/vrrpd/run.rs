@@ -17,7 +17,7 @@ use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
 use crate::daemon::parent::Kind;
-use crate::daemon::reactor::{Again, Command, Process, Turn};
+use crate::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use crate::daemon::token::Own;
 use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
@@ -28,6 +28,21 @@ use crate::sys::process::{Ended, Pid};
 
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
+
+impl Vrrp {
+    /// Works until it is told to stop.
+    // Stands among what it calls, and not in the middle of the start, whose pages it lets go.
+    #[inline(never)]
+    pub(super) fn serve(&mut self, reactor: &mut Reactor) -> Exit {
+        alloc::trim();
+        pages::release();
+        self.status.started();
+        reactor.run(self).unwrap_or_else(|error| {
+            report::kernel_failed("the event loop", &error);
+            Exit::Fatal
+        })
+    }
+}
 
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
@@ -84,9 +99,9 @@ impl Process for Vrrp {
                 self.status.reload_begins();
                 let ok = self.reload(turn, fd);
                 self.breathe(turn);
-                pages::release();
-                self.breathe(turn);
                 alloc::trim();
+                self.breathe(turn);
+                pages::release();
                 self.breathe(turn);
                 self.status.reloaded(before);
                 turn.report(ToParent::ReloadDone { ok });

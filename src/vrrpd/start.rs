@@ -13,7 +13,7 @@ use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
-use super::objects::{Fixed, Holder, Network};
+use super::objects::{Fixed, Holder, Network, Stays};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
@@ -42,7 +42,6 @@ use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
-use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
 use crate::sys::namesake;
@@ -50,7 +49,6 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
-use crate::sys::pages;
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
@@ -83,10 +81,7 @@ pub struct Context<'a> {
 /// Runs the child until it is told to stop.
 pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     match start(model, context) {
-        Ok((mut reactor, mut vrrp)) => reactor.run(&mut vrrp).unwrap_or_else(|error| {
-            report::kernel_failed("the event loop", &error);
-            Exit::Fatal
-        }),
+        Ok((mut reactor, mut vrrp)) => vrrp.serve(&mut reactor),
         Err(error) => {
             report::kernel_failed("cannot start", &error);
             if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Fatal }
@@ -130,7 +125,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     vrrp.tuner = context.tuner;
-    vrrp.kept = Kept::new(context.keep);
+    vrrp.kept = Kept::new(context.keep, context.died);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
@@ -148,6 +143,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
+    vrrp.widen_monitor();
     vrrp.remove_left_owns(&left);
     vrrp.stop_local_reports();
     vrrp.ensure_owns();
@@ -215,9 +211,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
-    pages::release();
-    alloc::trim();
-    vrrp.status.started();
     Ok((reactor, vrrp))
 }
 
@@ -348,6 +341,10 @@ impl Vrrp {
                 self.links.address_new(link, address.prefix);
             }
             ours.extend(owner.map(|owner| (owner, address)));
+        }
+        // The kernel lists those of a narrow scope first.
+        for (link, prefix) in self.network.fixed.addresses.iter().filter_map(Stays::ours) {
+            self.links.address_last(link, prefix);
         }
         ours
     }

@@ -51,6 +51,11 @@ impl Stays {
         !self.held.is_missing()
     }
 
+    /// The interface and the address, if we put it there.
+    pub(in crate::vrrpd) fn ours(&self) -> Option<(LinkId, Prefix)> {
+        Some((self.link.filter(|_| self.held.is_ours())?, self.address.prefix))
+    }
+
     /// Whether the kernel has this address already if it has `other`.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let plain = |stays: &Self| Address { interface: IfIndex(0), ..stays.address.clone() };
