@@ -8,8 +8,9 @@
 
 use core::ffi::c_void;
 use core::ops::Range;
-use std::fs;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader};
 
 /// Lets go of what only the start needed: clean pages of files, and the part of the stack below the caller.
 ///
@@ -18,20 +19,22 @@ use std::hint::black_box;
 // A frame of its own: within its caller's, large values could lie below the local variable.
 #[inline(never)]
 pub fn release() {
-    let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
+    // In pieces: it is long, and memory that is free already would be used once more.
+    let Ok(file) = File::open("/proc/self/smaps") else { return };
+    let maps = BufReader::with_capacity(PIECE, file);
     let here = 0_u8;
     let used = black_box(&raw const here).addr().saturating_sub(CALLS);
     let used = used & page_size().wrapping_neg();
-    for range in unneeded(&maps, used) {
+    for range in unneeded(maps, used) {
         drop_pages(range);
     }
 }
 
 /// What of these mappings can be dropped, when the stack is in use from `used` on.
-fn unneeded(maps: &str, used: usize) -> Vec<Range<usize>> {
+fn unneeded(maps: impl BufRead, used: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut mapping: Option<Range<usize>> = None;
-    for line in maps.lines() {
+    for line in maps.lines().map_while(Result::ok) {
         let mut words = line.split_ascii_whitespace();
         let first = words.next().unwrap_or_default();
         if let Some(range) = range(first) {
@@ -63,6 +66,9 @@ fn range(word: &str) -> Option<Range<usize>> {
     let (from, to) = word.split_once('-')?;
     Some(usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?)
 }
+
+/// Octets read at a time: the kernel gives a mapping or two.
+const PIECE: usize = 2048;
 
 /// What lies below a local variable of [`release`] and is in use: the rest of its frame, and the calls down to the
 /// kernel. They take a tenth of that.
@@ -109,7 +115,7 @@ VmFlags: rd ex mr mw me
 
     #[test]
     fn code_and_constants_can_go() {
-        assert_eq!(unneeded(PROGRAM, 0), [0x1000..0x3000, 0x3000..0x8000]);
+        assert_eq!(unneeded(PROGRAM.as_bytes(), 0), [0x1000..0x3000, 0x3000..0x8000]);
     }
 
     #[test]
@@ -118,27 +124,35 @@ VmFlags: rd ex mr mw me
             ["Anonymous:             0 kB", "Swap:                  0 kB", "Locked:                0 kB"]
         {
             let other = line.replace("  0 kB", "  4 kB");
-            assert_eq!(unneeded(&PROGRAM.replacen(line, &other, 1), 0), one(0x3000, 0x8000), "{line}");
+            assert_eq!(
+                unneeded(PROGRAM.replacen(line, &other, 1).as_bytes(), 0),
+                one(0x3000, 0x8000),
+                "{line}"
+            );
         }
         let shared_or_written = ["rw-p", "r--s", "rw-s", "---p"];
         for rights in shared_or_written {
-            assert_eq!(unneeded(&PROGRAM.replacen("r--p", rights, 1), 0), one(0x3000, 0x8000), "{rights}");
+            assert_eq!(
+                unneeded(PROGRAM.replacen("r--p", rights, 1).as_bytes(), 0),
+                one(0x3000, 0x8000),
+                "{rights}"
+            );
         }
         let memory = PROGRAM.replace("fe:00 12 /usr/sbin/keepalived", "00:00 0");
-        assert_eq!(unneeded(&memory, 0), [], "memory that no file is behind would be lost");
+        assert_eq!(unneeded(memory.as_bytes(), 0), [], "memory that no file is behind would be lost");
     }
 
     #[test]
     fn the_stack_goes_up_to_what_is_in_use() {
         let stack = "00010000-00040000 rw-p 00000000 00:00 0 [stack]\nAnonymous: 90 kB\nVmFlags: rd wr\n";
-        assert_eq!(unneeded(stack, 0x3_0000), one(0x1_0000, 0x3_0000));
-        assert_eq!(unneeded(stack, 0x5_0000), [], "another thread's");
+        assert_eq!(unneeded(stack.as_bytes(), 0x3_0000), one(0x1_0000, 0x3_0000));
+        assert_eq!(unneeded(stack.as_bytes(), 0x5_0000), [], "another thread's");
     }
 
     #[test]
     fn pages_are_gone_and_come_back() {
         let resident = || {
-            let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+            let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
             let mut lines = maps.lines().skip_while(|line| !line.contains(" r-xp "));
             let line = lines.find(|line| line.starts_with("Rss:")).unwrap();
             line.split_ascii_whitespace().nth(1).unwrap().parse::<u32>().unwrap()
