@@ -91,11 +91,12 @@ impl Vrrp {
         fresh.inherit(&self.pacing);
         let before = core::mem::replace(&mut self.pacing, fresh);
         for Instance { waiting, addresses, .. } in &mut self.instances {
-            let now = |at| lane(&self.pacing, addresses, at);
-            let old = core::mem::replace(waiting, Waiting::new((0..addresses.len()).map(now)));
+            let now = |pacing: &Pacing, at| lane(pacing, addresses, at);
+            let lanes = (0..addresses.len()).map(|at| now(&self.pacing, at));
+            let old = core::mem::replace(waiting, Waiting::new(lanes));
             if let (Some(waiting), Some(old)) = (waiting, old) {
-                waiting.inherit(&old, |wanted, family| {
-                    let at = (0..addresses.len()).find(|at| now(*at) == Some((wanted, family)))?;
+                waiting.inherit(&old, &mut self.pacing, |pacing, wanted, family| {
+                    let at = (0..addresses.len()).find(|at| now(pacing, *at) == Some((wanted, family)))?;
                     Some(lane(&before, addresses, at)?.0)
                 });
             }

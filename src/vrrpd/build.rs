@@ -39,19 +39,37 @@ pub struct Broken {
 impl Broken {
     /// A track script that cannot run.
     pub(super) fn track(script: &model::Script, why: &Unusable) -> Self {
-        let text = format!("Disabling track script {} {}", script.name, unusable(why));
+        let text = match why {
+            Unusable::Nobody => {
+                format!("Unable to set default user for vrrp script {} - removing", script.name)
+            }
+            _ => format!("Disabling track script {} {}", script.name, unusable(why)),
+        };
         Self { at: script.command.at, text }
     }
 
     /// A notify script that cannot run.
     pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
-        let text = format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why));
+        let text = match why {
+            Unusable::Nobody => {
+                format!(
+                    "({instance}) Failed to set default user for notify script {} - ignoring",
+                    command.raw
+                )
+            }
+            _ => format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why)),
+        };
         Self { at: command.at, text }
     }
 
     /// A script before or after the children that cannot run.
     pub(super) fn around(word: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
-        let text = format!("Disabling {word} script {} {}", command.raw, unusable(why));
+        let text = match why {
+            Unusable::Nobody => {
+                format!("Failed to set default user for {word} script {} - ignoring", command.raw)
+            }
+            _ => format!("Disabling {word} script {} {}", command.raw, unusable(why)),
+        };
         Self { at: command.at, text }
     }
 
@@ -288,6 +306,11 @@ pub(super) fn unusable(why: &Unusable) -> String {
         Unusable::Missing(file) => format!("since not found/accessible ({file})"),
         Unusable::User(user) => format!("since user {user} does not exist"),
         Unusable::Group(group) => format!("since group {group} does not exist"),
+        Unusable::Nobody => {
+            "since script security is on, and neither script_user nor the user keepalived_script \
+                             says who may run it"
+                .to_owned()
+        }
         Unusable::Insecure(_) => "due to insecure".to_owned(),
         Unusable::TooLong => "since it is too long".to_owned(),
     }

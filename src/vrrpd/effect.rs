@@ -106,7 +106,7 @@ impl Vrrp {
         self.commit_objects(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.request_removal(*id);
+                self.request_removal(*id, turn.now());
             }
         }
         self.commit_addresses(turn);

@@ -31,6 +31,8 @@ pub(super) struct Kept {
     pub(super) keep: Keep,
     /// What a predecessor left, until everything has been taken up.
     pub(super) left: Left,
+    /// There may be notes: their memory, of which a first look takes a page, is not untouched any more.
+    in_use: bool,
     /// MASTERs with another interval than ours.
     intervals: Vec<(InstanceId, Note)>,
 }
@@ -41,8 +43,10 @@ const SENDER: &str = "sender";
 const INTERVAL: &str = "interval";
 
 impl Kept {
-    pub(super) fn new(keep: Keep) -> Self {
-        Self { left: Left::of(&keep), keep, intervals: Vec::new() }
+    pub(super) fn new(keep: Keep, died: Option<Instant>) -> Self {
+        let in_use = died.is_some();
+        let left = if in_use { Left::of(&keep) } else { Left::default() };
+        Self { left, keep, in_use, intervals: Vec::new() }
     }
 
     /// The note that a predecessor left of something, and what it says.
@@ -120,7 +124,11 @@ impl Vrrp {
                 }
             }
         }
-        self.kept.keep.retain(notes);
+        notes.retain(|note| *note != Note::NONE);
+        if !notes.is_empty() || self.kept.in_use {
+            self.kept.in_use = true;
+            self.kept.keep.retain(notes);
+        }
     }
 
     /// After a reload: instances have other numbers, and what went leaves nothing to a successor.
