@@ -23,7 +23,7 @@ const ALL: u8 = 0;
 
 fn member<'a>(prefix: &str, interface: Option<&'a IfName>) -> Member<'a> {
     let (addr, len) = prefix.split_once('/').unwrap_or((prefix, "0"));
-    let addr: std::net::IpAddr = addr.parse().unwrap();
+    let addr: IpAddr = addr.parse().unwrap();
     Member { prefix: Prefix { addr, len: len.parse().unwrap_or(ALL) }, interface }
 }
 
