@@ -30,6 +30,7 @@ mod frr;
 mod garps;
 mod groups;
 mod interop;
+mod iptables;
 mod json;
 #[allow(dead_code, reason = "the kit serves the demo and the benches too")]
 mod kit;

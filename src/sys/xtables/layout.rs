@@ -160,7 +160,10 @@ mod tests {
     fn the_numbers_of_a_machine_of_64_bits() {
         let (v4, v6) = (Layout::of(Family::V4), Layout::of(Family::V6));
         assert_eq!((v4.mark, v4.target, v4.counters, v4.head), (84, 88, 96, 112));
-        assert_eq!((v6.protocol, v6.flags, v6.mark, v6.target, v6.counters, v6.head), (128, 131, 136, 140, 152, 168));
+        assert_eq!(
+            (v6.protocol, v6.flags, v6.mark, v6.target, v6.counters, v6.head),
+            (128, 131, 136, 140, 152, 168)
+        );
         assert_eq!((REQUEST_HEAD, REPLACE_HEAD, COUNTERS_HEAD, size_of::<Info>()), (40, 96, 40, 84));
     }
 }

@@ -53,6 +53,19 @@ pub fn program(search: Option<&OsStr>) -> Program {
     if is_new { Program::Nftables } else { Program::Legacy }
 }
 
+/// Loads the modules of these tables, where they are modules. Waits for it: not for a running child.
+pub fn load() {
+    let quiet = || std::process::Stdio::null();
+    let modprobe = std::process::Command::new("modprobe")
+        .args(["-q", "-a", "ip_tables", "ip6_tables"])
+        .stdin(quiet())
+        .stdout(quiet())
+        .stderr(quiet())
+        .status();
+    // Whether it helped is seen by asking again.
+    drop(modprobe);
+}
+
 /// Why the rules are not as wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -80,10 +93,24 @@ impl Lock {
         Self::take_at(Path::new(&path))
     }
 
+    /// The same where nothing can wait for later: asks for a second, then does without. Others are through in
+    /// milliseconds, and the kernel still refuses where their number of rules does not fit.
+    #[must_use]
+    pub fn take_patiently() -> Self {
+        for _ in 0..PATIENCE {
+            if let Some(lock) = Self::take() {
+                return lock;
+            }
+            let _ = nix::poll::poll(&mut [], 5_u16);
+        }
+        Self { _file: None }
+    }
+
     fn take_at(path: &Path) -> Option<Self> {
         let mut options = OpenOptions::new();
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let Ok(file) = options.read(true).create(true).append(true).mode(0o600).custom_flags(flags).open(path)
+        let Ok(file) =
+            options.read(true).create(true).append(true).mode(0o600).custom_flags(flags).open(path)
         else {
             return Some(Self { _file: None });
         };
@@ -274,14 +301,16 @@ impl Filter {
 /// # Errors
 /// The kernel has no sets, or refuses.
 pub fn set_number(name: &str) -> Result<Option<u16>, Refused> {
-    let socket = socket::open(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW).map_err(|error| why(&error))?;
+    let socket =
+        socket::open(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW).map_err(|error| why(&error))?;
     let mut octets = [0; SET_REQUEST];
     put(&mut octets, 0, &SET_BY_NAME.to_ne_bytes());
     put(&mut octets, 4, &SET_PROTOCOL.to_ne_bytes());
     // What is longer is the name of no set.
     put(octets.get_mut(8..SET_REQUEST - 1).unwrap_or_default(), 0, name.as_bytes());
     get(&socket, libc::IPPROTO_IP, SO_IP_SET, &mut octets)?;
-    let number = octets.get(8..).and_then(|rest| rest.first_chunk()).map(|octets| u16::from_ne_bytes(*octets));
+    let number =
+        octets.get(8..).and_then(|rest| rest.first_chunk()).map(|octets| u16::from_ne_bytes(*octets));
     Ok(number.filter(|number| *number != NO_SET))
 }
 
@@ -311,6 +340,8 @@ fn why(error: &io::Error) -> Refused {
     }
 }
 
+/// Times five milliseconds.
+const PATIENCE: u32 = 200;
 /// Of reading and writing, if others change the table in between.
 const TRIES: usize = 5;
 const FILTER: &[u8] = b"filter";

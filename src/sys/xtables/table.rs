@@ -9,7 +9,7 @@
 //! (nfcache, an old field that programs keep and nobody reads) or because it asks one of our sets.
 
 use super::layout::{COUNTERS, Layout};
-use super::rule::{PART_HEAD, OLD_SET, put};
+use super::rule::{OLD_SET, PART_HEAD, put};
 
 /// Where in a chain rules are put, unless some of them stand somewhere already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -88,7 +88,9 @@ fn rules_of_others_stay_as_they_are() {
         assert!(before.contains("[6:504] -A INPUT -i lo\n"), "{before}");
         let mut filter = Filter::open(Family::V4).unwrap();
         let everywhere = ["INPUT", "FORWARD", "OUTPUT", "before", "zz"];
-        for (place, address) in [(Place::Head, "10.0.0.1"), (Place::Tail, "10.0.0.2"), (Place::Head, "10.0.0.7")] {
+        for (place, address) in
+            [(Place::Head, "10.0.0.1"), (Place::Tail, "10.0.0.2"), (Place::Head, "10.0.0.7")]
+        {
             for chain in everywhere {
                 filter.want(chain, place, MARK, &drop_from(address));
             }

@@ -82,7 +82,12 @@ fn sets_read_as_they_are_meant() {
         assert_eq!(members("v6"), ["fd00::1"]);
         assert_eq!(members("if4"), ["224.0.0.0/4,lo"]);
         assert_eq!(members("if6"), ["fe80::1,lo"]);
-        sets.change("v4", kinds[0].1, false, ["10.0.0.1", "10.0.0.2"].map(|one| member(one, None)).into_iter());
+        sets.change(
+            "v4",
+            kinds[0].1,
+            false,
+            ["10.0.0.1", "10.0.0.2"].map(|one| member(one, None)).into_iter(),
+        );
         assert_eq!(sets.commit(), Ok(()));
         assert_eq!(members("v4"), [""; 0]);
     });
