@@ -333,7 +333,7 @@ fn what_is_missing_is_told_with_its_remedy() {
     let net = Net::new();
     let a = node(&net);
     // A chain comes later, and a set of another kind is in the way.
-    a.shell("ipset create keepalived hash:mac");
+    a.shell("ipset create keepalived bitmap:port range 1-2");
     let daemon = start(&net, &a, &conf().global("vrrp_iptables late").text());
     daemon.wait_log("iptables chain late doesn't exist", ALLOWANCE);
     daemon.wait_log("ip6tables chain late doesn't exist", ALLOWANCE);

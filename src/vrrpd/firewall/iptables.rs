@@ -137,7 +137,7 @@ impl Vrrp {
         troubles.iter().filter(|one| !firewall.told.contains(one)).for_each(report::trouble);
         let busy = legacy.is_busy();
         if !busy {
-            if troubles.is_empty() && !firewall.told.is_empty() {
+            if firewall.told.iter().any(passes) && !troubles.iter().any(passes) {
                 report::iptables_work_again();
             }
             firewall.told = troubles.to_vec();
@@ -152,6 +152,9 @@ impl Vrrp {
 
     /// Tries again what something stood in the way of.
     pub(super) fn retry_iptables(&mut self, turn: &mut Turn<'_>) {
+        if self.firewall.wanted.is_none() {
+            return self.drop_iptables(turn);
+        }
         let legacy = self.firewall.legacy.as_ref();
         if legacy.is_some_and(|legacy| legacy.is_busy() || legacy.troubles().iter().any(passes)) {
             self.put_iptables(turn);
@@ -160,11 +163,26 @@ impl Vrrp {
 
     /// Takes rules and sets out of the kernel.
     pub(super) fn remove_iptables(&mut self) {
-        let Some(mut legacy) = self.firewall.legacy.take() else { return };
-        legacy.remove();
+        self.try_remove_iptables(true);
+    }
+
+    /// The same while instances run, which must not wait: another program's turn is let pass.
+    pub(super) fn drop_iptables(&mut self, turn: &mut Turn<'_>) {
+        if !self.try_remove_iptables(false) {
+            self.arm_retry_in(turn, SOON);
+        }
+    }
+
+    fn try_remove_iptables(&mut self, patient: bool) -> bool {
+        let Some(mut legacy) = self.firewall.legacy.take() else { return true };
+        if !legacy.remove(patient) {
+            self.firewall.legacy = Some(legacy);
+            return false;
+        }
         legacy.troubles().iter().for_each(report::trouble_in_the_end);
         self.firewall.told.clear();
         self.write_ledger();
+        true
     }
 
     /// Removes what a dead child left, where nothing of it is wanted.

@@ -235,12 +235,15 @@ impl Legacy {
         ipsets.commit()
     }
 
-    /// Takes everything out of the kernel. Waits some time for other programs.
-    pub fn remove(&mut self) {
-        let lock = Lock::take_patiently();
+    /// Takes everything out of the kernel; false if another program changes rules just now. `patient`: waits for that
+    /// one, which only who has nothing else to do may.
+    pub fn remove(&mut self, patient: bool) -> bool {
+        let lock = if patient { Some(Lock::take_patiently()) } else { Lock::take() };
+        let Some(lock) = lock else { return false };
         self.troubles.clear();
         self.exchange(&lock, None);
         self.destroy(true);
+        true
     }
 
     fn fill(&mut self, contents: Contents<'_>) -> Result<(), (Box<str>, SetRefused)> {

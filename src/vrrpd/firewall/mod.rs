@@ -169,7 +169,7 @@ impl Vrrp {
             (Some(_), _) => self.replace_firewall(turn),
         }
         if self.firewall.wanted.is_none() {
-            self.remove_iptables();
+            self.drop_iptables(turn);
         }
     }
 
