@@ -22,6 +22,7 @@
 //! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
 //! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps, statistics, JSON | [`notify::Notifier`], [`status::dump`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
+//! | main, program | the binary: what the command line asks for; what the parent supervises | src/main.rs |
 //!
 //! # Two walks
 //!
@@ -34,12 +35,15 @@
 //! # What holds everywhere
 //!
 //! * A machine is told the time and never asks for it; its actions are carried out in order before its next input.
-//! * Entering MASTER: advert, addresses, routes, rules, announcements, then log and scripts. One instance's long effects never
-//!   stand in front of another's advert ([`vrrpd`], `effect`).
+//! * Entering MASTER: advert, addresses, routes, rules, announcements, then log and scripts. One instance's long
+//!   effects never stand in front of another's advert ([`vrrpd`], `effect`).
 //! * FAULT is a set of named reasons reckoned anew from what is true now, never a counter.
 //! * Timers restart from their deadline, not from now; an advert counts from when the kernel took it in.
 //! * A reload is all or nothing in the parent, and a difference in the child: what did not change is not touched.
 //! * What a peer can trigger is counted always and logged through a budget.
+
+// Outside tests nothing is taken by a number that might not be there.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unreachable))]
 
 pub mod base;
 pub mod config;

@@ -1,5 +1,8 @@
 //! The `keepalived` binary: the command line, then the daemon or the config test.
 
+// As in the library.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unreachable))]
+
 mod program;
 
 use std::fs::OpenOptions;

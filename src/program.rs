@@ -1,14 +1,16 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
 mod kept;
+mod refusals;
+mod settings;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
-use keepalived::base::time::{Instant, Span};
+use keepalived::base::time::Instant;
 use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
@@ -19,15 +21,15 @@ use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
 use keepalived::daemon::cli::Options;
 use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, Start};
-use keepalived::daemon::pidfile::{self, Places};
-use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
+use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
-use keepalived::proto::vrrp::Machine;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, netns, user};
+use keepalived::sys::{alloc, clock, netns, pages, user};
 use keepalived::vrrpd::{self, Present};
 
 use kept::{CheckLog, Kept};
+use refusals::refusals;
+use settings::settings;
 
 /// keepalived: its options, and how it reads and runs a configuration.
 pub(crate) struct Keepalived<'a> {
@@ -42,7 +44,7 @@ pub(crate) struct Keepalived<'a> {
 /// A configuration that was read and checked.
 pub(crate) struct Loaded {
     /// All of it, until the children have it: with thousands of instances it is most of the parent's memory.
-    whole: Option<Arc<Model>>,
+    whole: RefCell<Option<Arc<Model>>>,
     /// What stays: the parts about the daemon as a whole, without instances and services.
     outline: Model,
     /// It has instances.
@@ -245,15 +247,16 @@ impl Program for Keepalived<'_> {
 
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
-        loaded.whole = None;
+        loaded.whole = RefCell::default();
         alloc::trim();
+        pages::release();
     }
 
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
-        let Some(model) = loaded.model() else { return Exit::Internal };
+        let Some(model) = loaded.take_model() else { return Exit::Internal };
         // What the child changes in the kernel it notes beside its pid file.
         let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
         if start.mode != Mode::Run {
@@ -262,6 +265,7 @@ impl Program for Keepalived<'_> {
         let context = vrrpd::Context {
             channel: start.channel,
             records: start.records,
+            keep: start.keep.clone(),
             died: start.died,
             begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
@@ -302,7 +306,7 @@ impl Loaded {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty(),
             settings: settings(&read.model, options),
-            whole: Some(Arc::new(read.model)),
+            whole: RefCell::new(Some(Arc::new(read.model))),
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
@@ -311,10 +315,10 @@ impl Loaded {
     }
 
     /// All of it: for a child that replaces another one, read again from what was read first.
-    /// None: a disk has failed.
-    fn model(&self) -> Option<Arc<Model>> {
-        Some(match &self.whole {
-            Some(model) => Arc::clone(model),
+    /// None: a disk has failed. It is taken, not lent: a child that reloads must be able to let go of it.
+    fn take_model(&self) -> Option<Arc<Model>> {
+        Some(match self.whole.take() {
+            Some(model) => model,
             None => {
                 let mut told_before = Diagnostics::new();
                 let snapshot = self.snapshot.read()?;
@@ -328,30 +332,6 @@ impl Loaded {
     }
 }
 
-/// What the parent itself needs to know of a configuration.
-fn settings(model: &Model, options: &Options) -> Settings {
-    let (daemon, names, files) = (&model.daemon, &model.global.names, &model.global.files);
-    let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
-    Settings {
-        hello: hello(model),
-        child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
-        instances: model.instances.len() + model.groups.len(),
-        pid_files: Places::new(&options.pid_files, in_folder, daemon.instance.as_deref()),
-        log_suffix: log_suffix(model),
-        process_name: names.parent.clone(),
-        tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
-        umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
-        reload_marker: files.reload_file.as_deref().map(|file| match file {
-            "" => Places::folder(in_folder, daemon.instance.as_deref()).join("keepalived.reload"),
-            file => PathBuf::from(file),
-        }),
-        reload_time_file: files.reload_time_file.as_ref().map(PathBuf::from),
-        reload_repeat: files.reload_repeat,
-        save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
-        scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
-    }
-}
-
 /// Who lives in a network namespace has the folder of pid files for itself, as keepalived has.
 fn own_folder(model: &Model) {
     if let Some(name) = &model.daemon.net_namespace
@@ -359,54 +339,6 @@ fn own_folder(model: &Model) {
     {
         log::warn!("Unable to give network namespace {name} its own {} - {error}", pidfile::FOLDER);
     }
-}
-
-/// Network namespace and instance, as syslog shows them behind the name of the process.
-fn log_suffix(model: &Model) -> String {
-    let parts = [&model.daemon.net_namespace, &model.daemon.instance];
-    parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
-}
-
-/// Why a running daemon does not go over to a new configuration, a line each; none: it does.
-///
-/// It goes on with a file that has mistakes only if it has always had them: a half-written file, or a line that
-/// lost its meaning, must not change a network. Nor must a file that a full disk left without content.
-fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
-    let mut known = running.errors.clone();
-    let mut why = Vec::new();
-    let mut errors = new.errors.clone();
-    if running.outline.global.files.reload_check_config.is_some() {
-        known.extend_from_slice(&running.warnings);
-        errors.extend_from_slice(&new.warnings);
-    }
-    for error in &errors {
-        match known.iter().position(|old| old == error) {
-            Some(position) => drop(known.swap_remove(position)),
-            None => why.push(format!("New mistake in the configuration: {error}")),
-        }
-    }
-    if new.empty && !running.empty {
-        why.push("The configuration is empty; to end what it described, stop the daemon".to_owned());
-    }
-    let (before, after) = (&running.outline.daemon, &new.outline.daemon);
-    if before.net_namespace != after.net_namespace || before.instance != after.instance {
-        why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
-    }
-    if scratch_of(running) != scratch_of(new) {
-        why.push("tmp_config_directory cannot be changed by a reload; restart instead".to_owned());
-    }
-    why
-}
-
-fn scratch_of(loaded: &Loaded) -> Option<&String> {
-    loaded.outline.global.files.tmp_config_directory.as_ref()
-}
-
-/// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.
-fn hello(model: &Model) -> Span {
-    let times =
-        model.instances.iter().map(|instance| Machine::new(instance.params.clone()).master_down_time());
-    times.min().unwrap_or(Span::from_secs(2)) / 2
 }
 
 /// Logs what was found, each with its place.
@@ -423,58 +355,5 @@ fn tell(read: &Read) {
     match read.found.more() {
         0 => {}
         more => log::warn!("{more} more mistakes are not shown"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a text comes to that was read without a disk.
-    fn loaded(text: &str) -> Loaded {
-        let mut found = Diagnostics::new();
-        let Parsed { tree, sources } = expand::parse_text(text, &mut found);
-        let model = assemble::model(&tree, &mut found);
-        let empty = tree.nodes().next().is_none();
-        let read = Read { model, empty, snapshot: Snapshot::default(), sources, found };
-        Loaded::new(read, &Options::default())
-    }
-
-    const GOOD: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1\n \
-                        }\n}\n";
-
-    fn accepted(running: &str, new: &str) -> bool {
-        refusals(&loaded(running), &loaded(new)).is_empty()
-    }
-
-    #[test]
-    fn a_reload_may_not_bring_mistakes() {
-        assert!(accepted(GOOD, &GOOD.replace("192.0.2.1", "192.0.2.2")));
-        assert!(accepted(GOOD, "global_defs {\n}\n"), "to remove an instance is no mistake");
-        let bad = format!("{GOOD}nonsense 1\n");
-        let why = refusals(&loaded(GOOD), &loaded(&bad));
-        assert_eq!(why, ["New mistake in the configuration: Unknown keyword 'nonsense'"]);
-        assert!(!accepted(GOOD, GOOD.trim_end().trim_end_matches('}')), "a file cut off");
-    }
-
-    #[test]
-    fn mistakes_that_were_always_there_may_stay_move_and_go() {
-        let bad = format!("{GOOD}nonsense 1\n");
-        assert!(accepted(&bad, &format!("\n\n{bad}")));
-        assert!(accepted(&bad, GOOD));
-        assert!(!accepted(&bad, &format!("{bad}nonsense 2\n")), "another one of the same kind");
-    }
-
-    #[test]
-    fn nothing_at_all_is_taken_for_an_accident() {
-        assert!(!accepted(GOOD, ""));
-        assert!(!accepted(GOOD, "# gone\n"));
-        assert!(accepted("", "") && accepted("", GOOD));
-    }
-
-    #[test]
-    fn what_only_a_restart_can_change_is_refused() {
-        assert!(!accepted(GOOD, &format!("instance other\n{GOOD}")));
-        assert!(!accepted(GOOD, &format!("net_namespace other\n{GOOD}")));
     }
 }

@@ -182,9 +182,14 @@ fn scripts_of_the_daemon_itself_and_the_mail_relay_are_judged_as_by_keepalived()
     for (lines, code, text) in [
         ("startup_script /bin/true", 6, "SECURITY VIOLATION - start/shutdown scripts are being executed"),
         (
+            "enable_script_security\n    startup_script /bin/true",
+            5,
+            "Failed to set default user for startup script /bin/true - ignoring",
+        ),
+        (
             "shutdown_script /bin/absent",
             0,
-            "Disabling shutdown script /bin/absent since /bin/absent not found",
+            "Disabling shutdown script /bin/absent since not found/accessible",
         ),
         ("notify_fifo_script /bin/true", 6, "SECURITY VIOLATION - scripts are being executed"),
         (

@@ -21,8 +21,9 @@ use keepalived::proto::track::{
 };
 use keepalived::proto::vrrp::guard::Extension;
 use keepalived::proto::vrrp::{Actions, Counters, Fault, Faults, Heard, Input, Router, State};
+use keepalived::status::dump::address::Whereabouts;
 use keepalived::status::dump::global::global;
-use keepalived::status::dump::instance::{Instance, Whereabouts, instance};
+use keepalived::status::dump::instance::{Instance, instance};
 use keepalived::status::dump::machine::Machine;
 use keepalived::status::dump::tables::{self, Settings, Spacing, interface, script, socket};
 use keepalived::status::dump::{Clock, Owner, Runs, section};
@@ -349,6 +350,7 @@ fn the_statistics() {
         deadlines: 23,
         stalls: 24,
         latest: Span::from_micros(25),
+        slice: Span::from_micros(26),
     };
     let out = &mut String::new();
     stats::instance(out, "VI_1", &counters, &Extension::default()).unwrap();

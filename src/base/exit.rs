@@ -1,4 +1,4 @@
-//! Exit codes, as keepalived's (reference: language, section 15).
+//! Exit codes, as keepalived's.
 
 /// How a process of the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -81,6 +81,11 @@ pub const LINKS_POLLED_PER_TURN: usize = 4;
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 
+/// Notes that a child leaves to a successor, 32 octets each, in memory that costs nothing until it is written: one of
+/// each script, process monitor and delayed interface, one of each signed virtual router and of each router that it
+/// hears, and one of each mail. What comes past that begins anew after a crash.
+pub const KEPT_NOTES: usize = 65_535;
+
 /// Recipients of alert mail: each has a bit. More people than this are a list on the mail server.
 pub const MAIL_RECIPIENTS: usize = 64;
 
@@ -107,6 +112,16 @@ pub const FIFO_QUEUE_EACH: usize = 128;
 /// Octets of one line of a FIFO: an instance's name is at most a line of the configuration.
 pub const FIFO_LINE: usize = 1_100;
 
+/// Octets that the kernel queues for netlink's monitor if nobody says otherwise (net.core.rmem_default).
+pub const MONITOR_QUEUE: usize = 212_992;
+
+/// Octets, halved, that the kernel counts there while one macvlan comes up: half a dozen messages of two pages each.
+pub const MONITOR_OCTETS_EACH: usize = 16_384;
+
+/// Memberships in multicast groups of one socket that holds nothing else: net.ipv4.igmp_max_memberships as it is unless
+/// someone sets it. A socket that may have fewer says so.
+pub const GROUPS_PER_SOCKET: usize = 20;
+
 /// Netlink notifications read in one turn.
 pub const MONITOR_BUDGET: usize = 256;
 /// Netlink requests handed to the kernel by one send. Their 64 acknowledgements of about 1 KiB of kernel
@@ -132,6 +147,9 @@ pub const MONITOR_BATCH: usize = 8;
 /// Octets of one netlink notification. A link with everything that the kernel tells unasked is about 2 KiB.
 pub const MONITOR_OCTETS: usize = 16_384;
 
+/// MPLS labels that a route puts on one packet: the kernel's own bound.
+pub const LABELS: usize = 16;
+
 /// Octets of one notification of a deleted route or rule. A route with 30 ways in tunnels is about 2 KiB; a longer
 /// one is looked for in a list.
 pub const LOSS_OCTETS: usize = 4_096;
@@ -142,8 +160,8 @@ pub const SYSCTLS: usize = 5_000;
 /// stays below the half millisecond by which an advert may be late.
 pub const SHARED_WAKE_UP: crate::base::time::Span = crate::base::time::Span::from_micros(400);
 
-/// How long what comes in all the time may wait in its sockets while no deadline is near: a fiftieth of the shortest usual
-/// master-down time. At 40,000 adverts a second on 16 sockets each reading brings five.
+/// How long what comes in all the time may wait in its sockets while no deadline is near: a fiftieth of the shortest
+/// usual master-down time. At 40,000 adverts a second on 16 sockets each reading brings five.
 pub const SHARED_READING: crate::base::time::Span = crate::base::time::Span::from_millis(2);
 
 /// Instances whose addresses, announcements and scripts one turn of the loop sees to: about 0.07 ms each, for which

@@ -60,8 +60,8 @@ impl Budget {
     }
 }
 
-/// A budget that counts nothing and keeps one point in time: each virtual address has one. Its size is said at each use,
-/// always the same.
+/// A budget that counts nothing and keeps one point in time: each virtual address has one. Its size is said at each
+/// use, always the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowance(Instant);
 

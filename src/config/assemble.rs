@@ -45,6 +45,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
         found,
     };
     read(&mut tree.cursor(), top::ROWS, &mut model.daemon, &mut scope);
+    pause();
     let mut given = Given::default();
     for object in objects.iter().filter(|object| object.node.keyword().text == "global_defs") {
         if let Some(extra) = object.node.arguments().next() {
@@ -56,7 +57,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
     let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
     let mut assembly = Assembly {
         model,
-        names: Names::collect(&objects),
+        names: Names::collect(&objects, pause),
         network: network::Draft::new(tree.names()),
         pending: Pending::default(),
         sharing: Sharing::default(),
@@ -70,7 +71,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
         assembly.read(object);
         pause();
     }
-    assembly.finish()
+    assembly.finish(pause)
 }
 
 /// The model while objects are read.
@@ -142,11 +143,14 @@ impl<'t> Assembly<'_, 't> {
     }
 
     /// The rules that need everything.
-    fn finish(mut self) -> Model {
+    fn finish(mut self, pause: &mut dyn FnMut()) -> Model {
         self.model.network = self.network.network;
-        resolve::model(&mut self.model, self.pending, self.found);
+        resolve::model(&mut self.model, self.pending, self.found, pause);
         // Those that were changed may be alike again.
-        self.model.instances.iter_mut().for_each(|instance| self.sharing.share(instance));
+        for instance in &mut self.model.instances {
+            self.sharing.share(instance);
+            pause();
+        }
         self.model
     }
 
@@ -273,7 +277,7 @@ impl<'t> Assembly<'_, 't> {
             return;
         }
         self.instances.insert(text);
-        let own = Own { priority_changes: draft.notify_priority_changes, alert: draft.smtp_alert };
+        let own = Own { priority_changes: draft.notify_priority_changes };
         if let Some(mut instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
             self.sharing.share(&mut instance);
             self.model.instances.push(instance);

@@ -1,5 +1,4 @@
-//! Commands of `script`, `notify*` and their kind: words, identity, and whether they need a shell
-//! (reference: language, section 9).
+//! Commands of `script`, `notify*` and their kind: words, identity, and whether they need a shell.
 //!
 //! keepalived runs a command without a shell, so that `a && b` gives `a` two strange arguments. Published
 //! configurations write shell lines all the same; a command with a shell operator as a word of its own is

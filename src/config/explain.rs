@@ -6,8 +6,8 @@
 use core::fmt::Write;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diag::nearest;
 use super::lint;
+use super::nearest::nearest;
 use super::row::Effect;
 use super::rows::{Known, catalogue};
 

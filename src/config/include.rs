@@ -1,4 +1,4 @@
-//! `include` and its relatives: patterns, checks, and what they failed to find (reference: language, section 5).
+//! `include` and its relatives: patterns, checks, and what they failed to find.
 
 use crate::base::limit;
 

@@ -4,8 +4,9 @@
 //! brace is told and ignored; the block of an unknown word is skipped whole.
 
 use super::command;
-use super::diag::{Diagnostic, Diagnostics, Severity, nearest};
+use super::diag::{Diagnostic, Diagnostics, Severity};
 use super::line::Line;
+use super::nearest::nearest;
 use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
 use super::scalar::{absent, argument, choice, decimal, flag, switch, whole};
 use super::tree::{Cursor, Item, Node, Position, Word};

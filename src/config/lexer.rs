@@ -1,4 +1,4 @@
-//! One line: blanks, comments, quotes, escapes and words (reference: language, section 3).
+//! One line: blanks, comments, quotes, escapes and words.
 //!
 //! Plain values know only double quotes; script-like values know both kinds and backslash escapes. Which rule
 //! holds is the row's to know, so a line keeps its quotes until somebody asks for words.

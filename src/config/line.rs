@@ -22,6 +22,17 @@ pub struct Line<'a> {
     pub found: &'a mut Diagnostics,
 }
 
+/// What takes the place of a number that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Used<'a> {
+    /// The line has no effect.
+    Nothing,
+    /// A fixed number, whatever was written: no less a mistake than a line without effect.
+    Default(&'a str),
+    /// The end of the range that is nearer.
+    Nearest(&'a str),
+}
+
 impl<'a> Line<'a> {
     /// The line of a keyword, or with `entry` a line of which every word is a value.
     pub fn new(node: Node<'a>, entry: bool, owner: &'a str, found: &'a mut Diagnostics) -> Self {
@@ -73,15 +84,18 @@ impl<'a> Line<'a> {
     }
 
     /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.
-    pub fn bad_number(&mut self, what: &str, word: Word<'_>, bad: Bad, range: &str, used: Option<&str>) {
+    pub fn bad_number(&mut self, what: &str, word: Word<'_>, bad: Bad, range: &str, used: Used<'_>) {
         let text = word.text;
         let reason = match bad {
             Bad::Text => format!("{what}: invalid number '{text}'"),
             Bad::Negative => format!("{what}: negative number '{text}'"),
             Bad::Range => format!("{what}: number '{text}' outside range [{range}]"),
         };
-        let severity = if used.is_some() { Severity::Warning } else { Severity::Error };
-        let then = used.map_or_else(|| "this one is not used".to_owned(), |used| format!("{used} is used"));
+        let (severity, then) = match used {
+            Used::Nearest(used) => (Severity::Warning, format!("{used} is used")),
+            Used::Default(used) => (Severity::Error, format!("{used} is used")),
+            Used::Nothing => (Severity::Error, "this one is not used".to_owned()),
+        };
         self.tell(severity, word, &reason, &format!("{what} takes a number in [{range}]; {then}"));
     }
 
@@ -91,7 +105,7 @@ impl<'a> Line<'a> {
             Ok(read) => Some(read.value),
             Err(bad) => {
                 let range = format!("{}, {}", range.start(), range.end());
-                self.bad_number(what, word, bad, &range, None);
+                self.bad_number(what, word, bad, &range, Used::Nothing);
                 None
             }
         }

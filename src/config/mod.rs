@@ -1,10 +1,10 @@
 //! Text to model: files, lines, parameters, blocks, rows, and the model printed again.
 //!
-//! Job: the language of keepalived.conf, and every mistake in it told by line, column and remedy. Uses
-//! `proto` (whose parameters the model embeds) and `base`; never `sys` or `wire`: what only the kernel knows
-//! stays text with its position. Start with [`expand`], which reads [`source`] files line by line, with
-//! `include`, `parameter`, `sequence` and `text` for the parts of a line, and grows a [`tree`]; [`lexer`] knows
-//! what a word is, [`diag`] how a mistake is told, [`snapshot`] how another process gets the same text.
+//! Job: the language of keepalived.conf, and every mistake in it told by line, column and remedy. Uses `proto` (whose
+//! parameters the model embeds) and `base`; never `sys` or `wire`: what only the kernel knows stays text with its
+//! position. Start with [`expand`], which reads [`source`] files line by line, with `include`, `parameter`,
+//! `sequence` and `text` for the parts of a line, and grows a [`tree`]; [`lexer`] knows what a word is, [`diag`] how
+//! a mistake is told, `nearest` which word was meant, [`snapshot`] how another process gets the same text.
 //!
 //! From there [`assemble`] makes the [`model`]: the tables of [`rows`] say what is legal and which field it
 //! writes, [`row`] what a row is, [`keyword`] how a block is read by its rows, `resolve` which rules hold
@@ -28,11 +28,11 @@ pub mod lexer;
 pub mod line;
 pub mod lint;
 pub mod model;
+mod nearest;
 pub mod packed;
 mod parameter;
 mod plain;
 pub mod print;
-mod print_services;
 mod resolve;
 pub mod row;
 pub mod rows;

@@ -1,5 +1,4 @@
-//! Parameters: `$NAME=` definitions, `$NAME` and `${NAME}` uses, the predefined ones (reference: language,
-//! section 7).
+//! Parameters: `$NAME=` definitions, `$NAME` and `${NAME}` uses, the predefined ones.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -31,6 +31,7 @@ enum Class {
 }
 
 /// Indexed by byte.
+#[allow(clippy::indexing_slicing, reason = "a byte has 256 values; and the compiler would see it")]
 const CLASSES: [Class; 256] = {
     let mut classes = [Class::Word; 256];
     let mut byte = 0_u8;

@@ -1,88 +1,92 @@
 //! The model as text that is read back as an equal model: the effective configuration.
 
-use super::model::Model;
+mod services;
+mod table;
+
 use super::model::track::{TrackedBfd, TrackedFile, TrackedProcess, TrackedScript};
-use super::print_services;
-use super::row::{Kind, Row, Shown};
+use super::model::{Instance, Model};
 use super::rows::track::weight_text;
 use super::rows::{bfd, global, group, instance, network, script, tls, top, track_file, track_process};
 use super::value::Quoted;
 use crate::base::id::InstanceId;
 use crate::proto::track::Weight;
 use core::fmt::Write;
+use table::{list, rows};
 
 /// The whole model, every inherited value spelt out where it holds.
 #[must_use]
 pub fn print(model: &Model) -> String {
     let mut out = String::new();
     rows(top::ROWS, &model.daemon, 0, &mut out);
-    let mut inner = String::new();
-    rows(global::ROWS, &model.global, 1, &mut inner);
-    block("global_defs", "", &inner, &mut out);
+    block("global_defs", "", &mut out, |inner| rows(global::ROWS, &model.global, 1, inner));
     for one in &model.scripts {
-        inner.clear();
-        rows(script::ROWS, one, 1, &mut inner);
-        block("vrrp_script", &one.name, &inner, &mut out);
+        block("vrrp_script", &one.name, &mut out, |inner| rows(script::ROWS, one, 1, inner));
     }
     for one in &model.files {
-        inner.clear();
-        rows(track_file::ROWS, one, 1, &mut inner);
-        block("track_file", &one.name, &inner, &mut out);
+        block("track_file", &one.name, &mut out, |inner| rows(track_file::ROWS, one, 1, inner));
     }
     for one in &model.processes {
-        inner.clear();
-        rows(track_process::ROWS, one, 1, &mut inner);
-        block("vrrp_track_process", &one.name, &inner, &mut out);
+        block("vrrp_track_process", &one.name, &mut out, |inner| rows(track_process::ROWS, one, 1, inner));
     }
     for one in &model.bfds {
-        inner.clear();
-        rows(bfd::ROWS, one, 1, &mut inner);
-        block("bfd_instance", &one.name, &inner, &mut out);
+        block("bfd_instance", &one.name, &mut out, |inner| rows(bfd::ROWS, one, 1, inner));
     }
     for one in &model.groups {
-        inner.clear();
-        members(model, &one.members, &mut inner);
-        rows(group::ROWS, one, 1, &mut inner);
-        trackers(
-            model,
-            &one.track_scripts,
-            &one.track_files,
-            &one.track_processes,
-            &one.track_bfds,
-            &mut inner,
-        );
-        block("vrrp_sync_group", &one.name, &inner, &mut out);
+        block("vrrp_sync_group", &one.name, &mut out, |inner| {
+            members(model, &one.members, inner);
+            rows(group::ROWS, one, 1, inner);
+            trackers(
+                model,
+                &one.track_scripts,
+                &one.track_files,
+                &one.track_processes,
+                &one.track_bfds,
+                inner,
+            );
+        });
     }
     for one in &model.instances {
-        inner.clear();
-        rows(instance::ROWS, one, 1, &mut inner);
-        trackers(
-            model,
-            &one.track_scripts,
-            &one.track_files,
-            &one.track_processes,
-            &one.track_bfds,
-            &mut inner,
-        );
-        block("vrrp_instance", &one.name, &inner, &mut out);
+        block("vrrp_instance", &one.name, &mut out, |inner| {
+            rows(instance::ROWS, one, 1, inner);
+            exceptions(model, one, inner);
+            trackers(
+                model,
+                &one.track_scripts,
+                &one.track_files,
+                &one.track_processes,
+                &one.track_bfds,
+                inner,
+            );
+        });
     }
     outside(model, &mut out);
     if let Some(tls) = &model.tls {
-        inner.clear();
+        let mut inner = String::new();
         rows(tls::ROWS, tls, 1, &mut inner);
         let _ = write!(out, "SSL {{\n{inner}}}\n");
     }
-    print_services::services(model, &mut out);
+    services::services(model, &mut out);
     out
+}
+
+/// What an instance has not that is the default. Without need nothing is printed: 2.2.7 knows one word not at all, and
+/// takes the other for on whatever follows.
+fn exceptions(model: &Model, one: &Instance, inner: &mut String) {
+    let (all, own) = (&model.global.vrrp, &one.params);
+    for (keyword, default, on) in [
+        ("v3_checksum_as_v2", all.v3_checksum_as_v2, own.v3_checksum_as_v2),
+        ("skip_check_adv_addr", all.skip_check_adv_addr, own.skip_check_adv_addr),
+    ] {
+        if default && !on {
+            let _ = writeln!(inner, "    {keyword} off");
+        }
+    }
 }
 
 /// What stands outside instances and is about the network.
 fn outside(model: &Model, out: &mut String) {
-    let mut inner = String::new();
     for one in &model.network.track_groups {
-        inner.clear();
-        members(model, &one.members, &mut inner);
-        block("track_group", &one.name, &inner, out);
+        block("track_group", &one.name, out, |inner| members(model, &one.members, inner));
     }
     for (keyword, lines) in network::blocks(&model.network) {
         if !lines.is_empty() {
@@ -90,9 +94,7 @@ fn outside(model: &Model, out: &mut String) {
         }
     }
     for one in &model.network.garp_groups {
-        inner.clear();
-        rows(network::GARP_GROUP, one, 1, &mut inner);
-        block("garp_group", "", &inner, out);
+        block("garp_group", "", out, |inner| rows(network::GARP_GROUP, one, 1, inner));
     }
 }
 
@@ -107,7 +109,9 @@ fn members(model: &Model, members: &[InstanceId], out: &mut String) {
 }
 
 /// A block of the outermost level; nothing if it has neither name nor content. Writing to a String cannot fail.
-fn block(keyword: &str, name: &str, inner: &str, out: &mut String) {
+fn block(keyword: &str, name: &str, out: &mut String, content: impl FnOnce(&mut String)) {
+    let mut inner = String::new();
+    content(&mut inner);
     if name.is_empty() && inner.is_empty() {
         return;
     }
@@ -116,39 +120,6 @@ fn block(keyword: &str, name: &str, inner: &str, out: &mut String) {
         let _ = write!(out, " {}", Quoted(name));
     }
     let _ = write!(out, " {{\n{inner}}}\n");
-}
-
-/// Every row that has something to show, in the order of the table.
-pub(super) fn rows<D, M>(rows_: &'static [Row<D, M>], model: &M, depth: usize, out: &mut String) {
-    let indent = "    ".repeat(depth);
-    for row in rows_ {
-        if let Kind::Block(inner_rows) = row.kind {
-            let mut inner = String::new();
-            rows(inner_rows, model, depth.saturating_add(1), &mut inner);
-            if !inner.is_empty() {
-                let _ = write!(out, "{indent}{} {{\n{inner}{indent}}}\n", row.name);
-            }
-            continue;
-        }
-        let Some(show) = row.show else { continue };
-        let _ = match show(model) {
-            Shown::Nothing => Ok(()),
-            Shown::Flag => writeln!(out, "{indent}{}", row.name),
-            Shown::One(text) => writeln!(out, "{indent}{} {text}", row.name),
-            Shown::Each(texts) => {
-                texts.iter().try_for_each(|text| writeln!(out, "{indent}{} {text}", row.name))
-            }
-            Shown::Lines(lines) => list(row.name, &lines, &indent, out),
-        };
-    }
-}
-
-fn list(name: &str, lines: &[String], indent: &str, out: &mut String) -> core::fmt::Result {
-    writeln!(out, "{indent}{name} {{")?;
-    for line in lines {
-        writeln!(out, "{indent}    {line}")?;
-    }
-    writeln!(out, "{indent}}}")
 }
 
 /// Trackers name objects, which an instance or a group alone does not know.

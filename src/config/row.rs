@@ -65,7 +65,7 @@ pub enum Effect {
     Full,
     /// It is read, checked and kept, but nothing uses it in this version.
     NoneYet,
-    /// Never: the reference takes it without an effect, too.
+    /// Never: keepalived takes it without an effect, too.
     Never,
 }
 
@@ -206,7 +206,7 @@ impl<D, M> Row<D, M> {
         self
     }
 
-    /// Without an effect for ever, as in the reference.
+    /// Without an effect for ever, as in keepalived.
     pub const fn never(mut self) -> Self {
         self.effect = Effect::Never;
         self

@@ -2,8 +2,8 @@
 //!
 //! Nothing here depends on what a row writes into, so that it is in the program once.
 
-use super::diag::nearest;
-use super::line::Line;
+use super::line::{Line, Used};
+use super::nearest::nearest;
 use super::row::{Argument, Bounds, Head, TimeBounds};
 use super::tree::Word;
 use super::value::{self, Seconds};
@@ -77,7 +77,12 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
             let clamped = if number.clamp { nearer().map(|read| read.value.clamp(from, to)) } else { None };
             let used = clamped.or(number.instead);
             let then = used.map(|used| used.to_string());
-            line.bad_number(name, arg, bad, &format!("{from}, {to}"), then.as_deref());
+            let then = match &then {
+                None => Used::Nothing,
+                Some(then) if clamped.is_some() => Used::Nearest(then),
+                Some(then) => Used::Default(then),
+            };
+            line.bad_number(name, arg, bad, &format!("{from}, {to}"), then);
             used
         }
     };
@@ -103,7 +108,7 @@ pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg
         Err(bad) => {
             let range = format!("{}, {}", Seconds(number.from), Seconds(number.to));
             let then = number.instead.map(|used| Seconds(used).to_string());
-            line.bad_number(name, arg, bad, &range, then.as_deref());
+            line.bad_number(name, arg, bad, &range, then.as_deref().map_or(Used::Nothing, Used::Default));
             number.instead
         }
     };

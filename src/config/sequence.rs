@@ -1,4 +1,4 @@
-//! `~SEQ`, `~SEQx` and `~LST`: one line, many times (reference: language, section 7).
+//! `~SEQ`, `~SEQx` and `~LST`: one line, many times.
 
 use core::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Typed values: numbers, decimals, switches, addresses; what is wrong with a bad one; how each is written.
 //!
-//! Reference: language, section 8. Times are read as decimal seconds and kept in microseconds.
+//! Times are read as decimal seconds and kept in microseconds.
 
 use core::fmt;
 use core::ops::RangeInclusive;

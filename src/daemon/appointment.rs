@@ -1,7 +1,7 @@
 //! When a file wants a reload (`reload_time_file`): its first line, read and reckoned. Pure: the time is an argument.
 //!
-//! `HH:MM:SS`, `YY-MM-DD HH:MM:SS` or `YYYY-MM-DD HH:MM:SS`, with a `Z` behind it for UTC, and nothing else. A time without
-//! a date is the next one.
+//! `HH:MM:SS`, `YY-MM-DD HH:MM:SS` or `YYYY-MM-DD HH:MM:SS`, with a `Z` behind it for UTC, and nothing else. A time
+//! without a date is the next one.
 
 use crate::sys::clock::{self, LocalTime, Wall};
 

@@ -42,8 +42,6 @@ pub enum ToParent {
     },
     /// An instance has entered a state.
     Transition(Record),
-    /// A replacement of the child is to number its authentication headers above this.
-    Sequence(u32),
 }
 
 /// Octets of the longest message.
@@ -110,10 +108,6 @@ impl ToParent {
                 out.u8(4)?;
                 out.put(&record.bits().to_be_bytes())
             }
-            Self::Sequence(number) => {
-                out.u8(5)?;
-                out.u32(number)
-            }
         }
     }
 
@@ -125,7 +119,6 @@ impl ToParent {
                 2 => Self::Ready,
                 3 => Self::ReloadDone { ok: packet.u8()? != 0 },
                 4 => Self::Transition(Record::from_bits(u64::from_be_bytes(packet.array()?))),
-                5 => Self::Sequence(packet.u32()?),
                 _ => return Ok(None),
             }))
         };
@@ -164,7 +157,6 @@ mod tests {
             ToParent::Ready,
             ToParent::ReloadDone { ok: false },
             ToParent::Transition(Record::new(1 << 63, Standing::Fault)),
-            ToParent::Sequence(0xfffe_fdfc),
         ];
         let mut writer = Writer::new(&mut packet);
         for message in up {

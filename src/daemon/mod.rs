@@ -8,6 +8,7 @@ pub mod appointment;
 pub mod cli;
 pub mod deadline;
 pub mod ipc;
+pub mod keep;
 pub mod log;
 pub mod parent;
 pub mod pidfile;

@@ -65,8 +65,8 @@ pub trait Process {
     /// Everything of this turn has been handled: send what was gathered.
     fn turn_end(&mut self, turn: &mut Turn<'_>);
 
-    /// Whether what this turn has gathered takes long enough: deadlines that are due as well act in the next turn, which
-    /// follows at once.
+    /// Whether what this turn has gathered takes long enough: deadlines that are due as well act in the next turn,
+    /// which follows at once.
     fn is_laden(&self) -> bool {
         false
     }

@@ -90,6 +90,12 @@ pub const fn group_key(name: &str) -> u64 {
     hash(key("group\0"), name)
 }
 
+/// The key of something of a kind, other than instances and groups.
+#[must_use]
+pub(super) const fn joint_key(kind: &str, name: &str) -> u64 {
+    hash(hash(key(kind), "\0"), name)
+}
+
 const fn hash(mut hash: u64, name: &str) -> u64 {
     let mut rest = name.as_bytes();
     while let [octet, tail @ ..] = rest {
@@ -103,30 +109,18 @@ const fn hash(mut hash: u64, name: &str) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     instances: HashSet<Record>,
-    sequence: u32,
 }
 
 impl Records {
     /// No records, room for `instances` of them.
     #[must_use]
     pub fn new(instances: usize) -> Self {
-        Self { instances: HashSet::with_capacity(instances), sequence: 0 }
+        Self { instances: HashSet::with_capacity(instances) }
     }
 
     /// Makes room for `instances` in all. For load time: allocates.
     pub fn reserve(&mut self, instances: usize) {
         self.instances.reserve(instances.saturating_sub(self.instances.len()));
-    }
-
-    /// Notes the number that a replacement is to count authentication headers from.
-    pub fn note_sequence(&mut self, number: u32) {
-        self.sequence = self.sequence.max(number);
-    }
-
-    /// The highest number noted; 0: none was.
-    #[must_use]
-    pub const fn sequence(&self) -> u32 {
-        self.sequence
     }
 
     /// Notes what a child reported.
@@ -150,7 +144,7 @@ impl Records {
         self.instances.is_empty()
     }
 
-    /// Forgets all instances. The number stays: it must not go back.
+    /// Forgets all instances.
     pub fn clear(&mut self) {
         self.instances.clear();
     }

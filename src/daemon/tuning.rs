@@ -1,9 +1,9 @@
 //! How a child is run: its name, umask, priority, processors and memory, the same code for each kind of child.
 //!
-//! [`Tuner::begin`] is the first act of a child. Realtime begins when its start is over ([`Tuner::run`]): the limit of
-//! realtime without a pause is meant for a process that hangs, not for one that reads a long configuration. For the same
-//! reason a reload has no limit ([`Tuner::suspend`]), and the loop takes a rest in time when it has much to do
-//! (`Realtime::rest`).
+//! [`Tuner::begin`] is the first act of a child. Realtime begins when its start is over ([`Tuner::run`]): the limit
+//! of realtime without a pause is meant for a process that hangs, not for one that reads a long configuration. For
+//! the same reason a reload has no limit ([`Tuner::suspend`]), and the loop takes a rest in time when it has much to
+//! do (`Realtime::rest`).
 
 use crate::base::time::{Instant, Span};
 use crate::config::model::Global;

@@ -13,8 +13,6 @@ use crate::sys::channel::{Channel, Received, Sent};
 pub(super) struct Uplink {
     channel: Channel,
     hello: Option<u32>,
-    /// The latest number for authentication headers.
-    sequence: Option<u32>,
     /// Other messages than hellos and transitions, in order.
     words: heapless::Vec<ToParent, MESSAGES>,
     /// The latest transition of each instance that has one to report; their order does not matter. Few, as long as
@@ -40,7 +38,6 @@ impl Uplink {
         Self {
             channel,
             hello: None,
-            sequence: None,
             words: heapless::Vec::new(),
             transitions: Vec::new(),
             stuck: false,
@@ -92,8 +89,6 @@ impl Uplink {
             if self.transitions.len() >= TRANSITIONS && !self.stuck {
                 self.stuck = !self.send_packet();
             }
-        } else if let ToParent::Sequence(number) = message {
-            self.sequence = Some(number);
         } else if self.words.push(message).is_err() {
             debug_assert!(false, "a child says Ready once and ReloadDone once a reload");
         }
@@ -125,9 +120,6 @@ impl Uplink {
         if let Some(number) = self.hello {
             let _ = ToParent::HelloReply(number).write(&mut packet);
         }
-        if let Some(number) = self.sequence {
-            let _ = ToParent::Sequence(number).write(&mut packet);
-        }
         for word in &self.words {
             let _ = word.write(&mut packet);
         }
@@ -140,7 +132,6 @@ impl Uplink {
             // Without a parent nobody wants it; the read side tells.
             Sent::Yes | Sent::Gone => {
                 self.hello = None;
-                self.sequence = None;
                 self.words.clear();
                 self.transitions.truncate(left);
                 true
@@ -149,10 +140,7 @@ impl Uplink {
     }
 
     fn has_something(&self) -> bool {
-        self.hello.is_some()
-            || self.sequence.is_some()
-            || !self.words.is_empty()
-            || !self.transitions.is_empty()
+        self.hello.is_some() || !self.words.is_empty() || !self.transitions.is_empty()
     }
 }
 

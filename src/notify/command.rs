@@ -31,6 +31,8 @@ pub enum Unusable {
     User(String),
     /// There is no such group.
     Group(String),
+    /// With `enable_script_security` somebody must be named: neither `script_user` nor the user keepalived_script is there.
+    Nobody,
     /// Its path goes through a symbolic link or a folder that others can change.
     Insecure(Insecure),
     /// It is longer than a process can be told.
@@ -146,7 +148,7 @@ impl Resolver {
     fn identity(&self, command: &ScriptCommand) -> Result<Option<Identity>, Unusable> {
         let Some(named) = command.identity.as_ref().or(self.user.as_ref()) else {
             let Ok(Some(account)) = user::user(DEFAULT_USER) else {
-                return Ok(None);
+                return if self.security { Err(Unusable::Nobody) } else { Ok(None) };
             };
             return Ok(Some(Identity { uid: account.uid, gid: account.gid, groups: vec![account.gid] }));
         };

@@ -104,8 +104,8 @@ impl Fifos {
     }
 
     /// Goes over to what a configuration wants. What is the same stays as it is; scripts that have ended are started
-    /// again, as with keepalived's reload. Makes room for what so many instances and groups tell at once. For load time:
-    /// allocates.
+    /// again, as with keepalived's reload. Makes room for what so many instances and groups tell at once. For load
+    /// time: allocates.
     pub fn load(
         &mut self,
         turn: &mut Turn<'_>,

@@ -5,6 +5,7 @@
 //! reload changes the settings still goes by the old ones. Nothing is allocated for a message.
 
 mod queue;
+mod settings;
 
 use core::fmt::{self, Arguments, Display, Write};
 use core::net::SocketAddr;
@@ -15,70 +16,17 @@ use log::{info, warn};
 use nix::errno::Errno;
 
 use self::queue::{Letter, Queue};
+pub use self::settings::Settings;
+use super::Standing;
 use crate::base::limit;
-use crate::base::time::Span;
-use crate::config::model::Global;
+use crate::daemon::keep::{Keep, Left, Note, key};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::proto::mail::{Action, Actions, Client, Event, Input, Line};
 use crate::sys::clock::{self, Wall};
 use crate::sys::resolve::{ADDRESSES, Lookup};
 use crate::sys::tcp::{Moved, Stream};
-use crate::sys::user;
 use crate::wire::smtp::{self, Message, Replies};
-
-/// What a configuration says of mail, complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    host: String,
-    port: u16,
-    hello: String,
-    from: String,
-    /// Stands in brackets before each subject.
-    id: String,
-    to: Vec<String>,
-    patience: Span,
-}
-
-impl Settings {
-    /// The settings, if there is a relay and somebody to get mail.
-    #[must_use]
-    pub fn new(global: &Global) -> Option<Self> {
-        let mail = &global.mail;
-        let (host, port) = mail.server.clone()?;
-        if mail.to.is_empty() {
-            return None;
-        }
-        let name = user::host_name();
-        if mail.to.len() > limit::MAIL_RECIPIENTS {
-            warn!("Only the first {} recipients of notification_email get mail", limit::MAIL_RECIPIENTS);
-        }
-        Some(Self {
-            host,
-            port,
-            hello: mail.helo_name.clone().unwrap_or_else(|| name.clone()),
-            from: mail.from.clone().unwrap_or_else(|| format!("root@{name}")),
-            id: global.files.router_id.clone().unwrap_or(name),
-            to: mail.to.iter().take(limit::MAIL_RECIPIENTS).cloned().collect(),
-            patience: mail.connect_timeout,
-        })
-    }
-
-    fn recipients(&self) -> u8 {
-        u8::try_from(self.to.len()).unwrap_or(u8::MAX)
-    }
-
-    /// Octets of the longest message: every character may become one of two octets.
-    fn longest(&self) -> usize {
-        let to: usize = self.to.iter().map(|to| to.len() + ENVELOPE).sum();
-        ENVELOPE
-            + 2 * (self.from.len() + self.id.len() + self.hello.len() + to)
-            + 2 * (limit::MAIL_SUBJECT + limit::MAIL_BODY)
-    }
-}
-
-/// Octets of the fixed words of a message, and of those of a recipient, with some to spare.
-const ENVELOPE: usize = 256;
 
 /// Where a mailer stands in the loop of its process.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +55,48 @@ pub struct Mailer {
     out: Vec<u8>,
     /// Messages left out since that was told last.
     lost: u64,
+    /// Where a successor finds what was not sent.
+    keep: Keep,
+    /// The number of the next message there.
+    number: u64,
 }
+
+/// What a message tells, for a successor that has to write it anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The key of the instance or group, as records have it.
+    pub whose: u64,
+    /// What it is now.
+    pub to: Standing,
+}
+
+/// A message that a predecessor did not send.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsent {
+    /// What it tells.
+    pub about: About,
+    at: Wall,
+    note: Note,
+}
+
+/// The messages that a predecessor did not send, in order. For load time: allocates.
+#[must_use]
+pub fn unsent(keep: &Keep, left: &Left) -> Vec<Unsent> {
+    let mut notes: Vec<_> = left.all_of(key(KIND, "")).map(|note| (keep.values(note), note)).collect();
+    notes.sort_unstable_by_key(|([_, _, what], _)| what >> 8);
+    let unsent = notes.into_iter().filter_map(|([micros, whose, what], note)| {
+        let to = Standing::ALL.into_iter().nth(usize::try_from(what & 0xff).ok()?)?;
+        let at = Wall {
+            secs: i64::try_from(micros / 1_000_000).ok()?,
+            micros: u32::try_from(micros % 1_000_000).ok()?,
+        };
+        Some(Unsent { about: About { whose, to }, at, note })
+    });
+    unsent.collect()
+}
+
+/// The kind of the notes.
+const KIND: &str = "mail";
 
 struct Link {
     stream: Stream,
@@ -123,7 +112,7 @@ const READS: usize = 8;
 impl Mailer {
     /// A mailer with room for what so many instances and groups have to tell.
     #[must_use]
-    pub fn new(settings: Settings, tellers: usize) -> Self {
+    pub fn new(settings: Settings, tellers: usize, keep: Keep) -> Self {
         let mut made = Self {
             client: Client::new(settings.patience),
             next: None,
@@ -134,6 +123,8 @@ impl Mailer {
             addresses: heapless::Vec::new(),
             out: Vec::new(),
             lost: 0,
+            keep,
+            number: 0,
             settings,
         };
         made.reserve(tellers);
@@ -173,14 +164,52 @@ impl Mailer {
     }
 
     /// Mails a subject and a text.
-    pub fn mail(&mut self, turn: &mut Turn<'_>, place: Place, subject: Arguments<'_>, body: Arguments<'_>) {
-        if self.queue.push(clock::wall(), subject, body) {
+    pub fn mail(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: Place,
+        about: About,
+        subject: Arguments<'_>,
+        body: Arguments<'_>,
+    ) {
+        let (at, mut note) = (clock::wall(), Note::NONE);
+        let secs = u64::try_from(at.secs).unwrap_or(0);
+        let micros = secs.saturating_mul(1_000_000).saturating_add(u64::from(at.micros));
+        let what = self.number << 8 | about.to as u64;
+        self.number = self.number.wrapping_add(1);
+        self.keep.put(&mut note, key(KIND, ""), [micros, about.whose, what]);
+        self.queue_up(at, note, subject, body);
+        self.go_on(turn, place);
+    }
+
+    /// Mails what a predecessor did not.
+    pub fn resume(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: Place,
+        unsent: &Unsent,
+        subject: Arguments<'_>,
+        body: Arguments<'_>,
+    ) {
+        let [_, _, what] = self.keep.values(unsent.note);
+        self.number = self.number.max((what >> 8).wrapping_add(1));
+        self.queue_up(unsent.at, unsent.note, subject, body);
+        self.go_on(turn, place);
+    }
+
+    /// Where what was not sent is kept.
+    pub fn notes(&self) -> impl Iterator<Item = Note> {
+        self.queue.notes().chain(self.letter.as_ref().map(|letter| letter.note))
+    }
+
+    fn queue_up(&mut self, at: Wall, note: Note, subject: Arguments<'_>, body: Arguments<'_>) {
+        let keep = &self.keep;
+        if self.queue.push(at, note, subject, body, |mut gone| keep.forget(&mut gone)) {
             self.lost += 1;
             if self.lost == 1 {
                 warn!("SMTP alerts: too many wait for {}; the oldest are left out", self.server());
             }
         }
-        self.go_on(turn, place);
     }
 
     /// The process stops: what was not sent is told and forgotten.
@@ -188,6 +217,9 @@ impl Mailer {
         self.close(turn);
         turn.set_deadline(place.slot, None);
         let unsent = self.queue.len() as u64 + u64::from(self.letter.is_some()) + self.lost;
+        for mut note in self.notes().collect::<Vec<_>>() {
+            self.keep.forget(&mut note);
+        }
         if unsent > 0 {
             warn!("{unsent} SMTP alerts were not sent to {}", self.server());
         }
@@ -241,7 +273,11 @@ impl Mailer {
                         next = None;
                     }
                     Action::Report(event) => self.report(event),
-                    Action::Finish => self.letter = None,
+                    Action::Finish => {
+                        if let Some(mut letter) = self.letter.take() {
+                            self.keep.forget(&mut letter.note);
+                        }
+                    }
                 }
             }
         }

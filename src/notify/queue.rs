@@ -43,6 +43,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Every one, in order.
+    pub const ALL: [Self; 5] = [Self::Master, Self::Backup, Self::Fault, Self::Stop, Self::Deleted];
+
     /// The word as keepalived writes it.
     #[must_use]
     pub const fn word(self) -> &'static str {

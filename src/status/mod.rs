@@ -1,8 +1,9 @@
 //! Status files for people and tools: the data dump of SIGUSR1, the statistics of SIGUSR2 and the JSON status.
 //!
 //! Job: the form of the files, from values that the children lend. Uses `config`, `proto`, `sys` and `base`. Start
-//! with [`stats`] for what is counted, [`dump`] for what is known and [`json`] for both in one; [`mod@file`] is how either gets to its place, [`lines`] how a dump gets into the log.
-//! The writers are pure and allocate nothing: whoever calls them decides how much is written in one turn of a loop.
+//! with [`stats`] for what is counted, [`dump`] for what is known and [`json`] for both in one; [`mod@file`] is how
+//! each gets to its place, [`lines`] how a dump gets into the log. The writers are pure and allocate nothing: whoever
+//! calls them decides how much is written in one turn of a loop.
 
 pub mod dump;
 pub mod file;

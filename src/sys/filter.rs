@@ -88,24 +88,43 @@ pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<
         Filter::Everything => push(&mut program, RETURN, u32::MAX),
         Filter::OctetIn { offset, set } => octet_in(&mut program, *offset, set, start),
     }
-    install(fd.as_raw_fd(), program)
+    install(fd.as_raw_fd(), &mut program)
 }
 
-/// Lets a netlink socket keep deletions of routes of one origin, and of rules, unless `port` asked for them.
-pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32) -> io::Result<()> {
+/// Lets a netlink socket keep deletions of routes of one origin, deletions of rules, and routes of anybody that are
+/// put in place of another and whose destination's prefix has one of these lengths, unless `port` asked for them.
+pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
     // A filter loads in network order what netlink has in the machine's.
-    let kind = |kind: u16| u32::from(u16::from_be_bytes(kind.to_ne_bytes()));
+    let half = |number: u16| u32::from(u16::from_be_bytes(number.to_ne_bytes()));
+    let replaces = u16::try_from(libc::NLM_F_REPLACE).map_or(0, half);
     let mut program = Program::new();
     push(&mut program, LOAD_WORD, MESSAGE_PORT);
-    push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 5, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 6, 0);
     push(&mut program, LOAD_HALF, MESSAGE_KIND);
-    push_branch(&mut program, JUMP_IF_EQUAL, kind(libc::RTM_DELRULE), 4, 0);
-    push_branch(&mut program, JUMP_IF_EQUAL, kind(libc::RTM_DELROUTE), 0, 2);
+    push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_DELRULE), 5, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_NEWROUTE), 5, 0);
+    push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_DELROUTE), 0, 2);
     push(&mut program, LOAD_OCTET, ROUTE_ORIGIN);
     push_branch(&mut program, JUMP_IF_EQUAL, u32::from(origin), 1, 0);
     push(&mut program, RETURN, 0);
     push(&mut program, RETURN, u32::MAX);
-    install(fd, program)
+    push(&mut program, LOAD_HALF, MESSAGE_FLAGS);
+    push(&mut program, AND, replaces);
+    push_branch(&mut program, JUMP_IF_EQUAL, replaces, 1, 0);
+    push(&mut program, RETURN, 0);
+    push(&mut program, LOAD_OCTET, ROUTE_LENGTH);
+    // Of more lengths than the program has room for all pass: who reads looks again.
+    let several = (0..=u8::MAX).filter(|length| lengths.contains(*length));
+    let several: heapless::Vec<u8, MOST_LENGTHS> = several.take(MOST_LENGTHS).collect();
+    if several.is_full() {
+        push(&mut program, RETURN, u32::MAX);
+    }
+    for length in several {
+        push_branch(&mut program, JUMP_IF_EQUAL, u32::from(length), 0, 1);
+        push(&mut program, RETURN, u32::MAX);
+    }
+    push(&mut program, RETURN, 0);
+    install(fd, &mut program)
 }
 
 /// Lets a netlink socket keep what `port` did not ask for.
@@ -115,10 +134,11 @@ pub(super) fn attach_foreign(fd: RawFd, port: u32) -> io::Result<()> {
     push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 0, 1);
     push(&mut program, RETURN, 0);
     push(&mut program, RETURN, u32::MAX);
-    install(fd, program)
+    install(fd, &mut program)
 }
 
-fn install(fd: RawFd, mut program: Program) -> io::Result<()> {
+/// Gives a program to the kernel.
+pub(super) fn install(fd: RawFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
     let header =
         libc::sock_fprog { len: u16::try_from(program.len()).unwrap_or(0), filter: program.as_mut_ptr() };
     // The kernel copies the program before the call returns.
@@ -155,6 +175,25 @@ fn octet_in(program: &mut Program, offset: u8, set: &OctetSet, start: Start) {
     push(program, RETURN_A, 0);
 }
 
+/// Loads an octet of the transport payload, at `offset` from its begin; a shorter datagram is dropped.
+pub(super) fn load_octet(program: &mut Vec<libc::sock_filter>, offset: u8, start: Start) {
+    program.push(match start {
+        Start::Ipv4Header => instruction(LOAD_X_HEADER_LENGTH, 0),
+        Start::Transport => instruction(LOAD_X, 0),
+    });
+    program.push(instruction(LOAD_OCTET_AT_X, u32::from(offset)));
+}
+
+/// An instruction that does not branch.
+pub(super) const fn instruction(code: u16, k: u32) -> libc::sock_filter {
+    branch(code, k, 0, 0)
+}
+
+/// An instruction that skips so many others if what it asks is true, or if it is false.
+pub(super) const fn branch(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
 fn push(program: &mut Program, code: u16, k: u32) {
     push_branch(program, code, k, 0, 0);
 }
@@ -164,29 +203,40 @@ fn push_branch(program: &mut Program, code: u16, k: u32, jt: u8, jf: u8) {
     debug_assert!(pushed.is_ok(), "filter longer than its capacity");
 }
 
-/// Offsets in a netlink message: nlmsghdr's type and port, and rtm_protocol of the rtmsg behind it.
+/// Lengths of prefixes that the filter of losses tells apart; few routers have virtual routes of more.
+const MOST_LENGTHS: usize = 12;
+
+/// Offsets in a netlink message: nlmsghdr's type, flags and port, and rtm_dst_len and rtm_protocol of the rtmsg
+/// behind it.
 const MESSAGE_KIND: u32 = 4;
+const MESSAGE_FLAGS: u32 = 6;
 const MESSAGE_PORT: u32 = 12;
+const ROUTE_LENGTH: u32 = 17;
 const ROUTE_ORIGIN: u32 = 21;
 
-const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
+pub(super) const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
 const RETURN_A: u16 = code(libc::BPF_RET | libc::BPF_A);
 const LOAD_X_HEADER_LENGTH: u16 = code(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH);
-const LOAD_X: u16 = code(libc::BPF_LDX | libc::BPF_IMM);
+pub(super) const LOAD_X: u16 = code(libc::BPF_LDX | libc::BPF_IMM);
 const LOAD_X_STORED: u16 = code(libc::BPF_LDX | libc::BPF_MEM);
 const LOAD: u16 = code(libc::BPF_LD | libc::BPF_IMM);
-const LOAD_WORD: u16 = code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS);
+pub(super) const LOAD_WORD: u16 = code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS);
 const LOAD_HALF: u16 = code(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS);
 const LOAD_OCTET: u16 = code(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS);
 const LOAD_OCTET_AT_X: u16 = code(libc::BPF_LD | libc::BPF_B | libc::BPF_IND);
-const X_IS_A: u16 = code(libc::BPF_MISC | libc::BPF_TAX);
+pub(super) const X_IS_A: u16 = code(libc::BPF_MISC | libc::BPF_TAX);
 const A_IS_X: u16 = code(libc::BPF_MISC | libc::BPF_TXA);
-const STORE: u16 = code(libc::BPF_ST);
+pub(super) const STORE: u16 = code(libc::BPF_ST);
 const AND: u16 = code(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K);
 const SHIFT_RIGHT: u16 = code(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K);
 const SHIFT_RIGHT_BY_X: u16 = code(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_X);
 const NEGATE: u16 = code(libc::BPF_ALU | libc::BPF_NEG);
-const JUMP: u16 = code(libc::BPF_JMP | libc::BPF_JA);
+pub(super) const JUMP: u16 = code(libc::BPF_JMP | libc::BPF_JA);
+pub(super) const LOAD_STORED: u16 = code(libc::BPF_LD | libc::BPF_MEM);
+pub(super) const ADD_X: u16 = code(libc::BPF_ALU | libc::BPF_ADD | libc::BPF_X);
+pub(super) const JUMP_IF_X: u16 = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X);
+pub(super) const JUMP_IF_GREATER: u16 = code(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K);
+pub(super) const JUMP_IF_AT_LEAST: u16 = code(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K);
 const JUMP_IF_EQUAL: u16 = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
 
 #[allow(clippy::cast_possible_truncation, reason = "operation codes are one octet")]

@@ -66,8 +66,8 @@ impl Signal {
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks every signal but those that report a defect of the program itself, endless work among them, and makes those of
-    /// [`Signal::ALL`] readable. What is blocked and not read has no effect, as with keepalived.
+    /// Blocks every signal but those that report a defect of the program itself, endless work among them, and makes
+    /// those of [`Signal::ALL`] readable. What is blocked and not read has no effect, as with keepalived.
     ///
     /// # Errors
     /// When the kernel has no descriptor or no memory for it.

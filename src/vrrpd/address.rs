@@ -6,6 +6,7 @@ use super::live::{Held, Instance, Moved};
 use super::state::{AddressRequest, Vrrp};
 use crate::base::addr::Prefix;
 use crate::base::id::{InstanceId, LinkId};
+use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Input, State};
@@ -18,11 +19,11 @@ impl Vrrp {
     }
 
     /// Asks the kernel to delete every address of an instance that we put there.
-    pub(super) fn request_removal(&mut self, id: InstanceId) {
-        if let Some(instance) = self.instance_mut(id)
+    pub(super) fn request_removal(&mut self, id: InstanceId, now: Instant) {
+        if let Some(instance) = self.instances.get_mut(id.index())
             && let Some(waiting) = &mut instance.waiting
         {
-            waiting.clear();
+            waiting.clear(&mut self.pacing, now);
         }
         self.request(id, false);
     }

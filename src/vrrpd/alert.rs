@@ -2,6 +2,7 @@
 
 use super::build::{Broken, unusable};
 use super::live::Instance;
+use super::mail::{News, Text};
 use super::report;
 use super::slots::Slot;
 use super::state::{Owner, Vrrp};
@@ -64,7 +65,10 @@ impl Vrrp {
         let place = self.mail_place();
         match (Settings::new(&self.model.global), &mut self.alerts.mail) {
             (Some(settings), Some(mail)) => mail.reconfigure(turn, place, settings, tellers),
-            (Some(settings), none) => *none = Some(Box::new(Mailer::new(settings, tellers))),
+            (Some(settings), none) => {
+                let keep = self.kept.keep.clone();
+                *none = Some(Box::new(Mailer::new(settings, tellers, keep)));
+            }
             (None, mail) => {
                 if let Some(mail) = mail.take() {
                     mail.finish(turn, place);
@@ -73,7 +77,7 @@ impl Vrrp {
         }
     }
 
-    fn mail_place(&self) -> Place {
+    pub(super) fn mail_place(&self) -> Place {
         Place {
             connection: Own { kind: kind::MAIL, index: 0 },
             lookup: Own { kind: kind::LOOKUP, index: 0 },
@@ -94,13 +98,8 @@ impl Vrrp {
         if let Some(mail) =
             self.alerts.mail.as_mut().filter(|_| config.smtp_alert && is_mailed(&self.model, to))
         {
-            let owning = if to == Standing::Master { "now" } else { "no longer" };
-            mail.mail(
-                turn,
-                place,
-                format_args!("VRRP Instance {name} - Entering {word} state"),
-                format_args!("=> VRRP Instance is {owning} owning VRRP VIPs <="),
-            );
+            let news = News { group: false, name, to };
+            mail.mail(turn, place, news.about(), format_args!("{news}"), format_args!("{}", Text(news)));
         }
     }
 
@@ -109,14 +108,9 @@ impl Vrrp {
         self.tell_fifos_of_group(id, to);
         let place = self.mail_place();
         let Some(group) = self.model.groups.get(id.index()).filter(|group| group.smtp_alert) else { return };
-        let (name, word) = (&group.name, to.word());
         if let Some(mail) = self.alerts.mail.as_mut().filter(|_| is_mailed(&self.model, to)) {
-            mail.mail(
-                turn,
-                place,
-                format_args!("VRRP Group {name} - Entering {word} state"),
-                format_args!("=> All VRRP group instances are now in {word} state <="),
-            );
+            let news = News { group: true, name: &group.name, to };
+            mail.mail(turn, place, news.about(), format_args!("{news}"), format_args!("{}", Text(news)));
         }
     }
 

@@ -46,11 +46,12 @@ impl Vrrp {
                     }
                 }
             };
+            let opens = instance.router.announcement_opens();
             if chosen == position {
                 instance.router.announced();
             }
             budget -= 1;
-            self.send_announcement(id, chosen);
+            self.send_announcement(id, chosen, opens);
         }
         if let Some(instance) = self.instance(id) {
             turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
@@ -66,11 +67,11 @@ impl Vrrp {
         {
             return;
         }
-        self.send_announcement(id, position);
+        self.send_announcement(id, position, true);
     }
 
-    /// Queues the frame of an address, if its interface can send.
-    fn send_announcement(&mut self, id: InstanceId, position: u16) {
+    /// Queues the frame of an address, if its interface can send. `opens`: it is the first of its burst.
+    fn send_announcement(&mut self, id: InstanceId, position: u16, opens: bool) {
         let Some(moved) = self.instance(id).and_then(|one| one.addresses.get(usize::from(position))) else {
             return;
         };
@@ -80,7 +81,7 @@ impl Vrrp {
         };
         if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
             self.queue_frame(id, index, mac, addr);
-            self.note_announcement(id, position);
+            self.note_announcement(id, position, opens);
         }
     }
 
@@ -90,11 +91,12 @@ impl Vrrp {
         fresh.inherit(&self.pacing);
         let before = core::mem::replace(&mut self.pacing, fresh);
         for Instance { waiting, addresses, .. } in &mut self.instances {
-            let now = |at| lane(&self.pacing, addresses, at);
-            let old = core::mem::replace(waiting, Waiting::new((0..addresses.len()).map(now)));
+            let now = |pacing: &Pacing, at| lane(pacing, addresses, at);
+            let lanes = (0..addresses.len()).map(|at| now(&self.pacing, at));
+            let old = core::mem::replace(waiting, Waiting::new(lanes));
             if let (Some(waiting), Some(old)) = (waiting, old) {
-                waiting.inherit(&old, |wanted, family| {
-                    let at = (0..addresses.len()).find(|at| now(*at) == Some((wanted, family)))?;
+                waiting.inherit(&old, &mut self.pacing, |pacing, wanted, family| {
+                    let at = (0..addresses.len()).find(|at| now(pacing, *at) == Some((wanted, family)))?;
                     Some(lane(&before, addresses, at)?.0)
                 });
             }
@@ -120,17 +122,17 @@ impl Vrrp {
     }
 
     /// Remembers what -D tells once the frames are out.
-    fn note_announcement(&mut self, id: InstanceId, position: u16) {
+    fn note_announcement(&mut self, id: InstanceId, position: u16, opens: bool) {
         let noted = &mut self.work.announced;
         if log::log_enabled!(log::Level::Debug) && noted.len() < noted.capacity() {
-            noted.push((id, position));
+            noted.push((id, position, opens));
         }
     }
 
     /// Tells with -D what was announced.
     pub(super) fn tell_announcements(&mut self, turn: &Turn<'_>) {
         let now = turn.now();
-        for (id, position) in self.work.announced.drain(..) {
+        for (id, position, opens) in self.work.announced.drain(..) {
             if !super::report::may(&mut self.announcements, now) {
                 continue;
             }
@@ -143,6 +145,9 @@ impl Vrrp {
             let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
                 continue;
             };
+            if opens {
+                super::report::announcing(&instance.config.name, &link.name, moved.prefix.addr);
+            }
             super::report::announced(&link.name, moved.prefix.addr);
         }
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use zeroize::Zeroizing;
 
+use super::live::Instance;
 use super::report;
 use super::state::Vrrp;
 use crate::base::id::InstanceId;
@@ -13,9 +14,7 @@ use crate::base::limit;
 use crate::config::model::hmac::{HmacKey, Secret, key_octets};
 use crate::config::model::instance::OldChecksum;
 use crate::config::model::{self, Hmac};
-use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
-use crate::daemon::record::Records;
 use crate::proto::vrrp::guard::{Header, Signature, SigningKey};
 use crate::proto::vrrp::{Auth, Guard, OldForm};
 use crate::sys::clock::{self, Wall};
@@ -82,9 +81,6 @@ fn floor(wall: Wall) -> u32 {
 /// 2026-01-01 00:00:00 UTC: no count of ours is older.
 const FIRST_SECOND: i64 = 1_767_225_600;
 
-/// Numbers of authentication headers that are reserved at once.
-const RESERVED_AT_ONCE: u32 = 8;
-
 /// Wall time as signatures have it.
 pub(super) fn stamp(wall: Wall) -> Stamp {
     Stamp::at(wall.secs, wall.micros)
@@ -100,30 +96,12 @@ pub(super) fn old_form(config: &model::Instance) -> OldForm {
     }
 }
 
+/// What an instance proves its adverts by, with what the configuration says of it.
+pub(super) fn guard_of(instance: &mut Instance) -> (Option<&mut Guard>, &model::Instance) {
+    (instance.router.guard_mut(), &instance.config)
+}
+
 impl Vrrp {
-    /// Goes on counting above a dead predecessor.
-    pub(super) fn adopt_sequences(&mut self, records: &Records) {
-        for instance in &mut self.instances {
-            if let Some(Guard::Header(header)) = instance.router.guard_mut() {
-                header.raise(records.sequence());
-            }
-        }
-    }
-
-    /// Tells the parent where a replacement would go on counting, if it does not know yet. One number serves all
-    /// instances. It is ahead, so that it is not told with each advert.
-    pub(super) fn reserve_sequence(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(Guard::Header(header)) = self.instance(id).and_then(|instance| instance.router.guard())
-        else {
-            return;
-        };
-        let last = header.last();
-        if last >= self.reserved_sequence && last != 0 {
-            self.reserved_sequence = last.saturating_add(RESERVED_AT_ONCE);
-            turn.report(ToParent::Sequence(self.reserved_sequence));
-        }
-    }
-
     /// Reads the keys of an instance again that lacks the one that signs.
     pub(super) fn retry_keys(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance_mut(id) else { return };

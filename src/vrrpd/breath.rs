@@ -3,11 +3,12 @@
 
 use super::slots::Slot;
 use super::state::Vrrp;
+use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
 
 /// Instances that a slice of the work covers: some tens of microseconds.
-pub(super) const SLICE: usize = 32;
+pub(super) const SLICE: usize = 16;
 
 /// Adverts that one pause sends.
 const ADVERTS: usize = 256;
@@ -16,7 +17,8 @@ impl Vrrp {
     /// Sends the adverts that are due now. Nothing else happens: whatever would change a state waits until the work is
     /// done, for what was heard meanwhile comes first.
     pub(super) fn breathe(&mut self, turn: &mut Turn<'_>) {
-        turn.renew();
+        let slice = turn.renew();
+        self.status.note_slice(slice);
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
         // Whatever else is due waits; thousands of announcements must not take the room of adverts.
         turn.due(|slot| !self.is_advert(slot) || due.push(slot).is_ok());
@@ -31,12 +33,21 @@ impl Vrrp {
         self.flush_adverts();
         // A reload that goes on gives the instances other numbers.
         self.tell_failures();
+        turn.renew();
     }
 
     /// Whether what is due in a slot is the advert of a MASTER.
     fn is_advert(&self, slot: u32) -> bool {
         let Slot::Machine(id) = self.layout.slot(slot) else { return false };
         self.instance(id).is_some_and(|instance| instance.router.state() == State::Master)
+    }
+
+    /// Carries out what was gathered once that takes as long as a slice may.
+    pub(super) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
+        if self.work.touched.len() >= limit::TAKEOVERS_PER_TURN {
+            self.settle(turn);
+            self.breathe(turn);
+        }
     }
 
     /// The same after each slice of a walk over the instances.

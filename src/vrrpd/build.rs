@@ -16,6 +16,7 @@ use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Lifetime, Model, VirtualAddress};
+use crate::daemon::keep::Note;
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
 use crate::proto::track::{self, Weight};
@@ -38,19 +39,37 @@ pub struct Broken {
 impl Broken {
     /// A track script that cannot run.
     pub(super) fn track(script: &model::Script, why: &Unusable) -> Self {
-        let text = format!("Disabling track script {} {}", script.name, unusable(why));
+        let text = match why {
+            Unusable::Nobody => {
+                format!("Unable to set default user for vrrp script {} - removing", script.name)
+            }
+            _ => format!("Disabling track script {} {}", script.name, unusable(why)),
+        };
         Self { at: script.command.at, text }
     }
 
     /// A notify script that cannot run.
     pub(super) fn notify(instance: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
-        let text = format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why));
+        let text = match why {
+            Unusable::Nobody => {
+                format!(
+                    "({instance}) Failed to set default user for notify script {} - ignoring",
+                    command.raw
+                )
+            }
+            _ => format!("({instance}) Disabling notify script {} {}", command.raw, unusable(why)),
+        };
         Self { at: command.at, text }
     }
 
     /// A script before or after the children that cannot run.
     pub(super) fn around(word: &str, command: &model::ScriptCommand, why: &Unusable) -> Self {
-        let text = format!("Disabling {word} script {} {}", command.raw, unusable(why));
+        let text = match why {
+            Unusable::Nobody => {
+                format!("Failed to set default user for {word} script {} - ignoring", command.raw)
+            }
+            _ => format!("Disabling {word} script {} {}", command.raw, unusable(why)),
+        };
         Self { at: command.at, text }
     }
 
@@ -85,6 +104,7 @@ pub(super) fn scripts(
                 machine: track::Script::new(now, script.params.clone()),
                 command,
                 pid: None,
+                note: Note::NONE,
             }
         })
         .collect()
@@ -125,7 +145,7 @@ fn instance(
     let own = place.plan.of_instance(place.position).or(base);
     let vrf = config.vrf.as_ref().map(|named| links.named(&named.name));
     let transmit = if config.vmac_xmit_base { base } else { own.or(vrf) };
-    // As with the reference, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
+    // As with keepalived, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
     let home = if config.ipvlan.is_some() { base } else { own };
     let lines = config.addresses.iter().chain(&config.excluded).enumerate();
     let addresses: Box<[Moved]> = lines
@@ -175,7 +195,7 @@ fn instance(
 }
 
 /// What an instance tracks, said or implied. An implied interface decides over FAULT, so a weight of it says nothing
-/// any more; the reference leaves it out, too.
+/// any more; keepalived leaves it out, too.
 fn own_tracking(
     config: &Config,
     base: Option<LinkId>,
@@ -283,9 +303,14 @@ pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>
 /// Why a command never runs, as the end of a sentence.
 pub(super) fn unusable(why: &Unusable) -> String {
     match why {
-        Unusable::Missing(file) => format!("since {file} not found/accessible"),
+        Unusable::Missing(file) => format!("since not found/accessible ({file})"),
         Unusable::User(user) => format!("since user {user} does not exist"),
         Unusable::Group(group) => format!("since group {group} does not exist"),
+        Unusable::Nobody => {
+            "since script security is on, and neither script_user nor the user keepalived_script \
+                             says who may run it"
+                .to_owned()
+        }
         Unusable::Insecure(_) => "due to insecure".to_owned(),
         Unusable::TooLong => "since it is too long".to_owned(),
     }

@@ -74,6 +74,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         let Some(command) = command else { continue };
         match resolver.resolve(command, "") {
             Ok(_) => around = true,
+            Err(why @ Unusable::Nobody) => broken.push(Broken::around(word, command, &why)),
             Err(why) => absent.push(Broken::around(word, command, &why)),
         }
     }

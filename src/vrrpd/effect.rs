@@ -77,9 +77,6 @@ impl Vrrp {
         }
         if let Some(instance) = self.instance(id) {
             turn.set_deadline(self.layout.number(Slot::Machine(id)), instance.router.poll_at());
-            if instance.router.guard().is_some() {
-                self.reserve_sequence(turn, id);
-            }
         }
     }
 
@@ -109,7 +106,7 @@ impl Vrrp {
         self.commit_objects(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.request_removal(*id);
+                self.request_removal(*id, turn.now());
             }
         }
         self.commit_addresses(turn);
@@ -171,8 +168,9 @@ impl Vrrp {
         instance.ip_id = super::live::Instance::next_id(instance.ip_id);
         if let Some(guard) = instance.router.guard_mut() {
             guard.advance(super::auth::stamp(clock::wall()));
+            self.keep_numbers(id, None);
         }
-        let peers = instance.peers.len().max(1);
+        let peers = self.instance(id).map_or(1, |instance| instance.peers.len().max(1));
         for position in 0..peers {
             self.queue_datagram(id, priority, position);
         }

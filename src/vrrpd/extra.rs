@@ -4,6 +4,8 @@
 //! A switch forgets where a hardware address is when nothing leaves by it. By the instance's interface its adverts
 //! leave; the others have nobody to speak for them, so the first address of each is announced.
 
+use std::collections::HashMap;
+
 use super::live::Instance;
 use super::slots::Slot;
 use super::state::Vrrp;
@@ -82,15 +84,16 @@ impl Vrrp {
         before: impl Fn(InstanceId) -> Option<InstanceId>,
     ) {
         let mut fresh = Extras::new(&self.instances, |link| self.owns.base_of(link).is_some());
+        let known = core::mem::take(&mut self.extras.0).into_iter();
+        let known: HashMap<_, _> = known
+            .filter_map(|extra| Some(((extra.instance, extra.link, extra.every), extra.next?)))
+            .collect();
         for extra in &mut fresh.0 {
             if self.instance(extra.instance).is_none_or(|instance| instance.router.state() != State::Master) {
                 continue;
             }
             let old = before(extra.instance);
-            let same = |known: &&Extra| {
-                Some(known.instance) == old && (known.link, known.every) == (extra.link, extra.every)
-            };
-            let known = self.extras.0.iter().find(same).and_then(|known| known.next);
+            let known = old.and_then(|old| known.get(&(old, extra.link, extra.every))).copied();
             extra.next = known.or(Some(turn.now() + extra.every));
         }
         self.extras = fresh;

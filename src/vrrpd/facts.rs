@@ -58,7 +58,7 @@ fn program(resolver: &Resolver, command: &ScriptCommand) -> Option<Program> {
         Ok(found) => found.insecure,
         Err(Unusable::Insecure(why)) => Some(why),
         Err(Unusable::Missing(_)) => return Some(Program::Missing),
-        Err(Unusable::User(_) | Unusable::Group(_) | Unusable::TooLong) => return None,
+        Err(Unusable::User(_) | Unusable::Group(_) | Unusable::Nobody | Unusable::TooLong) => return None,
     };
     Some(match insecure {
         None => Program::Fine,

@@ -3,6 +3,7 @@
 //! What a group tracks is tracked by each of its members (`build`), so that all of them have the same reasons and
 //! weights of it. The decisions are `proto::vrrp::group`'s.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build::{self, Broken};
@@ -117,6 +118,7 @@ impl Vrrp {
     /// Tells members that are about to begin, or that a reload brought together, what the others found out.
     pub(super) fn refresh_groups(&mut self, turn: &mut Turn<'_>) {
         for id in (0..self.groups.len()).map(GroupId::at) {
+            self.breathe_at(turn, id.index());
             let (mut blocked, mut waits) = (false, false);
             for instance in self.members(id).filter_map(|member| self.instance(member)) {
                 let Total { faults, pending, .. } = self.reckon(instance);
@@ -171,10 +173,10 @@ impl Vrrp {
     pub(super) fn carry_groups(&mut self, turn: &mut Turn<'_>, before: &Model, mut fresh: Vec<LiveGroup>) {
         let after = Arc::clone(&self.model);
         let mut ids = vec![None; self.groups.len()];
+        let names = before.groups.iter().enumerate();
+        let names: HashMap<&str, usize> = names.map(|(old, group)| (group.name.as_str(), old)).collect();
         for (position, (live, config)) in fresh.iter_mut().zip(&after.groups).enumerate() {
-            let Some(old) = before.groups.iter().position(|group| group.name == config.name) else {
-                continue;
-            };
+            let Some(&old) = names.get(config.name.as_str()) else { continue };
             let Some(group) = self.groups.get_mut(old) else { continue };
             live.machine = group.machine.clone();
             if let Some(busy) = group.notifier.take_if(|notifier| notifier.is_busy()) {
@@ -202,6 +204,8 @@ impl Vrrp {
     /// an instance ran before.
     pub(super) fn align_groups(&mut self, turn: &mut Turn<'_>, veteran: impl Fn(InstanceId) -> bool) {
         for position in 0..self.groups.len() {
+            self.settle_a_slice(turn);
+            self.breathe_at(turn, position);
             let id = GroupId::at(position);
             let Some(first) = self.member(id, 0) else { continue };
             let veterans = self.outlook(id, &veteran);

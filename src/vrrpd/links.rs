@@ -265,6 +265,16 @@ impl Links {
         }
     }
 
+    /// An address that the daemon itself puts there for good: others are taken for the source of adverts before it.
+    pub fn address_last(&mut self, id: LinkId, address: Prefix) {
+        let Some(link) = self.link_mut(id) else { return };
+        if let Some(position) = link.addresses.iter().position(|there| *there == address)
+            && let Some(rest) = link.addresses.get_mut(position..)
+        {
+            rest.rotate_left(1);
+        }
+    }
+
     /// Removes an address; whether it was there. The same address with another prefix length is another one.
     pub fn address_gone(&mut self, id: LinkId, address: Prefix) -> bool {
         let Some(link) = self.link_mut(id) else {

@@ -22,6 +22,7 @@ use crate::base::id::LinkId;
 use crate::base::limit;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
+use crate::daemon::keep::{Note, Values, key};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Answer, Debounce, DebounceInput, Debounced, Delays, LinkMethod, Linkbeat};
 use crate::sys::carrier::Carrier;
@@ -47,6 +48,16 @@ struct Entry {
     link: LinkId,
     delays: Option<Debounce>,
     beat: Option<Linkbeat>,
+    /// Where it is kept what it counts as, if it has delays.
+    note: Note,
+}
+
+/// The kind of the notes.
+const LINK: &str = "delayed link";
+
+/// What a successor has to know.
+fn values(delays: &Debounce) -> Values {
+    [u64::from(delays.up()), delays.since().map_or(0, Instant::as_micros), 0]
 }
 
 /// What the configuration wants of an interface.
@@ -71,6 +82,11 @@ pub(super) struct LinkView {
 impl LinkStates {
     fn position(&self, link: LinkId) -> Option<usize> {
         self.entries.binary_search_by_key(&link, |entry| entry.link).ok()
+    }
+
+    /// Where it is kept what interfaces with delays count as.
+    pub(super) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.entries.iter().map(|entry| entry.note)
     }
 
     fn next(&self) -> Option<Instant> {
@@ -116,8 +132,9 @@ impl Vrrp {
                 }
                 None => Linkbeat::new(method),
             });
+            let note = old.as_ref().map_or(Note::NONE, |old| old.note);
             let delays = old.and_then(|old| old.delays);
-            self.states.entries.push(Entry { link, delays, beat });
+            self.states.entries.push(Entry { link, delays, beat, note });
             let position = self.states.entries.len() - 1;
             self.ask_driver(position);
             self.delay_link(now, position, wanted.delays);
@@ -195,7 +212,15 @@ impl Vrrp {
     /// Gives an interface its delays, or takes them away.
     fn delay_link(&mut self, now: Instant, position: usize, delays: Option<Delays>) {
         let Some(entry) = self.states.entries.get_mut(position) else { return };
-        let up = self.links.link(entry.link).is_some_and(|link| link.up);
+        let there = self.links.link(entry.link);
+        let up = there.is_some_and(|link| link.up);
+        if let (None, Some(delays), Some(there)) = (&entry.delays, delays, there)
+            && let Some((note, [counts, since, _])) = self.kept.find(LINK, there.name.as_str())
+        {
+            entry.note = note;
+            let since = (since != 0).then(|| Instant::from_micros(since));
+            entry.delays = Some(Debounce::resume(delays, counts != 0, since));
+        }
         let counted = match (&mut entry.delays, delays) {
             (Some(running), Some(delays)) => {
                 let counted = running.reconfigure(now, delays);
@@ -293,7 +318,12 @@ impl Vrrp {
         self.arm_links(turn);
     }
 
-    fn arm_links(&self, turn: &mut Turn<'_>) {
+    fn arm_links(&mut self, turn: &mut Turn<'_>) {
+        for entry in &mut self.states.entries {
+            if let (Some(delays), Some(there)) = (&entry.delays, self.links.link(entry.link)) {
+                self.kept.keep.put(&mut entry.note, key(LINK, there.name.as_str()), values(delays));
+            }
+        }
         turn.set_deadline(self.layout.number(Slot::Links), self.states.next());
     }
 

@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use super::links::Links;
 use super::objects::Objects;
+use super::own::plan::{Key as Door, virtual_mac};
 use super::track::{Object, Tracked};
 use super::waiting::Waiting;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
@@ -245,6 +246,13 @@ impl Instance {
     pub fn uses(&self, link: LinkId) -> bool {
         [self.base, self.own, self.transmit].contains(&Some(link))
             || self.tracking.iter().any(|tracked| tracked.object == Object::Link(link))
+    }
+
+    /// Whether it may hear by a macvlan that only addresses of it are on.
+    #[must_use]
+    pub fn may_hear_by(&self, door: Door) -> bool {
+        let mac = virtual_mac(self.family(), self.router.params().vrid);
+        self.own == self.base && self.base.is_some_and(|base| door == Door::Macvlan(base, mac))
     }
 
     /// The family of its adverts.

@@ -9,7 +9,7 @@
 //! * `links` and `linkstate` know the interfaces, `monitor` hears of them; `own` makes macvlans, ipvlans and sysctls
 //!   and takes them back, `firewall` the tables of nftables.
 //! * `track` knows scripts, interfaces, files and processes, `group` the sync groups, `auth` the keys.
-//! * `alert` and `telling` are mail and FIFOs; `status` lends values to dumps; `report` phrases the log lines.
+//! * `alert` and `telling` are mail and FIFOs; `kept` is what a successor goes on with. `status` lends values to dumps; `report` phrases the log lines.
 
 mod address;
 mod advert;
@@ -25,9 +25,12 @@ mod facts;
 mod firewall;
 mod group;
 mod hold;
+mod kept;
 mod links;
 mod linkstate;
 mod live;
+mod mail;
+mod members;
 mod monitor;
 mod objects;
 mod own;

@@ -1,5 +1,7 @@
 //! What netlink tells: links and addresses that come and go, and everything again when messages were lost.
 
+use std::io;
+
 use super::links::Change;
 use super::live::Held;
 use super::report;
@@ -9,6 +11,7 @@ use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
 
@@ -37,6 +40,11 @@ impl Vrrp {
                 return Again::More;
             }
         }
+        self.after_reading(turn, drained)
+    }
+
+    /// What follows from how reading notifications ended.
+    pub(super) fn after_reading(&mut self, turn: &mut Turn<'_>, drained: io::Result<Drained>) -> Again {
         match drained {
             Ok(Drained::Yes) => Again::Done,
             Ok(Drained::No) => Again::More,
@@ -163,11 +171,13 @@ impl Vrrp {
         } else if self.links.link(link).is_some_and(|link| !link.wanted_up) {
             self.objects_without_link(turn, link);
         }
+        let door = self.owns.key_of(link);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            let concerned = instance.uses(link);
+            let hears = door.is_some_and(|door| instance.may_hear_by(door));
+            let concerned = hears || instance.uses(link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
                 self.announce_anew(turn, id);
@@ -194,7 +204,7 @@ impl Vrrp {
     }
 
     fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
-        if change == Change::Appeared {
+        if change == Change::Appeared || self.hears_elsewhere(id) {
             self.open_socket(turn, id);
         }
         if let Some(instance) = self.instances.get_mut(id.index()) {
@@ -211,17 +221,12 @@ impl Vrrp {
 
     /// Lists everything again after lost messages or a reload, and acts on the differences.
     pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
-        let mut kernel = Vec::new();
         let mut changes = Vec::new();
-        let listed = self.kernel.commands.links(&mut kernel);
-        if listed.is_ok() {
-            self.links.replace(&kernel, |id, change| changes.push((id, change)));
-            self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
-        }
-        match listed.and_then(|()| self.list_addresses()) {
+        match self.list_anew(turn, &mut changes) {
             Ok(there) => {
                 for (link, change) in changes {
                     self.link_changed(turn, link, change);
+                    self.breathe(turn);
                 }
                 if core::mem::take(&mut self.owns.remade) {
                     self.kernel.monitor.discard();
@@ -229,6 +234,7 @@ impl Vrrp {
                 }
                 self.missing(turn, &there);
                 for id in self.ids() {
+                    self.breathe_at(turn, id.index());
                     if let Some(instance) = self.instances.get_mut(id.index()) {
                         instance.refresh_local(&self.links);
                     }
@@ -243,10 +249,30 @@ impl Vrrp {
         }
     }
 
+    /// Lists interfaces and their addresses, and what changed of the interfaces. A long list is read by a socket of its
+    /// own, so that adverts go out between its parts.
+    fn list_anew(
+        &mut self,
+        turn: &mut Turn<'_>,
+        changes: &mut Vec<(LinkId, Change)>,
+    ) -> io::Result<Vec<((InstanceId, u16), Address)>> {
+        let mut lister = Commands::open()?;
+        let mut kernel = Vec::new();
+        lister.links_in_slices(&mut kernel, &mut || self.breathe(turn))?;
+        self.links.replace(&kernel, |id, change| changes.push((id, change)));
+        drop(kernel);
+        self.breathe(turn);
+        self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
+        let mut listed = Vec::new();
+        lister.addresses_in_slices(&mut listed, &mut || self.breathe(turn))?;
+        Ok(self.learn_addresses(listed, &mut |this| this.breathe(turn)))
+    }
+
     /// Addresses that a MASTER should hold and that are not among those listed.
     fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
         let listed: std::collections::HashSet<_> = there.iter().map(|(owner, _)| *owner).collect();
         for id in self.ids() {
+            self.breathe_at(turn, id.index());
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
                 if !listed.contains(&(id, position)) {

@@ -22,6 +22,8 @@ struct Clocks {
     spacing: [Span; 2],
     /// When the next announcement may leave that nobody has a place for yet.
     free: [Instant; 2],
+    /// Places that are taken and not used yet.
+    taken: [u32; 2],
 }
 
 /// All lanes. Without any spacing in the configuration there is none.
@@ -72,7 +74,7 @@ impl Pacing {
 
     fn add(&mut self, spacing: [Span; 2]) -> Lane {
         let lane = Lane(u32::try_from(self.lanes.len()).unwrap_or(u32::MAX));
-        self.lanes.push(Clocks { spacing, free: [Instant::START; 2] });
+        self.lanes.push(Clocks { spacing, free: [Instant::START; 2], taken: [0; 2] });
         lane
     }
 
@@ -112,6 +114,50 @@ impl Pacing {
             self.take(lane, family, now);
         }
         now_free
+    }
+
+    /// A place that was taken for later has been used.
+    pub fn used(&mut self, lane: Lane, family: Family) {
+        if let Some(taken) =
+            self.lanes.get_mut(lane.0 as usize).and_then(|clocks| clocks.taken.get_mut(clock(family)))
+        {
+            *taken = taken.saturating_sub(1);
+        }
+    }
+
+    /// A place is not wanted any more: who comes next gets it if it is the last one, and all that is left once nobody
+    /// waits.
+    pub fn give_back(&mut self, lane: Lane, family: Family, place: Instant, now: Instant) {
+        self.used(lane, family);
+        let Some(clocks) = self.lanes.get_mut(lane.0 as usize) else { return };
+        let at = clock(family);
+        let (Some(free), Some(spacing), Some(taken)) =
+            (clocks.free.get_mut(at), clocks.spacing.get(at), clocks.taken.get(at))
+        else {
+            return;
+        };
+        if place + *spacing == *free {
+            *free = place.max(now);
+        }
+        if *taken == 0 {
+            // What left last, left a moment ago at the latest.
+            *free = (*free).min(now + *spacing);
+        }
+    }
+
+    /// Takes a place for later: when that is.
+    pub fn reserve(&mut self, lane: Lane, family: Family, now: Instant) -> Instant {
+        self.keep(lane, family);
+        self.take(lane, family, now)
+    }
+
+    /// A place was taken for later before a reload.
+    pub fn keep(&mut self, lane: Lane, family: Family) {
+        if let Some(taken) =
+            self.lanes.get_mut(lane.0 as usize).and_then(|clocks| clocks.taken.get_mut(clock(family)))
+        {
+            *taken = taken.saturating_add(1);
+        }
     }
 
     /// Takes the next place in a lane: when that is.

@@ -1,15 +1,18 @@
-//! The sockets: one receiver for each interface, family and group, shared by its virtual routers, and one
-//! sender for each family.
+//! The sockets: one receiver for each interface, family and group, shared by its virtual routers, one more for those that
+//! hear on macvlans of that interface, and one sender for each family.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::AsRawFd;
 
 use super::kind;
+use super::members::{Members, Place};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
+use crate::sys::doors::Door;
 use crate::sys::filter::{Filter, OctetSet};
 use crate::sys::queue::QueueSize;
 use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
@@ -27,6 +30,8 @@ pub struct Key {
     pub group: Option<IpAddr>,
     /// Adverts come in an authentication header.
     pub header: bool,
+    /// Not on the interface itself but on the macvlans of ours that lie on it.
+    pub own: bool,
 }
 
 impl Key {
@@ -57,11 +62,35 @@ pub struct Receiver {
     /// Receive buffer asked for.
     pub buffer: Option<u32>,
     socket: ReceiveSocket,
+    /// What the kernel keeps for it.
+    kept: Kept,
     registration: Registration,
     /// Router id to instance.
     owners: Box<[Option<InstanceId>; 256]>,
-    /// Further instances of a router id: unicast ones that differ by their addresses.
+    /// Further instances of a router id: unicast ones that differ by their addresses, or on macvlans of other addresses.
     more: Vec<(u8, InstanceId)>,
+    /// The macvlans that its instances hear on, in the order of the router ids.
+    doors: Vec<(u8, IfIndex, InstanceId)>,
+}
+
+/// What the kernel keeps for a receiver.
+#[derive(Debug, PartialEq, Eq)]
+enum Kept {
+    Octets(Filter),
+    Doors(Vec<Door>),
+}
+
+/// Who is served by a receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct User {
+    /// The receiver.
+    pub socket: SocketId,
+    /// The router id.
+    pub vrid: u8,
+    /// The instance.
+    pub instance: InstanceId,
+    /// The macvlan that it hears on.
+    pub door: Option<(LinkId, IfIndex)>,
 }
 
 impl Receiver {
@@ -77,10 +106,42 @@ impl Receiver {
         self.owner(vrid).into_iter().chain(more)
     }
 
+    /// The instance of a router id that hears on this macvlan.
+    #[must_use]
+    pub fn behind(&self, vrid: u8, interface: IfIndex) -> Option<InstanceId> {
+        let first = self.doors.partition_point(|(other, _, _)| *other < vrid);
+        let mut same = self.doors.iter().skip(first).take_while(|(other, _, _)| *other == vrid);
+        same.find(|(_, index, _)| *index == interface).map(|(_, _, id)| *id)
+    }
+
     fn add(&mut self, vrid: u8, instance: InstanceId) {
         match self.owners.get_mut(usize::from(vrid)) {
             Some(free @ None) => *free = Some(instance),
             _ => self.more.push((vrid, instance)),
+        }
+    }
+
+    /// Has the kernel keep what is for somebody here, and drop the rest. Without it the child does that by itself.
+    fn filter(&mut self, strangers: bool) {
+        let offset = self.key.vrid_at();
+        if self.key.own {
+            let doors: Vec<Door> = self.doors.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
+            if matches!(&self.kept, Kept::Doors(kept) if *kept == doors) {
+                return;
+            }
+            let single = doors.windows(2).all(|pair| matches!(pair, [(one, _), (other, _)] if one != other));
+            if single && self.socket.set_doors(offset, &doors).is_ok() {
+                self.kept = Kept::Doors(doors);
+                return;
+            }
+        }
+        let set: OctetSet = (0..=u8::MAX).filter(|vrid| self.owner(*vrid).is_some()).collect();
+        let filter = match strangers && !self.key.own {
+            true => Filter::Everything,
+            false => Filter::OctetIn { offset, set },
+        };
+        if self.kept != Kept::Octets(filter) && self.socket.set_filter(&filter).is_ok() {
+            self.kept = Kept::Octets(filter);
         }
     }
 
@@ -101,13 +162,15 @@ impl Receiver {
 #[derive(Default)]
 pub struct Pool {
     receivers: Vec<Option<Receiver>>,
+    members: Members,
     v4: Option<SendSocket>,
     v6: Option<SendSocket>,
 }
 
 impl Pool {
-    /// The receiver for `key`, opened if there is none yet. It is a member of the group on the interface `below` its
-    /// own, too, if there is one. For load time and returning interfaces: allocates.
+    /// The receiver for `key` on `device`, opened if there is none yet. It is a member of the group on the interface `below`
+    /// its own, too, if there is one; for one that hears on macvlans, [`Self::join`] is that. For load time and returning
+    /// interfaces: allocates.
     ///
     /// # Errors
     /// What the kernel says.
@@ -125,10 +188,11 @@ impl Pool {
         let socket = ReceiveSocket::open(&ReceiveOptions {
             family: key.family,
             protocol: key.protocol(),
-            device: device.map(|(name, _)| name),
+            device: device.filter(|_| !key.own).map(|(name, _)| name),
+            all_groups: key.own,
             filter: Filter::Nothing,
         })?;
-        if let Some(group) = key.group {
+        if let Some(group) = key.group.filter(|_| !key.own) {
             socket.join(group, index)?;
             if let Some(below) = below {
                 socket.join(group, below)?;
@@ -139,8 +203,9 @@ impl Pool {
         let own = Own { kind: kind::SOCKET, index: id.number() };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
+        let (more, doors, kept) = (Vec::new(), Vec::new(), Kept::Octets(Filter::Nothing));
         let receiver =
-            Some(Receiver { key, index, buffer: None, socket, registration, owners, more: Vec::new() });
+            Some(Receiver { key, index, buffer: None, socket, kept, registration, owners, more, doors });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -148,11 +213,20 @@ impl Pool {
         Ok(id)
     }
 
+    /// Becomes a member of a group on an interface, for receivers that hear on macvlans.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn join(&mut self, place: Place, index: IfIndex) -> io::Result<()> {
+        self.members.join(place, index)
+    }
+
     /// An interface is gone. One that comes with the same number is another one, which its receivers do not hear; and
     /// what they have joined must be left now, for when they are closed that would be taken from the new one.
     pub fn abandon(&mut self, link: LinkId) {
+        self.members.abandon(link);
         for receiver in self.receivers.iter_mut().flatten().filter(|there| there.key.link == Some(link)) {
-            if let Some(group) = receiver.key.group {
+            if let Some(group) = receiver.key.group.filter(|_| !receiver.key.own) {
                 // It is not there any more for the kernel, which forgets all the same that it was joined.
                 let _ = receiver.socket.leave(group, receiver.index);
             }
@@ -162,8 +236,9 @@ impl Pool {
 
     /// Joins every group again, for interfaces may have gone and come back unseen. To a switch this is one more report.
     pub fn join_again(&mut self) {
+        self.members.join_again();
         for receiver in self.receivers.iter().flatten() {
-            if let Some(group) = receiver.key.group {
+            if let Some(group) = receiver.key.group.filter(|_| !receiver.key.own) {
                 let _ = receiver.socket.leave(group, receiver.index);
                 // If it has gone for good, the list that follows says so.
                 let _ = receiver.socket.join(group, receiver.index);
@@ -189,35 +264,40 @@ impl Pool {
 
     /// Tells every receiver which router ids it serves now, and closes those that serve none.
     /// `strangers`: they bring adverts of all other router ids as well.
-    pub fn assign(
-        &mut self,
-        turn: &mut Turn<'_>,
-        users: impl Iterator<Item = (SocketId, u8, InstanceId)>,
-        strangers: bool,
-    ) {
+    pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = User>, strangers: bool) {
         for receiver in self.receivers.iter_mut().flatten() {
             receiver.owners.fill(None);
             receiver.more.clear();
+            receiver.doors.clear();
         }
-        for (socket, vrid, instance) in users {
-            if let Some(receiver) = self.receivers.get_mut(socket.index()).and_then(Option::as_mut) {
-                receiver.add(vrid, instance);
+        let mut places = HashSet::<Place>::new();
+        for user in users {
+            let receiver = self.receivers.get_mut(user.socket.index()).and_then(Option::as_mut);
+            let Some(receiver) = receiver else { continue };
+            receiver.add(user.vrid, user.instance);
+            if let (true, Some((link, index))) = (receiver.key.own, user.door) {
+                receiver.doors.push((user.vrid, index, user.instance));
+                let links = receiver.key.link.into_iter().chain([link]);
+                places.extend(links.filter_map(|link| Some((receiver.key.group?, link))));
             }
         }
+        self.members.retain(&places);
         self.lend_bare();
+        // Strangers have no macvlan of ours: they are heard on the interface itself.
+        let above = |receiver: &Receiver| {
+            (receiver.key.own && receiver.owners.iter().any(Option::is_some))
+                .then_some((Key { own: false, ..receiver.key }, receiver.index))
+        };
+        let above: Vec<_> = self.receivers.iter().flatten().filter_map(above).collect();
         for place in &mut self.receivers {
             let Some(receiver) = place else { continue };
-            let set: OctetSet = (0..=u8::MAX).filter(|vrid| receiver.owner(*vrid).is_some()).collect();
-            if set.is_empty() {
+            let idle = receiver.owners.iter().all(Option::is_none);
+            if idle && !(strangers && above.contains(&(receiver.key, receiver.index))) {
                 turn.deregister(receiver.registration);
                 *place = None;
             } else {
-                let filter = match strangers {
-                    true => Filter::Everything,
-                    false => Filter::OctetIn { offset: receiver.key.vrid_at(), set },
-                };
-                // Without a filter the child drops what is not its own by itself.
-                let _ = receiver.socket.set_filter(&filter);
+                receiver.doors.sort_unstable_by_key(|(vrid, index, _)| (*vrid, *index));
+                receiver.filter(strangers);
             }
         }
     }
@@ -242,6 +322,12 @@ impl Pool {
                 {
                     bare.add(vrid, owner);
                 }
+            }
+            let doors = self.receivers.get(position).and_then(Option::as_ref).map(|it| it.doors.clone());
+            if let (Some(doors), Some(Some(bare))) = (doors, self.receivers.get_mut(other)) {
+                let of = |(vrid, _, id): &(u8, IfIndex, InstanceId)| bare.owner(*vrid) == Some(*id);
+                let lent: Vec<_> = doors.into_iter().filter(of).collect();
+                bare.doors.extend(lent);
             }
         }
     }

@@ -4,6 +4,7 @@ use super::report;
 use super::state::Vrrp;
 use crate::base::addr::Family;
 use crate::base::id::SocketId;
+use crate::base::limit;
 use crate::config::model::global::{Buffer, Policy};
 use crate::proto::vrrp::{Auth, Version};
 use crate::sys::queue::QueueSize;
@@ -17,11 +18,22 @@ pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> s
 }
 
 impl Vrrp {
+    /// What netlink tells of many interfaces of our own that all come at once has to fit into its queue, unless somebody
+    /// says how long that is. The kernel takes what is used of it only.
+    pub(super) fn widen_monitor(&self) {
+        let octets = self.owns.list().len().saturating_mul(limit::MONITOR_OCTETS_EACH);
+        if octets > limit::MONITOR_QUEUE && self.model.global.buffers.vrrp_monitor.bytes.is_none() {
+            let wanted = Buffer { bytes: u32::try_from(octets).ok(), force: true };
+            ask("monitor", wanted, |size| self.kernel.monitor.set_receive_buffer(size));
+        }
+    }
+
     /// After a reload. A queue that is not configured any more keeps its size.
     pub(super) fn resize_queues(&self) {
         let buffers = &self.model.global.buffers;
         ask("command", buffers.vrrp_command, |size| self.kernel.commands.set_receive_buffer(size));
         ask("monitor", buffers.vrrp_monitor, |size| self.kernel.monitor.set_receive_buffer(size));
+        self.widen_monitor();
     }
 
     /// Sizes the queues of adverts for the instances that share them: what each one says for itself

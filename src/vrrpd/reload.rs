@@ -14,13 +14,13 @@ use super::slots::{Layout, Slot};
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
 use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, ScriptId};
+use crate::base::id::{IfIndex, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing, fifo};
-use crate::proto::vrrp::{Actions, Input, Peer, State};
+use crate::proto::vrrp::{Action, Actions, Event, Input, Peer, State};
 use crate::sys::process;
 
 impl Vrrp {
@@ -30,7 +30,9 @@ impl Vrrp {
         let resolver = Resolver::new(&model.global);
         let mut broken = Vec::new();
         let mut scripts = build::scripts(&model, turn.now(), &resolver, &mut broken);
+        self.breathe(turn);
         let plan = self.plan_owns(&model);
+        self.breathe(turn);
         let mut fresh = Vec::with_capacity(model.instances.len());
         while fresh.len() < model.instances.len() {
             let (slice, links) = (fresh.len()..fresh.len() + SLICE, &mut self.links);
@@ -39,99 +41,151 @@ impl Vrrp {
             self.breathe(turn);
         }
         let groups = super::group::groups(&model, &resolver, &mut broken);
+        self.breathe(turn);
         super::report::broken(&broken);
-        let fixed = Fixed::new(&model, &mut self.links);
+        let mut fixed = Fixed::new(&model, &mut self.links);
+        self.breathe(turn);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
-        let kept = self.pair(&fresh);
+        let kept = self.pair(turn, &fresh);
         self.work.rebuilding = true;
         let instance_ids = ids_after(&kept, self.instances.len());
         self.resign_removed(turn, &instance_ids);
+        self.hand_over(turn, &mut fresh, &kept);
         let old = core::mem::replace(&mut self.model, model);
         self.carry_groups(turn, &old, groups);
-        let mut before: Vec<Option<Instance>> =
-            core::mem::take(&mut self.instances).into_iter().map(Some).collect();
-        let mut adopted = Vec::with_capacity(fresh.len());
-        for (instance, old) in fresh.iter_mut().zip(&kept) {
-            let old = old.and_then(|id| before.get_mut(id.index())?.take());
-            adopted.push(old.map(|old| inherit(instance, old)));
-        }
-        self.instances = fresh;
         self.scripts = scripts;
         self.watch_files(turn, true);
         self.watch_processes(turn, false);
-        self.rename_children(&script_ids, &instance_ids);
-        self.resize(turn);
+        self.breathe(turn);
+        // From here to the deadlines nothing can be sent: it is as short as can be.
+        let mut before = core::mem::replace(&mut self.instances, fresh);
+        for (instance, old) in self.instances.iter_mut().zip(&kept) {
+            if let Some(old) = old.and_then(|id| before.get_mut(id.index())) {
+                go_on(instance, old);
+            }
+        }
+        self.lay_out(turn);
         self.rearm_machines(turn);
+        self.breathe(turn);
+        self.rename_children(&script_ids, &instance_ids);
+        self.reserve(turn);
         self.load_alerts(turn);
         self.breathe(turn);
-        self.remove_abandoned(
-            turn,
-            before.into_iter().flatten().chain(adopted.iter_mut().filter_map(Option::take)),
-        );
+        self.remove_abandoned(turn, before, &mut fixed);
         self.inherit_fixed(fixed);
-        self.plan_replacements();
+        self.breathe(turn);
+        self.settle_abandoned(turn);
+        self.plan_replacements(turn);
         self.replace_owns(plan);
+        self.breathe(turn);
         self.renew_firewall(turn, &kept);
+        self.breathe(turn);
         self.watch_links(turn);
         self.breathe(turn);
         self.resync_links(turn);
         if self.ensure_owns() {
             self.resync_links(turn);
         }
+        self.breathe(turn);
         self.put_own_addresses();
         self.copy_link_locals(None);
+        self.breathe(turn);
         self.put_fixed(turn);
         self.pace();
+        self.breathe(turn);
         self.plan_extras(turn, |id| kept.get(id.index()).copied().flatten());
         self.hold(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
+            self.settle_a_slice(turn);
             self.breathe_at(turn, id.index());
         }
+        // Now nobody reads it any more.
+        self.discard(turn, old);
         self.refresh_groups(turn);
+        self.breathe(turn);
         for id in self.ids().filter(|id| !went_on(*id)) {
             self.tell_tracked_faults(id);
             self.drive(turn, id, Input::Start { adopt: None });
+            self.settle_a_slice(turn);
         }
         self.work.rebuilding = false;
         self.align_groups(turn, went_on);
+        self.breathe(turn);
         self.resume_files(turn);
         self.resume_processes(turn);
         for position in 0..self.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
+            self.breathe_at(turn, position);
         }
         self.advance_retired(turn);
         self.work.sockets_changed = true;
         self.assign_sockets(turn);
+        self.breathe(turn);
         self.open_senders();
         self.promote_secondaries();
         self.tidy();
         self.settle(turn);
+        self.breathe(turn);
         self.drop_abandoned(turn);
         self.watch_objects(turn);
         self.settle(turn);
         self.repeat_states();
+        self.reserve_kept();
+        self.rekeep();
+        self.breathe(turn);
+    }
+
+    /// What is not needed any more goes a little at a time.
+    fn discard(&mut self, turn: &mut Turn<'_>, model: Arc<Model>) {
+        let Some(mut model) = Arc::into_inner(model) else { return };
+        let mut count = 0;
+        while let Some(instance) = model.instances.pop() {
+            drop(instance);
+            count += 1;
+            self.breathe_at(turn, count);
+        }
+        drop(model);
+        self.breathe(turn);
     }
 
     /// For each new instance the one that runs already, if there is one.
-    fn pair(&self, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
-        let mut running: HashMap<_, Vec<InstanceId>> = HashMap::new();
-        for (position, before) in self.instances.iter().enumerate() {
-            running.entry(build::identity(before)).or_default().push(InstanceId::at(position));
+    fn pair(&mut self, turn: &mut Turn<'_>, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
+        let mut running: HashMap<_, Vec<InstanceId>> = HashMap::with_capacity(self.instances.len());
+        for id in self.ids() {
+            self.breathe_at(turn, id.index());
+            let Some(before) = self.instance(id) else { continue };
+            running.entry(build::identity(before)).or_default().push(id);
         }
-        let peers = |id: InstanceId, after: &Instance| {
-            let Some(before) = self.instance(id) else { return (0, false) };
-            let common = |peer: &&Peer| before.peers.iter().any(|other| other.addr == peer.addr);
-            (after.peers.iter().filter(common).count(), before.config.name == after.config.name)
-        };
-        let mut take = |after: &Instance| {
-            // Unicast instances with one router id and one source differ by their peers.
-            let alike = running.get_mut(&build::identity(after))?;
-            let best = (0..alike.len()).max_by_key(|at| alike.get(*at).map(|id| peers(*id, after)))?;
-            Some(alike.swap_remove(best))
-        };
-        fresh.iter().map(&mut take).collect()
+        let mut kept = Vec::with_capacity(fresh.len());
+        for (position, after) in fresh.iter().enumerate() {
+            self.breathe_at(turn, position);
+            let likeness = |id: InstanceId| {
+                let Some(before) = self.instance(id) else { return (0, false) };
+                let common = |peer: &&Peer| before.peers.iter().any(|other| other.addr == peer.addr);
+                (after.peers.iter().filter(common).count(), before.config.name == after.config.name)
+            };
+            kept.push(running.get_mut(&build::identity(after)).and_then(|alike| {
+                // Unicast instances with one router id and one source differ by their peers.
+                let best = match alike.len() {
+                    0 | 1 => 0,
+                    many => (0..many).max_by_key(|at| alike.get(*at).map(|id| likeness(*id)))?,
+                };
+                (best < alike.len()).then(|| alike.swap_remove(best))
+            }));
+        }
+        kept
+    }
+
+    /// What instances that go on have in the kernel is their successors' now; what stays with them is wanted no more.
+    fn hand_over(&mut self, turn: &mut Turn<'_>, fresh: &mut [Instance], kept: &[Option<InstanceId>]) {
+        for (position, (after, old)) in fresh.iter_mut().zip(kept).enumerate() {
+            self.breathe_at(turn, position);
+            if let Some(before) = old.and_then(|id| self.instances.get_mut(id.index())) {
+                inherit(after, before);
+            }
+        }
     }
 
     /// Instances that the new model does not have step down; their addresses wait, for another may want them.
@@ -140,6 +194,7 @@ impl Vrrp {
             if after.get(id.index()).copied().flatten().is_some() {
                 continue;
             }
+            self.breathe_at(turn, id.index());
             let mut out = Actions::new();
             let Some(instance) = self.instance_mut(id) else {
                 continue;
@@ -151,6 +206,9 @@ impl Vrrp {
                 notifier.state(standing, priority);
             }
             super::report::removed(&instance.config.name);
+            if out.contains(&Action::Report(Event::ZeroSent)) {
+                super::report::zero_sent(&instance.config.name);
+            }
             self.send_only(id, &out);
             self.alert(turn, id, standing, priority);
             self.advance_notify(turn, id);
@@ -165,17 +223,17 @@ impl Vrrp {
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same. The new id of each old script.
     fn carry_scripts(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         scripts: &mut [super::state::TrackScript],
         model: &Model,
     ) -> Vec<Option<ScriptId>> {
         let mut ids = vec![None; self.scripts.len()];
+        let names = self.scripts.iter().enumerate();
+        let names: HashMap<String, usize> = names.map(|(old, script)| (script.name.clone(), old)).collect();
         for (position, after) in scripts.iter_mut().enumerate() {
-            let Some((old, before)) =
-                self.scripts.iter_mut().enumerate().find(|(_, before)| before.name == after.name)
-            else {
-                continue;
-            };
+            self.breathe_at(turn, position);
+            let Some(&old) = names.get(&after.name) else { continue };
+            let Some(before) = self.scripts.get_mut(old) else { continue };
             let same =
                 matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
             if !same {
@@ -185,6 +243,7 @@ impl Vrrp {
             let Some(params) = model.scripts.get(position).map(|script| script.params.clone()) else {
                 continue;
             };
+            after.note = before.note;
             after.machine = before.machine.clone();
             after.machine.reconfigure(turn.now(), params);
             after.pid = before.pid.take();
@@ -221,6 +280,12 @@ impl Vrrp {
 
     /// Deadlines, work lists and the index of addresses for the instances of now.
     pub(super) fn resize(&mut self, turn: &mut Turn<'_>) {
+        self.lay_out(turn);
+        self.reserve(turn);
+    }
+
+    /// A slot for each deadline.
+    fn lay_out(&mut self, turn: &mut Turn<'_>) {
         // What is to be tried again need not be among what changes.
         let retry = turn.deadline(self.layout.number(Slot::Retry));
         for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
@@ -235,6 +300,10 @@ impl Vrrp {
         );
         turn.resize_deadlines(self.layout.len());
         turn.set_deadline(self.layout.number(Slot::Retry), retry);
+    }
+
+    /// Work lists and indexes.
+    fn reserve(&mut self, turn: &mut Turn<'_>) {
         let tellers = self.instances.len() + self.groups.len();
         turn.reserve_reports(tellers);
         self.work.reserve(self.instances.len());
@@ -243,13 +312,16 @@ impl Vrrp {
         // Each track script once, and once more from before the reload until it has heeded its signal.
         let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len() + 2 * fifo::COUNT;
         self.children.reserve(running.saturating_sub(self.children.len()));
+        self.breathe(turn);
         self.find_followers();
-        self.owners.index(&self.instances);
+        self.breathe(turn);
+        self.index_owners(turn);
     }
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
-    fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: impl Iterator<Item = Instance>) {
-        for mut old in before {
+    fn remove_abandoned(&mut self, turn: &mut Turn<'_>, before: Vec<Instance>, fixed: &mut Fixed) {
+        for (position, mut old) in before.into_iter().enumerate() {
+            self.breathe_at(turn, position);
             if let Some(objects) = old.objects.take() {
                 self.abandon(*objects);
             }
@@ -265,8 +337,10 @@ impl Vrrp {
                 });
                 if let Some(heir) = heir {
                     heir.held = moved.held;
-                } else {
-                    super::report::address_dropped(&old.config.name, moved.prefix);
+                } else if !old.address(number, IfIndex(0)).is_some_and(|it| fixed.take_over(link, &it)) {
+                    if let Some(link) = self.links.link(link) {
+                        super::report::address_dropped(&old.config.name, moved.prefix, &link.name);
+                    }
                     self.delete_address(&old, number);
                 }
             }
@@ -318,14 +392,17 @@ impl Vrrp {
     }
 }
 
-/// What an instance of before leaves to its successor. What is left over of it holds the addresses that the
-/// successor does not have.
-fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
+/// What an instance of before leaves to its successor in the kernel. It keeps the addresses that the successor does
+/// not have.
+fn inherit(after: &mut Instance, before: &mut Instance) {
     for position in 0..after.addresses.len() {
-        let same =
-            before.addresses.iter().enumerate().position(|(old, moved)| {
-                moved.held != Held::No && after.is_same_address(position, &before, old)
-            });
+        let is_same = |old: &usize| {
+            before.addresses.get(*old).is_some_and(|moved| moved.held != Held::No)
+                && after.is_same_address(position, before, *old)
+        };
+        // Most often it stands where it stood.
+        let same = Some(position).filter(is_same);
+        let same = same.or_else(|| (0..before.addresses.len()).find(is_same));
         let old = same.and_then(|old| before.addresses.get_mut(old));
         if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
             moved.held = core::mem::take(&mut old.held);
@@ -335,10 +412,14 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
     if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
         objects.inherit(old);
     }
-    let addresses = |instance: &Instance| -> Vec<IpAddr> {
-        instance.advertised().iter().map(|moved| moved.prefix.addr).collect()
-    };
-    after.advert_changed = addresses(after) != addresses(&before);
+    fn carried(instance: &Instance) -> impl Iterator<Item = IpAddr> {
+        instance.advertised().iter().map(|moved| moved.prefix.addr)
+    }
+    after.advert_changed = !carried(after).eq(carried(before));
+}
+
+/// An instance goes on as its successor.
+fn go_on(after: &mut Instance, before: &mut Instance) {
     let guard = after.router.take_guard();
     core::mem::swap(&mut after.router, &mut before.router);
     after.router.change_guard(guard);
@@ -363,7 +444,6 @@ fn inherit(after: &mut Instance, mut before: Instance) -> Instance {
         let after = after.notifier.get_or_insert_default();
         after.inherit(*before);
     }
-    before
 }
 
 /// The new id of each old instance.

@@ -3,6 +3,8 @@
 //! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what somebody
 //! should look at.
 
+mod event;
+
 use std::path::Path;
 
 use log::{debug, error, info, warn};
@@ -10,7 +12,7 @@ use nix::errno::Errno;
 
 use super::build::Broken;
 use super::links::{Kind, Links};
-use super::live::{Instance, Moved};
+use super::live::Moved;
 use super::pool::Receiver;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::LinkId;
@@ -19,244 +21,12 @@ use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::value::Seconds;
 use crate::proto::track::Ending;
-use crate::proto::vrrp::accept::Odd;
-use crate::proto::vrrp::guard::Verdict;
-use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process;
 use crate::sys::sysctl::Setting;
 
-/// Tells an event of an instance. What peers can trigger as often as they like goes through the budget.
-pub(super) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &mut Budget) {
-    if is_triggered_by_peers(event) && !may(chatter, now) {
-        return;
-    }
-    let name = instance.config.name.as_str();
-    match *event {
-        Event::Transition { from, to, why } => transition(instance, from, to, why),
-        Event::Syncing(to) => {
-            info!("VRRP_Group({}) Syncing instances to {} state", group(instance), to.name());
-        }
-        // Its members have told already.
-        Event::Group { .. } => {}
-        Event::Expired => debug!("({name}) Receive advertisement timeout"),
-        Event::Outranked { from, theirs, ours } if theirs == ours => info!(
-            "({name}) Master received advert from {from} with same priority {ours} but higher IP address than ours"
-        ),
-        Event::Outranked { from, theirs, ours } => {
-            info!("({name}) Master received advert from {from} with higher priority {theirs}, ours {ours}");
-        }
-        Event::LowerPriority { from, theirs, ours, answered } => {
-            let tail = if answered { ", forcing new election" } else { "" };
-            info!("({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}");
-        }
-        Event::ZeroReceived { state: State::Master, .. } => {
-            info!("({name}) Master received priority 0 message");
-        }
-        Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
-        Event::ZeroSent => info!("({name}) sent 0 priority"),
-        Event::Discarded { from, theirs } => {
-            info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
-        }
-        Event::PreemptDelay(delay) => info!("({name}) start preempt delay ({delay})"),
-        Event::MasterIs { before: None, now } => info!("({name}) master set to {now}"),
-        Event::MasterIs { before: Some(before), now } => {
-            info!("({name}) master changed from {before} to {now}");
-        }
-        Event::IntervalAdopted { from, to } => info!(
-            "({name}) advertisement interval updated from {}ms to {}ms by master",
-            from.as_millis(),
-            to.as_millis()
-        ),
-        Event::IntervalRestored { from, to } => info!(
-            "({name}) changing advert interval from {}ms to locally configured {}ms",
-            from.as_millis(),
-            to.as_millis()
-        ),
-        Event::Priority { from, to } => info!("({name}) Changing effective priority from {from} to {to}"),
-        Event::OwnerConflict(from) => error!(
-            "({name}) CONFIGURATION ERROR: local instance and {from} are both configured as address owner, please \
-             resolve"
-        ),
-        Event::OwnerAlone => info!("({name}): rogue address owner appears to have stopped advertising"),
-        Event::Rejected { from, why } => rejected(instance, from, why),
-        Event::ChecksumForm { from, old } => {
-            let form = if old { "old" } else { "new" };
-            info!("({name}) Setting unicast VRRPv3 checksum to {form} version for {from}");
-        }
-        Event::Odd { from, what } => odd(name, instance, from, what),
-    }
-}
-
-/// A transition is never left out, nor what explains it.
-const fn is_triggered_by_peers(event: &Event) -> bool {
-    match event {
-        Event::LowerPriority { .. }
-        | Event::ZeroReceived { .. }
-        | Event::Discarded { .. }
-        | Event::PreemptDelay(_)
-        | Event::MasterIs { .. }
-        | Event::IntervalAdopted { .. }
-        | Event::OwnerConflict(_)
-        | Event::Rejected { .. }
-        | Event::ChecksumForm { .. }
-        | Event::Odd { .. } => true,
-        Event::Transition { .. }
-        | Event::Syncing(_)
-        | Event::Group { .. }
-        | Event::Expired
-        | Event::Outranked { .. }
-        | Event::OwnerAlone
-        | Event::ZeroSent
-        | Event::IntervalRestored { .. }
-        | Event::Priority { .. } => false,
-    }
-}
-
-/// A reason for FAULT has gone and others hold: without this line it would look forgotten.
-pub(super) fn still_in_fault(instance: &Instance) {
-    info!("({}) still in FAULT state because: {}", instance.config.name, instance.router.faults());
-}
-
-fn transition(instance: &Instance, from: State, to: State, why: Why) {
-    let name = instance.config.name.as_str();
-    match (to, why) {
-        (State::Init, _) => {}
-        (State::Backup, Why::Start) => info!("({name}) Entering BACKUP STATE (init)"),
-        (State::Backup, Why::Late) => {
-            warn!("({name}) the advert timer expired too late, another router may have taken over");
-            info!("({name}) Entering BACKUP STATE");
-        }
-        (State::Backup, _) => info!("({name}) Entering BACKUP STATE"),
-        (State::Master, Why::Adopted) => {
-            info!("({name}) Entering MASTER STATE (carrying on for the process before)");
-        }
-        (State::Master, _) => {
-            info!("({name}) Entering MASTER STATE");
-            debug!("({name}) setting VIPs.");
-            if !instance.config.excluded.is_empty() {
-                debug!("({name}) setting E-VIPs.");
-            }
-            if !instance.config.routes.is_empty() {
-                debug!("({name}) setting Virtual Routes");
-            }
-            if !instance.config.rules.is_empty() {
-                debug!("({name}) setting Virtual Rules");
-            }
-        }
-        (State::Fault, Why::Start) => {
-            for fault in instance.router.faults().iter() {
-                match fault {
-                    Fault::LinkDown | Fault::LinkMissing => {
-                        info!("({name}): entering FAULT state (interface {} down)", interface(instance));
-                    }
-                    Fault::NoAddress => info!(
-                        "({name}) entering FAULT state (no {} address for interface)",
-                        instance.family()
-                    ),
-                    Fault::Group => info!("VRRP_Group({}): Syncing {name} to FAULT state", group(instance)),
-                    // Told with their names already.
-                    Fault::File | Fault::Process => {}
-                    other => info!("({name}) entering FAULT state ({})", other.text()),
-                }
-            }
-            info!("({name}) entering FAULT state");
-        }
-        (State::Fault, _) => {
-            info!("({name}) Entering FAULT STATE");
-            debug!("({name}) in fault because: {}", instance.router.faults());
-        }
-    }
-    if from == State::Master {
-        if !instance.config.rules.is_empty() {
-            debug!("({name}) removing Virtual Rules");
-        }
-        if !instance.config.routes.is_empty() {
-            debug!("({name}) removing Virtual Routes");
-        }
-        debug!("({name}) removing VIPs.");
-    }
-}
-
-fn group(instance: &Instance) -> &str {
-    instance.config.group().map_or("", |group| group.name.as_str())
-}
-
-fn interface(instance: &Instance) -> &str {
-    instance.config.interface.as_ref().map_or("none", |named| named.name.as_str())
-}
-
-fn rejected(instance: &Instance, from: IpAddr, why: Reject) {
-    let name = instance.config.name.as_str();
-    match why {
-        Reject::Own | Reject::Ignored => {}
-        Reject::HopLimit(received) => {
-            warn!("({name}) invalid TTL/HL from {from}. Received {received} and expect 255");
-        }
-        Reject::HopLimitRange { received, min, max } => {
-            warn!("({name}) TTL/HL {received} from {from} not in range [{min}, {max}]");
-        }
-        Reject::NotAPeer => warn!("({name}) unicast source address {from} not a unicast peer"),
-        Reject::Version { received, expected } => {
-            warn!("({name}) wrong VRRP version from {from}. Received {received} and expect {expected}");
-        }
-        Reject::Kind(kind) => warn!("({name}) Invalid packet type from {from}. {kind} and expect 1"),
-        Reject::TooShort { received, expected } => {
-            warn!("({name}) vrrp packet from {from} too short, length {received} and expect {expected}");
-        }
-        Reject::TooLong { received, expected } => {
-            warn!("({name}) vrrp packet from {from} too long, length {received} and expect {expected}");
-        }
-        Reject::Checksum => {
-            let version = instance.router.params().version.number();
-            warn!("({name}) Invalid VRRPv{version} checksum from {from}");
-        }
-        Reject::AuthUnknown(kind) => warn!("({name}) Invalid auth type from {from}: {kind}"),
-        Reject::AuthMismatch { received, expected } => {
-            warn!("({name}) received a {received} auth from {from}, expecting {expected}!");
-        }
-        Reject::Password => warn!("({name}) received an invalid passwd from {from}!"),
-        Reject::Header => warn!(
-            "({name}) IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !"
-        ),
-        Reject::Sequence { received, local } => warn!(
-            "({name}) IPSEC-AH : sequence number {received} already processed. Packet dropped. Local({local})"
-        ),
-        Reject::Extension(verdict) => unsigned(name, from, verdict),
-        Reject::Interval { received, expected } => warn!(
-            "({name}) advertisement interval mismatch with {from} mine={expected} sec rcv'd={received} sec"
-        ),
-    }
-}
-
-fn unsigned(name: &str, from: IpAddr, verdict: Verdict) {
-    match verdict {
-        Verdict::Missing => warn!("({name}) missing authentication trailer from {from}"),
-        Verdict::Malformed => warn!("({name}) malformed authentication trailer from {from}"),
-        Verdict::UnknownKey(id) => warn!("({name}) unknown authentication key id {id} from {from}"),
-        Verdict::Invalid => warn!("({name}) invalid authentication HMAC from {from}"),
-        Verdict::Stale { skew, window } => warn!(
-            "({name}) stale authentication trailer from {from}, clock skew {skew} sec exceeds window {window} sec"
-        ),
-        Verdict::Replayed => warn!("({name}) replayed authentication trailer from {from}"),
-    }
-}
-
-fn odd(name: &str, instance: &Instance, from: IpAddr, what: Odd) {
-    match what {
-        Odd::AddressCount { received, expected } => {
-            info!("({name}) expected {expected} VIPs but received {received}");
-        }
-        Odd::AddressMissing(addr) => info!(
-            "({name}) ip address associated with VRID {} not present in advert from {from}: {addr}",
-            instance.router.params().vrid
-        ),
-        Odd::Interval { received, expected } => info!(
-            "({name}) advertisement interval mismatch ours = {expected} centi-sec rcv'd={received} centi-sec"
-        ),
-    }
-}
+pub(super) use event::{event, still_in_fault};
 
 /// Whether a line that somebody else can trigger may be written; says how many were not.
 pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {
@@ -292,6 +62,15 @@ pub(super) fn send_failed(name: &str, errno: i32) {
 /// The text of an error number as the C library has it.
 fn text_of(errno: i32) -> &'static str {
     Errno::from_raw(errno).desc()
+}
+
+/// The first round of a burst reaches an address.
+pub(super) fn announcing(name: &str, link: &IfName, addr: IpAddr) {
+    let what = match Family::of(&addr) {
+        Family::V4 => "gratuitous ARPs",
+        Family::V6 => "Unsolicited Neighbour Adverts",
+    };
+    debug!("({name}) Sending/queueing {what} on {link} for {addr}");
 }
 
 pub(super) fn announced(link: &IfName, addr: IpAddr) {
@@ -454,6 +233,16 @@ pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
     error!("({name}): VMAC interface {own}: {why}");
 }
 
+/// A cleaner came between a MASTER and its successor.
+pub(super) fn set_again(name: &str, missing: usize, all: usize) {
+    info!("({name}) {missing} of {all} VIPs were taken off meanwhile - setting them again");
+}
+
+/// A predecessor had it to send, and the configuration does not know any more what about, or whom to.
+pub(super) fn mail_lost(count: usize) {
+    warn!("{count} SMTP alerts of before the restart are left out");
+}
+
 pub(super) fn own_removed(name: &str, own: &IfName, kind: Kind) {
     let owner = if name.is_empty() { String::new() } else { format!("({name}) ") };
     info!("{owner}Success removing {} interface {own}", kind_name(kind));
@@ -486,9 +275,14 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
 }
 
 pub(super) fn broken(broken: &[Broken]) {
+    // The parent has told it, with its place in the text.
     for one in broken {
-        warn!("{}", one.text);
+        debug!("{}", one.text);
     }
+}
+
+pub(super) fn zero_sent(name: &str) {
+    info!("({name}) sent 0 priority");
 }
 
 pub(super) fn removed(name: &str) {
@@ -499,8 +293,8 @@ pub(super) fn left_over(prefix: Prefix) {
     debug!("removing {prefix}, left over from an earlier run");
 }
 
-pub(super) fn address_dropped(name: &str, prefix: Prefix) {
-    info!("({name}) ip address {prefix} no longer exist");
+pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
+    info!("({name}) ip address {prefix} dev {link}, no longer exist");
 }
 
 /// Who holds a route, a rule or a static address: an instance, or nobody.
@@ -522,6 +316,10 @@ pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display,
     } else {
         warn!("{name} {object} is deleted again and again, giving up for a moment");
     }
+}
+
+pub(super) fn object_replaced(name: Option<&str>, object: &impl core::fmt::Display) {
+    warn!("{} {object} was replaced by somebody; find out by whom, or mark it no_track", Whose(name));
 }
 
 pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {

@@ -12,21 +12,37 @@ use crate::base::id::SocketId;
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
-use crate::config::expand::replay;
+use crate::config::expand::replay_in_slices;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
 use crate::daemon::parent::Kind;
-use crate::daemon::reactor::{Again, Command, Process, Turn};
+use crate::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use crate::daemon::token::Own;
 use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
+use crate::sys::pages;
 use crate::sys::process::{Ended, Pid};
 
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
+
+impl Vrrp {
+    /// Works until it is told to stop.
+    // Stands among what it calls, and not in the middle of the start, whose pages it lets go.
+    #[inline(never)]
+    pub(super) fn serve(&mut self, reactor: &mut Reactor) -> Exit {
+        alloc::trim();
+        pages::release();
+        self.status.started();
+        reactor.run(self).unwrap_or_else(|error| {
+            report::kernel_failed("the event loop", &error);
+            Exit::Fatal
+        })
+    }
+}
 
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
@@ -69,7 +85,7 @@ impl Process for Vrrp {
             Slot::Extra => self.extras_due(turn),
             Slot::Hold => self.release(),
             Slot::Retired => self.retired_overdue(turn),
-            Slot::Stop => turn.stop(Exit::Ok),
+            Slot::Stop => self.stop_now(turn),
         }
     }
 
@@ -79,8 +95,14 @@ impl Process for Vrrp {
             Command::Reload(_) if self.stopping => turn.report(ToParent::ReloadDone { ok: false }),
             Command::Reload(fd) => {
                 let before = alloc::allocations();
+                turn.renew();
+                self.status.reload_begins();
                 let ok = self.reload(turn, fd);
+                self.breathe(turn);
                 alloc::trim();
+                self.breathe(turn);
+                pages::release();
+                self.breathe(turn);
                 self.status.reloaded(before);
                 turn.report(ToParent::ReloadDone { ok });
             }
@@ -153,7 +175,10 @@ impl Vrrp {
 
     fn reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) -> bool {
         let mut found = Diagnostics::new();
-        let snapshot = memory::read(fd).ok().and_then(|octets| Snapshot::decode(&octets).ok());
+        let octets = memory::read(fd);
+        self.breathe(turn);
+        let snapshot = octets.ok().and_then(|octets| Snapshot::decode(&octets).ok());
+        self.breathe(turn);
         let Some(snapshot) = snapshot else {
             report::snapshot_unreadable();
             return false;
@@ -161,7 +186,7 @@ impl Vrrp {
         report::reloading();
         self.tuner.suspend(turn);
         self.save_state(turn, Moment::Before);
-        let tree = replay(&snapshot, &mut found).tree;
+        let tree = replay_in_slices(&snapshot, &mut found, &mut || self.breathe(turn)).tree;
         drop(snapshot);
         self.breathe(turn);
         let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
@@ -171,9 +196,12 @@ impl Vrrp {
         self.breathe(turn);
         self.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
+        self.breathe(turn);
         self.status.load(&model);
+        self.breathe(turn);
         self.apply(turn, Arc::new(model));
         self.resize_queues();
+        self.breathe(turn);
         turn.reserve_sources();
         self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         self.save_state(turn, Moment::After);

@@ -1,11 +1,13 @@
 //! Where adverts come in: a receiver for each instance, and each advert to the router that it is meant for.
 
-use super::live::advertised;
-use super::pool::{Key, Receiver};
+use std::io;
+
+use super::live::{Instance, advertised};
+use super::pool::{Key, Receiver, User};
 use super::report;
 use super::state::Vrrp;
 use crate::base::addr::Family;
-use crate::base::id::{InstanceId, SocketId};
+use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::time::Span;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::vrrp::{Actions, Around, Auth, Packet, Surroundings};
@@ -18,37 +20,54 @@ use crate::wire::{ah, ipv4};
 const ARRIVAL_TRUST: Span = Span::from_millis(10);
 
 impl Vrrp {
-    /// Opens the socket that an instance hears adverts by; on failure it waits in FAULT.
-    pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instance(id) else { return };
-        // To a macvlan of ours the kernel gives, and to it alone, what bears its hardware address: the adverts of
-        // whoever has the same one. Without an interface it may be a VRF that adverts come in by.
-        let own = instance.own.filter(|_| instance.peers.is_empty() && instance.config.ipvlan.is_none());
-        let hears = own.or(instance.base).or(instance.transmit);
-        // Switches that look for members of the group are to find one at the interface's own hardware address.
-        let below = instance.base.filter(|base| Some(*base) != hears);
-        let below = below.and_then(|base| self.links.link(base)?.index);
-        let device = hears.and_then(|link| {
-            let link = self.links.link(link)?;
-            Some((link.name.clone(), link.index?))
-        });
-        if hears.is_some() && device.is_none() {
-            // Not there: LinkMissing says so.
-            return self.set_socket(id, None, false);
+    /// The macvlan that a multicast instance hears by. To a macvlan of ours the kernel gives, and to it alone, what bears its
+    /// hardware address: the adverts of whoever has the same one. That is the macvlan of the instance, or one that only
+    /// addresses of it are on.
+    fn door(&self, instance: &Instance) -> Option<LinkId> {
+        if !instance.peers.is_empty() || instance.config.ipvlan.is_some() {
+            return None;
         }
+        if instance.own != instance.base || !instance.config.wants_macvlan() {
+            return instance.own.filter(|own| Some(*own) != instance.base);
+        }
+        let link = self.owns.namesake(instance.base?, instance.family(), instance.router.params().vrid)?;
+        self.links.link(link).is_some_and(|link| link.up).then_some(link)
+    }
+
+    /// What an instance is to hear by, and the number of the interface if one is needed; none: it is not there.
+    fn ear(&self, instance: &Instance) -> Option<(Key, Option<IfIndex>)> {
+        let door = self.door(instance);
+        let in_vrf = |link: LinkId| self.links.link(link).is_some_and(|link| link.in_vrf);
+        // What comes in by a VRF bears that one's number to a filter.
+        let own = door.is_some() && !instance.base.is_some_and(in_vrf);
+        // Without an interface it may be a VRF that adverts come in by.
+        let hears = if own { instance.base } else { door.or(instance.base).or(instance.transmit) };
+        let index = match hears {
+            None => None,
+            Some(link) => Some(self.links.link(link)?.index?),
+        };
         let key = Key {
             family: instance.family(),
             link: hears,
             group: instance.peers.is_empty().then_some(instance.config.group),
             header: matches!(instance.router.params().auth, Auth::Header(_)),
+            own,
         };
-        let device = device.as_ref().map(|(name, index)| (name, *index));
-        match self.pool.open(turn, key, device, below) {
+        Some((key, index))
+    }
+
+    /// Opens the socket that an instance hears adverts by; on failure it waits in FAULT.
+    pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        let door = self.door(instance);
+        let door = door.map(|door| Some((door, self.links.link(door)?.index?)));
+        let (Some((key, index)), false) = (self.ear(instance), door == Some(None)) else {
+            // Not there: LinkMissing says so.
+            return self.set_socket(id, None, false);
+        };
+        let base = instance.base.and_then(|base| Some((base, self.links.link(base)?.index?)));
+        match self.listen_on(turn, key, index, base, door.flatten()) {
             Ok(socket) => {
-                if key.header {
-                    // To tell of bare adverts; without it they are not heard at all.
-                    let _ = self.pool.open(turn, Key { header: false, ..key }, device, below);
-                }
                 self.set_socket(id, Some(socket), false);
                 self.work.sockets_changed = true;
             }
@@ -60,6 +79,42 @@ impl Vrrp {
                 self.arm_retry(turn);
             }
         }
+    }
+
+    fn listen_on(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: Key,
+        index: Option<IfIndex>,
+        base: Option<(LinkId, IfIndex)>,
+        door: Option<(LinkId, IfIndex)>,
+    ) -> io::Result<SocketId> {
+        let name = key.link.and_then(|link| Some(self.links.link(link)?.name.clone()));
+        let device = name.as_ref().zip(index);
+        // Switches that look for members of the group are to find one at the interface's own hardware address.
+        let below = base.filter(|(base, _)| Some(*base) != key.link).map(|(_, index)| index);
+        let socket = self.pool.open(turn, key, device, below)?;
+        if let (true, Some(group)) = (key.own, key.group) {
+            for (link, index) in base.into_iter().chain(door) {
+                self.pool.join((group, link), index)?;
+            }
+            if self.model.global.vrrp.log_unknown_vrids {
+                let _ = self.pool.open(turn, Key { own: false, ..key }, device, below);
+            }
+        }
+        if key.header {
+            // To tell of bare adverts; without it they are not heard at all.
+            let _ = self.pool.open(turn, Key { header: false, ..key }, device, below);
+        }
+        Ok(socket)
+    }
+
+    /// Whether an instance is to hear by another socket than it does: its macvlan went up or down, or into a VRF.
+    pub(super) fn hears_elsewhere(&self, id: InstanceId) -> bool {
+        let Some(instance) = self.instance(id) else { return false };
+        let receiver = instance.socket.and_then(|socket| self.pool.receiver(socket));
+        let (Some(receiver), Some((key, index))) = (receiver, self.ear(instance)) else { return false };
+        receiver.key != key || receiver.index != index.unwrap_or_default()
     }
 
     fn set_socket(&mut self, id: InstanceId, socket: Option<SocketId>, failed: bool) {
@@ -86,9 +141,12 @@ impl Vrrp {
             return;
         }
         let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
-            Some((instance.socket?, instance.router.params().vrid, InstanceId::at(i)))
+            let door = self.door(instance).and_then(|door| Some((door, self.links.link(door)?.index?)));
+            let vrid = instance.router.params().vrid;
+            Some(User { socket: instance.socket?, vrid, instance: InstanceId::at(i), door })
         });
-        self.pool.assign(turn, users, self.model.global.vrrp.log_unknown_vrids);
+        let users: Vec<_> = users.collect();
+        self.pool.assign(turn, users.into_iter(), self.model.global.vrrp.log_unknown_vrids);
         self.size_receivers();
         for (_, receiver) in self.pool.iter() {
             report::socket(receiver);
@@ -131,6 +189,9 @@ impl Vrrp {
             return;
         };
         let Some(id) = self.addressee(receiver, vrid, datagram) else {
+            if receiver.key.own {
+                return;
+            }
             return self.tell_stranger(turn, socket, vrid, datagram);
         };
         self.settle_before(turn, id);
@@ -154,6 +215,10 @@ impl Vrrp {
             around: Around { header, wall },
         };
         instance.router.receive(turn.now(), &surroundings, &packet, &mut out);
+        if instance.router.guard().is_some() {
+            self.keep_numbers(id, Some(datagram.source));
+        }
+        self.keep_interval(id);
         self.act(turn, id, &out);
     }
 
@@ -185,6 +250,9 @@ impl Vrrp {
                 u8::from(to) + u8::from(from)
             })
         };
+        if receiver.key.own {
+            return receiver.behind(vrid, datagram.interface);
+        }
         let mut owners = receiver.owners(vrid);
         let mut best = owners.next()?;
         for other in owners {

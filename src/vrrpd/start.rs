@@ -9,10 +9,11 @@ use super::address::is_usable;
 use super::alert::Alerts;
 use super::extra::Extras;
 use super::firewall::Firewall;
+use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Held;
-use super::objects::{Fixed, Holder, Network};
+use super::objects::{Fixed, Holder, Network, Stays};
 use super::own::Owns;
 use super::own::ledger::Left;
 use super::own::plan::Plan;
@@ -33,6 +34,7 @@ use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
+use crate::daemon::keep::Keep;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records, Standing};
 use crate::daemon::token::Own;
@@ -40,7 +42,6 @@ use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, State};
-use crate::sys::alloc;
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
 use crate::sys::namesake;
@@ -59,6 +60,8 @@ pub struct Context<'a> {
     pub channel: Channel,
     /// What the child before it reported; empty for the first one.
     pub records: &'a Records,
+    /// What the child before it noted, and where this one does.
+    pub keep: Keep,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
     /// When the daemon began.
@@ -78,10 +81,7 @@ pub struct Context<'a> {
 /// Runs the child until it is told to stop.
 pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
     match start(model, context) {
-        Ok((mut reactor, mut vrrp)) => reactor.run(&mut vrrp).unwrap_or_else(|error| {
-            report::kernel_failed("the event loop", &error);
-            Exit::Fatal
-        }),
+        Ok((mut reactor, mut vrrp)) => vrrp.serve(&mut reactor),
         Err(error) => {
             report::kernel_failed("cannot start", &error);
             if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Fatal }
@@ -126,6 +126,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.keep_on_stop = context.keep_on_stop;
     vrrp.address_monitoring = context.address_monitoring;
     vrrp.tuner = context.tuner;
+    vrrp.kept = Kept::new(context.keep, context.died);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
@@ -134,12 +135,16 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     vrrp.kernel.monitor_registration =
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.reserve_kept();
+    vrrp.take_up(turn.now(), context.died);
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.load_alerts(&mut turn);
+    vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;
     // First those that are wanted no more: they may have the hardware address of one that is.
+    vrrp.widen_monitor();
     vrrp.remove_left_owns(&left);
     vrrp.stop_local_reports();
     vrrp.ensure_owns();
@@ -168,7 +173,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
     vrrp.remove_strays()?;
-    vrrp.adopt_sequences(context.records);
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -188,6 +192,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);
+        if state(id) == Some(State::Master) {
+            vrrp.tell_taken_off(id);
+        }
         vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
     }
     vrrp.resume_files(&mut turn);
@@ -196,6 +203,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
+    vrrp.drop_untaken();
     vrrp.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
     turn.reserve_sources();
@@ -204,8 +212,6 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
-    alloc::trim();
-    vrrp.status.started();
     Ok((reactor, vrrp))
 }
 
@@ -284,7 +290,7 @@ impl Vrrp {
             alerts: Alerts::default(),
             resync_wanted: false,
             stopping: false,
-            reserved_sequence: 0,
+            kept: Kept::default(),
             keep_on_stop: false,
             address_monitoring: false,
             tuner: Tuner::default(),
@@ -307,11 +313,24 @@ impl Vrrp {
     /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
     /// the interface's own as well.
     pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
-        let (mut listed, mut ours) = (Vec::new(), Vec::new());
+        let mut listed = Vec::new();
         self.kernel.commands.addresses(&mut listed)?;
+        Ok(self.learn_addresses(listed, &mut |_| ()))
+    }
+
+    /// Takes a list of all addresses; which of ours are there. `pause` sees to other duties in between.
+    pub(super) fn learn_addresses(
+        &mut self,
+        listed: Vec<Address>,
+        pause: &mut dyn FnMut(&mut Self),
+    ) -> Vec<((InstanceId, u16), Address)> {
+        let mut ours = Vec::new();
         self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         self.sources.forget();
-        for address in listed {
+        for (position, address) in listed.into_iter().enumerate() {
+            if position.is_multiple_of(ADDRESSES_A_SLICE) {
+                pause(self);
+            }
             self.sources.note(&address, true);
             let Some(link) = self.links.numbered(address.interface) else {
                 continue;
@@ -324,7 +343,11 @@ impl Vrrp {
             }
             ours.extend(owner.map(|owner| (owner, address)));
         }
-        Ok(ours)
+        // The kernel lists those of a narrow scope first.
+        for (link, prefix) in self.network.fixed.addresses.iter().filter_map(Stays::ours) {
+            self.links.address_last(link, prefix);
+        }
+        ours
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
@@ -377,16 +400,22 @@ impl Vrrp {
     /// Not once others may have taken over.
     fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
         let instance = self.instance(id)?;
-        let params = instance.router.params();
-        // The last advert may have been an interval old when its sender died.
-        let patience = params.advert_interval * u64::from(params.down_timer_adverts.saturating_sub(1));
-        if crate::sys::clock::now().since(died?) > patience {
+        if crate::sys::clock::now().since(died?) > instance.router.params().patience() {
             return None;
         }
         match records.of(record::key(&instance.config.name))? {
             Standing::Master => Some(State::Master),
             Standing::Backup => Some(State::Backup),
             Standing::Fault | Standing::Gone => None,
+        }
+    }
+
+    /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.
+    fn tell_taken_off(&self, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        let missing = instance.addresses.iter().filter(|moved| moved.held.is_missing()).count();
+        if missing > 0 {
+            report::set_again(&instance.config.name, missing, instance.addresses.len());
         }
     }
 
@@ -398,6 +427,9 @@ impl Vrrp {
         self.refresh(turn, id);
     }
 }
+
+/// Addresses that are looked up between two pauses: some tens of microseconds.
+const ADDRESSES_A_SLICE: usize = 128;
 
 /// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
 /// over for a dead one does not look for more than its own.

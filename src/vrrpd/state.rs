@@ -6,6 +6,7 @@ use super::alert::Alerts;
 use super::extra::Extras;
 use super::firewall::Firewall;
 use super::group::LiveGroup;
+use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
 use super::live::Instance;
@@ -23,6 +24,7 @@ use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
+use crate::daemon::keep::Note;
 use crate::daemon::token::Registration;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
@@ -90,8 +92,8 @@ pub struct Vrrp {
     /// Listing the interfaces failed: try again.
     pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
-    /// What the parent knows to number authentication headers above.
-    pub(super) reserved_sequence: u32,
+    /// What outlives this process.
+    pub(super) kept: Kept,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
     /// Log every address that comes or goes (`-a`).
@@ -135,7 +137,7 @@ pub(super) struct Work {
     /// Events to tell, in order.
     pub(super) events: Vec<(InstanceId, Event)>,
     /// Addresses announced, for -D.
-    pub(super) announced: Vec<(InstanceId, u16)>,
+    pub(super) announced: Vec<(InstanceId, u16, bool)>,
     /// Adverts that could not be sent.
     pub(super) failures: Vec<(InstanceId, i32)>,
     /// Address requests of the batch under way, by tag.
@@ -193,6 +195,8 @@ pub(super) struct TrackScript {
     /// What runs; none: it cannot, and nobody tracks it.
     pub(super) command: Option<Command>,
     pub(super) pid: Option<Pid>,
+    /// Where it is kept what it said.
+    pub(super) note: Note,
 }
 
 impl Work {

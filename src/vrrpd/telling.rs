@@ -15,7 +15,7 @@ use crate::base::limit;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Notifier, Subject};
-use crate::sys::process::Pid;
+use crate::sys::process::{self, Pid};
 
 /// Who tells something by scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,7 +248,7 @@ impl Vrrp {
         self.advance_retired(turn);
     }
 
-    /// Ends the child once the last script of the stop has ended.
+    /// Ends the child once the last script has ended: those of the stop, and those that were told to.
     pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
         if !self.stopping {
             return;
@@ -256,9 +256,22 @@ impl Vrrp {
         let instances = self.instances.iter().filter_map(|instance| instance.notifier.as_ref());
         let groups = self.groups.iter().filter_map(|group| group.notifier.as_ref());
         let mut notifiers = instances.chain(groups);
+        let trackers = self.scripts.iter().any(|script| script.pid.is_some());
         let fifos = self.alerts.fifos.is_busy();
-        if !fifos && self.telling.retired.is_empty() && !notifiers.any(|notifier| notifier.is_busy()) {
+        if !trackers
+            && !fifos
+            && self.telling.retired.is_empty()
+            && !notifiers.any(|notifier| notifier.is_busy())
+        {
             turn.stop(Exit::Ok);
         }
+    }
+
+    /// The patience with scripts that were told to end is over.
+    pub(super) fn stop_now(&mut self, turn: &mut Turn<'_>) {
+        for (pid, _) in &self.children {
+            process::kill_group(*pid, libc::SIGKILL);
+        }
+        turn.stop(Exit::Ok);
     }
 }

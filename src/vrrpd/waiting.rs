@@ -35,18 +35,28 @@ impl Waiting {
 
     /// Keeps the places that a predecessor has, `known_as` telling what a lane of now was called. Who took another
     /// one after each reload would be put off by all that wait, again and again.
-    pub fn inherit(&mut self, before: &Self, known_as: impl Fn(Lane, Family) -> Option<Lane>) {
+    pub fn inherit(
+        &mut self,
+        before: &Self,
+        pacing: &mut Pacing,
+        known_as: impl Fn(&Pacing, Lane, Family) -> Option<Lane>,
+    ) {
         for (lane, family, place) in &mut self.places {
-            let old = known_as(*lane, *family);
+            let old = known_as(pacing, *lane, *family);
             let known = before.places.iter().find(|known| (Some(known.0), known.1) == (old, *family));
             *place = known.and_then(|known| known.2);
+            if place.is_some() {
+                pacing.keep(*lane, *family);
+            }
         }
     }
 
-    /// The round is over before its end.
-    pub fn clear(&mut self) {
-        for (_, _, place) in &mut self.places {
-            *place = None;
+    /// The round is over before its end: others may have the places.
+    pub fn clear(&mut self, pacing: &mut Pacing, now: Instant) {
+        for (lane, family, place) in &mut self.places {
+            if let Some(place) = place.take() {
+                pacing.give_back(*lane, *family, place, now);
+            }
         }
         self.ahead.fill(false);
     }
@@ -74,7 +84,7 @@ impl Waiting {
             let at = lane.map_or(now, |(lane, family)| self.place(lane, family, pacing, now));
             if at <= now {
                 if let Some((lane, family)) = lane {
-                    self.use_place(lane, family);
+                    self.use_place(lane, family, pacing);
                 }
                 if let Some(ahead) = self.ahead.get_mut(position).filter(|_| position != cursor) {
                     *ahead = true;
@@ -91,14 +101,15 @@ impl Waiting {
     fn place(&mut self, lane: Lane, family: Family, pacing: &mut Pacing, now: Instant) -> Instant {
         let known = self.places.iter_mut().find(|place| (place.0, place.1) == (lane, family));
         match known {
-            Some((_, _, place)) => *place.get_or_insert_with(|| pacing.take(lane, family, now)),
+            Some((_, _, place)) => *place.get_or_insert_with(|| pacing.reserve(lane, family, now)),
             None => pacing.take(lane, family, now),
         }
     }
 
-    fn use_place(&mut self, lane: Lane, family: Family) {
-        if let Some(place) = self.places.iter_mut().find(|place| (place.0, place.1) == (lane, family)) {
-            place.2 = None;
+    fn use_place(&mut self, lane: Lane, family: Family, pacing: &mut Pacing) {
+        let place = self.places.iter_mut().find(|place| (place.0, place.1) == (lane, family));
+        if place.and_then(|place| place.2.take()).is_some() {
+            pacing.used(lane, family);
         }
     }
 }
@@ -165,6 +176,32 @@ mod tests {
         }
         // Three of each round on one interface: nothing is lost by the order.
         assert_eq!(seen.last().unwrap().0, 80);
+    }
+
+    #[test]
+    fn places_that_are_given_up_go_to_who_comes_next() {
+        let mut links = Links::default();
+        let id = links.named(&IfName::new("eth0").unwrap());
+        let mut model = Model::default();
+        model.global.vrrp.garp_interval = Span::from_millis(10);
+        let mut pacing = Pacing::new(&model, &links, |_| None);
+        let lane = (pacing.lane(id, Family::V4).unwrap(), Family::V4);
+        let begin = Instant::START + Span::from_secs(1);
+        let choose = |waiting: &mut Waiting, pacing: &mut Pacing| {
+            let chosen = waiting.choose(0..1, |_, _| Some(lane), pacing, begin).unwrap();
+            chosen.err().map_or(0, |until| until.since(begin).as_millis())
+        };
+        let mut all: Vec<_> = (0..100).map(|_| Waiting::new([Some(lane)].into_iter()).unwrap()).collect();
+        let places: Vec<_> = all.iter_mut().map(|one| choose(one, &mut pacing)).collect();
+        assert_eq!(places, (0..100).map(|place| place * 10).collect::<Vec<_>>());
+        // The last ones give up, then all: who comes next waits for nobody who has gone.
+        all[99].clear(&mut pacing, begin);
+        assert_eq!(choose(&mut all[99], &mut pacing), 990);
+        for one in &mut all {
+            one.clear(&mut pacing, begin);
+        }
+        assert_eq!(choose(&mut all[50], &mut pacing), 10);
+        assert_eq!(choose(&mut all[0], &mut pacing), 20);
     }
 
     #[test]

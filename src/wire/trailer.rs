@@ -71,6 +71,18 @@ impl Stamp {
         Self(secs << 32 | fraction << 16)
     }
 
+    /// The one of these bits.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits, which grow as it does.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// The next one.
     #[must_use]
     pub const fn next(self) -> Self {

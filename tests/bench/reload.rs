@@ -15,15 +15,11 @@
     reason = "a bench is not the daemon: it prints, waits, reads the clock, and fails by panicking"
 )]
 
-#[path = "../lab/kit/mod.rs"]
-#[allow(dead_code, reason = "the kit serves the labs and the demo too")]
-mod kit;
-#[allow(dead_code, reason = "shared by three benches")]
 mod many;
 
 use std::time::Duration;
 
-use kit::daemon::{CONF, Program};
+use many::kit::daemon::{CONF, Daemon, Program};
 use many::{Bench, KINDS, Size};
 use nix::sys::signal::Signal;
 
@@ -38,13 +34,14 @@ fn main() {
         "same text: best of worst gaps over 0.1 s, ms",
         "another one: best of worst gaps over 0.1 s, ms",
         "ms of CPU above that of the adverts",
+        "longest slice of the last one, ms",
     ];
     for (figure, name) in names.iter().enumerate() {
         many::print(&format!("reload, {instances} instances: {name}"), [ours[figure], theirs[figure]]);
     }
 }
 
-fn reloads(kind: Program, size: Size, rounds: usize) -> [f64; 6] {
+fn reloads(kind: Program, size: Size, rounds: usize) -> [f64; 7] {
     let bench = Bench::new(size);
     let conf = |extra: &str| size.conf(true, "", extra);
     let daemon = bench.start(kind, &conf(""));
@@ -73,5 +70,18 @@ fn reloads(kind: Program, size: Size, rounds: usize) -> [f64; 6] {
     let [idle, reload, _] = &mut spent;
     let best = |values: &[f64]| values.iter().copied().fold(f64::MAX, f64::min);
     let bests = [best(same), best(another)];
-    [median(without), median(same), median(another), bests[0], bests[1], median(reload) - median(idle)]
+    let spent = median(reload) - median(idle);
+    [median(without), median(same), median(another), bests[0], bests[1], spent, longest_slice(kind, &daemon)]
+}
+
+/// For how long at most a reload did not look at what is due, by its own account; keepalived does not tell.
+fn longest_slice(kind: Program, daemon: &Daemon<'_>) -> f64 {
+    if kind == Program::Reference {
+        return f64::NAN;
+    }
+    daemon.signal(Signal::SIGUSR2);
+    let statistics = daemon.dump("/tmp/keepalived.stats");
+    let line = statistics.lines().find(|line| line.contains("Longest slice"));
+    let micros = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    micros.map_or(f64::NAN, |micros| micros / 1e3)
 }

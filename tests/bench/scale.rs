@@ -15,14 +15,11 @@
     reason = "a bench is not the daemon: it prints, waits, reads the clock, and fails by panicking"
 )]
 
-#[path = "../lab/kit/mod.rs"]
-#[allow(dead_code, reason = "the kit serves the labs and the demo too")]
-mod kit;
-#[allow(dead_code, reason = "shared by three benches")]
 mod many;
 
 use std::time::Duration;
 
+use many::kit::daemon::Program;
 use many::{Bench, KINDS, Size};
 
 /// Figures of one daemon in one role.
@@ -71,7 +68,7 @@ fn main() {
     }
 }
 
-fn cost(kind: kit::daemon::Program, size: Size, master: bool, window: f64) -> Cost {
+fn cost(kind: Program, size: Size, master: bool, window: f64) -> Cost {
     let bench = Bench::new(size);
     let masters = (!master).then(|| bench.play_masters());
     let conf = size.conf(master, "vrrp_garp_master_delay 0\n    vrrp_garp_master_repeat 1", "");
@@ -92,7 +89,7 @@ fn cost(kind: kit::daemon::Program, size: Size, master: bool, window: f64) -> Co
         off.iter_mut().for_each(|off| *off = off.abs());
         deviation = many::percentile(&mut off, 99);
     }
-    let ours = kind == kit::daemon::Program::UnderTest;
+    let ours = kind == Program::UnderTest;
     let allocations = ours.then(|| daemon.stats().allocations());
     if let Some(masters) = masters {
         masters.stop();

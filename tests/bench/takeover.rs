@@ -16,18 +16,15 @@
     reason = "a bench is not the daemon: it prints, waits, reads the clock, and fails by panicking"
 )]
 
-#[path = "../lab/kit/mod.rs"]
-#[allow(dead_code, reason = "the kit serves the labs and the demo too")]
-mod kit;
-#[allow(dead_code, reason = "shared by three benches")]
 mod many;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use kit::daemon::Program;
-use kit::decode::What;
+use many::kit::capture::nanos;
+use many::kit::daemon::Program;
+use many::kit::decode::What;
 use many::{Bench, KINDS, Size};
 
 fn main() {
@@ -77,7 +74,7 @@ fn takeover(kind: Program, size: Size) -> [f64; 5] {
             announced.entry(address).or_insert(event.at);
         }
     }
-    let due = |number: usize| last[number] + kit::capture::nanos(down);
+    let due = |number: usize| last[number] + nanos(down);
     let numbers = 0..size.instances;
     let late = |number: usize| {
         let stamps = adverts.get(&((number / 250).to_string(), u8::try_from(number % 250 + 1).ok()?))?;

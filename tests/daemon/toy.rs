@@ -71,6 +71,7 @@ impl Program for Toy {
         let tuning = Tuning { name: Some("toy_vrrp".to_owned()), ..Tuning::default() };
         Settings {
             hello: Span::from_millis(16),
+            grace: Span::ZERO,
             child_wait: Span::from_secs(1),
             instances: 4,
             pid_files: Places::new(&self.pid_files, false, None),

@@ -23,6 +23,7 @@ mod kit;
 mod links;
 mod machine;
 mod own;
+mod routes;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, exit};
@@ -42,6 +43,8 @@ const TESTS: &[Test] = &[
     ("own::vrf", own::vrf),
     ("own::unicast_in_vrf", own::unicast_in_vrf),
     ("own::on_other_links", own::on_other_links),
+    ("routes::encapsulations_and_vrfs", routes::encapsulations_and_vrfs),
+    ("routes::on_a_bridge_without_ipv6", routes::on_a_bridge_without_ipv6),
 ];
 
 /// How many run side by side: they mostly wait, but the guest is slow.

@@ -410,3 +410,20 @@ fn addresses_stay_when_they_are_to_stay() {
     net.never("a goodbye", stopped, TIMING.interval, |event| event.is_goodbye_of("a"));
     assert!(a.holds("eth0", VIP));
 }
+
+/// The kernel lists an address of a narrow scope before the interface's own; adverts come from that one all the same.
+#[test]
+fn a_static_address_is_no_source_while_the_interface_has_its_own() {
+    let text = |own: &str| {
+        format!("static_ipaddress {{\n{own} dev eth0 scope link\n}}\n{}", Instance::default().text())
+    };
+    for program in [Program::UnderTest, Program::Reference] {
+        let net = Net::new();
+        let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+        let daemon = Daemon::start(&a, program, &text("10.1.1.1/32"));
+        let first = net.wait_master("a", daemon.since(), START + Timing::v3(10).master_down(100));
+        assert_eq!(first.advert().expect("an advert").source.to_string(), "10.9.0.1", "{program:?}");
+        assert!(a.holds("eth0", "10.1.1.1"));
+        daemon.stop();
+    }
+}

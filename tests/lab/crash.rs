@@ -150,3 +150,114 @@ fn a_child_killed_on_the_way_to_a_new_configuration_leaves_nothing_of_the_old_on
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
 }
+
+/// Whoever stops the daemon while its child lies dead finds nothing left of that one.
+#[test]
+fn what_a_dead_child_left_goes_when_the_daemon_is_stopped_at_that_moment() {
+    if is_reference("it leaves the addresses of a dead child") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = conf().line("use_vmac").line("virtual_rules {\n from 10.9.8.0/24 table 100 priority 701\n}");
+    for millis in [None, Some(0), Some(2), Some(5), Some(20)] {
+        let daemon = Daemon::start(&a, US, &conf.text());
+        net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+        eventually("the address is there", ALLOWANCE, || a.holds("vrrp.51", VIP));
+        let child = Pid::from_raw(daemon.vrrp_child());
+        if millis.is_none() {
+            // It finds the death and the order to end at one time.
+            daemon.freeze(true);
+        }
+        kill(child, Signal::SIGKILL).expect("the child runs");
+        std::thread::sleep(Duration::from_millis(millis.unwrap_or(5)));
+        if millis.is_none() {
+            daemon.signal(Signal::SIGTERM);
+            daemon.freeze(false);
+        }
+        let (_, code) = daemon.stop();
+        assert_eq!(code, Some(0));
+        assert!(!a.exists("/sys/class/net/vrrp.51"), "{millis:?} after the death");
+        assert!(!a.shell("ip rule show").contains("lookup 100"), "{millis:?} after the death");
+    }
+}
+
+/// How two routers spent a time together: when each sent adverts as MASTER, and what the first had on its interface.
+fn nobody_else_was_master(net: &Net, since: u64, daemon: &Daemon<'_>) {
+    assert!(net.adverts(since, "b").is_empty(), "{}\n{}", daemon.log(), net.story(since));
+    net.never("a goodbye", since, Duration::ZERO, |event| event.is_goodbye_of("a"));
+}
+
+/// One crash after another. The pauses between are shorter than what a peer waits, then longer.
+#[test]
+fn crashes_in_a_row_leave_one_master_and_its_addresses_where_it_is() {
+    if is_reference("its new child takes the addresses off and starts an election") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let slow = Timing::v3(200);
+    let conf = |priority| Instance { interval: "2", ..Instance::default() }.priority(priority).text();
+    let daemon = Daemon::start(&a, US, &conf(150));
+    net.wait_master("a", daemon.since(), START + slow.master_down(150));
+    let peer = Daemon::start(&b, US, &conf(100));
+    peer.wait_log("master set to", START + slow.interval);
+    a.shell("(ip monitor address >/run/lab/changes 2>&1 &)");
+    let begin = now();
+    // Pauses of 0, 1 and 2 s; a peer waits for 4 s at least.
+    for pause in [0, 1, 2] {
+        let child = daemon.vrrp_child();
+        kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+        net.wait_master("a", now(), Duration::from_secs(pause) + slow.interval);
+        assert!(a.holds("eth0", VIP), "after a pause of {pause} s");
+    }
+    nobody_else_was_master(&net, begin, &daemon);
+    assert!(!a.read("/run/lab/changes").contains("Deleted"), "{}", a.read("/run/lab/changes"));
+    assert_eq!(daemon.logged("carrying on for the process before"), 3, "{}", daemon.log());
+    assert_eq!(daemon.logged("taken off meanwhile"), 0);
+    // The next pause is 4 s: too long. The address goes before the peer takes over.
+    let child = daemon.vrrp_child();
+    let killed = now();
+    kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+    std::thread::sleep(slow.interval);
+    assert!(a.holds("eth0", VIP), "it stays while nobody else can be MASTER");
+    eventually("it goes", slow.interval, || !a.holds("eth0", VIP));
+    assert!(net.adverts(killed, "b").is_empty(), "it went in time");
+    let gap = slow.master_down(100) + slow.interval;
+    net.wait("b takes over", killed, gap, |event| event.is_advert_of("b"));
+    net.wait("a takes back", killed, gap + Duration::from_secs(6), |event| event.is_advert_of("a"));
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+}
+
+/// A pause that is longer than what a peer waits for, from the second crash on.
+#[test]
+fn an_address_is_off_before_a_quick_peer_takes_over() {
+    if is_reference("its new child takes the addresses off and starts an election") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let conf = |priority| Instance::default().priority(priority).text();
+    let quick = Timing::v3(10);
+    let daemon = Daemon::start(&a, US, &conf(150));
+    net.wait_master("a", daemon.since(), START + quick.master_down(150));
+    let _peer = Daemon::start(&b, US, &conf(100));
+    std::thread::sleep(quick.master_down(100));
+    for round in 0..3_u64 {
+        let child = daemon.vrrp_child();
+        let killed = now();
+        kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+        if round == 0 {
+            net.wait_master("a", killed + 1_000_000, quick.interval);
+            continue;
+        }
+        net.wait("b takes over", killed, quick.master_down(100), |event| event.is_advert_of("b"));
+        assert!(!a.holds("eth0", VIP), "the address is on two routers");
+        let back = Duration::from_secs(round + 1) + quick.master_down(100);
+        net.wait("a takes back", killed + 100_000_000, back, |event| event.is_advert_of("a"));
+        steps::address_is_at("eth0", VIP, &a, &[&b]);
+    }
+    assert_eq!(daemon.logged("carrying on for the process before"), 1, "{}", daemon.log());
+}

@@ -1,5 +1,5 @@
-//! Each kind of object is changed by a reload, and changed back: what was not edited is not touched, in the kernel or on
-//! the wire, and what was edited does not leave MASTER for it.
+//! Each kind of object is changed by a reload, and changed back: what was not edited is not touched, in the kernel or
+//! on the wire, and what was edited does not leave MASTER for it.
 
 use std::time::Duration;
 

@@ -37,8 +37,8 @@ fn storm(seed: u64, vip: &str) -> String {
     script + "exit 0\n"
 }
 
-/// The addresses, where and how often the group of VRRP is joined, and the interfaces. Not their numbers: one of our own
-/// that was made anew has another.
+/// The addresses, where and how often the group of VRRP is joined, and the interfaces. Not their numbers: one of our
+/// own that was made anew has another.
 fn inventory(node: &Node) -> [String; 3] {
     [
         "ip -o addr show | awk '{print $2, $4}' | sort",

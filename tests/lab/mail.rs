@@ -70,7 +70,7 @@ elif way == "resets":
 connection.close()
 "#;
 
-fn serve(node: &Node, host: &str, port: u16) {
+pub(crate) fn serve(node: &Node, host: &str, port: u16) {
     node.write("/run/server.py", SERVER);
     node.shell(&format!("/usr/bin/python3 /run/server.py {host} {port} >/run/server.log 2>&1 &"));
     eventually("the server listens", Duration::from_secs(10), || {
@@ -82,12 +82,12 @@ fn mails(node: &Node) -> Vec<String> {
     node.read("/run/mails").split("=====\n").filter(|mail| !mail.is_empty()).map(str::to_owned).collect()
 }
 
-fn subjects(node: &Node) -> Vec<String> {
+pub(crate) fn subjects(node: &Node) -> Vec<String> {
     let of = |mail: String| mail.lines().find_map(|line| line.strip_prefix("Subject: ").map(str::to_owned));
     mails(node).into_iter().filter_map(of).collect()
 }
 
-fn arrive(node: &Node, count: usize, within: Duration) {
+pub(crate) fn arrive(node: &Node, count: usize, within: Duration) {
     eventually(&format!("{count} mails"), within, || mails(node).len() >= count);
     assert_eq!(mails(node).len(), count, "{:?}", subjects(node));
 }
@@ -309,8 +309,8 @@ fn a_server_that_does_not_answer_at_all_is_not_waited_for() {
     daemon.stop();
 }
 
-/// Many routers on one link, which goes and comes back: every line and every mail arrives, in order, and adverts leave on
-/// time meanwhile.
+/// Many routers on one link, which goes and comes back: every line and every mail arrives, in order, and adverts
+/// leave on time meanwhile.
 #[test]
 fn many_tell_at_once() {
     const MANY: usize = 200;

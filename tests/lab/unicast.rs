@@ -71,7 +71,7 @@ fn the_old_checksum_is_found_out_and_answered() {
     drop(old);
 }
 
-/// The configured old form reaches keepalived with the same, and is what `behaviour.md` calls neither form.
+/// The configured old form reaches keepalived with the same; it satisfies neither formula of a checksum of version 3.
 #[test]
 fn the_old_checksum_is_spoken_when_asked_for() {
     let net = Net::without_referee();

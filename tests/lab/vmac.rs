@@ -189,6 +189,34 @@ fn a_backup_with_a_macvlan_hears_a_master_with_one() {
     }
 }
 
+/// The macvlan of one address has the hardware address of the peer's: what bears it comes in there and nowhere else.
+#[test]
+fn a_macvlan_of_an_address_hears_the_peer_that_has_its_hardware_address() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let of_address = |priority| {
+        let addresses = vec![format!("{VIP}/24 use_vmac")];
+        Instance { addresses, ..Instance::default().priority(priority) }.text()
+    };
+    for peer in [conf().text(), Instance::default().priority(150).text()] {
+        let master = Daemon::start(&a, US, &peer);
+        net.wait_master("a", master.since(), START + TIMING.master_down(150));
+        let backup = Daemon::start(&b, US, &of_address(100));
+        backup.wait_log("Entering BACKUP STATE", START);
+        let silent = TIMING.master_down(100) * 2;
+        net.never("a second MASTER", backup.since(), silent, |event| event.is_advert_of("b"));
+        // Without its macvlan it hears on the interface, where the peer is heard as long as none has that address.
+        b.shell(&format!("ip link set {VMAC} down"));
+        b.shell(&format!("ip link set {VMAC} up"));
+        net.never("a second MASTER later", now(), silent, |event| event.is_advert_of("b"));
+        master.kill();
+        net.wait_master("b", now(), ALLOWANCE + TIMING.master_down(100));
+        backup.stop();
+        a.shell(&format!("ip link del {VMAC} 2>/dev/null; ip addr flush dev eth0 to {VIP}; true"));
+    }
+}
+
 #[test]
 fn a_macvlan_of_ipv6_speaks_from_the_base_address() {
     let net = Net::new();

@@ -1,5 +1,5 @@
-//! Sync groups on the virtual clock: routers with an interface in each of two or three networks, and a virtual router of
-//! one group on each.
+//! Sync groups on the virtual clock: routers with an interface in each of two or three networks, and a virtual router
+//! of one group on each.
 //!
 //! After every step all members of a group are in the state of the group, and addresses are there exactly as MASTER.
 //! When the trouble is over, one router is MASTER in all networks, and stays it.

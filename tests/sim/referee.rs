@@ -15,8 +15,8 @@
 //!   changes. Until `manned` everybody who outranks the MASTER has taken over or waits for his delay; when that is
 //!   over, the next advert (I) arms the skew time, or the timer runs down that the last one armed.
 //!
-//! "Trouble" is whatever the schedule does: a crash, a start and the end of the delay it begins with, a pause and its end, a reload, a weight, a link that
-//! goes or comes, a partition or its end; and loss as long as it lasts.
+//! "Trouble" is whatever the schedule does: a crash, a start and the end of the delay it begins with, a pause and its
+//! end, a reload, a weight, a link that goes or comes, a partition or its end; and loss as long as it lasts.
 
 use crate::host::Host;
 use crate::link::{HOSTS, Link};

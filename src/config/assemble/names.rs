@@ -35,8 +35,6 @@ pub(in crate::config) struct PendingGroup {
 pub(in crate::config) struct Own {
     /// `notify_priority_changes`
     pub(in crate::config) priority_changes: Option<bool>,
-    /// `smtp_alert`
-    pub(in crate::config) alert: Option<bool>,
 }
 
 /// Names of objects: sets and maps, so that thousands of objects are checked in linear time.
@@ -88,11 +86,17 @@ impl<Id: Copy> Known<Id> {
     }
 }
 
+/// Objects whose names are looked at between two pauses.
+const OBJECTS_A_SLICE: usize = 256;
+
 impl Names {
     /// The names of the whole text.
-    pub(super) fn collect(objects: &[Object<'_>]) -> Self {
+    pub(super) fn collect(objects: &[Object<'_>], pause: &mut dyn FnMut()) -> Self {
         let mut names = Self::default();
-        for object in objects {
+        for (position, object) in objects.iter().enumerate() {
+            if position.is_multiple_of(OBJECTS_A_SLICE) {
+                pause();
+            }
             let Some(name) = object.node.word(1) else { continue };
             let kind = match object.node.keyword().text {
                 "vrrp_script" => &mut names.scripts.anywhere,

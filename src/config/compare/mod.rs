@@ -1,9 +1,9 @@
 //! The configurations of several routers held against each other: what does not match, and who will be master.
 //!
 //! Job: for `--compare`. Uses the model, and the routers of `proto` on a virtual clock, so that what is foretold
-//! follows from the same code that runs. Start with [`compare`]: `matching` finds the instances that belong
-//! together, `differ` tells what differs between them, `services` what differs
-//! between virtual servers, `forecast` plays what can fail.
+//! follows from the same code that runs. Start with [`compare`]: `matching` finds the instances that belong together,
+//! `differ` tells what differs between them, `services` what differs between virtual servers, `forecast` plays what
+//! can fail.
 
 mod differ;
 mod forecast;

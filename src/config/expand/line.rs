@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::super::diag::{self, Mark};
+use super::super::diag::Mark;
 use super::super::include;
 use super::super::lexer::is_blank_char;
+use super::super::nearest::nearest;
 use super::super::parameter::{self, Lines, Refusal, Surroundings, Value};
 use super::super::sequence::{self, Sequence};
 use super::super::text::{self, Text};
@@ -185,7 +186,7 @@ impl Expander<'_> {
                     names.extend(self.parameters.names());
                     names.sort_unstable();
                 }
-                let known = diag::nearest(name, names);
+                let known = nearest(name, names);
                 let hint = known.map_or(String::new(), |known| format!(" - did you mean '${{{known}}}'?"));
                 self.found.warning(mark, format!("Parameter '${{{name}}}' is not defined{hint}"));
             } else if self.parameters.has(name) {

@@ -1,4 +1,4 @@
-//! From files to a tree: the order in which a line is looked at (reference: language, section 6).
+//! From files to a tree: the order in which a line is looked at.
 //!
 //! ```text
 //! file ── comment, blanks ──┐
@@ -59,19 +59,24 @@ pub struct Parsed {
 /// A main file that is missing or of no use is told in class [`Class::NoFile`].
 pub fn load(files: &dyn Files, options: &Options, found: &mut Diagnostics) -> (Parsed, Snapshot) {
     let recorder = Recorder::new(files, options);
-    let parsed = expand(&recorder, options, BUDGET, found);
+    let parsed = expand(&recorder, options, BUDGET, found, &mut || ());
     (parsed, recorder.finish())
 }
 
 /// Reads a configuration again from what was kept.
 pub fn replay(snapshot: &Snapshot, found: &mut Diagnostics) -> Parsed {
-    expand(snapshot, snapshot.options(), BUDGET, found)
+    replay_in_slices(snapshot, found, &mut || ())
+}
+
+/// The same for a caller with other duties, which `pause` sees to every some hundred lines.
+pub fn replay_in_slices(snapshot: &Snapshot, found: &mut Diagnostics, pause: &mut dyn FnMut()) -> Parsed {
+    expand(snapshot, snapshot.options(), BUDGET, found, pause)
 }
 
 /// Reads a configuration that is one text named `configuration`, without a disk: includes find nothing.
 pub fn parse_text(text: &str, found: &mut Diagnostics) -> Parsed {
     let options = Options { path: "configuration".into(), id: "localhost".into(), ..Options::default() };
-    expand(&OneText(text), &options, BUDGET, found)
+    expand(&OneText(text), &options, BUDGET, found, &mut || ())
 }
 
 struct OneText<'a>(&'a str);
@@ -103,7 +108,16 @@ struct Budget {
 
 const BUDGET: Budget = Budget { lines: limit::CONFIG_LINES, octets: limit::CONFIG_OCTETS };
 
-fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diagnostics) -> Parsed {
+/// Lines between two pauses: about 0.05 ms.
+const LINES_A_SLICE: usize = 256;
+
+fn expand(
+    files: &dyn Files,
+    options: &Options,
+    budget: Budget,
+    found: &mut Diagnostics,
+    pause: &mut dyn FnMut(),
+) -> Parsed {
     let mut expander = Expander {
         files,
         options,
@@ -118,6 +132,7 @@ fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diag
         budget,
         lines: 0,
         octets: 0,
+        pause,
     };
     expander.main();
     let Expander { grower, sources, found, .. } = expander;
@@ -143,6 +158,8 @@ struct Expander<'a> {
     lines: usize,
     /// Their octets so far, and what parameters cost.
     octets: usize,
+    /// Sees to the caller's other duties.
+    pause: &'a mut dyn FnMut(),
 }
 
 /// Reading ends here: the budget is spent or the tree is full.
@@ -255,7 +272,8 @@ mod tests {
     fn read_within(text: &str, lines: usize, octets: usize) -> (Parsed, Diagnostics) {
         let options = Options { path: "/m".into(), id: "r1".into(), seed: 0, every_file: false };
         let mut found = Diagnostics::new();
-        let parsed = expand(&Itself(text), &options, Budget { lines, octets }, &mut found);
+        let budget = Budget { lines, octets };
+        let parsed = expand(&Itself(text), &options, budget, &mut found, &mut || ());
         (parsed, found)
     }
 
@@ -308,5 +326,22 @@ mod tests {
         let (parsed, found) = read_within("a\ninclude /m\nb\n", 1_000, 10_000);
         assert_eq!(parsed.tree.lines(), 2);
         assert_eq!(found.iter().map(|d| d.at.line).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_caller_with_other_duties_never_waits_for_long() {
+        let plain = "vrrp_instance A {\n priority 7\n}\n".repeat(1_000);
+        // Quotes ask for a closer look.
+        let quoted = plain.replace('A', "\"A\"");
+        for text in [plain, quoted] {
+            let options = Options { path: "configuration".into(), ..Options::default() };
+            let files = OneText(&text);
+            let recorder = Recorder::new(&files, &options);
+            recorder.read("configuration").unwrap();
+            let (mut found, mut pauses) = (Diagnostics::new(), 0);
+            let parsed = replay_in_slices(&recorder.finish(), &mut found, &mut || pauses += 1);
+            let lines = parsed.tree.lines();
+            assert!(lines >= 1_000 && pauses >= lines / LINES_A_SLICE, "{pauses} pauses in {lines} lines");
+        }
     }
 }

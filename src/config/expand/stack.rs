@@ -14,7 +14,7 @@ use super::super::plain;
 use super::super::sequence::Sequence;
 use super::super::text::{self, Text};
 use super::super::tree::Position;
-use super::{Expander, Stop};
+use super::{Expander, LINES_A_SLICE, Stop};
 
 /// Something that lines come from.
 pub(super) enum Frame {
@@ -86,10 +86,17 @@ impl Expander<'_> {
         if self.lines > self.budget.lines || total > self.budget.octets { Err(Stop) } else { Ok(()) }
     }
 
+    fn count_line(&mut self) {
+        self.lines = self.lines.saturating_add(1);
+        if self.lines.is_multiple_of(LINES_A_SLICE) {
+            (self.pause)();
+        }
+    }
+
     /// The next text to look at: the next line of the innermost frame. False at the end of everything.
     pub(super) fn next_text(&mut self, line: &mut Text) -> Result<bool, Stop> {
         loop {
-            self.lines = self.lines.saturating_add(1);
+            self.count_line();
             match self.frames.last_mut() {
                 None => return Ok(false),
                 Some(Frame::File { checks, .. }) => {
@@ -165,6 +172,9 @@ impl Expander<'_> {
             *next = next.saturating_add(plain.whole);
             *line = line.saturating_add(1);
             self.lines = self.lines.saturating_add(1);
+            if self.lines.is_multiple_of(LINES_A_SLICE) {
+                (self.pause)();
+            }
             let times = if plain.brace.is_some() { 2 } else { 1 };
             self.octets = self.octets.saturating_add(plain.len.saturating_mul(times));
             let total = self.octets.max(self.grower.octets());

@@ -25,7 +25,8 @@ pub use silence::Silence;
 pub use table::CHECKS;
 
 use super::Model;
-use super::diag::{Diagnostics, nearest};
+use super::diag::Diagnostics;
+use super::nearest::nearest;
 use super::tree::Tree;
 use places::Places;
 

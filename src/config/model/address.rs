@@ -99,7 +99,7 @@ impl VirtualAddress {
         Self { prefix, at, options: Rare::default() }
     }
 
-    /// The preferred lifetime with its default worked out (reference: keywords, `preferred_lft`).
+    /// The preferred lifetime with its default worked out.
     #[must_use]
     pub fn preferred_lifetime(&self) -> Lifetime {
         let whole = self.prefix.addr.is_ipv6() && self.prefix.len == 128;

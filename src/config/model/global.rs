@@ -82,7 +82,7 @@ pub struct Files {
     pub iproute_usr_dir: Option<String>,
     /// `iproute_etc_dir`
     pub iproute_etc_dir: Option<String>,
-    /// `random_seed`: without effect, as in the reference.
+    /// `random_seed`: without effect, as in keepalived.
     pub random_seed: Option<u32>,
 }
 

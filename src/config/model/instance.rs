@@ -100,7 +100,7 @@ pub struct Settings {
     pub receive_buffer: Option<u32>,
     /// `garp_extra_if`.
     pub garp_extra: Option<ExtraGarp>,
-    /// `debug`, 0 to 4: without effect, as in the reference.
+    /// `debug`, 0 to 4: without effect, as in keepalived.
     pub debug: u8,
     /// `linkbeat_use_polling`.
     pub linkbeat_polling: bool,

@@ -1,11 +1,28 @@
 //! A route, static or moved with mastership: what iproute2's `ip route add` takes.
 
 use super::{At, Named};
-use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
+use crate::base::addr::{Family, IpAddr, Prefix};
+use crate::base::encap::Encap;
 use crate::base::id::TrackGroupId;
 
 /// RTPROT_KEEPALIVED: the origin of routes and rules that are tracked.
 pub const ORIGIN: u8 = 18;
+
+/// Types of routes, RTN_ numbers, by name.
+pub const KINDS: [&str; 12] = [
+    "unspec",
+    "unicast",
+    "local",
+    "broadcast",
+    "anycast",
+    "multicast",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "throw",
+    "nat",
+    "xresolve",
+];
 
 /// One route. Numbers are the kernel's; none means that nothing is said to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,42 +155,6 @@ pub enum MetricKind {
     QuickAck,
     /// 0 or 1.
     FastOpenNoCookie,
-}
-
-/// A light tunnel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encap {
-    /// In IPv4.
-    Ip(Tunnel<Ipv4Addr>),
-    /// In IPv6.
-    Ip6(Tunnel<Ipv6Addr>),
-    /// Labels, outermost first, each below 2^20.
-    Mpls(Vec<u32>),
-    /// A locator of four groups.
-    Ila(u64),
-}
-
-/// Parameters of a tunnel in IP; it has an id, a destination or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tunnel<A> {
-    /// `id`
-    pub id: Option<u64>,
-    /// `dst`
-    pub destination: Option<A>,
-    /// `src`
-    pub source: Option<A>,
-    /// `tos` or `tc`
-    pub class: Option<u8>,
-    /// `ttl` or `hoplimit`
-    pub hops: Option<u8>,
-    /// `flags`
-    pub flags: Option<u16>,
-}
-
-impl<A> Default for Tunnel<A> {
-    fn default() -> Self {
-        Self { id: None, destination: None, source: None, class: None, hops: None, flags: None }
-    }
 }
 
 impl Route {

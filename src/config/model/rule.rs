@@ -1,8 +1,10 @@
 //! A policy rule, static or moved with mastership: what iproute2's `ip rule add` takes.
 
+use super::route::ORIGIN;
 use super::{At, Named};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::TrackGroupId;
+use crate::base::rule::Action;
 
 /// One rule. Numbers are the kernel's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,21 +55,33 @@ pub struct Rule {
     pub track_group: Option<TrackGroupId>,
 }
 
-/// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Looks up this routing table.
-    Table(u32),
-    /// Looks up the table of the VRF.
-    MasterDevice,
-    /// Goes on at the rule with this preference.
-    Goto(u32),
-    /// Nothing.
-    Nothing,
-    /// Drops without a word.
-    Blackhole,
-    /// Answers that the net is unreachable.
-    Unreachable,
-    /// Answers that it is prohibited.
-    Prohibit,
+impl Rule {
+    /// A rule of IPv4 for every packet that does nothing yet.
+    #[must_use]
+    pub const fn new(at: At) -> Self {
+        Self {
+            at,
+            family: Family::V4,
+            invert: false,
+            from: None,
+            to: None,
+            preference: 0,
+            tos: None,
+            mark: None,
+            input: None,
+            output: None,
+            tunnel: None,
+            users: None,
+            transport: None,
+            source_ports: None,
+            destination_ports: None,
+            action: Action::Nothing,
+            realms: None,
+            suppress_length: None,
+            suppress_group: None,
+            origin: ORIGIN,
+            no_track: false,
+            track_group: None,
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub struct ScriptCommand {
     pub argv: Vec<CString>,
     /// The command as one text with its inner quotes: what a shell is given.
     pub raw: String,
-    /// Who runs it; none: `script_user`, or the fallbacks of reference language, section 9.
+    /// Who runs it; none: `script_user`, else the user keepalived_script, else the daemon's.
     pub identity: Option<Identity>,
     /// Must be run by `/bin/sh -c <raw>`: it holds a shell operator as a word of its own.
     pub shell: bool,

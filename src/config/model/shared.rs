@@ -46,6 +46,7 @@ impl SharedInstance {
 impl Deref for SharedInstance {
     type Target = Instance;
 
+    #[allow(clippy::indexing_slicing, reason = "made by `all` only, and a shared model never changes")]
     fn deref(&self) -> &Instance {
         &self.model.instances[self.position as usize]
     }

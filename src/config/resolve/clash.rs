@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Two routers with one id on one link: multicast ones exclude each other unless their destinations differ,
 /// unicast ones if they have the same source and a common peer.
-pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics) {
+pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
     let dynamic = model.global.vrrp.allow_if_changes;
     // Only instances with one key can clash, which keeps thousands of them linear.
     let mut seen: BTreeMap<(u8, u8, bool), Vec<usize>> = BTreeMap::new();
     let mut clashes = Vec::new();
     for (index, instance) in model.instances.iter().enumerate() {
+        pause();
         let family = instance.params.family as u8;
         let same = seen.entry((instance.params.vrid, family, instance.unicast())).or_default();
         let other =

@@ -1,12 +1,14 @@
-//! Sync groups and track groups: their members, and what being one means (reference: language, section 12).
+//! Sync groups and track groups: their members, and what being one means.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::{Teller, track};
 use crate::base::id::{GroupId, InstanceId, TrackGroupId};
 use crate::config::assemble::{Names, Pending, PendingGroup};
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::keyword::Given;
+use crate::config::model::Rare;
+use crate::config::model::track::TrackedInterface;
 use crate::config::model::{At, Group, Instance, Model};
 use crate::config::rows::group::Draft;
 use crate::config::tree::Position;
@@ -44,17 +46,21 @@ pub(super) fn complete(
 }
 
 /// Finds the members of all groups, and completes the groups and the members.
-pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnostics) {
-    let ids: BTreeMap<String, InstanceId> = model
-        .instances
-        .iter()
-        .enumerate()
-        .map(|(index, instance)| (instance.name.clone(), InstanceId::at(index)))
-        .collect();
+pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
+    if pending.groups.is_empty() && pending.track_groups.is_empty() {
+        return;
+    }
+    let mut ids = HashMap::with_capacity(model.instances.len());
+    for (index, instance) in model.instances.iter().enumerate() {
+        ids.insert(instance.name.clone(), InstanceId::at(index));
+        pause();
+    }
     for PendingGroup { group, members, given } in pending.groups {
         sync_group(model, group, &members, &given, &ids, found);
+        pause();
     }
     for (index, own) in pending.own.iter().enumerate() {
+        pause();
         let Some(instance) = model.instances.get_mut(index) else {
             continue;
         };
@@ -63,9 +69,6 @@ pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnosti
         };
         if own.priority_changes.is_none() {
             instance.notify_priority_changes = group.notify_priority_changes;
-        }
-        if own.alert.is_none() {
-            instance.smtp_alert = group.smtp_alert;
         }
     }
     track_groups(model, &pending.track_groups, &ids, found);
@@ -80,7 +83,7 @@ fn sync_group(
     mut group: Group,
     members: &[(String, Position)],
     given: &Given,
-    ids: &BTreeMap<String, InstanceId>,
+    ids: &HashMap<String, InstanceId>,
     found: &mut Diagnostics,
 ) {
     let name = group.name.clone();
@@ -130,6 +133,7 @@ fn sync_group(
         _ => {}
     }
     weights(model, &mut group, given, found);
+    shared(model, &group, found);
     starts(model, &group);
     model.groups.push(group);
 }
@@ -143,8 +147,6 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
     let file = |index: usize| files.get(index).map(|one| one.name.clone());
     let bfd = |index: usize| bfds.get(index).map(|one| one.name.clone());
     let mut owner = false;
-    let tracked: std::collections::BTreeSet<_> =
-        group.track_interfaces.iter().map(|tracked| tracked.interface.name.clone()).collect();
     for id in &group.members {
         let Some(instance) = instances.get_mut(id.index()) else {
             continue;
@@ -158,16 +160,6 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
                 &|index| name(index, &bfd),
                 found,
             );
-        }
-        for own in &instance.track_interfaces {
-            if tracked.contains(&own.interface.name) {
-                let message = format!(
-                    "({}) track_interface {} is configured on VRRP instance and sync group. \
-                     Remove vrrp instance or sync group config",
-                    instance.name, own.interface.name
-                );
-                found.warning(own.interface.at.0, message);
-            }
         }
     }
     if !owner {
@@ -204,6 +196,57 @@ fn weights(model: &mut Model, group: &mut Group, given: &Given, found: &mut Diag
         let name = name(one.of.index(), &bfd);
         clear("bfd", &name, one.at, &mut one.weight);
     }
+}
+
+/// What a member tracks and its group tracks as well counts once, as the group has it.
+fn shared(model: &mut Model, group: &Group, found: &mut Diagnostics) {
+    let Model { scripts, files, processes, instances, .. } = model;
+    for id in &group.members {
+        let Some(instance) = instances.get_mut(id.index()) else {
+            continue;
+        };
+        let owner = instance.name.clone();
+        let mut tell = |keyword: &str, name: &str, at: At, advice: &str| {
+            let message = format!(
+                "({owner}) {keyword} {name} is configured on VRRP instance and sync group. Remove {advice}"
+            );
+            found.warning(at.0, message);
+        };
+        for own in each(&mut instance.track_interfaces) {
+            let same = |one: &&TrackedInterface| one.interface.name == own.interface.name;
+            if let Some(theirs) = group.track_interfaces.iter().find(same) {
+                let name = own.interface.name.to_string();
+                tell("track_interface", &name, own.interface.at, "vrrp instance or sync group config");
+                own.weight = theirs.weight;
+            }
+        }
+        for own in each(&mut instance.track_scripts) {
+            if let Some(theirs) = group.track_scripts.iter().find(|one| one.script == own.script) {
+                let name = scripts.get(own.script.index()).map_or("", |script| script.name.as_str());
+                tell("track_script", name, own.at, "vrrp instance config");
+                own.weight = theirs.weight;
+            }
+        }
+        for own in each(&mut instance.track_files) {
+            if let Some(theirs) = group.track_files.iter().find(|one| one.of == own.of) {
+                let name = files.get(own.of.index()).map_or("", |file| file.name.as_str());
+                tell("track_file", name, own.at, "vrrp instance config");
+                own.weight = theirs.weight;
+            }
+        }
+        for own in each(&mut instance.track_processes) {
+            if let Some(theirs) = group.track_processes.iter().find(|one| one.of == own.of) {
+                let name = processes.get(own.of.index()).map_or("", |process| process.name.as_str());
+                tell("track_process", name, own.at, "vrrp instance config");
+                own.weight = theirs.weight;
+            }
+        }
+    }
+}
+
+/// The entries of a list; one that is empty is not touched, for that would give it a place in memory.
+fn each<T: 'static>(list: &mut Rare<Vec<T>>) -> impl Iterator<Item = &mut T> {
+    (!list.is_empty()).then(|| list.iter_mut()).into_iter().flatten()
 }
 
 /// Without `sync_group_tracking_weight` members have no weights; those of processes are left alone.
@@ -286,7 +329,7 @@ fn starts(model: &mut Model, group: &Group) {
 fn track_groups(
     model: &mut Model,
     members: &[Vec<(String, Position)>],
-    ids: &BTreeMap<String, InstanceId>,
+    ids: &HashMap<String, InstanceId>,
     found: &mut Diagnostics,
 ) {
     let groups = core::mem::take(&mut model.network.track_groups);

@@ -147,8 +147,9 @@ fn priority_and_state(draft: &mut Draft, tell: &mut Teller<'_>) {
 fn garp(draft: &mut Draft, model: &Model) {
     let vrrp = &model.global.vrrp;
     let garp = &mut draft.instance.params.garp;
-    garp.lower_prio_repeat = draft.lower_prio_repeat.or(vrrp.garp_lower_prio_repeat).unwrap_or(garp.repeat);
-    garp.lower_prio_delay = draft.lower_prio_delay.or(vrrp.garp_lower_prio_delay).unwrap_or(garp.delay);
+    garp.lower_prio_repeat =
+        draft.lower_prio_repeat.or(vrrp.garp_lower_prio_repeat).unwrap_or(vrrp.garp.repeat);
+    garp.lower_prio_delay = draft.lower_prio_delay.or(vrrp.garp_lower_prio_delay).unwrap_or(vrrp.garp.delay);
 }
 
 /// Version 2 has whole seconds, version 3 hundredths up to 40.95 s.

@@ -1,4 +1,4 @@
-//! The rules that hold between keywords of an object and between objects (reference: language, section 11).
+//! The rules that hold between keywords of an object and between objects.
 //!
 //! Job: from what was said to what holds, with keepalived's wording where it changes something. Uses `model`,
 //! the drafts of `rows` and `diag`. Start with [`instance()`]; rules of one theme have a file.
@@ -58,14 +58,18 @@ pub(super) fn group(
     group::complete(draft, named, given, model, names, found)
 }
 
-/// The rules between objects.
-pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics) {
-    group::members(model, pending, found);
-    clash::vrids(model, found);
+/// The rules between objects; `pause` sees to other duties between one piece of the work and the next.
+pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
+    group::members(model, pending, found, pause);
+    clash::vrids(model, found, pause);
     clash::vmac_names(model, found);
+    pause();
     clash::shared_vmacs(model, found);
+    pause();
     delay::fit(model, found);
+    pause();
     clash::unused_trackers(model, found);
+    pause();
 }
 
 /// Where findings about one instance go, and at which of its keywords they point.

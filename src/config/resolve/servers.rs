@@ -1,5 +1,4 @@
-//! What holds between a virtual server and its servers: ports, families, weights (reference: language, section
-//! 13).
+//! What holds between a virtual server and its servers: ports, families, weights.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
-//! What holds between the keywords of a virtual server, its group and its real servers (reference: language,
-//! section 13).
+//! What holds between the keywords of a virtual server, its group and its real servers.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +36,7 @@ pub(crate) fn tell(found: &mut Diagnostics, severity: Severity, at: Position, me
     found.report(Diagnostic::new(severity, at, message).remedy(remedy));
 }
 
-/// Told like a mistake, but not counted, as in the reference.
+/// Told like a mistake, but not counted, as in keepalived.
 pub(super) fn log_only(found: &mut Diagnostics, at: Position, message: String, remedy: &str) {
     found.report(Diagnostic::new(Severity::Note, at, message).remedy(remedy));
 }

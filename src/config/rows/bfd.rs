@@ -3,7 +3,7 @@
 use super::show::{flag, maybe, plain, switch, unless};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::time::Span;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::{At, Bfd};
 use crate::config::row::Kind::{self, Custom, Flag, Integer, Switch};
 use crate::config::row::{Integer as Whole, Row, Shown, fit};
@@ -156,7 +156,7 @@ fn millis(line: &mut Line<'_>, least: u64, set: impl FnOnce(Span)) {
             }
             set(span);
         }
-        Err(bad) => line.bad_number(name, word, bad, &format!("{least}, 4294967"), None),
+        Err(bad) => line.bad_number(name, word, bad, &format!("{least}, 4294967"), Used::Nothing),
     }
 }
 
@@ -187,7 +187,7 @@ fn weight(draft: &mut Draft, line: &mut Line<'_>) {
             }
             draft.weight.value = fit(read.value);
         }
-        Err(bad) => return line.bad_number("weight", word, bad, "-253, 253", None),
+        Err(bad) => return line.bad_number("weight", word, bad, "-253, 253", Used::Nothing),
     }
     match line.arg(1) {
         None => draft.weight.reverse = false,

@@ -1,7 +1,8 @@
-//! `global_defs`. Readers of more than one word are in `global_read`.
+//! `global_defs`. Readers of more than one word are in `global_read` and `lvs_read`.
 
 use super::global_read as read;
 use super::global_terms as terms;
+use super::lvs_read;
 use super::show::{
     command, flag, interface, maybe, switch, text, text_or_flag, time, unless, unless_on, whose,
 };
@@ -304,15 +305,15 @@ pub static ROWS: &[Row<G, G>] = &[
         "Factor of the policies MTU and ADVERT").expected().show(|g| maybe(g.buffers.multiplier)),
 
     // IPVS.
-    row("lvs_sync_daemon", Custom("<if> [[inst] <vrrp_instance>] [id <0..255>] [maxlen <1..65507>] [port <1..65535>] [ttl <1..255>] [group <multicast ip>]", read::sync_daemon), "none",
-        "Starts the IPVS synchronisation of connections").first().later().terms(terms::sync_daemon).show(read::show_sync_daemon),
-    row("lvs_timeouts", Custom("[tcp <0..2678400>] [tcpfin <0..2678400>] [udp <0..2678400>]", read::timeouts), "kernel values",
-        "Timeouts of IPVS connections in seconds").later().terms(terms::timeouts).show(read::show_timeouts),
+    row("lvs_sync_daemon", Custom("<if> [[inst] <vrrp_instance>] [id <0..255>] [maxlen <1..65507>] [port <1..65535>] [ttl <1..255>] [group <multicast ip>]", lvs_read::sync_daemon), "none",
+        "Starts the IPVS synchronisation of connections").first().later().terms(terms::sync_daemon).show(lvs_read::show_sync_daemon),
+    row("lvs_timeouts", Custom("[tcp <0..2678400>] [tcpfin <0..2678400>] [udp <0..2678400>]", lvs_read::timeouts), "kernel values",
+        "Timeouts of IPVS connections in seconds").later().terms(terms::timeouts).show(lvs_read::show_timeouts),
     row("lvs_flush", Flag(|g| g.lvs.flush = true), "off",
         "Empties IPVS tables at the start").fixed().later().show(|g| flag(g.lvs.flush)),
-    row("lvs_flush_on_stop", Custom("[VS]", read::flush_on_stop), "off; bare: everything",
-        "Removes IPVS entries at the stop; VS: only the own services").later().show(read::show_flush_on_stop),
-    row("lvs_flush_onstop", Custom("[VS]", read::flush_on_stop), "off",
+    row("lvs_flush_on_stop", Custom("[VS]", lvs_read::flush_on_stop), "off; bare: everything",
+        "Removes IPVS entries at the stop; VS: only the own services").later().show(lvs_read::show_flush_on_stop),
+    row("lvs_flush_onstop", Custom("[VS]", lvs_read::flush_on_stop), "off",
         "Old spelling of lvs_flush_on_stop").later(),
     row("rs_init_notifies", Switch(|g, on| g.lvs.init_notifies = on), "off",
         "Runs the notify scripts of real servers at the start, too").later().show(|g| switch(g.lvs.init_notifies)),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::instance_read as read;
 use super::rule::Preferences;
-use super::show::{command, either, flag, interface, maybe, plain, time, unless};
+use super::show::{command, either, flag, interface, maybe, plain, switch, time, unless};
 use super::track::{self, Trackers};
 use super::{address, hmac, lists, route, rule, vmac};
 use crate::base::addr::{Family, IpAddr};
@@ -266,7 +266,7 @@ pub static ROWS: &[Row<D, I>] = &[
             OldChecksum::Never => plain("never"),
         }),
     row("v3_checksum_as_v2", Switch(|d, on| d.instance.params.v3_checksum_as_v2 = on), "that of global_defs",
-        "Version 3 checksums over IPv4 leave out the pseudo header").show(|i| either(i.params.v3_checksum_as_v2)),
+        "Version 3 checksums over IPv4 leave out the pseudo header").show(|i| switch(i.params.v3_checksum_as_v2)),
     row("kernel_rx_buf_size", Integer(int("bytes", 0, U32, |d, n| d.instance.receive_buffer = Some(fit(n))).strict()), "by vrrp_rx_bufs_policy",
         "Receive buffer of the socket").expected().show(|i| maybe(i.receive_buffer)),
 
@@ -308,7 +308,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("owner_ignore_adverts", Switch(|d, on| d.owner_ignore_adverts = Some(on)), "vrrp_owner_ignore_adverts; on under strict with 255",
         "An address owner discards adverts").show(|i| if i.params.owner_ignore_adverts { either(true) } else { Shown::Nothing }),
     row("skip_check_adv_addr", Custom("[on|off]", |d, l| super::global_read::switch_that_was_on(&mut d.instance.params.skip_check_adv_addr, l)), "vrrp_skip_check_adv_addr",
-        "Does not check the address list again for the same MASTER").show(|i| either(i.params.skip_check_adv_addr)),
+        "Does not check the address list again for the same MASTER").show(|i| switch(i.params.skip_check_adv_addr)),
     row("strict_mode", Switch(|d, on| d.instance.strict = on), "vrrp_strict",
         "Strict conformance to the RFC").show(|i| either(i.strict)),
 
@@ -367,7 +367,7 @@ pub static ROWS: &[Row<D, I>] = &[
         }),
     row("notify_priority_changes", Switch(|d, on| d.notify_priority_changes = Some(on)), "that of the sync group, then vrrp_notify_priority_changes",
         "Reports changes of priority on pipes").show(|i| either(i.notify_priority_changes)),
-    row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "that of the sync group, then smtp_alert_vrrp, then smtp_alert, then off",
+    row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "smtp_alert_vrrp, then smtp_alert, then off",
         "Mails transitions").show(|i| either(i.smtp_alert)),
     row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(Box::new(name))), "none",
         "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),

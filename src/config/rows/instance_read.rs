@@ -20,7 +20,7 @@ pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
         "BACKUP" => Start::Backup,
         other => {
             let message = format!("unknown state '{other}', defaulting to BACKUP");
-            line.warn(word, &message, "write MASTER or BACKUP, in capitals");
+            line.error(word, &message, "write MASTER or BACKUP, in capitals");
             Start::Backup
         }
     };

@@ -14,6 +14,7 @@ pub mod hmac;
 pub mod instance;
 pub mod instance_read;
 pub mod lists;
+mod lvs_read;
 pub mod network;
 pub mod option;
 pub mod route;

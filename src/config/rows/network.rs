@@ -10,7 +10,7 @@ use crate::base::id::TrackGroupId;
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::iproute::Tables;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::network::{GarpGroup, LinkDelay, LinkMethod, Linkbeat, Network, StaticAddress};
 use crate::config::model::{At, Named, Rule};
 use crate::config::row::Kind::{self, Custom, Lines, Seconds};
@@ -219,7 +219,7 @@ fn delay(line: &mut Line<'_>, word: Word<'_>) -> Option<Span> {
             Some(read.value)
         }
         Err(bad) => {
-            line.bad_number("delay", word, bad, "0, 255", None);
+            line.bad_number("delay", word, bad, "0, 255", Used::Nothing);
             None
         }
     }

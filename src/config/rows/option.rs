@@ -3,10 +3,10 @@
 use core::ops::RangeInclusive;
 
 use crate::base::addr::{IpAddr, Prefix};
-use crate::config::diag::nearest;
 use crate::config::iproute::Table;
 use crate::config::line::Line;
 use crate::config::model::Named;
+use crate::config::nearest::nearest;
 use crate::config::row::{Term, fit};
 use crate::config::tree::Word;
 use crate::config::value;

@@ -3,7 +3,7 @@
 use super::show::{command, flag, plain, time, unless};
 use crate::base::time::Span;
 use crate::config::command::read_identity;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::{At, Identity, Script, ScriptCommand};
 use crate::config::row::Kind::{self, Custom, Flag, Integer, Script as Command};
 use crate::config::row::{Integer as Whole, Row, Shown, fit};
@@ -88,10 +88,10 @@ fn period(line: &mut Line<'_>, set: impl FnOnce(Span)) {
             set(read.value);
         }
         Err(Bad::Text) => {
-            line.bad_number(name, word, Bad::Text, "0.001, 4294", Some("1"));
+            line.bad_number(name, word, Bad::Text, "0.001, 4294", Used::Default("1"));
             set(SECOND);
         }
-        Err(bad) => line.bad_number(name, word, bad, "0.001, 4294", None),
+        Err(bad) => line.bad_number(name, word, bad, "0.001, 4294", Used::Nothing),
     }
 }
 

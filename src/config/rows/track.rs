@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::track::TrackedInterface;
 use crate::config::row::{Shown, Term, fit};
 use crate::config::tree::{Position, Word};
@@ -244,7 +244,7 @@ impl Kind {
                 Some(fit(used))
             }
             Err(bad) => {
-                line.bad_number("weight", word, bad, &format!("-{most}, {most}"), None);
+                line.bad_number("weight", word, bad, &format!("-{most}, {most}"), Used::Nothing);
                 None
             }
         }
@@ -284,7 +284,7 @@ pub(super) fn weight_number(line: &mut Line<'_>, word: Word<'_>) -> Option<i16> 
         Ok(read) => {
             let used = read.value.clamp(-253, 253);
             if used != read.value {
-                line.bad_number("weight", word, Bad::Range, "-253, 253", Some(&used.to_string()));
+                line.bad_number("weight", word, Bad::Range, "-253, 253", Used::Nearest(&used.to_string()));
             } else if read.trailing {
                 let message = format!("weight '{}' has text after it, {used} is used", word.text);
                 line.warn(word, &message, "write a number from -253 to 253");
@@ -292,7 +292,7 @@ pub(super) fn weight_number(line: &mut Line<'_>, word: Word<'_>) -> Option<i16> 
             Some(fit(used))
         }
         Err(bad) => {
-            line.bad_number("weight", word, bad, "-253, 253", None);
+            line.bad_number("weight", word, bad, "-253, 253", Used::Nothing);
             None
         }
     }

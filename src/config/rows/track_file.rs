@@ -2,7 +2,7 @@
 
 use super::show::{plain, text};
 use super::track::weight_text;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::At;
 use crate::config::model::track::{InitFile, TrackFile};
 use crate::config::row::Kind::{self, Custom};
@@ -102,7 +102,13 @@ pub(super) fn read_weight(line: &mut Line<'_>, what: &str, instead: Option<i16>)
         }
         Err(bad) => {
             let used = instead.map(|used| used.to_string());
-            line.bad_number("weight", word, bad, "-254, 254", used.as_deref());
+            line.bad_number(
+                "weight",
+                word,
+                bad,
+                "-254, 254",
+                used.as_deref().map_or(Used::Nothing, Used::Default),
+            );
             instead?
         }
     };
@@ -138,7 +144,7 @@ fn init_file(draft: &mut Draft, line: &mut Line<'_>) {
                 let message = format!("Unknown track file init option {}", word.text);
                 line.warn(word, &message, "write a number or overwrite; 0 is used");
             }
-            Err(bad) => line.bad_number("init_file", word, bad, "-254, 254", Some("0")),
+            Err(bad) => line.bad_number("init_file", word, bad, "-254, 254", Used::Default("0")),
         }
     }
     draft.init = Some(init);

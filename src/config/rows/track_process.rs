@@ -4,7 +4,7 @@ use super::show::{flag, plain, time, unless};
 use super::track::show_weight;
 use super::track_file::read_weight;
 use crate::base::time::Span;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::At;
 use crate::config::model::track::{ParameterMatch, TrackProcess};
 use crate::config::row::Kind::{self, Custom, Flag, Seconds};
@@ -153,7 +153,7 @@ fn number(line: &mut Line<'_>, least: i64) -> Option<u16> {
             Some(fit(read.value))
         }
         Err(bad) => {
-            line.bad_number(name, word, bad, &format!("{least}, 65535"), None);
+            line.bad_number(name, word, bad, &format!("{least}, 65535"), Used::Nothing);
             None
         }
     }

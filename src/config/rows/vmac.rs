@@ -193,6 +193,13 @@ fn ipvlan_address(
     ipvlan.address = Some(prefix);
 }
 
+/// A name as every keepalived reads it: behind the word `name`, which came with 2.3, only if it would be mistaken.
+fn named(name: &IfName, mistaken: impl Fn(&str) -> bool) -> String {
+    let text = name.as_str();
+    let word = if matches!(text, "name" | "group") || mistaken(text) { "name " } else { "" };
+    format!("{word}{} ", Quoted(text))
+}
+
 /// The printer of `use_ipvlan`.
 pub(super) fn show_use_ipvlan(instance: &Instance) -> Shown {
     let Some(ipvlan) = &instance.ipvlan else {
@@ -201,7 +208,9 @@ pub(super) fn show_use_ipvlan(instance: &Instance) -> Shown {
     let mut out = String::new();
     // Writing to a String cannot fail.
     if let Some(name) = &ipvlan.name {
-        let _ = write!(out, "name {} ", Quoted(name.as_str()));
+        let option =
+            |text: &str| matches!(text, "bridge" | "private" | "vepa") || value::prefix(text).is_some();
+        out.push_str(&named(name, option));
     }
     if let Some(address) = ipvlan.address {
         let _ = write!(out, "{address} ");
@@ -228,7 +237,7 @@ pub(super) fn show_use_vmac(instance: &Instance) -> Shown {
     let mut out = String::new();
     // Writing to a String cannot fail.
     if let Some(name) = &vmac.name {
-        let _ = write!(out, "name {} ", Quoted(name.as_str()));
+        out.push_str(&named(name, |text| text == "netlink_notify_msg" || text.contains(':')));
     }
     if let Some(mac) = vmac.mac {
         let _ = write!(out, "{mac} ");

@@ -63,8 +63,6 @@ pub struct Options {
     pub namespace: Option<String>,
     /// -R: end when a child dies.
     pub no_respawn: bool,
-    /// -X: drop addresses on a transition by signal.
-    pub release_vips: bool,
     /// -V: leave addresses and routes when stopping.
     pub keep_vrrp: bool,
     /// -I: leave the IPVS table when stopping.
@@ -145,7 +143,6 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Long("all") => options.all = true,
             Short('n') | Long("dont-fork") => options.foreground = true,
             Short('R') | Long("dont-respawn") => options.no_respawn = true,
-            Short('X') | Long("release-vips") => options.release_vips = true,
             Short('V') | Long("dont-release-vrrp") => options.keep_vrrp = true,
             Short('I') | Long("dont-release-ipvs") => options.keep_ipvs = true,
             Short('a') | Long("address-monitoring") => options.address_monitoring = true,
@@ -184,7 +181,8 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
                 path(&mut parser)?;
                 return Err(absent("-A, --snmp-agent-socket", "SNMP yet"));
             }
-            Long("flush-log-file" | "no-mem-check") => {}
+            // A stop always drops addresses, unless -V keeps them, and each line of a log file is flushed.
+            Short('X') | Long("release-vips" | "flush-log-file" | "no-mem-check") => {}
             Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
             Long("lint-off") => lint_off(&string(&mut parser)?, &mut options),
             Long("explain") => explain = Some(parser.optional_value()),

@@ -44,7 +44,7 @@ fn every_option_that_works_or_tunes_an_absent_part_is_taken() {
          -u 022 -m -M --no-mem-check --ignore-sigint stray words");
     assert!(options.only.vrrp && options.only.checkers && options.no_bfd && options.all);
     assert!(!options.log.syslog && options.log.file.is_some() && !options.log.console);
-    assert!(options.release_vips && options.keep_vrrp && options.keep_ipvs && options.no_respawn);
+    assert!(options.keep_vrrp && options.keep_ipvs && options.no_respawn);
     assert!(options.dump && options.address_monitoring && options.all_config && options.core_dump);
     assert_eq!(options.config_id.as_deref(), Some("id"));
     assert_eq!(options.umask, Some(0o22));

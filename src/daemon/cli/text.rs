@@ -48,7 +48,7 @@ Usage: keepalived [OPTION...]
       --flush-log-file         Flush the log file after each line (always so)
   -G, --no-syslog              Do not log to syslog
   -u, --umask=MASK             Use this umask for new files, in numeric form
-  -X, --release-vips           Drop addresses on a transition by signal
+  -X, --release-vips           Drop addresses on a transition by signal (always so)
   -V, --dont-release-vrrp      Leave VRRP addresses and routes in place when stopping
   -I, --dont-release-ipvs      Leave the IPVS table in place when stopping
   -R, --dont-respawn           End when a child dies instead of replacing it

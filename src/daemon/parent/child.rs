@@ -7,6 +7,7 @@ use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::{ToChild, ToParent};
+use crate::daemon::keep::Keep;
 use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::Records;
@@ -23,6 +24,8 @@ pub(super) struct Child {
     pub(super) pid: Option<Pid>,
     pub(super) link: Option<Link>,
     pub(super) records: Records,
+    /// What only the child itself writes and reads.
+    pub(super) keep: Keep,
     pub(super) pid_file: Option<PidFile>,
     /// The process that takes away what this child left behind.
     pub(super) cleaner: Option<Pid>,
@@ -30,8 +33,9 @@ pub(super) struct Child {
     pub(super) died: Option<Instant>,
     /// Deaths so far.
     pub(super) deaths: u64,
-    /// It was killed because it did not end by itself, so that it left things behind.
-    pub(super) forced: bool,
+    /// The last one did not end in order, so that it left things behind: if none follows, somebody else takes them
+    /// away.
+    pub(super) left_things: bool,
     /// It was given a new configuration and has not said that it runs it: what is in the kernel is of the one before,
     /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
     pub(super) behind: bool,
@@ -54,11 +58,12 @@ impl Child {
             pid: None,
             link: None,
             records: Records::new(instances),
+            keep: if kind == Kind::Vrrp { Keep::new() } else { Keep::default() },
             pid_file: None,
             cleaner: None,
             died: None,
             deaths: 0,
-            forced: false,
+            left_things: false,
             behind: false,
             hung: false,
         }
@@ -79,7 +84,7 @@ impl Child {
         sent == Sent::Yes
     }
 
-    /// The messages of the next packet; none: there is no packet now. Transitions and numbers are noted and left out.
+    /// The messages of the next packet; none: there is no packet now. Transitions are noted and left out.
     pub(super) fn receive(&mut self) -> Option<heapless::Vec<ToParent, MESSAGES>> {
         let link = self.link.as_ref()?;
         let mut buffer = [0; limit::CHANNEL_PACKET];
@@ -91,8 +96,6 @@ impl Child {
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
                 self.records.note(record);
-            } else if let ToParent::Sequence(number) = message {
-                self.records.note_sequence(number);
             } else if messages.push(message).is_err() {
                 break;
             }

@@ -78,6 +78,7 @@ impl<P: Program> Parent<'_, P> {
             mode,
             channel,
             records: &child.records,
+            keep: &child.keep,
             died: child.died,
             deaths: child.deaths,
         };

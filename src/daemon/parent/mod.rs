@@ -65,6 +65,9 @@ const KINDS: usize = Kind::ALL.len();
 const SLOTS: usize = 2 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
+/// What a new child needs to be at work, and a cleaner to be through; and the latter for each instance.
+const LEAD: Span = Span::from_millis(250);
+const CLEANING_EACH: Span = Span::from_millis(1);
 /// A parent that wakes up later than this reads what the children said before it judges them.
 const STALL: Span = Span::from_millis(20);
 /// What a process may take at its very end to get its last lines out; the child and the parent both do.
@@ -159,6 +162,7 @@ impl<'a, P: Program> Parent<'a, P> {
                 if let Some(cleaner) = child.cleaner.take() {
                     process::kill(cleaner, libc::SIGKILL);
                 }
+                turn.set_deadline(cleaner_slot(index), None);
                 self.fork(turn, index, Mode::Run);
             }
             // A channel that is full of unread hellos is as good as one that was not answered.
@@ -179,19 +183,24 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             Action::KillStuck => {
                 log::error!("{} process failed to die - forcing termination", child.kind.word());
-                child.forced = true;
                 if let Some(pid) = child.pid {
                     process::kill(pid, libc::SIGKILL);
                 }
             }
             Action::Delayed(pause) => {
                 text::delayed(child.kind, pause);
-                self.fork(turn, index, Mode::Clean);
+                self.plan_cleaning(turn, index, pause);
             }
-            Action::GiveUp => self.end(turn, Exit::Ok),
+            Action::GiveUp => {
+                if core::mem::take(&mut child.left_things) {
+                    self.fork(turn, index, Mode::CleanStopped);
+                }
+                self.end(turn, Exit::Ok);
+            }
             Action::Gone => {
-                let left_something = core::mem::take(&mut child.forced);
+                let left_something = core::mem::take(&mut child.left_things);
                 child.records.clear();
+                child.keep.clear();
                 if let Some(file) = child.pid_file.take() {
                     file.remove();
                 }
@@ -202,6 +211,29 @@ impl<'a, P: Program> Parent<'a, P> {
                 self.check_end(turn);
                 self.start_if_needed_again(turn, index);
             }
+        }
+    }
+
+    /// A child that died young is away for a while. What it put into the kernel stays while nobody else can have taken
+    /// over, for that serves its users, and is gone before anybody does.
+    fn plan_cleaning(&mut self, turn: &mut Turn<'_>, index: usize, pause: Span) {
+        let grace = self.settings.grace;
+        if pause + LEAD <= grace {
+            return;
+        }
+        let stay = grace - LEAD - CLEANING_EACH * self.settings.instances as u64;
+        if stay.is_zero() {
+            self.clean(turn, index);
+        } else {
+            turn.set_deadline(cleaner_slot(index), Some(turn.now() + stay));
+        }
+    }
+
+    /// Takes away what a child that is to be started again later left.
+    fn clean(&mut self, turn: &mut Turn<'_>, index: usize) {
+        if let Some(child) = self.children.get_mut(index) {
+            child.left_things = false;
+            self.fork(turn, index, Mode::Clean);
         }
     }
 
@@ -265,6 +297,7 @@ impl<'a, P: Program> Parent<'a, P> {
         child.set_pid(None);
         let wanted = !child.supervisor.is_leaving();
         let hung = core::mem::take(&mut child.hung);
+        child.left_things = how != Ended::Exited(0);
         let permanent = match how {
             Ended::Exited(code) => Exit::from_code(code).filter(|exit| is_permanent(*exit)),
             Ended::Killed(_) => None,
@@ -328,7 +361,7 @@ impl<P: Program> Process for Parent<'_, P> {
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
-                    ToParent::Transition(_) | ToParent::Sequence(_) => {}
+                    ToParent::Transition(_) => {}
                 }
             }
         }
@@ -344,6 +377,8 @@ impl<P: Program> Process for Parent<'_, P> {
         } else if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
             if let Some(pid) = cleaner.cleaner {
                 process::kill(pid, libc::SIGKILL);
+            } else if cleaner.supervisor.is_waiting() {
+                self.clean(turn, index.saturating_sub(KINDS));
             }
         } else {
             self.step(turn, index, Input::Timeout);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
+use crate::daemon::keep::Keep;
 use crate::daemon::log::Identity;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
@@ -81,6 +82,8 @@ pub struct Start<'a> {
     pub channel: Channel,
     /// What the child before it reported; empty for the first one.
     pub records: &'a Records,
+    /// What the child before it noted, and where it notes the same.
+    pub keep: &'a Keep,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
     /// How many children of this kind died before; 0 for the first one.
@@ -112,6 +115,8 @@ pub struct Script {
 pub struct Settings {
     /// The wanted time between hellos to the VRRP child: half of the shortest master-down time.
     pub hello: Span,
+    /// How long after the death of the VRRP child no other router can have taken over.
+    pub grace: Span,
     /// How long children may take to stop (`child_wait_time`).
     pub child_wait: Span,
     /// Instances of the VRRP child: room for their records.

@@ -73,6 +73,8 @@ impl<P: Program> Parent<'_, P> {
                     self.step(turn, index, Input::Start);
                 }
             } else if !needed {
+                // If it dies instead of ending, what it leaves is of the configuration before.
+                child.behind = child.pid.is_some();
                 self.step(turn, index, Input::Stop);
             } else if child.pid.is_some() && !child.supervisor.is_leaving() {
                 self.give(turn, index, &snapshot);

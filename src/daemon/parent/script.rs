@@ -114,7 +114,7 @@ impl<P: Program> Parent<'_, P> {
             return turn.set_deadline(SLOT, None);
         };
         match how {
-            Ended::Exited(0) => {}
+            Ended::Exited(0) => log::info!("{} script script succeeded", word(moment)),
             Ended::Exited(code) => log::warn!("{} script script failed, status {code}", word(moment)),
             Ended::Killed(signal) => log::warn!("{} script ended due to signal {signal}", word(moment)),
         }

@@ -1,7 +1,7 @@
 //! How much comes in: whether the loop can wait a moment, so that more is read at once.
 //!
-//! A wake-up costs more than an advert, and each socket is read by a call of its own. Where adverts come in all the time
-//! they are left in their sockets for a moment. What comes alone is read at once.
+//! A wake-up costs more than an advert, and each socket is read by a call of its own. Where adverts come in all the
+//! time they are left in their sockets for a moment. What comes alone is read at once.
 
 use crate::base::time::{Instant, Span};
 

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 
 use super::{Core, Counters, Interest};
 use crate::base::exit::Exit;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::daemon::ipc::ToParent;
 use crate::daemon::token::{Own, Registration, Source};
 use crate::daemon::tuning::Realtime;
@@ -24,9 +24,11 @@ impl Turn<'_> {
         self.core.now
     }
 
-    /// Reads the clock again, for work that takes longer than a turn should.
-    pub fn renew(&mut self) {
+    /// Reads the clock again, for work that takes longer than a turn should; how long it was not read.
+    pub fn renew(&mut self) -> Span {
+        let before = self.core.now;
         self.core.now = self.core.now.max(clock::now());
+        self.core.now.since(before)
     }
 
     /// Names the slots whose deadlines have passed, in no order, until `take` has enough. They stay set.

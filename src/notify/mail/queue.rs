@@ -4,6 +4,7 @@ use core::fmt::{self, Arguments, Write};
 use std::collections::VecDeque;
 
 use crate::base::limit;
+use crate::daemon::keep::Note;
 use crate::sys::clock::Wall;
 
 /// A message.
@@ -11,6 +12,8 @@ use crate::sys::clock::Wall;
 pub(super) struct Letter {
     /// When what it tells happened.
     pub(super) at: Wall,
+    /// Where it is kept for a successor.
+    pub(super) note: Note,
     pub(super) subject: heapless::String<{ limit::MAIL_SUBJECT }>,
     pub(super) body: heapless::String<{ limit::MAIL_BODY }>,
 }
@@ -26,6 +29,7 @@ pub(super) struct Queue {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     at: Wall,
+    note: Note,
     subject: u16,
     body: u16,
 }
@@ -45,8 +49,15 @@ impl Queue {
         (self.most * USUAL).max(limit::MAIL_SUBJECT + limit::MAIL_BODY)
     }
 
-    /// Puts a message at the end; whether older ones had to make room.
-    pub(super) fn push(&mut self, at: Wall, subject: Arguments<'_>, body: Arguments<'_>) -> bool {
+    /// Puts a message at the end; whether older ones had to make room, whose notes `gone` is given.
+    pub(super) fn push(
+        &mut self,
+        at: Wall,
+        note: Note,
+        subject: Arguments<'_>,
+        body: Arguments<'_>,
+        mut gone: impl FnMut(Note),
+    ) -> bool {
         let (mut head, mut text) = (
             heapless::String::<{ limit::MAIL_SUBJECT }>::new(),
             heapless::String::<{ limit::MAIL_BODY }>::new(),
@@ -57,22 +68,21 @@ impl Queue {
         let len = head.len() + text.len();
         let mut lost = false;
         while self.entries.len() >= self.most || self.texts.len() + len > self.room() {
-            if self.forget().is_none() {
-                break;
-            }
+            let Some(note) = self.forget() else { break };
+            gone(note);
             lost = true;
         }
         let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
         self.texts.extend(head.as_bytes());
         self.texts.extend(text.as_bytes());
-        self.entries.push_back(Entry { at, subject: short(head.len()), body: short(text.len()) });
+        self.entries.push_back(Entry { at, note, subject: short(head.len()), body: short(text.len()) });
         lost
     }
 
     /// The oldest message.
     pub(super) fn pop(&mut self) -> Option<Letter> {
-        let Entry { at, subject, body } = self.entries.pop_front()?;
-        let mut letter = Letter { at, subject: heapless::String::new(), body: heapless::String::new() };
+        let Entry { at, note, subject, body } = self.entries.pop_front()?;
+        let mut letter = Letter { at, note, subject: heapless::String::new(), body: heapless::String::new() };
         take(&mut self.texts, subject, &mut letter.subject);
         take(&mut self.texts, body, &mut letter.body);
         Some(letter)
@@ -83,11 +93,16 @@ impl Queue {
         self.entries.len()
     }
 
-    fn forget(&mut self) -> Option<()> {
-        let Entry { subject, body, .. } = self.entries.pop_front()?;
+    /// Where they are kept.
+    pub(super) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.entries.iter().map(|entry| entry.note)
+    }
+
+    fn forget(&mut self) -> Option<Note> {
+        let Entry { note, subject, body, .. } = self.entries.pop_front()?;
         let len = usize::from(subject) + usize::from(body);
         self.texts.drain(..len.min(self.texts.len()));
-        Some(())
+        Some(note)
     }
 }
 
@@ -119,8 +134,17 @@ mod tests {
         queue.reserve(10);
         let sizes = (queue.entries.capacity(), queue.texts.capacity());
         for number in 0..1_000 {
-            let lost = queue.push(AT, format_args!("subject {number}"), format_args!("text é {number}"));
+            let (subject, text) = (format!("subject {number}"), format!("text é {number}"));
+            let mut gone = Vec::new();
+            let lost = queue.push(
+                AT,
+                Note::numbered(number),
+                format_args!("{subject}"),
+                format_args!("{text}"),
+                |note| gone.push(note.number()),
+            );
             assert_eq!(lost, number >= 10);
+            assert_eq!(gone, number.checked_sub(10).into_iter().collect::<Vec<_>>());
         }
         assert_eq!(queue.len(), 10);
         for number in 990..1_000 {
@@ -137,7 +161,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.reserve(1);
         let long = "é".repeat(1_000);
-        assert!(!queue.push(AT, format_args!("x{long}"), format_args!("{long}")));
+        assert!(!queue.push(AT, Note::NONE, format_args!("x{long}"), format_args!("{long}"), |_| ()));
         let letter = queue.pop().unwrap();
         assert_eq!(letter.subject.len(), limit::MAIL_SUBJECT - 1);
         assert_eq!(letter.body.len(), limit::MAIL_BODY);

@@ -62,6 +62,18 @@ impl Debounce {
         Self { delays, up, since: None }
     }
 
+    /// One that goes on where a predecessor was.
+    #[must_use]
+    pub const fn resume(delays: Delays, up: bool, since: Option<Instant>) -> Self {
+        Self { delays, up, since }
+    }
+
+    /// Since when it has been otherwise than it counts.
+    #[must_use]
+    pub const fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// How long changes have to last.
     #[must_use]
     pub const fn delays(&self) -> Delays {

@@ -13,5 +13,7 @@ pub use debounce::{Debounce, DebounceInput, Debounced, Delays};
 pub use file::{File, FileAction, FileInput};
 pub use linkbeat::{Answer, LinkMethod, Linkbeat};
 pub use process::{Cause, Pattern, Process, ProcessAction, ProcessInput, ProcessParams, Rule};
-pub use script::{Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptParams, Verdict};
+pub use script::{
+    Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptMemory, ScriptParams, Verdict,
+};
 pub use weight::{Effect, Total, Weight};

@@ -65,6 +65,18 @@ impl Process {
         Self { params, count: 0, verdict: Verdict::Unknown, change: None }
     }
 
+    /// Goes on where a predecessor was: what it said, and the change that was waited for.
+    pub const fn resume(&mut self, verdict: Verdict, change: Option<(Instant, Cause)>) {
+        self.verdict = verdict;
+        self.change = change;
+    }
+
+    /// The change that is waited for: when it counts, and what it came by.
+    #[must_use]
+    pub const fn change(&self) -> Option<(Instant, Cause)> {
+        self.change
+    }
+
     /// Takes one input.
     pub fn handle(&mut self, now: Instant, input: ProcessInput) -> Option<ProcessAction> {
         match input {

@@ -119,6 +119,19 @@ enum Phase {
     Terminating { until: Option<Instant> },
 }
 
+/// What is known of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptMemory {
+    /// What it says.
+    pub verdict: Verdict,
+    /// Results in a row against that.
+    pub streak: u32,
+    /// How it ended last, if it did by itself.
+    pub last_code: Option<u8>,
+    /// When it is due.
+    pub next_run: Instant,
+}
+
 /// One script.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -184,6 +197,23 @@ impl Script {
     pub const fn inherit(&mut self, before: &Self) {
         self.verdict = before.verdict;
         self.last_code = before.last_code;
+    }
+
+    /// What a successor of this process goes on with.
+    #[must_use]
+    pub const fn memory(&self) -> ScriptMemory {
+        let Self { verdict, streak, last_code, next_run, .. } = *self;
+        ScriptMemory { verdict, streak, last_code, next_run }
+    }
+
+    /// Goes on where a predecessor was. A run that it had under way said nothing.
+    pub fn resume(&mut self, now: Instant, memory: ScriptMemory) {
+        let ScriptMemory { verdict, streak, last_code, next_run } = memory;
+        self.verdict = verdict;
+        self.streak = streak;
+        self.last_code = last_code;
+        let unknown = verdict == Verdict::Unknown;
+        self.next_run = if unknown { now } else { next_run.clamp(now, now + self.params.interval) };
     }
 
     /// What the script says.

@@ -36,6 +36,8 @@ impl State {
 pub enum Why {
     /// The instance began.
     Start,
+    /// It began, and the first results of scripts that it waited for are in.
+    Decided,
     /// The replacement of a crashed process carries on where that one was.
     Adopted,
     /// No advert for the master-down time, or for the skew time after a MASTER stepped down.

@@ -1,4 +1,4 @@
-//! When which address is announced: bursts, the second burst, and the refresh (reference: behaviour, 3.4).
+//! When which address is announced: bursts, the second burst, and the refresh.
 //!
 //! A burst is so many rounds over all addresses: every address is announced once before any is repeated. The
 //! caller takes frames one by one and may put the rest off, so that no burst holds up anybody's advert.
@@ -16,6 +16,8 @@ pub struct Garp {
     cursor: u16,
     /// Rounds left of the burst under way, the current one included.
     rounds: u32,
+    /// It is in its first round.
+    opening: bool,
     /// When the next frame of the burst under way may leave.
     next: Option<Instant>,
     /// When the delayed second burst begins.
@@ -59,6 +61,12 @@ impl Garp {
         [self.next, self.second, self.refresh].into_iter().flatten().min()
     }
 
+    /// Whether the burst under way is in its first round.
+    #[must_use]
+    pub const fn opens(&self) -> bool {
+        self.opening
+    }
+
     /// The position of the address to announce now, if one is due. It stays due until [`Garp::advance`].
     pub fn due(&mut self, now: Instant, params: &GarpParams) -> Option<u16> {
         self.begin_due(now, params);
@@ -70,6 +78,7 @@ impl Garp {
         self.cursor = self.cursor.saturating_add(1);
         if self.cursor >= self.count {
             self.cursor = 0;
+            self.opening = false;
             self.rounds = self.rounds.saturating_sub(1);
             if self.rounds == 0 {
                 self.next = None;
@@ -119,6 +128,7 @@ impl Garp {
     fn run(&mut self, now: Instant, rounds: u32) {
         if self.next.is_none() {
             self.cursor = 0;
+            self.opening = true;
             self.next = Some(now);
         }
         self.rounds = self.rounds.max(rounds);
@@ -168,10 +178,13 @@ mod tests {
             (Garp::default(), GarpParams { repeat: 2, delay: Span::ZERO, ..GarpParams::default() });
         garp.begin(at(1), Burst::Master, 3, &params);
         assert_eq!(take(&mut garp, at(1), &params), Some(0));
+        assert!(garp.opens());
         garp.put_off(at(2));
         assert_eq!(take(&mut garp, at(1), &params), None);
         assert_eq!(garp.poll_at(), Some(at(2)));
-        assert_eq!(drain(&mut garp, at(2), &params), [1, 2, 0, 1, 2]);
+        assert_eq!([take(&mut garp, at(2), &params), take(&mut garp, at(2), &params)], [Some(1), Some(2)]);
+        assert!(!garp.opens(), "the second round repeats");
+        assert_eq!(drain(&mut garp, at(2), &params), [0, 1, 2]);
     }
 
     #[test]

@@ -13,7 +13,11 @@
 //! A member of a sync group whose timer fires waits until it is told to follow ([`super::group`]).
 //!
 //! Entering MASTER: advert, addresses, announcements, then the report. Leaving MASTER: the last advert,
-//! addresses off, report.
+//! addresses off, report. What an advert does that was heard stands in `hear`, what can be asked in `view`.
+
+mod hear;
+mod input;
+mod view;
 
 use core::borrow::Borrow;
 
@@ -24,55 +28,7 @@ use super::priority::OWNER;
 use crate::base::addr::IpAddr;
 use crate::base::time::{Instant, Span};
 
-/// An advert that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// When it arrived; the timer of a BACKUP restarts from here. Not after the input's `now` by more than the
-    /// caller's clock is late.
-    pub at: Instant,
-    /// Its sender.
-    pub from: IpAddr,
-    /// Its priority; 0: the sender stops.
-    pub priority: u8,
-    /// The interval that it announces.
-    pub interval: Span,
-    /// The sender's address is greater than ours, which decides between equal priorities.
-    pub higher_address: bool,
-}
-
-/// What can happen to a virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Begin to take part. `adopt`: the state that a crashed predecessor was in a moment ago.
-    Start {
-        /// MASTER or BACKUP to carry on; otherwise begin afresh.
-        adopt: Option<State>,
-    },
-    /// The time that `poll_at` named may have come.
-    Timeout,
-    /// An advert was accepted.
-    Advert(Heard),
-    /// What speaks against taking part now. `pending`: the first result of a script is still out.
-    Faults {
-        /// The reasons.
-        faults: Faults,
-        /// Whether to wait in INIT.
-        pending: bool,
-    },
-    /// The trackers' sum changed the effective priority.
-    Priority(u8),
-    /// Addresses were taken away too often to be put back quietly.
-    AddressLost,
-    /// The sync group changes its state, and this member follows.
-    Sync {
-        /// MASTER or BACKUP; into FAULT leads a reason for it.
-        to: State,
-        /// Why the member that leads did it.
-        why: Why,
-    },
-    /// Stop taking part.
-    Stop,
-}
+pub use input::{Heard, Input};
 
 /// Which span the timer of a BACKUP was armed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +82,8 @@ pub struct Machine<P = Params> {
     claimed: Instant,
     /// With which priority; 0: there was none.
     claimed_with: u8,
+    /// A new priority has been told since then.
+    early: bool,
     /// The timer of a BACKUP runs from here at the soonest.
     held: Instant,
 }
@@ -151,6 +109,7 @@ impl<P: Borrow<Params>> Machine<P> {
             expired: false,
             claimed: Instant::START,
             claimed_with: 0,
+            early: false,
             held: Instant::START,
             params,
         }
@@ -162,9 +121,10 @@ impl<P: Borrow<Params>> Machine<P> {
             (State::Init, Input::Start { adopt }) => self.start(now, adopt, out),
             (State::Init, Input::Faults { faults, pending }) => {
                 self.faults = faults;
-                self.pending = pending;
+                let why =
+                    if core::mem::replace(&mut self.pending, pending) { Why::Decided } else { Why::Start };
                 if self.started {
-                    self.begin(now, Why::Start, out);
+                    self.begin(now, why, out);
                 }
             }
             (State::Fault, Input::Faults { faults, pending }) => {
@@ -260,12 +220,6 @@ impl<P: Borrow<Params>> Machine<P> {
         self.held = until;
     }
 
-    /// Whether the election is held off.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.held > Instant::START
-    }
-
     /// Whether it is a member of a sync group, and so does not become MASTER alone. One that waits for others when
     /// the group is no more has waited long enough: its timer is due.
     pub fn set_synced(&mut self, synced: bool) {
@@ -273,86 +227,6 @@ impl<P: Borrow<Params>> Machine<P> {
         if !synced && self.expired {
             self.rearm();
         }
-    }
-
-    /// Whether it is BACKUP in a sync group, has heard nothing that keeps it from being MASTER, and waits for the
-    /// other members.
-    #[must_use]
-    pub const fn is_expired(&self) -> bool {
-        self.expired
-    }
-
-    /// Whether it has begun to take part.
-    #[must_use]
-    pub const fn is_started(&self) -> bool {
-        self.started
-    }
-
-    /// The parameters in force.
-    #[must_use]
-    pub fn params(&self) -> &Params {
-        self.params.borrow()
-    }
-
-    /// The state.
-    #[must_use]
-    pub const fn state(&self) -> State {
-        self.state
-    }
-
-    /// What speaks against taking part.
-    #[must_use]
-    pub const fn faults(&self) -> Faults {
-        self.faults
-    }
-
-    /// Whether the instance waits in INIT for the first result of a script.
-    #[must_use]
-    pub const fn is_pending(&self) -> bool {
-        self.pending
-    }
-
-    /// The priority in adverts.
-    #[must_use]
-    pub const fn effective_priority(&self) -> u8 {
-        self.effective
-    }
-
-    /// The MASTER that a BACKUP listens to.
-    #[must_use]
-    pub const fn master(&self) -> Option<Master> {
-        self.master
-    }
-
-    /// The interval that the master-down time is reckoned with.
-    #[must_use]
-    pub const fn master_interval(&self) -> Span {
-        self.master_interval
-    }
-
-    /// Skew time: (256 - priority) / 256 of a second in version 2 (RFC 3768 section 6.1), of the MASTER's
-    /// interval in version 3 (RFC 9568 section 6.1).
-    #[must_use]
-    pub fn skew_time(&self) -> Span {
-        self.skew_time_of(self.effective)
-    }
-
-    fn skew_time_of(&self, priority: u8) -> Span {
-        let unit = match self.params().version {
-            Version::V2 => Span::from_secs(1),
-            Version::V3 => self.master_interval,
-        };
-        unit * (256 - u64::from(priority)) / 256
-    }
-
-    /// Master-down time: so many missed adverts and the skew time.
-    #[must_use]
-    pub fn master_down_time(&self) -> Span {
-        self.master_down_time_of(self.effective)
-    }
-
-    fn master_down_time_of(&self, priority: u8) -> Span {
-        self.master_interval * u64::from(self.params().down_timer_adverts) + self.skew_time_of(priority)
     }
 
     /// Whether the advert that is due comes so late that another router has lost its patience, where that matters.
@@ -383,13 +257,21 @@ impl<P: Borrow<Params>> Machine<P> {
         }
     }
 
+    /// Goes on as BACKUP of a MASTER that a predecessor has heard: with less than its interval we would interrupt it.
+    /// Only before the start.
+    pub fn resume_interval(&mut self, interval: Span) {
+        if self.state == State::Init && self.params().version == Version::V3 {
+            self.master_interval = interval;
+        }
+    }
+
     /// From INIT or FAULT into the election, as far as nothing speaks against it.
     fn begin(&mut self, now: Instant, why: Why, out: &mut Actions) {
         if !self.faults.is_empty() {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
-        } else if self.begins_as_master() && now >= self.held {
+        } else if why != Why::Recovered && self.begins_as_master() && now >= self.held {
             self.become_master(now, why, out);
         } else {
             self.become_backup(now, why, out);
@@ -421,7 +303,9 @@ impl<P: Borrow<Params>> Machine<P> {
     fn become_backup(&mut self, now: Instant, why: Why, out: &mut Actions) {
         self.master = None;
         // RFC 9568 section 6.4.1: until a MASTER is heard, its interval is ours. The one known before may be gone.
-        self.master_interval = self.params().advert_interval;
+        if why != Why::Adopted {
+            self.master_interval = self.params().advert_interval;
+        }
         self.patience = None;
         self.enter(State::Backup, why, out);
         self.arm(now, Armed::Down);
@@ -498,98 +382,6 @@ impl<P: Borrow<Params>> Machine<P> {
         self.deadline = Some(if next <= now { now + interval } else { next });
     }
 
-    fn backup_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
-        if heard.priority == 0 {
-            push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));
-            self.patience = None;
-            self.master = None;
-            // One that waits for the rest of its group already has waited out its skew time.
-            if !self.expired {
-                self.arm(heard.at, Armed::Skew);
-            }
-            return;
-        }
-        if heard.priority >= self.effective || !self.params().preempt {
-            self.patience = None;
-            self.follow(heard, out);
-            return;
-        }
-        if !self.params().preempt_delay.is_zero() {
-            let at = match self.patience {
-                Some(at) => at,
-                None => {
-                    push(out, Action::Report(Event::PreemptDelay(self.params().preempt_delay)));
-                    now + self.params().preempt_delay
-                }
-            };
-            self.patience = Some(at);
-            if now < at {
-                self.follow(heard, out);
-                return;
-            }
-        }
-        push(out, Action::Report(Event::Discarded { from: heard.from, theirs: heard.priority }));
-        if self.master.is_some_and(|master| master.addr == heard.from) {
-            // The MASTER that we followed has fallen behind us: as good as priority 0, no need to wait until it
-            // would be dead.
-            self.master = None;
-            let sooner = heard.at + self.skew_time();
-            if !self.expired && self.deadline.is_none_or(|deadline| sooner < deadline) {
-                self.arm(heard.at, Armed::Skew);
-            }
-        }
-    }
-
-    /// A BACKUP restarts its timer by an advert that it respects.
-    fn follow(&mut self, heard: Heard, out: &mut Actions) {
-        let before = self.master.map(|master| master.addr);
-        if before != Some(heard.from) {
-            push(out, Action::Report(Event::MasterIs { before, now: heard.from }));
-        }
-        self.master = Some(Master { addr: heard.from, priority: heard.priority });
-        if self.params().version == Version::V3 && heard.interval != self.master_interval {
-            push(
-                out,
-                Action::Report(Event::IntervalAdopted { from: self.master_interval, to: heard.interval }),
-            );
-            self.master_interval = heard.interval;
-        }
-        self.arm(heard.at, Armed::Down);
-    }
-
-    fn master_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
-        let ours = self.effective;
-        if heard.priority == 0 {
-            push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Master }));
-            self.answer(now, out);
-            return;
-        }
-        if heard.priority == OWNER && ours == OWNER {
-            push(out, Action::Report(Event::OwnerConflict(heard.from)));
-            self.patience = Some(now + self.master_down_time());
-        }
-        if heard.priority > ours || (heard.priority == ours && heard.higher_address) {
-            if self.params().higher_prio_send_advert && heard.interval <= self.params().advert_interval {
-                // After a split the survivor hears from it that it has a rival, and announces itself again. Not if
-                // our interval is the shorter one: every BACKUP would take it for the MASTER's, and one of them take
-                // over before a survivor that does not answer (`lower_prio_no_advert`) sends its next.
-                self.send(ours, out);
-            }
-            push(out, Action::RemoveAddresses);
-            push(out, Action::Report(Event::Outranked { from: heard.from, theirs: heard.priority, ours }));
-            self.become_backup(now, Why::Outranked, out);
-            self.follow(heard, out);
-            return;
-        }
-        let answered = !self.params().lower_prio_no_advert;
-        if answered {
-            self.answer(now, out);
-        }
-        push(out, Action::Announce(Burst::LowerPriority));
-        let event = Event::LowerPriority { from: heard.from, theirs: heard.priority, ours, answered };
-        push(out, Action::Report(event));
-    }
-
     fn reprioritise(&mut self, effective: u8, out: &mut Actions) {
         let before = self.effective;
         if effective == before {
@@ -598,26 +390,22 @@ impl<P: Borrow<Params>> Machine<P> {
         self.effective = effective;
         match self.state {
             // The sooner a peer hears that it is now ahead, the sooner it takes over; and one that is about to must
-            // hear that it no longer is.
-            State::Master => self.send(effective, out),
+            // hear that it no longer is. Once between two adverts that are due: what is tracked may never rest.
+            State::Master if !self.early => {
+                self.early = true;
+                self.send(effective, out);
+            }
+            State::Master => {}
             State::Backup if !self.expired => self.rearm(),
             State::Init | State::Backup | State::Fault => {}
         }
         push(out, Action::Report(Event::Priority { from: before, to: effective }));
     }
 
-    /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause
-    /// the receive queue may hold hundreds.
-    fn answer(&mut self, now: Instant, out: &mut Actions) {
-        if (self.claimed, self.claimed_with) != (now, self.effective) {
-            self.claim(now, out);
-            self.deadline = Some(now + self.params().advert_interval);
-        }
-    }
-
     /// Sends an advert that claims the addresses.
     fn claim(&mut self, now: Instant, out: &mut Actions) {
         (self.claimed, self.claimed_with) = (now, self.effective);
+        self.early = false;
         self.send(self.effective, out);
     }
 

@@ -163,6 +163,13 @@ impl Default for Params {
     }
 }
 impl Params {
+    /// How long after the death of a MASTER no BACKUP of the same configuration takes over: the last advert may have
+    /// been an interval old then.
+    #[must_use]
+    pub fn patience(&self) -> Span {
+        self.advert_interval * u64::from(self.down_timer_adverts.saturating_sub(1))
+    }
+
     /// How many addresses an advert has room for on a link of this MTU, with so many octets of authentication
     /// beside those of the version; at most 255. An MTU of 0 is not known, and no bound.
     ///

@@ -14,7 +14,7 @@ use super::machine::{Input, Machine};
 use super::params::Params;
 use super::priority;
 use crate::base::addr::{Addressed, IpAddr};
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 
 /// A virtual router.
 #[derive(Clone, Debug)]
@@ -175,6 +175,12 @@ impl<P: Borrow<Params>> Router<P> {
         self.garp.due(now, &self.machine.params().garp)
     }
 
+    /// Whether the burst under way is in its first round.
+    #[must_use]
+    pub const fn announcement_opens(&self) -> bool {
+        self.garp.opens()
+    }
+
     /// The address that was due has been announced.
     pub fn announced(&mut self) {
         self.garp.advance();
@@ -201,6 +207,11 @@ impl<P: Borrow<Params>> Router<P> {
     #[must_use]
     pub const fn machine(&self) -> &Machine<P> {
         &self.machine
+    }
+
+    /// See [`Machine::resume_interval`].
+    pub fn resume_interval(&mut self, interval: Span) {
+        self.machine.resume_interval(interval);
     }
 
     /// The parameters in force.

@@ -3,7 +3,8 @@
 use core::fmt::{self, Write};
 
 use super::Runs;
-use super::instance::{Trackers, word};
+use super::instance::word;
+use super::tracked::Trackers;
 use crate::config::model::{self, Model};
 use crate::proto::vrrp::State;
 

@@ -2,16 +2,16 @@
 
 use core::fmt::{self, Display, Formatter, Write};
 
+use super::address::{AddressLine, Whereabouts};
 use super::objects::{RouteLine, RuleLine};
+use super::tracked::Trackers;
 use super::{Clock, Moment, Or, Runs, Seconds, Stamp, enabled};
-use crate::base::addr::{Family, IpAddr, Prefix};
+use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, ScriptId};
 use crate::base::time::{Instant, Span};
 use crate::config::model::hmac::{Hmac, HmacMode, Replay};
 use crate::config::model::instance::{IpvlanMode, OldChecksum};
-use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
-use crate::config::model::{self, Lifetime, Model, VirtualAddress};
-use crate::proto::track::Weight;
+use crate::config::model::{self, Model};
 use crate::proto::vrrp::{Auth, Fault, Router, State, Version};
 use crate::sys::clock::Wall;
 
@@ -48,19 +48,6 @@ pub struct Instance<'a> {
     pub pending_scripts: usize,
     /// Its scripts in the order of [`SCRIPTS`].
     pub scripts: [Option<Runs<'a>>; SCRIPTS.len()],
-}
-
-/// Where an address is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Whereabouts<'a> {
-    /// Its interface; none: that is not known.
-    pub interface: Option<&'a str>,
-    /// For an interface of our own the one that it lies on.
-    pub base: Option<&'a str>,
-    /// It is there.
-    pub held: bool,
-    /// The firewall drops packets to it.
-    pub guarded: bool,
 }
 
 /// What an instance runs scripts for, in the order of the dump.
@@ -360,84 +347,6 @@ fn address(out: &mut dyn Write, instance: &Instance<'_>, position: usize) -> fmt
     }
 }
 
-/// `10.9.0.100/24 dev eth0 scope global set`
-#[derive(Clone, Copy, Debug)]
-pub struct AddressLine<'a> {
-    /// What the configuration says of it.
-    pub line: &'a VirtualAddress,
-    /// Where it is.
-    pub place: Whereabouts<'a>,
-    /// The track group of a static address.
-    pub track_group: Option<&'a str>,
-}
-
-impl Display for AddressLine<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { line, place, track_group } = self;
-        let family = line.prefix.family();
-        let Prefix { addr, len } = line.prefix;
-        // The length of an address with a peer is the peer's.
-        if len == family.max_prefix() || line.peer.is_some() {
-            write!(f, "{addr}")?;
-        } else {
-            write!(f, "{addr}/{len}")?;
-        }
-        if let Some(broadcast) = line.broadcast {
-            write!(f, " brd {broadcast}")?;
-        }
-        let named = line.dev.as_ref().map(|named| named.name.as_str());
-        match (place.interface, place.base) {
-            (Some(own), Some(base)) => write!(f, " dev {own}@{base}")?,
-            (there, _) => write!(f, " dev {}", Or(there.or(named), "(none)"))?,
-        }
-        f.write_str(if line.use_vmac { " use_vmac" } else { "" })?;
-        write!(f, " scope {}", Scope(line.scope))?;
-        if let Some(label) = &line.label {
-            write!(f, " label {label}")?;
-        }
-        if let Some(peer) = line.peer {
-            write!(f, " peer {peer}/{len}")?;
-        }
-        for (set, option) in [
-            (line.home, " home"),
-            (line.nodad, " -nodad"),
-            (line.mngtmpaddr, " mngtmpaddr"),
-            (line.noprefixroute, " noprefixroute"),
-            (line.autojoin, " autojoin"),
-            (line.no_track, " no_track"),
-        ] {
-            f.write_str(if set { option } else { "" })?;
-        }
-        if let Some(group) = track_group {
-            write!(f, " track_group {group}")?;
-        }
-        match (family, line.preferred_lifetime()) {
-            (Family::V4, _) => {}
-            (Family::V6, Lifetime::Forever) => f.write_str(" preferred_lft forever")?,
-            (Family::V6, Lifetime::Seconds(0)) => f.write_str(" deprecated")?,
-            (Family::V6, Lifetime::Seconds(secs)) => write!(f, " preferred_lft {secs}")?,
-        }
-        f.write_str(if place.held { " set" } else { "" })?;
-        f.write_str(if place.guarded { " nftable_set" } else { "" })
-    }
-}
-
-/// A scope of rtnetlink by name.
-struct Scope(u8);
-
-impl Display for Scope {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            0 => "global",
-            200 => "site",
-            253 => "link",
-            254 => "host",
-            255 => "nowhere",
-            other => return write!(f, "{other}"),
-        })
-    }
-}
-
 fn unicast(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let config = instance.config;
     if !config.unicast() {
@@ -476,15 +385,6 @@ fn objects(out: &mut dyn Write, config: &model::Instance) -> fmt::Result {
     Ok(())
 }
 
-/// What an instance or a group tracks.
-pub(super) struct Trackers<'a> {
-    pub(super) model: &'a Model,
-    pub(super) interfaces: &'a [TrackedInterface],
-    pub(super) scripts: &'a [TrackedScript],
-    pub(super) files: &'a [TrackedFile],
-    pub(super) processes: &'a [TrackedProcess],
-}
-
 fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
     let config = instance.config;
     let trackers = Trackers {
@@ -495,55 +395,6 @@ fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         processes: &config.track_processes,
     };
     trackers.write(out, "processes")
-}
-
-impl Trackers<'_> {
-    /// `many`: how keepalived calls process monitors there.
-    pub(super) fn write(&self, out: &mut dyn Write, many: &str) -> fmt::Result {
-        if !self.interfaces.is_empty() {
-            out.write_str("   Tracked interfaces :\n")?;
-        }
-        for tracked in self.interfaces {
-            writeln!(out, "     {} weight {}", tracked.interface.name, Weighed(tracked.weight))?;
-        }
-        if !self.scripts.is_empty() {
-            out.write_str("   Tracked scripts :\n")?;
-        }
-        for tracked in self.scripts {
-            if let Some(script) = self.model.script(tracked.script) {
-                writeln!(out, "     {} weight {}", script.name, Weighed(tracked.weight))?;
-            }
-        }
-        let model = self.model;
-        let files = self.files.iter().filter_map(|of| Some((&model.file(of.of)?.name, of.weight)));
-        named(out, "files", files)?;
-        let processes = self.processes.iter().filter_map(|of| Some((&model.process(of.of)?.name, of.weight)));
-        named(out, many, processes)
-    }
-}
-
-fn named<'a>(
-    out: &mut dyn Write,
-    title: &str,
-    list: impl Iterator<Item = (&'a String, Weight)>,
-) -> fmt::Result {
-    for (position, (name, weight)) in list.enumerate() {
-        if position == 0 {
-            writeln!(out, "   Tracked {title} :")?;
-        }
-        writeln!(out, "     {name}, weight {}", Weighed(weight))?;
-    }
-    Ok(())
-}
-
-/// A weight: `-10 reverse`.
-pub(super) struct Weighed(pub(super) Weight);
-
-impl Display for Weighed {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let tail = if self.0.reverse { " reverse" } else { "" };
-        write!(f, "{}{tail}", self.0.value)
-    }
 }
 
 fn notifications(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {

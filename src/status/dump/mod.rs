@@ -1,11 +1,12 @@
 //! The data dump of SIGUSR1: sections `------< Name >------`, one label a line, one blank more a level.
 //!
-//! Start with [`global`], the section that every process writes first; [`instance`] has one virtual router,
-//! [`group`] one sync group, [`objects`] routes and rules, [`tables`] what they share, [`network`] what stands outside
-//! of them. Everything is lent by the
-//! caller: a writer asks neither clock nor kernel. Labels and
-//! the forms of values are keepalived's where it has the value.
+//! Start with [`global`], the section that every process writes first; [`instance`] has one virtual router, [`group`]
+//! one sync group, [`address`] one address, [`objects`] routes and rules, `tracked` what one tracks, [`tables`] and
+//! [`trackers`] what they share, [`network`] what stands outside of them, [`machine`] what only the machine knows.
+//! Everything is lent by the caller: a writer asks neither clock nor kernel. Labels and the forms of values are
+//! keepalived's where it has the value.
 
+pub mod address;
 pub mod global;
 pub mod group;
 pub mod instance;
@@ -13,6 +14,7 @@ pub mod machine;
 pub mod network;
 pub mod objects;
 pub mod tables;
+mod tracked;
 pub mod trackers;
 
 use core::fmt::{self, Display, Formatter, Write};

@@ -3,8 +3,9 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::base::addr::{Family, IpAddr};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, PathMetric, Tunnel};
-use crate::config::model::rule::Action;
+use crate::base::encap::{Encap, Tunnel};
+use crate::base::rule::Action;
+use crate::config::model::route::{Insert, KINDS, MetricKind, NextHop, PathMetric};
 use crate::config::model::{Named, Route, Rule};
 
 /// `prepend 10.77.0.0/24 via inet 10.9.0.3 dev eth0 proto 18`
@@ -214,22 +215,6 @@ impl Display for Metric {
         }
     }
 }
-
-/// RTN_ numbers by name.
-const KINDS: [&str; 12] = [
-    "unspec",
-    "unicast",
-    "local",
-    "broadcast",
-    "anycast",
-    "multicast",
-    "blackhole",
-    "unreachable",
-    "prohibit",
-    "throw",
-    "nat",
-    "xresolve",
-];
 
 /// Metrics in the order in which they are shown.
 const METRICS: [(MetricKind, &str); 14] = [

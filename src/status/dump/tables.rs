@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::instance::Weighed;
+use super::tracked::Weighed;
 use super::{Or, Quoted, Runs, Seconds};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::id::IfIndex;

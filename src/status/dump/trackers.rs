@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::instance::Weighed;
 use super::tables::tracking;
+use super::tracked::Weighed;
 use crate::config::model::track::ParameterMatch;
 use crate::config::model::{TrackFile, TrackProcess};
 use crate::proto::track::{Cause, Process, Verdict, Weight};

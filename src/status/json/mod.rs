@@ -1,9 +1,9 @@
 //! The JSON status: keepalived's keys in keepalived's order, on one line.
 //!
 //! Version 1 is an array of instances, version 2 an object with that array as `vrrp` and the process monitors as
-//! `track_process`. [`mod@instance`] has one virtual router, [`mod@process`] one monitor; whoever calls writes [`open`],
-//! the instances with [`next`] before each but the first, [`monitors`] and the monitors if there are any, and [`close`].
-//! Everything is lent and nothing is allocated.
+//! `track_process`. [`mod@instance`] has one virtual router, [`mod@process`] one monitor; whoever calls writes
+//! [`open`], the instances with [`next`] before each but the first, [`monitors`] and the monitors if there are any,
+//! and [`close`]. Everything is lent and nothing is allocated.
 
 pub mod instance;
 pub mod process;

@@ -7,6 +7,7 @@ use neli::consts::rtnl::{Ifa, IfaF, RtAddrFamily, RtScope, Rtm};
 use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder};
 
 use super::command::{Commands, Full};
+use super::family::{family_of, ip, put_ip};
 use super::message::{Attributes, Requests, number, octet, text};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
 use crate::base::id::IfIndex;
@@ -104,11 +105,7 @@ impl Address {
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
         let (&[family, length, low_flags, scope], rest) = payload.split_first_chunk()?;
         let (interface, attributes) = rest.split_first_chunk()?;
-        let family = match i32::from(family) {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return None,
-        };
+        let family = family_of(family)?;
         let mut flags = u32::from(low_flags);
         let (mut address, mut local) = (None, None);
         let (mut broadcast, mut label) = (None, None);
@@ -218,8 +215,17 @@ impl Commands {
     /// Lists all addresses of all links into `out`, which is emptied first.
     ///
     /// # Errors
-    /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what the kernel says.
+    /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what
+    /// the kernel says.
     pub fn addresses(&mut self, out: &mut Vec<Address>) -> io::Result<()> {
+        self.addresses_in_slices(out, &mut || ())
+    }
+
+    /// The same for a caller with other duties, which `pause` sees to between the parts of a long list.
+    ///
+    /// # Errors
+    /// Those of [`Commands::addresses`].
+    pub fn addresses_in_slices(&mut self, out: &mut Vec<Address>, pause: &mut dyn FnMut()) -> io::Result<()> {
         let all = || fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0));
         self.dump(
             Rtm::Getaddr,
@@ -228,7 +234,10 @@ impl Commands {
             |message| match message {
                 None => out.clear(),
                 Some(message) if Rtm::from(message.kind) == Rtm::Newaddr => {
-                    out.extend(Address::decode(message.payload))
+                    out.extend(Address::decode(message.payload));
+                    if out.len().is_multiple_of(LISTED_A_SLICE) {
+                        pause();
+                    }
                 }
                 Some(_) => {}
             },
@@ -244,6 +253,9 @@ impl Commands {
     }
 }
 
+/// Addresses that are listed between two pauses: the kernel writes as many into one part.
+const LISTED_A_SLICE: usize = 256;
+
 /// The fixed part of an address message. neli's builder cannot fail when every field is given.
 fn fixed(family: RtAddrFamily, length: u8, scope: u8, interface: IfIndex) -> Option<Ifaddrmsg> {
     IfaddrmsgBuilder::default()
@@ -254,20 +266,6 @@ fn fixed(family: RtAddrFamily, length: u8, scope: u8, interface: IfIndex) -> Opt
         .ifa_index(interface.0)
         .build()
         .ok()
-}
-
-fn put_ip(request: &mut Requests, kind: Ifa, addr: &IpAddr) {
-    match addr {
-        IpAddr::V4(v4) => request.attribute(kind, &v4.octets()),
-        IpAddr::V6(v6) => request.attribute(kind, &v6.octets()),
-    }
-}
-
-fn ip(family: Family, payload: &[u8]) -> Option<IpAddr> {
-    match family {
-        Family::V4 => payload.first_chunk::<4>().copied().map(IpAddr::from),
-        Family::V6 => payload.first_chunk::<16>().copied().map(IpAddr::from),
-    }
 }
 
 /// From the kernel's if_addr.h (Linux 5.18); neither libc nor neli has it.

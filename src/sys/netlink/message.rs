@@ -256,6 +256,7 @@ const KIND_MASK: u16 = 0x3fff;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::netlink::test_octets::noise;
     use neli::consts::rtnl::{RtAddrFamily, Rtm};
     use neli::rtnl::IfinfomsgBuilder;
 
@@ -308,13 +309,7 @@ mod tests {
     fn any_octets_are_walked_to_an_end() {
         let mut seed = 1_u32;
         for _ in 0..20_000 {
-            let octets: Vec<u8> = (0..40)
-                .map(|at| {
-                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    // Mostly small numbers, so that lengths come near the truth.
-                    if at % 4 == 0 { (seed >> 24) as u8 & 0x3f } else { (seed >> 30) as u8 & 1 }
-                })
-                .collect();
+            let octets = noise(&mut seed, 40, 0x3f);
             assert!(Messages(&octets).count() <= 3);
             assert!(Attributes(&octets).count() <= 10);
         }

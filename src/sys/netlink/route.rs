@@ -1,14 +1,16 @@
 //! Routes: as values, put, deleted and listed.
 
 use core::fmt;
-use std::io;
 
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Rta, Rtm};
 
 use super::command::{Commands, Full};
-use super::message::{Attributes, Requests, number};
-use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
+use super::encap;
+use super::family::{family_number, put_ip};
+use super::message::Requests;
+use crate::base::addr::{Family, IpAddr, Prefix};
+use crate::base::encap::Encap;
 use crate::base::id::IfIndex;
 
 /// One route as the kernel is to have it. Numbers are the kernel's.
@@ -69,36 +71,6 @@ pub struct Way {
     pub realms: Option<u32>,
 }
 
-/// A light tunnel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encap {
-    /// In IPv4.
-    Ip(Tunnel<Ipv4Addr>),
-    /// In IPv6.
-    Ip6(Tunnel<Ipv6Addr>),
-    /// MPLS labels, outermost first, each below 2^20.
-    Mpls(Vec<u32>),
-    /// A locator.
-    Ila(u64),
-}
-
-/// Parameters of a tunnel in IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tunnel<A> {
-    /// Tunnel id.
-    pub id: Option<u64>,
-    /// Outer destination.
-    pub destination: Option<A>,
-    /// Outer source.
-    pub source: Option<A>,
-    /// Type of service or traffic class.
-    pub class: Option<u8>,
-    /// TTL or hop limit.
-    pub hops: Option<u8>,
-    /// TUNNEL_ bits.
-    pub flags: Option<u16>,
-}
-
 /// How a route is put among those that lead to the same destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insert {
@@ -121,57 +93,7 @@ pub enum Which {
     AnyWay,
 }
 
-/// What the kernel tells of a route: enough to recognise and to delete it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// IPv4 or IPv6.
-    pub family: Family,
-    /// RTN_ number.
-    pub kind: u8,
-    /// The routing table.
-    pub table: u32,
-    /// RTPROT_ number.
-    pub origin: u8,
-    /// RT_SCOPE_ number.
-    pub scope: u8,
-    /// Type of service.
-    pub tos: u8,
-    /// Destination; none is the default route.
-    pub destination: Option<Prefix>,
-    /// Source prefix.
-    pub from: Option<Prefix>,
-    /// Metric.
-    pub metric: u32,
-    /// Link, if it has one way; 0 is none.
-    pub interface: IfIndex,
-    /// Gateway, if it has one way.
-    pub via: Option<IpAddr>,
-}
-
 impl Route {
-    /// Whether what the kernel tells of is this route. One of several ways of it counts as the whole.
-    #[must_use]
-    pub fn is(&self, seen: &Seen) -> bool {
-        let metric = self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
-            Family::V4 => 0,
-            Family::V6 => IPV6_METRIC,
-        });
-        let own_way = |way: &Way| {
-            (way.interface == IfIndex(0) || way.interface == seen.interface) && way.via == seen.via
-        };
-        let whole = seen.interface == IfIndex(0) && seen.via.is_none();
-        self.family == seen.family
-            && self.kind == seen.kind
-            && self.table == seen.table
-            && self.origin == seen.origin
-            && self.destination == seen.destination
-            && self.from == seen.from
-            && metric == seen.metric
-            // The kernel keeps neither for IPv6.
-            && (self.family == Family::V6 || (self.tos, self.scope) == (seen.tos, seen.scope))
-            && (self.ways.is_empty() || whole || self.ways.iter().any(own_way))
-    }
-
     fn put_key(&self, request: &mut Requests) {
         if let Some(destination) = self.destination {
             put_ip(request, Rta::Dst, &destination.addr);
@@ -271,13 +193,7 @@ impl fmt::Display for Route {
     }
 }
 
-impl fmt::Display for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, self.family, self.destination, self.table, self.metric)
-    }
-}
-
-fn show(
+pub(super) fn show(
     f: &mut fmt::Formatter<'_>,
     family: Family,
     destination: Option<Prefix>,
@@ -296,82 +212,6 @@ fn show(
         write!(f, " metric {metric}")?;
     }
     Ok(())
-}
-
-impl Seen {
-    /// The value that the payload of an RTM_NEWROUTE or RTM_DELROUTE carries; `None` for other families than the
-    /// Internet's, for entries of the cache and for what makes no sense.
-    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
-        let (&[family, length, from_length, tos, table, origin, scope, kind], rest) =
-            payload.split_first_chunk()?;
-        let (flags, attributes) = rest.split_first_chunk()?;
-        let family = match i32::from(family) {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return None,
-        };
-        if u32::from_ne_bytes(*flags) & RTM_F_CLONED != 0 {
-            return None;
-        }
-        let mut seen = Self {
-            family,
-            kind,
-            table: u32::from(table),
-            origin,
-            scope,
-            tos,
-            destination: None,
-            from: None,
-            metric: 0,
-            interface: IfIndex(0),
-            via: None,
-        };
-        let (mut destination, mut from) = (None, None);
-        for (kind, payload) in Attributes(attributes) {
-            match Rta::from(kind) {
-                Rta::Dst => destination = ip(family, payload),
-                Rta::Src => from = ip(family, payload),
-                Rta::Table => seen.table = number(payload).unwrap_or(seen.table),
-                Rta::Priority => seen.metric = number(payload).unwrap_or(0),
-                Rta::Oif => seen.interface = IfIndex(number(payload).unwrap_or(0)),
-                Rta::Gateway => seen.via = ip(family, payload),
-                _ => {}
-            }
-        }
-        let prefix = |addr: Option<IpAddr>, len: u8| {
-            addr.filter(|_| len > 0).map(|addr| Prefix { addr, len: len.min(family.max_prefix()) })
-        };
-        seen.destination = prefix(destination, length);
-        seen.from = prefix(from, from_length);
-        Some(seen)
-    }
-
-    /// A route that a request to delete takes for this one.
-    fn route(&self) -> Route {
-        let way = Way { via: self.via, interface: self.interface, ..Way::default() };
-        // What leads nowhere shows the loopback link over IPv6, which a request must not name.
-        let leads = self.kind == RTN_UNICAST && way != Way::default();
-        Route {
-            family: self.family,
-            kind: self.kind,
-            table: self.table,
-            origin: self.origin,
-            scope: self.scope,
-            tos: self.tos,
-            destination: self.destination,
-            from: self.from,
-            source: None,
-            metric: Some(self.metric),
-            expires: None,
-            metrics: Vec::new(),
-            locks: 0,
-            congestion: None,
-            realms: None,
-            preference: None,
-            ttl_propagate: None,
-            ways: if leads { vec![way] } else { Vec::new() },
-        }
-    }
 }
 
 impl Commands {
@@ -410,48 +250,6 @@ impl Commands {
             }
         })
     }
-
-    /// Asks to delete a route that was listed.
-    ///
-    /// # Errors
-    /// [`Full`]: commit first.
-    pub fn delete_seen_route(&mut self, tag: u32, seen: &Seen) -> Result<(), Full> {
-        self.delete_route(tag, &seen.route(), Which::Exactly)
-    }
-
-    /// Lists the routes of one origin, of all tables and both families, into `out`, which is emptied first. The
-    /// kernel picks them out itself (since Linux 4.20), so that millions of others cost nothing here.
-    ///
-    /// # Errors
-    /// As for [`Commands::addresses`].
-    pub fn routes(&mut self, origin: u8, out: &mut Vec<Seen>) -> io::Result<()> {
-        out.clear();
-        self.strict_lists(true);
-        let mut listed = Ok(());
-        for family in [Family::V4, Family::V6] {
-            let start = out.len();
-            let fixed = || {
-                let mut fixed = [0; 12];
-                fixed[0] = family_number(family);
-                fixed[5] = origin;
-                Some(fixed)
-            };
-            listed = listed.and(self.dump(
-                Rtm::Getroute,
-                fixed,
-                |_| (),
-                |message| match message {
-                    None => out.truncate(start),
-                    Some(message) if Rtm::from(message.kind) == Rtm::Newroute => {
-                        out.extend(Seen::decode(message.payload).filter(|seen| seen.origin == origin))
-                    }
-                    Some(_) => {}
-                },
-            ));
-        }
-        self.strict_lists(false);
-        listed
-    }
 }
 
 fn put_way(request: &mut Requests, way: &Way, family: Family) {
@@ -466,7 +264,7 @@ fn put_gateway(request: &mut Requests, way: &Way, family: Family) {
         put_ip(request, Rta::Gateway, &via);
     }
     if let Some(encap) = &way.encap {
-        put_encap(request, encap);
+        encap::put(request, encap);
     }
 }
 
@@ -482,110 +280,14 @@ fn put_next_hop(request: &mut Requests, way: &Way, family: Family) {
     });
 }
 
-fn put_encap(request: &mut Requests, encap: &Encap) {
-    let kind: u16 = match encap {
-        Encap::Mpls(_) => 1,
-        Encap::Ip(_) => 2,
-        Encap::Ila(_) => 3,
-        Encap::Ip6(_) => 4,
-    };
-    request.nest(RTA_ENCAP | NESTED, |request| match encap {
-        Encap::Ip(tunnel) => {
-            let address = |addr: Ipv4Addr| addr.octets();
-            put_tunnel(request, tunnel, address, 5, 4);
-        }
-        Encap::Ip6(tunnel) => {
-            let address = |addr: Ipv6Addr| addr.octets();
-            put_tunnel(request, tunnel, address, 5, 4);
-        }
-        Encap::Mpls(labels) => put_labels(request, labels),
-        Encap::Ila(locator) => request.attribute(ILA_ATTR_LOCATOR, &locator.to_be_bytes()),
-    });
-    request.attribute(RTA_ENCAP_TYPE, &kind.to_ne_bytes());
-}
-
-fn put_tunnel<A: Copy, const N: usize>(
-    request: &mut Requests,
-    tunnel: &Tunnel<A>,
-    octets: impl Fn(A) -> [u8; N],
-    class: u16,
-    hops: u16,
-) {
-    if let Some(id) = tunnel.id {
-        request.attribute(1_u16, &id.to_be_bytes());
-    }
-    if let Some(destination) = tunnel.destination {
-        request.attribute(2_u16, &octets(destination));
-    }
-    if let Some(source) = tunnel.source {
-        request.attribute(3_u16, &octets(source));
-    }
-    if let Some(value) = tunnel.class {
-        request.attribute(class, &[value]);
-    }
-    if let Some(value) = tunnel.hops {
-        request.attribute(hops, &[value]);
-    }
-    if let Some(flags) = tunnel.flags {
-        request.attribute(6_u16, &flags.to_be_bytes());
-    }
-}
-
-/// RFC 3032 label stack entries: label, bottom of stack at the last one, no TTL.
-fn put_labels(request: &mut Requests, labels: &[u32]) {
-    let mut stack: heapless::Vec<u8, { 4 * LABELS }> = heapless::Vec::new();
-    for (position, label) in labels.iter().enumerate() {
-        let bottom = u32::from(position + 1 == labels.len());
-        // The configuration takes no more than there is room for.
-        let _ = stack.extend_from_slice(&(label << 12 | bottom << 8).to_be_bytes());
-    }
-    request.attribute(MPLS_IPTUNNEL_DST, &stack);
-}
-
-pub(super) fn put_ip(request: &mut Requests, kind: impl Into<u16>, addr: &IpAddr) {
-    match addr {
-        IpAddr::V4(v4) => request.attribute(kind, &v4.octets()),
-        IpAddr::V6(v6) => request.attribute(kind, &v6.octets()),
-    }
-}
-
-pub(super) fn ip(family: Family, payload: &[u8]) -> Option<IpAddr> {
-    match family {
-        Family::V4 => payload.first_chunk::<4>().copied().map(IpAddr::from),
-        Family::V6 => payload.first_chunk::<16>().copied().map(IpAddr::from),
-    }
-}
-
-pub(super) fn family_number(family: Family) -> u8 {
-    let number = match family {
-        Family::V4 => libc::AF_INET,
-        Family::V6 => libc::AF_INET6,
-    };
-    u8::try_from(number).unwrap_or(0)
-}
-
-/// Labels that one packet gets: the kernel's own bound.
-const LABELS: usize = 16;
-/// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
-const IPV6_METRIC: u32 = 1024;
 const RT_TABLE_MAIN: u32 = 254;
-const RTN_UNICAST: u8 = libc::RTN_UNICAST;
 const RTNH_F_ONLINK: u8 = 4;
-/// An entry of the cache, not of a table.
-const RTM_F_CLONED: u32 = 0x200;
-/// NLA_F_NESTED; iproute2 marks this attribute with it, and no other.
-const NESTED: u16 = 0x8000;
 // From the kernel's rtnetlink.h; libc has them for some C libraries only.
 const RTA_PREF: u16 = 20;
-const RTA_ENCAP_TYPE: u16 = 21;
-const RTA_ENCAP: u16 = 22;
 const RTA_EXPIRES: u16 = 23;
 const RTA_TTL_PROPAGATE: u16 = 26;
 const RTAX_LOCK: u16 = 1;
 const RTAX_CC_ALGO: u16 = 16;
-// From mpls_iptunnel.h and ila.h.
-const MPLS_IPTUNNEL_DST: u16 = 1;
-const ILA_ATTR_LOCATOR: u16 = 1;
 
 #[cfg(test)]
 #[path = "route_tests.rs"]

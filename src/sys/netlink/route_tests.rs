@@ -4,15 +4,18 @@
 use nix::errno::Errno;
 
 use super::*;
+use crate::base::encap::Tunnel;
+use crate::sys::filter::OctetSet;
+use crate::sys::netlink::encap::RTA_ENCAP;
 use crate::sys::netlink::loss::{Loss, Losses};
-use crate::sys::netlink::message::Messages;
 use crate::sys::netlink::monitor::Drained;
+use crate::sys::netlink::seen::Seen;
+use crate::sys::netlink::test_octets::{noise, octets, parts};
+
 use crate::sys::test_net::{Network, in_namespace, readable};
 
-pub(super) fn octets(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex.chars().map(|digit| digit.to_digit(16).unwrap()).collect();
-    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
-}
+/// The attributes that hold others: RTA_ENCAP and RTA_METRICS.
+const NESTS: [u16; 2] = [RTA_ENCAP, 8];
 
 fn prefix(text: &str) -> Option<Prefix> {
     let (addr, len) = text.split_once('/')?;
@@ -27,7 +30,7 @@ fn to(text: &str) -> Route {
     let destination = prefix(text);
     Route {
         family: destination.map_or(Family::V4, |prefix| prefix.family()),
-        kind: RTN_UNICAST,
+        kind: libc::RTN_UNICAST,
         table: 254,
         origin: 18,
         scope: 0,
@@ -45,27 +48,6 @@ fn to(text: &str) -> Route {
         ttl_propagate: None,
         ways: vec![Way { interface: IfIndex(3), ..Way::default() }],
     }
-}
-
-/// What a request is made of.
-type Parts = (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>);
-
-/// Kind, flags, fixed part, and attributes in order of their numbers; those of a nest, too.
-fn parts(message: &[u8]) -> Parts {
-    let message = Messages(message).next().unwrap();
-    let (fixed, rest) = message.payload.split_at(12);
-    let mut attributes: Vec<(u16, Vec<u8>)> =
-        Attributes(rest).map(|(kind, payload)| (kind, payload.to_vec())).collect();
-    for (kind, payload) in &mut attributes {
-        if matches!(*kind, RTA_ENCAP) || *kind == u16::from(Rta::Metrics) {
-            let mut inner: Vec<_> = Attributes(payload).collect();
-            inner.sort_unstable();
-            *payload = format!("{inner:?}").into_bytes();
-        }
-    }
-    attributes.sort_unstable();
-    // Without the flag for an acknowledgement, which both ask for.
-    (message.kind, message.flags, fixed.to_vec(), attributes)
 }
 
 fn request(build: impl FnOnce(&mut Requests)) -> Vec<u8> {
@@ -214,7 +196,7 @@ fn requests_are_those_of_iproute2() {
         ),
     ];
     for (words, route, insert, theirs) in rows {
-        assert_eq!(parts(&put(&route, insert)), parts(&octets(theirs)), "{words}");
+        assert_eq!(parts(&put(&route, insert), &NESTS), parts(&octets(theirs), &NESTS), "{words}");
     }
 }
 
@@ -223,12 +205,7 @@ fn any_octets_are_read_without_trust() {
     let mut seed = 7_u32;
     let mut read = 0;
     for _ in 0..20_000 {
-        let mut octets: Vec<u8> = (0..60)
-            .map(|at| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                if at % 4 == 0 { (seed >> 24) as u8 & 0x1f } else { (seed >> 30) as u8 & 1 }
-            })
-            .collect();
+        let mut octets = noise(&mut seed, 60, 0x1f);
         octets[0] = 2;
         read += usize::from(Seen::decode(&octets).is_some());
     }
@@ -252,8 +229,8 @@ fn a_kernel_takes_lists_and_deletes_them() {
             net.add(&address);
         }
         let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
-        let mut mine = Losses::open(18, net.commands.port()).unwrap();
-        let mut others = Losses::open(18, 0).unwrap();
+        let mut mine = Losses::open(18, net.commands.port(), OctetSet::ALL).unwrap();
+        let mut others = Losses::open(18, 0, OctetSet::EMPTY).unwrap();
         let routes = [
             Route { ways: vec![way("10.9.0.3")], ..to("10.50.0.0/16") },
             Route { ways: vec![way("10.9.0.3")], ..to("default") },
@@ -301,5 +278,40 @@ fn a_kernel_takes_lists_and_deletes_them() {
         assert!(told.len() >= routes.len() && told.iter().all(routes_told), "{told:#?}");
         let heard = mine.read(|loss| panic!("asked for by us: {loss:?}"));
         assert!(matches!(heard, Ok(Drained::Yes)), "{heard:?}");
+    });
+}
+
+/// Needs root.
+#[test]
+fn what_takes_the_place_of_a_route_is_told() {
+    in_namespace(|net| {
+        let (near, _) = net.pair("va", "vb");
+        net.add(&crate::sys::netlink::addr::Address::new(near, prefix("10.9.0.1/24").unwrap()));
+        let mut v6 = crate::sys::netlink::addr::Address::new(near, prefix("2001:db8:9::1/64").unwrap());
+        v6.flags = crate::sys::netlink::addr::AddressFlags::NODAD;
+        net.add(&v6);
+        let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
+        let mut told = Losses::open(18, 0, [24].into_iter().collect()).unwrap();
+        for (to_there, others, hears) in [
+            ("10.50.0.0/24", ["10.9.0.3", "10.9.0.4"], true),
+            ("10.51.0.0/16", ["10.9.0.3", "10.9.0.4"], false),
+            ("2001:db8:50::/64", ["2001:db8:9::3", "2001:db8:9::4"], true),
+        ] {
+            if to_there.contains(':') {
+                told.watch([24, 64].into_iter().collect()).unwrap();
+            }
+            let [mine, theirs] = others.map(|via| Route { ways: vec![way(via)], ..to(to_there) });
+            let theirs = Route { origin: 4, ..theirs };
+            net.commands.put_route(0, &mine, Insert::Prepend).unwrap();
+            net.commands.put_route(0, &theirs, Insert::Replace).unwrap();
+            net.commit();
+            let mut heard = Vec::new();
+            let _ = told.read(|loss| heard.push(loss));
+            let of_it = |loss: &Loss| match loss {
+                Loss::Replaced(seen) => mine.has_place_of(seen) && theirs.is(seen) && !mine.is(seen),
+                _ => false,
+            };
+            assert!(heard.len() == usize::from(hears) && heard.iter().all(of_it), "{heard:#?}");
+        }
     });
 }

@@ -7,10 +7,11 @@ use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Frattr, Rtm};
 
 use super::command::{Commands, Full};
+use super::family::{family_number, family_of, ip, put_ip};
 use super::message::{Attributes, Requests, number, octet, text};
-use super::route::{family_number, ip, put_ip};
 use crate::base::addr::{Family, Prefix};
 use crate::base::name::IfName;
+use crate::base::rule::Action;
 
 /// One policy rule. Numbers are the kernel's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,58 +56,17 @@ pub struct Rule {
     pub origin: u8,
 }
 
-/// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Looks up this routing table.
-    Table(u32),
-    /// Looks up the table of the layer 3 master device.
-    MasterDevice,
-    /// Goes on at the rule with this preference.
-    Goto(u32),
-    /// Nothing.
-    Nothing,
-    /// Drops without a word.
-    Blackhole,
-    /// Answers that the net is unreachable.
-    Unreachable,
-    /// Answers that it is prohibited.
-    Prohibit,
-}
-
-impl Action {
-    /// FR_ACT_ number.
-    const fn number(self) -> u8 {
-        match self {
-            Self::Table(_) | Self::MasterDevice => 1,
-            Self::Goto(_) => 2,
-            Self::Nothing => 3,
-            Self::Blackhole => 6,
-            Self::Unreachable => 7,
-            Self::Prohibit => 8,
-        }
-    }
-}
-
 impl Rule {
-    /// The value that the payload of an RTM_NEWRULE or RTM_DELRULE carries; `None` for other families than the
-    /// Internet's and for what makes no sense.
-    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
-        let (&[family, to_length, from_length, tos, table, _, _, action], rest) =
-            payload.split_first_chunk()?;
-        let (flags, attributes) = rest.split_first_chunk()?;
-        let family = match i32::from(family) {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return None,
-        };
-        let mut rule = Self {
+    /// A rule for every packet, of no origin and of preference 0.
+    #[must_use]
+    pub const fn new(family: Family, action: Action) -> Self {
+        Self {
             family,
-            invert: u32::from_ne_bytes(*flags) & FIB_RULE_INVERT != 0,
+            invert: false,
             from: None,
             to: None,
             preference: 0,
-            tos,
+            tos: 0,
             mark: None,
             input: None,
             output: None,
@@ -115,11 +75,25 @@ impl Rule {
             transport: None,
             source_ports: None,
             destination_ports: None,
-            action: Action::Nothing,
+            action,
             realms: None,
             suppress_length: None,
             suppress_group: None,
             origin: 0,
+        }
+    }
+
+    /// The value that the payload of an RTM_NEWRULE or RTM_DELRULE carries; `None` for other families than the
+    /// Internet's and for what makes no sense.
+    pub(super) fn decode(payload: &[u8]) -> Option<Self> {
+        let (&[family, to_length, from_length, tos, table, _, _, action], rest) =
+            payload.split_first_chunk()?;
+        let (flags, attributes) = rest.split_first_chunk()?;
+        let family = family_of(family)?;
+        let mut rule = Self {
+            invert: u32::from_ne_bytes(*flags) & FIB_RULE_INVERT != 0,
+            tos,
+            ..Self::new(family, Action::Nothing)
         };
         let (mut from, mut to) = (None, None);
         let (mut table, mut target, mut master) = (u32::from(table), 0, false);

@@ -8,6 +8,7 @@ use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
 
+use crate::sys::filter::OctetSet;
 use crate::sys::inbox::Inbox;
 use crate::sys::queue::{self, QueueSize};
 use crate::sys::socket::{if_known, set_option};
@@ -51,9 +52,10 @@ impl Transport {
         self.socket.pid().unwrap_or(0)
     }
 
-    /// The kernel queues only deletions of routes of this origin, and of rules, that `port` did not ask for.
-    pub(super) fn only_losses(&self, origin: u8, port: u32) -> io::Result<()> {
-        crate::sys::filter::attach_losses(self.socket.as_raw_fd(), origin, port)
+    /// The kernel queues only deletions of routes of this origin, and of rules, and routes in place of others with one
+    /// of these prefix lengths, that `port` did not ask for.
+    pub(super) fn only_losses(&self, origin: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
+        crate::sys::filter::attach_losses(self.socket.as_raw_fd(), origin, port, lengths)
     }
 
     /// The kernel queues nothing that `port` asked for.

@@ -4,17 +4,18 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use super::member::{self, Change};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
 use crate::sys::clock::{self, Wall};
+use crate::sys::doors::{self, Door};
 use crate::sys::filter::{self, Filter, Start};
 use crate::sys::inbox::{Inbox, Received};
 use crate::sys::queue::{self, QueueSize};
-use crate::sys::socket::{bind_device, if_known, in_addr, in6_addr, open, set_option};
-use crate::sys::socket::{signed, unsigned};
+use crate::sys::socket::{bind_device, if_known, open, set_option, unsigned};
 
 /// What a receive socket is to be.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub struct ReceiveOptions<'a> {
     pub protocol: u8,
     /// Receive from this interface only.
     pub device: Option<&'a IfName>,
+    /// Receive from the groups that any socket of this machine has joined; else from those only that this one joins.
+    pub all_groups: bool,
     /// What the kernel lets through from the first datagram on.
     pub filter: Filter,
 }
@@ -56,8 +59,8 @@ impl ReceiveSocket {
         let on: c_int = 1;
         set_option(socket.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
         match options.family {
-            Family::V4 => socket.set_up_v4()?,
-            Family::V6 => socket.set_up_v6(protocol)?,
+            Family::V4 => socket.set_up_v4(options.all_groups)?,
+            Family::V6 => socket.set_up_v6(protocol, options.all_groups)?,
         }
         socket.discard_queued()?;
         socket.set_filter(&options.filter)?;
@@ -78,7 +81,7 @@ impl ReceiveSocket {
     /// EADDRINUSE if it is joined already, ENODEV if there is no such interface, ENOBUFS past the system's limit
     /// of groups a socket (net.ipv4.igmp_max_memberships: 20), EINVAL for a group of the other family.
     pub fn join(&self, group: IpAddr, interface: IfIndex) -> io::Result<()> {
-        self.membership(group, interface, libc::IP_ADD_MEMBERSHIP, libc::IPV6_ADD_MEMBERSHIP)
+        member::change(self.fd.as_raw_fd(), self.family, group, interface, Change::Join)
     }
 
     /// Leaves a multicast group on an interface.
@@ -86,7 +89,7 @@ impl ReceiveSocket {
     /// # Errors
     /// EADDRNOTAVAIL if it was not joined, EINVAL for a group of the other family.
     pub fn leave(&self, group: IpAddr, interface: IfIndex) -> io::Result<()> {
-        self.membership(group, interface, libc::IP_DROP_MEMBERSHIP, libc::IPV6_DROP_MEMBERSHIP)
+        member::change(self.fd.as_raw_fd(), self.family, group, interface, Change::Leave)
     }
 
     /// Replaces the kernel's filter. Datagrams that are queued already stay.
@@ -99,6 +102,19 @@ impl ReceiveSocket {
             Family::V6 => Start::Transport,
         };
         filter::attach(&self.fd, filter, start)
+    }
+
+    /// Replaces the kernel's filter by one that keeps datagrams whose octet at `offset` behind the IP header belongs to the
+    /// interface that they came in by. `doors` is in the order of the octets, each there once.
+    ///
+    /// # Errors
+    /// ENOMEM past net.core.optmem_max; the filter before stays.
+    pub fn set_doors(&self, offset: u8, doors: &[Door]) -> io::Result<()> {
+        let start = match self.family {
+            Family::V4 => Start::Ipv4Header,
+            Family::V6 => Start::Transport,
+        };
+        doors::attach(&self.fd, offset, doors, start)
     }
 
     /// Takes what is queued, at most [`limit::RECEIVE_BATCH`] datagrams, and tells how many; 0 if none is
@@ -114,24 +130,24 @@ impl ReceiveSocket {
         received
     }
 
-    fn set_up_v4(&self) -> io::Result<()> {
+    fn set_up_v4(&self, all_groups: bool) -> io::Result<()> {
         let fd = self.fd.as_raw_fd();
         let (on, off): (c_int, c_int) = (1, 0);
         set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, &on)?;
         // Only the groups that this socket joined, not those of every process.
-        set_option(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &off)?;
+        set_option(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &c_int::from(all_groups))?;
         set_option(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, &off)
     }
 
     /// IPV6_V6ONLY is not among these: raw sockets refuse it, and never see IPv4.
-    fn set_up_v6(&self, protocol: c_int) -> io::Result<()> {
+    fn set_up_v6(&self, protocol: c_int, all_groups: bool) -> io::Result<()> {
         let fd = self.fd.as_raw_fd();
         let (on, off): (c_int, c_int) = (1, 0);
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, &on)?;
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, &on)?;
         no_kernel_checksum(fd, protocol)?;
         // Since Linux 4.20; without it other processes' groups come in too, and the caller sees the interface.
-        if_known(set_option(fd, libc::IPPROTO_IPV6, IPV6_MULTICAST_ALL, &off))?;
+        if_known(set_option(fd, libc::IPPROTO_IPV6, IPV6_MULTICAST_ALL, &c_int::from(all_groups)))?;
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, &off)
     }
 
@@ -152,29 +168,6 @@ impl ReceiveSocket {
             }
         }
         Ok(())
-    }
-
-    fn membership(&self, group: IpAddr, interface: IfIndex, v4: c_int, v6: c_int) -> io::Result<()> {
-        let fd = self.fd.as_raw_fd();
-        match (self.family, group) {
-            (Family::V4, IpAddr::V4(group)) => set_option(
-                fd,
-                libc::IPPROTO_IP,
-                v4,
-                &libc::ip_mreqn {
-                    imr_multiaddr: in_addr(group),
-                    imr_address: in_addr(Ipv4Addr::UNSPECIFIED),
-                    imr_ifindex: signed(interface),
-                },
-            ),
-            (Family::V6, IpAddr::V6(group)) => set_option(
-                fd,
-                libc::IPPROTO_IPV6,
-                v6,
-                &libc::ipv6_mreq { ipv6mr_multiaddr: in6_addr(group), ipv6mr_interface: interface.0 },
-            ),
-            _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
-        }
     }
 }
 

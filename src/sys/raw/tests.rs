@@ -3,6 +3,7 @@
 
 use nix::errno::Errno;
 
+use super::member::MemberSocket;
 use super::receive::{ReceiveBatch, ReceiveOptions, ReceiveSocket};
 use super::send::{Message, SendBatch, SendOptions, SendSocket};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
@@ -53,7 +54,7 @@ fn message_v6(tag: u32, octets: &[u8], interface: IfIndex) -> Message<'_> {
 }
 
 fn receive_options(family: Family, filter: Filter) -> ReceiveOptions<'static> {
-    ReceiveOptions { family, protocol: PROTOCOL, device: None, filter }
+    ReceiveOptions { family, protocol: PROTOCOL, device: None, all_groups: false, filter }
 }
 
 fn send_options(family: Family) -> SendOptions<'static> {
@@ -360,5 +361,63 @@ fn a_send_socket_receives_nothing() {
             nix::sys::socket::recv(fd, &mut octet, nix::sys::socket::MsgFlags::empty()),
             Err(Errno::EAGAIN)
         );
+    });
+}
+
+/// One socket hears for many interfaces what others have joined, and each octet from its own interface only.
+#[test]
+fn each_octet_has_its_door() {
+    in_namespace(|net| {
+        let (near, far) = network(net);
+        let second = net.pair("vc", "vd");
+        let options = ReceiveOptions { all_groups: true, ..receive_options(Family::V4, Filter::Nothing) };
+        let receiver = ReceiveSocket::open(&options).unwrap();
+        let options6 = ReceiveOptions { all_groups: true, ..receive_options(Family::V6, Filter::Nothing) };
+        let receiver6 = ReceiveSocket::open(&options6).unwrap();
+        let mut source = Address::new(second.0, Prefix { addr: IpAddr::V6(SOURCE_V6), len: 64 });
+        source.flags = AddressFlags::NODAD;
+        net.add(&source);
+        let (member, member6) =
+            (MemberSocket::open(Family::V4).unwrap(), MemberSocket::open(Family::V6).unwrap());
+        let (sender, sender6) = (
+            SendSocket::open(&send_options(Family::V4)).unwrap(),
+            SendSocket::open(&send_options(Family::V6)).unwrap(),
+        );
+        let (mut out, mut into) = (SendBatch::new(), ReceiveBatch::new());
+        let mut send_all = || {
+            for id in [0, 1, 2, 3, 49, 50, 51, 200, 255] {
+                for link in [near, second.0] {
+                    let (four, six) = (datagram(GROUP_V4, id, 40, id % 3), [0x31, id, 0, 0]);
+                    out.push(&message_v4(1, &four, GROUP_V4, link)).unwrap();
+                    sender.send(&mut out, |tag, errno| panic!("{tag}: {errno}"));
+                    out.push(&message_v6(1, &six, link)).unwrap();
+                    sender6.send(&mut out, |tag, errno| panic!("{tag}: {errno}"));
+                }
+            }
+        };
+        let doors = |pairs: &[(u8, IfIndex)]| {
+            receiver.set_doors(1, pairs).unwrap();
+            receiver6.set_doors(1, pairs).unwrap();
+        };
+        doors(&[(1, far), (2, second.1), (50, far), (51, second.1), (255, far)]);
+        send_all();
+        assert_eq!(second_octets(&receiver, &mut into), [], "nobody has joined");
+        for link in [far, second.1] {
+            member.join(IpAddr::V4(GROUP_V4), link).unwrap();
+            member6.join(IpAddr::V6(GROUP_V6), link).unwrap();
+        }
+        send_all();
+        assert_eq!(second_octets(&receiver, &mut into), [1, 2, 50, 51, 255]);
+        assert_eq!(second_octets(&receiver6, &mut into), [1, 2, 50, 51, 255]);
+        // Each octet another interface: as many runs as there can be.
+        let other = |id: u8| if id.is_multiple_of(2) { far } else { second.1 };
+        let all: Vec<_> = (0..=255).map(|id| (id, other(id))).collect();
+        doors(&all);
+        send_all();
+        assert_eq!(second_octets(&receiver, &mut into), [0, 1, 2, 3, 49, 50, 51, 200, 255]);
+        assert_eq!(second_octets(&receiver6, &mut into), [0, 1, 2, 3, 49, 50, 51, 200, 255]);
+        doors(&[]);
+        send_all();
+        assert_eq!(second_octets(&receiver, &mut into), []);
     });
 }

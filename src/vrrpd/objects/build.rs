@@ -4,11 +4,10 @@ use super::super::links::Links;
 use super::{Item, Objects, Placed};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, Tunnel};
-use crate::config::model::rule::Action;
+use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route, Way};
-use crate::sys::netlink::rule::{self, Rule};
+use crate::sys::netlink::rule::Rule;
 
 /// Routes and rules of a holder. Their interfaces are entered in `links`.
 pub(in crate::vrrpd) fn objects(
@@ -31,7 +30,7 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             interface: IfIndex(0),
             weight: 0,
             onlink: line.onlink,
-            encap: line.encap.as_ref().map(encap),
+            encap: line.encap.clone().map(Box::new),
             realms: None,
         };
         if leads { (vec![way], vec![link(&line.dev)]) } else { (Vec::new(), Vec::new()) }
@@ -86,22 +85,9 @@ fn way(hop: &NextHop) -> Way {
         interface: IfIndex(0),
         weight: hop.weight.unwrap_or(1),
         onlink: hop.onlink,
-        encap: hop.encap.as_ref().map(encap),
+        encap: hop.encap.clone().map(Box::new),
         realms: hop.realms,
     }
-}
-
-fn encap(encap: &Encap) -> Box<route::Encap> {
-    fn tunnel<A: Copy>(tunnel: &Tunnel<A>) -> route::Tunnel<A> {
-        let Tunnel { id, destination, source, class, hops, flags } = *tunnel;
-        route::Tunnel { id, destination, source, class, hops, flags }
-    }
-    Box::new(match encap {
-        Encap::Ip(four) => route::Encap::Ip(tunnel(four)),
-        Encap::Ip6(six) => route::Encap::Ip6(tunnel(six)),
-        Encap::Mpls(labels) => route::Encap::Mpls(labels.clone()),
-        Encap::Ila(locator) => route::Encap::Ila(*locator),
-    })
 }
 
 /// The kernel's numbers of the metrics, and the bits of those that are locked.
@@ -165,15 +151,7 @@ fn rule(line: &model::Rule) -> Rule {
         transport: line.transport.filter(|transport| *transport != 0),
         source_ports: line.source_ports,
         destination_ports: line.destination_ports,
-        action: match line.action {
-            Action::Table(table) => rule::Action::Table(table),
-            Action::MasterDevice => rule::Action::MasterDevice,
-            Action::Goto(target) => rule::Action::Goto(target),
-            Action::Nothing => rule::Action::Nothing,
-            Action::Blackhole => rule::Action::Blackhole,
-            Action::Unreachable => rule::Action::Unreachable,
-            Action::Prohibit => rule::Action::Prohibit,
-        },
+        action: line.action,
         realms: line.realms,
         suppress_length: line.suppress_length,
         suppress_group: line.suppress_group,

@@ -51,6 +51,11 @@ impl Stays {
         !self.held.is_missing()
     }
 
+    /// The interface and the address, if we put it there.
+    pub(in crate::vrrpd) fn ours(&self) -> Option<(LinkId, Prefix)> {
+        Some((self.link.filter(|_| self.held.is_ours())?, self.address.prefix))
+    }
+
     /// Whether the kernel has this address already if it has `other`.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let plain = |stays: &Self| Address { interface: IfIndex(0), ..stays.address.clone() };
@@ -62,6 +67,17 @@ impl Stays {
 const DEFAULT_INTERFACE: &str = "eth0";
 
 impl Fixed {
+    /// An address that a virtual router leaves on an interface is a static one from now on, if that is the same; whether
+    /// it is.
+    pub(in crate::vrrpd) fn take_over(&mut self, link: LinkId, left: &Address) -> bool {
+        let plain = |stays: &Stays| Address { interface: IfIndex(0), ..stays.address.clone() };
+        let heir = self
+            .addresses
+            .iter_mut()
+            .find(|stays| stays.held == Held::No && stays.link == Some(link) && plain(stays) == *left);
+        heir.map(|heir| heir.held = Held::Ours).is_some()
+    }
+
     /// From the model. The interfaces are entered in `links`.
     pub(in crate::vrrpd) fn new(model: &Model, links: &mut Links) -> Self {
         let network = &model.network;

@@ -14,7 +14,7 @@ mod watch;
 
 use nix::errno::Errno;
 
-pub(super) use fixed::Fixed;
+pub(super) use fixed::{Fixed, Stays};
 
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;

@@ -1,10 +1,12 @@
 //! A reload's difference: what did not change stays, what follows something else is put before that goes.
 
+use core::hash::Hash;
+use std::collections::HashMap;
+
 use super::fixed::Stays;
-use super::request::objects_mut;
 use super::{Fixed, Holder, Item, Objects, Placed};
-use crate::base::addr::Prefix;
-use crate::base::id::InstanceId;
+use crate::base::addr::{Family, Prefix};
+use crate::base::id::IfIndex;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::route::{Insert, Route};
@@ -16,31 +18,60 @@ use crate::vrrpd::state::Vrrp;
 #[derive(Default)]
 pub(super) struct Abandoned {
     /// Each with the place of the route that the kernel is to put instead.
-    routes: Vec<(Route, Option<(Holder, usize)>)>,
+    routes: Vec<(Route, Option<Place>)>,
     rules: Vec<Rule>,
     addresses: Vec<Stays>,
+    /// What nobody has been asked about yet.
+    left: Objects,
 }
+
+/// Whose something is, and its place there.
+type Place = (Holder, usize);
 
 impl Objects {
     /// Takes over what is the same in `old`; what `old` still holds then is left over.
     pub(in crate::vrrpd) fn inherit(&mut self, old: &mut Self) {
-        for item in &mut self.routes {
-            let same = |old: &&mut Item<Placed>| {
-                (old.held || old.left) && old.value.is_same(&item.value) && old.no_track == item.no_track
-            };
-            if let Some(old) = old.routes.iter_mut().find(same) {
-                item.inherit(old);
-                old.left = false;
-            }
+        inherit(&mut self.routes, &mut old.routes, |route| alike(&route.route), Placed::is_same);
+        inherit(&mut self.rules, &mut old.rules, likeness, Rule::eq);
+    }
+}
+
+/// Gives each item what the one of before that is the same has.
+fn inherit<T, K: Eq + Hash>(
+    items: &mut [Item<T>],
+    old: &mut [Item<T>],
+    key: fn(&T) -> K,
+    is_same: fn(&T, &T) -> bool,
+) {
+    let serves = |item: &Item<T>, old: &Item<T>| {
+        (old.held || old.left) && old.no_track == item.no_track && is_same(&old.value, &item.value)
+    };
+    let mut take = |item: &mut Item<T>, place: usize| {
+        let Some(old) = old.get_mut(place).filter(|old| serves(item, old)) else { return false };
+        item.inherit(old);
+        old.left = false;
+        true
+    };
+    // Most often all stand where they stood.
+    let mut moved = Vec::new();
+    for (place, item) in items.iter_mut().enumerate() {
+        if !take(item, place) {
+            moved.push(item);
         }
-        for item in &mut self.rules {
-            let same = |old: &&mut Item<Rule>| {
-                (old.held || old.left) && old.value == item.value && old.no_track == item.no_track
-            };
-            if let Some(old) = old.rules.iter_mut().find(same) {
-                item.inherit(old);
-                old.left = false;
-            }
+    }
+    if moved.is_empty() {
+        return;
+    }
+    let mut places = HashMap::<_, Vec<usize>>::with_capacity(old.len());
+    for (place, old) in old.iter().enumerate() {
+        places.entry(key(&old.value)).or_default().push(place);
+    }
+    for item in moved {
+        let alike = places.get(&key(&item.value)).into_iter().flatten();
+        let serves = |place: &&usize| old.get(**place).is_some_and(|old| serves(item, old));
+        if let Some(old) = alike.copied().find(|place| serves(&place)).and_then(|place| old.get_mut(place)) {
+            item.inherit(old);
+            old.left = false;
         }
     }
 }
@@ -64,7 +95,9 @@ impl Vrrp {
         self.network.fixed.objects.inherit(&mut old.objects);
         self.network.fixed_changed = true;
         self.abandon(old.objects);
-        let left = old.addresses.into_iter().filter(|moved| moved.held.is_ours());
+        let mut left = old.addresses;
+        left.retain(|moved| moved.held.is_ours() && !self.hand_over_address(moved));
+        let left = left.into_iter();
         let fixed = &self.network.fixed;
         // What only looks different now has to go before the kernel takes it again; and where one goes, the kernel takes
         // others of its network along.
@@ -82,72 +115,117 @@ impl Vrrp {
         self.commit_batch();
     }
 
-    /// What an earlier holder leaves. Another one may have it now, or something like it.
-    pub(in crate::vrrpd) fn abandon(&mut self, old: Objects) {
-        for item in old.routes.into_iter().filter(|item| item.held) {
-            if !self.hand_over_route(&item.value) {
-                self.network.abandoned.routes.push((item.value.route, None));
-            }
-        }
-        for item in old.rules.into_iter().filter(|item| item.held) {
-            let heir = self.find_active(|objects| {
-                objects.rules.iter().position(|other| !other.held && other.value == item.value)
-            });
-            let heir = heir.and_then(|(holder, position)| self.objects_mut(holder)?.rules.get_mut(position));
-            match heir {
-                Some(heir) => heir.held = true,
-                None => self.network.abandoned.rules.push(item.value),
-            }
-        }
-    }
-
-    fn hand_over_route(&mut self, placed: &Placed) -> bool {
-        let heir = self.find_active(|objects| {
-            objects.routes.iter().position(|other| !other.held && other.value.is_same(placed))
-        });
-        let heir = heir.and_then(|(holder, position)| self.objects_mut(holder)?.routes.get_mut(position));
-        match heir {
+    /// A static address of before is that of a virtual router from now on, if it is the same and the router is MASTER;
+    /// whether it is.
+    fn hand_over_address(&mut self, left: &Stays) -> bool {
+        let addr = left.address.prefix.addr;
+        let heir = left.link.and_then(|link| self.owners.of(&self.instances, link, addr));
+        let Some((id, position)) = heir.filter(|(id, _)| self.is_active(Holder::Instance(*id))) else {
+            return false;
+        };
+        let Some(instance) = self.instances.get_mut(id.index()) else { return false };
+        let position = usize::from(position);
+        let same = instance.address(position, IfIndex(0))
+            == Some(Address { interface: IfIndex(0), ..left.address.clone() });
+        match instance.addresses.get_mut(position).filter(|heir| same && heir.held == Held::No) {
             Some(heir) => {
-                heir.held = true;
+                heir.held = left.held;
                 true
             }
             None => false,
         }
     }
 
-    /// Lets routes to the same destination take the place of those that go: nothing is without a way in between.
-    /// After all holders have been asked what they inherit.
-    pub(in crate::vrrpd) fn plan_replacements(&mut self) {
-        let mut routes = core::mem::take(&mut self.network.abandoned.routes);
-        let keys: Vec<_> = routes.iter().map(|(route, _)| key(route)).collect();
-        for (route, successor) in &mut routes {
-            // The kernel takes the first one with this key: it must be the only one.
-            let wanted = key(route);
-            let alone = keys.iter().filter(|other| **other == wanted).count() == 1
-                && !self.all_routes().any(|item| item.held && key(&item.value.route) == wanted);
-            let found = self.find_active(|objects| {
-                objects.routes.iter().position(|item| {
-                    !item.held
-                        && !item.replaces
-                        && item.value.insert == Insert::Prepend
-                        && key(&item.value.route) == wanted
+    /// What an earlier holder leaves. Another one may have it now, or something like it.
+    pub(in crate::vrrpd) fn abandon(&mut self, old: Objects) {
+        let left = &mut self.network.abandoned.left;
+        left.routes.extend(old.routes.into_iter().filter(|item| item.held));
+        left.rules.extend(old.rules.into_iter().filter(|item| item.held));
+    }
+
+    /// What was left goes to those who want the same now. Once all have been asked what they inherit.
+    pub(in crate::vrrpd) fn settle_abandoned(&mut self, turn: &mut Turn<'_>) {
+        let Objects { routes, rules } = core::mem::take(&mut self.network.abandoned.left);
+        if routes.is_empty() && rules.is_empty() {
+            return;
+        }
+        let (mut for_routes, mut for_rules) = (Heirs::default(), Heirs::default());
+        for (position, holder) in self.holders().enumerate() {
+            self.breathe_at(turn, position);
+            let active = self.is_active(holder);
+            let Some(objects) = self.objects_mut(holder).filter(|_| active) else { continue };
+            for_routes.add(holder, &objects.routes, |placed| alike(&placed.route));
+            for_rules.add(holder, &objects.rules, likeness);
+        }
+        for (position, old) in routes.into_iter().enumerate() {
+            self.breathe_at(turn, position);
+            let heir = for_routes.of(&alike(&old.value.route)).find(|(holder, place)| {
+                let item = self.objects_mut(*holder).and_then(|objects| objects.routes.get_mut(*place));
+                item.is_some_and(|item| {
+                    let heir = !item.held && item.value.is_same(&old.value);
+                    item.held |= heir;
+                    heir
                 })
             });
-            if let Some((holder, position)) = found.filter(|_| alone)
-                && let Some(item) = objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder)
-                    .and_then(|objects| objects.routes.get_mut(position))
+            if heir.is_none() {
+                self.network.abandoned.routes.push((old.value.route, None));
+            }
+        }
+        for (position, old) in rules.into_iter().enumerate() {
+            self.breathe_at(turn, position);
+            let heir = for_rules.of(&likeness(&old.value)).find(|(holder, place)| {
+                let item = self.objects_mut(*holder).and_then(|objects| objects.rules.get_mut(*place));
+                item.is_some_and(|item| {
+                    let heir = !item.held && item.value == old.value;
+                    item.held |= heir;
+                    heir
+                })
+            });
+            if heir.is_none() {
+                self.network.abandoned.rules.push(old.value);
+            }
+        }
+    }
+
+    /// Lets routes to the same destination take the place of those that go: nothing is without a way in between.
+    /// After all holders have been asked what they inherit.
+    pub(in crate::vrrpd) fn plan_replacements(&mut self, turn: &mut Turn<'_>) {
+        let mut routes = core::mem::take(&mut self.network.abandoned.routes);
+        let mut rivals = HashMap::<_, Rivals>::with_capacity(routes.len());
+        for (route, _) in &routes {
+            rivals.entry(key(route)).or_default().going += 1;
+        }
+        for (position, holder) in self.holders().enumerate().filter(|_| !routes.is_empty()) {
+            self.breathe_at(turn, position);
+            let active = self.is_active(holder);
+            let Some(objects) = self.objects_mut(holder) else { continue };
+            for (place, item) in objects.routes.iter().enumerate() {
+                let Some(rivals) = rivals.get_mut(&key(&item.value.route)) else { continue };
+                rivals.wanted = true;
+                rivals.held |= item.held;
+                if active && !item.held && item.value.insert == Insert::Prepend {
+                    rivals.successor.get_or_insert((holder, place));
+                }
+            }
+        }
+        for (route, successor) in &mut routes {
+            let Some(rivals) = rivals.get(&key(route)) else { continue };
+            // The kernel takes the first one with this key: it must be the only one.
+            let alone = rivals.going == 1 && !rivals.held;
+            if let Some((holder, place)) = rivals.successor.filter(|_| alone)
+                && let Some(item) = self.objects_mut(holder).and_then(|objects| objects.routes.get_mut(place))
             {
                 item.replaces = true;
-                *successor = Some((holder, position));
+                *successor = Some((holder, place));
             }
         }
         // What would be taken for its successor goes before that comes.
         let (before, after): (Vec<_>, Vec<_>) = routes.into_iter().partition(|(route, successor)| {
-            let wanted = key(route);
-            successor.is_none() && self.all_routes().any(|item| key(&item.value.route) == wanted)
+            successor.is_none() && rivals.get(&key(route)).is_some_and(|rivals| rivals.wanted)
         });
         self.network.abandoned.routes = after;
-        for (route, _) in before {
+        for (position, (route, _)) in before.into_iter().enumerate() {
+            self.breathe_at(turn, position);
             self.delete_route(&route);
         }
         self.commit_object_batch();
@@ -155,11 +233,13 @@ impl Vrrp {
 
     /// Takes off what nobody wants any more. After what follows has been put.
     pub(in crate::vrrpd) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
-        let Abandoned { routes, rules, addresses } = core::mem::take(&mut self.network.abandoned);
-        for rule in rules {
+        let Abandoned { routes, rules, addresses, left: _ } = core::mem::take(&mut self.network.abandoned);
+        for (position, rule) in rules.into_iter().enumerate() {
+            self.breathe_at(turn, position);
             self.delete_rule(&rule);
         }
-        for (route, successor) in routes {
+        for (position, (route, successor)) in routes.into_iter().enumerate() {
+            self.breathe_at(turn, position);
             let item =
                 successor.and_then(|(holder, position)| self.objects_mut(holder)?.routes.get_mut(position));
             let replaced = item.is_some_and(|item| {
@@ -171,7 +251,8 @@ impl Vrrp {
             }
         }
         self.commit_object_batch();
-        for moved in addresses {
+        for (position, moved) in addresses.into_iter().enumerate() {
+            self.breathe_at(turn, position);
             let Some(link) = moved.link else { continue };
             let addr = moved.address.prefix.addr;
             let index = self.links.link(link).and_then(|link| link.index);
@@ -181,25 +262,53 @@ impl Vrrp {
         }
         self.commit_addresses(turn);
     }
+}
 
-    fn all_routes(&self) -> impl Iterator<Item = &Item<Placed>> {
-        let holders = self.instances.iter().filter_map(|instance| instance.objects.as_deref());
-        holders.chain(core::iter::once(&self.network.fixed.objects)).flat_map(|objects| &objects.routes)
-    }
+/// Those whose things are to be there and are not, by what they look like, in order.
+struct Heirs<K>(HashMap<K, Vec<Place>>);
 
-    /// The first holder whose things are to be there, and the position of what `find` finds with it.
-    fn find_active(&self, find: impl Fn(&Objects) -> Option<usize>) -> Option<(Holder, usize)> {
-        let instances = self.instances.iter().enumerate().filter_map(|(position, instance)| {
-            Some((Holder::Instance(InstanceId::at(position)), instance.objects.as_deref()?))
-        });
-        instances
-            .chain(core::iter::once((Holder::Fixed, &self.network.fixed.objects)))
-            .filter(|(holder, _)| self.is_active(*holder))
-            .find_map(|(holder, objects)| Some((holder, find(objects)?)))
+impl<K> Default for Heirs<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
     }
 }
 
+impl<K: Eq + Hash> Heirs<K> {
+    fn add<T>(&mut self, holder: Holder, items: &[Item<T>], key: fn(&T) -> K) {
+        for (place, item) in items.iter().enumerate().filter(|(_, item)| !item.held) {
+            self.0.entry(key(&item.value)).or_default().push((holder, place));
+        }
+    }
+
+    fn of(&self, key: &K) -> impl Iterator<Item = Place> {
+        self.0.get(key).into_iter().flatten().copied()
+    }
+}
+
+/// The routes of one place in the kernel's tables.
+#[derive(Default)]
+struct Rivals {
+    /// How many go.
+    going: usize,
+    /// One stays that is there already.
+    held: bool,
+    /// There are to be some.
+    wanted: bool,
+    /// The first that comes and can take the place of another.
+    successor: Option<Place>,
+}
+
+/// What two routes that are the same have in common for certain.
+fn alike(route: &Route) -> (Family, Option<Prefix>, Option<Prefix>, u8, Option<u32>) {
+    (route.family, route.destination, route.from, route.tos, route.metric)
+}
+
+/// What two rules that are the same have in common for certain.
+fn likeness(rule: &Rule) -> (Family, u32, Option<Prefix>, Option<Prefix>) {
+    (rule.family, rule.preference, rule.from, rule.to)
+}
+
 /// What makes two routes one place in the kernel's tables.
-fn key(route: &Route) -> (crate::base::addr::Family, u32, Option<Prefix>, Option<Prefix>, u8, u32) {
+fn key(route: &Route) -> (Family, u32, Option<Prefix>, Option<Prefix>, u8, u32) {
     (route.family, route.table, route.destination, route.from, route.tos, route.metric.unwrap_or(0))
 }

@@ -226,7 +226,7 @@ fn ask_route(
 ) -> Result<bool, Full> {
     if !add {
         let held = item.held;
-        (item.left, item.doubtful, item.taken) = (false, false, false);
+        (item.left, item.doubtful, item.taken, item.replaces) = (false, false, false, false);
         let several = item.value.route.ways.len() > 1;
         item.held = false;
         let which = match (item.value.is_placed(links), several) {

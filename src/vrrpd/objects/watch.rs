@@ -17,9 +17,9 @@ use crate::config::model::route::ORIGIN;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::Own;
 use crate::proto::vrrp::Input;
+use crate::sys::filter::OctetSet;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::loss::{Loss, Losses};
-use crate::sys::netlink::monitor::Drained;
 use crate::vrrpd::live::Held;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::{kind, report};
@@ -43,6 +43,13 @@ impl Vrrp {
         };
         let wanted = watched(&self.network.fixed.objects)
             || self.instances.iter().any(|it| it.objects.as_deref().is_some_and(watched));
+        let lengths = self.prefix_lengths();
+        if let Some((losses, _)) = self.network.losses.as_mut().filter(|_| wanted) {
+            if let Err(error) = losses.watch(lengths) {
+                report::kernel_failed("netlink", &error);
+            }
+            return;
+        }
         if wanted == self.network.losses.is_some() {
             return;
         }
@@ -52,7 +59,7 @@ impl Vrrp {
             return;
         }
         let source = Own { kind: kind::LOSSES, index: 0 };
-        let opened = Losses::open(ORIGIN, self.kernel.commands.port()).and_then(|losses| {
+        let opened = Losses::open(ORIGIN, self.kernel.commands.port(), lengths).and_then(|losses| {
             let registration = turn.register(losses.as_raw_fd(), source, Interest::Read)?;
             Ok((losses, registration))
         });
@@ -60,6 +67,15 @@ impl Vrrp {
             Ok(opened) => self.network.losses = Some(opened),
             Err(error) => report::kernel_failed("netlink", &error),
         }
+    }
+
+    /// The lengths of the prefixes that routes of ours lead to.
+    fn prefix_lengths(&self) -> OctetSet {
+        let holders = self.instances.iter().filter_map(|instance| instance.objects.as_deref());
+        let all = holders.chain(core::iter::once(&self.network.fixed.objects)).flat_map(|it| &it.routes);
+        all.filter(|item| !item.no_track)
+            .map(|item| item.value.route.destination.map_or(0, |prefix| prefix.len))
+            .collect()
     }
 
     /// Takes what the kernel tells of deletions.
@@ -91,6 +107,23 @@ impl Vrrp {
                             Class::Route,
                         );
                     }
+                    Loss::Replaced(seen) => {
+                        let of_ours = |item: &Item<Placed>| {
+                            let route = &item.value.route;
+                            item.held && !item.doubtful && route.has_place_of(&seen) && !route.is(&seen)
+                        };
+                        self.lost(
+                            turn,
+                            |objects| {
+                                let item = objects.routes.iter().position(of_ours);
+                                // It takes its place back.
+                                let at = item.and_then(|at| objects.routes.get_mut(at));
+                                at.into_iter().for_each(|item| item.replaces = true);
+                                item
+                            },
+                            Class::Route,
+                        );
+                    }
                     Loss::Rule(rule) => {
                         self.lost(
                             turn,
@@ -107,15 +140,7 @@ impl Vrrp {
                 }
             }
         }
-        match drained {
-            Ok(Drained::Yes) => Again::Done,
-            Ok(Drained::No) => Again::More,
-            Err(error) => {
-                report::kernel_failed("netlink", &error);
-                self.arm_retry(turn);
-                Again::Done
-            }
-        }
+        self.after_reading(turn, drained)
     }
 
     /// Somebody deleted what `find` finds.
@@ -325,7 +350,11 @@ fn take<T, S: core::fmt::Display>(
         return Taken::Nothing;
     }
     let again = item.put_back.take(now).is_some();
-    report::object_taken(name, shown(&item.value), again);
+    if item.replaces && again {
+        report::object_replaced(name, shown(&item.value));
+    } else {
+        report::object_taken(name, shown(&item.value), again);
+    }
     item.taken = true;
     if again { Taken::Again } else { Taken::GiveUp }
 }

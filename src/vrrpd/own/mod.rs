@@ -1,29 +1,32 @@
 //! The interfaces that instances make for themselves: macvlans with the virtual hardware address, and ipvlans.
 //!
-//! [`plan`] says which there are to be; here they are made, adopted from a crashed predecessor, followed when their base
-//! or somebody else changes them, and removed. `addresses` and `settings` are what they need, and [`ledger`] is how a
+//! [`plan`] says which there are to be, `make` makes them or adopts those of a crashed predecessor; here they are followed
+//! when their base or somebody else changes them, and removed. `addresses` and `settings` are what they need, and [`ledger`] is how a
 //! successor finds what was changed, whatever became of this process.
 
 mod addresses;
 pub(super) mod ledger;
+mod make;
 pub(super) mod plan;
+mod removal;
 mod settings;
 
 use std::path::PathBuf;
 
 use ledger::{Ledger, Left, Made};
-use nix::errno::Errno;
-use plan::{Make, Own, Plan, Refusal, lies_on};
+use plan::{Key, Make, Own, Plan, Refusal, lies_on, virtual_mac};
+use removal::Doomed;
 
-use super::links::{Change, Kind};
+use super::links::{Change, Kind, Link};
 use super::report;
 use super::state::Vrrp;
+use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
-use crate::sys::netlink::link::{AddrGenMode, Link as KernelLink, Which};
+use crate::sys::netlink::link::{Link as KernelLink, Which};
 use crate::sys::netlink::make::IpvlanFlag;
 use crate::sys::sysctl::{Changed, Entry};
 
@@ -37,9 +40,9 @@ pub(super) struct Owns {
     pub(super) remade: bool,
 }
 
-/// Tags of requests: what must succeed, and what may be refused.
-const MUST: u32 = 1;
+/// Tags of requests: what may be refused, and what must succeed.
 const MAY: u32 = 0;
+const MUST: u32 = 1;
 
 impl Owns {
     /// Those of a plan, and the ledger of this path with what a predecessor left.
@@ -66,6 +69,17 @@ impl Owns {
         self.list.iter().filter(|own| own.base == base).count()
     }
 
+    /// The macvlan on `base` that has the virtual hardware address of this router.
+    pub(super) fn namesake(&self, base: LinkId, family: Family, vrid: u8) -> Option<LinkId> {
+        let key = Key::Macvlan(base, virtual_mac(family, vrid));
+        self.list.iter().find(|own| own.key == key).map(|own| own.link)
+    }
+
+    /// Whose adverts an interface of our own may be the only one to get: those to this base with this address.
+    pub(super) fn key_of(&self, link: LinkId) -> Option<Key> {
+        self.list.iter().find(|own| own.link == link).map(|own| own.key)
+    }
+
     /// What was changed on an interface.
     pub(super) fn changed_on(&self, name: &IfName) -> impl Iterator<Item = &Entry> {
         self.settings.entries().filter(move |entry| entry.setting.interface == *name)
@@ -86,6 +100,14 @@ impl Owns {
     }
 }
 
+impl Own {
+    /// What is to be deleted of it, if it exists.
+    fn doomed(&self, link: &Link) -> Option<Doomed> {
+        let (name, user) = (link.name.clone(), self.user.to_string());
+        link.index.map(|index| Doomed { index, name, kind: self.make.kind(), user })
+    }
+}
+
 fn tell_refused(plan: &Plan) {
     for (user, name, why) in &plan.refused {
         report::own_refused(
@@ -101,124 +123,6 @@ fn tell_refused(plan: &Plan) {
 }
 
 impl Vrrp {
-    /// Makes everything whose base is there; whether something is new.
-    pub(super) fn ensure_owns(&mut self) -> bool {
-        let mut new = false;
-        for position in 0..self.owns.list.len() {
-            new |= self.ensure_own(position);
-        }
-        new
-    }
-
-    fn ensure_owns_on(&mut self, base: LinkId) {
-        for position in 0..self.owns.list.len() {
-            if self.owns.list.get(position).is_some_and(|own| own.base == base) {
-                self.ensure_own(position);
-            }
-        }
-    }
-
-    /// Makes an interface if its base is there, or adopts and mends the one that is; whether it is new.
-    fn ensure_own(&mut self, position: usize) -> bool {
-        let Some(own) = self.owns.list.get(position) else { return false };
-        let (Some(parent), Some(base)) = (lies_on(&self.links, own.base), self.links.link(own.base)) else {
-            return false;
-        };
-        let Some(link) = self.links.link(own.link) else { return false };
-        let (name, make) = (link.name.clone(), own.make);
-        let group = own.group.or(Some(base.group).filter(|group| *group != 0));
-        let master = if base.in_vrf { Some(base.master) } else { link.in_vrf.then_some(IfIndex(0)) };
-        let notify = own.notify.then_some((base.index, base.group));
-        let there = link.clone();
-        let new = match there.index {
-            Some(_) if there.parent == parent && there.kind == make.kind() => false,
-            Some(_) => {
-                self.own_failed(position, "another interface has this name");
-                return false;
-            }
-            None => {
-                self.owns.ledger.link(&Made { name: name.clone(), kind: make.kind(), parent });
-                let made = match make {
-                    Make::Macvlan(mac) => {
-                        self.kernel.commands.create_macvlan(MUST, &name, parent, mac, group)
-                    }
-                    Make::Ipvlan(flag, _) => {
-                        self.kernel.commands.create_ipvlan(MUST, &name, parent, flag, group)
-                    }
-                };
-                if made.is_err() || !self.commit_own(position) {
-                    return false;
-                }
-                true
-            }
-        };
-        if let Some(own) = self.owns.list.get_mut(position) {
-            own.made = true;
-        }
-        self.set_up_own(position);
-        let which = Which::Name(&name);
-        let commands = &mut self.kernel.commands;
-        if let Make::Macvlan(mac) = make
-            && !new
-            && there.mac != Some(mac)
-        {
-            let _ = commands.set_link_mac(MUST, which, mac);
-        }
-        if let (Some(group), false) = (group, new)
-            && there.group != group
-        {
-            let _ = commands.set_link_group(MAY, which, group);
-        }
-        if let Some(master) = master.filter(|master| new || there.master != *master) {
-            let _ = commands.set_link_master(MUST, which, master);
-        }
-        if new {
-            // A kernel without IPv6 has no such mode, and does not need it. An ipvlan speaks from the link-local
-            // address that the kernel makes for it.
-            if !matches!(make, Make::Ipvlan(_, None)) {
-                let _ = commands.set_addr_gen_mode(MAY, which, AddrGenMode::None);
-            }
-        }
-        if new || !there.wanted_up {
-            let _ = commands.set_link_up(MUST, which, true);
-        }
-        if let (true, Some((Some(base), group))) = (new, notify) {
-            let _ = commands.set_link_group(MAY, Which::Index(base), group);
-        }
-        if !self.commit_own(position) {
-            return new;
-        }
-        if new {
-            report::own_created(self.own_user(position), &name, make.kind());
-        }
-        if let Some(own) = self.owns.list.get_mut(position) {
-            own.told = false;
-        }
-        new
-    }
-
-    /// Sends requests about an interface; whether those that must succeed did.
-    fn commit_own(&mut self, position: usize) -> bool {
-        let mut refused = None;
-        self.kernel.commands.commit(|tag, result| {
-            if let Err(refusal) = result
-                && tag == MUST
-                && refused.is_none()
-            {
-                refused = Some((refusal.errno, report::refusal_text(&refusal)));
-            }
-        });
-        match refused {
-            None => true,
-            // The base went while we were at it: netlink is about to say so.
-            Some((Errno::ENODEV, _)) => false,
-            Some((_, text)) => {
-                self.own_failed(position, &text);
-                false
-            }
-        }
-    }
-
     fn own_user(&self, position: usize) -> &str {
         self.owns.list.get(position).map_or("", |own| &own.user)
     }
@@ -297,8 +201,8 @@ impl Vrrp {
             return;
         };
         if there.mac != Some(mac) && !self.stopping && own.again.take(now).is_some() {
-            let _ = self.kernel.commands.set_link_mac(MUST, Which::Index(index), mac);
-            self.commit_own(position);
+            let _ = self.kernel.commands.set_link_mac(make::tag(position), Which::Index(index), mac);
+            self.commit_owns(&mut Vec::new());
         }
     }
 
@@ -307,7 +211,7 @@ impl Vrrp {
         let Some(own) = self.owns.list.get_mut(position) else { return false };
         own.copied = None;
         let base_there = self.links.link(own.base).is_some_and(|base| base.index.is_some());
-        let again = base_there && own.again.take(now).is_some() && self.ensure_own(position);
+        let again = base_there && own.again.take(now).is_some() && self.ensure(core::iter::once(position));
         self.owns.remade |= again;
         again
     }
@@ -315,15 +219,12 @@ impl Vrrp {
     /// A base is gone. If it only bears another name now, what lies on it must go.
     fn leave_base(&mut self, base: LinkId) {
         let mut left = false;
-        for position in 0..self.owns.list.len() {
-            let Some(own) = self.owns.list.get_mut(position).filter(|own| own.base == base) else {
-                continue;
-            };
+        for own in self.owns.list.iter_mut().filter(|own| own.base == base) {
             left = true;
             own.copied = None;
-            self.remove_own(position);
         }
         if left {
+            self.remove_made(|own| own.base == base);
             self.tidy();
         }
     }
@@ -339,26 +240,30 @@ impl Vrrp {
     /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
     pub(super) fn remove_left_owns(&mut self, left: &Left) {
         self.find_owns();
-        for made in &left.links {
-            let wanted = |own: &Own| self.links.link(own.link).is_some_and(|link| link.name == made.name);
-            if !self.owns.list.iter().any(wanted) {
-                self.remove_left(made);
-            }
-        }
-        self.tidy();
-    }
-
-    fn remove_left(&mut self, made: &Made) {
         let mut kernel = Vec::new();
-        if self.kernel.commands.links(&mut kernel).is_err() {
-            return;
+        if left.links.is_empty() || self.kernel.commands.links(&mut kernel).is_err() {
+            return self.tidy();
         }
-        let still = |link: &&KernelLink| {
-            link.name == made.name && Kind::of(link) == made.kind && link.parent == made.parent
+        let wanted = |made: &&Made| {
+            self.owns
+                .list
+                .iter()
+                .any(|own| self.links.link(own.link).is_some_and(|link| link.name == made.name))
         };
-        if let Some(link) = kernel.iter().find(still) {
-            self.delete_own(link.index, &made.name, made.kind, "");
-        }
+        let still = |made: &Made| {
+            let is_it = |link: &&KernelLink| {
+                link.name == made.name && Kind::of(link) == made.kind && link.parent == made.parent
+            };
+            kernel.iter().find(is_it).map(|link| Doomed {
+                index: link.index,
+                name: made.name.clone(),
+                kind: made.kind,
+                user: String::new(),
+            })
+        };
+        let doomed: Vec<_> = left.links.iter().filter(|made| !wanted(made)).filter_map(still).collect();
+        self.delete_owns(&doomed);
+        self.tidy();
     }
 
     /// What is wanted and there is taken for made.
@@ -373,33 +278,19 @@ impl Vrrp {
 
     /// Removes what was made and restores what was changed.
     pub(super) fn remove_owns(&mut self) {
-        for position in 0..self.owns.list.len() {
-            self.remove_own(position);
-        }
+        self.remove_made(|_| true);
         self.owns.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
         self.write_ledger();
     }
 
-    fn remove_own(&mut self, position: usize) {
-        let Some(own) = self.owns.list.get_mut(position).filter(|own| own.made) else {
-            return;
-        };
-        own.made = false;
-        let (link, kind, user) = (own.link, own.make.kind(), own.user.clone());
-        let Some((name, Some(index))) = self.links.link(link).map(|link| (link.name.clone(), link.index))
-        else {
-            return;
-        };
-        self.delete_own(index, &name, kind, &user);
-    }
-
-    fn delete_own(&mut self, index: IfIndex, name: &IfName, kind: Kind, user: &str) {
-        let _ = self.kernel.commands.delete_link(MUST, Which::Index(index));
-        self.kernel.commands.commit(|_, result| match result {
-            Ok(()) => report::own_removed(user, name, kind),
-            Err(refusal) if refusal.errno == Errno::ENODEV => {}
-            Err(refusal) => report::own_stuck(user, name, kind, &report::refusal_text(&refusal)),
-        });
+    /// Removes those of our interfaces that exist.
+    fn remove_made(&mut self, which: impl Fn(&Own) -> bool) {
+        let mut doomed = Vec::new();
+        for own in self.owns.list.iter_mut().filter(|own| own.made && which(own)) {
+            own.made = false;
+            doomed.extend(self.links.link(own.link).and_then(|link| own.doomed(link)));
+        }
+        self.delete_owns(&doomed);
     }
 
     /// What a new model wants.
@@ -432,13 +323,9 @@ impl Vrrp {
             }
             own.copied = old.copied;
         }
-        for old in before.into_iter().filter(|old| old.made) {
-            let Some(link) = self.links.link(old.link) else { continue };
-            if let Some(index) = link.index {
-                let name = link.name.clone();
-                self.delete_own(index, &name, old.make.kind(), &old.user);
-            }
-        }
+        let gone = before.iter().filter(|old| old.made);
+        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(self.links.link(old.link)?)).collect();
+        self.delete_owns(&doomed);
         self.tidy();
     }
 }

@@ -393,7 +393,9 @@ fn needs(own: &mut Own, family: Family) {
     }
 }
 
-const fn virtual_mac(family: Family, vrid: u8) -> Mac {
+/// The virtual hardware address of a router (RFC 9568 section 7.3).
+#[must_use]
+pub const fn virtual_mac(family: Family, vrid: u8) -> Mac {
     match family {
         Family::V4 => Mac::virtual_v4(vrid),
         Family::V6 => Mac::virtual_v6(vrid),

@@ -28,33 +28,49 @@ const RP_FILTER: &str = "rp_filter";
 const PROMOTE: &str = "promote_secondaries";
 
 impl Vrrp {
-    /// Sets what an interface of our own needs, on itself and on the one that it lies on, before it goes up.
-    pub(super) fn set_up_own(&mut self, position: usize) {
+    /// Sets what interfaces of our own need, on themselves and on those that they lie on, before they go up.
+    pub(super) fn set_up_owns(&mut self, positions: &[usize]) {
+        let mut bases = Vec::new();
+        for position in positions {
+            let Some(own) = self.owns.list.get(*position) else { continue };
+            if own.v4 && matches!(own.make, Make::Macvlan(_)) && !bases.contains(&own.base) {
+                bases.push(own.base);
+            }
+        }
+        if !bases.is_empty() {
+            self.loosen_rp_filter();
+        }
+        for base in bases {
+            if let Some(name) = self.links.link(base).map(|link| link.name.clone()) {
+                self.change(&name, (Family::V4, "arp_ignore"), 1);
+                self.change(&name, (Family::V4, "arp_filter"), 1);
+            }
+        }
+        for position in positions {
+            self.set_up_own(*position);
+        }
+    }
+
+    fn set_up_own(&self, position: usize) {
         let Some(own) = self.owns.list.get(position) else { return };
-        let (make, v4, v6) = (own.make, own.v4, own.v6);
-        let name = |link| self.links.link(link).map(|link| link.name.clone());
-        let (Some(name), Some(base)) = (name(own.link), name(own.base)) else {
-            return;
+        let Some(link) = self.links.link(own.link) else { return };
+        let set = |family, key, value| {
+            // What it has goes with it.
+            set_own(&Setting { family, interface: link.name.clone(), key }, value);
         };
-        let v4_key = |key| (Family::V4, key);
-        match make {
+        match own.make {
             Make::Macvlan(_) => {
-                if v4 {
-                    self.loosen_rp_filter();
-                    self.change(&base, v4_key("arp_ignore"), 1);
-                    self.change(&base, v4_key("arp_filter"), 1);
-                }
                 for (key, value) in [("arp_ignore", 1), ("accept_local", 1), (RP_FILTER, 0), (PROMOTE, 1)] {
-                    self.change(&name, v4_key(key), value);
+                    set(Family::V4, key, value);
                 }
             }
-            Make::Ipvlan(..) => self.change(&name, v4_key(PROMOTE), 1),
+            Make::Ipvlan(..) => set(Family::V4, PROMOTE, 1),
         }
-        self.change(&name, (Family::V6, "disable_ipv6"), i64::from(!v6));
-        if v6 {
+        set(Family::V6, "disable_ipv6", i64::from(!own.v6));
+        if own.v6 {
             // An address or a default route from an advertisement would make hosts of it use the wrong interface.
-            self.change(&name, (Family::V6, "accept_ra"), 0);
-            self.change(&name, (Family::V6, "autoconf"), 0);
+            set(Family::V6, "accept_ra", 0);
+            set(Family::V6, "autoconf", 0);
         }
     }
 
@@ -110,20 +126,13 @@ impl Vrrp {
         // What an interface of our own has goes with it.
         let goes =
             own.clone().any(|own| self.links.link(own.link).is_some_and(|link| link.name == *interface));
-        let done = if goes {
-            match setting.read() {
-                Ok(now) if now != value => setting.write(value).map(|()| true),
-                other => other.map(|_| false),
-            }
-        } else {
-            self.owns.settings.set(&setting, value, |entry| ledger.setting(entry))
-        };
-        match done {
-            Ok(true) if !goes => report::setting_changed(&setting, value),
-            Ok(_) => {}
-            // A kernel without IPv6 has no such setting, and does not need it.
-            Err(error) if family == Family::V6 && error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => report::setting_failed(&setting, &error),
+        if goes {
+            return set_own(&setting, value);
+        }
+        match self.owns.settings.set(&setting, value, |entry| ledger.setting(entry)) {
+            Ok(true) => report::setting_changed(&setting, value),
+            Ok(false) => {}
+            Err(error) => tell_unless_missing(&setting, &error),
         }
     }
 
@@ -172,5 +181,24 @@ impl Vrrp {
         });
         let firewall = self.firewall.in_kernel();
         self.owns.ledger.rewrite(self.owns.settings.entries(), made, firewall);
+    }
+}
+
+/// Sets a setting of an interface of our own.
+fn set_own(setting: &Setting, value: i64) {
+    let done = match setting.read() {
+        Ok(now) if now == value => Ok(()),
+        Ok(_) => setting.write(value),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        tell_unless_missing(setting, &error);
+    }
+}
+
+/// A kernel without IPv6 has no such setting, and does not need it.
+fn tell_unless_missing(setting: &Setting, error: &std::io::Error) {
+    if setting.family != Family::V6 || error.kind() != std::io::ErrorKind::NotFound {
+        report::setting_failed(setting, error);
     }
 }

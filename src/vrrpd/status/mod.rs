@@ -41,6 +41,8 @@ pub(super) struct Status {
     reloads: u32,
     /// Allocations of the start and of reloads, which do not count as those of a running child.
     loading: usize,
+    /// The longest piece of work of the last reload between two looks at what is due.
+    slice: Span,
 }
 
 /// The files of this child.
@@ -115,6 +117,16 @@ impl Status {
     /// A reload is over that began when there were `before` allocations.
     pub(super) fn reloaded(&mut self, before: usize) {
         self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
+    }
+
+    /// A reload begins.
+    pub(super) fn reload_begins(&mut self) {
+        self.slice = Span::ZERO;
+    }
+
+    /// So long nothing could be sent.
+    pub(super) fn note_slice(&mut self, slice: Span) {
+        self.slice = self.slice.max(slice);
     }
 
     fn is_under_way(&self) -> bool {
@@ -363,6 +375,7 @@ impl Vrrp {
             deadlines: loop_.expired,
             stalls: loop_.stalls,
             latest: loop_.latest,
+            slice: self.status.slice,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::proto::track::Weight;
 use crate::status::dump::Clock;
-use crate::status::dump::instance::{AddressLine, Whereabouts};
+use crate::status::dump::address::{AddressLine, Whereabouts};
 use crate::status::dump::network::{self, Lane};
 use crate::status::dump::objects::{RouteLine, RuleLine};
 use crate::status::dump::tables::{self, Settings, Spacing, interface, socket};

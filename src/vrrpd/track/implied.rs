@@ -1,7 +1,7 @@
 //! Interfaces that an instance tracks without saying so: those that its addresses, routes and rules name.
 //!
 //! An address on a second interface is of no use while that interface is down; the other router may have a better
-//! one. As in the reference, `no_track` on the line takes it out, `dont_track_primary` only speaks of the
+//! one. As in keepalived, `no_track` on the line takes it out, `dont_track_primary` only speaks of the
 //! interface of the instance, and of a route with several ways none is watched, as one is left.
 
 use super::{Object, Tracked};

@@ -139,9 +139,16 @@ impl Vrrp {
         let machine = instance.router.machine();
         let changed = (machine.faults(), machine.is_pending()) != (faults, pending);
         let stays = machine.state() == State::Fault && machine.faults().shrinks_to(faults);
-        self.set_weights(turn, id, weights);
+        // Whoever gives up says so with the priority that is known.
+        let fails = machine.faults().is_empty() && !faults.is_empty();
+        if !fails {
+            self.set_weights(turn, id, weights);
+        }
         if changed {
             self.drive(turn, id, Input::Faults { faults, pending });
+        }
+        if fails {
+            self.set_weights(turn, id, weights);
         }
         if stays && let Some(instance) = self.instance(id) {
             lines::still_in_fault(instance);

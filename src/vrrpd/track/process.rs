@@ -3,6 +3,8 @@
 //! A walk over all processes is done in pieces, so that thousands of them hold up nobody's advert. It comes at the
 //! start, when events were lost, when a reload looks for others than before, and each second without events.
 
+mod count;
+
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -11,15 +13,13 @@ use crate::base::id::{InstanceId, ProcessId};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::config::Model;
-use crate::config::model::TrackProcess;
-use crate::config::model::track::ParameterMatch;
+use crate::daemon::keep::{Note, Values, key};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::proto::track::{
-    Cause, Effect, Pattern, Process, ProcessAction, ProcessInput, ProcessParams, Rule, Verdict,
-};
-use crate::sys::processes::{self, Walk};
+use crate::proto::track::{Cause, Effect, Pattern, Process, ProcessAction, ProcessInput, Verdict};
+use crate::sys::processes::Walk;
 use crate::sys::procevent::{ProcessEvent, ProcessEvents};
+use crate::vrrpd::kept::{verdict_bits, verdict_of};
 use crate::vrrpd::kind;
 use crate::vrrpd::report as lines;
 use crate::vrrpd::slots::Slot;
@@ -55,6 +55,8 @@ struct Monitor {
     counted: bool,
     /// Its count changed, and by what.
     changed: Option<Cause>,
+    /// Where it is kept what it says.
+    note: Note,
 }
 
 #[derive(Clone, Copy)]
@@ -77,28 +79,31 @@ const PERIOD: Span = Span::from_secs(1);
 /// A deadline that is not due in this turn any more.
 const NEXT_TURN: Span = Span::from_micros(1);
 
-/// What is looked for, and when it is healthy.
-fn monitor(config: &TrackProcess) -> (Pattern, ProcessParams) {
-    let pattern = match config.command.first() {
-        Some(name) if !config.full_command && config.parameters.is_none() => {
-            Pattern::Name(name.as_bytes().into())
-        }
-        _ => {
-            let rule = match config.parameters {
-                Some(ParameterMatch::Exact) => Rule::Exact,
-                Some(ParameterMatch::Initial) if config.command.len() > 1 => Rule::Beginning,
-                Some(ParameterMatch::Initial | ParameterMatch::Partial) | None => Rule::Words,
-            };
-            Pattern::Line { words: config.command.join("\0").into_bytes().into(), rule }
-        }
+/// The kind of the notes.
+const PROCESS: &str = "process";
+
+/// What a successor has to know of a monitor.
+fn values(monitor: &Monitor) -> Values {
+    let (due, cause) = match monitor.machine.change() {
+        None => (0, 0),
+        Some((due, Cause::Fork)) => (due.as_micros(), 1),
+        Some((due, Cause::Exit)) => (due.as_micros(), 2),
+        Some((due, Cause::Change)) => (due.as_micros(), 3),
     };
-    let params = ProcessParams {
-        quorum: config.quorum,
-        quorum_max: config.quorum_max,
-        fork_delay: config.fork_delay,
-        terminate_delay: config.terminate_delay,
+    [verdict_bits(monitor.machine.verdict()) | cause << 2 | u64::from(monitor.machine.count()) << 32, due, 0]
+}
+
+/// Goes on where a predecessor was; what a change of the count since then came by.
+fn resume(monitor: &mut Monitor, [all, due, _]: Values) -> Cause {
+    let cause = match all >> 2 & 3 {
+        1 => Some(Cause::Fork),
+        2 => Some(Cause::Exit),
+        3 => Some(Cause::Change),
+        _ => None,
     };
-    (pattern, params)
+    monitor.machine.resume(verdict_of(all), cause.map(|cause| (Instant::from_micros(due), cause)));
+    let since = if u64::from(monitor.count) < all >> 32 { Cause::Exit } else { Cause::Fork };
+    cause.unwrap_or(since)
 }
 
 impl Processes {
@@ -112,189 +117,14 @@ impl Processes {
         self.monitors.get(id.index()).map(|monitor| &monitor.machine)
     }
 
+    /// Where it is kept what they say.
+    pub(in crate::vrrpd) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.monitors.iter().map(|monitor| monitor.note)
+    }
+
     /// What a monitor says.
     pub(in crate::vrrpd) fn verdict(&self, id: ProcessId) -> Verdict {
         self.machine(id).map_or(Verdict::Unknown, Process::verdict)
-    }
-
-    /// The monitors of a model; one that looks for the same as before keeps what it knows. Whether all do.
-    fn renew(&mut self, model: &Model, now: Instant) -> bool {
-        let mut before: Vec<Option<Monitor>> =
-            core::mem::take(&mut self.monitors).into_iter().map(Some).collect();
-        let mut ids = vec![None; before.len()];
-        for (position, config) in model.processes.iter().enumerate() {
-            let (pattern, params) = monitor(config);
-            let known = before.iter().position(|it| it.as_ref().is_some_and(|it| it.pattern == pattern));
-            let kept = known.and_then(|known| Some((known, before.get_mut(known)?.take()?)));
-            self.monitors.push(match kept {
-                Some((known, mut monitor)) => {
-                    if let Some(id) = ids.get_mut(known) {
-                        *id = u32::try_from(position).ok();
-                    }
-                    monitor.machine.reconfigure(now, params);
-                    monitor
-                }
-                None => Monitor {
-                    pattern,
-                    machine: Process::new(params),
-                    count: 0,
-                    counted: false,
-                    changed: None,
-                },
-            });
-        }
-        self.matches.retain_mut(|it| match ids.get(it.monitor as usize).copied().flatten() {
-            Some(monitor) => {
-                it.monitor = monitor;
-                true
-            }
-            None => false,
-        });
-        self.matches.sort_unstable_by_key(Match::key);
-        if !self.monitors.is_empty() {
-            self.matches.reserve_exact(limit::MATCHED_PROCESSES.saturating_sub(self.matches.len()));
-        }
-        self.monitors.iter().all(|monitor| monitor.counted)
-    }
-
-    /// Takes an event.
-    fn take(&mut self, event: ProcessEvent) {
-        match event {
-            ProcessEvent::Fork { parent, child } => self.fork(parent, child),
-            ProcessEvent::Changed(pid) => self.look(pid, Cause::Change),
-            ProcessEvent::Exit(pid) => {
-                let start = self.matches.partition_point(|it| it.pid < pid);
-                while self.matches.get(start).is_some_and(|it| it.pid == pid) {
-                    self.remove(start, Cause::Exit);
-                }
-            }
-            // The caller's business.
-            ProcessEvent::Confirmed | ProcessEvent::Lost => {}
-        }
-    }
-
-    /// The child is what its parent is.
-    fn fork(&mut self, parent: i32, child: i32) {
-        let mut monitor = 0;
-        loop {
-            let at = self.matches.partition_point(|it| it.key() < (parent, monitor));
-            let Some(found) = self.matches.get(at).filter(|it| it.pid == parent) else {
-                return;
-            };
-            let found = found.monitor;
-            self.set(child, found, true, Cause::Fork);
-            monitor = found.saturating_add(1);
-        }
-    }
-
-    /// Looks at a process: what it counts for.
-    fn look(&mut self, pid: i32, cause: Cause) {
-        let (mut name, mut line) = ([0; limit::PROCESS_NAME_OCTETS], [0; limit::COMMAND_LINE_OCTETS]);
-        let lines = self.monitors.iter().any(|monitor| monitor.pattern.needs_line());
-        let names = self.monitors.iter().any(|monitor| !monitor.pattern.needs_line());
-        let name = if names { processes::name(pid, &mut name) } else { None };
-        let line = if lines { processes::command_line(pid, &mut line) } else { None };
-        let mut running = None;
-        for position in 0..self.monitors.len() {
-            let Some(monitor) = self.monitors.get(position) else { continue };
-            let known = if monitor.pattern.needs_line() { line.is_some() } else { name.is_some() };
-            let matches = known
-                && monitor.pattern.matches(name.unwrap_or_default(), line.unwrap_or_default())
-                && *running.get_or_insert_with(|| processes::is_running(pid));
-            self.set(pid, u32::try_from(position).unwrap_or(u32::MAX), matches, cause);
-        }
-    }
-
-    /// Notes whether a process counts for a monitor.
-    fn set(&mut self, pid: i32, monitor: u32, counts: bool, cause: Cause) {
-        match self.matches.binary_search_by_key(&(pid, monitor), Match::key) {
-            Ok(at) if counts => {
-                if let Some(it) = self.matches.get_mut(at) {
-                    it.round = self.round;
-                }
-            }
-            // In a walk without events it has ended and another one has its number, or it changed: not at once.
-            Ok(at) => self.remove(at, if cause == Cause::Fork { Cause::Exit } else { cause }),
-            Err(at) if counts => {
-                if self.matches.len() >= limit::MATCHED_PROCESSES {
-                    if !core::mem::replace(&mut self.full, true) {
-                        report::too_many_processes();
-                    }
-                    return;
-                }
-                self.matches.insert(at, Match { pid, monitor, round: self.round });
-                if let Some(it) = self.monitors.get_mut(monitor as usize) {
-                    it.count = it.count.saturating_add(1);
-                    it.changed = Some(cause);
-                }
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn remove(&mut self, at: usize, cause: Cause) {
-        if at >= self.matches.len() {
-            return;
-        }
-        let gone = self.matches.remove(at);
-        if let Some(it) = self.monitors.get_mut(gone.monitor as usize) {
-            it.count = it.count.saturating_sub(1);
-            it.changed = Some(cause);
-        }
-    }
-
-    fn begin_walk(&mut self, now: Instant) {
-        if let Some(walk) = &mut self.walk {
-            walk.restart();
-            self.round = self.round.wrapping_add(1);
-            self.walking = true;
-            self.began = now;
-        }
-    }
-
-    /// Looks at up to `budget` more processes; whether the walk is at its end.
-    fn go_on(&mut self, budget: usize) -> bool {
-        // Without events it is not known what a change came by: the delays are kept.
-        let cause = if self.confirmed { Cause::Change } else { Cause::Fork };
-        for _ in 0..budget {
-            let Some(pid) = self.walk.as_mut().and_then(Walk::next) else {
-                self.end_walk();
-                return true;
-            };
-            self.look(pid, cause);
-        }
-        false
-    }
-
-    fn end_walk(&mut self) {
-        self.walking = false;
-        self.full = false;
-        let cause = if self.confirmed { Cause::Change } else { Cause::Exit };
-        let mut at = 0;
-        while let Some(it) = self.matches.get(at) {
-            if it.round == self.round {
-                at += 1;
-            } else {
-                self.remove(at, cause);
-            }
-        }
-        for monitor in self.monitors.iter_mut().filter(|monitor| !monitor.counted) {
-            monitor.counted = true;
-            monitor.changed = Some(Cause::Change);
-        }
-    }
-
-    /// The next monitor from `from` on whose count is known and changed, and why.
-    fn next_changed(&mut self, from: usize) -> Option<(ProcessId, Cause)> {
-        // Without events a walk under way knows the new ones and not yet which are gone.
-        if self.walking && !self.confirmed {
-            return None;
-        }
-        let mut from = self.monitors.iter_mut().enumerate().skip(from);
-        from.find_map(|(position, monitor)| {
-            let cause = if monitor.counted { monitor.changed.take()? } else { return None };
-            Some((ProcessId::at(position), cause))
-        })
     }
 }
 
@@ -326,9 +156,14 @@ impl Vrrp {
         if wait {
             self.processes.go_on(usize::MAX);
             let now = turn.now();
-            for monitor in &mut self.processes.monitors {
+            for (monitor, config) in self.processes.monitors.iter_mut().zip(&model.processes) {
                 monitor.changed = None;
-                monitor.machine.handle(now, ProcessInput::Count(monitor.count, Cause::Change));
+                let mut cause = Cause::Change;
+                if let Some((note, values)) = self.kept.find(PROCESS, &config.name) {
+                    monitor.note = note;
+                    cause = resume(monitor, values);
+                }
+                monitor.machine.handle(now, ProcessInput::Count(monitor.count, cause));
             }
         }
     }
@@ -363,7 +198,13 @@ impl Vrrp {
         self.arm_walk(turn);
     }
 
-    fn arm_process(&self, turn: &mut Turn<'_>, id: ProcessId) {
+    fn arm_process(&mut self, turn: &mut Turn<'_>, id: ProcessId) {
+        if let (Some(monitor), Some(config)) =
+            (self.processes.monitors.get_mut(id.index()), self.model.process(id))
+        {
+            let values = values(monitor);
+            self.kept.keep.put(&mut monitor.note, key(PROCESS, &config.name), values);
+        }
         let at = self.processes.machine(id).and_then(Process::poll_at);
         turn.set_deadline(self.layout.number(Slot::Process(id)), at);
     }

@@ -12,6 +12,12 @@ use crate::vrrpd::state::{Owner, Vrrp};
 impl Vrrp {
     /// The deadline of a script has passed.
     pub(in crate::vrrpd) fn script_due(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
+        let idle = self.scripts.get(id.index()).is_some_and(|script| script.pid.is_none());
+        if idle && self.followers.of(Object::Script(id), 0).is_none() {
+            // Nobody wants to know. A reload that changes this asks again.
+            turn.set_deadline(self.layout.number(Slot::Script(id)), None);
+            return;
+        }
         self.drive_script(turn, id, ScriptInput::Timeout);
     }
 
@@ -27,6 +33,10 @@ impl Vrrp {
                     self.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
                 {
                     script.pid = None;
+                    // What it says counts for nobody any more.
+                    if self.stopping {
+                        return self.stop_if_idle(turn);
+                    }
                     self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
                 }
             }
@@ -43,6 +53,7 @@ impl Vrrp {
             return;
         };
         script.machine.handle(turn.now(), input, &mut out);
+        self.keep_script(id);
         for action in out {
             self.act_script(turn, id, action);
         }

@@ -1,6 +1,11 @@
 //! What the benches with thousands of instances share: two machines with a cable for each 250 instances, the
 //! configuration, a peer that plays all masters, and what the kernel says of a daemon's processes.
 
+#![allow(dead_code, reason = "each bench uses a part, and the kit serves the labs and the demo too")]
+
+#[path = "../../lab/kit/mod.rs"]
+pub(crate) mod kit;
+
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
@@ -13,12 +18,12 @@ use std::time::{Duration, Instant};
 use keepalived::base::id::IfIndex;
 use keepalived::sys::packet::{FrameBatch, PacketSocket};
 
-use super::kit::bounds::eventually;
-use super::kit::capture::{Capture, enter_network, now};
-use super::kit::daemon::{CONF, Daemon, Launch, Program};
-use super::kit::decode::{Event, Stamp, What};
-use super::kit::inject::{ip_frame, vrrp_checksum};
-use super::kit::node::Node;
+use kit::bounds::eventually;
+use kit::capture::{Capture, enter_network, now};
+use kit::daemon::{CONF, Daemon, Launch, Program};
+use kit::decode::{Event, Stamp, What};
+use kit::inject::{ip_frame, vrrp_checksum};
+use kit::node::Node;
 
 /// Router ids used on one cable.
 const PER_CABLE: usize = 250;
@@ -120,7 +125,7 @@ impl Bench {
         let daemon =
             Launch::new(&self.near, kind).arguments(&["-n", "-l", "-G", "-f", CONF]).nice(NICE).start();
         eventually("the daemon joins its groups", Duration::from_secs(30), || {
-            self.near.read("/proc/1/net/igmp").matches("120000E0").count() == self.size.cables()
+            self.near.read("/proc/1/net/igmp").matches("120000E0").count() >= self.size.cables()
         });
         daemon
     }
@@ -150,6 +155,11 @@ impl Bench {
 
     /// Plays the masters of all instances at the far end, evenly spread over the interval.
     pub(crate) fn play_masters(&self) -> Masters {
+        self.play_masters_from(false)
+    }
+
+    /// The same; `vmac`: from the virtual hardware addresses.
+    pub(crate) fn play_masters_from(&self, vmac: bool) -> Masters {
         let (size, holder, ends) = (self.size, self.far.holder(), self.far_ends());
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -160,7 +170,8 @@ impl Bench {
             // Neighbours in time are on different cables.
             let mut order: Vec<usize> = (0..size.instances).collect();
             order.sort_by_key(|number| (number % PER_CABLE, number / PER_CABLE));
-            let frames: Vec<Vec<u8>> = order.iter().map(|number| frame(*number, size.interval)).collect();
+            let frames: Vec<Vec<u8>> =
+                order.iter().map(|number| frame(*number, size.interval, vmac)).collect();
             let begin = Instant::now();
             let (mut sent, mut tick) = (0_usize, 0_u32);
             while !stopped.load(Ordering::Relaxed) {
@@ -201,7 +212,7 @@ impl Masters {
 }
 
 /// The advert of an instance's other master, of priority 200.
-fn frame(number: usize, interval: f64) -> Vec<u8> {
+fn frame(number: usize, interval: f64, vmac: bool) -> Vec<u8> {
     let source = [192, 168, u8::try_from(number / PER_CABLE).unwrap_or_default(), 2];
     let centis = (Duration::from_secs_f64(interval).as_millis() / 10).to_le_bytes();
     let vrid = u8::try_from(number % PER_CABLE + 1).unwrap_or_default();
@@ -210,7 +221,11 @@ fn frame(number: usize, interval: f64) -> Vec<u8> {
     pdu.extend(address.octets());
     let group = [224, 0, 0, 18];
     vrrp_checksum(&mut pdu, &source, &group);
-    ip_frame(source, group, 255, &pdu)
+    let mut frame = ip_frame(source, group, 255, &pdu);
+    if vmac {
+        frame[6..12].copy_from_slice(&[0, 0, 0x5e, 0, 1, vrid]);
+    }
+    frame
 }
 
 /// CPU time of all processes of a daemon so far, in microseconds.

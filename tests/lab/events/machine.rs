@@ -5,9 +5,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::model::{LINKS, Link, State, conf};
+use super::around::{self, PREY};
+use super::conf::conf;
+use super::model::{LINKS, Link, State};
+use super::reader::Reader;
+use super::wire::{Split, Wire};
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
-use crate::kit::net::Net;
+use crate::kit::net::{Net, Port};
 use crate::kit::node::{Node, children, is_alive};
 
 /// Numbers that follow from a seed (splitmix64).
@@ -23,11 +27,11 @@ impl Random {
         (word ^ (word >> 31)) % bound
     }
 
-    fn index(&mut self, bound: usize) -> usize {
+    pub(crate) fn index(&mut self, bound: usize) -> usize {
         usize::try_from(self.below(bound as u64)).expect("below it")
     }
 
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }
 }
@@ -37,30 +41,29 @@ const DEATHS: u32 = 3;
 
 /// Starts what is tracked.
 const PROCESS: &str = "/run/labprocess 100000 >/dev/null 2>&1 & true";
+/// The same for the second group.
+pub(crate) const SECOND: &str = "/run/labsecond 100000 >/dev/null 2>&1 & true";
 
 /// A machine with three interfaces: two on the switch, one that leads nowhere.
-pub(crate) fn node(net: &Net, name: &str, host: u8) -> Node {
+pub(crate) fn node(name: &str) -> Node {
     let node = Node::new(name);
-    node.shell("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; touch /run/fit; echo 0 >/run/number");
-    for at in 0..3 {
-        plug(net, &node, host, at);
-    }
-    node.shell(&format!("cp /usr/bin/sleep /run/labprocess; {PROCESS}"));
+    node.shell(
+        "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; touch /run/fit; echo 0 >/run/number; \
+                echo 0 >/run/level",
+    );
+    node.shell(&format!(
+        "cp /usr/bin/sleep /run/labprocess; {PROCESS}; cp /usr/bin/sleep /run/labsecond; {SECOND}"
+    ));
     node
 }
 
-fn plug(net: &Net, node: &Node, host: u8, at: usize) {
-    match at {
-        0 | 1 => {
-            let (v4, v6) = own(host, at);
-            net.plug(node, LINKS[at].0, &[&v4, &v6]);
-        }
-        _ => {
-            node.shell(
-                "ip link add other type veth peer name other1; ip link set other1 up; ip link set other up",
-            );
-        }
+fn plug(net: &Net, node: &Node, host: u8, at: usize) -> Option<Port> {
+    if at < 2 {
+        let (v4, v6) = own(host, at);
+        return Some(net.plug(node, LINKS[at].0, &[&v4, &v6]));
     }
+    node.shell("ip link add other type veth peer name other1; ip link set other1 up; ip link set other up");
+    None
 }
 
 /// The addresses of an interface on the switch.
@@ -71,16 +74,22 @@ fn own(host: u8, at: usize) -> (String, String) {
 
 /// One of the two.
 pub(crate) struct Machine<'n> {
-    net: &'n Net,
+    pub(crate) net: &'n Net,
     pub(crate) node: &'n Node,
     daemon: Option<Daemon<'n>>,
     deaths: u32,
     pub(crate) state: State,
+    /// The far ends of eth0 and eth1.
+    pub(crate) ports: [Option<Port>; 2],
+    pub(crate) reader: Reader,
 }
 
 impl<'n> Machine<'n> {
     pub(crate) fn new(net: &'n Net, node: &'n Node, host: u8) -> Self {
-        Self { net, node, daemon: None, deaths: 0, state: State::new(host) }
+        let ports = [0, 1].map(|at| plug(net, node, host, at));
+        plug(net, node, host, 2);
+        let reader = Reader::start(node);
+        Self { net, node, daemon: None, deaths: 0, state: State::new(host), ports, reader }
     }
 
     /// Starts the daemon, if it does not run.
@@ -93,6 +102,7 @@ impl<'n> Machine<'n> {
             self.daemon = Some(daemon);
             self.deaths = 0;
             self.state.runs = true;
+            self.reader.miss();
         }
     }
 
@@ -102,28 +112,57 @@ impl<'n> Machine<'n> {
             let (_, code) = daemon.stop();
             assert_eq!(code, Some(0), "exit code after SIGTERM");
             self.state.runs = false;
+            self.reader.miss();
         }
     }
 
-    fn hang_up(&self) {
+    /// The running daemon.
+    pub(crate) fn daemon(&self) -> Option<&Daemon<'n>> {
+        self.daemon.as_ref()
+    }
+
+    /// Whether this daemon's child is the one that it began with.
+    pub(crate) fn has_first_child(&self) -> bool {
+        self.deaths == 0
+    }
+
+    /// Its child may be another one by now.
+    pub(crate) fn doubt_child(&mut self) {
+        self.deaths = self.deaths.max(1);
+    }
+
+    /// The parent dies alone; its child cleans up by itself, or finds a new parent at work.
+    pub(crate) fn orphan(&mut self, pause: Duration) {
+        if let Some(daemon) = self.daemon.take() {
+            let _ = kill(Pid::from_raw(daemon.first()), Signal::SIGKILL);
+            std::thread::sleep(pause);
+            self.reader.miss();
+            self.state.runs = false;
+            drop(daemon);
+        }
+        self.start();
+    }
+
+    pub(crate) fn hang_up(&self) {
         if let Some(daemon) = &self.daemon {
             daemon.signal(Signal::SIGHUP);
         }
     }
 
-    fn shell(&self, line: &str) {
+    pub(crate) fn shell(&self, line: &str) {
         // What it is about may be gone already.
         self.node.try_shell(&format!("{{ {line} ; }} 2>/dev/null; true"));
     }
 
     /// A signal for the child, if there is one and it may die once more.
-    fn strike(&mut self, signal: Signal) -> Option<i32> {
+    pub(crate) fn strike(&mut self, signal: Signal) -> Option<i32> {
         let first = self.daemon.as_ref()?.first();
         let child = children(first).into_iter().find(|pid| is_alive(*pid))?;
         if self.deaths >= DEATHS {
             return None;
         }
         self.deaths += 1;
+        self.reader.miss();
         let _ = kill(Pid::from_raw(child), signal);
         Some(child)
     }
@@ -170,7 +209,11 @@ impl<'n> Machine<'n> {
         let (name, alias) = LINKS[at];
         match self.state.links[at] {
             Link::Deleted => {
-                plug(self.net, self.node, self.state.host, at);
+                let port = plug(self.net, self.node, self.state.host, at);
+                if at < 2 {
+                    self.ports[at] = port;
+                    self.state.carrier[at] = true;
+                }
                 self.state.links[at] = Link::Up;
                 if let Some(based) = self.state.based.get_mut(at) {
                     *based = true;
@@ -181,6 +224,9 @@ impl<'n> Machine<'n> {
                 let there = if before == Link::Renamed { alias } else { name };
                 self.shell(&format!("ip link del {there}"));
                 self.state.links[at] = Link::Deleted;
+                if let Some(port) = self.ports.get_mut(at) {
+                    *port = None;
+                }
                 if let Some(based) = self.state.based.get_mut(at) {
                     *based = false;
                 }
@@ -205,7 +251,7 @@ impl<'n> Machine<'n> {
     }
 
     /// A file that it must not take, and the good one again before anybody reads it once more.
-    fn misword(&self) {
+    pub(crate) fn misword(&self) {
         self.node.write(CONF, &format!("{}\nvrrp_instance X {{", conf(&self.state)));
         self.hang_up();
         std::thread::sleep(Duration::from_millis(100));
@@ -216,38 +262,21 @@ impl<'n> Machine<'n> {
     fn power_cut(&mut self, off: Duration) {
         if let Some(daemon) = self.daemon.take() {
             daemon.kill();
+            self.reader.miss();
             std::thread::sleep(off);
         }
         self.start();
     }
 }
 
-/// What somebody may take away; most of it is not there most of the time.
-const PREY: [&str; 18] = [
-    "ip addr del 10.9.0.100/24 dev vrrp.51",
-    "ip addr del 10.8.0.100/24 dev eth1",
-    "ip addr del 10.8.0.104/24 dev eth1",
-    "ip addr del 10.8.0.110/32 dev eth1",
-    "ip addr del 10.9.0.105/32 dev eth0",
-    "ip addr del 2001:db8:9::105/64 dev eth0",
-    "ip addr del 2001:db8:9::100/64 dev eth0",
-    "ip addr del fe80::f/64 dev vrrp6.56",
-    "ip addr del 10.7.0.1/24 dev other",
-    "ip route del 10.60.0.0/24",
-    "ip route del 10.62.0.0/24 table 100",
-    "ip -6 route del 2001:db8:60::/64",
-    "ip route del 10.50.0.0/24",
-    "ip rule del pref 500",
-    "ip rule del pref 504",
-    "ip -6 rule del pref 502",
-    "ip rule del pref 600",
-    "ip link del vrrp.51",
-];
-
 /// Lets something happen to one of them, or both, and tells what.
-pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2]) -> String {
+pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2], wire: &mut Wire) -> String {
     let at = random.index(2);
-    let what = random.below(22);
+    let what = random.below(36);
+    if what >= 22 {
+        let line = around::happen(random, machines, at, wire);
+        return format!("{}: {line}", machines[at].node.name());
+    }
     let wait = Duration::from_millis(random.below(1_200));
     let link = random.index(3);
     let prey = random.pick(&PREY);
@@ -255,6 +284,9 @@ pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2]) -> St
     let (bit, later) = (random.below(9), random.below(4) * 20);
     if (11..14).contains(&what) && bit < 8 {
         return reword(machines, bit, at, Duration::from_millis(later));
+    }
+    if matches!(what, 0..=8 | 17..=20) {
+        wire.excuse();
     }
     let machine = &mut machines[at];
     let line = match what {
@@ -324,11 +356,15 @@ pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2]) -> St
             "started".to_owned()
         }
     };
-    format!("{}: {line}", machine.node.name())
+    let line = format!("{}: {line}", machine.node.name());
+    if wire.split != Split::Whole {
+        wire.lay(machines[at].net, machines);
+    }
+    line
 }
 
 /// Both files change in the same way, one after the other.
-fn reword(machines: &mut [Machine<'_>; 2], bit: u64, first: usize, later: Duration) -> String {
+pub(crate) fn reword(machines: &mut [Machine<'_>; 2], bit: u64, first: usize, later: Duration) -> String {
     for at in [first, 1 - first] {
         let machine = &mut machines[at];
         let wording = &mut machine.state.wording;
@@ -337,8 +373,15 @@ fn reword(machines: &mut [Machine<'_>; 2], bit: u64, first: usize, later: Durati
             1 => &mut wording.moved,
             2 => &mut wording.sometimes,
             3 => &mut wording.reversed,
-            4 => &mut wording.renamed,
-            5 => &mut wording.elsewhere,
+            4 => {
+                // Another one with the name of one before begins where it likes.
+                machine.reader.miss();
+                &mut wording.renamed
+            }
+            5 => {
+                machine.reader.miss();
+                &mut wording.elsewhere
+            }
             6 => &mut wording.labelled,
             _ => &mut wording.statics,
         };

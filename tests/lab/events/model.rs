@@ -1,8 +1,8 @@
-//! What the pair is configured to do, and what each kernel is to hold for it: reckoned from the test's own account of
+//! What each machine is, and what its kernel is to hold for it: reckoned from the test's own account of
 //! the two machines.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::time::Duration;
 
 /// What moves together: sync groups, and instances on their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +15,17 @@ pub(crate) enum Unit {
     Alone,
     /// F, an IPv6 macvlan on eth1 that is not always configured.
     Sometimes,
+    /// H, unicast on eth0, version 2 with passwords.
+    Pass,
+    /// I, on eth1, version 2 with AH.
+    Ah,
+    /// J, unicast on eth0, signed, which takes no packets.
+    Signed,
 }
 
 /// All of them.
-pub(crate) const UNITS: [Unit; 4] = [Unit::First, Unit::Second, Unit::Alone, Unit::Sometimes];
+pub(crate) const UNITS: [Unit; 7] =
+    [Unit::First, Unit::Second, Unit::Alone, Unit::Sometimes, Unit::Pass, Unit::Ah, Unit::Signed];
 
 impl Unit {
     /// The virtual routers of it.
@@ -28,7 +35,34 @@ impl Unit {
             Self::Second => &[53, 54],
             Self::Alone => &[55],
             Self::Sometimes => &[56],
+            Self::Pass => &[57],
+            Self::Ah => &[58],
+            Self::Signed => &[59],
         }
+    }
+
+    /// The instances of it, in the same order.
+    pub(crate) fn names(self, wording: &Wording) -> &'static [&'static str] {
+        match self {
+            Self::First => &["A", "B"],
+            Self::Second => &["C", "D"],
+            Self::Alone if wording.renamed => &["E_again"],
+            Self::Alone => &["E"],
+            Self::Sometimes => &["F"],
+            Self::Pass => &["H"],
+            Self::Ah => &["I"],
+            Self::Signed => &["J"],
+        }
+    }
+
+    /// Whether its adverts go to the other machine alone: one that is not to be found is sent none.
+    pub(crate) fn is_unicast(self) -> bool {
+        matches!(self, Self::Pass | Self::Signed)
+    }
+
+    /// From advert to advert.
+    pub(crate) fn interval(self) -> Duration {
+        Duration::from_millis(if matches!(self, Self::Pass | Self::Ah) { 1_000 } else { 100 })
     }
 }
 
@@ -71,6 +105,8 @@ pub(crate) struct State {
     /// 1 or 2; the last number of its addresses.
     pub(crate) host: u8,
     pub(crate) links: [Link; 3],
+    /// Whether the cables of eth0 and eth1 are plugged in at the other end.
+    pub(crate) carrier: [bool; 2],
     /// Whether eth0 and eth1 have their own IPv4 address.
     pub(crate) based: [bool; 2],
     /// The script's verdict.
@@ -79,6 +115,10 @@ pub(crate) struct State {
     pub(crate) number: i32,
     /// Whether the process runs.
     pub(crate) process: bool,
+    /// Whether the second group's process runs.
+    pub(crate) second_process: bool,
+    /// Whether the second group's file says that all is well.
+    pub(crate) level: bool,
     /// Whether the daemon runs.
     pub(crate) runs: bool,
     /// On top of the priority.
@@ -92,45 +132,54 @@ impl State {
         Self {
             host,
             links: [Link::Up; 3],
+            carrier: [true; 2],
             based: [true; 2],
             fit: true,
             number: 0,
             process: true,
+            second_process: true,
+            level: true,
             runs: false,
             bonus: 0,
             wording: Wording::default(),
         }
     }
 
-    fn base_priority(&self) -> i32 {
+    pub(crate) fn base_priority(&self) -> i32 {
         // One is odd and the other even, and so they remain.
         self.bonus + if self.host == 1 { 151 } else { 100 }
     }
 
     /// Where E lives.
-    fn home(&self) -> usize {
+    pub(crate) fn home(&self) -> usize {
         usize::from(self.wording.elsewhere)
     }
 
     /// The priority of a unit here, if nothing speaks against it.
     fn priority(&self, unit: Unit) -> Option<i32> {
-        let up = |link: usize| self.links[link] == Link::Up;
+        let up =
+            |link: usize| self.links[link] == Link::Up && self.carrier.get(link).copied().unwrap_or(true);
         let v4 = |link: usize| up(link) && self.based[link];
         let able = match unit {
             Unit::First => v4(0) && v4(1) && self.fit,
-            Unit::Second => up(0) && v4(1) && up(2),
+            Unit::Second => up(0) && v4(1) && up(2) && self.second_process && self.level,
             Unit::Alone => v4(self.home()),
             Unit::Sometimes => up(1) && self.wording.sometimes,
+            Unit::Pass | Unit::Signed => v4(0),
+            Unit::Ah => v4(1),
         };
         let more = if unit == Unit::Alone { self.number + i32::from(self.process) * 20 } else { 0 };
         (able && self.runs).then_some(self.base_priority() + more)
     }
 }
 
-/// Which machine is MASTER of a unit, if one can be.
-pub(crate) fn master(unit: Unit, states: &[State; 2]) -> Option<usize> {
+/// Which machines are MASTER of a unit: none, one, or both if they do not hear of each other.
+pub(crate) fn masters(unit: Unit, states: &[State; 2], apart: bool) -> Vec<usize> {
     let able = (0..2).filter_map(|at| Some((states[at].priority(unit)?, at)));
-    able.max().map(|(_, at)| at)
+    let mut able: Vec<_> = able.collect();
+    able.sort_unstable();
+    let able: Vec<_> = able.into_iter().map(|(_, at)| at).collect();
+    if apart { able } else { able.last().copied().into_iter().collect() }
 }
 
 /// What a kernel holds.
@@ -146,6 +195,8 @@ pub(crate) struct Holding {
     pub(crate) macvlans: BTreeSet<String>,
     /// "eth0/arp_ignore 1".
     pub(crate) settings: BTreeSet<String>,
+    /// "ip keepalived vips 10.9.0.109".
+    pub(crate) firewall: BTreeSet<String>,
 }
 
 /// What the kernel of a machine is to hold that is MASTER of what `is_master` says.
@@ -230,96 +281,42 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         address("vrrp6.56 fe80::f/64");
         address("vrrp6.56 2001:db8:8::100/64");
     }
+    if is_master(Unit::Pass) {
+        address("eth0 10.9.0.107/32");
+    }
+    if is_master(Unit::Ah) {
+        address("eth1 10.8.0.108/32");
+    }
+    let signed = is_master(Unit::Signed);
+    if signed {
+        address("eth0 10.9.0.109/32");
+    }
+    held.firewall = firewall(signed, is_there(0), wording.sometimes, is_there(1));
     held
 }
 
-/// The configuration of a machine.
-pub(crate) fn conf(state: &State) -> String {
-    let wording = &state.wording;
-    let priority = state.base_priority();
-    let block = |name: &str, at: usize, vrid: u8, addresses: &str, more: &str| {
-        format!(
-            "vrrp_instance {name} {{\n    interface {}\n    virtual_router_id {vrid}\n    priority {priority}\n    \
-             version 3\n    advert_int 0.1\n    virtual_ipaddress {{\n{addresses}\n    }}\n{more}\n}}\n",
-            LINKS[at].0
-        )
-    };
-    let label = |text| if wording.labelled { text } else { "" };
-    let moving = "10.62.0.0/24 dev eth1 table 100";
-    let moving = [moving, "from 10.62.0.0/24 table 104 priority 504", "10.8.0.110/32 dev eth1"];
-    let here = |wanted: bool, at: usize| if wanted { moving[at] } else { "" };
-    let metric = label("metric 7");
-    let mut blocks = vec![
-        "vrrp_sync_group G1 {\n    group { A B }\n    track_script { S }\n}\n".to_owned(),
-        "vrrp_sync_group G2 {\n    group { C D }\n}\n".to_owned(),
-        block(
-            "A",
-            0,
-            51,
-            &format!("10.9.0.100/24\n{}", if wording.extra { "10.9.0.101/24" } else { "" }),
-            &format!("use_vmac\nvirtual_routes {{\n 10.60.0.0/24 via 10.9.0.3 dev eth0 {metric}\n}}"),
-        ),
-        block(
-            "B",
-            1,
-            52,
-            &format!("10.8.0.100/24 {}\n{}", label("label eth1:b"), here(!wording.moved, 2)),
-            &format!(
-                "virtual_routes {{\n 10.61.0.0/24 via 10.8.0.3 dev eth1\n {}\n}}\n\
-                 virtual_rules {{\n from 10.61.0.0/24 table 100 priority 500\n {}\n}}",
-                here(!wording.moved, 0),
-                here(!wording.moved, 1)
-            ),
-        ),
-        block(
-            "C",
-            0,
-            53,
-            "fe80::c/64\n2001:db8:9::100/64",
-            "virtual_routes {\n 2001:db8:60::/64 via 2001:db8:9::3 dev eth0\n}\n\
-             virtual_rules {\n to 2001:db8:60::/64 table 102 priority 502\n}",
-        ),
-        block(
-            "D",
-            1,
-            54,
-            &format!("10.8.0.104/24\n{}", here(wording.moved, 2)),
-            &format!(
-                "track_interface {{\n other\n}}\nvirtual_routes {{\n \
-                 10.63.0.0/24 via 10.8.0.3 dev eth1 src 10.8.0.104\n {}\n}}\n\
-                 virtual_rules {{\n iif eth1 table 103 priority 503\n {}\n}}",
-                here(wording.moved, 0),
-                here(wording.moved, 1)
-            ),
-        ),
-        block(
-            if wording.renamed { "E_again" } else { "E" },
-            state.home(),
-            55,
-            "10.9.0.105/32",
-            "virtual_ipaddress_excluded {\n 2001:db8:9::105/64\n}\nvirtual_rules {\n \
-             from 10.9.0.105 table 101 priority 501\n}\ntrack_file {\n N weight 1\n}\ntrack_process {\n P weight 20\n}",
-        ),
+/// The tables: J takes no packets, and the macvlans of A and F send no reports.
+fn firewall(signed: bool, first: bool, sometimes: bool, other: bool) -> BTreeSet<String> {
+    let mut lines = vec![
+        "ip keepalived out ip protocol igmp dup to ip daddr device oif map @vmac_map drop",
+        "ip keepalived out ip saddr @vips drop",
+        "ip keepalived in ip daddr @vips drop",
     ];
-    if wording.sometimes {
-        blocks.push(block("F", 1, 56, "fe80::f/64\n2001:db8:8::100/64", "use_vmac"));
+    if signed {
+        lines.push("ip keepalived vips 10.9.0.109");
     }
-    if wording.reversed {
-        blocks.reverse();
+    if first {
+        lines.push("ip keepalived vmac_map \"vrrp.51\" : \"eth0\"");
     }
-    let statics = if wording.statics { 51 } else { 50 };
-    let mut text = format!(
-        "global_defs {{\n    router_id lab\n    script_user root\n    vrrp_garp_master_delay 1\n}}\n\
-         vrrp_script S {{\n    script \"/usr/bin/test -e /run/fit\"\n    interval 1\n}}\n\
-         vrrp_track_file N {{\n    file /run/number\n}}\n\
-         vrrp_track_process P {{\n    process labprocess\n}}\n\
-         static_ipaddress {{\n    10.7.0.1/24 dev other {}\n    2001:db8:7::1/64 dev other\n}}\n\
-         static_routes {{\n    10.{statics}.0.0/24 dev other\n}}\n\
-         static_rules {{\n    from 10.{statics}.0.0/24 table 150 priority 600\n}}\n",
-        label("label other:x")
-    );
-    for block in blocks {
-        text.write_str(&block).expect("a string grows");
+    if sometimes {
+        lines.extend([
+            "ip6 keepalived out icmpv6 type @mld-report dup to ip6 daddr device oif map @vmac_map drop",
+            "ip6 keepalived out icmpv6 type nd-router-solicit oif @vmac_set drop",
+        ]);
+        if other {
+            lines.push("ip6 keepalived vmac_map \"vrrp6.56\" : \"eth1\"");
+            lines.push("ip6 keepalived vmac_set \"vrrp6.56\"");
+        }
     }
-    text
+    lines.into_iter().map(str::to_owned).collect()
 }

@@ -10,7 +10,7 @@ const LOOK: &str = "ip -o addr show; echo ==; \
     ip rule; ip -6 rule; echo ==; \
     ip -o link show type macvlan; echo ==; \
     cd /proc/sys/net/ipv4/conf; for f in eth0/arp_ignore eth0/arp_filter all/rp_filter default/rp_filter; do \
-    [ -e $f ] && echo $f $(cat $f); done; true";
+    [ -e $f ] && echo $f $(cat $f); done; echo ==; nft list ruleset 2>/dev/null; true";
 
 /// What a machine holds, without what is neither ours nor the test's.
 pub(crate) fn seen(node: &Node, state: &State) -> Holding {
@@ -34,7 +34,30 @@ pub(crate) fn seen(node: &Node, state: &State) -> Holding {
     let macvlans = macvlans.map(|name| name.trim_end_matches(':').to_owned()).collect();
     let bare = matches!(state.links[0], Link::Renamed | Link::Deleted);
     let settings = part().filter(|_| !bare).map(str::to_owned).collect();
-    Holding { addresses, routes, rules, macvlans, settings }
+    let firewall = tables(parts.next().unwrap_or_default());
+    Holding { addresses, routes, rules, macvlans, settings, firewall }
+}
+
+/// Each rule and each element of nft's list with where it stands.
+fn tables(text: &str) -> BTreeSet<String> {
+    let (mut table, mut block, mut found) = (String::new(), String::new(), BTreeSet::new());
+    for line in text.replace(",\n", ",").lines().filter(|line| !line.is_empty()) {
+        let depth = line.bytes().take_while(|octet| *octet == b'\t').count();
+        let line = line.trim();
+        let name = || line.split_whitespace().skip(1).take_while(|word| *word != "{");
+        match depth {
+            0 => table = name().collect::<Vec<_>>().join(" "),
+            1 => block = name().collect(),
+            // What the sets and chains are does not change.
+            _ if block == "mld-report" || ["type", "flags"].iter().any(|word| line.starts_with(word)) => {}
+            _ => {
+                let elements = line.strip_prefix("elements = {").map(|line| line.trim_end_matches('}'));
+                let items = elements.map_or(vec![line], |elements| elements.split(',').collect());
+                found.extend(items.iter().map(|item| format!("{table} {block} {}", item.trim())));
+            }
+        }
+    }
+    found
 }
 
 /// The words of a line before the first of some.
@@ -54,5 +77,6 @@ pub(crate) fn differences(node: &str, wanted: &Holding, seen: &Holding) -> Vec<S
     compare("rule", &wanted.rules, &seen.rules);
     compare("macvlan", &wanted.macvlans, &seen.macvlans);
     compare("setting", &wanted.settings, &seen.settings);
+    compare("firewall's", &wanted.firewall, &seen.firewall);
     told
 }

@@ -157,6 +157,20 @@ impl<'n> Daemon<'n> {
         kill(Pid::from_raw(self.first), signal).expect("the daemon runs");
     }
 
+    /// Lets its first process stand still, or go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let parent = Pid::from_raw(self.first);
+        if frozen {
+            kill(parent, Signal::SIGSTOP).expect("the daemon runs");
+        } else {
+            // nsenter stands still with what it started, and would not hear of its end.
+            for pid in [parent, Pid::from_raw(self.child.id().cast_signed())] {
+                kill(pid, Signal::SIGCONT).expect("the daemon is there");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
     /// Sends one of the signals that have a number only (--signum).
     pub(crate) fn signal_number(&self, number: i32) {
         self.node.shell(&format!("kill -{number} {}", self.node.read("/run/keepalived.pid").trim()));

@@ -141,6 +141,17 @@ impl Net {
         }
     }
 
+    /// Ports that are deaf pass nothing on to their node, which goes on being heard.
+    pub(crate) fn set_deaf(&self, ports: &[Port], deaf: bool) {
+        let word = if deaf { "off" } else { "on" };
+        for Port(port) in ports {
+            self.switch.shell(&format!(
+                "ip link set {port} type bridge_slave flood {word} mcast_flood {word} bcast_flood {word} \
+                 learning {word} fdb_flush"
+            ));
+        }
+    }
+
     /// Takes the carrier away from the node behind the port, or gives it back.
     pub(crate) fn set_carrier(&self, Port(port): &Port, carrier: bool) {
         self.switch.shell(&format!("ip link set {port} {}", if carrier { "up" } else { "down" }));

@@ -4,13 +4,11 @@ use core::str::FromStr;
 
 use super::super::option::Words;
 use crate::base::addr::{Ipv4Addr, Ipv6Addr};
+use crate::base::encap::{Encap, Tunnel};
+use crate::base::limit::LABELS;
 use crate::config::iproute::number_of;
-use crate::config::model::route::{Encap, Tunnel};
 use crate::config::row::Term;
 use crate::config::tree::Word;
-
-/// Labels that one packet gets: the kernel's own bound.
-const LABELS: usize = 16;
 
 const fn term(name: &'static str, syntax: &'static str, meaning: &'static str) -> Term {
     Term::new(name, syntax, "none", meaning).below("encap")

@@ -14,11 +14,11 @@ use std::rc::Rc;
 
 use super::option::{Unusable, Words};
 use crate::base::addr::Family;
-use crate::config::diag::nearest;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::route::{NextHop, ORIGIN, Route};
+use crate::config::nearest::nearest;
 use crate::config::row::Term;
 use crate::config::tree::Word;
 
@@ -162,14 +162,6 @@ fn finish(draft: &mut Draft, line: &mut Line<'_>, first: Word<'_>) -> Option<()>
             "write no_track to keep the protocol",
         );
         route.origin = ORIGIN;
-    }
-    let aimed = route.destination.map_or_else(|| "default".to_owned(), |prefix| prefix.to_string());
-    let watched = route.dev.is_some() || route.nexthops.iter().any(|hop| hop.dev.is_some());
-    if !watched && !route.no_track {
-        let message =
-            format!("Warning - cannot track route {aimed} with no interface specified, not tracking");
-        line.warn(first, &message, "write dev and an interface, or no_track");
-        route.no_track = true;
     }
     Some(())
 }

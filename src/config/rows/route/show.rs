@@ -3,7 +3,8 @@
 use core::fmt::{Display, Write};
 
 use crate::base::addr::{Family, Prefix};
-use crate::config::model::route::{Encap, Insert, MetricKind, NextHop, ORIGIN, PathMetric, Route, Tunnel};
+use crate::base::encap::{Encap, Tunnel};
+use crate::config::model::route::{Insert, KINDS, MetricKind, NextHop, ORIGIN, PathMetric, Route};
 use crate::config::value::Quoted;
 
 /// The line. Numbers are written as numbers, because another machine may name them otherwise.
@@ -72,25 +73,10 @@ fn target(prefix: Option<&Prefix>) -> String {
 
 /// The word or number of a type of route.
 fn kind(number: u8) -> String {
-    const NAMES: [&str; 11] = [
-        "unicast",
-        "local",
-        "broadcast",
-        "anycast",
-        "multicast",
-        "blackhole",
-        "unreachable",
-        "prohibit",
-        "throw",
-        "nat",
-        "xresolve",
-    ];
-    match number {
-        1 => String::new(),
-        number => usize::from(number)
-            .checked_sub(1)
-            .and_then(|index| NAMES.get(index))
-            .map_or_else(|| number.to_string(), |name| (*name).to_owned()),
+    match KINDS.get(usize::from(number)) {
+        Some(&"unicast") => String::new(),
+        Some(&"unspec") | None => number.to_string(),
+        Some(name) => (*name).to_owned(),
     }
 }
 

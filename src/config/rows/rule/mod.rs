@@ -10,12 +10,13 @@ use std::rc::Rc;
 
 use super::option::{Unusable, Words};
 use crate::base::addr::{Family, Prefix};
-use crate::config::diag::nearest;
+use crate::base::rule::Action;
 use crate::config::iproute::Tables;
 use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::route::ORIGIN;
-use crate::config::model::rule::{Action, Rule};
+use crate::config::model::rule::Rule;
+use crate::config::nearest::nearest;
 use crate::config::row::Term;
 use crate::config::tree::Word;
 
@@ -128,30 +129,7 @@ pub(super) fn read(
 ) -> Option<(Rule, Option<(String, At)>)> {
     let first = line.keyword;
     let mut draft = Draft {
-        rule: Rule {
-            at: At(first.at),
-            family: Family::V4,
-            invert: false,
-            from: None,
-            to: None,
-            preference: 0,
-            tos: None,
-            mark: None,
-            input: None,
-            output: None,
-            tunnel: None,
-            users: None,
-            transport: None,
-            source_ports: None,
-            destination_ports: None,
-            action: Action::Nothing,
-            realms: None,
-            suppress_length: None,
-            suppress_group: None,
-            origin: ORIGIN,
-            no_track: false,
-            track_group: None,
-        },
+        rule: Rule::new(At(first.at)),
         action: None,
         preference: None,
         family: None,

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::super::option::{Choice, Reader, Unusable, Words};
 use super::Draft;
 use crate::base::addr::Family;
+use crate::base::rule::Action;
 use crate::config::iproute::number_of;
 use crate::config::model::At;
-use crate::config::model::rule::Action;
 use crate::config::row::{Term, fit};
 use crate::config::tree::Word;
 

@@ -4,9 +4,10 @@ use core::fmt::{Display, Write};
 
 use super::super::route::Realms;
 use crate::base::addr::Family;
+use crate::base::rule::Action;
 use crate::config::model::Named;
 use crate::config::model::route::ORIGIN;
-use crate::config::model::rule::{Action, Rule};
+use crate::config::model::rule::Rule;
 use crate::config::value::Quoted;
 
 /// The line. Numbers are written as numbers, because another machine may name them otherwise.

@@ -1,9 +1,9 @@
-//! `virtual_server_group`: addresses, ranges, subnets and marks, one a line (reference: language, section 8).
+//! `virtual_server_group`: addresses, ranges, subnets and marks, one a line.
 
 use core::fmt::Write;
 
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::model::service::Entry;
 use crate::config::row::Kind::{self, Custom};
 use crate::config::row::{Row, fit};
@@ -111,7 +111,7 @@ pub fn mark_number(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
             Some(fit(read.value))
         }
         Err(bad) => {
-            line.bad_number("fwmark", word, bad, "0, 4294967295", None);
+            line.bad_number("fwmark", word, bad, "0, 4294967295", Used::Nothing);
             None
         }
     }

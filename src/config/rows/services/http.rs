@@ -254,7 +254,7 @@ fn options(draft: &mut Draft, line: &mut Line<'_>) {
             Some(Flag(set)) => set(&mut draft.regex.options),
             _ => {
                 let message = format!("unknown regex option '{}' - ignoring", word.text);
-                let near = crate::config::diag::nearest(word.text, Regex::OPTIONS);
+                let near = crate::config::nearest::nearest(word.text, Regex::OPTIONS);
                 let remedy = near.map(|near| format!("did you mean '{near}'?")).unwrap_or_default();
                 line.note(word, &message, &remedy);
             }
@@ -272,7 +272,7 @@ fn fit_bit(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// A number of octets; what is wrong with it is told only, as the reference does.
+/// A number of octets; what is wrong with it is told only, as keepalived does.
 fn octets(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
     match value::integer(word.text, 0..=i64::from(u32::MAX), false) {
         Ok(read) => Some(fit(read.value)),

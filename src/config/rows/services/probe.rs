@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use super::check::Draft;
 use crate::config::command::read_identity;
-use crate::config::line::Line;
+use crate::config::line::{Line, Used};
 use crate::config::row::{Shown, fit};
 use crate::config::value;
 use crate::proto::check::{dns, file, http, udp};
@@ -223,7 +223,7 @@ pub(super) fn file_weight(draft: &mut Draft, line: &mut Line<'_>) {
     };
     let number = match value::integer(word.text, -2_147_483_647..=2_147_483_647, true) {
         Ok(read) => read,
-        Err(bad) => return line.bad_number("weight", word, bad, RANGE, None),
+        Err(bad) => return line.bad_number("weight", word, bad, RANGE, Used::Nothing),
     };
     let reverse = match line.arg(1).map(|word| (word, word.text)) {
         None => None,

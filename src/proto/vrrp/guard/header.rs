@@ -13,6 +13,8 @@ pub struct Header {
     last: u32,
     /// Numbers sent are higher than this, whatever was heard.
     floor: u32,
+    /// Where the caller keeps the count, by a number of its own; 0: nowhere.
+    pub mark: u32,
 }
 
 impl Header {
@@ -20,12 +22,13 @@ impl Header {
     /// before a crash or a restart.
     #[must_use]
     pub fn new(key: ah::Key, floor: u32) -> Self {
-        Self { key, last: 0, floor: floor.min(HIGHEST_FLOOR) }
+        Self { key, last: 0, floor: floor.min(HIGHEST_FLOOR), mark: 0 }
     }
 
-    /// Numbers sent from now on are higher than this.
-    pub fn raise(&mut self, floor: u32) {
-        self.floor = self.floor.max(floor.min(HIGHEST_FLOOR));
+    /// Goes on with the count of a predecessor, kept by this mark.
+    pub fn resume(&mut self, last: u32, mark: u32) {
+        self.last = self.last.max(last);
+        self.mark = mark;
     }
 
     /// Judges a header. A number that is not higher than the last is a replay.
@@ -64,6 +67,7 @@ impl Header {
     pub fn inherit(&mut self, before: &Self) {
         self.last = before.last;
         self.floor = before.floor;
+        self.mark = before.mark;
     }
 }
 
@@ -123,10 +127,13 @@ mod tests {
     #[test]
     fn a_replacement_starts_above_everything_sent() {
         let mut count = Header::new(ah::Key::new(b"one"), 1_000);
-        count.raise(5_000);
-        count.raise(2_000);
+        count.resume(5_000, 7);
+        assert!(
+            judge(&mut count, b"one", 5_000).is_err(),
+            "and believes nothing that its predecessor has heard"
+        );
         assert_eq!(sent(&mut count), 5_001);
-        assert_eq!(count.last(), 5_001);
+        assert_eq!((count.last(), count.mark), (5_001, 7));
     }
 
     #[test]

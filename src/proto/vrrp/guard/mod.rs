@@ -8,7 +8,7 @@ mod header;
 mod signature;
 
 pub use header::Header;
-pub use signature::{Extension, Mode, Replay, Signature, SigningKey, Verdict};
+pub use signature::{Extension, Mode, Replay, Sender, Signature, SigningKey, Verdict};
 
 use super::accept::Reject;
 use crate::base::addr::IpAddr;

@@ -76,6 +76,17 @@ pub struct Extension {
     pub replayed: u64,
 }
 
+/// A router whose signed adverts were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Which one.
+    pub address: IpAddr,
+    /// The highest number of its adverts.
+    pub last: Stamp,
+    /// Where the caller keeps it, by a number of its own; 0: nowhere.
+    pub mark: u32,
+}
+
 /// What one instance signs with and judges by.
 #[derive(Clone, Debug)]
 pub struct Signature {
@@ -86,8 +97,10 @@ pub struct Signature {
     mode: Mode,
     /// The number of the last own advert.
     last: Stamp,
+    /// Where the caller keeps it, by a number of its own; 0: nowhere.
+    pub mark: u32,
     /// The last number of each sender. Only a sender that has the key gets in.
-    senders: heapless::Vec<(IpAddr, Stamp), { limit::SIGNED_SENDERS }>,
+    senders: heapless::Vec<Sender, { limit::SIGNED_SENDERS }>,
     counters: Extension,
 }
 
@@ -102,6 +115,7 @@ impl Signature {
             replay,
             mode,
             last: Stamp::START,
+            mark: 0,
             senders: heapless::Vec::new(),
             counters: Extension {
                 missing: 0,
@@ -183,16 +197,16 @@ impl Signature {
         if !trailer.holds(key, &source, advert) {
             return Err(Verdict::Invalid);
         }
-        let timed = self.replay == Replay::Time;
+        let (timed, window) = (self.replay == Replay::Time, self.window);
         let skew = trailer.stamp.distance(wall);
         if timed && skew > self.window {
             let skew = u32::try_from(skew.as_secs()).unwrap_or(u32::MAX);
             let window = u16::try_from(self.window.as_secs()).unwrap_or(u16::MAX);
             return Err(Verdict::Stale { skew, window });
         }
-        if let Some((_, last)) = self.senders.iter_mut().find(|(sender, _)| *sender == source) {
+        if let Some(Sender { last, .. }) = self.sender_mut(source) {
             // What was accepted from ahead of the window is from before our clock was set back.
-            let set_back = timed && *last > wall && last.distance(wall) > self.window;
+            let set_back = timed && *last > wall && last.distance(wall) > window;
             if trailer.stamp <= *last && !set_back {
                 return Err(Verdict::Replayed);
             }
@@ -204,11 +218,42 @@ impl Signature {
     }
 
     /// Remembers a new sender, in the place of the one that has been silent for longest if need be.
-    fn admit(&mut self, source: IpAddr, stamp: Stamp) {
-        if let Err(new) = self.senders.push((source, stamp))
-            && let Some(oldest) = self.senders.iter_mut().min_by_key(|(_, last)| *last)
+    fn admit(&mut self, address: IpAddr, last: Stamp) {
+        if let Err(new) = self.senders.push(Sender { address, last, mark: 0 })
+            && let Some(oldest) = self.senders.iter_mut().min_by_key(|sender| sender.last)
         {
-            *oldest = new;
+            *oldest = Sender { mark: oldest.mark, ..new };
+        }
+    }
+
+    /// What is remembered of a sender.
+    pub fn sender_mut(&mut self, address: IpAddr) -> Option<&mut Sender> {
+        self.senders.iter_mut().find(|sender| sender.address == address)
+    }
+
+    /// Everybody who is remembered.
+    #[must_use]
+    pub fn senders(&self) -> &[Sender] {
+        &self.senders
+    }
+
+    /// The number of the last own advert.
+    #[must_use]
+    pub const fn last(&self) -> Stamp {
+        self.last
+    }
+
+    /// Goes on with the numbers of a predecessor, kept by this mark.
+    pub fn resume(&mut self, last: Stamp, mark: u32) {
+        self.last = self.last.max(last);
+        self.mark = mark;
+    }
+
+    /// Remembers what a predecessor heard.
+    pub fn remember(&mut self, sender: Sender) {
+        self.admit(sender.address, sender.last);
+        if let Some(there) = self.sender_mut(sender.address) {
+            *there = sender;
         }
     }
 
@@ -216,6 +261,7 @@ impl Signature {
     /// keys of before stay in use.
     pub fn inherit(&mut self, mut before: Self) {
         self.last = before.last;
+        self.mark = before.mark;
         self.counters = before.counters;
         self.senders = core::mem::take(&mut before.senders);
         if self.lacks_key() && !before.lacks_key() {

@@ -1,6 +1,9 @@
 //! The transition table, the timers, and properties over random inputs.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod hear;
+mod start;
+
 use super::super::fault::Fault;
 use super::*;
 
@@ -87,6 +90,18 @@ fn the_owner_is_master_at_once_others_listen_whatever_the_state_keyword() {
     let actions = step(&mut machine, at(0), Input::Start { adopt: None });
     assert_eq!(actions[0], Action::SendAdvert { priority: 255 });
     assert_eq!(actions.last(), Some(&transition(State::Init, State::Master, Why::Start)));
+    step(
+        &mut machine,
+        at(0),
+        Input::Faults { faults: Faults::NONE.with(Fault::LinkDown, true), pending: false },
+    );
+    let back = step(&mut machine, at(9), Input::Faults { faults: Faults::NONE, pending: false });
+    assert_eq!(
+        back,
+        [transition(State::Fault, State::Backup, Why::Recovered)],
+        "only the beginning is quick"
+    );
+    assert_eq!(machine.poll_at(), Some(at(9) + machine.master_down_time()));
     backup(Params { start: Start::Master, ..Params::default() });
     backup(Params { start: Start::Backup, ..owner });
 }
@@ -101,168 +116,6 @@ fn adverts_are_spaced_from_the_deadline_and_a_pause_is_not_caught_up() {
     let paused = first + Span::from_secs(5);
     assert_eq!(step(&mut machine, paused, Input::Timeout).len(), 1);
     assert_eq!(machine.poll_at(), Some(paused + Span::from_millis(100)));
-}
-
-#[test]
-fn backup_follows_higher_and_equal_and_discards_lower() {
-    let mut machine = backup(Params::default());
-    for priority in [150, 100] {
-        step(&mut machine, at(1_000), Input::Advert(heard(priority)));
-        assert_eq!(machine.poll_at(), Some(Instant::from_micros(4_609_375)));
-    }
-    let mut fresh = backup(Params::default());
-    let actions = step(&mut fresh, at(1_000), Input::Advert(heard(50)));
-    assert_eq!(actions, [Action::Report(Event::Discarded { from: PEER, theirs: 50 })]);
-    assert_eq!(fresh.poll_at(), Some(Instant::from_micros(3_609_375)), "a start waits its whole time");
-    let mut nopreempt = backup(Params { preempt: false, ..Params::default() });
-    step(&mut nopreempt, at(1_000), Input::Advert(heard(50)));
-    assert_eq!(nopreempt.poll_at(), Some(Instant::from_micros(4_609_375)));
-}
-
-#[test]
-fn a_master_that_falls_behind_is_replaced_after_the_skew_time() {
-    let mut machine = backup(Params { priority: 99, ..Params::default() });
-    step(&mut machine, at(1_000), Input::Advert(heard(100)));
-    step(&mut machine, at(2_000), Input::Advert(heard(98)));
-    let skew = machine.skew_time();
-    assert_eq!(machine.poll_at(), Some(at(2_000) + skew));
-    step(&mut machine, at(2_100), Input::Advert(heard(98)));
-    assert_eq!(machine.poll_at(), Some(at(2_000) + skew), "the next one does not put it off");
-    step(&mut machine, at(2_200), Input::Advert(heard(100)));
-    assert_eq!(machine.poll_at(), Some(at(2_200) + machine.master_down_time()), "it has come back");
-}
-
-#[test]
-fn priority_zero_shortens_to_the_skew_time() {
-    let mut machine = backup(Params::default());
-    step(&mut machine, at(1_000), Input::Advert(heard(150)));
-    step(&mut machine, at(1_500), Input::Advert(heard(0)));
-    assert_eq!(machine.poll_at(), Some(Instant::from_micros(1_500_000 + 609_375)));
-    let mut nopreempt = backup(Params { preempt: false, ..Params::default() });
-    step(&mut nopreempt, at(1_500), Input::Advert(heard(0)));
-    assert_eq!(nopreempt.poll_at(), Some(Instant::from_micros(1_500_000 + 609_375)));
-}
-
-#[test]
-fn the_timer_restarts_from_the_arrival_however_late_it_is_heard() {
-    let mut machine = backup(Params::default());
-    let late = Heard { at: at(1_000), ..heard(150) };
-    machine.handle(at(1_400), Input::Advert(late), &mut Actions::new());
-    assert_eq!(machine.poll_at(), Some(at(1_000) + machine.master_down_time()));
-    let goodbye = Heard { at: at(2_000), ..heard(0) };
-    machine.handle(at(2_100), Input::Advert(goodbye), &mut Actions::new());
-    assert_eq!(machine.poll_at(), Some(at(2_000) + machine.skew_time()));
-}
-
-#[test]
-fn the_preempt_delay_counts_from_the_first_lower_advert() {
-    let params = Params { priority: 150, preempt_delay: Span::from_secs(5), ..Params::default() };
-    let mut machine = backup(params);
-    let actions = step(&mut machine, at(500), Input::Advert(heard(100)));
-    assert_eq!(actions[0], Action::Report(Event::PreemptDelay(Span::from_secs(5))));
-    for secs in 1..=4 {
-        step(&mut machine, at(500 + secs * 1_000), Input::Advert(heard(100)));
-    }
-    let deadline = machine.poll_at().unwrap();
-    step(&mut machine, at(5_500), Input::Advert(heard(100)));
-    assert!(machine.poll_at().unwrap() <= deadline, "the delay is over: adverts no longer restart the timer");
-}
-
-#[test]
-fn master_yields_to_higher_priority_and_to_the_higher_address() {
-    for (priority, higher_address) in [(150, false), (100, true)] {
-        let mut machine = master(Params::default());
-        let advert = Heard { higher_address, ..heard(priority) };
-        let actions = step(&mut machine, at(4_000), Input::Advert(advert));
-        assert_eq!(
-            actions,
-            [
-                Action::SendAdvert { priority: 100 },
-                Action::RemoveAddresses,
-                Action::Report(Event::Outranked { from: PEER, theirs: priority, ours: 100 }),
-                transition(State::Master, State::Backup, Why::Outranked),
-                Action::Report(Event::MasterIs { before: None, now: PEER }),
-            ]
-        );
-        assert_eq!(machine.poll_at(), Some(at(4_000) + machine.master_down_time()));
-    }
-    let mut silent = master(Params { higher_prio_send_advert: false, ..Params::default() });
-    assert_eq!(step(&mut silent, at(4_000), Input::Advert(heard(150)))[0], Action::RemoveAddresses);
-}
-
-#[test]
-fn a_yielding_master_does_not_teach_the_backups_a_shorter_interval() {
-    for (interval, last) in [(100, true), (50, true), (200, false)] {
-        let mut machine = master(v3(100));
-        let interval = Span::from_centis(interval);
-        let advert = Heard { interval, ..heard(150) };
-        let actions = step(&mut machine, at(4_000), Input::Advert(advert));
-        let sent = actions[0] == Action::SendAdvert { priority: 100 };
-        assert_eq!(sent, last, "{interval}");
-    }
-}
-
-#[test]
-fn master_answers_lower_priority_and_priority_zero() {
-    let mut machine = master(Params::default());
-    let lower = Heard { higher_address: false, ..heard(100) };
-    for (now, advert) in [(4_000, heard(50)), (4_100, lower)] {
-        let actions = step(&mut machine, at(now), Input::Advert(advert));
-        assert_eq!(
-            actions[..2],
-            [Action::SendAdvert { priority: 100 }, Action::Announce(Burst::LowerPriority)]
-        );
-        assert_eq!(machine.poll_at(), Some(at(now + 1_000)));
-    }
-    let actions = step(&mut machine, at(4_200), Input::Advert(heard(0)));
-    assert!(actions.contains(&Action::SendAdvert { priority: 100 }));
-    let mut quiet = master(Params { lower_prio_no_advert: true, ..Params::default() });
-    let deadline = quiet.poll_at();
-    assert_eq!(
-        step(&mut quiet, at(4_000), Input::Advert(heard(50)))[0],
-        Action::Announce(Burst::LowerPriority)
-    );
-    assert_eq!(quiet.poll_at(), deadline);
-}
-
-#[test]
-fn an_owner_tells_when_its_rival_has_gone() {
-    let params = Params { priority: 255, start: Start::Master, ..Params::default() };
-    let mut machine = Machine::new(params);
-    step(&mut machine, at(0), Input::Start { adopt: None });
-    let rival = Heard { higher_address: false, ..heard(255) };
-    for millis in [500, 900] {
-        let actions = step(&mut machine, at(millis), Input::Advert(rival));
-        assert!(actions.contains(&Action::Report(Event::OwnerConflict(PEER))));
-    }
-    let alone = |actions: &[Action]| actions.contains(&Action::Report(Event::OwnerAlone));
-    let told: Vec<_> = (0..6)
-        .filter_map(|_| {
-            let due = machine.poll_at().unwrap();
-            alone(&step(&mut machine, due, Input::Timeout)).then_some(due)
-        })
-        .collect();
-    // The last was heard at 0.9 s and answered; 3.004 s later it is gone, which the next advert notices, once.
-    assert_eq!(told, [at(4_900)]);
-}
-
-#[test]
-fn what_is_heard_in_one_turn_is_answered_once() {
-    let mut machine = master(Params::default());
-    let sent = |actions: &[Action]| {
-        let adverts = actions.iter().filter(|a| matches!(a, Action::SendAdvert { .. }));
-        adverts.count()
-    };
-    for (advert, answers) in [(50, 1), (50, 0), (0, 0), (60, 0)] {
-        let actions = step(&mut machine, at(4_000), Input::Advert(heard(advert)));
-        assert_eq!(sent(&actions), answers, "{advert}");
-    }
-    assert_eq!(machine.poll_at(), Some(at(5_000)));
-    step(&mut machine, at(4_000), Input::Priority(110));
-    let actions = step(&mut machine, at(4_000), Input::Advert(heard(50)));
-    assert_eq!(actions[0], Action::SendAdvert { priority: 110 }, "the last answer said something else");
-    let actions = step(&mut machine, at(4_001), Input::Advert(heard(50)));
-    assert_eq!(sent(&actions), 1, "another turn");
 }
 
 #[test]
@@ -311,8 +164,8 @@ fn a_pending_script_holds_init_and_fault_only() {
     step(&mut machine, at(0), pending);
     assert_eq!(step(&mut machine, at(0), Input::Start { adopt: None }), []);
     assert_eq!(machine.state(), State::Init);
-    step(&mut machine, at(50), Input::Faults { faults: Faults::NONE, pending: false });
-    assert_eq!(machine.state(), State::Backup);
+    let decided = step(&mut machine, at(50), Input::Faults { faults: Faults::NONE, pending: false });
+    assert_eq!(decided, [transition(State::Init, State::Backup, Why::Decided)]);
     let mut running = master(Params::default());
     assert_eq!(
         step(&mut running, at(4_000), pending),
@@ -330,8 +183,15 @@ fn a_changed_priority_is_told_at_once() {
         [Action::SendAdvert { priority: 70 }, Action::Report(Event::Priority { from: 100, to: 70 })]
     );
     assert_eq!(step(&mut machine, at(4_000), Input::Priority(70)), []);
-    let raised = step(&mut machine, at(4_000), Input::Priority(90));
-    assert_eq!(raised[0], Action::SendAdvert { priority: 90 });
+    let quiet = step(&mut machine, at(4_001), Input::Priority(90));
+    assert_eq!(
+        quiet.len(),
+        1,
+        "once only between two adverts that are due, for what is tracked may never rest"
+    );
+    let due = machine.poll_at().unwrap();
+    assert_eq!(step(&mut machine, due, Input::Timeout), [Action::SendAdvert { priority: 90 }]);
+    assert_eq!(step(&mut machine, due, Input::Priority(80))[0], Action::SendAdvert { priority: 80 });
     let mut waiting = backup(Params::default());
     step(&mut waiting, at(100), Input::Priority(254));
     assert_eq!(waiting.poll_at(), Some(Instant::from_micros(3_007_812)), "reckoned from the same start");
@@ -378,126 +238,6 @@ fn stopping_resigns_once_and_is_final() {
         }
         assert_eq!(step(&mut other, at(2), Input::Stop), [transition(state, State::Init, Why::Stop)]);
     }
-}
-
-#[test]
-fn a_replacement_carries_on_as_master_unless_something_speaks_against_it() {
-    let mut machine = Machine::new(Params::default());
-    let actions = step(&mut machine, at(0), Input::Start { adopt: Some(State::Master) });
-    assert_eq!(actions[0], Action::SendAdvert { priority: 100 });
-    assert_eq!(machine.state(), State::Master);
-    let mut faulty = Machine::new(Params::default());
-    let faults = Faults::NONE.with(Fault::LinkDown, true);
-    step(&mut faulty, at(0), Input::Faults { faults, pending: false });
-    step(&mut faulty, at(0), Input::Start { adopt: Some(State::Master) });
-    assert_eq!(faulty.state(), State::Fault);
-}
-
-#[test]
-fn a_replacement_that_cannot_be_master_gives_the_addresses_up() {
-    let mut machine = Machine::new(Params::default());
-    let faults = Faults::NONE.with(Fault::Script, true);
-    let pending = false;
-    step(&mut machine, at(0), Input::Faults { faults, pending });
-    let adopt = Some(State::Master);
-    assert_eq!(
-        step(&mut machine, at(0), Input::Start { adopt }),
-        [
-            Action::SendAdvert { priority: 0 },
-            Action::SendAdvert { priority: 0 },
-            Action::RemoveAddresses,
-            Action::Report(Event::ZeroSent),
-            transition(State::Init, State::Fault, Why::Start),
-        ]
-    );
-}
-
-/// A MASTER of an interval of a second that does not preempt, whose last advert left at 3609.375 ms. A router of
-/// priority 206 loses its patience 3195.3125 ms later.
-fn late_master() -> Machine {
-    master(Params { preempt: false, timer_expired_backup: Some(206), ..Params::default() })
-}
-
-#[test]
-fn a_master_whose_timer_fires_too_late_goes_back_to_backup() {
-    let last = Instant::from_micros(3_609_375);
-    let enough = Span::from_micros(3_195_312);
-    let mut machine = late_master();
-    let just = last + enough - Span::from_micros(1);
-    assert_eq!(step(&mut machine, just, Input::Timeout), [Action::SendAdvert { priority: 100 }]);
-    assert_eq!(machine.state(), State::Master, "soon enough");
-
-    let mut machine = late_master();
-    let actions = step(&mut machine, last + enough, Input::Timeout);
-    assert_eq!(actions, [Action::RemoveAddresses, transition(State::Master, State::Backup, Why::Late)]);
-    assert_eq!(machine.poll_at(), Some(last + enough + machine.master_down_time()));
-    // Nobody has taken over after all.
-    let deadline = machine.poll_at().unwrap();
-    step(&mut machine, deadline, Input::Timeout);
-    assert_eq!(machine.state(), State::Master);
-}
-
-#[test]
-fn an_advert_that_waited_longer_than_the_timer_may_is_followed_whatever_its_priority() {
-    let late = Instant::from_micros(3_609_375) + Span::from_secs(10);
-    for theirs in [1, 99, 100, 200] {
-        let mut machine = late_master();
-        let actions = step(&mut machine, late, Input::Advert(heard(theirs)));
-        assert_eq!(
-            actions,
-            [
-                Action::RemoveAddresses,
-                transition(State::Master, State::Backup, Why::Late),
-                Action::Report(Event::MasterIs { before: None, now: PEER }),
-            ],
-            "{theirs}"
-        );
-        assert_eq!(machine.poll_at(), Some(late + machine.master_down_time()));
-    }
-    // Without the option it contradicts.
-    let mut machine = master(Params { preempt: false, ..Params::default() });
-    assert_eq!(step(&mut machine, late, Input::Advert(heard(99)))[0], Action::SendAdvert { priority: 100 });
-    // In time as well.
-    let mut machine = late_master();
-    let soon = Instant::from_micros(3_609_375) + Span::from_millis(500);
-    assert_eq!(step(&mut machine, soon, Input::Advert(heard(99)))[0], Action::SendAdvert { priority: 100 });
-}
-
-#[test]
-fn a_held_backup_waits_as_if_it_had_begun_at_the_end() {
-    let end = at(10_000);
-    let held = |params: Params| {
-        let mut machine = Machine::new(params);
-        machine.hold(end);
-        step(&mut machine, at(0), Input::Start { adopt: None });
-        assert_eq!(machine.state(), State::Backup);
-        machine
-    };
-    let mut machine = held(Params::default());
-    assert_eq!(machine.poll_at(), Some(end + machine.master_down_time()));
-    // What it hears meanwhile shortens nothing.
-    step(&mut machine, at(1_000), Input::Advert(heard(0)));
-    assert_eq!(machine.poll_at(), Some(end + machine.skew_time()));
-    step(&mut machine, at(2_000), Input::Advert(heard(200)));
-    assert_eq!(machine.poll_at(), Some(end + machine.master_down_time()));
-    // Nor does a fault that comes and goes.
-    let none = Faults::NONE;
-    step(&mut machine, at(3_000), Input::Faults { faults: none.with(Fault::LinkDown, true), pending: false });
-    step(&mut machine, at(4_000), Input::Faults { faults: none, pending: false });
-    assert_eq!(machine.poll_at(), Some(end + machine.master_down_time()));
-    // Later adverts count from when they come.
-    step(&mut machine, at(12_000), Input::Advert(heard(200)));
-    assert_eq!(machine.poll_at(), Some(at(12_000) + machine.master_down_time()));
-
-    let mut owner = held(Params { priority: 255, start: Start::Master, ..Params::default() });
-    assert_eq!(owner.poll_at(), Some(end), "an owner is MASTER at the end");
-    step(&mut owner, end, Input::Timeout);
-    assert_eq!(owner.state(), State::Master);
-
-    let mut adopted = Machine::new(Params::default());
-    adopted.hold(end);
-    step(&mut adopted, at(0), Input::Start { adopt: Some(State::Master) });
-    assert_eq!(adopted.state(), State::Master, "what carries on is not held");
 }
 
 #[test]

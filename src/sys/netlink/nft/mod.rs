@@ -2,7 +2,7 @@
 //!
 //! What is collected between [`Nft::begin`] and [`Nft::commit`] is one transaction of the kernel's: no packet sees a
 //! half of it. It is carried out inside the send call, so the answers are queued when that returns. [`expression`] is
-//! what rules are made of; [`watch`] hears of what others delete.
+//! what rules are made of, [`set`] what they look things up in; [`watch`] hears of what others delete.
 //!
 //! ```text
 //! batch begin, message…, batch end;   message: nlmsghdr { subsystem << 8 | number }, { family u8, 0 u8, 0 u16 }
@@ -10,6 +10,7 @@
 //! ```
 
 pub mod expression;
+pub mod set;
 pub mod watch;
 
 use std::io;
@@ -20,6 +21,7 @@ use neli::consts::socket::NlFamily;
 use nix::errno::Errno;
 
 use super::command::{Refusal, answer};
+use super::family::family_number;
 use super::message::{Message, Requests};
 use super::transport::Transport;
 use crate::base::addr::Family;
@@ -27,6 +29,8 @@ use crate::base::limit;
 use crate::sys::inbox::Inbox;
 use crate::sys::outbox::errno_of;
 pub use expression::{Expression, Verdict};
+use set::INTERFACE;
+pub use set::{ELEMENT_OCTETS, Element, Kind, Set};
 
 /// A table, by its name and the family of packets that it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,98 +48,6 @@ pub enum Hook {
     In,
     /// Those of this host.
     Out,
-}
-
-/// What the elements of a set are: how programs that list it show them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// IPv4 addresses.
-    Ipv4,
-    /// IPv6 addresses.
-    Ipv6,
-    /// Numbers of interfaces.
-    Interface,
-    /// ICMPv6 types.
-    Icmpv6Type,
-    /// IPv6 addresses, each with the number of an interface.
-    Ipv6AndInterface,
-    /// IPv6 addresses, each with the name of an interface.
-    Ipv6AndName,
-}
-
-impl Kind {
-    /// nft's number of the type, and octets of one element.
-    const fn shape(self) -> (u32, u32) {
-        match self {
-            Self::Ipv4 => (IPV4, 4),
-            Self::Ipv6 => (IPV6, 16),
-            Self::Interface => (INTERFACE, 4),
-            Self::Icmpv6Type => (ICMPV6_TYPE, 1),
-            Self::Ipv6AndInterface => (IPV6 << 6 | INTERFACE, 20),
-            Self::Ipv6AndName => (IPV6 << 6 | INTERFACE_NAME, 32),
-        }
-    }
-
-    /// Whether its numbers are in the machine's byte order, which programs that list it have to be told.
-    const fn is_native(self) -> bool {
-        matches!(self, Self::Interface)
-    }
-}
-
-/// A set, or a map from numbers of interfaces to such.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Set<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What is in it.
-    pub kind: Kind,
-    /// It maps each element to the number of an interface.
-    pub is_map: bool,
-    /// It never changes once a rule uses it.
-    pub is_constant: bool,
-}
-
-/// An element of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Element {
-    octets: [u8; 32],
-    len: usize,
-    value: Option<u32>,
-}
-
-impl Element {
-    /// An element of the octets that a packet has there; cut after 32.
-    #[must_use]
-    pub fn new(parts: &[&[u8]]) -> Self {
-        let mut octets = [0; 32];
-        let mut len = 0;
-        for octet in parts.iter().copied().flatten() {
-            if let Some(place) = octets.get_mut(len) {
-                *place = *octet;
-                len += 1;
-            }
-        }
-        Self { octets, len, value: None }
-    }
-
-    /// The same, of a map: to the number of an interface.
-    #[must_use]
-    pub const fn to(self, interface: u32) -> Self {
-        Self { value: Some(interface), ..self }
-    }
-
-    fn put(&self, request: &mut Requests) {
-        request.nest(NESTED | LIST_ELEMENT, |element| {
-            element.nest(NESTED | ELEMENT_KEY, |key| {
-                key.attribute(DATA_VALUE, self.octets.get(..self.len).unwrap_or_default());
-            });
-            if let Some(value) = self.value {
-                element.nest(NESTED | ELEMENT_DATA, |data| {
-                    data.attribute(DATA_VALUE, &value.to_ne_bytes());
-                });
-            }
-        });
-    }
 }
 
 /// A socket for transactions, and the one being collected.
@@ -423,21 +335,12 @@ fn number_of(kind: i32) -> u16 {
     u16::try_from(kind).unwrap_or(0)
 }
 
-const fn family_number(family: Family) -> u8 {
-    match family {
-        Family::V4 => 2,
-        Family::V6 => 10,
-    }
-}
-
 /// NFNL_SUBSYS_NFTABLES.
 const SUBSYSTEM: u16 = 10;
 /// NLA_F_NESTED.
 const NESTED: u16 = 0x8000;
 /// An element has at most 52 octets, and the length of a list is told in 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 512;
-/// Octets of an element with its headers, at most.
-pub const ELEMENT_OCTETS: usize = 56;
 
 // NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE: all the same.
 const TABLE: u16 = 1;
@@ -458,8 +361,6 @@ const SET_ID: u16 = 10;
 const SET_USER: u16 = 13;
 const SET_ELEMENTS: u16 = 3;
 const LIST_ELEMENT: u16 = 1;
-const ELEMENT_KEY: u16 = 1;
-const ELEMENT_DATA: u16 = 2;
 const DATA_VALUE: u16 = 1;
 const SET_CONSTANT: u32 = 2;
 const SET_MAP: u32 = 8;
@@ -467,12 +368,6 @@ const SET_MAP: u32 = 8;
 const SET_USER_KEY_ORDER: u8 = 0;
 const SET_USER_DATA_ORDER: u8 = 1;
 const NATIVE_ORDER: u8 = 1;
-// nft's numbers of types.
-const IPV4: u32 = 7;
-const IPV6: u32 = 8;
-const INTERFACE: u32 = 20;
-const ICMPV6_TYPE: u32 = 29;
-const INTERFACE_NAME: u32 = 41;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use neli::consts::socket::NlFamily;
 
-use super::{SUBSYSTEM, TABLE, family_number};
+use super::super::family::family_number;
+use super::{SUBSYSTEM, TABLE};
 use crate::base::addr::Family;
 use crate::base::limit;
 use crate::sys::inbox::Inbox;

@@ -2,11 +2,11 @@
 
 use core::fmt::Write;
 
-use super::model::service::{Key, RealServer};
-use super::model::{Checker, Model, Probe};
-use super::print::rows;
-use super::rows::services::{check, group, http, real, service};
-use super::value::Quoted;
+use super::table::rows;
+use crate::config::model::service::{Key, RealServer};
+use crate::config::model::{Checker, Model, Probe};
+use crate::config::rows::services::{check, group, http, real, service};
+use crate::config::value::Quoted;
 
 /// Every group and every service. Writing to a String cannot fail.
 pub(super) fn services(model: &Model, out: &mut String) {

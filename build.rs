@@ -1,0 +1,134 @@
+//! Lays the code that runs all the time side by side in the program.
+//!
+//! A page that is used brings sixteen into memory, and the compiler strews the functions: a hundred kB of code that
+//! sends adverts and takes over stood between a thousand that read configurations, and kept most of them in memory.
+//! So the linker gets a list of the modules that work after the start. A module that is missing in the list, or that
+//! does not exist any more, costs a few pages and nothing else.
+
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Modules whose code runs for adverts, for a take-over and in a parent that waits.
+const LIVELY: &[&str] = &[
+    "keepalived::base",
+    "keepalived::config::model::instance",
+    "keepalived::config::model::shared",
+    "keepalived::daemon::deadline",
+    "keepalived::daemon::ipc",
+    "keepalived::daemon::log",
+    "keepalived::daemon::parent::child",
+    "keepalived::daemon::reactor",
+    "keepalived::daemon::record",
+    "keepalived::daemon::token",
+    "keepalived::daemon::tuning",
+    "keepalived::daemon::uplink",
+    "keepalived::notify",
+    "keepalived::proto::vrrp::accept",
+    "keepalived::proto::vrrp::action",
+    "keepalived::proto::vrrp::fault",
+    "keepalived::proto::vrrp::garp",
+    "keepalived::proto::vrrp::guard",
+    "keepalived::proto::vrrp::machine",
+    "keepalived::proto::vrrp::router",
+    "keepalived::sys::alloc",
+    "keepalived::sys::channel",
+    "keepalived::sys::clock",
+    "keepalived::sys::control",
+    "keepalived::sys::inbox",
+    "keepalived::sys::netlink::addr",
+    "keepalived::sys::netlink::command",
+    "keepalived::sys::netlink::family",
+    "keepalived::sys::netlink::link",
+    "keepalived::sys::netlink::message",
+    "keepalived::sys::netlink::monitor",
+    "keepalived::sys::netlink::transport",
+    "keepalived::sys::outbox",
+    "keepalived::sys::output",
+    "keepalived::sys::packet",
+    "keepalived::sys::pages",
+    "keepalived::sys::queue",
+    "keepalived::sys::raw",
+    "keepalived::sys::service",
+    "keepalived::sys::socket",
+    "keepalived::sys::timerfd",
+    "keepalived::vrrpd::address",
+    "keepalived::vrrpd::advert",
+    "keepalived::vrrpd::announce",
+    "keepalived::vrrpd::build",
+    "keepalived::vrrpd::effect",
+    "keepalived::vrrpd::extra",
+    "keepalived::vrrpd::firewall",
+    "keepalived::vrrpd::group",
+    "keepalived::vrrpd::links",
+    "keepalived::vrrpd::live",
+    "keepalived::vrrpd::monitor",
+    "keepalived::vrrpd::objects::request",
+    "keepalived::vrrpd::own::addresses",
+    "keepalived::vrrpd::owners",
+    "keepalived::vrrpd::pacing",
+    "keepalived::vrrpd::pool",
+    "keepalived::vrrpd::queue",
+    "keepalived::vrrpd::report",
+    "keepalived::vrrpd::run",
+    "keepalived::vrrpd::slots",
+    "keepalived::vrrpd::sockets",
+    "keepalived::vrrpd::state",
+    "keepalived::vrrpd::tell",
+    "keepalived::vrrpd::telling",
+    "keepalived::vrrpd::track",
+    "keepalived::vrrpd::waiting",
+    "keepalived::wire",
+    "alloc::raw_vec",
+    "alloc::vec",
+    "core::ffi",
+    "core::fmt",
+    "core::hash",
+    "core::net",
+    "core::str::converts",
+    "hashbrown",
+    "heapless",
+    "log",
+    "mio",
+    "neli",
+    "nix::errno",
+    "std::collections::hash",
+    "std::io::cursor",
+    "std::io::default_write_fmt",
+    "std::io::error",
+    "std::sync",
+    "std::thread::local",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    if env::var("PROFILE")? != "release" {
+        return Ok(());
+    }
+    let script = Path::new(&env::var("OUT_DIR")?).join("layout.ld");
+    fs::write(&script, layout()?)?;
+    // In addition to what the linker does by itself; both GNU ld and lld know it.
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    Ok(())
+}
+
+fn layout() -> Result<String, std::fmt::Error> {
+    let mut text = String::from("SECTIONS\n{\n  .text.lively :\n  {\n");
+    for module in LIVELY {
+        // As the names of functions have it, of methods of its types and of what is generic over these.
+        let mut mangled = String::new();
+        for part in module.split("::") {
+            write!(mangled, "{}{part}", part.len())?;
+        }
+        let spelled = module.replace("::", "..");
+        writeln!(text, "    *(.text.*[N_]{mangled}[0-9A-Z]* .text.*_$LT${spelled}..*)")?;
+        writeln!(text, "    *(.text.*drop_in_place$LT${spelled}..*)")?;
+        // Types and traits of the library are in the names of what has little to do with it.
+        if !["alloc::", "core::", "std::"].iter().any(|name| module.starts_with(name)) {
+            writeln!(text, "    *(.text.*$u20$as$u20${spelled}..* .text.*drop_in_place$LT$*${spelled}..*)")?;
+        }
+    }
+    text.push_str("  }\n}\nINSERT AFTER .text;\n");
+    Ok(text)
+}

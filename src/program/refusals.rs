@@ -1,0 +1,114 @@
+//! Which new configuration a running daemon does not go over to.
+
+use super::Loaded;
+
+/// Why a running daemon does not go over to a new configuration, a line each; none: it does.
+///
+/// It goes on with a file that has mistakes only if it has always had them: a half-written file, or a line that
+/// lost its meaning, must not change a network. Nor must a file that a full disk left without content.
+pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
+    let mut known = running.errors.clone();
+    let mut why = Vec::new();
+    let mut errors = new.errors.clone();
+    if running.outline.global.files.reload_check_config.is_some() {
+        known.extend_from_slice(&running.warnings);
+        errors.extend_from_slice(&new.warnings);
+    }
+    for error in &errors {
+        match known.iter().position(|old| old == error) {
+            Some(position) => drop(known.swap_remove(position)),
+            None => why.push(format!("New mistake in the configuration: {error}")),
+        }
+    }
+    if new.empty && !running.empty {
+        why.push("The configuration is empty; to end what it described, stop the daemon".to_owned());
+    }
+    let (before, after) = (&running.outline.daemon, &new.outline.daemon);
+    if before.net_namespace != after.net_namespace || before.instance != after.instance {
+        why.push("net_namespace and instance cannot be changed by a reload; restart instead".to_owned());
+    }
+    if scratch_of(running) != scratch_of(new) {
+        why.push("tmp_config_directory cannot be changed by a reload; restart instead".to_owned());
+    }
+    why
+}
+
+fn scratch_of(loaded: &Loaded) -> Option<&String> {
+    loaded.outline.global.files.tmp_config_directory.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use keepalived::config::assemble;
+    use keepalived::config::diag::Diagnostics;
+    use keepalived::config::expand::{self, Parsed};
+    use keepalived::config::snapshot::Snapshot;
+    use keepalived::daemon::cli::Options;
+
+    use super::super::Read;
+    use super::*;
+
+    /// What a text comes to that was read without a disk.
+    fn loaded(text: &str) -> Loaded {
+        let mut found = Diagnostics::new();
+        let Parsed { tree, sources } = expand::parse_text(text, &mut found);
+        let model = assemble::model(&tree, &mut found);
+        let empty = tree.nodes().next().is_none();
+        let read = Read { model, empty, snapshot: Snapshot::default(), sources, found };
+        Loaded::new(read, &Options::default())
+    }
+
+    const GOOD: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1\n \
+                        }\n}\n";
+
+    fn accepted(running: &str, new: &str) -> bool {
+        refusals(&loaded(running), &loaded(new)).is_empty()
+    }
+
+    #[test]
+    fn a_reload_may_not_bring_mistakes() {
+        assert!(accepted(GOOD, &GOOD.replace("192.0.2.1", "192.0.2.2")));
+        assert!(accepted(GOOD, "global_defs {\n}\n"), "to remove an instance is no mistake");
+        let bad = format!("{GOOD}nonsense 1\n");
+        let why = refusals(&loaded(GOOD), &loaded(&bad));
+        assert_eq!(why, ["New mistake in the configuration: Unknown keyword 'nonsense'"]);
+        assert!(!accepted(GOOD, GOOD.trim_end().trim_end_matches('}')), "a file cut off");
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_a_mistake_and_one_that_is_put_right_is_none() {
+        let with =
+            |line: &str| GOOD.replace("virtual_router_id 1\n", &format!("virtual_router_id 1\n {line}\n"));
+        for line in ["priority 300", "priority ten", "state FOO", "advert_int 1000", "debug 99"] {
+            assert!(!accepted(GOOD, &with(line)), "{line}");
+        }
+        for line in [
+            "garp_master_repeat 0",
+            "priority 100",
+            "version 2\n authentication {\n auth_type PASS\n auth_pass 123456789\n }",
+        ] {
+            assert!(accepted(GOOD, &with(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_that_were_always_there_may_stay_move_and_go() {
+        let bad = format!("{GOOD}nonsense 1\n");
+        assert!(accepted(&bad, &format!("\n\n{bad}")));
+        assert!(accepted(&bad, GOOD));
+        assert!(!accepted(&bad, &format!("{bad}nonsense 2\n")), "another one of the same kind");
+    }
+
+    #[test]
+    fn nothing_at_all_is_taken_for_an_accident() {
+        assert!(!accepted(GOOD, ""));
+        assert!(!accepted(GOOD, "# gone\n"));
+        assert!(accepted("", "") && accepted("", GOOD));
+    }
+
+    #[test]
+    fn what_only_a_restart_can_change_is_refused() {
+        assert!(!accepted(GOOD, &format!("instance other\n{GOOD}")));
+        assert!(!accepted(GOOD, &format!("net_namespace other\n{GOOD}")));
+    }
+}

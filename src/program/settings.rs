@@ -1,0 +1,54 @@
+//! What the parent itself needs to know of a configuration.
+
+use std::path::PathBuf;
+
+use keepalived::base::time::Span;
+use keepalived::config::Model;
+use keepalived::daemon::cli::Options;
+use keepalived::daemon::parent::{Kind, Settings};
+use keepalived::daemon::pidfile::Places;
+use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
+use keepalived::proto::vrrp::Machine;
+
+/// The settings that a configuration and the command line come to.
+pub(super) fn settings(model: &Model, options: &Options) -> Settings {
+    let (daemon, names, files) = (&model.daemon, &model.global.names, &model.global.files);
+    let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
+    Settings {
+        hello: hello(model),
+        grace: grace(model),
+        child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
+        instances: model.instances.len() + model.groups.len(),
+        pid_files: Places::new(&options.pid_files, in_folder, daemon.instance.as_deref()),
+        log_suffix: log_suffix(model),
+        process_name: names.parent.clone(),
+        tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
+        umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
+        reload_marker: files.reload_file.as_deref().map(|file| match file {
+            "" => Places::folder(in_folder, daemon.instance.as_deref()).join("keepalived.reload"),
+            file => PathBuf::from(file),
+        }),
+        reload_time_file: files.reload_time_file.as_ref().map(PathBuf::from),
+        reload_repeat: files.reload_repeat,
+        save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
+        scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
+    }
+}
+
+/// Network namespace and instance, as syslog shows them behind the name of the process.
+fn log_suffix(model: &Model) -> String {
+    let parts = [&model.daemon.net_namespace, &model.daemon.instance];
+    parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
+}
+
+/// The shortest time after the death of the child in which no peer takes over.
+fn grace(model: &Model) -> Span {
+    model.instances.iter().map(|instance| instance.params.patience()).min().unwrap_or(Span::ZERO)
+}
+
+/// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.
+fn hello(model: &Model) -> Span {
+    let times =
+        model.instances.iter().map(|instance| Machine::new(instance.params.clone()).master_down_time());
+    times.min().unwrap_or(Span::from_secs(2)) / 2
+}

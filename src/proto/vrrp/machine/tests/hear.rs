@@ -1,0 +1,165 @@
+//! Adverts that a BACKUP and a MASTER hear.
+
+use super::*;
+
+#[test]
+fn backup_follows_higher_and_equal_and_discards_lower() {
+    let mut machine = backup(Params::default());
+    for priority in [150, 100] {
+        step(&mut machine, at(1_000), Input::Advert(heard(priority)));
+        assert_eq!(machine.poll_at(), Some(Instant::from_micros(4_609_375)));
+    }
+    let mut fresh = backup(Params::default());
+    let actions = step(&mut fresh, at(1_000), Input::Advert(heard(50)));
+    assert_eq!(actions, [Action::Report(Event::Discarded { from: PEER, theirs: 50 })]);
+    assert_eq!(fresh.poll_at(), Some(Instant::from_micros(3_609_375)), "a start waits its whole time");
+    let mut nopreempt = backup(Params { preempt: false, ..Params::default() });
+    step(&mut nopreempt, at(1_000), Input::Advert(heard(50)));
+    assert_eq!(nopreempt.poll_at(), Some(Instant::from_micros(4_609_375)));
+}
+
+#[test]
+fn a_master_that_falls_behind_is_replaced_after_the_skew_time() {
+    let mut machine = backup(Params { priority: 99, ..Params::default() });
+    step(&mut machine, at(1_000), Input::Advert(heard(100)));
+    step(&mut machine, at(2_000), Input::Advert(heard(98)));
+    let skew = machine.skew_time();
+    assert_eq!(machine.poll_at(), Some(at(2_000) + skew));
+    step(&mut machine, at(2_100), Input::Advert(heard(98)));
+    assert_eq!(machine.poll_at(), Some(at(2_000) + skew), "the next one does not put it off");
+    step(&mut machine, at(2_200), Input::Advert(heard(100)));
+    assert_eq!(machine.poll_at(), Some(at(2_200) + machine.master_down_time()), "it has come back");
+}
+
+#[test]
+fn priority_zero_shortens_to_the_skew_time() {
+    let mut machine = backup(Params::default());
+    step(&mut machine, at(1_000), Input::Advert(heard(150)));
+    step(&mut machine, at(1_500), Input::Advert(heard(0)));
+    assert_eq!(machine.poll_at(), Some(Instant::from_micros(1_500_000 + 609_375)));
+    let mut nopreempt = backup(Params { preempt: false, ..Params::default() });
+    step(&mut nopreempt, at(1_500), Input::Advert(heard(0)));
+    assert_eq!(nopreempt.poll_at(), Some(Instant::from_micros(1_500_000 + 609_375)));
+}
+
+#[test]
+fn the_timer_restarts_from_the_arrival_however_late_it_is_heard() {
+    let mut machine = backup(Params::default());
+    let late = Heard { at: at(1_000), ..heard(150) };
+    machine.handle(at(1_400), Input::Advert(late), &mut Actions::new());
+    assert_eq!(machine.poll_at(), Some(at(1_000) + machine.master_down_time()));
+    let goodbye = Heard { at: at(2_000), ..heard(0) };
+    machine.handle(at(2_100), Input::Advert(goodbye), &mut Actions::new());
+    assert_eq!(machine.poll_at(), Some(at(2_000) + machine.skew_time()));
+}
+
+#[test]
+fn the_preempt_delay_counts_from_the_first_lower_advert() {
+    let params = Params { priority: 150, preempt_delay: Span::from_secs(5), ..Params::default() };
+    let mut machine = backup(params);
+    let actions = step(&mut machine, at(500), Input::Advert(heard(100)));
+    assert_eq!(actions[0], Action::Report(Event::PreemptDelay(Span::from_secs(5))));
+    for secs in 1..=4 {
+        step(&mut machine, at(500 + secs * 1_000), Input::Advert(heard(100)));
+    }
+    let deadline = machine.poll_at().unwrap();
+    step(&mut machine, at(5_500), Input::Advert(heard(100)));
+    assert!(machine.poll_at().unwrap() <= deadline, "the delay is over: adverts no longer restart the timer");
+}
+
+#[test]
+fn master_yields_to_higher_priority_and_to_the_higher_address() {
+    for (priority, higher_address) in [(150, false), (100, true)] {
+        let mut machine = master(Params::default());
+        let advert = Heard { higher_address, ..heard(priority) };
+        let actions = step(&mut machine, at(4_000), Input::Advert(advert));
+        assert_eq!(
+            actions,
+            [
+                Action::SendAdvert { priority: 100 },
+                Action::RemoveAddresses,
+                Action::Report(Event::Outranked { from: PEER, theirs: priority, ours: 100 }),
+                transition(State::Master, State::Backup, Why::Outranked),
+                Action::Report(Event::MasterIs { before: None, now: PEER }),
+            ]
+        );
+        assert_eq!(machine.poll_at(), Some(at(4_000) + machine.master_down_time()));
+    }
+    let mut silent = master(Params { higher_prio_send_advert: false, ..Params::default() });
+    assert_eq!(step(&mut silent, at(4_000), Input::Advert(heard(150)))[0], Action::RemoveAddresses);
+}
+
+#[test]
+fn a_yielding_master_does_not_teach_the_backups_a_shorter_interval() {
+    for (interval, last) in [(100, true), (50, true), (200, false)] {
+        let mut machine = master(v3(100));
+        let interval = Span::from_centis(interval);
+        let advert = Heard { interval, ..heard(150) };
+        let actions = step(&mut machine, at(4_000), Input::Advert(advert));
+        let sent = actions[0] == Action::SendAdvert { priority: 100 };
+        assert_eq!(sent, last, "{interval}");
+    }
+}
+
+#[test]
+fn master_answers_lower_priority_and_priority_zero() {
+    let mut machine = master(Params::default());
+    let lower = Heard { higher_address: false, ..heard(100) };
+    for (now, advert) in [(4_000, heard(50)), (4_100, lower)] {
+        let actions = step(&mut machine, at(now), Input::Advert(advert));
+        assert_eq!(
+            actions[..2],
+            [Action::SendAdvert { priority: 100 }, Action::Announce(Burst::LowerPriority)]
+        );
+        assert_eq!(machine.poll_at(), Some(at(now + 1_000)));
+    }
+    let actions = step(&mut machine, at(4_200), Input::Advert(heard(0)));
+    assert!(actions.contains(&Action::SendAdvert { priority: 100 }));
+    let mut quiet = master(Params { lower_prio_no_advert: true, ..Params::default() });
+    let deadline = quiet.poll_at();
+    assert_eq!(
+        step(&mut quiet, at(4_000), Input::Advert(heard(50)))[0],
+        Action::Announce(Burst::LowerPriority)
+    );
+    assert_eq!(quiet.poll_at(), deadline);
+}
+
+#[test]
+fn an_owner_tells_when_its_rival_has_gone() {
+    let params = Params { priority: 255, start: Start::Master, ..Params::default() };
+    let mut machine = Machine::new(params);
+    step(&mut machine, at(0), Input::Start { adopt: None });
+    let rival = Heard { higher_address: false, ..heard(255) };
+    for millis in [500, 900] {
+        let actions = step(&mut machine, at(millis), Input::Advert(rival));
+        assert!(actions.contains(&Action::Report(Event::OwnerConflict(PEER))));
+    }
+    let alone = |actions: &[Action]| actions.contains(&Action::Report(Event::OwnerAlone));
+    let told: Vec<_> = (0..6)
+        .filter_map(|_| {
+            let due = machine.poll_at().unwrap();
+            alone(&step(&mut machine, due, Input::Timeout)).then_some(due)
+        })
+        .collect();
+    // The last was heard at 0.9 s and answered; 3.004 s later it is gone, which the next advert notices, once.
+    assert_eq!(told, [at(4_900)]);
+}
+
+#[test]
+fn what_is_heard_in_one_turn_is_answered_once() {
+    let mut machine = master(Params::default());
+    let sent = |actions: &[Action]| {
+        let adverts = actions.iter().filter(|a| matches!(a, Action::SendAdvert { .. }));
+        adverts.count()
+    };
+    for (advert, answers) in [(50, 1), (50, 0), (0, 0), (60, 0)] {
+        let actions = step(&mut machine, at(4_000), Input::Advert(heard(advert)));
+        assert_eq!(sent(&actions), answers, "{advert}");
+    }
+    assert_eq!(machine.poll_at(), Some(at(5_000)));
+    step(&mut machine, at(4_000), Input::Priority(110));
+    let actions = step(&mut machine, at(4_000), Input::Advert(heard(50)));
+    assert_eq!(actions[0], Action::SendAdvert { priority: 110 }, "the last answer said something else");
+    let actions = step(&mut machine, at(4_001), Input::Advert(heard(50)));
+    assert_eq!(sent(&actions), 1, "another turn");
+}

@@ -1,0 +1,294 @@
+//! What outlives this process: noted beside the work, and taken up by the one that replaces it.
+//!
+//! ```text
+//! script       verdict, streak and last code | when it is due    | -
+//! process      verdict, change that waits    | when that counts  | -
+//! delayed link counted state                 | otherwise since   | -
+//! own numbers  the last one sent (or heard, for authentication headers)
+//! a sender     the last one heard            | its address
+//! MASTER heard its advert interval, where it is not ours
+//! ```
+//!
+//! Instances find their notes by name, so that a successor with another configuration finds them, too.
+
+use core::net::Ipv6Addr;
+
+use super::auth::guard_of;
+use super::state::Vrrp;
+use crate::base::addr::IpAddr;
+use crate::base::id::{InstanceId, ScriptId};
+use crate::base::time::{Instant, Span};
+use crate::config::model;
+use crate::daemon::keep::{Keep, Left, Note, Values, key};
+use crate::proto::track::{ScriptMemory, Verdict};
+use crate::proto::vrrp::guard::Sender;
+use crate::proto::vrrp::{Guard, State};
+use crate::wire::trailer::Stamp;
+
+/// Where this process notes, and the notes that are rare.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) keep: Keep,
+    /// What a predecessor left, until everything has been taken up.
+    pub(super) left: Left,
+    /// There may be notes: their memory, of which a first look takes a page, is not untouched any more.
+    in_use: bool,
+    /// MASTERs with another interval than ours.
+    intervals: Vec<(InstanceId, Note)>,
+}
+
+const SCRIPT: &str = "script";
+const OWN: &str = "own number";
+const SENDER: &str = "sender";
+const INTERVAL: &str = "interval";
+
+impl Kept {
+    pub(super) fn new(keep: Keep, died: Option<Instant>) -> Self {
+        let in_use = died.is_some();
+        let left = if in_use { Left::of(&keep) } else { Left::default() };
+        Self { left, keep, in_use, intervals: Vec::new() }
+    }
+
+    /// The note that a predecessor left of something, and what it says.
+    pub(super) fn find(&self, kind: &str, name: &str) -> Option<(Note, Values)> {
+        let note = self.left.of_key(key(kind, name))?;
+        Some((note, self.keep.values(note)))
+    }
+}
+
+impl Vrrp {
+    /// Scripts and numbers go on where the predecessor was. Before anybody is asked what speaks against an instance.
+    pub(super) fn take_up(&mut self, now: Instant, died: Option<Instant>) {
+        let kept = &self.kept;
+        for script in &mut self.scripts {
+            let Some((note, values)) = kept.find(SCRIPT, &script.name) else { continue };
+            script.note = note;
+            let params = script.machine.params();
+            // What it said long ago it may not say any more.
+            let fresh = died.is_some_and(|died| now.since(died) <= params.interval * FRESH + FRESH_AT_LEAST);
+            if let Some(memory) = script_memory(values).filter(|_| fresh) {
+                script.machine.resume(now, memory);
+            }
+        }
+        for instance in &mut self.instances {
+            let name = &*instance.config.name;
+            match instance.router.guard_mut() {
+                None => {}
+                Some(Guard::Header(header)) => {
+                    if let Some((note, [last, ..])) = kept.find(OWN, name) {
+                        header.resume(u32::try_from(last).unwrap_or(u32::MAX), note.number());
+                    }
+                }
+                Some(Guard::Signature(signature)) => {
+                    if let Some((note, [last, ..])) = kept.find(OWN, name) {
+                        signature.resume(Stamp::from_bits(last), note.number());
+                    }
+                    for note in kept.left.all_of(key(SENDER, name)) {
+                        let [last, high, low] = kept.keep.values(note);
+                        let address = unpack(high, low);
+                        signature.remember(Sender {
+                            address,
+                            last: Stamp::from_bits(last),
+                            mark: note.number(),
+                        });
+                    }
+                }
+            }
+        }
+        for id in self.ids() {
+            let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+            if let Some((note, [interval, ..])) = self.kept.find(INTERVAL, &instance.config.name) {
+                instance.router.resume_interval(Span::from_micros(interval));
+                self.kept.intervals.push((id, note));
+            }
+        }
+    }
+
+    /// Everything that is still wanted has been taken up: the rest is forgotten.
+    pub(super) fn drop_untaken(&mut self) {
+        self.kept.left = Left::default();
+        let scripts = self.scripts.iter().map(|script| script.note);
+        let mut notes: Vec<Note> = scripts.collect();
+        notes.extend(self.kept.intervals.iter().map(|(_, note)| *note));
+        notes.extend(self.processes.notes());
+        notes.extend(self.states.notes());
+        if let Some(mail) = &self.alerts.mail {
+            notes.extend(mail.notes());
+        }
+        for guard in self.instances.iter().filter_map(|instance| instance.router.guard()) {
+            match guard {
+                Guard::Header(header) => notes.push(Note::numbered(header.mark)),
+                Guard::Signature(signature) => {
+                    notes.push(Note::numbered(signature.mark));
+                    notes.extend(signature.senders().iter().map(|sender| Note::numbered(sender.mark)));
+                }
+            }
+        }
+        notes.retain(|note| *note != Note::NONE);
+        if !notes.is_empty() || self.kept.in_use {
+            self.kept.in_use = true;
+            self.kept.keep.retain(notes);
+        }
+    }
+
+    /// After a reload: instances have other numbers, and what went leaves nothing to a successor.
+    pub(super) fn rekeep(&mut self) {
+        for (_, note) in &mut self.kept.intervals {
+            self.kept.keep.forget(note);
+        }
+        self.kept.intervals.clear();
+        for id in self.ids() {
+            self.keep_interval(id);
+        }
+        self.drop_untaken();
+    }
+
+    /// A script has run, or is to.
+    pub(super) fn keep_script(&mut self, id: ScriptId) {
+        let Some(script) = self.scripts.get_mut(id.index()).filter(|script| script.command.is_some()) else {
+            return;
+        };
+        let values = script_values(&script.machine.memory());
+        self.kept.keep.put(&mut script.note, key(SCRIPT, &script.name), values);
+    }
+
+    /// An advert of `source`, or the next own one, has been counted.
+    pub(super) fn keep_numbers(&mut self, id: InstanceId, source: Option<IpAddr>) {
+        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let keep = &self.kept.keep;
+        let put = |mark: &mut u32, config: &model::Instance, kind, values: Values| {
+            let mut note = Note::numbered(*mark);
+            if note != Note::NONE && kind == OWN {
+                return keep.set(note, values[0]);
+            }
+            keep.put(&mut note, key(kind, &config.name), values);
+            *mark = note.number();
+        };
+        let (guard, config) = guard_of(instance);
+        match guard {
+            None => {}
+            Some(Guard::Header(header)) => {
+                let last = u64::from(header.last());
+                put(&mut header.mark, config, OWN, [last, 0, 0]);
+            }
+            Some(Guard::Signature(signature)) => match source {
+                None => {
+                    let last = signature.last().bits();
+                    put(&mut signature.mark, config, OWN, [last, 0, 0]);
+                }
+                Some(source) => {
+                    let Some(sender) = signature.sender_mut(source) else { return };
+                    let (high, low) = pack(source);
+                    put(&mut sender.mark, config, SENDER, [sender.last.bits(), high, low]);
+                }
+            },
+        }
+    }
+
+    /// An advert was heard: a successor has to know of a MASTER that sends fewer than we would.
+    pub(super) fn keep_interval(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get(id.index()) else { return };
+        let machine = instance.router.machine();
+        let theirs = machine.master_interval();
+        let other = machine.state() == State::Backup && theirs != instance.router.params().advert_interval;
+        let intervals = &mut self.kept.intervals;
+        if !other && intervals.is_empty() {
+            return;
+        }
+        match (intervals.binary_search_by_key(&id, |(id, _)| *id), other) {
+            (Ok(at), true) => {
+                if let Some((_, note)) = intervals.get(at) {
+                    self.kept.keep.set(*note, theirs.as_micros());
+                }
+            }
+            (Ok(at), false) => self.kept.keep.forget(&mut intervals.remove(at).1),
+            (Err(at), true) if intervals.len() < intervals.capacity() || self.work.rebuilding => {
+                let mut note = Note::NONE;
+                let key = key(INTERVAL, &instance.config.name);
+                self.kept.keep.put(&mut note, key, [theirs.as_micros(), 0, 0]);
+                intervals.insert(at, (id, note));
+            }
+            (Err(_), _) => {}
+        }
+    }
+
+    /// Makes room for the rare notes of so many instances. For load time: allocates.
+    pub(super) fn reserve_kept(&mut self) {
+        let room = self.instances.len();
+        self.kept.intervals.reserve_exact(room.saturating_sub(self.kept.intervals.len()));
+    }
+}
+
+/// So many intervals after the death of its predecessor a script's verdict still counts, and so long in any case.
+const FRESH: u64 = 3;
+const FRESH_AT_LEAST: Span = Span::from_secs(3);
+
+/// A verdict in two bits; 0: none.
+pub(super) const fn verdict_bits(verdict: Verdict) -> u64 {
+    match verdict {
+        Verdict::Unknown => 0,
+        Verdict::Up => 1,
+        Verdict::Down => 2,
+    }
+}
+
+pub(super) const fn verdict_of(bits: u64) -> Verdict {
+    match bits & 3 {
+        1 => Verdict::Up,
+        2 => Verdict::Down,
+        _ => Verdict::Unknown,
+    }
+}
+
+fn script_values(memory: &ScriptMemory) -> Values {
+    let code = memory.last_code.map_or(0, |code| u64::from(code) + 1);
+    let all = verdict_bits(memory.verdict) | code << 2 | u64::from(memory.streak) << 32;
+    [all, memory.next_run.as_micros(), 0]
+}
+
+fn script_memory([all, next_run, _]: Values) -> Option<ScriptMemory> {
+    let verdict = verdict_of(all);
+    let code = (all >> 2 & 0x1ff).checked_sub(1);
+    (verdict != Verdict::Unknown).then(|| ScriptMemory {
+        verdict,
+        streak: u32::try_from(all >> 32).unwrap_or(0),
+        last_code: code.and_then(|code| u8::try_from(code).ok()),
+        next_run: Instant::from_micros(next_run),
+    })
+}
+
+/// An address as two words; one of version 4 as version 6 maps it.
+fn pack(address: IpAddr) -> (u64, u64) {
+    let bits = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+    (u64::try_from(bits >> 64).unwrap_or(0), low)
+}
+
+fn unpack(high: u64, low: u64) -> IpAddr {
+    let address = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
+    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_and_addresses_come_back_as_they_were_noted() {
+        for (verdict, streak, last_code) in
+            [(Verdict::Up, 0, None), (Verdict::Down, u32::MAX, Some(255)), (Verdict::Up, 7, Some(0))]
+        {
+            let memory = ScriptMemory { verdict, streak, last_code, next_run: Instant::from_micros(99) };
+            assert_eq!(script_memory(script_values(&memory)), Some(memory));
+        }
+        assert_eq!(script_memory([0, 5, 0]), None, "no verdict, nothing to go on with");
+        for text in ["192.0.2.1", "2001:db8::1", "fe80::1"] {
+            let address: IpAddr = text.parse().unwrap();
+            let (high, low) = pack(address);
+            assert_eq!(unpack(high, low), address);
+        }
+    }
+}
