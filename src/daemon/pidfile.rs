@@ -1,16 +1,20 @@
 //! Pid files: keepalived's names, mode 0644, locked as long as the parent lives.
 //!
 //! The parent holds all of them, those of its children too: a child that is killed leaves nothing locked, and
-//! its replacement's number is written into the same file.
+//! its replacement's number is written into the same file. A child shares the lock of its own: while it cleans up after
+//! its parent was killed, the next parent waits for it, and neither undoes the work of the other.
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::cli::PidFiles;
+use crate::base::time::Span;
 use crate::sys::file::{self, Locked};
-use crate::sys::process::Pid;
+use crate::sys::process::{self, Pid};
+use crate::sys::{clock, namesake};
 
 /// Where pid files go that are not alone.
 pub const FOLDER: &str = "/run/keepalived";
@@ -92,6 +96,39 @@ impl PidFile {
         })
     }
 
+    /// The same for the file of a child. A child whose parent was killed is at its end: it is waited for, and killed if
+    /// that takes longer than `patience`.
+    ///
+    /// # Errors
+    /// As [`PidFile::claim`].
+    pub fn claim_after(path: &Path, patience: Span) -> io::Result<Claim> {
+        let begin = clock::now();
+        let (mut told, mut killed) = (false, false);
+        loop {
+            let claim = Self::claim(path)?;
+            let holder = match &claim {
+                Claim::Taken => {
+                    fs::read_to_string(path).ok().and_then(|text| Pid::new(text.trim().parse().ok()?))
+                }
+                Claim::Ours(_) => None,
+            };
+            let Some(holder) = holder else { return Ok(claim) };
+            let orphan = namesake::is_orphan(holder.number());
+            let waited = clock::now().since(begin);
+            if orphan == Some(false) || waited >= patience + KILLED_WITHIN {
+                return Ok(claim);
+            }
+            if orphan == Some(true) && !core::mem::replace(&mut told, true) {
+                log::warn!("Waiting for the end of process {holder}, whose parent was killed");
+            }
+            if orphan == Some(true) && waited >= patience && !core::mem::replace(&mut killed, true) {
+                log::error!("Process {holder}, whose parent was killed, does not end - killing it");
+                process::kill(holder, libc::SIGKILL);
+            }
+            process::pause(LOOK_AGAIN);
+        }
+    }
+
     /// Replaces the content by this process number and a newline.
     ///
     /// # Errors
@@ -117,6 +154,16 @@ impl PidFile {
         let _ = fs::remove_file(&self.path);
     }
 }
+
+impl AsFd for PidFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+const LOOK_AGAIN: Span = Span::from_millis(5);
+/// What the kernel may take to end a process that was killed.
+const KILLED_WITHIN: Span = Span::from_secs(2);
 
 fn make_folder(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Other daemons of the same program on this machine.
+//! Other processes of the same program on this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,17 @@ pub fn runs(name: &str) -> bool {
         let program = || link(&number, "exe").is_some_and(|file| is_called(&file, name));
         !family && program() && link(&number, "ns/net").as_ref() == Some(&namespace)
     })
+}
+
+/// Whether a process runs the same file as this one, and its parent does not: who started it is gone. None: the process
+/// is at its very end, or gone.
+#[must_use]
+pub fn is_orphan(pid: i32) -> Option<bool> {
+    let number = pid.to_string();
+    let own = link("self", "exe")?;
+    let program = link(&number, "exe")?;
+    let parent = parent_of(&number).and_then(|parent| link(&parent.to_string(), "exe"));
+    Some(program == own && parent != Some(own))
 }
 
 fn is_called(file: &Path, name: &str) -> bool {

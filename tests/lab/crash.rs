@@ -261,3 +261,44 @@ fn an_address_is_off_before_a_quick_peer_takes_over() {
     }
     assert_eq!(daemon.logged("carrying on for the process before"), 1, "{}", daemon.log());
 }
+
+/// The child of a parent that was killed cleans up; whoever starts the daemon meanwhile is not cleaned up after.
+#[test]
+fn a_new_daemon_waits_for_the_child_of_one_that_was_killed() {
+    if is_reference("its orphan takes the addresses of the new one off") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = conf().line("use_vmac").line("virtual_rules {\n from 10.9.8.0/24 table 100 priority 701\n}");
+    let mut daemon = Daemon::start(&a, US, &conf.text());
+    for stands_still in [false, true] {
+        net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+        eventually("the address is there", ALLOWANCE, || a.holds("vrrp.51", VIP));
+        let child = Pid::from_raw(daemon.vrrp_child());
+        kill(child, Signal::SIGSTOP).expect("the child runs");
+        kill(Pid::from_raw(daemon.first()), Signal::SIGKILL).expect("the parent runs");
+        let gone = std::time::Instant::now();
+        let next = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(300));
+                if !stands_still {
+                    kill(child, Signal::SIGCONT).expect("the child is there");
+                }
+            });
+            Daemon::start(&a, US, &conf.text())
+        });
+        next.wait_log("Starting VRRP child process", Duration::from_secs(if stands_still { 6 } else { 1 }));
+        assert!(next.logged("Waiting for the end of process") == 1, "{}", next.log());
+        assert_eq!(next.logged("killing it"), usize::from(stands_still), "{}", next.log());
+        assert!(gone.elapsed() >= Duration::from_millis(300));
+        drop(std::mem::replace(&mut daemon, next));
+        net.wait_master("a", daemon.since(), Duration::from_secs(6) + START + TIMING.master_down(100));
+        eventually("the address is there", ALLOWANCE, || a.holds("vrrp.51", VIP));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(a.holds("vrrp.51", VIP) && a.shell("ip rule show").contains("lookup 100"));
+        assert_eq!(a.shell("cat /proc/sys/net/ipv4/conf/eth0/arp_ignore").trim(), "1");
+    }
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
+}

@@ -63,8 +63,12 @@ impl<P: Program> Parent<'_, P> {
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
     fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
         sinks::forget();
-        process::close_all_but(&[channel.as_fd()]);
         let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
+        // The lock of its pid file stays with it: should the parent be killed, the next one waits for its end.
+        match child.pid_file.as_ref().filter(|_| mode == Mode::Run) {
+            Some(file) => process::close_all_but(&[channel.as_fd(), file.as_fd()]),
+            None => process::close_all_but(&[channel.as_fd()]),
+        }
         let opened = sinks::start(&self.log_options(), child.kind.identity());
         if !matches!(process::follow_parent(parent), Ok(true)) {
             process::exit_now(Exit::Ok.code());

@@ -240,7 +240,7 @@ impl<'a, P: Program> Parent<'a, P> {
     /// A child that a reload removed may be wanted again by the time it has ended.
     fn start_if_needed_again(&mut self, turn: &mut Turn<'_>, index: usize) {
         if self.ending.is_none() && self.is_needed(index) {
-            self.claim_pid_file(index);
+            self.claim_pid_file(index, None);
             self.step(turn, index, Input::Start);
         }
     }

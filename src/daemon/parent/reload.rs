@@ -69,7 +69,7 @@ impl<P: Program> Parent<'_, P> {
             }
             if child.supervisor.is_absent() {
                 if needed {
-                    self.claim_pid_file(index);
+                    self.claim_pid_file(index, None);
                     self.step(turn, index, Input::Start);
                 }
             } else if !needed {

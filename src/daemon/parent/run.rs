@@ -6,6 +6,7 @@ use std::io;
 use super::program::{Kind, Program};
 use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
+use crate::base::time::Span;
 use crate::daemon::cli::Options;
 use crate::daemon::log as sinks;
 use crate::daemon::pidfile::{Claim, PidFile};
@@ -142,7 +143,7 @@ impl<P: Program> Parent<'_, P> {
             }
         };
         for index in 0..KINDS {
-            if self.is_needed(index) && !self.claim_pid_file(index) {
+            if self.is_needed(index) && !self.claim_pid_file(index, Some(self.settings.child_wait)) {
                 self.remove_pid_files();
                 own.remove();
                 log::error!("daemon is already running");
@@ -152,8 +153,9 @@ impl<P: Program> Parent<'_, P> {
         Ok(own)
     }
 
-    /// Locks the pid file of a child. False: another process has it. One that cannot be made is only told.
-    pub(super) fn claim_pid_file(&mut self, index: usize) -> bool {
+    /// Locks the pid file of a child. False: another process has it, for longer than `patience` if it is the child of a
+    /// parent that was killed. One that cannot be made is only told.
+    pub(super) fn claim_pid_file(&mut self, index: usize, patience: Option<Span>) -> bool {
         let Some(child) = self.children.get_mut(index) else {
             return true;
         };
@@ -166,7 +168,11 @@ impl<P: Program> Parent<'_, P> {
         if child.pid_file.is_some() {
             return true;
         }
-        match PidFile::claim(place) {
+        let claimed = match patience {
+            Some(patience) => PidFile::claim_after(place, patience),
+            None => PidFile::claim(place),
+        };
+        match claimed {
             Ok(Claim::Ours(file)) => child.pid_file = Some(file),
             Ok(Claim::Taken) => {
                 log::error!("Another process has pid file {} locked", place.display());

@@ -108,6 +108,12 @@ impl Vrrp {
         });
         self.network.abandoned.addresses.extend(after);
         for moved in before {
+            // Those that go along are put again with the rest, and nobody has taken them.
+            for new in self.network.fixed.addresses.iter_mut().filter(|new| new.link == moved.link) {
+                if new.held == Held::Ours && moved.address.prefix.contains(&new.address.prefix.addr) {
+                    new.held = Held::Doubted { told: false };
+                }
+            }
             if let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) {
                 self.delete(Address { interface: index, ..moved.address });
             }

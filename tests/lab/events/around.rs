@@ -160,7 +160,7 @@ pub(crate) const PREY: [&str; 30] = [
     "ip rule del pref 600",
     "ip link del vrrp.51",
     "ip link set vrrp.51 down; ip link set vrrp.51 name mine",
-    "ip link set vrrp.51 down",
+    "ip link set vrrp.51 down; sleep 0.1; ip link set vrrp.51 up",
     "ip link set vrrp6.56 address 02:00:00:00:00:99",
     "ip route flush proto 18; ip -6 route flush proto 18",
     "ip route show 10.60.0.0/24 | grep -q 'via 10.9.0.3' && ip route replace 10.60.0.0/24 via 10.9.0.4 dev eth0",

@@ -368,13 +368,16 @@ pub(crate) fn reword(machines: &mut [Machine<'_>; 2], bit: u64, first: usize, la
     for at in [first, 1 - first] {
         let machine = &mut machines[at];
         let wording = &mut machine.state.wording;
+        // An instance with the name of one before begins where it likes.
         let switch = match bit {
             0 => &mut wording.extra,
             1 => &mut wording.moved,
-            2 => &mut wording.sometimes,
+            2 => {
+                machine.reader.miss();
+                &mut wording.sometimes
+            }
             3 => &mut wording.reversed,
             4 => {
-                // Another one with the name of one before begins where it likes.
                 machine.reader.miss();
                 &mut wording.renamed
             }

@@ -96,3 +96,39 @@ fn addresses_routes_and_rules_move_between_instances() {
     assert_eq!(code, Some(0));
     assert_eq!(marked(&a), Vec::<String>::new());
 }
+
+/// The kernel takes secondary addresses along when the first of their network goes.
+#[test]
+fn nobody_is_blamed_for_what_goes_with_an_address_that_a_reload_removes() {
+    if is_reference("what was static stays") {
+        return;
+    }
+    let net = Net::new();
+    let a = machine(&net, "a");
+    let conf = |statics: &str, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|one| (*one).to_owned()).collect();
+        let of_it = Instance { addresses, ..Instance::default() };
+        of_it.before(&format!("static_ipaddress {{\n{statics}\n}}")).text()
+    };
+    let both = ["10.6.0.1/24 dev other", "10.6.0.2/24 dev other"];
+    let daemon = Daemon::start(
+        &a,
+        US,
+        &conf("10.7.0.1/24 dev other\n10.7.0.2/24 dev other\n10.7.0.3/24 dev other", &both),
+    );
+    net.wait_master("a", daemon.since(), elected());
+    eventually("all are there", ALLOWANCE, || a.holds("other", "10.7.0.3") && a.holds("other", "10.6.0.2"));
+    daemon.reload(&conf("10.7.0.2/24 dev other\n10.7.0.3/24 dev other", &["10.6.0.2/24 dev other"]));
+    std::thread::sleep(Duration::from_millis(200));
+    for there in ["10.7.0.2", "10.7.0.3", "10.6.0.2"] {
+        assert!(a.holds("other", there), "{there}: {:?}", a.addresses("other"));
+    }
+    for gone in ["10.7.0.1", "10.6.0.1"] {
+        assert!(!a.holds("other", gone), "{gone}");
+    }
+    assert_eq!(daemon.logged("by somebody"), 0, "{}", daemon.log());
+    // And somebody is, for what he does.
+    a.shell("ip addr del 10.7.0.3/24 dev other");
+    daemon.wait_log("by somebody", ALLOWANCE);
+    daemon.stop();
+}
