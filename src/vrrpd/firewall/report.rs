@@ -94,7 +94,7 @@ fn reason(refused: xtables::Refused) -> &'static str {
         xtables::Refused::Busy => "another program changes rules all the time",
         xtables::Refused::Unknown => "this kernel does not have these tables",
         xtables::Refused::Form => "the kernel's table has an unknown form",
-        xtables::Refused::Kernel(nix::errno::Errno::ENOENT) => "this kernel lacks a match that they need",
+        xtables::Refused::Kernel(Errno::ENOENT) => "this kernel lacks a match that they need",
         xtables::Refused::Kernel(errno) => errno.desc(),
     }
 }
