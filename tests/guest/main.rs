@@ -84,11 +84,14 @@ fn main() {
             guest.spawn().expect("setpriv (package util-linux) runs")
         })
         .collect();
-    let failed = guests.into_iter().filter_map(|mut guest| {
+    let mut code = 0;
+    for mut guest in guests {
         let status = guest.wait().expect("it was started");
-        (!status.success()).then(|| status.code().unwrap_or(125))
-    });
-    exit(failed.last().unwrap_or_default());
+        if !status.success() {
+            code = status.code().unwrap_or(125);
+        }
+    }
+    exit(code);
 }
 
 /// The tests that have one of the words in their names, or all.
