@@ -472,6 +472,16 @@ mod tests {
     }
 
     #[test]
+    fn one_of_ipv6_alone_has_the_plain_name() {
+        let six = |name, base| router(name, base, &format!("use_vmac\n{}", vip("fe80::1")));
+        let four = router("C", "eth2", &format!("use_vmac\n{}", vip("10.0.0.1")));
+        let mut bench = Bench::new(&(six("A", "eth0") + &six("B", "eth1") + &four));
+        let wanted = ["vrrp.51 on eth0 v6", "vrrp6.51 on eth1 v6", "vrrp1.51 on eth2 v4"];
+        let plan = bench.plan(&[]);
+        assert_eq!(bench.told(&plan), wanted);
+    }
+
+    #[test]
     fn names_are_those_of_keepalived() {
         let text = router("A", "eth0", &format!("use_vmac\n{}", vip("10.0.0.1")))
             + &router("B", "eth1", &format!("use_vmac\n{}", vip("10.0.1.1")))
