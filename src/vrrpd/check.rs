@@ -18,6 +18,7 @@ pub fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     links::check(model, present, found);
     files::check(model, found);
     check_scripts(model, found);
+    super::firewall::iptables::check(model, found);
 }
 
 /// What takes time to find out, for a config test: has the mail relay an address. A daemon looks it up when it has
