@@ -137,9 +137,14 @@ impl Process for Vrrp {
 impl Vrrp {
     /// Arms the second after which refused things are tried again.
     pub(super) fn arm_retry(&mut self, turn: &mut Turn<'_>) {
-        let slot = self.layout.number(Slot::Retry);
-        if turn.deadline(slot).is_none() {
-            turn.set_deadline(slot, Some(turn.now() + RETRY));
+        self.arm_retry_in(turn, RETRY);
+    }
+
+    /// The same for a time of less.
+    pub(super) fn arm_retry_in(&mut self, turn: &mut Turn<'_>, wait: Span) {
+        let (slot, at) = (self.layout.number(Slot::Retry), turn.now() + wait);
+        if turn.deadline(slot).is_none_or(|armed| armed > at) {
+            turn.set_deadline(slot, Some(at));
         }
     }
 

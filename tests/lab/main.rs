@@ -32,6 +32,7 @@ mod frr;
 mod garps;
 mod groups;
 mod interop;
+mod iptables;
 mod json;
 mod kept;
 mod kills;
