@@ -235,7 +235,8 @@ impl<P: Borrow<Params>> Machine<P> {
     }
 
     /// Whether the advert that is due comes so late that another router has lost its patience, where that matters.
-    fn is_too_late(&self, now: Instant) -> bool {
+    #[must_use]
+    pub fn is_too_late(&self, now: Instant) -> bool {
         let Some(other) = self.params().timer_expired_backup else { return false };
         self.is_due(now) && now.since(self.claimed) >= self.master_down_time_of(other)
     }
