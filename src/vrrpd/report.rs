@@ -171,7 +171,25 @@ pub(super) fn kernel_failed(what: &str, error: &std::io::Error) {
 }
 
 pub(super) fn socket_failed(name: &str, error: &std::io::Error) {
-    error!("({name}) cannot open the socket for adverts: {error} - in fault until it opens");
+    error!(
+        "({name}) cannot open the socket for adverts: {} - in fault until it opens",
+        without_family(error)
+    );
+}
+
+pub(super) fn sender_failed(error: &std::io::Error) {
+    error!("the socket for sending adverts: {}", without_family(error));
+}
+
+/// Of the two families only IPv6 may be missing.
+fn without_family(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EAFNOSUPPORT) => {
+            "this kernel has no IPv6: boot it without ipv6.disable=1, or modprobe ipv6 (CONFIG_IPV6)"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 pub(super) fn script_returns(name: &str, code: u8) {
@@ -295,6 +313,29 @@ pub(super) fn left_over(prefix: Prefix) {
 
 pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
     info!("({name}) ip address {prefix} dev {link}, no longer exist");
+}
+
+/// A static address that the new configuration does not have.
+pub(super) fn fixed_dropped(prefix: Prefix, link: &IfName) {
+    info!("{} ip address {prefix} dev {link}, no longer exist", Whose(None));
+}
+
+/// A route that was in the kernel and that nobody has any more.
+pub(super) fn route_dropped(destination: Option<Prefix>) {
+    match destination {
+        Some(prefix) => info!("Removing route {prefix}"),
+        None => info!("Removing route default"),
+    }
+}
+
+/// A rule that was in the kernel and that nobody has any more.
+pub(super) fn rule_dropped(from: Option<Prefix>, to: Option<Prefix>) {
+    match (from, to) {
+        (Some(from), Some(to)) => info!("ip rule from {from} to {to} removed"),
+        (Some(from), None) => info!("ip rule from {from} removed"),
+        (None, Some(to)) => info!("ip rule to {to} removed"),
+        (None, None) => info!("ip rule from all removed"),
+    }
 }
 
 /// Who holds a route, a rule or a static address: an instance, or nobody.
