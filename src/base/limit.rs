@@ -118,6 +118,9 @@ pub const MONITOR_QUEUE: usize = 212_992;
 /// Octets, halved, that the kernel counts there while one macvlan comes up: half a dozen messages of two pages each.
 pub const MONITOR_OCTETS_EACH: usize = 16_384;
 
+/// The same for one address: a message of less than a kB, and a second one for IPv6 when nobody else has it.
+pub const MONITOR_OCTETS_ADDRESS: usize = 1_024;
+
 /// Memberships in multicast groups of one socket that holds nothing else: net.ipv4.igmp_max_memberships as it is unless
 /// someone sets it. A socket that may have fewer says so.
 pub const GROUPS_PER_SOCKET: usize = 20;
