@@ -20,6 +20,7 @@ mod around;
 mod auth;
 mod control;
 mod crash;
+mod crowd;
 mod edits;
 mod edits_deep;
 mod events;

@@ -159,5 +159,5 @@ const SECOND_IS_SOURCE: u8 = 4;
 /// IP6T_F_PROTO.
 const WITH_PROTOCOL: u8 = 1;
 /// A verdict is negative and less one, so that jumps may have the numbers from 0.
-const DROP: i32 = -1;
-const ACCEPT: i32 = -2;
+pub(super) const DROP: i32 = -1;
+pub(super) const ACCEPT: i32 = -2;

@@ -6,10 +6,11 @@
 //! end of the table:         name
 //! ```
 //! Jumps name the octet where a chain begins, so all of them follow when something grows. A rule is ours by its mark
-//! (nfcache, an old field that programs keep and nobody reads) or because it asks one of our sets.
+//! (nfcache, an old field that programs keep and nobody reads) or, should that have been lost in somebody's save and
+//! restore, because it is as we write them and asks one of our sets.
 
 use super::layout::{COUNTERS, Layout};
-use super::rule::{OLD_SET, PART_HEAD, put};
+use super::rule::{ACCEPT, DROP, OLD_SET, PART_HEAD, put};
 
 /// Where in a chain rules are put, unless some of them stand somewhere already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,8 +295,15 @@ impl<'a> Entry<'a> {
         (mark == ours.mark.wrapping_add(1) || self.asks(ours.sets)).then_some(Place::Tail)
     }
 
-    /// Whether it asks one of these sets.
+    /// Whether it asks one of these sets, looks at nothing that ours do not look at, and does what they do: others may
+    /// have rules about our sets, too.
     fn asks(&self, sets: &[u16]) -> bool {
+        let addressed =
+            self.octets.get(..self.layout.protocol).is_none_or(|head| head.iter().any(|octet| *octet != 0));
+        if addressed || !self.decides() {
+            return false;
+        }
+        let mut asks = false;
         let mut at = self.layout.head;
         let end = self.target();
         while at < end && !sets.is_empty() {
@@ -303,16 +311,25 @@ impl<'a> Entry<'a> {
             let Some(size) = short(part, 0).map(usize::from).filter(|size| *size >= PART_HEAD) else {
                 return false;
             };
-            let revised = part.get(PART_HEAD - 1).is_some_and(|revision| *revision >= OLD_SET);
-            if revised
-                && name_of(part) == Some("set")
-                && short(part, PART_HEAD).is_some_and(|index| sets.contains(&index))
-            {
-                return true;
+            match name_of(part) {
+                Some("set") => {
+                    let revised = part.get(PART_HEAD - 1).is_some_and(|revision| *revision >= OLD_SET);
+                    asks |= revised && short(part, PART_HEAD).is_some_and(|index| sets.contains(&index));
+                }
+                Some("icmp6") => {}
+                _ => return false,
             }
             at = at.saturating_add(size);
         }
-        false
+        asks
+    }
+
+    /// Whether the packet passes or is dropped by it.
+    fn decides(&self) -> bool {
+        let target = self.octets.get(self.target()..).unwrap_or_default();
+        let verdict = target.get(PART_HEAD..).and_then(|rest| rest.first_chunk::<4>());
+        name_of(target) == Some("")
+            && verdict.is_some_and(|verdict| [ACCEPT, DROP].contains(&i32::from_ne_bytes(*verdict)))
     }
 
     /// Whether it is this rule, whatever it has counted.

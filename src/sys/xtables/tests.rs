@@ -152,6 +152,27 @@ fn a_rule_that_asks_our_set_is_ours() {
 }
 
 #[test]
+fn a_rule_of_somebody_elses_may_ask_our_set() {
+    in_namespace(|_| {
+        run("ipset create one hash:ip; iptables-legacy -N zz");
+        for rule in [
+            "-A INPUT -m set --match-set one dst -j zz",
+            "-A INPUT -s 10.0.0.1/32 -m set --match-set one dst -j DROP",
+            "-A INPUT -i lo -m set --match-set one dst -j DROP",
+            "-A INPUT -m set --match-set one dst -m comment --comment mine -j DROP",
+            "-A INPUT -m set --match-set one dst",
+        ] {
+            run(&format!("iptables-legacy {rule}"));
+        }
+        let before = run("iptables-legacy -S INPUT");
+        let mut filter = Filter::open(Family::V4).unwrap();
+        let one = set_number("one").unwrap().unwrap();
+        assert_eq!(filter.exchange(&lock(), MARK, &[one], |_| ()), Ok(false));
+        assert_eq!(run("iptables-legacy -S INPUT"), before);
+    });
+}
+
+#[test]
 fn one_program_at_a_time_has_the_lock() {
     let folder = std::env::temp_dir().join(format!("lock-{}", std::process::id()));
     let held = Lock::take_at(&folder);
