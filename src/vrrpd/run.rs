@@ -23,6 +23,7 @@ use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
 use crate::sys::pages;
+use crate::sys::plugs::Plugs;
 use crate::sys::process::{Ended, Pid};
 
 /// When a refused address is tried again.
@@ -96,8 +97,10 @@ impl Process for Vrrp {
                 let before = alloc::allocations();
                 turn.renew();
                 self.status.reload_begins();
+                let plugs = Plugs::set(|| self.breathe_if_long(turn));
                 let ok = self.reload(turn, fd);
                 self.breathe(turn);
+                plugs.pull(|| self.breathe_if_long(turn));
                 alloc::trim();
                 self.breathe(turn);
                 pages::release();
@@ -150,7 +153,7 @@ impl Vrrp {
 
     fn retry(&mut self, turn: &mut Turn<'_>) {
         if core::mem::take(&mut self.resync_wanted) {
-            self.resync_links(turn);
+            self.list_again(turn);
         }
         self.retry_objects(turn);
         self.retry_firewall(turn);
