@@ -43,6 +43,7 @@ mod links;
 mod linkstate;
 mod logs;
 mod mail;
+mod multitude;
 mod mutations;
 mod options;
 mod own;
