@@ -80,8 +80,11 @@ impl Vrrp {
             self.commit_batch();
         }
         let tag = u32::try_from(self.work.requests.len()).unwrap_or(u32::MAX);
-        let put = if request.add {
+        // What we put there ourselves is told by the answer, unless somebody else wants to know of it.
+        let put = if request.add && (self.address_monitoring || !self.sources.is_empty()) {
             self.kernel.commands.add_address(tag, address)
+        } else if request.add {
+            self.kernel.commands.add_address_unheard(tag, address)
         } else {
             self.kernel.commands.delete_address(tag, address)
         };

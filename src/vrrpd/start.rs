@@ -234,6 +234,8 @@ impl Vrrp {
         let network = Network::of(Fixed::new(&model, &mut links));
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let monitor = Monitor::open(&topics)?;
+        // Without it all is well, too, only not as fast.
+        let _ = monitor.leave_out(&commands);
         super::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);

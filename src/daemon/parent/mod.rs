@@ -341,10 +341,15 @@ impl<P: Program> Process for Parent<'_, P> {
         }
         let index = source.index as usize;
         for _ in 0..limit::CHANNEL_BATCH {
-            let Some(messages) = self.children.get_mut(index).and_then(Child::receive) else {
+            let mut transitions = 0;
+            let Some(messages) =
+                self.children.get_mut(index).and_then(|child| child.receive(&mut transitions))
+            else {
                 // Empty, or closed: then the death follows as a signal.
                 return Again::Done;
             };
+            // Of instances that take over in hundreds the next will tell in a moment.
+            turn.note_readings(transitions);
             for message in messages {
                 match message {
                     ToParent::HelloReply(number) => self.step(turn, index, Input::Answer(number)),
