@@ -314,7 +314,7 @@ impl Core {
                 }
                 Source::Parent => self.serve_parent(process),
                 Source::Own(own) => {
-                    self.reading.note(1);
+                    self.reading.note();
                     process.ready(&mut Turn { core: self }, own)
                 }
             };

@@ -48,6 +48,8 @@ pub(super) struct Child {
 pub(super) struct Link {
     pub(super) channel: Channel,
     pub(super) registration: Registration,
+    /// Nobody is woken by it for a moment, see [`super::rest`].
+    pub(super) resting: bool,
 }
 
 impl Child {

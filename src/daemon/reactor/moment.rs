@@ -22,9 +22,9 @@ impl Moment {
         Self { length, since: Instant::START, readings: 0, busy: false }
     }
 
-    /// So many things are read.
-    pub(super) const fn note(&mut self, readings: u32) {
-        self.readings = self.readings.saturating_add(readings);
+    /// Something is read.
+    pub(super) const fn note(&mut self) {
+        self.readings = self.readings.saturating_add(1);
     }
 
     /// Until when to let more come in; none: wait for the next thing, however soon it comes.
@@ -59,7 +59,7 @@ mod tests {
     fn what_comes_alone_waits_for_nobody() {
         let mut moment = Moment::new(LENGTH);
         for turn in 1..100 {
-            moment.note(1);
+            moment.note();
             assert_eq!(moment.rest(at(turn * 700)), None);
         }
     }
@@ -68,14 +68,14 @@ mod tests {
     fn what_comes_all_the_time_is_read_once_a_moment() {
         let mut moment = Moment::new(LENGTH);
         assert_eq!(moment.rest(at(10_000)), None);
-        (0..16).for_each(|_| moment.note(1));
+        (0..16).for_each(|_| moment.note());
         assert_eq!(moment.rest(at(10_400)), Some(at(12_000)));
         for turn in 0..10 {
-            (0..16).for_each(|_| moment.note(1));
+            (0..16).for_each(|_| moment.note());
             let now = 12_000 + turn * 2_050;
             assert_eq!(moment.rest(at(now)), Some(at(now + 2_000)), "turn {turn}");
         }
-        moment.note(1);
+        moment.note();
         assert_eq!(moment.rest(at(34_000)), None, "it has become quiet");
     }
 
@@ -83,7 +83,7 @@ mod tests {
     fn a_burst_after_a_silence_is_read_at_once() {
         let mut moment = Moment::new(LENGTH);
         for burst in 1..10 {
-            (0..16).for_each(|_| moment.note(1));
+            (0..16).for_each(|_| moment.note());
             assert_eq!(moment.rest(at(burst * 50_000)), None);
         }
     }

@@ -96,11 +96,6 @@ impl Turn<'_> {
         self.core.enqueue(registration);
     }
 
-    /// What was read counted for so many more readings: who reads for many waits for more to come in, under load.
-    pub fn note_readings(&mut self, more: u32) {
-        self.core.reading.note(more);
-    }
-
     /// Tells the parent something at the end of this turn. Nothing in a process without one.
     pub fn report(&mut self, message: ToParent) {
         if let Some((uplink, _)) = &mut self.core.uplink {
