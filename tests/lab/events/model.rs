@@ -234,7 +234,7 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         held.macvlans.insert("vrrp.51@eth0".into());
     }
     if is_there(1) && wording.sometimes {
-        held.macvlans.insert("vrrp6.56@eth1".into());
+        held.macvlans.insert("vrrp.56@eth1".into());
     }
     let mut address = |text: &str| held.addresses.insert(text.to_owned());
     let mut route = |text: &str| held.routes.insert(text.to_owned());
@@ -278,8 +278,8 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         rule("501: from 10.9.0.105 lookup 101");
     }
     if is_master(Unit::Sometimes) {
-        address("vrrp6.56 fe80::f/64");
-        address("vrrp6.56 2001:db8:8::100/64");
+        address("vrrp.56 fe80::f/64");
+        address("vrrp.56 2001:db8:8::100/64");
     }
     if is_master(Unit::Pass) {
         address("eth0 10.9.0.107/32");
@@ -314,8 +314,8 @@ fn firewall(signed: bool, first: bool, sometimes: bool, other: bool) -> BTreeSet
             "ip6 keepalived out icmpv6 type nd-router-solicit oif @vmac_set drop",
         ]);
         if other {
-            lines.push("ip6 keepalived vmac_map \"vrrp6.56\" : \"eth1\"");
-            lines.push("ip6 keepalived vmac_set \"vrrp6.56\"");
+            lines.push("ip6 keepalived vmac_map \"vrrp.56\" : \"eth1\"");
+            lines.push("ip6 keepalived vmac_set \"vrrp.56\"");
         }
     }
     lines.into_iter().map(str::to_owned).collect()
