@@ -6,8 +6,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::around::{self, PREY};
-use super::conf::conf;
-use super::model::{LINKS, Link, State};
+use super::conf::{conf, reword};
+use super::model::{LINKS, Link, State, WAYS};
 use super::reader::Reader;
 use super::wire::{Split, Wire};
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
@@ -281,9 +281,9 @@ pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2], wire:
     let link = random.index(3);
     let prey = random.pick(&PREY);
     let number = random.pick(&[0, 10, -40, 30]);
-    let (bit, later) = (random.below(9), random.below(4) * 20);
-    if (11..14).contains(&what) && bit < 8 {
-        return reword(machines, bit, at, Duration::from_millis(later));
+    let (way, later) = (random.below(WAYS + 2), random.below(4) * 20);
+    if (11..14).contains(&what) && way < WAYS {
+        return reword(machines, way, at, Duration::from_millis(later));
     }
     if matches!(what, 0..=8 | 17..=20) {
         wire.excuse();
@@ -361,38 +361,4 @@ pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2], wire:
         wire.lay(machines[at].net, machines);
     }
     line
-}
-
-/// Both files change in the same way, one after the other.
-pub(crate) fn reword(machines: &mut [Machine<'_>; 2], bit: u64, first: usize, later: Duration) -> String {
-    for at in [first, 1 - first] {
-        let machine = &mut machines[at];
-        let wording = &mut machine.state.wording;
-        // An instance with the name of one before begins where it likes.
-        let switch = match bit {
-            0 => &mut wording.extra,
-            1 => &mut wording.moved,
-            2 => {
-                machine.reader.miss();
-                &mut wording.sometimes
-            }
-            3 => &mut wording.reversed,
-            4 => {
-                machine.reader.miss();
-                &mut wording.renamed
-            }
-            5 => {
-                machine.reader.miss();
-                &mut wording.elsewhere
-            }
-            6 => &mut wording.labelled,
-            _ => &mut wording.statics,
-        };
-        *switch = !*switch;
-        machine.node.write(CONF, &conf(&machine.state));
-        machine.hang_up();
-        std::thread::sleep(later);
-    }
-    let wording = &machines[first].state.wording;
-    format!("both are reworded, {} first: {wording:?}", machines[first].node.name())
 }
