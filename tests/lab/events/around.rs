@@ -152,7 +152,7 @@ fn stand_still(machine: &mut Machine<'_>, wait: Duration, dice: u64) -> String {
 }
 
 /// What somebody may take away or change; most of it is not there most of the time.
-pub(crate) const PREY: [&str; 30] = [
+pub(crate) const PREY: [&str; 33] = [
     "ip addr del 10.9.0.100/24 dev vrrp.51",
     "ip addr del 10.8.0.100/24 dev eth1",
     "ip addr del 10.8.0.104/24 dev eth1",
@@ -184,6 +184,10 @@ pub(crate) const PREY: [&str; 30] = [
     "nft flush set ip keepalived vips; nft flush chain ip6 keepalived out",
     "ip -o addr show dev eth1 | grep -q 10.8.0.104/24 && \
      ip addr change 10.8.0.104/24 dev eth1 valid_lft 3 preferred_lft 1",
+    "ip -o addr show dev eth0 | grep -q 2001:db8:9::100/64 && \
+     ip addr change 2001:db8:9::100/64 dev eth0 noprefixroute",
+    "ip -o addr show dev other | grep -q 10.7.0.1/24 && ip addr change 10.7.0.1/24 dev other valid_lft 900 preferred_lft 0",
+    "ip -o addr show dev eth0 | grep -q 10.9.0.105/32 && ip addr change 10.9.0.105/32 dev eth0 preferred_lft 100",
     "ip -o addr show dev eth0 | grep -q 2001:db8:9::100/64 && \
      ip addr change 2001:db8:9::100/64 dev eth0 valid_lft 2 preferred_lft 1",
 ];

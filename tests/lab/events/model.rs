@@ -121,7 +121,8 @@ impl std::fmt::Display for Wording {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = format!("{self:?}");
         let said = text.split([' ', ',']).zip(text.split([' ', ',']).skip(1));
-        let said: Vec<_> = said.filter(|(_, value)| *value == "true").map(|(name, _)| name).collect();
+        let said: Vec<_> =
+            said.filter(|(_, value)| *value == "true").map(|(name, _)| name.trim_end_matches(':')).collect();
         write!(out, "{}", said.join(" "))
     }
 }

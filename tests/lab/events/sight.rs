@@ -14,7 +14,8 @@ const LOOK: &str = "ip -o addr show; echo ==; \
 
 /// What a machine holds, without what is neither ours nor the test's.
 pub(crate) fn seen(node: &Node, state: &State) -> Holding {
-    let text = node.shell(LOOK);
+    // E's macvlan has the other name if that of before was still there.
+    let text = node.shell(LOOK).replace("vrrp1.55", "vrrp.55");
     let mut parts = text.split("==\n");
     let mut part = || parts.next().unwrap_or_default().lines();
     let addresses = part().filter_map(|line| {
@@ -23,7 +24,12 @@ pub(crate) fn seen(node: &Node, state: &State) -> Holding {
         let kernels = interface == "lo" || interface == "other1" || address.contains("ff:fe");
         // A static address may outlive its interface's going down, or be put there meanwhile.
         let open = interface == "other" && state.links[2] == Link::Down;
-        (!kernels && !open).then(|| format!("{interface} {address}"))
+        let ends = if line.contains("sec ") || line.ends_with("sec") || line.contains(" noprefixroute") {
+            ", changed"
+        } else {
+            ""
+        };
+        (!kernels && !open).then(|| format!("{interface} {address}{ends}"))
     });
     let addresses = addresses.collect();
     let routes = part().map(|line| until(line, &["proto", "src", "metric", "scope"])).collect();
