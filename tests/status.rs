@@ -350,6 +350,7 @@ fn the_statistics() {
         deadlines: 23,
         stalls: 24,
         latest: Span::from_micros(25),
+        turn: Span::from_micros(1_234),
         slice: Span::from_micros(26),
     };
     let out = &mut String::new();

@@ -118,6 +118,12 @@ pub const MONITOR_QUEUE: usize = 212_992;
 /// Octets, halved, that the kernel counts there while one macvlan comes up: half a dozen messages of two pages each.
 pub const MONITOR_OCTETS_EACH: usize = 16_384;
 
+/// Octets, halved, that the kernel counts there when an address comes: one message and its head.
+pub const MONITOR_OCTETS_ADDRESS: usize = 512;
+
+/// As many octets for addresses at most: those of 8,192. A turn of the loop makes a hundred, and reads as many.
+pub const MONITOR_OCTETS_ADDRESSES: usize = 8_192 * MONITOR_OCTETS_ADDRESS;
+
 /// Memberships in multicast groups of one socket that holds nothing else: net.ipv4.igmp_max_memberships as it is unless
 /// someone sets it. A socket that may have fewer says so.
 pub const GROUPS_PER_SOCKET: usize = 20;
@@ -167,6 +173,12 @@ pub const SHARED_READING: crate::base::time::Span = crate::base::time::Span::fro
 /// Instances whose addresses, announcements and scripts one turn of the loop sees to: about 0.07 ms each, for which
 /// the adverts of others wait. More would save few system calls.
 pub const TAKEOVERS_PER_TURN: usize = 8;
+
+/// Addresses, routes and rules that the instances of one turn have together: about 0.05 ms each.
+pub const THINGS_PER_TURN: usize = 64;
+
+/// How long work may go on before adverts that are due are sent and the parent's hellos are answered.
+pub const SLICE: crate::base::time::Span = crate::base::time::Span::from_millis(2);
 
 /// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.
 pub const DUE_PER_TURN: usize = 256;

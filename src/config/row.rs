@@ -76,6 +76,8 @@ pub enum Argument {
     Required,
     /// An ordinary mistake.
     Expected,
+    /// An ordinary mistake, as is one argument too many: the line is not used.
+    Alone,
 }
 
 /// What the same keyword again means.
@@ -221,6 +223,12 @@ impl<D, M> Row<D, M> {
     /// A missing argument is an ordinary mistake.
     pub const fn expected(mut self) -> Self {
         self.argument = Argument::Expected;
+        self
+    }
+
+    /// Exactly one argument; anything else is an ordinary mistake.
+    pub const fn alone(mut self) -> Self {
+        self.argument = Argument::Alone;
         self
     }
 

@@ -14,6 +14,11 @@ pub(super) fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<Word<'a>>
     let first = line.arg(0);
     if first.is_none() {
         absent(head, line);
+    } else if let (Argument::Alone, Some(extra)) = (head.argument, line.arg(1)) {
+        let message = format!("{} takes one argument, not '{}' as well", head.name, extra.text);
+        let remedy = format!("write {} {}; the line is not used", head.name, head.shape.syntax());
+        line.error(extra, &message, &remedy);
+        return None;
     }
     first
 }
@@ -23,7 +28,7 @@ pub(super) fn absent(head: &Head, line: &mut Line<'_>) {
     let syntax = head.shape.syntax();
     match head.argument {
         Argument::Required => line.missing(line.keyword, &syntax),
-        Argument::Expected => {
+        Argument::Expected | Argument::Alone => {
             let message = format!("No {} specified", head.name);
             line.error(line.keyword, &message, &format!("write {} {syntax}", head.name));
         }
@@ -63,7 +68,8 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
         Ok(read) => {
             let used = number.raise.map_or(read.value, |least| read.value.max(least));
             if used != read.value {
-                let message = format!("{name} must be greater than 0, setting to {used}");
+                let message =
+                    format!("{name} must be greater than {}, setting to {used}", used.saturating_sub(1));
                 line.warn(arg, &message, "");
             }
             if read.trailing {

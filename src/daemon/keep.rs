@@ -143,7 +143,9 @@ impl Keep {
     }
 
     fn used(&self) -> u32 {
-        self.header().map_or(0, |(used, _)| u32::try_from(used.load(Ordering::Relaxed)).unwrap_or(0))
+        let used = self.header().map_or(0, |(used, _)| used.load(Ordering::Relaxed));
+        // Whatever a process in its last moments wrote there.
+        u32::try_from(used.min(limit::KEPT_NOTES as u64)).unwrap_or(0)
     }
 
     fn header(&self) -> Option<(&AtomicU64, &AtomicU64)> {
@@ -225,6 +227,15 @@ mod tests {
         keep.put(&mut more, 9, [1; 3]);
         assert_eq!(more, Note::NONE);
         assert_eq!(keep.all().len(), limit::KEPT_NOTES);
+        if let Some((used, hint)) = keep.header() {
+            used.store(u64::MAX, Ordering::Relaxed);
+            hint.store(u64::MAX, Ordering::Relaxed);
+        }
+        assert_eq!(keep.all().len(), limit::KEPT_NOTES, "a count that cannot be");
+        keep.clear();
+        keep.put(&mut more, 9, [1; 3]);
+        assert_eq!(keep.all(), [(9, more)]);
+        more = Note::NONE;
         let none = Keep::default();
         none.put(&mut more, 9, [1; 3]);
         assert_eq!((more, none.values(more)), (Note::NONE, [0; 3]));

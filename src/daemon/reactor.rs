@@ -103,6 +103,10 @@ struct Core {
     reading: Moment,
     /// When the turn before began.
     before: Instant,
+    /// When this turn began.
+    begun: Instant,
+    /// When the parent was last listened to in the middle of work.
+    glanced: Instant,
     counters: Counters,
     realtime: Realtime,
     stop: Option<Exit>,
@@ -129,6 +133,8 @@ impl Reactor {
             shared: (Instant::START, 0),
             reading: Moment::new(limit::SHARED_READING),
             before: Instant::START,
+            begun: Instant::START,
+            glanced: Instant::START,
             counters: Counters::default(),
             realtime: Realtime::default(),
             stop: None,
@@ -190,6 +196,7 @@ impl Reactor {
         process.turn_end(&mut Turn { core: &mut self.core });
         self.core.send_reports()?;
         self.core.log_due = log::flush(self.core.now);
+        self.core.renew();
         Ok(())
     }
 
@@ -279,9 +286,32 @@ impl Core {
     }
 
     fn begin(&mut self) {
-        self.before = self.now;
+        self.before = self.begun;
         self.now = self.now.max(clock::now());
+        self.begun = self.now;
         self.counters.turns += 1;
+    }
+
+    /// Reads the clock in the middle of work; how long it was not read.
+    fn renew(&mut self) -> Span {
+        let before = self.now;
+        self.now = self.now.max(clock::now());
+        let passed = self.now.since(before);
+        self.counters.longest = self.counters.longest.max(passed);
+        passed
+    }
+
+    /// Answers the parent's hellos in the middle of work; what else it says waits for its turn.
+    fn glance(&mut self) {
+        if self.now.since(self.glanced) < GLANCE {
+            return;
+        }
+        self.glanced = self.now;
+        let Some((uplink, registration)) = &mut self.uplink else { return };
+        let registration = *registration;
+        if uplink.glance() {
+            self.enqueue(registration);
+        }
     }
 
     /// How far the earliest deadline lies in the past.
@@ -411,6 +441,8 @@ impl Core {
     }
 }
 
+/// Between two looks at what the parent says, in the middle of work.
+const GLANCE: Span = Span::from_millis(10);
 /// Wake-ups within [`limit::SHARED_WAKE_UP`] that wait for nobody: what is alone is never late.
 const WAKE_UPS_ALONE: u8 = 2;
 

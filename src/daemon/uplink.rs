@@ -13,6 +13,8 @@ use crate::sys::channel::{Channel, Received, Sent};
 pub(super) struct Uplink {
     channel: Channel,
     hello: Option<u32>,
+    /// What was read in the middle of work and waits to be handed out.
+    put_by: heapless::Vec<Order, MESSAGES>,
     /// Other messages than hellos and transitions, in order.
     words: heapless::Vec<ToParent, MESSAGES>,
     /// The latest transition of each instance that has one to report; their order does not matter. Few, as long as
@@ -38,6 +40,7 @@ impl Uplink {
         Self {
             channel,
             hello: None,
+            put_by: heapless::Vec::new(),
             words: heapless::Vec::new(),
             transitions: Vec::new(),
             stuck: false,
@@ -54,6 +57,30 @@ impl Uplink {
     /// Takes the next packet; hellos are noted for the answer. None: nothing more for now. A packet whose
     /// messages all were hellos gives an empty list.
     pub(super) fn receive(&mut self) -> Option<heapless::Vec<Order, MESSAGES>> {
+        if !self.put_by.is_empty() {
+            return Some(core::mem::take(&mut self.put_by));
+        }
+        self.read()
+    }
+
+    /// Answers hellos while other work is under way. True: something else has come that waits for
+    /// [`Uplink::receive`], and what follows it is not read before.
+    pub(super) fn glance(&mut self) -> bool {
+        for _ in 0..limit::CHANNEL_BATCH {
+            if !self.put_by.is_empty() {
+                break;
+            }
+            let Some(orders) = self.read() else { break };
+            self.put_by = orders;
+        }
+        if self.hello.is_some() {
+            // What cannot be sent now is sent at the end of the turn.
+            let _ = self.send_packet();
+        }
+        !self.put_by.is_empty()
+    }
+
+    fn read(&mut self) -> Option<heapless::Vec<Order, MESSAGES>> {
         if self.gone {
             return None;
         }
@@ -194,6 +221,46 @@ mod tests {
             }
         }
         assert!(last.iter().all(|standing| *standing == Some(Standing::Master)));
+    }
+
+    #[test]
+    fn a_hello_is_answered_in_the_middle_of_work_and_nothing_else_is_lost() {
+        let (parent, child) = Channel::pair().unwrap();
+        let mut uplink = Uplink::new(child);
+        let mut buffer = [0; 16];
+        let mut say = |message: ToChild| {
+            let mut packet = Writer::new(&mut buffer);
+            message.write(&mut packet).unwrap();
+            parent.send(packet.written());
+        };
+        say(ToChild::Hello(1));
+        assert!(!uplink.glance());
+        for message in [ToChild::Hello(2), ToChild::DumpData, ToChild::Hello(3), ToChild::Stop] {
+            say(message);
+        }
+        assert!(uplink.glance() && uplink.glance(), "what waits is told");
+        let mut buffer = [0; 16];
+        let mut answers = Vec::new();
+        while let Received::Packet(len, None) = parent.receive(&mut buffer) {
+            answers.extend(ToParent::read(&mut Reader::new(&buffer[..len])));
+        }
+        assert_eq!(answers, [ToParent::HelloReply(1), ToParent::HelloReply(2)]);
+        let mut orders = Vec::new();
+        while let Some(more) = uplink.receive() {
+            orders.extend(more);
+        }
+        assert!(
+            matches!(
+                orders.as_slice(),
+                [Order::Message(ToChild::DumpData, None), Order::Message(ToChild::Stop, None)]
+            ),
+            "{orders:?}"
+        );
+        uplink.flush();
+        assert!(
+            matches!(parent.receive(&mut buffer), Received::Packet(..)),
+            "the third hello is answered now"
+        );
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Process {
     pub stalls: u64,
     /// The longest time by which a turn began after the deadline that it was for.
     pub latest: Span,
+    /// The longest work between two looks at what is due.
+    pub turn: Span,
     /// The longest time for which the last reload held up adverts.
     pub slice: Span,
 }
@@ -90,5 +92,6 @@ pub fn process(out: &mut dyn Write, process: &Process) -> fmt::Result {
     writeln!(out, "  Deadlines: {}", process.deadlines)?;
     writeln!(out, "  Stalls: {}", process.stalls)?;
     writeln!(out, "  Worst lateness in microseconds: {}", process.latest.as_micros())?;
+    writeln!(out, "  Longest work in a turn in microseconds: {}", process.turn.as_micros())?;
     writeln!(out, "  Longest slice of the last reload in microseconds: {}", process.slice.as_micros())
 }

@@ -44,6 +44,7 @@ pub mod tcp;
 mod test_net;
 pub mod timerfd;
 pub mod user;
+pub mod xtables;
 
 /// The result of a system call that says -1 when it fails.
 fn check(result: libc::c_int) -> std::io::Result<libc::c_int> {

@@ -1,9 +1,10 @@
-//! Adverts that fall due while a reload is under way: reading thousands of instances takes longer than an advert may be
-//! late, so that the work is done in slices.
+//! Adverts that fall due, and hellos that come, while long work is under way: reading thousands of instances, or putting
+//! thousands of addresses into the kernel, takes longer than an advert may be late, so that it is done in slices.
 
 use super::slots::Slot;
-use super::state::Vrrp;
+use super::state::{Load, Vrrp};
 use crate::base::limit;
+use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
 
@@ -21,7 +22,8 @@ impl Vrrp {
         self.status.note_slice(slice);
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
         // Whatever else is due waits; thousands of announcements must not take the room of adverts.
-        turn.due(|slot| !self.is_advert(slot) || due.push(slot).is_ok());
+        let now = turn.now();
+        turn.due(|slot| !self.is_advert(now, slot) || due.push(slot).is_ok());
         for slot in due {
             let Slot::Machine(id) = self.layout.slot(slot) else { continue };
             let Some(instance) = self.instances.get_mut(id.index()) else { continue };
@@ -31,21 +33,33 @@ impl Vrrp {
             self.send_only(id, &out);
         }
         self.flush_adverts();
+        turn.glance();
         // A reload that goes on gives the instances other numbers.
         self.tell_failures();
         turn.renew();
     }
 
     /// Whether what is due in a slot is the advert of a MASTER.
-    fn is_advert(&self, slot: u32) -> bool {
+    fn is_advert(&self, now: Instant, slot: u32) -> bool {
         let Slot::Machine(id) = self.layout.slot(slot) else { return false };
-        self.instance(id).is_some_and(|instance| instance.router.state() == State::Master)
+        let Some(instance) = self.instance(id) else { return false };
+        // One that is so late that its instance steps down is no advert.
+        let stays = !instance.router.machine().is_too_late(now);
+        instance.router.state() == State::Master && stays
+    }
+
+    /// Breathes if the work of this turn has taken as long as a slice may.
+    pub(super) fn breathe_if_long(&mut self, turn: &mut Turn<'_>) {
+        if turn.passed() >= limit::SLICE {
+            self.breathe(turn);
+        }
     }
 
     /// Carries out what was gathered once that takes as long as a slice may.
     pub(super) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
-        if self.work.touched.len() >= limit::TAKEOVERS_PER_TURN {
+        if self.work.is_laden() {
             self.settle(turn);
+            self.work.load = Load::default();
             self.breathe(turn);
         }
     }

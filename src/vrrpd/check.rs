@@ -18,6 +18,7 @@ pub fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     links::check(model, present, found);
     files::check(model, found);
     check_scripts(model, found);
+    super::firewall::iptables::check(model, found);
 }
 
 /// What takes time to find out, for a config test: has the mail relay an address. A daemon looks it up when it has
@@ -41,7 +42,9 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
     }
     let mut runnable = false;
     let mut broken = Vec::new();
-    // keepalived's config test counts a missing track script, not a missing notify script.
+    // keepalived's config test counts a track script that cannot run, whatever the reason; a notify script and a
+    // script before or after the children only where nobody is there to run it, the latter also for a user
+    // or group that does not exist.
     let mut absent = Vec::new();
     for script in &model.scripts {
         match resolver.resolve(&script.command, "") {
@@ -58,8 +61,8 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             };
             match resolver.resolve(command, "") {
                 Ok(_) => runnable = true,
-                Err(why @ Unusable::Missing(_)) => absent.push(Broken::notify(owner, command, &why)),
-                Err(why) => broken.push(Broken::notify(owner, command, &why)),
+                Err(why @ Unusable::Nobody) => broken.push(Broken::notify(owner, command, &why)),
+                Err(why) => absent.push(Broken::notify(owner, command, &why)),
             }
         }
     }
@@ -73,7 +76,9 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         let Some(command) = command else { continue };
         match resolver.resolve(command, "") {
             Ok(_) => around = true,
-            Err(why @ Unusable::Nobody) => broken.push(Broken::around(word, command, &why)),
+            Err(why @ (Unusable::Nobody | Unusable::User(_) | Unusable::Group(_))) => {
+                broken.push(Broken::around(word, command, &why));
+            }
             Err(why) => absent.push(Broken::around(word, command, &why)),
         }
     }

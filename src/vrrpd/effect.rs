@@ -44,7 +44,8 @@ impl Vrrp {
     pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let events = &self.work.events;
         let crowded = events.capacity() - events.len() < LONGEST;
-        if crowded || self.instance(id).is_some_and(|instance| instance.pending.any()) {
+        // What is only to be told is told in order whatever comes after it.
+        if crowded || self.instance(id).is_some_and(|instance| instance.pending.has_effects()) {
             self.settle(turn);
         }
     }
@@ -101,12 +102,14 @@ impl Vrrp {
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.take_objects(Holder::Instance(*id));
+                self.breathe_if_long(turn);
             }
         }
         self.commit_objects(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.request_removal(*id, turn.now());
+                self.breathe_if_long(turn);
             }
         }
         self.commit_addresses(turn);
@@ -116,18 +119,21 @@ impl Vrrp {
                 && (pending.add || pending.remove)
             {
                 self.guard(*id, pending.add, true);
+                self.breathe_if_long(turn);
             }
         }
         self.flush_firewall(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
                 self.request_addition(*id);
+                self.breathe_if_long(turn);
             }
         }
         self.commit_addresses(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
                 self.put_objects(Holder::Instance(*id));
+                self.breathe_if_long(turn);
             }
         }
         self.commit_objects(turn);
@@ -135,6 +141,7 @@ impl Vrrp {
             if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
             {
                 self.announce(turn, *id);
+                self.breathe_if_long(turn);
             }
         }
         self.flush_announcements();
@@ -154,9 +161,15 @@ impl Vrrp {
             return;
         };
         let first = !instance.pending.any();
+        let before = instance.pending;
         set(&mut instance.pending);
         if first {
             self.work.touched.push(id);
+            self.work.load.instances += 1;
+        }
+        if !before.changes_kernel() && instance.pending.changes_kernel() {
+            let objects = instance.objects.as_ref().map_or(0, |it| it.routes.len() + it.rules.len());
+            self.work.load.things += instance.addresses.len() + objects;
         }
     }
 

@@ -83,6 +83,18 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Whether more than words is still to be done.
+    #[must_use]
+    pub const fn has_effects(self) -> bool {
+        self.remove || self.add || self.announce
+    }
+
+    /// Whether the kernel is to be asked for something that takes its time.
+    #[must_use]
+    pub const fn changes_kernel(self) -> bool {
+        self.remove || self.add
+    }
+
     /// Whether something is still to be done.
     #[must_use]
     pub const fn any(self) -> bool {

@@ -18,6 +18,17 @@ use crate::sys::netlink::monitor::{Drained, Event};
 impl Vrrp {
     /// Takes what netlink tells.
     pub(super) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
+        // A take-over makes hundreds in each turn: what is left too long is lost.
+        for _ in 0..limit::MONITOR_BUDGET / limit::MONITOR_BATCH {
+            let again = self.listen_once(turn);
+            if again == Again::Done || turn.passed() >= limit::SLICE {
+                return again;
+            }
+        }
+        Again::More
+    }
+
+    fn listen_once(&mut self, turn: &mut Turn<'_>) -> Again {
         let mut events: heapless::Vec<Event, { limit::MONITOR_BATCH }> = heapless::Vec::new();
         let drained = self.kernel.monitor.read(limit::MONITOR_BATCH, |event| {
             // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.

@@ -18,10 +18,14 @@ pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> s
 }
 
 impl Vrrp {
-    /// What netlink tells of many interfaces of our own that all come at once has to fit into its queue, unless somebody
+    /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into its queue, unless somebody
     /// says how long that is. The kernel takes what is used of it only.
     pub(super) fn widen_monitor(&self) {
+        let addresses: usize = self.instances.iter().map(|instance| instance.addresses.len()).sum();
+        let addresses =
+            addresses.saturating_mul(limit::MONITOR_OCTETS_ADDRESS).min(limit::MONITOR_OCTETS_ADDRESSES);
         let octets = self.owns.list().len().saturating_mul(limit::MONITOR_OCTETS_EACH);
+        let octets = octets.saturating_add(addresses);
         if octets > limit::MONITOR_QUEUE && self.model.global.buffers.vrrp_monitor.bytes.is_none() {
             let wanted = Buffer { bytes: u32::try_from(octets).ok(), force: true };
             ask("monitor", wanted, |size| self.kernel.monitor.set_receive_buffer(size));

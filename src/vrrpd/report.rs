@@ -304,6 +304,29 @@ pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
     info!("({name}) ip address {prefix} dev {link}, no longer exist");
 }
 
+/// A static address that the new configuration does not have.
+pub(super) fn fixed_dropped(prefix: Prefix, link: &IfName) {
+    info!("{} ip address {prefix} dev {link}, no longer exist", Whose(None));
+}
+
+/// A route that was in the kernel and that nobody has any more.
+pub(super) fn route_dropped(destination: Option<Prefix>) {
+    match destination {
+        Some(prefix) => info!("Removing route {prefix}"),
+        None => info!("Removing route default"),
+    }
+}
+
+/// A rule that was in the kernel and that nobody has any more.
+pub(super) fn rule_dropped(from: Option<Prefix>, to: Option<Prefix>) {
+    match (from, to) {
+        (Some(from), Some(to)) => info!("ip rule from {from} to {to} removed"),
+        (Some(from), None) => info!("ip rule from {from} removed"),
+        (None, Some(to)) => info!("ip rule to {to} removed"),
+        (None, None) => info!("ip rule from all removed"),
+    }
+}
+
 /// Who holds a route, a rule or a static address: an instance, or nobody.
 struct Whose<'a>(Option<&'a str>);
 

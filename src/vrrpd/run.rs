@@ -4,12 +4,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::slots::Slot;
-use super::state::Vrrp;
+use super::state::{Load, Vrrp};
 use super::status::Moment;
 use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
-use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
 use crate::config::expand::replay_in_slices;
@@ -120,12 +119,13 @@ impl Process for Vrrp {
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.assign_sockets(turn);
         self.settle(turn);
+        self.work.load = Load::default();
         self.alerts.fifos.flush();
     }
 
     /// Effects take their time, adverts wait for no more than those of a few instances.
     fn is_laden(&self) -> bool {
-        self.work.touched.len() >= limit::TAKEOVERS_PER_TURN
+        self.work.is_laden()
     }
 
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
@@ -137,9 +137,14 @@ impl Process for Vrrp {
 impl Vrrp {
     /// Arms the second after which refused things are tried again.
     pub(super) fn arm_retry(&mut self, turn: &mut Turn<'_>) {
-        let slot = self.layout.number(Slot::Retry);
-        if turn.deadline(slot).is_none() {
-            turn.set_deadline(slot, Some(turn.now() + RETRY));
+        self.arm_retry_in(turn, RETRY);
+    }
+
+    /// The same for a time of less.
+    pub(super) fn arm_retry_in(&mut self, turn: &mut Turn<'_>, wait: Span) {
+        let (slot, at) = (self.layout.number(Slot::Retry), turn.now() + wait);
+        if turn.deadline(slot).is_none_or(|armed| armed > at) {
+            turn.set_deadline(slot, Some(at));
         }
     }
 

@@ -107,6 +107,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.remove_left_overs(|_| false)?;
         vrrp.remove_strays()?;
         vrrp.remove_left_tables(left.tables.iter());
+        vrrp.remove_left_rules(&left);
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())
@@ -155,7 +156,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
     // Before an address is added, and before a macvlan has a group to report.
-    vrrp.start_firewall(&mut turn, &left.tables, |id| state(id) == Some(State::Master));
+    vrrp.start_firewall(&mut turn, &left, |id| state(id) == Some(State::Master));
     vrrp.sort_out_objects(
         |holder| match holder {
             Holder::Instance(id) => state(id) == Some(State::Master),

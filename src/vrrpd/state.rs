@@ -134,6 +134,8 @@ pub(super) struct Batches {
 pub(super) struct Work {
     /// Instances with pending effects, each once.
     pub(super) touched: Vec<InstanceId>,
+    /// How much there is to do in this turn, what has been done among it.
+    pub(super) load: Load,
     /// Events to tell, in order.
     pub(super) events: Vec<(InstanceId, Event)>,
     /// Addresses announced, for -D.
@@ -153,6 +155,15 @@ pub(super) struct Work {
     pub(super) recorded: bool,
     /// The start or a reload is under way: groups are brought in step when all members are there.
     pub(super) rebuilding: bool,
+}
+
+/// What the effects of a turn take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    /// Instances that have some, each counted once a settlement.
+    pub(super) instances: usize,
+    /// Addresses, routes and rules of them.
+    pub(super) things: usize,
 }
 
 /// An address request to the kernel.
@@ -200,6 +211,11 @@ pub(super) struct TrackScript {
 }
 
 impl Work {
+    /// Whether this turn has taken up as much as one should.
+    pub(super) const fn is_laden(&self) -> bool {
+        self.load.instances >= limit::TAKEOVERS_PER_TURN || self.load.things >= limit::THINGS_PER_TURN
+    }
+
     /// Makes room for what so many instances can ask for in one turn.
     pub(super) fn reserve(&mut self, instances: usize) {
         self.touched.reserve_exact(instances.saturating_sub(self.touched.len()));

@@ -31,6 +31,8 @@ impl Vrrp {
         let events = core::mem::take(&mut self.work.events);
         for (id, event) in &events {
             self.tell(turn, *id, event);
+            // Scripts are begun, which takes the kernel its time.
+            self.breathe_if_long(turn);
         }
         self.work.events = events;
         self.work.events.clear();

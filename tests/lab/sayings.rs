@@ -15,7 +15,15 @@ fn bursts_reloads_and_ends_are_told_in_the_usual_words() {
         addresses: vec!["10.9.0.100/32".to_owned(), "10.9.0.101/32".to_owned()],
         ..Instance::default()
     };
+    let objects = |number: &[&str]| {
+        let lines = |form: &str| number.iter().map(|one| form.replace('N', one)).collect::<String>();
+        let routes = lines("        10.7N.0.0/24 via 10.9.0.3 dev eth0\n");
+        let rules = lines("        from 10.7N.0.0/24 table 100 priority 50N\n");
+        format!("virtual_routes {{\n{routes}    }}\n    virtual_rules {{\n{rules}    }}")
+    };
+    let conf = conf.line(&objects(&["7", "8"]));
     let fewer = Instance { addresses: vec!["10.9.0.100/32".to_owned()], ..Instance::default() };
+    let fewer = fewer.line(&objects(&["7"]));
     let other = Instance { vrid: 77, addresses: vec!["10.9.0.100/32".to_owned()], ..Instance::default() };
     for program in [Program::Reference, US] {
         let net = Net::new();
@@ -35,6 +43,9 @@ fn bursts_reloads_and_ends_are_told_in_the_usual_words() {
         );
         daemon.reload(&fewer.text());
         daemon.wait_log("(VI_1) ip address 10.9.0.101/32 dev eth0, no longer exist", START);
+        daemon.wait_log("Removing route 10.78.0.0/24", START);
+        daemon.wait_log("ip rule from 10.78.0.0/24 removed", START);
+        assert_eq!(daemon.logged("10.77.0.0/24"), 0, "{program:?}: it stays");
         assert_eq!(daemon.logged("sent 0 priority"), 0);
         daemon.reload(&other.text());
         daemon.wait_log("(VI_1) sent 0 priority", START);

@@ -112,6 +112,8 @@ fn a_start_is_postponed_like_the_references() {
             if program == UnderTest {
                 daemon.wait_log("Delayed start completed", Duration::ZERO);
             }
+            let told = daemon.logged("Entering BACKUP STATE");
+            assert_eq!(told, usize::from(state == "BACKUP"), "{program:?}: an owner is not BACKUP first");
         }
     }
 }

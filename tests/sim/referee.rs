@@ -275,7 +275,9 @@ impl Referee {
         if host.held != (state == State::Master) {
             return Err(format!("router {who} is {state:?}, addresses present: {}", host.held));
         }
-        if router.poll_at().is_some() != matches!(state, State::Backup | State::Master) {
+        // An address owner whose start is held off waits for the end of that.
+        let held = state == State::Init && router.poll_at().is_some_and(|end| end <= self.players[who].held);
+        if router.poll_at().is_some() != matches!(state, State::Backup | State::Master) && !held {
             return Err(format!("router {who} is {state:?} and waits for {:?}", router.poll_at()));
         }
         if !host.paused && (state == State::Fault) == host.faults().is_empty() {

@@ -320,7 +320,7 @@ pub struct Firewall {
     pub nftables_ipvs_priority: Option<i32>,
     /// `nftables_ipvs_start_fwmark`; none: 1000.
     pub nftables_ipvs_mark: Option<u32>,
-    /// `vrrp_iptables`: the chains in and out; one alone is used for both.
+    /// `vrrp_iptables`: the chains in and out; one alone: none out; empty: INPUT and OUTPUT.
     pub iptables: Option<Vec<String>>,
     /// `vrrp_ipsets`: the sets; empty: none.
     pub ipsets: Option<Vec<String>>,

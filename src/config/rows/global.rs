@@ -60,7 +60,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("include_check", Custom("[[+|-]read|match|wildcard_match|brace_match ...]", |_, _| {}), "none; bare: all",
         "Selects the include failures that are errors; read before the rows are").terms(terms::include_check),
     row("reload_time_file", Text("<path>", |g, w| g.files.reload_time_file = own(w)), "none",
-        "File whose first line schedules a reload").expected().show(|g| text(g.files.reload_time_file.as_ref())),
+        "File whose first line schedules a reload").alone().show(|g| text(g.files.reload_time_file.as_ref())),
     row("reload_repeat", Flag(|g| g.files.reload_repeat = true), "off",
         "Keeps the schedule file, so that entries with a time only repeat daily").show(|g| flag(g.files.reload_repeat)),
     row("reload_file", Custom("[<path>]", |g, l| g.files.reload_file = read::optional(l)), "off; bare: keepalived.reload in the pid directory",
@@ -68,17 +68,17 @@ pub static ROWS: &[Row<G, G>] = &[
     row("data_use_instance", Switch(|g, on| g.files.data_use_instance = on), "off",
         "Adds instance and namespace to the names of dump files").show(|g| switch(g.files.data_use_instance)),
     row("state_dump_file", Text("<path|dir/>", |g, w| g.files.state_dump_file = own(w)), "standard name in the temporary directory",
-        "Destination of state dumps").expected().show(|g| text(g.files.state_dump_file.as_ref())),
+        "Destination of state dumps").alone().show(|g| text(g.files.state_dump_file.as_ref())),
     row("stats_dump_file", Text("<path|dir/>", |g, w| g.files.stats_dump_file = own(w)), "standard name in the temporary directory",
-        "Destination of statistics dumps").expected().show(|g| text(g.files.stats_dump_file.as_ref())),
+        "Destination of statistics dumps").alone().show(|g| text(g.files.stats_dump_file.as_ref())),
     row("json_dump_file", Text("<path|dir/>", |g, w| g.files.json_dump_file = own(w)), "standard name in the temporary directory",
-        "Destination of JSON dumps").expected().show(|g| text(g.files.json_dump_file.as_ref())),
+        "Destination of JSON dumps").alone().show(|g| text(g.files.json_dump_file.as_ref())),
     row("json_version", Integer(int("", 1, 2, |g, n| g.files.json_version = Some(fit(n)))), "1",
         "Layout of JSON dumps").expected().show(|g| maybe(g.files.json_version)),
     row("iproute_usr_dir", Text("<dir>", |g, w| g.files.iproute_usr_dir = own(w)), "build setting",
-        "Vendor directory of iproute2's tables of names").expected().show(|g| text(g.files.iproute_usr_dir.as_ref())),
+        "Vendor directory of iproute2's tables of names").alone().show(|g| text(g.files.iproute_usr_dir.as_ref())),
     row("iproute_etc_dir", Text("<dir>", |g, w| g.files.iproute_etc_dir = own(w)), "/etc/iproute2",
-        "Overriding directory of iproute2's tables of names").expected().show(|g| text(g.files.iproute_etc_dir.as_ref())),
+        "Overriding directory of iproute2's tables of names").alone().show(|g| text(g.files.iproute_etc_dir.as_ref())),
     row("random_seed", Integer(int("", 0, U32, |g, n| g.files.random_seed = Some(fit(n))).strict()), "time of day",
         "Meant to make ${_RANDOM} repeatable").fixed().never().show(|g| maybe(g.files.random_seed)),
 
@@ -258,9 +258,9 @@ pub static ROWS: &[Row<G, G>] = &[
     row("nftables_ipvs_start_fwmark", Integer(int("", 1, U32, |g, n| g.firewall.nftables_ipvs_mark = Some(fit(n))).strict()), "1000",
         "First firewall mark used for groups").later().show(|g| maybe(g.firewall.nftables_ipvs_mark)),
     row("vrrp_iptables", Custom("[<in chain> [<out chain>]]", |g, l| read::names(&mut g.firewall.iptables, 2, 27, l)), "INPUT OUTPUT when given bare",
-        "Uses chains of iptables for VRRP").first().fixed().later().show(|g| read::show_names(g.firewall.iptables.as_ref())),
+        "Uses chains of iptables for VRRP").first().show(|g| read::show_names(g.firewall.iptables.as_ref())),
     row("vrrp_ipsets", Custom("[<v4> [<v6> [<v6 if> [<igmp> [<mld> [<nd>]]]]]]", |g, l| read::names(&mut g.firewall.ipsets, 6, 30, l)), "keepalived... when iptables is used; bare: none",
-        "Names of ipsets used with iptables").first().fixed().later().show(|g| read::show_names(g.firewall.ipsets.as_ref())),
+        "Names of ipsets used with iptables").first().show(|g| read::show_names(g.firewall.ipsets.as_ref())),
 
     // Pipes.
     row("notify_fifo", Custom("<path> [<user> [[:]<group>]]", |g, l| read::fifo(&mut g.fifo, l)), "none",
@@ -302,7 +302,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("vrrp_rx_bufs_policy", Custom("MTU|ADVERT|<bytes 0..4294967295>", read::policy), "system default",
         "How receive buffers of VRRP sockets are sized").show(read::show_policy),
     row("vrrp_rx_bufs_multiplier", Integer(int("", 1, U32, |g, n| g.buffers.multiplier = Some(fit(n))).strict()), "3",
-        "Factor of the policies MTU and ADVERT").expected().show(|g| maybe(g.buffers.multiplier)),
+        "Factor of the policies MTU and ADVERT").alone().show(|g| maybe(g.buffers.multiplier)),
 
     // IPVS.
     row("lvs_sync_daemon", Custom("<if> [[inst] <vrrp_instance>] [id <0..255>] [maxlen <1..65507>] [port <1..65535>] [ttl <1..255>] [group <multicast ip>]", lvs_read::sync_daemon), "none",
@@ -320,7 +320,7 @@ pub static ROWS: &[Row<G, G>] = &[
 
     // SNMP, DBus.
     row("snmp_socket", Text("<transport address>", |g, w| g.monitoring.snmp_socket = own(w)), "unix:/var/agentx/master",
-        "Address of the AgentX master").expected().first().later().show(|g| text(g.monitoring.snmp_socket.as_ref())),
+        "Address of the AgentX master").alone().first().later().show(|g| text(g.monitoring.snmp_socket.as_ref())),
     row("enable_snmp_vrrp", Flag(|g| g.monitoring.snmp_vrrp = true), "off",
         "Publishes the VRRP part of the private MIB").later().show(|g| flag(g.monitoring.snmp_vrrp)),
     row("enable_snmp_keepalived", Flag(|g| g.monitoring.snmp_vrrp = true), "off",

@@ -268,7 +268,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("v3_checksum_as_v2", Switch(|d, on| d.instance.params.v3_checksum_as_v2 = on), "that of global_defs",
         "Version 3 checksums over IPv4 leave out the pseudo header").show(|i| switch(i.params.v3_checksum_as_v2)),
     row("kernel_rx_buf_size", Integer(int("bytes", 0, U32, |d, n| d.instance.receive_buffer = Some(fit(n))).strict()), "by vrrp_rx_bufs_policy",
-        "Receive buffer of the socket").expected().show(|i| maybe(i.receive_buffer)),
+        "Receive buffer of the socket").alone().show(|i| maybe(i.receive_buffer)),
 
     // Announcements.
     row("garp_master_delay", Integer(int("seconds", 0, 4294, |d, n| d.instance.params.garp.delay = whole_seconds(n))), "vrrp_garp_master_delay",

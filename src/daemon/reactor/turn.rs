@@ -26,9 +26,19 @@ impl Turn<'_> {
 
     /// Reads the clock again, for work that takes longer than a turn should; how long it was not read.
     pub fn renew(&mut self) -> Span {
-        let before = self.core.now;
-        self.core.now = self.core.now.max(clock::now());
-        self.core.now.since(before)
+        self.core.renew()
+    }
+
+    /// How long the clock has not been read in this turn.
+    #[must_use]
+    pub fn passed(&self) -> Span {
+        clock::now().since(self.core.now)
+    }
+
+    /// Answers the parent's hellos in the middle of work that takes long. What else the parent says is heard when the
+    /// work is done.
+    pub fn glance(&mut self) {
+        self.core.glance();
     }
 
     /// Names the slots whose deadlines have passed, in no order, until `take` has enough. They stay set.

@@ -72,6 +72,8 @@ pub struct Counters {
     pub stalls: u64,
     /// The longest time by which a turn began after the earliest deadline.
     pub latest: Span,
+    /// The longest work of a turn between two looks at the clock, where what is due is sent.
+    pub longest: Span,
 }
 
 impl From<Interest> for mio::Interest {

@@ -127,6 +127,11 @@ impl<P: Borrow<Params>> Machine<P> {
                     self.begin(now, why, out);
                 }
             }
+            (State::Init, Input::Timeout) if self.started && self.is_due(now) => {
+                // A reload may have made another router of it.
+                let why = if self.begins_as_master() { Why::Timeout } else { Why::Start };
+                self.begin(now, why, out);
+            }
             (State::Fault, Input::Faults { faults, pending }) => {
                 self.faults = faults;
                 self.pending = pending;
@@ -230,7 +235,8 @@ impl<P: Borrow<Params>> Machine<P> {
     }
 
     /// Whether the advert that is due comes so late that another router has lost its patience, where that matters.
-    fn is_too_late(&self, now: Instant) -> bool {
+    #[must_use]
+    pub fn is_too_late(&self, now: Instant) -> bool {
         let Some(other) = self.params().timer_expired_backup else { return false };
         self.is_due(now) && now.since(self.claimed) >= self.master_down_time_of(other)
     }
@@ -267,12 +273,16 @@ impl<P: Borrow<Params>> Machine<P> {
 
     /// From INIT or FAULT into the election, as far as nothing speaks against it.
     fn begin(&mut self, now: Instant, why: Why, out: &mut Actions) {
+        self.deadline = None;
         if !self.faults.is_empty() {
             self.enter(State::Fault, why, out);
         } else if self.pending {
             // The first result of the scripts decides between BACKUP and FAULT.
         } else if why != Why::Recovered && self.begins_as_master() && now >= self.held {
             self.become_master(now, why, out);
+        } else if why != Why::Recovered && self.begins_as_master() && !self.synced {
+            // An address owner is never BACKUP, nor told as such: it waits for the end of the delay.
+            self.deadline = Some(self.held);
         } else {
             self.become_backup(now, why, out);
         }

@@ -55,6 +55,15 @@ enum Place {
     Named(LinkId),
 }
 
+impl Place {
+    const fn link(self) -> Option<LinkId> {
+        match self {
+            Self::Anywhere => None,
+            Self::Numbered(link) | Self::Named(link) => Some(link),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     addr: IpAddr,
@@ -168,21 +177,41 @@ impl Guards {
 
     /// What of a set is to be added, or to be deleted.
     pub fn changes(&self, set: Which, links: &Links, add: bool) -> impl Iterator<Item = Element> {
-        let entries = self.changed.iter().filter_map(|at| self.entries.get(usize::try_from(*at).ok()?));
-        entries.filter(move |entry| which(entry.addr, entry.place) == set).filter_map(move |entry| {
-            let wanted = entry.wanted(links);
-            let number = if add { wanted } else { entry.present };
-            (wanted != entry.present && number != 0).then(|| entry.element(number, links))
-        })
+        self.changed(set, links, add).map(move |(entry, number)| entry.element(number, links))
     }
 
     /// Everything of a set.
     pub fn all(&self, set: Which, links: &Links) -> impl Iterator<Item = Element> {
-        let entries = self.entries.iter().filter(move |entry| which(entry.addr, entry.place) == set);
-        entries.filter_map(move |entry| match entry.wanted(links) {
-            0 => None,
-            number => Some(entry.element(number, links)),
+        self.wanted(set, links).map(move |(entry, number)| entry.element(number, links))
+    }
+
+    /// The addresses of [`Self::changes`], each with its interface if it belongs to one.
+    pub fn changed_addresses(
+        &self,
+        set: Which,
+        links: &Links,
+        add: bool,
+    ) -> impl Iterator<Item = (IpAddr, Option<LinkId>)> {
+        self.changed(set, links, add).map(|(entry, _)| (entry.addr, entry.place.link()))
+    }
+
+    /// The addresses of [`Self::all`], each with its interface if it belongs to one.
+    pub fn addresses(&self, set: Which, links: &Links) -> impl Iterator<Item = (IpAddr, Option<LinkId>)> {
+        self.wanted(set, links).map(|(entry, _)| (entry.addr, entry.place.link()))
+    }
+
+    fn changed(&self, set: Which, links: &Links, add: bool) -> impl Iterator<Item = (&Entry, u32)> {
+        let entries = self.changed.iter().filter_map(|at| self.entries.get(usize::try_from(*at).ok()?));
+        entries.filter(move |entry| which(entry.addr, entry.place) == set).filter_map(move |entry| {
+            let wanted = entry.wanted(links);
+            let number = if add { wanted } else { entry.present };
+            (wanted != entry.present && number != 0).then_some((entry, number))
         })
+    }
+
+    fn wanted(&self, set: Which, links: &Links) -> impl Iterator<Item = (&Entry, u32)> {
+        let entries = self.entries.iter().filter(move |entry| which(entry.addr, entry.place) == set);
+        entries.map(|entry| (entry, entry.wanted(links))).filter(|(_, number)| *number != 0)
     }
 
     /// The kernel has everything now.

@@ -3,9 +3,12 @@
 //! Job: what the kernel's tables hold follows what the instances do. A guard is there before its address is, and goes
 //! after it, for all instances of a turn in one transaction ([`Vrrp::flush_firewall`]). The tables are replaced as a
 //! whole when a child begins, when a reload asks for other rules, and when somebody else deleted something: no packet
-//! ever meets half a table. Start with [`tables`] for the rules, [`guards`] for whose addresses they hold.
+//! ever meets half a table. Start with [`tables`] for the rules, [`guards`] for whose addresses they hold; where
+//! `vrrp_iptables` asks for it, [`legacy`] has the same in the words of iptables and [`iptables`] its life.
 
 pub(super) mod guards;
+pub(super) mod iptables;
+mod legacy;
 mod report;
 pub(super) mod tables;
 pub(super) mod vmacs;
@@ -13,12 +16,15 @@ pub(super) mod vmacs;
 use std::os::fd::AsRawFd;
 
 use guards::{Guards, SETS, is_guarded};
+use iptables::Choice;
+use legacy::{Legacy, Plan, Trouble};
 use nix::errno::Errno;
 use tables::{Contents, Parts, Style};
 use vmacs::Vmacs;
 
 use super::kind;
 use super::links::Change;
+use super::own::ledger::{Guarding, Left};
 use super::state::Vrrp;
 use crate::base::addr::Family;
 use crate::base::id::InstanceId;
@@ -49,6 +55,12 @@ pub(super) struct Firewall {
     lost: bool,
     /// How often it is put back at once.
     again: Budget,
+    /// What is wanted of iptables; nothing of nftables then.
+    wanted: Option<Plan>,
+    /// What is there of iptables.
+    legacy: Option<Legacy>,
+    /// What is wrong with it, as far as that was told.
+    told: Vec<Trouble>,
 }
 
 impl Default for Firewall {
@@ -64,6 +76,9 @@ impl Default for Firewall {
             broken: None,
             lost: false,
             again: Budget::new(limit::PUT_BACK_BURST, AGAIN_REFILL),
+            wanted: None,
+            legacy: None,
+            told: Vec::new(),
         }
     }
 }
@@ -74,12 +89,19 @@ const AGAIN_REFILL: Span = Span::from_secs(2);
 impl Firewall {
     /// Whether packets to the addresses of an instance are dropped.
     pub(super) fn is_guarding(&self, id: InstanceId) -> bool {
-        self.there.is_some() && self.guards.is_on(id)
+        (self.there.is_some() || self.legacy.is_some()) && self.guards.is_on(id)
     }
 
     /// The name of the tables, if there are any.
     pub(super) fn table(&self) -> Option<&str> {
         self.there.as_ref().map(|(style, _)| &*style.name)
+    }
+
+    /// What of it is in the kernel, as the ledger has it.
+    pub(super) fn in_kernel(&self) -> impl Iterator<Item = Guarding<'_>> {
+        let rules = self.legacy.as_ref().map(|_| Guarding::Rules);
+        let sets = self.legacy.iter().flat_map(Legacy::sets).map(Guarding::Ipset);
+        self.table().map(Guarding::Table).into_iter().chain(rules).chain(sets)
     }
 
     fn open(&mut self) -> Result<(), Refused> {
@@ -99,22 +121,20 @@ impl Vrrp {
     pub(super) fn start_firewall(
         &mut self,
         turn: &mut Turn<'_>,
-        left: &[Box<str>],
+        left: &Left,
         goes_on: impl Fn(InstanceId) -> bool,
     ) {
         self.plan_firewall();
         let configured = &self.model.global.firewall;
-        if self.firewall.style.is_some() && configured.nftables.is_none() {
-            match configured.iptables {
-                Some(_) => report::instead_of_iptables(),
-                None => report::default_chosen(),
-            }
+        if self.firewall.style.is_some() && configured.nftables.is_none() && configured.iptables.is_none() {
+            report::default_chosen();
         }
         for id in self.ids() {
             self.guard(id, goes_on(id), false);
         }
         let wanted = self.firewall.style.as_ref().map(|(style, _)| style.name.clone());
-        self.remove_left_tables(left.iter().filter(|name| Some(*name) != wanted.as_ref()));
+        self.start_iptables(turn, left);
+        self.remove_left_tables(left.tables.iter().filter(|name| Some(*name) != wanted.as_ref()));
         self.replace_firewall(turn);
     }
 
@@ -133,11 +153,13 @@ impl Vrrp {
                 report::guard(&instance.config.name, is);
             }
         }
+        // One comes before the other goes: there is no time without.
+        self.put_iptables(turn);
         let firewall = &mut self.firewall;
         firewall.broken = None;
         match (&firewall.style, &firewall.there) {
             (None, None) => {}
-            (None, Some(_)) => self.remove_firewall(turn),
+            (None, Some(_)) => self.remove_tables(turn),
             (Some(wanted), Some(there)) if wanted == there => {
                 if let Err(refused) = self.firewall.open() {
                     self.firewall_failed(turn, &refused);
@@ -146,12 +168,16 @@ impl Vrrp {
             }
             (Some(_), _) => self.replace_firewall(turn),
         }
+        if self.firewall.wanted.is_none() {
+            self.drop_iptables(turn);
+        }
     }
 
     /// What the model wants of the firewall. Nothing in the kernel is changed.
     fn plan_firewall(&mut self) {
         let global = &self.model.global;
-        let by_number = global.firewall.nftables_ifindex;
+        let is_iptables = iptables::choose(&global.firewall, false) == Choice::Iptables;
+        let by_number = global.firewall.nftables_ifindex || is_iptables;
         let (instances, firewall) = (&self.instances, &mut self.firewall);
         firewall.by_number = by_number;
         firewall.guards = Guards::new(instances, by_number, &firewall.guards);
@@ -161,7 +187,9 @@ impl Vrrp {
             sets: SETS.map(|set| firewall.guards.needs(set, instances, by_number)),
             reports: [Family::V4, Family::V6].map(|family| firewall.vmacs.needs(family)),
         };
-        firewall.style = (!parts.is_empty()).then(|| (Style::of(&global.firewall), parts));
+        let needed = !parts.is_empty();
+        firewall.style = (needed && !is_iptables).then(|| (Style::of(&global.firewall), parts));
+        firewall.wanted = (needed && is_iptables).then(|| Plan::of(&global.firewall, parts));
     }
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
@@ -178,7 +206,8 @@ impl Vrrp {
     /// group.
     pub(super) fn follow_firewall(&mut self, turn: &mut Turn<'_>, mut changes: impl Iterator<Item = Change>) {
         let numbered = changes.any(|change| matches!(change, Change::Appeared | Change::Vanished));
-        if numbered && !self.stopping && self.firewall.there.is_some() {
+        let there = self.firewall.there.is_some() || self.firewall.legacy.is_some();
+        if numbered && !self.stopping && there {
             self.firewall.guards.look_at_all();
             self.firewall.vmacs.doubt();
             self.flush_firewall(turn);
@@ -187,6 +216,9 @@ impl Vrrp {
 
     /// Brings the tables in step with what is guarded: one transaction for everything since the last time.
     pub(super) fn flush_firewall(&mut self, turn: &mut Turn<'_>) {
+        if self.firewall.wanted.is_some() {
+            return self.flush_iptables(turn);
+        }
         let firewall = &mut self.firewall;
         if firewall.broken.is_some() || (firewall.guards.is_settled() && firewall.vmacs.is_settled()) {
             return;
@@ -210,10 +242,10 @@ impl Vrrp {
         let Some((style, parts)) = self.firewall.style.clone() else { return };
         let renamed = self.firewall.table().is_some_and(|name| name != &*style.name);
         if renamed {
-            self.remove_firewall(turn);
+            self.remove_tables(turn);
         }
         if self.firewall.table() != Some(&style.name) {
-            self.note_table(&style.name);
+            self.note_guarding(Guarding::Table(&style.name));
         }
         let parts = match self.try_replace(&style, parts) {
             Ok(parts) => parts,
@@ -273,6 +305,7 @@ impl Vrrp {
 
     /// Tries again what failed, or what was put back too often.
     pub(super) fn retry_firewall(&mut self, turn: &mut Turn<'_>) {
+        self.retry_iptables(turn);
         if self.firewall.lost || self.firewall.broken.is_some_and(may_pass) {
             self.put_back_firewall(turn);
         }
@@ -317,8 +350,14 @@ impl Vrrp {
         }
     }
 
-    /// Takes the tables out of the kernel.
+    /// Takes everything out of the kernel.
     pub(super) fn remove_firewall(&mut self, turn: &mut Turn<'_>) {
+        self.firewall.wanted = None;
+        self.remove_tables(turn);
+        self.remove_iptables();
+    }
+
+    fn remove_tables(&mut self, turn: &mut Turn<'_>) {
         if let Some((watch, registration)) = self.firewall.watch.take() {
             turn.deregister(registration);
             drop(watch);
@@ -328,8 +367,10 @@ impl Vrrp {
         if let Err(refused) = tables::remove(nft, core::iter::once(&*style.name)) {
             report::stuck(&style.name, &refused);
         }
-        firewall.guards.forget();
-        firewall.vmacs.forget();
+        if firewall.wanted.is_none() {
+            firewall.guards.forget();
+            firewall.vmacs.forget();
+        }
         self.write_ledger();
     }
 

@@ -66,6 +66,12 @@ impl Vmacs {
         self.list.iter().any(|vmac| vmac.own != NOWHERE && vmac.is_of(family))
     }
 
+    /// Their interfaces that send reports of a family.
+    pub fn interfaces(&self, family: Family) -> impl Iterator<Item = LinkId> {
+        let list = self.list.iter().filter(move |vmac| vmac.own != NOWHERE && vmac.is_of(family));
+        list.map(|vmac| vmac.own)
+    }
+
     /// Interfaces came or went.
     pub const fn doubt(&mut self) {
         self.doubtful = true;

@@ -12,6 +12,7 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::live::Held;
+use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
 
 /// What nobody wants any more, still in the kernel.
@@ -97,6 +98,11 @@ impl Vrrp {
         self.abandon(old.objects);
         let mut left = old.addresses;
         left.retain(|moved| moved.held.is_ours() && !self.hand_over_address(moved));
+        for moved in &left {
+            if let Some(link) = moved.link.and_then(|link| self.links.link(link)) {
+                report::fixed_dropped(moved.address.prefix, &link.name);
+            }
+        }
         let left = left.into_iter();
         let fixed = &self.network.fixed;
         // What only looks different now has to go before the kernel takes it again; and where one goes, the kernel takes
@@ -174,6 +180,7 @@ impl Vrrp {
                 })
             });
             if heir.is_none() {
+                report::route_dropped(old.value.route.destination);
                 self.network.abandoned.routes.push((old.value.route, None));
             }
         }
@@ -188,6 +195,7 @@ impl Vrrp {
                 })
             });
             if heir.is_none() {
+                report::rule_dropped(old.value.from, old.value.to);
                 self.network.abandoned.rules.push(old.value);
             }
         }

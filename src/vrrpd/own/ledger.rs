@@ -11,6 +11,8 @@
 //! setting ipv4 3 eth0 arp_ignore 0 1      family, number and name of the interface, key, value before, value given
 //! link vrrp.51 macvlan 3                  name, kind, number of the interface below
 //! table keepalived                        name of the tables of the firewall
+//! rules                                   rules of iptables that bear this ledger's mark
+//! ipset keepalived                        name of a set that they ask
 //! ```
 
 use std::fmt::Write as _;
@@ -45,6 +47,21 @@ pub struct Left {
     pub links: Vec<Made>,
     /// Names of tables of the firewall.
     pub tables: Vec<Box<str>>,
+    /// Rules of iptables.
+    pub rules: bool,
+    /// Names of sets that they ask.
+    pub ipsets: Vec<Box<str>>,
+}
+
+/// Something of the firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarding<'a> {
+    /// Tables of nftables.
+    Table(&'a str),
+    /// Rules of iptables.
+    Rules,
+    /// A set that they ask.
+    Ipset(&'a str),
 }
 
 /// An interface that was made.
@@ -88,9 +105,19 @@ impl Ledger {
         self.append(&line);
     }
 
-    /// Notes a table of the firewall that is about to be made.
-    pub fn table(&mut self, name: &str) {
-        self.append(&format!("table {name}\n"));
+    /// Notes something of the firewall that is about to be made.
+    pub fn guarding(&mut self, what: Guarding<'_>) {
+        let mut line = String::new();
+        guarding_line(&mut line, what);
+        self.append(&line);
+    }
+
+    /// A number that tells this daemon from another one with a ledger of its own.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        let octets = self.path.as_ref().map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default();
+        // FNV-1a.
+        octets.iter().fold(0x811c_9dc5, |sum: u32, octet| (sum ^ u32::from(*octet)).wrapping_mul(0x0100_0193))
     }
 
     /// Replaces everything by what is still to be remembered.
@@ -98,13 +125,13 @@ impl Ledger {
         &mut self,
         settings: impl Iterator<Item = &'a Entry>,
         links: impl Iterator<Item = Made>,
-        tables: impl Iterator<Item = &'a str>,
+        firewall: impl Iterator<Item = Guarding<'a>>,
     ) {
         let Some(path) = &self.path else { return };
         let mut text = String::new();
         settings.for_each(|entry| setting_line(&mut text, entry));
         links.for_each(|made| link_line(&mut text, &made));
-        tables.for_each(|name| text.extend(["table ", name, "\n"]));
+        firewall.for_each(|what| guarding_line(&mut text, what));
         self.file = None;
         let done = if text.is_empty() {
             match fs::remove_file(path) {
@@ -182,12 +209,17 @@ fn parse(text: &str) -> Left {
             left.tables.push(name.into());
             continue;
         }
+        if let Some(name) = line.strip_prefix("ipset ") {
+            left.ipsets.push(name.into());
+            continue;
+        }
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["setting", family, index, interface, key, before, given] => {
                 left.settings.extend(setting(family, index, interface, key, before, given));
             }
             ["link", name, kind, parent] => left.links.extend(link(name, kind, parent)),
+            ["rules"] => left.rules = true,
             _ => {}
         }
     }
@@ -245,6 +277,14 @@ fn link_line(out: &mut String, made: &Made) {
     let _ = writeln!(out, "link {} {kind} {}", made.name, made.parent.0);
 }
 
+fn guarding_line(out: &mut String, what: Guarding<'_>) {
+    match what {
+        Guarding::Table(name) => out.extend(["table ", name, "\n"]),
+        Guarding::Rules => out.push_str("rules\n"),
+        Guarding::Ipset(name) => out.extend(["ipset ", name, "\n"]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,20 +314,29 @@ mod tests {
         ledger.setting(&entry(0, 1));
         ledger.link(&made("vrrp.51"));
         ledger.setting(&entry(1, 2));
-        ledger.table("keepalived");
+        for what in [Guarding::Table("keepalived"), Guarding::Rules, Guarding::Ipset("vips 6")] {
+            ledger.guarding(what);
+        }
         let all = Left {
             settings: vec![entry(0, 1), entry(1, 2)],
             links: vec![made("vrrp.51")],
             tables: vec!["keepalived".into()],
+            rules: true,
+            ipsets: vec!["vips 6".into()],
         };
         let (mut ledger, left) = Ledger::open(Some(path.clone()));
         assert_eq!(left, all);
-        ledger.rewrite([entry(0, 2)].iter(), core::iter::once(made("vrrp.52")), ["a b"].into_iter());
+        ledger.rewrite(
+            [entry(0, 2)].iter(),
+            core::iter::once(made("vrrp.52")),
+            [Guarding::Table("a b"), Guarding::Ipset("c")].into_iter(),
+        );
         ledger.link(&made("vrrp.53"));
         let (mut ledger, left) = Ledger::open(Some(path.clone()));
         assert_eq!(left.settings, [entry(0, 2)]);
         assert_eq!(left.links, [made("vrrp.52"), made("vrrp.53")]);
-        assert_eq!(left.tables, ["a b".into()]);
+        assert_eq!((left.tables, left.rules, left.ipsets), (vec!["a b".into()], false, vec!["c".into()]));
+        assert_ne!(ledger.number(), Ledger::open(None).0.number());
         ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::empty());
         assert!(!path.exists());
     }

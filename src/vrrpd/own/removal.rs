@@ -3,6 +3,9 @@
 //! The kernel waits some 25 ms for each interface that is deleted by itself, and once for a group of them however many
 //! there are. So what goes together is put into a group that nobody uses and deleted with it: a thousand in a second.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
 use nix::errno::Errno;
 
 use super::{MAY, MUST};
@@ -23,12 +26,27 @@ pub(super) struct Doomed {
     pub(super) user: String,
 }
 
-/// The first of the groups that interfaces are put into on their way out ("kaxx"), and how many of them are tried.
-const GROUPS: core::ops::Range<u32> = 0x6b61_7878..0x6b61_78b8;
+/// Groups that interfaces are put into on their way out: these bits ("k"), and others that are drawn each time.
+const WAY_OUT: u32 = 0x6b00_0000;
+const DRAWN: u32 = 0x00ff_ffff;
 
 /// Whether somebody died who was about to delete what is in this group.
 pub(super) const fn is_way_out(group: u32) -> bool {
-    GROUPS.start <= group && group < GROUPS.end
+    group & !DRAWN == WAY_OUT
+}
+
+/// A group that nobody can know before interfaces are in it: no other program chooses it between a look and what is done
+/// upon it.
+fn draw() -> u32 {
+    // Keyed anew by the system each time.
+    let number = RandomState::new().hash_one(()) & u64::from(DRAWN);
+    WAY_OUT | u32::try_from(number).unwrap_or(0)
+}
+
+/// Whether all of these, which are in the group, are to go.
+fn are_doomed(mut members: impl Iterator<Item = (IfIndex, Kind)>, doomed: &[Doomed]) -> bool {
+    let doomed: HashSet<_> = doomed.iter().map(|one| (one.index, one.kind)).collect();
+    members.all(|member| doomed.contains(&member))
 }
 
 impl Vrrp {
@@ -55,23 +73,63 @@ impl Vrrp {
         if self.kernel.commands.links(&mut kernel).is_err() {
             return false;
         }
-        let Some(group) = GROUPS.into_iter().find(|group| kernel.iter().all(|link| link.group != *group))
-        else {
+        let group = draw();
+        if kernel.iter().any(|link| link.group == group) {
             return false;
-        };
+        }
+        let there: HashSet<_> = kernel.iter().map(|link| (link.index, Kind::of(link))).collect();
         let mut moved = true;
         for some in doomed.chunks(limit::NETLINK_BATCH) {
             for one in some {
                 // One that has gone since is gone.
-                if kernel.iter().any(|link| link.index == one.index) {
+                if there.contains(&(one.index, one.kind)) {
                     let _ = self.kernel.commands.set_link_group(MUST, Which::Index(one.index), group);
                 }
             }
             self.kernel.commands.commit(|_, result| moved &= result.is_ok());
         }
+        // What goes is gone for good: a stranger's interface in there would be, too.
+        if self.kernel.commands.links(&mut kernel).is_err() {
+            return false;
+        }
+        let members = kernel.iter().filter(|link| link.group == group);
+        if !are_doomed(members.map(|link| (link.index, Kind::of(link))), doomed) {
+            return false;
+        }
         let mut deleted = false;
         let _ = self.kernel.commands.delete_group(MAY, group);
         self.kernel.commands.commit(|_, result| deleted = result.is_ok());
         moved && deleted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_with_somebody_elses_interface_is_not_deleted() {
+        let one = |number| Doomed {
+            index: IfIndex(number),
+            name: IfName::new("vrrp.51").unwrap(),
+            kind: Kind::Macvlan,
+            user: String::new(),
+        };
+        let doomed = [one(7), one(8)];
+        let safe = |members: &[(u32, Kind)]| {
+            are_doomed(members.iter().map(|(number, kind)| (IfIndex(*number), *kind)), &doomed)
+        };
+        assert!(safe(&[(7, Kind::Macvlan)]), "one has gone since");
+        assert!(safe(&[(8, Kind::Macvlan), (7, Kind::Macvlan)]));
+        assert!(!safe(&[(7, Kind::Macvlan), (8, Kind::Macvlan), (9, Kind::Macvlan)]));
+        assert!(!safe(&[(7, Kind::Macvlan), (8, Kind::Other)]), "its number was given to another one");
+    }
+
+    #[test]
+    fn groups_are_drawn_anew_and_known_again() {
+        let drawn: HashSet<u32> = (0..100).map(|_| draw()).collect();
+        assert!(drawn.len() > 90, "{drawn:?}");
+        assert!(drawn.into_iter().all(is_way_out));
+        assert!([0, 1, 0x6a00_0000, 0x6c00_0000, u32::MAX].into_iter().all(|group| !is_way_out(group)));
     }
 }

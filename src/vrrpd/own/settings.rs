@@ -1,6 +1,7 @@
 //! The settings without which the kernel answers for the wrong hardware address, or drops what it hears from its own
 //! addresses; set once, told, and put back when nobody needs them any more.
 
+use super::ledger::Guarding;
 use super::plan::{Make, Own, lies_on};
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
@@ -157,9 +158,14 @@ impl Vrrp {
         self.write_ledger();
     }
 
-    /// Notes the name of a table of the firewall that is about to be made.
-    pub(in crate::vrrpd) fn note_table(&mut self, name: &str) {
-        self.owns.ledger.table(name);
+    /// Notes something of the firewall that is about to be made.
+    pub(in crate::vrrpd) fn note_guarding(&mut self, what: Guarding<'_>) {
+        self.owns.ledger.guarding(what);
+    }
+
+    /// A number that tells this daemon from others on this machine.
+    pub(in crate::vrrpd) fn number_of_daemon(&self) -> u32 {
+        self.owns.ledger.number()
     }
 
     /// Writes the ledger anew.
@@ -173,8 +179,8 @@ impl Vrrp {
                 parent: lies_on(links, own.base)?,
             })
         });
-        let tables = self.firewall.table().into_iter();
-        self.owns.ledger.rewrite(self.owns.settings.entries(), made, tables);
+        let firewall = self.firewall.in_kernel();
+        self.owns.ledger.rewrite(self.owns.settings.entries(), made, firewall);
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Status {
     loading: usize,
     /// The longest piece of work of the last reload between two looks at what is due.
     slice: Span,
+    /// A reload is under way.
+    reloading: bool,
 }
 
 /// The files of this child.
@@ -117,16 +119,20 @@ impl Status {
     /// A reload is over that began when there were `before` allocations.
     pub(super) fn reloaded(&mut self, before: usize) {
         self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
+        self.reloading = false;
     }
 
     /// A reload begins.
     pub(super) fn reload_begins(&mut self) {
         self.slice = Span::ZERO;
+        self.reloading = true;
     }
 
     /// So long nothing could be sent.
     pub(super) fn note_slice(&mut self, slice: Span) {
-        self.slice = self.slice.max(slice);
+        if self.reloading {
+            self.slice = self.slice.max(slice);
+        }
     }
 
     fn is_under_way(&self) -> bool {
@@ -375,6 +381,7 @@ impl Vrrp {
             deadlines: loop_.expired,
             stalls: loop_.stalls,
             latest: loop_.latest,
+            turn: loop_.longest,
             slice: self.status.slice,
         }
     }

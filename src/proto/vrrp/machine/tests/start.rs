@@ -92,10 +92,10 @@ fn a_held_backup_waits_as_if_it_had_begun_at_the_end() {
         let mut machine = Machine::new(params);
         machine.hold(end);
         step(&mut machine, at(0), Input::Start { adopt: None });
-        assert_eq!(machine.state(), State::Backup);
         machine
     };
     let mut machine = held(Params::default());
+    assert_eq!(machine.state(), State::Backup);
     assert_eq!(machine.poll_at(), Some(end + machine.master_down_time()));
     // What it hears meanwhile shortens nothing.
     step(&mut machine, at(1_000), Input::Advert(heard(0)));
@@ -113,8 +113,21 @@ fn a_held_backup_waits_as_if_it_had_begun_at_the_end() {
 
     let mut owner = held(Params { priority: 255, start: Start::Master, ..Params::default() });
     assert_eq!(owner.poll_at(), Some(end), "an owner is MASTER at the end");
+    assert_eq!(owner.state(), State::Init, "and not BACKUP before");
+    step(&mut owner, at(9_999), Input::Timeout);
+    assert_eq!(owner.state(), State::Init);
     step(&mut owner, end, Input::Timeout);
     assert_eq!(owner.state(), State::Master);
+
+    let mut owner = held(Params { priority: 255, start: Start::Master, ..Params::default() });
+    let down = none.with(Fault::LinkDown, true);
+    step(&mut owner, at(1_000), Input::Faults { faults: down, pending: false });
+    assert_eq!((owner.state(), owner.poll_at()), (State::Fault, None), "a fault is told at once");
+    let mut owner = held(Params { priority: 255, start: Start::Master, ..Params::default() });
+    let mut out = Actions::new();
+    owner.reconfigure(at(1_000), Params::default(), 100, true, &mut out);
+    step(&mut owner, end, Input::Timeout);
+    assert_eq!(owner.state(), State::Backup, "a reload took its addresses");
 
     let mut adopted = Machine::new(Params::default());
     adopted.hold(end);

@@ -1,0 +1,207 @@
+//! Whether iptables does what a firewall is wanted for, and the life of its rules: put at the start and with a reload,
+//! followed from turn to turn, put again where something was in the way, taken away in the end.
+//!
+//! As in keepalived nftables does it where the program `iptables` makes rules of nftables itself, or is not there, or the
+//! kernel does not have its tables.
+
+use super::legacy::{Legacy, Plan, Trouble};
+use super::tables::{Contents, Parts};
+use super::{may_pass, report};
+use crate::base::addr::Family;
+use crate::base::time::Span;
+use crate::config::diag::Diagnostics;
+use crate::config::model::Model;
+use crate::config::model::global::Firewall as Config;
+use crate::config::tree::Position;
+use crate::daemon::reactor::Turn;
+use crate::sys::xtables::{self, Filter, Program, Refused};
+use crate::vrrpd::own::ledger::{Guarding, Left};
+use crate::vrrpd::state::Vrrp;
+
+/// When rules are tried again that another program stood in the way of: it changes its own in some milliseconds.
+const SOON: Span = Span::from_millis(20);
+
+/// What does the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// nftables, as nothing else is asked for.
+    Nftables,
+    /// nftables, although iptables is asked for.
+    Instead(Reason),
+    /// iptables.
+    Iptables,
+}
+
+/// Why it is not iptables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// There is no such program, hence nobody who made a chain.
+    NoProgram,
+    /// It makes rules of nftables.
+    NewProgram,
+    /// The kernel has not its tables.
+    NoTables,
+}
+
+/// What does the work for a configuration on this machine. `load`: modules of the kernel may be loaded for it, which
+/// takes its time.
+pub(super) fn choose(config: &Config, load: bool) -> Choice {
+    if config.nftables.is_some() || config.iptables.is_none() {
+        return Choice::Nftables;
+    }
+    match xtables::program(std::env::var_os("PATH").as_deref()) {
+        Program::None => return Choice::Instead(Reason::NoProgram),
+        Program::Nftables => return Choice::Instead(Reason::NewProgram),
+        Program::Legacy => {}
+    }
+    let probe = || Filter::open(Family::V4).and_then(|filter| filter.probe());
+    let mut outcome = probe();
+    if outcome == Err(Refused::Unknown) && load {
+        xtables::load();
+        outcome = probe();
+    }
+    // Without the right to ask one cannot tell, and a config test may not have it.
+    if outcome == Err(Refused::Unknown) { Choice::Instead(Reason::NoTables) } else { Choice::Iptables }
+}
+
+/// Tells where a configuration gets something else than it asks for.
+pub fn check(model: &Model, found: &mut Diagnostics) {
+    if let Choice::Instead(reason) = choose(&model.global.firewall, true) {
+        found.note(Position::default(), report::instead_of_iptables(reason));
+    }
+}
+
+impl Vrrp {
+    /// Makes the rules when a child begins, in the place of what a predecessor left.
+    pub(super) fn start_iptables(&mut self, turn: &mut Turn<'_>, left: &Left) {
+        if self.firewall.wanted.is_none() {
+            return self.remove_left_rules(left);
+        }
+        if left.rules || !left.ipsets.is_empty() {
+            self.firewall.legacy = self
+                .firewall
+                .wanted
+                .clone()
+                .map(|plan| Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
+        }
+        self.put_iptables(turn);
+    }
+
+    /// Puts everything that is wanted of iptables.
+    pub(super) fn put_iptables(&mut self, turn: &mut Turn<'_>) {
+        let Some(plan) = self.firewall.wanted.clone() else { return };
+        let number = self.number_of_daemon();
+        let firewall = &mut self.firewall;
+        match &mut firewall.legacy {
+            Some(legacy) => legacy.replan(plan),
+            place => *place = Some(Legacy::new(plan, number, &[])),
+        }
+        let names: Vec<Box<str>> = firewall.legacy.iter().flat_map(Legacy::sets).map(Box::from).collect();
+        self.note_guarding(Guarding::Rules);
+        names.iter().for_each(|name| self.note_guarding(Guarding::Ipset(name)));
+        let firewall = &mut self.firewall;
+        firewall.guards.look_at_all();
+        if let Some(legacy) = &mut firewall.legacy {
+            legacy.put(Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links });
+        }
+        self.settle_iptables(turn);
+        self.write_ledger();
+    }
+
+    /// Brings rules or sets in step with what is guarded.
+    pub(super) fn flush_iptables(&mut self, turn: &mut Turn<'_>) {
+        let firewall = &mut self.firewall;
+        // A macvlan goes by its name, which is there before it is.
+        firewall.vmacs.settled(&self.links);
+        let Some(legacy) = firewall.legacy.as_mut().filter(|_| !firewall.guards.is_settled()) else { return };
+        let contents = Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links };
+        if legacy.has_sets() {
+            match legacy.update(contents) {
+                Ok(()) => firewall.guards.settled(&self.links),
+                // Somebody changed the sets.
+                Err(_) => self.put_iptables(turn),
+            }
+            return;
+        }
+        legacy.put_rules(contents);
+        self.settle_iptables(turn);
+    }
+
+    /// Tells what is wrong, and arms what may help.
+    fn settle_iptables(&mut self, turn: &mut Turn<'_>) {
+        let firewall = &mut self.firewall;
+        firewall.guards.settled(&self.links);
+        firewall.vmacs.settled(&self.links);
+        let Some(legacy) = &firewall.legacy else { return };
+        let troubles = legacy.troubles();
+        troubles.iter().filter(|one| !firewall.told.contains(one)).for_each(report::trouble);
+        let busy = legacy.is_busy();
+        if !busy {
+            if firewall.told.iter().any(passes) && !troubles.iter().any(passes) {
+                report::iptables_work_again();
+            }
+            firewall.told = troubles.to_vec();
+        }
+        let again = troubles.iter().any(passes);
+        if busy {
+            self.arm_retry_in(turn, SOON);
+        } else if again {
+            self.arm_retry(turn);
+        }
+    }
+
+    /// Tries again what something stood in the way of.
+    pub(super) fn retry_iptables(&mut self, turn: &mut Turn<'_>) {
+        if self.firewall.wanted.is_none() {
+            return self.drop_iptables(turn);
+        }
+        let legacy = self.firewall.legacy.as_ref();
+        if legacy.is_some_and(|legacy| legacy.is_busy() || legacy.troubles().iter().any(passes)) {
+            self.put_iptables(turn);
+        }
+    }
+
+    /// Takes rules and sets out of the kernel.
+    pub(super) fn remove_iptables(&mut self) {
+        self.try_remove_iptables(true);
+    }
+
+    /// The same while instances run, which must not wait: another program's turn is let pass.
+    pub(super) fn drop_iptables(&mut self, turn: &mut Turn<'_>) {
+        if !self.try_remove_iptables(false) {
+            self.arm_retry_in(turn, SOON);
+        }
+    }
+
+    fn try_remove_iptables(&mut self, patient: bool) -> bool {
+        let Some(mut legacy) = self.firewall.legacy.take() else { return true };
+        if !legacy.remove(patient) {
+            self.firewall.legacy = Some(legacy);
+            return false;
+        }
+        legacy.troubles().iter().for_each(report::trouble_in_the_end);
+        self.firewall.told.clear();
+        self.write_ledger();
+        true
+    }
+
+    /// Removes what a dead child left, where nothing of it is wanted.
+    pub(in crate::vrrpd) fn remove_left_rules(&mut self, left: &Left) {
+        if !left.rules && left.ipsets.is_empty() {
+            return;
+        }
+        report::left_over_rules();
+        let plan = Plan::of(&self.model.global.firewall, Parts::default());
+        self.firewall.legacy = Some(Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
+        self.remove_iptables();
+    }
+}
+
+/// Whether the next second may bring what is missing now: somebody makes the chain, or the kernel finds memory.
+const fn passes(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Chain(..) => true,
+        Trouble::Rules(_, Refused::Kernel(errno)) => may_pass(*errno),
+        Trouble::Rules(_, _) | Trouble::Set(..) => false,
+    }
+}
