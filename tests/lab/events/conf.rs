@@ -4,17 +4,20 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::machine::Machine;
-use super::model::{LINKS, State, Wording};
+use super::model::{LINKS, State, Unit, Wording, is_guest};
 use crate::kit::daemon::CONF;
 
 /// The configuration of a machine.
 pub(crate) fn conf(state: &State) -> String {
     let wording = &state.wording;
     let priority = state.base_priority();
+    let quick = Unit::First.interval().as_secs_f32();
+    let dress =
+        if is_guest() { format!("use_ipvlan 10.9.0.5{}/24", state.host) } else { "use_vmac".to_owned() };
     let block = |name: &str, at: usize, vrid: u8, addresses: &str, more: &str| {
         format!(
             "vrrp_instance {name} {{\n    interface {}\n    virtual_router_id {vrid}\n    priority {priority}\n    \
-             version 3\n    advert_int 0.1\n    virtual_ipaddress {{\n{addresses}\n    }}\n{more}\n}}\n",
+             version 3\n    advert_int {quick}\n    virtual_ipaddress {{\n{addresses}\n    }}\n{more}\n}}\n",
             LINKS[at].0
         )
     };
@@ -35,7 +38,7 @@ pub(crate) fn conf(state: &State) -> String {
             0,
             51,
             &format!("10.9.0.100/24\n{}", if wording.extra { "10.9.0.101/24" } else { "" }),
-            &format!("use_vmac\nvirtual_routes {{\n 10.60.0.0/24 via 10.9.0.3 dev eth0 {metric}\n}}"),
+            &format!("{dress}\nvirtual_routes {{\n 10.60.0.0/24 via 10.9.0.3 dev eth0 {metric}\n}}"),
         ),
         block(
             "B",
@@ -79,7 +82,7 @@ pub(crate) fn conf(state: &State) -> String {
                 "{}\nvirtual_ipaddress_excluded {{\n 2001:db8:9::105/64\n}}\nvirtual_rules {{\n \
                  from 10.9.0.105 table 101 priority 501\n}}\ntrack_file {{\n N weight 1\n}}\n\
                  track_process {{\n P weight 20\n}}",
-                if wording.dressed { "use_vmac" } else { "" }
+                if state.dressed() { "use_vmac" } else { "" }
             ),
         ),
     ];
@@ -143,7 +146,8 @@ fn private(state: &State) -> [String; 3] {
             59,
             "10.9.0.109/32",
             &format!(
-                "version 3\n advert_int 0.1\n no_accept\n track_src_ip\n unicast_src_ip 10.9.0.{host}\n {peer}\n {keys}"
+                "version 3\n advert_int {}\n no_accept\n track_src_ip\n unicast_src_ip 10.9.0.{host}\n {peer}\n {keys}",
+                Unit::Signed.interval().as_secs_f32()
             ),
         ),
     ]

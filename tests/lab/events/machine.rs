@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 use super::around::{self, PREY};
 use super::conf::{conf, reword};
-use super::model::{LINKS, Link, State, WAYS};
+use super::model::{LINKS, Link, State, WAYS, is_guest};
 use super::reader::Reader;
 use super::wire::{Split, Wire};
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
@@ -60,7 +60,24 @@ pub(crate) fn node(name: &str) -> Node {
 fn plug(net: &Net, node: &Node, host: u8, at: usize) -> Option<Port> {
     if at < 2 {
         let (v4, v6) = own(host, at);
-        return Some(net.plug(node, LINKS[at].0, &[&v4, &v6]));
+        if !is_guest() || at == 0 {
+            return Some(net.plug(node, LINKS[at].0, &[&v4, &v6]));
+        }
+        node.try_shell("ip link del trunk 2>/dev/null");
+        let port = net.plug(node, "trunk", &[]);
+        node.shell(&format!(
+            "ip link add link trunk name eth1 type vlan id 5; ip addr add {v4} dev eth1; \
+             ip addr add {v6} dev eth1 nodad; ip link set eth1 up"
+        ));
+        return Some(port);
+    }
+    if is_guest() {
+        node.shell(
+            "ip link show blue >/dev/null 2>&1 || ip link add blue type vrf table 10; ip link set blue up
+             ip link show other1 >/dev/null 2>&1 || ip link add other1 type dummy; ip link set other1 up
+             ip link add other type dummy; ip link set other master blue; ip link set other up",
+        );
+        return None;
     }
     node.shell("ip link add other type veth peer name other1; ip link set other1 up; ip link set other up");
     None

@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use super::wire::Split;
 
+/// Whether this is the machine that QEMU emulates, whose kernel has more kinds of interfaces and is slow: A has an
+/// ipvlan there, eth1 is a VLAN, and `other` is a dummy in a VRF.
+pub(crate) fn is_guest() -> bool {
+    std::env::var_os("GUEST").is_some_and(|value| value == "inside")
+}
+
 /// What moves together: sync groups, and instances on their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -68,7 +74,8 @@ impl Unit {
 
     /// From advert to advert.
     pub(crate) fn interval(self) -> Duration {
-        Duration::from_millis(if matches!(self, Self::Pass | Self::Ah) { 1_000 } else { 100 })
+        let quick = if is_guest() { 500 } else { 100 };
+        Duration::from_millis(if matches!(self, Self::Pass | Self::Ah) { 1_000 } else { quick })
     }
 }
 
@@ -208,6 +215,11 @@ impl State {
         self.bonus + if self.host == 1 { 151 } else { 100 }
     }
 
+    /// Whether E has a macvlan: not beside an ipvlan.
+    pub(crate) fn dressed(&self) -> bool {
+        self.wording.dressed && !is_guest()
+    }
+
     /// Where E lives.
     pub(crate) fn home(&self) -> usize {
         usize::from(self.wording.elsewhere)
@@ -220,7 +232,8 @@ impl State {
         let v4 = |link: usize| up(link) && self.based[link];
         let (follows, swapped) = (up(2), self.wording.swapped);
         let able = match unit {
-            Unit::First => v4(0) && v4(1) && self.fit && (follows || !swapped),
+            // An ipvlan has an address of its own.
+            Unit::First => (v4(0) || (is_guest() && up(0))) && v4(1) && self.fit && (follows || !swapped),
             Unit::Second => up(0) && v4(1) && (follows || swapped) && self.second_process && self.level,
             Unit::Alone => v4(self.home()),
             Unit::Sometimes => up(1) && self.wording.sometimes,
@@ -285,7 +298,7 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         }
     }
     let is_there = |at: usize| matches!(state.links[at], Link::Up | Link::Down);
-    if is_there(0) {
+    if is_there(0) && !is_guest() {
         for key in ["arp_ignore", "arp_filter"] {
             held.settings.insert(format!("eth0/{key} {}", u8::from(state.runs)));
         }
@@ -302,7 +315,7 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
     if is_there(1) && wording.sometimes {
         held.macvlans.insert("vrrp6.56@eth1".into());
     }
-    if is_there(state.home()) && wording.dressed {
+    if is_there(state.home()) && state.dressed() {
         held.macvlans.insert(format!("vrrp.55@{}", LINKS[state.home()].0));
     }
     let mut address = |text: &str| held.addresses.insert(text.to_owned());
@@ -315,12 +328,16 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         address("other 2001:db8:7::1/64");
         route(&format!("10.{statics}.0.0/24 dev other"));
     }
+    if is_guest() && is_there(0) {
+        address(&format!("vrrp.51 10.9.0.5{host}/24"));
+    }
+    let a = if is_guest() { "eth0" } else { "vrrp.51" };
     let (first, second) = (is_master(Unit::First), is_master(Unit::Second));
     let (with_b, with_d) = if wording.swapped { (second, first) } else { (first, second) };
     if first {
-        address("vrrp.51 10.9.0.100/24");
+        address(&format!("{a} 10.9.0.100/24"));
         if wording.extra {
-            address("vrrp.51 10.9.0.101/24");
+            address(&format!("{a} 10.9.0.101/24"));
         }
         route("10.60.0.0/24 via 10.9.0.3 dev eth0");
     }
@@ -346,7 +363,7 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         rule("504: from 10.62.0.0/24 lookup 104");
     }
     if is_master(Unit::Alone) {
-        let home = if wording.dressed { "vrrp.55" } else { LINKS[state.home()].0 };
+        let home = if state.dressed() { "vrrp.55" } else { LINKS[state.home()].0 };
         address(&format!("{home} 10.9.0.105/32"));
         address(&format!("{home} 2001:db8:9::105/64"));
         rule("501: from 10.9.0.105 lookup 101");
@@ -372,25 +389,25 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
 /// The tables: J takes no packets, and the macvlans of A, E and F send no reports.
 fn firewall(state: &State, signed: bool, is_there: impl Fn(usize) -> bool) -> BTreeSet<String> {
     let (wording, home) = (&state.wording, state.home());
-    let lines = [
-        "ip keepalived out ip protocol igmp dup to ip daddr device oif map @vmac_map drop",
-        "ip keepalived out ip saddr @vips drop",
-        "ip keepalived in ip daddr @vips drop",
-    ];
-    let mut lines: BTreeSet<_> = lines.into_iter().map(str::to_owned).collect();
+    let mut lines = BTreeSet::new();
     let mut line = |text: &str| lines.insert(format!("ip keepalived {text}"));
+    line("out ip saddr @vips drop");
+    line("in ip daddr @vips drop");
+    if !is_guest() {
+        line("out ip protocol igmp dup to ip daddr device oif map @vmac_map drop");
+    }
     if signed {
         line("vips 10.9.0.109");
     }
-    if is_there(0) {
+    if is_there(0) && !is_guest() {
         line("vmac_map \"vrrp.51\" : \"eth0\"");
     }
-    let dressed = wording.dressed && is_there(home);
+    let dressed = state.dressed() && is_there(home);
     if dressed {
         line(&format!("vmac_map \"vrrp.55\" : \"{}\"", LINKS[home].0));
     }
     let mut line = |text: &str| lines.insert(format!("ip6 keepalived {text}"));
-    if wording.sometimes || wording.dressed {
+    if wording.sometimes || state.dressed() {
         line("out icmpv6 type @mld-report dup to ip6 daddr device oif map @vmac_map drop");
         line("out icmpv6 type nd-router-solicit oif @vmac_set drop");
     }

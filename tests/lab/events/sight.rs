@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Holding, Link, State};
+use super::model::{Holding, Link, State, is_guest};
 use crate::kit::node::Node;
 
 const LOOK: &str = "ip -o addr show; echo ==; \
     ip -N route show table all proto 18; ip -N -6 route show table all proto 18; echo ==; \
     ip rule; ip -6 rule; echo ==; \
-    ip -o link show type macvlan; echo ==; \
+    ip -o link show type macvlan; ip -o link show type ipvlan; echo ==; \
     cd /proc/sys/net/ipv4/conf; for f in eth0/arp_ignore eth0/arp_filter all/rp_filter default/rp_filter; do \
     [ -e $f ] && echo $f $(cat $f); done; echo ==; nft list ruleset 2>/dev/null; true";
 
@@ -33,12 +33,12 @@ pub(crate) fn seen(node: &Node, state: &State) -> Holding {
     });
     let addresses = addresses.collect();
     let routes = part().map(|line| until(line, &["proto", "src", "metric", "scope"])).collect();
-    let own = ["0:", "32766:", "32767:"];
+    let own = ["0:", "1000:", "32766:", "32767:"];
     let rules = part().map(|line| until(line, &["proto"]));
     let rules = rules.filter(|line| !own.iter().any(|number| line.starts_with(number))).collect();
     let macvlans = part().filter_map(|line| line.split_whitespace().nth(1));
     let macvlans = macvlans.map(|name| name.trim_end_matches(':').to_owned()).collect();
-    let bare = matches!(state.links[0], Link::Renamed | Link::Deleted);
+    let bare = is_guest() || matches!(state.links[0], Link::Renamed | Link::Deleted);
     let settings = part().filter(|_| !bare).map(str::to_owned).collect();
     let firewall = tables(parts.next().unwrap_or_default());
     Holding { addresses, routes, rules, macvlans, settings, firewall }
