@@ -112,6 +112,14 @@ fn a_config_test_ends_with_keepaliveds_codes() {
         ("an interface that is not there", good.replace(&interface(), "nowhere9"), 5),
         ("an unknown script user", format!("global_defs {{\n    script_user nobody9\n}}\n{good}"), 5),
         ("a missing notify script, which is only told", instance("    notify_master /nowhere/at/all\n"), 0),
+        (
+            "a notify script of nobody, which is only told",
+            instance("    notify_master /bin/true nobody9\n"),
+            0,
+        ),
+        ("a macvlan with the name of something else", instance("    use_vmac lo\n"), 5),
+        ("a macvlan with a name that is free", instance("    use_vmac nowhere9\n"), 0),
+        ("no peer between braces", instance("    unicast_peer {\n    }\n"), 5),
         ("an include of what is there", include("includea", &there), 0),
         ("a missing include", include("include", &nothing), 0),
         ("a missing includer", include("includer", &nothing), 0),
@@ -190,6 +198,11 @@ fn scripts_of_the_daemon_itself_and_the_mail_relay_are_judged_as_by_keepalived()
             "shutdown_script /bin/absent",
             0,
             "Disabling shutdown script /bin/absent since not found/accessible",
+        ),
+        (
+            "startup_script /bin/true nobody9",
+            5,
+            "Disabling startup script /bin/true since user nobody9 does not exist",
         ),
         ("notify_fifo_script /bin/true", 6, "SECURITY VIOLATION - scripts are being executed"),
         (

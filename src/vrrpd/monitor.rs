@@ -10,6 +10,7 @@ use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::vrrp::State;
+use crate::sys::alloc;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Link as KernelLink;
@@ -47,7 +48,7 @@ impl Vrrp {
             let unknown = !self.stopping && self.take_event(turn, event);
             if core::mem::take(&mut self.owns.remade) || unknown {
                 self.kernel.monitor.discard();
-                self.resync_links(turn);
+                self.list_again(turn);
                 return Again::More;
             }
         }
@@ -75,7 +76,7 @@ impl Vrrp {
             self.kernel.monitor.discard();
             // An interface may have been made anew with the number of the old one.
             self.pool.join_again();
-            self.resync_links(turn);
+            self.list_again(turn);
         }
         Again::More
     }
@@ -228,6 +229,14 @@ impl Vrrp {
     fn forget_held(&mut self, link: LinkId) {
         let moved = self.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
         moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.held = Held::No);
+    }
+
+    /// Lists everything again, and gives back what that took.
+    pub(super) fn list_again(&mut self, turn: &mut Turn<'_>) {
+        self.resync_links(turn);
+        self.breathe(turn);
+        alloc::trim();
+        self.breathe(turn);
     }
 
     /// Lists everything again after lost messages or a reload, and acts on the differences.

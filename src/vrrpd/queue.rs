@@ -27,8 +27,8 @@ impl Vrrp {
         let octets = self.owns.list().len().saturating_mul(limit::MONITOR_OCTETS_EACH);
         let octets = octets.saturating_add(addresses);
         if octets > limit::MONITOR_QUEUE && self.model.global.buffers.vrrp_monitor.bytes.is_none() {
-            let wanted = Buffer { bytes: u32::try_from(octets).ok(), force: true };
-            ask("monitor", wanted, |size| self.kernel.monitor.set_receive_buffer(size));
+            // Who may not ask for more has everything listed again when something was lost.
+            let _ = self.kernel.monitor.set_receive_buffer(QueueSize { octets, force: true });
         }
     }
 

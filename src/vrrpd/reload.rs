@@ -77,6 +77,7 @@ impl Vrrp {
         self.settle_abandoned(turn);
         self.plan_replacements(turn);
         self.replace_owns(plan);
+        self.widen_monitor();
         self.breathe(turn);
         self.renew_firewall(turn, &kept);
         self.breathe(turn);

@@ -178,7 +178,25 @@ pub(super) fn kernel_failed(what: &str, error: &std::io::Error) {
 }
 
 pub(super) fn socket_failed(name: &str, error: &std::io::Error) {
-    error!("({name}) cannot open the socket for adverts: {error} - in fault until it opens");
+    error!(
+        "({name}) cannot open the socket for adverts: {} - in fault until it opens",
+        without_family(error)
+    );
+}
+
+pub(super) fn sender_failed(error: &std::io::Error) {
+    error!("the socket for sending adverts: {}", without_family(error));
+}
+
+/// Of the two families only IPv6 may be missing.
+fn without_family(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EAFNOSUPPORT) => {
+            "this kernel has no IPv6: boot it without ipv6.disable=1, or modprobe ipv6 (CONFIG_IPV6)"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 pub(super) fn script_returns(name: &str, code: u8) {

@@ -150,7 +150,7 @@ impl Vrrp {
 
     fn retry(&mut self, turn: &mut Turn<'_>) {
         if core::mem::take(&mut self.resync_wanted) {
-            self.resync_links(turn);
+            self.list_again(turn);
         }
         self.retry_objects(turn);
         self.retry_firewall(turn);

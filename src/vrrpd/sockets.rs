@@ -130,7 +130,7 @@ impl Vrrp {
             if self.instances.iter().any(|instance| instance.family() == family)
                 && let Err(error) = self.pool.sender(family)
             {
-                report::kernel_failed("the socket for sending adverts", &error);
+                report::sender_failed(&error);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What the kernel at hand lacks, tested on Debian's kernel in a machine that QEMU emulates (`tests/guest/run`).
 //!
-//! Outside this program boots the guest once with itself as the command; inside it runs its tests, a few at a time,
-//! and its exit status comes back out. `cargo test --test guest -- WORD` runs those whose name has the word. A new
+//! Outside this program boots the guest with itself as the command, once for each kernel command line that tests want,
+//! side by side; inside it runs its tests, a few at a time, and its exit status comes back out. `cargo test --test guest -- WORD` runs those whose name has the word. A new
 //! test is a function of one of the modules and a line in [`TESTS`]. The tests use the labs' kit; everything is
 //! some ten times as slow as outside, so they keep to adverts of a second and to generous bounds.
 
@@ -26,9 +26,9 @@ mod kit;
 mod links;
 mod machine;
 mod own;
+mod poor;
 mod routes;
 
-use std::os::unix::process::CommandExt;
 use std::process::{Command, exit};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -36,7 +36,13 @@ use std::time::Instant;
 /// A name and a test.
 type Test = (&'static str, fn());
 
-/// Every test.
+/// Tests that nothing may run before or beside: they take something away from the whole guest.
+const FIRST: &[Test] = &[("poor::without_nf_tables", poor::without_nf_tables)];
+
+/// Tests of a boot of their own, whose kernel has no IPv6.
+const WITHOUT_IPV6: &[Test] = &[("poor::without_ipv6", poor::without_ipv6)];
+
+/// Every other test.
 const TESTS: &[Test] = &[
     // The longest first.
     ("events::ten_sequences", || events::live_all(1, 2, 2)),
@@ -57,28 +63,63 @@ const AT_ONCE: usize = 3;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let boots = [("", [FIRST, TESTS]), ("ipv6.disable=1", [WITHOUT_IPV6, &[]])];
     if std::env::args().any(|word| word == "--list") {
-        return TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+        let all = boots.iter().flat_map(|(_, tests)| tests.iter().copied().flatten());
+        return all.for_each(|(name, _)| println!("{name}: test"));
     }
+    let append = std::env::var("GUEST_APPEND").unwrap_or_default();
     if std::env::var_os("GUEST").is_some_and(|value| value == "inside") {
-        run(&words);
+        let tests =
+            boots.iter().find(|(words, _)| *words == append).map_or([TESTS, &[]], |(_, tests)| *tests);
+        run(&tests.map(|tests| chosen(tests, &words)));
     }
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/run");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/run");
     let program = std::env::current_exe().expect("a program knows its path");
-    // Nothing of it is left here: the guest ends with the script that this process becomes.
-    let error = Command::new(folder).arg(program).args(words).exec();
-    eprintln!("{folder}: {error}");
-    exit(125);
+    let meant = boots.iter().filter(|(_, tests)| tests.iter().any(|tests| !chosen(tests, &words).is_empty()));
+    // Nothing of them is left here: each guest ends with its script, and that with this process.
+    let guests: Vec<_> = meant
+        .map(|(append, _)| {
+            let mut guest = Command::new("setpriv");
+            guest
+                .args(["--pdeathsig", "TERM", script])
+                .arg(&program)
+                .args(&words)
+                .env("GUEST_APPEND", append);
+            guest.spawn().expect("setpriv (package util-linux) runs")
+        })
+        .collect();
+    let mut code = 0;
+    for mut guest in guests {
+        let status = guest.wait().expect("it was started");
+        if !status.success() {
+            code = status.code().unwrap_or(125);
+        }
+    }
+    exit(code);
 }
 
-/// Runs the tests that have one of the words in their names, or all, and ends the process.
-fn run(words: &[String]) -> ! {
+/// The tests that have one of the words in their names, or all.
+fn chosen(tests: &'static [Test], words: &[String]) -> Vec<&'static Test> {
     let meant = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-    let chosen: Vec<&Test> = TESTS.iter().filter(|(name, _)| meant(name)).collect();
-    println!("running {} tests in the guest", chosen.len());
-    let (waiting, failed) = (Mutex::new(chosen.iter()), Mutex::new(Vec::new()));
+    tests.iter().filter(|(name, _)| meant(name)).collect()
+}
+
+/// Runs the first tests one by one, then the others, and ends the process.
+fn run([first, others]: &[Vec<&'static Test>; 2]) -> ! {
+    println!("running {} tests in the guest", first.len() + others.len());
+    let mut failed = side_by_side(first, 1);
+    failed.extend(side_by_side(others, AT_ONCE));
+    let passed = first.len() + others.len() - failed.len();
+    println!("{passed} passed, {} failed {}", failed.len(), failed.join(" "));
+    exit(i32::from(!failed.is_empty()));
+}
+
+/// Runs tests, so many at once; those that failed.
+fn side_by_side(tests: &[&'static Test], at_once: usize) -> Vec<&'static str> {
+    let (waiting, failed) = (Mutex::new(tests.iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let next = waiting.lock().expect("nobody panics with it").next();
@@ -96,7 +137,5 @@ fn run(words: &[String]) -> ! {
             });
         }
     });
-    let failed = failed.into_inner().expect("nobody panics with it");
-    println!("{} passed, {} failed {}", chosen.len() - failed.len(), failed.len(), failed.join(" "));
-    exit(i32::from(!failed.is_empty()));
+    failed.into_inner().expect("nobody panics with it")
 }

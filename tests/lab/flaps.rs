@@ -117,5 +117,5 @@ fn two_hundred_flaps_below_a_macvlan_leave_one_master_and_one_macvlan() {
 
 #[test]
 fn two_hundred_flaps_below_a_macvlan_over_ipv6_leave_one_master_and_one_macvlan() {
-    run("vrrp6.51", six().line("use_vmac"));
+    run("vrrp.51", six().line("use_vmac"));
 }

@@ -46,6 +46,29 @@ fn adverts_have_room_for_what_the_link_carries() {
     assert_eq!(code, Some(0));
 }
 
+/// What netlink tells of its own addresses is not too much for it.
+#[test]
+fn six_hundred_addresses_at_once_lose_no_message() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/16"]);
+    let all = |third: u8| (1..=200).map(|last| format!("10.9.{third}.{last}")).collect::<Vec<_>>();
+    let conf = |third: u8| {
+        let text = instance(&format!("A{third}"), 150, &all(third), "");
+        text.replace("router_id 51", &format!("router_id {third}"))
+    };
+    let daemon = Daemon::start(&a, US, &(conf(1) + &conf(2) + &conf(3)));
+    eventually("they are there", START + TIMING.master_down(150), || {
+        (1..=3).all(|third| a.holds("eth0", &format!("10.9.{third}.200")))
+    });
+    // A reload that brings as many more, and somebody who looks at them all.
+    daemon.reload(&(1..=6).map(conf).collect::<String>());
+    eventually("the others, too", START + TIMING.master_down(150), || {
+        (4..=6).all(|third| a.holds("eth0", &format!("10.9.{third}.200")))
+    });
+    assert_eq!(daemon.logged("messages were lost"), 0, "{}", daemon.log());
+    daemon.stop();
+}
+
 /// The later of two instances that would share a macvlan, or a router id where that may be, stays out of the way.
 #[test]
 fn the_later_of_two_that_clash_stays_in_fault() {

@@ -1,21 +1,21 @@
 //! What differs between the instances of one virtual router, and what follows from it.
 
 use super::matching::{shares_address, subject};
+use super::signatures::signatures;
 use super::text::{list, spread};
 use super::{Difference, Member, Router};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::InstanceId;
 use crate::config::model::VirtualAddress;
-use crate::config::model::hmac::HmacMode;
 use crate::config::model::instance::Instance;
 use crate::config::value::Seconds;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Auth, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Found = Vec<Difference>;
+pub(super) type Found = Vec<Difference>;
 
-fn tell(found: &mut Found, group: &[Member<'_>], what: String, remedy: &str) {
+pub(super) fn tell(found: &mut Found, group: &[Member<'_>], what: String, remedy: &str) {
     found.push(Difference { subject: subject(group), what, remedy: remedy.to_owned() });
 }
 
@@ -108,9 +108,8 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
         );
     }
     let kind = |one: &Member<'_>| {
-        let signed = one.instance.hmac.as_ref().is_some_and(|hmac| hmac.mode == HmacMode::Enforce);
         match one.instance.params.auth {
-            _ if signed => "auth_hmac",
+            _ if one.instance.hmac.is_some() => "auth_hmac",
             Auth::None => "none",
             Auth::Pass(_) => "PASS",
             Auth::Header(_) => "AH",
@@ -121,7 +120,10 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
     let same = |one: &Member<'_>| {
         group.first().is_some_and(|first| one.instance.params.auth == first.instance.params.auth)
     };
-    if let Some(values) = spread(group, kind) {
+    let signed = group.iter().any(|one| one.instance.hmac.is_some());
+    if signed && group.iter().all(|one| one.instance.params.auth == Auth::None) {
+        signatures(group, found);
+    } else if let Some(values) = spread(group, kind) {
         tell(
             found,
             group,

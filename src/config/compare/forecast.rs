@@ -9,6 +9,8 @@ use super::trackers::{contributions, noticed, tracked};
 use super::{Forecast, Member};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::time::{Instant, Span};
+use crate::config::model::hmac::{Hmac, HmacKey, Secret};
+use crate::proto::vrrp::guard::{Signature, SigningKey};
 use crate::proto::vrrp::priority::effective;
 use crate::proto::vrrp::rehearsal::{Player, Rehearsal};
 use crate::proto::vrrp::{Machine, Params, Peer};
@@ -41,7 +43,8 @@ struct Stage<'a> {
 impl<'a> Stage<'a> {
     fn new(group: &'a [Member<'a>]) -> Self {
         let (locals, assumed) = locals(group);
-        let players: Vec<Player> = group.iter().zip(locals).map(|(one, local)| player(one, local)).collect();
+        let players: Vec<Player> =
+            group.iter().zip(locals).map(|(one, local)| player(group, one, local)).collect();
         let longest = |value: fn(&Player) -> Span| players.iter().map(value).max().unwrap_or_default();
         let down = longest(|player| Machine::new(player.params.clone()).master_down_time());
         let delay = longest(|player| player.params.preempt_delay);
@@ -250,7 +253,7 @@ fn masters(play: &Rehearsal) -> Vec<usize> {
     play.masters().map(|(index, _)| index).collect()
 }
 
-fn player(one: &Member<'_>, local: IpAddr) -> Player {
+fn player(group: &[Member<'_>], one: &Member<'_>, local: IpAddr) -> Player {
     let instance = one.instance;
     let addresses = instance.addresses.iter().map(|address| address.prefix.addr);
     let peers = instance.peers.iter().map(|peer| Peer {
@@ -266,7 +269,24 @@ fn player(one: &Member<'_>, local: IpAddr) -> Player {
         addresses: addresses.collect(),
         peers: peers.collect(),
         hop_limit: instance.unicast_ttl.unwrap_or(u8::MAX),
+        signature: instance.hmac.as_deref().map(|hmac| signature(group, hmac)),
     }
+}
+
+/// What a router signs with. A key that is in a file on some router counts as the same on all: the files are there.
+fn signature(group: &[Member<'_>], hmac: &Hmac) -> Signature {
+    let in_file = |id: u8| {
+        let keys = group.iter().filter_map(|one| one.instance.hmac.as_deref()).flat_map(|hmac| &hmac.keys);
+        keys.filter(|key| key.id == id).any(|key| matches!(key.secret, Secret::File(_)))
+    };
+    let key = |key: &HmacKey| {
+        let octets = match &key.secret {
+            Secret::Octets(octets) if !in_file(key.id) => octets.as_slice(),
+            _ => &[key.id],
+        };
+        SigningKey::new(key.id, octets)
+    };
+    Signature::new(hmac.keys.iter().map(key).collect(), hmac.active, hmac.window, hmac.replay, hmac.mode)
 }
 
 /// The source address of each router, and whether one had to be made up: one that is not said is, with unicast, the

@@ -2,13 +2,14 @@
 //!
 //! Job: for `--compare`. Uses the model, and the routers of `proto` on a virtual clock, so that what is foretold
 //! follows from the same code that runs. Start with [`compare`]: `matching` finds the instances that belong together,
-//! `differ` tells what differs between them, `services` what differs between virtual servers, `forecast` plays what
+//! `differ` tells what differs between them, `signatures` who hears whose signed adverts, `services` what differs between virtual servers, `forecast` plays what
 //! can fail.
 
 mod differ;
 mod forecast;
 mod matching;
 mod services;
+mod signatures;
 mod text;
 mod trackers;
 

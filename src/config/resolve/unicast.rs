@@ -17,7 +17,8 @@ pub(super) fn settle(draft: &mut Draft, vrrp: &Vrrp, tell: &mut Teller<'_>) {
 }
 
 fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
-    let marked = draft.unicast.is_some();
+    // An empty block says unicast as well.
+    let marked = draft.unicast.is_some() || tell.given.at("unicast_peer").is_some();
     let instance = &mut draft.instance;
     if instance.unicast() {
         instance.fault_no_peer = false;

@@ -11,7 +11,7 @@ use super::accept::{OldForm, Packet, Peer, Surroundings};
 use super::action::{Action, Actions, State};
 use super::fault::{Fault, Faults};
 use super::fields;
-use super::guard::{self, Around, Guard, Seal};
+use super::guard::{self, Around, Guard, Seal, Signature};
 use super::machine::Input;
 use super::params::{Auth, Params};
 use super::router::Router;
@@ -19,7 +19,7 @@ use crate::base::addr::IpAddr;
 use crate::base::bytes::{Short, Writer};
 use crate::base::limit::ADVERT_OCTETS;
 use crate::base::time::{Instant, Span};
-use crate::wire::trailer::Stamp;
+use crate::wire::trailer::{self, Stamp};
 use crate::wire::{ah, ipv4, vrrp as wire};
 
 /// From one router to the others.
@@ -43,6 +43,8 @@ pub struct Player {
     pub peers: Vec<Peer>,
     /// TTL or hop limit of its adverts.
     pub hop_limit: u8,
+    /// What it signs with and judges by.
+    pub signature: Option<Signature>,
 }
 
 /// A set of routers at a point in time.
@@ -102,7 +104,9 @@ impl Rehearsal {
         };
         let announced = u16::try_from(host.player.addresses.len()).unwrap_or(u16::MAX);
         let mut router = Router::new(host.player.params.clone(), announced);
-        if let Auth::Header(password) = &host.player.params.auth {
+        if let Some(signature) = &host.player.signature {
+            router.change_guard(Some(Box::new(Guard::Signature(Box::new(signature.clone())))));
+        } else if let Auth::Header(password) = &host.player.params.auth {
             let header = guard::Header::new(ah::Key::new(password.octets()), 0);
             router.change_guard(Some(Box::new(Guard::Header(header))));
         }
@@ -222,7 +226,7 @@ impl Rehearsal {
                 arrived: now,
                 hop_limit: Some(flight.hop_limit),
                 octets: header.map_or(&flight.octets, |header| header.advert()),
-                around: Around { header, wall: Stamp::START },
+                around: Around { header, wall: wall(now) },
             };
             let surroundings = Surroundings {
                 local: Some(player.local),
@@ -251,7 +255,7 @@ impl Rehearsal {
                 continue;
             };
             if let Some(guard) = router.guard_mut() {
-                guard.advance(Stamp::START);
+                guard.advance(wall(now));
             }
             let seal = router.guard().map_or(Seal::Open, Guard::seal);
             let peers = player.peers.iter().map(|peer| peer.addr);
@@ -276,6 +280,13 @@ impl Rehearsal {
     }
 }
 
+/// The wall clock, which all routers share.
+fn wall(now: Instant) -> Stamp {
+    let micros = now.since(Instant::START).as_micros();
+    let (secs, past) = (micros / 1_000_000, micros % 1_000_000);
+    Stamp::at(i64::try_from(secs).unwrap_or(i64::MAX), u32::try_from(past).unwrap_or_default())
+}
+
 /// Writes an advert, from the IP header on if an authentication header goes around it.
 fn write(
     out: &mut Writer<'_>,
@@ -289,6 +300,11 @@ fn write(
         let cover = fields::cover(params, player.local, destination);
         wire::emit(out, params.vrid, priority, player.addresses.iter(), fields::body(params), cover)
     };
+    if let Seal::Trailer { key, id, stamp } = seal {
+        advert(out)?;
+        let signed = trailer::sign(key, id, stamp, &player.local, out.written());
+        return out.put(&signed);
+    }
     let (Seal::Header { key, sequence }, IpAddr::V4(source), IpAddr::V4(destination)) =
         (seal, player.local, destination)
     else {
@@ -305,6 +321,7 @@ fn write(
 
 #[cfg(test)]
 mod tests {
+    use super::super::guard::{Mode, SigningKey};
     use super::super::params::Password;
     use super::*;
 
@@ -316,6 +333,7 @@ mod tests {
             addresses: vec![IpAddr::from([10, 0, 0, 100])],
             peers: Vec::new(),
             hop_limit: 255,
+            signature: None,
         }
     }
 
@@ -382,6 +400,42 @@ mod tests {
         assert_eq!(masters(&started(vec![keyed(1, 100, "one"), keyed(2, 90, "one")])), [0]);
         assert_eq!(masters(&started(vec![keyed(1, 100, "one"), keyed(2, 90, "two")])), [0, 1]);
         assert_eq!(masters(&started(vec![keyed(1, 100, "one"), player(2, 90)])), [0, 1]);
+    }
+
+    #[test]
+    fn signed_adverts_are_understood_by_those_with_the_key() {
+        let key = SigningKey::new;
+        let signed = |last, keys: Vec<SigningKey>, active, mode| {
+            let window = Span::from_secs(5);
+            let signature = Signature::new(keys, active, window, guard::Replay::Time, mode);
+            Player { signature: Some(signature), ..player(last, 101 - last) }
+        };
+        let (one, two) = (|| key(1, b"one"), || key(2, b"two"));
+        let enforce = Mode::Enforce;
+        let first = || signed(1, vec![one()], 1, enforce);
+        assert_eq!(masters(&started(vec![first(), signed(2, vec![one()], 1, enforce)])), [0]);
+        assert_eq!(masters(&started(vec![first(), signed(2, vec![key(1, b"not one")], 1, enforce)])), [0, 1]);
+        // While keys are rotated both are known, whichever of them signs.
+        let both = |last, active| signed(last, vec![one(), two()], active, enforce);
+        let mut rotated = started(vec![both(1, 1), both(2, 2)]);
+        assert_eq!(masters(&rotated), [0]);
+        assert_eq!(
+            masters(&started(vec![first(), both(2, 2)])),
+            [0],
+            "only what the MASTER signs with counts"
+        );
+        assert_eq!(masters(&started(vec![both(1, 2), signed(2, vec![one()], 1, enforce)])), [0, 1]);
+        // One that comes back goes on with numbers that grow.
+        rotated.kill(0);
+        rotated.run(Span::from_secs(10));
+        rotated.start(0, 0);
+        rotated.run(Span::from_secs(10));
+        assert_eq!(masters(&rotated), [0]);
+        // On the way to signatures.
+        assert_eq!(masters(&started(vec![player(1, 100), signed(2, vec![one()], 1, Mode::Permissive)])), [0]);
+        assert_eq!(masters(&started(vec![signed(1, vec![one()], 1, Mode::ReceiveOnly), player(2, 90)])), [0]);
+        assert_eq!(masters(&started(vec![player(1, 100), signed(2, vec![one()], 1, enforce)])), [0, 1]);
+        assert_eq!(masters(&started(vec![first(), player(2, 90)])), [0, 1], "a trailer is too long");
     }
 
     #[test]

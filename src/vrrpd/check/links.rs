@@ -84,6 +84,16 @@ impl Check<'_> {
         if let Some(named) = &instance.interface {
             self.one(named, "interface", &owner);
         }
+        if let Some(vmac) = &instance.vmac
+            && let Some(name) = &vmac.name
+            && self.present.link(name).is_some_and(|link| link.kind != "macvlan")
+        {
+            let message = format!(
+                "({}) interface {name} already exists and is not a private macvlan; ignoring vmac if_name",
+                instance.name
+            );
+            self.found.report(Diagnostic::new(Severity::Warning, vmac.at.0, message));
+        }
         if let Some(named) = &instance.vrf {
             self.one(named, "VRF interface", &owner);
         }

@@ -148,6 +148,7 @@ impl Vrrp {
             self.guard(id, master, false);
             let (was, is) = (was_on.get(id.index()) == Some(&true), self.firewall.guards.is_on(id));
             if was != is
+                && self.firewall.broken.is_none()
                 && let Some(instance) = self.instance(id)
             {
                 report::guard(&instance.config.name, is);
@@ -156,7 +157,7 @@ impl Vrrp {
         // One comes before the other goes: there is no time without.
         self.put_iptables(turn);
         let firewall = &mut self.firewall;
-        firewall.broken = None;
+        let was_broken = firewall.broken.take().is_some();
         match (&firewall.style, &firewall.there) {
             (None, None) => {}
             (None, Some(_)) => self.remove_tables(turn),
@@ -167,6 +168,9 @@ impl Vrrp {
                 self.flush_firewall(turn);
             }
             (Some(_), _) => self.replace_firewall(turn),
+        }
+        if was_broken && self.firewall.broken.is_none() && self.firewall.there.is_some() {
+            report::works_again();
         }
         if self.firewall.wanted.is_none() {
             self.drop_iptables(turn);
@@ -197,6 +201,8 @@ impl Vrrp {
         let Some(instance) = self.instances.get(id.index()) else { return };
         let on = on && is_guarded(instance);
         let firewall = &mut self.firewall;
+        // What is missing was told when the kernel refused it.
+        let tell = tell && firewall.broken.is_none();
         if firewall.guards.set(id, instance, firewall.by_number, on) && tell {
             report::guard(&instance.config.name, on);
         }

@@ -1,6 +1,7 @@
 //! Log lines of the firewall, where keepalived has them in its words.
 
 use log::{error, info, warn};
+use nix::errno::Errno;
 
 use super::iptables::Reason;
 use super::legacy::Trouble;
@@ -93,7 +94,7 @@ fn reason(refused: xtables::Refused) -> &'static str {
         xtables::Refused::Busy => "another program changes rules all the time",
         xtables::Refused::Unknown => "this kernel does not have these tables",
         xtables::Refused::Form => "the kernel's table has an unknown form",
-        xtables::Refused::Kernel(nix::errno::Errno::ENOENT) => "this kernel lacks a match that they need",
+        xtables::Refused::Kernel(Errno::ENOENT) => "this kernel lacks a match that they need",
         xtables::Refused::Kernel(errno) => errno.desc(),
     }
 }
@@ -104,7 +105,10 @@ pub(super) fn failed(refused: &Refused, guards: bool) {
         true => "packets to the addresses of instances with no_accept are accepted",
         false => "membership reports of VMAC interfaces leave with their hardware address",
     };
-    error!("nftables: {} - {what}", text(refused));
+    match is_missing(refused) {
+        true => error!("nftables: {} - {what}; {REMEDY}", text(refused)),
+        false => error!("nftables: {} - {what}", text(refused)),
+    }
 }
 
 pub(super) fn no_copies(refused: &Refused) {
@@ -122,10 +126,16 @@ pub(super) fn stuck(table: &str, refused: &Refused) {
     warn!("nftables: cannot remove table {table}: {}", text(refused));
 }
 
+const REMEDY: &str = "modprobe nf_tables (CONFIG_NF_TABLES), then reload";
+
+const fn is_missing(refused: &Refused) -> bool {
+    matches!(refused.errno, Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT)
+}
+
 fn text(refused: &Refused) -> String {
-    let errno = match refused.errno {
-        nix::errno::Errno::EOPNOTSUPP | nix::errno::Errno::EPROTONOSUPPORT => "this kernel has no nf_tables",
-        errno => errno.desc(),
+    let errno = match is_missing(refused) {
+        true => "this kernel has no nf_tables",
+        false => refused.errno.desc(),
     };
     if refused.text.is_empty() { errno.to_owned() } else { format!("{errno} ({})", refused.text) }
 }

@@ -402,13 +402,14 @@ pub const fn virtual_mac(family: Family, vrid: u8) -> Mac {
     }
 }
 
-/// The generated names in their order: `vrrp.51` or, over IPv6, `vrrp6.51`; then `vrrp1.51`, `vrrp2.51`, …
+/// The generated names in their order, keepalived's: `vrrp.51`, over IPv6 `vrrp6.51`, then `vrrp1.51`, `vrrp2.51`, …
 fn generated(naming: Naming<'_>, number: usize) -> Option<IfName> {
     let Naming { prefix, vrid, .. } = naming;
     IfName::new(&match (number, naming.family) {
-        (0, Family::V4) => format!("{prefix}.{vrid}"),
-        (0, Family::V6) => format!("{prefix}6.{vrid}"),
-        (number, _) => format!("{prefix}{number}.{vrid}"),
+        (0, _) => format!("{prefix}.{vrid}"),
+        (1, Family::V6) => format!("{prefix}6.{vrid}"),
+        (number, Family::V6) => format!("{prefix}{}.{vrid}", number.saturating_sub(1)),
+        (number, Family::V4) => format!("{prefix}{number}.{vrid}"),
     })
 }
 
@@ -468,6 +469,16 @@ mod tests {
 
     fn vip(line: &str) -> String {
         format!("virtual_ipaddress {{\n{line}\n}}\n")
+    }
+
+    #[test]
+    fn one_of_ipv6_alone_has_the_plain_name() {
+        let six = |name, base| router(name, base, &format!("use_vmac\n{}", vip("fe80::1")));
+        let four = router("C", "eth2", &format!("use_vmac\n{}", vip("10.0.0.1")));
+        let mut bench = Bench::new(&(six("A", "eth0") + &six("B", "eth1") + &four));
+        let wanted = ["vrrp.51 on eth0 v6", "vrrp6.51 on eth1 v6", "vrrp1.51 on eth2 v4"];
+        let plan = bench.plan(&[]);
+        assert_eq!(bench.told(&plan), wanted);
     }
 
     #[test]

@@ -160,7 +160,7 @@ pub(crate) const PREY: [&str; 33] = [
     "ip addr del 10.9.0.105/32 dev eth0",
     "ip addr del 2001:db8:9::105/64 dev eth0",
     "ip addr del 2001:db8:9::100/64 dev eth0",
-    "ip addr del fe80::f/64 dev vrrp6.56",
+    "ip addr del fe80::f/64 dev vrrp.56",
     "ip addr del 10.7.0.1/24 dev other",
     "ip route del 10.60.0.0/24",
     "ip route del 10.62.0.0/24 table 100",
@@ -173,7 +173,7 @@ pub(crate) const PREY: [&str; 33] = [
     "ip link del vrrp.51",
     "ip link set vrrp.51 down; ip link set vrrp.51 name mine",
     "ip link set vrrp.51 down; sleep 0.1; ip link set vrrp.51 up",
-    "ip link set vrrp6.56 address 02:00:00:00:00:99",
+    "ip link set vrrp.56 address 02:00:00:00:00:99",
     "ip route flush proto 18; ip -6 route flush proto 18",
     "ip route show 10.60.0.0/24 | grep -q 'via 10.9.0.3' && ip route replace 10.60.0.0/24 via 10.9.0.4 dev eth0",
     "ip -6 route show 2001:db8:60::/64 | grep -q ::3 && \

@@ -313,7 +313,7 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         held.macvlans.insert("vrrp.51@eth0".into());
     }
     if is_there(1) && wording.sometimes {
-        held.macvlans.insert("vrrp6.56@eth1".into());
+        held.macvlans.insert("vrrp.56@eth1".into());
     }
     if is_there(state.home()) && state.dressed() {
         held.macvlans.insert(format!("vrrp.55@{}", LINKS[state.home()].0));
@@ -369,8 +369,8 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         rule("501: from 10.9.0.105 lookup 101");
     }
     if is_master(Unit::Sometimes) {
-        address("vrrp6.56 fe80::f/64");
-        address("vrrp6.56 2001:db8:8::100/64");
+        address("vrrp.56 fe80::f/64");
+        address("vrrp.56 2001:db8:8::100/64");
     }
     if is_master(Unit::Pass) {
         address("eth0 10.9.0.107/32");
@@ -412,8 +412,8 @@ fn firewall(state: &State, signed: bool, is_there: impl Fn(usize) -> bool) -> BT
         line("out icmpv6 type nd-router-solicit oif @vmac_set drop");
     }
     if wording.sometimes && is_there(1) {
-        line("vmac_map \"vrrp6.56\" : \"eth1\"");
-        line("vmac_set \"vrrp6.56\"");
+        line("vmac_map \"vrrp.56\" : \"eth1\"");
+        line("vmac_set \"vrrp.56\"");
     }
     // E has an IPv6 address.
     if dressed {

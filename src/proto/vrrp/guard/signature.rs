@@ -37,6 +37,14 @@ pub struct SigningKey {
     pub key: Option<trailer::Key>,
 }
 
+impl SigningKey {
+    /// The key that these octets are.
+    #[must_use]
+    pub fn new(id: u8, octets: &[u8]) -> Self {
+        Self { id, key: Some(trailer::Key::new(octets)) }
+    }
+}
+
 /// Why a signature does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
