@@ -10,6 +10,7 @@ use super::conf::{conf, reword};
 use super::model::{LINKS, Link, State, WAYS, is_guest};
 use super::reader::Reader;
 use super::wire::{Split, Wire};
+use crate::kit::bounds::eventually;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
 use crate::kit::net::{Net, Port};
 use crate::kit::node::{Node, children, is_alive};
@@ -114,6 +115,11 @@ impl<'n> Machine<'n> {
         if self.daemon.is_none() {
             self.node.write(CONF, &conf(&self.state));
             let daemon = Launch::new(self.node, Program::UnderTest).start();
+            if is_guest() {
+                eventually("the child runs", Duration::from_secs(20), || {
+                    !children(daemon.first()).is_empty()
+                });
+            }
             // Before that a SIGHUP would be the end of it, as of any process.
             daemon.vrrp_child();
             self.daemon = Some(daemon);
