@@ -16,9 +16,6 @@
     reason = "a lab is not the daemon: it fails by panicking, it prints, it waits, and it reads the clock"
 )]
 
-#[allow(dead_code, unused_imports, reason = "the lab has a test more")]
-#[path = "../lab/events/mod.rs"]
-mod events;
 mod firewall;
 #[allow(dead_code, reason = "the kit serves the labs too")]
 #[path = "../lab/kit/mod.rs"]
@@ -44,8 +41,6 @@ const WITHOUT_IPV6: &[Test] = &[("poor::without_ipv6", poor::without_ipv6)];
 
 /// Every other test.
 const TESTS: &[Test] = &[
-    // The longest first.
-    ("events::ten_sequences", || events::live_all(1, 2, 2)),
     ("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks),
     ("firewall::on_another_kernel", firewall::on_another_kernel),
     ("links::every_kind_of_driver_is_polled", links::every_kind_of_driver_is_polled),
