@@ -9,6 +9,7 @@ use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Modules whose code runs for adverts, for a take-over and in a parent that waits.
 const LIVELY: &[&str] = &[
@@ -111,11 +112,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if env::var("PROFILE")? != "release" {
         return Ok(());
     }
-    let script = Path::new(&env::var("OUT_DIR")?).join("layout.ld");
+    let folder = env::var("OUT_DIR")?;
+    let script = Path::new(&folder).join("layout.ld");
     fs::write(&script, layout()?)?;
-    // In addition to what the linker does by itself; both GNU ld and lld know it.
-    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    // In addition to what the linker does by itself; drivers and linkers call it the same.
+    let argument = format!("-T{}", script.display());
+    if is_known_to_linker(Path::new(&folder), &argument)? {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    } else {
+        println!("cargo::warning=this linker takes no script of sections: the program will use more memory");
+    }
     Ok(())
+}
+
+/// Whether the linker that the program will meet takes the script: GNU ld and lld do, mold does not. Asked by a
+/// program that does nothing, which is linked as ours is.
+fn is_known_to_linker(folder: &Path, argument: &str) -> Result<bool, Box<dyn std::error::Error>> {
+    let source = folder.join("probe.rs");
+    fs::write(&source, "fn main() {}\n")?;
+    let mut rustc = Command::new(env::var("RUSTC")?);
+    rustc.args(["--crate-type=bin", "--edition=2024", "-Cpanic=abort", "--target"]).arg(env::var("TARGET")?);
+    if let Ok(linker) = env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    rustc.args(flags.split('\u{1f}').filter(|flag| !flag.is_empty()));
+    rustc.arg(format!("-Clink-arg={argument}")).arg("-o").arg(folder.join("probe")).arg(source);
+    Ok(rustc.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success())
 }
 
 fn layout() -> Result<String, std::fmt::Error> {

@@ -77,6 +77,13 @@ impl Keep {
         }
     }
 
+    /// Puts a note that there is under another key.
+    pub fn rename(&self, note: Note, key: u64) {
+        if let Some([name, ..]) = self.note(note) {
+            name.store(key.max(1), Ordering::Release);
+        }
+    }
+
     /// The values of a note.
     #[must_use]
     pub fn values(&self, note: Note) -> Values {
@@ -206,6 +213,9 @@ mod tests {
         assert_eq!(left.all_of(7).map(|note| keep.values(note)).collect::<Vec<_>>(), [[10, 2, 3], [7, 8, 9]]);
         assert_eq!(left.of_key(5), Some(two));
         assert_eq!(left.of_key(6), None);
+        keep.rename(two, 6);
+        keep.rename(Note::NONE, 8);
+        assert_eq!(keep.all().iter().map(|(key, _)| *key).collect::<Vec<_>>(), [6, 7, 7]);
         keep.forget(&mut two);
         assert_eq!(two, Note::NONE);
         let mut four = Note::NONE;

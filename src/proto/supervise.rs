@@ -11,7 +11,9 @@
 //! ```
 //!
 //! The first death is followed by a new start at once; deaths of children that lived for less than a minute
-//! double the pause. A child that starts or reloads is not asked for hellos but has a bound of its own.
+//! double the pause. A child that starts or reloads is not asked for hellos but has a bound of its own; one that stops is
+//! given more time as long as it answers. Patience counts only while the child could have answered: not while it waited
+//! for a processor.
 
 use crate::base::time::{Instant, Span};
 
@@ -58,6 +60,8 @@ pub enum Input {
     Died,
     /// The time of [`Supervisor::poll_at`] has come.
     Timeout,
+    /// For so long of the last part of its patience the child could not have answered. Told before the timeout.
+    HeldUp(Span),
 }
 
 /// What is to be done.
@@ -107,6 +111,8 @@ enum State {
     Watched {
         since: Instant,
         hello: Instant,
+        /// It has just started or reloaded, and everything it is for begins now.
+        fresh: bool,
     },
     /// A hello is out since `asked`.
     Asked {
@@ -124,7 +130,11 @@ enum State {
         until: Instant,
     },
     Stopping {
+        /// It is forced to end then, unless it answers.
         until: Instant,
+        hello: Instant,
+        /// Whatever it answers.
+        bound: Instant,
     },
     /// Forced to end.
     Forced,
@@ -166,12 +176,23 @@ impl Supervisor {
     pub const fn poll_at(&self) -> Option<Instant> {
         match self.state {
             State::Absent | State::Killed { .. } | State::Forced => None,
-            State::Busy { until, .. }
-            | State::Asked { until, .. }
-            | State::Waiting { until }
-            | State::Stopping { until } => Some(until),
-            State::Watched { hello, .. } => Some(hello),
+            State::Busy { until, .. } | State::Asked { until, .. } | State::Waiting { until } => Some(until),
+            State::Stopping { until, hello, .. } if until.as_micros() < hello.as_micros() => Some(until),
+            State::Watched { hello, .. } | State::Stopping { hello, .. } => Some(hello),
         }
+    }
+
+    /// Whether a hello is out that was not answered.
+    #[must_use]
+    pub const fn is_asked(&self) -> bool {
+        matches!(self.state, State::Asked { .. })
+    }
+
+    /// Whether the last part of a child's patience is under way: what holds it up now is to be told by
+    /// [`Input::HeldUp`].
+    #[must_use]
+    pub const fn is_judging(&self) -> bool {
+        matches!(self.state, State::Asked { last: true, .. })
     }
 
     /// Takes new parameters; they count from the next hello on.
@@ -208,24 +229,27 @@ impl Supervisor {
             }
             (
                 Busy { .. },
-                Input::Ready | Input::Answer(_) | Input::ReloadDone | Input::Timeout | Input::Start,
+                Input::Ready
+                | Input::Answer(_)
+                | Input::ReloadDone
+                | Input::Timeout
+                | Input::HeldUp(_)
+                | Input::Start,
             ) => same,
 
-            (Watched { since, hello }, Input::Timeout) if now >= hello => {
-                self.number = self.number.wrapping_add(1);
-                let state = Asked {
-                    since,
-                    asked: hello,
-                    until: now + (self.params.patience - LAST_CHANCE),
-                    last: false,
-                };
-                (state, Some(Action::Hello(self.number)))
+            (Watched { since, hello, fresh }, Input::Timeout) if now >= hello => {
+                let patience = self.params.patience.max(if fresh { FIRST_PATIENCE } else { Span::ZERO });
+                let state = Asked { since, asked: hello, until: now + (patience - LAST_CHANCE), last: false };
+                (state, Some(self.hello()))
             }
             (Watched { .. }, _) if !matches!(input, Input::Died | Input::Stop) => same,
 
             (Asked { since, asked, .. }, Input::Answer(number)) if number == self.number => {
                 let hello = (asked + self.params.interval).max(now);
-                (Watched { since, hello }, None)
+                (Watched { since, hello, fresh: false }, None)
+            }
+            (Asked { since, asked, until, last: true }, Input::HeldUp(span)) if span > LEAST_HOLD_UP => {
+                (Asked { since, asked, until: until.max(now) + span, last: true }, None)
             }
             (Asked { since, asked, until, last }, Input::Timeout) if now >= until => {
                 // A pause of the whole machine takes time from the child that the clock does not show. So the
@@ -244,7 +268,12 @@ impl Supervisor {
                 Input::Died,
             ) => self.died(now, since),
             (Busy { .. } | Watched { .. } | Asked { .. }, Input::Stop) => {
-                (Stopping { until: now + self.params.stop_wait }, Some(Action::AskToStop))
+                let state = Stopping {
+                    until: now + self.params.stop_wait,
+                    hello: now + self.params.interval,
+                    bound: now + STOP_BOUND.max(self.params.stop_wait),
+                };
+                (state, Some(Action::AskToStop))
             }
             (Killed { .. }, Input::Stop) => (Forced, None),
             (Watched { .. } | Asked { .. } | Killed { .. }, _) => same,
@@ -253,7 +282,15 @@ impl Supervisor {
             (Waiting { .. }, Input::Stop) => (Absent, Some(Action::Gone)),
             (Waiting { .. }, _) => same,
 
-            (Stopping { until }, Input::Timeout) if now >= until => (Forced, Some(Action::KillStuck)),
+            (Stopping { until, .. }, Input::Timeout) if now >= until => (Forced, Some(Action::KillStuck)),
+            (Stopping { until, hello, bound }, Input::Timeout) if now >= hello => {
+                let state = Stopping { until, hello: now + self.params.interval, bound };
+                (state, Some(self.hello()))
+            }
+            // It is at work: thousands of addresses take their time.
+            (Stopping { hello, bound, .. }, Input::Answer(number)) if number == self.number => {
+                (Stopping { until: (now + self.params.stop_wait).min(bound), hello, bound }, None)
+            }
             (Stopping { .. } | Forced, Input::Died) => (Absent, Some(Action::Gone)),
             (Stopping { .. } | Forced, _) => same,
         }
@@ -265,7 +302,12 @@ impl Supervisor {
     }
 
     fn watch(&self, now: Instant, since: Instant) -> State {
-        State::Watched { since, hello: now + self.params.interval }
+        State::Watched { since, hello: now + self.params.interval, fresh: true }
+    }
+
+    const fn hello(&mut self) -> Action {
+        self.number = self.number.wrapping_add(1);
+        Action::Hello(self.number)
     }
 
     fn died(&mut self, now: Instant, since: Instant) -> (State, Option<Action>) {
@@ -289,6 +331,12 @@ const MOST_INTERVAL: Span = Span::from_secs(1);
 const LEAST_PATIENCE: Span = Span::from_millis(250);
 /// What a child is given at the end of its patience in any case.
 const LAST_CHANCE: Span = Span::from_millis(100);
+/// What a child is given at least for the first answer after a start or a reload: all that it is for begins then.
+const FIRST_PATIENCE: Span = Span::from_secs(1);
+/// A child that was held up for less than this had time enough to answer; the kernel counts in hundredths of a second.
+const LEAST_HOLD_UP: Span = Span::from_millis(30);
+/// How long a child that answers may take to take everything away.
+const STOP_BOUND: Span = Span::from_secs(300);
 /// A timeout that is told later than this shows that the parent itself did not run.
 const LATE: Span = Span::from_millis(50);
 /// A start or a reload of the largest configuration takes seconds on a small router.

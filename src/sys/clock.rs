@@ -63,7 +63,8 @@ pub fn now() -> Instant {
 pub fn sleep_until(at: Instant) {
     let micros = at.as_micros();
     let until = libc::timespec {
-        tv_sec: libc::time_t::try_from(micros / 1_000_000).unwrap_or(libc::time_t::MAX),
+        // A number that the clock never gets to on a target where seconds have 32 bits.
+        tv_sec: (micros / 1_000_000).try_into().unwrap_or_default(),
         // Below 1,000,000,000 always.
         tv_nsec: libc::c_long::try_from(micros % 1_000_000).unwrap_or(0).saturating_mul(1_000),
     };

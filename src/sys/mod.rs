@@ -15,6 +15,7 @@ pub mod fifo;
 pub mod file;
 pub mod filter;
 pub mod glance;
+pub mod headway;
 mod inbox;
 pub mod inotify;
 pub mod memory;

@@ -1,6 +1,8 @@
 //! Other processes of the same program on this machine.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Whether a process outside the own family (parent, its children) runs a program called `name`, or the same file as
@@ -24,15 +26,22 @@ pub fn runs(name: &str) -> bool {
 #[must_use]
 pub fn is_orphan(pid: i32) -> Option<bool> {
     let number = pid.to_string();
-    let own = link("self", "exe")?;
-    let program = link(&number, "exe")?;
-    let parent = parent_of(&number).and_then(|parent| link(&parent.to_string(), "exe"));
+    let own = program_of("self")?;
+    let program = program_of(&number)?;
+    let parent = parent_of(&number).and_then(|parent| program_of(&parent.to_string()));
     Some(program == own && parent != Some(own))
 }
 
 fn is_called(file: &Path, name: &str) -> bool {
     let own = link("self", "exe");
     own.as_deref() == Some(file) || file.file_name().is_some_and(|last| last == name)
+}
+
+/// The file of its program, which may have been replaced since: an upgrade is no other program.
+fn program_of(process: &str) -> Option<PathBuf> {
+    let file = link(process, "exe")?;
+    let kept = file.as_os_str().as_encoded_bytes().strip_suffix(b" (deleted)");
+    Some(kept.map_or_else(|| file.clone(), |kept| PathBuf::from(OsStr::from_bytes(kept))))
 }
 
 fn link(process: &str, what: &str) -> Option<PathBuf> {

@@ -140,7 +140,24 @@ impl Vrrp {
         for id in self.ids() {
             self.keep_interval(id);
         }
+        self.rename_numbers();
         self.drop_untaken();
+    }
+
+    /// An instance goes on with its numbers under another name.
+    fn rename_numbers(&mut self) {
+        for instance in &mut self.instances {
+            let (guard, config) = guard_of(instance);
+            let rename = |mark, kind| self.kept.keep.rename(Note::numbered(mark), key(kind, &config.name));
+            match guard {
+                None => {}
+                Some(Guard::Header(header)) => rename(header.mark, OWN),
+                Some(Guard::Signature(signature)) => {
+                    rename(signature.mark, OWN);
+                    signature.senders().iter().for_each(|sender| rename(sender.mark, SENDER));
+                }
+            }
+        }
     }
 
     /// A script has run, or is to.

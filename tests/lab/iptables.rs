@@ -326,6 +326,31 @@ fn no_packet_slips_through_a_reload_or_a_crash() {
 }
 
 #[test]
+fn what_somebody_flushes_is_put_back() {
+    if is_reference(NONE) {
+        return;
+    }
+    for line in ["vrrp_ipsets keepalived", "vrrp_ipsets"] {
+        let net = Net::new();
+        let a = node(&net);
+        let daemon = start(&net, &a, &asking().global(line).text());
+        let whole = (rules(&a), sets(&a));
+        assert!(whole.0.contains("-j DROP"));
+        // Rules of others are nobody's business.
+        a.shell("iptables -A INPUT -s 10.7.7.7 -j DROP; sleep 3; iptables -D INPUT -s 10.7.7.7 -j DROP");
+        let told = "removed by somebody else";
+        assert_eq!(daemon.logged(told), 0);
+        a.shell("iptables -F mine; ip6tables -F mine_out");
+        eventually("they are back", START, || (rules(&a), sets(&a)) == whole);
+        // Most often both families at once.
+        assert!((1..=2).contains(&daemon.logged(told)));
+        assert_eq!(daemon.logged("Entering MASTER STATE"), 1);
+        daemon.stop();
+        assert_nothing(&a);
+    }
+}
+
+#[test]
 fn what_is_missing_is_told_with_its_remedy() {
     if is_reference(NONE) {
         return;

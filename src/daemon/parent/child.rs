@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use super::program::Kind;
 use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::daemon::ipc::{ToChild, ToParent};
 use crate::daemon::keep::Keep;
 use crate::daemon::pidfile::PidFile;
@@ -14,6 +14,7 @@ use crate::daemon::record::Records;
 use crate::daemon::token::Registration;
 use crate::proto::supervise::{Params, Supervisor};
 use crate::sys::channel::{Channel, Received, Sent};
+use crate::sys::headway::{self, Headway};
 use crate::sys::process::Pid;
 
 /// A child, running or not.
@@ -39,6 +40,8 @@ pub(super) struct Child {
     /// It was given a new configuration and has not said that it runs it: what is in the kernel is of the one before,
     /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
     pub(super) behind: bool,
+    /// When the last part of its patience began, and what it had run by then.
+    pub(super) judged: Option<(Instant, Headway)>,
     /// It was killed because it did not answer.
     pub(super) hung: bool,
 }
@@ -65,8 +68,18 @@ impl Child {
             deaths: 0,
             left_things: false,
             behind: false,
+            judged: None,
             hung: false,
         }
+    }
+
+    /// For how long the child could not have answered since it was looked at last, in the last part of its patience.
+    pub(super) fn held_up(&mut self, now: Instant) -> Option<Span> {
+        let seen = self.pid.and_then(headway::of)?;
+        let before = self.judged.replace((now, seen));
+        let (since, before) = before.filter(|_| self.supervisor.is_judging())?;
+        let (elapsed, ran) = (now.since(since), seen.ran - before.ran);
+        seen.is_held_up.then(|| elapsed - ran)
     }
 
     /// Sends a message; false: it did not get through.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::child::Link;
 use super::program::{Mode, Program, Start};
-use super::{CLEANER_BOUND, LAST_LINES, Parent, cleaner_slot, slot, text};
+use super::{CLEANER_BOUND, CLEANER_BOUND_EACH, LAST_LINES, Parent, cleaner_slot, slot, text};
 use crate::base::exit::Exit;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::{Interest, Turn};
@@ -40,7 +40,8 @@ impl<P: Program> Parent<'_, P> {
         };
         if mode != Mode::Run {
             child.cleaner = Some(pid);
-            turn.set_deadline(cleaner_slot(index), Some(turn.now() + CLEANER_BOUND));
+            let bound = CLEANER_BOUND + CLEANER_BOUND_EACH * self.settings.instances as u64;
+            turn.set_deadline(cleaner_slot(index), Some(turn.now() + bound));
             return;
         }
         child.set_pid(Some(pid));

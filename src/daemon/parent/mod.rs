@@ -65,6 +65,8 @@ const KINDS: usize = Kind::ALL.len();
 const SLOTS: usize = 2 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
+/// And so much more for each instance: it may have dozens of addresses.
+const CLEANER_BOUND_EACH: Span = Span::from_millis(20);
 /// What a new child needs to be at work, and a cleaner to be through; and the latter for each instance.
 const LEAD: Span = Span::from_millis(250);
 const CLEANING_EACH: Span = Span::from_millis(1);
@@ -150,6 +152,16 @@ impl<'a, P: Program> Parent<'a, P> {
         if let Some(child) = self.children.get(index) {
             turn.set_deadline(slot(index), child.supervisor.poll_at());
         }
+    }
+
+    /// A deadline of a child's supervision has come. Before it is judged it is looked at.
+    fn supervise(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let asked = |child: &Child| child.supervisor.is_asked();
+        let child = self.children.get_mut(index).filter(|child| asked(child));
+        if let Some(span) = child.and_then(|child| child.held_up(turn.now())) {
+            self.step(turn, index, Input::HeldUp(span));
+        }
+        self.step(turn, index, Input::Timeout);
     }
 
     fn perform(&mut self, turn: &mut Turn<'_>, index: usize, action: Action) {
@@ -381,7 +393,7 @@ impl<P: Program> Process for Parent<'_, P> {
                 self.clean(turn, index.saturating_sub(KINDS));
             }
         } else {
-            self.step(turn, index, Input::Timeout);
+            self.supervise(turn, index);
         }
     }
 

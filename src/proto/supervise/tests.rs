@@ -137,8 +137,9 @@ fn stopping_is_asked_for_then_forced() {
     let mut bench = Bench::running();
     assert_eq!(bench.input(Input::Stop), [Action::AskToStop]);
     assert_eq!(bench.input(Input::Stop), [], "asking twice changes nothing");
-    let (waited, actions) = bench.timeout();
-    assert_eq!((waited, actions.as_slice()), (STOP_WAIT, &[Action::KillStuck][..]));
+    let begun = bench.now;
+    while bench.timeout().1.as_slice() != [Action::KillStuck] {}
+    assert_eq!(bench.now.since(begun), STOP_WAIT);
     assert_eq!(bench.supervisor.poll_at(), None);
     assert_eq!(bench.input(Input::Died), [Action::Gone]);
     assert!(bench.supervisor.is_absent());
@@ -152,6 +153,80 @@ fn stopping_is_asked_for_then_forced() {
     bench.input(Input::Died);
     assert!(bench.supervisor.is_waiting());
     assert_eq!(bench.input(Input::Stop), [Action::Gone], "nothing runs, nothing is waited for");
+}
+
+#[test]
+fn a_child_that_answers_while_it_stops_is_given_its_time() {
+    let mut bench = Bench::running();
+    bench.input(Input::Stop);
+    let begun = bench.now;
+    for _ in 0..20 {
+        let (waited, actions) = bench.timeout();
+        let [Action::Hello(number)] = actions.as_slice() else { panic!("{actions:?}") };
+        assert_eq!(waited, Span::from_secs(1));
+        assert_eq!(bench.input(Input::Answer(*number)), []);
+    }
+    let silent = bench.now;
+    let mut last = Actions::new();
+    while last.as_slice() != [Action::KillStuck] {
+        last = bench.timeout().1;
+    }
+    assert_eq!((silent.since(begun), bench.now.since(silent)), (Span::from_secs(20), STOP_WAIT));
+
+    let mut bench = Bench::running();
+    bench.input(Input::Stop);
+    let begun = bench.now;
+    loop {
+        match bench.timeout().1.as_slice() {
+            [Action::Hello(number)] => assert_eq!(bench.input(Input::Answer(*number)), []),
+            actions => break assert_eq!(actions, [Action::KillStuck]),
+        }
+    }
+    assert_eq!(bench.now.since(begun), Span::from_secs(300), "but not for ever");
+}
+
+#[test]
+fn patience_does_not_count_what_holds_a_child_up() {
+    let mut bench = Bench::running();
+    bench.timeout();
+    assert!(!bench.supervisor.is_judging());
+    bench.timeout();
+    assert!(bench.supervisor.is_judging());
+    let step = |bench: &mut Bench, held_up: u64| {
+        let at = bench.supervisor.poll_at().unwrap();
+        let waited = at.since(bench.now);
+        bench.now = at;
+        assert_eq!(bench.input(Input::HeldUp(Span::from_millis(held_up))), []);
+        (waited.as_millis(), bench.input(Input::Timeout).len())
+    };
+    assert_eq!(step(&mut bench, 90), (100, 0));
+    assert_eq!(step(&mut bench, 60), (90, 0));
+    assert_eq!(step(&mut bench, 20), (60, 1), "it ran for most of it and did not answer");
+}
+
+#[test]
+fn the_first_answer_of_a_child_may_take_longer() {
+    let params = Params::new(Span::from_millis(150), STOP_WAIT, true);
+    let mut bench = Bench { now: Instant::START, supervisor: Supervisor::new(params) };
+    bench.input(Input::Start);
+    bench.input(Input::Ready);
+    bench.timeout();
+    let begun = bench.now;
+    while bench.timeout().1.is_empty() {}
+    assert_eq!(bench.now.since(begun), Span::from_secs(1));
+    bench.input(Input::Died);
+    bench.input(Input::Ready);
+    for (answer, patience) in [(true, 0), (false, 300)] {
+        let (_, actions) = bench.timeout();
+        let [Action::Hello(number)] = actions.as_slice() else { panic!("{actions:?}") };
+        if answer {
+            bench.input(Input::Answer(*number));
+            continue;
+        }
+        let begun = bench.now;
+        while bench.timeout().1.is_empty() {}
+        assert_eq!(bench.now.since(begun), Span::from_millis(patience));
+    }
 }
 
 #[test]

@@ -129,6 +129,16 @@ pub struct Filter {
     set_revision: u8,
     wanted: Vec<Wanted>,
     message: Vec<u8>,
+    /// The table's shape when it was as wanted.
+    left: Option<Shape>,
+}
+
+/// What tells one table from another at a glance: where chains of the kernel's begin and end, and how long all is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    first: [u32; 5],
+    last: [u32; 5],
+    octets: usize,
 }
 
 impl Filter {
@@ -148,6 +158,7 @@ impl Filter {
             set_revision: OLD_SET,
             wanted: Vec::new(),
             message: Vec::new(),
+            left: None,
         };
         if filter.knows("set", NEW_SET) {
             filter.set_revision = NEW_SET;
@@ -195,14 +206,26 @@ impl Filter {
             let changed = table
                 .exchange(&self.layout, ours, &self.wanted, |chain| missing.push(chain.to_owned()))
                 .map_err(|_| Refused::Form)?;
-            let outcome = changed.map_or(Ok(false), |changed| self.write(&table, &changed));
+            let outcome = changed.as_ref().map_or(Ok(false), |changed| self.write(&table, changed));
             if outcome == Err(Refused::Busy) {
                 continue;
             }
+            let now = changed.as_ref().unwrap_or(&table);
+            let shape = Shape { first: now.first, last: now.last, octets: now.octets.len() };
+            self.left = outcome.is_ok().then_some(shape);
             missing.iter().for_each(|chain| on_missing(chain));
             return outcome;
         }
         Err(Refused::Busy)
+    }
+
+    /// Whether the table looks as [`Self::exchange`] left it. False: somebody changed rules, ours maybe. The kernel tells
+    /// nobody of it. What cannot be asked is taken for unchanged, and so is a rule in the place of another as long.
+    #[must_use]
+    pub fn is_as_left(&self) -> bool {
+        let (Some(left), Ok(info)) = (self.left, self.info()) else { return true };
+        let octets = usize::try_from(info.octets).unwrap_or(usize::MAX);
+        left == Shape { first: info.first, last: info.last, octets }
     }
 
     const fn level(&self) -> c_int {

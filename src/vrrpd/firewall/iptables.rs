@@ -1,5 +1,6 @@
 //! Whether iptables does what a firewall is wanted for, and the life of its rules: put at the start and with a reload,
-//! followed from turn to turn, put again where something was in the way, taken away in the end.
+//! followed from turn to turn, put again where something was in the way or somebody else took them away, taken away in
+//! the end.
 //!
 //! As in keepalived nftables does it where the program `iptables` makes rules of nftables itself, or is not there, or the
 //! kernel does not have its tables.
@@ -20,6 +21,9 @@ use crate::vrrpd::state::Vrrp;
 
 /// When rules are tried again that another program stood in the way of: it changes its own in some milliseconds.
 const SOON: Span = Span::from_millis(20);
+
+/// How often it is looked whether somebody changed the tables, of which the kernel tells nobody.
+const LOOK: Span = Span::from_secs(2);
 
 /// What does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +151,8 @@ impl Vrrp {
             self.arm_retry_in(turn, SOON);
         } else if again {
             self.arm_retry(turn);
+        } else {
+            self.arm_retry_in(turn, LOOK);
         }
     }
 
@@ -155,9 +161,14 @@ impl Vrrp {
         if self.firewall.wanted.is_none() {
             return self.drop_iptables(turn);
         }
-        let legacy = self.firewall.legacy.as_ref();
-        if legacy.is_some_and(|legacy| legacy.is_busy() || legacy.troubles().iter().any(passes)) {
-            self.put_iptables(turn);
+        let Some(legacy) = &self.firewall.legacy else { return };
+        let waits = legacy.is_busy() || legacy.troubles().iter().any(passes);
+        if !waits && legacy.is_as_left() {
+            return self.arm_retry_in(turn, LOOK);
+        }
+        self.put_iptables(turn);
+        if !waits && self.firewall.legacy.as_ref().is_some_and(Legacy::wrote) {
+            report::rules_put_back();
         }
     }
 

@@ -141,6 +141,8 @@ pub struct Legacy {
     troubles: Vec<Trouble>,
     /// Another program changes rules just now.
     busy: bool,
+    /// Rules were not as wanted the last time that they were put.
+    wrote: bool,
 }
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
@@ -158,6 +160,7 @@ impl Legacy {
             made: left.to_vec(),
             troubles: Vec::new(),
             busy: false,
+            wrote: false,
         }
     }
 
@@ -183,6 +186,18 @@ impl Legacy {
     #[must_use]
     pub const fn is_busy(&self) -> bool {
         self.busy
+    }
+
+    /// Whether the tables look as they were left. Two system calls.
+    #[must_use]
+    pub fn is_as_left(&self) -> bool {
+        self.filters.iter().flatten().all(Filter::is_as_left)
+    }
+
+    /// Whether something had to be changed the last time that rules were put.
+    #[must_use]
+    pub const fn wrote(&self) -> bool {
+        self.wrote
     }
 
     /// Whether a change of addresses is one of members only.
@@ -286,6 +301,7 @@ impl Legacy {
 
     /// Exchanges the rules of both families; without contents none is wanted.
     fn exchange(&mut self, lock: &Lock, contents: Option<Contents<'_>>) {
+        self.wrote = false;
         let numbers: Vec<u16> = self.made.iter().filter_map(|name| set_number(name).ok().flatten()).collect();
         for (family, place) in FAMILIES.into_iter().zip(&mut self.filters) {
             let needed = contents.is_some() && self.plan.parts.has(family);
@@ -306,7 +322,7 @@ impl Legacy {
             let troubles = &mut self.troubles;
             let missing = |chain: &str| troubles.push(Trouble::Chain(family, chain.into()));
             match filter.exchange(lock, self.mark, &numbers, missing) {
-                Ok(_) => {}
+                Ok(wrote) => self.wrote |= wrote,
                 Err(Refused::Busy) => self.busy = true,
                 // A kernel that has no tables of a family has no rules in them either.
                 Err(Refused::Unknown) if !needed => {}

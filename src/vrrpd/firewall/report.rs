@@ -70,6 +70,10 @@ pub(super) fn trouble_in_the_end(trouble: &Trouble) {
     }
 }
 
+pub(super) fn rules_put_back() {
+    warn!("rules of iptables were removed by somebody else, put back; find out who does it");
+}
+
 pub(super) fn iptables_work_again() {
     info!("iptables: the rules are in place");
 }

@@ -102,6 +102,8 @@ fn resume(monitor: &mut Monitor, [all, due, _]: Values) -> Cause {
         _ => None,
     };
     monitor.machine.resume(verdict_of(all), cause.map(|cause| (Instant::from_micros(due), cause)));
+    // Half a note: the delay begins anew.
+    let cause = cause.filter(|_| due != 0);
     let since = if u64::from(monitor.count) < all >> 32 { Cause::Exit } else { Cause::Fork };
     cause.unwrap_or(since)
 }
