@@ -20,7 +20,7 @@ use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::value::Seconds;
-use crate::proto::track::Ending;
+use crate::proto::track::{Ending, LinkMethod};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process;
@@ -151,6 +151,11 @@ pub(super) fn link_absent(name: &IfName) {
 
 pub(super) fn polling() {
     info!("Using MII-BMSR/ETHTOOL NIC polling thread(s)...");
+}
+
+/// The driver of an interface cannot be asked in the way that the configuration names.
+pub(super) fn linkbeat_instead(link: &IfName, refused: LinkMethod, used: LinkMethod) {
+    info!("({link}): Configured linkbeat type {} not supported, using {}", refused.word(), used.word());
 }
 
 pub(super) fn not_polled(name: &IfName, why: &str) {
