@@ -161,9 +161,12 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        if self.moved(link, address.prefix).is_some_and(|(_, moved)| moved.held.is_ours()) {
-            return;
+        if let Some((place, moved)) = self.moved(link, address.prefix)
+            && moved.held.is_ours()
+        {
+            return self.virtual_address_told(turn.now(), place, address);
         }
+        self.static_address_told(turn.now(), link, address);
         if !is_usable(address) {
             // A message with the flag taken back follows, if nobody else has the address.
             return self.source_gone(turn, link, address.prefix);

@@ -375,7 +375,11 @@ impl Vrrp {
                 Carrier::open().inspect_err(|error| report::kernel_failed("linkbeat", error)).ok();
         }
         let Some(carrier) = &self.states.carrier else { return false };
+        let known = beat.up().is_some();
         while beat.hear(answer(carrier, &there.name, beat.method())) {}
+        if let Some(refused) = beat.refused().filter(|_| !known) {
+            report::linkbeat_instead(&there.name, refused, beat.method());
+        }
         there.set_polled(beat.up())
     }
 

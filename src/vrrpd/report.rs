@@ -20,7 +20,7 @@ use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::value::Seconds;
-use crate::proto::track::Ending;
+use crate::proto::track::{Ending, LinkMethod};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process;
@@ -105,6 +105,13 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
     }
 }
 
+pub(super) fn address_altered(name: Option<&str>, links: &Links, link: Option<LinkId>, addr: IpAddr) {
+    let (whose, link) = (Whose(name), name_of(links, link));
+    warn!(
+        "{whose} {addr} on {link} had its lifetime or flags changed by somebody; it is as configured again"
+    );
+}
+
 /// -a: any address, ours or not. An interface that no instance uses is told by its number.
 pub(super) fn address_monitored(links: &Links, address: &Address, moved: &str) {
     let addr = address.prefix.addr;
@@ -144,6 +151,11 @@ pub(super) fn link_absent(name: &IfName) {
 
 pub(super) fn polling() {
     info!("Using MII-BMSR/ETHTOOL NIC polling thread(s)...");
+}
+
+/// The driver of an interface cannot be asked in the way that the configuration names.
+pub(super) fn linkbeat_instead(link: &IfName, refused: LinkMethod, used: LinkMethod) {
+    info!("({link}): Configured linkbeat type {} not supported, using {}", refused.word(), used.word());
 }
 
 pub(super) fn not_polled(name: &IfName, why: &str) {

@@ -13,14 +13,17 @@
     clippy::print_stderr,
     clippy::exit,
     clippy::disallowed_methods,
+    clippy::cast_precision_loss,
     reason = "a lab is not the daemon: it fails by panicking, it prints, it waits, and it reads the clock"
 )]
 
+mod bases;
 mod firewall;
 #[allow(dead_code, reason = "the kit serves the labs too")]
 #[path = "../lab/kit/mod.rs"]
 mod kit;
 mod links;
+mod lossy;
 mod machine;
 mod own;
 mod poor;
@@ -36,14 +39,18 @@ type Test = (&'static str, fn());
 /// Tests that nothing may run before or beside: they take something away from the whole guest.
 const FIRST: &[Test] = &[("poor::without_nf_tables", poor::without_nf_tables)];
 
-/// Tests of a boot of their own, whose kernel has no IPv6.
-const WITHOUT_IPV6: &[Test] = &[("poor::without_ipv6", poor::without_ipv6)];
+/// Tests of a boot of their own, whose kernel has no IPv6, and one that has need of a quiet guest.
+const WITHOUT_IPV6: &[Test] =
+    &[("lossy::loses_and_delays", lossy::loses_and_delays), ("poor::without_ipv6", poor::without_ipv6)];
 
 /// Every other test.
 const TESTS: &[Test] = &[
     ("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks),
     ("firewall::on_another_kernel", firewall::on_another_kernel),
     ("links::every_kind_of_driver_is_polled", links::every_kind_of_driver_is_polled),
+    ("bases::macvlans_come_and_go", bases::macvlans_come_and_go),
+    ("bases::ipvlans_come_and_go", bases::ipvlans_come_and_go),
+    ("bases::bond_changes_its_cable", bases::bond_changes_its_cable),
     ("own::ipvlan", own::ipvlan),
     ("own::ipvlan_sources", own::ipvlan_sources),
     ("own::vrf", own::vrf),
@@ -58,7 +65,7 @@ const AT_ONCE: usize = 3;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let boots = [("", [FIRST, TESTS]), ("ipv6.disable=1", [WITHOUT_IPV6, &[]])];
+    let boots = [("", [FIRST, TESTS]), ("ipv6.disable=1", [&[], WITHOUT_IPV6])];
     if std::env::args().any(|word| word == "--list") {
         let all = boots.iter().flat_map(|(_, tests)| tests.iter().copied().flatten());
         return all.for_each(|(name, _)| println!("{name}: test"));

@@ -30,7 +30,7 @@ pub(crate) fn without_nf_tables() {
     assert!(!Path::new("/sys/module/nf_tables").exists(), "somebody loaded it");
     fs::create_dir_all("/etc/modprobe.d").expect("a folder in memory");
     fs::write(DENIED, "install nf_tables /bin/false\n").expect("a file in memory");
-    let net = Net::new();
+    let net = Net::without_referee();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let c = net.node("c", "eth0", &["10.9.0.9/24"]);
     for (lines, strict, what) in [
@@ -81,7 +81,7 @@ pub(crate) fn without_nf_tables() {
 /// With `ipv6.disable=1` an IPv4 instance runs, with a macvlan too, and an IPv6 instance says why it does not.
 pub(crate) fn without_ipv6() {
     assert!(!Path::new("/proc/sys/net/ipv6").exists(), "this boot is to have no IPv6");
-    let net = Net::new();
+    let net = Net::without_referee();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     for lines in [&[][..], &["use_vmac", "no_accept"], &["use_ipvlan 10.9.0.51/24"]] {
         let mut four = conf();

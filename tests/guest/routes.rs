@@ -30,9 +30,12 @@ pub(crate) fn encapsulations_and_vrfs() {
             2001:db8:71::/64 encap ip6 id 78 dst 2001:db8::77 hoplimit 7 dev eth0
             2001:db8:72:0:2000::1/128 encap ila 1:2:3:4 via 2001:db8::fe dev eth0
             10.70.3.0/24 via 10.8.0.254 dev d0 table 10
+            10.70.5.0/24 via 10.8.0.253 dev d0 vrf blue
+            2001:db8:75::/64 dev d0 vrf blue
             10.70.4.0/24 nexthop via 10.9.0.253 dev eth0 weight 1 encap mpls 300 nexthop via 10.9.0.254 dev eth0 weight 2
             }",
         )
+        .before("static_routes {\n 10.70.6.0/24 via 10.8.0.252 dev d0 vrf blue\n}")
         .line("virtual_rules {\n l3mdev priority 509 from 10.60.9.0/24\n}");
     let daemon = Daemon::start(&a, Program::UnderTest, &conf.text());
     net.wait_master("a", daemon.since(), START + SLOW + TIMING.master_down(150));
@@ -43,6 +46,9 @@ pub(crate) fn encapsulations_and_vrfs() {
         "2001:db8:71::/64  encap ip6 id 78 src :: dst 2001:db8::77 hoplimit 7",
         "2001:db8:72:0:2000::1  encap ila 1:2:3:4",
         "10.70.3.0/24 via 10.8.0.254 dev d0 table 10",
+        "10.70.5.0/24 via 10.8.0.253 dev d0 table 10",
+        "2001:db8:75::/64 dev d0 table 10",
+        "10.70.6.0/24 via 10.8.0.252 dev d0 table 10",
         "10.70.4.0/24 table main proto keepalived scope global nexthop encap mpls 300",
         "encap mpls  300 via 10.9.0.253 dev eth0 weight 1",
         "via 10.9.0.254 dev eth0 weight 2",

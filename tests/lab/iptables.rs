@@ -350,6 +350,41 @@ fn what_somebody_flushes_is_put_back() {
     }
 }
 
+/// A child that dies young twice is away for a while: what it left is taken away meanwhile, even if another program has
+/// the lock of all that change rules.
+#[test]
+fn rules_of_a_child_that_is_away_for_a_while_are_taken_away() {
+    if is_reference(NONE) {
+        return;
+    }
+    for locked in [false, true] {
+        let net = Net::new();
+        let a = node(&net);
+        let daemon = start(&net, &a, &asking().text());
+        let whole = (rules(&a), sets(&a));
+        for _ in 0..2 {
+            let child = daemon.vrrp_child();
+            kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+            eventually("the child is gone", ALLOWANCE, || !is_alive(child));
+        }
+        let lock =
+            locked.then(|| a.shell("exec flock /run/xtables.lock sleep 0.5 >/dev/null 2>&1 & echo $!"));
+        daemon.wait_log("to limit respawn rate", Duration::from_secs(2));
+        eventually("nothing is there", Duration::from_secs(2), || {
+            rules(&a) == "\n" && sets(&a).is_empty() && !a.shell("ip -o addr").contains(VIP)
+        });
+        assert!(a.shell("iptables -S").contains("-A mine -p tcp"));
+        let log = daemon.log();
+        let back = log.rsplit_once("to limit respawn rate").map_or("", |(_, after)| after);
+        assert!(!back.contains("Starting VRRP child"), "{log}");
+        net.wait_master("a", now(), Duration::from_secs(3) + START + TIMING.master_down(150));
+        eventually("all is there", START, || (rules(&a), sets(&a)) == whole);
+        drop(lock);
+        daemon.stop();
+        assert_nothing(&a);
+    }
+}
+
 #[test]
 fn what_is_missing_is_told_with_its_remedy() {
     if is_reference(NONE) {

@@ -156,6 +156,8 @@ fn a_polled_interface_is_judged_by_its_driver() {
                         });
                     }
                     assert_eq!(daemon.logged("Netlink reports eth0"), 0, "{what}");
+                    let instead = "(eth0): Configured linkbeat type MII not supported, using ETHTOOL";
+                    assert_eq!(daemon.logged(instead), usize::from(*way == "MII"), "{what}");
                     a.remove("/tmp/keepalived.data");
                     daemon.signal(Signal::SIGUSR1);
                     let dump = daemon.dump("/tmp/keepalived.data");

@@ -44,11 +44,14 @@ fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
         tell.warn("unicast_fault_no_peer", "unicast without peers - the instance stays in fault");
         return;
     }
-    let keyword = ["unicast_src_ip", "check_unicast_src", "old_unicast_checksum", "unicast_peer"];
+    let message = "A unicast keyword has been specified without any unicast peers. Defaulting to multicast. \
+                   This usage is deprecated - please update your configuration.";
+    if tell.given.at("unicast_peer").is_some() {
+        // A router that spoke to its peers must not turn away from them by a reload.
+        let remedy = "write the addresses of the other routers, one a line, or remove the block";
+        return tell.error("unicast_peer", message, remedy);
+    }
+    let keyword = ["unicast_src_ip", "check_unicast_src", "old_unicast_checksum"];
     let keyword = keyword.into_iter().find(|keyword| tell.given.at(keyword).is_some()).unwrap_or("");
-    tell.warn(
-        keyword,
-        "A unicast keyword has been specified without any unicast peers. Defaulting to multicast. \
-         This usage is deprecated - please update your configuration.",
-    );
+    tell.warn(keyword, message);
 }

@@ -16,6 +16,16 @@ pub enum LinkMethod {
 
 impl LinkMethod {
     const ALL: [Self; 3] = [Self::Mii, Self::Ethtool, Self::Ioctl];
+
+    /// The word of `linkbeat_interfaces`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Mii => "MII",
+            Self::Ethtool => "ETHTOOL",
+            Self::Ioctl => "IOCTL",
+        }
+    }
 }
 
 /// What came of asking.
@@ -51,6 +61,12 @@ impl Linkbeat {
         let others = LinkMethod::ALL.into_iter().filter(|method| Some(*method) != self.preferred);
         let mut order = self.preferred.into_iter().chain(others);
         order.nth(usize::from(self.tried)).unwrap_or(LinkMethod::Ioctl)
+    }
+
+    /// The way that was to be tried first, if another one works.
+    #[must_use]
+    pub fn refused(&self) -> Option<LinkMethod> {
+        self.preferred.filter(|preferred| self.up.is_some() && *preferred != self.method())
     }
 
     /// What it answered last; none if it cannot be asked.
@@ -115,7 +131,7 @@ mod tests {
         let mut beat = Linkbeat::new(None);
         assert_eq!(beat.up(), None);
         assert_eq!(poll(&mut beat, only(Ethtool, Answer::Up)), [Mii, Ethtool]);
-        assert_eq!(beat.up(), Some(true));
+        assert_eq!((beat.up(), beat.refused()), (Some(true), None));
         assert_eq!(poll(&mut beat, only(Ethtool, Answer::Down)), [Ethtool]);
         assert_eq!(beat.up(), Some(false));
         // Another driver under the same name.
@@ -123,6 +139,11 @@ mod tests {
         assert_eq!(beat.up(), Some(true));
         beat.forget();
         assert_eq!((beat.up(), beat.method()), (None, Mii));
+        // One that was asked for does not work.
+        let mut beat = Linkbeat::new(Some(Ioctl));
+        assert_eq!(beat.refused(), None, "nobody knows yet");
+        assert_eq!(poll(&mut beat, only(Ethtool, Answer::Up)), [Ioctl, Mii, Ethtool]);
+        assert_eq!((beat.refused(), beat.method().word()), (Some(Ioctl), "ETHTOOL"));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! As in keepalived nftables does it where the program `iptables` makes rules of nftables itself, or is not there, or the
 //! kernel does not have its tables.
 
-use super::legacy::{Legacy, Plan, Trouble};
+use super::legacy::plan::Plan;
+use super::legacy::{Legacy, Trouble};
 use super::tables::{Contents, Parts};
 use super::{may_pass, report};
 use crate::base::addr::Family;

@@ -17,7 +17,8 @@ use std::os::fd::AsRawFd;
 
 use guards::{Guards, SETS, is_guarded};
 use iptables::Choice;
-use legacy::{Legacy, Plan, Trouble};
+use legacy::plan::Plan;
+use legacy::{Legacy, Trouble};
 use nix::errno::Errno;
 use tables::{Contents, Parts, Style};
 use vmacs::Vmacs;

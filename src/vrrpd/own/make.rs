@@ -94,7 +94,7 @@ impl Vrrp {
     /// What is to be done about an interface; nothing if its base is missing or its name taken.
     fn step(&mut self, position: usize) -> Option<Step> {
         let own = self.owns.list.get(position)?;
-        let (parent, base) = (lies_on(&self.links, own.base)?, self.links.link(own.base)?);
+        let (parent, base) = (lies_on(&self.links, own.base, own.make.kind())?, self.links.link(own.base)?);
         let there = self.links.link(own.link)?;
         let make = own.make;
         let new = there.index.is_none();

@@ -269,7 +269,7 @@ impl Vrrp {
     /// What is wanted and there is taken for made.
     fn find_owns(&mut self) {
         for own in &mut self.owns.list {
-            let parent = lies_on(&self.links, own.base);
+            let parent = lies_on(&self.links, own.base, own.make.kind());
             own.made = self.links.link(own.link).is_some_and(|link| {
                 link.index.is_some() && link.kind == own.make.kind() && Some(link.parent) == parent
             });

@@ -148,12 +148,12 @@ impl Plan {
     }
 }
 
-/// The interface that another one would lie on: the kernel lays a macvlan on a macvlan beside that one.
+/// The interface that one of this kind would lie on: the kernel lays a macvlan on a macvlan beside that one.
 #[must_use]
-pub fn lies_on(links: &Links, base: LinkId) -> Option<IfIndex> {
+pub fn lies_on(links: &Links, base: LinkId, kind: Kind) -> Option<IfIndex> {
     let link = links.link(base)?;
     let index = link.index?;
-    Some(if link.kind == Kind::Macvlan { link.parent } else { index })
+    Some(if [link.kind, kind] == [Kind::Macvlan; 2] { link.parent } else { index })
 }
 
 fn lines(instance: &model::Instance) -> impl Iterator<Item = &VirtualAddress> {
@@ -358,7 +358,7 @@ impl Planner<'_> {
         }
         let before = self.before.get(&Key::new(base, make, naming)).and_then(|link| self.links.link(*link));
         let before = before.map(|link| link.name.clone());
-        let parent = lies_on_kernel(&self.there, self.links, base);
+        let parent = lies_on_kernel(&self.there, self.links, base, make.kind());
         let there = parent.and_then(|parent| match make {
             Make::Macvlan(mac) => self.macvlans.get(&(parent, mac)).map(|link| link.name.clone()),
             Make::Ipvlan(..) => None,
@@ -368,7 +368,7 @@ impl Planner<'_> {
     }
 
     fn free_name(&self, base: LinkId, make: Make, naming: Naming<'_>) -> Option<IfName> {
-        let parent = lies_on_kernel(&self.there, self.links, base);
+        let parent = lies_on_kernel(&self.there, self.links, base, make.kind());
         let fits = |name: &IfName| match (self.there.get(name), make) {
             (None, _) => true,
             // Nothing but its name tells whose an ipvlan is.
@@ -381,9 +381,14 @@ impl Planner<'_> {
     }
 }
 
-fn lies_on_kernel(there: &HashMap<&IfName, &KernelLink>, links: &Links, base: LinkId) -> Option<IfIndex> {
+fn lies_on_kernel(
+    there: &HashMap<&IfName, &KernelLink>,
+    links: &Links,
+    base: LinkId,
+    kind: Kind,
+) -> Option<IfIndex> {
     let link = there.get(&links.link(base)?.name)?;
-    Some(if Kind::of(link) == Kind::Macvlan { link.parent } else { link.index })
+    Some(if [Kind::of(link), kind] == [Kind::Macvlan; 2] { link.parent } else { link.index })
 }
 
 fn needs(own: &mut Own, family: Family) {

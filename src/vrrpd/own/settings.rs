@@ -176,7 +176,7 @@ impl Vrrp {
             Some(super::ledger::Made {
                 name: name(own.link)?,
                 kind: own.make.kind(),
-                parent: lies_on(links, own.base)?,
+                parent: lies_on(links, own.base, own.make.kind())?,
             })
         });
         let firewall = self.firewall.in_kernel();
