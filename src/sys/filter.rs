@@ -137,6 +137,23 @@ pub(super) fn attach_foreign(fd: RawFd, port: u32) -> io::Result<()> {
     install(fd, &mut program)
 }
 
+/// Lets a netlink socket keep all but the addresses that `port` added by a request whose number has this bit.
+pub(super) fn attach_without_echoes(fd: RawFd, port: u32, bit: u32) -> io::Result<()> {
+    let swapped = |number: u32| u32::from_be_bytes(number.to_ne_bytes());
+    let added = u32::from(u16::from_be_bytes(libc::RTM_NEWADDR.to_ne_bytes()));
+    let mut program = Program::new();
+    push(&mut program, LOAD_HALF, MESSAGE_KIND);
+    push_branch(&mut program, JUMP_IF_EQUAL, added, 0, 5);
+    push(&mut program, LOAD_WORD, MESSAGE_PORT);
+    push_branch(&mut program, JUMP_IF_EQUAL, swapped(port), 0, 3);
+    push(&mut program, LOAD_WORD, MESSAGE_NUMBER);
+    push(&mut program, AND, swapped(bit));
+    push_branch(&mut program, JUMP_IF_EQUAL, swapped(bit), 1, 0);
+    push(&mut program, RETURN, u32::MAX);
+    push(&mut program, RETURN, 0);
+    install(fd, &mut program)
+}
+
 /// Gives a program to the kernel.
 pub(super) fn install(fd: RawFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
     let header =
@@ -210,6 +227,7 @@ const MOST_LENGTHS: usize = 12;
 /// behind it.
 const MESSAGE_KIND: u32 = 4;
 const MESSAGE_FLAGS: u32 = 6;
+const MESSAGE_NUMBER: u32 = 8;
 const MESSAGE_PORT: u32 = 12;
 const ROUTE_LENGTH: u32 = 17;
 const ROUTE_ORIGIN: u32 = 21;

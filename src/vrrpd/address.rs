@@ -80,8 +80,11 @@ impl Vrrp {
             self.commit_batch();
         }
         let tag = u32::try_from(self.work.requests.len()).unwrap_or(u32::MAX);
-        let put = if request.add {
+        // What we put there ourselves is told by the answer, unless somebody else wants to know of it.
+        let put = if request.add && (self.address_monitoring || !self.sources.is_empty()) {
             self.kernel.commands.add_address(tag, address)
+        } else if request.add {
+            self.kernel.commands.add_address_unheard(tag, address)
         } else {
             self.kernel.commands.delete_address(tag, address)
         };
@@ -158,9 +161,12 @@ impl Vrrp {
         let Some(link) = self.links.numbered(address.interface) else {
             return;
         };
-        if self.moved(link, address.prefix).is_some_and(|(_, moved)| moved.held.is_ours()) {
-            return;
+        if let Some((place, moved)) = self.moved(link, address.prefix)
+            && moved.held.is_ours()
+        {
+            return self.virtual_address_told(turn.now(), place, address);
         }
+        self.static_address_told(turn.now(), link, address);
         if !is_usable(address) {
             // A message with the flag taken back follows, if nobody else has the address.
             return self.source_gone(turn, link, address.prefix);

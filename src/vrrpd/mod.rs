@@ -14,6 +14,7 @@
 mod address;
 mod advert;
 mod alert;
+mod altered;
 mod announce;
 mod auth;
 mod breath;

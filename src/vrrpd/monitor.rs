@@ -288,9 +288,12 @@ impl Vrrp {
         Ok(self.learn_addresses(listed, &mut |this| this.breathe(turn)))
     }
 
-    /// Addresses that a MASTER should hold and that are not among those listed.
+    /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
     fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
         let listed: std::collections::HashSet<_> = there.iter().map(|(owner, _)| *owner).collect();
+        for (owner, address) in there {
+            self.virtual_address_told(turn.now(), *owner, address);
+        }
         for id in self.ids() {
             self.breathe_at(turn, id.index());
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());

@@ -105,6 +105,13 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
     }
 }
 
+pub(super) fn address_altered(name: Option<&str>, links: &Links, link: Option<LinkId>, addr: IpAddr) {
+    let (whose, link) = (Whose(name), name_of(links, link));
+    warn!(
+        "{whose} {addr} on {link} had its lifetime or flags changed by somebody; it is as configured again"
+    );
+}
+
 /// -a: any address, ours or not. An interface that no instance uses is told by its number.
 pub(super) fn address_monitored(links: &Links, address: &Address, moved: &str) {
     let addr = address.prefix.addr;

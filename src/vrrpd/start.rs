@@ -235,6 +235,8 @@ impl Vrrp {
         let network = Network::of(Fixed::new(&model, &mut links));
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let monitor = Monitor::open(&topics)?;
+        // Without it all is well, too, only not as fast.
+        let _ = monitor.leave_out(&commands);
         super::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
         let groups = super::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
@@ -324,7 +326,7 @@ impl Vrrp {
         listed: Vec<Address>,
         pause: &mut dyn FnMut(&mut Self),
     ) -> Vec<((InstanceId, u16), Address)> {
-        let mut ours = Vec::new();
+        let (mut ours, now) = (Vec::new(), crate::sys::clock::now());
         self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
         self.sources.forget();
         for (position, address) in listed.into_iter().enumerate() {
@@ -341,6 +343,7 @@ impl Vrrp {
             if !by_us && is_usable(&address) {
                 self.links.address_new(link, address.prefix);
             }
+            self.static_address_told(now, link, &address);
             ours.extend(owner.map(|owner| (owner, address)));
         }
         // The kernel lists those of a narrow scope first.
@@ -379,6 +382,8 @@ impl Vrrp {
                     moved.held = Held::No;
                     report::left_over(prefix);
                     self.delete(there);
+                } else {
+                    self.virtual_address_told(crate::sys::clock::now(), (id, position), &there);
                 }
             }
         }

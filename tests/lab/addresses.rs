@@ -427,3 +427,61 @@ fn a_static_address_is_no_source_while_the_interface_has_its_own() {
         daemon.stop();
     }
 }
+
+#[test]
+fn an_address_whose_lifetime_or_flags_somebody_changes_is_put_right() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24", "fe80::1/64"]);
+    a.shell("ip link add other type veth peer name other1; ip link set other up; ip link set other1 up");
+    let four = Instance { addresses: vec![format!("{VIP}/24")], ..Instance::default() };
+    let own = "virtual_ipaddress_excluded {\n        2001:db8::5\n        2001:db8:1::5/64\n    }";
+    let static_ = "static_ipaddress {\n    10.7.0.1/24 dev other\n}\n";
+    let daemon = Daemon::start(&a, US, &four.line(own).before(static_).text());
+    net.wait_master("a", daemon.since(), elected(100));
+    let changes = [
+        ("eth0", "10.9.0.100", "10.9.0.100/24 dev eth0 valid_lft 2 preferred_lft 1"),
+        ("other", "10.7.0.1", "10.7.0.1/24 dev other valid_lft 100 preferred_lft 0"),
+        ("eth0", "2001:db8:1::5", "2001:db8:1::5/64 dev eth0 valid_lft 2 preferred_lft 1"),
+        ("eth0", "2001:db8:1::5", "2001:db8:1::5/64 dev eth0 noprefixroute"),
+        // One of 128 bits is not for the machine's own connections unless it says so.
+        ("eth0", "2001:db8::5", "2001:db8::5/128 dev eth0 preferred_lft forever"),
+    ];
+    for (interface, address, _) in changes {
+        eventually(address, ALLOWANCE, || a.holds(interface, address));
+    }
+    let before = changes.map(|(interface, address, _)| shown(&a, interface, address));
+    let begin = now();
+    for ((interface, address, change), before) in changes.iter().zip(&before) {
+        a.shell(&format!("ip addr change {change}"));
+        if is_reference("it does not notice before the kernel takes the address off") {
+            assert_ne!(shown(&a, interface, address), *before, "{change}");
+            continue;
+        }
+        eventually(change, ALLOWANCE, || shown(&a, interface, address) == *before);
+    }
+    if is_reference("see above") {
+        return;
+    }
+    assert_eq!(daemon.logged("it is as configured again"), changes.len(), "{}", daemon.log());
+    // A new child does not take over what is not as it should be; static ones lose the mark that tells whose they are.
+    let child = nix::unistd::Pid::from_raw(daemon.vrrp_child());
+    nix::sys::signal::kill(child, Signal::SIGSTOP).expect("the child runs");
+    for (_, _, change) in [&changes[0], &changes[2]] {
+        a.shell(&format!(
+            "ip addr change {}",
+            change.replace("_lft 2 ", "_lft 200 ").replace("_lft 1", "_lft 100")
+        ));
+    }
+    nix::sys::signal::kill(child, Signal::SIGKILL).expect("the child runs");
+    for ((interface, address, change), before) in changes.iter().zip(&before).take(3).step_by(2) {
+        eventually(change, START, || shown(&a, interface, address) == *before);
+    }
+    // Nobody else's are looked at, and who does not give up is not fought for ever.
+    a.shell("ip addr change 10.9.0.1/24 dev eth0 valid_lft 100 preferred_lft 100");
+    a.shell(&format!("for i in $(seq 30); do ip addr change {}; done", changes[0].2));
+    eventually("it is there in the end", Duration::from_secs(4), || shown(&a, "eth0", VIP) == before[0]);
+    net.never("a goodbye", begin, TIMING.interval * 3, |event| event.is_goodbye_of("a"));
+    assert!(daemon.logged("it is as configured again") < changes.len() + 13, "{}", daemon.log());
+    daemon.stop();
+    assert!(shown(&a, "eth0", "10.9.0.1").contains("valid_lft"), "it is not ours");
+}

@@ -43,13 +43,18 @@ vrrp_instance VI_3 {
 
 /// Section and label of each line, in the order of the sections; lists are left out, and so are the numbers in labels.
 fn labels(text: &str) -> BTreeSet<String> {
+    sequence(text).into_iter().collect()
+}
+
+/// The same in the order of the lines.
+fn sequence(text: &str) -> Vec<String> {
     let mut section = "";
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     for line in text.lines() {
         let words = line.trim_start();
         if let Some(name) = words.strip_prefix("------< ") {
             section = name.trim_end_matches(" >------").trim_end_matches(|end: char| end.is_ascii_digit());
-            found.insert(format!("{section}|"));
+            found.push(format!("{section}|"));
             continue;
         }
         let depth = line.len() - words.len();
@@ -58,15 +63,26 @@ fn labels(text: &str) -> BTreeSet<String> {
             continue;
         }
         let label = words.split(" = ").next().unwrap_or_default().split(" :").next().unwrap_or_default();
+        // Ours says `Flags: none`, keepalived nothing behind the colon.
+        let label = label.strip_suffix(" none").unwrap_or(label);
         let label = label.strip_suffix(':').unwrap_or(label);
         let number =
             |word: &&str| !word.chars().any(|character| character.is_ascii_digit() || character == '(');
         let label: Vec<_> = label.split(' ').take_while(number).collect();
         if !label.concat().is_empty() {
-            found.insert(format!("{section}|{}", label.join(" ")));
+            found.push(format!("{section}|{}", label.join(" ")));
         }
     }
     found
+}
+
+/// The labels of `text` that are in `both`, each where it stands first. Which of them an interface has, and which of the
+/// interfaces comes first, is a matter of the machine.
+fn order(text: &str, both: &BTreeSet<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let all =
+        sequence(text).into_iter().filter(|label| both.contains(label) && !label.starts_with("Interfaces|"));
+    all.filter(|label| seen.insert(label.clone())).collect()
 }
 
 /// Data dumps of parent and child, and statistics.
@@ -101,6 +117,8 @@ fn every_label_of_keepalived_is_there() {
     masters.stop();
     let mut missing = String::new();
     for (reference, ours) in reference.iter().zip(&ours) {
+        let both = labels(reference).intersection(&labels(ours)).cloned().collect();
+        assert_eq!(order(ours, &both), order(reference, &both), "labels in another order");
         for label in labels(reference).difference(&labels(ours)) {
             if !missing.lines().any(|line| line == label) {
                 writeln!(missing, "{label}").expect("a string takes everything");

@@ -51,6 +51,8 @@ pub(super) struct Child {
 pub(super) struct Link {
     pub(super) channel: Channel,
     pub(super) registration: Registration,
+    /// Nobody is woken by it for a moment, see [`super::rest`].
+    pub(super) resting: bool,
 }
 
 impl Child {
@@ -97,8 +99,8 @@ impl Child {
         sent == Sent::Yes
     }
 
-    /// The messages of the next packet; none: there is no packet now. Transitions are noted and left out.
-    pub(super) fn receive(&mut self) -> Option<heapless::Vec<ToParent, MESSAGES>> {
+    /// The messages of the next packet; none: there is no packet now. Transitions are noted, counted and left out.
+    pub(super) fn receive(&mut self, transitions: &mut u32) -> Option<heapless::Vec<ToParent, MESSAGES>> {
         let link = self.link.as_ref()?;
         let mut buffer = [0; limit::CHANNEL_PACKET];
         let Received::Packet(len, _) = link.channel.receive(&mut buffer) else {
@@ -109,6 +111,7 @@ impl Child {
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
                 self.records.note(record);
+                *transitions = transitions.saturating_add(1);
             } else if messages.push(message).is_err() {
                 break;
             }
@@ -118,7 +121,7 @@ impl Child {
 
     /// Reads the last reports of a dead child and closes its channel.
     pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
-        while self.receive().is_some() {}
+        while self.receive(&mut 0).is_some() {}
         if let Some(link) = self.link.take() {
             turn.deregister(link.registration);
         }

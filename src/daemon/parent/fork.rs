@@ -48,7 +48,7 @@ impl<P: Program> Parent<'_, P> {
         log::info!("Starting {} child process, pid={pid}", child.kind.title());
         let source = Own { kind: 0, index: slot(index) };
         match turn.register(near.as_raw_fd(), source, Interest::Read) {
-            Ok(registration) => child.link = Some(Link { channel: near, registration }),
+            Ok(registration) => child.link = Some(Link { channel: near, registration, resting: false }),
             // Without a channel it ends by itself, and is replaced.
             Err(error) => log::error!("Unable to watch a child process: {error}"),
         }

@@ -10,6 +10,7 @@ mod child;
 mod fork;
 mod program;
 mod reload;
+mod rest;
 mod run;
 mod save;
 mod script;
@@ -22,11 +23,10 @@ use self::calendar::Calendar;
 use self::child::Child;
 use self::script::Scripts;
 use super::cli::Options;
-use super::ipc::{ToChild, ToParent};
+use super::ipc::ToChild;
 use super::reactor::{Again, Command, Process, Turn};
 use super::token::Own;
 use crate::base::exit::Exit;
-use crate::base::limit;
 use crate::base::time::Span;
 use crate::proto::supervise::{Action, Actions, Input, Params};
 use crate::sys::process::{self, Ended, Pid};
@@ -61,8 +61,8 @@ struct Parent<'a, P: Program> {
 
 const KINDS: usize = Kind::ALL.len();
 /// Deadlines: one for the supervision of each child, one for the cleaner of each, one for the script before or after
-/// them, one for the reload that a file asks for.
-const SLOTS: usize = 2 * KINDS + 2;
+/// them, one for the reload that a file asks for, one for the rest of each channel.
+const SLOTS: usize = 3 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
 /// And so much more for each instance: it may have dozens of addresses.
@@ -351,33 +351,7 @@ impl<P: Program> Process for Parent<'_, P> {
         if source.kind == calendar::SOURCE {
             return self.calendar_ready(turn);
         }
-        let index = source.index as usize;
-        for _ in 0..limit::CHANNEL_BATCH {
-            let Some(messages) = self.children.get_mut(index).and_then(Child::receive) else {
-                // Empty, or closed: then the death follows as a signal.
-                return Again::Done;
-            };
-            for message in messages {
-                match message {
-                    ToParent::HelloReply(number) => self.step(turn, index, Input::Answer(number)),
-                    ToParent::Ready => {
-                        self.step(turn, index, Input::Ready);
-                        self.catch_up(turn, index);
-                        self.after_busy(turn);
-                    }
-                    ToParent::ReloadDone { ok } => {
-                        if !ok && let Some(child) = self.children.get(index) {
-                            log::error!("{} child process refused the new configuration", child.kind.title());
-                        }
-                        self.caught_up(index);
-                        self.step(turn, index, Input::ReloadDone);
-                        self.after_busy(turn);
-                    }
-                    ToParent::Transition(_) => {}
-                }
-            }
-        }
-        Again::More
+        self.hear(turn, source.index as usize)
     }
 
     fn expired(&mut self, turn: &mut Turn<'_>, expired: u32) {
@@ -386,6 +360,8 @@ impl<P: Program> Process for Parent<'_, P> {
             self.script_overdue(turn);
         } else if expired == calendar::SLOT {
             self.calendar_due(turn);
+        } else if let Some(resting) = expired.checked_sub(rest::FIRST_SLOT) {
+            self.listen_again(turn, resting as usize);
         } else if let Some(cleaner) = index.checked_sub(KINDS).and_then(|index| self.children.get(index)) {
             if let Some(pid) = cleaner.cleaner {
                 process::kill(pid, libc::SIGKILL);
@@ -393,6 +369,8 @@ impl<P: Program> Process for Parent<'_, P> {
                 self.clean(turn, index.saturating_sub(KINDS));
             }
         } else {
+            // What it has said and nobody was woken for counts before it is judged.
+            self.hear_resting(turn, index);
             self.supervise(turn, index);
         }
     }

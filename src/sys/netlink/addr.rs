@@ -6,7 +6,7 @@ use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifa, IfaF, RtAddrFamily, RtScope, Rtm};
 use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder};
 
-use super::command::{Commands, Full};
+use super::command::{Commands, Full, UNHEARD};
 use super::family::{family_of, ip, put_ip};
 use super::message::{Attributes, Requests, number, octet, text};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
@@ -189,7 +189,16 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn add_address(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
-        self.put_address(tag, Rtm::Newaddr, NlmF::CREATE | NlmF::EXCL, address)
+        self.put_address(tag, 0, NlmF::CREATE | NlmF::EXCL, address)
+    }
+
+    /// The same, and a monitor that leaves these out ([`super::monitor::Monitor::leave_out`]) does not hear of it: the
+    /// answer says all.
+    ///
+    /// # Errors
+    /// [`Full`]: commit first.
+    pub fn add_address_unheard(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
+        self.put_address(tag, UNHEARD, NlmF::CREATE | NlmF::EXCL, address)
     }
 
     /// Asks to add an address, or to give the one that the link has these lives and flags.
@@ -197,7 +206,7 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn replace_address(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
-        self.put_address(tag, Rtm::Newaddr, NlmF::CREATE | NlmF::REPLACE, address)
+        self.put_address(tag, 0, NlmF::CREATE | NlmF::REPLACE, address)
     }
 
     /// Asks to delete an address: link, local address, peer and prefix length say which; its label and the rest do
@@ -244,9 +253,9 @@ impl Commands {
         )
     }
 
-    fn put_address(&mut self, tag: u32, kind: Rtm, flags: NlmF, address: &Address) -> Result<(), Full> {
+    fn put_address(&mut self, tag: u32, mark: u32, flags: NlmF, address: &Address) -> Result<(), Full> {
         let fixed = address.fixed().ok_or(Full)?;
-        self.append(tag, kind, flags, fixed, |request| {
+        self.append_marked(tag, mark, Rtm::Newaddr, flags, fixed, |request| {
             address.put_identity(request);
             address.put_details(request);
         })

@@ -132,11 +132,24 @@ impl Commands {
         fixed: P,
         attributes: impl FnOnce(&mut Requests),
     ) -> Result<(), Full> {
+        self.append_marked(tag, 0, kind, flags, fixed, attributes)
+    }
+
+    /// The same for a request whose number has a mark: none, or [`UNHEARD`].
+    pub(super) fn append_marked<P: Size + ToBytes>(
+        &mut self,
+        tag: u32,
+        mark: u32,
+        kind: Rtm,
+        flags: NlmF,
+        fixed: P,
+        attributes: impl FnOnce(&mut Requests),
+    ) -> Result<(), Full> {
         if self.pending.is_full() {
             return Err(Full);
         }
         let position = u32::try_from(self.pending.len()).map_err(|_| Full)?;
-        let sequence = self.first.wrapping_add(position);
+        let sequence = self.first.wrapping_add(position) & !UNHEARD | mark;
         let flags = flags | NlmF::REQUEST | NlmF::ACK;
         self.requests.append(kind, flags, sequence, fixed, attributes)?;
         let pending = Pending { tag, answered: false };
@@ -248,7 +261,7 @@ impl Commands {
                 let Some((sequence, result)) = Message::clipped(received.octets).and_then(answer) else {
                     continue;
                 };
-                let position = sequence.wrapping_sub(self.first);
+                let position = sequence.wrapping_sub(self.first) & !UNHEARD;
                 let pending = usize::try_from(position).ok().and_then(|at| self.pending.get_mut(at));
                 let Some(pending) = pending.filter(|pending| !pending.answered) else {
                     continue;
@@ -300,6 +313,9 @@ fn explanation(flags: u16, request: &[u8]) -> Option<&str> {
         .find(|(kind, _)| *kind == text_attribute)
         .and_then(|(_, payload)| text(payload))
 }
+
+/// The bit in the number of a request whose notification [`super::monitor::Monitor::leave_out`] leaves out.
+pub(super) const UNHEARD: u32 = 1 << 31;
 
 /// Parts of the longest dump: 100,000 parts of at least 4 KiB hold a million links.
 const DUMP_PARTS: usize = 100_000;

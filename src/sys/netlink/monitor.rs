@@ -12,6 +12,7 @@ use neli::consts::nl::Nlmsg;
 use neli::consts::rtnl::Rtm;
 
 use super::addr::Address;
+use super::command::{Commands, UNHEARD};
 use super::link::Link;
 use super::message::{Message, Messages};
 use super::transport::Transport;
@@ -77,6 +78,16 @@ impl Monitor {
         let groups: heapless::Vec<u32, 8> = topics.iter().map(|topic| *topic as u32).take(8).collect();
         let transport = Transport::open(&groups)?;
         Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS) })
+    }
+
+    /// Leaves out, from now on, the IPv4 addresses that these commands put there with [`Commands::add_address_unheard`]:
+    /// thousands at once need not wake who asked for them. IPv6 addresses are told all the same: the kernel does not
+    /// know who asked, and tells of them again when they are usable.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn leave_out(&self, commands: &Commands) -> io::Result<()> {
+        self.transport.without_echoes(commands.port(), UNHEARD)
     }
 
     /// Sets the size of the kernel's queue.

@@ -63,6 +63,11 @@ impl Transport {
         crate::sys::filter::attach_foreign(self.socket.as_raw_fd(), port)
     }
 
+    /// The kernel queues no address that `port` added by a request whose number has this bit.
+    pub(super) fn without_echoes(&self, port: u32, bit: u32) -> io::Result<()> {
+        crate::sys::filter::attach_without_echoes(self.socket.as_raw_fd(), port, bit)
+    }
+
     /// Lets one message have so many octets, past the system's maximum if we may.
     pub(super) fn set_send_buffer(&self, octets: usize) -> io::Result<()> {
         // The kernel doubles it, and a message may have all of that but its own bookkeeping.

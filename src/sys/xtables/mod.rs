@@ -128,7 +128,6 @@ pub struct Filter {
     layout: Layout,
     set_revision: u8,
     wanted: Vec<Wanted>,
-    message: Vec<u8>,
     /// The table's shape when it was as wanted.
     left: Option<Shape>,
 }
@@ -157,7 +156,6 @@ impl Filter {
             layout: Layout::of(family),
             set_revision: OLD_SET,
             wanted: Vec::new(),
-            message: Vec::new(),
             left: None,
         };
         if filter.knows("set", NEW_SET) {
@@ -285,36 +283,37 @@ impl Filter {
     }
 
     /// Replaces the table, and gives the rules that stayed what they had counted.
-    fn write(&mut self, old: &Table, new: &Table) -> Result<bool, Refused> {
+    fn write(&self, old: &Table, new: &Table) -> Result<bool, Refused> {
         let mut counted = vec![0_u8; old.origins.len().saturating_mul(COUNTERS)];
         let numbers = |count: usize| u32::try_from(count).map_err(|_| Refused::Form);
-        self.message.clear();
-        self.message.resize(REPLACE_HEAD, 0);
-        put(&mut self.message, 0, FILTER);
+        // Not kept: a large table takes a megabyte.
+        let mut message = Vec::with_capacity(REPLACE_HEAD.saturating_add(new.octets.len()));
+        message.resize(REPLACE_HEAD, 0);
+        put(&mut message, 0, FILTER);
         let head = [new.valid_hooks, numbers(new.origins.len())?, numbers(new.octets.len())?];
         let head = head.into_iter().chain(new.first).chain(new.last).chain([numbers(old.origins.len())?]);
         let mut at = NAME;
         for number in head {
-            put(&mut self.message, at, &number.to_ne_bytes());
+            put(&mut message, at, &number.to_ne_bytes());
             at = at.saturating_add(4);
         }
         let place = counted.as_mut_ptr().expose_provenance();
-        put(&mut self.message, at, &place.to_ne_bytes());
-        self.message.extend_from_slice(&new.octets);
+        put(&mut message, at, &place.to_ne_bytes());
+        message.extend_from_slice(&new.octets);
         // The kernel writes a pair of counters for each of the old rules, for whose number it asks and which it
         // compares with its own: the vector above has just that room, and lives until after the call.
-        set(&self.socket, self.level(), REPLACE, &self.message)?;
-        self.message.clear();
-        self.message.resize(COUNTERS_HEAD, 0);
-        put(&mut self.message, 0, FILTER);
-        put(&mut self.message, NAME, &numbers(new.origins.len())?.to_ne_bytes());
+        set(&self.socket, self.level(), REPLACE, &message)?;
+        message.clear();
+        message.resize(COUNTERS_HEAD, 0);
+        put(&mut message, 0, FILTER);
+        put(&mut message, NAME, &numbers(new.origins.len())?.to_ne_bytes());
         for origin in &new.origins {
             let from = origin.map(|number| number.saturating_mul(COUNTERS));
             let counters = from.and_then(|from| counted.get(from..)?.get(..COUNTERS));
-            self.message.extend_from_slice(counters.unwrap_or(&[0; COUNTERS]));
+            message.extend_from_slice(counters.unwrap_or(&[0; COUNTERS]));
         }
         // Only what was counted is lost where this fails.
-        let _ = set(&self.socket, self.level(), ADD_COUNTERS, &self.message);
+        let _ = set(&self.socket, self.level(), ADD_COUNTERS, &message);
         Ok(true)
     }
 }

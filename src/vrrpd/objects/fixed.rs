@@ -8,6 +8,7 @@ use crate::base::id::{IfIndex, LinkId, TrackGroupId};
 use crate::base::limit;
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
+use crate::base::time::Instant;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
@@ -32,7 +33,7 @@ pub(in crate::vrrpd) struct Fixed {
 #[derive(Clone, Debug)]
 pub(in crate::vrrpd) struct Stays {
     /// As the kernel is to have it; its interface number is filled in when that is known.
-    pub(super) address: Address,
+    pub(in crate::vrrpd) address: Address,
     /// Its interface.
     pub(in crate::vrrpd) link: Option<LinkId>,
     /// Its loss does not matter.
@@ -60,6 +61,16 @@ impl Stays {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let plain = |stays: &Self| Address { interface: IfIndex(0), ..stays.address.clone() };
         self.link == other.link && plain(self) == plain(other)
+    }
+
+    /// Whether we put it there, and see to it that it stays.
+    pub(in crate::vrrpd) fn is_kept(&self) -> bool {
+        self.held == Held::Ours && !self.no_track
+    }
+
+    /// Takes one from the budget of putting it back.
+    pub(in crate::vrrpd) fn may_be_put_back(&mut self, now: Instant) -> bool {
+        self.put_back.take(now).is_some()
     }
 }
 
@@ -113,6 +124,12 @@ impl Fixed {
     /// Which address this is, if it is one.
     pub(super) fn position_of(&self, link: LinkId, address: Prefix) -> Option<usize> {
         self.addresses.iter().position(|moved| moved.link == Some(link) && moved.address.prefix == address)
+    }
+
+    /// An address that is to be on an interface.
+    pub(in crate::vrrpd) fn address_on(&mut self, link: LinkId, address: Prefix) -> Option<&mut Stays> {
+        let position = self.position_of(link, address)?;
+        self.addresses.get_mut(position)
     }
 
     /// Whether an address is to be on an interface.

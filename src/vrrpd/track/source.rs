@@ -36,6 +36,11 @@ impl Sources {
         }
     }
 
+    /// Whether nobody tracks a source address.
+    pub(in crate::vrrpd) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Everything is listed next.
     pub(in crate::vrrpd) fn forget(&mut self) {
         self.0.iter_mut().for_each(|source| source.on.clear());

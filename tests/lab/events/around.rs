@@ -5,8 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::machine::{Machine, Random, SECOND, reword};
-use super::model::Link;
+use super::conf::reword;
+use super::machine::{Machine, Random, SECOND};
+use super::model::{Link, WAYS};
 use super::wire::{Split, Wire};
 
 /// So many notifications are more than the kernel keeps for one socket.
@@ -21,7 +22,7 @@ pub(crate) fn happen(
     wire: &mut Wire,
 ) -> String {
     let wait = Duration::from_millis(random.below(1_200));
-    let (kind, bit, dice) = (random.below(14), random.below(8), random.below(4));
+    let (kind, way, dice) = (random.below(15), random.below(WAYS), random.below(4));
     let cable = random.index(2);
     let machine = &mut machines[at];
     match kind {
@@ -76,13 +77,24 @@ pub(crate) fn happen(
             machine.start();
             format!("restarted{}", if dice > 1 { " in a reload" } else { "" })
         }
+        13 => {
+            let times = 2 + random.below(8);
+            let line = (0..times).map(|_| {
+                let line = plug(&mut machines[at], cable);
+                std::thread::sleep(Duration::from_millis(random.below(300)));
+                line
+            });
+            let line = line.last().unwrap_or_default();
+            wire.excuse();
+            format!("{times} times in a row, at last {line}")
+        }
         _ => {
             wire.excuse();
-            let first = reword(machines, bit, at, Duration::ZERO);
+            let first = reword(machines, way, at, Duration::ZERO);
             if dice > 1 {
                 machines[at].misword();
             }
-            let second = reword(machines, (bit + 1 + dice) % 8, 1 - at, Duration::ZERO);
+            let second = reword(machines, (way + 1 + dice) % WAYS, 1 - at, Duration::ZERO);
             format!("reloads in a row: {first}; {second}")
         }
     }
@@ -140,7 +152,7 @@ fn stand_still(machine: &mut Machine<'_>, wait: Duration, dice: u64) -> String {
 }
 
 /// What somebody may take away or change; most of it is not there most of the time.
-pub(crate) const PREY: [&str; 30] = [
+pub(crate) const PREY: [&str; 33] = [
     "ip addr del 10.9.0.100/24 dev vrrp.51",
     "ip addr del 10.8.0.100/24 dev eth1",
     "ip addr del 10.8.0.104/24 dev eth1",
@@ -172,6 +184,10 @@ pub(crate) const PREY: [&str; 30] = [
     "nft flush set ip keepalived vips; nft flush chain ip6 keepalived out",
     "ip -o addr show dev eth1 | grep -q 10.8.0.104/24 && \
      ip addr change 10.8.0.104/24 dev eth1 valid_lft 3 preferred_lft 1",
+    "ip -o addr show dev eth0 | grep -q 2001:db8:9::100/64 && \
+     ip addr change 2001:db8:9::100/64 dev eth0 noprefixroute",
+    "ip -o addr show dev other | grep -q 10.7.0.1/24 && ip addr change 10.7.0.1/24 dev other valid_lft 900 preferred_lft 0",
+    "ip -o addr show dev eth0 | grep -q 10.9.0.105/32 && ip addr change 10.9.0.105/32 dev eth0 preferred_lft 100",
     "ip -o addr show dev eth0 | grep -q 2001:db8:9::100/64 && \
      ip addr change 2001:db8:9::100/64 dev eth0 valid_lft 2 preferred_lft 1",
 ];

@@ -6,10 +6,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::around::{self, PREY};
-use super::conf::conf;
-use super::model::{LINKS, Link, State};
+use super::conf::{conf, reword};
+use super::model::{LINKS, Link, State, WAYS, is_guest};
 use super::reader::Reader;
 use super::wire::{Split, Wire};
+use crate::kit::bounds::eventually;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
 use crate::kit::net::{Net, Port};
 use crate::kit::node::{Node, children, is_alive};
@@ -60,7 +61,24 @@ pub(crate) fn node(name: &str) -> Node {
 fn plug(net: &Net, node: &Node, host: u8, at: usize) -> Option<Port> {
     if at < 2 {
         let (v4, v6) = own(host, at);
-        return Some(net.plug(node, LINKS[at].0, &[&v4, &v6]));
+        if !is_guest() || at == 0 {
+            return Some(net.plug(node, LINKS[at].0, &[&v4, &v6]));
+        }
+        node.try_shell("ip link del trunk 2>/dev/null");
+        let port = net.plug(node, "trunk", &[]);
+        node.shell(&format!(
+            "ip link add link trunk name eth1 type vlan id 5; ip addr add {v4} dev eth1; \
+             ip addr add {v6} dev eth1 nodad; ip link set eth1 up"
+        ));
+        return Some(port);
+    }
+    if is_guest() {
+        node.shell(
+            "ip link show blue >/dev/null 2>&1 || ip link add blue type vrf table 10; ip link set blue up
+             ip link show other1 >/dev/null 2>&1 || ip link add other1 type dummy; ip link set other1 up
+             ip link add other type dummy; ip link set other master blue; ip link set other up",
+        );
+        return None;
     }
     node.shell("ip link add other type veth peer name other1; ip link set other1 up; ip link set other up");
     None
@@ -97,6 +115,11 @@ impl<'n> Machine<'n> {
         if self.daemon.is_none() {
             self.node.write(CONF, &conf(&self.state));
             let daemon = Launch::new(self.node, Program::UnderTest).start();
+            if is_guest() {
+                eventually("the child runs", Duration::from_secs(20), || {
+                    !children(daemon.first()).is_empty()
+                });
+            }
             // Before that a SIGHUP would be the end of it, as of any process.
             daemon.vrrp_child();
             self.daemon = Some(daemon);
@@ -281,9 +304,9 @@ pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2], wire:
     let link = random.index(3);
     let prey = random.pick(&PREY);
     let number = random.pick(&[0, 10, -40, 30]);
-    let (bit, later) = (random.below(9), random.below(4) * 20);
-    if (11..14).contains(&what) && bit < 8 {
-        return reword(machines, bit, at, Duration::from_millis(later));
+    let (way, later) = (random.below(WAYS + 2), random.below(4) * 20);
+    if (11..14).contains(&what) && way < WAYS {
+        return reword(machines, way, at, Duration::from_millis(later));
     }
     if matches!(what, 0..=8 | 17..=20) {
         wire.excuse();
@@ -361,38 +384,4 @@ pub(crate) fn happen(random: &mut Random, machines: &mut [Machine<'_>; 2], wire:
         wire.lay(machines[at].net, machines);
     }
     line
-}
-
-/// Both files change in the same way, one after the other.
-pub(crate) fn reword(machines: &mut [Machine<'_>; 2], bit: u64, first: usize, later: Duration) -> String {
-    for at in [first, 1 - first] {
-        let machine = &mut machines[at];
-        let wording = &mut machine.state.wording;
-        // An instance with the name of one before begins where it likes.
-        let switch = match bit {
-            0 => &mut wording.extra,
-            1 => &mut wording.moved,
-            2 => {
-                machine.reader.miss();
-                &mut wording.sometimes
-            }
-            3 => &mut wording.reversed,
-            4 => {
-                machine.reader.miss();
-                &mut wording.renamed
-            }
-            5 => {
-                machine.reader.miss();
-                &mut wording.elsewhere
-            }
-            6 => &mut wording.labelled,
-            _ => &mut wording.statics,
-        };
-        *switch = !*switch;
-        machine.node.write(CONF, &conf(&machine.state));
-        machine.hang_up();
-        std::thread::sleep(later);
-    }
-    let wording = &machines[first].state.wording;
-    format!("both are reworded, {} first: {wording:?}", machines[first].node.name())
 }

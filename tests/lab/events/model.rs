@@ -4,12 +4,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::wire::Split;
+
+/// Whether this is the machine that QEMU emulates, whose kernel has more kinds of interfaces and is slow: A has an
+/// ipvlan there, eth1 is a VLAN, and `other` is a dummy in a VRF.
+pub(crate) fn is_guest() -> bool {
+    std::env::var_os("GUEST").is_some_and(|value| value == "inside")
+}
+
 /// What moves together: sync groups, and instances on their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// A (macvlan on eth0) and B (eth1), both IPv4; a script decides.
+    /// A (macvlan on eth0) and B (eth1), both IPv4; a script decides. Or A and D.
     First,
-    /// C (IPv6, eth0) and D (IPv4, eth1, which follows `other`).
+    /// C (IPv6, eth0) and D (IPv4, eth1, which follows `other`). Or C and B.
     Second,
     /// E, whose priority a file and a process change, and that lives on either interface.
     Alone,
@@ -29,8 +37,10 @@ pub(crate) const UNITS: [Unit; 7] =
 
 impl Unit {
     /// The virtual routers of it.
-    pub(crate) fn vrids(self) -> &'static [u8] {
+    pub(crate) fn vrids(self, wording: &Wording) -> &'static [u8] {
         match self {
+            Self::First if wording.swapped => &[51, 54],
+            Self::Second if wording.swapped => &[53, 52],
             Self::First => &[51, 52],
             Self::Second => &[53, 54],
             Self::Alone => &[55],
@@ -44,6 +54,8 @@ impl Unit {
     /// The instances of it, in the same order.
     pub(crate) fn names(self, wording: &Wording) -> &'static [&'static str] {
         match self {
+            Self::First if wording.swapped => &["A", "D"],
+            Self::Second if wording.swapped => &["C", "B"],
             Self::First => &["A", "B"],
             Self::Second => &["C", "D"],
             Self::Alone if wording.renamed => &["E_again"],
@@ -62,7 +74,8 @@ impl Unit {
 
     /// From advert to advert.
     pub(crate) fn interval(self) -> Duration {
-        Duration::from_millis(if matches!(self, Self::Pass | Self::Ah) { 1_000 } else { 100 })
+        let quick = if is_guest() { 500 } else { 100 };
+        Duration::from_millis(if matches!(self, Self::Pass | Self::Ah) { 1_000 } else { quick })
     }
 }
 
@@ -97,6 +110,58 @@ pub(crate) struct Wording {
     pub(crate) labelled: bool,
     /// Static items are other ones.
     pub(crate) statics: bool,
+    /// J signs with its second key.
+    pub(crate) rotated: bool,
+    /// J does not sign.
+    pub(crate) unsigned: bool,
+    /// H and I know no passwords.
+    pub(crate) open: bool,
+    /// E has a macvlan.
+    pub(crate) dressed: bool,
+    /// B and D have changed their groups.
+    pub(crate) swapped: bool,
+    /// The carriers of eth0 and eth1 count once they have lasted.
+    pub(crate) delayed: bool,
+}
+
+impl std::fmt::Display for Wording {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("{self:?}");
+        let said = text.split([' ', ',']).zip(text.split([' ', ',']).skip(1));
+        let said: Vec<_> =
+            said.filter(|(_, value)| *value == "true").map(|(name, _)| name.trim_end_matches(':')).collect();
+        write!(out, "{}", said.join(" "))
+    }
+}
+
+/// Ways in which the files may change.
+pub(crate) const WAYS: u64 = 14;
+
+impl Wording {
+    /// One of the [`WAYS`].
+    pub(crate) fn way(&mut self, number: u64) -> &mut bool {
+        match number {
+            0 => &mut self.extra,
+            1 => &mut self.moved,
+            2 => &mut self.sometimes,
+            3 => &mut self.reversed,
+            4 => &mut self.renamed,
+            5 => &mut self.elsewhere,
+            6 => &mut self.labelled,
+            7 => &mut self.rotated,
+            8 => &mut self.unsigned,
+            9 => &mut self.open,
+            10 => &mut self.dressed,
+            11 => &mut self.swapped,
+            12 => &mut self.delayed,
+            _ => &mut self.statics,
+        }
+    }
+
+    /// Whether an instance that this way changes begins anew: one with the name of one before begins where it likes.
+    pub(crate) fn begins_anew(number: u64) -> bool {
+        matches!(number, 2 | 4 | 5 | 10)
+    }
 }
 
 /// A machine as the test has made it.
@@ -150,6 +215,11 @@ impl State {
         self.bonus + if self.host == 1 { 151 } else { 100 }
     }
 
+    /// Whether E has a macvlan: not beside an ipvlan.
+    pub(crate) fn dressed(&self) -> bool {
+        self.wording.dressed && !is_guest()
+    }
+
     /// Where E lives.
     pub(crate) fn home(&self) -> usize {
         usize::from(self.wording.elsewhere)
@@ -160,9 +230,11 @@ impl State {
         let up =
             |link: usize| self.links[link] == Link::Up && self.carrier.get(link).copied().unwrap_or(true);
         let v4 = |link: usize| up(link) && self.based[link];
+        let (follows, swapped) = (up(2), self.wording.swapped);
         let able = match unit {
-            Unit::First => v4(0) && v4(1) && self.fit,
-            Unit::Second => up(0) && v4(1) && up(2) && self.second_process && self.level,
+            // An ipvlan has an address of its own.
+            Unit::First => (v4(0) || (is_guest() && up(0))) && v4(1) && self.fit && (follows || !swapped),
+            Unit::Second => up(0) && v4(1) && (follows || swapped) && self.second_process && self.level,
             Unit::Alone => v4(self.home()),
             Unit::Sometimes => up(1) && self.wording.sometimes,
             Unit::Pass | Unit::Signed => v4(0),
@@ -173,13 +245,20 @@ impl State {
     }
 }
 
-/// Which machines are MASTER of a unit: none, one, or both if they do not hear of each other.
-pub(crate) fn masters(unit: Unit, states: &[State; 2], apart: bool) -> Vec<usize> {
+/// Which machines are MASTER of a unit: none, one, or both if they do not hear of each other. The numbers of AH count
+/// on from what was heard: if a better one that is deaf counts behind (`numbered_apart`), nobody believes it.
+pub(crate) fn masters(unit: Unit, states: &[State; 2], split: Split, numbered_apart: bool) -> Vec<usize> {
     let able = (0..2).filter_map(|at| Some((states[at].priority(unit)?, at)));
     let mut able: Vec<_> = able.collect();
     able.sort_unstable();
     let able: Vec<_> = able.into_iter().map(|(_, at)| at).collect();
-    if apart { able } else { able.last().copied().into_iter().collect() }
+    match (split, &able[..]) {
+        (Split::Apart, _) => able,
+        // Who hears nothing of a better one is MASTER beside it.
+        (Split::Deaf(at), [worse, _]) if *worse == at || (unit == Unit::Ah && numbered_apart) => able,
+        (_, [.., best]) => vec![*best],
+        (_, []) => able,
+    }
 }
 
 /// What a kernel holds.
@@ -219,7 +298,7 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         }
     }
     let is_there = |at: usize| matches!(state.links[at], Link::Up | Link::Down);
-    if is_there(0) {
+    if is_there(0) && !is_guest() {
         for key in ["arp_ignore", "arp_filter"] {
             held.settings.insert(format!("eth0/{key} {}", u8::from(state.runs)));
         }
@@ -236,6 +315,9 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
     if is_there(1) && wording.sometimes {
         held.macvlans.insert("vrrp.56@eth1".into());
     }
+    if is_there(state.home()) && state.dressed() {
+        held.macvlans.insert(format!("vrrp.55@{}", LINKS[state.home()].0));
+    }
     let mut address = |text: &str| held.addresses.insert(text.to_owned());
     let mut route = |text: &str| held.routes.insert(text.to_owned());
     let mut rule = |text: &str| held.rules.insert(text.to_owned());
@@ -246,13 +328,20 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         address("other 2001:db8:7::1/64");
         route(&format!("10.{statics}.0.0/24 dev other"));
     }
+    if is_guest() && is_there(0) {
+        address(&format!("vrrp.51 10.9.0.5{host}/24"));
+    }
+    let a = if is_guest() { "eth0" } else { "vrrp.51" };
     let (first, second) = (is_master(Unit::First), is_master(Unit::Second));
+    let (with_b, with_d) = if wording.swapped { (second, first) } else { (first, second) };
     if first {
-        address("vrrp.51 10.9.0.100/24");
+        address(&format!("{a} 10.9.0.100/24"));
         if wording.extra {
-            address("vrrp.51 10.9.0.101/24");
+            address(&format!("{a} 10.9.0.101/24"));
         }
         route("10.60.0.0/24 via 10.9.0.3 dev eth0");
+    }
+    if with_b {
         address("eth1 10.8.0.100/24");
         route("10.61.0.0/24 via 10.8.0.3 dev eth1");
         rule("500: from 10.61.0.0/24 lookup 100");
@@ -262,17 +351,19 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         address("eth0 2001:db8:9::100/64");
         route("2001:db8:60::/64 via 2001:db8:9::3 dev eth0");
         rule("502: from all to 2001:db8:60::/64 lookup 102");
+    }
+    if with_d {
         address("eth1 10.8.0.104/24");
         route("10.63.0.0/24 via 10.8.0.3 dev eth1");
         rule("503: from all iif eth1 lookup 103");
     }
-    if if wording.moved { second } else { first } {
+    if if wording.moved { with_d } else { with_b } {
         address("eth1 10.8.0.110/32");
         route("10.62.0.0/24 dev eth1 table 100");
         rule("504: from 10.62.0.0/24 lookup 104");
     }
     if is_master(Unit::Alone) {
-        let home = LINKS[state.home()].0;
+        let home = if state.dressed() { "vrrp.55" } else { LINKS[state.home()].0 };
         address(&format!("{home} 10.9.0.105/32"));
         address(&format!("{home} 2001:db8:9::105/64"));
         rule("501: from 10.9.0.105 lookup 101");
@@ -291,32 +382,43 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
     if signed {
         address("eth0 10.9.0.109/32");
     }
-    held.firewall = firewall(signed, is_there(0), wording.sometimes, is_there(1));
+    held.firewall = firewall(state, signed, is_there);
     held
 }
 
-/// The tables: J takes no packets, and the macvlans of A and F send no reports.
-fn firewall(signed: bool, first: bool, sometimes: bool, other: bool) -> BTreeSet<String> {
-    let mut lines = vec![
-        "ip keepalived out ip protocol igmp dup to ip daddr device oif map @vmac_map drop",
-        "ip keepalived out ip saddr @vips drop",
-        "ip keepalived in ip daddr @vips drop",
-    ];
+/// The tables: J takes no packets, and the macvlans of A, E and F send no reports.
+fn firewall(state: &State, signed: bool, is_there: impl Fn(usize) -> bool) -> BTreeSet<String> {
+    let (wording, home) = (&state.wording, state.home());
+    let mut lines = BTreeSet::new();
+    let mut line = |text: &str| lines.insert(format!("ip keepalived {text}"));
+    line("out ip saddr @vips drop");
+    line("in ip daddr @vips drop");
+    if !is_guest() {
+        line("out ip protocol igmp dup to ip daddr device oif map @vmac_map drop");
+    }
     if signed {
-        lines.push("ip keepalived vips 10.9.0.109");
+        line("vips 10.9.0.109");
     }
-    if first {
-        lines.push("ip keepalived vmac_map \"vrrp.51\" : \"eth0\"");
+    if is_there(0) && !is_guest() {
+        line("vmac_map \"vrrp.51\" : \"eth0\"");
     }
-    if sometimes {
-        lines.extend([
-            "ip6 keepalived out icmpv6 type @mld-report dup to ip6 daddr device oif map @vmac_map drop",
-            "ip6 keepalived out icmpv6 type nd-router-solicit oif @vmac_set drop",
-        ]);
-        if other {
-            lines.push("ip6 keepalived vmac_map \"vrrp.56\" : \"eth1\"");
-            lines.push("ip6 keepalived vmac_set \"vrrp.56\"");
-        }
+    let dressed = state.dressed() && is_there(home);
+    if dressed {
+        line(&format!("vmac_map \"vrrp.55\" : \"{}\"", LINKS[home].0));
     }
-    lines.into_iter().map(str::to_owned).collect()
+    let mut line = |text: &str| lines.insert(format!("ip6 keepalived {text}"));
+    if wording.sometimes || state.dressed() {
+        line("out icmpv6 type @mld-report dup to ip6 daddr device oif map @vmac_map drop");
+        line("out icmpv6 type nd-router-solicit oif @vmac_set drop");
+    }
+    if wording.sometimes && is_there(1) {
+        line("vmac_map \"vrrp.56\" : \"eth1\"");
+        line("vmac_set \"vrrp.56\"");
+    }
+    // E has an IPv6 address.
+    if dressed {
+        line(&format!("vmac_map \"vrrp.55\" : \"{}\"", LINKS[home].0));
+        line("vmac_set \"vrrp.55\"");
+    }
+    lines
 }

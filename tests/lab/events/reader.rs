@@ -46,7 +46,8 @@ impl Reader {
             Mood::Gone => (Mood::Reads, READ),
         };
         self.mood = mood;
-        node.try_shell(&format!("{{ {line} ; }} 2>/dev/null"));
+        // A group with a redirection of its own would keep the pipe to the test open for as long as the reader lives.
+        node.try_shell(&format!("exec 2>/dev/null; {line}"));
     }
 
     /// What is wrong with the lines since the last look.

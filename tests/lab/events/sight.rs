@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Holding, Link, State};
+use super::model::{Holding, Link, State, is_guest};
 use crate::kit::node::Node;
 
 const LOOK: &str = "ip -o addr show; echo ==; \
     ip -N route show table all proto 18; ip -N -6 route show table all proto 18; echo ==; \
     ip rule; ip -6 rule; echo ==; \
-    ip -o link show type macvlan; echo ==; \
+    ip -o link show type macvlan; ip -o link show type ipvlan; echo ==; \
     cd /proc/sys/net/ipv4/conf; for f in eth0/arp_ignore eth0/arp_filter all/rp_filter default/rp_filter; do \
     [ -e $f ] && echo $f $(cat $f); done; echo ==; nft list ruleset 2>/dev/null; true";
 
 /// What a machine holds, without what is neither ours nor the test's.
 pub(crate) fn seen(node: &Node, state: &State) -> Holding {
-    let text = node.shell(LOOK);
+    // E's macvlan has the other name if that of before was still there.
+    let text = node.shell(LOOK).replace("vrrp1.55", "vrrp.55");
     let mut parts = text.split("==\n");
     let mut part = || parts.next().unwrap_or_default().lines();
     let addresses = part().filter_map(|line| {
@@ -23,16 +24,21 @@ pub(crate) fn seen(node: &Node, state: &State) -> Holding {
         let kernels = interface == "lo" || interface == "other1" || address.contains("ff:fe");
         // A static address may outlive its interface's going down, or be put there meanwhile.
         let open = interface == "other" && state.links[2] == Link::Down;
-        (!kernels && !open).then(|| format!("{interface} {address}"))
+        let ends = if line.contains("sec ") || line.ends_with("sec") || line.contains(" noprefixroute") {
+            ", changed"
+        } else {
+            ""
+        };
+        (!kernels && !open).then(|| format!("{interface} {address}{ends}"))
     });
     let addresses = addresses.collect();
     let routes = part().map(|line| until(line, &["proto", "src", "metric", "scope"])).collect();
-    let own = ["0:", "32766:", "32767:"];
+    let own = ["0:", "1000:", "32766:", "32767:"];
     let rules = part().map(|line| until(line, &["proto"]));
     let rules = rules.filter(|line| !own.iter().any(|number| line.starts_with(number))).collect();
     let macvlans = part().filter_map(|line| line.split_whitespace().nth(1));
     let macvlans = macvlans.map(|name| name.trim_end_matches(':').to_owned()).collect();
-    let bare = matches!(state.links[0], Link::Renamed | Link::Deleted);
+    let bare = is_guest() || matches!(state.links[0], Link::Renamed | Link::Deleted);
     let settings = part().filter(|_| !bare).map(str::to_owned).collect();
     let firewall = tables(parts.next().unwrap_or_default());
     Holding { addresses, routes, rules, macvlans, settings, firewall }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::machine::Machine;
-use super::model::UNITS;
+use super::model::{Link, UNITS, Wording};
 use crate::kit::capture::{nanos, now};
 use crate::kit::decode::Stamp;
 use crate::kit::net::{Net, Port};
@@ -50,6 +50,31 @@ impl Wire {
             let ports: Vec<Port> = machine.ports.iter().flatten().cloned().collect();
             net.set_apart(&ports, self.split == Split::Apart);
             net.set_deaf(&ports, self.split == Split::Deaf(at));
+            // Who hears nothing does not find out where to send unicast: it knows.
+            let other = &machines[1 - at];
+            let neighbour = format!("10.9.0.{} dev eth0", other.state.host);
+            match (self.split == Split::Deaf(at), other.state.links[0]) {
+                (true, Link::Up | Link::Down) => {
+                    let hardware = other.node.shell("cat /sys/class/net/eth0/address");
+                    let hardware = hardware.trim();
+                    machine.shell(&format!("ip neigh replace {neighbour} lladdr {hardware} nud permanent"));
+                }
+                _ => machine.shell(&format!(
+                    "ip neigh show {neighbour} | grep -q PERMANENT && ip neigh del {neighbour}"
+                )),
+            }
+        }
+    }
+
+    /// Whether what this machine sends to the other's address on eth0 finds its way.
+    pub(crate) fn reaches(&self, machines: &[Machine<'_>; 2], at: usize) -> bool {
+        let other = &machines[1 - at].state;
+        let there = other.links[0] == Link::Up && other.carrier[0] && other.based[0];
+        match self.split {
+            Split::Whole => there,
+            // It was told where to send; and who sends to one that is deaf is not answered.
+            Split::Deaf(deaf) => deaf == at && matches!(other.links[0], Link::Up | Link::Down),
+            Split::Apart => false,
         }
     }
 
@@ -63,7 +88,7 @@ impl Wire {
         for unit in UNITS {
             // A slot has an advert of each MASTER, a run of slots is longer than any election.
             let slot = nanos(unit.interval() * 2 + Duration::from_millis(50));
-            for vrid in unit.vrids() {
+            for vrid in unit.vrids(&Wording::default()) {
                 let mut slots: BTreeMap<u64, [bool; 2]> = BTreeMap::new();
                 for event in &events {
                     if event.advert().is_some_and(|advert| advert.vrid == *vrid && advert.priority > 0) {
