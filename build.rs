@@ -103,9 +103,10 @@ const LIVELY: &[&str] = &[
     "std::thread::local",
 ];
 
-/// The same for single functions, by a part of their names: the allocator's entries, what makes buffers of zeroes, and
-/// what lists addresses again when too much has happened at once.
-const OTHERS: [&str; 3] = ["__rust_alloc", "$u20$as$u20$alloc..vec..", "learn_addresses"];
+/// The same for single functions, by a part of their names: the allocator's entries, what makes buffers of zeroes,
+/// what lists addresses again when too much has happened at once, and the parent's loop.
+const OTHERS: [&str; 4] =
+    ["__rust_alloc", "$u20$as$u20$alloc..vec..", "learn_addresses", "turn_until_the_end"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");

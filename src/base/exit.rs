@@ -18,6 +18,8 @@ pub enum Exit {
     NoConfig = 6,
     /// A defect of the program itself (EX_SOFTWARE).
     Internal = 70,
+    /// Something that passes stood in the way of a start; the next one may succeed (EX_TEMPFAIL).
+    Busy = 75,
 }
 
 impl Exit {
@@ -38,6 +40,7 @@ impl Exit {
             5 => Self::ConfigTest,
             6 => Self::NoConfig,
             70 => Self::Internal,
+            75 => Self::Busy,
             _ => return None,
         })
     }

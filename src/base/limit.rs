@@ -147,6 +147,9 @@ pub const NETLINK_DUMP_OCTETS: usize = 32_768;
 /// Times that a netlink dump is started again because a change ran into it.
 pub const NETLINK_DUMP_TRIES: usize = 8;
 
+/// The same for a process that starts: it can do nothing without the list, and nothing waits for it yet.
+pub const NETLINK_PATIENT_TRIES: usize = 100;
+
 /// Netlink notifications taken by one recvmmsg: each touches a page of its own.
 pub const MONITOR_BATCH: usize = 8;
 

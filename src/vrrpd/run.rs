@@ -37,6 +37,7 @@ impl Vrrp {
         alloc::trim();
         pages::release();
         self.status.started();
+        self.kernel.commands.set_patient(false);
         reactor.run(self).unwrap_or_else(|error| {
             report::kernel_failed("the event loop", &error);
             Exit::Fatal

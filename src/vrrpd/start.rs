@@ -84,8 +84,17 @@ pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
         Ok((mut reactor, mut vrrp)) => vrrp.serve(&mut reactor),
         Err(error) => {
             report::kernel_failed("cannot start", &error);
-            if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Fatal }
+            exit_of(error.kind())
         }
+    }
+}
+
+/// How a start that failed ends: what passes may succeed next time.
+const fn exit_of(kind: io::ErrorKind) -> Exit {
+    match kind {
+        io::ErrorKind::PermissionDenied => Exit::Permission,
+        io::ErrorKind::ResourceBusy | io::ErrorKind::OutOfMemory => Exit::Busy,
+        _ => Exit::Fatal,
     }
 }
 
@@ -116,7 +125,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => {
             report::kernel_failed("cannot clean up", &error);
-            Exit::Fatal
+            exit_of(error.kind())
         }
     }
 }
@@ -223,6 +232,7 @@ impl Vrrp {
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let mut commands = Commands::open()?;
+        commands.set_patient(true);
         let buffers = &model.global.buffers;
         super::queue::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();

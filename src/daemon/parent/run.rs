@@ -79,6 +79,8 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     exit
 }
 
+// Stands among what it calls, and not in the middle of the start.
+#[inline(never)]
 fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
         parent.begin(&mut reactor.turn(), launcher);

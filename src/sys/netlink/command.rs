@@ -27,6 +27,8 @@ pub struct Commands {
     first: u32,
     /// The number of the next list; apart from the others, for a list may be asked for while a batch is collected.
     next_list: u32,
+    /// How often a list that changes ran into is begun.
+    tries: usize,
     acks: Inbox,
     parts: Inbox,
 }
@@ -60,6 +62,7 @@ impl Commands {
             pending: heapless::Vec::new(),
             first: 1,
             next_list: 1,
+            tries: limit::NETLINK_DUMP_TRIES,
             acks: Inbox::new(limit::NETLINK_BATCH, limit::NETLINK_ACK_OCTETS),
             parts: Inbox::new(1, limit::NETLINK_DUMP_OCTETS),
         })
@@ -71,6 +74,11 @@ impl Commands {
     /// EPERM without CAP_NET_ADMIN, if it is to be more than the system allows.
     pub fn set_receive_buffer(&self, size: QueueSize) -> io::Result<()> {
         self.transport.set_receive_buffer(size)
+    }
+
+    /// How often a list that changes ran into is asked for again: more often while nothing else waits.
+    pub const fn set_patient(&mut self, patient: bool) {
+        self.tries = if patient { limit::NETLINK_PATIENT_TRIES } else { limit::NETLINK_DUMP_TRIES };
     }
 
     /// Requests collected and not committed.
@@ -165,7 +173,7 @@ impl Commands {
         attributes: impl Fn(&mut Requests),
         mut each: impl FnMut(Option<Message<'_>>),
     ) -> io::Result<()> {
-        for _ in 0..limit::NETLINK_DUMP_TRIES {
+        for _ in 0..self.tries {
             each(None);
             if self.list_once(kind, &fixed, &attributes, NlmF::DUMP, &mut each)? {
                 return Ok(());
