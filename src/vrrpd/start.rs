@@ -117,6 +117,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.remove_strays()?;
         vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_rules(&left);
+        vrrp.forget_left_firewall();
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())

@@ -137,6 +137,9 @@ impl Vrrp {
         self.start_iptables(turn, left);
         self.remove_left_tables(left.tables.iter().filter(|name| Some(*name) != wanted.as_ref()));
         self.replace_firewall(turn);
+        if self.firewall.broken.is_none() {
+            self.forget_left_firewall();
+        }
     }
 
     /// Follows a reload. `kept`: which of the instances of before each one is.

@@ -36,6 +36,8 @@ pub struct Ledger {
     file: Option<File>,
     /// That it cannot be written was told.
     failed: bool,
+    /// Lines of the predecessor's firewall, as long as nobody has dealt with it.
+    inherited: String,
 }
 
 /// What a predecessor left.
@@ -51,6 +53,14 @@ pub struct Left {
     pub rules: bool,
     /// Names of sets that they ask.
     pub ipsets: Vec<Box<str>>,
+}
+
+impl Left {
+    fn guarding(&self) -> impl Iterator<Item = Guarding<'_>> {
+        let tables = self.tables.iter().map(|name| Guarding::Table(name));
+        let rules = self.rules.then_some(Guarding::Rules);
+        tables.chain(rules).chain(self.ipsets.iter().map(|name| Guarding::Ipset(name)))
+    }
 }
 
 /// Something of the firewall.
@@ -88,7 +98,15 @@ impl Ledger {
             // Of another boot, or none of ours: nothing may be appended to it.
             let _ = fs::remove_file(path);
         }
-        (Self { path, file: None, failed: false }, left.unwrap_or_default())
+        let left = left.unwrap_or_default();
+        let mut inherited = String::new();
+        left.guarding().for_each(|what| guarding_line(&mut inherited, what));
+        (Self { path, file: None, failed: false, inherited }, left)
+    }
+
+    /// The predecessor's firewall is replaced or gone. Whether there was one.
+    pub fn disinherit(&mut self) -> bool {
+        !core::mem::take(&mut self.inherited).is_empty()
     }
 
     /// Notes a setting that is about to be changed.
@@ -132,6 +150,7 @@ impl Ledger {
         settings.for_each(|entry| setting_line(&mut text, entry));
         links.for_each(|made| link_line(&mut text, &made));
         firewall.for_each(|what| guarding_line(&mut text, what));
+        text.push_str(&self.inherited);
         self.file = None;
         let done = if text.is_empty() {
             match fs::remove_file(path) {
@@ -206,11 +225,11 @@ fn parse(text: &str) -> Left {
     // What is not ended was half written: the name of another table, maybe.
     for line in text.split_inclusive('\n').skip(1).filter_map(|line| line.strip_suffix('\n')) {
         if let Some(name) = line.strip_prefix("table ") {
-            left.tables.push(name.into());
+            note_once(&mut left.tables, name);
             continue;
         }
         if let Some(name) = line.strip_prefix("ipset ") {
-            left.ipsets.push(name.into());
+            note_once(&mut left.ipsets, name);
             continue;
         }
         let words: Vec<&str> = line.split(' ').collect();
@@ -224,6 +243,13 @@ fn parse(text: &str) -> Left {
         }
     }
     left
+}
+
+/// A name that was noted, and inherited, stands there twice.
+fn note_once(names: &mut Vec<Box<str>>, name: &str) {
+    if !names.iter().any(|known| &**known == name) {
+        names.push(name.into());
+    }
 }
 
 fn setting(
@@ -326,6 +352,11 @@ mod tests {
         };
         let (mut ledger, left) = Ledger::open(Some(path.clone()));
         assert_eq!(left, all);
+        // A rewriting on the way to the firewall's turn must not lose it.
+        ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::once(Guarding::Rules));
+        let (mut ledger, left) = Ledger::open(Some(path.clone()));
+        assert_eq!(left, Left { settings: Vec::new(), links: Vec::new(), ..all });
+        assert!(ledger.disinherit());
         ledger.rewrite(
             [entry(0, 2)].iter(),
             core::iter::once(made("vrrp.52")),
@@ -337,6 +368,7 @@ mod tests {
         assert_eq!(left.links, [made("vrrp.52"), made("vrrp.53")]);
         assert_eq!((left.tables, left.rules, left.ipsets), (vec!["a b".into()], false, vec!["c".into()]));
         assert_ne!(ledger.number(), Ledger::open(None).0.number());
+        ledger.disinherit();
         ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::empty());
         assert!(!path.exists());
     }

@@ -163,6 +163,13 @@ impl Vrrp {
         self.owns.ledger.guarding(what);
     }
 
+    /// What a predecessor had of the firewall is replaced or gone.
+    pub(in crate::vrrpd) fn forget_left_firewall(&mut self) {
+        if self.owns.ledger.disinherit() {
+            self.write_ledger();
+        }
+    }
+
     /// A number that tells this daemon from others on this machine.
     pub(in crate::vrrpd) fn number_of_daemon(&self) -> u32 {
         self.owns.ledger.number()
