@@ -133,9 +133,9 @@ impl Vrrp {
     pub(super) fn tell_announcements(&mut self, turn: &Turn<'_>) {
         let now = turn.now();
         for (id, position, opens) in self.work.announced.drain(..) {
-            if !super::report::may(&mut self.announcements, now) {
-                continue;
-            }
+            let mut may = || super::report::may(&mut self.announcements, now);
+            let opens = opens && may();
+            let tells = may();
             let Some(instance) = self.instances.get(id.index()) else {
                 continue;
             };
@@ -148,7 +148,9 @@ impl Vrrp {
             if opens {
                 super::report::announcing(&instance.config.name, &link.name, moved.prefix.addr);
             }
-            super::report::announced(&link.name, moved.prefix.addr);
+            if tells {
+                super::report::announced(&link.name, moved.prefix.addr);
+            }
         }
     }
 

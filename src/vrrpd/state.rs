@@ -249,7 +249,7 @@ const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
 pub(super) const EVENTS_OF_A_TURN: usize = limit::DUE_PER_TURN;
 const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
 
-/// The budget for the lines of -D about announcements: those of 25 addresses at once, two a second.
+/// The budget for the lines of -D about announcements: those of 20 addresses at once, two a second.
 pub(super) const fn announcements() -> Budget {
     Budget::new(128, Span::from_millis(500))
 }
