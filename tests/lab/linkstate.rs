@@ -28,56 +28,68 @@ fn slow(priority: u8) -> Instance {
 /// Both go through the same: a short loss of the carrier and one that lasts, ended by a short return.
 #[test]
 fn changes_shorter_than_their_delay_never_were_as_with_debians_keepalived() {
-    let conf = slow(150).before("interface_up_down_delays {\n    eth0 1.2 1\n}");
     for program in [US, Program::Reference] {
-        let net = Net::new();
-        let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-        let b = net.node("b", "eth0", &["10.9.0.2/24"]);
-        let port = Net::port(1);
-        let daemon = Daemon::start(&a, program, &conf.text());
-        net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
-        let peer = Daemon::start(&b, US, &slow(100).text());
-        std::thread::sleep(Duration::from_millis(500));
-        // An advert gets through between two of them, so that the peer stays what it is.
-        for _ in 0..3 {
-            net.set_carrier(&port, false);
-            std::thread::sleep(Duration::from_millis(250));
-            let up = now();
-            net.set_carrier(&port, true);
-            net.wait_master("a", up, TIMING.interval);
-        }
-        let short = now();
-        std::thread::sleep(Duration::from_millis(800));
-        assert_eq!(daemon.logged("Entering FAULT STATE"), 0, "{program:?}\n{}", daemon.log());
-        assert_eq!(peer.logged("Entering MASTER STATE"), 0, "{program:?}");
-        net.wait_master("a", short, TIMING.interval * 2);
-
-        let lost = now();
-        net.set_carrier(&port, false);
-        daemon.wait_log("Entering FAULT STATE", Duration::from_millis(1_200));
-        assert!(between(lost, now()) >= Duration::from_millis(1_200), "{program:?}: too early");
-        assert_eq!(daemon.logged("Netlink reports eth0 down"), 1, "{program:?}");
-        eventually("the address is gone", ALLOWANCE, || !a.holds("eth0", VIP));
-        net.wait_master("b", lost, TIMING.interval + TIMING.master_down(100));
-
-        net.set_carrier(&port, true);
-        std::thread::sleep(Duration::from_millis(400));
-        net.set_carrier(&port, false);
-        std::thread::sleep(Duration::from_millis(600));
-        assert_eq!(daemon.logged("Netlink reports eth0 up"), 0, "{program:?}: it was too short");
-        let back = now();
-        net.set_carrier(&port, true);
-        daemon.wait_log("Netlink reports eth0 up", Duration::from_secs(1));
-        assert!(between(back, now()) >= Duration::from_secs(1), "{program:?}: too early");
-        net.wait_master("a", back, Duration::from_secs(1) + TIMING.master_down(150) + TIMING.interval);
-        steps::address_is_at("eth0", VIP, &a, &[]);
-
-        // One that goes altogether has no delay.
-        a.shell("ip link del eth0");
-        eventually("FAULT at once", ALLOWANCE, || daemon.logged("Entering FAULT STATE") == 2);
-        daemon.stop();
-        peer.stop();
+        assert!((0..5).any(|_| short_changes(program)), "too busy a machine to make short changes");
     }
+}
+
+/// Whether the changes were as short as they were meant to be.
+fn short_changes(program: Program) -> bool {
+    let conf = slow(150).before("interface_up_down_delays {\n    eth0 1.2 1\n}");
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let port = Net::port(1);
+    let daemon = Daemon::start(&a, program, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    let peer = Daemon::start(&b, US, &slow(100).text());
+    std::thread::sleep(Duration::from_millis(500));
+    // An advert gets through between two of them, so that the peer stays what it is.
+    for _ in 0..3 {
+        net.set_carrier(&port, false);
+        std::thread::sleep(Duration::from_millis(250));
+        let up = now();
+        net.set_carrier(&port, true);
+        net.wait_master("a", up, TIMING.interval);
+    }
+    let short = now();
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!(daemon.logged("Entering FAULT STATE"), 0, "{program:?}\n{}", daemon.log());
+    assert_eq!(peer.logged("Entering MASTER STATE"), 0, "{program:?}");
+    net.wait_master("a", short, TIMING.interval * 2);
+
+    let lost = now();
+    net.set_carrier(&port, false);
+    daemon.wait_log("Entering FAULT STATE", Duration::from_millis(1_200));
+    assert!(between(lost, now()) >= Duration::from_millis(1_200), "{program:?}: too early");
+    assert_eq!(daemon.logged("Netlink reports eth0 down"), 1, "{program:?}");
+    eventually("the address is gone", ALLOWANCE, || !a.holds("eth0", VIP));
+    net.wait_master("b", lost, TIMING.interval + TIMING.master_down(100));
+
+    let early = now();
+    net.set_carrier(&port, true);
+    std::thread::sleep(Duration::from_millis(400));
+    net.set_carrier(&port, false);
+    // On a busy machine it may have been long enough for that after all.
+    let short = between(early, now()) < Duration::from_millis(950);
+    std::thread::sleep(Duration::from_millis(600));
+    if !short {
+        return false;
+    }
+    assert_eq!(daemon.logged("Netlink reports eth0 up"), 0, "{program:?}: it was too short");
+    let back = now();
+    net.set_carrier(&port, true);
+    daemon.wait_log("Netlink reports eth0 up", Duration::from_secs(1));
+    assert!(between(back, now()) >= Duration::from_secs(1), "{program:?}: too early");
+    net.wait_master("a", back, Duration::from_secs(1) + TIMING.master_down(150) + TIMING.interval);
+    steps::address_is_at("eth0", VIP, &a, &[]);
+
+    // One that goes altogether has no delay.
+    a.shell("ip link del eth0");
+    eventually("FAULT at once", ALLOWANCE, || daemon.logged("Entering FAULT STATE") == 2);
+    daemon.stop();
+    peer.stop();
+    true
 }
 
 #[test]
