@@ -15,7 +15,7 @@ impl Plugs {
         let mut plugs = Vec::new();
         for size in (1..=LARGEST / STEP).rev().map(|step| step * STEP - HEAD) {
             let (mut before, mut together) = (0_usize, 0);
-            for _ in 0..MOST {
+            for number in 1..=MOST {
                 let plug = vec![0_u8; size].into_boxed_slice();
                 let at = plug.as_ptr().addr();
                 plugs.push(plug);
@@ -24,6 +24,9 @@ impl Plugs {
                 before = at;
                 if together >= SIDE_BY_SIDE {
                     break;
+                }
+                if number.is_multiple_of(AT_A_TIME) {
+                    pause();
                 }
             }
             pause();

@@ -98,10 +98,10 @@ impl Process for Vrrp {
                 let before = alloc::allocations();
                 turn.renew();
                 self.status.reload_begins();
-                let plugs = Plugs::set(|| self.breathe_if_long(turn));
+                let plugs = Plugs::set(|| self.breathe_soon(turn));
                 let ok = self.reload(turn, fd);
                 self.breathe(turn);
-                plugs.pull(|| self.breathe_if_long(turn));
+                plugs.pull(|| self.breathe_soon(turn));
                 alloc::trim();
                 self.breathe(turn);
                 pages::release();
