@@ -15,6 +15,8 @@ use crate::base::time::Span;
 
 /// Whether something was changed that a script must not inherit.
 static CHANGED: AtomicBool = AtomicBool::new(false);
+/// Whether short turns were asked for.
+static SHORT: AtomicBool = AtomicBool::new(false);
 /// The nice level before the first change.
 static NICE: AtomicI8 = AtomicI8::new(0);
 
@@ -49,6 +51,55 @@ pub fn set_nice(level: i8) -> io::Result<()> {
     // SAFETY: takes no pointer.
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, c_int::from(level)) }).map(drop)
 }
+
+/// Asks for short turns on a processor, so that this process, which hardly works, need not wait for the end of another's
+/// turn of some milliseconds when something is due. Linux before 6.12 takes note of it and does nothing.
+///
+/// # Errors
+/// What the kernel says; ENOSYS without the call.
+pub fn ask_for_short_turns() -> io::Result<()> {
+    // Who was started at another class is to stay there. The system call, for musl's function
+    // does nothing.
+    // SAFETY: takes no pointer.
+    if unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) } != libc::c_long::from(libc::SCHED_OTHER) {
+        return Ok(());
+    }
+    SHORT.store(true, Ordering::Relaxed);
+    if set_turn(nice()?, SHORT_TURN) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets the nice level and the length of a turn in nanoseconds, 0 for what others have.
+fn set_turn(nice: i8, length: u64) -> libc::c_long {
+    let attributes = Attributes {
+        size: ATTRIBUTES_OCTETS,
+        policy: libc::SCHED_OTHER.cast_unsigned(),
+        nice: i32::from(nice),
+        runtime: length,
+        ..Attributes::default()
+    };
+    // SAFETY: the kernel reads as many octets of `attributes` as its first field says; it lives until the call returns.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) }
+}
+
+/// The kernel's `struct sched_attr`, in its first version.
+#[repr(C)]
+#[derive(Default)]
+struct Attributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+const ATTRIBUTES_OCTETS: u32 = 48;
+const _: () = assert!(size_of::<Attributes>() == 48);
+
+/// The shortest that the kernel gives, in nanoseconds.
+const SHORT_TURN: u64 = 100_000;
 
 /// Runs before everything that has no realtime priority, from 1 to [`HIGHEST`]; 0 ends that.
 ///
@@ -128,9 +179,17 @@ pub fn lock_memory(on: bool) -> io::Result<()> {
 
 /// In a forked script before it is executed: ordinary priority, no limit of realtime. Async-signal-safe.
 pub(super) fn restore_in_child() {
-    if !CHANGED.load(Ordering::Relaxed) {
-        return;
+    if CHANGED.load(Ordering::Relaxed) {
+        restore_class();
     }
+    if SHORT.load(Ordering::Relaxed)
+        && let Ok(level) = nice()
+    {
+        set_turn(level, 0);
+    }
+}
+
+fn restore_class() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: sched_param is numbers, for which zero is a valid value.
     let param: libc::sched_param = unsafe { zeroed() };
@@ -194,5 +253,31 @@ mod tests {
         assert_eq!(work(true), 0);
         let status = work(false);
         assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGXCPU, "{status}");
+    }
+
+    #[test]
+    fn short_turns_end_with_what_is_forked_from_it() {
+        if let Fork::Parent(pid) = process::fork().unwrap() {
+            let mut status = 0;
+            // SAFETY: writes only `status`; the process is this test's own.
+            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+            assert_eq!(status, 0, "the kernel refuses, or the nice level changed");
+            return;
+        }
+        // The copy of a process with threads: system calls only.
+        let level = nice().ok();
+        let turn = || {
+            let mut read = Attributes::default();
+            // SAFETY: the kernel writes at most as many octets of `read` as is said.
+            unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut read, ATTRIBUTES_OCTETS, 0) };
+            read.runtime
+        };
+        let usual = turn();
+        let asked = ask_for_short_turns().is_ok() && nice().ok() == level;
+        let short = turn();
+        restore_in_child();
+        // An older kernel tells of none.
+        let right = usual == 0 || short == SHORT_TURN && turn() == usual;
+        process::exit_now(u8::from(!(asked && right && nice().ok() == level)));
     }
 }

@@ -51,6 +51,7 @@ use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
+use crate::sys::sched;
 use crate::sys::script::{Runner, Words};
 use crate::sys::sysctl::Setting;
 
@@ -80,6 +81,9 @@ pub struct Context<'a> {
 
 /// Runs the child until it is told to stop.
 pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
+    // The parent reads a configuration for some milliseconds, on the same processor maybe. A kernel that does not know
+    // how is no worse than before.
+    let _ = sched::ask_for_short_turns();
     match start(model, context) {
         Ok((mut reactor, mut vrrp)) => vrrp.serve(&mut reactor),
         Err(error) => {
