@@ -83,7 +83,7 @@ fn short_changes(program: Program) -> bool {
     assert_eq!(daemon.logged("Netlink reports eth0 up"), 0, "{program:?}: it was too short");
     let back = now();
     net.set_carrier(&port, true);
-    daemon.wait_log("Netlink reports eth0 up", Duration::from_secs(1));
+    daemon.wait_log("Netlink reports eth0 up", Duration::from_secs(1) + START);
     assert!(between(back, now()) >= Duration::from_secs(1), "{program:?}: too early");
     net.wait_master("a", back, Duration::from_secs(1) + TIMING.master_down(150) + TIMING.interval);
     steps::address_is_at("eth0", VIP, &a, &[]);
