@@ -17,6 +17,8 @@ use crate::base::time::Span;
 static CHANGED: AtomicBool = AtomicBool::new(false);
 /// Whether short turns were asked for.
 static SHORT: AtomicBool = AtomicBool::new(false);
+/// Whether this process gives way.
+static GIVES_WAY: AtomicBool = AtomicBool::new(false);
 /// The nice level before the first change.
 static NICE: AtomicI8 = AtomicI8::new(0);
 
@@ -58,14 +60,49 @@ pub fn set_nice(level: i8) -> io::Result<()> {
 /// # Errors
 /// What the kernel says; ENOSYS without the call.
 pub fn ask_for_short_turns() -> io::Result<()> {
-    // Who was started at another class is to stay there. The system call, for musl's function
-    // does nothing.
-    // SAFETY: takes no pointer.
-    if unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) } != libc::c_long::from(libc::SCHED_OTHER) {
+    // Who was started at another class is to stay there.
+    if class() != libc::c_long::from(libc::SCHED_OTHER) {
         return Ok(());
     }
     SHORT.store(true, Ordering::Relaxed);
     if set_turn(nice()?, SHORT_TURN) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Begins or ends giving way: whoever runs when this process wakes up is not interrupted for it. What it is given of
+/// the processor's time stays the same, and it is never left waiting for longer than a turn.
+///
+/// # Errors
+/// None known.
+pub fn give_way(on: bool) -> io::Result<()> {
+    let class = if on {
+        // Who was started at another class is to stay there.
+        if class() != libc::c_long::from(libc::SCHED_OTHER) {
+            return Ok(());
+        }
+        libc::SCHED_BATCH
+    } else if GIVES_WAY.load(Ordering::Relaxed) {
+        libc::SCHED_OTHER
+    } else {
+        return Ok(());
+    };
+    set_class(class, 0)?;
+    GIVES_WAY.store(on, Ordering::Relaxed);
+    Ok(())
+}
+
+/// The class that this process runs in. The system call, for musl's function does nothing; so too below.
+fn class() -> libc::c_long {
+    // SAFETY: takes no pointer.
+    unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) }
+}
+
+fn set_class(class: c_int, priority: u8) -> io::Result<()> {
+    // SAFETY: sched_param is numbers, for which zero is a valid value.
+    let mut param: libc::sched_param = unsafe { zeroed() };
+    param.sched_priority = c_int::from(priority);
+    // SAFETY: the kernel reads `param`, which lives until the call returns.
+    let done = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, class, &raw const param) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Sets the nice level and the length of a turn in nanoseconds, 0 for what others have.
@@ -107,14 +144,8 @@ const SHORT_TURN: u64 = 100_000;
 /// EPERM without CAP_SYS_NICE, or where the kernel keeps realtime for other control groups.
 pub fn set_realtime(priority: u8) -> io::Result<()> {
     note_change();
-    // SAFETY: sched_param is numbers, for which zero is a valid value.
-    let mut param: libc::sched_param = unsafe { zeroed() };
-    param.sched_priority = c_int::from(priority.min(HIGHEST));
     let class = if priority == 0 { libc::SCHED_OTHER } else { libc::SCHED_RR | libc::SCHED_RESET_ON_FORK };
-    // SAFETY: the kernel reads `param`, which lives until the call returns. The system call, for musl's function of
-    // this name does nothing.
-    let done = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, class, &raw const param) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    set_class(class, priority.min(HIGHEST))
 }
 
 /// Has the kernel end this process, by SIGXCPU, when it has run for `most` at realtime priority without ever waiting.
@@ -179,6 +210,7 @@ pub fn lock_memory(on: bool) -> io::Result<()> {
 
 /// In a forked script before it is executed: ordinary priority, no limit of realtime. Async-signal-safe.
 pub(super) fn restore_in_child() {
+    let _ = give_way(false);
     if CHANGED.load(Ordering::Relaxed) {
         restore_class();
     }
@@ -191,12 +223,10 @@ pub(super) fn restore_in_child() {
 
 fn restore_class() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: sched_param is numbers, for which zero is a valid value.
-    let param: libc::sched_param = unsafe { zeroed() };
-    // SAFETY: the kernel reads and writes the two values, which live until the calls return; what it refuses stays as
-    // it was inherited.
+    let _ = set_class(libc::SCHED_OTHER, 0);
+    // SAFETY: the kernel reads and writes the limit, which lives until the calls return; what it refuses stays as it
+    // was inherited.
     unsafe {
-        libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_OTHER, &raw const param);
         libc::setpriority(libc::PRIO_PROCESS, 0, c_int::from(NICE.load(Ordering::Relaxed)));
         if libc::getrlimit(libc::RLIMIT_RTTIME, &raw mut limit) == 0 {
             limit.rlim_cur = limit.rlim_max;
@@ -279,5 +309,23 @@ mod tests {
         // An older kernel tells of none.
         let right = usual == 0 || short == SHORT_TURN && turn() == usual;
         process::exit_now(u8::from(!(asked && right && nice().ok() == level)));
+    }
+    #[test]
+    fn giving_way_ends_with_what_is_forked_from_it() {
+        if let Fork::Parent(pid) = process::fork().unwrap() {
+            let mut status = 0;
+            // SAFETY: writes only `status`; the process is this test's own.
+            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+            assert_eq!(status, 0);
+            return;
+        }
+        let is = |wanted: c_int| class() == libc::c_long::from(wanted);
+        let gives = give_way(true).is_ok() && is(libc::SCHED_BATCH);
+        restore_in_child();
+        let ended = is(libc::SCHED_OTHER);
+        // What was not begun here is not ended here.
+        let strange =
+            set_class(libc::SCHED_BATCH, 0).is_ok() && give_way(false).is_ok() && is(libc::SCHED_BATCH);
+        process::exit_now(u8::from(!(gives && ended && strange)));
     }
 }

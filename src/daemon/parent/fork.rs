@@ -13,6 +13,7 @@ use crate::daemon::tuning::{Tuner, Tuning};
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Fork, Pid};
+use crate::sys::sched;
 
 impl<P: Program> Parent<'_, P> {
     /// Makes a child process.
@@ -64,6 +65,7 @@ impl<P: Program> Parent<'_, P> {
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
     fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
         sinks::forget();
+        let _ = sched::give_way(false);
         let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
         // The lock of its pid file stays with it: should the parent be killed, the next one waits for its end.
         match child.pid_file.as_ref().filter(|_| mode == Mode::Run) {

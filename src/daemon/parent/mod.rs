@@ -124,7 +124,7 @@ impl<'a, P: Program> Parent<'a, P> {
         self.check_complete();
     }
 
-    /// The children have the configuration now.
+    /// The children need nothing more of the configuration from the parent's memory.
     fn handed_out(&mut self) {
         self.program.handed_out(&mut self.loaded);
     }

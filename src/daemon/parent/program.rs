@@ -170,8 +170,8 @@ pub trait Program {
     /// The text of the configuration, for people.
     fn text(&self, loaded: &Self::Loaded) -> Vec<u8>;
 
-    /// Every child that is needed now has been forked with this configuration, or told of it: what only they need
-    /// may go. [`Program::run_child`] may be called with what is left, to replace a child.
+    /// Every child that is needed now has been forked with this configuration, or will read its snapshot: what only
+    /// they need may go. [`Program::run_child`] may be called with what is left, to replace a child.
     fn handed_out(&self, loaded: &mut Self::Loaded);
 
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.

@@ -58,6 +58,7 @@ impl<P: Program> Parent<'_, P> {
         let before = core::mem::replace(&mut self.settings, new_settings);
         self.take_name(before.process_name.as_deref());
         process::umask(self.options.umask.unwrap_or(self.settings.umask));
+        let mut running = heapless::Vec::<usize, KINDS>::new();
         for index in 0..KINDS {
             let needed = self.is_needed(index);
             let Some(child) = self.children.get_mut(index) else {
@@ -77,11 +78,15 @@ impl<P: Program> Parent<'_, P> {
                 child.behind = child.pid.is_some();
                 self.step(turn, index, Input::Stop);
             } else if child.pid.is_some() && !child.supervisor.is_leaving() {
-                self.give(turn, index, &snapshot);
+                let _ = running.push(index);
             }
         }
-        self.forget_previous();
+        // A message wakes a child on the parent's own processor, where both would work at once: it comes last.
         self.handed_out();
+        for index in running {
+            self.give(turn, index, &snapshot);
+        }
+        self.forget_previous();
     }
 
     /// A configuration as a file that children can read.

@@ -13,6 +13,7 @@ use crate::daemon::pidfile::{Claim, PidFile};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
 use crate::sys::process::{self, Launcher};
+use crate::sys::sched;
 use crate::sys::signal::Signals;
 
 /// Runs the daemon to its end. When it goes to the background this process ends with code 0 on the way, as soon
@@ -84,6 +85,8 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
 fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
         parent.begin(&mut reactor.turn(), launcher);
+        // Nothing that wakes the parent is as urgent as the adverts of a child on the same processor.
+        let _ = sched::give_way(true);
         reactor.run(parent)
     });
     ran.unwrap_or_else(|error| {
