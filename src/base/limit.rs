@@ -228,3 +228,8 @@ pub const STATUS_BUFFER: usize = 16_384;
 /// Instances that go into a status file in one turn of the loop: about 0.1 ms, so that a dump of thousands of
 /// instances holds up nobody's advert.
 pub const STATUS_INSTANCES_PER_TURN: usize = 16;
+
+/// How long an instance that is to begin waits for duplicate address detection. Linux takes up to a second before the
+/// first probe and one after each, of which it sends one: twice that, so that a kernel set to three probes is in time.
+/// What cannot be used then is told as a fault.
+pub const DETECTION_PATIENCE: crate::base::time::Span = crate::base::time::Span::from_secs(4);

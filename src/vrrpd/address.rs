@@ -169,6 +169,7 @@ impl Vrrp {
         self.static_address_told(turn.now(), link, address);
         if !is_usable(address) {
             // A message with the flag taken back follows, if nobody else has the address.
+            self.detection_told(turn, link, address.prefix, is_in_detection(address));
             return self.source_gone(turn, link, address.prefix);
         }
         if self.links.address_new(link, address.prefix) {
@@ -186,6 +187,7 @@ impl Vrrp {
             self.taken_away(turn, id, position);
         }
         self.fixed_address_gone(turn, link, address.prefix);
+        self.detection_told(turn, link, address.prefix, false);
         self.source_gone(turn, link, address.prefix);
         self.objects_by_address(turn, link, address.prefix);
     }
@@ -249,6 +251,33 @@ pub(super) fn is_usable(address: &Address) -> bool {
     !flags.contains(AddressFlags::TENTATIVE) || flags.contains(AddressFlags::OPTIMISTIC)
 }
 
+/// Whether an address will be usable soon unless somebody else has it.
+pub(super) fn is_in_detection(address: &Address) -> bool {
+    !is_usable(address) && !address.flags.contains(AddressFlags::DADFAILED)
+}
+
 fn position_of(position: usize) -> u16 {
     u16::try_from(position).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::IfIndex;
+
+    #[test]
+    fn detection_goes_on_until_it_fails() {
+        let (tentative, optimistic) = (AddressFlags::TENTATIVE, AddressFlags::OPTIMISTIC);
+        for (flags, usable, in_detection) in [
+            (AddressFlags(0), true, false),
+            (tentative, false, true),
+            (tentative.with(optimistic), true, false),
+            (tentative.with(AddressFlags::DADFAILED), false, false),
+            (AddressFlags::NODAD, true, false),
+        ] {
+            let prefix = Prefix { addr: "fe80::1".parse().unwrap(), len: 64 };
+            let address = Address { flags, ..Address::new(IfIndex(1), prefix) };
+            assert_eq!((is_usable(&address), is_in_detection(&address)), (usable, in_detection), "{flags:?}");
+        }
+    }
 }

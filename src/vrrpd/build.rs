@@ -164,6 +164,7 @@ fn instance(
         transmit,
         last_local: None,
         has_local: false,
+        tentative: false,
         carried: 0,
         addresses,
         objects: own_objects(&config, links),

@@ -50,6 +50,8 @@ pub struct Link {
     pub hardware_type: u16,
     /// Addresses that are not ours, in the order in which the kernel tells of them.
     pub addresses: Vec<Prefix>,
+    /// A link-local address that is not ours and of no use yet: duplicate address detection goes on. Of several the last.
+    pub tentative: Option<Prefix>,
 }
 
 /// What made an interface.
@@ -125,6 +127,7 @@ impl Link {
             mtu: 0,
             hardware_type: 0,
             addresses: Vec::new(),
+            tentative: None,
         }
     }
 
@@ -138,6 +141,7 @@ impl Link {
         self.seen_up = false;
         self.mac = None;
         self.addresses.clear();
+        self.tentative = None;
     }
 }
 
@@ -239,6 +243,7 @@ impl Links {
         let there: HashSet<(IfIndex, &IfName)> = kernel.iter().map(|link| (link.index, &link.name)).collect();
         for (position, link) in self.links.iter_mut().enumerate() {
             link.addresses.clear();
+            link.tentative = None;
             if let Some(index) = link.index
                 && !there.contains(&(index, &link.name))
             {
@@ -254,8 +259,22 @@ impl Links {
         }
     }
 
+    /// Duplicate address detection of an address goes on, or is over without success; whether that is news. One that
+    /// can be used is told by [`Links::address_new`].
+    pub fn set_tentative(&mut self, id: LinkId, address: Prefix, goes_on: bool) -> bool {
+        let Some(link) = self.link_mut(id) else { return false };
+        let before = link.tentative;
+        if goes_on && matches!(address.addr, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+            link.tentative = Some(address);
+        } else {
+            link.tentative.take_if(|there| *there == address);
+        }
+        link.tentative != before
+    }
+
     /// Enters an address that is not ours; whether it is new.
     pub fn address_new(&mut self, id: LinkId, address: Prefix) -> bool {
+        self.set_tentative(id, address, false);
         match self.link_mut(id) {
             Some(link) if !link.addresses.contains(&address) => {
                 link.addresses.push(address);
@@ -367,6 +386,27 @@ mod tests {
         assert!(!links.address_gone(id, prefix("10.0.0.1/32")));
         let source = links.link(id).unwrap().source(Family::V4);
         assert_eq!(source, Some(prefix("10.0.0.1/24").addr));
+    }
+
+    #[test]
+    fn detection_is_over_when_the_address_can_be_used_or_never_will() {
+        let (mut links, id) = entered("eth0");
+        let probed = |links: &Links| links.link(id).unwrap().tentative;
+        let (local, other) = (prefix("fe80::1/64"), prefix("fe80::2/64"));
+        assert!(!links.set_tentative(id, prefix("2001:db8::1/64"), true), "no source of adverts");
+        assert!(!links.set_tentative(id, prefix("10.0.0.1/24"), true));
+        assert!(links.set_tentative(id, local, true));
+        assert!(!links.set_tentative(id, local, true), "no news");
+        assert!(!links.set_tentative(id, other, false), "another one");
+        assert_eq!(probed(&links), Some(local));
+        assert!(links.address_new(id, local));
+        assert_eq!(probed(&links), None);
+        assert!(links.set_tentative(id, other, true));
+        assert!(links.set_tentative(id, other, false));
+        assert_eq!(probed(&links), None);
+        assert!(links.set_tentative(id, other, true));
+        links.replace(&[], |_, _| ());
+        assert_eq!(probed(&links), None, "what is not listed again is not known");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Instance {
     pub last_local: Option<IpAddr>,
     /// Whether it is there now.
     pub has_local: bool,
+    /// It is not, but duplicate address detection of it goes on.
+    pub tentative: bool,
     /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
     pub carried: u8,
     /// All addresses, advertised and excluded, in the order of the configuration.
@@ -187,20 +189,29 @@ impl Instance {
     /// Finds the source of adverts again; whether it changed.
     pub fn refresh_local(&mut self, links: &Links) -> bool {
         let family = self.router.params().family;
-        let on = |id: Option<LinkId>| links.link(id?)?.source(family);
+        let link = self.source_link().and_then(|id| links.link(id));
+        let on_link = || link?.source(family);
         // An ipvlan has an address of its own, and over IPv4 none but the configured one.
         let found = match &self.config.ipvlan {
-            None => self.config.source.or_else(|| on(self.base)),
+            None => self.config.source.or_else(on_link),
             Some(ipvlan) => match ipvlan.address {
                 None if family == Family::V4 => None,
-                address => self.config.source.or(address.map(|own| own.addr)).or_else(|| on(self.own)),
+                address => self.config.source.or(address.map(|own| own.addr)).or_else(on_link),
             },
         };
+        let probed = family == Family::V6 && link.is_some_and(|link| link.tentative.is_some());
+        self.tentative = found.is_none() && probed;
         self.fit_advert(links);
         let before = self.local();
         self.last_local = found.or(self.last_local);
         self.has_local = found.is_some();
         before != found
+    }
+
+    /// The interface whose link-local address, or first IPv4 address, is the source of adverts if none is configured.
+    #[must_use]
+    pub fn source_link(&self) -> Option<LinkId> {
+        if self.config.ipvlan.is_none() { self.base } else { self.own }
     }
 
     /// The source of adverts, if there is one now.

@@ -97,6 +97,10 @@ impl Vrrp {
         self.plan_extras(turn, |id| kept.get(id.index()).copied().flatten());
         self.hold(turn);
         let went_on = |id: InstanceId| kept.get(id.index()).copied().flatten().is_some();
+        if kept.iter().any(Option::is_none) {
+            self.begin_detection(turn);
+        }
+        self.arm_detection(turn);
         for id in self.ids() {
             self.bring_up(turn, id, went_on(id));
             self.settle_a_slice(turn);
@@ -108,6 +112,7 @@ impl Vrrp {
         self.breathe(turn);
         for id in self.ids().filter(|id| !went_on(*id)) {
             self.tell_tracked_faults(id);
+            self.tell_detection(id);
             self.drive(turn, id, Input::Start { adopt: None });
             self.settle_a_slice(turn);
         }
@@ -436,6 +441,7 @@ fn go_on(after: &mut Instance, before: &mut Instance) {
     // Its adverts go on while the interfaces are still being sorted out.
     after.last_local = before.last_local;
     after.has_local = before.has_local;
+    after.tentative = before.tentative;
     after.ip_id = before.ip_id;
     after.refused_advert = before.refused_advert;
     after.since = before.since;

@@ -55,6 +55,11 @@ pub(super) fn released() {
     info!("Delayed start completed");
 }
 
+/// An instance begins as soon as its interface has the address that it is to speak from.
+pub(super) fn awaits_detection(name: &str, link: &IfName) {
+    info!("({name}) waiting for duplicate address detection on {link}");
+}
+
 pub(super) fn send_failed(name: &str, errno: i32) {
     warn!("({name}): send advert error {errno} ({})", text_of(errno));
 }

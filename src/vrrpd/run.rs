@@ -69,6 +69,7 @@ impl Process for Vrrp {
             | Slot::Links
             | Slot::Retry
             | Slot::Hold
+            | Slot::Detection
                 if self.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
@@ -85,6 +86,7 @@ impl Process for Vrrp {
             Slot::Status => self.write_status(turn),
             Slot::Extra => self.extras_due(turn),
             Slot::Hold => self.release(),
+            Slot::Detection => self.end_detection(turn),
             Slot::Retired => self.retired_overdue(turn),
             Slot::Stop => self.stop_now(turn),
         }

@@ -29,6 +29,8 @@ pub(super) enum Slot {
     Extra,
     /// The end of the delay at the start.
     Hold,
+    /// The end of the patience with duplicate address detection.
+    Detection,
     /// Notify scripts of instances that a reload removed.
     Retired,
     /// The rest of a status file.
@@ -41,7 +43,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: three slots an instance, one a sync group, one a tracker with a clock, ten of the child itself.
+/// The layout: three slots an instance, one a sync group, one a tracker with a clock, eleven of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     instances: u32,
@@ -52,7 +54,7 @@ pub(super) struct Layout {
 }
 
 const PER_INSTANCE: u32 = 3;
-const OF_THE_CHILD: u32 = 10;
+const OF_THE_CHILD: u32 = 11;
 
 impl Layout {
     pub(super) fn new(
@@ -101,7 +103,8 @@ impl Layout {
             Slot::Extra => self.of_the_child() + 6,
             Slot::Hold => self.of_the_child() + 7,
             Slot::Links => self.of_the_child() + 8,
-            Slot::Stop => self.of_the_child() + 9,
+            Slot::Detection => self.of_the_child() + 9,
+            Slot::Stop => self.of_the_child() + 10,
         }
     }
 
@@ -139,6 +142,7 @@ impl Layout {
             6 => Slot::Extra,
             7 => Slot::Hold,
             8 => Slot::Links,
+            9 => Slot::Detection,
             _ => Slot::Stop,
         }
     }
@@ -158,6 +162,6 @@ mod tests {
             assert!(!seen.contains(&slot));
             seen.push(slot);
         }
-        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(9), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0, 0, 0).slot(10), Slot::Stop);
     }
 }

@@ -5,7 +5,6 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::address::is_usable;
 use super::alert::Alerts;
 use super::extra::Extras;
 use super::firewall::Firewall;
@@ -197,6 +196,10 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.tell_absent();
     vrrp.watch_links(&mut turn);
     vrrp.plan_extras(&mut turn, |_| None);
+    // Whoever takes over for a dead child does it at once or not at all.
+    if context.died.is_none() {
+        vrrp.begin_detection(&mut turn);
+    }
     vrrp.work.rebuilding = true;
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
@@ -206,6 +209,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);
+        vrrp.tell_detection(id);
         if state(id) == Some(State::Master) {
             vrrp.tell_taken_off(id);
         }
@@ -297,6 +301,7 @@ impl Vrrp {
             pacing: Pacing::default(),
             extras: Extras::default(),
             held: None,
+            detection: None,
             layout,
             work: Work::default(),
             status: Status::default(),
@@ -355,8 +360,8 @@ impl Vrrp {
             let moved = self.moved(link, address.prefix);
             let by_us = moved.is_some_and(|(_, moved)| moved.held.is_ours());
             let owner = moved.map(|(owner, _)| owner);
-            if !by_us && is_usable(&address) {
-                self.links.address_new(link, address.prefix);
+            if !by_us {
+                self.enter_listed(link, &address);
             }
             self.static_address_told(now, link, &address);
             ours.extend(owner.map(|owner| (owner, address)));

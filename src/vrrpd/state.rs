@@ -71,6 +71,8 @@ pub struct Vrrp {
     pub(super) extras: Extras,
     /// The end of the delay that instances wait for before they begin.
     pub(super) held: Option<Instant>,
+    /// Until then instances that begin wait for duplicate address detection.
+    pub(super) detection: Option<Instant>,
     pub(super) layout: Layout,
     pub(super) kernel: Kernel,
     pub(super) batches: Batches,

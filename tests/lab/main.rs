@@ -21,6 +21,7 @@ mod auth;
 mod control;
 mod crash;
 mod crowd;
+mod detection;
 mod edits;
 mod edits_deep;
 mod events;

@@ -167,7 +167,7 @@ impl Vrrp {
         self.act(turn, id, &out);
     }
 
-    /// The reasons that hold now, whether a first result is still out, and the sum of all weights in force.
+    /// The reasons that hold now, whether a first result or the source of adverts is still awaited, and the sum of all weights in force.
     pub(super) fn reckon(&self, instance: &Instance) -> Total {
         let base = instance.base.or(instance.transmit).map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
@@ -178,19 +178,21 @@ impl Vrrp {
                 let link = self.links.link(id);
                 link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
             });
+        let sourceless = !missing && instance.local().is_none();
+        let waits = sourceless && self.awaits_detection(instance);
         let tracked = self.total(&instance.tracking);
         let faults = tracked
             .faults
             .with(Fault::LinkMissing, missing)
             .with(Fault::LinkDown, down && !instance.config.dont_track_primary)
-            .with(Fault::NoAddress, !missing && instance.local().is_none())
+            .with(Fault::NoAddress, sourceless && !waits)
             .with(Fault::Vmac, own_missing && !missing)
             .with(Fault::Source, self.lacks_source(instance))
             .with(Fault::NoPeer, instance.config.fault_no_peer)
             .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed)
             .with(Fault::Key, instance.lacks_key());
-        Total { faults, ..tracked }
+        Total { faults, pending: tracked.pending || waits, ..tracked }
     }
 
     /// What everything in `tracking` comes to.

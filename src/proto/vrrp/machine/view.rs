@@ -46,7 +46,7 @@ impl<P: Borrow<Params>> Machine<P> {
         self.faults
     }
 
-    /// Whether the instance waits in INIT for the first result of a script.
+    /// Whether the instance waits in INIT for the first result of a script, or for its source of adverts.
     #[must_use]
     pub const fn is_pending(&self) -> bool {
         self.pending

@@ -1,0 +1,76 @@
+//! Duplicate address detection at the start: an interface that has just come up has a link-local address, but it is no
+//! source of adverts for a second or two (RFC 4862 section 5.4).
+//!
+//! At a router's boot that is the usual case and no fault. An instance that lacks nothing else stays in INIT, its sync
+//! group with it, until the kernel says that the address can be used or that somebody else has it, or the patience is
+//! over. Once an instance has begun it counts as everything else that is missing: a reason for FAULT.
+
+use super::address::{is_in_detection, is_usable};
+use super::live::Instance;
+use super::slots::Slot;
+use super::state::Vrrp;
+use crate::base::addr::Prefix;
+use crate::base::id::{InstanceId, LinkId};
+use crate::base::limit;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::State;
+use crate::sys::netlink::addr::Address;
+
+impl Vrrp {
+    /// Instances are about to begin: from now on they wait for their sources.
+    pub(super) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
+        self.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
+        self.arm_detection(turn);
+    }
+
+    /// After a reload the deadlines are others.
+    pub(super) fn arm_detection(&self, turn: &mut Turn<'_>) {
+        turn.set_deadline(self.layout.number(Slot::Detection), self.detection);
+    }
+
+    /// The patience is over: an address that still cannot be used is as good as none.
+    pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
+        self.detection = None;
+        for id in self.ids() {
+            if self.instance(id).is_some_and(|instance| instance.tentative) {
+                self.refresh(turn, id);
+            }
+        }
+    }
+
+    /// Whether an instance that has no source of adverts begins once the one that is being probed can be used.
+    pub(super) fn awaits_detection(&self, instance: &Instance) -> bool {
+        self.detection.is_some() && instance.tentative && instance.router.state() == State::Init
+    }
+
+    /// An instance is about to begin: tells if it has to wait.
+    pub(super) fn tell_detection(&self, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        let link = instance.source_link().and_then(|link| self.links.link(link));
+        if let Some(link) = link.filter(|_| self.awaits_detection(instance)) {
+            super::report::awaits_detection(&instance.config.name, &link.name);
+        }
+    }
+
+    /// The kernel tells of an address that is not ours and cannot be used, or not any more.
+    pub(super) fn detection_told(
+        &mut self,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        address: Prefix,
+        goes_on: bool,
+    ) {
+        if self.links.set_tentative(link, address, goes_on) && self.detection.is_some() {
+            self.source_changed(turn, link);
+        }
+    }
+
+    /// Enters an address of a list that is not ours.
+    pub(super) fn enter_listed(&mut self, link: LinkId, address: &Address) {
+        if is_usable(address) {
+            self.links.address_new(link, address.prefix);
+        } else {
+            self.links.set_tentative(link, address.prefix, is_in_detection(address));
+        }
+    }
+}
