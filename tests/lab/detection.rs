@@ -100,6 +100,25 @@ fn an_address_owner_waits_too() {
     assert_eq!(daemon.logged("send advert error"), 0, "{}", daemon.log());
 }
 
+/// With a macvlan of its own it speaks from a copy of the same address. A reload in between changes nothing.
+#[test]
+fn a_macvlan_waits_for_the_address_of_its_base() {
+    let net = Net::new();
+    let a = node(&net, "a");
+    a.shell(FOLLOW);
+    come_up(&a, "eth0", 2, "fe80::abc");
+    let conf = v6().line("use_vmac").text();
+    let daemon = Daemon::start(&a, US, &conf);
+    daemon.wait_log("waiting for duplicate address detection on eth0", START);
+    daemon.reload(&conf);
+    assert!(is_tentative(&a, "eth0"), "it takes at least two seconds");
+    assert_eq!(told(&a, "INSTANCE \"VI_1\""), [""; 0], "{}", daemon.log());
+    net.wait_master("a", daemon.since(), DETECTION * 2 + START);
+    eventually("it is told", START, || told(&a, "INSTANCE \"VI_1\"") == ["BACKUP", "MASTER"]);
+    assert!(!is_tentative(&a, "eth0"));
+    assert_eq!(daemon.logged("FAULT") + daemon.logged("send advert error"), 0, "{}", daemon.log());
+}
+
 /// Two members, one of which could begin: it waits with the other.
 fn group(a: &Node) -> String {
     a.shell(FOLLOW);
@@ -113,19 +132,25 @@ fn group(a: &Node) -> String {
 
 #[test]
 fn a_sync_group_waits_for_its_member() {
-    let net = Net::new();
-    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    net.plug(&a, "eth1", &[]);
-    quiet(&a, "eth1");
-    let conf = group(&a);
-    come_up(&a, "eth1", 1, "fe80::abc");
-    let daemon = Daemon::start(&a, US, &conf);
-    eventually("the group is MASTER", DETECTION + START, || told(&a, "GROUP \"G\"").len() == 2);
-    for whose in ["GROUP \"G\"", "INSTANCE \"VI_4\"", "INSTANCE \"VI_6\""] {
-        eventually(whose, START, || told(&a, whose) == ["BACKUP", "MASTER"]);
+    for reloaded in [false, true] {
+        let net = Net::new();
+        let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+        net.plug(&a, "eth1", &[]);
+        quiet(&a, "eth1");
+        let conf = group(&a);
+        come_up(&a, "eth1", 1, "fe80::abc");
+        let daemon = Daemon::start(&a, US, &conf);
+        daemon.wait_log("(VI_6) waiting for duplicate address detection on eth1", START);
+        if reloaded {
+            daemon.reload(&conf);
+        }
+        eventually("the group is MASTER", DETECTION + START, || told(&a, "GROUP \"G\"").len() == 2);
+        for whose in ["GROUP \"G\"", "INSTANCE \"VI_4\"", "INSTANCE \"VI_6\""] {
+            eventually(whose, START, || told(&a, whose) == ["BACKUP", "MASTER"]);
+        }
+        assert!(!is_tentative(&a, "eth1"));
+        assert_eq!(daemon.logged("FAULT"), 0, "{}", daemon.log());
     }
-    assert!(!is_tentative(&a, "eth1"));
-    assert_eq!(daemon.logged("FAULT"), 0, "{}", daemon.log());
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::base::id::InstanceId;
 pub struct Outlook {
     /// A member has a reason of its own for FAULT.
     pub blocked: bool,
-    /// A member waits for the first result of a script.
+    /// A member waits for the first result of a script, or for its source of adverts.
     pub pending: bool,
     /// No member hears anything that keeps it from being MASTER.
     pub expired: bool,
@@ -164,7 +164,7 @@ impl Group {
         Self { state: State::Init }
     }
 
-    /// The state of its members. INIT: not started, or a member waits for the first result of a script.
+    /// The state of its members. INIT: not started, or a member waits for something.
     #[must_use]
     pub const fn state(&self) -> State {
         self.state

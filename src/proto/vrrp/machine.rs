@@ -277,7 +277,7 @@ impl<P: Borrow<Params>> Machine<P> {
         if !self.faults.is_empty() {
             self.enter(State::Fault, why, out);
         } else if self.pending {
-            // The first result of the scripts decides between BACKUP and FAULT.
+            // The first result of the scripts decides between BACKUP and FAULT, or what becomes of the source.
         } else if why != Why::Recovered && self.begins_as_master() && now >= self.held {
             self.become_master(now, why, out);
         } else if why != Why::Recovered && self.begins_as_master() && !self.synced {

@@ -33,7 +33,8 @@ pub enum Input {
     Timeout,
     /// An advert was accepted.
     Advert(Heard),
-    /// What speaks against taking part now. `pending`: the first result of a script is still out.
+    /// What speaks against taking part now. `pending`: the first result of a script is still out,
+    /// or the source of adverts is not of use yet.
     Faults {
         /// The reasons.
         faults: Faults,
