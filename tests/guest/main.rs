@@ -1,9 +1,10 @@
 //! What the kernel at hand lacks, tested on Debian's kernel in a machine that QEMU emulates (`tests/guest/run`).
 //!
 //! Outside this program boots the guest with itself as the command, once for each kernel command line that tests want,
-//! side by side; inside it runs its tests, a few at a time, and its exit status comes back out. `cargo test --test guest -- WORD` runs those whose name has the word. A new
-//! test is a function of one of the modules and a line in [`TESTS`]. The tests use the labs' kit; everything is
-//! some ten times as slow as outside, so they keep to adverts of a second and to generous bounds.
+//! side by side; inside it runs its tests, a few at a time, and its exit status comes back out. `cargo test --test
+//! guest -- WORD` runs those whose name has the word. A new test is a function of one of the modules and a line in
+//! [`TESTS`]. The tests use the labs' kit, and the random events of the labs happen here to an ipvlan, a VRF and a VLAN;
+//! everything is some ten times as slow as outside, so they keep to adverts of a second and to generous bounds.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +19,9 @@
 )]
 
 mod bases;
+#[allow(dead_code, unused_imports, reason = "the labs have a test of their own there")]
+#[path = "../lab/events/mod.rs"]
+mod events;
 mod firewall;
 #[allow(dead_code, reason = "the kit serves the labs too")]
 #[path = "../lab/kit/mod.rs"]
@@ -43,8 +47,9 @@ const FIRST: &[Test] = &[("poor::without_nf_tables", poor::without_nf_tables)];
 const WITHOUT_IPV6: &[Test] =
     &[("lossy::loses_and_delays", lossy::loses_and_delays), ("poor::without_ipv6", poor::without_ipv6)];
 
-/// Every other test.
+/// Every other test, the longest first.
 const TESTS: &[Test] = &[
+    ("events::whatever_happens_on_other_links", || events::live_all(1, 2, 2)),
     ("machine::has_what_the_kernel_outside_lacks", machine::has_what_the_kernel_outside_lacks),
     ("firewall::on_another_kernel", firewall::on_another_kernel),
     ("links::every_kind_of_driver_is_polled", links::every_kind_of_driver_is_polled),
