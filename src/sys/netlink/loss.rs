@@ -53,8 +53,9 @@ impl Losses {
             libc::RTNLGRP_IPV4_RULE,
             libc::RTNLGRP_IPV6_RULE,
         ];
-        let transport = Transport::open(&groups)?;
+        let transport = Transport::open(&[])?;
         transport.only_losses(origin, port, &lengths)?;
+        transport.join(&groups)?;
         let inbox = Inbox::new(limit::MONITOR_BATCH, limit::LOSS_OCTETS);
         Ok(Self { transport, inbox, origin, port, lengths })
     }

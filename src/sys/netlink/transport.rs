@@ -31,6 +31,11 @@ impl Transport {
         Ok(Self { socket })
     }
 
+    /// Hears these groups too: after the filter of what is to be heard of them is in place.
+    pub(super) fn join(&self, groups: &[u32]) -> io::Result<()> {
+        self.socket.add_mcast_membership(Groups::new_groups(groups))
+    }
+
     /// Asks for acknowledgements that do not repeat the request, and for the kernel's explanations.
     /// Kernels before 4.12 know neither, which is no loss.
     pub(super) fn short_acks(&self) -> io::Result<()> {
