@@ -145,11 +145,15 @@ fn instance(
     let own = place.plan.of_instance(place.position).or(base);
     let vrf = config.vrf.as_ref().map(|named| links.named(&named.name));
     let transmit = if config.vmac_xmit_base { base } else { own.or(vrf) };
-    // As with keepalived, addresses stay beside an ipvlan: what answers for them has the base's address anyway.
-    let home = if config.ipvlan.is_some() { base } else { own };
+    // As with keepalived, addresses stay beside an ipvlan: what answers for them has the base's address anyway. So do
+    // those of the other family beside a macvlan, whose hardware address is not theirs.
     let lines = config.addresses.iter().chain(&config.excluded).enumerate();
     let addresses: Box<[Moved]> = lines
-        .map(|(number, line)| moved(line, place.plan.of_address(place.position, number), home, links))
+        .map(|(number, line)| {
+            let beside = config.ipvlan.is_some() || Family::of(&line.prefix.addr) != config.params.family;
+            let home = if beside { base } else { own };
+            moved(line, place.plan.of_address(place.position, number), home, links)
+        })
         .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());

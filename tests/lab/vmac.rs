@@ -243,3 +243,30 @@ fn a_macvlan_of_ipv6_speaks_from_the_base_address() {
     daemon.stop();
     assert!(!a.exists(&format!("/sys/class/net/{vmac}")));
 }
+
+/// The hardware address of a macvlan is that of one family.
+#[test]
+fn addresses_of_the_other_family_stay_beside_the_macvlan() {
+    let v4 = ("10.9.0.100/24", VIP, "2001:db8::9/64", "2001:db8::9");
+    let v6 = ("fe80::9/64", "fe80::9", "10.9.0.100/24", VIP);
+    for (text, vip, other_text, other) in [v4, v6] {
+        let net = Net::new();
+        let [a, b] = ["a", "b"].map(|name| net.node(name, "eth0", &[]));
+        let lines = format!("virtual_ipaddress_excluded {{\n{other_text}\n}}");
+        for (node, program, source) in [(&a, US, 1), (&b, Program::Reference, 2)] {
+            node.shell(&format!(
+                "ip addr add 10.9.0.{source}/24 dev eth0; ip addr add fe80::a{source}/64 dev eth0 nodad"
+            ));
+            // One after the other: what is looked at is a MASTER's.
+            let conf = Instance { addresses: vec![text.to_owned()], ..conf().line(&lines) };
+            let daemon = Daemon::start(node, program, &conf.text());
+            eventually("its own is on the macvlan", START + TIMING.master_down(150), || {
+                node.holds(VMAC, vip)
+            });
+            eventually("the other is on the base", ALLOWANCE, || node.holds("eth0", other));
+            assert!(!node.holds(VMAC, other) && !node.holds("eth0", vip));
+            daemon.stop();
+            eventually("nothing is left", ALLOWANCE, || !node.holds("eth0", other) && !is_there(node));
+        }
+    }
+}

@@ -261,9 +261,9 @@ impl Planner<'_> {
         let other_family = family != instance.params.family;
         let wanted = line.use_vmac || (instance.use_vmac_addr && (elsewhere || other_family));
         if !wanted {
-            // Without `dev` it goes on the macvlan of the instance, whatever its family.
-            let of_instance =
-                self.plan.of_instance(position).filter(|_| dev.is_none() && instance.vmac.is_some());
+            // Without `dev`, and of its family, it goes on the macvlan of the instance.
+            let goes_there = dev.is_none() && !other_family && instance.vmac.is_some();
+            let of_instance = self.plan.of_instance(position).filter(|_| goes_there);
             let own = of_instance.and_then(|link| self.plan.owns.iter_mut().find(|own| own.link == link));
             if let Some(own) = own {
                 needs(own, family);
@@ -523,12 +523,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_a_macvlan_of_its_own_goes_on_that_of_the_instance() {
+    fn an_address_of_the_other_family_leaves_the_macvlan_alone() {
         let lines =
             format!("use_vmac\n{}virtual_ipaddress_excluded {{\n2001:db8::1/64\n}}\n", vip("10.0.0.1"));
         let mut bench = Bench::new(&router("A", "eth0", &lines));
         let plan = bench.plan(&[]);
-        assert_eq!(bench.told(&plan), ["vrrp.51 on eth0 both"]);
+        assert_eq!(bench.told(&plan), ["vrrp.51 on eth0 v4"]);
     }
 
     #[test]
