@@ -363,9 +363,11 @@ pub(crate) fn expected(state: &State, is_master: impl Fn(Unit) -> bool) -> Holdi
         rule("504: from 10.62.0.0/24 lookup 104");
     }
     if is_master(Unit::Alone) {
-        let home = if state.dressed() { "vrrp.55" } else { LINKS[state.home()].0 };
+        let base = LINKS[state.home()].0;
+        let home = if state.dressed() { "vrrp.55" } else { base };
         address(&format!("{home} 10.9.0.105/32"));
-        address(&format!("{home} 2001:db8:9::105/64"));
+        // Of the other family: beside the macvlan.
+        address(&format!("{base} 2001:db8:9::105/64"));
         rule("501: from 10.9.0.105 lookup 101");
     }
     if is_master(Unit::Sometimes) {
@@ -402,23 +404,17 @@ fn firewall(state: &State, signed: bool, is_there: impl Fn(usize) -> bool) -> BT
     if is_there(0) && !is_guest() {
         line("vmac_map \"vrrp.51\" : \"eth0\"");
     }
-    let dressed = state.dressed() && is_there(home);
-    if dressed {
+    if state.dressed() && is_there(home) {
         line(&format!("vmac_map \"vrrp.55\" : \"{}\"", LINKS[home].0));
     }
     let mut line = |text: &str| lines.insert(format!("ip6 keepalived {text}"));
-    if wording.sometimes || state.dressed() {
+    if wording.sometimes {
         line("out icmpv6 type @mld-report dup to ip6 daddr device oif map @vmac_map drop");
         line("out icmpv6 type nd-router-solicit oif @vmac_set drop");
     }
     if wording.sometimes && is_there(1) {
         line("vmac_map \"vrrp.56\" : \"eth1\"");
         line("vmac_set \"vrrp.56\"");
-    }
-    // E has an IPv6 address.
-    if dressed {
-        line(&format!("vmac_map \"vrrp.55\" : \"{}\"", LINKS[home].0));
-        line("vmac_set \"vrrp.55\"");
     }
     lines
 }
