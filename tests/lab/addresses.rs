@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program, is_reference};
@@ -295,7 +295,7 @@ fn a_renamed_interface_does_not_keep_the_addresses() {
     if !a.try_shell("ip link set lan name eth0").status.success() {
         a.shell("ip link set lan down; ip link set lan name eth0; ip link set eth0 up");
     }
-    net.wait_master("a", back, TIMING.interval + TIMING.master_down(150));
+    net.wait_master("a", back, LINK + TIMING.master_down(150));
     steps::address_is_at("eth0", VIP, &a, &[&b]);
 }
 
@@ -328,7 +328,7 @@ fn a_primary_that_is_not_tracked_may_go_down() {
     assert!(a.holds("eth0", VIP), "it stays master and keeps the address");
     let back = now();
     a.shell("ip link set eth0 up");
-    net.wait_master("a", back, TIMING.interval * 2);
+    net.wait_master("a", back, LINK + TIMING.interval);
     net.never("a goodbye", daemon.since(), Duration::ZERO, |event| event.is_goodbye_of("a"));
     assert_eq!(daemon.logged("Entering"), 2, "{}", daemon.log());
     assert!(a.holds("eth0", VIP));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program};
@@ -159,7 +159,7 @@ fn a_script_reads_to_the_end_and_is_started_again_by_a_reload_alone() {
     eventually("both have ended", SOON, || daemon.logged("vrrp notify fifo script terminated") == 2);
     a.remove("/run/die");
     a.shell("ip link set eth0 up");
-    net.wait_master("a", now(), TIMING.interval + TIMING.master_down(100));
+    net.wait_master("a", now(), LINK + TIMING.master_down(100));
     assert_eq!(lines(&a, "/run/begun").len(), 2);
     daemon.reload(&conf(""));
     let more = [begin[0], begin[1], "INSTANCE \"VI_1\" FAULT 100", begin[0], begin[1]];

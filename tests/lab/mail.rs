@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program};
@@ -289,7 +289,7 @@ fn what_waits_survives_a_reload_and_is_told_of_at_the_stop() {
     // Not before: an advert of the time before the link went is not the one that is waited for.
     let begin = now();
     a.shell("ip link set eth0 up");
-    net.wait_master("a", begin, TIMING.interval + TIMING.master_down(100) + ALLOWANCE);
+    net.wait_master("a", begin, LINK + TIMING.master_down(100));
     let log = a.path("/run/lab/daemon.log");
     daemon.stop();
     let log = std::fs::read_to_string(log).expect("the log");

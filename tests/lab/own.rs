@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program, is_reference};
@@ -203,7 +203,7 @@ fn a_base_that_bears_another_name_is_left() {
     eventually("its settings are as they were", ALLOWANCE, || setting(&a, "lan/arp_ignore") == "0");
     let back = now();
     a.shell("ip link set lan down; ip link set lan name eth0; ip link set eth0 up");
-    net.wait_master("a", back, ALLOWANCE + TIMING.master_down(150));
+    net.wait_master("a", back, LINK + TIMING.master_down(150));
     eventually("the address is there", ALLOWANCE, || a.holds("vrrp.51", VIP));
     assert_eq!(setting(&a, "eth0/arp_ignore"), "1");
     daemon.stop();

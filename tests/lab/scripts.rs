@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program, is_reference};
@@ -204,7 +204,7 @@ fn notify_scripts_run_one_at_a_time_and_in_order() {
         std::thread::sleep(Duration::from_millis(100));
         let back = now();
         a.shell("ip link set eth0 up");
-        net.wait_master("a", back, TIMING.master_down(100));
+        net.wait_master("a", back, LINK + TIMING.master_down(100));
     }
     let state_of = |line: &String| {
         line.strip_prefix("begin any INSTANCE VI_1 ")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Program, is_reference};
@@ -122,7 +122,7 @@ fn scripts_under_way_survive_a_reload_and_order_is_kept() {
     daemon.reload(&Instance::default().text());
     a.shell("ip link set eth0 up");
     is_told(&a, &["new INSTANCE VI_1 FAULT 100"]);
-    net.wait_master("a", now(), TIMING.interval + TIMING.master_down(100));
+    net.wait_master("a", now(), LINK + TIMING.master_down(100));
     assert_eq!(told(&a).len(), 1);
 }
 

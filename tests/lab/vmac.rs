@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Launch, Program, is_reference};
@@ -129,7 +129,7 @@ fn the_base_interface_goes_down_and_away() {
     eventually("the address is gone", ALLOWANCE, || !a.holds(VMAC, VIP));
     let back = now();
     a.shell("ip link set eth0 up");
-    net.wait_master("a", back, ALLOWANCE + TIMING.master_down(150));
+    net.wait_master("a", back, LINK + TIMING.master_down(150));
     eventually("the address is on the macvlan", ALLOWANCE, || a.holds(VMAC, VIP));
 
     // The macvlan itself: whoever takes it down or away takes the adverts' way.

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// The labs run side by side on as few as two cores; punctuality below this is the benches' business.
 pub(crate) const ALLOWANCE: Duration = Duration::from_millis(400);
 
+/// How late the kernel may tell that a link is up: it gathers such news for a second, those of all namespaces together.
+pub(crate) const LINK: Duration = Duration::from_secs(1);
+
 /// How early something may be seen: kernel time stamps and the daemon's clock are read at different places.
 pub(crate) const EARLY: Duration = Duration::from_millis(15);
 
