@@ -30,7 +30,8 @@ pub(crate) fn on_another_kernel() {
     for wanted in [
         VIP,
         "fd00::100",
-        "fe80::100 . \"vrrp.51\"",
+        // Of the other family: beside the macvlan.
+        "fe80::100 . \"eth0\"",
         "dup to ip daddr device oif map",
         "\"vrrp.51\" : \"eth0\"",
     ] {
