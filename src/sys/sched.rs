@@ -310,6 +310,7 @@ mod tests {
         let right = usual == 0 || short == SHORT_TURN && turn() == usual;
         process::exit_now(u8::from(!(asked && right && nice().ok() == level)));
     }
+
     #[test]
     fn giving_way_ends_with_what_is_forked_from_it() {
         if let Fork::Parent(pid) = process::fork().unwrap() {

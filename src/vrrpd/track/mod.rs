@@ -167,7 +167,8 @@ impl Vrrp {
         self.act(turn, id, &out);
     }
 
-    /// The reasons that hold now, whether a first result or the source of adverts is still awaited, and the sum of all weights in force.
+    /// The reasons that hold now, whether a first result or the source of adverts is still awaited, and the sum of all
+    /// weights in force.
     pub(super) fn reckon(&self, instance: &Instance) -> Total {
         let base = instance.base.or(instance.transmit).map(|id| self.links.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
