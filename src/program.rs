@@ -12,7 +12,7 @@ use std::sync::Arc;
 use keepalived::base::exit::Exit;
 use keepalived::base::time::Instant;
 use keepalived::config::compare::{self, Router};
-use keepalived::config::diag::{Diagnostics, Severity};
+use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 use keepalived::config::lint::{self, Input, Silence};
 use keepalived::config::snapshot::Snapshot;
@@ -53,7 +53,7 @@ pub(crate) struct Loaded {
     snapshot: Kept,
     /// Not one keyword in it.
     empty: bool,
-    /// What was not understood, without places: a reload may not add to it.
+    /// What may cost an address, an advert or a check, without places: a reload may not add to it.
     errors: Vec<String>,
     /// What was found beside that and is counted: matters with `reload_check_config`.
     warnings: Vec<String>,
@@ -295,11 +295,11 @@ impl Program for Keepalived<'_> {
 
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
-        let messages = |wanted: fn(Severity) -> bool| {
-            read.found.iter().filter(|one| wanted(one.severity)).map(|one| one.message.clone()).collect()
+        let messages = |wanted: fn(&Diagnostic) -> bool| {
+            read.found.iter().filter(|one| wanted(one)).map(|one| one.message.clone()).collect()
         };
-        let errors = messages(|severity| severity >= Severity::Error);
-        let warnings = messages(|severity| severity == Severity::Warning);
+        let errors = messages(|one| one.costs);
+        let warnings = messages(|one| !one.costs && one.severity > Severity::Note);
         let scratch = read.model.global.files.tmp_config_directory.clone();
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {

@@ -87,20 +87,32 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it, one line, for the long form.
     pub remedy: Option<String>,
+    /// What is done instead of what was written may cost an address, an advert or a check: a running daemon does not
+    /// go over to such a configuration.
+    pub costs: bool,
 }
 
 impl Diagnostic {
-    /// A finding with the class that goes with its severity: uncounted for a note, else ordinary.
+    /// A finding with the class that goes with its severity: uncounted for a note, else ordinary. Whatever is not
+    /// used may cost something.
     pub fn new(severity: Severity, mark: impl Into<Mark>, message: impl Into<String>) -> Self {
         let mark = mark.into();
         let class = if severity == Severity::Note { Class::Uncounted } else { Class::Ordinary };
-        Self { severity, class, at: mark.at, width: mark.width, message: message.into(), remedy: None }
+        let (message, costs) = (message.into(), severity >= Severity::Error);
+        Self { severity, class, at: mark.at, width: mark.width, message, remedy: None, costs }
     }
 
     /// The same finding in another class.
     #[must_use]
     pub fn class(mut self, class: Class) -> Self {
         self.class = class;
+        self
+    }
+
+    /// The same finding, and whether it may cost something.
+    #[must_use]
+    pub const fn costs(mut self, costs: bool) -> Self {
+        self.costs = costs;
         self
     }
 

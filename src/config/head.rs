@@ -21,6 +21,8 @@ pub struct Head {
     pub argument: Argument,
     /// What a repetition means.
     pub repeat: Repeat,
+    /// No address and no check hangs on it.
+    pub aside: bool,
     /// The keyword that replaces this one, and whether its use is counted as a mistake.
     pub replaced: Option<(&'static str, bool)>,
 }

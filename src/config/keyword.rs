@@ -3,6 +3,9 @@
 //! A forgotten opening brace is told and reading goes on as if it were there, if what follows fits; a surplus
 //! brace is told and ignored; the block of an unknown word is skipped whole.
 
+use core::hash::{Hash, Hasher};
+use std::hash::DefaultHasher;
+
 use super::command;
 use super::diag::{Diagnostic, Diagnostics, Severity};
 use super::line::Line;
@@ -14,18 +17,25 @@ use super::value;
 
 /// Which keywords of one object were given before, over all its blocks.
 #[derive(Clone, Debug, Default)]
-pub struct Given(Vec<(&'static str, Position)>);
+pub struct Given(Vec<Once>);
+
+/// A keyword that was given: its name, where, and a mark of its words where a repetition is not used.
+type Once = (&'static str, Position, u64);
 
 impl Given {
     /// Where the keyword was first given.
     #[must_use]
     pub fn at(&self, name: &str) -> Option<Position> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, at)| *at)
+        self.once(name).map(|(_, at, _)| *at)
     }
 
-    fn note(&mut self, name: &'static str, at: Position) {
+    fn once(&self, name: &str) -> Option<&Once> {
+        self.0.iter().find(|(known, ..)| *known == name)
+    }
+
+    fn note(&mut self, name: &'static str, at: Position, words: u64) {
         if self.at(name).is_none() {
-            self.0.push((name, at));
+            self.0.push((name, at, words));
         }
     }
 }
@@ -103,6 +113,8 @@ fn line<'t, D, M>(
         return;
     };
     let head = row.head();
+    // A brace too many or too few may change what the text around means.
+    line.aside = head.aside && head.shape.has_block() == node.block().is_some();
     if !begin(&head, scope.given, scope.quiet, cursor, &mut line) {
         return;
     }
@@ -130,7 +142,7 @@ fn line<'t, D, M>(
             };
             read(cursor, rows, into, &mut inner);
         }
-        Kind::Lines(_, each) => entries(cursor, *each, into, scope.owner, scope.found),
+        Kind::Lines(_, each) => entries(cursor, *each, into, (scope.owner, head.aside), scope.found),
         _ => {
             scope.objects.push(Object { node, inside: cursor.clone() });
             match past {
@@ -144,17 +156,21 @@ fn line<'t, D, M>(
 /// Tells what holds for a keyword whatever it takes; false if its line and block are done with.
 fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, line: &mut Line<'_>) -> bool {
     let name = head.name;
-    if head.repeat != Repeat::Last && given.at(name).is_some() {
+    let words = if head.repeat == Repeat::First { digest(line) } else { 0 };
+    if head.repeat != Repeat::Last
+        && let Some((_, _, before)) = given.once(name)
+    {
         if head.repeat == Repeat::First {
             let message = format!("{name} already specified - ignoring");
-            line.error(line.keyword, &message, "the first one is used; remove this one");
+            let same = *before == words && !head.shape.has_block();
+            line.again(same, line.keyword, &message, "the first one is used; remove this one");
             cursor.skip_block();
             return false;
         }
         let message = format!("{name} already specified - replacing");
         line.warn(line.keyword, &message, "the last one is used; remove the other");
     }
-    given.note(name, line.keyword.at);
+    given.note(name, line.keyword.at, words);
     prologue(head, quiet, line);
     if !head.shape.has_block()
         && let Some(block) = line.node.block()
@@ -168,6 +184,13 @@ fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, l
         return false;
     }
     true
+}
+
+/// A mark of the words of a line, alike for alike words.
+fn digest(line: &Line<'_>) -> u64 {
+    let mut digest = DefaultHasher::new();
+    line.args.iter().for_each(|word| word.text.hash(&mut digest));
+    digest.finish()
 }
 
 /// No block is read.
@@ -218,7 +241,7 @@ pub fn lines<'t, D>(
     if let Some(extra) = object.node.arguments().next() {
         extra_words(&mut Line::new(object.node, false, scope.owner, scope.found), extra);
     }
-    entries(&mut object.inside.clone(), each, into, scope.owner, scope.found);
+    entries(&mut object.inside.clone(), each, into, (scope.owner, false), scope.found);
 }
 
 fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
@@ -226,12 +249,12 @@ fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
     line.warn(extra, &message, "one entry a line, between the braces");
 }
 
-/// Reads the entries of a block of lines.
+/// Reads the entries of a block of lines: what is being read, for messages, and whether nothing hangs on it.
 pub fn entries<D>(
     cursor: &mut Cursor<'_>,
     each: fn(&mut D, &mut Line<'_>),
     into: &mut D,
-    owner: &str,
+    (owner, aside): (&str, bool),
     found: &mut Diagnostics,
 ) {
     while let Some(item) = cursor.next() {
@@ -241,7 +264,11 @@ pub fn entries<D>(
                 found.error(at, "Unexpected '{' - ignoring");
                 close(cursor);
             }
-            Item::Line(node) => each(into, &mut Line::new(node, true, owner, found)),
+            Item::Line(node) => {
+                let mut line = Line::new(node, true, owner, found);
+                line.aside = aside;
+                each(into, &mut line);
+            }
         }
     }
 }

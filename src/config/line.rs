@@ -18,6 +18,8 @@ pub struct Line<'a> {
     pub node: Node<'a>,
     /// What is being read, for messages: `(VI_1) ` or empty.
     pub owner: &'a str,
+    /// No address and no check hangs on the keyword: none of its mistakes can cost one.
+    pub aside: bool,
     /// All mistakes so far.
     pub found: &'a mut Diagnostics,
 }
@@ -37,7 +39,7 @@ impl<'a> Line<'a> {
     /// The line of a keyword, or with `entry` a line of which every word is a value.
     pub fn new(node: Node<'a>, entry: bool, owner: &'a str, found: &'a mut Diagnostics) -> Self {
         let args = if entry { node.words().collect() } else { node.arguments().collect() };
-        Self { keyword: node.keyword(), args, node, owner, found }
+        Self { keyword: node.keyword(), args, node, owner, aside: false, found }
     }
 
     /// The argument at `index`.
@@ -48,14 +50,35 @@ impl<'a> Line<'a> {
 
     /// Adds a finding with the owner in front.
     pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: &str, remedy: &str) {
-        let message = format!("{}{message}", self.owner);
-        let finding = Diagnostic::new(severity, mark, message);
+        self.report(Diagnostic::new(severity, mark, format!("{}{message}", self.owner)), remedy);
+    }
+
+    fn report(&mut self, finding: Diagnostic, remedy: &str) {
+        let costs = finding.costs && !self.aside;
+        let finding = finding.costs(costs);
         self.found.report(if remedy.is_empty() { finding } else { finding.remedy(remedy) });
     }
 
     /// The line, or the entry, is not used.
     pub fn error(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
         self.tell(Severity::Error, mark, message, remedy);
+    }
+
+    /// Not used, and nothing is lost by that: the same holds without it.
+    pub fn idle(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        self.again(true, mark, message, remedy);
+    }
+
+    /// Not used, as the same was said before; nothing is lost if it was said with the `same` words.
+    pub fn again(&mut self, same: bool, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        let finding = Diagnostic::new(Severity::Error, mark, format!("{}{message}", self.owner));
+        self.report(finding.costs(!same), remedy);
+    }
+
+    /// Used, but without a part that may matter.
+    pub fn lossy(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+        let finding = Diagnostic::new(Severity::Warning, mark, format!("{}{message}", self.owner));
+        self.report(finding.costs(true), remedy);
     }
 
     /// Used, but not as written.
@@ -72,7 +95,7 @@ impl<'a> Line<'a> {
     pub fn missing(&mut self, after: Word<'_>, syntax: &str) {
         let message = format!("{} is missing a parameter after keyword `{}`", self.keyword.text, after.text);
         let finding = Diagnostic::new(Severity::Error, after, message).class(Class::Missing);
-        self.found.report(finding.remedy(format!("write {} {syntax}", self.keyword.text)));
+        self.report(finding, &format!("write {} {syntax}", self.keyword.text));
     }
 
     /// Words past the first `used` are not used, which keepalived does not tell.

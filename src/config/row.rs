@@ -111,6 +111,8 @@ pub struct Row<D: 'static, M: 'static> {
     pub repeat: Repeat,
     /// The keyword that replaces this one, and whether its use is counted as a mistake.
     pub replaced: Option<(&'static str, bool)>,
+    /// No address, no advert and no check hangs on it: a reload with a mistake in it is told and applied.
+    pub aside: bool,
     /// How the field is printed; none for a second spelling.
     pub show: Option<fn(&M) -> Shown>,
     /// The words that its own lines know, for the list of everything.
@@ -185,6 +187,7 @@ impl<D, M> Row<D, M> {
             argument: Argument::Required,
             repeat: Repeat::Last,
             replaced: None,
+            aside: false,
             show: None,
             terms: Vec::new,
         }
@@ -250,6 +253,12 @@ impl<D, M> Row<D, M> {
         self
     }
 
+    /// Names, files for people, mail, dumps: no address, no advert and no check hangs on it.
+    pub const fn aside(mut self) -> Self {
+        self.aside = true;
+        self
+    }
+
     /// The arguments, with unit and range, as one text.
     #[must_use]
     pub fn syntax(&self) -> String {
@@ -280,6 +289,7 @@ impl<D, M> Row<D, M> {
             argument: self.argument,
             repeat: self.repeat,
             replaced: self.replaced,
+            aside: self.aside || matches!(self.effect, Effect::Never),
         }
     }
 

@@ -40,7 +40,13 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
         let named = name(object, Class::Missing, found);
         let text = named.map_or("", |name| name.text);
         let mut entries = group::Draft::new();
-        read_entries(&mut object.inside.clone(), group::entry, &mut entries, &format!("({text}): "), found);
+        read_entries(
+            &mut object.inside.clone(),
+            group::entry,
+            &mut entries,
+            (&format!("({text}): "), false),
+            found,
+        );
         let Some(name) = named else { continue };
         if entries.is_empty() {
             let message = format!("virtual server group {text} has no entries - removing");

@@ -4,8 +4,9 @@ use super::Loaded;
 
 /// Why a running daemon does not go over to a new configuration, a line each; none: it does.
 ///
-/// It goes on with a file that has mistakes only if it has always had them: a half-written file, or a line that
-/// lost its meaning, must not change a network. Nor must a file that a full disk left without content.
+/// It goes on with a file that has mistakes only if it has always had them, or if nothing is lost by them: a
+/// half-written file, or a line that lost its meaning, must not change a network. Nor must a file that a full disk
+/// left without content.
 pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
     let mut why = Vec::new();
@@ -79,7 +80,7 @@ mod tests {
     fn a_value_that_cannot_be_read_is_a_mistake_and_one_that_is_put_right_is_none() {
         let with =
             |line: &str| GOOD.replace("virtual_router_id 1\n", &format!("virtual_router_id 1\n {line}\n"));
-        for line in ["priority 300", "priority ten", "state FOO", "advert_int 1000", "debug 99"] {
+        for line in ["priority 300", "priority ten", "state FOO", "advert_int 1000"] {
             assert!(!accepted(GOOD, &with(line)), "{line}");
         }
         for line in [
@@ -88,6 +89,67 @@ mod tests {
             "version 2\n authentication {\n auth_type PASS\n auth_pass 123456789\n }",
         ] {
             assert!(accepted(GOOD, &with(line)), "{line}");
+        }
+    }
+
+    /// What is told and counted, and costs no address and no check.
+    #[test]
+    fn what_loses_nothing_is_applied() {
+        let with = |line: &str| GOOD.replace(" virtual_ipaddress", &format!(" {line}\n virtual_ipaddress"));
+        for line in [
+            "track_interface {\n eth0\n }",
+            "track_interface {\n eth1\n eth1\n }",
+            "virtual_ipaddress {\n 192.0.2.1\n }",
+            "virtual_ipaddress_excluded {\n 192.0.2.7/24\n 192.0.2.7/24\n }",
+            "version 3\n authentication {\n auth_type PASS\n auth_pass 1234\n }",
+            "version 3\n authentication {\n auth_pass 1234\n }",
+            "unicast_peer {\n 192.0.2.8\n 192.0.2.8\n }",
+            "unicast_peer {\n 192.0.2.8\n }\n mcast_dst_ip 224.0.0.19",
+            "vrf red",
+            "virtual_ipaddress {\n 192.0.2.9\n }\n native_ipv6",
+            "debug 99",
+            "smtp_alert maybe",
+        ] {
+            let new = with(line);
+            assert!(!loaded(&new).warnings.is_empty(), "{line} is told");
+            assert!(accepted(GOOD, &new), "{line}");
+        }
+        for block in [
+            "vrrp_sync_group G {\n}",
+            "global_defs {\n json_version 7\n smtp_server\n}",
+            "global_defs {\n notification_email_from\n vmac_prefix a\n vmac_prefix a\n}",
+            "garp_group {\n interface eth0\n}",
+            "track_file f {\n file /tmp/f\n file /tmp/f\n}",
+            "vrrp_track_process p {\n process a b\n process a b\n}",
+        ] {
+            assert!(accepted(GOOD, &format!("{block}\n{GOOD}")), "{block}");
+        }
+    }
+
+    /// The neighbours of those: something is lost, however softly it is told.
+    #[test]
+    fn what_loses_an_address_or_a_check_is_refused() {
+        let with = |line: &str| GOOD.replace(" virtual_ipaddress", &format!(" {line}\n virtual_ipaddress"));
+        for line in [
+            "track_interface {\n eth1 weight 5\n eth1 weight 7\n }",
+            "virtual_ipaddress_excluded {\n 192.0.2.7/24 dve eth1\n }",
+            "virtual_ipaddress_excluded {\n 192.0.2.7/33\n }",
+            "virtual_ipaddress {\n 192.0.2.1 dev eth1\n }",
+            "authentication {\n auth_type PASS\n }",
+            "version 2\n strict_mode on\n authentication {\n auth_type PASS\n auth_pass 1234\n }",
+            "unicast_peer {\n 192.0.2.8\n 192.0.2.8 min_ttl 3\n }",
+            "smtp_alert {\n priority 7\n }",
+        ] {
+            assert!(!accepted(GOOD, &with(line)), "{line}");
+        }
+        for block in [
+            "vrrp_sync_group G {\n group {\n B\n }\n}",
+            "global_defs {\n vmac_prefix a\n vmac_prefix b\n}",
+            "global_defs {\n notification_email\n a@b\n}",
+            "track_file f {\n file /tmp/f\n file /tmp/g\n}",
+            "vrrp_track_process p {\n process a b\n process a c\n}",
+        ] {
+            assert!(!accepted(GOOD, &format!("{block}\n{GOOD}")), "{block}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sync groups, track groups and `garp_group`.
 
-use super::super::diag::Class;
+use super::super::diag::{Class, Diagnostic, Severity};
 use super::super::keyword::{Given, Object};
 use super::super::model::At;
 use super::super::model::network::{GarpGroup, TrackGroup};
@@ -65,8 +65,9 @@ impl Assembly<'_, '_> {
             self.found.warning(at, "Warning - empty garp_group interfaces block");
         }
         if draft.group.garp.is_none() && draft.group.gna.is_none() {
-            let message = "garp group does not have any delay set - removing".to_owned();
-            return self.drop(at, message, "write garp_interval or gna_interval");
+            let message = "garp group does not have any delay set - removing";
+            let finding = Diagnostic::new(Severity::Error, at, message).costs(false);
+            return self.found.report(finding.remedy("write garp_interval or gna_interval"));
         }
         self.network.network.garp_groups.push(draft.group);
     }

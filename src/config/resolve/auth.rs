@@ -13,13 +13,22 @@ pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
     let instance = &mut draft.instance;
     let Some(kind) = draft.auth_type else {
         if instance.auth_pass.take().is_some() {
-            tell.error("auth_pass", "auth_pass without auth_type - ignoring", "write auth_type PASS");
+            let (message, remedy) = ("auth_pass without auth_type - ignoring", "write auth_type PASS");
+            match instance.params.version {
+                Version::V2 => tell.error("auth_pass", message, remedy),
+                Version::V3 => tell.idle("auth_pass", message, "remove it: version 3 has no passwords"),
+            }
         }
         return;
     };
-    let refused = if instance.params.version != Version::V2 {
-        Some("VRRP version 3 does not support authentication. Ignoring.")
-    } else if instance.strict {
+    if instance.params.version != Version::V2 {
+        // No router of this version has any.
+        let message = "VRRP version 3 does not support authentication. Ignoring.";
+        tell.idle("auth_type", message, "remove the authentication block");
+        instance.auth_pass = None;
+        return;
+    }
+    let refused = if instance.strict {
         Some("Strict mode does not support authentication. Ignoring.")
     } else if instance.auth_pass.as_deref().is_none_or(str::is_empty) {
         Some("Authentication specified but no password given. Ignoring")

@@ -122,7 +122,9 @@ fn sync_group(
                 format!("Sync group {name}, no matching virtual router found in group declaration - removing")
             };
             let remedy = "write group { <vrrp_instance> ... } into the block";
-            return report(Severity::Error, group.at.0, message, remedy, found);
+            // Who was meant and is not there is told above.
+            let finding = Diagnostic::new(Severity::Error, group.at.0, message).remedy(remedy);
+            return found.report(finding.costs(false));
         }
         1 => {
             let message =

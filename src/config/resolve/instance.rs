@@ -72,7 +72,7 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
     }
     if instance.interface.is_some() {
         if instance.vrf.take().is_some() {
-            tell.error(
+            tell.idle(
                 "vrf",
                 "vrf is only valid without interface - ignoring",
                 "the interface has its own VRF",

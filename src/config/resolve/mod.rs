@@ -82,9 +82,13 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn tell(&mut self, severity: Severity, keyword: &str, message: &str, remedy: &str) {
-        let at = self.given.at(keyword).unwrap_or(self.at);
-        let finding = Diagnostic::new(severity, at, format!("({}) {message}", self.name));
+        let finding = self.finding(severity, keyword, message);
         self.found.report(if remedy.is_empty() { finding } else { finding.remedy(remedy) });
+    }
+
+    fn finding(&self, severity: Severity, keyword: &str, message: &str) -> Diagnostic {
+        let at = self.given.at(keyword).unwrap_or(self.at);
+        Diagnostic::new(severity, at, format!("({}) {message}", self.name))
     }
 
     /// Whether the keyword stands in the instance.
@@ -100,6 +104,12 @@ impl Teller<'_> {
     /// Not used.
     fn error(&mut self, keyword: &str, message: &str, remedy: &str) {
         self.tell(Severity::Error, keyword, message, remedy);
+    }
+
+    /// Not used, and nothing is lost by that: the same holds without it.
+    fn idle(&mut self, keyword: &str, message: &str, remedy: &str) {
+        let finding = self.finding(Severity::Error, keyword, message).costs(false);
+        self.found.report(finding.remedy(remedy));
     }
 
     /// The instance cannot run.

@@ -94,7 +94,7 @@ pub(super) fn of_instance(draft: &mut Draft, model: &Model, names: &Names, tell:
         let other = own.as_ref() != Some(name);
         if !other {
             let message = format!("Ignoring track_interface {name} since own interface");
-            tell.error("track_interface", &message, "the own interface is always tracked");
+            tell.idle("track_interface", &message, "the own interface is always tracked");
         }
         other
     });

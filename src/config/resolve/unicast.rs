@@ -23,7 +23,7 @@ fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
     if instance.unicast() {
         instance.fault_no_peer = false;
         if draft.group.take().is_some() {
-            tell.error(
+            tell.idle(
                 "mcast_dst_ip",
                 "multicast destination specified with unicast - ignoring",
                 "adverts go to the peers only",

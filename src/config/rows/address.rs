@@ -41,9 +41,17 @@ pub(super) fn excluded(draft: &mut Draft, line: &mut Line<'_>) {
 fn keep(list: &mut Vec<VirtualAddress>, address: VirtualAddress, twice: bool, line: &mut Line<'_>) {
     if twice {
         let message = format!("VIP duplicates a VIP {} - ignoring", address.prefix);
-        return line.error(line.keyword, &message, "write each address once");
+        // Where a sequence makes thousands of them, only those that are told are looked at.
+        let same = line.found.has_room(line.keyword.at) && list.iter().any(|known| alike(known, &address));
+        return line.again(same, line.keyword, &message, "write each address once");
     }
     list.push(address);
+}
+
+/// Whether both put the same address and network on the same interface.
+fn alike(one: &VirtualAddress, other: &VirtualAddress) -> bool {
+    let dev = |address: &VirtualAddress| address.dev.as_ref().map(|dev| dev.name.clone());
+    one.prefix == other.prefix && one.peer == other.peer && dev(one) == dev(other)
 }
 
 /// The words of a moved address.
@@ -96,7 +104,7 @@ pub(super) fn read(
     let most = read.prefix.family().max_prefix();
     if read.bad.is_some() {
         let message = format!("Invalid address prefix len for address {} - using {most}", first.text);
-        line.warn(first, &message, &format!("a prefix has 0 to {most} bits"));
+        line.lossy(first, &message, &format!("a prefix has 0 to {most} bits"));
     }
     let mut address = VirtualAddress::new(read.prefix, At(first.at));
     let mut broadcast = None;
@@ -129,7 +137,7 @@ pub(super) fn read(
                 "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin \
                  no_track {last}"
             );
-            line.warn(option, &message, &remedy);
+            line.lossy(option, &message, &remedy);
             continue;
         }
         let Some(word) = words.next() else {
@@ -209,7 +217,7 @@ fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> O
 
 fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, prefix_given: bool) {
     if address.peer.is_some() {
-        return line.warn(word, "peer already specified - ignoring", "one peer is enough");
+        return line.lossy(word, "peer already specified - ignoring", "one peer is enough");
     }
     let parsed = word.text.parse::<IpAddr>().ok();
     match parsed.filter(|addr| Family::of(addr) == address.prefix.family()) {
@@ -223,7 +231,7 @@ fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, prefi
         }
         None => {
             let message = format!("Invalid peer address {}", word.text);
-            line.warn(word, &message, "a peer is an address of the same family without a prefix length");
+            line.lossy(word, &message, "a peer is an address of the same family without a prefix length");
         }
     }
 }

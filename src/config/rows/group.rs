@@ -67,7 +67,7 @@ pub static ROWS: &[Row<Draft, Group>] = &[
     row("notify_priority_changes", Switch(|d, on| d.notify_priority_changes = Some(on)), "vrrp_notify_priority_changes",
         "Members report changes of priority on pipes, unless they say otherwise").show(|g| either(g.notify_priority_changes)),
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "smtp_alert_vrrp, then smtp_alert, then off",
-        "Mails transitions of the group").show(|g| either(g.smtp_alert)),
+        "Mails transitions of the group").aside().show(|g| either(g.smtp_alert)),
     row("sync_group_tracking_weight", Flag(|d| d.tracking_weight = true), "off",
         "Members may have trackers with weights").show(|g| flag(g.tracking_weight)),
     row("global_tracking", Flag(|d| d.tracking_weight = true), "off",

@@ -88,7 +88,7 @@ pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
 /// `native_ipv6`
 pub(super) fn native_ipv6(draft: &mut Draft, line: &mut Line<'_>) {
     if !draft.claim(Family::V6) {
-        line.error(line.keyword, "Cannot specify native_ipv6 with IPv4 addresses", "remove it");
+        line.idle(line.keyword, "Cannot specify native_ipv6 with IPv4 addresses", "remove it");
     }
 }
 

@@ -48,9 +48,10 @@ pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
         let message = format!("min_ttl {} is greater than max_ttl {}", peer.min_ttl, peer.max_ttl);
         line.warn(first, &message, "no advert of this peer can be accepted");
     }
-    if draft.instance.peers.iter().any(|known| known.addr == addr) {
+    if let Some(known) = draft.instance.peers.iter().find(|known| known.addr == addr) {
+        let same = (known.min_ttl, known.max_ttl) == (peer.min_ttl, peer.max_ttl);
         let message = format!("duplicate unicast peer {addr} - ignoring");
-        return line.error(first, &message, "name each peer once");
+        return line.again(same, first, &message, "name each peer once");
     }
     if draft.instance.peers.len() >= limit::UNICAST_PEERS {
         let message = format!("more than {} unicast peers - ignoring {addr}", limit::UNICAST_PEERS);

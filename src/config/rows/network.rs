@@ -99,7 +99,7 @@ pub fn static_route(draft: &mut Draft, line: &mut Line<'_>) {
     route.track_group = match group {
         Some((_, at)) if !watched => {
             let message = "Static route cannot have track group if no oif specified";
-            line.warn(at.0, message, "write dev and an interface");
+            line.lossy(at.0, message, "write dev and an interface");
             None
         }
         Some(group) => draft.group(line, &group),
@@ -116,7 +116,7 @@ pub fn static_rule(draft: &mut Draft, line: &mut Line<'_>) {
     rule.track_group = match group {
         Some((_, at)) if rule.input.is_none() => {
             let message = "Static rule cannot have track_group if dev/iif not specified";
-            line.warn(at.0, message, "write iif and an interface");
+            line.lossy(at.0, message, "write iif and an interface");
             None
         }
         Some(group) => draft.group(line, &group),
@@ -274,7 +274,7 @@ fn spaced(draft: &mut GarpDraft, line: &mut Line<'_>, word: Word<'_>) {
     };
     if draft.spaced.contains(&interface.name) {
         let message = format!("garp_group already specified for {} - ignoring", interface.name);
-        return line.error(word, &message, "an interface is in one garp_group");
+        return line.idle(word, &message, "an interface is in one garp_group");
     }
     draft.spaced.insert(interface.name.clone());
     draft.group.interfaces.push(interface);

@@ -162,7 +162,7 @@ impl<'l, 'a> Words<'l, 'a> {
         if read.bad.is_some() {
             let most = read.prefix.family().max_prefix();
             let message = format!("Invalid address prefix len for address {} - using {most}", word.text);
-            self.line.warn(word, &message, &format!("a prefix has 0 to {most} bits"));
+            self.line.lossy(word, &message, &format!("a prefix has 0 to {most} bits"));
         }
         Some(read.prefix)
     }

@@ -1,7 +1,7 @@
 //! `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd` of instances and groups: one
 //! tracker a line, `<name> [weight <number> [reverse|noreverse]]`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::config::line::{Line, Used};
 use crate::config::model::track::TrackedInterface;
@@ -24,7 +24,7 @@ pub struct Trackers {
     /// `track_bfd`
     pub bfds: Vec<NamedTracker>,
     /// Keywords and names so far: each object is tracked once.
-    seen: BTreeSet<(&'static str, String)>,
+    seen: BTreeMap<(&'static str, String), String>,
 }
 
 /// A tracker by name.
@@ -181,16 +181,17 @@ impl Kind {
 
     /// Whether the object of the line is tracked already, which is told.
     fn twice(&self, trackers: &Trackers, line: &mut Line<'_>) -> bool {
-        let twice = trackers.seen.contains(&(self.keyword, line.keyword.text.to_owned()));
-        if twice {
+        let before = trackers.seen.get(&(self.keyword, line.keyword.text.to_owned()));
+        if let Some(before) = before {
+            let same = *before == options(line);
             let message = format!("duplicate {} {} - ignoring", self.keyword, line.keyword.text);
-            line.error(line.keyword, &message, "name each one once");
+            line.again(same, line.keyword, &message, "name each one once");
         }
-        twice
+        before.is_some()
     }
 
     fn keep(&self, trackers: &mut Trackers, line: &Line<'_>) {
-        trackers.seen.insert((self.keyword, line.keyword.text.to_owned()));
+        trackers.seen.insert((self.keyword, line.keyword.text.to_owned()), options(line));
     }
 
     /// What follows the name of a tracker: none if the entry cannot be used, else weight and sense.
@@ -249,6 +250,12 @@ impl Kind {
             }
         }
     }
+}
+
+/// What follows the name.
+fn options(line: &Line<'_>) -> String {
+    let words: Vec<&str> = line.args.iter().skip(1).map(|word| word.text).collect();
+    words.join(" ")
 }
 
 /// `<if> [weight <-253..253> [reverse]]`

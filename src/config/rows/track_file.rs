@@ -66,9 +66,10 @@ fn file(draft: &mut Draft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0).filter(|word| !word.text.is_empty()) else {
         return line.error(line.keyword, "track file file name missing", "write file <path>");
     };
-    if draft.path.is_some() {
+    if let Some((known, _)) = &draft.path {
+        let same = known == word.text;
         let message = format!("File already set for track file - ignoring {}", word.text);
-        return line.error(word, &message, "the first one is used");
+        return line.again(same, word, &message, "the first one is used");
     }
     draft.path = Some((word.text.to_owned(), At(word.at)));
 }
@@ -78,7 +79,7 @@ fn weight(draft: &mut Draft, line: &mut Line<'_>) {
         match draft.weight {
             Some(known) if known.value != WEIGHT.value => {
                 let message = format!("Weight already set for track file - ignoring {}", weight.value);
-                line.error(line.keyword, &message, "the first one is used");
+                line.again(known == weight, line.keyword, &message, "the first one is used");
             }
             _ => draft.weight = Some(weight),
         }

@@ -109,7 +109,9 @@ fn process(draft: &mut Draft, line: &mut Line<'_>) {
     };
     if !draft.process.command.is_empty() {
         let message = format!("Process already set for track process - ignoring {}", first.text);
-        return line.error(first, &message, "the first one is used");
+        let same =
+            line.args.iter().map(|word| word.text).eq(draft.process.command.iter().map(String::as_str));
+        return line.again(same, first, &message, "the first one is used");
     }
     draft.process.command = line.args.iter().map(|word| word.text.to_owned()).collect();
 }
@@ -130,7 +132,8 @@ fn weight(draft: &mut Draft, line: &mut Line<'_>) {
     if let Some(weight) = read_weight(line, "track process", None) {
         if draft.process.weight.value != 0 {
             let message = format!("Weight already set for track process - ignoring {}", weight.value);
-            return line.error(line.keyword, &message, "the first one is used");
+            let same = draft.process.weight == weight;
+            return line.again(same, line.keyword, &message, "the first one is used");
         }
         draft.process.weight = weight;
     }
