@@ -47,7 +47,8 @@ pub(crate) struct Loaded {
     whole: RefCell<Option<Arc<Model>>>,
     /// What stays: the parts about the daemon as a whole, without instances and services.
     outline: Model,
-    /// It has instances.
+    /// It has instances, or static items: the VRRP child sets those, as in keepalived. Scripts, files, processes and
+    /// FIFOs alone want no child: nobody would follow them.
     vrrp: bool,
     settings: Settings,
     snapshot: Kept,
@@ -304,7 +305,7 @@ impl Loaded {
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {
             outline: Model { daemon, global, ..Model::default() },
-            vrrp: !read.model.instances.is_empty(),
+            vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),

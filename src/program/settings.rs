@@ -41,9 +41,11 @@ fn log_suffix(model: &Model) -> String {
     parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
 }
 
-/// The shortest time after the death of the child in which no peer takes over.
+/// The shortest time after the death of the child in which no peer takes over; static items alone are nobody else's,
+/// and stay for as long as a replacement can be away.
 fn grace(model: &Model) -> Span {
-    model.instances.iter().map(|instance| instance.params.patience()).min().unwrap_or(Span::ZERO)
+    const NOBODY: Span = Span::from_secs(3_600);
+    model.instances.iter().map(|instance| instance.params.patience()).min().unwrap_or(NOBODY)
 }
 
 /// Half of the shortest master-down time: a child that hangs is replaced before a peer takes over.

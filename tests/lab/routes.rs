@@ -1,5 +1,6 @@
 //! Routes, policy rules and static items: what reaches the kernel, what others do to it, and what is left.
 
+mod alone;
 mod left;
 mod reload;
 

@@ -25,6 +25,14 @@ pub struct Network {
     pub garp_groups: Vec<GarpGroup>,
 }
 
+impl Network {
+    /// Whether the daemon sets anything whatever the state of its instances.
+    #[must_use]
+    pub const fn has_static(&self) -> bool {
+        !(self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty())
+    }
+}
+
 /// An address that never moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticAddress {
