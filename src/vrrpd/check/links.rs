@@ -10,6 +10,8 @@ use super::Present;
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
 use crate::config::model::{Instance, Model, Named, Route, Rule};
+use crate::vrrpd::links::Links;
+use crate::vrrpd::own::plan::Plan;
 
 /// Where static addresses go that name no interface.
 const DEFAULT: &str = "eth0";
@@ -29,13 +31,8 @@ struct Check<'f> {
 pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     strict(model, present, found);
     room(model, present, found);
-    // Those that will be made.
-    let mut made = HashSet::new();
-    for instance in &model.instances {
-        made.extend(instance.vmac.iter().filter_map(|vmac| vmac.name.clone()));
-        made.extend(instance.ipvlan.iter().filter_map(|ipvlan| ipvlan.name.clone()));
-    }
-    let mut check = Check { present, made, dynamic: model.global.vrrp.dynamic_interfaces, found };
+    let mut check =
+        Check { present, made: made(model), dynamic: model.global.vrrp.dynamic_interfaces, found };
     for instance in &model.instances {
         check.instance(instance);
     }
@@ -46,6 +43,13 @@ pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostic
         }
     }
     check.network(model);
+}
+
+/// The names of those that will be made, generated ones as well: `vrrp.51`.
+fn made(model: &Model) -> HashSet<IfName> {
+    let mut links = Links::default();
+    let plan = Plan::new(model, &mut links, &[], &[]);
+    plan.owns.iter().filter_map(|own| links.link(own.link)).map(|link| link.name.clone()).collect()
 }
 
 /// Tells which strict instances have peers although their interface has multicast. keepalived does not run them.
@@ -194,4 +198,35 @@ impl Check<'_> {
 
 fn mark(named: &Named) -> Mark {
     Mark { at: named.at.0, width: u16::try_from(named.name.as_str().len()).unwrap_or(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{assemble, expand};
+
+    #[test]
+    fn interfaces_that_are_made_count_as_there() {
+        let told = |way: &str, name: &str| {
+            let text = format!(
+                "vrrp_instance A {{\n interface lo0\n virtual_router_id 51\n {way}\n virtual_ipaddress {{\n \
+                 192.0.2.1\n }}\n virtual_routes {{\n 198.51.100.0/24 dev {name}\n }}\n virtual_rules {{\n from \
+                 198.51.100.0/24 iif {name} table 7 priority 7\n }}\n track_interface {{\n {name}\n }}\n}}\n"
+            );
+            let mut found = Diagnostics::new();
+            let model = assemble::model(&expand::parse_text(&text, &mut found).tree, &mut found);
+            let mut found = Diagnostics::new();
+            check(&model, &mut Present::default(), &mut found);
+            found.iter().filter(|one| one.message.contains(&format!(" {name} for"))).count()
+        };
+        let other_family = "virtual_ipaddress_excluded {\n 2001:db8::1 use_vmac\n }";
+        assert_eq!(told("use_vmac", "vrrp.51"), 0);
+        assert_eq!(told("use_vmac named", "named"), 0);
+        assert_eq!(told("use_ipvlan", "vrrp.51"), 0);
+        assert_eq!(told(other_family, "vrrp.51"), 0);
+        assert_eq!(told(&format!("use_vmac\n {other_family}"), "vrrp6.51"), 0);
+        assert_eq!(told("use_vmac", "vrrp.52"), 3, "nobody makes that one");
+        assert_eq!(told("use_vmac named", "vrrp.51"), 3, "it has its name");
+        assert_eq!(told("", "vrrp.51"), 3);
+    }
 }
