@@ -25,18 +25,19 @@ impl Expander<'_> {
         let Some(start) = self.condition(line, start) else {
             return Ok(None);
         };
-        let rest = line.text.get(start..).unwrap_or("");
-        if rest.starts_with('$') && self.definition(line, start) {
+        if self.prepares(line, start) {
             return Ok(None);
         }
         let rest = line.text.get(start..).unwrap_or("");
-        if rest.starts_with('~')
-            && let Some(head) = sequence::head(rest)
-        {
-            self.sequence(line, start, head.map(|head| (head.kind, head.start, head.rest)));
-            return Ok(None);
+        let named = rest.starts_with('$');
+        let mut start = if rest.contains('$') { self.substitute(line, start)? } else { start };
+        // The value of a parameter at the beginning of the line may be a condition: `$IF_MAIN=@main`.
+        if named && line.text.get(start..).is_some_and(|rest| rest.starts_with('@')) {
+            match self.condition(line, start) {
+                Some(behind) if !self.prepares(line, behind) => start = behind,
+                Some(_) | None => return Ok(None),
+            }
         }
-        let start = if rest.contains('$') { self.substitute(line, start)? } else { start };
         let rest = line.text.get(start..).unwrap_or("");
         if rest.starts_with("include") {
             if let Some((checks, pattern)) = include::line(rest) {
@@ -45,6 +46,20 @@ impl Expander<'_> {
             self.include_check(line, start);
         }
         self.grower.take(line, start, self.found).map_err(Stop::from)
+    }
+
+    /// Whether the rest of the line is a definition or a sequence, and so done with.
+    fn prepares(&mut self, line: &mut Text, start: usize) -> bool {
+        let rest = line.text.get(start..).unwrap_or("");
+        if rest.starts_with('$') && self.definition(line, start) {
+            return true;
+        }
+        let rest = line.text.get(start..).unwrap_or("");
+        let Some(head) = rest.strip_prefix('~').and_then(|_| sequence::head(rest)) else {
+            return false;
+        };
+        self.sequence(line, start, head.map(|head| (head.kind, head.start, head.rest)));
+        true
     }
 
     /// `@id` and `@^id`: where the line goes on, or none if it is not for us.
@@ -172,6 +187,7 @@ impl Expander<'_> {
 
     /// Tells which parameters stayed in a line although somebody seems to have meant them.
     fn unreplaced(&mut self, line: &Text) {
+        let conditional = line.text.starts_with('@');
         for place in text::dollars(&line.text) {
             let rest = line.text.get(place.at..).unwrap_or("");
             let Some(name) = parameter::leading_name(rest.trim_start_matches(['$', '{'])) else {
@@ -189,7 +205,7 @@ impl Expander<'_> {
                 let known = nearest(name, names);
                 let hint = known.map_or(String::new(), |known| format!(" - did you mean '${{{known}}}'?"));
                 self.found.warning(mark, format!("Parameter '${{{name}}}' is not defined{hint}"));
-            } else if self.parameters.has(name) {
+            } else if self.parameters.has(name) && !(conditional && is_definition(rest)) {
                 self.found
                     .note(mark, format!("Parameter '${name}' is not replaced here; write '${{{name}}}'"));
             }
@@ -223,4 +239,10 @@ impl Expander<'_> {
         self.octets = self.octets.saturating_add(done.count.saturating_mul(COST));
         Ok(done.lines.map(|(name, lines)| Rest { name, lines, tail: done.tail }))
     }
+}
+
+/// Whether the text begins with `$NAME=`.
+fn is_definition(text: &str) -> bool {
+    let name = text.strip_prefix('$').and_then(|rest| Some((rest, parameter::leading_name(rest)?)));
+    name.is_some_and(|(rest, name)| rest.get(name.len()..).is_some_and(|tail| tail.starts_with('=')))
 }
