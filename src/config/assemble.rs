@@ -4,18 +4,17 @@
 //! in the order of the text. A block that cannot be used is read all the same, for its mistakes.
 
 mod groups;
-mod names;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
-pub(super) use names::{Known, Names, Own, Pending, PendingGroup};
-
+use super::block::{inside, name};
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
 use super::model::common::Sharing;
 use super::model::{At, Model};
+use super::names::{Names, Own, Pending};
 use super::resolve;
 use super::row::Row;
 use super::rows::{self, global, instance, network, script, top, track_file, track_process};
@@ -51,7 +50,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
         if let Some(extra) = object.node.arguments().next() {
             found.note(extra, format!("'{}' after global_defs is not used", extra.text));
         }
-        inside(object, global::ROWS, &mut model.global, "", &mut given, found);
+        inside(object, global::ROWS, &mut model.global, "", &mut given, false, found);
     }
     resolve::global(&mut model.global, &given, found);
     let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
@@ -84,42 +83,6 @@ struct Assembly<'f, 't> {
     /// Names of instances so far, where they stand: copies would leave holes between what stays.
     instances: HashSet<&'t str>,
     found: &'f mut Diagnostics,
-}
-
-/// Reads the block of an object into its draft.
-fn inside<D, M>(
-    object: &Object<'_>,
-    rows: &'static [Row<D, M>],
-    draft: &mut D,
-    owner: &str,
-    given: &mut Given,
-    found: &mut Diagnostics,
-) {
-    let mut none = Vec::new();
-    let mut scope = Scope {
-        owner,
-        place: Some(object.node.keyword().text),
-        elsewhere: rows::elsewhere,
-        quiet: false,
-        given,
-        objects: &mut none,
-        found,
-    };
-    read(&mut object.inside.clone(), rows, draft, &mut scope);
-}
-
-/// The name of an object; none if it has none, which is told as `missing` says.
-pub(super) fn name<'t>(object: &Object<'t>, missing: Class, found: &mut Diagnostics) -> Option<Word<'t>> {
-    let keyword = object.node.keyword();
-    match object.node.word(1).filter(|name| !name.text.is_empty()) {
-        Some(name) => Some(name),
-        None => {
-            let message = format!("{} must have a name", keyword.text);
-            let finding = Diagnostic::new(Severity::Error, keyword, message).class(missing);
-            found.report(finding.remedy(format!("write {} <name> {{; the block is not used", keyword.text)));
-            None
-        }
-    }
 }
 
 impl<'t> Assembly<'_, 't> {
@@ -180,7 +143,7 @@ impl<'t> Assembly<'_, 't> {
         let named = name(object, Class::Missing, self.found);
         let text = named.map_or("", |name| name.text);
         let owner = format!("({text}) ");
-        inside(object, rows, draft, &owner, &mut Given::default(), self.found);
+        inside(object, rows, draft, &owner, &mut Given::default(), false, self.found);
         let name = named?;
         let keyword = object.node.keyword().text;
         if let Some(extra) = object.node.word(2) {
@@ -270,7 +233,7 @@ impl<'t> Assembly<'_, 't> {
         draft.preferences = self.network.preferences;
         let owner = format!("({text}) ");
         let mut given = Given::default();
-        inside(object, instance::ROWS, &mut draft, &owner, &mut given, self.found);
+        inside(object, instance::ROWS, &mut draft, &owner, &mut given, false, self.found);
         self.network.preferences = draft.preferences;
         let known = self.instances.contains(text);
         if named.is_none() || self.refused(object, |_, _| known) {

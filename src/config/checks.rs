@@ -1,15 +1,14 @@
 //! The checks of a real server read into the model: nested blocks, what they inherit, and what they need.
 
-use super::assemble::Names;
+use super::block::quietly;
 use super::diag::{Diagnostics, Severity};
 use super::keyword::Object;
 use super::model::check::{Misc, Origin, Target};
 use super::model::service::{RealServer, Timing};
 use super::model::{At, Checker, Model, Probe};
-use super::resolve::services::tell;
+use super::names::Names;
 use super::rows::services::check::{self, Draft};
 use super::rows::services::http;
-use super::services::inside;
 use super::tree::Position;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::BfdId;
@@ -38,7 +37,7 @@ pub(super) struct Around<'a> {
 
 impl Around<'_> {
     fn error(&mut self, at: Position, message: impl Into<String>, remedy: &str) {
-        tell(self.found, Severity::Error, at, message.into(), remedy);
+        self.found.tell(Severity::Error, at, message.into(), remedy);
     }
 }
 
@@ -49,7 +48,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
         return;
     };
     let mut draft = Draft::default();
-    let (_, blocks) = inside(object, rows, &mut draft, "", around.found);
+    let (_, blocks) = quietly(object, rows, &mut draft, "", around.found);
     let mut pages = Vec::with_capacity(blocks.len());
     let mut hosts = Vec::new();
     for block in &blocks {
@@ -57,7 +56,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
             pages.extend(page(block, *keyword == "SSL_GET", around.found));
         } else {
             let mut host = Draft::default();
-            inside(block, check::HOST, &mut host, "", around.found);
+            quietly(block, check::HOST, &mut host, "", around.found);
             host.helo.clone_from(&draft.helo);
             hosts.push((host, block.node.at()));
         }
@@ -73,7 +72,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
 fn page(object: &Object<'_>, tls: bool, found: &mut Diagnostics) -> Option<fetch::Page> {
     let mut draft = http::Draft::default();
     let rows = if tls { http::URL_TLS } else { http::URL };
-    inside(object, rows, &mut draft, "", found);
+    quietly(object, rows, &mut draft, "", found);
     let at = draft.regex_at.unwrap_or(object.node.at());
     if !draft.has_regex && draft.regex_at.is_some() {
         found.note(at, "regex options without a regex have no effect");
@@ -88,7 +87,7 @@ fn page(object: &Object<'_>, tls: bool, found: &mut Diagnostics) -> Option<fetch
     if page.is_none() {
         let message = "HTTP/SSL_GET checker url has no path - ignoring".to_owned();
         let remedy = "write path and the path of a page; this one is not fetched";
-        tell(found, Severity::Error, object.node.at(), message, remedy);
+        found.tell(Severity::Error, object.node.at(), message, remedy);
     }
     page
 }
@@ -213,7 +212,7 @@ fn network(
                     "UDP_CHECK min_reply length {shortest} > max_reply_length {longest} - will always fail"
                 );
                 let remedy = "write min_reply_length below max_reply_length";
-                tell(around.found, Severity::Warning, at, message, remedy);
+                around.found.tell(Severity::Warning, at, message, remedy);
             }
             Probe::Udp(target, Box::new(draft.udp))
         }

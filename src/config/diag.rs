@@ -254,6 +254,11 @@ impl Diagnostics {
         self.kept.entry(diagnostic.at).or_default().push(diagnostic);
     }
 
+    /// Adds a finding with its remedy.
+    pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: String, remedy: &str) {
+        self.report(Diagnostic::new(severity, mark, message).remedy(remedy));
+    }
+
     /// Adds a note: told, not counted.
     pub fn note(&mut self, mark: impl Into<Mark>, message: impl Into<String>) {
         self.report(Diagnostic::new(Severity::Note, mark, message));

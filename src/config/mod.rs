@@ -13,6 +13,7 @@
 //! holds the configurations of several routers against each other.
 
 pub mod assemble;
+mod block;
 mod checks;
 pub mod command;
 pub mod compare;
@@ -28,6 +29,7 @@ pub mod lexer;
 pub mod line;
 pub mod lint;
 pub mod model;
+mod names;
 mod nearest;
 pub mod packed;
 mod parameter;

@@ -3,35 +3,23 @@
 //! A nested block is read after the rest of the block around it, so that what it inherits is known. The rules
 //! between keywords are in `resolve::services`.
 
-use super::assemble::{Names as Known, name};
+use super::block::{name, quietly};
 use super::checks;
 use super::diag::{Class, Diagnostics, Severity};
-use super::keyword::{Given, Object, Scope, entries as read_entries, read};
+use super::keyword::{Object, entries as read_entries};
 use super::line::Line;
 use super::model::service::{Group, Key, Rare, RealServer};
 use super::model::{At, Model};
+use super::names::Names;
 use super::resolve::servers;
-use super::resolve::services::{self as rules, Above, tell};
-use super::row::Row;
-use super::rows;
+use super::resolve::services::{self as rules, Above};
 use super::rows::services::{group, real, service};
 use super::sessions;
 use crate::base::addr::{IpAddr, Ipv4Addr};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Names and addresses that were used so far.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    /// BFD sessions.
-    pub(super) sessions: sessions::Names,
-    /// Groups of the model.
-    groups: BTreeMap<String, usize>,
-    /// How many services of each group there were.
-    uses: BTreeMap<String, usize>,
-}
+use std::collections::BTreeSet;
 
 /// Reads the groups, which services need wherever they stand.
-pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Known, found: &mut Diagnostics) {
+pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let known = &mut names.services.groups;
     for object in objects {
         if object.node.keyword().text != "virtual_server_group" {
@@ -50,13 +38,12 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
         let Some(name) = named else { continue };
         if entries.is_empty() {
             let message = format!("virtual server group {text} has no entries - removing");
-            tell(found, Severity::Error, name.at, message, "write an address or a mark a line");
+            found.tell(Severity::Error, name.at, message, "write an address or a mark a line");
             continue;
         }
         if known.contains_key(text) {
             let message = format!("virtual server group {text} already defined - ignoring");
-            tell(
-                found,
+            found.tell(
                 Severity::Error,
                 name.at,
                 message,
@@ -73,35 +60,13 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Know
 }
 
 /// Reads one object, if it is of this theme.
-pub(super) fn object(object: &Object<'_>, model: &mut Model, names: &mut Known, found: &mut Diagnostics) {
+pub(super) fn object(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     match object.node.keyword().text {
         "bfd_instance" => sessions::bfd(object, model, names, found),
         "SSL" => sessions::tls(object, model, found),
         "virtual_server" => read_service(object, model, names, found),
         _ => {}
     }
-}
-
-/// Reads the block of an object into its draft; blocks within it that are objects themselves are handed back.
-pub(super) fn inside<'t, D, M>(
-    object: &Object<'t>,
-    rows: &'static [Row<D, M>],
-    draft: &mut D,
-    owner: &str,
-    found: &mut Diagnostics,
-) -> (Given, Vec<Object<'t>>) {
-    let (mut given, mut objects) = (Given::default(), Vec::new());
-    let mut scope = Scope {
-        owner,
-        place: Some(object.node.keyword().text),
-        elsewhere: rows::elsewhere,
-        quiet: true,
-        given: &mut given,
-        objects: &mut objects,
-        found,
-    };
-    read(&mut object.inside.clone(), rows, draft, &mut scope);
-    (given, objects)
 }
 
 /// What a service listens to; none if that cannot be used, which is told.
@@ -154,12 +119,12 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
     }
 }
 
-fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Known, found: &mut Diagnostics) {
+fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let key = key(&mut Line::new(object.node, false, "", found));
     let at = object.node.word(1).map_or(object.node.at(), |word| word.at);
     let usable = key.is_some();
     let mut draft = service::Draft::new(key.unwrap_or(Key::Mark(0)), At(at));
-    let (given, servers) = inside(object, service::ROWS, &mut draft, "", found);
+    let (given, servers) = quietly(object, service::ROWS, &mut draft, "", found);
     let (mut order, mut group) = (0, None);
     if let Key::Group(name) = &draft.service.key {
         let index = names.services.groups.get(name);
@@ -187,7 +152,7 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Known, found
 /// Around a real server.
 struct Within<'a> {
     model: &'a Model,
-    names: &'a Known,
+    names: &'a Names,
     service: &'a service::Draft,
     above: &'a Above,
     found: &'a mut Diagnostics,
@@ -196,7 +161,7 @@ struct Within<'a> {
 fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServer> {
     let listens = server_key(&mut Line::new(object.node, false, "", within.found));
     let mut draft = real::Draft::default();
-    let (_, blocks) = inside(object, real::ROWS, &mut draft, "", within.found);
+    let (_, blocks) = quietly(object, real::ROWS, &mut draft, "", within.found);
     let service = &within.service.service;
     let (addr, port) = listens.unwrap_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
     let mut server = RealServer {

@@ -1,85 +1,67 @@
 //! BFD sessions and `SSL`: their blocks read into the model.
 
-use super::assemble::{Names as Known, name};
+use super::block::{name, quietly};
 use super::diag::{Class, Diagnostics, Severity};
 use super::keyword::Object;
 use super::model::{At, Model, Tls};
-use super::resolve::services::tell;
+use super::names::Names;
 use super::rows::{bfd, tls};
-use super::services::inside;
-use crate::base::addr::IpAddr;
 use crate::base::id::BfdId;
-use std::collections::BTreeSet;
-
-/// Names and addresses that were used so far.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    /// Names of blocks, those that are not used included.
-    all: BTreeSet<String>,
-    /// Both ends of sessions.
-    ends: BTreeSet<(Option<IpAddr>, IpAddr)>,
-}
 
 /// Reads `SSL`; the last block is used.
 pub(super) fn tls(object: &Object<'_>, model: &mut Model, found: &mut Diagnostics) {
     let at = object.node.at();
     if model.tls.is_some() {
         let message = "SSL context already specified - replacing".to_owned();
-        tell(found, Severity::Warning, at, message, "only the last one is used; one block is enough");
+        found.tell(Severity::Warning, at, message, "only the last one is used; one block is enough");
     }
     let mut tls = Tls::default();
-    inside(object, tls::ROWS, &mut tls, "", found);
+    quietly(object, tls::ROWS, &mut tls, "", found);
     model.tls = Some(tls);
 }
 
 /// Reads a `bfd_instance`.
-pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Known, found: &mut Diagnostics) {
+pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let named = name(object, Class::Ordinary, found);
     let text = named.map_or("", |name| name.text);
     let mut draft = bfd::Draft::default();
     let owner = format!("BFD instance {text} ");
-    let (given, _) = inside(object, bfd::ROWS, &mut draft, &owner, found);
+    let (given, _) = quietly(object, bfd::ROWS, &mut draft, &owner, found);
     let Some(name) = named else { return };
     if text.len() > 31 {
         let message = format!("{owner}name too long (maximum length is 31 characters) - ignoring");
-        return tell(found, Severity::Error, name.at, message, "give it a shorter name");
+        return found.tell(Severity::Error, name.at, message, "give it a shorter name");
     }
     let sessions = &mut names.services.sessions;
     if !sessions.all.insert(text.to_owned()) {
         let message = format!("BFD {text} already specified");
-        return tell(
-            found,
-            Severity::Error,
-            name.at,
-            message,
-            "give it another name; this block is not used",
-        );
+        return found.tell(Severity::Error, name.at, message, "give it another name; this block is not used");
     }
     if let Some(extra) = object.node.word(2) {
         found.note(extra, format!("'{}' after the name of a bfd_instance is not used", extra.text));
     }
     if !draft.has_neighbor {
         let message = format!("{owner}has no neighbor address set, disabling instance");
-        return tell(found, Severity::Error, name.at, message, "write neighbor_ip and an address");
+        return found.tell(Severity::Error, name.at, message, "write neighbor_ip and an address");
     }
     let at = |keyword| given.at(keyword).unwrap_or(name.at);
     if !bfd::one_family(&draft) {
         let message = format!(
             "{owner}source address and neighbor address are not of the same family, disabling instance"
         );
-        return tell(found, Severity::Error, at("source_ip"), message, "a session speaks one family only");
+        return found.tell(Severity::Error, at("source_ip"), message, "a session speaks one family only");
     }
     let Some(mut bfd) = draft.finish(text, At(name.at)) else {
         return;
     };
     if !sessions.ends.insert((bfd.source, bfd.neighbor)) {
         let message = format!("{owner}has duplicate neighbor address {}, ignoring instance", bfd.neighbor);
-        return tell(found, Severity::Error, name.at, message, "one session to one neighbour is enough");
+        return found.tell(Severity::Error, name.at, message, "one session to one neighbour is enough");
     }
     let ttl = bfd.ttl.map_or(255, i16::from);
     if bfd.params.max_hops > ttl {
         let message = format!("{owner}max_hops exceeds ttl/hoplimit - setting to ttl/hoplimit");
-        tell(found, Severity::Warning, at("max_hops"), message, "no packet loses more than its TTL");
+        found.tell(Severity::Warning, at("max_hops"), message, "no packet loses more than its TTL");
         bfd.params.max_hops = ttl;
     }
     names.bfds.add(text, BfdId::at(model.bfds.len()));

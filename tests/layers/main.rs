@@ -14,6 +14,7 @@
 //! `super` are followed, inline modules included. What macros build from pieces is not seen.
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a test, which tells about files growing long")]
 
+mod circles;
 mod lexer;
 mod selftest;
 mod source;
@@ -101,7 +102,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// Everything that is wrong with the files, as file:line: text.
 fn judge(mut sources: Vec<Source>) -> Vec<String> {
     mark_tests(&mut sources);
-    sources.iter().flat_map(Source::findings).collect()
+    let mut findings: Vec<String> = sources.iter().flat_map(Source::findings).collect();
+    findings.extend(circles::circles(&sources));
+    findings
 }
 
 /// Finds the files that another file declares as `#[cfg(test)] mod name;`, and those below them.

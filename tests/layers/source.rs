@@ -89,8 +89,29 @@ impl Source {
             .collect()
     }
 
+    /// The names that `pub use` makes this module's own, each with the path that it stands for.
+    pub(crate) fn reexports(&self) -> Vec<(String, Vec<String>)> {
+        let mut names = Vec::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            let before = |back: usize| at.checked_sub(back).map_or("", |at| self.tokens[at].text.as_str());
+            // `pub use`, or `pub(in ..) use`.
+            if token.text != "use" || !matches!(before(1), "pub" | ")") {
+                continue;
+            }
+            let mut mentions = Vec::new();
+            self.unfold(at + 1, &[], &self.module, &mut mentions);
+            for Mention { in_crate, segments, .. } in mentions {
+                let Some(name) = segments.last().cloned() else { continue };
+                // Without a prefix it is a module below this one.
+                let path = if in_crate { segments } else { [self.module.clone(), segments].concat() };
+                names.push((name, path));
+            }
+        }
+        names
+    }
+
     /// Every path of two segments or more, and every single word of a `use`.
-    fn mentions(&self) -> Vec<Mention> {
+    pub(crate) fn mentions(&self) -> Vec<Mention> {
         let mut mentions = Vec::new();
         // The inline modules that are open, each with the depth of its brace.
         let mut inline: Vec<(String, usize)> = Vec::new();

@@ -1,12 +1,14 @@
 //! Sync groups, track groups and `garp_group`.
 
+use super::super::block::{inside, name};
 use super::super::diag::{Class, Diagnostic, Severity};
 use super::super::keyword::{Given, Object};
 use super::super::model::At;
 use super::super::model::network::{GarpGroup, TrackGroup};
+use super::super::names::Names;
 use super::super::resolve;
 use super::super::rows::{group, network};
-use super::{Assembly, Names, inside, name};
+use super::Assembly;
 use crate::base::id::TrackGroupId;
 
 impl Assembly<'_, '_> {
@@ -17,7 +19,7 @@ impl Assembly<'_, '_> {
         let mut draft = group::Draft::default();
         let mut given = Given::default();
         let owner = format!("({text}) ");
-        inside(object, group::ROWS, &mut draft, &owner, &mut given, self.found);
+        inside(object, group::ROWS, &mut draft, &owner, &mut given, false, self.found);
         let taken = |names: &mut Names, name: &str| !names.groups.insert(name.to_owned());
         if named.is_none() || self.refused(object, taken) {
             return;
@@ -32,7 +34,7 @@ impl Assembly<'_, '_> {
         let mut draft = group::TrackGroupDraft::default();
         let owner = format!("({text}) ");
         let mut given = Given::default();
-        inside(object, group::TRACK_GROUP, &mut draft, &owner, &mut given, self.found);
+        inside(object, group::TRACK_GROUP, &mut draft, &owner, &mut given, false, self.found);
         let Some(name) = named else { return };
         let known = self.network.groups.contains_key(text);
         if self.refused(object, |_, _| known) {
@@ -59,7 +61,7 @@ impl Assembly<'_, '_> {
             spaced: core::mem::take(&mut self.network.spaced),
         };
         let mut given = Given::default();
-        inside(object, network::GARP_GROUP, &mut draft, "", &mut given, self.found);
+        inside(object, network::GARP_GROUP, &mut draft, "", &mut given, false, self.found);
         self.network.spaced = draft.spaced;
         if let (true, Some(at)) = (draft.group.interfaces.is_empty(), given.at("interfaces")) {
             self.found.warning(at, "Warning - empty garp_group interfaces block");

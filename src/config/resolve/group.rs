@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::{Teller, track};
 use crate::base::id::{GroupId, InstanceId, TrackGroupId};
-use crate::config::assemble::{Names, Pending, PendingGroup};
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::Rare;
 use crate::config::model::track::TrackedInterface;
 use crate::config::model::{At, Group, Instance, Model};
+use crate::config::names::{Names, Pending, PendingGroup};
 use crate::config::rows::group::Draft;
 use crate::config::tree::Position;
 use crate::proto::track::Weight;

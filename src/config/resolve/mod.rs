@@ -15,10 +15,10 @@ mod strict;
 mod track;
 mod unicast;
 
-use super::assemble::{Names, Pending, PendingGroup};
 use super::diag::{Diagnostic, Diagnostics, Severity};
 use super::keyword::Given;
 use super::model::{At, Global, Instance, Model};
+use super::names::{Names, Pending, PendingGroup};
 use super::rows::group as group_rows;
 use super::rows::instance::Draft;
 use super::tree::Position;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::services::{Above, log_only, tell, transport};
+use super::services::{Above, log_only, transport};
 use crate::base::addr::{Family, IpAddr};
 use crate::config::diag::{Diagnostics, Severity};
 use crate::config::keyword::Given;
@@ -46,7 +46,7 @@ fn settle(
         Server::Sorry => "sorry server".to_owned(),
     };
     let name = &above.name;
-    let mut warn = |message: String, remedy: &str| tell(found, Severity::Warning, at, message, remedy);
+    let mut warn = |message: String, remedy: &str| found.tell(Severity::Warning, at, message, remedy);
     let translate = "only NAT can change the port; remove it";
     match key {
         Key::Address(_, own) => {
@@ -100,7 +100,7 @@ pub(crate) fn finish(
     duplicates(&mut service, above, found);
     if service.servers.is_empty() {
         let message = format!("Virtual server {} has no real servers - ignoring", above.name);
-        tell(found, Severity::Error, service.at.0, message, "none of its real_server blocks can be used");
+        found.tell(Severity::Error, service.at.0, message, "none of its real_server blocks can be used");
         return None;
     }
     if let Some(mut sorry) = service.sorry.take() {
@@ -164,7 +164,7 @@ fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
                 "Address family of virtual server and real server {} don't match - skipping real server.",
                 server.addr
             );
-            tell(found, Severity::Error, server.at.0, message, "only TUN goes from one family to the other");
+            found.tell(Severity::Error, server.at.0, message, "only TUN goes from one family to the other");
         }
         fits
     });
@@ -173,7 +173,7 @@ fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
             "Address family of virtual server and sorry server {} don't match - skipping sorry server.",
             sorry.addr
         );
-        tell(found, Severity::Error, sorry.at.0, message, "only TUN goes from one family to the other");
+        found.tell(Severity::Error, sorry.at.0, message, "only TUN goes from one family to the other");
     }
     true
 }
@@ -188,7 +188,7 @@ fn duplicates(service: &mut VirtualServer, above: &Above, found: &mut Diagnostic
                 "VS {}: real server [{}]:{protocol}:{} is duplicated - removing second rs",
                 above.name, server.addr, server.port
             );
-            tell(found, Severity::Error, server.at.0, message, "one block for each server and port");
+            found.tell(Severity::Error, server.at.0, message, "one block for each server and port");
         }
         fresh
     });
@@ -203,8 +203,7 @@ fn sorry_inhibit(sorry: &mut SorryServer, servers: &[RealServer], above: &Above,
             "Virtual server {}: real server [{}]:{} matches sorry server, but inhibit setting differs, {done} on sorry server",
             above.name, server.addr, server.port
         );
-        tell(
-            found,
+        found.tell(
             Severity::Warning,
             sorry.at.0,
             message,
@@ -230,7 +229,7 @@ fn quorum(service: &mut VirtualServer, above: &Above, given: &Given, found: &mut
         } else {
             "weights are counted, not servers"
         };
-        tell(found, Severity::Warning, at("quorum"), message, remedy);
+        found.tell(Severity::Warning, at("quorum"), message, remedy);
         params.quorum = total;
     }
     if params.hysteresis > 0 && params.hysteresis >= params.quorum {
@@ -239,7 +238,7 @@ fn quorum(service: &mut VirtualServer, above: &Above, given: &Given, found: &mut
             "Virtual server {name}: hysteresis {} >= quorum {}; setting hysteresis to {used}",
             params.hysteresis, params.quorum
         );
-        tell(found, Severity::Warning, at("hysteresis"), message, "it must be below the quorum");
+        found.tell(Severity::Warning, at("hysteresis"), message, "it must be below the quorum");
         params.hysteresis = used;
     }
 }

@@ -31,11 +31,6 @@ pub(crate) struct Above {
     pub(super) listens: Vec<(IpAddr, u16)>,
 }
 
-/// Adds a finding with a remedy.
-pub(crate) fn tell(found: &mut Diagnostics, severity: Severity, at: Position, message: String, remedy: &str) {
-    found.report(Diagnostic::new(severity, at, message).remedy(remedy));
-}
-
 /// Told like a mistake, but not counted, as in keepalived.
 pub(super) fn log_only(found: &mut Diagnostics, at: Position, message: String, remedy: &str) {
     found.report(Diagnostic::new(Severity::Note, at, message).remedy(remedy));
@@ -50,7 +45,7 @@ pub(crate) fn group(group: &Group, found: &mut Diagnostics) -> bool {
         let message = format!(
             "virtual server group {name} cannot have IPv4, IPv6 and fwmark without family - removing"
         );
-        tell(found, Severity::Error, group.at.0, message, "write inet or inet6 after each mark");
+        found.tell(Severity::Error, group.at.0, message, "write inet or inet6 after each mark");
     }
     !bad
 }
@@ -120,7 +115,7 @@ pub(crate) fn begin(
 ) {
     if empty {
         let message = format!("Virtual server {} has no real servers - ignoring", above.name);
-        tell(found, Severity::Error, draft.service.at.0, message, "write a real_server block");
+        found.tell(Severity::Error, draft.service.at.0, message, "write a real_server block");
         above.unusable = true;
     }
     if above.unusable {
@@ -160,8 +155,7 @@ fn protocol(draft: &mut Draft, above: &mut Above, given: &Given, found: &mut Dia
                 "Warning: Virtual server {}: protocol specified for fwmark - protocol will be ignored",
                 above.name
             );
-            tell(
-                found,
+            found.tell(
                 Severity::Warning,
                 at,
                 message,
@@ -170,7 +164,7 @@ fn protocol(draft: &mut Draft, above: &mut Above, given: &Given, found: &mut Dia
         }
     } else if service.protocol.is_none() {
         let message = format!("Virtual server {}: no protocol set - defaulting to UDP", above.name);
-        tell(found, Severity::Warning, at, message, "write protocol TCP, UDP or SCTP");
+        found.tell(Severity::Warning, at, message, "write protocol TCP, UDP or SCTP");
         service.protocol = Some(Protocol::Udp);
     }
     above.name = name(service, above.order);
@@ -178,7 +172,7 @@ fn protocol(draft: &mut Draft, above: &mut Above, given: &Given, found: &mut Dia
         let at = given.at("ops").unwrap_or(at);
         let message =
             format!("Virtual server {}: one packet scheduling requires UDP - resetting", above.name);
-        tell(found, Severity::Warning, at, message, "remove ops, or write protocol UDP");
+        found.tell(Severity::Warning, at, message, "remove ops, or write protocol UDP");
         service.one_packet = false;
     }
 }
@@ -192,17 +186,17 @@ fn scheduling(draft: &mut Draft, above: &Above, given: &Given, found: &mut Diagn
     if service.persistence.is_none() && above.listens.iter().any(|(_, port)| *port == 0) {
         let message =
             format!("Virtual server {name}: zero port only valid for persistent services - setting");
-        tell(found, Severity::Warning, at, message, "write a port, or persistence_timeout");
+        found.tell(Severity::Warning, at, message, "write a port, or persistence_timeout");
         service.persistence = Some(PERSISTENCE);
     }
     if draft.scheduler.is_none() {
         let message = format!("Virtual server {name}: no scheduler set, setting default 'wlc'");
-        tell(found, Severity::Warning, at, message, "write lvs_sched and a scheduler");
+        found.tell(Severity::Warning, at, message, "write lvs_sched and a scheduler");
     }
     service.scheduler = draft.scheduler.unwrap_or_default();
     if draft.method.is_none() {
         let message = format!("Virtual server {name}: no forwarding method set, setting default NAT");
-        tell(found, Severity::Warning, at, message, "write lvs_method NAT, DR or TUN");
+        found.tell(Severity::Warning, at, message, "write lvs_method NAT, DR or TUN");
     }
     service.method = draft.method.unwrap_or_default();
     if let Some(sorry) = &mut service.sorry {
@@ -212,7 +206,7 @@ fn scheduling(draft: &mut Draft, above: &Above, given: &Given, found: &mut Diagn
         let at = given.at("ha_suspend").unwrap_or(at);
         let message =
             format!("Virtual server {name}: cannot use ha_suspend with fwmarks - clearing ha_suspend");
-        tell(found, Severity::Warning, at, message, "a mark has no address that could be there or not");
+        found.tell(Severity::Warning, at, message, "a mark has no address that could be there or not");
         service.ha_suspend = false;
     }
 }

@@ -1,10 +1,10 @@
 //! Trackers of instances and groups: from names to ids, weights worked out, and what weights exclude.
 
 use super::Teller;
-use crate::config::assemble::{Known, Names};
 use crate::config::diag::{Diagnostic, Severity};
 use crate::config::model::track::{Tracked, TrackedBfd, TrackedFile, TrackedProcess, TrackedScript};
 use crate::config::model::{At, Model};
+use crate::config::names::{Known, Names};
 use crate::config::rows::instance::Draft;
 use crate::config::rows::track::{NamedTracker, Trackers};
 use crate::proto::track::Weight;

@@ -2,61 +2,81 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::keyword::{Given, Object};
-use super::super::model::Group;
-use super::super::services;
-use super::super::tree::Position;
+use super::keyword::{Given, Object};
+use super::model::Group;
+use super::tree::Position;
+use crate::base::addr::IpAddr;
 use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 
 /// What can be completed only when all instances are known.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Pending {
+pub(super) struct Pending {
     /// Sync groups without their members.
-    pub(in crate::config) groups: Vec<PendingGroup>,
+    pub(super) groups: Vec<PendingGroup>,
     /// The members of each track group, by name.
-    pub(in crate::config) track_groups: Vec<Vec<(String, Position)>>,
+    pub(super) track_groups: Vec<Vec<(String, Position)>>,
     /// What each instance says itself about what a group may say.
-    pub(in crate::config) own: Vec<Own>,
+    pub(super) own: Vec<Own>,
 }
 
 /// A sync group without its members.
 #[derive(Debug)]
-pub(in crate::config) struct PendingGroup {
+pub(super) struct PendingGroup {
     /// The group.
-    pub(in crate::config) group: Group,
+    pub(super) group: Group,
     /// Its members, by name.
-    pub(in crate::config) members: Vec<(String, Position)>,
+    pub(super) members: Vec<(String, Position)>,
     /// Where its keywords stand.
-    pub(in crate::config) given: Given,
+    pub(super) given: Given,
 }
 
 /// What an instance says itself about what a group may say.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::config) struct Own {
+pub(super) struct Own {
     /// `notify_priority_changes`
-    pub(in crate::config) priority_changes: Option<bool>,
+    pub(super) priority_changes: Option<bool>,
 }
 
 /// Names of objects: sets and maps, so that thousands of objects are checked in linear time.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Names {
+pub(super) struct Names {
     /// `vrrp_script`
-    pub(in crate::config) scripts: Known<ScriptId>,
+    pub(super) scripts: Known<ScriptId>,
     /// `track_file`
-    pub(in crate::config) files: Known<FileId>,
+    pub(super) files: Known<FileId>,
     /// `vrrp_track_process`
-    pub(in crate::config) processes: Known<ProcessId>,
+    pub(super) processes: Known<ProcessId>,
     /// `bfd_instance`
-    pub(in crate::config) bfds: Known<BfdId>,
+    pub(super) bfds: Known<BfdId>,
     /// What virtual servers and BFD sessions need.
-    pub(in crate::config) services: services::Names,
+    pub(super) services: ServiceNames,
     /// Sync groups so far.
     pub(super) groups: BTreeSet<String>,
 }
 
+/// Names and addresses of virtual servers and BFD sessions that were used so far.
+#[derive(Debug, Default)]
+pub(super) struct ServiceNames {
+    /// BFD sessions.
+    pub(super) sessions: SessionNames,
+    /// Groups of the model.
+    pub(super) groups: BTreeMap<String, usize>,
+    /// How many services of each group there were.
+    pub(super) uses: BTreeMap<String, usize>,
+}
+
+/// Names and addresses of BFD sessions that were used so far.
+#[derive(Debug, Default)]
+pub(super) struct SessionNames {
+    /// Names of blocks, those that are not used included.
+    pub(super) all: BTreeSet<String>,
+    /// Both ends of sessions.
+    pub(super) ends: BTreeSet<(Option<IpAddr>, IpAddr)>,
+}
+
 /// The names of one kind of objects.
 #[derive(Debug)]
-pub(in crate::config) struct Known<Id> {
+pub(super) struct Known<Id> {
     /// Those of the whole text.
     pub(super) anywhere: BTreeSet<String>,
     /// Those so far that can be used.
@@ -71,17 +91,17 @@ impl<Id> Default for Known<Id> {
 
 impl<Id: Copy> Known<Id> {
     /// The object of this name, if it was read already.
-    pub(in crate::config) fn find(&self, name: &str) -> Option<Id> {
+    pub(super) fn find(&self, name: &str) -> Option<Id> {
         self.so_far.get(name).copied()
     }
 
     /// Adds an object that can be used.
-    pub(in crate::config) fn add(&mut self, name: &str, id: Id) {
+    pub(super) fn add(&mut self, name: &str, id: Id) {
         self.so_far.insert(name.to_owned(), id);
     }
 
     /// Whether an object of this name stands anywhere.
-    pub(in crate::config) fn is_anywhere(&self, name: &str) -> bool {
+    pub(super) fn is_anywhere(&self, name: &str) -> bool {
         self.anywhere.contains(name)
     }
 }
