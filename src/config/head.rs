@@ -4,7 +4,6 @@
 
 use core::ops::RangeInclusive;
 
-use super::row::{Argument, Effect, Repeat};
 use super::value::Seconds;
 use crate::base::time::Span;
 
@@ -25,6 +24,39 @@ pub struct Head {
     pub aside: bool,
     /// The keyword that replaces this one, and whether its use is counted as a mistake.
     pub replaced: Option<(&'static str, bool)>,
+}
+
+/// Whether a keyword does what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Yes.
+    Full,
+    /// It is read, checked and kept, but nothing uses it in this version.
+    NoneYet,
+    /// Never: keepalived takes it without an effect, too.
+    Never,
+}
+
+/// What a missing argument means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A mistake of its own class (exit 2).
+    Required,
+    /// An ordinary mistake.
+    Expected,
+    /// An ordinary mistake, as is one argument too many: the line is not used.
+    Alone,
+}
+
+/// What the same keyword again means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The last one is used, or they add up.
+    Last,
+    /// The first one is used, the others are told.
+    First,
+    /// The last one is used, which is told.
+    Told,
 }
 
 /// What a keyword takes, without where it goes.

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use super::source::Files;
-use super::tree::{NodeKind, Tree};
 
 /// Where the vendor's tables are, if `iproute_usr_dir` does not say: iproute2 moved them once.
 const VENDOR: [&str; 2] = ["/usr/lib/iproute2", "/usr/share/iproute2"];
@@ -36,26 +35,11 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Reads the tables that the configuration names, or those of the standard places.
-    pub(super) fn read(files: &dyn Files, tree: &Tree) -> Self {
-        let mut vendor: Vec<String> = VENDOR.iter().map(|&folder| folder.to_owned()).collect();
-        let mut own = OWN.to_owned();
-        for node in tree.nodes() {
-            let NodeKind::Line = node.kind() else { continue };
-            if node.keyword().text != "global_defs" {
-                continue;
-            }
-            for line in node.block().into_iter().flat_map(|block| block.nodes()) {
-                let NodeKind::Line = line.kind() else { continue };
-                let Some(folder) = line.word(1) else { continue };
-                match line.keyword().text {
-                    "iproute_usr_dir" => vendor = vec![folder.text.to_owned()],
-                    "iproute_etc_dir" => folder.text.clone_into(&mut own),
-                    _ => {}
-                }
-            }
-        }
-        vendor.push(own);
+    /// Reads the tables of the folders that the configuration names, `vendor` and `own`, or of the standard ones.
+    pub(super) fn read(files: &dyn Files, vendor: Option<&str>, own: Option<&str>) -> Self {
+        let standard = if vendor.is_some() { &[][..] } else { &VENDOR };
+        let own = own.unwrap_or(OWN);
+        let folders: Vec<&str> = vendor.into_iter().chain(standard.iter().copied()).chain([own]).collect();
         let table = |name: &str, known: &[(&str, u32)]| {
             let mut table = Table::default();
             for (name, number) in known {
@@ -63,7 +47,7 @@ impl Tables {
             }
             // What the kernel fixes keeps its number: FRR's file names another origin "static", too.
             let fixed = table.0.clone();
-            for folder in &vendor {
+            for folder in &folders {
                 let whole = format!("{folder}/{name}");
                 let parts = files.matches(&format!("{whole}.d/*.conf"));
                 for file in core::iter::once(whole).chain(parts) {

@@ -34,6 +34,7 @@ mod nearest;
 pub mod packed;
 mod parameter;
 mod plain;
+mod position;
 pub mod print;
 mod resolve;
 pub mod row;

@@ -6,7 +6,7 @@
 
 use core::ops::RangeInclusive;
 
-pub use super::head::{Bounds, Head, Shape, TimeBounds};
+pub use super::head::{Argument, Bounds, Effect, Head, Repeat, Shape, TimeBounds};
 use super::line::Line;
 use super::model::{Named, ScriptCommand};
 use super::tree::Word;
@@ -56,39 +56,6 @@ pub struct Decimal<D: 'static> {
     pub bounds: TimeBounds,
     /// Writes the field.
     pub set: fn(&mut D, Span),
-}
-
-/// Whether a keyword does what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Yes.
-    Full,
-    /// It is read, checked and kept, but nothing uses it in this version.
-    NoneYet,
-    /// Never: keepalived takes it without an effect, too.
-    Never,
-}
-
-/// What a missing argument means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Argument {
-    /// A mistake of its own class (exit 2).
-    Required,
-    /// An ordinary mistake.
-    Expected,
-    /// An ordinary mistake, as is one argument too many: the line is not used.
-    Alone,
-}
-
-/// What the same keyword again means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// The last one is used, or they add up.
-    Last,
-    /// The first one is used, the others are told.
-    First,
-    /// The last one is used, which is told.
-    Told,
 }
 
 /// One keyword.

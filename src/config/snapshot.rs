@@ -15,8 +15,7 @@ use std::rc::Rc;
 use crate::base::bytes::{Reader, Short};
 use crate::base::limit;
 
-use super::expand::Options;
-use super::source::{Files, Unusable};
+use super::source::{Files, Options, Unusable};
 
 /// The answers of the outside world to one configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

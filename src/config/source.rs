@@ -9,7 +9,21 @@ use std::rc::Rc;
 
 use crate::base::limit;
 
-use super::tree::Position;
+use super::position::Position;
+
+/// What a configuration depends on besides its files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The main file; a pattern may name several.
+    pub path: String,
+    /// The configuration id: `-i`, or the host name up to its first dot. For `@id` and `${_INSTANCE}`.
+    pub id: String,
+    /// Where `${_RANDOM}` starts.
+    pub seed: u64,
+    /// `-e`: every file must be there, as if each include were an `includea`. Not part of a snapshot, which is only
+    /// made of configurations that passed.
+    pub every_file: bool,
+}
 
 /// What a configuration asks of the world outside: files, directories, environment.
 ///

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod deadline;
 pub mod ipc;
 pub mod keep;
+pub mod kind;
 pub mod log;
 pub mod parent;
 pub mod pidfile;

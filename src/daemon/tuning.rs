@@ -7,7 +7,7 @@
 
 use crate::base::time::{Instant, Span};
 use crate::config::model::Global;
-use crate::daemon::parent::Kind;
+use crate::daemon::kind::Kind;
 use crate::daemon::reactor::Turn;
 use crate::sys::{clock, process, sched};
 

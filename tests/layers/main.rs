@@ -8,6 +8,7 @@
 //!   `sys` nor `wire`.
 //! * `proto` has no clock, file or socket; nobody but `sys` asks for the time, starts or names threads.
 //! * `unsafe` stands in `sys` only.
+//! * The modules of a folder use each other in one direction: a circle is named with its uses (see `circles`).
 //! * Every file says its job first, and has at most [`MOST_LINES`] lines of code outside its tests.
 //!
 //! The reader is a small lexer: comments and literals are skipped, `use` trees are unfolded, `crate`, `self` and

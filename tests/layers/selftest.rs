@@ -106,3 +106,50 @@ fn headers_and_length_are_seen() {
     let tests = format!("{}#[cfg(test)] mod tests {{ {} }}", line, line.repeat(MOST_LINES));
     assert_eq!(findings("src/base/time.rs", &tests), [""; 0]);
 }
+
+/// What is wrong with several files together.
+fn together(files: &[(&str, &str)]) -> Vec<String> {
+    judge(files.iter().map(|(name, code)| Source::new(name, &format!("//! Job.\n{code}"))).collect())
+}
+
+#[test]
+fn a_circle_inside_a_folder_is_named_with_its_uses() {
+    let found = together(&[
+        ("src/base/mod.rs", "pub mod a; pub mod b; pub mod c; pub mod d;"),
+        ("src/base/a.rs", "use super::b::B;"),
+        ("src/base/b/mod.rs", "mod inner;"),
+        ("src/base/b/inner.rs", "use crate::base::c::C;"),
+        ("src/base/c.rs", "fn f() { super::a::g() }"),
+        ("src/base/d.rs", "use super::a::A;"),
+    ]);
+    let lines: Vec<&str> = found.iter().flat_map(|text| text.lines().map(str::trim)).collect();
+    let expected = [
+        "base: a circle of a, b, c",
+        "src/base/a.rs:2: a uses b",
+        "src/base/b/inner.rs:2: b uses c",
+        "src/base/c.rs:2: c uses a",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_circle_through_what_a_folder_hands_on_is_seen() {
+    let found = together(&[
+        ("src/base/mod.rs", "mod a; mod b; pub use a::A; pub use b::{B, C as D};"),
+        ("src/base/a.rs", "use super::D;"),
+        ("src/base/b.rs", "use crate::base::A;"),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("base: a circle of a, b"), "{found:?}");
+}
+
+#[test]
+fn parents_children_tests_and_one_direction_are_no_circle() {
+    let fine = together(&[
+        ("src/base/mod.rs", "mod a; mod b; pub use a::A;"),
+        ("src/base/a.rs", "mod part; use self::part::P; #[cfg(test)] mod tests { use crate::base::b::B; }"),
+        ("src/base/a/part.rs", "use super::A;"),
+        ("src/base/b.rs", "use super::A;"),
+    ]);
+    assert_eq!(fine, [""; 0]);
+}

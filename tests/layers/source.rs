@@ -10,6 +10,8 @@ pub(crate) struct Mention {
     pub(crate) line: usize,
     pub(crate) test: bool,
     pub(crate) in_crate: bool,
+    /// What a `use` calls it.
+    pub(crate) name: String,
     pub(crate) segments: Vec<String>,
 }
 
@@ -100,8 +102,7 @@ impl Source {
             }
             let mut mentions = Vec::new();
             self.unfold(at + 1, &[], &self.module, &mut mentions);
-            for Mention { in_crate, segments, .. } in mentions {
-                let Some(name) = segments.last().cloned() else { continue };
+            for Mention { in_crate, name, segments, .. } in mentions {
                 // Without a prefix it is a module below this one.
                 let path = if in_crate { segments } else { [self.module.clone(), segments].concat() };
                 names.push((name, path));
@@ -172,11 +173,13 @@ impl Source {
             }
             at += 1;
         }
+        let mut name = path.last().cloned().unwrap_or_default();
         if text(at) == "as" {
+            text(at + 1).clone_into(&mut name);
             at += 2;
         }
         let (in_crate, segments) = resolve(&path, module);
-        out.push(Mention { line, test, in_crate, segments });
+        out.push(Mention { line, test, in_crate, name, segments });
         at
     }
 }

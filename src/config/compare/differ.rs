@@ -1,9 +1,9 @@
 //! What differs between the instances of one virtual router, and what follows from it.
 
-use super::matching::{shares_address, subject};
+use super::matching::shares_address;
 use super::signatures::signatures;
 use super::text::{list, spread};
-use super::{Difference, Member, Router};
+use super::{Found, Member, Router, tell};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::InstanceId;
 use crate::config::model::VirtualAddress;
@@ -12,12 +12,6 @@ use crate::config::value::Seconds;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Auth, Version};
 use std::collections::{BTreeMap, BTreeSet};
-
-pub(super) type Found = Vec<Difference>;
-
-pub(super) fn tell(found: &mut Found, group: &[Member<'_>], what: String, remedy: &str) {
-    found.push(Difference { subject: subject(group), what, remedy: remedy.to_owned() });
-}
 
 /// A virtual router that some of the routers do not have.
 pub(super) fn presence(

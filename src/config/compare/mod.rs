@@ -66,6 +66,12 @@ struct Member<'a> {
     instance: &'a Instance,
 }
 
+type Found = Vec<Difference>;
+
+fn tell(found: &mut Found, group: &[Member<'_>], what: String, remedy: &str) {
+    found.push(Difference { subject: matching::subject(group), what, remedy: remedy.to_owned() });
+}
+
 /// Compares two routers or more.
 #[must_use]
 pub fn compare(routers: &[Router<'_>]) -> Comparison {

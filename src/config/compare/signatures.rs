@@ -1,7 +1,6 @@
 //! `auth_hmac`: who hears whose signed adverts.
 
-use super::Member;
-use super::differ::{Found, tell};
+use super::{Found, Member, tell};
 use crate::config::model::hmac::{Hmac, HmacMode, Secret};
 
 /// The key that a router signs its adverts with.

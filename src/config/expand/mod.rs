@@ -25,25 +25,12 @@ use super::include::{self, Checks};
 use super::iproute::Tables;
 use super::parameter::{Parameters, Random};
 use super::snapshot::{Recorder, Snapshot};
+pub use super::source::Options;
 use super::source::{Files, SourceMap, Unusable};
 use super::text::Text;
-use super::tree::{Position, Tree};
+use super::tree::{NodeKind, Position, Tree};
 use files::reason;
 use stack::Frame;
-
-/// What a configuration depends on besides its files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The main file; a pattern may name several.
-    pub path: String,
-    /// The configuration id: `-i`, or the host name up to its first dot. For `@id` and `${_INSTANCE}`.
-    pub id: String,
-    /// Where `${_RANDOM}` starts.
-    pub seed: u64,
-    /// `-e`: every file must be there, as if each include were an `includea`. Not part of a snapshot, which is only
-    /// made of configurations that passed.
-    pub every_file: bool,
-}
 
 /// A configuration, read and expanded.
 #[derive(Clone, Debug, Default)]
@@ -137,8 +124,31 @@ fn expand(
     expander.main();
     let Expander { grower, sources, found, .. } = expander;
     let mut tree = grower.finish(found);
-    tree.set_names(Tables::read(files, &tree));
+    let (vendor, own) = iproute_folders(&tree);
+    let names = Tables::read(files, vendor, own);
+    tree.set_names(names);
     Parsed { tree, sources }
+}
+
+/// The folders of iproute2's tables that `global_defs` names, the vendor's and the machine's own.
+fn iproute_folders(tree: &Tree) -> (Option<&str>, Option<&str>) {
+    let (mut vendor, mut own) = (None, None);
+    for node in tree.nodes() {
+        let NodeKind::Line = node.kind() else { continue };
+        if node.keyword().text != "global_defs" {
+            continue;
+        }
+        for line in node.block().into_iter().flat_map(|block| block.nodes()) {
+            let NodeKind::Line = line.kind() else { continue };
+            let Some(folder) = line.word(1) else { continue };
+            match line.keyword().text {
+                "iproute_usr_dir" => vendor = Some(folder.text),
+                "iproute_etc_dir" => own = Some(folder.text),
+                _ => {}
+            }
+        }
+    }
+    (vendor, own)
 }
 
 struct Expander<'a> {

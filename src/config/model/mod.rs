@@ -18,6 +18,7 @@ pub mod rule;
 pub mod script;
 pub mod service;
 pub mod shared;
+mod sharing;
 pub mod tls;
 pub mod track;
 
@@ -36,6 +37,7 @@ pub use rule::Rule;
 pub use script::{Identity, Script, ScriptCommand};
 pub use service::{RealServer, VirtualServer};
 pub use shared::SharedInstance;
+pub use sharing::Sharing;
 pub use tls::Tls;
 pub use track::{TrackFile, TrackProcess};
 

@@ -10,10 +10,7 @@ pub mod global;
 pub mod global_read;
 mod global_terms;
 pub mod group;
-pub mod hmac;
 pub mod instance;
-pub mod instance_read;
-pub mod lists;
 mod lvs_read;
 pub mod network;
 pub mod option;
@@ -27,7 +24,6 @@ pub mod top;
 pub mod track;
 pub mod track_file;
 pub mod track_process;
-pub mod vmac;
 
 use super::row::{Effect, Kind, Row};
 
@@ -147,7 +143,7 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
         Some("in authentication of a vrrp_instance")
     } else if has(bfd::ROWS, word) {
         Some("in bfd_instance")
-    } else if has(hmac::ROWS, word) {
+    } else if has(instance::hmac::ROWS, word) {
         Some("in auth_hmac of a vrrp_instance")
     } else {
         services::elsewhere(word)

@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::base::addr::{IpAddr, Prefix};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::config::iproute::Table;
 use crate::config::line::Line;
 use crate::config::model::Named;
@@ -57,6 +57,17 @@ impl<'l, 'a> Words<'l, 'a> {
             self.next = self.next.saturating_add(1);
         }
         there
+    }
+
+    /// `[inet|inet6]` before an address.
+    pub(super) fn family(&mut self) -> Option<Family> {
+        if self.take("inet") {
+            Some(Family::V4)
+        } else if self.take("inet6") {
+            Some(Family::V6)
+        } else {
+            None
+        }
     }
 
     /// The value of an option; none is a mistake of its own class.

@@ -15,18 +15,8 @@ use std::rc::Rc;
 use super::iproute::Tables;
 use super::lexer;
 
+pub use super::position::Position;
 pub use view::{Block, Cursor, Item, Node, NodeKind, Nodes, ScriptWord, Words};
-
-/// Where a word stands: which file of the source map, which line and which byte column, both from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// Index into the source map.
-    pub file: u16,
-    /// Line of that file, from 1; 0 is nowhere.
-    pub line: u32,
-    /// Byte column of that line, from 1. Text that a parameter put there has the column of its `$`.
-    pub column: u16,
-}
 
 /// One word of a line by the rules of plain values, or a longer stretch of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::program::Kind;
 use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::ipc::{ToChild, ToParent};
 use crate::daemon::keep::Keep;
+use crate::daemon::kind::Kind;
 use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::Records;

@@ -16,7 +16,8 @@ mod save;
 mod script;
 mod text;
 
-pub use program::{Kind, Mode, Moment, Program, Script, Settings, Start};
+pub use super::kind::Kind;
+pub use program::{Mode, Moment, Program, Script, Settings, Start};
 pub use run::run;
 
 use self::calendar::Calendar;

@@ -5,58 +5,12 @@ use std::path::PathBuf;
 use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::keep::Keep;
-use crate::daemon::log::Identity;
+use crate::daemon::kind::Kind;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
 use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
 use crate::sys::script::{Identity as Whose, Words};
-
-/// A kind of child, in the order in which they are forked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Health checkers.
-    Checkers,
-    /// VRRP.
-    Vrrp,
-    /// BFD.
-    Bfd,
-}
-
-impl Kind {
-    /// Every kind, in the order in which they are forked.
-    pub const ALL: [Self; 3] = [Self::Checkers, Self::Vrrp, Self::Bfd];
-
-    /// The name in lines about its life, as keepalived writes it.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Checkers => "Healthcheck",
-            Self::Vrrp => "VRRP",
-            Self::Bfd => "BFD",
-        }
-    }
-
-    /// The name in the line about a forced end, as keepalived writes it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Checkers => "checker",
-            Self::Vrrp => "vrrp",
-            Self::Bfd => "bfd",
-        }
-    }
-
-    /// Its tag and suffix in the log.
-    #[must_use]
-    pub const fn identity(self) -> Identity {
-        match self {
-            Self::Checkers => Identity::CHECKERS,
-            Self::Vrrp => Identity::VRRP,
-            Self::Bfd => Identity::BFD,
-        }
-    }
-}
 
 /// What a child process is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::child::Child;
-use super::program::{Kind, Program, Settings};
+use super::program::{Program, Settings};
 use super::{KINDS, Parent, calendar};
 use crate::daemon::ipc::ToChild;
+use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::Turn;
 use crate::proto::supervise::Input;

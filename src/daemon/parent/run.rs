@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 
-use super::program::{Kind, Program};
+use super::program::Program;
 use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::Options;
+use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
 use crate::daemon::pidfile::{Claim, PidFile};
 use crate::daemon::reactor::Reactor;

@@ -1,9 +1,9 @@
 //! The parent's log lines, in keepalived's words.
 
-use super::program::Kind;
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::{self, VERSION};
+use crate::daemon::kind::Kind;
 use crate::sys::process::{self, Ended, Pid};
 
 pub(super) fn starting(words: &[String]) {

@@ -13,7 +13,5 @@ pub use debounce::{Debounce, DebounceInput, Debounced, Delays};
 pub use file::{File, FileAction, FileInput};
 pub use linkbeat::{Answer, LinkMethod, Linkbeat};
 pub use process::{Cause, Pattern, Process, ProcessAction, ProcessInput, ProcessParams, Rule};
-pub use script::{
-    Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptMemory, ScriptParams, Verdict,
-};
-pub use weight::{Effect, Total, Weight};
+pub use script::{Ending, Script, ScriptAction, ScriptActions, ScriptInput, ScriptMemory, ScriptParams};
+pub use weight::{Effect, Total, Verdict, Weight};

@@ -7,7 +7,7 @@
 //!     +----- ended ----------+----------- ended -----------+   (a failure, whatever the exit code)
 //! ```
 
-use super::Weight;
+use super::weight::{Verdict, Weight};
 use crate::base::time::{Instant, Span};
 
 /// How a script is run and judged.
@@ -37,25 +37,6 @@ impl Default for ScriptParams {
             weight: Weight::default(),
             init_fail: false,
         }
-    }
-}
-
-/// What a script says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// No result yet.
-    Unknown,
-    /// Succeeding.
-    Up,
-    /// Failing.
-    Down,
-}
-
-impl Verdict {
-    /// Of what is always one or the other.
-    #[must_use]
-    pub const fn of(up: bool) -> Self {
-        if up { Self::Up } else { Self::Down }
     }
 }
 

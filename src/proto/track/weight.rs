@@ -1,6 +1,5 @@
 //! What a tracker does to a priority, or to the whole instance.
 
-use super::Verdict;
 use crate::proto::vrrp::{Fault, Faults};
 
 /// A weight and its sense. Zero means: FAULT while down, no effect on the priority.
@@ -10,6 +9,25 @@ pub struct Weight {
     pub value: i16,
     /// Turns what is added into what is subtracted; for zero: FAULT while up.
     pub reverse: bool,
+}
+
+/// What a tracked object says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// No result yet.
+    Unknown,
+    /// Succeeding.
+    Up,
+    /// Failing.
+    Down,
+}
+
+impl Verdict {
+    /// Of what is always one or the other.
+    #[must_use]
+    pub const fn of(up: bool) -> Self {
+        if up { Self::Up } else { Self::Down }
+    }
 }
 
 /// What a tracker does now to who tracks it.

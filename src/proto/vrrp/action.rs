@@ -1,6 +1,6 @@
 //! What the machines ask for, and the facts that they report.
 
-use super::accept::{Odd, Reject};
+use super::reject::{Odd, Reject};
 use crate::base::addr::IpAddr;
 use crate::base::time::Span;
 

@@ -15,9 +15,10 @@ pub mod machine;
 pub mod params;
 pub mod priority;
 pub mod rehearsal;
+pub mod reject;
 pub mod router;
 
-pub use accept::{OldForm, Packet, Peer, Reject, Surroundings};
+pub use accept::{OldForm, Packet, Peer, Surroundings};
 pub use action::{Action, Actions, Burst, Event, State, Why};
 pub use counters::Counters;
 pub use fault::{Fault, Faults};
@@ -25,4 +26,5 @@ pub use group::Group;
 pub use guard::{Around, Guard, Seal};
 pub use machine::{Heard, Input, Machine};
 pub use params::{Auth, GarpParams, Params, Password, Start, Version};
+pub use reject::{Odd, Reject};
 pub use router::Router;

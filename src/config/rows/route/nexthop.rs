@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::option::{Unusable, Words};
-use super::{Draft, encap, options};
+use super::{Draft, encap};
 use crate::base::addr::Family;
 use crate::config::model::route::NextHop;
 use crate::config::row::Term;
@@ -73,7 +73,7 @@ fn option<'a>(
 ) -> Result<(), Unusable> {
     match word.text {
         "via" => {
-            let named = options::family_word(words);
+            let named = words.family();
             let (addr, at) = words.address(word)?;
             let family = Family::of(&addr);
             if named.is_some_and(|named| named != family) {

@@ -238,7 +238,7 @@ fn from<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> D
 }
 
 fn via<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
-    let named = family_word(words);
+    let named = words.family();
     let (addr, word) = words.address(option)?;
     let family = Family::of(&addr);
     if named.is_some_and(|named| named != family) {
@@ -249,17 +249,6 @@ fn via<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Do
     draft.claim(words, word, family)?;
     draft.route.via = Some(addr);
     Ok(())
-}
-
-/// `[inet|inet6]` before an address.
-pub(super) fn family_word(words: &mut Words<'_, '_>) -> Option<Family> {
-    if words.take("inet") {
-        Some(Family::V4)
-    } else if words.take("inet6") {
-        Some(Family::V6)
-    } else {
-        None
-    }
 }
 
 fn or<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {

@@ -1,72 +1,17 @@
 //! The checks of a `real_server`: what all that open a socket share, and one table for each kind.
 
-use super::{
-    Takes, Timed, alpha, connect_timeout, delay_before_retry, delay_loop, probe, retry_of_check, warmup,
-};
-use crate::base::addr::IpAddr;
-use crate::base::name::IfName;
+pub use super::draft::Draft;
+use super::{Timed, alpha, connect_timeout, delay_before_retry, delay_loop, probe, retry_of_check, warmup};
 use crate::base::time::Span;
 use crate::config::model::check::{Misc, Origin, Target};
 use crate::config::model::service::Timing;
-use crate::config::model::{Checker, Identity, Probe, ScriptCommand};
+use crate::config::model::{Checker, Probe};
 use crate::config::row::Kind::{self, Choice, Custom, Flag, Integer, Object, Script, Switch, Text};
 use crate::config::row::{Integer as Whole, Row, Shown, fit};
 use crate::config::rows::show::{command as show_command, either, flag, maybe, plain, switch, unless, whose};
-use crate::config::tree::Position;
 use crate::config::value::Quoted;
-use crate::proto::check::{dns, http as fetch, smtp, udp};
+use crate::proto::check::{http as fetch, smtp, udp};
 use std::sync::Arc;
-
-/// A check while it is read, of any kind: each table writes what its kind has.
-#[derive(Clone, Debug, Default)]
-pub struct Draft {
-    /// `connect_ip`
-    pub addr: Option<IpAddr>,
-    /// `connect_port`
-    pub port: Option<u16>,
-    /// `bindto`
-    pub bind: Option<(IpAddr, Position)>,
-    /// `bind_port`
-    pub bind_port: u16,
-    /// `bind_if`
-    pub interface: Option<IfName>,
-    /// `fwmark`
-    pub fwmark: u32,
-    /// Times, as given here.
-    pub timing: Timing,
-    /// `log_all_failures`
-    pub log_all_failures: Option<bool>,
-    /// Of `HTTP_GET` and `SSL_GET`.
-    pub http: fetch::Params,
-    /// `helo_name`
-    pub helo: Option<Box<str>>,
-    /// Of `DNS_CHECK`: type and name.
-    pub dns: (Option<dns::Kind>, Option<Box<str>>),
-    /// Of `UDP_CHECK`.
-    pub udp: udp::Params,
-    /// `misc_path`
-    pub command: Option<ScriptCommand>,
-    /// `user` of `MISC_CHECK`, which wins over an identity after the command.
-    pub identity: Option<Identity>,
-    /// `misc_timeout`
-    pub run_time: u32,
-    /// `misc_dynamic`
-    pub dynamic: bool,
-    /// `track_file`
-    pub file: Option<(Box<str>, Position)>,
-    /// `weight` of `FILE_CHECK`
-    pub file_weight: Option<(i32, Option<bool>)>,
-    /// `name` of `BFD_CHECK`
-    pub bfd: Option<(Box<str>, Position)>,
-    /// Something is wrong, and was told, that leaves no check.
-    pub unusable: bool,
-}
-
-impl Takes for Draft {
-    fn times(&mut self) -> &mut Timing {
-        &mut self.timing
-    }
-}
 
 impl Timed for Checker {
     fn timing(&self) -> Timing {

@@ -4,6 +4,7 @@
 //! nested blocks are read by `config::services` into drafts of their own.
 
 pub mod check;
+mod draft;
 pub mod group;
 pub mod http;
 pub mod method;

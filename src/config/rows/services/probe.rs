@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use super::check::Draft;
+use super::draft::Draft;
 use crate::config::command::read_identity;
 use crate::config::line::{Line, Used};
 use crate::config::row::{Shown, fit};

@@ -4,7 +4,7 @@
 use super::*;
 use crate::base::bytes::Writer;
 use crate::proto::vrrp::Password;
-use crate::proto::vrrp::guard::{Signature, SigningKey};
+use crate::proto::vrrp::guard::{Signature, SigningKey, Verdict};
 use crate::wire::trailer::Stamp;
 use crate::wire::vrrp::{Body, Cover};
 

@@ -2,7 +2,7 @@
 //! of one virtual router go on counting where the last advert was, whoever sent it.
 
 use super::Seal;
-use crate::proto::vrrp::accept::Reject;
+use crate::proto::vrrp::reject::Reject;
 use crate::wire::ah;
 
 /// The count of one virtual router.

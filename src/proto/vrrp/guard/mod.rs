@@ -8,9 +8,10 @@ mod header;
 mod signature;
 
 pub use header::Header;
-pub use signature::{Extension, Mode, Replay, Sender, Signature, SigningKey, Verdict};
+pub use signature::{Extension, Mode, Replay, Sender, Signature, SigningKey};
 
-use super::accept::Reject;
+use super::reject::Reject;
+pub use super::reject::Verdict;
 use crate::base::addr::IpAddr;
 use crate::wire::trailer::{self, Stamp};
 use crate::wire::{ah, vrrp as wire};

@@ -4,6 +4,7 @@ use super::Seal;
 use crate::base::addr::IpAddr;
 use crate::base::limit;
 use crate::base::time::Span;
+use crate::proto::vrrp::reject::Verdict;
 use crate::wire::trailer::{self, Stamp, Trailer};
 
 /// `anti_replay`
@@ -43,28 +44,6 @@ impl SigningKey {
     pub fn new(id: u8, octets: &[u8]) -> Self {
         Self { id, key: Some(trailer::Key::new(octets)) }
     }
-}
-
-/// Why a signature does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// There is none.
-    Missing,
-    /// Another format than the one that we know.
-    Malformed,
-    /// Signed with a key of this id, which we do not have.
-    UnknownKey(u8),
-    /// The digest is another one.
-    Invalid,
-    /// Too far from our clock.
-    Stale {
-        /// The difference in seconds.
-        skew: u32,
-        /// What is accepted, in seconds.
-        window: u16,
-    },
-    /// Its sender has sent this number or a higher one before.
-    Replayed,
 }
 
 /// What was refused, by reason.

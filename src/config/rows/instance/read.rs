@@ -1,6 +1,6 @@
 //! Readers of `vrrp_instance` keywords that depend on what was read before.
 
-use super::instance::{AuthType, Draft};
+use super::draft::{AuthType, Draft};
 use crate::base::addr::{Family, IpAddr};
 use crate::config::command;
 use crate::config::line::Line;
@@ -198,7 +198,7 @@ pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
     if text.len() > 8 {
         line.warn(word, "Truncating auth_pass to 8 characters", "version 2 carries eight bytes");
         if text.is_char_boundary(8) {
-            text = super::global_read::cut(text, 8);
+            text = super::super::global_read::cut(text, 8);
         }
     }
     draft.instance.auth_pass = Some(text.into());

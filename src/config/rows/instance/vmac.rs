@@ -1,6 +1,6 @@
 //! `use_vmac`, a macvlan with the virtual hardware address, and `use_ipvlan`, one with an address of its own.
 
-use super::instance::Draft;
+use super::draft::Draft;
 use crate::base::addr::{Family, Prefix};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;

@@ -1,6 +1,6 @@
 //! Lists of `vrrp_instance`: unicast peers, one a line, and `garp_extra_if`.
 
-use super::instance::Draft;
+use super::draft::Draft;
 use crate::base::addr::Family;
 use crate::base::limit;
 use crate::base::time::Span;
@@ -89,7 +89,7 @@ pub(super) fn peer_terms() -> Vec<Term> {
 }
 
 /// `[all] <seconds>`, in any order.
-pub(super) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, least: i64) {
+pub(in crate::config::rows) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, least: i64) {
     let name = line.keyword.text;
     let mut all = false;
     let mut interval = None;
@@ -113,7 +113,7 @@ pub(super) fn extra_garp(field: &mut Option<ExtraGarp>, line: &mut Line<'_>, lea
 }
 
 /// Its printer.
-pub(super) fn show_extra_garp(extra: Option<ExtraGarp>) -> Shown {
+pub(in crate::config::rows) fn show_extra_garp(extra: Option<ExtraGarp>) -> Shown {
     extra.map_or(Shown::Nothing, |extra| {
         Shown::One(format!("{}{}", if extra.all { "all " } else { "" }, extra.interval.as_secs()))
     })

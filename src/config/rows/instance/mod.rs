@@ -1,179 +1,27 @@
 //! `vrrp_instance` and its `authentication`. Lists are in `lists`, addresses in `address`, macvlans in `vmac`.
 
-use std::collections::BTreeSet;
-use std::rc::Rc;
+mod addresses;
+mod draft;
+pub(super) mod hmac;
+pub(super) mod lists;
+mod read;
+mod vmac;
 
-use super::instance_read as read;
-use super::rule::Preferences;
+pub use draft::{AuthType, Draft};
+
 use super::show::{command, either, flag, interface, maybe, plain, switch, time, unless};
-use super::track::{self, Trackers};
-use super::{address, hmac, lists, route, rule, vmac};
-use crate::base::addr::{Family, IpAddr};
-use crate::base::name::IfName;
+use super::track;
+use super::{address, route, rule};
+use crate::base::addr::Family;
 use crate::base::time::Span;
-use crate::config::iproute::Tables;
 use crate::config::line::Line;
-use crate::config::model::instance::{Instance, OldChecksum, Settings};
-use crate::config::model::{At, Common, Global, Rare};
+use crate::config::model::instance::{Instance, OldChecksum};
 use crate::config::row::Kind::{
     self, Block, Custom, Flag, Integer, Interface, Lines, Script, Seconds, Switch,
 };
 use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit, whole_seconds};
-use crate::config::tree::Position;
 use crate::config::value;
-use crate::proto::vrrp::{Auth, Params, Start, Version};
-
-/// A `vrrp_instance` while it is read: what holds by default, and what was said.
-#[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is one thing that was said")]
-pub struct Draft {
-    /// With the defaults of `global_defs`; written as lines are read.
-    pub instance: Instance,
-    /// Fixed by the first item that has one.
-    pub family: Option<Family>,
-    /// `version`
-    pub version: Option<Version>,
-    /// `state`
-    pub state: Option<Start>,
-    /// `priority`
-    pub priority: Option<u8>,
-    /// `mcast_dst_ip`
-    pub group: Option<(IpAddr, At)>,
-    /// The first keyword that marks it unicast.
-    pub unicast: Option<Position>,
-    /// `auth_type`
-    pub auth_type: Option<AuthType>,
-    /// `accept`, `no_accept`
-    pub accept: Option<bool>,
-    /// `garp_lower_prio_repeat`
-    pub lower_prio_repeat: Option<u32>,
-    /// `garp_lower_prio_delay`
-    pub lower_prio_delay: Option<Span>,
-    /// `lower_prio_no_advert`
-    pub lower_prio_no_advert: Option<bool>,
-    /// `owner_ignore_adverts`
-    pub owner_ignore_adverts: Option<bool>,
-    /// `smtp_alert`
-    pub smtp_alert: Option<bool>,
-    /// The hardware address of `use_vmac` has five octets: the VRID is the sixth.
-    pub mac_lacks_vrid: bool,
-    /// Addresses of `virtual_ipaddress` so far.
-    pub advertised: BTreeSet<IpAddr>,
-    /// Addresses of `virtual_ipaddress_excluded` so far, with their interfaces.
-    pub excluded: BTreeSet<(IpAddr, Option<IfName>)>,
-    /// What it tracks, objects by name.
-    pub trackers: Trackers,
-    /// `auth_hmac`
-    pub hmac: hmac::Draft,
-    /// Names that have numbers.
-    pub names: Rc<Tables>,
-    /// What rules without a preference get.
-    pub preferences: Preferences,
-    /// `notify_priority_changes`
-    pub notify_priority_changes: Option<bool>,
-}
-
-/// `auth_type`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthType {
-    /// A password in clear.
-    Pass,
-    /// An authentication header.
-    Header,
-}
-
-impl Draft {
-    /// An instance with what `global_defs` says.
-    #[must_use]
-    pub fn new(name: &str, at: At, global: &Global) -> Self {
-        let vrrp = &global.vrrp;
-        let params = Params {
-            down_timer_adverts: vrrp.down_timer_adverts,
-            higher_prio_send_advert: vrrp.higher_prio_send_advert,
-            skip_check_adv_addr: vrrp.skip_check_adv_addr,
-            check_unicast_src: vrrp.check_unicast_src,
-            v3_checksum_as_v2: vrrp.v3_checksum_as_v2,
-            garp: vrrp.garp.clone(),
-            ..Params::default()
-        };
-        let settings = Settings {
-            vrf: None,
-            vmac: None,
-            ipvlan: None,
-            use_vmac_addr: false,
-            vmac_xmit_base: false,
-            source: None,
-            track_source: false,
-            group: IpAddr::V4(vrrp.group4),
-            peers: Rare::default(),
-            unicast_ttl: None,
-            fault_no_peer: false,
-            old_unicast_checksum: OldChecksum::Detect,
-            auth_pass: None,
-            hmac: None,
-            excluded: Rare::default(),
-            no_addresses: false,
-            routes: Rare::default(),
-            rules: Rare::default(),
-            promote_secondaries: false,
-            accept: true,
-            strict: vrrp.strict,
-            dont_track_primary: false,
-            track_interfaces: Rare::default(),
-            track_scripts: Rare::default(),
-            track_files: Rare::default(),
-            track_processes: Rare::default(),
-            track_bfds: Rare::default(),
-            notify: Rare::default(),
-            notify_priority_changes: vrrp.notify_priority_changes,
-            smtp_alert: false,
-            receive_buffer: None,
-            garp_extra: vrrp.garp_extra,
-            debug: 0,
-            linkbeat_polling: false,
-            lvs_sync_interface: None,
-            conflict: None,
-        };
-        let instance = Instance {
-            name: name.to_owned(),
-            at,
-            params: Common::new(params),
-            interface: None,
-            addresses: Vec::new(),
-            sync_group: None,
-            settings: Common::new(settings),
-        };
-        Self {
-            instance,
-            family: None,
-            version: None,
-            state: None,
-            priority: None,
-            group: None,
-            unicast: None,
-            auth_type: None,
-            accept: None,
-            lower_prio_repeat: None,
-            lower_prio_delay: None,
-            lower_prio_no_advert: None,
-            owner_ignore_adverts: None,
-            smtp_alert: None,
-            mac_lacks_vrid: false,
-            advertised: BTreeSet::new(),
-            excluded: BTreeSet::new(),
-            trackers: Trackers::default(),
-            hmac: hmac::Draft::default(),
-            names: Rc::default(),
-            preferences: Preferences::default(),
-            notify_priority_changes: None,
-        }
-    }
-
-    /// Whether an item of this family fits; the first one decides.
-    pub fn claim(&mut self, family: Family) -> bool {
-        *self.family.get_or_insert(family) == family
-    }
-}
+use crate::proto::vrrp::{Auth, Start, Version};
 
 type D = Draft;
 type I = Instance;
@@ -313,9 +161,9 @@ pub static ROWS: &[Row<D, I>] = &[
         "Strict conformance to the RFC").show(|i| either(i.strict)),
 
     // Addresses.
-    row("virtual_ipaddress", Lines("{ <ip>[/<len>] [<option> ...] ... }", address::advertised), "none",
+    row("virtual_ipaddress", Lines("{ <ip>[/<len>] [<option> ...] ... }", addresses::advertised), "none",
         "Addresses that are advertised and moved").terms(address::moved_terms).show(|i| address::show(&i.addresses)),
-    row("virtual_ipaddress_excluded", Lines("{ <ip>[/<len>] [<option> ...] ... }", address::excluded), "none",
+    row("virtual_ipaddress_excluded", Lines("{ <ip>[/<len>] [<option> ...] ... }", addresses::excluded), "none",
         "Addresses that are moved but not advertised, of any family").terms(address::moved_terms).show(|i| address::show(&i.excluded)),
     row("no_virtual_ipaddress", Flag(|d| d.instance.no_addresses = true), "off",
         "It is meant to have no address").show(|i| flag(i.no_addresses)),
