@@ -172,12 +172,10 @@ impl Reactor {
     fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         let wait = self.core.arm()?;
         if wait {
-            let before = self.core.realtime.before_wait();
             self.core.share_wake_up();
             self.gather(None)?;
-            self.core.realtime.note_wait(before);
+            self.core.realtime.note_poll();
         } else {
-            self.core.realtime.rest();
             self.gather(Some(Duration::ZERO))?;
         }
         self.core.begin();
@@ -292,8 +290,9 @@ impl Core {
         self.counters.turns += 1;
     }
 
-    /// Reads the clock in the middle of work; how long it was not read.
+    /// Reads the clock in the middle of work or at its end; how long it was not read.
     fn renew(&mut self) -> Span {
+        self.realtime.rest();
         let before = self.now;
         self.now = self.now.max(clock::now());
         let passed = self.now.since(before);

@@ -2,8 +2,8 @@
 //!
 //! [`Tuner::begin`] is the first act of a child. Realtime begins when its start is over ([`Tuner::run`]): the limit
 //! of realtime without a pause is meant for a process that hangs, not for one that reads a long configuration. For
-//! the same reason a reload has no limit ([`Tuner::suspend`]), and the loop takes a rest in time when it has much to
-//! do (`Realtime::rest`).
+//! the same reason a reload and the stop have no limit ([`Tuner::suspend`]), and whatever takes long takes a rest in
+//! time ([`Turn::rest`]).
 
 use crate::base::time::{Instant, Span};
 use crate::config::model::Global;
@@ -117,7 +117,7 @@ impl Tuner {
         turn.realtime().change(&self.now);
     }
 
-    /// A reload begins: it may take its time.
+    /// A reload begins, or the stop: it may take its time.
     pub fn suspend(&self, turn: &mut Turn<'_>) {
         turn.realtime().lift();
     }
@@ -172,8 +172,10 @@ pub struct Realtime {
     longest: Span,
     /// The kernel counts.
     limited: bool,
-    /// When this process last waited.
+    /// When this process last waited, or a little later.
     rested: Instant,
+    /// How often it had waited then.
+    waits: i64,
 }
 
 impl Default for Realtime {
@@ -186,6 +188,7 @@ impl Default for Realtime {
             longest: LONGEST,
             limited: false,
             rested: Instant::START,
+            waits: 0,
         }
     }
 }
@@ -224,10 +227,11 @@ impl Realtime {
             return;
         }
         self.limited = self.priority > 0;
+        // What has run before counts on otherwise.
+        self.pause();
         if let Err(error) = sched::limit_realtime(self.limited.then_some(self.longest)) {
             log::warn!("Unable to set the realtime limit: {error}");
         }
-        self.rested = clock::now();
     }
 
     fn lift(&mut self) {
@@ -253,35 +257,47 @@ impl Realtime {
         }
     }
 
-    /// The time, if it is of interest.
-    pub(super) fn before_wait(&self) -> Instant {
-        if self.limited { clock::now() } else { Instant::START }
-    }
-
-    /// The loop waits from `before` on, and goes on now.
-    pub(super) fn note_wait(&mut self, before: Instant) {
+    /// The loop has polled for as long as it takes. It may not have waited: something was there already, or another
+    /// process had the processor meanwhile.
+    pub(super) fn note_poll(&mut self) {
         if self.limited {
-            let now = clock::now();
-            if now.since(before) >= A_WAIT {
-                self.rested = now;
-            }
+            self.note_wait();
         }
     }
 
-    /// The loop has more to do and does not wait: lets the kernel count anew before its patience ends.
+    /// Whether this process has waited since the last look.
+    fn note_wait(&mut self) -> bool {
+        let waits = sched::waits().unwrap_or(self.waits);
+        let waited = waits != self.waits;
+        if waited {
+            (self.waits, self.rested) = (waits, clock::now());
+        }
+        waited
+    }
+
+    /// There is more to do: lets the kernel count anew before its patience ends.
     pub(super) fn rest(&mut self) {
         if self.limited && clock::now().since(self.rested) >= self.longest / SAFETY {
+            self.pause();
+        }
+    }
+
+    fn pause(&mut self) {
+        self.note_wait();
+        for _ in 0..TRIES {
             clock::sleep_until(clock::now() + PAUSE);
-            self.rested = clock::now();
+            if self.note_wait() {
+                return;
+            }
         }
     }
 }
 
-/// What takes longer was a wait: the poll alone takes a few microseconds.
-const A_WAIT: Span = Span::from_micros(100);
 /// Long enough for the kernel to take the process off the processor.
 const PAUSE: Span = Span::from_micros(20);
-/// A turn takes less than the difference to the whole.
+/// On a busy machine the end of a pause may have come before the kernel gets to it.
+const TRIES: usize = 10;
+/// What goes on without a look at the time takes less than the difference to the whole.
 const SAFETY: u64 = 4;
 
 #[cfg(test)]
@@ -326,7 +342,41 @@ mod tests {
         assert_eq!(realtime.rested, rested);
         // The clock counts microseconds, and what stands above may have taken none.
         while clock::now() == rested {}
-        realtime.note_wait(before - Span::from_millis(1));
+        realtime.note_poll();
+        assert_eq!(realtime.rested, rested, "time that passes is no wait");
+        clock::sleep_until(clock::now() + Span::from_millis(5));
+        realtime.note_poll();
         assert!(realtime.rested > rested, "a wait is a rest");
+    }
+
+    /// How a process ends that runs under `wanted` and at each moment does something with it, for four times as long as
+    /// it may run.
+    fn run(mut each: impl FnMut(&mut Realtime, &Tuning)) -> i32 {
+        let wanted = Tuning { realtime: Some(1), longest: Span::from_millis(100), ..Tuning::default() };
+        sched::in_a_copy(|| {
+            let mut realtime = Realtime::default();
+            realtime.change(&wanted);
+            let begin = clock::now();
+            while clock::now().since(begin) < wanted.longest * 4 {
+                each(&mut realtime, &wanted);
+            }
+            u8::from(!realtime.limited)
+        })
+    }
+
+    #[test]
+    fn the_limit_begins_with_a_rest() {
+        assert_ne!(run(|_, _| {}), 0, "the kernel's patience ends");
+        assert_eq!(run(|realtime, _| realtime.rest()), 0);
+        // A reload after the other: what ran before one counts no more after it.
+        let mut since = clock::now();
+        let reload = |realtime: &mut Realtime, wanted: &Tuning| {
+            if clock::now().since(since) >= wanted.longest / 2 {
+                realtime.lift();
+                realtime.change(wanted);
+                since = clock::now();
+            }
+        };
+        assert_eq!(run(reload), 0);
     }
 }

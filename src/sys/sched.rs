@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};
 use std::ffi::c_int;
 use std::io;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
 use super::check;
 use crate::base::time::Span;
@@ -160,6 +160,15 @@ pub fn limit_realtime(most: Option<Span>) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_RTTIME, wanted.map_or(hard, |soft| soft.min(hard)), hard)?)
 }
 
+/// How often this thread has waited, for whatever it was. Each wait has the kernel count the time of
+/// [`limit_realtime`] anew; that the thread was taken off its processor for another one does not.
+///
+/// # Errors
+/// None known.
+pub fn waits() -> io::Result<i64> {
+    Ok(getrusage(UsageWho::RUSAGE_THREAD)?.voluntary_context_switches())
+}
+
 /// Runs on these processors only, counted from 0; those that are not there are left out.
 ///
 /// # Errors
@@ -238,11 +247,24 @@ fn restore_class() {
 /// Bits of the C library's set.
 const MOST_PROCESSORS: usize = 8 * size_of::<libc::cpu_set_t>();
 
+/// The status with which a copy of this process ends that does `work` and exits with what it returns. The copy is one
+/// of a process with threads: `work` makes system calls only.
+#[cfg(test)]
+pub(crate) fn in_a_copy(work: impl FnOnce() -> u8) -> i32 {
+    use super::process::{self, Fork};
+    if let Ok(Fork::Parent(pid)) = process::fork() {
+        let mut status = 0;
+        // SAFETY: writes only `status`; the process is this test's own.
+        unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+        return status;
+    }
+    process::exit_now(work())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::clock;
-    use crate::sys::process::{self, Fork};
 
     #[test]
     fn processors_can_be_read_and_set_again() {
@@ -257,25 +279,20 @@ mod tests {
     /// How a process ends that works at realtime priority for five times as long as it may, with or without rests.
     fn work(rests: bool) -> i32 {
         const LIMIT: Span = Span::from_millis(100);
-        if let Fork::Parent(pid) = process::fork().unwrap() {
-            let mut status = 0;
-            // SAFETY: writes only `status`; the process is this test's own.
-            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
-            return status;
-        }
-        // The copy of a process with threads: system calls only.
-        if set_realtime(1).is_err() || limit_realtime(Some(LIMIT)).is_err() {
-            process::exit_now(9);
-        }
-        let begin = clock::now();
-        let mut rested = begin;
-        while clock::now().since(begin) < LIMIT * 5 {
-            if rests && clock::now().since(rested) >= LIMIT / 4 {
-                clock::sleep_until(clock::now() + Span::from_micros(20));
-                rested = clock::now();
+        in_a_copy(|| {
+            if set_realtime(1).is_err() || limit_realtime(Some(LIMIT)).is_err() {
+                return 9;
             }
-        }
-        process::exit_now(0)
+            let begin = clock::now();
+            let mut rested = begin;
+            while clock::now().since(begin) < LIMIT * 5 {
+                if rests && clock::now().since(rested) >= LIMIT / 4 {
+                    clock::sleep_until(clock::now() + Span::from_micros(20));
+                    rested = clock::now();
+                }
+            }
+            0
+        })
     }
 
     #[test]
@@ -286,47 +303,55 @@ mod tests {
     }
 
     #[test]
+    fn a_sleep_is_a_wait_and_work_is_none() {
+        // A sleep that is over before the kernel gets to it is none.
+        let slept = (0..100).any(|_| {
+            let before = waits().unwrap();
+            clock::sleep_until(clock::now() + Span::from_millis(2));
+            waits().unwrap() > before
+        });
+        assert!(slept);
+        let before = waits().unwrap();
+        let begin = clock::now();
+        while clock::now().since(begin) < Span::from_millis(5) {}
+        assert_eq!(waits().unwrap(), before);
+    }
+
+    #[test]
     fn short_turns_end_with_what_is_forked_from_it() {
-        if let Fork::Parent(pid) = process::fork().unwrap() {
-            let mut status = 0;
-            // SAFETY: writes only `status`; the process is this test's own.
-            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
-            assert_eq!(status, 0, "the kernel refuses, or the nice level changed");
-            return;
-        }
-        // The copy of a process with threads: system calls only.
-        let level = nice().ok();
-        let turn = || {
-            let mut read = Attributes::default();
-            // SAFETY: the kernel writes at most as many octets of `read` as is said.
-            unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut read, ATTRIBUTES_OCTETS, 0) };
-            read.runtime
-        };
-        let usual = turn();
-        let asked = ask_for_short_turns().is_ok() && nice().ok() == level;
-        let short = turn();
-        restore_in_child();
-        // An older kernel tells of none.
-        let right = usual == 0 || short == SHORT_TURN && turn() == usual;
-        process::exit_now(u8::from(!(asked && right && nice().ok() == level)));
+        let status = in_a_copy(|| {
+            let level = nice().ok();
+            let turn = || {
+                let mut read = Attributes::default();
+                // SAFETY: the kernel writes at most as many octets of `read` as is said.
+                unsafe {
+                    libc::syscall(libc::SYS_sched_getattr, 0, &raw mut read, ATTRIBUTES_OCTETS, 0);
+                };
+                read.runtime
+            };
+            let usual = turn();
+            let asked = ask_for_short_turns().is_ok() && nice().ok() == level;
+            let short = turn();
+            restore_in_child();
+            // An older kernel tells of none.
+            let right = usual == 0 || short == SHORT_TURN && turn() == usual;
+            u8::from(!(asked && right && nice().ok() == level))
+        });
+        assert_eq!(status, 0, "the kernel refuses, or the nice level changed");
     }
 
     #[test]
     fn giving_way_ends_with_what_is_forked_from_it() {
-        if let Fork::Parent(pid) = process::fork().unwrap() {
-            let mut status = 0;
-            // SAFETY: writes only `status`; the process is this test's own.
-            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
-            assert_eq!(status, 0);
-            return;
-        }
-        let is = |wanted: c_int| class() == libc::c_long::from(wanted);
-        let gives = give_way(true).is_ok() && is(libc::SCHED_BATCH);
-        restore_in_child();
-        let ended = is(libc::SCHED_OTHER);
-        // What was not begun here is not ended here.
-        let strange =
-            set_class(libc::SCHED_BATCH, 0).is_ok() && give_way(false).is_ok() && is(libc::SCHED_BATCH);
-        process::exit_now(u8::from(!(gives && ended && strange)));
+        let status = in_a_copy(|| {
+            let is = |wanted: c_int| class() == libc::c_long::from(wanted);
+            let gives = give_way(true).is_ok() && is(libc::SCHED_BATCH);
+            restore_in_child();
+            let ended = is(libc::SCHED_OTHER);
+            // What was not begun here is not ended here.
+            let strange =
+                set_class(libc::SCHED_BATCH, 0).is_ok() && give_way(false).is_ok() && is(libc::SCHED_BATCH);
+            u8::from(!(gives && ended && strange))
+        });
+        assert_eq!(status, 0);
     }
 }

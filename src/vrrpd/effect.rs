@@ -42,6 +42,8 @@ impl Vrrp {
 
     /// What is pending of an instance must be done before its machine decides again.
     pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        // One thing may concern thousands of instances.
+        turn.rest();
         let events = &self.work.events;
         let crowded = events.capacity() - events.len() < LONGEST;
         // What is only to be told is told in order whatever comes after it.

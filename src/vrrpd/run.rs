@@ -109,6 +109,10 @@ impl Process for Vrrp {
                 pages::release();
                 self.breathe(turn);
                 self.status.reloaded(before);
+                self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
+                if ok {
+                    report::reloaded();
+                }
                 turn.report(ToParent::ReloadDone { ok });
             }
             Command::DumpData => self.dump_data(turn),
@@ -209,9 +213,7 @@ impl Vrrp {
         self.resize_queues();
         self.breathe(turn);
         turn.reserve_sources();
-        self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
         self.save_state(turn, Moment::After);
-        report::reloaded();
         true
     }
 
@@ -220,6 +222,7 @@ impl Vrrp {
         if core::mem::replace(&mut self.stopping, true) {
             return;
         }
+        self.tuner.suspend(turn);
         if !self.keep_on_stop {
             self.cut_notifies_short(turn);
             for id in self.ids() {

@@ -29,6 +29,12 @@ impl Turn<'_> {
         self.core.renew()
     }
 
+    /// Waits for a moment if a realtime process has worked for so long that the kernel's patience comes to its end. For
+    /// work on many things that is not sliced.
+    pub fn rest(&mut self) {
+        self.core.realtime.rest();
+    }
+
     /// How long the clock has not been read in this turn.
     #[must_use]
     pub fn passed(&self) -> Span {
