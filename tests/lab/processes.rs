@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
-use crate::kit::capture::now;
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually, holds_within};
+use crate::kit::capture::{nanos, now};
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program};
+use crate::kit::load;
 use crate::kit::net::Net;
 use crate::kit::node::{binary_under_test, children, is_alive};
 
@@ -135,11 +136,8 @@ impl Host {
 
     /// Waits for a line after the first `seen` octets of the log.
     fn wait(&self, line: &str, seen: usize) {
-        let end = Instant::now() + START;
-        while !self.log().get(seen..).is_some_and(|log| log.contains(line)) {
-            assert!(Instant::now() < end, "not logged: {line}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let logged = || self.log().get(seen..).is_some_and(|log| log.contains(line));
+        assert!(holds_within(START, logged), "not logged: {line}\n{}", self.log());
     }
 }
 
@@ -192,6 +190,11 @@ fn quorums(log: &str) -> Vec<String> {
     lines
 }
 
+/// What a program and the log need to tell of an event.
+const SETTLE: Duration = Duration::from_millis(300);
+/// More than [`SETTLE`] is stretched to.
+const DELAY: Duration = Duration::from_secs(2);
+
 #[test]
 fn events_of_processes_lead_to_what_they_lead_to_with_debians_keepalived() {
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
@@ -205,7 +208,7 @@ fn events_of_processes_lead_to_what_they_lead_to_with_debians_keepalived() {
     let name = dummy.trim_start_matches("/tmp/");
     let blocks = [
         monitor("NAME", name, "weight 10"),
-        monitor("DELAYED", name, "weight 1\n    delay 0.7"),
+        monitor("DELAYED", name, &format!("weight 1\n    delay {}", DELAY.as_secs_f32())),
         monitor("TWO", name, "weight 1\n    quorum 2"),
         monitor("ONE", name, "weight 1\n    quorum_max 1"),
         monitor("NONE", name, "weight -1\n    quorum_max 0"),
@@ -221,38 +224,43 @@ fn events_of_processes_lead_to_what_they_lead_to_with_debians_keepalived() {
         let host = Host::start(program, &blocks.concat(), names);
         let mut steps = Vec::new();
         let mut seen = host.log().len();
-        let mut step = |settle: u64| {
-            std::thread::sleep(Duration::from_millis(settle));
+        let mut step = |settle: Duration| {
+            let begun = now();
+            while now() < begun + nanos(load::stretched(settle, begun, now())) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             let log = host.log();
             steps.push(quorums(log.get(seen..).unwrap_or_default()));
             seen = log.len();
         };
         let first = Dummy::start(&[dummy, "200"]);
         host.wait("Changing effective priority", 0);
-        step(300);
+        step(SETTLE);
         let second = Dummy::start(&[dummy, "100", "20"]);
-        step(300);
+        step(SETTLE);
         drop(second);
-        step(300);
+        step(SETTLE);
         let second = Dummy::start(&[dummy, "100", "200"]);
-        step(300);
+        step(SETTLE);
         drop(first);
-        step(300);
+        step(SETTLE);
         // Gone and back within the delay: only who has no delay tells.
+        let gone = Instant::now();
         drop(second);
-        step(300);
+        step(SETTLE);
         let third = Dummy::start(&[dummy, "100", "20", "7"]);
-        step(900);
+        assert!(gone.elapsed() < DELAY, "this machine is too slow: {:?}", gone.elapsed());
+        step(DELAY + SETTLE);
         drop(third);
-        step(900);
+        step(DELAY + SETTLE);
         // Another name for a program that runs, and back again.
         let script = format!(
             "exec -a {name} python3 -c \"import ctypes,time\nset=ctypes.CDLL(None).prctl\nset(15,b'{name}',0,0,0)\ntime.sleep(0.5)\nset(15,b'other',0,0,0)\ntime.sleep(9)\""
         );
         let renamed = Dummy::start(&["bash", "-c", &script]);
-        step(1_500);
+        step(SETTLE * 5);
         drop(renamed);
-        step(300);
+        step(SETTLE);
         drop(host);
         told.push(steps);
     }

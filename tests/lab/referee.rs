@@ -1,9 +1,12 @@
 //! The referee must be one that blows the whistle.
 
 use std::panic::catch_unwind;
+use std::time::Duration;
 
+use crate::kit::capture::now;
 use crate::kit::inject::ip_frame;
 use crate::kit::judge::all_good;
+use crate::kit::load;
 
 /// A pcap file of one frame.
 fn pcap(frame: &[u8]) -> Vec<u8> {
@@ -34,6 +37,32 @@ fn passes_a_good_advert_and_no_other() {
         assert!(catch_unwind(|| all_good(&pcap(&frame), 1)).is_err(), "not noticed: {what}");
     }
     assert!(catch_unwind(|| all_good(&pcap(&good), 2)).is_err(), "not noticed: an advert too few");
+}
+
+/// What stretches bounds knows an idle machine from a busy one, and has an end.
+#[test]
+fn bounds_are_stretched_by_what_the_machine_lost_and_no_further() {
+    load::begin();
+    let from = now();
+    std::thread::sleep(Duration::from_millis(100));
+    let until = now();
+    let passed = Duration::from_nanos(until - from);
+    assert!(load::late(from, until) <= load::lost(from, until));
+    // The kernel's sum and this clock are read at different moments.
+    assert!(load::lost(from, until) <= passed + Duration::from_millis(50));
+    assert!(load::stretched(Duration::from_millis(1), from, until) <= Duration::from_millis(5));
+    assert!(load::stretched(passed, from, until) >= passed);
+    let alone = load::alone(passed, from, until);
+    assert!(alone <= passed && alone >= passed / 6, "{alone:?} of {passed:?}");
+    assert!(load::lost(until, from).is_zero() && load::stretched(passed, until, until) < passed * 2);
+    // Twice as many as there are processors, who want one all the time.
+    let from = now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 * std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| while now() < from + 200_000_000 {});
+        }
+    });
+    assert!(load::lost(from, now()) > Duration::from_millis(20), "{:?}", load::lost(from, now()));
 }
 
 /// A lab whose file is not named in main.rs would never run, and nobody would notice.

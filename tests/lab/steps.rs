@@ -6,6 +6,7 @@ use crate::kit::bounds::{ALLOWANCE, EARLY, Timing, eventually};
 use crate::kit::capture::{nanos, now};
 use crate::kit::daemon::Daemon;
 use crate::kit::decode::Event;
+use crate::kit::load;
 use crate::kit::net::{Net, between};
 use crate::kit::node::Node;
 
@@ -44,11 +45,12 @@ pub(crate) fn kill(net: &Net, name: &str, master: Daemon<'_>, heir: Heir<'_>) ->
     first
 }
 
-/// Panics unless `second` came `bound` after `first`, neither early nor later than the allowance.
+/// Panics unless `second` came `bound` after `first`, neither early nor later than the allowance and than whoever is
+/// woken on this machine.
 pub(crate) fn on_time(net: &Net, first: &Event, second: &Event, bound: Duration) {
     let took = between(first.at, second.at);
     assert!(
-        took + EARLY >= bound && took <= bound + ALLOWANCE,
+        took + EARLY >= bound && took <= bound + ALLOWANCE + load::late(first.at, second.at),
         "{took:?} instead of {bound:?} between\n{first}\n{second}\n{}",
         net.story(first.at)
     );
@@ -69,9 +71,13 @@ pub(crate) fn clean(node: &Node, interface: &str, addresses: &[&str]) {
     }
 }
 
-/// The longest spacing of a node's adverts since; panics if there are fewer than three.
+/// The longest spacing of a node's adverts since, less than what whoever is woken on this machine was late meanwhile;
+/// panics if there are fewer than three.
 pub(crate) fn longest_gap(net: &Net, since: u64, node: &str) -> Duration {
-    let gaps = crate::kit::net::spacings(&net.adverts(since, node));
-    assert!(gaps.len() >= 2, "{node} hardly advertised\n{}", net.story(since));
-    gaps.into_iter().max().unwrap_or_default()
+    let adverts = net.adverts(since, node);
+    assert!(adverts.len() >= 3, "{node} hardly advertised\n{}", net.story(since));
+    let gaps = adverts
+        .windows(2)
+        .map(|pair| between(pair[0].at, pair[1].at).saturating_sub(load::late(pair[0].at, pair[1].at)));
+    gaps.max().unwrap_or_default()
 }

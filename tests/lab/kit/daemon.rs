@@ -226,11 +226,8 @@ impl<'n> Daemon<'n> {
 
     /// Waits until the log contains `text`.
     pub(crate) fn wait_log(&self, text: &str, within: Duration) {
-        let end = Instant::now() + within + bounds::ALLOWANCE;
-        while !self.log().contains(text) {
-            assert!(Instant::now() < end, "{}: not logged within {within:?}: {text}", self.node.name());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let logged = bounds::holds_within(within + bounds::ALLOWANCE, || self.log().contains(text));
+        assert!(logged, "{}: not logged within {within:?}: {text}", self.node.name());
     }
 
     /// SIGHUP, and waits until the log says that the reload is complete.

@@ -12,6 +12,7 @@ pub(crate) mod decode;
 pub(crate) mod frr;
 pub(crate) mod inject;
 pub(crate) mod judge;
+pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod node;
 pub(crate) mod stats;

@@ -14,6 +14,7 @@ use super::bounds::ALLOWANCE;
 use super::capture::{Capture, nanos, now};
 use super::decode::{Event, Stamp, What};
 use super::judge;
+use super::load;
 use super::node::Node;
 
 /// A switch, the cables and a capture of everything that the nodes send.
@@ -187,19 +188,26 @@ impl Net {
     }
 
     /// Waits for an event after `since`; panics with what was seen instead if it has not come in `within`
-    /// plus the allowance.
+    /// plus the allowance, or later by as much of it as the machine was busy with something else.
     pub(crate) fn wait(
         &self,
         what: &str,
         since: Stamp,
         within: Duration,
-        wanted: impl FnMut(&Event) -> bool,
+        mut wanted: impl FnMut(&Event) -> bool,
     ) -> Event {
-        let deadline = since + nanos(within + ALLOWANCE);
-        let left = Duration::from_nanos(deadline.saturating_sub(now()));
-        match self.capture.wait(since, Instant::now() + left, wanted) {
-            Some(event) if event.at <= deadline => event,
-            late => panic!("not within {within:?}: {what} ({late:?})\n{}", self.story(since)),
+        let bound = within + ALLOWANCE;
+        let mut deadline = since + nanos(bound);
+        loop {
+            let left = Duration::from_nanos(deadline.saturating_sub(now()));
+            let found = self.capture.wait(since, Instant::now() + left, &mut wanted);
+            let until = found.as_ref().map_or_else(now, |event| event.at);
+            deadline = deadline.max(since + nanos(load::stretched(bound, since, until)));
+            match found {
+                Some(event) if event.at <= deadline => return event,
+                None if now() < deadline => {}
+                late => panic!("not within {within:?}: {what} ({late:?})\n{}", self.story(since)),
+            }
         }
     }
 

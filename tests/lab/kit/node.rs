@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::bounds;
+use super::{bounds, load};
 
 /// The daemon under test as a node sees it, wherever the repository lies.
 pub(crate) const UNDER_TEST: &str = "/run/lab/keepalived";
@@ -79,6 +79,7 @@ impl Node {
     /// Makes a node called `name`; panics with the reason when the kernel or a tool refuses.
     pub(crate) fn new(name: &str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "labs need root: run tests/run as root");
+        load::begin();
         let mut unshare = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork"])
             .args(["--kill-child=KILL", "--mount-proc", "bash", "-c", FURNISH, "node"])

@@ -1,0 +1,106 @@
+//! How much slower this machine is than one of its own would be: bounds are stretched by what it could not give.
+//!
+//! A thread looks every few milliseconds at what the kernel says about it (/proc/pressure/cpu: how long somebody has
+//! waited for a processor), and at how late it is woken itself, which also tells where the kernel says nothing, or where
+//! the machine's own processors belong to another one. On an idle machine both are nothing, and bounds are what the
+//! protocol says.
+
+use std::fs;
+use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
+
+use super::capture::now;
+use super::decode::Stamp;
+
+/// The sums up to a moment.
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Stamp,
+    lost: Duration,
+    late: Duration,
+}
+
+static SAMPLES: Mutex<Vec<Sample>> = Mutex::new(Vec::new());
+static BEGUN: Once = Once::new();
+
+/// Between two looks.
+const PERIOD: Duration = Duration::from_millis(5);
+/// What a sleep takes longer than it should on an idle machine.
+const USUAL: Duration = Duration::from_millis(1);
+/// A bound is stretched by so many times itself at most: a machine that is slower still is none for labs.
+const MOST: u32 = 4;
+
+/// Begins to measure, once a process.
+pub(crate) fn begin() {
+    BEGUN.call_once(|| {
+        record(Duration::ZERO, Duration::ZERO);
+        std::thread::spawn(|| {
+            let (mut lost, mut late, mut told) = (Duration::ZERO, Duration::ZERO, pressure());
+            loop {
+                let begun = Instant::now();
+                std::thread::sleep(PERIOD);
+                let overslept = begun.elapsed().saturating_sub(PERIOD + USUAL);
+                let before = std::mem::replace(&mut told, pressure());
+                late += overslept;
+                lost += told.saturating_sub(before).max(overslept);
+                record(lost, late);
+            }
+        });
+    });
+}
+
+fn record(lost: Duration, late: Duration) {
+    SAMPLES.lock().expect("nobody panics with it").push(Sample { at: now(), lost, late });
+}
+
+/// How long somebody has waited for a processor since the machine began; zero where the kernel does not tell.
+fn pressure() -> Duration {
+    let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
+    let total = text.lines().next().and_then(|line| line.rsplit_once("total=")?.1.parse().ok());
+    Duration::from_micros(total.unwrap_or_default())
+}
+
+/// What is measured between two moments. The last look may be a little ago: the next one is waited for.
+fn between(from: Stamp, to: Stamp) -> [Duration; 2] {
+    begin();
+    let to = to.min(now());
+    let mut samples = SAMPLES.lock().expect("nobody panics with it");
+    while samples.last().is_none_or(|last| last.at < to) {
+        drop(samples);
+        std::thread::sleep(PERIOD / 2);
+        samples = SAMPLES.lock().expect("nobody panics with it");
+    }
+    let at = |moment| samples.get(samples.partition_point(|sample| sample.at < moment)).copied();
+    let before = samples.partition_point(|sample| sample.at <= from).saturating_sub(1);
+    match (samples.get(before), at(to)) {
+        (Some(first), Some(last)) => {
+            [last.lost.saturating_sub(first.lost), last.late.saturating_sub(first.late)]
+        }
+        _ => [Duration::ZERO; 2],
+    }
+}
+
+/// How long somebody had to wait for a processor between two moments.
+pub(crate) fn lost(from: Stamp, to: Stamp) -> Duration {
+    let [lost, _] = between(from, to);
+    lost
+}
+
+/// A length of time that begins at `from`, in which something is to be done that takes the processor its time: longer
+/// by as much as others had until `to`.
+pub(crate) fn stretched(span: Duration, from: Stamp, to: Stamp) -> Duration {
+    span + lost(from, to).min(span * MOST)
+}
+
+/// How late somebody may have been who had only to be woken between two moments.
+pub(crate) fn late(from: Stamp, to: Stamp) -> Duration {
+    let [_, late] = between(from, to);
+    late
+}
+
+/// What took so long between two moments, on a machine of its own.
+pub(crate) fn alone(took: Duration, from: Stamp, to: Stamp) -> Duration {
+    let lost = lost(from, to);
+    let whole = Duration::from_nanos(to.saturating_sub(from)).max(Duration::from_nanos(1));
+    took.mul_f64(1.0 - lost.as_secs_f64().min(whole.as_secs_f64() * 0.8) / whole.as_secs_f64())
+}
