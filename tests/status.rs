@@ -74,11 +74,11 @@ fn at(millis: u64) -> Instant {
 }
 
 /// Instances in every state: MASTER, BACKUP behind a known master, FAULT for two reasons, not yet started.
-fn routers(model: &Arc<Model>) -> Vec<Router<SharedInstance>> {
+fn routers(model: &Arc<Model>) -> Vec<Router> {
     let mut out = Actions::new();
-    let mut made: Vec<Router<SharedInstance>> = Vec::new();
+    let mut made: Vec<Router> = Vec::new();
     for (position, config) in SharedInstance::all(model).enumerate() {
-        let mut router = Router::new(config, 2);
+        let mut router = Router::new(config.params.clone(), 2);
         if position < 3 {
             router.handle(at(0), Input::Start { adopt: None }, &mut out);
             out.clear();
@@ -136,12 +136,7 @@ fn words() -> Words {
 }
 
 /// The instances as a running daemon would lend them.
-fn views(
-    model: &Model,
-    routers: &[Router<SharedInstance>],
-    runs: Runs<'_>,
-    mut write: impl FnMut(&Instance<'_>),
-) {
+fn views(model: &Model, routers: &[Router], runs: Runs<'_>, mut write: impl FnMut(&Instance<'_>)) {
     for (config, router) in model.instances.iter().zip(routers) {
         let first = config.name == "VI_1";
         let vmac = config.vmac.is_some();

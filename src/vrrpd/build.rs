@@ -157,7 +157,7 @@ fn instance(
         .collect();
     let announced = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let usable = |id: ScriptId| scripts.get(id.index()).is_some_and(|script| script.command.is_some());
-    let mut router = Router::new(config.clone(), announced);
+    let mut router = Router::new(config.params.clone(), announced);
     router.set_synced(config.sync_group.is_some());
     router.change_guard(super::auth::guard(&config, true));
     let old_form = config.old_unicast_checksum == OldChecksum::Yes;

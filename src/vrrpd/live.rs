@@ -26,7 +26,7 @@ pub struct Instance {
     /// What the configuration says.
     pub config: Config,
     /// The protocol.
-    pub router: Router<Config>,
+    pub router: Router,
     /// The interface of the configuration; none for unicast by route.
     pub base: Option<LinkId>,
     /// The interface of one's own if there is one, else `base`.
@@ -296,6 +296,6 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     assert!(size_of::<Instance>() <= 416);
-    assert!(size_of::<Router<Config>>() <= 272);
+    assert!(size_of::<Router>() <= 272);
     assert!(size_of::<Moved>() <= 40);
 };

@@ -366,7 +366,7 @@ impl Vrrp {
         }
         let mut out = Actions::new();
         if let Some(instance) = self.instances.get_mut(id.index()) {
-            let params = instance.config.clone();
+            let params = instance.config.params.clone();
             let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
             let changed = core::mem::take(&mut instance.advert_changed);
             instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);

@@ -17,6 +17,13 @@ impl<T> Common<T> {
     }
 }
 
+/// The value, shared with its other owners.
+impl<T> From<Common<T>> for Arc<T> {
+    fn from(common: Common<T>) -> Self {
+        common.0
+    }
+}
+
 impl<T> Deref for Common<T> {
     type Target = T;
 

@@ -1,12 +1,10 @@
 //! One instance of a model that many share.
 
-use core::borrow::Borrow;
 use core::ops::Deref;
 use std::sync::Arc;
 
 use super::{Group, Instance, Model};
 use crate::base::id::InstanceId;
-use crate::proto::vrrp::Params;
 
 /// An instance's part of a model, which it keeps alive: what runs reads the configuration where it stands and copies
 /// none of it.
@@ -49,12 +47,5 @@ impl Deref for SharedInstance {
     #[allow(clippy::indexing_slicing, reason = "made by `all` only, and a shared model never changes")]
     fn deref(&self) -> &Instance {
         &self.model.instances[self.position as usize]
-    }
-}
-
-/// So that a virtual router reads its parameters there.
-impl Borrow<Params> for SharedInstance {
-    fn borrow(&self) -> &Params {
-        &self.params
     }
 }

@@ -14,12 +14,10 @@
 //!
 //! The order is: the member that leads, the others as the file has them, the group itself.
 
-use core::borrow::Borrow;
-
 use super::action::{Event, State, Why};
 use super::fault::{Fault, Faults};
 use super::machine::{self, Machine};
-use super::params::{Params, Start};
+use super::params::Start;
 use super::priority::OWNER;
 use crate::base::id::InstanceId;
 
@@ -45,7 +43,7 @@ pub struct Outlook {
 impl Outlook {
     /// Looks at members.
     #[must_use]
-    pub fn of<'a, P: Borrow<Params> + 'a>(members: impl Iterator<Item = &'a Machine<P>>) -> Self {
+    pub fn of<'a>(members: impl Iterator<Item = &'a Machine>) -> Self {
         let nobody = Self {
             blocked: false,
             pending: false,

@@ -19,7 +19,7 @@ mod hear;
 mod input;
 mod view;
 
-use core::borrow::Borrow;
+use std::sync::Arc;
 
 use super::action::{Action, Actions, Burst, Event, State, Why};
 use super::fault::Faults;
@@ -56,8 +56,8 @@ const LAST_WORD: u8 = 1;
 
 /// One virtual router.
 #[derive(Clone, Debug)]
-pub struct Machine<P = Params> {
-    params: P,
+pub struct Machine {
+    params: Arc<Params>,
     state: State,
     started: bool,
     pending: bool,
@@ -88,11 +88,11 @@ pub struct Machine<P = Params> {
     held: Instant,
 }
 
-impl<P: Borrow<Params>> Machine<P> {
+impl Machine {
     /// A virtual router that has not started.
     #[must_use]
-    pub fn new(params: P) -> Self {
-        let own: &Params = params.borrow();
+    pub fn new(params: impl Into<Arc<Params>>) -> Self {
+        let own: Arc<Params> = params.into();
         Self {
             state: State::Init,
             started: false,
@@ -111,7 +111,7 @@ impl<P: Borrow<Params>> Machine<P> {
             claimed_with: 0,
             early: false,
             held: Instant::START,
-            params,
+            params: own,
         }
     }
 
@@ -189,8 +189,16 @@ impl<P: Borrow<Params>> Machine<P> {
     /// New parameters after a reload. State and timers are kept; the address family and the router id cannot
     /// change (that is another virtual router). `effective`: the priority that the trackers make of the new
     /// base. `changed`: an advert would differ from the last one, whatever in it.
-    pub fn reconfigure(&mut self, now: Instant, params: P, effective: u8, changed: bool, out: &mut Actions) {
-        let (new, old): (&Params, &Params) = (params.borrow(), self.params.borrow());
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        params: impl Into<Arc<Params>>,
+        effective: u8,
+        changed: bool,
+        out: &mut Actions,
+    ) {
+        let params = params.into();
+        let (new, old) = (&*params, &*self.params);
         let interval = new.advert_interval;
         let interval_changed = interval != old.advert_interval;
         // What a BACKUP of version 3 has learned of its MASTER is no matter of our configuration: with less it would

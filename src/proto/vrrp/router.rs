@@ -2,7 +2,7 @@
 //!
 //! The child and the simulation drive the same type; neither decides anything of the protocol itself.
 
-use core::borrow::Borrow;
+use std::sync::Arc;
 
 use super::accept::{self, Accepted, Odd, Packet, Reject, Surroundings};
 use super::action::{Action, Actions, Burst, Event, State};
@@ -18,8 +18,8 @@ use crate::base::time::{Instant, Span};
 
 /// A virtual router.
 #[derive(Clone, Debug)]
-pub struct Router<P = Params> {
-    machine: Machine<P>,
+pub struct Router {
+    machine: Machine,
     garp: Garp,
     counters: Counters,
     /// Addresses to announce, excluded ones included.
@@ -32,10 +32,10 @@ pub struct Router<P = Params> {
     guard: Option<Box<Guard>>,
 }
 
-impl<P: Borrow<Params>> Router<P> {
+impl Router {
     /// A router that has not started. `announced`: addresses on its interfaces, excluded ones included.
     #[must_use]
-    pub fn new(params: P, announced: u16) -> Self {
+    pub fn new(params: impl Into<Arc<Params>>, announced: u16) -> Self {
         Self {
             machine: Machine::new(params),
             garp: Garp::default(),
@@ -138,10 +138,18 @@ impl<P: Borrow<Params>> Router<P> {
     }
 
     /// New parameters and another number of announced addresses after a reload; see [`Machine::reconfigure`].
-    pub fn reconfigure(&mut self, now: Instant, params: P, announced: u16, changed: bool, out: &mut Actions) {
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        params: impl Into<Arc<Params>>,
+        announced: u16,
+        changed: bool,
+        out: &mut Actions,
+    ) {
+        let params = params.into();
         let start = out.len();
-        let effective = priority::effective(params.borrow().priority, self.weights);
-        let changed = changed || params.borrow() != self.machine.params();
+        let effective = priority::effective(params.priority, self.weights);
+        let changed = changed || *params != *self.machine.params();
         self.announced = announced;
         self.garp.resize(announced);
         self.machine.reconfigure(now, params, effective, changed, out);
@@ -205,7 +213,7 @@ impl<P: Borrow<Params>> Router<P> {
 
     /// The election.
     #[must_use]
-    pub const fn machine(&self) -> &Machine<P> {
+    pub const fn machine(&self) -> &Machine {
         &self.machine
     }
 

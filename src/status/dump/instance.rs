@@ -23,7 +23,7 @@ pub struct Instance<'a> {
     /// What the configuration says of it.
     pub config: &'a model::Instance,
     /// Its state, priority and timers.
-    pub router: &'a Router<model::SharedInstance>,
+    pub router: &'a Router,
     /// When the state was entered.
     pub since: Wall,
     /// The source of its adverts.

@@ -1,14 +1,12 @@
 //! Adverts that a BACKUP and a MASTER hear (RFC 9568 sections 6.4.2 and 6.4.3).
 
-use core::borrow::Borrow;
-
 use super::{Armed, Heard, Machine, Master, push};
 use crate::base::time::Instant;
 use crate::proto::vrrp::action::{Action, Actions, Burst, Event, State, Why};
-use crate::proto::vrrp::params::{Params, Version};
+use crate::proto::vrrp::params::Version;
 use crate::proto::vrrp::priority::OWNER;
 
-impl<P: Borrow<Params>> Machine<P> {
+impl Machine {
     pub(super) fn backup_hears(&mut self, now: Instant, heard: Heard, out: &mut Actions) {
         if heard.priority == 0 {
             push(out, Action::Report(Event::ZeroReceived { from: heard.from, state: State::Backup }));

@@ -1,14 +1,12 @@
 //! What a virtual router says of itself; nothing here changes it.
 
-use core::borrow::Borrow;
-
 use super::{Machine, Master};
 use crate::base::time::{Instant, Span};
 use crate::proto::vrrp::action::State;
 use crate::proto::vrrp::fault::Faults;
 use crate::proto::vrrp::params::{Params, Version};
 
-impl<P: Borrow<Params>> Machine<P> {
+impl Machine {
     /// Whether the election is held off.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -31,7 +29,7 @@ impl<P: Borrow<Params>> Machine<P> {
     /// The parameters in force.
     #[must_use]
     pub fn params(&self) -> &Params {
-        self.params.borrow()
+        &self.params
     }
 
     /// The state.
