@@ -2,17 +2,18 @@
 //!
 //! The parent holds all of them, those of its children too: a child that is killed leaves nothing locked, and
 //! its replacement's number is written into the same file. A child shares the lock of its own: while it cleans up after
-//! its parent was killed, the next parent waits for it, and neither undoes the work of the other.
+//! its parent was killed, the next parent waits for it, and neither undoes the work of the other. It also waits for a
+//! daemon that has been told to stop. keepalived 2.2 locks nothing: the number in the file is looked at, too.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::cli::PidFiles;
 use crate::base::time::Span;
-use crate::sys::file::{self, Locked};
+use crate::sys::lock::{self, Locked};
 use crate::sys::process::{self, Pid};
 use crate::sys::{clock, namesake};
 
@@ -71,62 +72,77 @@ pub struct PidFile {
 pub enum Claim {
     /// It is ours; its old content is gone.
     Ours(PidFile),
-    /// Another process has it locked.
-    Taken,
+    /// Another process has it.
+    Taken {
+        /// It is no daemon of this program at work: the next attempt may succeed.
+        passes: bool,
+    },
+}
+
+/// Whose pid file is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A parent's. One that has been told to stop is waited for.
+    Parent,
+    /// A child's. One whose parent was killed is at its end: it is waited for, and killed if it takes too long.
+    Child,
 }
 
 impl PidFile {
-    /// Makes and locks a pid file; its folder too, if it is missing.
+    /// Makes and locks a pid file; its folder too, if it is missing. Who has it is waited for if he is at his end, for
+    /// about as long as `patience`, which is what a child may take to stop; none: nobody is waited for.
     ///
     /// # Errors
-    /// When the file is no plain file, or cannot be made.
-    pub fn claim(path: &Path) -> io::Result<Claim> {
+    /// When the file is no pid file, or cannot be made.
+    pub fn claim(path: &Path, whose: Whose, patience: Option<Span>) -> io::Result<Claim> {
         if let Some(folder) = path.parent()
             && !folder.as_os_str().is_empty()
             && !folder.exists()
         {
             make_folder(folder)?;
         }
-        Ok(match file::lock(path, MODE)? {
-            Locked::Taken => Claim::Taken,
-            Locked::Ours(file) => {
-                file.set_len(0)?;
-                Claim::Ours(Self { path: path.to_owned(), file })
-            }
-        })
-    }
-
-    /// The same for the file of a child. A child whose parent was killed is at its end: it is waited for, and killed if
-    /// that takes longer than `patience`.
-    ///
-    /// # Errors
-    /// As [`PidFile::claim`].
-    pub fn claim_after(path: &Path, patience: Span) -> io::Result<Claim> {
         let begin = clock::now();
         let (mut told, mut killed) = (false, false);
         loop {
-            let claim = Self::claim(path)?;
-            let holder = match &claim {
-                Claim::Taken => {
-                    fs::read_to_string(path).ok().and_then(|text| Pid::new(text.trim().parse().ok()?))
-                }
-                Claim::Ours(_) => None,
+            let holder = match Self::attempt(path, whose)? {
+                Attempt::Ours(file) => return Ok(Claim::Ours(file)),
+                Attempt::Held(holder) => holder,
             };
-            let Some(holder) = holder else { return Ok(claim) };
-            let orphan = namesake::is_orphan(holder.number());
             let waited = clock::now().since(begin);
-            if orphan == Some(false) || waited >= patience + KILLED_WITHIN {
-                return Ok(claim);
+            let Some(patience) = patience.filter(|patience| waited < holder.bound(*patience)) else {
+                return Ok(Claim::Taken { passes: holder != Holder::Runs });
+            };
+            if holder != Holder::Runs && !core::mem::replace(&mut told, true) {
+                holder.tell(path);
             }
-            if orphan == Some(true) && !core::mem::replace(&mut told, true) {
-                log::warn!("Waiting for the end of process {holder}, whose parent was killed");
-            }
-            if orphan == Some(true) && waited >= patience && !core::mem::replace(&mut killed, true) {
-                log::error!("Process {holder}, whose parent was killed, does not end - killing it");
-                process::kill(holder, libc::SIGKILL);
+            if let Holder::Orphan(Some(pid)) = holder
+                && waited >= patience
+                && !core::mem::replace(&mut killed, true)
+            {
+                log::error!("Process {pid}, whose parent was killed, does not end - killing it");
+                process::kill(pid, libc::SIGKILL);
             }
             process::pause(LOOK_AGAIN);
         }
+    }
+
+    fn attempt(path: &Path, whose: Whose) -> io::Result<Attempt> {
+        Ok(match lock::lock(path, MODE, is_pid_file)? {
+            Locked::Taken { ending } => Attempt::Held(Holder::of_lock(number_in(path), ending, whose)),
+            Locked::Ours(file) => match number_in(path).and_then(Holder::of_number) {
+                Some(holder) => Attempt::Held(holder),
+                None => {
+                    file.set_len(0)?;
+                    Attempt::Ours(Self { path: path.to_owned(), file })
+                }
+            },
+        })
+    }
+
+    /// This daemon has begun to stop: whoever starts one now waits for its end.
+    pub fn begin_end(&self) {
+        // What fails here costs only that.
+        let _ = lock::begin_end(self.as_fd());
     }
 
     /// Replaces the content by this process number and a newline.
@@ -161,6 +177,100 @@ impl AsFd for PidFile {
     }
 }
 
+enum Attempt {
+    Ours(PidFile),
+    Held(Holder),
+}
+
+/// Who has a pid file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// A daemon of this program, which is at work as far as can be seen.
+    Runs,
+    /// Another program: an older keepalived, say. Whether it is at its end cannot be seen.
+    Other(Option<Pid>),
+    /// A daemon of this program that has been told to stop.
+    Ending(Option<Pid>),
+    /// A child whose parent was killed.
+    Orphan(Option<Pid>),
+}
+
+impl Holder {
+    /// Of a file that is locked.
+    fn of_lock(number: Option<Pid>, ending: bool, whose: Whose) -> Self {
+        if ending {
+            return Self::Ending(number);
+        }
+        // Who has just locked it has not written its number yet.
+        let Some(pid) = number else { return Self::Runs };
+        match whose {
+            Whose::Child if namesake::is_orphan(pid.number(), NAME) => Self::Orphan(number),
+            Whose::Parent if namesake::is_told_to_end(pid.number()) => Self::Ending(number),
+            _ if namesake::is_same_program(pid.number()) => Self::Runs,
+            _ => Self::Other(number),
+        }
+    }
+
+    /// Of a file that nobody has locked: a keepalived that locks none. One that runs the same file as this process
+    /// would have it locked: the number is used again, or is this process's.
+    fn of_number(pid: Pid) -> Option<Self> {
+        let is_one = namesake::is_one(pid.number(), NAME) && !namesake::is_same_file(pid.number());
+        is_one.then_some(Self::Other(Some(pid)))
+    }
+
+    /// How long it is waited for.
+    fn bound(self, patience: Span) -> Span {
+        match self {
+            Self::Runs => SETTLE,
+            Self::Other(_) => LINGERS,
+            Self::Ending(_) => patience + AFTER_CHILDREN,
+            Self::Orphan(_) => patience + KILLED_WITHIN,
+        }
+    }
+
+    /// Says who is waited for.
+    fn tell(self, path: &Path) {
+        let (pid, why) = match self {
+            Self::Runs => return,
+            Self::Other(pid) => (pid, ""),
+            Self::Ending(pid) => (pid, ", which is stopping"),
+            Self::Orphan(pid) => (pid, ", whose parent was killed"),
+        };
+        match pid {
+            Some(pid) => log::warn!("Waiting for the end of process {pid}{why}"),
+            None => {
+                log::warn!("Waiting for the end of the process that has pid file {}{why}", path.display())
+            }
+        }
+    }
+}
+
+/// The number in a pid file.
+fn number_in(path: &Path) -> Option<Pid> {
+    let mut octets = [0; LONGEST];
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let count = options.open(path).ok()?.read_at(&mut octets, 0).ok()?;
+    Pid::new(core::str::from_utf8(octets.get(..count)?).ok()?.trim().parse().ok()?)
+}
+
+/// Whether a file has the content of a pid file: a number, or what a power cut leaves of it.
+fn is_pid_file(file: &File) -> bool {
+    let mut octets = [0; LONGEST + 1];
+    let fits = |octet: &u8| octet.is_ascii_digit() || octet.is_ascii_whitespace() || *octet == 0;
+    file.read_at(&mut octets, 0).is_ok_and(|count| count <= LONGEST && octets.iter().all(fits))
+}
+
+/// The file of a program that counts as one of this kind, whoever made it.
+const NAME: &str = "keepalived";
+/// Octets of a pid file that is believed: number, blanks and end of line.
+const LONGEST: usize = 32;
+/// From when a daemon is sent SIGTERM until it lets that be seen.
+const SETTLE: Span = Span::from_millis(100);
+/// keepalived lingers for a second when it stops.
+const LINGERS: Span = Span::from_secs(2);
+/// What a stopping daemon may take beyond the end of its children: a shutdown script, what a killed child left.
+const AFTER_CHILDREN: Span = Span::from_secs(15);
 const LOOK_AGAIN: Span = Span::from_millis(5);
 /// What the kernel may take to end a process that was killed.
 const KILLED_WITHIN: Span = Span::from_secs(2);
@@ -195,11 +305,17 @@ mod tests {
     fn content_is_replaced_and_a_second_claim_is_refused() {
         let folder = std::env::temp_dir().join(format!("ka-pid-{}", std::process::id()));
         let path = folder.join("deep/a.pid");
-        let Claim::Ours(file) = PidFile::claim(&path).unwrap() else { panic!("taken") };
+        let claim = |path: &Path| PidFile::claim(path, Whose::Parent, None).unwrap();
+        let Claim::Ours(file) = claim(&path) else { panic!("taken") };
         file.write(Pid::new(123_456).unwrap()).unwrap();
         file.write(Pid::new(78).unwrap()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "78\n");
-        assert!(matches!(PidFile::claim(&path).unwrap(), Claim::Taken));
+        assert!(matches!(claim(&path), Claim::Taken { passes: true }), "nobody has this number");
+        file.write(process::own()).unwrap();
+        assert!(matches!(claim(&path), Claim::Taken { passes: false }));
+        file.write(Pid::new(78).unwrap()).unwrap();
+        file.begin_end();
+        assert_eq!(Holder::of_lock(number_in(&path), true, Whose::Parent), Holder::Ending(Pid::new(78)));
         assert_eq!(fs::read_to_string(&path).unwrap(), "78\n", "a refused claim changes nothing");
         file.remove();
         assert!(!path.exists());

@@ -2,8 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,53 +99,6 @@ impl Drop for Replacement {
     }
 }
 
-/// What came of an attempt to lock a file.
-#[derive(Debug)]
-pub enum Locked {
-    /// It is ours for as long as the file stays open here or in a process forked from here.
-    Ours(File),
-    /// Another process has it.
-    Taken,
-}
-
-/// Opens or makes `place` without following a link, gives it exactly this `mode`, and locks it (flock).
-/// The content is left as it was.
-///
-/// # Errors
-/// When it is not a plain file or cannot be opened.
-pub fn lock(place: &Path, mode: u32) -> io::Result<Locked> {
-    // Whoever held the lock may remove the file between our open and our lock: then the lock is worthless.
-    for _ in 0..LOCK_ATTEMPTS {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(mode)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(place)?;
-        let opened = file.metadata()?;
-        if !opened.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        // SAFETY: flock touches no memory of ours.
-        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-            let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock => Ok(Locked::Taken),
-                _ => Err(error),
-            };
-        }
-        let same = fs::symlink_metadata(place)
-            .is_ok_and(|now| now.ino() == opened.ino() && now.dev() == opened.dev());
-        if same {
-            file.set_permissions(Permissions::from_mode(mode))?;
-            return Ok(Locked::Ours(file));
-        }
-    }
-    Ok(Locked::Taken)
-}
-
 /// Opens a log file for appending, made with mode 0600 if it is new. A link is followed here: the
 /// administrator named this file on the command line.
 ///
@@ -161,13 +113,11 @@ pub fn append(place: &Path) -> io::Result<File> {
         .open(place)
 }
 
-/// Two processes that start and stop against each other meet once or twice, not more.
-const LOCK_ATTEMPTS: usize = 8;
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn a_replacement_appears_whole_and_replaces_a_link_instead_of_following_it() {
@@ -188,20 +138,6 @@ mod tests {
         drop(Replacement::create(&place, 0o600).unwrap());
         assert_eq!(fs::read(&place).unwrap(), b"new", "an abandoned one leaves the old");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "and nothing beside it");
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_lock_is_exclusive_until_closed() {
-        let folder = std::env::temp_dir().join(format!("ka-lock-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let place = folder.join("pid");
-        let Locked::Ours(file) = lock(&place, 0o644).unwrap() else { panic!("not ours") };
-        assert!(matches!(lock(&place, 0o644).unwrap(), Locked::Taken));
-        drop(file);
-        assert!(matches!(lock(&place, 0o644).unwrap(), Locked::Ours(_)));
-        std::os::unix::fs::symlink(&place, folder.join("link")).unwrap();
-        assert!(lock(&folder.join("link"), 0o644).is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -18,6 +18,7 @@ pub mod glance;
 pub mod headway;
 mod inbox;
 pub mod inotify;
+pub mod lock;
 pub mod memory;
 pub mod namesake;
 pub mod netlink;

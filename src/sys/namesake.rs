@@ -16,25 +16,65 @@ pub fn runs(name: &str) -> bool {
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     numbers.filter_map(|name| Some((name.parse::<i32>().ok()?, name))).any(|(pid, number)| {
         let family = pid == own || pid == parent || parent_of(&number) == Some(parent);
-        let program = || link(&number, "exe").is_some_and(|file| is_called(&file, name));
-        !family && program() && link(&number, "ns/net").as_ref() == Some(&namespace)
+        !family && is_one(pid, name) && link(&number, "ns/net").as_ref() == Some(&namespace)
     })
 }
 
-/// Whether a process runs the same file as this one, and its parent does not: who started it is gone. None: the process
-/// is at its very end, or gone.
+/// Whether a process runs a program called `name`, or the same file as this process.
 #[must_use]
-pub fn is_orphan(pid: i32) -> Option<bool> {
+pub fn is_one(pid: i32, name: &str) -> bool {
     let number = pid.to_string();
-    let own = program_of("self")?;
-    let program = program_of(&number)?;
-    let parent = parent_of(&number).and_then(|parent| program_of(&parent.to_string()));
-    Some(program == own && parent != Some(own))
+    match program_of(&number) {
+        Some(file) => {
+            Some(&file) == program_of("self").as_ref() || file.file_name().is_some_and(|last| last == name)
+        }
+        // Whoever may not look at its file still sees its name; a process at its very end has that alone, too.
+        None => is_alive(&number) && comm_of(&number).is_some_and(|comm| comm.trim_end() == name),
+    }
 }
 
-fn is_called(file: &Path, name: &str) -> bool {
-    let own = link("self", "exe");
-    own.as_deref() == Some(file) || file.file_name().is_some_and(|last| last == name)
+/// Whether a process runs the same program as this one; its file may have been replaced since.
+#[must_use]
+pub fn is_same_program(pid: i32) -> bool {
+    let program = program_of(&pid.to_string());
+    program.is_some() && program == program_of("self")
+}
+
+/// Whether a process runs the very file that this process runs.
+#[must_use]
+pub fn is_same_file(pid: i32) -> bool {
+    let file = link(&pid.to_string(), "exe");
+    file.is_some() && file == link("self", "exe")
+}
+
+/// Whether no process of the program has started a process of it: its parent is gone.
+#[must_use]
+pub fn is_orphan(pid: i32, name: &str) -> bool {
+    is_one(pid, name) && !parent_of(&pid.to_string()).is_some_and(|parent| is_one(parent, name))
+}
+
+/// Whether SIGTERM waits for a process.
+#[must_use]
+pub fn is_told_to_end(pid: i32) -> bool {
+    const TERM: u64 = 1 << (libc::SIGTERM - 1);
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let waiting = |line: &str| {
+        let mask = line.strip_prefix("ShdPnd:").or_else(|| line.strip_prefix("SigPnd:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    text.lines().filter_map(waiting).any(|mask| mask & TERM != 0)
+}
+
+fn comm_of(process: &str) -> Option<String> {
+    fs::read_to_string(Path::new("/proc").join(process).join("comm")).ok()
+}
+
+/// Whether it is there and no zombie.
+fn is_alive(process: &str) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(process).join("stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z") && !rest.starts_with(" X"))
 }
 
 /// The file of its program, which may have been replaced since: an upgrade is no other program.

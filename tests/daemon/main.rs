@@ -29,6 +29,8 @@ const TESTS: &[Test] = &[
     ("a stopped child is replaced by the watchdog", stopped_child),
     ("the child of a killed parent ends", killed_parent),
     ("a second start says so, ends with 0 and disturbs nobody", second_start),
+    ("a start waits for the end of a daemon that is stopping", start_beside_a_stop),
+    ("a lock that a daemon of another kind has, or a reader, is told apart", other_locks),
     ("a reload is all or nothing", reload),
     ("a rotated log file is left alone after SIGHUP", rotated_log),
     ("-P, -C and -B choose the children", chosen_children),
@@ -289,6 +291,58 @@ fn second_start(folder: &Folder) {
     // What a killed daemon leaves behind is in nobody's way.
     fs::write(place, "1\n").unwrap();
     drop(folder.start(&[]));
+}
+
+fn start_beside_a_stop(folder: &Folder) {
+    let mut daemon = folder.start(&[]);
+    folder.wait_log("Startup complete");
+    let first = daemon.child();
+    // It takes a second to stop: its child is killed then.
+    kill(first, libc::SIGSTOP);
+    daemon.signal(libc::SIGTERM);
+    let start = Instant::now();
+    let mut next = Daemon { folder, process: folder.command(&["-n", "-l"]).spawn().unwrap() };
+    folder.wait_log(&format!("Waiting for the end of process {}, which is stopping", daemon.process.id()));
+    assert_eq!(daemon.end().code(), Some(0));
+    assert!(start.elapsed() > Duration::from_millis(900), "{:?}", start.elapsed());
+    next.wait_diary("start deaths=0", 2);
+    folder.wait("pid file", || folder.pid("vrrp.pid").is_some_and(|pid| pid != first));
+    assert_eq!(folder.pid("parent.pid"), i32::try_from(next.process.id()).ok());
+    assert!(!folder.read("log").contains("already running"));
+    next.signal(libc::SIGTERM);
+    assert_eq!(next.end().code(), Some(0));
+}
+
+fn other_locks(folder: &Folder) {
+    use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
+    let place = folder.path("parent.pid");
+    fs::write(&place, "1\n").unwrap();
+    // Any user may do this to a file that he may read.
+    let reader = fs::File::open(&place).unwrap();
+    let flock = Flock::lock(reader, FlockArg::LockExclusiveNonblock).unwrap();
+    let mut daemon = folder.start(&[]);
+    daemon.signal(libc::SIGTERM);
+    assert_eq!(daemon.end().code(), Some(0));
+    drop(flock);
+    // A program that may write the file and has it locked is no daemon of this one: no start, and that is told.
+    fs::write(&place, "1\n").unwrap();
+    let writer = fs::File::options().write(true).open(&place).unwrap();
+    let whole = libc::flock {
+        l_type: i16::try_from(libc::F_WRLCK).unwrap(),
+        l_whence: 0,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&writer, FcntlArg::F_OFD_SETLK(&whole)).unwrap();
+    let status = folder.command(&["-n", "-l"]).status().unwrap();
+    assert_eq!(status.code(), Some(75), "{}", last(&folder.read("log")));
+    assert_eq!(fs::read_to_string(&place).unwrap(), "1\n");
+    drop(writer);
+    // Nor is a file lost that was named by mistake.
+    fs::write(&place, "vrrp_instance A {\n").unwrap();
+    assert_eq!(folder.command(&["-n", "-l"]).status().unwrap().code(), Some(1));
+    assert_eq!(fs::read_to_string(&place).unwrap(), "vrrp_instance A {\n");
 }
 
 fn reload(folder: &Folder) {

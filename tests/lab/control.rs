@@ -222,3 +222,51 @@ fn a_second_daemon_does_not_start_beside_the_first() {
     net.wait_master("a", still, TIMING.interval);
     net.never("a goodbye", still, TIMING.interval * 3, |event| event.is_goodbye_of("a"));
 }
+
+#[test]
+fn it_and_debians_keepalived_exclude_each_other_in_both_orders() {
+    if is_reference("it would be Debian's beside itself") {
+        return;
+    }
+    let conf = Instance::default().text();
+    for (first, second, code) in [(Program::Reference, US, 75), (US, Program::Reference, 0)] {
+        let net = Net::new();
+        let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+        let daemon = Daemon::start(&a, first, &conf);
+        net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+        eventually("the pid file", START, || a.exists("/run/vrrp.pid"));
+        let late = Launch::new(&a, second).start();
+        // Debian's may be at its end, which takes it a second: it is waited for.
+        assert_eq!(late.wait_end(START + Duration::from_secs(2)), Some(code), "{first:?} {}", daemon.log());
+        let still = now();
+        net.wait_master("a", still, TIMING.interval);
+        net.never("a goodbye", still, TIMING.interval * 3, |event| event.is_goodbye_of("a"));
+        steps::address_is_at("eth0", "10.9.0.100", &a, &[]);
+        assert!(!a.read("/run/keepalived.pid").trim().is_empty());
+    }
+}
+
+#[test]
+fn a_start_right_after_sigterm_waits_for_the_end_of_the_old_daemon() {
+    if is_reference("it ends with 0 and nothing runs") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    // The shutdown script makes the stop last.
+    a.write_script("/usr/local/bin/lasts", "#!/bin/sh\nsleep 1\n");
+    let conf = Instance::default().global("shutdown_script /usr/local/bin/lasts").text();
+    // Ours, and Debian's, which lingers for a second.
+    for program in [US, Program::Reference] {
+        let old = Daemon::start(&a, program, &conf);
+        net.wait_master("a", old.since(), START + TIMING.master_down(100));
+        old.signal(Signal::SIGTERM);
+        let new = Launch::new(&a, US).start();
+        net.wait_master("a", now(), START + Duration::from_secs(2) + TIMING.master_down(100));
+        assert!(!new.log().contains("already running"), "{}", new.log());
+        eventually("the old one is gone", START, || old.processes().is_empty());
+        steps::address_is_at("eth0", "10.9.0.100", &a, &[]);
+        let (_, code) = new.stop();
+        assert_eq!(code, Some(0));
+    }
+}

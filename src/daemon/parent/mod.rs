@@ -25,6 +25,7 @@ use self::child::Child;
 use self::script::Scripts;
 use super::cli::Options;
 use super::ipc::ToChild;
+use super::pidfile::PidFile;
 use super::reactor::{Again, Command, Process, Turn};
 use super::token::Own;
 use crate::base::exit::Exit;
@@ -45,6 +46,8 @@ struct Parent<'a, P: Program> {
     settings: Settings,
     /// What ps showed for this process when it was started.
     name: String,
+    /// The lock that keeps a second daemon away.
+    own_file: Option<PidFile>,
     children: [Child; KINDS],
     /// A reload was asked for while one was in progress.
     reload_again: bool,
@@ -97,6 +100,7 @@ impl<'a, P: Program> Parent<'a, P> {
             previous: None,
             settings,
             name,
+            own_file: None,
             children,
             reload_again: false,
             complete: false,
@@ -253,7 +257,8 @@ impl<'a, P: Program> Parent<'a, P> {
     /// A child that a reload removed may be wanted again by the time it has ended.
     fn start_if_needed_again(&mut self, turn: &mut Turn<'_>, index: usize) {
         if self.ending.is_none() && self.is_needed(index) {
-            self.claim_pid_file(index, None);
+            // A child that could not lock its file runs all the same.
+            let _ = self.claim_pid_file(index, None);
             self.step(turn, index, Input::Start);
         }
     }
@@ -265,6 +270,9 @@ impl<'a, P: Program> Parent<'a, P> {
         }
         self.ending = Some(exit);
         log::info!("Stopping");
+        if let Some(file) = &self.own_file {
+            file.begin_end();
+        }
         self.manager.tell("STOPPING=1");
         for index in 0..KINDS {
             self.step(turn, index, Input::Stop);

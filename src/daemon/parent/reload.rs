@@ -71,7 +71,8 @@ impl<P: Program> Parent<'_, P> {
             }
             if child.supervisor.is_absent() {
                 if needed {
-                    self.claim_pid_file(index, None);
+                    // A child that could not lock its file runs all the same.
+                    let _ = self.claim_pid_file(index, None);
                     self.step(turn, index, Input::Start);
                 }
             } else if !needed {

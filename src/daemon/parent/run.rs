@@ -10,7 +10,7 @@ use crate::base::time::Span;
 use crate::daemon::cli::Options;
 use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
-use crate::daemon::pidfile::{Claim, PidFile};
+use crate::daemon::pidfile::{Claim, PidFile, Whose};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
 use crate::sys::process::{self, Launcher};
@@ -55,19 +55,20 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     let mut parent = Parent::new(program, options, loaded, settings, process::name());
     parent.take_name(None);
     parent.save_first();
-    let own_file = match parent.claim_pid_files() {
-        Ok(file) => file,
-        Err(exit) => return exit,
-    };
+    if let Err(exit) = parent.claim_pid_files() {
+        return exit;
+    }
     let launcher = match go_to_background(options) {
         Ok(launcher) => launcher,
         Err(error) => {
             log::error!("Unable to go to the background: {error}");
-            own_file.remove();
+            parent.remove_pid_files();
             return Exit::Fatal;
         }
     };
-    if let Err(error) = own_file.write(process::own()) {
+    if let Some(file) = &parent.own_file
+        && let Err(error) = file.write(process::own())
+    {
         log::warn!("Unable to write the pid file: {error}");
     }
     let core_pattern = allow_core_dumps(options);
@@ -77,7 +78,6 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
         let _ = fs::write(CORE_PATTERN, pattern);
     }
     parent.remove_pid_files();
-    own_file.remove();
     exit
 }
 
@@ -126,19 +126,17 @@ fn allow_core_dumps(options: &Options) -> Option<Vec<u8>> {
 }
 
 impl<P: Program> Parent<'_, P> {
-    /// Locks the parent's pid file and those of the children that are needed.
+    /// Locks the parent's pid file and those of the children that are needed. Who is at his end is waited for.
     ///
     /// # Errors
-    /// [`Exit::Ok`] when another daemon runs, as keepalived does it; [`Exit::Permission`] without root's privileges.
-    fn claim_pid_files(&mut self) -> Result<PidFile, Exit> {
-        let place = self.settings.pid_files.parent.display();
-        let own = match PidFile::claim(&self.settings.pid_files.parent) {
-            Ok(Claim::Ours(file)) => file,
-            Ok(Claim::Taken) => {
-                log::error!("Another process has pid file {place} locked");
-                log::error!("daemon is already running");
-                return Err(Exit::Ok);
-            }
+    /// [`Exit::Ok`] when another daemon runs, as keepalived does it; [`Exit::Busy`] when what has the file does not end;
+    /// [`Exit::Permission`] without root's privileges.
+    fn claim_pid_files(&mut self) -> Result<(), Exit> {
+        let path = &self.settings.pid_files.parent;
+        let place = path.display();
+        match PidFile::claim(path, Whose::Parent, Some(self.settings.child_wait)) {
+            Ok(Claim::Ours(file)) => self.own_file = Some(file),
+            Ok(Claim::Taken { passes }) => return Err(text::is_running(&place, passes)),
             Err(error) => {
                 log::error!("Unable to make the pid file {place}: {error}");
                 if error.kind() == io::ErrorKind::PermissionDenied {
@@ -147,23 +145,23 @@ impl<P: Program> Parent<'_, P> {
                 }
                 return Err(Exit::Fatal);
             }
-        };
+        }
         for index in 0..KINDS {
-            if self.is_needed(index) && !self.claim_pid_file(index, Some(self.settings.child_wait)) {
-                self.remove_pid_files();
-                own.remove();
-                log::error!("daemon is already running");
-                return Err(Exit::Ok);
+            if self.is_needed(index) {
+                let claimed = self.claim_pid_file(index, Some(self.settings.child_wait));
+                claimed.inspect_err(|_| self.remove_pid_files())?;
             }
         }
-        Ok(own)
+        Ok(())
     }
 
-    /// Locks the pid file of a child. False: another process has it, for longer than `patience` if it is the child of a
-    /// parent that was killed. One that cannot be made is only told.
-    pub(super) fn claim_pid_file(&mut self, index: usize, patience: Option<Span>) -> bool {
-        let Some(child) = self.children.get_mut(index) else {
-            return true;
+    /// Locks the pid file of a child. One that cannot be made is only told.
+    ///
+    /// # Errors
+    /// As [`Self::claim_pid_files`] when another process has it; without `patience` nobody is waited for.
+    pub(super) fn claim_pid_file(&mut self, index: usize, patience: Option<Span>) -> Result<(), Exit> {
+        let Some(child) = self.children.get_mut(index).filter(|child| child.pid_file.is_none()) else {
+            return Ok(());
         };
         let places = &self.settings.pid_files;
         let place = match child.kind {
@@ -171,22 +169,12 @@ impl<P: Program> Parent<'_, P> {
             Kind::Vrrp => &places.vrrp,
             Kind::Bfd => &places.bfd,
         };
-        if child.pid_file.is_some() {
-            return true;
-        }
-        let claimed = match patience {
-            Some(patience) => PidFile::claim_after(place, patience),
-            None => PidFile::claim(place),
-        };
-        match claimed {
+        match PidFile::claim(place, Whose::Child, patience) {
             Ok(Claim::Ours(file)) => child.pid_file = Some(file),
-            Ok(Claim::Taken) => {
-                log::error!("Another process has pid file {} locked", place.display());
-                return false;
-            }
+            Ok(Claim::Taken { passes }) => return Err(text::is_running(&place.display(), passes)),
             Err(error) => log::error!("Unable to make the pid file {}: {error}", place.display()),
         }
-        true
+        Ok(())
     }
 
     /// What syslog calls this daemon is known once the configuration is.
@@ -205,11 +193,15 @@ impl<P: Program> Parent<'_, P> {
         }
     }
 
+    /// Removes all of them, the parent's own last.
     fn remove_pid_files(&mut self) {
         for child in &mut self.children {
             if let Some(file) = child.pid_file.take() {
                 file.remove();
             }
+        }
+        if let Some(file) = self.own_file.take() {
+            file.remove();
         }
     }
 }

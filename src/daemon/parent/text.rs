@@ -15,6 +15,18 @@ pub(super) fn starting(words: &[String]) {
     }
 }
 
+/// Another process has a pid file; the exit that follows. One that `passes` may be gone by the next attempt.
+pub(super) fn is_running(place: &dyn core::fmt::Display, passes: bool) -> Exit {
+    if passes {
+        log::error!("Another process has pid file {place}: another keepalived, or one that does not end");
+        log::error!("Stop it, then start again");
+        return Exit::Busy;
+    }
+    log::error!("Another process has pid file {place} locked");
+    log::error!("daemon is already running");
+    Exit::Ok
+}
+
 pub(super) fn stopped() {
     log::info!("Stopped Keepalived {VERSION}");
 }
