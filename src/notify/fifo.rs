@@ -2,7 +2,8 @@
 //!
 //! A line that the pipe has no room for waits in a queue of bounded size; when that is full the oldest waiting lines
 //! make room, for they tell of states that have long been left. That is told once, and once more with the count when
-//! the reader has caught up. A FIFO that a reload leaves as it is stays open, and so does whoever reads it.
+//! the reader has caught up. A FIFO that a reload leaves as it is stays open, and so does whoever reads it. One that is
+//! there already is used as it is, and stays.
 
 use core::fmt::{Arguments, Write};
 use std::collections::VecDeque;
@@ -17,7 +18,7 @@ use crate::config::model::global;
 use crate::config::model::script::ScriptCommand;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::sys::fifo::Fifo;
+use crate::sys::fifo::{Fifo, Key};
 use crate::sys::process::{self, Pid};
 use crate::sys::script::{Runner, Words};
 
@@ -62,6 +63,8 @@ pub struct Fifos {
     word: &'static str,
     pipes: [Option<Pipe>; COUNT],
     leaving: heapless::Vec<Leaving, { 4 * COUNT }>,
+    /// What a predecessor made, until the first load.
+    left: Vec<Key>,
 }
 
 /// The common one, and the process's own.
@@ -100,7 +103,12 @@ impl Fifos {
     /// None yet.
     #[must_use]
     pub const fn new(kind: u8, word: &'static str) -> Self {
-        Self { kind, word, pipes: [const { None }; COUNT], leaving: heapless::Vec::new() }
+        Self { kind, word, pipes: [const { None }; COUNT], leaving: heapless::Vec::new(), left: Vec::new() }
+    }
+
+    /// A predecessor has made these, which count as made here.
+    pub fn inherit(&mut self, left: &[Key]) {
+        self.left.extend_from_slice(left);
     }
 
     /// Goes over to what a configuration wants. What is the same stays as it is; scripts that have ended are started
@@ -116,9 +124,11 @@ impl Fifos {
         mut started: impl FnMut(Pid, usize),
     ) {
         self.flush();
+        let left = core::mem::take(&mut self.left);
         for (place, wanted) in self.pipes.iter_mut().zip(&wanted) {
             let same = |pipe: &Pipe| {
-                wanted.as_ref().is_some_and(|new| new.path == pipe.fifo.path() && new.owner == pipe.owner)
+                let same = |new: &Wanted| new.path == pipe.fifo.path() && new.owner == pipe.owner;
+                wanted.as_ref().is_some_and(same) && pipe.fifo.is_in_place()
             };
             if let Some(mut old) = place.take_if(|pipe| !same(pipe)) {
                 dismiss(&mut self.leaving, old.pid.take(), turn.now());
@@ -128,7 +138,7 @@ impl Fifos {
         for (number, wanted) in wanted.into_iter().enumerate() {
             let (Some(wanted), Some(place)) = (wanted, self.pipes.get_mut(number)) else { continue };
             if place.is_none() {
-                *place = Pipe::make(turn, &wanted, Own { kind: self.kind, index: index(number) });
+                *place = Pipe::open(turn, &wanted, &left, Own { kind: self.kind, index: index(number) });
             }
             let Some(pipe) = place else { continue };
             pipe.reserve(tellers);
@@ -158,6 +168,11 @@ impl Fifos {
                 }
             }
         }
+    }
+
+    /// Those that were made here, and go at the stop.
+    pub fn made(&self) -> impl Iterator<Item = Key> {
+        self.pipes.iter().flatten().filter_map(|pipe| pipe.fifo.made())
     }
 
     /// Queues a line for every FIFO; it leaves with the next [`Fifos::flush`].
@@ -269,10 +284,13 @@ impl Drop for Fifos {
 }
 
 impl Pipe {
-    fn make(turn: &mut Turn<'_>, wanted: &Wanted, own: Own) -> Option<Self> {
-        let made = Fifo::make(&wanted.path, wanted.owner);
+    fn open(turn: &mut Turn<'_>, wanted: &Wanted, left: &[Key], own: Own) -> Option<Self> {
+        let opened = Fifo::open(&wanted.path, wanted.owner, |key| left.contains(&key));
         let failed = |error| error!("Unable to create notify fifo {}: {error}", wanted.path.display());
-        let fifo = made.map_err(failed).ok()?;
+        let fifo = opened.map_err(failed).ok()?;
+        if fifo.made().is_none() {
+            info!("notify FIFO {} is there already - it is used as it is, and stays", wanted.path.display());
+        }
         let registration = turn.register(std::os::fd::AsRawFd::as_raw_fd(&fifo), own, Interest::Write);
         // Without it what waits leaves with the next line.
         let registration = registration.map_err(failed).ok();
@@ -335,7 +353,7 @@ impl Pipe {
         }
     }
 
-    /// Closes it and removes its name.
+    /// Closes it. The name of one that was made here goes with it.
     fn close(self, turn: &mut Turn<'_>) {
         let left = self.waiting.iter().filter(|octet| **octet == b'\n').count() as u64 + self.lost;
         if left > 0 {
@@ -367,6 +385,7 @@ mod tests {
     use super::*;
     use crate::daemon::reactor::Reactor;
     use std::io::Read;
+    use std::os::unix::fs::MetadataExt;
 
     fn wanted(path: &Path) -> Wanted {
         Wanted { path: path.to_owned(), owner: None, script: None }
@@ -428,17 +447,32 @@ mod tests {
         let mut turn = reactor.turn();
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
         let mut fifos = Fifos::new(7, "vrrp");
-        let mut load = |fifos: &mut Fifos, path: Option<&Path>| {
-            fifos.load(&mut turn, [path.map(wanted), None], 1, &runner, &mut environment, |_, _| ());
+        let mut load = |fifos: &mut Fifos, wanted: Option<Wanted>| {
+            fifos.load(&mut turn, [wanted, None], 1, &runner, &mut environment, |_, _| ());
         };
-        load(&mut fifos, Some(&path));
+        load(&mut fifos, Some(wanted(&path)));
         fifos.line(format_args!("before"));
         fifos.flush();
-        load(&mut fifos, Some(&path));
+        load(&mut fifos, Some(wanted(&path)));
         assert_eq!(read(&path), "before\n");
-        load(&mut fifos, Some(&other));
-        assert!(!path.exists() && other.exists());
+        // Another owner: who had it before is to hear nothing any more.
+        let owned = || Wanted { owner: Some((65_534, 65_534)), ..wanted(&path) };
+        load(&mut fifos, Some(owned()));
+        let about = std::fs::metadata(&path).unwrap();
+        assert_eq!((about.uid(), about.gid(), about.mode() & 0o7777), (65_534, 65_534, 0o600));
+        // Somebody has put another one in its place.
+        std::fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        load(&mut fifos, Some(owned()));
+        assert_eq!(fifos.made().count(), 0);
+        fifos.line(format_args!("after"));
+        fifos.flush();
+        assert_eq!(read(&path), "after\n");
+        load(&mut fifos, Some(wanted(&other)));
+        assert!(path.exists() && other.exists(), "the one was not made here");
+        assert_eq!(fifos.made().count(), 1);
         load(&mut fifos, None);
         assert!(!other.exists());
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -61,6 +61,7 @@ impl Vrrp {
         let started = |pid, _| children.push((pid, Owner::Fifo));
         let tellers = self.instances.len() + self.groups.len();
         self.alerts.fifos.load(turn, wanted, tellers, &self.runner, &mut self.environment, started);
+        self.note_fifos();
         self.arm_fifos(turn);
         let place = self.mail_place();
         match (Settings::new(&self.model.global), &mut self.alerts.mail) {
@@ -194,6 +195,8 @@ impl Vrrp {
             mail.finish(turn, place);
         }
         self.alerts.fifos.finish(turn);
+        self.note_fifos();
+        self.write_ledger();
         self.arm_fifos(turn);
     }
 }

@@ -103,13 +103,14 @@ const fn exit_of(kind: io::ErrorKind) -> Exit {
 
 /// Takes away what a dead child left behind: the addresses of every instance, its macvlan, and what its `ledger` says.
 pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
-    for fifo in [&model.global.fifo, &model.global.vrrp_fifo] {
-        if let Some(path) = &fifo.path {
-            fifo::remove_left(path.as_ref());
-        }
-    }
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
+        for path in
+            [&model.global.fifo, &model.global.vrrp_fifo].into_iter().filter_map(|one| one.path.as_ref())
+        {
+            fifo::remove_left(path.as_ref(), |key| left.fifos.contains(&key));
+        }
+        vrrp.note_fifos();
         vrrp.list_links()?;
         vrrp.network.reserve();
         vrrp.work.reserve(vrrp.instances.len());
@@ -153,6 +154,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_files(&mut turn, context.died.is_none());
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
+    vrrp.alerts.fifos.inherit(&left.fifos);
     vrrp.load_alerts(&mut turn);
     vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;

@@ -252,7 +252,8 @@ fn what_is_no_pipe_is_left_alone() {
     let conf = Instance::default().global("notify_fifo /run/precious").global("vrrp_notify_fifo /run/link");
     let daemon = Daemon::start(&a, US, &conf.text());
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
-    assert_eq!(daemon.logged("Unable to create notify fifo"), 2);
+    daemon.wait_log("Unable to create notify fifo /run/precious: it is a file, and no FIFO", ALLOWANCE);
+    daemon.wait_log("Unable to create notify fifo /run/link: it is a symbolic link", ALLOWANCE);
     daemon.stop();
     assert_eq!(a.read("/run/precious"), "precious");
     a.shell("test -L /run/link");
@@ -278,4 +279,44 @@ fn what_a_power_cut_leaves_is_used_again() {
     are(&a, "/run/all.lines", &["INSTANCE \"VI_1\" BACKUP 100", "INSTANCE \"VI_1\" MASTER 100"]);
     daemon.stop();
     assert!(!a.exists("/run/all"));
+}
+
+/// FIFOs of an administrator, with readers that were there before the daemon.
+#[test]
+fn those_that_are_there_are_used_as_they_are_and_stay() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    for name in ["all", "own"] {
+        a.shell(&format!("mkfifo /run/{name} && chmod 622 /run/{name} && chown 7:8 /run/{name}"));
+        a.shell(&format!("(exec 3<>/run/{name}; exec cat <&3 >> /run/{name}.lines) >/dev/null 2>&1 &"));
+    }
+    let before = [inode(&a, "/run/all"), inode(&a, "/run/own")];
+    let conf = |more: &str| {
+        Instance::default()
+            .global("notify_fifo /run/all")
+            .global("vrrp_notify_fifo /run/own nobody")
+            .global(more)
+            .text()
+    };
+    let daemon = Daemon::start(&a, US, &conf(""));
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let begin = ["INSTANCE \"VI_1\" BACKUP 100", "INSTANCE \"VI_1\" MASTER 100"];
+    are(&a, "/run/all.lines", &begin);
+    are(&a, "/run/own.lines", &begin);
+    daemon.reload(&conf("").replace("notify_fifo /run/all", "notify_fifo /run/other"));
+    assert!(a.exists("/run/all") && a.exists("/run/other"));
+    daemon.reload(&conf(""));
+    // Neither a dead child nor a killed parent takes them away; what was made here goes with the last.
+    kill(Pid::from_raw(daemon.vrrp_child()), Signal::SIGKILL).expect("the child runs");
+    eventually("a new child", START, || daemon.logged("died: Respawning") == 1 && !a.exists("/run/other"));
+    daemon.stop();
+    let after = [inode(&a, "/run/all"), inode(&a, "/run/own")];
+    assert_eq!(after, before);
+    for name in ["/run/all", "/run/own"] {
+        let about = a.path(name).metadata().expect("the FIFO is there");
+        assert_eq!((about.mode() & 0o7777, about.uid(), about.gid()), (0o622, 7, 8), "{name}");
+    }
+    let own = lines(&a, "/run/own.lines");
+    assert_eq!(own.last().map(String::as_str), Some("INSTANCE \"VI_1\" STOP 100"));
+    assert!(!a.exists("/run/vrrp.changes"));
 }

@@ -13,6 +13,7 @@
 //! table keepalived                        name of the tables of the firewall
 //! rules                                   rules of iptables that bear this ledger's mark
 //! ipset keepalived                        name of a set that they ask
+//! fifo 22 1034                            device and inode of a notify FIFO; noted when it is made
 //! ```
 
 use std::fmt::Write as _;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use crate::base::addr::Family;
 use crate::base::id::IfIndex;
 use crate::base::name::IfName;
+use crate::sys::fifo::Key;
 use crate::sys::file::Replacement;
 use crate::sys::sysctl::{Entry, Setting};
 use crate::vrrpd::links::Kind;
@@ -38,6 +40,8 @@ pub struct Ledger {
     failed: bool,
     /// Lines of the predecessor's firewall, as long as nobody has dealt with it.
     inherited: String,
+    /// FIFOs that were made, a predecessor's as long as nobody has said which there are now.
+    fifos: Vec<Key>,
 }
 
 /// What a predecessor left.
@@ -53,6 +57,8 @@ pub struct Left {
     pub rules: bool,
     /// Names of sets that they ask.
     pub ipsets: Vec<Box<str>>,
+    /// Notify FIFOs.
+    pub fifos: Vec<Key>,
 }
 
 impl Left {
@@ -101,7 +107,19 @@ impl Ledger {
         let left = left.unwrap_or_default();
         let mut inherited = String::new();
         left.guarding().for_each(|what| guarding_line(&mut inherited, what));
-        (Self { path, file: None, failed: false, inherited }, left)
+        (Self { path, file: None, failed: false, inherited, fifos: left.fifos.clone() }, left)
+    }
+
+    /// Notes that these notify FIFOs have been made and are there. Those that are gone are forgotten when the file is
+    /// written anew.
+    pub fn fifos(&mut self, made: impl Iterator<Item = Key>) {
+        let made: Vec<_> = made.collect();
+        let mut lines = String::new();
+        made.iter().filter(|key| !self.fifos.contains(key)).for_each(|key| fifo_line(&mut lines, *key));
+        self.fifos = made;
+        if !lines.is_empty() {
+            self.append(&lines);
+        }
     }
 
     /// The predecessor's firewall is replaced or gone. Whether there was one.
@@ -150,6 +168,7 @@ impl Ledger {
         settings.for_each(|entry| setting_line(&mut text, entry));
         links.for_each(|made| link_line(&mut text, &made));
         firewall.for_each(|what| guarding_line(&mut text, what));
+        self.fifos.iter().for_each(|key| fifo_line(&mut text, *key));
         text.push_str(&self.inherited);
         self.file = None;
         let done = if text.is_empty() {
@@ -239,6 +258,7 @@ fn parse(text: &str) -> Left {
             }
             ["link", name, kind, parent] => left.links.extend(link(name, kind, parent)),
             ["rules"] => left.rules = true,
+            ["fifo", device, inode] => left.fifos.extend(device.parse().ok().zip(inode.parse().ok())),
             _ => {}
         }
     }
@@ -303,6 +323,10 @@ fn link_line(out: &mut String, made: &Made) {
     let _ = writeln!(out, "link {} {kind} {}", made.name, made.parent.0);
 }
 
+fn fifo_line(out: &mut String, (device, inode): Key) {
+    let _ = writeln!(out, "fifo {device} {inode}");
+}
+
 fn guarding_line(out: &mut String, what: Guarding<'_>) {
     match what {
         Guarding::Table(name) => out.extend(["table ", name, "\n"]),
@@ -349,6 +373,7 @@ mod tests {
             tables: vec!["keepalived".into()],
             rules: true,
             ipsets: vec!["vips 6".into()],
+            fifos: Vec::new(),
         };
         let (mut ledger, left) = Ledger::open(Some(path.clone()));
         assert_eq!(left, all);
@@ -369,6 +394,13 @@ mod tests {
         assert_eq!((left.tables, left.rules, left.ipsets), (vec!["a b".into()], false, vec!["c".into()]));
         assert_ne!(ledger.number(), Ledger::open(None).0.number());
         ledger.disinherit();
+        ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::empty());
+        ledger.fifos([(22, 1_034)].into_iter());
+        let (mut ledger, left) = Ledger::open(Some(path.clone()));
+        assert_eq!(left, Left { fifos: vec![(22, 1_034)], ..Left::default() });
+        ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::empty());
+        assert!(path.exists(), "nobody has said that it is gone");
+        ledger.fifos(core::iter::empty());
         ledger.rewrite(core::iter::empty(), core::iter::empty(), core::iter::empty());
         assert!(!path.exists());
     }

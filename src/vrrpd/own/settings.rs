@@ -170,6 +170,11 @@ impl Vrrp {
         }
     }
 
+    /// Notes which notify FIFOs have been made and are there.
+    pub(in crate::vrrpd) fn note_fifos(&mut self) {
+        self.owns.ledger.fifos(self.alerts.fifos.made());
+    }
+
     /// A number that tells this daemon from others on this machine.
     pub(in crate::vrrpd) fn number_of_daemon(&self) -> u32 {
         self.owns.ledger.number()
