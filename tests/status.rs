@@ -73,7 +73,8 @@ fn at(millis: u64) -> Instant {
     Instant::START + Span::from_millis(millis)
 }
 
-/// Instances in every state: MASTER, BACKUP behind a known master, FAULT for two reasons, not yet started.
+/// Instances in every state: MASTER, BACKUP behind a known master, FAULT for two reasons, and not yet started, with
+/// all that one may have and without.
 fn routers(model: &Arc<Model>) -> Vec<Router> {
     let mut out = Actions::new();
     let mut made: Vec<Router> = Vec::new();
@@ -109,7 +110,7 @@ fn routers(model: &Arc<Model>) -> Vec<Router> {
         made.push(router);
     }
     let states: Vec<_> = made.iter().map(Router::state).collect();
-    assert_eq!(states, [State::Master, State::Backup, State::Fault, State::Init]);
+    assert_eq!(states, [State::Master, State::Backup, State::Fault, State::Init, State::Init]);
     made
 }
 

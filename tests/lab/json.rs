@@ -117,7 +117,10 @@ a,b=[{i['data']['iname']:i['data'] for i in json.load(open(f))} for f in sys.arg
 for name,data in a.items():
     for key,value in data.items():
         if key in ('last_transition','auth_data'): continue
-        if value!=b[name].get(key): print(name,key,value,b[name].get(key))
+        other=b[name].get(key)
+        # 2.4.3 leaves out its own mark of a route.
+        if key=='vroutes': value=[line.replace(' proto 18','') for line in value]
+        if value!=other: print(name,key,value,b[name].get(key))
 ";
 
 #[test]

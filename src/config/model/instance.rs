@@ -56,6 +56,8 @@ pub struct Settings {
     pub peers: Rare<Vec<Peer>>,
     /// `unicast_ttl`; none: 255.
     pub unicast_ttl: Option<u8>,
+    /// `nopreempt` was written, and gave way to `state MASTER`.
+    pub nopreempt_gave_way: bool,
     /// `unicast_fault_no_peer` on an instance that was marked unicast and has no peer: it stays in FAULT.
     pub fault_no_peer: bool,
     /// `old_unicast_checksum`.

@@ -323,6 +323,9 @@ fn starts(model: &mut Model, group: &Group) {
     for id in &group.members {
         if let Some(instance) = model.instances.get_mut(id.index()) {
             instance.params.start = Start::Backup;
+            if instance.nopreempt_gave_way {
+                instance.nopreempt_gave_way = false;
+            }
         }
     }
 }

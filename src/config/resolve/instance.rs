@@ -24,6 +24,7 @@ pub(super) fn complete(
     let mut tell = Teller { name: &name, at: draft.instance.at.0, given, found };
     family_and_version(&mut draft, model, &mut tell);
     let mut runs = required(&mut draft, model, &mut tell);
+    let nopreempt = !draft.instance.params.preempt;
     priority_and_state(&mut draft, &mut tell);
     garp(&mut draft, model);
     unicast::settle(&mut draft, &model.global.vrrp, &mut tell);
@@ -36,6 +37,9 @@ pub(super) fn complete(
     auth::hmac(&mut draft, &mut tell);
     draft.instance.notify_priority_changes =
         draft.notify_priority_changes.unwrap_or(model.global.vrrp.notify_priority_changes);
+    if nopreempt && draft.instance.params.start == Start::Master {
+        draft.instance.nopreempt_gave_way = true;
+    }
     let mail = &model.global.mail;
     draft.instance.smtp_alert = draft.smtp_alert.or(mail.alert_vrrp).or(mail.alert).unwrap_or(false);
     // Thousands of instances stay: nothing that growing took too much.

@@ -55,10 +55,11 @@ pub const SCRIPTS: [&str; 7] =
     ["Backup", "Master", "Fault", "Stop", "Deleted", "Generic", "Master rx lower pri"];
 
 impl<'a> Instance<'a> {
-    /// The state that it is in or is about to enter.
+    /// The state that it is in or is about to enter; keepalived keeps to MASTER where `nopreempt` gave way to that.
     #[must_use]
-    pub const fn wanted(&self) -> State {
+    pub fn wanted(&self) -> State {
         match self.router.state() {
+            _ if self.config.nopreempt_gave_way => State::Master,
             State::Init => State::Backup,
             state => state,
         }

@@ -2,13 +2,13 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::encap::{Encap, Tunnel};
 use crate::base::rule::Action;
-use crate::config::model::route::{Insert, KINDS, MetricKind, NextHop, PathMetric};
+use crate::config::model::route::{Insert, KINDS, MetricKind, NextHop, ORIGIN, PathMetric};
 use crate::config::model::{Named, Route, Rule};
 
-/// `prepend 10.77.0.0/24 via inet 10.9.0.3 dev eth0 proto 18`
+/// `prepend 10.77.0.0/24 via inet 10.9.0.3 dev eth0 proto 5`
 pub struct RouteLine<'a>(pub &'a Route);
 
 /// `from 10.77.0.0/24 priority 500 tos 0x0 protocol 18 lookup 100`
@@ -28,11 +28,11 @@ impl Display for RouteLine<'_> {
             None => write!(f, " {}", route.kind)?,
         }
         match (route.destination, route.family) {
-            (Some(prefix), _) => write!(f, " {prefix}")?,
+            (Some(prefix), _) => write!(f, " {}", Network(prefix))?,
             (None, Family::V4) => f.write_str(" 0.0.0.0/0")?,
             (None, Family::V6) => f.write_str(" ::/0")?,
         }
-        put(f, "from", route.from)?;
+        put(f, "from", route.from.map(Network))?;
         put(f, "src", route.source)?;
         put(f, "tos", route.tos)?;
         encap(f, route.encap.as_ref())?;
@@ -40,7 +40,8 @@ impl Display for RouteLine<'_> {
         dev(f, route.dev.as_ref())?;
         put(f, "vrf", route.vrf.as_ref().map(|named| &named.name))?;
         put(f, "table", route.table)?;
-        write!(f, " proto {}", route.origin)?;
+        // keepalived's own mark is not told.
+        put(f, "proto", Some(route.origin).filter(|origin| *origin != ORIGIN))?;
         put(f, "scope", route.scope)?;
         put(f, "metric", route.metric)?;
         f.write_str(if route.onlink { " onlink" } else { "" })?;
@@ -82,10 +83,10 @@ impl Display for RuleLine<'_> {
         let Self(rule) = self;
         f.write_str(if rule.invert { "not from " } else { "from " })?;
         match rule.from {
-            Some(prefix) => write!(f, "{prefix}")?,
+            Some(prefix) => write!(f, "{}", Network(prefix))?,
             None => f.write_str("all")?,
         }
-        put(f, "to", rule.to)?;
+        put(f, "to", rule.to.map(Network))?;
         write!(f, " priority {} tos {:#x}", rule.preference, rule.tos.unwrap_or(0))?;
         if let Some((mark, mask)) = rule.mark {
             write!(f, " fwmark {mark:#x}")?;
@@ -117,6 +118,20 @@ impl Display for RuleLine<'_> {
             Action::Prohibit => f.write_str(" type prohibit")?,
         }
         f.write_str(if rule.no_track { " no_track" } else { "" })
+    }
+}
+
+/// A network; the length of a single address is left out.
+struct Network(Prefix);
+
+impl Display for Network {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(prefix) = self;
+        if *prefix == Prefix::host(prefix.addr) {
+            write!(f, "{}", prefix.addr)
+        } else {
+            write!(f, "{prefix}")
+        }
     }
 }
 

@@ -35,7 +35,9 @@ fn standing(data: &mut Fields<'_>, instance: &Instance<'_>) -> fmt::Result {
     data.digit("strict_mode", config.strict)?;
     let made = config.vmac.is_some() || config.ipvlan.is_some();
     data.text("vmac_ifname", instance.own.filter(|_| made).unwrap_or_default())?;
-    data.text("ifp_ifname", instance.own.or(instance.base).unwrap_or_default())?;
+    if let Some(name) = instance.own.or(instance.base) {
+        data.text("ifp_ifname", name)?;
+    }
     let master = machine.master().filter(|_| machine.state() == State::Backup);
     data.number("master_priority", master.map_or(0, |master| master.priority))?;
     let since = instance.since;
@@ -90,7 +92,7 @@ fn commands(data: &mut Fields<'_>, instance: &Instance<'_>) -> fmt::Result {
 
 fn lists(data: &mut Fields<'_>, instance: &Instance<'_>) -> fmt::Result {
     let (config, model) = (instance.config, instance.model);
-    data.list("vips", (0..config.addresses.len()).filter_map(|position| instance.address(position)))?;
+    data.some("vips", (0..config.addresses.len()).filter_map(|position| instance.address(position)))?;
     let count = config.addresses.len().saturating_add(config.excluded.len());
     let excluded = config.addresses.len()..count;
     data.some("evips", excluded.filter_map(|position| instance.address(position)))?;

@@ -99,6 +99,7 @@ impl Draft {
             group: IpAddr::V4(vrrp.group4),
             peers: Rare::default(),
             unicast_ttl: None,
+            nopreempt_gave_way: false,
             fault_no_peer: false,
             old_unicast_checksum: OldChecksum::Detect,
             auth_pass: None,
