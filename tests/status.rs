@@ -166,6 +166,7 @@ fn views(model: &Model, routers: &[Router], runs: Runs<'_>, mut write: impl FnMu
                 guarded: first && position == 1,
             },
             command: &|_| Some(runs),
+            reasons: &router.faults(),
             pending_scripts: usize::from(first),
             scripts: [None, first.then_some(runs), None, None, None, None, None],
         };

@@ -37,7 +37,7 @@ impl Vrrp {
         }
     }
 
-    fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
+    pub(super) fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
@@ -133,6 +133,7 @@ impl Vrrp {
                 (true, Err(_)) if doubted && there => moved.held = Held::Ours,
                 (true, Ok(())) => {
                     moved.held = Held::Ours;
+                    moved.refusals = 0;
                     if moved.refused.take().is_some() && !late.contains(&request.instance) {
                         late.push(request.instance);
                     }
@@ -143,6 +144,7 @@ impl Vrrp {
                 }
                 (true, Err(refusal)) => {
                     *refused = true;
+                    moved.refusals = moved.refusals.saturating_add(1);
                     if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
                         super::report::address_refused(&instance.config.name, moved.prefix, &refusal);
                     }

@@ -32,7 +32,7 @@ impl Vrrp {
     pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
         self.detection = None;
         for id in self.ids() {
-            if self.instance(id).is_some_and(|instance| instance.tentative) {
+            if self.instance(id).is_some_and(|instance| self.is_probed(instance)) {
                 self.refresh(turn, id);
             }
         }
@@ -40,7 +40,11 @@ impl Vrrp {
 
     /// Whether an instance that has no source of adverts begins once the one that is being probed can be used.
     pub(super) fn awaits_detection(&self, instance: &Instance) -> bool {
-        self.detection.is_some() && instance.tentative && instance.router.state() == State::Init
+        self.detection.is_some() && self.is_probed(instance) && instance.router.state() == State::Init
+    }
+
+    fn is_probed(&self, instance: &Instance) -> bool {
+        instance.tentative || self.probes_source(instance)
     }
 
     /// An instance is about to begin: tells if it has to wait.

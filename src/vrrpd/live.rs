@@ -117,6 +117,8 @@ pub struct Moved {
     pub held: Held,
     /// Why the kernel refused it last, until it takes it: told once.
     pub refused: Option<Errno>,
+    /// How often it has refused it since it last took it.
+    pub refusals: u8,
     /// How often it is put back before the instance steps down. Each address has its own: a flush that takes twenty
     /// at once took each of them once.
     pub put_back: Allowance,
@@ -144,7 +146,15 @@ impl Moved {
     /// An address that is not there yet.
     #[must_use]
     pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
-        Self { prefix, link, no_track, held: Held::No, refused: None, put_back: Allowance::default() }
+        Self {
+            prefix,
+            link,
+            no_track,
+            held: Held::No,
+            refused: None,
+            refusals: 0,
+            put_back: Allowance::default(),
+        }
     }
 
     /// Whether it may be put back now, which is counted.

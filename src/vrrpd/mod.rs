@@ -40,6 +40,8 @@ mod owners;
 mod pacing;
 mod pool;
 mod queue;
+mod reasons;
+mod refusal;
 mod reload;
 mod report;
 mod run;

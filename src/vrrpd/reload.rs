@@ -415,6 +415,17 @@ fn inherit(after: &mut Instance, before: &mut Instance) {
             moved.put_back = old.put_back;
         }
     }
+    for position in 0..after.addresses.len() {
+        let refused = |old: usize| {
+            let moved = before.addresses.get(old)?;
+            Some((moved.refused?, moved.refusals))
+        };
+        let same = |old: &usize| refused(*old).is_some() && after.is_same_address(position, before, *old);
+        let old = (0..before.addresses.len()).find(same).and_then(refused);
+        if let (Some(moved), Some((errno, refusals))) = (after.addresses.get_mut(position), old) {
+            (moved.refused, moved.refusals) = (Some(errno), refusals);
+        }
+    }
     if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
         objects.inherit(old);
     }

@@ -26,7 +26,7 @@ use crate::sys::netlink::command::Refusal;
 use crate::sys::process;
 use crate::sys::sysctl::Setting;
 
-pub(super) use event::{event, still_in_fault};
+pub(super) use event::{event, may_tell, still_in_fault};
 
 /// Whether a line that somebody else can trigger may be written; says how many were not.
 pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {

@@ -177,8 +177,8 @@ impl Vrrp {
             } else if instance.socket_failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
-            } else if instance.lacks_address() {
-                self.touch(id, |pending| pending.add = true);
+            } else {
+                self.retry_addresses(turn, id);
             }
         }
     }

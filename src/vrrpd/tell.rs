@@ -41,10 +41,14 @@ impl Vrrp {
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
+        if report::may_tell(event, now, &mut self.chatter)
+            && let Some(instance) = self.instance(id)
+        {
+            report::event(instance, &self.reasons(instance), event);
+        }
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
-        report::event(instance, event, now, &mut self.chatter);
         let priority = instance.router.machine().effective_priority();
         match *event {
             Event::Transition { to, why, .. } => {

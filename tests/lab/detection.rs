@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program};
+use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::{Net, between};
 use crate::kit::node::Node;
 
@@ -240,4 +240,23 @@ fn an_instance_of_a_reload_waits_and_one_that_runs_does_not() {
     eventually("A is MASTER", DETECTION + START, || {
         told(&a, "INSTANCE \"VI_A\"") == ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER"]
     });
+}
+
+/// A configured source waits just so, wherever it is.
+#[test]
+fn a_configured_source_that_is_being_probed_is_no_fault() {
+    if is_reference("it begins as BACKUP, and its adverts fail") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["fd09::1/64"]);
+    net.plug(&a, "eth1", &[]);
+    quiet(&a, "eth1");
+    come_up(&a, "eth1", 1, "fd08::1");
+    let lines = "unicast_src_ip fd08::1\n unicast_peer {\n fd08::2\n }\n virtual_ipaddress_excluded {\n fd09::100\n }";
+    let conf = Instance { addresses: vec!["fe80::100".to_owned()], ..Instance::default().line(lines) };
+    let daemon = Daemon::start(&a, Program::UnderTest, &conf.text());
+    daemon.wait_log("(VI_1) Entering BACKUP STATE", START + DETECTION);
+    assert_eq!(daemon.logged("FAULT"), 0, "{}", daemon.log());
+    assert_eq!(daemon.logged("(VI_1) waiting for duplicate address detection"), 1, "{}", daemon.log());
 }

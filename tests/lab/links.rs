@@ -141,7 +141,7 @@ fn an_interface_that_comes_without_an_address_leaves_no_riddle() {
     let daemon = Daemon::start(&a, US, &Instance::default().text());
     daemon.wait_log("entering FAULT state", ALLOWANCE);
     a.shell("ip link set eth0 up");
-    daemon.wait_log("still in FAULT state because: no address for interface", ALLOWANCE);
+    daemon.wait_log("still in FAULT state because: no IPv4 address on interface eth0", ALLOWANCE);
     drop(daemon);
 }
 

@@ -67,5 +67,6 @@ mod timing;
 mod together;
 mod trackers;
 mod trios;
+mod unable;
 mod unicast;
 mod vmac;

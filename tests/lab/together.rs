@@ -91,7 +91,7 @@ fn the_later_of_two_that_clash_stays_in_fault() {
             a.holds(link, "10.9.1.1")
         });
         daemon.wait_log(
-            "(LATER) entering FAULT state (another instance has the same router id or macvlan)",
+            "(LATER) entering FAULT state (another instance has the same router id or macvlan as",
             ALLOWANCE,
         );
         assert_eq!(daemon.logged("(LATER) Entering MASTER"), 0);

@@ -243,7 +243,7 @@ fn a_tracked_source_address_that_disappears_is_a_fault_wherever_it_was() {
     );
     daemon.stop();
     let daemon = Daemon::start(&a, US, &conf.text());
-    daemon.wait_log("entering FAULT state (source address missing)", START);
+    daemon.wait_log("entering FAULT state (source address 10.9.0.7 is on no interface)", START);
     daemon.reload(&Instance::default().line("mcast_src_ip 10.9.0.1").line("track_src_ip").text());
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
 }

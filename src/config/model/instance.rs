@@ -5,7 +5,7 @@ use core::ops::{Deref, DerefMut};
 use super::track::{TrackedBfd, TrackedFile, TrackedProcess};
 pub use super::track::{TrackedInterface, TrackedScript};
 use super::{At, Common, Empty, Hmac, Named, Rare, Route, Rule, ScriptCommand, VirtualAddress};
-use crate::base::addr::{IpAddr, Prefix};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::GroupId;
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
@@ -154,6 +154,19 @@ impl Instance {
     #[must_use]
     pub fn unicast(&self) -> bool {
         !self.peers.is_empty()
+    }
+
+    /// The configured source of adverts if it has to be an address of this machine: unicast peers answer to it, IPv6 is
+    /// not sent from an address that is not there, or `track_src_ip` asks for it. Over IPv4 a multicast advert may hide
+    /// where it comes from. What the instance itself puts on an interface is no condition for it.
+    #[must_use]
+    pub fn tracked_source(&self) -> Option<IpAddr> {
+        let source = self.source?;
+        let own = self.ipvlan.as_ref().and_then(|ipvlan| ipvlan.address);
+        let mut moves = self.addresses.iter().chain(&self.excluded).map(|line| line.prefix).chain(own);
+        let needed = self.unicast() || self.params.family == Family::V6;
+        let tracked = self.track_source || (needed && !moves.any(|prefix| prefix.addr == source));
+        tracked.then_some(source)
     }
 
     /// Addresses may be on macvlans other than that of the instance.

@@ -28,12 +28,15 @@ pub enum Fault {
     File = 1 << 8,
     /// Too few or too many of a tracked process run.
     Process = 1 << 9,
-    /// The configured source of adverts is on no interface (`track_src_ip`).
+    /// The configured source of adverts is on no interface, and it matters: peers answer to it, the kernel refuses to send
+    /// from it, or `track_src_ip` says so.
     Source = 1 << 10,
     /// A static address, route or rule is missing that the instance follows (`track_group`).
     StaticItem = 1 << 12,
     /// The key that adverts are signed with could not be read.
     Key = 1 << 11,
+    /// As MASTER: the kernel refused each of its addresses, several times.
+    Address = 1 << 13,
     /// Another instance has the router id on the same link (`allow_if_changes`), or the macvlan.
     Conflict = 1 << 14,
     /// Another member of the sync group cannot take part.
@@ -42,7 +45,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -51,6 +54,7 @@ impl Fault {
         Self::File,
         Self::Process,
         Self::Source,
+        Self::Address,
         Self::Vmac,
         Self::NoPeer,
         Self::Conflict,
@@ -76,6 +80,7 @@ impl Fault {
             Self::File => "tracked file",
             Self::Process => "tracked process quorum not achieved",
             Self::Source => "source address missing",
+            Self::Address => "addresses cannot be added",
             Self::Key => "no key to sign adverts with",
             Self::Group => "another member of the sync group cannot take part",
             Self::StaticItem => "static item missing",

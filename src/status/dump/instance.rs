@@ -44,6 +44,8 @@ pub struct Instance<'a> {
     pub place: &'a dyn Fn(usize) -> Whereabouts<'a>,
     /// What a script runs; none: it cannot run.
     pub command: &'a dyn Fn(ScriptId) -> Option<Runs<'a>>,
+    /// Why it is in FAULT.
+    pub reasons: &'a dyn Display,
     /// Tracked scripts without a result that it waits for.
     pub pending_scripts: usize,
     /// Its scripts in the order of [`SCRIPTS`].
@@ -136,7 +138,7 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
         "   Number of tracker faults = {}",
         count(&[Fault::TrackedLink, Fault::Script, Fault::File, Fault::Process])
     )?;
-    let faults = (!machine.faults().is_empty()).then(|| machine.faults());
+    let faults = (!machine.faults().is_empty()).then_some(instance.reasons);
     writeln!(out, "   Flags of interface faults = {}", Or(faults, "none"))?;
     writeln!(out, "   Number of track scripts init = {}", instance.pending_scripts)?;
     writeln!(out, "   Last transition = {}", Stamp(clock, instance.since))?;

@@ -31,6 +31,7 @@ struct Check<'f> {
 pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     strict(model, present, found);
     room(model, present, found);
+    sources(model, present, found);
     let mut check =
         Check { present, made: made(model), dynamic: model.global.vrrp.dynamic_interfaces, found };
     for instance in &model.instances {
@@ -77,6 +78,27 @@ fn room(model: &Model, present: &mut Present, found: &mut Diagnostics) {
             let finding = Diagnostic::new(Severity::Warning, first.at.0, message);
             found.report(
                 finding.remedy("write this address and those behind it into virtual_ipaddress_excluded"),
+            );
+        }
+    }
+}
+
+/// Tells which sources of adverts are no addresses of this machine, where that matters. keepalived sends from them all
+/// the same.
+fn sources(model: &Model, present: &mut Present, found: &mut Diagnostics) {
+    let lines = model.network.addresses.iter().map(|line| &line.address);
+    let lines = lines.chain(model.instances.iter().flat_map(|it| it.addresses.iter().chain(&it.excluded)));
+    let ours: HashSet<_> = lines.map(|line| line.prefix.addr).collect();
+    for instance in &model.instances {
+        let Some(source) = instance.tracked_source().filter(|source| !ours.contains(source)) else {
+            continue;
+        };
+        if !present.has_address(source) {
+            let message =
+                format!("({}) source address {source} is on no interface of this machine", instance.name);
+            let finding = Diagnostic::new(Severity::Note, instance.at.0, message);
+            found.report(
+                finding.remedy("check it with `ip addr`; the instance stays in FAULT until it is there"),
             );
         }
     }

@@ -1,9 +1,10 @@
 //! Which interfaces this machine has, looked up when somebody asks: a machine may have thousands, a configuration
 //! names few.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use crate::base::addr::IpAddr;
 use crate::base::name::IfName;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Link;
@@ -21,6 +22,8 @@ pub struct Present {
     known: BTreeMap<IfName, Option<Link>>,
     /// `known` holds all that there are.
     whole: bool,
+    /// Every address, once somebody has asked for one.
+    addresses: Option<BTreeSet<IpAddr>>,
     /// Netlink does not answer; the child will say why.
     broken: bool,
 }
@@ -40,6 +43,16 @@ impl Present {
             self.broken = done.is_err();
         }
         self.known.get(name).and_then(Option::as_ref)
+    }
+
+    /// Whether an interface has this address. Without netlink it counts as there.
+    pub(super) fn has_address(&mut self, addr: IpAddr) -> bool {
+        if self.addresses.is_none() {
+            let mut listed = Vec::new();
+            let done = self.commands().and_then(|commands| commands.addresses(&mut listed));
+            self.addresses = done.ok().map(|()| listed.iter().map(|one| one.prefix.addr).collect());
+        }
+        self.addresses.as_ref().is_none_or(|known| known.contains(&addr))
     }
 
     /// Those that were asked for, or if one of them is not there, all; and the socket, if it was opened. None if they

@@ -10,15 +10,18 @@ use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::vrrpd::live::Instance;
+use crate::vrrpd::reasons::Reasons;
 
-/// Tells an event of an instance. What peers can trigger as often as they like goes through the budget.
-pub(in crate::vrrpd) fn event(instance: &Instance, event: &Event, now: Instant, chatter: &mut Budget) {
-    if is_triggered_by_peers(event) && !may(chatter, now) {
-        return;
-    }
+/// Whether an event is to be told. What peers can trigger as often as they like goes through the budget.
+pub(in crate::vrrpd) fn may_tell(event: &Event, now: Instant, chatter: &mut Budget) -> bool {
+    !is_triggered_by_peers(event) || may(chatter, now)
+}
+
+/// Tells an event of an instance; `reasons` are those that it is in FAULT for.
+pub(in crate::vrrpd) fn event(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
     let name = instance.config.name.as_str();
     match *event {
-        Event::Transition { from, to, why } => transition(instance, from, to, why),
+        Event::Transition { from, to, why } => transition(instance, reasons, from, to, why),
         Event::Syncing(to) => {
             info!("VRRP_Group({}) Syncing instances to {} state", group(instance), to.name());
         }
@@ -99,11 +102,11 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
 }
 
 /// A reason for FAULT has gone and others hold: without this line it would look forgotten.
-pub(in crate::vrrpd) fn still_in_fault(instance: &Instance) {
-    info!("({}) still in FAULT state because: {}", instance.config.name, instance.router.faults());
+pub(in crate::vrrpd) fn still_in_fault(name: &str, reasons: &Reasons<'_>) {
+    info!("({name}) still in FAULT state because: {reasons}");
 }
 
-fn transition(instance: &Instance, from: State, to: State, why: Why) {
+fn transition(instance: &Instance, reasons: &Reasons<'_>, from: State, to: State, why: Why) {
     let name = instance.config.name.as_str();
     match (to, why) {
         (State::Init, _) => {}
@@ -130,7 +133,7 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
             }
         }
         (State::Fault, Why::Start | Why::Decided) => {
-            for fault in instance.router.faults().iter() {
+            for (fault, reason) in reasons.iter() {
                 match fault {
                     Fault::LinkDown | Fault::LinkMissing => {
                         info!("({name}): entering FAULT state (interface {} down)", interface(instance));
@@ -142,14 +145,14 @@ fn transition(instance: &Instance, from: State, to: State, why: Why) {
                     Fault::Group => info!("VRRP_Group({}): Syncing {name} to FAULT state", group(instance)),
                     // Told with their names already.
                     Fault::File | Fault::Process => {}
-                    other => info!("({name}) entering FAULT state ({})", other.text()),
+                    _ => info!("({name}) entering FAULT state ({reason})"),
                 }
             }
             info!("({name}) entering FAULT state");
         }
         (State::Fault, _) => {
             info!("({name}) Entering FAULT STATE");
-            debug!("({name}) in fault because: {}", instance.router.faults());
+            info!("({name}) in fault because: {reasons}");
         }
     }
     if from == State::Master {

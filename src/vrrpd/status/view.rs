@@ -62,6 +62,7 @@ impl Vrrp {
             sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
             place: &place,
             command: &command,
+            reasons: &self.reasons(this),
             pending_scripts: this.tracking.iter().filter(waits).count(),
             scripts: [
                 runs(Notify::Backup),

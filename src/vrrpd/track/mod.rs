@@ -151,7 +151,7 @@ impl Vrrp {
             self.set_weights(turn, id, weights);
         }
         if stays && let Some(instance) = self.instance(id) {
-            lines::still_in_fault(instance);
+            lines::still_in_fault(&instance.config.name, &self.reasons(instance));
         }
     }
 
@@ -180,7 +180,8 @@ impl Vrrp {
                 link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
             });
         let sourceless = !missing && instance.local().is_none();
-        let waits = sourceless && self.awaits_detection(instance);
+        let lacks_source = self.lacks_source(instance);
+        let waits = (sourceless || lacks_source) && self.awaits_detection(instance);
         let tracked = self.total(&instance.tracking);
         let faults = tracked
             .faults
@@ -188,7 +189,8 @@ impl Vrrp {
             .with(Fault::LinkDown, down && !instance.config.dont_track_primary)
             .with(Fault::NoAddress, sourceless && !waits)
             .with(Fault::Vmac, own_missing && !missing)
-            .with(Fault::Source, self.lacks_source(instance))
+            .with(Fault::Source, lacks_source && !waits)
+            .with(Fault::Address, instance.cannot_serve())
             .with(Fault::NoPeer, instance.config.fault_no_peer)
             .with(Fault::Conflict, instance.config.conflict.is_some())
             .with(Fault::Socket, instance.socket_failed)

@@ -1,4 +1,4 @@
-//! `track_src_ip`: an instance whose configured source address is on no interface is in FAULT.
+//! An instance whose configured source address has to be one of this machine is in FAULT while it is on no interface.
 //!
 //! The address may be on an interface that nothing else of the configuration names, so the addresses that are looked
 //! for are kept by themselves.
@@ -7,7 +7,7 @@ use crate::base::addr::IpAddr;
 use crate::base::id::IfIndex;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
-use crate::vrrpd::address::is_usable;
+use crate::vrrpd::address::{is_in_detection, is_usable};
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::state::Vrrp;
 
@@ -20,19 +20,21 @@ struct Source {
     addr: IpAddr,
     /// An address is on one interface, a link-local one maybe on a few.
     on: heapless::Vec<IfIndex, 8>,
+    /// Where duplicate address detection of it goes on.
+    probed: Option<IfIndex>,
 }
 
 impl Sources {
     /// Looks for what these instances track. What is on which interface is learnt by the next listing.
     pub(in crate::vrrpd) fn renew<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>) {
         let mut before = core::mem::take(&mut self.0);
-        for addr in instances.filter_map(tracked) {
+        for addr in instances.filter_map(|instance| instance.config.tracked_source()) {
             if self.0.iter().any(|source| source.addr == addr) {
                 continue;
             }
             let known = before.iter().position(|source| source.addr == addr);
             let known = known.map(|known| before.swap_remove(known));
-            self.0.push(known.unwrap_or(Source { addr, on: heapless::Vec::new() }));
+            self.0.push(known.unwrap_or(Source { addr, on: heapless::Vec::new(), probed: None }));
         }
     }
 
@@ -43,7 +45,10 @@ impl Sources {
 
     /// Everything is listed next.
     pub(in crate::vrrpd) fn forget(&mut self) {
-        self.0.iter_mut().for_each(|source| source.on.clear());
+        for source in &mut self.0 {
+            source.on.clear();
+            source.probed = None;
+        }
     }
 
     /// An address is there, or is not; whether that is news.
@@ -51,6 +56,11 @@ impl Sources {
         let Some(source) = self.0.iter_mut().find(|source| source.addr == address.prefix.addr) else {
             return false;
         };
+        let probed = (there && is_in_detection(address)).then_some(address.interface);
+        let was_probed = source.probed;
+        if probed.is_some() || was_probed == Some(address.interface) {
+            source.probed = probed;
+        }
         let known = source.on.iter().position(|index| *index == address.interface);
         match known {
             None if there && is_usable(address) => source.on.push(address.interface).is_ok(),
@@ -58,8 +68,12 @@ impl Sources {
                 source.on.swap_remove(known);
                 true
             }
-            _ => false,
+            _ => source.probed != was_probed,
         }
+    }
+
+    fn is_probed(&self, addr: IpAddr) -> bool {
+        self.0.iter().any(|source| source.addr == addr && source.probed.is_some())
     }
 
     fn is_on(&self, addr: IpAddr, link: Option<IfIndex>) -> bool {
@@ -71,19 +85,19 @@ impl Sources {
     }
 }
 
-/// The source address that an instance tracks.
-fn tracked(instance: &Instance) -> Option<IpAddr> {
-    instance.config.source.filter(|_| instance.config.track_source)
-}
-
 impl Vrrp {
     /// Whether the source address that an instance tracks is missing. A link-local one must be on its interface.
     pub(super) fn lacks_source(&self, instance: &Instance) -> bool {
-        tracked(instance).is_some_and(|addr| {
+        instance.config.tracked_source().is_some_and(|addr| {
             let local = matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local());
             let base = instance.base.and_then(|id| self.links.link(id)?.index);
             !self.sources.is_on(addr, base.filter(|_| local))
         })
+    }
+
+    /// Whether the source address that an instance tracks can be used soon, unless somebody else has it.
+    pub(in crate::vrrpd) fn probes_source(&self, instance: &Instance) -> bool {
+        instance.config.tracked_source().is_some_and(|addr| self.sources.is_probed(addr))
     }
 
     /// An address of this machine came or went.
@@ -92,7 +106,9 @@ impl Vrrp {
             return;
         }
         for id in self.ids() {
-            if self.instance(id).and_then(tracked) == Some(address.prefix.addr) {
+            if self.instance(id).and_then(|instance| instance.config.tracked_source())
+                == Some(address.prefix.addr)
+            {
                 self.refresh(turn, id);
             }
         }

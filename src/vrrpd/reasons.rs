@@ -1,0 +1,138 @@
+//! Why an instance is in FAULT, in words that name what is missing, down or refused.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::live::Instance;
+use super::state::Vrrp;
+use super::track::Object;
+use crate::base::id::LinkId;
+use crate::proto::track::Effect;
+use crate::proto::vrrp::Fault;
+
+/// All reasons that an instance has, in the order in which they are told.
+pub(super) struct Reasons<'a> {
+    vrrp: &'a Vrrp,
+    instance: &'a Instance,
+}
+
+/// One of them.
+pub(super) struct Reason<'a> {
+    vrrp: &'a Vrrp,
+    instance: &'a Instance,
+    fault: Fault,
+}
+
+impl Vrrp {
+    /// The reasons for which an instance is in FAULT.
+    pub(super) const fn reasons<'a>(&'a self, instance: &'a Instance) -> Reasons<'a> {
+        Reasons { vrrp: self, instance }
+    }
+}
+
+impl<'a> Reasons<'a> {
+    /// One by one.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Fault, Reason<'a>)> + use<'a> {
+        let (vrrp, instance) = (self.vrrp, self.instance);
+        instance.router.faults().iter().map(move |fault| (fault, Reason { vrrp, instance, fault }))
+    }
+}
+
+impl Display for Reasons<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (position, (_, reason)) in self.iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            reason.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Reason<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let config = &self.instance.config;
+        match self.fault {
+            Fault::LinkMissing => write!(f, "interface {} missing", self.base()),
+            Fault::LinkDown => write!(f, "interface {} down", self.base()),
+            Fault::NoAddress => {
+                let source = self.instance.source_link().or(self.instance.transmit);
+                write!(f, "no {} address on interface {}", self.instance.family(), self.name(source))
+            }
+            Fault::Vmac => write!(f, "macvlan {} missing or down", self.name(self.instance.own)),
+            Fault::Source => match config.source {
+                Some(source) => write!(f, "source address {source} is on no interface"),
+                None => f.write_str(self.fault.text()),
+            },
+            Fault::Address => match self.instance.refused() {
+                Some((prefix, errno)) => write!(f, "cannot add {prefix}: {}", errno.desc()),
+                None => f.write_str(self.fault.text()),
+            },
+            Fault::Conflict => match &config.conflict {
+                Some(other) => write!(f, "{} as {other}", self.fault.text()),
+                None => f.write_str(self.fault.text()),
+            },
+            Fault::Group => match config.group() {
+                Some(group) => write!(f, "another member of sync group {} cannot take part", group.name),
+                None => f.write_str(self.fault.text()),
+            },
+            Fault::TrackedLink | Fault::Script | Fault::File | Fault::Process | Fault::StaticItem => {
+                self.tracked(f)
+            }
+            Fault::NoPeer | Fault::Socket | Fault::Key => f.write_str(self.fault.text()),
+        }
+    }
+}
+
+impl Reason<'_> {
+    /// Everything tracked that is a reason of this kind now.
+    fn tracked(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut found = false;
+        for tracked in &self.instance.tracking {
+            if self.vrrp.effect(*tracked) != (self.fault, Effect::Faults) {
+                continue;
+            }
+            if core::mem::replace(&mut found, true) {
+                f.write_str(", ")?;
+            }
+            let model = &self.vrrp.model;
+            match tracked.object {
+                Object::Link(id) => {
+                    let state = if tracked.weight.reverse { "up" } else { "down" };
+                    write!(f, "tracked interface {} {state}", self.name(Some(id)))
+                }
+                Object::Script(id) => {
+                    let name = self.vrrp.scripts.get(id.index()).map_or("?", |script| script.name.as_str());
+                    let how = if tracked.weight.reverse { "succeeded" } else { "failed" };
+                    write!(f, "tracked script {name} {how}")
+                }
+                Object::File(id) => {
+                    write!(f, "tracked file {}", model.file(id).map_or("?", |file| file.name.as_str()))
+                }
+                Object::Process(id) => {
+                    let name = model.process(id).map_or("?", |process| process.name.as_str());
+                    let how = if tracked.weight.reverse { "achieved" } else { "not achieved" };
+                    write!(f, "tracked process {name} quorum {how}")
+                }
+                Object::Fixed(id) => {
+                    let group = model.network.track_groups.get(id.index());
+                    write!(
+                        f,
+                        "static item of track_group {} missing",
+                        group.map_or("?", |it| it.name.as_str())
+                    )
+                }
+            }?;
+        }
+        // What it was has changed since; the machine hears of that next.
+        if found { Ok(()) } else { f.write_str(self.fault.text()) }
+    }
+
+    fn base(&self) -> &str {
+        self.name(self.instance.base.or(self.instance.transmit))
+    }
+
+    fn name(&self, link: Option<LinkId>) -> &str {
+        link.and_then(|link| self.vrrp.links.link(link)).map_or("?", |link| link.name.as_str())
+    }
+}

@@ -1,0 +1,112 @@
+//! A MASTER whose addresses the kernel refuses serves nobody, and must not keep others from doing so.
+//!
+//! After a few tries it goes to FAULT. There one address is tried once a second, and taken off at once if the kernel takes
+//! it: that ends FAULT. One that has at least one of its addresses goes on; those that are refused are tried again.
+
+use nix::errno::Errno;
+
+use super::live::{Held, Instance, Moved};
+use super::state::Vrrp;
+use crate::base::addr::Prefix;
+use crate::base::id::InstanceId;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::{Fault, Faults, State};
+
+/// How often an address is refused, a second apart, before it counts as out of reach.
+const TRIES: u8 = 3;
+
+impl Instance {
+    /// An address that the kernel refuses again and again, and why, if it does so with all of them. What may be lost
+    /// without harm does not count.
+    pub(super) fn refused(&self) -> Option<(Prefix, Errno)> {
+        let moved = self.addresses.get(refused(&self.addresses)?)?;
+        Some((moved.prefix, moved.refused?))
+    }
+
+    /// Whether it would serve nobody as MASTER, as several tries have shown.
+    pub(super) fn cannot_serve(&self) -> bool {
+        refused(&self.addresses).is_some()
+    }
+}
+
+/// The position of the first address of those that count, if the kernel refuses all of them.
+fn refused(addresses: &[Moved]) -> Option<usize> {
+    let counted = || addresses.iter().enumerate().filter(|(_, moved)| !moved.no_track);
+    let (first, _) = counted().next()?;
+    counted().all(|(_, moved)| is_refused(moved)).then_some(first)
+}
+
+/// Whether what the kernel said several times is about the address or about what this process may do, not about memory.
+fn is_refused(moved: &Moved) -> bool {
+    let passes = |errno| matches!(errno, Errno::ENOBUFS | Errno::ENOMEM | Errno::EAGAIN);
+    moved.held == Held::No && moved.refusals >= TRIES && moved.refused.is_some_and(|errno| !passes(errno))
+}
+
+impl Vrrp {
+    /// A second has passed: the addresses that the kernel refused are tried again.
+    pub(super) fn retry_addresses(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let Some(instance) = self.instance(id) else { return };
+        match (instance.router.state(), instance.cannot_serve()) {
+            (State::Master, true) => {
+                self.arm_retry(turn);
+                self.refresh(turn, id);
+            }
+            (State::Fault, true) => {
+                self.arm_retry(turn);
+                self.probe_address(turn, id);
+            }
+            _ if instance.lacks_address() => self.touch(id, |pending| pending.add = true),
+            _ => {}
+        }
+    }
+
+    /// Asks the kernel for an address of an instance in FAULT, if nothing else speaks against it.
+    fn probe_address(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        let only = Faults::NONE.with(Fault::Address, true);
+        let ready = self.instance(id).filter(|instance| instance.router.faults().own() == only);
+        let Some(position) = ready.and_then(|instance| refused(&instance.addresses)) else { return };
+        self.request_one(id, position, true);
+        self.commit_batch();
+        if self.instance(id).is_none_or(Instance::cannot_serve) {
+            return;
+        }
+        self.request_one(id, position, false);
+        self.commit_batch();
+        self.work.late.retain(|late| *late != id);
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            for moved in &mut instance.addresses {
+                (moved.refused, moved.refusals) = (None, 0);
+            }
+        }
+        self.refresh(turn, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address: no_track, there, and what the kernel said.
+    fn moved(no_track: bool, held: Held, refused: Option<Errno>) -> Moved {
+        let prefix = Prefix { addr: "192.0.2.1".parse().unwrap(), len: 24 };
+        Moved { held, refused, refusals: TRIES, ..Moved::new(prefix, None, no_track) }
+    }
+
+    #[test]
+    fn an_instance_serves_nobody_if_the_kernel_refuses_all_that_counts() {
+        let denied = || moved(false, Held::No, Some(Errno::EPERM));
+        assert_eq!(refused(&[denied(), denied()]), Some(0));
+        assert_eq!(refused(&[moved(true, Held::Ours, None), denied()]), Some(1), "no_track does not count");
+        for (what, other) in [
+            ("one is there", moved(false, Held::Ours, None)),
+            ("one was there before", moved(false, Held::Foreign, None)),
+            ("one may be taken yet", Moved { refusals: TRIES - 1, ..denied() }),
+            ("one waits for its interface", moved(false, Held::No, None)),
+            ("there was no memory for one", moved(false, Held::No, Some(Errno::ENOBUFS))),
+        ] {
+            assert_eq!(refused(&[denied(), other]), None, "{what}");
+        }
+        assert_eq!(refused(&[moved(true, Held::No, Some(Errno::EPERM))]), None);
+        assert_eq!(refused(&[]), None);
+    }
+}
