@@ -74,7 +74,7 @@ mod tests {
         let timer = Timer::new().unwrap();
         let at = clock::now() + Span::from_millis(30);
         timer.arm(at).unwrap();
-        assert!(!fires(&timer, 5));
+        assert!(!fires(&timer, 5) || clock::now() >= at, "unless this process had to wait for its turn");
         assert!(fires(&timer, 500));
         assert!(clock::now() >= at);
         timer.arm(clock::now() + Span::from_secs(50)).unwrap();
