@@ -85,6 +85,23 @@ impl Prefix {
         Family::of(&self.addr)
     }
 
+    /// The prefix without host bits.
+    #[must_use]
+    pub fn network(&self) -> Self {
+        let len = u32::from(self.len);
+        let addr = match self.addr {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(len)).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(len)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+            }
+        };
+        Self { addr, len: self.len }
+    }
+
     /// Whether `addr` lies within the prefix.
     #[must_use]
     pub fn contains(&self, addr: &IpAddr) -> bool {
@@ -120,5 +137,15 @@ mod tests {
         assert!(!net.contains(&"fe80::1".parse().unwrap()));
         assert!(Prefix { addr: net.addr, len: 0 }.contains(&"1.2.3.4".parse().unwrap()));
         assert_eq!(Prefix::host("::1".parse().unwrap()).to_string(), "::1/128");
+    }
+
+    #[test]
+    fn a_network_has_no_host_bits() {
+        let prefix = |text: &str, len| Prefix { addr: text.parse().unwrap(), len };
+        assert_eq!(prefix("10.9.8.7", 24).network(), prefix("10.9.8.0", 24));
+        assert_eq!(prefix("10.9.8.7", 32).network(), prefix("10.9.8.7", 32));
+        assert_eq!(prefix("10.9.8.7", 0).network(), prefix("0.0.0.0", 0));
+        assert_eq!(prefix("2001:db8::7", 64).network(), prefix("2001:db8::", 64));
+        assert_eq!(prefix("2001:db8::7", 0).network(), prefix("::", 0));
     }
 }

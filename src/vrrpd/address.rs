@@ -38,13 +38,14 @@ impl Vrrp {
     }
 
     pub(super) fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
+        let stays = !add && self.is_held_by_another(id, position);
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
         let Some(moved) = instance.addresses.get_mut(position) else {
             return;
         };
-        let wanted = if add { moved.held.is_missing() } else { moved.held.is_ours() };
+        let wanted = if add { moved.held.is_missing() } else { moved.held.is_ours() && !stays };
         if !add {
             moved.held = Held::No;
         }
@@ -55,6 +56,21 @@ impl Vrrp {
             return;
         };
         self.put_request(AddressRequest { instance: id, position: position_of(position), add }, &address);
+    }
+
+    /// Whether another MASTER has an address as well, or it is a static one, too.
+    fn is_held_by_another(&self, id: InstanceId, position: usize) -> bool {
+        let moved = self.instance(id).and_then(|instance| instance.addresses.get(position));
+        let Some((link, prefix)) = moved.and_then(|moved| Some((moved.link?, moved.prefix))) else {
+            return false;
+        };
+        let others = self.owners.all_of(&self.instances, link, prefix.addr).filter(|(other, _)| *other != id);
+        let mut masters = others.filter_map(|(other, position)| {
+            let instance = self.instance(other).filter(|it| it.router.state() == State::Master)?;
+            instance.addresses.get(usize::from(position))
+        });
+        masters.any(|other| other.held.is_ours() && other.prefix == prefix)
+            || self.network.fixed.holds(link, prefix)
     }
 
     /// Asks the kernel to delete an address that no instance has any more.

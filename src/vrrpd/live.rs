@@ -244,6 +244,12 @@ impl Instance {
             && self.addresses.iter().any(|moved| moved.held.is_missing() && !moved.no_track)
     }
 
+    /// The same for any of its addresses, whether its loss matters or not: what a new configuration asks for.
+    #[must_use]
+    pub fn is_to_add(&self) -> bool {
+        self.router.state() == State::Master && self.addresses.iter().any(|moved| moved.held.is_missing())
+    }
+
     /// Whether the key that adverts are signed with is missing.
     #[must_use]
     pub fn lacks_key(&self) -> bool {

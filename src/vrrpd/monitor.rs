@@ -1,5 +1,6 @@
 //! What netlink tells: links and addresses that come and go, and everything again when messages were lost.
 
+use std::collections::HashSet;
 use std::io;
 
 use super::links::Change;
@@ -290,7 +291,11 @@ impl Vrrp {
 
     /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
     fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
-        let listed: std::collections::HashSet<_> = there.iter().map(|(owner, _)| *owner).collect();
+        let place = |this: &Self, (id, position): (InstanceId, u16)| {
+            let moved = this.instance(id)?.addresses.get(usize::from(position))?;
+            Some((moved.link?, moved.prefix))
+        };
+        let listed: HashSet<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
         for (owner, address) in there {
             self.virtual_address_told(turn.now(), *owner, address);
         }
@@ -298,7 +303,7 @@ impl Vrrp {
             self.breathe_at(turn, id.index());
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
-                if !listed.contains(&(id, position)) {
+                if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
                     self.taken_away(turn, id, position);
                 }
             }

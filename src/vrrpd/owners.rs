@@ -3,11 +3,12 @@
 use core::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::live::{Instance, Moved};
+use super::live::{Held, Instance, Moved};
 use super::state::Vrrp;
-use crate::base::addr::IpAddr;
+use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
 use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::State;
 
 /// All addresses of all instances, ordered by interface and address.
 #[derive(Default)]
@@ -30,16 +31,46 @@ impl Owners {
 
     /// Appends the addresses of one interface, which comes after those that are there.
     fn append(&mut self, mut owners: Vec<(IpAddr, Reverse<Owner>)>) {
-        // Where two instances name one address, the later one has it.
+        // Where two instances name one address, the later one comes first.
         owners.sort_unstable();
-        owners.dedup_by_key(|(addr, _)| *addr);
         self.0.extend(owners.into_iter().map(|(_, Reverse(owner))| owner));
     }
 
-    /// The instance that an address on an interface is of, and the address's position there.
+    /// The instance that an address on an interface is of, and the address's position there. Of several it is the one
+    /// that has the address, else one that is to have it.
     pub(super) fn of(&self, instances: &[Instance], link: LinkId, addr: IpAddr) -> Option<(InstanceId, u16)> {
-        let found = self.0.binary_search_by_key(&Some((link, addr)), |owner| key(instances, *owner));
-        self.0.get(found.ok()?).copied()
+        let claim = |owner: &Owner| {
+            let instance = instances.get(owner.0.index());
+            let moved = instance.and_then(|instance| instance.addresses.get(usize::from(owner.1)));
+            let master = instance.is_some_and(|instance| instance.router.state() == State::Master);
+            (moved.is_none_or(|moved| moved.held == Held::No), !master)
+        };
+        self.all_of(instances, link, addr).min_by_key(claim)
+    }
+
+    /// Every instance that names an address on an interface.
+    pub(super) fn all_of(
+        &self,
+        instances: &[Instance],
+        link: LinkId,
+        addr: IpAddr,
+    ) -> impl Iterator<Item = Owner> {
+        self.within(instances, link, Prefix::host(addr))
+    }
+
+    /// Those whose addresses on an interface lie within a network.
+    pub(super) fn within(
+        &self,
+        instances: &[Instance],
+        link: LinkId,
+        network: Prefix,
+    ) -> impl Iterator<Item = Owner> {
+        let first = Some((link, network.network().addr));
+        let begin = self.0.partition_point(|owner| key(instances, *owner) < first);
+        let inside = move |owner: &&Owner| {
+            key(instances, **owner).is_some_and(|(at, addr)| at == link && network.contains(&addr))
+        };
+        self.0.get(begin..).unwrap_or_default().iter().take_while(inside).copied()
     }
 }
 

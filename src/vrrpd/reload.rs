@@ -74,6 +74,7 @@ impl Vrrp {
         self.remove_abandoned(turn, before, &mut fixed);
         self.inherit_fixed(fixed);
         self.breathe(turn);
+        self.find_shared(turn);
         self.settle_abandoned(turn);
         self.plan_replacements(turn);
         self.replace_owns(plan);
@@ -339,14 +340,15 @@ impl Vrrp {
                     let instance = self.instances.get_mut(id.index())?;
                     let master = instance.router.state() == State::Master;
                     let same = master && instance.is_same_address(position, &old, number);
-                    instance.addresses.get_mut(position).filter(|_| same)
+                    same.then_some((id, position))
                 });
-                if let Some(heir) = heir {
-                    heir.held = moved.held;
+                if let Some((id, position)) = heir {
+                    self.gain(id, position, moved.held);
                 } else if !old.address(number, IfIndex(0)).is_some_and(|it| fixed.take_over(link, &it)) {
-                    if let Some(link) = self.links.link(link) {
-                        super::report::address_dropped(&old.config.name, moved.prefix, &link.name);
+                    if let Some(known) = self.links.link(link) {
+                        super::report::address_dropped(&old.config.name, moved.prefix, &known.name);
                     }
+                    self.note_gone(link, moved.prefix);
                     self.delete_address(&old, number);
                 }
             }
@@ -375,10 +377,11 @@ impl Vrrp {
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
         };
-        if instance.lacks_address() {
+        let add = instance.is_to_add();
+        if add || self.network.has_gained(id) {
             instance.router.announce_again(turn.now());
             self.touch(id, |pending| {
-                pending.add = true;
+                pending.add |= add;
                 pending.announce = true;
             });
         }

@@ -155,6 +155,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.alerts.fifos.inherit(&left.fifos);
+    vrrp.find_shared(&mut turn);
     vrrp.load_alerts(&mut turn);
     vrrp.resume_mail(&mut turn);
     vrrp.list_links()?;

@@ -194,6 +194,9 @@ fn an_address_moves_between_instances_without_a_gap() {
     net.wait("the other one advertises it", begin, TIMING.interval * 2, |event| {
         event.advert().is_some_and(|advert| advert.vrid == 52 && advert.addresses.len() == 2)
     });
+    net.wait("the address that went over is announced", begin, TIMING.interval * 2, |event| {
+        event.announces("a", "10.9.0.101")
+    });
     steps::address_is_at("eth0", "10.9.0.102", &a, &[]);
     eventually("the label is there", ALLOWANCE, || a.shell("ip -o addr show dev eth0").contains("eth0:x"));
     assert!(a.holds("eth0", "10.9.0.101"));
@@ -221,6 +224,43 @@ fn an_address_moves_between_instances_without_a_gap() {
     daemon.stop();
     let left = a.shell("ip -o -4 addr show dev eth0");
     assert_eq!(left.lines().count(), 1, "{left}");
+}
+
+/// Whatever was there before: an address, a static one.
+#[test]
+fn an_address_that_moves_to_a_backup_goes() {
+    if is_reference("what was static stays") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let other = Instance { vrid: 52, addresses: vec!["10.9.0.110".into()], ..Instance::default() };
+    let peer = Daemon::start(&b, US, &other.priority(200).text());
+    net.wait_master("b", peer.since(), START + TIMING.master_down(200));
+    let statics = "static_ipaddress {\n 10.9.0.102/32 dev eth0\n 10.9.0.103/24 dev eth0\n}\n";
+    let conf = format!("{statics}{}", two(&["10.9.0.100", "10.9.0.101"], &["10.9.0.110"], ""));
+    let daemon = Daemon::start(&a, US, &conf);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    daemon.wait_log("(VI_2) Entering BACKUP STATE", ALLOWANCE);
+    for there in ["10.9.0.101", "10.9.0.102", "10.9.0.103"] {
+        steps::address_is_at("eth0", there, &a, &[]);
+    }
+    let backups = ["10.9.0.110", "10.9.0.101", "10.9.0.102", "10.9.0.103"];
+    daemon.reload(&two(&["10.9.0.100"], &backups, ""));
+    eventually("a BACKUP has none of them", ALLOWANCE, || backups.iter().all(|vip| !a.holds("eth0", vip)));
+    assert!(a.holds("eth0", "10.9.0.100"));
+    // A static one is announced like any other that a MASTER gets.
+    let one = |more: &[&str], statics: &str| {
+        let addresses = ["10.9.0.100"].iter().chain(more).map(|vip| (*vip).to_owned()).collect();
+        format!("{statics}{}", Instance { addresses, ..Instance::default() }.text())
+    };
+    daemon.reload(&one(&[], statics));
+    steps::address_is_at("eth0", "10.9.0.102", &a, &[]);
+    let begin = now();
+    daemon.reload(&one(&["10.9.0.102"], ""));
+    net.wait("it is announced", begin, TIMING.interval * 2, |event| event.announces("a", "10.9.0.102"));
+    assert!(a.holds("eth0", "10.9.0.102") && !a.holds("eth0", "10.9.0.103"));
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(super) fn twice(input: &Input<'_>, report: &mut Report<'_>) {
             let first = *seen.entry(key).or_insert(instance);
             if !core::ptr::eq(first, instance) {
                 let message = format!(
-                    "({}) {} is an address of {}, too: the first that steps down takes it away from the other",
+                    "({}) {} is an address of {}, too: it stays until the last MASTER of them steps down",
                     instance.name, address.prefix.addr, first.name
                 );
                 report.tell(mark(address), &message);

@@ -11,6 +11,7 @@ mod alert;
 mod election;
 mod facts;
 mod group;
+mod network;
 mod places;
 mod report;
 mod script;

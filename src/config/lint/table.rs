@@ -1,6 +1,6 @@
 //! The checks, in the order of their families.
 
-use super::{Check, Input, Report, address, advert, alert, election, group, script, service};
+use super::{Check, Input, Report, address, advert, alert, election, group, network, script, service};
 
 /// A row of the table.
 const fn check(
@@ -91,8 +91,11 @@ pub static CHECKS: &[Check] = &[
         "a virtual address is in no subnet of its interface: hosts of the link do not ask for it there",
         "check address and prefix length, or route the address to the interface"),
     check("address-twice", address::twice,
-        "two instances hold the same address: when one steps down it takes the address away from the other",
+        "two instances hold the same address: it stays until the last MASTER of them steps down, and with keepalived it goes with the first",
         "name each address in one instance"),
+    check("route-twice", network::twice,
+        "two instances name the same route or rule: it stays until the last MASTER of them steps down, and with keepalived it goes with the first",
+        "name each route and rule in one instance, or write it into static_routes or static_rules"),
     check("source-is-virtual", address::source_is_virtual,
         "adverts are sent from a virtual address, which is not there before the router is MASTER",
         "use an address that stays on the interface"),

@@ -94,14 +94,22 @@ pub enum Which {
 }
 
 impl Route {
-    fn put_key(&self, request: &mut Requests) {
+    /// The metric that the kernel has for it.
+    pub(super) fn metric_held(&self) -> u32 {
+        self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
+            Family::V4 => 0,
+            Family::V6 => IPV6_METRIC,
+        })
+    }
+
+    fn put_key(&self, request: &mut Requests, metric: Option<u32>) {
         if let Some(destination) = self.destination {
             put_ip(request, Rta::Dst, &destination.addr);
         }
         if let Some(from) = self.from {
             put_ip(request, Rta::Src, &from.addr);
         }
-        if let Some(metric) = self.metric {
+        if let Some(metric) = metric {
             request.attribute(Rta::Priority, &metric.to_ne_bytes());
         }
         if self.table > u32::from(u8::MAX) {
@@ -228,7 +236,7 @@ impl Commands {
                 Insert::Replace => NlmF::REPLACE,
             };
         self.append(tag, Rtm::Newroute, flags, route.fixed(), |request| {
-            route.put_key(request);
+            route.put_key(request, route.metric);
             route.put_details(request);
             route.put_ways(request);
         })
@@ -241,7 +249,8 @@ impl Commands {
     /// [`Full`]: commit first.
     pub fn delete_route(&mut self, tag: u32, route: &Route, which: Which) -> Result<(), Full> {
         self.append(tag, Rtm::Delroute, NlmF::empty(), route.fixed(), |request| {
-            route.put_key(request);
+            // What a request leaves open the kernel takes for any.
+            route.put_key(request, Some(route.metric_held()).filter(|metric| *metric != 0));
             if which == Which::Exactly {
                 if let Some(source) = &route.source {
                     put_ip(request, Rta::Prefsrc, source);
@@ -280,6 +289,8 @@ fn put_next_hop(request: &mut Requests, way: &Way, family: Family) {
     });
 }
 
+/// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
+const IPV6_METRIC: u32 = 1024;
 const RT_TABLE_MAIN: u32 = 254;
 const RTNH_F_ONLINK: u8 = 4;
 // From the kernel's rtnetlink.h; libc has them for some C libraries only.

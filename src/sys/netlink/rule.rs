@@ -57,6 +57,30 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether the kernel, which does not look at what a request leaves open, may take one of two rules for the other.
+    #[must_use]
+    pub fn may_be_taken_for(&self, other: &Self) -> bool {
+        fn alike<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+            one.is_none() || other.is_none() || one == other
+        }
+        let tos = |rule: &Self| (rule.tos != 0).then_some(rule.tos);
+        (self.family, self.preference, self.action) == (other.family, other.preference, other.action)
+            && alike(self.from, other.from)
+            && alike(self.to, other.to)
+            && alike(tos(self), tos(other))
+            && alike(self.mark, other.mark)
+            && alike(self.input.as_ref(), other.input.as_ref())
+            && alike(self.output.as_ref(), other.output.as_ref())
+            && alike(self.tunnel, other.tunnel)
+            && alike(self.users, other.users)
+            && alike(self.transport, other.transport)
+            && alike(self.source_ports, other.source_ports)
+            && alike(self.destination_ports, other.destination_ports)
+            && alike(self.realms, other.realms)
+            && alike(self.suppress_length, other.suppress_length)
+            && alike(self.suppress_group, other.suppress_group)
+    }
+
     /// A rule for every packet, of no origin and of preference 0.
     #[must_use]
     pub const fn new(family: Family, action: Action) -> Self {

@@ -136,15 +136,11 @@ impl Route {
     /// Whether what the kernel tells of has this route's place in the tables: one of them is put instead of the other.
     #[must_use]
     pub fn has_place_of(&self, seen: &Seen) -> bool {
-        let metric = self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
-            Family::V4 => 0,
-            Family::V6 => IPV6_METRIC,
-        });
         self.family == seen.family
             && self.table == seen.table
             && self.destination == seen.destination
             && self.from == seen.from
-            && metric == seen.metric
+            && self.metric_held() == seen.metric
             // The kernel does not keep it for IPv6.
             && (self.family == Family::V6 || self.tos == seen.tos)
     }
@@ -196,5 +192,3 @@ impl Commands {
 
 /// An entry of the cache, not of a table.
 const RTM_F_CLONED: u32 = 0x200;
-/// The metric of an IPv6 route that names none (IP6_RT_PRIO_USER).
-const IPV6_METRIC: u32 = 1024;

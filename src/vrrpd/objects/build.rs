@@ -2,14 +2,14 @@
 
 use super::super::links::Links;
 use super::{Item, Objects, Placed};
-use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr, Prefix};
+use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route, Way};
 use crate::sys::netlink::rule::Rule;
 
-/// Routes and rules of a holder. Their interfaces are entered in `links`.
+/// Routes and rules of a holder, without host bits, which the kernel refuses. Their interfaces are entered in `links`.
 pub(in crate::vrrpd) fn objects(
     routes: &[model::Route],
     rules: &[model::Rule],
@@ -47,8 +47,8 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             origin: line.origin,
             scope: line.scope.unwrap_or_else(|| scope(line)),
             tos: line.tos.unwrap_or(0),
-            destination: line.destination.filter(|prefix| prefix.len > 0).map(network),
-            from: line.from.filter(|prefix| prefix.len > 0).map(network),
+            destination: line.destination.filter(|prefix| prefix.len > 0).map(|prefix| prefix.network()),
+            from: line.from.filter(|prefix| prefix.len > 0).map(|prefix| prefix.network()),
             source: line.source,
             metric: line.metric,
             expires: line.expires,
@@ -139,8 +139,8 @@ fn rule(line: &model::Rule) -> Rule {
     Rule {
         family: line.family,
         invert: line.invert,
-        from: line.from.filter(|prefix| prefix.len > 0).map(network),
-        to: line.to.filter(|prefix| prefix.len > 0).map(network),
+        from: line.from.filter(|prefix| prefix.len > 0).map(|prefix| prefix.network()),
+        to: line.to.filter(|prefix| prefix.len > 0).map(|prefix| prefix.network()),
         preference: line.preference,
         tos: line.tos.unwrap_or(0),
         mark: line.mark.map(|(mark, mask)| (mark, mask.unwrap_or(u32::MAX))),
@@ -157,22 +157,6 @@ fn rule(line: &model::Rule) -> Rule {
         suppress_group: line.suppress_group,
         origin: line.origin,
     }
-}
-
-/// The prefix without host bits, which the kernel refuses.
-fn network(prefix: Prefix) -> Prefix {
-    let len = u32::from(prefix.len);
-    let addr = match prefix.addr {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(len)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(len)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
-        }
-    };
-    Prefix { addr, len: prefix.len }
 }
 
 impl Placed {
@@ -201,20 +185,5 @@ impl Placed {
             }
         }
         usable
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_bits_go() {
-        let prefix = |text: &str, len| Prefix { addr: text.parse().unwrap(), len };
-        assert_eq!(network(prefix("10.9.8.7", 24)), prefix("10.9.8.0", 24));
-        assert_eq!(network(prefix("10.9.8.7", 32)), prefix("10.9.8.7", 32));
-        assert_eq!(network(prefix("10.9.8.7", 0)), prefix("0.0.0.0", 0));
-        assert_eq!(network(prefix("2001:db8::7", 64)), prefix("2001:db8::", 64));
-        assert_eq!(network(prefix("2001:db8::7", 0)), prefix("::", 0));
     }
 }

@@ -137,6 +137,12 @@ impl Fixed {
         self.position_of(link, address).is_some()
     }
 
+    /// Whether an address is on an interface by us.
+    pub(in crate::vrrpd) fn holds(&self, link: LinkId, address: Prefix) -> bool {
+        let there = self.position_of(link, address).and_then(|position| self.addresses.get(position));
+        there.is_some_and(|stays| stays.held.is_ours())
+    }
+
     /// Whether an address is to be on some interface.
     pub(in crate::vrrpd) fn names(&self, address: Prefix) -> bool {
         self.addresses.iter().any(|moved| moved.address.prefix == address)

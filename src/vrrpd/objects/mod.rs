@@ -2,7 +2,8 @@
 //!
 //! Job: put into the kernel in the order addresses, routes, rules and taken off in the reverse order, many in one
 //! system call ([`request`]); put back when somebody deletes them or their interface took them along ([`watch`]);
-//! kept by what did not change in a reload ([`reload`]); told from what an earlier run left behind ([`left`]). What
+//! kept by what did not change in a reload ([`reload`]), and
+//! while another holder has it ([`shared`]); told from what an earlier run left behind ([`left`]). What
 //! never moves is in [`fixed`]. [`build`] makes them from the model. Start here, with [`Item`].
 
 pub(super) mod build;
@@ -10,6 +11,7 @@ mod fixed;
 mod left;
 mod reload;
 mod request;
+mod shared;
 mod watch;
 
 use nix::errno::Errno;
@@ -55,7 +57,7 @@ pub struct Item<T> {
     pub no_track: bool,
     /// It is there, by us, as far as we know.
     pub held: bool,
-    /// Somebody took it off and it does not matter: it is left so until the next time that all are put.
+    /// Somebody took it off and it does not matter: it is left so until a reload or the next take-over.
     pub left: bool,
     /// It was there and may be gone: it is put again, and the kernel knows whether it was.
     pub doubtful: bool,
@@ -67,6 +69,8 @@ pub struct Item<T> {
     pub refused: Option<Errno>,
     /// How often it is put back before the holder gives up for a moment.
     pub put_back: Budget,
+    /// What it has in common with the same thing of other holders, if there are any.
+    common: Option<shared::Common>,
 }
 
 impl<T> Item<T> {
@@ -82,6 +86,7 @@ impl<T> Item<T> {
             replaces: false,
             refused: None,
             put_back: Budget::new(limit::PUT_BACK_BURST, super::live::PUT_BACK_REFILL),
+            common: None,
         }
     }
 
@@ -90,9 +95,16 @@ impl<T> Item<T> {
         !self.left && (!self.held || self.doubtful)
     }
 
+    /// It is not the holder's any more.
+    const fn let_go(&mut self) {
+        (self.held, self.left, self.doubtful) = (false, false, false);
+        (self.taken, self.replaces) = (false, false);
+    }
+
     fn inherit(&mut self, old: &mut Self) {
         self.held = core::mem::take(&mut old.held);
-        (self.left, self.doubtful) = (old.left, old.doubtful);
+        // What does not matter is put again: it may be gone, and nobody was asked to tell.
+        self.doubtful = old.doubtful || (self.held && self.no_track);
         self.put_back = old.put_back.clone();
     }
 }

@@ -1,13 +1,14 @@
 //! A reload's difference: what did not change stays, what follows something else is put before that goes.
 
 use core::hash::Hash;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::fixed::Stays;
-use super::{Fixed, Holder, Item, Objects, Placed};
+use super::{Fixed, Holder, Item, Network, Objects, Placed};
 use crate::base::addr::{Family, Prefix};
-use crate::base::id::IfIndex;
+use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
@@ -24,10 +25,21 @@ pub(super) struct Abandoned {
     addresses: Vec<Stays>,
     /// What nobody has been asked about yet.
     left: Objects,
+    /// The addresses taken off of late: with the first of a network the kernel takes off the others.
+    gone: Vec<(LinkId, Prefix)>,
+    /// Instances that have an address which another holder had.
+    heirs: BTreeSet<InstanceId>,
+}
+
+impl Network {
+    /// Whether a reload gave an instance an address that another holder had.
+    pub(in crate::vrrpd) fn has_gained(&self, id: InstanceId) -> bool {
+        self.abandoned.heirs.contains(&id)
+    }
 }
 
 /// Whose something is, and its place there.
-type Place = (Holder, usize);
+pub(super) type Place = (Holder, usize);
 
 impl Objects {
     /// Takes over what is the same in `old`; what `old` still holds then is left over.
@@ -45,12 +57,11 @@ fn inherit<T, K: Eq + Hash>(
     is_same: fn(&T, &T) -> bool,
 ) {
     let serves = |item: &Item<T>, old: &Item<T>| {
-        (old.held || old.left) && old.no_track == item.no_track && is_same(&old.value, &item.value)
+        old.held && old.no_track == item.no_track && is_same(&old.value, &item.value)
     };
     let mut take = |item: &mut Item<T>, place: usize| {
         let Some(old) = old.get_mut(place).filter(|old| serves(item, old)) else { return false };
         item.inherit(old);
-        old.left = false;
         true
     };
     // Most often all stand where they stood.
@@ -72,7 +83,6 @@ fn inherit<T, K: Eq + Hash>(
         let serves = |place: &&usize| old.get(**place).is_some_and(|old| serves(item, old));
         if let Some(old) = alike.copied().find(|place| serves(&place)).and_then(|place| old.get_mut(place)) {
             item.inherit(old);
-            old.left = false;
         }
     }
 }
@@ -105,26 +115,75 @@ impl Vrrp {
         }
         let left = left.into_iter();
         let fixed = &self.network.fixed;
-        // What only looks different now has to go before the kernel takes it again; and where one goes, the kernel takes
-        // others of its network along.
+        let (owners, instances) = (&self.owners, &self.instances);
+        // What only looks different now, or is a virtual router's, has to go before the kernel takes it again; and where
+        // one goes, the kernel takes others of its network along.
         let (before, after): (Vec<_>, Vec<_>) = left.partition(|moved| {
             let old = moved.address.prefix;
-            let beside = |new: Prefix| new.len == old.len && old.contains(&new.addr);
+            if moved.link.is_some_and(|link| owners.of(instances, link, old.addr).is_some()) {
+                return true;
+            }
+            // IPv6 has an address once, whatever its network.
+            let beside = |new: Prefix| match old.family() {
+                Family::V4 => new.len == old.len && old.contains(&new.addr),
+                Family::V6 => new.addr == old.addr,
+            };
             fixed.addresses.iter().any(|new| new.link == moved.link && beside(new.address.prefix))
         });
         self.network.abandoned.addresses.extend(after);
         for moved in before {
-            // Those that go along are put again with the rest, and nobody has taken them.
-            for new in self.network.fixed.addresses.iter_mut().filter(|new| new.link == moved.link) {
-                if new.held == Held::Ours && moved.address.prefix.contains(&new.address.prefix.addr) {
-                    new.held = Held::Doubted { told: false };
-                }
-            }
-            if let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index) {
-                self.delete(Address { interface: index, ..moved.address });
-            }
+            self.delete_abandoned(moved);
         }
         self.commit_batch();
+        self.doubt_neighbours();
+    }
+
+    /// Takes off a static address that nobody has any more.
+    fn delete_abandoned(&mut self, moved: Stays) {
+        let Some(link) = moved.link else { return };
+        if let Some(index) = self.links.link(link).and_then(|link| link.index) {
+            self.note_gone(link, moved.address.prefix);
+            self.delete(Address { interface: index, ..moved.address });
+        }
+    }
+
+    /// An address is taken off; see [`Vrrp::doubt_neighbours`].
+    pub(in crate::vrrpd) fn note_gone(&mut self, link: LinkId, gone: Prefix) {
+        let gone = (link, gone.network());
+        let noted = &mut self.network.abandoned.gone;
+        if gone.1.family() == Family::V4 && noted.last() != Some(&gone) {
+            noted.push(gone);
+        }
+    }
+
+    /// What the kernel has taken off along with the addresses that a reload removed is put again, and nobody is blamed.
+    fn doubt_neighbours(&mut self) {
+        let mut gone = core::mem::take(&mut self.network.abandoned.gone);
+        gone.sort_unstable();
+        gone.dedup();
+        let doubt = |held: &mut Held| {
+            if *held == Held::Ours {
+                *held = Held::Doubted { told: false };
+            }
+        };
+        for (link, network) in gone {
+            let beside = |other: &Prefix| other.len == network.len && network.contains(&other.addr);
+            let owners: Vec<_> = self.owners.within(&self.instances, link, network).collect();
+            for (id, position) in owners {
+                let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+                let moved = instance.addresses.get_mut(usize::from(position));
+                if let Some(moved) = moved.filter(|moved| beside(&moved.prefix)) {
+                    doubt(&mut moved.held);
+                    if instance.router.state() == State::Master {
+                        self.touch(id, |pending| pending.add = true);
+                    }
+                }
+            }
+            let fixed = self.network.fixed.addresses.iter_mut();
+            for stays in fixed.filter(|stays| stays.link == Some(link) && beside(&stays.address.prefix)) {
+                doubt(&mut stays.held);
+            }
+        }
     }
 
     /// A static address of before is that of a virtual router from now on, if it is the same and the router is MASTER;
@@ -139,12 +198,19 @@ impl Vrrp {
         let position = usize::from(position);
         let same = instance.address(position, IfIndex(0))
             == Some(Address { interface: IfIndex(0), ..left.address.clone() });
-        match instance.addresses.get_mut(position).filter(|heir| same && heir.held == Held::No) {
-            Some(heir) => {
-                heir.held = left.held;
-                true
-            }
-            None => false,
+        let free = instance.addresses.get(position).is_some_and(|heir| heir.held == Held::No);
+        if same && free {
+            self.gain(id, position, left.held);
+        }
+        same && free
+    }
+
+    /// An instance has an address now that another holder had. It has yet to announce it.
+    pub(in crate::vrrpd) fn gain(&mut self, id: InstanceId, position: usize, held: Held) {
+        let moved = self.instances.get_mut(id.index()).and_then(|heir| heir.addresses.get_mut(position));
+        if let Some(moved) = moved.filter(|moved| moved.held == Held::No) {
+            moved.held = held;
+            self.network.abandoned.heirs.insert(id);
         }
     }
 
@@ -162,43 +228,52 @@ impl Vrrp {
             return;
         }
         let (mut for_routes, mut for_rules) = (Heirs::default(), Heirs::default());
+        let mut rivals = Heirs::default();
         for (position, holder) in self.holders().enumerate() {
             self.breathe_at(turn, position);
             let active = self.is_active(holder);
             let Some(objects) = self.objects_mut(holder).filter(|_| active) else { continue };
             for_routes.add(holder, &objects.routes, |placed| alike(&placed.route));
             for_rules.add(holder, &objects.rules, likeness);
+            rivals.add(holder, &objects.rules, |rule| (rule.family, rule.preference));
         }
+        // Whoever has the same now takes it over, or has had it as well.
         for (position, old) in routes.into_iter().enumerate() {
             self.breathe_at(turn, position);
-            let heir = for_routes.of(&alike(&old.value.route)).find(|(holder, place)| {
-                let item = self.objects_mut(*holder).and_then(|objects| objects.routes.get_mut(*place));
-                item.is_some_and(|item| {
-                    let heir = !item.held && item.value.is_same(&old.value);
-                    item.held |= heir;
-                    heir
-                })
+            let heir = for_routes.of(&alike(&old.value.route)).any(|(holder, place)| {
+                let item = self.objects_mut(holder).and_then(|objects| objects.routes.get_mut(place));
+                item.filter(|item| item.value.is_same(&old.value)).map(|item| item.held = true).is_some()
             });
-            if heir.is_none() {
+            if !heir {
                 report::route_dropped(old.value.route.destination);
                 self.network.abandoned.routes.push((old.value.route, None));
             }
         }
         for (position, old) in rules.into_iter().enumerate() {
             self.breathe_at(turn, position);
-            let heir = for_rules.of(&likeness(&old.value)).find(|(holder, place)| {
-                let item = self.objects_mut(*holder).and_then(|objects| objects.rules.get_mut(*place));
-                item.is_some_and(|item| {
-                    let heir = !item.held && item.value == old.value;
-                    item.held |= heir;
-                    heir
-                })
+            let heir = for_rules.of(&likeness(&old.value)).any(|(holder, place)| {
+                let item = self.objects_mut(holder).and_then(|objects| objects.rules.get_mut(place));
+                item.filter(|item| item.value == old.value).map(|item| item.held = true).is_some()
             });
-            if heir.is_none() {
-                report::rule_dropped(old.value.from, old.value.to);
-                self.network.abandoned.rules.push(old.value);
+            if heir {
+                continue;
+            }
+            report::rule_dropped(old.value.from, old.value.to);
+            // The kernel takes the one for the other, and may take off the wrong one.
+            let mut mistaken = false;
+            for (holder, place) in rivals.of(&(old.value.family, old.value.preference)) {
+                let item = self.objects_mut(holder).and_then(|objects| objects.rules.get_mut(place));
+                if let Some(item) = item.filter(|item| item.value.may_be_taken_for(&old.value)) {
+                    item.doubtful = item.held;
+                    mistaken = true;
+                }
+            }
+            match mistaken {
+                true => self.delete_rule(&old.value),
+                false => self.network.abandoned.rules.push(old.value),
             }
         }
+        self.commit_object_batch();
     }
 
     /// Lets routes to the same destination take the place of those that go: nothing is without a way in between.
@@ -247,7 +322,7 @@ impl Vrrp {
 
     /// Takes off what nobody wants any more. After what follows has been put.
     pub(in crate::vrrpd) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
-        let Abandoned { routes, rules, addresses, left: _ } = core::mem::take(&mut self.network.abandoned);
+        let Abandoned { routes, rules, addresses, .. } = core::mem::take(&mut self.network.abandoned);
         for (position, rule) in rules.into_iter().enumerate() {
             self.breathe_at(turn, position);
             self.delete_rule(&rule);
@@ -267,18 +342,14 @@ impl Vrrp {
         self.commit_object_batch();
         for (position, moved) in addresses.into_iter().enumerate() {
             self.breathe_at(turn, position);
-            let Some(link) = moved.link else { continue };
-            let addr = moved.address.prefix.addr;
-            let index = self.links.link(link).and_then(|link| link.index);
-            if let Some(index) = index.filter(|_| self.owners.of(&self.instances, link, addr).is_none()) {
-                self.delete(Address { interface: index, ..moved.address });
-            }
+            self.delete_abandoned(moved);
         }
         self.commit_addresses(turn);
+        self.doubt_neighbours();
     }
 }
 
-/// Those whose things are to be there and are not, by what they look like, in order.
+/// Those whose things are to be there, by what they look like, in order.
 struct Heirs<K>(HashMap<K, Vec<Place>>);
 
 impl<K> Default for Heirs<K> {
@@ -289,7 +360,7 @@ impl<K> Default for Heirs<K> {
 
 impl<K: Eq + Hash> Heirs<K> {
     fn add<T>(&mut self, holder: Holder, items: &[Item<T>], key: fn(&T) -> K) {
-        for (place, item) in items.iter().enumerate().filter(|(_, item)| !item.held) {
+        for (place, item) in items.iter().enumerate() {
             self.0.entry(key(&item.value)).or_default().push((holder, place));
         }
     }
@@ -313,12 +384,12 @@ struct Rivals {
 }
 
 /// What two routes that are the same have in common for certain.
-fn alike(route: &Route) -> (Family, Option<Prefix>, Option<Prefix>, u8, Option<u32>) {
+pub(super) fn alike(route: &Route) -> (Family, Option<Prefix>, Option<Prefix>, u8, Option<u32>) {
     (route.family, route.destination, route.from, route.tos, route.metric)
 }
 
 /// What two rules that are the same have in common for certain.
-fn likeness(rule: &Rule) -> (Family, u32, Option<Prefix>, Option<Prefix>) {
+pub(super) fn likeness(rule: &Rule) -> (Family, u32, Option<Prefix>, Option<Prefix>) {
     (rule.family, rule.preference, rule.from, rule.to)
 }
 

@@ -42,11 +42,7 @@ impl Vrrp {
     }
 
     fn counts(&self, holder: Holder) -> Option<(usize, usize)> {
-        let objects = match holder {
-            Holder::Instance(id) => self.instance(id)?.objects.as_deref()?,
-            Holder::Fixed => &self.network.fixed.objects,
-            Holder::Nobody => return None,
-        };
+        let objects = self.objects(holder)?;
         Some((objects.routes.len(), objects.rules.len()))
     }
 
@@ -66,6 +62,7 @@ impl Vrrp {
     }
 
     fn ask_once(&mut self, request: Request) -> Result<(), Full> {
+        let stays = !request.add && self.is_kept_by_another(request);
         let tag = u32::try_from(self.network.requests.len()).unwrap_or(u32::MAX);
         let (links, commands) = (&self.links, &mut self.kernel.commands);
         let put = match request.class {
@@ -79,11 +76,23 @@ impl Vrrp {
                 match (objects, class) {
                     (Some(objects), Class::Route) => {
                         let item = objects.routes.get_mut(request.position);
-                        item.map_or(Ok(false), |item| ask_route(commands, links, tag, item, request.add))
+                        item.map_or(Ok(false), |item| match stays {
+                            true => {
+                                item.let_go();
+                                Ok(false)
+                            }
+                            false => ask_route(commands, links, tag, item, request.add),
+                        })
                     }
                     (Some(objects), _) => {
                         let item = objects.rules.get_mut(request.position);
-                        item.map_or(Ok(false), |item| ask_rule(commands, tag, item, request.add))
+                        item.map_or(Ok(false), |item| match stays {
+                            true => {
+                                item.let_go();
+                                Ok(false)
+                            }
+                            false => ask_rule(commands, tag, item, request.add),
+                        })
                     }
                     (None, _) => Ok(false),
                 }
@@ -184,6 +193,15 @@ impl Vrrp {
     }
 
     /// Routes and rules of a holder.
+    pub(super) fn objects(&self, holder: Holder) -> Option<&Objects> {
+        match holder {
+            Holder::Instance(id) => self.instance(id)?.objects.as_deref(),
+            Holder::Fixed => Some(&self.network.fixed.objects),
+            Holder::Nobody => None,
+        }
+    }
+
+    /// The same, to be changed.
     pub(super) fn objects_mut(&mut self, holder: Holder) -> Option<&mut Objects> {
         objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder)
     }
@@ -226,9 +244,8 @@ fn ask_route(
 ) -> Result<bool, Full> {
     if !add {
         let held = item.held;
-        (item.left, item.doubtful, item.taken, item.replaces) = (false, false, false, false);
+        item.let_go();
         let several = item.value.route.ways.len() > 1;
-        item.held = false;
         let which = match (item.value.is_placed(links), several) {
             _ if !held => return Ok(false),
             (true, _) => Which::Exactly,
@@ -260,11 +277,10 @@ fn ask_route(
 fn ask_rule(commands: &mut Commands, tag: u32, item: &mut Item<Rule>, add: bool) -> Result<bool, Full> {
     if !add {
         let held = item.held;
-        (item.left, item.doubtful, item.taken) = (false, false, false);
         if held {
             commands.delete_rule(tag, &item.value)?;
-            item.held = false;
         }
+        item.let_go();
         return Ok(held);
     }
     if !item.lacks() {

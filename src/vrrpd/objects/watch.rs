@@ -360,15 +360,10 @@ fn take<T, S: core::fmt::Display>(
 }
 
 fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Taken {
-    if moved.no_track {
-        // It does not matter, and is not put back: what is there and not ours is left alone as well.
-        moved.held = Held::Foreign;
-        return Taken::Nothing;
-    }
     // If we put it there: the answer when it is put again says whether somebody took it, and that is told then.
     let ours = moved.held == Held::Ours;
-    moved.held = if ours { Held::Doubted { told: up } } else { Held::No };
-    if !up {
+    moved.held = if ours { Held::Doubted { told: up && !moved.no_track } } else { Held::No };
+    if !up || moved.no_track {
         return Taken::Nothing;
     }
     let again = moved.put_back.take(now).is_some();
