@@ -286,7 +286,7 @@ impl Program for Keepalived<'_> {
         };
         // What cannot run was told when the configuration was read.
         let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;
-        Some(Script { words: found.words, identity: found.identity, timeout })
+        Some(Script { words: found.words, terms: found.terms, timeout })
     }
 
     fn dump(&self, loaded: &Loaded) {

@@ -43,6 +43,7 @@ mod scalar;
 mod sequence;
 mod services;
 mod sessions;
+pub mod shell;
 pub mod snapshot;
 pub mod source;
 mod text;

@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::config::model::{self, ScriptCommand};
+use crate::config::shell;
 use crate::sys::path::{self, Insecure};
-use crate::sys::script::{Identity, Refused, Words};
+use crate::sys::script::{Identity, Refused, Terms, Words};
 use crate::sys::user;
 
 /// A command that can be run.
@@ -16,8 +17,8 @@ pub struct Command {
     pub words: Words,
     /// Words that are configured.
     pub fixed: usize,
-    /// As whom it runs; none: as the daemon.
-    pub identity: Option<Identity>,
+    /// As whom it runs, and what must not have been changed by others.
+    pub terms: Terms,
     /// Its file belongs to, or can be changed by, somebody other than root, who would run it.
     pub insecure: Option<Insecure>,
 }
@@ -33,8 +34,12 @@ pub enum Unusable {
     Group(String),
     /// With `enable_script_security` somebody must be named: neither `script_user` nor the user keepalived_script is there.
     Nobody,
-    /// Its path goes through a symbolic link or a folder that others can change.
+    /// Others than root can change its file, a folder or a link on the way to it.
     Insecure(Insecure),
+    /// Others than root can change a program that its shell line runs.
+    InsecureProgram(String, Insecure),
+    /// Its shell line does not let one see what it runs.
+    Hidden(&'static str),
     /// It is longer than a process can be told.
     TooLong,
 }
@@ -80,37 +85,48 @@ impl Resolver {
     /// [`Unusable`] says why it can never run.
     pub fn resolve(&self, command: &ScriptCommand, name: &str) -> Result<Command, Unusable> {
         let identity = self.identity(command)?;
-        let mut argv: Vec<CString> = Vec::with_capacity(command.argv.len());
-        let file = if command.shell {
+        let mut argv: Vec<CString> = Vec::with_capacity(command.argv.len().max(4));
+        let found = if command.shell {
             let shell = self.shell(&command.raw)?;
-            argv.extend([shell.clone(), c"-c".to_owned(), text(&command.raw)?]);
+            // The last word is the name of the shell itself: added arguments begin with $1.
+            argv.extend([shell.file.clone(), c"-c".to_owned(), text(&shell::with_arguments(&command.raw))?]);
+            argv.push(c"sh".to_owned());
             shell
         } else {
             let first = command.argv.first().ok_or_else(|| Unusable::Missing(command.raw.clone()))?;
-            let file = self.find(first)?;
-            argv.push(file.clone());
+            let found = self.find(first)?;
+            argv.push(found.file.clone());
             argv.extend(command.argv.iter().skip(1).cloned());
-            file
+            found
         };
-        let insecure = path::judge(OsStr::from_bytes(file.to_bytes()));
         let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
-        if let Some(why) = insecure
-            && as_root
-            && self.security
-        {
-            return Err(Unusable::Insecure(why));
+        let mut guarded = vec![found.file];
+        let judged = match path::judge(&found.written) {
+            _ if !as_root => Ok(()),
+            Some(why) => Err(Unusable::Insecure(why)),
+            None if command.shell => self.judge_line(&command.raw, &mut guarded),
+            None => Ok(()),
+        };
+        let insecure = match judged {
+            Err(why) if self.security => return Err(why),
+            Err(Unusable::Insecure(why) | Unusable::InsecureProgram(_, why)) => Some(why),
+            Ok(()) | Err(_) => None,
+        };
+        if !as_root || !self.security {
+            guarded.clear();
         }
         let octets = argv.iter().map(|word| word.as_bytes_with_nul().len()).sum::<usize>();
         let mut words = Words::with_capacity(argv.len() + 4, octets + name.len() + APPENDED);
         for word in &argv {
             words.push(word.to_bytes()).map_err(|Refused| Unusable::TooLong)?;
         }
-        Ok(Command { words, fixed: argv.len(), identity, insecure: insecure.filter(|_| as_root) })
+        let terms = Terms { identity, guarded: guarded.into() };
+        Ok(Command { words, fixed: argv.len(), terms, insecure })
     }
 
-    /// A shell that knows what the line uses: `[[` is no part of POSIX, bash and busybox have it.
-    fn shell(&self, line: &str) -> Result<CString, Unusable> {
-        if line.split_whitespace().any(|word| word == "[[")
+    /// A shell that knows what the line uses.
+    fn shell(&self, line: &str) -> Result<Found, Unusable> {
+        if shell::wants_bash(line)
             && let Ok(bash) = self.find(c"bash")
         {
             return Ok(bash);
@@ -118,7 +134,36 @@ impl Resolver {
         self.find(c"/bin/sh")
     }
 
-    fn find(&self, name: &CStr) -> Result<CString, Unusable> {
+    /// Judges the programs of a shell line, and for those that the shell looks for itself the folders where it looks
+    /// first. Adds what it is to be judged by again.
+    fn judge_line(&self, text: &str, guarded: &mut Vec<CString>) -> Result<(), Unusable> {
+        let line = shell::Line::read(text);
+        for program in &line.programs {
+            let paths: Vec<PathBuf> = if program.contains('/') {
+                vec![PathBuf::from(program)]
+            } else {
+                let first = self.path.iter().position(|folder| path::executable(&folder.join(program)));
+                let folders = self.path.iter().take(first.map_or(0, |first| first + 1)).cloned();
+                folders.chain(first.and_then(|first| Some(self.path.get(first)?.join(program)))).collect()
+            };
+            if paths.is_empty() {
+                return Err(Unusable::Missing(program.clone()));
+            }
+            for path in paths {
+                let path = CString::new(path.into_os_string().as_bytes())
+                    .map_err(|_| Unusable::Missing(program.clone()))?;
+                if let Some(why) = path::judge(&path) {
+                    return Err(Unusable::InsecureProgram(program.clone(), why));
+                }
+                if !guarded.contains(&path) {
+                    guarded.push(path);
+                }
+            }
+        }
+        line.hidden.map_or(Ok(()), |what| Err(Unusable::Hidden(what)))
+    }
+
+    fn find(&self, name: &CStr) -> Result<Found, Unusable> {
         let name = name.to_bytes();
         let missing = || Unusable::Missing(String::from_utf8_lossy(name).into_owned());
         let as_path = PathBuf::from(OsStr::from_bytes(name));
@@ -127,11 +172,12 @@ impl Resolver {
         } else {
             self.path.iter().map(|folder| folder.join(&as_path)).collect()
         };
-        let mut found = candidates.into_iter().find(|file| path::executable(file)).ok_or_else(missing)?;
-        if !self.keep_links {
-            found = path::in_real_folder(found);
-        }
-        CString::new(found.into_os_string().as_bytes()).map_err(|_| missing())
+        let found = candidates.into_iter().find(|file| path::executable(file)).ok_or_else(missing)?;
+        // What it stands for must not depend on where this process is.
+        let written = std::path::absolute(found).map_err(|_| missing())?;
+        let file = if self.keep_links { written.clone() } else { path::in_real_folder(written.clone()) };
+        let text = |path: PathBuf| CString::new(path.into_os_string().as_bytes()).map_err(|_| missing());
+        Ok(Found { written: text(written)?, file: text(file)? })
     }
 
     /// Whether the user and group of `script_user` exist.
@@ -181,6 +227,111 @@ impl Resolver {
     }
 }
 
+/// The file of a command.
+struct Found {
+    /// Its path as written, or where it was looked for.
+    written: CString,
+    /// The path that is run.
+    file: CString,
+}
+
 fn text(line: &str) -> Result<CString, Unusable> {
     CString::new(line).map_err(|_| Unusable::Missing(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{At, Written};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    fn command(line: &str) -> ScriptCommand {
+        let words = line.split_whitespace();
+        ScriptCommand {
+            argv: words.map(|word| CString::new(word).unwrap()).collect(),
+            raw: line.to_owned(),
+            identity: None,
+            shell: shell::is_line(line),
+            at: At::default(),
+            written: Written::default(),
+        }
+    }
+
+    fn resolver(security: bool) -> Resolver {
+        let root = model::Identity { user: "root".to_owned(), group: None, supplementary: false };
+        let mut global = model::Global::default();
+        global.scripts.user = Some(root);
+        global.scripts.security = security;
+        Resolver { path: vec!["/usr/bin".into(), "/bin".into()], ..Resolver::new(&global) }
+    }
+
+    fn words(command: &Command) -> Vec<String> {
+        command.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    #[test]
+    fn with_script_security_nothing_runs_that_others_can_change() {
+        let folder = std::env::temp_dir().join(format!("ka-command-{}", std::process::id()));
+        for name in ["bob", "root"] {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+            let file = folder.join(name).join("check");
+            std::fs::write(&file, "#!/bin/sh\n").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            symlink("/usr/bin/true", folder.join(name).join("link")).unwrap();
+        }
+        chown(folder.join("bob"), Some(65_534), None).unwrap();
+        symlink("/usr/bin", folder.join("bob/dir")).unwrap();
+        let (secure, lax) = (resolver(true), resolver(false));
+        let line = |text: &str| text.replace('@', folder.to_str().unwrap());
+        let mut wrong = Vec::new();
+        for (text, refused) in [
+            ("@/root/check", false),
+            ("@/root/link", false),
+            ("@/bob/check", true),
+            ("@/bob/link", true),
+            ("@/bob/dir/true", true),
+            ("@/root/../bob/link", true),
+            ("@/root/check && exit 0 || exit 1", false),
+            ("@/bob/check && exit 0 || exit 1", true),
+            ("true && @/bob/link", true),
+            ("true; @/root/link >/dev/null 2>&1", false),
+            ("@/root/check $(@/bob/check) ;", true),
+            ("PATH=@/bob check", true),
+            ("bob/check ;", true),
+        ] {
+            let command = command(&line(text));
+            let found = secure.resolve(&command, "");
+            if found.is_err() != refused {
+                wrong.push(format!("{text}: {found:?}"));
+            }
+            assert!(lax.resolve(&command, "").is_ok(), "{text}");
+        }
+        // Of a link that is secure now the file is looked at again when it runs; the same for a line.
+        let path = |name: &str| CString::new(line(name)).unwrap();
+        let found = secure.resolve(&command(&line("@/root/link")), "").unwrap();
+        let guarded = found.terms.guarded.to_vec();
+        let found = secure.resolve(&command(&line("@/root/check || true")), "").unwrap();
+        let of_line = found.terms.guarded.to_vec();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(guarded, [path("@/root/link")]);
+        assert!(of_line.contains(&path("@/root/check")) && of_line.len() == 2, "{of_line:?}");
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn as_another_user_it_is_that_users_business() {
+        let mut bobs = command("/home/bob/check && exit 0");
+        bobs.identity = Some(model::Identity { user: "65534".to_owned(), group: None, supplementary: false });
+        let found = resolver(true).resolve(&bobs, "").unwrap();
+        assert!(found.terms.guarded.is_empty() && found.insecure.is_none());
+    }
+
+    #[test]
+    fn a_shell_line_passes_added_arguments_on() {
+        let found = resolver(false).resolve(&command("/bin/true a;"), "VI_1").unwrap();
+        let shell = words(&found)[0].clone();
+        assert_eq!(words(&found), [shell.as_str(), "-c", "/bin/true a \"$@\";", "sh"]);
+        let bash = resolver(false).resolve(&command("</dev/tcp/127.0.0.1/80"), "").unwrap();
+        assert!(words(&bash)[0].ends_with("/bash"), "{:?}", words(&bash));
+    }
 }

@@ -144,7 +144,7 @@ impl Fifos {
             pipe.reserve(tellers);
             let key = |command: &Option<Command>| {
                 command.as_ref().map(|one| {
-                    (one.words.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), one.identity.clone())
+                    (one.words.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), one.terms.identity.clone())
                 })
             };
             if key(&pipe.script) != key(&wanted.script) {
@@ -154,7 +154,7 @@ impl Fifos {
             if pipe.pid.is_none()
                 && let Some(script) = &mut pipe.script
             {
-                match runner.start_tied(&mut script.words, environment, script.identity.as_ref()) {
+                match runner.start_tied(&mut script.words, environment, &script.terms) {
                     Ok(pid) => {
                         pipe.pid = Some(pid);
                         started(pid, number);

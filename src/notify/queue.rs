@@ -287,12 +287,13 @@ fn start(
             .and_then(|()| command.words.push_fmt(format_args!("{}", job.priority)));
         appended.map_err(|_| io::Error::from(io::ErrorKind::ArgumentListTooLong))?;
     }
-    runner.start(&mut command.words, environment, command.identity.as_ref())
+    runner.start(&mut command.words, environment, &command.terms)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::script::Terms;
 
     const VI_1: Subject<'static> = Subject::instance("VI 1");
 
@@ -301,7 +302,7 @@ mod tests {
         for word in [b"/bin/sh".as_slice(), b"-c", line.as_bytes(), b"sh"] {
             words.push(word).unwrap();
         }
-        Command { words, fixed: 4, identity: None, insecure: None }
+        Command { words, fixed: 4, terms: Terms::default(), insecure: None }
     }
 
     fn wait(pid: Pid) {

@@ -5,13 +5,14 @@
 //! than vfork: the daemon must not wait for a slow disk to deliver the script.
 
 use core::fmt;
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::process::{Pid, close_range};
-use super::{check, signal};
+use super::{check, path, signal};
 
 /// Words for execve: an argument vector or an environment, in one buffer that is filled anew each time.
 #[derive(Debug)]
@@ -179,6 +180,15 @@ pub struct Identity {
     pub groups: Vec<libc::gid_t>,
 }
 
+/// Under what terms a script runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// As whom; none: as the daemon.
+    pub identity: Option<Identity>,
+    /// Paths that nobody but root may be able to change, which is looked at right before: else it is not run.
+    pub guarded: Box<[CString]>,
+}
+
 /// What every script run shares: /dev/null, opened once.
 #[derive(Debug)]
 pub struct Runner {
@@ -196,18 +206,13 @@ impl Runner {
     }
 
     /// Starts the program that `arguments` names by absolute path first, and hands back its process, which
-    /// also leads its process group. `identity` none: the daemon's own. A script that cannot be executed
-    /// ends with 127 if it is missing, 126 otherwise, as a shell would say.
+    /// also leads its process group. A script that cannot be executed ends with 127 if it is missing, 126
+    /// otherwise, as a shell would say.
     ///
     /// # Errors
     /// When `arguments` is empty, or the kernel has no process or no memory for it.
-    pub fn start(
-        &self,
-        arguments: &mut Words,
-        environment: &mut Words,
-        identity: Option<&Identity>,
-    ) -> io::Result<Pid> {
-        self.launch(arguments, environment, identity, None)
+    pub fn start(&self, arguments: &mut Words, environment: &mut Words, terms: &Terms) -> io::Result<Pid> {
+        self.launch(arguments, environment, terms, None)
     }
 
     /// The same for a script that serves this process alone: when this process dies, however it dies, the script is
@@ -219,16 +224,16 @@ impl Runner {
         &self,
         arguments: &mut Words,
         environment: &mut Words,
-        identity: Option<&Identity>,
+        terms: &Terms,
     ) -> io::Result<Pid> {
-        self.launch(arguments, environment, identity, Some(super::process::own()))
+        self.launch(arguments, environment, terms, Some(super::process::own()))
     }
 
     fn launch(
         &self,
         arguments: &mut Words,
         environment: &mut Words,
-        identity: Option<&Identity>,
+        terms: &Terms,
         tie: Option<Pid>,
     ) -> io::Result<Pid> {
         if arguments.is_empty() {
@@ -241,7 +246,7 @@ impl Runner {
         let pid = check(unsafe { libc::fork() })?;
         let Some(pid) = Pid::new(pid) else {
             // SAFETY: this is the child, and both vectors end with a null pointer and outlive the call.
-            unsafe { become_script(argv, envp, null, identity, tie) }
+            unsafe { become_script(argv, envp, null, terms, tie) }
         };
         // The child does the same; whoever is first spares the other a race with kill_group.
         // SAFETY: setpgid touches no memory of ours.
@@ -259,7 +264,7 @@ unsafe fn become_script(
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
     null: RawFd,
-    identity: Option<&Identity>,
+    terms: &Terms,
     tie: Option<Pid>,
 ) -> ! {
     // SAFETY: only system calls, async-signal-safe, on values that the caller keeps alive.
@@ -270,7 +275,11 @@ unsafe fn become_script(
             libc::dup2(null, stream);
         }
         close_range(3, RawFd::MAX);
-        if let Some(identity) = identity {
+        // What was judged when the configuration was read may be another file by now.
+        if terms.guarded.iter().any(|guarded| path::judge(guarded).is_some()) {
+            libc::_exit(NOT_EXECUTABLE);
+        }
+        if let Some(identity) = &terms.identity {
             // As another user a script must not run with ours when the kernel refuses the change.
             let groups = libc::setgroups(identity.groups.len() as _, identity.groups.as_ptr());
             if (groups != 0 && libc::geteuid() == 0)
@@ -323,14 +332,14 @@ mod tests {
         let script: [&[u8]; 3] = [b"/bin/sh", b"-c", b"test \"$A\" = b || exit 9; kill -KILL 0"];
         let mut arguments = Words::of(script.into_iter()).unwrap();
         let mut environment = Words::of([&b"A=b"[..]].into_iter()).unwrap();
-        let pid = runner.start(&mut arguments, &mut environment, None).unwrap();
+        let pid = runner.start(&mut arguments, &mut environment, &Terms::default()).unwrap();
         let mut status = 0;
         // SAFETY: writes only `status`; the process is this test's own.
         unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
         assert!(libc::WIFSIGNALED(status), "kill 0 must reach the script's group, not ours: {status}");
 
         let mut arguments = Words::of([&b"/nonexistent/script"[..]].into_iter()).unwrap();
-        let pid = runner.start(&mut arguments, &mut environment, None).unwrap();
+        let pid = runner.start(&mut arguments, &mut environment, &Terms::default()).unwrap();
         // SAFETY: as above.
         unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
         assert_eq!(libc::WEXITSTATUS(status), NOT_FOUND);
@@ -345,9 +354,10 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
         let script = format!("{{ {script}; }} > {}", file.display());
+        let terms = Terms { identity: identity.cloned(), ..Terms::default() };
         let mut arguments = Words::of([&b"/bin/sh"[..], b"-c", script.as_bytes()].into_iter()).unwrap();
         let mut environment = Words::of([&b"PATH=/usr/bin:/bin"[..]].into_iter()).unwrap();
-        let pid = Runner::new().unwrap().start(&mut arguments, &mut environment, identity).unwrap();
+        let pid = Runner::new().unwrap().start(&mut arguments, &mut environment, &terms).unwrap();
         let mut status = 0;
         // SAFETY: writes only `status`; the process is this test's own.
         unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
@@ -374,6 +384,33 @@ mod tests {
             assert_eq!(set, 0, "{signals}");
         }
         assert_eq!(signals.lines().count(), 2);
+    }
+
+    #[test]
+    fn what_others_can_change_meanwhile_does_not_run() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("ka-guarded-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let file = folder.join("check");
+        std::fs::copy("/bin/true", &file).unwrap();
+        let path = CString::new(file.to_str().unwrap()).unwrap();
+        let mut arguments = Words::of([path.as_bytes()].into_iter()).unwrap();
+        let terms = Terms { identity: None, guarded: [path].into() };
+        let mut run = || {
+            let pid = Runner::new()
+                .unwrap()
+                .start(&mut arguments, &mut Words::with_capacity(0, 0), &terms)
+                .unwrap();
+            let mut status = 0;
+            // SAFETY: writes only `status`; the process is this test's own.
+            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+            libc::WEXITSTATUS(status)
+        };
+        assert_eq!(run(), 0);
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let opened = run();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(opened, NOT_EXECUTABLE);
     }
 
     #[test]

@@ -317,6 +317,10 @@ pub(super) fn unusable(why: &Unusable) -> String {
                 .to_owned()
         }
         Unusable::Insecure(_) => "due to insecure".to_owned(),
+        Unusable::InsecureProgram(program, _) => format!("due to insecure ({program})"),
+        Unusable::Hidden(what) => format!(
+            "since script security is on, and its shell line hides what it runs ({what}): put it into a script"
+        ),
         Unusable::TooLong => "since it is too long".to_owned(),
     }
 }
@@ -347,5 +351,5 @@ pub(super) fn identity(instance: &Instance) -> Identity {
 
 /// Whether two commands would run the same thing.
 pub(super) fn same_command(before: &Command, after: &Command) -> bool {
-    before.words == after.words && before.identity == after.identity
+    before.words == after.words && before.terms.identity == after.terms.identity
 }

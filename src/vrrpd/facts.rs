@@ -56,13 +56,19 @@ fn programs(model: &Model) -> BTreeMap<String, Program> {
 fn program(resolver: &Resolver, command: &ScriptCommand) -> Option<Program> {
     let insecure = match resolver.resolve(command, "") {
         Ok(found) => found.insecure,
-        Err(Unusable::Insecure(why)) => Some(why),
+        Err(Unusable::Insecure(why) | Unusable::InsecureProgram(_, why)) => Some(why),
         Err(Unusable::Missing(_)) => return Some(Program::Missing),
-        Err(Unusable::User(_) | Unusable::Group(_) | Unusable::Nobody | Unusable::TooLong) => return None,
+        Err(
+            Unusable::User(_)
+            | Unusable::Group(_)
+            | Unusable::Nobody
+            | Unusable::TooLong
+            | Unusable::Hidden(_),
+        ) => return None,
     };
     Some(match insecure {
         None => Program::Fine,
         Some(Insecure::Owner) => Program::Foreign,
-        Some(Insecure::Writable) => Program::Writable,
+        Some(Insecure::Writable | Insecure::Relative) => Program::Writable,
     })
 }

@@ -10,7 +10,7 @@ use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
 use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
-use crate::sys::script::{Identity as Whose, Words};
+use crate::sys::script::{Terms, Words};
 
 /// What a child process is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,8 @@ pub enum Moment {
 pub struct Script {
     /// The command.
     pub words: Words,
-    /// As whom it runs; none: as the daemon.
-    pub identity: Option<Whose>,
+    /// As whom it runs, and what must not have been changed by others.
+    pub terms: Terms,
     /// How long it is waited for.
     pub timeout: Span,
 }

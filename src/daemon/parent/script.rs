@@ -86,14 +86,13 @@ impl<P: Program> Parent<'_, P> {
 
     /// Starts the script of a moment; whether it runs now.
     fn start_script(&mut self, turn: &mut Turn<'_>, moment: Moment) -> bool {
-        let Some(Script { mut words, identity, timeout }) = self.program.script(&self.loaded, moment) else {
+        let Some(Script { mut words, terms, timeout }) = self.program.script(&self.loaded, moment) else {
             return false;
         };
         let file = words.iter().next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
         log::info!("Running {} script {file}", word(moment));
         let mut environment = Words::environment();
-        let started =
-            Runner::new().and_then(|runner| runner.start(&mut words, &mut environment, identity.as_ref()));
+        let started = Runner::new().and_then(|runner| runner.start(&mut words, &mut environment, &terms));
         match started {
             Ok(pid) => {
                 self.scripts.running = Some((moment, pid));

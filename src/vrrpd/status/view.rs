@@ -160,7 +160,7 @@ impl Vrrp {
 }
 
 fn runs(command: &Command) -> Runs<'_> {
-    let identity = command.identity.as_ref();
+    let identity = command.terms.identity.as_ref();
     Runs {
         words: &command.words,
         fixed: command.fixed,

@@ -100,7 +100,7 @@ impl Vrrp {
             return;
         };
         let started = if room {
-            self.runner.start(&mut command.words, &mut self.environment, command.identity.as_ref())
+            self.runner.start(&mut command.words, &mut self.environment, &command.terms)
         } else {
             Err(std::io::Error::from(std::io::ErrorKind::QuotaExceeded))
         };
