@@ -45,8 +45,9 @@ pub const DIAGNOSTICS: usize = 1_000;
 /// not hide the others.
 pub const LINT_FINDINGS: usize = 25;
 
-/// Notify scripts of one instance that wait for the one under way: eight transitions with two scripts each.
-pub const NOTIFY_QUEUE: usize = 16;
+/// Notify scripts of one instance that wait for the one under way: two of the newest state and two of the stop before
+/// it, and the one for a rival of lower priority.
+pub const NOTIFY_QUEUE: usize = 5;
 
 /// Run time after which a notify script is killed. keepalived has none; a stuck script would keep all later ones
 /// from running. Five minutes is longer than any start of a service that one sees.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::config::model::{self, ScriptCommand};
 use crate::config::shell;
 use crate::sys::path::{self, Insecure};
-use crate::sys::script::{Identity, Refused, Terms, Words};
+use crate::sys::script::{self, Identity, Refused, Terms, Words};
 use crate::sys::user;
 
 /// A command that can be run.
@@ -21,6 +21,8 @@ pub struct Command {
     pub terms: Terms,
     /// Its file belongs to, or can be changed by, somebody other than root, who would run it.
     pub insecure: Option<Insecure>,
+    /// Its file does not say what interprets it: /bin/sh does.
+    pub by_shell: bool,
 }
 
 /// Why a command cannot be run.
@@ -100,6 +102,7 @@ impl Resolver {
             found
         };
         let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
+        let by_shell = script::names_no_interpreter(&found.file);
         let mut guarded = vec![found.file];
         let judged = match path::judge(&found.written) {
             _ if !as_root => Ok(()),
@@ -121,7 +124,7 @@ impl Resolver {
             words.push(word.to_bytes()).map_err(|Refused| Unusable::TooLong)?;
         }
         let terms = Terms { identity, guarded: guarded.into() };
-        Ok(Command { words, fixed: argv.len(), terms, insecure })
+        Ok(Command { words, fixed: argv.len(), terms, insecure, by_shell })
     }
 
     /// A shell that knows what the line uses.

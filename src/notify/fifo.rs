@@ -19,8 +19,8 @@ use crate::config::model::script::ScriptCommand;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::sys::fifo::{Fifo, Key};
-use crate::sys::process::{self, Pid};
-use crate::sys::script::{Runner, Words};
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::script::{self, Runner, Words};
 
 /// A FIFO as the configuration wants it.
 #[derive(Debug)]
@@ -212,7 +212,7 @@ impl Fifos {
     }
 
     /// The script of a FIFO has ended. It is not started again before the next reload, as with keepalived.
-    pub fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid) {
+    pub fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
         if let Some(position) = self.leaving.iter().position(|leaving| leaving.pid == pid) {
             if let Some(pipe) = self.leaving.swap_remove(position).pipe {
                 pipe.close(turn);
@@ -223,6 +223,9 @@ impl Fifos {
         if let Some(pipe) = pipe {
             pipe.pid = None;
             info!("{} notify fifo script terminated", self.word);
+            if let Some(meaning) = script::meaning(how) {
+                warn!("the script of notify FIFO {}: {meaning}", pipe.path().display());
+            }
         }
     }
 

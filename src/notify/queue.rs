@@ -1,4 +1,6 @@
-//! The notify scripts of one instance or sync group: in order, one at a time, each with a deadline.
+//! The notify scripts of one instance or sync group: one at a time, each with a deadline. Of those that wait the ones of
+//! a state that a newer one has overtaken are left out, so that the newest is told as soon as the one under way ends;
+//! that of a stop never is left out.
 
 use std::io;
 
@@ -116,7 +118,8 @@ pub struct Notifier {
     commands: [Option<Command>; 7],
     queue: heapless::Deque<Job, { limit::NOTIFY_QUEUE }>,
     running: Option<Running>,
-    dropped: u64,
+    /// Scripts left out that nobody has been told of.
+    overtaken: u64,
 }
 
 /// From SIGTERM to SIGKILL.
@@ -126,7 +129,7 @@ impl Notifier {
     /// No scripts yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { commands: [const { None }; 7], queue: heapless::Deque::new(), running: None, dropped: 0 }
+        Self { commands: [const { None }; 7], queue: heapless::Deque::new(), running: None, overtaken: 0 }
     }
 
     /// Sets a script.
@@ -158,17 +161,22 @@ impl Notifier {
     pub fn inherit(&mut self, mut before: Self) {
         self.running = before.running.take();
         self.queue = core::mem::take(&mut before.queue);
-        self.dropped = before.dropped;
+        self.overtaken = before.overtaken;
     }
 
-    /// Queues the scripts of a new state: the one for it, then the one for any.
+    /// Queues the scripts of a new state: the one for it, then the one for any. What waits of the states before is
+    /// left out.
     pub fn state(&mut self, standing: Standing, priority: u8) {
+        self.leave_out(standing);
         self.push(Job { kind: standing.kind(), standing, priority });
         self.push(Job { kind: Kind::Any, standing, priority });
     }
 
-    /// Queues the script for an advert of lower priority.
+    /// Queues the script for an advert of lower priority, unless it waits already.
     pub fn lower_priority(&mut self, priority: u8) {
+        if self.queue.iter().any(|job| job.kind == Kind::LowerPriority) {
+            return;
+        }
         self.push(Job { kind: Kind::LowerPriority, standing: Standing::Master, priority });
     }
 
@@ -202,11 +210,7 @@ impl Notifier {
 
     /// A process has ended; whether it was ours.
     pub fn ended(&mut self, pid: Pid) -> bool {
-        let ours = self.running.as_ref().is_some_and(|running| running.pid == pid);
-        if ours {
-            self.running = None;
-        }
-        ours
+        self.running.take_if(|running| running.pid == pid).is_some()
     }
 
     /// When the running script is to be killed.
@@ -246,21 +250,34 @@ impl Notifier {
         self.running.is_some() || !self.queue.is_empty()
     }
 
-    /// Scripts that were left out because too many waited, since this was asked last.
-    pub fn take_dropped(&mut self) -> u64 {
-        core::mem::take(&mut self.dropped)
+    /// Scripts that were left out since this was taken last.
+    #[must_use]
+    pub const fn overtaken(&self) -> u64 {
+        self.overtaken
+    }
+
+    /// The same, and begins to count anew.
+    pub const fn take_overtaken(&mut self) -> u64 {
+        core::mem::replace(&mut self.overtaken, 0)
+    }
+
+    /// Forgets what waits, but for the scripts of a stop that is not followed by another one.
+    fn leave_out(&mut self, newer: Standing) {
+        for _ in 0..self.queue.len() {
+            match self.queue.pop_front() {
+                Some(job) if job.standing == Standing::Stop && newer != Standing::Stop => {
+                    let _ = self.queue.push_back(job);
+                }
+                Some(_) => self.overtaken += 1,
+                None => {}
+            }
+        }
     }
 
     fn push(&mut self, job: Job) {
-        if !self.has(job.kind) {
-            return;
+        if self.has(job.kind) && self.queue.push_back(job).is_err() {
+            self.overtaken += 1;
         }
-        if self.queue.is_full() {
-            // The oldest tells of a state that has long been left.
-            self.queue.pop_front();
-            self.dropped += 1;
-        }
-        let _ = self.queue.push_back(job);
     }
 }
 
@@ -302,7 +319,7 @@ mod tests {
         for word in [b"/bin/sh".as_slice(), b"-c", line.as_bytes(), b"sh"] {
             words.push(word).unwrap();
         }
-        Command { words, fixed: 4, terms: Terms::default(), insecure: None }
+        Command { words, fixed: 4, terms: Terms::default(), insecure: None, by_shell: false }
     }
 
     fn wait(pid: Pid) {
@@ -310,28 +327,91 @@ mod tests {
         nix::sys::wait::waitpid(pid, None).unwrap();
     }
 
-    #[test]
-    fn runs_one_at_a_time_in_order_with_its_arguments() {
-        let file = std::env::temp_dir().join(format!("notify-{}", std::process::id()));
+    /// Runs what waits to its end, and says what was told: each script adds its line to a file.
+    fn told(
+        name: &str,
+        tell: impl FnOnce(&mut Notifier, &mut dyn FnMut(&mut Notifier) -> Option<Pid>),
+    ) -> String {
+        let file = std::env::temp_dir().join(format!("notify-{name}-{}", std::process::id()));
+        let line = |what: &str| command(&format!("echo {what} >> {}", file.display()));
         let mut notifier = Notifier::new();
-        notifier.set(Kind::Master, command(&format!("sleep 0.1; echo first >> {}", file.display())));
-        notifier.set(Kind::Any, command(&format!("echo \"$@\" >> {}", file.display())));
-        notifier.state(Standing::Master, 150);
-        notifier.state(Standing::Backup, 100);
+        for (kind, what) in [(Kind::Master, "master"), (Kind::Backup, "backup"), (Kind::Stop, "stop")] {
+            notifier.set(kind, line(what));
+        }
+        notifier.set(Kind::LowerPriority, line("lower"));
+        notifier.set(Kind::Any, line("\"$@\""));
         let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
-        let mut started = 0;
-        while let Some(pid) =
+        let mut advance = |notifier: &mut Notifier| {
             notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| unreachable!())
+        };
+        tell(&mut notifier, &mut advance);
+        while let Some(pid) =
+            notifier.running.as_ref().map(|running| running.pid).or_else(|| advance(&mut notifier))
         {
-            assert!(notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| ()).is_none());
+            assert!(advance(&mut notifier).is_none(), "one at a time");
             wait(pid);
             assert!(notifier.ended(pid) && !notifier.ended(pid));
-            started += 1;
         }
-        assert_eq!(started, 3, "there is no notify_backup");
-        let told = std::fs::read_to_string(&file).unwrap();
-        std::fs::remove_file(&file).unwrap();
-        assert_eq!(told, "first\nINSTANCE VI 1 MASTER 150\nINSTANCE VI 1 BACKUP 100\n");
+        let told = std::fs::read_to_string(&file).unwrap_or_default();
+        let _ = std::fs::remove_file(&file);
+        told.replace("INSTANCE VI 1 ", "")
+    }
+
+    #[test]
+    fn runs_one_at_a_time_in_order_with_its_arguments() {
+        let told = told("order", |notifier, _| notifier.state(Standing::Master, 150));
+        assert_eq!(told, "master\nMASTER 150\n");
+    }
+
+    #[test]
+    fn what_a_newer_state_has_overtaken_is_left_out() {
+        let told = told("overtaken", |notifier, advance| {
+            notifier.state(Standing::Backup, 100);
+            advance(notifier).unwrap();
+            for _ in 0..100 {
+                notifier.state(Standing::Master, 150);
+                notifier.lower_priority(150);
+                notifier.lower_priority(150);
+                notifier.state(Standing::Backup, 100);
+            }
+            notifier.state(Standing::Master, 150);
+            notifier.lower_priority(150);
+            // The script for any of the first BACKUP; five of each round; the last BACKUP's are among them.
+            assert_eq!(notifier.overtaken(), 1 + 100 * 5);
+            assert_eq!((notifier.take_overtaken(), notifier.overtaken()), (501, 0));
+        });
+        assert_eq!(
+            told, "backup\nmaster\nMASTER 150\nlower\n",
+            "what runs is not disturbed, the newest is next"
+        );
+    }
+
+    #[test]
+    fn a_stop_is_never_left_out() {
+        let told = told("stop", |notifier, advance| {
+            notifier.state(Standing::Backup, 100);
+            advance(notifier).unwrap();
+            for _ in 0..3 {
+                notifier.state(Standing::Stop, 100);
+                notifier.state(Standing::Backup, 100);
+                notifier.state(Standing::Master, 150);
+            }
+        });
+        assert_eq!(told, "backup\nstop\nSTOP 100\nmaster\nMASTER 150\n");
+    }
+
+    #[test]
+    fn what_waits_when_the_daemon_stops_does_not_run() {
+        let told = told("cut", |notifier, advance| {
+            notifier.set(Kind::Fault, command("sleep 60"));
+            notifier.state(Standing::Fault, 100);
+            advance(notifier).unwrap();
+            notifier.state(Standing::Master, 150);
+            notifier.lower_priority(150);
+            notifier.cut_short(Instant::START);
+            notifier.state(Standing::Stop, 100);
+        });
+        assert_eq!(told, "stop\nSTOP 100\n");
     }
 
     #[test]
@@ -365,17 +445,5 @@ mod tests {
         assert_eq!(notifier.kill_overdue(now + GRACE), None, "it was told to end before");
         wait(pid);
         assert!(notifier.ended(pid) && notifier.is_busy());
-    }
-
-    #[test]
-    fn a_full_queue_forgets_the_oldest_and_says_so() {
-        let mut notifier = Notifier::new();
-        notifier.set(Kind::Any, command("true"));
-        for _ in 0..limit::NOTIFY_QUEUE + 3 {
-            notifier.state(Standing::Master, 1);
-        }
-        assert_eq!(notifier.take_dropped(), 3);
-        assert_eq!(notifier.take_dropped(), 0);
-        assert!(notifier.is_busy());
     }
 }

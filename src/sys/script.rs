@@ -2,16 +2,17 @@
 //!
 //! A script gets its own process group, so that a deadline can end all that it started; its identity, the
 //! daemon's umask, /dev/null as its three streams, default signals, no other descriptor. Plain fork rather
-//! than vfork: the daemon must not wait for a slow disk to deliver the script.
+//! than vfork: the daemon must not wait for a slow disk to deliver the script. A text that does not name its
+//! interpreter is run by /bin/sh, as by a shell.
 
 use core::fmt;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
-use super::process::{Pid, close_range};
+use super::process::{Ended, Pid, close_range};
 use super::{check, path, signal};
 
 /// Words for execve: an argument vector or an environment, in one buffer that is filled anew each time.
@@ -48,7 +49,7 @@ impl Words {
         Self {
             octets: Vec::with_capacity(octets),
             starts: Vec::with_capacity(words),
-            pointers: Vec::with_capacity(words.saturating_add(1)),
+            pointers: Vec::with_capacity(words.saturating_add(2)),
         }
     }
 
@@ -136,16 +137,17 @@ impl Words {
         written
     }
 
-    /// The words as execve wants them; valid until the next change.
-    fn pointers(&mut self) -> *const *const libc::c_char {
+    /// The words as execve wants them, behind the name of a shell; valid until the next change.
+    fn pointers(&mut self) -> &[*const libc::c_char] {
         self.pointers.clear();
+        self.pointers.push(SHELL.as_ptr());
         for start in &self.starts {
             if let Some(word) = self.octets.get(*start..) {
                 self.pointers.push(word.as_ptr().cast());
             }
         }
         self.pointers.push(core::ptr::null());
-        self.pointers.as_ptr()
+        &self.pointers
     }
 }
 
@@ -239,14 +241,17 @@ impl Runner {
         if arguments.is_empty() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let argv = arguments.pointers();
-        let envp = environment.pointers();
+        let by_shell = arguments.pointers().as_ptr();
+        let Some((_, environment)) = environment.pointers().split_first() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let envp = environment.as_ptr();
         let null = self.null.as_raw_fd();
         // SAFETY: the program has one thread; the child calls only async-signal-safe functions until execve.
         let pid = check(unsafe { libc::fork() })?;
         let Some(pid) = Pid::new(pid) else {
             // SAFETY: this is the child, and both vectors end with a null pointer and outlive the call.
-            unsafe { become_script(argv, envp, null, terms, tie) }
+            unsafe { become_script(by_shell, envp, null, terms, tie) }
         };
         // The child does the same; whoever is first spares the other a race with kill_group.
         // SAFETY: setpgid touches no memory of ours.
@@ -258,10 +263,10 @@ impl Runner {
 /// The child's half of [`Runner::start`].
 ///
 /// # Safety
-/// Only in a fresh child; `argv` and `envp` must be vectors of C strings that end with a null pointer, `argv`
-/// with at least one string.
+/// Only in a fresh child; `by_shell` and `envp` must be vectors of C strings that end with a null pointer, `by_shell`
+/// with at least two strings: the name of a shell, and that of the program.
 unsafe fn become_script(
-    argv: *const *const libc::c_char,
+    by_shell: *const *const libc::c_char,
     envp: *const *const libc::c_char,
     null: RawFd,
     terms: &Terms,
@@ -297,9 +302,52 @@ unsafe fn become_script(
             }
         }
         signal::restore_defaults();
+        let argv = by_shell.add(1);
         libc::execve(*argv, argv, envp);
-        let missing = io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT);
-        libc::_exit(if missing { NOT_FOUND } else { NOT_EXECUTABLE })
+        let mut why = io::Error::last_os_error().raw_os_error();
+        if why == Some(libc::ENOEXEC) && names_no_interpreter(CStr::from_ptr(*argv)) {
+            libc::execve(*by_shell, by_shell, envp);
+            why = io::Error::last_os_error().raw_os_error();
+        }
+        libc::_exit(if why == Some(libc::ENOENT) { NOT_FOUND } else { NOT_EXECUTABLE })
+    }
+}
+
+/// Whether a file that is marked as a program is a text, or empty, without the `#!` that names its interpreter: a shell
+/// would run it itself, and so does a [`Runner`]. Does not allocate.
+#[must_use]
+pub fn names_no_interpreter(file: &CStr) -> bool {
+    let mut head = [0; 128];
+    // SAFETY: `file` ends with a NUL; at most the length of `head` is written to it; the descriptor is closed.
+    let read = unsafe {
+        let fd = libc::open(file.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK);
+        if fd < 0 {
+            return false;
+        }
+        let read = libc::read(fd, head.as_mut_ptr().cast(), head.len());
+        libc::close(fd);
+        read
+    };
+    let head = usize::try_from(read).ok().and_then(|read| head.get(..read));
+    head.is_some_and(|head| !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") && !head.contains(&0))
+}
+
+/// What runs a script that does not name its interpreter.
+const SHELL: &CStr = c"/bin/sh";
+
+/// What the exit code of a script most likely means, if it is one of a shell's own; of the script as well as of what it
+/// calls.
+#[must_use]
+pub const fn meaning(how: Ended) -> Option<&'static str> {
+    match how {
+        Ended::Exited(NOT_EXECUTABLE) => Some(
+            "a file could not be executed: it is no program, its user may not run it, or with \
+             enable_script_security others than root can change it",
+        ),
+        Ended::Exited(NOT_FOUND) => Some(
+            "a file was not found: the script, the interpreter that its #! line names, or a command in it",
+        ),
+        Ended::Exited(_) | Ended::Killed(_) => None,
     }
 }
 
@@ -384,6 +432,38 @@ mod tests {
             assert_eq!(set, 0, "{signals}");
         }
         assert_eq!(signals.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_text_without_an_interpreter_is_run_by_the_shell() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("ka-bare-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let run = |content: &[u8]| {
+            let file = folder.join("check");
+            std::fs::write(&file, content).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let path = CString::new(file.to_str().unwrap()).unwrap();
+            let words: [&[u8]; 3] = [path.as_bytes(), b"3", b"b c"];
+            let mut arguments = Words::of(words.into_iter()).unwrap();
+            let runner = Runner::new().unwrap();
+            let pid =
+                runner.start(&mut arguments, &mut Words::with_capacity(0, 0), &Terms::default()).unwrap();
+            let mut status = 0;
+            // SAFETY: writes only `status`; the process is this test's own.
+            unsafe { libc::waitpid(pid.number(), &raw mut status, 0) };
+            (libc::WEXITSTATUS(status), names_no_interpreter(&path))
+        };
+        let ends = [
+            run(b"test \"$2\" = 'b c' && exit \"$1\"\n"),
+            run(b""),
+            run(b"#!/bin/sh\nexit 4\n"),
+            run(b"#!/nonexistent/interpreter\nexit 4\n"),
+            run(b"PK\x03\x04\0\0exit 5\n"),
+        ];
+        std::fs::remove_dir_all(&folder).unwrap();
+        let wanted = [(3, true), (0, true), (4, false), (NOT_FOUND, false), (NOT_EXECUTABLE, false)];
+        assert_eq!(ends, wanted);
     }
 
     #[test]

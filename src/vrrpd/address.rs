@@ -3,8 +3,9 @@
 use nix::errno::Errno;
 
 use super::live::{Held, Instance, Moved};
+use super::report;
 use super::state::{AddressRequest, Vrrp};
-use crate::base::addr::Prefix;
+use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
@@ -140,7 +141,7 @@ impl Vrrp {
             if doubted && !there {
                 moved.held = Held::No;
                 if told {
-                    super::report::address_taken(&instance.config.name, links, moved, true);
+                    report::address_taken(&instance.config.name, links, moved, true);
                     instance.router.counters_mut().restored += 1;
                 }
             }
@@ -162,11 +163,11 @@ impl Vrrp {
                     *refused = true;
                     moved.refusals = moved.refusals.saturating_add(1);
                     if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
-                        super::report::address_refused(&instance.config.name, moved.prefix, &refusal);
+                        report::address_refused(&instance.config.name, moved.prefix, &refusal);
                     }
                 }
                 (false, Err(refusal)) if !matches!(refusal.errno, Errno::EADDRNOTAVAIL | Errno::ENODEV) => {
-                    super::report::address_stuck(&instance.config.name, moved.prefix, &refusal);
+                    report::address_stuck(&instance.config.name, moved.prefix, &refusal);
                 }
                 (false, _) => {}
             }
@@ -191,7 +192,7 @@ impl Vrrp {
             return self.source_gone(turn, link, address.prefix);
         }
         if self.links.address_new(link, address.prefix) {
-            super::report::address_assigned(&self.links, link, address.prefix.addr);
+            self.tell_address(turn, link, address.prefix.addr, true);
             self.source_changed(turn, link);
         }
     }
@@ -213,8 +214,20 @@ impl Vrrp {
     fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
         if self.links.address_gone(link, address) {
             self.own_address_gone(turn.now(), link, address);
-            super::report::address_deassigned(&self.links, link, address.addr);
+            self.tell_address(turn, link, address.addr, false);
             self.source_changed(turn, link);
+        }
+    }
+
+    /// Tells with -D of an address of an interface. Whoever sends router advertisements can bring about any number.
+    fn tell_address(&mut self, turn: &Turn<'_>, link: LinkId, addr: IpAddr, assigned: bool) {
+        if !log::log_enabled!(log::Level::Debug) || !report::may(&mut self.announcements, turn.now()) {
+            return;
+        }
+        if assigned {
+            report::address_assigned(&self.links, link, addr);
+        } else {
+            report::address_deassigned(&self.links, link, addr);
         }
     }
 
@@ -244,7 +257,7 @@ impl Vrrp {
         }
         let again = moved.may_be_put_back(now);
         if !again || !ours {
-            super::report::address_taken(&instance.config.name, &self.links, moved, again);
+            report::address_taken(&instance.config.name, &self.links, moved, again);
         }
         if again {
             instance.router.counters_mut().restored += u32::from(!ours);

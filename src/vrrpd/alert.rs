@@ -15,6 +15,7 @@ use crate::notify::fifo::{self, Fifos, Wanted};
 use crate::notify::mail::{Mailer, Place, Settings};
 use crate::notify::{Resolver, Standing};
 use crate::proto::vrrp::State;
+use crate::sys::process::{Ended, Pid};
 
 /// Who is told besides scripts.
 pub(super) struct Alerts {
@@ -182,8 +183,8 @@ impl Vrrp {
     }
 
     /// The script of a FIFO has ended.
-    pub(super) fn fifo_script_ended(&mut self, turn: &mut Turn<'_>, pid: crate::sys::process::Pid) {
-        self.alerts.fifos.ended(turn, pid);
+    pub(super) fn fifo_script_ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
+        self.alerts.fifos.ended(turn, pid, how);
         self.arm_fifos(turn);
         self.stop_if_idle(turn);
     }

@@ -6,6 +6,8 @@ mod present;
 
 pub use present::Present;
 
+use std::collections::BTreeSet;
+
 use super::build::Broken;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
 use crate::config::model::{Model, Probe, ScriptCommand};
@@ -34,8 +36,31 @@ pub fn check_names(model: &Model, found: &mut Diagnostics) {
     }
 }
 
+/// Makes commands ready as a child would, and gathers what is to be said of those that can run.
+struct Ready<'a> {
+    resolver: &'a Resolver,
+    /// Files that something was said of.
+    noted: BTreeSet<Vec<u8>>,
+    notes: Vec<Diagnostic>,
+}
+
+impl Ready<'_> {
+    fn check(&mut self, command: &ScriptCommand) -> Result<(), Unusable> {
+        let ready = self.resolver.resolve(command, "")?;
+        let file = ready.words.iter().next().unwrap_or_default();
+        if ready.by_shell && self.noted.insert(file.to_vec()) {
+            let file = String::from_utf8_lossy(file);
+            let message = format!("script {file} does not begin with #! and is run by /bin/sh");
+            let note = Diagnostic::new(Severity::Note, command.at.0, message);
+            self.notes.push(note.remedy("keepalived would not run it: write #!/bin/sh into its first line"));
+        }
+        Ok(())
+    }
+}
+
 fn check_scripts(model: &Model, found: &mut Diagnostics) {
     let resolver = Resolver::new(&model.global);
+    let mut ready = Ready { resolver: &resolver, noted: BTreeSet::new(), notes: Vec::new() };
     if let Err(why) = resolver.check_user() {
         let text = format!("Error setting global script uid/gid {}", super::build::unusable(&why));
         found.warning(model.global.scripts.user_at.0, text);
@@ -47,8 +72,8 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
     // or group that does not exist.
     let mut absent = Vec::new();
     for script in &model.scripts {
-        match resolver.resolve(&script.command, "") {
-            Ok(_) => runnable = true,
+        match ready.check(&script.command) {
+            Ok(()) => runnable = true,
             Err(why) => broken.push(Broken::track(script, &why)),
         }
     }
@@ -59,8 +84,8 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             let Some(command): Option<&ScriptCommand> = command else {
                 continue;
             };
-            match resolver.resolve(command, "") {
-                Ok(_) => runnable = true,
+            match ready.check(command) {
+                Ok(()) => runnable = true,
                 Err(why @ Unusable::Nobody) => broken.push(Broken::notify(owner, command, &why)),
                 Err(why) => absent.push(Broken::notify(owner, command, &why)),
             }
@@ -70,19 +95,22 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
     let global = &model.global;
     // keepalived counts one without a pipe, too.
     let readers = [&global.fifo, &global.vrrp_fifo].map(|fifo| fifo.script.as_ref());
-    runnable |= readers.into_iter().flatten().any(|command| resolver.resolve(command, "").is_ok());
+    for command in readers.into_iter().flatten() {
+        runnable |= ready.check(command).is_ok();
+    }
     let mut around = false;
     for (word, command) in [("startup", &global.scripts.startup), ("shutdown", &global.scripts.shutdown)] {
         let Some(command) = command else { continue };
-        match resolver.resolve(command, "") {
-            Ok(_) => around = true,
+        match ready.check(command) {
+            Ok(()) => around = true,
             Err(why @ (Unusable::Nobody | Unusable::User(_) | Unusable::Group(_))) => {
                 broken.push(Broken::around(word, command, &why));
             }
             Err(why) => absent.push(Broken::around(word, command, &why)),
         }
     }
-    let checks = runnable_services(model, &resolver, &mut broken, &mut absent);
+    let checks = runnable_services(model, &mut ready, &mut broken, &mut absent);
+    ready.notes.into_iter().for_each(|note| found.report(note));
     for one in broken {
         found.report(Diagnostic::new(Severity::Warning, one.at.0, one.text).class(Class::Ordinary));
     }
@@ -115,13 +143,13 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
 /// a program of `MISC_CHECK` whose user does not exist, nothing else.
 fn runnable_services(
     model: &Model,
-    resolver: &Resolver,
+    ready: &mut Ready<'_>,
     broken: &mut Vec<Broken>,
     absent: &mut Vec<Broken>,
 ) -> bool {
     let mut runnable = false;
-    let mut notify = |command: &ScriptCommand, what: &str| match resolver.resolve(command, "") {
-        Ok(_) => runnable = true,
+    let mut notify = |command: &ScriptCommand, what: &str| match ready.check(command) {
+        Ok(()) => runnable = true,
         Err(why) => absent.push(Broken::of_service(command, what, &why)),
     };
     for service in &model.services {
@@ -137,8 +165,8 @@ fn runnable_services(
     let checks = model.services.iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
     for check in checks {
         let Probe::Misc(misc) = &check.probe else { continue };
-        match resolver.resolve(&misc.command, "") {
-            Ok(_) => runnable = true,
+        match ready.check(&misc.command) {
+            Ok(()) => runnable = true,
             Err(why) => {
                 let one = Broken::of_service(&misc.command, "misc script", &why);
                 match why {

@@ -23,7 +23,8 @@ use crate::config::value::Seconds;
 use crate::proto::track::{Ending, LinkMethod};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Refusal;
-use crate::sys::process;
+use crate::sys::process::{self, Ended};
+use crate::sys::script;
 use crate::sys::sysctl::Setting;
 
 pub(super) use event::{event, may_tell, still_in_fault};
@@ -225,6 +226,12 @@ pub(super) fn script_changed(name: &str, up: bool, ending: Ending, timed_out: bo
         }
         (false, false, Ending::NotStarted) => info!("VRRP_Script({name}) failed (could not be started)"),
     }
+    if let Ending::Exited(code) = ending
+        && let Some(meaning) = script::meaning(Ended::Exited(code.into()))
+        && !timed_out
+    {
+        warn!("VRRP_Script({name}): {meaning}");
+    }
 }
 
 pub(super) fn script_still_running(name: &str, terminating: bool) {
@@ -252,8 +259,13 @@ pub(super) fn notify_not_started(name: &str, error: &std::io::Error) {
     warn!("({name}) a notify script could not be started: {error}");
 }
 
-pub(super) fn notify_dropped(name: &str, count: u64) {
-    warn!("({name}) notify scripts are too slow: {count} of the oldest waiting were left out");
+/// What of a notify script its exit code says.
+pub(super) fn notify_failed(name: &str, meaning: &str) {
+    warn!("({name}) a notify script failed: {meaning}");
+}
+
+pub(super) fn notify_overtaken(name: &str, count: u64) {
+    info!("({name}) notify scripts left out, overtaken by a newer state: {count}");
 }
 
 pub(super) fn own_created(name: &str, own: &IfName, kind: Kind) {

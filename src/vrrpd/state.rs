@@ -106,7 +106,7 @@ pub struct Vrrp {
     pub(super) tracker_lines: Budget,
     /// For adverts of router ids that are not configured (`log_unknown_vrids`); other lines do not suffer by them.
     pub(super) strangers: Budget,
-    /// For the lines of -D about announcements.
+    /// For the lines of -D about announcements and about addresses of interfaces.
     pub(super) announcements: Budget,
 }
 

@@ -66,7 +66,7 @@ impl Vrrp {
                 }
             }
             Event::Group { to, adopted } if !adopted => self.tell_group(turn, id, standing(to).0),
-            Event::LowerPriority { .. } => {
+            Event::LowerPriority { first: true, .. } => {
                 if let Some(notifier) = &mut instance.notifier {
                     notifier.lower_priority(priority);
                     self.advance_notify(turn, id);

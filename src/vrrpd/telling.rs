@@ -15,7 +15,8 @@ use crate::base::limit;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Notifier, Subject};
-use crate::sys::process::{self, Pid};
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::script::meaning;
 
 /// Who tells something by scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +112,9 @@ impl Vrrp {
         } else if notifier.is_waiting() && !self.telling.waiting.contains(&whose) {
             self.telling.waiting.push_back(whose);
         }
-        match notifier.take_dropped() {
-            0 => {}
-            count => report::notify_dropped(subject.name, count),
+        // Peers can bring about as many transitions as they like.
+        if notifier.overtaken() > 0 && report::may(&mut self.chatter, turn.now()) {
+            report::notify_overtaken(subject.name, notifier.take_overtaken());
         }
         turn.set_deadline(self.layout.number(whose.slot()), notifier.poll_at());
     }
@@ -123,8 +124,16 @@ impl Vrrp {
     }
 
     /// A notify script has ended: the next one may run.
-    pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, whose: Whose, pid: Pid) {
-        if self.notifier(whose).is_some_and(|(_, notifier)| notifier.ended(pid)) {
+    pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, whose: Whose, pid: Pid, how: Ended) {
+        let found = notifier(whose, &mut self.instances, &mut self.groups, &self.model);
+        if let Some((subject, notifier)) = found
+            && notifier.ended(pid)
+        {
+            if let Some(meaning) = meaning(how)
+                && report::may(&mut self.chatter, turn.now())
+            {
+                report::notify_failed(subject.name, meaning);
+            }
             self.advance_notify(turn, whose);
         }
         self.fill_notify_room(turn);
@@ -211,10 +220,15 @@ impl Vrrp {
     }
 
     /// A script of an instance that is no more has ended.
-    pub(super) fn retired_ended(&mut self, turn: &mut Turn<'_>, number: u32, pid: Pid) {
+    pub(super) fn retired_ended(&mut self, turn: &mut Turn<'_>, number: u32, pid: Pid, how: Ended) {
         let mut retired = self.telling.retired.iter_mut();
         if let Some(retired) = retired.find(|retired| retired.number == number) {
             retired.notifier.ended(pid);
+            if let Some(meaning) = meaning(how)
+                && report::may(&mut self.chatter, turn.now())
+            {
+                report::notify_failed(&retired.name, meaning);
+            }
         }
         self.fill_notify_room(turn);
         self.stop_if_idle(turn);

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program};
+use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::Node;
 
@@ -239,7 +239,8 @@ fn a_lower_priority_is_told_and_a_sleeping_reader_holds_nobody_up() {
     let all = lines(&a, "/run/lines");
     assert_eq!(all[..2], ["INSTANCE \"VI_1\" BACKUP 150", "INSTANCE \"VI_1\" MASTER 150"]);
     assert!(all[2..].iter().all(|line| line == "INSTANCE \"VI_1\" MASTER_RX_LOWER_PRI 150"), "{all:?}");
-    assert!(all.len() > 2, "{all:?}");
+    // One for the heal, however many adverts the rival has sent.
+    assert!(all.len() == 3 || (all.len() > 3 && is_reference("it tells each advert")), "{all:?}");
     daemon.stop();
 }
 

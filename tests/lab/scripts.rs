@@ -6,6 +6,7 @@ use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::inject::{Injector, ip_frame, vrrp_checksum};
 use crate::kit::net::{Net, between};
 use crate::kit::node::Node;
 
@@ -165,8 +166,8 @@ fn notify_scripts_get_their_arguments_and_surroundings() {
             && told(&a).iter().any(|line| line == "end to master")
     });
     let lines = told(&a);
-    for call in ["to the backup", "to master", "any INSTANCE VI_1 BACKUP 100", "any INSTANCE VI_1 MASTER 100"]
-    {
+    // That for any BACKUP may have been overtaken.
+    for call in ["to the backup", "to master", "any INSTANCE VI_1 MASTER 100"] {
         let line = lines.iter().find(|line| line.starts_with(&format!("begin {call} ")));
         let line = line.unwrap_or_else(|| panic!("not called: {call}\n{lines:#?}"));
         assert!(line.contains("umask=0177"), "{line}");
@@ -189,37 +190,148 @@ fn notify_scripts_get_their_arguments_and_surroundings() {
 }
 
 #[test]
-fn notify_scripts_run_one_at_a_time_and_in_order() {
+fn of_notify_scripts_that_are_late_the_newest_runs_next() {
     if is_reference("it runs them side by side") {
         return;
     }
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
-    a.write_script("/usr/local/bin/tell", TELL);
-    let daemon = Daemon::start(&a, US, &notifying().text());
+    a.write_script("/usr/local/bin/tell", &TELL.replace("sleep 0.3", "sleep 1"));
+    a.shell(
+        "(until [ -p /run/fifo ]; do sleep 0.01; done; exec cat /run/fifo >> /run/lines) >/dev/null 2>&1 &",
+    );
+    let daemon = Daemon::start(&a, US, &notifying().global("vrrp_notify_fifo /run/fifo").text());
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
-    // Faster than the scripts are: nothing may overtake or be lost.
-    for _ in 0..2 {
+    // Faster than the scripts are.
+    let mut back = now();
+    for _ in 0..4 {
         a.shell("ip link set eth0 down");
         std::thread::sleep(Duration::from_millis(100));
-        let back = now();
+        back = now();
         a.shell("ip link set eth0 up");
         net.wait_master("a", back, LINK + TIMING.master_down(100));
     }
-    let state_of = |line: &String| {
-        line.strip_prefix("begin any INSTANCE VI_1 ")
-            .and_then(|rest| rest.split(' ').next())
-            .map(str::to_owned)
-    };
-    let expected = ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER"];
-    eventually("every transition is told", Duration::from_secs(8), || {
-        told(&a).iter().filter_map(state_of).count() == expected.len()
-            && told(&a).last().is_some_and(|line| line.starts_with("end"))
+    // The one under way, then that of the newest state.
+    eventually("the script for any runs for the last MASTER", Duration::from_secs(4) + ALLOWANCE, || {
+        told(&a).last().is_some_and(|line| line == "end any INSTANCE VI_1 MASTER 100")
     });
+    let took = between(back, now());
+    assert!(took < Duration::from_secs(4) + LINK + TIMING.master_down(100), "{took:?}\n{:#?}", told(&a));
     let lines = told(&a);
-    let states: Vec<_> = lines.iter().filter_map(state_of).collect();
-    assert_eq!(states, expected);
     for pair in lines.chunks(2) {
         assert!(pair[0].starts_with("begin") && pair[1].starts_with("end"), "two ran at a time: {lines:#?}");
     }
+    assert!(
+        lines.iter().filter(|line| line.starts_with("begin")).count() < 20,
+        "none was left out: {lines:#?}"
+    );
+    daemon.wait_log("notify scripts left out, overtaken by a newer state: ", ALLOWANCE);
+    // The FIFO tells them all.
+    let states: Vec<_> = a
+        .read("/run/lines")
+        .lines()
+        .filter_map(|line| line.strip_prefix("INSTANCE \"VI_1\" ")?.split(' ').next().map(str::to_owned))
+        .collect();
+    let round = ["FAULT", "BACKUP", "MASTER"];
+    let expected: Vec<_> =
+        ["BACKUP", "MASTER"].into_iter().chain(round.into_iter().cycle().take(12)).collect();
+    assert_eq!(states, expected);
+    let before = told(&a).len();
+    daemon.stop();
+    eventually("the scripts for stop have run", Duration::from_secs(1), || {
+        let lines = told(&a).split_off(before);
+        lines.iter().any(|line| line.starts_with("begin to stop ")) && lines.len() >= 3
+    });
+}
+
+#[test]
+fn a_flood_of_lower_priorities_neither_fills_the_log_nor_runs_scripts() {
+    if is_reference("it logs each advert and runs a script for it") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let vandal = net.node("vandal", "eth0", &["10.9.0.66/24"]);
+    a.write_script("/usr/local/bin/tell", TELL);
+    let conf =
+        Instance::default().priority(150).line("notify_master_rx_lower_pri \"/usr/local/bin/tell lower\"");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    net.expect_nonsense_from(&vandal);
+    let mut injector = Injector::new(&vandal);
+    let (source, group) = ([10, 9, 0, 66], [224, 0, 0, 18]);
+    let mut pdu = [0x31, 51, 50, 1, 0, 10, 0, 0, 10, 9, 0, 100];
+    vrrp_checksum(&mut pdu, &source, &group);
+    let frame = ip_frame(source, group, 255, &pdu);
+    let (begin, lines) = (now(), daemon.log().lines().count());
+    for _ in 0..5_000 {
+        injector.send(&frame);
+    }
+    daemon.wait_log("with lower priority 50, ours 150", ALLOWANCE);
+    std::thread::sleep(Duration::from_secs(1));
+    let logged = daemon.log().lines().count() - lines;
+    // The budgets for peers and for announcements (vrrpd/state.rs).
+    let seconds = usize::try_from(between(begin, now()).as_secs()).expect("some seconds");
+    assert!(logged <= 168 + 8 * (1 + seconds), "{logged} lines\n{}", daemon.log());
+    let runs = told(&a).iter().filter(|line| line.starts_with("begin lower")).count();
+    assert_eq!(runs, 1, "one rival, one piece of news");
+    daemon.stop();
+}
+
+#[test]
+fn a_script_without_an_interpreter_and_shell_lines_are_run_by_a_shell() {
+    if is_reference("it does not run them") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = tracked(&a, "").line("notify \"/usr/local/bin/any;\"").line("notify_stop /usr/local/bin/any");
+    a.write_script("/usr/local/bin/check", "test $# = 0 && ! test -e /run/broken\n");
+    a.write_script("/usr/local/bin/any", "echo \"$*\" >> /run/any\n");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    eventually("notify is told", Duration::from_secs(2), || {
+        a.read("/run/any").lines().any(|line| line == "INSTANCE VI_1 MASTER 100")
+    });
+    for file in ["check", "any"] {
+        let note = format!("script /usr/local/bin/{file} does not begin with #! and is run by /bin/sh");
+        assert_eq!(daemon.logged(&note), 1, "{}", daemon.log());
+    }
+    a.write("/run/broken", "");
+    daemon.wait_log("VRRP_Script(fit) failed (exited with status 1)", tick() + ALLOWANCE);
+    daemon.stop();
+    eventually("notify_stop has run", Duration::from_secs(1), || {
+        a.read("/run/any").lines().any(str::is_empty)
+    });
+}
+
+#[test]
+fn what_cannot_be_executed_is_told_in_words() {
+    if is_reference("it tells the number alone") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = tracked(&a, "weight -40")
+        .line("notify_master /usr/local/bin/gone")
+        .global("vrrp_notify_fifo /run/fifo")
+        .global("vrrp_notify_fifo_script /usr/local/bin/gone")
+        .global("startup_script /usr/local/bin/gone")
+        .global("shutdown_script \"/usr/local/bin/nothing && true\"");
+    a.write_script("/usr/local/bin/check", "#!/nonexistent/interpreter\n");
+    a.write_script("/usr/local/bin/gone", "#!/usr/local/bin/folder\n");
+    a.shell("mkdir /usr/local/bin/folder");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(60));
+    for line in [
+        "startup script: a file could not be executed",
+        "VRRP_Script(fit) failed (exited with status 127)",
+        "VRRP_Script(fit): a file was not found",
+        "the script of notify FIFO /run/fifo: a file could not be executed",
+        "(VI_1) a notify script failed: a file could not be executed",
+    ] {
+        daemon.wait_log(line, ALLOWANCE);
+    }
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait_log("shutdown script: a file was not found", Duration::from_secs(2));
 }

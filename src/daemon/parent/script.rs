@@ -7,7 +7,7 @@ use super::{KINDS, Parent};
 use crate::base::time::Span;
 use crate::daemon::reactor::Turn;
 use crate::sys::process::{self, Ended, Launcher, Pid};
-use crate::sys::script::{Runner, Words};
+use crate::sys::script::{Runner, Words, meaning};
 
 /// The deadline of the script under way.
 #[allow(clippy::cast_possible_truncation, reason = "twice the kinds of children")]
@@ -116,6 +116,9 @@ impl<P: Program> Parent<'_, P> {
             Ended::Exited(0) => log::info!("{} script script succeeded", word(moment)),
             Ended::Exited(code) => log::warn!("{} script script failed, status {code}", word(moment)),
             Ended::Killed(signal) => log::warn!("{} script ended due to signal {signal}", word(moment)),
+        }
+        if let Some(meaning) = meaning(how) {
+            log::warn!("{} script: {meaning}", word(moment));
         }
         turn.set_deadline(SLOT, None);
         self.go_on(turn, moment);

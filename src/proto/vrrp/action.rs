@@ -109,6 +109,8 @@ pub enum Event {
         ours: u8,
         /// Whether we answered with an advert.
         answered: bool,
+        /// Whether it is the first one: no other was heard for three of its advert intervals.
+        first: bool,
     },
     /// An advert of priority 0 arrived.
     ZeroReceived {

@@ -86,6 +86,8 @@ pub struct Machine {
     early: bool,
     /// The timer of a BACKUP runs from here at the soonest.
     held: Instant,
+    /// As MASTER: until so many adverts have left, a rival of lower priority is no news.
+    outdone: u8,
 }
 
 impl Machine {
@@ -111,6 +113,7 @@ impl Machine {
             claimed_with: 0,
             early: false,
             held: Instant::START,
+            outdone: 0,
             params: own,
         }
     }
@@ -254,6 +257,7 @@ impl Machine {
         let from = self.state;
         self.state = to;
         self.expired = false;
+        self.outdone = 0;
         push(out, Action::Report(Event::Transition { from, to, why }));
     }
 
@@ -394,6 +398,7 @@ impl Machine {
             push(out, Action::Report(Event::OwnerAlone));
         }
         self.claim(now, out);
+        self.outdone = self.outdone.saturating_sub(1);
         // From the deadline, not from now: the spacing must not drift. After a pause there is nothing to catch up.
         let interval = self.params().advert_interval;
         let next = self.deadline.unwrap_or(now) + interval;

@@ -34,7 +34,7 @@ pub(in crate::vrrpd) fn event(instance: &Instance, reasons: &Reasons<'_>, event:
         Event::Outranked { from, theirs, ours } => {
             info!("({name}) Master received advert from {from} with higher priority {theirs}, ours {ours}");
         }
-        Event::LowerPriority { from, theirs, ours, answered } => {
+        Event::LowerPriority { from, theirs, ours, answered, .. } => {
             let tail = if answered { ", forcing new election" } else { "" };
             info!("({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{tail}");
         }

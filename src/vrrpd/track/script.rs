@@ -40,9 +40,9 @@ impl Vrrp {
                     self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
                 }
             }
-            Owner::Notify(id) => self.notify_ended(turn, id, pid),
-            Owner::Retired(number) => self.retired_ended(turn, number, pid),
-            Owner::Fifo => self.fifo_script_ended(turn, pid),
+            Owner::Notify(id) => self.notify_ended(turn, id, pid, how),
+            Owner::Retired(number) => self.retired_ended(turn, number, pid, how),
+            Owner::Fifo => self.fifo_script_ended(turn, pid, how),
             Owner::Nobody => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Adverts that a BACKUP and a MASTER hear (RFC 9568 sections 6.4.2 and 6.4.3).
 
 use super::{Armed, Heard, Machine, Master, push};
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::proto::vrrp::action::{Action, Actions, Burst, Event, State, Why};
 use crate::proto::vrrp::params::Version;
 use crate::proto::vrrp::priority::OWNER;
@@ -95,8 +95,17 @@ impl Machine {
             self.answer(now, out);
         }
         push(out, Action::Announce(Burst::LowerPriority));
-        let event = Event::LowerPriority { from: heard.from, theirs: heard.priority, ours, answered };
+        // A rival sends until it has heard us: all its adverts after a split are one piece of news.
+        let first = self.outdone == 0;
+        self.outdone = self.adverts_during(self.params().advert_interval.max(heard.interval) * 3);
+        let event = Event::LowerPriority { from: heard.from, theirs: heard.priority, ours, answered, first };
         push(out, Action::Report(event));
+    }
+
+    /// How many adverts of ours leave in that time, rounded up.
+    fn adverts_during(&self, time: Span) -> u8 {
+        let own = self.params().advert_interval.as_micros().max(1);
+        u8::try_from(time.as_micros().div_ceil(own)).unwrap_or(u8::MAX)
     }
 
     /// Contradicts another router's advert. One answer is enough for all that are heard in one turn: after a pause

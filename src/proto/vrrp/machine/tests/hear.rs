@@ -125,6 +125,37 @@ fn master_answers_lower_priority_and_priority_zero() {
 }
 
 #[test]
+fn a_rival_of_lower_priority_is_news_once_until_it_was_silent() {
+    let mut machine = master(Params::default());
+    let is_news = |machine: &mut Machine, now, interval| {
+        let advert = Heard { interval: Span::from_secs(interval), ..heard(50) };
+        let actions = step(machine, at(now), Input::Advert(advert));
+        actions.iter().any(|one| matches!(one, Action::Report(Event::LowerPriority { first: true, .. })))
+    };
+    let adverts = |machine: &mut Machine, mut now: u64, count| {
+        for _ in 0..count {
+            now += 1_000;
+            step(machine, at(now), Input::Timeout);
+        }
+        now
+    };
+    assert!(is_news(&mut machine, 4_000, 1));
+    for now in [4_001, 4_002, 4_500] {
+        assert!(!is_news(&mut machine, now, 1), "{now}");
+    }
+    let now = adverts(&mut machine, 4_500, 2);
+    assert!(!is_news(&mut machine, now + 1, 1), "two adverts may be lost");
+    let now = adverts(&mut machine, now + 1, 3);
+    assert!(is_news(&mut machine, now + 1, 10), "three intervals without it");
+    let now = adverts(&mut machine, now + 1, 29);
+    assert!(!is_news(&mut machine, now + 1, 10), "its own interval is the longer one");
+    step(&mut machine, at(now + 2), Input::Advert(heard(200)));
+    step(&mut machine, at(now + 10_000), Input::Timeout);
+    assert_eq!(machine.state(), State::Master);
+    assert!(is_news(&mut machine, now + 10_001, 1), "after another election");
+}
+
+#[test]
 fn an_owner_tells_when_its_rival_has_gone() {
     let params = Params { priority: 255, start: Start::Master, ..Params::default() };
     let mut machine = Machine::new(params);
