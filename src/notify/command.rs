@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use crate::config::model::{self, ScriptCommand};
 use crate::config::shell;
+use crate::sys::identity::{Identity, Obstacle, Powers};
 use crate::sys::path::{self, Insecure};
-use crate::sys::script::{self, Identity, Refused, Terms, Words};
+use crate::sys::script::{self, Refused, Terms, Words};
 use crate::sys::user;
 
 /// A command that can be run.
@@ -23,6 +24,8 @@ pub struct Command {
     pub insecure: Option<Insecure>,
     /// Its file does not say what interprets it: /bin/sh does.
     pub by_shell: bool,
+    /// It runs with the daemon's supplementary groups, which cannot be given up.
+    pub keeps_groups: bool,
 }
 
 /// Why a command cannot be run.
@@ -34,6 +37,8 @@ pub enum Unusable {
     User(String),
     /// There is no such group.
     Group(String),
+    /// This process cannot have a script run as its user, and why.
+    Identity(&'static str),
     /// With `enable_script_security` somebody must be named: neither `script_user` nor the user keepalived_script is there.
     Nobody,
     /// Others than root can change its file, a folder or a link on the way to it.
@@ -59,6 +64,8 @@ pub struct Resolver {
     pub keep_links: bool,
     /// Where commands without a slash are looked for.
     pub path: Vec<PathBuf>,
+    /// What this process may change.
+    pub powers: Powers,
 }
 
 /// The user that scripts run as if nobody is named and it exists.
@@ -78,6 +85,7 @@ impl Resolver {
             supplementary: global.scripts.supplementary_groups,
             keep_links: global.scripts.use_symlink_paths,
             path: std::env::split_paths(&path).collect(),
+            powers: Powers::now(),
         }
     }
 
@@ -87,6 +95,11 @@ impl Resolver {
     /// [`Unusable`] says why it can never run.
     pub fn resolve(&self, command: &ScriptCommand, name: &str) -> Result<Command, Unusable> {
         let identity = self.identity(command)?;
+        let obstacle = identity.as_ref().and_then(|identity| self.powers.obstacle(identity));
+        if let Some(Obstacle::Refused(why)) = obstacle {
+            return Err(Unusable::Identity(why));
+        }
+        let keeps_groups = obstacle == Some(Obstacle::Groups);
         let mut argv: Vec<CString> = Vec::with_capacity(command.argv.len().max(4));
         let found = if command.shell {
             let shell = self.shell(&command.raw)?;
@@ -124,7 +137,7 @@ impl Resolver {
             words.push(word.to_bytes()).map_err(|Refused| Unusable::TooLong)?;
         }
         let terms = Terms { identity, guarded: guarded.into() };
-        Ok(Command { words, fixed: argv.len(), terms, insecure, by_shell })
+        Ok(Command { words, fixed: argv.len(), terms, insecure, by_shell, keeps_groups })
     }
 
     /// A shell that knows what the line uses.

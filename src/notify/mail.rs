@@ -18,7 +18,6 @@ use nix::errno::Errno;
 use self::queue::{Letter, Queue};
 pub use self::settings::Settings;
 use super::Standing;
-use crate::base::limit;
 use crate::daemon::keep::{Keep, Left, Note, key};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
@@ -132,8 +131,7 @@ impl Mailer {
     }
 
     fn reserve(&mut self, tellers: usize) {
-        let (least, most) = (*limit::MAIL_QUEUE.start(), *limit::MAIL_QUEUE.end());
-        self.queue.reserve((4 * tellers).clamp(least, most));
+        self.queue.reserve(queue::messages(tellers));
         let room = self.settings.longest();
         self.out.reserve(room.saturating_sub(self.out.len()));
     }

@@ -319,7 +319,14 @@ mod tests {
         for word in [b"/bin/sh".as_slice(), b"-c", line.as_bytes(), b"sh"] {
             words.push(word).unwrap();
         }
-        Command { words, fixed: 4, terms: Terms::default(), insecure: None, by_shell: false }
+        Command {
+            words,
+            fixed: 4,
+            terms: Terms::default(),
+            insecure: None,
+            by_shell: false,
+            keeps_groups: false,
+        }
     }
 
     fn wait(pid: Pid) {

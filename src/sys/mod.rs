@@ -16,6 +16,7 @@ pub mod file;
 pub mod filter;
 pub mod glance;
 pub mod headway;
+pub mod identity;
 mod inbox;
 pub mod inotify;
 pub mod lock;

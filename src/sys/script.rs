@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
+use super::identity::Identity;
 use super::process::{Ended, Pid, close_range};
 use super::{check, path, signal};
 
@@ -171,17 +172,6 @@ impl fmt::Write for Tail<'_> {
     }
 }
 
-/// As whom a script runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
-    /// Supplementary groups; empty means none at all.
-    pub groups: Vec<libc::gid_t>,
-}
-
 /// Under what terms a script runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -284,15 +274,8 @@ unsafe fn become_script(
         if terms.guarded.iter().any(|guarded| path::judge(guarded).is_some()) {
             libc::_exit(NOT_EXECUTABLE);
         }
-        if let Some(identity) = &terms.identity {
-            // As another user a script must not run with ours when the kernel refuses the change.
-            let groups = libc::setgroups(identity.groups.len() as _, identity.groups.as_ptr());
-            if (groups != 0 && libc::geteuid() == 0)
-                || libc::setgid(identity.gid) != 0
-                || libc::setuid(identity.uid) != 0
-            {
-                libc::_exit(NOT_EXECUTABLE);
-            }
+        if terms.identity.as_ref().is_some_and(|identity| !identity.assume()) {
+            libc::_exit(NOT_EXECUTABLE);
         }
         if let Some(parent) = tie {
             // After the change of user, which would undo it.

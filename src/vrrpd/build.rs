@@ -311,6 +311,7 @@ pub(super) fn unusable(why: &Unusable) -> String {
         Unusable::Missing(file) => format!("since not found/accessible ({file})"),
         Unusable::User(user) => format!("since user {user} does not exist"),
         Unusable::Group(group) => format!("since group {group} does not exist"),
+        Unusable::Identity(why) => format!("since keepalived cannot run it as its user: {why}"),
         Unusable::Nobody => {
             "since script security is on, and neither script_user nor the user keepalived_script \
                              says who may run it"

@@ -41,6 +41,7 @@ struct Ready<'a> {
     resolver: &'a Resolver,
     /// Files that something was said of.
     noted: BTreeSet<Vec<u8>>,
+    groups_noted: bool,
     notes: Vec<Diagnostic>,
 }
 
@@ -54,13 +55,18 @@ impl Ready<'_> {
             let note = Diagnostic::new(Severity::Note, command.at.0, message);
             self.notes.push(note.remedy("keepalived would not run it: write #!/bin/sh into its first line"));
         }
+        if ready.keeps_groups && !core::mem::replace(&mut self.groups_noted, true) {
+            let message = "scripts keep the supplementary groups of keepalived, which lacks CAP_SETGID";
+            self.notes.push(Diagnostic::new(Severity::Note, command.at.0, message));
+        }
         Ok(())
     }
 }
 
 fn check_scripts(model: &Model, found: &mut Diagnostics) {
     let resolver = Resolver::new(&model.global);
-    let mut ready = Ready { resolver: &resolver, noted: BTreeSet::new(), notes: Vec::new() };
+    let mut ready =
+        Ready { resolver: &resolver, noted: BTreeSet::new(), groups_noted: false, notes: Vec::new() };
     if let Err(why) = resolver.check_user() {
         let text = format!("Error setting global script uid/gid {}", super::build::unusable(&why));
         found.warning(model.global.scripts.user_at.0, text);

@@ -62,6 +62,7 @@ fn program(resolver: &Resolver, command: &ScriptCommand) -> Option<Program> {
             Unusable::User(_)
             | Unusable::Group(_)
             | Unusable::Nobody
+            | Unusable::Identity(_)
             | Unusable::TooLong
             | Unusable::Hidden(_),
         ) => return None,

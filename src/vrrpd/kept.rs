@@ -63,10 +63,8 @@ impl Vrrp {
         for script in &mut self.scripts {
             let Some((note, values)) = kept.find(SCRIPT, &script.name) else { continue };
             script.note = note;
-            let params = script.machine.params();
-            // What it said long ago it may not say any more.
-            let fresh = died.is_some_and(|died| now.since(died) <= params.interval * FRESH + FRESH_AT_LEAST);
-            if let Some(memory) = script_memory(values).filter(|_| fresh) {
+            let interval = script.machine.params().interval;
+            if let Some(memory) = script_memory(values, interval, died.map(|died| now.since(died))) {
                 script.machine.resume(now, memory);
             }
         }
@@ -263,7 +261,10 @@ fn script_values(memory: &ScriptMemory) -> Values {
     [all, memory.next_run.as_micros(), 0]
 }
 
-fn script_memory([all, next_run, _]: Values) -> Option<ScriptMemory> {
+/// What a script that runs once an interval has said; none if it said nothing, or so long before the `pause` since the
+/// predecessor's death that it may not say so any more.
+fn script_memory([all, next_run, _]: Values, interval: Span, pause: Option<Span>) -> Option<ScriptMemory> {
+    pause.filter(|pause| *pause <= interval * FRESH + FRESH_AT_LEAST)?;
     let verdict = verdict_of(all);
     let code = (all >> 2 & 0x1ff).checked_sub(1);
     (verdict != Verdict::Unknown).then(|| ScriptMemory {
@@ -293,15 +294,27 @@ fn unpack(high: u64, low: u64) -> IpAddr {
 mod tests {
     use super::*;
 
+    const SECOND: Span = Span::from_secs(1);
+
+    #[test]
+    fn an_old_verdict_of_a_script_is_not_taken_up() {
+        let memory =
+            ScriptMemory { verdict: Verdict::Up, streak: 0, last_code: Some(0), next_run: Instant::START };
+        let after = |interval: Span, pause| script_memory(script_values(&memory), interval, pause).is_some();
+        assert!(after(SECOND, Some(SECOND * 6)) && !after(SECOND, Some(SECOND * 6 + Span::from_micros(1))));
+        assert!(after(SECOND * 60, Some(SECOND * 183)) && !after(SECOND * 60, Some(SECOND * 184)));
+        assert!(!after(SECOND, None), "nobody knows when the predecessor died");
+    }
+
     #[test]
     fn scripts_and_addresses_come_back_as_they_were_noted() {
         for (verdict, streak, last_code) in
             [(Verdict::Up, 0, None), (Verdict::Down, u32::MAX, Some(255)), (Verdict::Up, 7, Some(0))]
         {
             let memory = ScriptMemory { verdict, streak, last_code, next_run: Instant::from_micros(99) };
-            assert_eq!(script_memory(script_values(&memory)), Some(memory));
+            assert_eq!(script_memory(script_values(&memory), SECOND, Some(SECOND)), Some(memory));
         }
-        assert_eq!(script_memory([0, 5, 0]), None, "no verdict, nothing to go on with");
+        assert_eq!(script_memory([0, 5, 0], SECOND, Some(SECOND)), None, "no verdict, nothing to go on with");
         for text in ["192.0.2.1", "2001:db8::1", "fe80::1"] {
             let address: IpAddr = text.parse().unwrap();
             let (high, low) = pack(address);

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{CONF, Daemon, Program, is_reference};
+use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::Node;
 
@@ -92,8 +92,8 @@ fn a_removed_instance_is_told_of_in_order() {
     is_told(
         &a,
         &[
+            // MASTER is overtaken by the removal.
             "any INSTANCE VI_2 BACKUP 100",
-            "any INSTANCE VI_2 MASTER 100",
             "deleted",
             "any INSTANCE VI_2 DELETED 100",
         ],
@@ -198,6 +198,35 @@ fn scripts_run_as_their_user_without_other_groups() {
         assert_eq!(a.read(&file).lines().next(), Some(wanted.as_str()));
     }
     drop(daemon);
+}
+
+#[test]
+fn with_few_capabilities_scripts_of_root_run_and_others_are_told() {
+    if is_reference("its scripts cannot be run then") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/check", "#!/bin/sh\necho \"$1 $(id -u)\" >> /run/checked\n");
+    let script = |name: &str, user: &str| {
+        format!(
+            "vrrp_script {name} {{\n    script \"/usr/local/bin/check {name}\"\n    interval 1\n    user {user}\n}}"
+        )
+    };
+    let conf = Instance::default()
+        .before(&script("roots", "root"))
+        .before(&script("theirs", "nobody"))
+        .line("track_script {\n        roots\n        theirs\n    }");
+    a.write(CONF, &conf.text());
+    let daemon = Launch::new(&a, US).capabilities("-all,+net_admin,+net_raw").start();
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    assert!(a.read("/run/checked").lines().all(|line| line == "roots 0"), "{}", a.read("/run/checked"));
+    assert!(!a.read("/run/checked").is_empty());
+    daemon.wait_log(
+        "Disabling track script theirs since keepalived cannot run it as its user: it lacks the capability CAP_SETUID",
+        ALLOWANCE,
+    );
+    daemon.stop();
 }
 
 #[test]

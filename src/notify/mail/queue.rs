@@ -34,6 +34,11 @@ struct Entry {
     body: u16,
 }
 
+/// How many messages may wait for so many who tell something.
+pub(super) fn messages(tellers: usize) -> usize {
+    tellers.saturating_mul(4).clamp(*limit::MAIL_QUEUE.start(), *limit::MAIL_QUEUE.end())
+}
+
 /// Octets of the text of a message as most of them are.
 const USUAL: usize = 160;
 
@@ -154,6 +159,25 @@ mod tests {
         }
         assert!(queue.pop().is_none());
         assert_eq!((queue.entries.capacity(), queue.texts.capacity()), sizes);
+    }
+
+    #[test]
+    fn long_ones_take_no_more_room_than_usual_ones() {
+        let mut queue = Queue::default();
+        queue.reserve(20);
+        let size = queue.texts.capacity();
+        let long = "x".repeat(limit::MAIL_BODY);
+        for number in 0..100 {
+            queue.push(AT, Note::numbered(number), format_args!("{number}"), format_args!("{long}"), |_| ());
+            assert!(queue.texts.len() <= queue.room() && queue.texts.capacity() == size, "{number}");
+        }
+        let letter = core::iter::from_fn(|| queue.pop()).last().unwrap();
+        assert_eq!((letter.subject.as_str(), letter.body.len()), ("99", limit::MAIL_BODY));
+    }
+
+    #[test]
+    fn the_messages_that_wait_are_bounded() {
+        assert_eq!([0, 16, 100, 1_024, 65_024, usize::MAX].map(messages), [64, 64, 400, 4_096, 4_096, 4_096]);
     }
 
     #[test]

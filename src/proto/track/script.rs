@@ -378,6 +378,27 @@ mod tests {
     }
 
     #[test]
+    fn another_interval_counts_from_now_on() {
+        let with = |secs| ScriptParams { interval: Span::from_secs(secs), ..ScriptParams::default() };
+        let mut script = Script::new(at(0), with(60));
+        run(&mut script, 0, 0);
+        script.reconfigure(at(10_000), with(5));
+        assert_eq!(
+            script.poll_at(),
+            Some(at(15_000)),
+            "a shorter one is not waited for until the longer one is over"
+        );
+        run(&mut script, 15_000, 0);
+        assert_eq!(script.poll_at(), Some(at(20_000)));
+        script.reconfigure(at(16_000), with(60));
+        assert_eq!(script.poll_at(), Some(at(20_000)), "what was near stays near");
+        // The same while it runs.
+        step(&mut script, 20_000, ScriptInput::Timeout);
+        script.reconfigure(at(21_000), with(2));
+        assert_eq!(script.poll_at(), Some(at(23_000)));
+    }
+
+    #[test]
     fn a_command_that_cannot_start_has_failed() {
         let mut script = Script::new(at(0), ScriptParams::default());
         step(&mut script, 0, ScriptInput::Timeout);

@@ -41,13 +41,14 @@ pub(crate) struct Launch<'n> {
     arguments: Vec<String>,
     stderr: Option<Stdio>,
     nice: i32,
+    capabilities: Option<&'static str>,
 }
 
 impl<'n> Launch<'n> {
     /// In the foreground, details logged to a file of the node by way of standard error, no syslog.
     pub(crate) fn new(node: &'n Node, program: Program) -> Self {
         let arguments = ["-n", "-l", "-G", "-D", "-f", CONF].map(str::to_owned).to_vec();
-        Self { node, program, arguments, stderr: None, nice: 0 }
+        Self { node, program, arguments, stderr: None, nice: 0, capabilities: None }
     }
 
     /// With these arguments instead of the usual ones; pid files still lie where they lie by default.
@@ -68,6 +69,12 @@ impl<'n> Launch<'n> {
         self
     }
 
+    /// With these capabilities, as setpriv names them.
+    pub(crate) fn capabilities(mut self, capabilities: &'static str) -> Self {
+        self.capabilities = Some(capabilities);
+        self
+    }
+
     /// Starts it.
     pub(crate) fn start(self) -> Daemon<'n> {
         let log = "/run/lab/daemon.log";
@@ -81,7 +88,9 @@ impl<'n> Launch<'n> {
         let child = self
             .node
             .command("nice")
-            .args(["-n", &self.nice.to_string(), self.program.path()])
+            .args(["-n", &self.nice.to_string()])
+            .args(self.capabilities.iter().flat_map(|all| ["setpriv", "--bounding-set", all]))
+            .arg(self.program.path())
             .args(&self.arguments)
             .stdout(Stdio::null())
             .stderr(stderr)
