@@ -16,9 +16,8 @@ use crate::config::model::{self, Model};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Records, Standing};
 use crate::notify::{self, Notifier, Resolver, Subject};
-use crate::proto::track::Total;
 use crate::proto::vrrp::group::{self, Action, Actions, Group, Input, Outlook};
-use crate::proto::vrrp::{self, Event, Fault, Faults, State, machine};
+use crate::proto::vrrp::{self, Event, Fault, Faults, State, Total, machine};
 
 /// A sync group at work; its members are the model's.
 pub struct LiveGroup {

@@ -4,16 +4,16 @@
 //! After every step all members of a group are in the state of the group, and addresses are there exactly as MASTER.
 //! When the trouble is over, one router is MASTER in all networks, and stays it.
 
-use crate::host::{Host, group as multicast};
+use crate::host::{Host, TRACKER, group as multicast};
 use crate::link::{Datagram, Flight, HOSTS, Link};
 use crate::random::Random;
 use keepalived::base::addr::{Family, IpAddr};
-use keepalived::base::id::InstanceId;
+use keepalived::base::id::{GroupId, InstanceId};
 use keepalived::base::time::{Instant, Span};
-use keepalived::proto::vrrp::group::{Action as GroupAction, Actions as GroupActions};
-use keepalived::proto::vrrp::group::{Group, Input as GroupInput, Outlook, faults, steps};
+use keepalived::proto::track::Value;
+use keepalived::proto::vrrp::process::Members;
 use keepalived::proto::vrrp::{
-    Action, Actions, Around, Event, Faults, Input, Packet, Params, Router, Start, State, Version,
+    Action, Actions, Around, Event, Input, Packet, Params, Process, Router, Start, State, Version,
 };
 use keepalived::wire::vrrp::Advert;
 use std::cmp::Reverse;
@@ -39,15 +39,22 @@ struct Theme {
 const PLAIN: Theme =
     Theme { name: "", schedules: 1_500, mixed: false, meek: false, owners: false, sabotage: false };
 
+/// The one group of each process.
+const GROUP: GroupId = GroupId::new(0);
+
 /// A router: one process, one group.
 struct Node {
     members: Vec<Host>,
     /// Which members the configuration has.
     configured: Vec<bool>,
-    group: Group,
+    /// None while crashed or stopped.
+    process: Option<Process>,
+    /// The member that each instance of the process is.
+    ids: Vec<usize>,
+    /// What the tracker that all members share says.
+    weights: i32,
     /// The state of the group when the process died, and when that was.
     record: Option<(State, Instant)>,
-    running: bool,
 }
 
 struct Site {
@@ -58,7 +65,6 @@ struct Site {
     sequence: u64,
     random: Random,
     sabotage: bool,
-    rebuilding: bool,
     transitions: u32,
     trace: Option<Vec<String>>,
 }
@@ -66,19 +72,37 @@ struct Site {
 type Outcome = Result<(), String>;
 
 impl Node {
-    fn present(&self) -> impl Iterator<Item = usize> + use<> {
+    fn present(&self) -> Vec<usize> {
         let present = |(who, it): (usize, &bool)| it.then_some(who);
-        self.configured.iter().enumerate().filter_map(present).collect::<Vec<_>>().into_iter()
+        self.configured.iter().enumerate().filter_map(present).collect()
     }
 
-    fn outlook(&self, wanted: impl Fn(usize) -> bool) -> Outlook {
-        let machines = self.present().filter(|who| wanted(*who));
-        let routers: Vec<&Router> = machines.filter_map(|who| self.members[who].router.as_ref()).collect();
-        Outlook::of(routers.into_iter().map(Router::machine))
+    /// The process with the members of the configuration, none of which has begun.
+    fn process(&self) -> Process {
+        let instance = |who: &usize| {
+            let mut instance = self.members[*who].instance();
+            instance.group = Some(GROUP);
+            instance.router.set_synced(true);
+            instance
+        };
+        let instances: Vec<_> = self.present().iter().map(instance).collect();
+        let ids = (0..instances.len()).map(InstanceId::at).collect();
+        let mut process = Process::new(instances, vec![Members { ids, ..Members::default() }]);
+        process.set_value(TRACKER, Value::Number(self.weights));
+        process
     }
 
-    fn own(&self, who: usize) -> Faults {
-        self.members[who].faults()
+    fn id(&self, who: usize) -> Option<InstanceId> {
+        self.ids.iter().position(|other| *other == who).map(InstanceId::at)
+    }
+
+    fn router(&self, who: usize) -> Option<&Router> {
+        Some(&self.process.as_ref()?.instance(self.id(who)?)?.router)
+    }
+
+    fn state(&self) -> State {
+        let group = self.process.as_ref().and_then(|process| process.members(GROUP));
+        group.map_or(State::Init, |group| group.machine.state())
     }
 }
 
@@ -110,7 +134,14 @@ impl Site {
                 members.push(Host::new(addr, params, vec![IpAddr::from([10, 9, network, 100])]));
             }
             let configured = vec![true; networks];
-            nodes.push(Node { members, configured, group: Group::new(), record: None, running: false });
+            nodes.push(Node {
+                members,
+                configured,
+                process: None,
+                ids: Vec::new(),
+                weights: 0,
+                record: None,
+            });
         }
         let link = || Link::new(Span::from_micros(50), Span::from_millis(2), true);
         Self {
@@ -121,7 +152,6 @@ impl Site {
             sequence: 0,
             random,
             sabotage: theme.sabotage,
-            rebuilding: false,
             transitions: 0,
             trace: None,
         }
@@ -148,7 +178,7 @@ impl Site {
             if arrival == Some(next) {
                 self.deliver();
             } else if let Some((_, node, who)) = wake {
-                self.drive(node, who, Input::Timeout);
+                self.input(node, who, Input::Timeout);
             }
             self.check()?;
         }
@@ -157,8 +187,8 @@ impl Site {
     fn next_wake(&self) -> Option<(Instant, usize, usize)> {
         let mut next = None;
         for (number, node) in self.nodes.iter().enumerate() {
-            for (who, host) in node.members.iter().enumerate() {
-                let at = host.router.as_ref().and_then(Router::poll_at).map(|at| (at, number, who));
+            for who in node.ids.iter().copied() {
+                let at = node.router(who).and_then(Router::poll_at).map(|at| (at, number, who));
                 next = [next, at].into_iter().flatten().min();
             }
         }
@@ -170,8 +200,9 @@ impl Site {
             return;
         };
         let (node, who) = (to / self.links.len(), to % self.links.len());
-        let host = &mut self.nodes[node].members[who];
-        let Some(router) = host.router.as_mut().filter(|_| host.link_up) else {
+        let id = self.nodes[node].id(who).filter(|_| self.nodes[node].members[who].link_up);
+        let it = &mut self.nodes[node];
+        let (host, Some(process), Some(id)) = (&it.members[who], &mut it.process, id) else {
             return;
         };
         if Advert::parse(&datagram.octets).is_err() {
@@ -187,23 +218,42 @@ impl Site {
         };
         let mut out = Actions::new();
         let surroundings = Host::surroundings(host.addr, &host.addresses, &host.peers);
-        router.receive(self.now, &surroundings, &packet, &mut out);
+        process.receive(self.now, id, &surroundings, &packet, &mut out);
         self.gather(node, who, &out);
-        self.lead(node, who, &out);
+        self.settle(node);
     }
 
-    fn drive(&mut self, node: usize, who: usize, input: Input) {
-        let out = self.step(node, who, input);
-        self.lead(node, who, &out);
-    }
-
-    fn step(&mut self, node: usize, who: usize, input: Input) -> Actions {
-        let mut out = Actions::new();
-        if let Some(router) = &mut self.nodes[node].members[who].router {
-            router.handle(self.now, input, &mut out);
+    /// Carries out all that the inputs so far lead to.
+    fn settle(&mut self, node: usize) {
+        loop {
+            let mut out = Actions::new();
+            let it = &mut self.nodes[node];
+            let Some((process, due)) = it.process.as_mut().and_then(|process| {
+                let due = process.due()?;
+                Some((process, due))
+            }) else {
+                return;
+            };
+            let who = it.ids[due.id.index()];
+            let before = process.clone();
+            process.step(self.now, &mut out);
+            // The second member does not do what it is told, but for what is its own.
+            if self.sabotage && who == 1 && process.state(due.id) != before.state(due.id) {
+                if let (Some(now), Some(old)) = (process.instance_mut(due.id), before.instance(due.id)) {
+                    now.router = old.router.clone();
+                }
+                continue;
+            }
+            self.gather(node, who, &out);
         }
-        self.gather(node, who, &out);
-        out
+    }
+
+    fn input(&mut self, node: usize, who: usize, input: Input) {
+        let it = &mut self.nodes[node];
+        if let (Some(id), Some(process)) = (it.id(who), &mut it.process) {
+            process.input(id, input);
+        }
+        self.settle(node);
     }
 
     fn gather(&mut self, node: usize, who: usize, actions: &Actions) {
@@ -244,137 +294,108 @@ impl Site {
         }
     }
 
-    fn lead(&mut self, node: usize, who: usize, actions: &Actions) {
-        if self.rebuilding {
-            return;
-        }
-        let member = InstanceId::at(who);
-        for action in actions {
-            let input = match action {
-                Action::Report(Event::Transition { from, to, why }) => {
-                    GroupInput::Moved { member, from: *from, to: *to, why: *why }
-                }
-                Action::Report(Event::Expired) => {
-                    GroupInput::Expired { member, everyone: self.nodes[node].outlook(|_| true).expired }
-                }
-                _ => continue,
-            };
-            self.drive_group(node, input);
-        }
-    }
-
-    fn drive_group(&mut self, node: usize, input: GroupInput) {
-        let mut out = GroupActions::new();
-        self.nodes[node].group.handle(input, &mut out);
-        for action in &out {
-            match *action {
-                GroupAction::Move { member, to, why } => {
-                    self.drive(node, member.index(), Input::Sync { to, why });
-                }
-                GroupAction::Follow { leader, to, why } => {
-                    for who in self.nodes[node].present() {
-                        if Some(InstanceId::at(who)) == leader || (self.sabotage && who == 1) {
-                            continue;
-                        }
-                        let own = self.nodes[node].own(who);
-                        for input in steps(to, why, own, false).into_iter().flatten() {
-                            self.step(node, who, input);
-                        }
-                    }
-                }
-                GroupAction::Report(..) => {}
-            }
-        }
-    }
-
     fn refresh(&mut self, node: usize, who: usize) {
-        let it = &self.nodes[node];
-        let Some(router) = &it.members[who].router else { return };
-        let others = it.present().filter(|other| *other != who);
-        let mut others = others.filter_map(|other| it.members[other].router.as_ref());
-        let faults = faults(it.own(who), others.any(|other| !other.faults().own().is_empty()));
-        if router.faults() != faults {
-            self.drive(node, who, Input::Faults { faults, pending: false });
+        let it = &mut self.nodes[node];
+        if let (Some(id), Some(process)) = (it.id(who), &mut it.process) {
+            process.set_facts(id, it.members[who].facts());
+            process.refresh(id);
         }
+        self.settle(node);
     }
 
-    fn begin(&mut self, node: usize, who: usize) {
-        let host = &mut self.nodes[node].members[who];
-        let mut router = Router::new(host.params.clone(), 1);
-        router.set_synced(true);
-        host.router = Some(router);
+    /// All groups of a process get something to do.
+    fn group(&mut self, node: usize, input: impl FnOnce(&mut Process)) {
+        if let Some(process) = &mut self.nodes[node].process {
+            input(process);
+        }
+        self.settle(node);
     }
 
     fn start(&mut self, node: usize, adopt: bool) {
         let fresh = |(state, at): (State, Instant)| (self.now < at + INTERVAL * 2).then_some(state);
-        let adopt = self.nodes[node].record.take().filter(|_| adopt).and_then(fresh);
-        let adopt = adopt.filter(|state| matches!(state, State::Master | State::Backup));
+        let record = self.nodes[node].record.take().filter(|_| adopt).and_then(fresh);
+        let it = &mut self.nodes[node];
+        let mut process = it.process();
+        it.ids = it.present();
+        let mut adopts = vec![record; it.ids.len()];
+        process.adopt_together(GROUP, record, &mut adopts);
+        let adopt = adopts[0];
+        process.set_rebuilding(true);
+        it.process = Some(process);
+        let members = it.ids.clone();
         self.note(|| format!("{node} starts, adopting {adopt:?}"));
-        self.nodes[node].running = true;
-        self.nodes[node].group = Group::new();
-        let members: Vec<usize> = self.nodes[node].present().collect();
         for who in &members {
             self.nodes[node].members[*who].held &= adopt == Some(State::Master);
-            self.begin(node, *who);
-        }
-        for who in members.iter().chain(&members) {
             self.refresh(node, *who);
         }
-        let (first, outlook) = (InstanceId::at(members[0]), self.nodes[node].outlook(|_| true));
-        self.drive_group(node, GroupInput::Start { first, outlook, adopt });
+        self.group(node, |process| process.refresh_group(GROUP));
+        self.group(node, |process| process.set_rebuilding(false));
+        self.group(node, |process| process.begin_group(GROUP, adopt));
         for who in members {
-            self.drive(node, who, Input::Start { adopt });
+            self.input(node, who, Input::Start { adopt });
         }
     }
 
     fn end(&mut self, node: usize, graceful: bool) {
         self.note(|| format!("{node} ends, gracefully: {graceful}"));
-        let state = self.nodes[node].group.state();
-        for who in self.nodes[node].present() {
-            if graceful {
-                self.drive(node, who, Input::Stop);
+        let state = self.nodes[node].state();
+        if graceful {
+            for who in self.nodes[node].ids.clone() {
+                self.input(node, who, Input::Stop);
             }
-            self.nodes[node].members[who].router = None;
+            self.group(node, |process| process.stop_group(GROUP));
         }
         let it = &mut self.nodes[node];
         it.record = (!graceful).then_some((state, self.now));
-        (it.running, it.group) = (false, Group::new());
+        (it.process, it.ids) = (None, Vec::new());
     }
 
     /// A reload with these members, at least one.
     fn reload(&mut self, node: usize, configured: Vec<bool>) {
         self.note(|| format!("{node} reloads with {configured:?}"));
         let before = core::mem::replace(&mut self.nodes[node].configured, configured);
-        if !self.nodes[node].running {
+        if self.nodes[node].process.is_none() {
             for host in &mut self.nodes[node].members {
                 host.held = false;
             }
             self.nodes[node].record = None;
             return;
         }
-        self.rebuilding = true;
-        let now: Vec<bool> = self.nodes[node].configured.clone();
-        for who in 0..now.len() {
-            match (before[who], now[who]) {
-                (true, false) => {
-                    self.step(node, who, Input::Stop);
-                    self.nodes[node].members[who].router = None;
-                }
-                (false, true) => self.begin(node, who),
-                _ => {}
+        self.group(node, |process| process.set_rebuilding(true));
+        for who in self.nodes[node].ids.clone() {
+            if !self.nodes[node].configured[who] {
+                self.input(node, who, Input::Stop);
             }
         }
-        let members: Vec<usize> = self.nodes[node].present().collect();
-        for who in members.iter().chain(&members) {
+        let it = &mut self.nodes[node];
+        let (mut process, members) = (it.process(), it.present());
+        process.set_rebuilding(true);
+        let kept: Vec<_> = members.iter().map(|who| it.id(*who)).collect();
+        if let Some(before) = it.process.take() {
+            process.succeed(before, &kept, &[Some(GROUP)]);
+        }
+        it.process = Some(process);
+        it.ids.clone_from(&members);
+        for who in &members {
             self.refresh(node, *who);
         }
+        self.group(node, |process| process.refresh_group(GROUP));
         for who in members.iter().filter(|who| !before[**who]) {
-            self.drive(node, *who, Input::Start { adopt: None });
+            self.input(node, *who, Input::Start { adopt: None });
         }
-        self.rebuilding = false;
-        let veterans = self.nodes[node].outlook(|who| before[who]);
-        let (first, outlook) = (InstanceId::at(members[0]), self.nodes[node].outlook(|_| true));
-        self.drive_group(node, GroupInput::Align { first, veterans, outlook });
+        self.group(node, |process| process.set_rebuilding(false));
+        let veteran = |id: InstanceId| before[members[id.index()]];
+        self.group(node, |process| process.align_group(GROUP, veteran));
+    }
+
+    /// What the tracker of all members says.
+    fn set_weights(&mut self, node: usize, weights: i32) {
+        self.nodes[node].weights = weights;
+        self.group(node, |process| {
+            if process.set_value(TRACKER, Value::Number(weights)) {
+                process.tracked_changed(TRACKER);
+            }
+        });
     }
 
     fn set_link(&mut self, node: usize, who: usize, up: bool) {
@@ -387,18 +408,18 @@ impl Site {
 
     /// What holds after every step.
     fn check(&self) -> Outcome {
-        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.running) {
-            let state = node.group.state();
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.process.is_some()) {
+            let state = node.state();
             for who in node.present() {
-                let host = &node.members[who];
-                if host.state() != Some(state) {
-                    return Err(format!("{number}.{who} is {:?} in a group that is {state:?}", host.state()));
+                let (host, own) = (&node.members[who], node.router(who).map(Router::state));
+                if own != Some(state) {
+                    return Err(format!("{number}.{who} is {own:?} in a group that is {state:?}"));
                 }
                 if host.held != (state == State::Master) {
                     return Err(format!("{number}.{who} is {state:?}, addresses present: {}", host.held));
                 }
             }
-            let broken = node.present().any(|who| !node.own(who).is_empty());
+            let broken = node.present().iter().any(|who| !node.members[*who].link_up);
             if broken != (state == State::Fault) {
                 return Err(format!("{number} is {state:?}, a member has a reason for FAULT: {broken}"));
             }
@@ -407,7 +428,7 @@ impl Site {
     }
 
     fn masters(&self) -> Vec<usize> {
-        let masters = self.nodes.iter().enumerate().filter(|(_, node)| node.group.state() == State::Master);
+        let masters = self.nodes.iter().enumerate().filter(|(_, node)| node.state() == State::Master);
         masters.map(|(number, _)| number).collect()
     }
 
@@ -426,7 +447,7 @@ impl Site {
             }
             3 => self.links[who].side = [0; HOSTS],
             4 => {
-                if self.nodes[node].running {
+                if self.nodes[node].process.is_some() {
                     let graceful = self.random.percent(40);
                     self.end(node, graceful);
                 } else {
@@ -434,22 +455,14 @@ impl Site {
                     self.start(node, adopt);
                 }
             }
-            5 if self.nodes[node].running => {
+            5 if self.nodes[node].process.is_some() => {
                 self.end(node, false);
                 self.start(node, true);
             }
-            6 if self.nodes[node].configured[who] => self.drive(node, who, Input::AddressLost),
+            6 if self.nodes[node].configured[who] => self.input(node, who, Input::AddressLost),
             7 => {
                 let weights = i32::from(self.random.octet(0, 40)) - 20;
-                for who in self.nodes[node].present() {
-                    let mut out = Actions::new();
-                    let host = &mut self.nodes[node].members[who];
-                    host.weights = weights;
-                    if let Some(router) = &mut host.router {
-                        router.set_weights(self.now, weights, &mut out);
-                    }
-                    self.gather(node, who, &out);
-                }
+                self.set_weights(node, weights);
             }
             8 => {
                 let mut configured: Vec<bool> =
@@ -474,16 +487,10 @@ impl Site {
             for who in 0..self.links.len() {
                 self.set_link(node, who, true);
             }
-            if !self.nodes[node].running {
+            if self.nodes[node].process.is_none() {
                 self.start(node, false);
             }
-            for host in &mut self.nodes[node].members {
-                let mut out = Actions::new();
-                host.weights = 0;
-                if let Some(router) = &mut host.router {
-                    router.set_weights(self.now, 0, &mut out);
-                }
-            }
+            self.set_weights(node, 0);
         }
         self.check()
     }
@@ -514,8 +521,9 @@ fn play(theme: &Theme, seed: u64, trace: bool) -> (Site, Outcome) {
         if site.transitions != before {
             return Err("changes of state long after the trouble".to_owned());
         }
-        let best = site.nodes.iter().map(|node| node.members[0].priority()).max();
-        let master = site.nodes[masters[0]].members[0].priority();
+        let priority = |node: &Node| node.router(0).map_or(0, |router| router.machine().effective_priority());
+        let best = site.nodes.iter().map(priority).max();
+        let master = priority(&site.nodes[masters[0]]);
         if !theme.mixed && !theme.meek && Some(master) != best {
             return Err(format!("{} of priority {master} is MASTER", masters[0]));
         }

@@ -3,11 +3,21 @@
 use crate::link::Datagram;
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::bytes::Writer;
+use keepalived::base::id::{FileId, InstanceId};
 use keepalived::base::limit::ADVERT_OCTETS;
 use keepalived::base::time::{Instant, Span};
-use keepalived::proto::vrrp::{Auth, Fault, Faults, Params, Peer, Router, State, Surroundings, Version};
+use keepalived::proto::track::{Object, Tracked, Value, Weight};
+use keepalived::proto::vrrp::process::Instance;
+use keepalived::proto::vrrp::{
+    Auth, Base, Facts, Params, Peer, Process, Router, State, Surroundings, Version,
+};
 use keepalived::wire::vrrp::{self as wire, Body, Cover};
 use std::rc::Rc;
+
+/// The instance of a process that has one.
+pub(crate) const ONLY: InstanceId = InstanceId(0);
+/// What every instance tracks: a file with the number that is added to its priority.
+pub(crate) const TRACKER: Object = Object::File(FileId(0));
 
 /// A machine that runs the router, or could.
 #[derive(Clone, Debug)]
@@ -22,8 +32,8 @@ pub(crate) struct Host {
     pub(crate) addresses: Vec<IpAddr>,
     /// The unicast peers of the configuration.
     pub(crate) peers: Vec<Peer>,
-    /// The process; none while crashed or stopped.
-    pub(crate) router: Option<Router>,
+    /// The process, with one instance; none while crashed or stopped.
+    pub(crate) process: Option<Process>,
     /// The addresses are on the interface: the kernel keeps them when the process dies.
     pub(crate) held: bool,
     /// What the parent knows of a child that died, and when that was.
@@ -51,7 +61,7 @@ impl Host {
             params,
             addresses,
             peers: Vec::new(),
-            router: None,
+            process: None,
             held: false,
             record: None,
             owner: false,
@@ -65,7 +75,7 @@ impl Host {
 
     /// Its state, if it runs.
     pub(crate) fn state(&self) -> Option<State> {
-        self.router.as_ref().map(Router::state)
+        self.router().map(Router::state)
     }
 
     /// Its process runs and is scheduled, and it takes part in the election.
@@ -80,7 +90,7 @@ impl Host {
 
     /// The priority in its adverts.
     pub(crate) fn priority(&self) -> u8 {
-        self.router.as_ref().map_or(self.params.priority, |router| router.machine().effective_priority())
+        self.router().map_or(self.params.priority, |router| router.machine().effective_priority())
     }
 
     /// The priority that its configuration and its trackers ask for.
@@ -90,9 +100,28 @@ impl Host {
         if base == 255 { 255 } else { u8::try_from(sum).unwrap_or(base) }
     }
 
-    /// What speaks against taking part.
-    pub(crate) fn faults(&self) -> Faults {
-        Faults::NONE.with(Fault::LinkDown, !self.link_up)
+    /// What is true of the instance.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts { base: if self.link_up { Base::Up } else { Base::Down }, ..Facts::default() }
+    }
+
+    /// The instance as a new process has it.
+    pub(crate) fn instance(&self) -> Instance {
+        let announced = u16::try_from(self.addresses.len()).unwrap_or(u16::MAX);
+        let router = Router::new(self.params.clone(), announced);
+        let weight = Weight { value: 1, reverse: false };
+        let tracking = [Tracked { object: TRACKER, weight }].into();
+        Instance { facts: self.facts(), tracking, ..Instance::new(router) }
+    }
+
+    /// The instance's virtual router, if its process runs.
+    pub(crate) fn router(&self) -> Option<&Router> {
+        Some(&self.process.as_ref()?.instance(ONLY)?.router)
+    }
+
+    /// What the tracker says.
+    pub(crate) fn tracker(&self) -> Value {
+        Value::Number(self.weights)
     }
 
     /// What the process compares adverts with.
@@ -149,7 +178,7 @@ impl Host {
     /// The process is gone, without a word.
     pub(crate) fn kill(&mut self, now: Instant) {
         self.record = self.state().map(|state| (state, now));
-        self.router = None;
+        self.process = None;
         self.paused = false;
         self.inbox.clear();
         self.wake = None;
@@ -157,7 +186,7 @@ impl Host {
 
     /// Notices a new deadline; the process wakes up at most `lateness` after it.
     pub(crate) fn schedule(&mut self, late: impl FnOnce() -> Span) {
-        let deadline = self.router.as_ref().and_then(Router::poll_at);
+        let deadline = self.router().and_then(Router::poll_at);
         if deadline != self.wake.map(|(deadline, _)| deadline) {
             self.wake = deadline.map(|deadline| (deadline, deadline + late()));
         }

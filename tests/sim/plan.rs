@@ -144,7 +144,7 @@ fn trouble(theme: &Theme, world: &mut World, random: &mut Random) -> Result<(), 
         plan.push((Span::ZERO, weather));
     }
     for who in 0..world.hosts.len() {
-        if world.hosts[who].router.is_none() && random.percent(70) {
+        if world.hosts[who].process.is_none() && random.percent(70) {
             plan.push((random.span(interval * 2), Disturbance::Start { who, adopt: false }));
         }
         if !world.hosts[who].link_up && random.percent(70) {

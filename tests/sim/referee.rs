@@ -240,7 +240,7 @@ impl Referee {
         let interval = self.longest_interval(hosts);
         let delay = hosts
             .iter()
-            .filter(|host| host.router.is_some())
+            .filter(|host| host.process.is_some())
             .map(|host| host.params.preempt_delay)
             .max()
             .unwrap_or(Span::ZERO);
@@ -259,7 +259,7 @@ impl Referee {
             .map(|(interval, _)| *interval);
         hosts
             .iter()
-            .filter(|host| host.router.is_some())
+            .filter(|host| host.process.is_some())
             .map(|host| host.params.advert_interval)
             .chain(remembered)
             .max()
@@ -267,7 +267,7 @@ impl Referee {
     }
 
     fn check_alone(&mut self, now: Instant, who: usize, host: &Host) -> Result<(), Violation> {
-        let Some(router) = &host.router else {
+        let Some(router) = host.router() else {
             return Ok(());
         };
         self.in_use(now, host.params.advert_interval);
@@ -280,8 +280,8 @@ impl Referee {
         if router.poll_at().is_some() != matches!(state, State::Backup | State::Master) && !held {
             return Err(format!("router {who} is {state:?} and waits for {:?}", router.poll_at()));
         }
-        if !host.paused && (state == State::Fault) == host.faults().is_empty() {
-            return Err(format!("router {who} is {state:?}, reasons for FAULT: {}", host.faults()));
+        if !host.paused && (state == State::Fault) == host.link_up {
+            return Err(format!("router {who} is {state:?}, its link is up: {}", host.link_up));
         }
         let priority = host.expected_priority();
         if !host.paused && host.priority() != priority {

@@ -221,7 +221,7 @@ fn one_after_the_other(world: &mut World, random: &mut Random) -> Result<(), Vio
         return Err(format!("{:?} instead of the first in rank", masters(world)));
     }
     for next in 1..count {
-        let Some(router) = &world.hosts[next].router else {
+        let Some(router) = world.hosts[next].router() else {
             return Err(format!("router {next} is gone"));
         };
         let (graceful, skew, down) = (random.percent(50), router.machine().skew_time(), router.poll_at());

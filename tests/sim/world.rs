@@ -1,14 +1,14 @@
 //! A simulated network on a virtual clock: what happens next, and what it leads to.
 
 use crate::disturbance::{Disturbance, Sabotage};
-use crate::host::Host;
+use crate::host::{Host, ONLY, TRACKER};
 use crate::link::{Datagram, Flight, Link};
 use crate::random::Random;
 use crate::referee::{Reading, Referee, Violation};
 use keepalived::base::addr::{Family, IpAddr};
 use keepalived::base::time::{Instant, Span};
 use keepalived::proto::vrrp::{
-    Action, Actions, Around, Event, Input, Packet, Params, Router, State, Version,
+    Action, Actions, Around, Event, Input, Packet, Params, Process, State, Version,
 };
 use keepalived::wire::vrrp::Advert;
 use std::cmp::Reverse;
@@ -130,14 +130,14 @@ impl World {
     }
 
     fn disturb_host(&mut self, who: usize, disturbance: Disturbance) -> Result<(), Violation> {
-        let (running, paused) = (self.hosts[who].router.is_some(), self.hosts[who].paused);
+        let (running, paused) = (self.hosts[who].process.is_some(), self.hosts[who].paused);
         self.note(|| format!("{who} {disturbance:?}"));
         self.referee.trouble(self.now, who);
         let host = &mut self.hosts[who];
         match disturbance {
             Disturbance::Crash(_) if running => host.kill(self.now),
             Disturbance::Stop(_) if running && !paused => {
-                self.act(who, 0, |router, now, out| router.handle(now, Input::Stop, out))?;
+                self.act(who, 0, |process| process.input(ONLY, Input::Stop))?;
                 self.hosts[who].kill(self.now);
             }
             Disturbance::Pause(_) if running => host.paused = true,
@@ -156,9 +156,7 @@ impl World {
             }
             Disturbance::Reload(_, params, count) if !paused => self.reload(who, *params, count)?,
             Disturbance::AddressLost(_) if running && !paused => {
-                self.act(who, 0, |router, now, out| {
-                    router.handle(now, Input::AddressLost, out);
-                })?;
+                self.act(who, 0, |process| process.input(ONLY, Input::AddressLost))?;
             }
             _ => {}
         }
@@ -167,7 +165,7 @@ impl World {
 
     fn start(&mut self, who: usize, adopt: bool) -> Result<(), Violation> {
         let host = &self.hosts[who];
-        if host.router.is_some() {
+        if host.process.is_some() {
             return Ok(());
         }
         let adopt = host.record.filter(|(_, at)| adopt && self.is_fresh(&host.params, *at));
@@ -180,19 +178,16 @@ impl World {
             // What a predecessor left is taken off before the election begins.
             host.held = false;
         }
-        let announced = u16::try_from(host.addresses.len()).unwrap_or(u16::MAX);
-        let mut router = Router::new(host.params.clone(), announced);
+        let mut instance = host.instance();
         if !self.hold.is_zero() && self.random.percent(30) {
             let until = self.now + self.random.span(self.hold);
-            router.hold(until);
+            instance.router.hold(until);
             self.referee.hold(until, who);
         }
-        host.router = Some(router);
+        host.process = Some(Process::new(vec![instance], Vec::new()));
         self.tell_weights(who)?;
         self.tell_faults(who)?;
-        self.act(who, 0, |router, now, out| {
-            router.handle(now, Input::Start { adopt }, out);
-        })
+        self.act(who, 0, |process| process.input(ONLY, Input::Start { adopt }))
     }
 
     /// Without preemption a record is of use only as long as nobody can have taken over: the last advert left at
@@ -223,32 +218,40 @@ impl World {
         host.params = params.clone();
         let changed = host.addresses.len() != count;
         host.addresses = addresses(host.params.family, count);
-        if host.router.is_none() {
-            return Ok(());
-        }
         let announced = u16::try_from(count).unwrap_or(u16::MAX);
-        self.act(who, 0, |router, now, out| {
-            router.reconfigure(now, params, announced, changed, out);
-        })
+        let now = self.now;
+        let mut out = Actions::new();
+        let Some(process) = &mut self.hosts[who].process else {
+            return Ok(());
+        };
+        if let Some(instance) = process.instance_mut(ONLY) {
+            instance.router.reconfigure(now, params, announced, changed, &mut out);
+        }
+        process.lead(ONLY, &out, 0);
+        self.carry_out(who, 0, &out)
     }
 
     fn tell_faults(&mut self, who: usize) -> Result<(), Violation> {
-        if self.hosts[who].router.is_none() || self.hosts[who].paused {
+        if self.hosts[who].paused {
             return Ok(());
         }
-        let faults = self.hosts[who].faults();
-        self.act(who, 0, |router, now, out| {
-            let pending = false;
-            router.handle(now, Input::Faults { faults, pending }, out);
+        let facts = self.hosts[who].facts();
+        self.act(who, 0, |process| {
+            process.set_facts(ONLY, facts);
+            process.refresh(ONLY);
         })
     }
 
     fn tell_weights(&mut self, who: usize) -> Result<(), Violation> {
-        if self.hosts[who].router.is_none() || self.hosts[who].paused {
+        if self.hosts[who].paused {
             return Ok(());
         }
-        let weights = self.hosts[who].weights;
-        self.act(who, 0, |router, now, out| router.set_weights(now, weights, out))
+        let value = self.hosts[who].tracker();
+        self.act(who, 0, |process| {
+            if process.set_value(TRACKER, value) {
+                process.tracked_changed(TRACKER);
+            }
+        })
     }
 
     fn wake_early(&mut self, who: usize) -> Result<(), Violation> {
@@ -258,10 +261,15 @@ impl World {
             return Ok(());
         }
         let before = (host.state(), host.wake);
-        self.act(who, 0, |router, now, out| {
-            router.handle(now, Input::Timeout, out);
-            assert!(out.is_empty(), "a timeout when nothing is due does something");
-        })?;
+        let mut out = Actions::new();
+        let now = self.now;
+        if let Some(process) = &mut self.hosts[who].process {
+            process.input(ONLY, Input::Timeout);
+            while process.due().is_some() {
+                process.step(now, &mut out);
+            }
+        }
+        assert!(out.is_empty(), "a timeout when nothing is due does something");
         assert_eq!(before, (self.hosts[who].state(), self.hosts[who].wake));
         Ok(())
     }
@@ -272,7 +280,7 @@ impl World {
     }
 
     fn time_out(&mut self, who: usize) -> Result<(), Violation> {
-        self.act(who, 0, |router, now, out| router.handle(now, Input::Timeout, out))?;
+        self.act(who, 0, |process| process.input(ONLY, Input::Timeout))?;
         let host = &self.hosts[who];
         if host.wake.is_some_and(|(deadline, _)| deadline <= self.now) {
             return Err(format!("router {who} is due again at once"));
@@ -285,7 +293,7 @@ impl World {
             return Ok(());
         };
         let host = &mut self.hosts[to];
-        if host.router.is_none() || !host.link_up {
+        if host.process.is_none() || !host.link_up {
             return Ok(());
         }
         if host.paused {
@@ -297,7 +305,7 @@ impl World {
 
     fn receive(&mut self, who: usize, datagram: Datagram) -> Result<(), Violation> {
         let host = &mut self.hosts[who];
-        let (Some(router), Ok(advert)) = (&mut host.router, Advert::parse(&datagram.octets)) else {
+        let (Some(process), Ok(advert)) = (&mut host.process, Advert::parse(&datagram.octets)) else {
             return Ok(());
         };
         if advert.vrid != host.params.vrid {
@@ -311,7 +319,9 @@ impl World {
                 Version::V3 => Span::from_centis(u64::from(advert.centis())),
             },
         };
-        let (before, accepted) = (router.state(), router.counters().received);
+        let counted =
+            |process: &Process| process.instance(ONLY).map_or(0, |it| it.router.counters().received);
+        let (before, accepted) = (process.state(ONLY), counted(process));
         let packet = Packet {
             arrived: self.now,
             source: datagram.source,
@@ -322,8 +332,8 @@ impl World {
         };
         let mut out = Actions::new();
         let surroundings = Host::surroundings(host.addr, &host.addresses, &host.peers);
-        router.receive(self.now, &surroundings, &packet, &mut out);
-        if router.counters().received != accepted {
+        process.receive(self.now, ONLY, &surroundings, &packet, &mut out);
+        if counted(process) != accepted {
             if datagram.tampered {
                 return Err(format!("router {who} accepted an advert that changed on its way"));
             }
@@ -335,19 +345,24 @@ impl World {
         self.carry_out(who, datagram.depth + 1, &out)
     }
 
-    /// One input to a router, and what it leads to.
-    fn act(
-        &mut self,
-        who: usize,
-        depth: u32,
-        input: impl FnOnce(&mut Router, Instant, &mut Actions),
-    ) -> Result<(), Violation> {
-        let mut out = Actions::new();
-        let Some(router) = &mut self.hosts[who].router else {
+    /// One input to a process, and what it leads to.
+    fn act(&mut self, who: usize, depth: u32, input: impl FnOnce(&mut Process)) -> Result<(), Violation> {
+        let Some(process) = &mut self.hosts[who].process else {
             return Ok(());
         };
-        input(router, self.now, &mut out);
-        self.carry_out(who, depth, &out)
+        input(process);
+        loop {
+            let mut out = Actions::new();
+            let now = self.now;
+            let Some(process) = &mut self.hosts[who].process else {
+                return Ok(());
+            };
+            if process.due().is_none() {
+                return Ok(());
+            }
+            process.step(now, &mut out);
+            self.carry_out(who, depth, &out)?;
+        }
     }
 
     fn carry_out(&mut self, who: usize, depth: u32, actions: &Actions) -> Result<(), Violation> {
@@ -384,9 +399,11 @@ impl World {
 
     fn announce(&mut self, who: usize) -> Result<(), Violation> {
         let now = self.now;
-        let Some(router) = &mut self.hosts[who].router else {
+        let Some(instance) = self.hosts[who].process.as_mut().and_then(|process| process.instance_mut(ONLY))
+        else {
             return Ok(());
         };
+        let router = &mut instance.router;
         for _ in 0..1_000 {
             if router.announcement_due(now).is_none() {
                 return Ok(());

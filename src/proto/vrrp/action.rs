@@ -90,6 +90,8 @@ pub enum Event {
         /// They carry on for a crashed process: nothing has changed.
         adopted: bool,
     },
+    /// A reason for FAULT has gone and others hold.
+    StillInFault,
     /// As MASTER: an advert that outranks us.
     Outranked {
         /// Its sender.

@@ -114,6 +114,12 @@ impl Faults {
         if holds { Self(self.0 | fault as u16) } else { Self(self.0 & !(fault as u16)) }
     }
 
+    /// The reasons of both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Those that do not come from the other members of a sync group.
     #[must_use]
     pub const fn own(self) -> Self {

@@ -27,6 +27,7 @@ pub(in crate::vrrpd) fn event(instance: &Instance, reasons: &Reasons<'_>, event:
         }
         // Its members have told already.
         Event::Group { .. } => {}
+        Event::StillInFault => still_in_fault(name, reasons),
         Event::Expired => debug!("({name}) Receive advertisement timeout"),
         Event::Outranked { from, theirs, ours } if theirs == ours => info!(
             "({name}) Master received advert from {from} with same priority {ours} but higher IP address than ours"
@@ -93,6 +94,7 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
         | Event::Syncing(_)
         | Event::Group { .. }
         | Event::Expired
+        | Event::StillInFault
         | Event::Outranked { .. }
         | Event::OwnerAlone
         | Event::ZeroSent

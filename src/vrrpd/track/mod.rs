@@ -25,8 +25,8 @@ use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGrou
 use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::daemon::reactor::Turn;
-use crate::proto::track::{Effect, Total, Verdict, Weight};
-use crate::proto::vrrp::{Fault, Input, State};
+use crate::proto::track::{Effect, Verdict, Weight};
+use crate::proto::vrrp::{Fault, Input, State, Total};
 
 /// Something that can be tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
