@@ -28,7 +28,7 @@ use keepalived::sys::{alloc, clock, netns, pages, user};
 use keepalived::vrrpd::{self, Present};
 
 use kept::{CheckLog, Kept};
-use refusals::refusals;
+use refusals::{Mistake, refusals};
 use settings::settings;
 
 /// keepalived: its options, and how it reads and runs a configuration.
@@ -54,10 +54,10 @@ pub(crate) struct Loaded {
     snapshot: Kept,
     /// Not one keyword in it.
     empty: bool,
-    /// What may cost an address, an advert or a check, without places: a reload may not add to it.
-    errors: Vec<String>,
+    /// What may cost an address, an advert or a check: a reload may not add to it.
+    errors: Vec<Mistake>,
     /// What was found beside that and is counted: matters with `reload_check_config`.
-    warnings: Vec<String>,
+    warnings: Vec<Mistake>,
 }
 
 /// A configuration and everything that was found in it.
@@ -297,7 +297,7 @@ impl Program for Keepalived<'_> {
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
         let messages = |wanted: fn(&Diagnostic) -> bool| {
-            read.found.iter().filter(|one| wanted(one)).map(|one| one.message.clone()).collect()
+            read.found.iter().filter(|one| wanted(one)).map(|one| Mistake::new(one, &read.sources)).collect()
         };
         let errors = messages(|one| one.costs);
         let warnings = messages(|one| !one.costs && one.severity > Severity::Note);
@@ -345,12 +345,11 @@ fn own_folder(model: &Model) {
 /// Logs what was found, each with its place.
 fn tell(read: &Read) {
     for one in read.found.iter() {
-        let line = one.line(&read.sources);
-        let (dash, remedy) = one.remedy.as_deref().map_or(("", ""), |remedy| (" - ", remedy));
+        let line = refusals::told(one, &read.sources);
         match one.severity {
-            Severity::Note => log::info!("{line}{dash}{remedy}"),
-            Severity::Warning => log::warn!("{line}{dash}{remedy}"),
-            Severity::Error | Severity::Fatal => log::error!("{line}{dash}{remedy}"),
+            Severity::Note => log::info!("{line}"),
+            Severity::Warning => log::warn!("{line}"),
+            Severity::Error | Severity::Fatal => log::error!("{line}"),
         }
     }
     match read.found.more() {

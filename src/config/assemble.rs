@@ -131,18 +131,19 @@ impl<'t> Assembly<'_, 't> {
     }
 
     /// A block with a name that may be there twice, of which the first is used, and that may be told to be
-    /// unusable: reads it, and says whether it is the first.
+    /// unusable: reads it, and says whether it is the first, and what was given.
     fn block<D, M>(
         &mut self,
         object: &Object<'t>,
         rows: &'static [Row<D, M>],
         draft: &mut D,
         taken: fn(&Names, &str) -> bool,
-    ) -> Option<Word<'t>> {
+    ) -> Option<(Word<'t>, Given)> {
         let named = name(object, Class::Missing, self.found);
         let text = named.map_or("", |name| name.text);
         let owner = format!("({text}) ");
-        inside(object, rows, draft, &owner, &mut Given::default(), false, self.found);
+        let mut given = Given::default();
+        inside(object, rows, draft, &owner, &mut given, false, self.found);
         let name = named?;
         let keyword = object.node.keyword().text;
         if let Some(extra) = object.node.word(2) {
@@ -154,13 +155,13 @@ impl<'t> Assembly<'_, 't> {
             self.found.note(name, message);
             return None;
         }
-        Some(name)
+        Some((name, given))
     }
 
     fn script(&mut self, object: &Object<'t>) {
         let mut draft = script::Draft::default();
         let taken = |names: &Names, name: &str| names.scripts.so_far.contains_key(name);
-        let Some(name) = self.block(object, script::ROWS, &mut draft, taken) else {
+        let Some((name, given)) = self.block(object, script::ROWS, &mut draft, taken) else {
             return;
         };
         let text = name.text;
@@ -170,6 +171,7 @@ impl<'t> Assembly<'_, 't> {
                 self.names.scripts.so_far.insert(text.to_owned(), id);
                 self.model.scripts.push(script);
             }
+            None if given.at("script").or(given.spoilt("script")).is_some() => {}
             None => {
                 let message = format!("No script set for vrrp_script {text} - removing");
                 self.drop(name, message, "write script \"<command>\" into the block");
@@ -186,7 +188,7 @@ impl<'t> Assembly<'_, 't> {
     fn track_file(&mut self, object: &Object<'t>) {
         let mut draft = track_file::Draft::default();
         let taken = |names: &Names, name: &str| names.files.so_far.contains_key(name);
-        let Some(name) = self.block(object, track_file::ROWS, &mut draft, taken) else {
+        let Some((name, given)) = self.block(object, track_file::ROWS, &mut draft, taken) else {
             return;
         };
         match draft.finish(name.text, At(name.at)) {
@@ -195,6 +197,7 @@ impl<'t> Assembly<'_, 't> {
                 self.names.files.so_far.insert(name.text.to_owned(), id);
                 self.model.files.push(file);
             }
+            None if given.at("file").or(given.spoilt("file")).is_some() => {}
             None => {
                 let message = format!("No file set for track_file {} - ignoring", name.text);
                 self.drop(name, message, "write file <path> into the block");
@@ -207,7 +210,7 @@ impl<'t> Assembly<'_, 't> {
         let at = named.map_or(object.node.at(), |name| name.at);
         let mut draft = track_process::Draft::new(named.map_or("", |name| name.text), At(at));
         let taken = |names: &Names, name: &str| names.processes.so_far.contains_key(name);
-        let Some(name) = self.block(object, track_process::ROWS, &mut draft, taken) else {
+        let Some((name, given)) = self.block(object, track_process::ROWS, &mut draft, taken) else {
             return;
         };
         match draft.finish() {
@@ -216,6 +219,7 @@ impl<'t> Assembly<'_, 't> {
                 self.names.processes.so_far.insert(name.text.to_owned(), id);
                 self.model.processes.push(process);
             }
+            None if given.at("process").or(given.spoilt("process")).is_some() => {}
             None => {
                 let message = format!("track process '{}' process name not specified", name.text);
                 self.drop(name, message, "write process <name> into the block");

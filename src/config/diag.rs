@@ -286,6 +286,17 @@ impl Diagnostics {
         self.report(Diagnostic::new(Severity::Fatal, mark, message));
     }
 
+    /// What was told at this place keeps the configuration from running.
+    pub fn ruin(&mut self, at: Position) {
+        self.worst = Some(Severity::Fatal);
+        for one in self.kept.get_mut(&at).into_iter().flatten() {
+            if one.severity < Severity::Fatal {
+                one.severity = Severity::Fatal;
+                self.fatal = self.fatal.saturating_add(1);
+            }
+        }
+    }
+
     /// Adds the finding that a keyword lacks its argument.
     pub fn missing(&mut self, mark: impl Into<Mark>, message: impl Into<String>) {
         self.report(Diagnostic::new(Severity::Error, mark, message).class(Class::Missing));

@@ -7,17 +7,22 @@ use core::hash::{Hash, Hasher};
 use std::hash::DefaultHasher;
 
 use super::command;
-use super::diag::{Diagnostic, Diagnostics, Severity};
+use super::diag::{Diagnostic, Diagnostics, Mark, Severity};
 use super::line::Line;
 use super::nearest::nearest;
 use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
 use super::scalar::{absent, argument, choice, decimal, flag, switch, whole};
+use super::text;
 use super::tree::{Cursor, Item, Node, Position, Word};
 use super::value;
 
 /// Which keywords of one object were given before, over all its blocks.
 #[derive(Clone, Debug, Default)]
-pub struct Given(Vec<Once>);
+pub struct Given {
+    read: Vec<Once>,
+    /// Keywords of which a line was told as something else: a misspelt word, or what a template left.
+    spoilt: Vec<(&'static str, Position)>,
+}
 
 /// A keyword that was given: its name, where, and a mark of its words where a repetition is not used.
 type Once = (&'static str, Position, u64);
@@ -29,13 +34,20 @@ impl Given {
         self.once(name).map(|(_, at, _)| *at)
     }
 
+    /// Where something was told that was to be the keyword, which is not there otherwise.
+    #[must_use]
+    pub fn spoilt(&self, name: &str) -> Option<Position> {
+        let spoilt = self.spoilt.iter().find(|(known, _)| *known == name);
+        spoilt.map(|(_, at)| *at)
+    }
+
     fn once(&self, name: &str) -> Option<&Once> {
-        self.0.iter().find(|(known, ..)| *known == name)
+        self.read.iter().find(|(known, ..)| *known == name)
     }
 
     fn note(&mut self, name: &'static str, at: Position, words: u64) {
         if self.at(name).is_none() {
-            self.0.push((name, at, words));
+            self.read.push((name, at, words));
         }
     }
 }
@@ -106,9 +118,17 @@ fn line<'t, D, M>(
     let word = line.keyword.text;
     // Most names differ in length or in the first letter: that is seen without a call.
     let same = |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
-    let Some(row) = rows.iter().find(|row| same(row.name) && row.name == word) else {
+    let row = rows.iter().find(|row| same(row.name) && row.name == word);
+    let word_at = line.keyword.at;
+    if let Some(word_at) = tell_leftover(&mut line) {
+        scope.given.spoilt.extend(row.map(|row| (row.name, word_at)));
+        cursor.skip_block();
+        return;
+    }
+    let Some(row) = row else {
         let known = &mut rows.iter().map(|row| row.name);
-        unknown(&mut line, known, scope.place, scope.elsewhere);
+        let near = unknown(&mut line, known, scope.place, scope.elsewhere);
+        scope.given.spoilt.extend(near.map(|near| (near, word_at)));
         cursor.skip_block();
         return;
     };
@@ -119,6 +139,14 @@ fn line<'t, D, M>(
         return;
     }
     if !head.shape.has_block() {
+        let crowd = crowd(row, rows, &line);
+        if let (Some(other), Kind::Script(_)) = (crowd, &row.kind) {
+            let message = format!("'{}' cannot follow {} on its line", other.text, row.name);
+            return line.error(other, &message, "write one keyword a line; this one is not used");
+        }
+        if let Some(other) = crowd {
+            line.unused(other, true);
+        }
         return value(row, &head, into, &mut line);
     }
     // Whether what follows a keyword that lacks its brace looks like the block's content.
@@ -142,7 +170,10 @@ fn line<'t, D, M>(
             };
             read(cursor, rows, into, &mut inner);
         }
-        Kind::Lines(_, each) => entries(cursor, *each, into, (scope.owner, head.aside), scope.found),
+        Kind::Lines(_, each) => {
+            let spoilt = entries(cursor, *each, into, (scope.owner, head.aside), scope.found);
+            scope.given.spoilt.extend(spoilt.map(|at| (row.name, at)));
+        }
         _ => {
             scope.objects.push(Object { node, inside: cursor.clone() });
             match past {
@@ -151,6 +182,35 @@ fn line<'t, D, M>(
             }
         }
     }
+}
+
+/// A further keyword of the block on the line of one that takes no such word.
+fn crowd<'t, D, M>(row: &Row<D, M>, rows: &[Row<D, M>], line: &Line<'t>) -> Option<Word<'t>> {
+    let taken = usize::from(!matches!(row.kind, Kind::Flag(_) | Kind::Switch(_)));
+    let syntax = match &row.kind {
+        Kind::Custom(syntax, _) => syntax,
+        _ => "",
+    };
+    let further =
+        |word: &Word<'_>| !syntax.contains(word.text) && rows.iter().any(|row| row.name == word.text);
+    let mut words = line.args.iter().skip(taken).copied();
+    words.find(further).filter(|_| !syntax.contains("..."))
+}
+
+/// Tells what a template or a merge left on the line, and where: nothing of the line is used.
+fn tell_leftover(line: &mut Line<'_>) -> Option<Position> {
+    let left = text::leftover(line.node.text())?;
+    let (of, remedy) = if left.merge {
+        ("merge", "keep one of the two sides, and remove the marker")
+    } else {
+        ("template", "the template was not filled in; the line is not used")
+    };
+    let width = u16::try_from(left.text.len()).unwrap_or(u16::MAX);
+    let mark = Mark { at: line.node.position(left.at), width };
+    let message = format!("'{}' of a {of} is left in the file", left.text);
+    let finding = Diagnostic::new(Severity::Error, mark, message);
+    line.found.report(finding.remedy(remedy));
+    Some(mark.at)
 }
 
 /// Tells what holds for a keyword whatever it takes; false if its line and block are done with.
@@ -249,17 +309,19 @@ fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
     line.warn(extra, &message, "one entry a line, between the braces");
 }
 
-/// Reads the entries of a block of lines: what is being read, for messages, and whether nothing hangs on it.
+/// Reads the entries of a block of lines: what is being read, for messages, and whether nothing hangs on it. Some: where a
+/// template or a merge left something.
 pub fn entries<D>(
     cursor: &mut Cursor<'_>,
     each: fn(&mut D, &mut Line<'_>),
     into: &mut D,
     (owner, aside): (&str, bool),
     found: &mut Diagnostics,
-) {
+) -> Option<Position> {
+    let mut spoilt = None;
     while let Some(item) = cursor.next() {
         match item {
-            Item::Close(_) => return,
+            Item::Close(_) => break,
             Item::Open(at) => {
                 found.error(at, "Unexpected '{' - ignoring");
                 close(cursor);
@@ -267,10 +329,14 @@ pub fn entries<D>(
             Item::Line(node) => {
                 let mut line = Line::new(node, true, owner, found);
                 line.aside = aside;
-                each(into, &mut line);
+                match tell_leftover(&mut line) {
+                    Some(at) => spoilt = Some(at),
+                    None => each(into, &mut line),
+                }
             }
         }
     }
+    spoilt
 }
 
 /// Tells what holds for the keyword whatever its argument.
@@ -354,21 +420,22 @@ fn value<D, M>(row: &Row<D, M>, head: &Head, into: &mut D, line: &mut Line<'_>) 
     }
 }
 
-/// Tells an unknown word: with the nearest known one, or with the block where it belongs.
-pub fn unknown(
+/// Tells an unknown word: with the nearest known one, which it returns, or with the block where it belongs.
+fn unknown(
     line: &mut Line<'_>,
-    known: &mut dyn Iterator<Item = &str>,
+    known: &mut dyn Iterator<Item = &'static str>,
     place: Option<&str>,
     elsewhere: Elsewhere,
-) {
+) -> Option<&'static str> {
     let word = line.keyword.text;
     let message = format!("Unknown keyword '{word}'");
     if !line.found.has_room(line.keyword.at) {
         // Looking at all names each time would take for ever where a sequence makes millions of unknown words.
         line.found.error(line.keyword, message);
-        return;
+        return None;
     }
-    let mut remedy = match (elsewhere(word), nearest(word, known)) {
+    let near = nearest(word, known);
+    let mut remedy = match (elsewhere(word), near) {
         (Some(block), _) => format!("'{word}' belongs {block}; is a '}}' too much or missing before?"),
         (None, Some(near)) => format!("did you mean '{near}'?"),
         (None, None) => match place {
@@ -381,4 +448,5 @@ pub fn unknown(
     }
     let finding = Diagnostic::new(Severity::Error, line.keyword, message);
     line.found.report(finding.remedy(remedy));
+    near
 }

@@ -101,9 +101,15 @@ impl<'a> Line<'a> {
     /// Words past the first `used` are not used, which keepalived does not tell.
     pub fn surplus(&mut self, used: usize) {
         if let Some(extra) = self.arg(used) {
-            let message = format!("'{}' after {} is not used", extra.text, self.keyword.text);
-            self.note(extra, &message, "only one keyword can stand on a line");
+            self.unused(extra, false);
         }
+    }
+
+    /// Nothing reads the word; `lost`: it is another keyword.
+    pub fn unused(&mut self, extra: Word<'_>, lost: bool) {
+        let message = format!("{}'{}' after {} is not used", self.owner, extra.text, self.keyword.text);
+        let finding = Diagnostic::new(Severity::Note, extra, message);
+        self.report(finding.costs(lost), "only one keyword can stand on a line");
     }
 
     /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.

@@ -176,7 +176,13 @@ pub(super) fn brace(line: &str, scan: Scan, from: usize) -> Option<usize> {
                     continue;
                 }
             }
-            b'{' | b'}' if !quoted => return Some(at),
+            b'{' | b'}' if !quoted => match template(bytes.get(at..).unwrap_or(&[])) {
+                Some(len) => {
+                    at = at.saturating_add(len);
+                    continue;
+                }
+                None => return Some(at),
+            },
             _ => {}
         }
         at = at.saturating_add(1);
@@ -193,6 +199,47 @@ fn braced_name(bytes: &[u8]) -> Option<usize> {
     let legal = (first.is_ascii_alphabetic() || *first == b'_')
         && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || is_blank(b));
     (legal && inner.get(len) == Some(&b'}')).then(|| len.saturating_add(3))
+}
+
+/// The length of what a template that was not filled in left at the start of `bytes`: `{{ ... }}`, `{% ... %}` or
+/// `<% ... %>`, on one line.
+fn template(bytes: &[u8]) -> Option<usize> {
+    let closing: &[u8] = match bytes.get(..2)? {
+        b"{{" => b"}}",
+        b"{%" => b"%}",
+        b"<%" => b"%>",
+        _ => return None,
+    };
+    let inner = bytes.get(2..)?;
+    inner.windows(2).position(|two| two == closing).map(|len| len.saturating_add(4))
+}
+
+/// What does not belong into a configuration and was left there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leftover<'t> {
+    /// Where it begins.
+    pub(super) at: usize,
+    pub(super) text: &'t str,
+    /// A line between the two sides of a merge; else a piece of a template.
+    pub(super) merge: bool,
+}
+
+/// The first leftover outside double quotes.
+pub(super) fn leftover(line: &str) -> Option<Leftover<'_>> {
+    let bytes = line.as_bytes();
+    let same = |marker: u8| bytes.iter().take_while(|byte| **byte == marker).count() == 7;
+    let first = bytes.first()?;
+    if matches!(first, b'<' | b'=' | b'>' | b'|') && same(*first) && bytes.get(7).is_none_or(|b| is_blank(*b))
+    {
+        return Some(Leftover { at: 0, text: line.get(..7)?, merge: true });
+    }
+    let mut quoted = false;
+    let at = bytes.iter().enumerate().position(|(at, byte)| {
+        quoted ^= *byte == b'"';
+        matches!(byte, b'{' | b'<') && !quoted && template(bytes.get(at..).unwrap_or(&[])).is_some()
+    })?;
+    let end = at.saturating_add(template(bytes.get(at..)?)?);
+    Some(Leftover { at, text: line.get(at..end)?, merge: false })
 }
 
 /// A `$` outside double quotes.

@@ -1,6 +1,30 @@
 //! Which new configuration a running daemon does not go over to.
 
+use keepalived::config::diag::Diagnostic;
+use keepalived::config::source::SourceMap;
+
 use super::Loaded;
+
+/// A finding that outlives the text it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// What tells it from others, wherever it stands.
+    message: String,
+    /// The whole line, with place and remedy.
+    line: String,
+}
+
+impl Mistake {
+    pub(super) fn new(one: &Diagnostic, sources: &SourceMap) -> Self {
+        Self { message: one.message.clone(), line: told(one, sources) }
+    }
+}
+
+/// A finding as a line of the log, with its remedy.
+pub(super) fn told(one: &Diagnostic, sources: &SourceMap) -> String {
+    let line = one.line(sources);
+    one.remedy.as_deref().map_or_else(|| line.to_string(), |remedy| format!("{line} - {remedy}"))
+}
 
 /// Why a running daemon does not go over to a new configuration, a line each; none: it does.
 ///
@@ -16,9 +40,9 @@ pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
         errors.extend_from_slice(&new.warnings);
     }
     for error in &errors {
-        match known.iter().position(|old| old == error) {
+        match known.iter().position(|old| old.message == error.message) {
             Some(position) => drop(known.swap_remove(position)),
-            None => why.push(format!("New mistake in the configuration: {error}")),
+            None => why.push(format!("New mistake in the configuration: {}", error.line)),
         }
     }
     if new.empty && !running.empty {
@@ -72,7 +96,12 @@ mod tests {
         assert!(accepted(GOOD, "global_defs {\n}\n"), "to remove an instance is no mistake");
         let bad = format!("{GOOD}nonsense 1\n");
         let why = refusals(&loaded(GOOD), &loaded(&bad));
-        assert_eq!(why, ["New mistake in the configuration: Unknown keyword 'nonsense'"]);
+        let place = "New mistake in the configuration: configuration:8:1: Unknown keyword 'nonsense'";
+        assert_eq!(why, [format!("{place} - no keyword outside a block is like it; the line is not used")]);
+        // What follows from a typo is not told beside it.
+        let typo = GOOD.replace("virtual_ipaddress", "virtual_ipadress");
+        let [why] = &*refusals(&loaded(GOOD), &loaded(&typo)) else { panic!("one line") };
+        assert!(why.contains("did you mean 'virtual_ipaddress'?"), "{why}");
         assert!(!accepted(GOOD, GOOD.trim_end().trim_end_matches('}')), "a file cut off");
     }
 
@@ -139,6 +168,8 @@ mod tests {
             "version 2\n strict_mode on\n authentication {\n auth_type PASS\n auth_pass 1234\n }",
             "unicast_peer {\n 192.0.2.8\n 192.0.2.8 min_ttl 3\n }",
             "smtp_alert {\n priority 7\n }",
+            "nopreempt priority 7",
+            "virtual_ipaddress_excluded {\n {{ other }}\n }",
         ] {
             assert!(!accepted(GOOD, &with(line)), "{line}");
         }

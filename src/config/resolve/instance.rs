@@ -67,7 +67,7 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
     let mut runs = true;
     let instance = &mut draft.instance;
     if instance.params.vrid == 0 {
-        tell.fatal(
+        tell.lacking(
             "virtual_router_id",
             "the virtual router id must be set",
             "write virtual_router_id and a number from 1 to 255",
@@ -90,7 +90,7 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
         None => false,
     };
     if instance.peers.is_empty() || !routable {
-        tell.fatal(
+        tell.lacking(
             "interface",
             "Unknown interface!",
             "write interface and a name; only unicast with a source address can do without",
@@ -209,13 +209,15 @@ fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
         return true;
     }
     if strict || instance.params.version == Version::V3 {
-        tell.fatal(
+        tell.lacking(
             "virtual_ipaddress",
             "No VIP specified; at least one is required",
             "write virtual_ipaddress { <ip> }, or no_virtual_ipaddress outside strict mode",
         );
         return false;
     }
-    tell.warn("virtual_ipaddress", "No VIP specified; at least one is sensible");
+    if tell.given.spoilt("virtual_ipaddress").is_none() {
+        tell.warn("virtual_ipaddress", "No VIP specified; at least one is sensible");
+    }
     true
 }

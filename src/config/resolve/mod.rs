@@ -117,6 +117,14 @@ impl Teller<'_> {
         self.tell(Severity::Fatal, keyword, message, remedy);
     }
 
+    /// The instance cannot run without the keyword. What was told of a word or a line that was to be it says so.
+    fn lacking(&mut self, keyword: &str, message: &str, remedy: &str) {
+        match self.given.spoilt(keyword) {
+            Some(at) => self.found.ruin(at),
+            None => self.fatal(keyword, message, remedy),
+        }
+    }
+
     /// Told only.
     fn note(&mut self, keyword: &str, message: &str) {
         self.tell(Severity::Note, keyword, message, "");
