@@ -94,7 +94,7 @@ pub(crate) fn examine(options: &Options) -> Read {
     let facts = vrrpd::facts(&read.model, present);
     vrrpd::check_names(&read.model, &mut read.found);
     let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
-    lint::run(&Input::new(&read.model, &tree, &facts), &silence, &mut read.found);
+    lint::run(&Input::new(&read.model, &tree, &facts).text(&read.sources), &silence, &mut read.found);
     read
 }
 

@@ -64,6 +64,7 @@ fn facts(text: &str) -> Facts {
                         .map(|word| prefix(word))
                         .collect(),
                 };
+                facts.addresses.extend(link.addresses.iter().map(|prefix| prefix.addr));
                 facts.links.get_or_insert_with(BTreeMap::new).insert(name, link);
             }
             "program" => {
@@ -90,7 +91,7 @@ fn findings(text: &str, off: &[String]) -> (String, Diagnostics) {
     let mut found = Diagnostics::new();
     let silence = Silence::read(off, &parsed.sources, &mut found);
     let facts = facts(text);
-    lint::run(&Input::new(&model, &parsed.tree, &facts), &silence, &mut found);
+    lint::run(&Input::new(&model, &parsed.tree, &facts).text(&parsed.sources), &silence, &mut found);
     let mut out = String::new();
     found.write(&parsed.sources, true, &mut out).unwrap();
     (out, found)
@@ -202,7 +203,7 @@ fn mutations_do_no_harm() {
             let mut found = Diagnostics::new();
             let silence = Silence::read(&[], &parsed.sources, &mut found);
             let facts = Facts { links: Some(BTreeMap::new()), ..Facts::default() };
-            lint::run(&Input::new(&model, &parsed.tree, &facts), &silence, &mut found);
+            lint::run(&Input::new(&model, &parsed.tree, &facts).text(&parsed.sources), &silence, &mut found);
             assert_eq!(found.exit_test().code(), 0, "{mutated}");
             let routers = ["a", "b", "c"].map(|name| Router { name: name.to_owned(), model: &model });
             compare(&routers).write(&mut String::new()).unwrap();

@@ -1,24 +1,30 @@
 //! What the checks of a config test are told about this machine: its interfaces, and the files of commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::addr::IpAddr;
 use crate::base::id::IfIndex;
 use crate::config::Model;
 use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
 use crate::notify::Resolver;
 use crate::notify::command::Unusable;
+use crate::sys::namesake;
 use crate::sys::path::Insecure;
+use crate::vrrpd::build::PROTOCOL;
 use crate::vrrpd::check::Present;
 
 /// Looks at everything that a check may ask for. What cannot be found out stays unknown.
 #[must_use]
 pub fn facts(model: &Model, present: Present) -> Facts {
-    Facts { links: links(present), programs: programs(model) }
+    let mut addresses = BTreeSet::new();
+    let links = links(present, &mut addresses);
+    Facts { links, addresses, programs: programs(model) }
 }
 
-/// The links that were asked for; all of them if one is missing, because a check then tells which there are.
-fn links(present: Present) -> Option<BTreeMap<String, Link>> {
+/// The links that were asked for; all of them if one is missing, because a check then tells which there are. `own`: what
+/// addresses nobody moves.
+fn links(present: Present, own: &mut BTreeSet<IpAddr>) -> Option<BTreeMap<String, Link>> {
     let (listed, mut commands) = present.into_links()?;
     let mut addresses = Vec::new();
     // Without them no address is judged.
@@ -26,6 +32,13 @@ fn links(present: Present) -> Option<BTreeMap<String, Link>> {
         let _ = commands.addresses(&mut addresses);
     }
     let mut by_index: BTreeMap<IfIndex, Vec<_>> = BTreeMap::new();
+    // Some kernels do not keep who has put an address there, and older versions do not say: where none is marked, those
+    // of a daemon that runs cannot be told from others.
+    let marked = addresses.iter().any(|address| address.protocol == PROTOCOL);
+    if marked || !namesake::runs("keepalived") {
+        let unmarked = addresses.iter().filter(|address| address.protocol != PROTOCOL);
+        own.extend(unmarked.map(|address| address.prefix.addr));
+    }
     for address in addresses {
         by_index.entry(address.interface).or_default().push(address.prefix);
     }

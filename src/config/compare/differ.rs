@@ -91,6 +91,18 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
             "write the same advert_int on all routers",
         );
     }
+    let longest = group.iter().map(|one| one.instance.params.advert_interval).max().unwrap_or_default();
+    let hasty = |one: &&Member<'_>| one.instance.params.learned(longest) < longest;
+    if !v2 && let Some(one) = group.iter().find(hasty) {
+        let most = one.instance.params.max_learned_interval.unwrap_or_default();
+        let what = format!(
+            "max_learned_interval {} of {} is shorter than advert_int {} of another router: it may take over while that one lives",
+            Seconds(most),
+            one.name,
+            Seconds(longest)
+        );
+        tell(found, group, what, "write at least the longest advert_int of the group");
+    }
     if let Some(values) = spread(group, |one| one.instance.params.down_timer_adverts.to_string()) {
         tell(
             found,

@@ -6,6 +6,7 @@ use crate::base::addr::{IpAddr, Prefix};
 use crate::base::name::IfName;
 use crate::config::diag::Mark;
 use crate::config::model::{Instance, VirtualAddress};
+use crate::proto::vrrp::priority::OWNER;
 use std::collections::HashMap;
 
 /// The interface that never goes down and has no neighbours.
@@ -83,6 +84,17 @@ pub(super) fn source_is_virtual(input: &Input<'_>, report: &mut Report<'_>) {
                 "({}) {source} is the source of adverts and a virtual address: as BACKUP the router does not have it",
                 instance.name
             );
+            report.tell(mark(address), &message);
+        }
+    }
+}
+
+/// An address owner has its addresses for itself.
+pub(super) fn own(input: &Input<'_>, report: &mut Report<'_>) {
+    for instance in input.model.instances.iter().filter(|one| one.params.priority != OWNER) {
+        for address in all(instance).filter(|one| input.facts.addresses.contains(&one.prefix.addr)) {
+            let message =
+                format!("({}) {} is an address of this machine", instance.name, address.prefix.addr);
             report.tell(mark(address), &message);
         }
     }

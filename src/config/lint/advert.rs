@@ -5,8 +5,10 @@ use super::{Input, Report};
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::diag::Mark;
+use crate::config::model::hmac::HmacMode;
 use crate::config::model::{Instance, Named};
 use crate::config::nearest::nearest;
+use crate::config::tree::Node;
 use crate::config::value::{self, Seconds};
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Machine, Version};
@@ -71,6 +73,34 @@ pub(super) fn interval_very_short(input: &Input<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Who wants take-overs within a second means it, and so does who bounds what is learned.
+pub(super) fn learned_interval(input: &Input<'_>, report: &mut Report<'_>) {
+    /// Shorter intervals are there for the sake of fast take-overs.
+    const FAST: Span = Span::from_millis(300);
+    /// What a BACKUP can be told is at most so many times its own interval.
+    const FAR: u64 = 10;
+    for instance in input.model.instances.iter().filter(|one| one.params.version == Version::V3) {
+        let params = &instance.params;
+        let signed = instance.hmac.as_ref().is_some_and(|hmac| hmac.mode == HmacMode::Enforce);
+        let (keyword, most) = match params.max_learned_interval {
+            Some(most) if most > params.advert_interval * FAR => ("max_learned_interval", most),
+            None if params.advert_interval < FAST => ("advert_int", Span::from_centis(4_095)),
+            Some(_) | None => continue,
+        };
+        if signed {
+            continue;
+        }
+        let patience = most * u64::from(params.down_timer_adverts);
+        let message = format!(
+            "({}) sends every {} s, and one forged advert keeps it from taking over for {} s",
+            instance.name,
+            Seconds(params.advert_interval),
+            Seconds(patience)
+        );
+        report.tell(mark(input, instance, keyword), &message);
+    }
+}
+
 pub(super) fn auth_pass_long(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in input.model.instances.iter().filter(|one| one.auth_pass.is_some()) {
         let line = input.places.instance(&instance.name, "auth_pass");
@@ -83,6 +113,29 @@ pub(super) fn auth_pass_long(input: &Input<'_>, report: &mut Report<'_>) {
                 instance.name,
                 word.text.len()
             );
+            report.tell(word, &message);
+        }
+    }
+}
+
+fn inside(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    node.block().into_iter().flat_map(|block| block.nodes())
+}
+
+pub(super) fn auth_pass_cut(input: &Input<'_>, report: &mut Report<'_>) {
+    let secret = |node: &Node<'_>| matches!(node.keyword().text, "auth_pass" | "key");
+    let instances = input.tree.nodes().filter(|node| node.keyword().text == "vrrp_instance");
+    for node in instances.flat_map(inside).flat_map(inside).filter(secret) {
+        let Some(word) = node.words().last() else { continue };
+        let Some(text) = input.sources.and_then(|sources| sources.line(word.at)) else { continue };
+        let behind = usize::from(word.at.column)
+            .checked_sub(1)
+            .and_then(|from| text.get(from..)?.strip_prefix(word.text));
+        if let Some(sign) =
+            behind.and_then(|behind| behind.chars().next()).filter(|sign| matches!(sign, '!' | '#'))
+        {
+            let what = if node.keyword().text == "key" { "key" } else { "password" };
+            let message = format!("the {what} ends here: '{sign}' begins a comment");
             report.tell(word, &message);
         }
     }

@@ -1,14 +1,16 @@
 //! What only the kernel and the disk know, as plain values.
 
-use crate::base::addr::Prefix;
+use crate::base::addr::{IpAddr, Prefix};
 use crate::base::name::IfName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of the machine. What is not known is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The interfaces; none: they could not be listed.
     pub links: Option<BTreeMap<String, Link>>,
+    /// What addresses the machine has for itself, on whatever interface: those that a keepalived has put there are none.
+    pub addresses: BTreeSet<IpAddr>,
     /// Commands by their text, as `ScriptCommand::raw` has it.
     pub programs: BTreeMap<String, Program>,
 }

@@ -28,6 +28,7 @@ pub use table::CHECKS;
 use super::Model;
 use super::diag::Diagnostics;
 use super::nearest::nearest;
+use super::source::SourceMap;
 use super::tree::Tree;
 use places::Places;
 
@@ -50,13 +51,21 @@ pub struct Input<'a> {
     tree: &'a Tree,
     facts: &'a Facts,
     places: Places<'a>,
+    sources: Option<&'a SourceMap>,
 }
 
 impl<'a> Input<'a> {
     /// A model, the tree that it was made from, and what is known of this machine.
     #[must_use]
     pub fn new(model: &'a Model, tree: &'a Tree, facts: &'a Facts) -> Self {
-        Self { model, tree, facts, places: Places::new(tree) }
+        Self { model, tree, facts, places: Places::new(tree), sources: None }
+    }
+
+    /// With the text itself, for checks of what is not in the tree: comments.
+    #[must_use]
+    pub fn text(mut self, sources: &'a SourceMap) -> Self {
+        self.sources = Some(sources);
+        self
     }
 }
 

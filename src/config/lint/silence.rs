@@ -51,10 +51,12 @@ impl Silence {
         let begin = text::scan(line).end;
         let (before, comment) = line.split_at_checked(begin).unwrap_or((line, ""));
         let alone = before.trim_matches(is_blank_char).is_empty();
-        let mut words = comment.trim_start_matches(['#', '!']).split_whitespace();
-        if words.next() != Some("lint:") {
+        // What a sign in a word has made a comment may stand before the one that was meant.
+        let Some((lead, directive)) = comment.split_once("lint:") else { return };
+        if !lead.trim_end_matches(is_blank_char).ends_with(['#', '!']) {
             return;
         }
+        let mut words = directive.split_whitespace();
         let off = match words.next() {
             Some("off") => true,
             Some("on") if alone => false,

@@ -165,6 +165,12 @@ fn interval(instance: &mut Instance, tell: &mut Teller<'_>) {
     let steps = half.as_micros().checked_div(step).unwrap_or(1).max(1);
     let rounded = Span::from_micros(step) * steps;
     if instance.params.version == Version::V2 {
+        if instance.params.max_learned_interval.is_some() {
+            tell.note(
+                "max_learned_interval",
+                "max_learned_interval has no effect in version 2: nothing is learned",
+            );
+        }
         if rounded != given {
             let message = format!("VRRPv2 advertisement interval {given}s must be an integer. rounding");
             tell.warn("advert_int", &message);

@@ -210,6 +210,7 @@ impl Machine {
         if new.version != old.version || (interval_changed && !learned) {
             self.master_interval = interval;
         }
+        self.master_interval = new.learned(self.master_interval);
         if new.preempt_delay != old.preempt_delay || !new.preempt {
             self.patience = None;
         }
@@ -279,7 +280,7 @@ impl Machine {
     /// Only before the start.
     pub fn resume_interval(&mut self, interval: Span) {
         if self.state == State::Init && self.params().version == Version::V3 {
-            self.master_interval = interval;
+            self.master_interval = self.params().learned(interval);
         }
     }
 

@@ -108,6 +108,9 @@ pub struct Params {
     pub priority: u8,
     /// Between adverts. Version 2: whole seconds, 1 to 255. Version 3: 10 ms steps up to 40.95 s.
     pub advert_interval: Span,
+    /// As BACKUP of version 3, believes no longer interval of a MASTER than this, or than its own if that is longer: one
+    /// forged advert holds a take-over off for no longer. None: up to 40.95 s, as the RFC has it.
+    pub max_learned_interval: Option<Span>,
     /// How the instance begins.
     pub start: Start,
     /// Takes over from a MASTER of lower priority.
@@ -146,6 +149,7 @@ impl Default for Params {
             vrid: 0,
             priority: 100,
             advert_interval: Span::from_secs(1),
+            max_learned_interval: None,
             start: Start::Backup,
             preempt: true,
             preempt_delay: Span::ZERO,
@@ -163,6 +167,12 @@ impl Default for Params {
     }
 }
 impl Params {
+    /// What a BACKUP believes of the interval that a MASTER states.
+    #[must_use]
+    pub fn learned(&self, stated: Span) -> Span {
+        self.max_learned_interval.map_or(stated, |most| stated.min(most.max(self.advert_interval)))
+    }
+
     /// How long after the death of a MASTER no BACKUP of the same configuration takes over: the last advert may have
     /// been an interval old then.
     #[must_use]

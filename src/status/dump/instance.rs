@@ -257,6 +257,9 @@ fn priorities(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fm
     let other = machine.master().filter(|_| machine.state() == State::Backup);
     writeln!(out, "   Highest other priority = {}", other.map_or(0, |master| master.priority))?;
     interval(out, "Advert interval", params.version, params.advert_interval)?;
+    if let Some(most) = params.max_learned_interval {
+        interval(out, "Max learned interval", Version::V3, most)?;
+    }
     // Adverts are due an interval after one another, and leave when they are due.
     let due = machine.poll_at().filter(|_| machine.state() == State::Master);
     let sent = due.map(|at| at - params.advert_interval);

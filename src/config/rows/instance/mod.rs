@@ -75,6 +75,8 @@ pub static ROWS: &[Row<D, I>] = &[
         "Protocol version").show(|i| plain(if i.params.version == Version::V3 { 3 } else { 2 })),
     row("advert_int", Seconds(Decimal::new(10_000, 255_000_000, |d, s| d.instance.params.advert_interval = s)), "1",
         "Between adverts; version 2 whole seconds, version 3 steps of 10 ms up to 40.95").show(|i| plain(value::Seconds(i.params.advert_interval))),
+    row("max_learned_interval", Seconds(Decimal::new(10_000, 40_950_000, |d: &mut D, s| d.instance.params.max_learned_interval = Some(s)).step(10_000)), "none",
+        "As BACKUP of version 3, believes no longer interval of a MASTER than this, or than advert_int").show(|i| maybe(i.params.max_learned_interval.map(value::Seconds))),
     row("authentication", Block(AUTHENTICATION), "none",
         "Authentication of RFC 2338, version 2 only"),
     row("auth_hmac", Block(hmac::ROWS), "none",

@@ -56,12 +56,10 @@ impl Machine {
             push(out, Action::Report(Event::MasterIs { before, now: heard.from }));
         }
         self.master = Some(Master { addr: heard.from, priority: heard.priority });
-        if self.params().version == Version::V3 && heard.interval != self.master_interval {
-            push(
-                out,
-                Action::Report(Event::IntervalAdopted { from: self.master_interval, to: heard.interval }),
-            );
-            self.master_interval = heard.interval;
+        let interval = self.params().learned(heard.interval);
+        if self.params().version == Version::V3 && interval != self.master_interval {
+            push(out, Action::Report(Event::IntervalAdopted { from: self.master_interval, to: interval }));
+            self.master_interval = interval;
         }
         self.arm(heard.at, Armed::Down);
     }

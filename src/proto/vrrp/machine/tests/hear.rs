@@ -194,3 +194,35 @@ fn what_is_heard_in_one_turn_is_answered_once() {
     let actions = step(&mut machine, at(4_001), Input::Advert(heard(50)));
     assert_eq!(sent(&actions), 1, "another turn");
 }
+
+#[test]
+fn a_backup_learns_no_longer_interval_than_it_may() {
+    let forged = Heard { interval: Span::from_centis(4_095), ..heard(255) };
+    let down = |machine: &Machine| machine.poll_at().unwrap().since(at(1_000));
+    let mut open = backup(v3(100));
+    step(&mut open, at(1_000), Input::Advert(forged));
+    assert!(down(&open) > Span::from_secs(120), "as the RFC has it");
+
+    let bounded = Params { max_learned_interval: Some(Span::from_centis(200)), ..v3(100) };
+    let mut machine = backup(bounded.clone());
+    let told = step(&mut machine, at(1_000), Input::Advert(forged));
+    let (from, to) = (Span::from_secs(1), Span::from_secs(2));
+    assert!(told.contains(&Action::Report(Event::IntervalAdopted { from, to })));
+    assert_eq!(down(&machine), machine.master_down_time());
+    assert!((Span::from_secs(6)..Span::from_secs(8)).contains(&down(&machine)));
+    let again = step(&mut machine, at(1_000), Input::Advert(forged));
+    assert_eq!(again, [], "told once");
+
+    // Its own interval is no less believed, and a predecessor's knowledge and a reload are bounded alike.
+    let slow = Params { max_learned_interval: Some(Span::from_centis(10)), ..v3(300) };
+    let mut machine = backup(slow);
+    step(&mut machine, at(1_000), Input::Advert(Heard { interval: Span::from_secs(3), ..heard(200) }));
+    assert!(down(&machine) > Span::from_secs(9));
+    let mut successor = Machine::new(bounded.clone());
+    successor.resume_interval(Span::from_centis(4_095));
+    step(&mut successor, at(1_000), Input::Start { adopt: Some(State::Backup) });
+    assert!(down(&successor) < Span::from_secs(8));
+    let mut out = Actions::new();
+    open.reconfigure(at(2_000), bounded, 100, false, &mut out);
+    assert!(down(&open) < Span::from_secs(8));
+}
