@@ -186,6 +186,55 @@ fn includes_from_a_disk() {
     assert_eq!(show(&replayed, &again), show(&parsed, &found));
 }
 
+/// Files of which one says something else each time that it is read.
+struct Changing(Memory, std::cell::Cell<u32>);
+
+impl Files for Changing {
+    fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
+        if path == "/etc/often.conf" {
+            self.1.set(self.1.get() + 1);
+            return Ok(format!("read {}\n\"open\n", self.1.get()).into_bytes().into());
+        }
+        self.0.read(path)
+    }
+
+    fn matches(&self, pattern: &str) -> Vec<String> {
+        self.0.matches(pattern)
+    }
+
+    fn directory(&self, path: &str) -> String {
+        self.0.directory(path)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.variable(name)
+    }
+}
+
+/// As settings that several instances share are: whatever happens to the file meanwhile, all of them get the same.
+#[test]
+fn a_file_included_twice_counts_twice_and_is_read_once() {
+    let text = b"a {\ninclude often.conf\n}\nb {\ninclude often.conf\ninclude deeper.conf\n}\n### \
+                 /etc/often.conf\n### /etc/deeper.conf\ninclude often.conf\n";
+    let files = Changing(Memory::new(text), std::cell::Cell::new(0));
+    let mut found = Diagnostics::new();
+    let (parsed, snapshot) = expand::load(&files, &options(), &mut found);
+    assert_eq!(files.1.get(), 1, "read once");
+    let inside = parsed.tree.nodes().map(|node| node.block().unwrap().nodes());
+    let lines: Vec<Vec<_>> = inside
+        .map(|nodes| nodes.filter(|node| node.keyword().text == "read").map(|node| node.at()).collect())
+        .collect();
+    let [a, b] = &*lines else { panic!("{lines:?}") };
+    assert_eq!((a.len(), b.len()), (1, 2));
+    assert!(b.iter().all(|at| *at == a[0]), "one file, one place: {lines:?}");
+    assert_eq!(found.len(), 1, "its mistake is told once");
+    assert_eq!(parsed.sources.names().filter(|name| *name == "/etc/often.conf").count(), 1);
+    assert_eq!(String::from_utf8_lossy(&snapshot.text()).matches("read 1").count(), 1);
+    let mut again = Diagnostics::new();
+    let replayed = expand::replay(&Snapshot::decode(&snapshot.encode()).unwrap(), &mut again);
+    assert_eq!(show(&replayed, &again), show(&parsed, &found));
+}
+
 /// What a golden cannot show: a main file that is a pattern of several.
 #[test]
 fn a_pattern_as_the_main_file() {

@@ -103,6 +103,59 @@ fn goldens_are_as_recorded() {
     }
 }
 
+/// Every switch, on and off, where everything that it may inherit is on and where that is off: what is printed says so.
+#[test]
+fn switches_come_back_on_and_off() {
+    let all = rows::catalogue();
+    let switches = |block: &str| -> Vec<&str> {
+        let of_block = all.iter().filter(|row| row.block == block && row.syntax == "[on|off]");
+        of_block.map(|row| row.name).collect()
+    };
+    let global = switches("global_defs");
+    assert!(global.len() > 10);
+    let word = |on: bool| if on { "on" } else { "off" };
+    let text = |inherited: bool, global_line: &str, instance: &str, group: &str| {
+        let lines: String = global.iter().map(|name| format!("{name} {}\n", word(inherited))).collect();
+        let of = |name: &str, vrid: u8, lines: &str| {
+            format!(
+                "vrrp_instance {name} {{\ninterface eth0\nversion 3\nvirtual_router_id {vrid}\npriority 100\n\
+                 virtual_ipaddress {{\n10.0.0.{vrid}\n}}\n{lines}\n}}\n"
+            )
+        };
+        format!(
+            "global_defs {{\n{lines}{global_line}\n}}\n{}{}vrrp_sync_group G {{\ngroup {{\nA\nB\n}}\n{group}\n}}\n",
+            of("A", 1, instance),
+            of("B", 2, "")
+        )
+    };
+    for inherited in [true, false] {
+        let models = |block: &str, name: &str| {
+            [true, false].map(|on| {
+                let line = format!("{name} {}", word(on));
+                let text = match block {
+                    "global_defs" => text(inherited, &line, "", ""),
+                    "vrrp_instance" => text(inherited, "", &line, ""),
+                    _ => text(inherited, "", "", &line),
+                };
+                let (model, _, _) = load(&text);
+                assert_eq!(model.instances.len(), 2, "{text}");
+                round_trip(&model, &text);
+                model
+            })
+        };
+        for block in ["global_defs", "vrrp_instance", "vrrp_sync_group"] {
+            for name in switches(block) {
+                let [on, off] = models(block, name);
+                let row = all.iter().find(|row| row.block == block && row.name == name).unwrap();
+                // Strict mode rules out some; this one is for address owners.
+                let owners = name == "owner_ignore_adverts";
+                let matters = row.effect == Effect::Full && !inherited && !owners;
+                assert!(!matters || on != off, "{name} of {block} on is {name} off");
+            }
+        }
+    }
+}
+
 /// The folder of other people's files, where the machine has it.
 fn shared(folder: &str) -> Vec<PathBuf> {
     let root = std::env::var_os("KEEPALIVED_SHARED")
