@@ -7,7 +7,7 @@ use super::report;
 use super::state::{AddressRequest, Vrrp};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
-use crate::base::time::Instant;
+use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Input, State};
@@ -15,26 +15,31 @@ use crate::sys::netlink::addr::{Address, AddressFlags};
 
 impl Vrrp {
     /// Asks the kernel for every address of an instance that is not there.
-    pub(super) fn request_addition(&mut self, id: InstanceId) {
-        self.request(id, true);
+    pub(super) fn request_addition(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        self.request(turn, id, true);
     }
 
     /// Asks the kernel to delete every address of an instance that we put there.
-    pub(super) fn request_removal(&mut self, id: InstanceId, now: Instant) {
+    pub(super) fn request_removal(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if let Some(instance) = self.instances.get_mut(id.index())
             && let Some(waiting) = &mut instance.waiting
         {
-            waiting.clear(&mut self.pacing, now);
+            waiting.clear(&mut self.pacing, turn.now());
         }
-        self.request(id, false);
+        self.request(turn, id, false);
     }
 
-    fn request(&mut self, id: InstanceId, add: bool) {
+    /// An instance may have thousands: adverts leave after each batch, its own among them.
+    fn request(&mut self, turn: &mut Turn<'_>, id: InstanceId, add: bool) {
         let Some(count) = self.instance(id).map(|instance| instance.addresses.len()) else {
             return;
         };
         for position in 0..count {
             self.request_one(id, position, add);
+            if (position + 1).is_multiple_of(limit::NETLINK_BATCH) {
+                self.commit_batch();
+                self.breathe(turn);
+            }
         }
     }
 

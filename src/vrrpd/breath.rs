@@ -11,6 +11,9 @@ use crate::proto::vrrp::{Actions, Input, State};
 /// Instances that a slice of the work covers: some tens of microseconds.
 pub(super) const SLICE: usize = 16;
 
+/// Addresses that are looked up between two pauses: some tens of microseconds.
+pub(super) const ADDRESSES_A_SLICE: usize = 128;
+
 /// Adverts that one pause sends.
 const ADVERTS: usize = 256;
 

@@ -103,14 +103,14 @@ impl Vrrp {
         let mut touched = core::mem::take(&mut self.work.touched);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.take_objects(Holder::Instance(*id));
+                self.take_objects(turn, Holder::Instance(*id));
                 self.breathe_if_long(turn);
             }
         }
         self.commit_objects(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.request_removal(*id, turn.now());
+                self.request_removal(turn, *id);
                 self.breathe_if_long(turn);
             }
         }
@@ -127,14 +127,14 @@ impl Vrrp {
         self.flush_firewall(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
-                self.request_addition(*id);
+                self.request_addition(turn, *id);
                 self.breathe_if_long(turn);
             }
         }
         self.commit_addresses(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
-                self.put_objects(Holder::Instance(*id));
+                self.put_objects(turn, Holder::Instance(*id));
                 self.breathe_if_long(turn);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
+use super::breath::ADDRESSES_A_SLICE;
 use super::links::Change;
 use super::live::Held;
 use super::report;
@@ -16,6 +17,14 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
+
+/// What a list of all addresses says.
+struct Listed {
+    /// Which virtual addresses are there.
+    ours: Vec<((InstanceId, u16), Address)>,
+    /// Those with keepalived's mark that are not where the configuration has them.
+    astray: Vec<Address>,
+}
 
 impl Vrrp {
     /// Takes what netlink tells.
@@ -244,7 +253,7 @@ impl Vrrp {
     pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
         let mut changes = Vec::new();
         match self.list_anew(turn, &mut changes) {
-            Ok(there) => {
+            Ok(Listed { ours: there, astray }) => {
                 for (link, change) in changes {
                     self.link_changed(turn, link, change);
                     self.breathe(turn);
@@ -254,6 +263,7 @@ impl Vrrp {
                     return self.resync_links(turn);
                 }
                 self.missing(turn, &there);
+                self.remove_astray(astray);
                 for id in self.ids() {
                     self.breathe_at(turn, id.index());
                     if let Some(instance) = self.instances.get_mut(id.index()) {
@@ -272,11 +282,7 @@ impl Vrrp {
 
     /// Lists interfaces and their addresses, and what changed of the interfaces. A long list is read by a socket of its
     /// own, so that adverts go out between its parts.
-    fn list_anew(
-        &mut self,
-        turn: &mut Turn<'_>,
-        changes: &mut Vec<(LinkId, Change)>,
-    ) -> io::Result<Vec<((InstanceId, u16), Address)>> {
+    fn list_anew(&mut self, turn: &mut Turn<'_>, changes: &mut Vec<(LinkId, Change)>) -> io::Result<Listed> {
         let mut lister = Commands::open()?;
         let mut kernel = Vec::new();
         lister.links_in_slices(&mut kernel, &mut || self.breathe(turn))?;
@@ -286,7 +292,9 @@ impl Vrrp {
         self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
         let mut listed = Vec::new();
         lister.addresses_in_slices(&mut listed, &mut || self.breathe(turn))?;
-        Ok(self.learn_addresses(listed, &mut |this| this.breathe(turn)))
+        let astray = listed.iter().filter(|there| self.may_be_astray(there)).cloned().collect();
+        self.breathe(turn);
+        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.breathe(turn)), astray })
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
@@ -303,6 +311,9 @@ impl Vrrp {
             self.breathe_at(turn, id.index());
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
+                if (usize::from(position) + 1).is_multiple_of(ADDRESSES_A_SLICE) {
+                    self.breathe(turn);
+                }
                 if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
                     self.taken_away(turn, id, position);
                 }

@@ -3,18 +3,19 @@
 //! An instance is found again by router id, family, interface and kind of adverts, not by name. It keeps its
 //! state, its timers and its socket. An address that moves between instances stays where it is.
 
+use core::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::breath::SLICE;
+use super::breath::{ADDRESSES_A_SLICE, SLICE};
 use super::build;
 use super::live::{Held, Instance};
 use super::objects::Fixed;
 use super::slots::{Layout, Slot};
 use super::state::{Owner, Vrrp};
 use super::telling::Whose;
-use crate::base::addr::IpAddr;
-use crate::base::id::{IfIndex, InstanceId, ScriptId};
+use crate::base::addr::{IpAddr, Prefix};
+use crate::base::id::{IfIndex, InstanceId, LinkId, ScriptId};
 use crate::base::limit;
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
@@ -189,7 +190,17 @@ impl Vrrp {
     fn hand_over(&mut self, turn: &mut Turn<'_>, fresh: &mut [Instance], kept: &[Option<InstanceId>]) {
         for (position, (after, old)) in fresh.iter_mut().zip(kept).enumerate() {
             self.breathe_at(turn, position);
-            if let Some(before) = old.and_then(|id| self.instances.get_mut(id.index())) {
+            let Some(id) = *old else { continue };
+            let mut places = Places::default();
+            for begin in (0..after.addresses.len()).step_by(ADDRESSES_A_SLICE) {
+                if let Some(before) = self.instances.get_mut(id.index()) {
+                    inherit_addresses(after, before, begin, &mut places);
+                }
+                if begin > 0 {
+                    self.breathe(turn);
+                }
+            }
+            if let Some(before) = self.instances.get_mut(id.index()) {
                 inherit(after, before);
             }
         }
@@ -333,6 +344,10 @@ impl Vrrp {
                 self.abandon(*objects);
             }
             for (number, moved) in old.addresses.iter().enumerate() {
+                if (number + 1).is_multiple_of(limit::NETLINK_BATCH) {
+                    self.commit_batch();
+                    self.breathe(turn);
+                }
                 let Some(link) = moved.link.filter(|_| moved.held.is_ours()) else { continue };
                 let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
                 let heir = heir.and_then(|(id, position)| {
@@ -401,34 +416,40 @@ impl Vrrp {
     }
 }
 
-/// What an instance of before leaves to its successor in the kernel. It keeps the addresses that the successor does
-/// not have.
-fn inherit(after: &mut Instance, before: &mut Instance) {
-    for position in 0..after.addresses.len() {
+/// Where the addresses of an instance stand, once somebody wants to know.
+type Places = OnceCell<HashMap<(Option<LinkId>, Prefix), usize>>;
+
+/// What an instance of before leaves to its successor in the kernel of a slice of the successor's addresses. It keeps
+/// those that the successor does not have.
+fn inherit_addresses(after: &mut Instance, before: &mut Instance, begin: usize, places: &mut Places) {
+    let end = after.addresses.len().min(begin + ADDRESSES_A_SLICE);
+    for position in begin..end {
+        let Some(key) = after.addresses.get(position).map(|moved| (moved.link, moved.prefix)) else {
+            continue;
+        };
         let is_same = |old: &usize| {
-            before.addresses.get(*old).is_some_and(|moved| moved.held != Held::No)
+            before.addresses.get(*old).is_some_and(|moved| moved.held != Held::No || moved.refused.is_some())
                 && after.is_same_address(position, before, *old)
         };
         // Most often it stands where it stood.
         let same = Some(position).filter(is_same);
-        let same = same.or_else(|| (0..before.addresses.len()).find(is_same));
+        let same = same.or_else(|| {
+            let all = || before.addresses.iter().enumerate();
+            let places =
+                places.get_or_init(|| all().map(|(old, moved)| ((moved.link, moved.prefix), old)).collect());
+            places.get(&key).copied().filter(is_same)
+        });
         let old = same.and_then(|old| before.addresses.get_mut(old));
         if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
             moved.held = core::mem::take(&mut old.held);
             moved.put_back = old.put_back;
+            (moved.refused, moved.refusals) = (old.refused, old.refusals);
         }
     }
-    for position in 0..after.addresses.len() {
-        let refused = |old: usize| {
-            let moved = before.addresses.get(old)?;
-            Some((moved.refused?, moved.refusals))
-        };
-        let same = |old: &usize| refused(*old).is_some() && after.is_same_address(position, before, *old);
-        let old = (0..before.addresses.len()).find(same).and_then(refused);
-        if let (Some(moved), Some((errno, refusals))) = (after.addresses.get_mut(position), old) {
-            (moved.refused, moved.refusals) = (Some(errno), refusals);
-        }
-    }
+}
+
+/// The same of its routes and rules.
+fn inherit(after: &mut Instance, before: &mut Instance) {
     if let (Some(objects), Some(old)) = (&mut after.objects, &mut before.objects) {
         objects.inherit(old);
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::alert::Alerts;
+use super::breath::ADDRESSES_A_SLICE;
 use super::extra::Extras;
 use super::firewall::Firewall;
 use super::kept::Kept;
@@ -455,9 +456,6 @@ impl Vrrp {
         self.refresh(turn, id);
     }
 }
-
-/// Addresses that are looked up between two pauses: some tens of microseconds.
-const ADDRESSES_A_SLICE: usize = 128;
 
 /// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
 /// over for a dead one does not look for more than its own.

@@ -1,4 +1,4 @@
-//! Addresses of ours on interfaces that were given another name while no child ran to see it.
+//! Addresses of ours on interfaces that were given another name while no child ran to see it, or while messages were lost.
 
 use std::io;
 
@@ -6,6 +6,7 @@ use super::build::PROTOCOL;
 use super::report;
 use super::state::Vrrp;
 use crate::base::addr::Prefix;
+use crate::sys::netlink::addr::Address;
 
 impl Vrrp {
     /// Takes off addresses that bear keepalived's mark and that the configuration knows, but not on the interface where
@@ -16,18 +17,30 @@ impl Vrrp {
     pub(super) fn remove_strays(&mut self) -> io::Result<()> {
         let mut listed = Vec::new();
         self.kernel.commands.addresses(&mut listed)?;
-        for there in listed.into_iter().filter(|there| there.protocol == PROTOCOL) {
-            let link = self.links.numbered(there.interface);
-            let in_place = link.is_some_and(|link| {
-                self.moved(link, there.prefix).is_some() || self.network.fixed.has(link, there.prefix)
-            });
-            if !in_place && self.knows(there.prefix) {
+        listed.retain(|there| self.may_be_astray(there));
+        self.remove_astray(listed);
+        Ok(())
+    }
+
+    /// Whether an address bears keepalived's mark and is not where the configuration has it.
+    pub(super) fn may_be_astray(&self, there: &Address) -> bool {
+        let in_place = |link| {
+            self.moved(link, there.prefix).is_some()
+                || self.network.fixed.has(link, there.prefix)
+                || self.network.is_to_go(link, there.prefix)
+        };
+        there.protocol == PROTOCOL && !self.links.numbered(there.interface).is_some_and(in_place)
+    }
+
+    /// Takes off those among such addresses that the configuration knows.
+    pub(super) fn remove_astray(&mut self, astray: Vec<Address>) {
+        for there in astray {
+            if self.knows(there.prefix) {
                 report::left_over(there.prefix);
                 self.delete(there);
             }
         }
         self.commit_batch();
-        Ok(())
     }
 
     /// Whether the configuration has an address, on whatever interface.

@@ -180,3 +180,51 @@ fn a_tracked_interface_changes_the_priority_or_is_a_fault() {
     net.wait_master("a", back, TIMING.master_down(100));
     drop(daemon);
 }
+
+/// Messages about an interface are lost in a flood of others, and it has another name afterwards: the BACKUP is MASTER, and
+/// the address is there alone.
+#[test]
+fn an_address_does_not_stay_on_an_interface_that_was_renamed_unheard() {
+    if is_reference("it stays on the renamed interface") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    a.shell("ip link add flood type veth peer name flood1");
+    let conf = Instance { addresses: vec![VIP.into()], ..Instance::default() }
+        .line("virtual_ipaddress_excluded {\n 2001:db8::100/64\n}")
+        .before("static_ipaddress {\n 10.7.0.1/24 dev eth0\n}");
+    let daemon = Daemon::start(&a, US, &conf.clone().priority(150).text());
+    net.wait_master("a", daemon.since(), elected(150));
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    let _peer = Daemon::start(&b, US, &Instance::default().text());
+    // More than the largest queue that the kernel gives without asking.
+    a.write(
+        "/run/flood",
+        &(0..20_000)
+            .map(|n| format!("addr add 10.100.{}.{}/32 dev flood\n", n / 250, n % 250 + 1))
+            .collect::<String>(),
+    );
+    let (parent, child) = (daemon.first(), daemon.vrrp_child());
+    a.shell(&format!(
+        "kill -STOP {parent_in} {child_in}; ip -batch /run/flood; ip link set eth0 down; ip link set eth0 name moved
+        ip link set moved up
+        kill -CONT {child_in}; sleep 0.2; kill -CONT {parent_in}",
+        parent_in = inside(parent),
+        child_in = inside(child),
+    ));
+    daemon.freeze(false);
+    daemon.wait_log("messages were lost", START);
+    let gone = || [VIP, "2001:db8::100", "10.7.0.1"].iter().all(|address| !a.holds("moved", address));
+    eventually("nothing of ours is left there", START, gone);
+    steps::address_is_at("eth0", VIP, &b, &[]);
+    assert!(a.holds("moved", "10.9.0.1"), "{:?}", a.addresses("moved"));
+}
+
+/// The number that a process has within its node.
+fn inside(pid: i32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find(|line| line.starts_with("NSpid:")).expect("namespaces");
+    line.split_whitespace().last().expect("a number").to_owned()
+}

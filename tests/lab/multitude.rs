@@ -5,8 +5,11 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kit::bounds::eventually;
+use crate::kit::bounds::{ALLOWANCE, START, eventually};
+use crate::kit::capture::now;
+use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Program, is_reference};
+use crate::kit::net::{Net, spacings};
 use crate::kit::node::Node;
 
 const PER_CABLE: usize = 250;
@@ -78,3 +81,62 @@ fn a_thousand_macvlans_go_in_time() {
     daemon.stop();
     assert_eq!(left(&a), "");
 }
+
+/// The addresses of one instance, thousands of them, put on and taken off by reloads and at a take-over: its own adverts
+/// leave meanwhile, and so do those of the other one.
+#[test]
+fn thousands_of_addresses_of_one_instance_hold_up_no_advert() {
+    if is_reference("it does nothing else meanwhile") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let conf = |priority: u8, first: usize| {
+        let many = (first..first + MANY)
+            .map(|n| format!("10.{}.{}.{}/32\n", 50 + n / 62_500, n / 250 % 250, n % 250 + 1));
+        let many = if first == 0 { String::new() } else { many.collect() };
+        let one = Instance { interval: "0.2", ..Instance::default() };
+        let two = Instance {
+            interval: "0.2",
+            name: "VI_2",
+            vrid: 52,
+            addresses: vec!["10.9.0.110".into()],
+            ..one.clone()
+        };
+        let two = two.priority(priority).text();
+        let (_, two) = two.split_once("}\n").expect("the end of global_defs");
+        let one = one.priority(priority).line("garp_master_repeat 1");
+        one.line(&format!("virtual_ipaddress_excluded {{\n{many}}}")).text() + two
+    };
+    let count = |node: &Node| node.addresses("eth0").iter().filter(|there| there.starts_with("10.5")).count();
+    let daemon = Daemon::start(&a, Program::UnderTest, &conf(150, 0));
+    let peer = Daemon::start(&b, Program::UnderTest, &conf(100, 1));
+    net.wait_master("a", daemon.since(), START + Duration::from_secs(1));
+    eventually("the other one listens", START, || peer.logged("Entering BACKUP STATE") == 2);
+    std::thread::sleep(Duration::from_secs(1));
+    let since = now();
+    for first in [1, MANY / 2, MANY * 2, 0] {
+        daemon.reload(&conf(150, first));
+        let wanted = if first == 0 { 0 } else { MANY };
+        eventually("all are there", Duration::from_secs(30), || count(&a) == wanted);
+    }
+    net.never("the BACKUP speaks", since, Duration::ZERO, |event| event.is_advert_of("b"));
+    // The other one takes over, with all of its own.
+    let since = now();
+    drop(daemon);
+    eventually("all are there", Duration::from_secs(30), || count(&b) == MANY);
+    std::thread::sleep(Duration::from_secs(1));
+    for vrid in [51, 52] {
+        let adverts: Vec<_> = net
+            .adverts(since, "b")
+            .into_iter()
+            .filter(|event| event.advert().is_some_and(|advert| advert.vrid == vrid))
+            .collect();
+        let gap = spacings(&adverts).into_iter().max().unwrap_or_default();
+        assert!(gap < Duration::from_millis(200) + ALLOWANCE, "{gap:?} without an advert of {vrid}");
+    }
+}
+
+/// Addresses of one instance.
+const MANY: usize = 6_000;

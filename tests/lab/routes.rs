@@ -421,3 +421,48 @@ fn secondary_addresses_are_promoted_where_asked_for() {
     assert_eq!(code, Some(0));
     assert_eq!(setting(), "0");
 }
+
+/// The messages about it are lost in a flood of others.
+#[test]
+fn a_strangers_route_in_the_place_of_ours_is_told_though_nobody_heard_of_it() {
+    if is_reference("it does not notice") {
+        return;
+    }
+    let net = Net::new();
+    let a = machine(&net, "a");
+    let conf = with(
+        "10.60.0.0/24 via 10.9.0.3 dev eth0\n 10.61.0.0/24 via 10.9.0.3 dev eth0\n 2001:db8:60::/64 via 2001:db8:9::3 dev eth0",
+        "from 10.60.0.0/24 table 100 priority 500",
+        "10.50.0.0/24 dev other",
+    );
+    let daemon = Daemon::start(&a, US, &conf.text());
+    net.wait_master("a", daemon.since(), elected());
+    eventually("all are there", ALLOWANCE, || marked(&a).len() == 5);
+    let all = marked(&a);
+    let flood = |n: usize| {
+        let one = format!("10.77.{}.0/24", n % 200);
+        format!("route add {one} dev other proto 18\nroute del {one} dev other proto 18\n")
+    };
+    a.write("/run/flood", &(0..6_000).map(flood).collect::<String>());
+    let child = nix::unistd::Pid::from_raw(daemon.vrrp_child());
+    daemon.freeze(true);
+    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGSTOP).expect("the child runs");
+    a.shell(
+        "ip -batch /run/flood; ip route replace 10.60.0.0/24 via 10.9.0.4 dev eth0; ip route del 10.50.0.0/24
+        ip -6 route replace 2001:db8:60::/64 via 2001:db8:9::4 dev eth0; ip rule del priority 500",
+    );
+    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGCONT).expect("the child is there");
+    std::thread::sleep(Duration::from_millis(100));
+    daemon.freeze(false);
+    daemon.wait_log("route 10.60.0.0/24 via 10.9.0.3 was replaced by somebody", START);
+    daemon.wait_log("route 2001:db8:60::/64 via 2001:db8:9::3 was replaced by somebody", START);
+    daemon.wait_log("route 10.50.0.0/24 was deleted by somebody", START);
+    eventually("ours are back", START, || {
+        let there = marked(&a);
+        all.iter().all(|line| there.contains(line))
+    });
+    assert!(!daemon.log().contains("10.61.0.0/24 via 10.9.0.3 was"), "{}", daemon.log());
+    let used = a.shell("ip route get 10.60.0.7; ip -6 route get 2001:db8:60::7");
+    assert!(used.contains("via 10.9.0.3") && used.contains("via 2001:db8:9::3"), "{used}");
+    assert_eq!(daemon.stop().1, Some(0));
+}

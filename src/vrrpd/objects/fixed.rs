@@ -173,17 +173,18 @@ impl Fixed {
 impl Vrrp {
     /// Puts all static items that are not there: addresses, routes, rules.
     pub(in crate::vrrpd) fn put_fixed(&mut self, turn: &mut Turn<'_>) {
-        for position in 0..self.network.fixed.addresses.len() {
-            self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
-        }
-        self.put_objects(Holder::Fixed);
+        let of = |position| Request { holder: Holder::Fixed, class: Class::Address, position, add: true };
+        self.ask_all(turn, (0..self.network.fixed.addresses.len()).map(of));
+        self.put_objects(turn, Holder::Fixed);
         self.commit_objects(turn);
         self.tell_followers(turn);
     }
 
     /// Takes all static items off that we put there: rules, routes, addresses. For the end.
     pub(in crate::vrrpd) fn take_fixed(&mut self) {
-        self.take_objects(Holder::Fixed);
+        for request in self.removals(Holder::Fixed) {
+            self.ask(request);
+        }
         for position in (0..self.network.fixed.addresses.len()).rev() {
             self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: false });
         }

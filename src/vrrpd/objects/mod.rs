@@ -63,6 +63,8 @@ pub struct Item<T> {
     pub doubtful: bool,
     /// Somebody was seen to take it off: told once it is back.
     pub taken: bool,
+    /// Messages were lost: what is in its place is found out by putting it.
+    pub unseen: Unseen,
     /// A predecessor that leads to the same destination is there: the kernel swaps them.
     pub replaces: bool,
     /// Why the kernel refused it last, until it takes it: told once.
@@ -71,6 +73,18 @@ pub struct Item<T> {
     pub put_back: Budget,
     /// What it has in common with the same thing of other holders, if there are any.
     common: Option<shared::Common>,
+}
+
+/// What is known of the place of something after messages about it may have been lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unseen {
+    /// No message was lost.
+    #[default]
+    No,
+    /// Nothing: it is put only if the place is free.
+    Place,
+    /// Something is there: it, or a stranger's.
+    Whose,
 }
 
 impl<T> Item<T> {
@@ -83,6 +97,7 @@ impl<T> Item<T> {
             left: false,
             doubtful: false,
             taken: false,
+            unseen: Unseen::No,
             replaces: false,
             refused: None,
             put_back: Budget::new(limit::PUT_BACK_BURST, super::live::PUT_BACK_REFILL),
@@ -98,7 +113,7 @@ impl<T> Item<T> {
     /// It is not the holder's any more.
     const fn let_go(&mut self) {
         (self.held, self.left, self.doubtful) = (false, false, false);
-        (self.taken, self.replaces) = (false, false);
+        (self.taken, self.replaces, self.unseen) = (false, false, Unseen::No);
     }
 
     fn inherit(&mut self, old: &mut Self) {

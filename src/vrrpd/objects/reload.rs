@@ -32,6 +32,12 @@ pub(super) struct Abandoned {
 }
 
 impl Network {
+    /// Whether a reload is about to take a static address off.
+    pub(in crate::vrrpd) fn is_to_go(&self, link: LinkId, address: Prefix) -> bool {
+        let mut going = self.abandoned.addresses.iter();
+        going.any(|moved| moved.link == Some(link) && moved.address.prefix == address)
+    }
+
     /// Whether a reload gave an instance an address that another holder had.
     pub(in crate::vrrpd) fn has_gained(&self, id: InstanceId) -> bool {
         self.abandoned.heirs.contains(&id)

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::fixed::Stays;
-use super::{Class, Holder, Item, Network, Objects, Placed, Request};
+use super::{Class, Holder, Item, Network, Objects, Placed, Request, Unseen};
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, InstanceId};
 use crate::base::limit;
@@ -20,30 +20,39 @@ use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     /// Puts every route and then every rule of a holder that is not there.
-    pub(in crate::vrrpd) fn put_objects(&mut self, holder: Holder) {
-        let Some((routes, rules)) = self.counts(holder) else { return };
-        for position in 0..routes {
-            self.ask(Request { holder, class: Class::Route, position, add: true });
-        }
-        for position in 0..rules {
-            self.ask(Request { holder, class: Class::Rule, position, add: true });
-        }
+    pub(in crate::vrrpd) fn put_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
+        let (routes, rules) = self.counts(holder);
+        let routes = (0..routes).map(|position| Request { holder, class: Class::Route, position, add: true });
+        let rules = (0..rules).map(|position| Request { holder, class: Class::Rule, position, add: true });
+        self.ask_all(turn, routes.chain(rules));
     }
 
     /// Takes off every rule and then every route of a holder that we put there.
-    pub(in crate::vrrpd) fn take_objects(&mut self, holder: Holder) {
-        let Some((routes, rules)) = self.counts(holder) else { return };
-        for position in (0..rules).rev() {
-            self.ask(Request { holder, class: Class::Rule, position, add: false });
-        }
-        for position in (0..routes).rev() {
-            self.ask(Request { holder, class: Class::Route, position, add: false });
+    pub(in crate::vrrpd) fn take_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
+        let all = self.removals(holder);
+        self.ask_all(turn, all);
+    }
+
+    /// The requests that take off every rule and then every route of a holder.
+    pub(super) fn removals(&self, holder: Holder) -> impl Iterator<Item = Request> + use<> {
+        let (routes, rules) = self.counts(holder);
+        let of = move |class| move |position| Request { holder, class, position, add: false };
+        (0..rules).rev().map(of(Class::Rule)).chain((0..routes).rev().map(of(Class::Route)))
+    }
+
+    /// Asks for many things. There may be thousands: adverts leave after each batch.
+    pub(super) fn ask_all(&mut self, turn: &mut Turn<'_>, requests: impl Iterator<Item = Request>) {
+        for (number, request) in requests.enumerate() {
+            self.ask(request);
+            if (number + 1).is_multiple_of(limit::NETLINK_BATCH) {
+                self.commit_object_batch();
+                self.breathe(turn);
+            }
         }
     }
 
-    fn counts(&self, holder: Holder) -> Option<(usize, usize)> {
-        let objects = self.objects(holder)?;
-        Some((objects.routes.len(), objects.rules.len()))
+    fn counts(&self, holder: Holder) -> (usize, usize) {
+        self.objects(holder).map_or((0, 0), |objects| (objects.routes.len(), objects.rules.len()))
     }
 
     /// Adds one request to the batch, if there is something to do.
@@ -165,7 +174,13 @@ impl Vrrp {
             *refused |= match request.class {
                 Class::Route => objects.routes.get_mut(request.position).is_some_and(|item| {
                     let exact = item.value.insert != Insert::Add || item.doubtful || item.replaces;
-                    answered(item, request.add, exact, result, name, |placed| &placed.route)
+                    let beside = item.unseen == Unseen::Whose && result.is_ok();
+                    let again = answered(item, request.add, exact, result, name, |placed| &placed.route);
+                    if beside && item.value.route.family == Family::V6 {
+                        // It is another way of the stranger's now.
+                        (item.doubtful, item.replaces) = (true, true);
+                    }
+                    again
                 }),
                 _ => objects
                     .rules
@@ -267,6 +282,7 @@ fn ask_route(
             Insert::Replace
         }
         _ if item.replaces => Insert::Replace,
+        _ if item.unseen == Unseen::Place => Insert::Add,
         Insert::Add if item.doubtful => Insert::Prepend,
         insert => insert,
     };
@@ -320,10 +336,20 @@ fn answered<T, S: core::fmt::Display>(
     exact: bool,
     result: Result<(), Refusal<'_>>,
     name: Option<&str>,
-    shown: impl FnOnce(&T) -> &S,
+    shown: impl Fn(&T) -> &S,
 ) -> bool {
+    let unseen = core::mem::take(&mut item.unseen);
     match (add, result) {
+        (true, Err(refusal)) if unseen == Unseen::Place && refusal.errno == Errno::EEXIST => {
+            item.unseen = Unseen::Whose;
+            true
+        }
         (true, Ok(())) => {
+            match unseen {
+                Unseen::No => {}
+                Unseen::Place => report::object_taken(name, shown(&item.value), true),
+                Unseen::Whose => report::object_replaced(name, shown(&item.value)),
+            }
             let back = core::mem::take(&mut item.taken);
             (item.held, item.doubtful, item.replaces, item.refused) = (true, false, false, None);
             if back {

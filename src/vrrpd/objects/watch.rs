@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 
 use super::fixed::Stays;
 use super::request::objects_mut;
-use super::{Class, Holder, Item, Objects, Placed, Request};
+use super::{Class, Holder, Item, Objects, Placed, Request, Unseen};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
@@ -20,6 +20,7 @@ use crate::proto::vrrp::Input;
 use crate::sys::filter::OctetSet;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::loss::{Loss, Losses};
+use crate::sys::netlink::route::Insert;
 use crate::vrrpd::live::Held;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::{kind, report};
@@ -200,9 +201,30 @@ impl Vrrp {
         }
     }
 
-    /// Messages were lost: everything may be gone.
+    /// Messages were lost: everything may be gone, and a stranger's route may stand in the place of ours.
     fn doubt_everything(&mut self, turn: &mut Turn<'_>) {
+        for holder in self.holders() {
+            let active = self.is_active(holder);
+            let Some(objects) = self.objects_mut(holder).filter(|_| active) else { continue };
+            for item in objects.routes.iter_mut().filter(|item| item.held && !item.left) {
+                let Placed { route, insert, .. } = &item.value;
+                let anew = route.family == Family::V6 && route.ways.len() > 1;
+                if *insert == Insert::Prepend && !anew {
+                    item.unseen = Unseen::Place;
+                }
+            }
+        }
         self.doubt(turn, |_| true, true);
+        // Into a free place, before what stands there, and over IPv6 instead of it.
+        for _ in 0..UNSEEN_STEPS {
+            for holder in self.holders() {
+                if self.is_active(holder) {
+                    self.put_objects(turn, holder);
+                }
+            }
+            self.commit_objects(turn);
+        }
+        self.tell_followers(turn);
     }
 
     /// An interface came, or came up: what went with it is put again.
@@ -275,7 +297,7 @@ impl Vrrp {
             match holder {
                 Holder::Instance(id) if any => self.touch(id, |pending| pending.add = true),
                 Holder::Fixed if any => {
-                    self.put_objects(holder);
+                    self.put_objects(turn, holder);
                     self.commit_objects(turn);
                     self.tell_followers(turn);
                 }
@@ -358,6 +380,9 @@ fn take<T, S: core::fmt::Display>(
     item.taken = true;
     if again { Taken::Again } else { Taken::GiveUp }
 }
+
+/// How often something unseen is put at most.
+const UNSEEN_STEPS: usize = 3;
 
 fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Taken {
     // If we put it there: the answer when it is put again says whether somebody took it, and that is told then.
