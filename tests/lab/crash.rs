@@ -304,3 +304,26 @@ fn a_new_daemon_waits_for_the_child_of_one_that_was_killed() {
     let (_, code) = daemon.stop();
     assert_eq!(code, Some(0));
 }
+
+/// The address of a MASTER that lost its power is no more its own if another one is MASTER when it is back: it goes at
+/// once, not at the next change of states.
+#[test]
+fn what_a_power_cut_left_goes_when_a_backup_starts() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let both = conf().line("virtual_ipaddress_excluded {\n 10.9.0.130/24\n 2001:db8::130\n}");
+    let daemon = Daemon::start(&a, US, &both.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let left = [VIP, "10.9.0.130", "2001:db8::130"];
+    left.iter().for_each(|address| steps::address_is_at("eth0", address, &a, &[]));
+    daemon.kill();
+    assert!(left.iter().all(|address| a.holds("eth0", address)), "a power cut takes nothing off");
+    let peer = Daemon::start(&b, US, &both.clone().priority(200).text());
+    net.wait_master("b", peer.since(), START + TIMING.master_down(200));
+    let daemon = Daemon::start(&a, US, &both.text());
+    daemon.wait_log("Entering BACKUP STATE", START);
+    eventually("nothing is left", ALLOWANCE, || !left.iter().any(|address| a.holds("eth0", address)));
+    assert!(a.holds("eth0", "10.9.0.1"));
+    assert_eq!(daemon.logged("Entering MASTER STATE"), 0, "{}", daemon.log());
+}
