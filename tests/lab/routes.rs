@@ -394,7 +394,7 @@ fn who_follows_a_static_item_is_in_fault_without_it() {
     a.shell("ip link del other");
     a.shell("ip route flush proto 18");
     daemon.wait_log("Entering FAULT STATE", ALLOWANCE);
-    assert!(daemon.log().contains("static item missing"), "{}", daemon.log());
+    assert!(daemon.log().contains("static item of track_group tg missing"), "{}", daemon.log());
     let back = now();
     a.shell("ip link add other type veth peer name other1; ip link set other1 up; ip link set other up");
     net.wait_master("a", back, TIMING.master_down(100) + Duration::from_secs(1));
