@@ -8,6 +8,7 @@ use super::text::{list, within};
 use super::trackers::{contributions, noticed, tracked};
 use super::{Forecast, Member};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::base::id::GroupId;
 use crate::base::time::{Instant, Span};
 use crate::config::model::hmac::{Hmac, HmacKey, Secret};
 use crate::proto::vrrp::guard::{Signature, SigningKey};
@@ -16,9 +17,9 @@ use crate::proto::vrrp::rehearsal::{Player, Rehearsal};
 use crate::proto::vrrp::{Machine, Params, Peer};
 use std::collections::BTreeSet;
 
-/// What one virtual router will do.
-pub(super) fn forecast(group: &[Member<'_>]) -> Forecast {
-    let stage = Stage::new(group);
+/// What one virtual router will do, played together with those of `all` that sync groups tie to it.
+pub(super) fn forecast(group: &[Member<'_>], all: &[Vec<Member<'_>>]) -> Forecast {
+    let stage = Stage::new(group, all);
     let mut lines = Vec::new();
     let normal = stage.normal(&mut lines);
     if let Some(masters) = normal {
@@ -28,12 +29,14 @@ pub(super) fn forecast(group: &[Member<'_>]) -> Forecast {
     Forecast { subject: subject(group), lines }
 }
 
-/// The routers of one group, ready to be played.
+/// The routers of one virtual router, ready to be played.
 struct Stage<'a> {
     group: &'a [Member<'a>],
-    players: Vec<Player>,
-    /// What the trackers of each add when everything works.
-    healthy: Vec<i32>,
+    /// The instances of each router: that of the virtual router first, then those that move with it.
+    cast: Vec<Vec<Member<'a>>>,
+    players: Vec<Vec<Player>>,
+    /// What the trackers of each instance add when everything works.
+    healthy: Vec<Vec<i32>>,
     /// Long enough for everything to settle.
     settle: Span,
     /// Addresses had to be made up.
@@ -41,17 +44,39 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(group: &'a [Member<'a>]) -> Self {
-        let (locals, assumed) = locals(group);
-        let players: Vec<Player> =
-            group.iter().zip(locals).map(|(one, local)| player(group, one, local)).collect();
-        let longest = |value: fn(&Player) -> Span| players.iter().map(value).max().unwrap_or_default();
-        let down = longest(|player| Machine::new(player.params.clone()).master_down_time());
-        let delay = longest(|player| player.params.preempt_delay);
+    fn new(group: &'a [Member<'a>], all: &'a [Vec<Member<'a>>]) -> Self {
+        let tied = tied(group, all);
+        let (mut cast, mut players) = (vec![Vec::new(); group.len()], vec![Vec::new(); group.len()]);
+        // Routers without an instance of the virtual router stand behind those with one.
+        let mut routers: Vec<usize> = group.iter().map(|one| one.router).collect();
+        let mut assumed = false;
+        for (virtual_router, members) in tied.iter().enumerate() {
+            let (locals, made_up) = locals(members);
+            assumed |= made_up && virtual_router == 0;
+            for (one, local) in members.iter().zip(locals) {
+                let index = routers.iter().position(|router| *router == one.router).unwrap_or_else(|| {
+                    routers.push(one.router);
+                    cast.push(Vec::new());
+                    players.push(Vec::new());
+                    routers.len().saturating_sub(1)
+                });
+                let (Some(cast), Some(players)) = (cast.get_mut(index), players.get_mut(index)) else {
+                    continue;
+                };
+                cast.push(*one);
+                players.push(Player { virtual_router, ..player(members, one, local) });
+            }
+        }
+        let all = players.iter().flatten();
+        let down = all.clone().map(|player: &Player| Machine::new(player.params.clone()).master_down_time());
+        let delay = all.map(|player| player.params.preempt_delay).max().unwrap_or_default();
+        let healthy =
+            |members: &Vec<Member<'_>>| members.iter().map(|one| contributions(one, None)).collect();
         Self {
             group,
-            healthy: group.iter().map(|one| contributions(one, None)).collect(),
-            settle: down * 4 + delay + Span::from_secs(1),
+            healthy: cast.iter().map(healthy).collect(),
+            settle: down.max().unwrap_or_default() * 4 + delay + Span::from_secs(1),
+            cast,
             players,
             assumed,
         }
@@ -66,8 +91,14 @@ impl<'a> Stage<'a> {
         list(&names)
     }
 
-    fn healthy(&self, index: usize) -> i32 {
-        self.healthy.get(index).copied().unwrap_or(0)
+    /// What the trackers of each instance of a router add when everything works.
+    fn healthy(&self, index: usize) -> &[i32] {
+        self.healthy.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// What those of the virtual router's own instance add.
+    fn own_healthy(&self, index: usize) -> i32 {
+        self.healthy(index).first().copied().unwrap_or(0)
     }
 
     /// All routers started, `first` some time before the others.
@@ -93,7 +124,7 @@ impl<'a> Stage<'a> {
             .enumerate()
             .map(|(index, one)| {
                 let base = one.instance.params.priority;
-                format!("{} {}", one.name, effective(base, self.healthy(index)))
+                format!("{} {}", one.name, effective(base, self.own_healthy(index)))
             })
             .collect();
         let priorities = priorities.join(", ");
@@ -109,7 +140,7 @@ impl<'a> Stage<'a> {
             lines.push(("normally".to_owned(), outcome));
             return None;
         }
-        let by_start: BTreeSet<Vec<usize>> = (0..self.players.len())
+        let by_start: BTreeSet<Vec<usize>> = (0..self.group.len())
             .map(|first| self::masters(&self.started(Some(first))))
             .chain([masters.clone()])
             .collect();
@@ -132,15 +163,14 @@ impl<'a> Stage<'a> {
     /// Two routers can have the same priority while everything works.
     fn ties(&self) -> bool {
         let mut seen = BTreeSet::new();
-        self.group
-            .iter()
-            .enumerate()
-            .any(|(index, one)| !seen.insert(effective(one.instance.params.priority, self.healthy(index))))
+        self.group.iter().enumerate().any(|(index, one)| {
+            !seen.insert(effective(one.instance.params.priority, self.own_healthy(index)))
+        })
     }
 
     /// Each router dies, or loses its link, and comes back.
     fn losses(&self, normal: &[usize], lines: &mut Vec<(String, String)>) {
-        for index in 0..self.players.len() {
+        for index in 0..self.group.len() {
             let mut play = self.started(None);
             play.run_to_advert(index, self.settle);
             let at = play.now();
@@ -157,7 +187,7 @@ impl<'a> Stage<'a> {
                 if after == then {
                     outcome.push_str(&format!("{} stays BACKUP", self.name(index)));
                 } else {
-                    let since = play.masters().map(|(_, since)| since.since(back)).max();
+                    let since = play.masters(0).map(|(_, since)| since.since(back)).max();
                     let time = within(since.unwrap_or_default());
                     outcome.push_str(&format!("{} takes over {time}", self.names(&after)));
                 }
@@ -201,9 +231,12 @@ impl<'a> Stage<'a> {
                 let at = play.now();
                 let failed = contributions(one, Some(&tracked.what));
                 if tracked.is_fault() {
-                    play.fault(index, tracked.implied || !tracked.weight.reverse);
+                    play.fault(index, 0, tracked.implied || !tracked.weight.reverse);
                 } else {
-                    play.weights(index, failed);
+                    let cast = self.cast.get(index).map_or(&[][..], Vec::as_slice);
+                    for (position, one) in cast.iter().enumerate() {
+                        play.weights(index, position, contributions(one, Some(&tracked.what)));
+                    }
                 }
                 play.run(self.settle);
                 let after = masters(&play);
@@ -216,7 +249,9 @@ impl<'a> Stage<'a> {
                     let sunk = effective(one.instance.params.priority, failed);
                     let others = self.group.iter().enumerate().filter(|(other, _)| *other != index);
                     let best = others
-                        .map(|(other, peer)| effective(peer.instance.params.priority, self.healthy(other)))
+                        .map(|(other, peer)| {
+                            effective(peer.instance.params.priority, self.own_healthy(other))
+                        })
                         .max()
                         .unwrap_or(0);
                     let why = if sunk >= best {
@@ -244,13 +279,36 @@ impl<'a> Stage<'a> {
         if after.len() > 1 {
             return format!("{} are MASTER at the same time", self.names(&after));
         }
-        let since = play.masters().map(|(_, since)| since.since(at)).max().unwrap_or_default();
+        let since = play.masters(0).map(|(_, since)| since.since(at)).max().unwrap_or_default();
         format!("{} takes over {}", self.names(&new), within(since))
     }
 }
 
 fn masters(play: &Rehearsal) -> Vec<usize> {
-    play.masters().map(|(index, _)| index).collect()
+    play.masters(0).map(|(index, _)| index).collect()
+}
+
+/// The virtual router, and those that a router moves together with it in a sync group, and so on.
+fn tied<'a>(group: &'a [Member<'a>], all: &'a [Vec<Member<'a>>]) -> Vec<&'a [Member<'a>]> {
+    let mut tied: Vec<&[Member<'_>]> = vec![group];
+    let mut position = 0;
+    while let Some(members) = tied.get(position).copied() {
+        for other in all.iter().map(Vec::as_slice) {
+            let moves = members.iter().any(|one| other.iter().any(|two| moves_with(one, two)));
+            if moves && !tied.iter().any(|known| core::ptr::eq(*known, other)) {
+                tied.push(other);
+            }
+        }
+        position = position.saturating_add(1);
+    }
+    tied
+}
+
+/// Whether two instances are members of one sync group.
+fn moves_with(one: &Member<'_>, two: &Member<'_>) -> bool {
+    one.router == two.router
+        && one.instance.sync_group.is_some()
+        && one.instance.sync_group == two.instance.sync_group
 }
 
 fn player(group: &[Member<'_>], one: &Member<'_>, local: IpAddr) -> Player {
@@ -270,6 +328,8 @@ fn player(group: &[Member<'_>], one: &Member<'_>, local: IpAddr) -> Player {
         peers: peers.collect(),
         hop_limit: instance.unicast_ttl.unwrap_or(u8::MAX),
         signature: instance.hmac.as_deref().map(|hmac| signature(group, hmac)),
+        virtual_router: 0,
+        sync_group: instance.sync_group.map(GroupId::index),
     }
 }
 

@@ -86,7 +86,7 @@ pub fn compare(routers: &[Router<'_>]) -> Comparison {
     }
     services::services(routers, &mut made.differences);
     for group in groups.iter().filter(|group| group.len() > 1) {
-        made.forecasts.push(forecast::forecast(group));
+        made.forecasts.push(forecast::forecast(group, &groups));
     }
     made
 }

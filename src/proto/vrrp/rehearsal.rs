@@ -1,6 +1,6 @@
-//! Several routers of one virtual router id on a virtual clock: who becomes MASTER, and when.
+//! Several routers on a virtual clock: who becomes MASTER of each virtual router, and when.
 //!
-//! The routers are the real ones, and exchange real adverts, so that whatever one refuses of another is refused here.
+//! The processes are the real ones, sync groups included, and exchange real adverts, so that whatever one refuses of another is refused here.
 //! Packets take [`LATENCY`] and none is lost. A tool asks it what a set of configurations will do; no process
 //! that runs VRRP does, so it may allocate.
 
@@ -9,16 +9,18 @@ use std::rc::Rc;
 
 use super::accept::{OldForm, Packet, Peer, Surroundings};
 use super::action::{Action, Actions, State};
-use super::fault::{Fault, Faults};
 use super::fields;
 use super::guard::{self, Around, Guard, Seal, Signature};
 use super::machine::Input;
 use super::params::{Auth, Params};
+use super::process::{Instance, Members, Process};
 use super::router::Router;
 use crate::base::addr::IpAddr;
 use crate::base::bytes::{Short, Writer};
+use crate::base::id::{FileId, GroupId, InstanceId, ScriptId};
 use crate::base::limit::ADVERT_OCTETS;
 use crate::base::time::{Instant, Span};
+use crate::proto::track::{Object, Tracked, Value, Verdict, Weight};
 use crate::wire::trailer::{self, Stamp};
 use crate::wire::{ah, ipv4, vrrp as wire};
 
@@ -28,7 +30,7 @@ pub const LATENCY: Span = Span::from_micros(100);
 /// Steps after which a run ends, whatever its time: 10 ms adverts of 16 routers for a quarter of an hour.
 const MOST_STEPS: u32 = 2_000_000;
 
-/// One router: its parameters, and what its adverts meet.
+/// One instance of a router: its parameters, and what its adverts meet.
 #[derive(Clone, Debug)]
 pub struct Player {
     /// Parameters of the machine.
@@ -45,6 +47,10 @@ pub struct Player {
     pub hop_limit: u8,
     /// What it signs with and judges by.
     pub signature: Option<Signature>,
+    /// The virtual router that it is an instance of: all routers' instances of one are on one link.
+    pub virtual_router: usize,
+    /// The sync group that it is a member of, by number within its router.
+    pub sync_group: Option<usize>,
 }
 
 /// A set of routers at a point in time.
@@ -57,16 +63,19 @@ pub struct Rehearsal {
 
 #[derive(Clone, Debug)]
 struct Host {
-    player: Rc<Player>,
-    router: Option<Router>,
+    players: Rc<[Player]>,
+    process: Option<Process>,
     cut_off: bool,
-    master_since: Option<Instant>,
+    /// Since when each instance is MASTER.
+    master_since: Vec<Option<Instant>>,
 }
 
 #[derive(Clone, Debug)]
 struct Flight {
     arrives: Instant,
     from: usize,
+    virtual_router: usize,
+    source: IpAddr,
     destination: IpAddr,
     hop_limit: u8,
     /// In an authentication header, and from the IP header on.
@@ -75,14 +84,16 @@ struct Flight {
 }
 
 impl Rehearsal {
-    /// Routers that are all switched off.
+    /// Routers that are all switched off, each with its instances.
     #[must_use]
-    pub fn new(players: Vec<Player>) -> Self {
-        let hosts = players
-            .into_iter()
-            .map(|player| Host { player: Rc::new(player), router: None, cut_off: false, master_since: None })
-            .collect();
-        Self { now: Instant::START, hosts, flying: VecDeque::new() }
+    pub fn new(routers: Vec<Vec<Player>>) -> Self {
+        let host = |players: Vec<Player>| Host {
+            master_since: vec![None; players.len()],
+            players: players.into(),
+            process: None,
+            cut_off: false,
+        };
+        Self { now: Instant::START, hosts: routers.into_iter().map(host).collect(), flying: VecDeque::new() }
     }
 
     /// The time.
@@ -91,36 +102,58 @@ impl Rehearsal {
         self.now
     }
 
-    /// Those that are MASTER, with the time since when.
-    pub fn masters(&self) -> impl Iterator<Item = (usize, Instant)> {
-        self.hosts.iter().enumerate().filter_map(|(index, host)| Some((index, host.master_since?)))
+    /// Those that are MASTER of a virtual router, with the time since when.
+    pub fn masters(&self, virtual_router: usize) -> impl Iterator<Item = (usize, Instant)> {
+        self.hosts.iter().enumerate().filter_map(move |(index, host)| {
+            let of_it = |player: &Player| player.virtual_router == virtual_router;
+            let position = host.players.iter().position(of_it)?;
+            Some((index, (*host.master_since.get(position)?)?))
+        })
     }
 
-    /// Switches a router on, or on again; `weights` is what its trackers add.
-    pub fn start(&mut self, index: usize, weights: i32) {
-        let now = self.now;
+    /// Switches a router on, or on again; `weights` is what the trackers of each instance add.
+    pub fn start(&mut self, index: usize, weights: &[i32]) {
         let Some(host) = self.hosts.get_mut(index) else {
             return;
         };
-        let announced = u16::try_from(host.player.addresses.len()).unwrap_or(u16::MAX);
-        let mut router = Router::new(host.player.params.clone(), announced);
-        if let Some(signature) = &host.player.signature {
-            router.change_guard(Some(Box::new(Guard::Signature(Box::new(signature.clone())))));
-        } else if let Auth::Header(password) = &host.player.params.auth {
-            let header = guard::Header::new(ah::Key::new(password.octets()), 0);
-            router.change_guard(Some(Box::new(Guard::Header(header))));
+        let instances = host.players.iter().enumerate().map(|(position, player)| instance(position, player));
+        let groups = host.players.iter().filter_map(|player| player.sync_group).max();
+        let members = |group| {
+            let all = host.players.iter().enumerate();
+            let ids = all.filter(|(_, player)| player.sync_group == Some(group));
+            Members { ids: ids.map(|(position, _)| InstanceId::at(position)).collect(), ..Members::default() }
+        };
+        let groups = (0..groups.map_or(0, |last| last.saturating_add(1))).map(members);
+        let mut process = Process::new(instances.collect(), groups.collect());
+        for (position, weight) in weights.iter().enumerate() {
+            process.set_value(adds(position), Value::Number(*weight));
+            process.set_value(breaks(position), Value::Verdict(Verdict::Up));
         }
-        host.router = Some(router);
+        process.set_rebuilding(true);
+        let (ids, groups) = (0..host.players.len(), process.groups());
+        host.process = Some(process);
         host.cut_off = false;
-        self.weights(index, weights);
-        self.drive(index, |router, out| router.handle(now, Input::Start { adopt: None }, out));
+        for position in ids.clone() {
+            self.tell(index, |process| process.refresh(InstanceId::at(position)));
+        }
+        for group in groups.clone() {
+            self.tell(index, |process| process.refresh_group(group));
+        }
+        self.tell(index, |process| process.set_rebuilding(false));
+        for group in groups {
+            self.tell(index, |process| process.begin_group(group, None));
+        }
+        for position in ids {
+            let start = Input::Start { adopt: None };
+            self.tell(index, |process| process.input(InstanceId::at(position), start));
+        }
     }
 
     /// Switches a router off without a word.
     pub fn kill(&mut self, index: usize) {
         if let Some(host) = self.hosts.get_mut(index) {
-            host.router = None;
-            host.master_since = None;
+            host.process = None;
+            host.master_since.fill(None);
         }
     }
 
@@ -131,17 +164,22 @@ impl Rehearsal {
         }
     }
 
-    /// The trackers of a router add this now.
-    pub fn weights(&mut self, index: usize, weights: i32) {
-        let now = self.now;
-        self.drive(index, |router, out| router.set_weights(now, weights, out));
+    /// The trackers of an instance of a router add this now.
+    pub fn weights(&mut self, index: usize, position: usize, weights: i32) {
+        self.track(index, adds(position), Value::Number(weights));
     }
 
-    /// A tracker without weight fails on a router, or works again.
-    pub fn fault(&mut self, index: usize, holds: bool) {
-        let now = self.now;
-        let input = Input::Faults { faults: Faults::NONE.with(Fault::Script, holds), pending: false };
-        self.drive(index, |router, out| router.handle(now, input, out));
+    /// A tracker without weight of an instance of a router fails, or works again.
+    pub fn fault(&mut self, index: usize, position: usize, holds: bool) {
+        self.track(index, breaks(position), Value::Verdict(Verdict::of(!holds)));
+    }
+
+    fn track(&mut self, index: usize, object: Object, value: Value) {
+        self.tell(index, |process| {
+            if process.set_value(object, value) {
+                process.tracked_changed(object);
+            }
+        });
     }
 
     /// Lets time pass.
@@ -156,11 +194,11 @@ impl Rehearsal {
         self.now = end;
     }
 
-    /// Lets time pass until a router has just sent an advert: the worst moment to lose it.
+    /// Lets time pass until the first instance of a router has just sent an advert: the worst moment to lose it.
     pub fn run_to_advert(&mut self, index: usize, most: Span) {
         let sent = |rehearsal: &Self| {
             let host = rehearsal.hosts.get(index)?;
-            Some(host.router.as_ref()?.counters().sent)
+            Some(host.process.as_ref()?.instance(InstanceId(0))?.router.counters().sent)
         };
         let (before, end) = (sent(self), self.now + most);
         while sent(self) == before {
@@ -174,7 +212,8 @@ impl Rehearsal {
     }
 
     fn next(&self) -> Option<Instant> {
-        let timers = self.hosts.iter().filter_map(|host| host.router.as_ref()?.poll_at());
+        let instances = self.hosts.iter().filter_map(|host| Some(host.process.as_ref()?.instances()));
+        let timers = instances.flatten().filter_map(|instance| instance.router.poll_at());
         let arrival = self.flying.front().map(|flight| flight.arrives);
         timers.chain(arrival).min()
     }
@@ -190,38 +229,42 @@ impl Rehearsal {
             self.deliver(&flight);
         }
         for index in 0..self.hosts.len() {
-            let due = self
-                .hosts
-                .get(index)
-                .and_then(|host| host.router.as_ref()?.poll_at())
-                .is_some_and(|at| at <= now);
-            if due {
-                self.drive(index, |router, out| router.handle(now, Input::Timeout, out));
+            let count = self.hosts.get(index).map_or(0, |host| host.players.len());
+            for id in (0..count).map(InstanceId::at) {
+                let process = self.hosts.get(index).and_then(|host| host.process.as_ref());
+                let due = process.and_then(|process| process.instance(id)?.router.poll_at());
+                if due.is_some_and(|at| at <= now) {
+                    self.tell(index, |process| process.input(id, Input::Timeout));
+                }
             }
         }
     }
 
     fn deliver(&mut self, flight: &Flight) {
-        let Some(sender) = self.hosts.get(flight.from) else {
+        let now = self.now;
+        if self.hosts.get(flight.from).is_none_or(|sender| sender.cut_off) {
             return;
-        };
-        let (now, source, cut_off) = (self.now, sender.player.local, sender.cut_off);
-        for index in 0..self.hosts.len() {
-            let Some(host) = self.hosts.get(index) else {
+        }
+        for index in (0..self.hosts.len()).filter(|index| *index != flight.from) {
+            let Some(host) = self.hosts.get_mut(index).filter(|host| !host.cut_off) else {
                 continue;
             };
-            let player = Rc::clone(&host.player);
-            let listens = if player.peers.is_empty() { player.group } else { player.local };
-            if index == flight.from || listens != flight.destination || cut_off || host.cut_off {
+            let players = Rc::clone(&host.players);
+            let of_it = |player: &Player| player.virtual_router == flight.virtual_router;
+            let (Some(position), Some(process)) = (players.iter().position(of_it), &mut host.process) else {
                 continue;
-            }
+            };
+            let Some(player) = players.get(position) else { continue };
+            let listens = if player.peers.is_empty() { player.group } else { player.local };
             let header = flight.sealed.then(|| ah::Header::parse(&flight.octets).ok()).flatten();
             // Another protocol: those that do not use it do not hear it.
-            if flight.sealed && !matches!(player.params.auth, Auth::Header(_)) {
+            if listens != flight.destination
+                || (flight.sealed && !matches!(player.params.auth, Auth::Header(_)))
+            {
                 continue;
             }
             let packet = Packet {
-                source,
+                source: flight.source,
                 destination: Some(flight.destination),
                 arrived: now,
                 hop_limit: Some(flight.hop_limit),
@@ -234,23 +277,44 @@ impl Rehearsal {
                 peers: &player.peers,
                 old_form: OldForm::Refused,
             };
-            self.drive(index, |router, out| router.receive(now, &surroundings, &packet, out));
+            let mut out = Actions::new();
+            process.receive(now, InstanceId::at(position), &surroundings, &packet, &mut out);
+            self.carry_out(index, position, &out);
+            self.tell(index, |_| ());
         }
     }
 
-    /// Gives a router something to do, and sends what it sends.
-    fn drive(&mut self, index: usize, input: impl FnOnce(&mut Router, &mut Actions)) {
+    /// Gives a process something to do, and carries out all that it leads to.
+    fn tell(&mut self, index: usize, input: impl FnOnce(&mut Process)) {
+        let now = self.now;
+        let Some(process) = self.hosts.get_mut(index).and_then(|host| host.process.as_mut()) else {
+            return;
+        };
+        input(process);
+        loop {
+            let Some(process) = self.hosts.get_mut(index).and_then(|host| host.process.as_mut()) else {
+                return;
+            };
+            let Some(due) = process.due() else { return };
+            let mut out = Actions::new();
+            process.step(now, &mut out);
+            self.carry_out(index, due.id.index(), &out);
+        }
+    }
+
+    /// Sends what an instance sends, and notes its state.
+    fn carry_out(&mut self, index: usize, position: usize, actions: &Actions) {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(index) else {
             return;
         };
-        let Some(router) = &mut host.router else { return };
-        let mut out = Actions::new();
-        input(router, &mut out);
-        let master = router.state() == State::Master;
-        host.master_since = host.master_since.filter(|_| master).or(master.then_some(now));
-        let player = &host.player;
-        for action in &out {
+        let (Some(process), Some(player)) = (&mut host.process, host.players.get(position)) else { return };
+        let Some(Instance { router, .. }) = process.instance_mut(InstanceId::at(position)) else { return };
+        if let Some(since) = host.master_since.get_mut(position) {
+            let master = router.state() == State::Master;
+            *since = since.filter(|_| master).or(master.then_some(now));
+        }
+        for action in actions {
             let Action::SendAdvert { priority } = action else {
                 continue;
             };
@@ -269,6 +333,8 @@ impl Rehearsal {
                     self.flying.push_back(Flight {
                         arrives: now + LATENCY,
                         from: index,
+                        virtual_router: player.virtual_router,
+                        source: player.local,
                         destination,
                         hop_limit: player.hop_limit,
                         sealed: matches!(seal, Seal::Header { .. }),
@@ -278,6 +344,35 @@ impl Rehearsal {
             }
         }
     }
+}
+
+/// The instance of a player, which tracks a number that is added to its priority and a verdict that can end it.
+fn instance(position: usize, player: &Player) -> Instance {
+    let announced = u16::try_from(player.addresses.len()).unwrap_or(u16::MAX);
+    let mut router = Router::new(player.params.clone(), announced);
+    if let Some(signature) = &player.signature {
+        router.change_guard(Some(Box::new(Guard::Signature(Box::new(signature.clone())))));
+    } else if let Auth::Header(password) = &player.params.auth {
+        let header = guard::Header::new(ah::Key::new(password.octets()), 0);
+        router.change_guard(Some(Box::new(Guard::Header(header))));
+    }
+    router.set_synced(player.sync_group.is_some());
+    let tracked = |object, value| Tracked { object, weight: Weight { value, reverse: false } };
+    Instance {
+        tracking: [tracked(adds(position), 1), tracked(breaks(position), 0)].into(),
+        group: player.sync_group.map(|group| GroupId::new(u32::try_from(group).unwrap_or(u32::MAX))),
+        ..Instance::new(router)
+    }
+}
+
+/// What adds to the priority of the instance at a position.
+fn adds(position: usize) -> Object {
+    Object::File(FileId::at(position))
+}
+
+/// What puts the instance at a position in FAULT.
+fn breaks(position: usize) -> Object {
+    Object::Script(ScriptId::at(position))
 }
 
 /// The wall clock, which all routers share.
@@ -334,17 +429,19 @@ mod tests {
             peers: Vec::new(),
             hop_limit: 255,
             signature: None,
+            virtual_router: 0,
+            sync_group: None,
         }
     }
 
     fn masters(rehearsal: &Rehearsal) -> Vec<usize> {
-        rehearsal.masters().map(|(index, _)| index).collect()
+        rehearsal.masters(0).map(|(index, _)| index).collect()
     }
 
     fn started(players: Vec<Player>) -> Rehearsal {
-        let mut rehearsal = Rehearsal::new(players);
+        let mut rehearsal = Rehearsal::new(players.into_iter().map(|player| vec![player]).collect());
         for index in 0..rehearsal.hosts.len() {
-            rehearsal.start(index, 0);
+            rehearsal.start(index, &[0]);
         }
         rehearsal.run(Span::from_secs(20));
         rehearsal
@@ -358,10 +455,10 @@ mod tests {
         let lost = rehearsal.now();
         rehearsal.kill(1);
         rehearsal.run(Span::from_secs(10));
-        let (index, since) = rehearsal.masters().next().unwrap();
+        let (index, since) = rehearsal.masters(0).next().unwrap();
         // 3 s and 176/256 s, from the arrival of the last advert.
         assert_eq!((index, since.since(lost)), (2, Span::from_micros(3_687_500)));
-        rehearsal.start(1, 0);
+        rehearsal.start(1, &[0]);
         rehearsal.run(Span::from_secs(10));
         assert_eq!(masters(&rehearsal), [1]);
     }
@@ -370,12 +467,12 @@ mod tests {
     fn weights_move_the_master_within_the_skew_time() {
         let mut rehearsal = started(vec![player(1, 100), player(2, 90)]);
         let before = rehearsal.now();
-        rehearsal.weights(0, -20);
+        rehearsal.weights(0, 0, -20);
         rehearsal.run(Span::from_secs(5));
-        let (index, since) = rehearsal.masters().next().unwrap();
+        let (index, since) = rehearsal.masters(0).next().unwrap();
         assert_eq!(index, 1);
         assert!(since.since(before) < Span::from_secs(1));
-        rehearsal.fault(1, true);
+        rehearsal.fault(1, 0, true);
         rehearsal.run(Span::from_secs(5));
         assert_eq!(masters(&rehearsal), [0]);
     }
@@ -428,7 +525,7 @@ mod tests {
         // One that comes back goes on with numbers that grow.
         rotated.kill(0);
         rotated.run(Span::from_secs(10));
-        rotated.start(0, 0);
+        rotated.start(0, &[0]);
         rotated.run(Span::from_secs(10));
         assert_eq!(masters(&rotated), [0]);
         // On the way to signatures.
@@ -444,5 +541,30 @@ mod tests {
         rehearsal.cut_off(0);
         rehearsal.run(Span::from_secs(5));
         assert_eq!(masters(&rehearsal), [0, 1]);
+    }
+
+    #[test]
+    fn the_other_virtual_router_of_a_sync_group_moves_with_the_first() {
+        let synced = |last: u8, priority: u8| -> Vec<Player> {
+            let of = |virtual_router: u8| {
+                let mut player = player(last, priority);
+                player.params.vrid = 7 + virtual_router;
+                player.local = IpAddr::from([10, 0, virtual_router, last]);
+                Player { virtual_router: virtual_router.into(), sync_group: Some(0), ..player }
+            };
+            vec![of(0), of(1)]
+        };
+        let mut rehearsal = Rehearsal::new(vec![synced(1, 100), synced(2, 90)]);
+        for index in 0..2 {
+            rehearsal.start(index, &[0, 0]);
+        }
+        rehearsal.run(Span::from_secs(20));
+        let of = |rehearsal: &Rehearsal, virtual_router| -> Vec<usize> {
+            rehearsal.masters(virtual_router).map(|(index, _)| index).collect()
+        };
+        assert_eq!((of(&rehearsal, 0), of(&rehearsal, 1)), (vec![0], vec![0]));
+        rehearsal.fault(0, 1, true);
+        rehearsal.run(Span::from_secs(5));
+        assert_eq!((of(&rehearsal, 0), of(&rehearsal, 1)), (vec![1], vec![1]));
     }
 }

@@ -37,7 +37,7 @@ impl Process {
     }
 
     /// Every sync group.
-    pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> + Clone + use<> {
         (0..self.groups.len()).map(GroupId::at)
     }
 
