@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             complain(&options);
             test(&options, log.as_deref())
         }
+        #[cfg(feature = "tools")]
         Invocation::Compare(options, files) => {
             complain(&options);
             let (text, exit) = program::compare(&options, &files);

@@ -1,19 +1,20 @@
 //! What the parent supervises here: the configuration files, and the children that they need.
 
+#[cfg(feature = "tools")]
+mod compare;
 mod kept;
 mod refusals;
 mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
 use keepalived::base::time::Instant;
-use keepalived::config::compare::{self, Router};
 use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
+#[cfg(feature = "tools")]
 use keepalived::config::lint::{self, Input, Silence};
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
@@ -27,6 +28,8 @@ use keepalived::status;
 use keepalived::sys::{alloc, clock, netns, pages, user};
 use keepalived::vrrpd::{self, Present};
 
+#[cfg(feature = "tools")]
+pub(crate) use compare::compare;
 use kept::{CheckLog, Kept};
 use refusals::{Mistake, refusals};
 use settings::settings;
@@ -88,14 +91,22 @@ fn read(options: &Options, settle: Settle) -> Read {
     load(options, settle).0
 }
 
-/// The same for a config test, with the checks of what is legal and will surprise.
+/// The same for a config test; with the feature `tools` with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
     let (mut read, tree, present) = load(options, Settle::Try);
-    let facts = vrrpd::facts(&read.model, present);
     vrrpd::check_names(&read.model, &mut read.found);
-    let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
-    lint::run(&Input::new(&read.model, &tree, &facts).text(&read.sources), &silence, &mut read.found);
+    #[cfg(feature = "tools")]
+    lint(options, &mut read, &tree, present);
+    #[cfg(not(feature = "tools"))]
+    drop((tree, present));
     read
+}
+
+#[cfg(feature = "tools")]
+fn lint(options: &Options, read: &mut Read, tree: &Tree, present: Present) {
+    let facts = vrrpd::facts(&read.model, present);
+    let silence = Silence::read(&options.lint_off, &read.sources, &mut read.found);
+    lint::run(&Input::new(&read.model, tree, &facts).text(&read.sources), &silence, &mut read.found);
 }
 
 fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
@@ -125,60 +136,6 @@ fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     vrrpd::check(&model, &mut present, &mut found);
     let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, sources, found };
     (read, tree, present)
-}
-
-/// Compares the configurations of several routers, each FILE or FILE@ID, and says what was found.
-pub(crate) fn compare(options: &Options, files: &[PathBuf]) -> (String, Exit) {
-    let mut text = String::new();
-    let mut read = Vec::new();
-    for (file, name) in files.iter().zip(names(files)) {
-        let whole = file.to_string_lossy();
-        // A file may have an @ in its name.
-        let (path, id) = match whole.rsplit_once('@') {
-            Some((path, id)) if !file.exists() => (path.to_owned(), Some(id.to_owned())),
-            _ => (whole.into_owned(), None),
-        };
-        let mut found = Diagnostics::new();
-        let asked = expand::Options {
-            path,
-            id: id.or_else(|| options.config_id.clone()).unwrap_or_else(host_name),
-            every_file: options.all_config,
-            seed: 0,
-        };
-        let (Parsed { tree, sources }, _) = expand::load(&Disk, &asked, &mut found);
-        let model = assemble::model(&tree, &mut found);
-        if let Some(exit) = found.exit_daemon() {
-            // Writing to a String does not fail.
-            let _ = found.write(&sources, true, &mut text);
-            return (text, exit);
-        }
-        let mistakes = found.iter().filter(|one| one.severity >= Severity::Warning).count();
-        if mistakes > 0 {
-            let verb = if mistakes == 1 { "mistake" } else { "mistakes" };
-            let _ =
-                writeln!(text, "{name} has {mistakes} {verb}; keepalived -t -f {} tells them", asked.path);
-        }
-        read.push((name, model));
-    }
-    let routers: Vec<Router<'_>> =
-        read.iter().map(|(name, model)| Router { name: name.clone(), model }).collect();
-    let comparison = compare::compare(&routers);
-    let _ = comparison.write(&mut text);
-    let exit = if comparison.differs() { Exit::ConfigTest } else { Exit::Ok };
-    (text, exit)
-}
-
-/// What the routers are called: the names of their files, or the whole paths where these are alike.
-fn names(files: &[PathBuf]) -> Vec<String> {
-    let last = |file: &PathBuf| file.file_name().unwrap_or(file.as_os_str()).to_owned();
-    files
-        .iter()
-        .map(|file| {
-            let alike = files.iter().filter(|other| last(other) == last(file)).count();
-            let name = if alike > 1 { file.as_os_str().to_owned() } else { last(file) };
-            name.to_string_lossy().into_owned()
-        })
-        .collect()
 }
 
 fn config_path(options: &Options) -> PathBuf {

@@ -8,6 +8,7 @@ pub mod addr;
 pub mod bytes;
 pub mod encap;
 pub mod exit;
+pub mod feature;
 pub mod id;
 pub mod limit;
 pub mod mac;

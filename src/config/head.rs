@@ -5,6 +5,7 @@
 use core::ops::RangeInclusive;
 
 use super::value::Seconds;
+use crate::base::feature::Feature;
 use crate::base::time::Span;
 
 /// A row without the field that it writes.
@@ -35,6 +36,8 @@ pub enum Effect {
     NoneYet,
     /// Never: keepalived takes it without an effect, too.
     Never,
+    /// It is not used: this build lacks the feature.
+    Lacking(Feature),
 }
 
 /// What a missing argument means.

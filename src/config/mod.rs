@@ -9,16 +9,18 @@
 //! From there [`assemble`] makes the [`model`]: the tables of [`rows`] say what is legal and which field it
 //! writes, [`row`] what a row is, [`keyword`] how a block is read by its rows, `resolve` which rules hold
 //! between keywords and objects, and [`mod@print`] writes the model as text again.
-//! [`mod@explain`] is the reference that the rows are, [`lint`] tells what is legal and will surprise, and [`compare`]
-//! holds the configurations of several routers against each other.
+//! With the feature `tools`, `explain` is the reference that the rows are, `lint` tells what is legal and will surprise,
+//! and `compare` holds the configurations of several routers against each other.
 
 pub mod assemble;
 mod block;
 mod checks;
 pub mod command;
+#[cfg(feature = "tools")]
 pub mod compare;
 pub mod diag;
 pub mod expand;
+#[cfg(feature = "tools")]
 pub mod explain;
 mod grow;
 pub mod head;
@@ -27,6 +29,7 @@ pub mod iproute;
 pub mod keyword;
 pub mod lexer;
 pub mod line;
+#[cfg(feature = "tools")]
 pub mod lint;
 pub mod model;
 mod names;

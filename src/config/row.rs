@@ -10,6 +10,7 @@ pub use super::head::{Argument, Bounds, Effect, Head, Repeat, Shape, TimeBounds}
 use super::line::Line;
 use super::model::{Named, ScriptCommand};
 use super::tree::Word;
+use crate::base::feature::Feature;
 use crate::base::time::Span;
 
 /// What a keyword takes and where it goes. `D` is what is being read.
@@ -65,8 +66,10 @@ pub struct Row<D: 'static, M: 'static> {
     /// What it takes and the field that it writes.
     pub kind: Kind<D, M>,
     /// What holds without it, as text.
+    #[cfg(feature = "tools")]
     pub default: &'static str,
     /// One sentence.
+    #[cfg(feature = "tools")]
     pub meaning: &'static str,
     /// A reload applies a change.
     pub reload: bool,
@@ -83,6 +86,7 @@ pub struct Row<D: 'static, M: 'static> {
     /// How the field is printed; none for a second spelling.
     pub show: Option<fn(&M) -> Shown>,
     /// The words that its own lines know, for the list of everything.
+    #[cfg(feature = "tools")]
     pub terms: fn() -> Vec<Term>,
 }
 
@@ -138,6 +142,10 @@ pub enum Shown {
 
 impl<D, M> Row<D, M> {
     /// A row that has its effect, is applied by a reload, needs its argument and is used as last given.
+    #[cfg_attr(
+        not(feature = "tools"),
+        allow(unused_variables, reason = "the texts of --explain are left out")
+    )]
     pub const fn new(
         name: &'static str,
         kind: Kind<D, M>,
@@ -147,7 +155,9 @@ impl<D, M> Row<D, M> {
         Self {
             name,
             kind,
+            #[cfg(feature = "tools")]
             default,
+            #[cfg(feature = "tools")]
             meaning,
             reload: true,
             effect: Effect::Full,
@@ -156,13 +166,21 @@ impl<D, M> Row<D, M> {
             replaced: None,
             aside: false,
             show: None,
+            #[cfg(feature = "tools")]
             terms: Vec::new,
         }
     }
 
     /// The words that its lines know.
+    #[cfg_attr(
+        not(feature = "tools"),
+        allow(unused_mut, unused_variables, reason = "the texts of --explain are left out")
+    )]
     pub const fn terms(mut self, terms: fn() -> Vec<Term>) -> Self {
-        self.terms = terms;
+        #[cfg(feature = "tools")]
+        {
+            self.terms = terms;
+        }
         self
     }
 
@@ -181,6 +199,14 @@ impl<D, M> Row<D, M> {
     /// Without an effect for ever, as in keepalived.
     pub const fn never(mut self) -> Self {
         self.effect = Effect::Never;
+        self
+    }
+
+    /// Not used, and told so, in a build without this feature.
+    pub const fn needs(mut self, feature: Feature) -> Self {
+        if !feature.built {
+            self.effect = Effect::Lacking(feature);
+        }
         self
     }
 

@@ -48,6 +48,7 @@ pub mod tcp;
 mod test_net;
 pub mod timerfd;
 pub mod user;
+#[cfg(feature = "iptables")]
 pub mod xtables;
 
 /// The result of a system call that says -1 when it fails.

@@ -23,6 +23,7 @@ mod check;
 mod detection;
 mod effect;
 mod extra;
+#[cfg(feature = "tools")]
 mod facts;
 mod firewall;
 mod group;
@@ -57,6 +58,7 @@ mod track;
 mod waiting;
 
 pub use check::{Present, check, check_names};
+#[cfg(feature = "tools")]
 pub use facts::facts;
 pub use start::{Context, clean, run};
 

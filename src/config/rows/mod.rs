@@ -25,9 +25,12 @@ pub mod track;
 pub mod track_file;
 pub mod track_process;
 
-use super::row::{Effect, Kind, Row};
+use super::row::Row;
+#[cfg(feature = "tools")]
+use super::row::{Effect, Kind};
 
 /// A row without its types.
+#[cfg(feature = "tools")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// The block it stands in: `top`, `global_defs`, `vrrp_instance/authentication`.
@@ -51,6 +54,7 @@ pub struct Known {
 }
 
 /// Every keyword of every block. A row inside a block without effect has none either.
+#[cfg(feature = "tools")]
 #[must_use]
 pub fn catalogue() -> Vec<Known> {
     let mut all = Vec::new();
@@ -71,11 +75,13 @@ pub fn catalogue() -> Vec<Known> {
 }
 
 /// The rows of a block of the outermost level.
+#[cfg(feature = "tools")]
 fn object<D, M>(block: &str, rows: &'static [Row<D, M>], all: &mut Vec<Known>) {
     let outer = top::ROWS.iter().find(|row| row.name == block);
     list(block, rows, outer.map_or(Effect::Full, |row| row.effect), all);
 }
 
+#[cfg(feature = "tools")]
 fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut Vec<Known>) {
     for row in rows {
         let effect = match (around, row.effect) {
@@ -152,9 +158,9 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Row, global, instance, script, top};
+    use super::{Row, global, instance, script, top};
     use crate::config::model::{At, Daemon, Global};
-    use crate::config::row::Shown;
+    use crate::config::row::{Kind, Shown};
 
     /// Both ends of every range of whole numbers fit their fields: what is set is what is shown.
     fn ends_fit<D: Clone, M>(rows: &'static [Row<D, M>], start: &D, seen: fn(&D) -> &M) {

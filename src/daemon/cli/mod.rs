@@ -3,16 +3,19 @@
 //! Pure: words in, a decision out; main prints and acts. An option whose feature this version lacks is refused
 //! in one line; one that merely tunes such a feature is taken, because start scripts pass it.
 
+#[cfg(feature = "tools")]
+mod questions;
 mod text;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
 use super::log::{self, Facility};
 use crate::base::exit::Exit;
-use crate::config::{explain, lint};
+#[cfg(not(feature = "tools"))]
+use crate::base::feature;
 use crate::sys::signal::Signal;
 pub use text::{NAME, VERSION};
 
@@ -24,6 +27,7 @@ pub enum Invocation {
     /// Check the configuration (-t) and write what is found to this file, else to standard error.
     Test(Options, Option<PathBuf>),
     /// Compare the configurations of several routers (--compare), each FILE or FILE@ID.
+    #[cfg(feature = "tools")]
     Compare(Options, Vec<PathBuf>),
     /// Print something and end.
     Answer(Answer),
@@ -82,6 +86,7 @@ pub struct Options {
     /// -l, -D, -S, -g, -G.
     pub log: log::Options,
     /// --lint-off: checks of a config test that are not made.
+    #[cfg(feature = "tools")]
     pub lint_off: Vec<String>,
     /// Invalid values that were ignored: lines for standard error.
     pub complaints: Vec<String>,
@@ -119,7 +124,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
     match read(words) {
         Ok(Invocation::Run(options)) => Invocation::Run(Options { words: shown, ..options }),
         Ok(Invocation::Test(options, log)) => Invocation::Test(Options { words: shown, ..options }, log),
-        Ok(other @ (Invocation::Compare(..) | Invocation::Answer(_))) => other,
+        Ok(other) => other,
         Err(refusal) => Invocation::Answer(refusal),
     }
 }
@@ -128,9 +133,8 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
     let mut parser = lexopt::Parser::from_iter(words);
     let mut options = Options::default();
     let mut test = None;
-    let mut explain = None;
-    let mut compare = false;
-    let mut words = Vec::new();
+    #[cfg(feature = "tools")]
+    let mut questions = questions::Questions::default();
     while let Some(argument) = parser.next().map_err(|error| refuse(&error))? {
         match argument {
             Short('f') | Long("use-file") => options.config = Some(path(&mut parser)?),
@@ -184,15 +188,26 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             // A stop always drops addresses, unless -V keeps them, and each line of a log file is flushed.
             Short('X') | Long("release-vips" | "flush-log-file" | "no-mem-check") => {}
             Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
-            Long("lint-off") => lint_off(&string(&mut parser)?, &mut options),
-            Long("explain") => explain = Some(parser.optional_value()),
-            Long("compare") => {
-                compare = true;
-                words.extend(parser.optional_value());
+            #[cfg(feature = "tools")]
+            Long("lint-off") => questions::lint_off(&string(&mut parser)?, &mut options),
+            #[cfg(feature = "tools")]
+            Long("explain") => questions.explain(parser.optional_value()),
+            #[cfg(feature = "tools")]
+            Long("compare") => questions.compare(parser.optional_value()),
+            #[cfg(not(feature = "tools"))]
+            Long("lint-off") => {
+                // A start script may give it; no check is made, as it wants.
+                string(&mut parser)?;
+                options.complaints.push(feature::TOOLS.lacking("--lint-off"));
+            }
+            #[cfg(not(feature = "tools"))]
+            Long(name @ ("explain" | "compare")) => {
+                let text = format!("{NAME}: {}\n", feature::TOOLS.lacking(&format!("--{name}")));
+                return Err(wrong(text));
             }
             Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
             Short('v') | Long("version") => return Ok(print(text::version())),
-            Short('h') | Long("help") => return Ok(print(text::HELP.to_owned())),
+            Short('h') | Long("help") => return Ok(print(text::help())),
             Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "genhash yet")),
             Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP yet")),
             Short('s') | Long("namespace") => options.namespace = Some(string(&mut parser)?),
@@ -200,45 +215,21 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Long("perf") => return Err(absent("--perf", "perf recording, but perf record -p works")),
             Long("debug") => return Err(absent("--debug", "debug options, but -D logs details")),
             // keepalived ignores stray words.
-            Value(word) => words.push(word),
+            #[cfg(feature = "tools")]
+            Value(word) => questions.word(word),
+            #[cfg(not(feature = "tools"))]
+            Value(_) => {}
             other => return Err(refuse(&other.unexpected())),
         }
     }
-    if let Some(word) = explain {
-        let word = word.or(words.into_iter().next());
-        return Ok(Invocation::Answer(explanation(word.as_deref(), options.all)));
-    }
-    if compare {
-        if words.len() < 2 {
-            return Err(wrong("--compare needs the files of at least two routers\n".to_owned()));
-        }
-        return Ok(Invocation::Compare(options, words.into_iter().map(PathBuf::from).collect()));
+    #[cfg(feature = "tools")]
+    if let Some(asked) = questions.ask(&options)? {
+        return Ok(asked);
     }
     Ok(match test {
         Some(file) => Invocation::Test(options, file),
         None => Invocation::Run(options),
     })
-}
-
-/// Names of checks, separated by commas.
-fn lint_off(value: &str, options: &mut Options) {
-    for name in value.split(',').filter(|name| !name.is_empty()) {
-        match lint::unknown(name) {
-            Some(complaint) => options.complaints.push(complaint),
-            None => options.lint_off.push(name.to_owned()),
-        }
-    }
-}
-
-/// The reference, or a part of it.
-fn explanation(word: Option<&OsStr>, all: bool) -> Answer {
-    let word = word.map(OsStr::to_string_lossy);
-    let answer =
-        if all && word.is_none() { Ok(explain::reference()) } else { explain::explain(word.as_deref()) };
-    match answer {
-        Ok(text) => Answer { text, output: true, exit: Exit::Ok },
-        Err(text) => wrong(text),
-    }
 }
 
 /// A command line that cannot be followed.

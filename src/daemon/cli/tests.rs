@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
+use crate::base::feature;
 use std::path::Path;
 
 fn invoke(line: &str) -> Invocation {
@@ -147,6 +148,7 @@ fn the_command_line_is_logged_in_wrapped_quotes() {
     );
 }
 
+#[cfg(feature = "tools")]
 #[test]
 fn explain_answers_from_the_rows() {
     for line in ["--explain priority", "--explain=priority"] {
@@ -162,6 +164,7 @@ fn explain_answers_from_the_rows() {
     assert_eq!((refused.output, refused.exit), (false, Exit::Fatal));
 }
 
+#[cfg(feature = "tools")]
 #[test]
 fn compare_needs_two_files() {
     for line in ["-i x --compare a.conf b.conf@r2 c.conf", "--compare=a.conf b.conf@r2 c.conf -i x"] {
@@ -178,6 +181,7 @@ fn compare_needs_two_files() {
     }
 }
 
+#[cfg(feature = "tools")]
 #[test]
 fn lint_off_takes_names_and_complains_about_others() {
     match invoke("-t --lint-off=garp-once,unicast-self --lint-off all --lint-off garp-onec") {
@@ -187,4 +191,31 @@ fn lint_off_takes_names_and_complains_about_others() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[cfg(not(feature = "tools"))]
+#[test]
+fn an_option_whose_feature_the_build_lacks_is_refused_by_its_name() {
+    for option in ["--explain", "--compare"] {
+        let answer = answer(&format!("{option} a b"));
+        assert_eq!(
+            answer.text,
+            format!("keepalived: {option} needs the feature 'tools', which this build lacks\n")
+        );
+        assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));
+    }
+    let options = run("--lint-off all -n");
+    assert_eq!(options.complaints, ["--lint-off needs the feature 'tools', which this build lacks"]);
+    assert!(options.foreground);
+}
+
+#[test]
+fn the_version_names_the_features_that_are_built_and_those_that_are_not() {
+    let text = answer("-v").text;
+    for feature in feature::ALL {
+        let title = if feature.built { "Features: " } else { "Left out: " };
+        let line = text.lines().find(|line| line.starts_with(title)).unwrap();
+        assert!(line.split(' ').any(|name| name == feature.name), "{text}");
+    }
+    assert_eq!(answer("-h").text.contains("\n      --explain"), feature::TOOLS.built);
 }

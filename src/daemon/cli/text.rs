@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::base::feature;
 use crate::sys::process;
 
 /// The program's name.
@@ -21,6 +22,14 @@ pub(super) fn version() -> String {
     }
     text.push_str("\nConfig options:  VRRP VRRP_AUTH OLD_CHKSUM_COMPAT\n");
     text.push_str("\nSystem options:  MEMFD_CREATE\n");
+    for (title, built) in [("Features:       ", true), ("Left out:       ", false)] {
+        let names = || feature::ALL.iter().filter(|one| one.built == built).map(|one| one.name);
+        if names().next().is_some() {
+            let _ = write!(text, "\n{title}");
+            names().for_each(|name| text.extend([" ", name]));
+            text.push('\n');
+        }
+    }
     text
 }
 
@@ -32,7 +41,12 @@ fn distribution() -> Option<String> {
 }
 
 /// The text of --help.
-pub(super) const HELP: &str = "\
+pub(super) fn help() -> String {
+    let tools = if feature::TOOLS.built { TOOLS } else { "" };
+    [OPTIONS, tools, ANSWERS].concat()
+}
+
+const OPTIONS: &str = "\
 Usage: keepalived [OPTION...]
   -f, --use-file=FILE          Read this configuration file; by default
                                 /etc/keepalived.conf, else /etc/keepalived/keepalived.conf
@@ -76,11 +90,18 @@ Usage: keepalived [OPTION...]
                                 STATS_CLEAR, JSON
   -t, --config-test[=FILE]     Check the configuration and write what is found to FILE, by
                                 default to standard error
-      --lint-off=NAME[,NAME]   Do not make these checks in a config test; 'all': none
+";
+
+/// What the feature `tools` adds.
+const TOOLS: &str = "\
+\x20     --lint-off=NAME[,NAME]   Do not make these checks in a config test; 'all': none
       --explain [WORD]         Explain a keyword, a block or a check; without WORD list the blocks;
                                 'lint' lists the checks, with --all print everything as Markdown
       --compare FILE FILE...   Compare the configurations of the routers of one group, and say who
                                 will be master when; FILE@ID reads FILE with -i ID
-  -v, --version                Print the version
+";
+
+const ANSWERS: &str = "\
+\x20 -v, --version                Print the version
   -h, --help                   Print this text
 ";

@@ -1,7 +1,8 @@
 //! The virtual router (RFC 9568, RFC 3768): parameters, acceptance of adverts, election, announcements.
 //!
 //! Start with [`machine`], the election; [`router`] puts it together with [`accept`] and [`garp`]. [`group`] keeps
-//! several in step, and [`process`] is all of them: what speaks against each, what trackers do, who leads and who follows. [`rehearsal`] runs several routers on a virtual clock.
+//! several in step, and [`process`] is all of them: what speaks against each, what trackers do, who leads and who
+//! follows. `rehearsal`, of the feature `tools`, runs several routers on a virtual clock.
 
 pub mod accept;
 pub mod action;
@@ -16,6 +17,7 @@ pub mod machine;
 pub mod params;
 pub mod priority;
 pub mod process;
+#[cfg(feature = "tools")]
 pub mod rehearsal;
 pub mod reject;
 pub mod router;

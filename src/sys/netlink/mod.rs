@@ -3,7 +3,7 @@
 //! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`, `Commands::routes`,
 //! `Commands::rules`) and hear of changes ([`monitor`]; [`loss`] for routes and rules), as plain values
 //! ([`link::Link`], [`addr::Address`], [`route::Route`], [`seen::Seen`], [`rule::Rule`]); macvlans and ipvlans come
-//! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in [`ipset`]. The socket, the
+//! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in `ipset`. The socket, the
 //! message types and the numbers are neli's. What comes in is walked by `message`: neli's own decoding allocates for every attribute and trusts the lengths inside.
 //! Start with [`command`].
 
@@ -11,6 +11,7 @@ pub mod addr;
 pub mod command;
 mod encap;
 mod family;
+#[cfg(feature = "iptables")]
 pub mod ipset;
 pub mod link;
 pub mod loss;

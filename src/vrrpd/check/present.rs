@@ -57,6 +57,7 @@ impl Present {
 
     /// Those that were asked for, or if one of them is not there, all; and the socket, if it was opened. None if they
     /// are not known.
+    #[cfg(feature = "tools")]
     pub(in crate::vrrpd) fn into_links(mut self) -> Option<(Vec<Link>, Option<Commands>)> {
         let missing = self.known.values().any(Option::is_none);
         if self.broken || (missing && !self.whole && self.list().is_err()) {

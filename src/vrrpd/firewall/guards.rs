@@ -56,6 +56,7 @@ enum Place {
 }
 
 impl Place {
+    #[cfg(feature = "iptables")]
     const fn link(self) -> Option<LinkId> {
         match self {
             Self::Anywhere => None,
@@ -186,6 +187,7 @@ impl Guards {
     }
 
     /// The addresses of [`Self::changes`], each with its interface if it belongs to one.
+    #[cfg(feature = "iptables")]
     pub fn changed_addresses(
         &self,
         set: Which,
@@ -196,6 +198,7 @@ impl Guards {
     }
 
     /// The addresses of [`Self::all`], each with its interface if it belongs to one.
+    #[cfg(feature = "iptables")]
     pub fn addresses(&self, set: Which, links: &Links) -> impl Iterator<Item = (IpAddr, Option<LinkId>)> {
         self.wanted(set, links).map(|(entry, _)| (entry.addr, entry.place.link()))
     }

@@ -6,9 +6,9 @@
 //! kernel does not have its tables.
 
 use super::legacy::plan::Plan;
-use super::legacy::{Legacy, Trouble};
+use super::legacy::{Legacy, Trouble, report};
+use super::may_pass;
 use super::tables::{Contents, Parts};
-use super::{may_pass, report};
 use crate::base::addr::Family;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
@@ -28,7 +28,7 @@ const LOOK: Span = Span::from_secs(2);
 
 /// What does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
+enum Choice {
     /// nftables, as nothing else is asked for.
     Nftables,
     /// nftables, although iptables is asked for.
@@ -48,9 +48,44 @@ pub(super) enum Reason {
     NoTables,
 }
 
+/// What this child has of iptables.
+#[derive(Default)]
+pub(super) struct Iptables {
+    /// What is wanted of it; nothing of nftables then.
+    wanted: Option<Plan>,
+    /// What is there of it.
+    legacy: Option<Legacy>,
+    /// What is wrong with it, as far as that was told.
+    told: Vec<Trouble>,
+}
+
+impl Iptables {
+    /// It does the work.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// Some of it is in the kernel.
+    pub(super) const fn is_there(&self) -> bool {
+        self.legacy.is_some()
+    }
+
+    /// What a configuration wants of it from now on, if anything.
+    pub(super) fn want(&mut self, wanted: Option<(&Config, Parts)>) {
+        self.wanted = wanted.map(|(config, parts)| Plan::of(config, parts));
+    }
+
+    /// What of it is in the kernel, as the ledger has it.
+    pub(super) fn in_kernel(&self) -> impl Iterator<Item = Guarding<'_>> {
+        let rules = self.legacy.as_ref().map(|_| Guarding::Rules);
+        let sets = self.legacy.iter().flat_map(Legacy::sets).map(Guarding::Ipset);
+        rules.into_iter().chain(sets)
+    }
+}
+
 /// What does the work for a configuration on this machine. `load`: modules of the kernel may be loaded for it, which
 /// takes its time.
-pub(super) fn choose(config: &Config, load: bool) -> Choice {
+fn choose(config: &Config, load: bool) -> Choice {
     if config.nftables.is_some() || config.iptables.is_none() {
         return Choice::Nftables;
     }
@@ -69,6 +104,11 @@ pub(super) fn choose(config: &Config, load: bool) -> Choice {
     if outcome == Err(Refused::Unknown) { Choice::Instead(Reason::NoTables) } else { Choice::Iptables }
 }
 
+/// Whether iptables does the work.
+pub(super) fn is_chosen(config: &Config) -> bool {
+    choose(config, false) == Choice::Iptables
+}
+
 /// Tells where a configuration gets something else than it asks for.
 pub fn check(model: &Model, found: &mut Diagnostics) {
     if let Choice::Instead(reason) = choose(&model.global.firewall, true) {
@@ -79,12 +119,13 @@ pub fn check(model: &Model, found: &mut Diagnostics) {
 impl Vrrp {
     /// Makes the rules when a child begins, in the place of what a predecessor left.
     pub(super) fn start_iptables(&mut self, turn: &mut Turn<'_>, left: &Left) {
-        if self.firewall.wanted.is_none() {
+        if self.firewall.iptables.wanted.is_none() {
             return self.remove_left_rules(left);
         }
         if left.rules || !left.ipsets.is_empty() {
-            self.firewall.legacy = self
+            self.firewall.iptables.legacy = self
                 .firewall
+                .iptables
                 .wanted
                 .clone()
                 .map(|plan| Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
@@ -94,19 +135,20 @@ impl Vrrp {
 
     /// Puts everything that is wanted of iptables.
     pub(super) fn put_iptables(&mut self, turn: &mut Turn<'_>) {
-        let Some(plan) = self.firewall.wanted.clone() else { return };
+        let Some(plan) = self.firewall.iptables.wanted.clone() else { return };
         let number = self.number_of_daemon();
         let firewall = &mut self.firewall;
-        match &mut firewall.legacy {
+        match &mut firewall.iptables.legacy {
             Some(legacy) => legacy.replan(plan),
             place => *place = Some(Legacy::new(plan, number, &[])),
         }
-        let names: Vec<Box<str>> = firewall.legacy.iter().flat_map(Legacy::sets).map(Box::from).collect();
+        let names: Vec<Box<str>> =
+            firewall.iptables.legacy.iter().flat_map(Legacy::sets).map(Box::from).collect();
         self.note_guarding(Guarding::Rules);
         names.iter().for_each(|name| self.note_guarding(Guarding::Ipset(name)));
         let firewall = &mut self.firewall;
         firewall.guards.look_at_all();
-        if let Some(legacy) = &mut firewall.legacy {
+        if let Some(legacy) = &mut firewall.iptables.legacy {
             legacy.put(Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links });
         }
         self.settle_iptables(turn);
@@ -118,7 +160,9 @@ impl Vrrp {
         let firewall = &mut self.firewall;
         // A macvlan goes by its name, which is there before it is.
         firewall.vmacs.settled(&self.links);
-        let Some(legacy) = firewall.legacy.as_mut().filter(|_| !firewall.guards.is_settled()) else { return };
+        let Some(legacy) = firewall.iptables.legacy.as_mut().filter(|_| !firewall.guards.is_settled()) else {
+            return;
+        };
         let contents = Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links };
         if legacy.has_sets() {
             match legacy.update(contents) {
@@ -137,15 +181,15 @@ impl Vrrp {
         let firewall = &mut self.firewall;
         firewall.guards.settled(&self.links);
         firewall.vmacs.settled(&self.links);
-        let Some(legacy) = &firewall.legacy else { return };
+        let Some(legacy) = &firewall.iptables.legacy else { return };
         let troubles = legacy.troubles();
-        troubles.iter().filter(|one| !firewall.told.contains(one)).for_each(report::trouble);
+        troubles.iter().filter(|one| !firewall.iptables.told.contains(one)).for_each(report::trouble);
         let busy = legacy.is_busy();
         if !busy {
-            if firewall.told.iter().any(passes) && !troubles.iter().any(passes) {
+            if firewall.iptables.told.iter().any(passes) && !troubles.iter().any(passes) {
                 report::iptables_work_again();
             }
-            firewall.told = troubles.to_vec();
+            firewall.iptables.told = troubles.to_vec();
         }
         let again = troubles.iter().any(passes);
         if busy {
@@ -159,16 +203,16 @@ impl Vrrp {
 
     /// Tries again what something stood in the way of.
     pub(super) fn retry_iptables(&mut self, turn: &mut Turn<'_>) {
-        if self.firewall.wanted.is_none() {
+        if self.firewall.iptables.wanted.is_none() {
             return self.drop_iptables(turn);
         }
-        let Some(legacy) = &self.firewall.legacy else { return };
+        let Some(legacy) = &self.firewall.iptables.legacy else { return };
         let waits = legacy.is_busy() || legacy.troubles().iter().any(passes);
         if !waits && legacy.is_as_left() {
             return self.arm_retry_in(turn, LOOK);
         }
         self.put_iptables(turn);
-        if !waits && self.firewall.legacy.as_ref().is_some_and(Legacy::wrote) {
+        if !waits && self.firewall.iptables.legacy.as_ref().is_some_and(Legacy::wrote) {
             report::rules_put_back();
         }
     }
@@ -186,13 +230,13 @@ impl Vrrp {
     }
 
     fn try_remove_iptables(&mut self, patient: bool) -> bool {
-        let Some(mut legacy) = self.firewall.legacy.take() else { return true };
+        let Some(mut legacy) = self.firewall.iptables.legacy.take() else { return true };
         if !legacy.remove(patient) {
-            self.firewall.legacy = Some(legacy);
+            self.firewall.iptables.legacy = Some(legacy);
             return false;
         }
         legacy.troubles().iter().for_each(report::trouble_in_the_end);
-        self.firewall.told.clear();
+        self.firewall.iptables.told.clear();
         self.write_ledger();
         true
     }
@@ -204,7 +248,7 @@ impl Vrrp {
         }
         report::left_over_rules();
         let plan = Plan::of(&self.model.global.firewall, Parts::default());
-        self.firewall.legacy = Some(Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
+        self.firewall.iptables.legacy = Some(Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
         self.remove_iptables();
     }
 }

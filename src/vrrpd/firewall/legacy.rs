@@ -12,6 +12,7 @@
 //! known by a mark of this daemon's and by the sets that they ask; those of others are never touched.
 
 pub mod plan;
+pub(super) mod report;
 
 use plan::{Plan, Set};
 
@@ -254,7 +255,7 @@ impl Legacy {
             if let Err(refused) = ipsets.commit()
                 && refused.errno() != nix::errno::Errno::ENOENT
             {
-                super::report::set_stuck(&name, refused);
+                report::set_stuck(&name, refused);
             }
         }
     }

@@ -4,10 +4,12 @@
 //! after it, for all instances of a turn in one transaction ([`Vrrp::flush_firewall`]). The tables are replaced as a
 //! whole when a child begins, when a reload asks for other rules, and when somebody else deleted something: no packet
 //! ever meets half a table. Start with [`tables`] for the rules, [`guards`] for whose addresses they hold; where
-//! `vrrp_iptables` asks for it, [`legacy`] has the same in the words of iptables and [`iptables`] its life.
+//! `vrrp_iptables` asks for it, `legacy` has the same in the words of iptables and [`iptables`] its life.
 
 pub(super) mod guards;
+#[cfg_attr(not(feature = "iptables"), path = "no_iptables.rs")]
 pub(super) mod iptables;
+#[cfg(feature = "iptables")]
 mod legacy;
 mod report;
 pub(super) mod tables;
@@ -16,9 +18,7 @@ pub(super) mod vmacs;
 use std::os::fd::AsRawFd;
 
 use guards::{Guards, SETS, is_guarded};
-use iptables::Choice;
-use legacy::plan::Plan;
-use legacy::{Legacy, Trouble};
+use iptables::Iptables;
 use nix::errno::Errno;
 use tables::{Contents, Parts, Style};
 use vmacs::Vmacs;
@@ -56,12 +56,7 @@ pub(super) struct Firewall {
     lost: bool,
     /// How often it is put back at once.
     again: Budget,
-    /// What is wanted of iptables; nothing of nftables then.
-    wanted: Option<Plan>,
-    /// What is there of iptables.
-    legacy: Option<Legacy>,
-    /// What is wrong with it, as far as that was told.
-    told: Vec<Trouble>,
+    iptables: Iptables,
 }
 
 impl Default for Firewall {
@@ -77,9 +72,7 @@ impl Default for Firewall {
             broken: None,
             lost: false,
             again: Budget::new(limit::PUT_BACK_BURST, AGAIN_REFILL),
-            wanted: None,
-            legacy: None,
-            told: Vec::new(),
+            iptables: Iptables::default(),
         }
     }
 }
@@ -90,7 +83,7 @@ const AGAIN_REFILL: Span = Span::from_secs(2);
 impl Firewall {
     /// Whether packets to the addresses of an instance are dropped.
     pub(super) fn is_guarding(&self, id: InstanceId) -> bool {
-        (self.there.is_some() || self.legacy.is_some()) && self.guards.is_on(id)
+        (self.there.is_some() || self.iptables.is_there()) && self.guards.is_on(id)
     }
 
     /// The name of the tables, if there are any.
@@ -100,9 +93,7 @@ impl Firewall {
 
     /// What of it is in the kernel, as the ledger has it.
     pub(super) fn in_kernel(&self) -> impl Iterator<Item = Guarding<'_>> {
-        let rules = self.legacy.as_ref().map(|_| Guarding::Rules);
-        let sets = self.legacy.iter().flat_map(Legacy::sets).map(Guarding::Ipset);
-        self.table().map(Guarding::Table).into_iter().chain(rules).chain(sets)
+        self.table().map(Guarding::Table).into_iter().chain(self.iptables.in_kernel())
     }
 
     fn open(&mut self) -> Result<(), Refused> {
@@ -176,7 +167,7 @@ impl Vrrp {
         if was_broken && self.firewall.broken.is_none() && self.firewall.there.is_some() {
             report::works_again();
         }
-        if self.firewall.wanted.is_none() {
+        if !self.firewall.iptables.is_wanted() {
             self.drop_iptables(turn);
         }
     }
@@ -184,7 +175,7 @@ impl Vrrp {
     /// What the model wants of the firewall. Nothing in the kernel is changed.
     fn plan_firewall(&mut self) {
         let global = &self.model.global;
-        let is_iptables = iptables::choose(&global.firewall, false) == Choice::Iptables;
+        let is_iptables = iptables::is_chosen(&global.firewall);
         let by_number = global.firewall.nftables_ifindex || is_iptables;
         let (instances, firewall) = (&self.instances, &mut self.firewall);
         firewall.by_number = by_number;
@@ -197,7 +188,7 @@ impl Vrrp {
         };
         let needed = !parts.is_empty();
         firewall.style = (needed && !is_iptables).then(|| (Style::of(&global.firewall), parts));
-        firewall.wanted = (needed && is_iptables).then(|| Plan::of(&global.firewall, parts));
+        firewall.iptables.want((needed && is_iptables).then_some((&global.firewall, parts)));
     }
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
@@ -216,7 +207,7 @@ impl Vrrp {
     /// group.
     pub(super) fn follow_firewall(&mut self, turn: &mut Turn<'_>, mut changes: impl Iterator<Item = Change>) {
         let numbered = changes.any(|change| matches!(change, Change::Appeared | Change::Vanished));
-        let there = self.firewall.there.is_some() || self.firewall.legacy.is_some();
+        let there = self.firewall.there.is_some() || self.firewall.iptables.is_there();
         if numbered && !self.stopping && there {
             self.firewall.guards.look_at_all();
             self.firewall.vmacs.doubt();
@@ -226,7 +217,7 @@ impl Vrrp {
 
     /// Brings the tables in step with what is guarded: one transaction for everything since the last time.
     pub(super) fn flush_firewall(&mut self, turn: &mut Turn<'_>) {
-        if self.firewall.wanted.is_some() {
+        if self.firewall.iptables.is_wanted() {
             return self.flush_iptables(turn);
         }
         let firewall = &mut self.firewall;
@@ -362,7 +353,7 @@ impl Vrrp {
 
     /// Takes everything out of the kernel.
     pub(super) fn remove_firewall(&mut self, turn: &mut Turn<'_>) {
-        self.firewall.wanted = None;
+        self.firewall.iptables.want(None);
         self.remove_tables(turn);
         self.remove_iptables();
     }
@@ -377,7 +368,7 @@ impl Vrrp {
         if let Err(refused) = tables::remove(nft, core::iter::once(&*style.name)) {
             report::stuck(&style.name, &refused);
         }
-        if firewall.wanted.is_none() {
+        if !firewall.iptables.is_wanted() {
             firewall.guards.forget();
             firewall.vmacs.forget();
         }

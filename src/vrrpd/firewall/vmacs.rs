@@ -67,6 +67,7 @@ impl Vmacs {
     }
 
     /// Their interfaces that send reports of a family.
+    #[cfg(feature = "iptables")]
     pub fn interfaces(&self, family: Family) -> impl Iterator<Item = LinkId> {
         let list = self.list.iter().filter(move |vmac| vmac.own != NOWHERE && vmac.is_of(family));
         list.map(|vmac| vmac.own)

@@ -149,6 +149,7 @@ impl Ledger {
     }
 
     /// A number that tells this daemon from another one with a ledger of its own.
+    #[cfg(any(test, feature = "iptables"))]
     #[must_use]
     pub fn number(&self) -> u32 {
         let octets = self.path.as_ref().map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default();

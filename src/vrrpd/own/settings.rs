@@ -176,6 +176,7 @@ impl Vrrp {
     }
 
     /// A number that tells this daemon from others on this machine.
+    #[cfg(feature = "iptables")]
     pub(in crate::vrrpd) fn number_of_daemon(&self) -> u32 {
         self.owns.ledger.number()
     }

@@ -12,11 +12,14 @@ pub mod probe;
 pub mod real;
 pub mod service;
 
+#[cfg(feature = "tools")]
 use super::{Known, list};
 use crate::base::time::Span;
 use crate::config::model::service::Timing;
+#[cfg(feature = "tools")]
+use crate::config::row::Effect;
 use crate::config::row::Kind::{Integer, Seconds, Switch};
-use crate::config::row::{Decimal, Effect, Integer as Whole, Row, Shown, fit};
+use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit};
 use crate::config::value;
 
 /// What has times of checks: those that were given, or those that hold.
@@ -92,6 +95,7 @@ const U32: i64 = u32::MAX as i64;
 const RETRY: &str = "Attempts after the first before it counts as failed";
 
 /// Every row of these blocks.
+#[cfg(feature = "tools")]
 pub(super) fn catalogue(all: &mut Vec<Known>) {
     list("virtual_server_group", group::ROWS, Effect::NoneYet, all);
     list("virtual_server", service::ROWS, Effect::NoneYet, all);

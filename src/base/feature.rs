@@ -1,0 +1,27 @@
+//! Parts of the program that a build may leave out, each by the name of its cargo feature.
+
+/// A part that may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// The name that Cargo.toml has for it.
+    pub name: &'static str,
+    /// This build has it.
+    pub built: bool,
+}
+
+/// The checks of a config test, `--compare` and `--explain`.
+pub const TOOLS: Feature = Feature { name: "tools", built: cfg!(feature = "tools") };
+
+/// Rules of the legacy iptables and the sets that they ask.
+pub const IPTABLES: Feature = Feature { name: "iptables", built: cfg!(feature = "iptables") };
+
+/// All of them, in the order of the alphabet.
+pub const ALL: [Feature; 2] = [IPTABLES, TOOLS];
+
+impl Feature {
+    /// Why `what`, a keyword or an option, does not work in a build without it.
+    #[must_use]
+    pub fn lacking(self, what: &str) -> String {
+        format!("{what} needs the feature '{}', which this build lacks", self.name)
+    }
+}
