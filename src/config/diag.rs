@@ -42,6 +42,8 @@ pub enum Class {
     Include,
     /// 0 in a config test, 6 in the daemon: the main file is missing or cannot be used.
     NoFile,
+    /// 4: a file of the configuration may not be read; 6 in the daemon if it is the main file.
+    Denied,
 }
 
 /// What a finding points at: where it begins and how many bytes to mark.
@@ -218,7 +220,7 @@ pub struct Diagnostics {
 /// Different messages kept for one place.
 pub const PER_PLACE: usize = 8;
 
-const CLASSES: usize = 7;
+const CLASSES: usize = 8;
 
 impl Diagnostics {
     /// No finding.
@@ -373,6 +375,9 @@ impl Diagnostics {
             Exit::NoConfig
         } else if self.has(Class::Missing) {
             Exit::Config
+        } else if self.has(Class::Denied) {
+            // What else was found may come of what was not read.
+            Exit::Permission
         } else if self.has(Class::Ordinary) {
             Exit::ConfigTest
         } else if self.has(Class::Interface) {
@@ -385,7 +390,8 @@ impl Diagnostics {
     /// The exit code of a daemon that starts with this configuration, if it must not run.
     #[must_use]
     pub fn exit_daemon(&self) -> Option<Exit> {
-        if self.has(Class::Include) || self.has(Class::NoFile) {
+        let denied = self.has(Class::Denied) && self.worst == Some(Severity::Fatal);
+        if self.has(Class::Include) || self.has(Class::NoFile) || denied {
             Some(Exit::NoConfig)
         } else if self.worst == Some(Severity::Fatal) {
             Some(Exit::Config)
@@ -483,6 +489,8 @@ mod tests {
         assert_eq!(code(&[]), Exit::Ok);
         assert_eq!(code(&[Class::Uncounted, Class::NoFile]), Exit::Ok);
         assert_eq!(code(&[Class::Interface]), Exit::Permission);
+        assert_eq!(code(&[Class::Denied, Class::Ordinary]), Exit::Permission);
+        assert_eq!(code(&[Class::Denied, Class::Include]), Exit::NoConfig);
         assert_eq!(code(&[Class::Interface, Class::Ordinary]), Exit::ConfigTest);
         assert_eq!(code(&[Class::Security, Class::Ordinary]), Exit::NoConfig);
         assert_eq!(code(&[Class::Missing, Class::Security]), Exit::Config);

@@ -2,9 +2,9 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::rc::Rc;
 
 use crate::base::limit;
@@ -68,7 +68,9 @@ impl Files for Disk {
     fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable> {
         // Before opening as well: to open a pipe would wait for its writer.
         usable(&fs::metadata(path).map_err(refusal)?)?;
-        let file = File::open(path).map_err(refusal)?;
+        // Some files of the kernel count as plain and hold up who reads them until something happens.
+        let waits = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = OpenOptions::new().read(true).custom_flags(waits).open(path).map_err(refusal)?;
         usable(&file.metadata().map_err(refusal)?)?;
         let mut bytes = Vec::new();
         let most = u64::try_from(limit::CONFIG_OCTETS).unwrap_or(u64::MAX);
@@ -120,6 +122,8 @@ fn usable(about: &fs::Metadata) -> Result<(), Unusable> {
 fn refusal(error: std::io::Error) -> Unusable {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Unusable::Missing,
+        // There is more to come: no configuration.
+        ErrorKind::WouldBlock => Unusable::Kind,
         _ => Unusable::Denied(error.to_string()),
     }
 }
@@ -211,6 +215,11 @@ mod tests {
         assert_eq!(Disk.read("/tmp"), Err(Unusable::Directory));
         assert_eq!(Disk.read("/dev/null"), Err(Unusable::Kind));
         assert_eq!(Disk.read("/bin/sh"), Err(Unusable::Kind));
+        // The kernel's log, which some containers keep to themselves.
+        assert!(matches!(
+            Disk.read("/proc/kmsg"),
+            Err(Unusable::Kind | Unusable::Denied(_) | Unusable::Missing)
+        ));
         assert_eq!(Disk.matches("/etc/pass[v-x]d"), ["/etc/passwd"]);
         assert_eq!(Disk.variable("A=B"), None);
     }

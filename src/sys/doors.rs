@@ -21,10 +21,15 @@ struct Run {
 }
 
 /// Puts the filter on a socket: it keeps datagrams whose octet at `offset` of the transport payload is in one of the
-/// pairs and that came in by the interface of this pair. `doors` is in the order of the octets, each there once.
-pub(super) fn attach(fd: &OwnedFd, offset: u8, doors: &[Door], start: Start) -> io::Result<()> {
+/// pairs, that has at least `least` octets there, and that came in by the interface of this pair. `doors` is in the order of the octets, each there once.
+pub(super) fn attach(
+    fd: &OwnedFd,
+    (offset, least): (u8, u8),
+    doors: &[Door],
+    start: Start,
+) -> io::Result<()> {
     let mut program = Vec::new();
-    filter::load_octet(&mut program, offset, start);
+    filter::load_octet(&mut program, (offset, least), start);
     program.push(filter::instruction(filter::STORE, 0));
     // No octet plus this is the number of an interface.
     program.push(filter::instruction(filter::LOAD_X, NOWHERE));
@@ -42,7 +47,7 @@ pub(super) fn attach(fd: &OwnedFd, offset: u8, doors: &[Door], start: Start) -> 
         filter::instruction(filter::X_IS_A, 0),
         filter::instruction(filter::LOAD_WORD, ARRIVED_BY),
         filter::branch(filter::JUMP_IF_X, 0, 0, 1),
-        filter::instruction(filter::RETURN, u32::MAX),
+        filter::instruction(filter::RETURN, filter::KEPT),
         filter::instruction(filter::RETURN, 0),
     ]);
     filter::install(fd.as_raw_fd(), &mut program)

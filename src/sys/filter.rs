@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::socket::set_option;
+use crate::base::limit;
 
 /// A set of octet values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,12 +61,15 @@ impl FromIterator<u8> for OctetSet {
 pub enum Filter {
     /// None at all.
     Nothing,
-    /// All of them.
+    /// All of them, cut as below.
     Everything,
-    /// Those that have an octet of `set` at `offset` of the transport payload; shorter ones are dropped.
+    /// Those that have an octet of `set` at `offset` of the transport payload; shorter ones are dropped. What is much
+    /// longer than [`limit::ADVERT_OCTETS`] is cut, so that it takes no room in the queue from others.
     OctetIn {
         /// Octets from the end of the IP header.
         offset: u8,
+        /// Octets of the transport payload below which a datagram is dropped, 1 to 256.
+        least: u8,
         /// The values that pass.
         set: OctetSet,
     },
@@ -85,8 +89,8 @@ pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<
     let mut program = Program::new();
     match filter {
         Filter::Nothing => push(&mut program, RETURN, 0),
-        Filter::Everything => push(&mut program, RETURN, u32::MAX),
-        Filter::OctetIn { offset, set } => octet_in(&mut program, *offset, set, start),
+        Filter::Everything => push(&mut program, RETURN, KEPT),
+        Filter::OctetIn { offset, least, set } => octet_in(&mut program, (*offset, *least), set, start),
     }
     install(fd.as_raw_fd(), &mut program)
 }
@@ -165,12 +169,18 @@ pub(super) fn install(fd: RawFd, program: &mut [libc::sock_filter]) -> io::Resul
 /// Instructions of the longest program: 9 to find the octet, 8 x 3 to pick the word, 4 to decide, rounded up.
 type Program = heapless::Vec<libc::sock_filter, 48>;
 
+/// What is kept of a datagram: enough to see that it is longer than a buffer.
+#[allow(clippy::cast_possible_truncation, reason = "some thousand octets")]
+pub(super) const KEPT: u32 = limit::ADVERT_OCTETS as u32 + 1;
+
 /// Picks one of eight words by the octet's high bits, then one bit of the word by its low bits.
-fn octet_in(program: &mut Program, offset: u8, set: &OctetSet, start: Start) {
+fn octet_in(program: &mut Program, (offset, least): (u8, u8), set: &OctetSet, start: Start) {
     match start {
         Start::Ipv4Header => push(program, LOAD_X_HEADER_LENGTH, 0),
         Start::Transport => push(program, LOAD_X, 0),
     }
+    // To load what is not there drops the datagram.
+    push(program, LOAD_OCTET_AT_X, u32::from(least.saturating_sub(1)));
     push(program, LOAD_OCTET_AT_X, u32::from(offset));
     push(program, X_IS_A, 0);
     push(program, AND, 31);
@@ -187,17 +197,19 @@ fn octet_in(program: &mut Program, offset: u8, set: &OctetSet, start: Start) {
     push(program, LOAD_X_STORED, 0);
     push(program, SHIFT_RIGHT_BY_X, 0);
     push(program, AND, 1);
-    // 0 stays 0, which drops; 1 becomes the greatest length, which keeps all of it.
-    push(program, NEGATE, 0);
+    // 0 stays 0, which drops; 1 becomes the length that is kept.
+    push(program, MULTIPLY, KEPT);
     push(program, RETURN_A, 0);
 }
 
-/// Loads an octet of the transport payload, at `offset` from its begin; a shorter datagram is dropped.
-pub(super) fn load_octet(program: &mut Vec<libc::sock_filter>, offset: u8, start: Start) {
+/// Loads an octet of the transport payload, at `offset` from its begin; a datagram of less than `least` octets is
+/// dropped.
+pub(super) fn load_octet(program: &mut Vec<libc::sock_filter>, (offset, least): (u8, u8), start: Start) {
     program.push(match start {
         Start::Ipv4Header => instruction(LOAD_X_HEADER_LENGTH, 0),
         Start::Transport => instruction(LOAD_X, 0),
     });
+    program.push(instruction(LOAD_OCTET_AT_X, u32::from(least.saturating_sub(1))));
     program.push(instruction(LOAD_OCTET_AT_X, u32::from(offset)));
 }
 
@@ -248,7 +260,7 @@ pub(super) const STORE: u16 = code(libc::BPF_ST);
 const AND: u16 = code(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K);
 const SHIFT_RIGHT: u16 = code(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K);
 const SHIFT_RIGHT_BY_X: u16 = code(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_X);
-const NEGATE: u16 = code(libc::BPF_ALU | libc::BPF_NEG);
+const MULTIPLY: u16 = code(libc::BPF_ALU | libc::BPF_MUL | libc::BPF_K);
 pub(super) const JUMP: u16 = code(libc::BPF_JMP | libc::BPF_JA);
 pub(super) const LOAD_STORED: u16 = code(libc::BPF_LD | libc::BPF_MEM);
 pub(super) const ADD_X: u16 = code(libc::BPF_ALU | libc::BPF_ADD | libc::BPF_X);
@@ -300,7 +312,7 @@ mod tests {
             got
         };
         let set: OctetSet = [0, 5, 31, 32, 64, 95, 127, 160, 200, 224, 255].into_iter().collect();
-        let filter = Filter::OctetIn { offset: 1, set };
+        let filter = Filter::OctetIn { offset: 1, least: 3, set };
         for (start, header) in [(Start::Transport, 0), (Start::Ipv4Header, 20), (Start::Ipv4Header, 60)] {
             attach(&far, &filter, start).unwrap();
             for octet in 0..=255 {
@@ -310,10 +322,17 @@ mod tests {
                 }
                 datagram.extend([0x31, octet, 7]);
                 assert_eq!(kept(&datagram), set.contains(octet), "{start:?} {header} {octet}");
-                datagram.truncate(header + 1);
-                assert!(!kept(&datagram), "too short");
+                for short in [header + 2, header + 1] {
+                    datagram.truncate(short);
+                    assert!(!kept(&datagram), "too short");
+                }
             }
         }
+        // What is longer than any buffer shows that it is, and takes no more room than that.
+        let long = vec![5; 60_000];
+        nix::unistd::write(&near, &long).unwrap();
+        let mut into = vec![0; 60_000];
+        assert_eq!(nix::unistd::read(&far, &mut into), Ok(limit::ADVERT_OCTETS + 1));
         attach(&far, &Filter::Nothing, Start::Transport).unwrap();
         assert!(!kept(&[1, 5, 3]));
         attach(&far, &Filter::Everything, Start::Transport).unwrap();

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use super::check;
 
@@ -71,9 +72,10 @@ pub fn is_linked(path: &CStr) -> bool {
 /// A link is not followed.
 ///
 /// # Errors
-/// What the kernel says; what stands there and is no plain file is refused.
+/// What the kernel says; what stands there and is no plain file, has a second name, or is another user's and holds
+/// something else than a number is refused.
 pub fn make(path: &CStr, content: &[u8], overwrite: bool) -> io::Result<()> {
-    let flags = libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    let flags = libc::O_RDWR | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NOFOLLOW;
     let mode: libc::c_uint = 0o644;
     // SAFETY: the path ends in a NUL and the kernel only reads it.
     let made = check(unsafe { libc::open(path.as_ptr(), flags | libc::O_CREAT | libc::O_EXCL, mode) });
@@ -90,11 +92,26 @@ pub fn make(path: &CStr, content: &[u8], overwrite: bool) -> io::Result<()> {
     };
     // SAFETY: the kernel just made this descriptor for us and nobody else knows it.
     let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    if !file.metadata()?.is_file() {
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    file.set_len(0)?;
-    file.write_all(content)
+    let why = if about.nlink() > 1 {
+        "it has another name, too, and is left as it is"
+    } else if about.uid() != nix::unistd::geteuid().as_raw() && !holds_number(&file) {
+        "it is another user's, holds no number, and is left as it is"
+    } else {
+        file.set_len(0)?;
+        return file.write_all(content);
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+}
+
+/// Whether a file holds a number, or nothing.
+fn holds_number(file: &File) -> bool {
+    let mut octets = [0; 32];
+    let fits = |octet: &u8| octet.is_ascii_digit() || octet.is_ascii_whitespace() || b"+-\0".contains(octet);
+    file.read_at(&mut octets, 0).is_ok_and(|count| count < octets.len() && octets.iter().all(fits))
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -139,6 +156,17 @@ mod tests {
         nix::unistd::mkfifo(&folder.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(glance(&path("fifo"), &mut buffer).unwrap(), Glance::NotPlain);
         assert!(make(&path("fifo"), b"9\n", true).is_err());
+        // A number of another user's is one that the file is for; anything else of his is his.
+        std::os::unix::fs::chown(folder.join("a"), Some(65_534), None).unwrap();
+        make(&path("a"), b"8\n", true).unwrap();
+        assert_eq!(fs::read(folder.join("a")).unwrap(), b"8\n");
+        fs::write(folder.join("a"), "text\n").unwrap();
+        assert!(make(&path("a"), b"9\n", true).is_err());
+        fs::write(folder.join("b"), "7\n").unwrap();
+        fs::hard_link(folder.join("b"), folder.join("c")).unwrap();
+        assert!(make(&path("c"), b"9\n", true).is_err());
+        assert_eq!(fs::read(folder.join("a")).unwrap(), b"text\n");
+        assert_eq!(fs::read(folder.join("b")).unwrap(), b"7\n");
         assert_eq!(glance(&path("."), &mut buffer).unwrap(), Glance::NotPlain);
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -1,6 +1,7 @@
 //! Processes of the program: fork, name, session, the tie to the parent, and who has ended.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
@@ -132,7 +133,7 @@ pub fn daemonise() -> io::Result<Launcher> {
 /// # Errors
 /// When /dev/null cannot be opened.
 pub fn silence(outputs: bool) -> io::Result<()> {
-    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let null = null()?;
     unistd::dup2_stdin(&null)?;
     if outputs {
         unistd::dup2_stdout(&null)?;
@@ -141,13 +142,24 @@ pub fn silence(outputs: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// /dev/null.
+///
+/// # Errors
+/// When it cannot be opened; the error says how it is made.
+pub fn null() -> io::Result<File> {
+    File::options().read(true).write(true).open("/dev/null").map_err(|error| {
+        let remedy = "run `mknod -m 666 /dev/null c 1 3`";
+        io::Error::new(error.kind(), format!("/dev/null cannot be opened ({error}) - {remedy}"))
+    })
+}
+
 /// Fills the places 0, 1 and 2 with /dev/null where they are closed, so that no later descriptor lands there.
 ///
 /// # Errors
 /// When /dev/null cannot be opened.
 pub fn occupy_standard() -> io::Result<()> {
     loop {
-        let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+        let null = null()?;
         if null.as_raw_fd() > 2 {
             return Ok(());
         }

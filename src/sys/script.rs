@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::identity::Identity;
-use super::process::{Ended, Pid, close_range};
+use super::process::{self, Ended, Pid, close_range};
 use super::{check, path, signal};
 
 /// Words for execve: an argument vector or an environment, in one buffer that is filled anew each time.
@@ -193,7 +193,7 @@ impl Runner {
     /// # Errors
     /// When that cannot be opened.
     pub fn new() -> io::Result<Self> {
-        let null = File::options().read(true).write(true).open("/dev/null")?;
+        let null = process::null()?;
         Ok(Self { null })
     }
 
@@ -218,7 +218,7 @@ impl Runner {
         environment: &mut Words,
         terms: &Terms,
     ) -> io::Result<Pid> {
-        self.launch(arguments, environment, terms, Some(super::process::own()))
+        self.launch(arguments, environment, terms, Some(process::own()))
     }
 
     fn launch(

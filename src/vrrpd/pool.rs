@@ -49,6 +49,8 @@ impl Key {
 
 /// The second octet of an advert.
 const VRID: u8 = 1;
+/// From the router id to the end of an advert's header, which has eight octets.
+const FROM_VRID: u8 = 7;
 /// The same behind an authentication header.
 const VRID_IN_HEADER: u8 = 25;
 const _: () = assert!(VRID_IN_HEADER as usize == ah::HEADER + VRID as usize);
@@ -124,13 +126,15 @@ impl Receiver {
     /// Has the kernel keep what is for somebody here, and drop the rest. Without it the child does that by itself.
     fn filter(&mut self, strangers: bool) {
         let offset = self.key.vrid_at();
+        // The router id is the second octet of an advert, of which there is a whole header at least.
+        let least = offset.saturating_add(FROM_VRID);
         if self.key.own {
             let doors: Vec<Door> = self.doors.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
             if matches!(&self.kept, Kept::Doors(kept) if *kept == doors) {
                 return;
             }
             let single = doors.windows(2).all(|pair| matches!(pair, [(one, _), (other, _)] if one != other));
-            if single && self.socket.set_doors(offset, &doors).is_ok() {
+            if single && self.socket.set_doors(offset, least, &doors).is_ok() {
                 self.kept = Kept::Doors(doors);
                 return;
             }
@@ -138,7 +142,7 @@ impl Receiver {
         let set: OctetSet = (0..=u8::MAX).filter(|vrid| self.owner(*vrid).is_some()).collect();
         let filter = match strangers && !self.key.own {
             true => Filter::Everything,
-            false => Filter::OctetIn { offset, set },
+            false => Filter::OctetIn { offset, least, set },
         };
         if self.kept != Kept::Octets(filter) && self.socket.set_filter(&filter).is_ok() {
             self.kept = Kept::Octets(filter);

@@ -282,13 +282,52 @@ impl Vrrp {
 const PERFECT: u8 = 2;
 
 /// Takes the headers off a datagram; none: it is not what the receiver is for.
+///
+/// What was too long for a buffer has lost its end, which no check of a header would survive: it goes on as it is and
+/// is counted as what it is, an advert of a wrong length.
 fn unwrap<'a>(datagram: &Datagram<'a>, sealed: bool) -> Option<(&'a [u8], Option<ah::Header<'a>>)> {
     match datagram.source {
         std::net::IpAddr::V6(_) => Some((datagram.octets, None)),
+        std::net::IpAddr::V4(_) if datagram.truncated => {
+            let ip = usize::from(datagram.octets.first()? & 0x0f) * 4;
+            let around = if sealed { ah::HEADER } else { 0 };
+            Some((datagram.octets.get(ip + around..)?, None))
+        }
         std::net::IpAddr::V4(_) if sealed => {
             let header = ah::Header::parse(datagram.octets).ok()?;
             Some((header.advert(), Some(header)))
         }
         std::net::IpAddr::V4(_) => ipv4::parse(datagram.octets).ok().map(|(_, payload)| (payload, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::addr::IpAddr;
+    use crate::base::id::IfIndex;
+    use crate::base::limit;
+    use crate::base::time::Instant;
+
+    #[test]
+    fn what_is_too_long_for_a_buffer_is_still_somebodys() {
+        let mut octets = vec![0; limit::ADVERT_OCTETS];
+        // 60,000 octets of IPv4 with a header of 24.
+        octets[..4].copy_from_slice(&[0x46, 0, 0xea, 0x60]);
+        octets[24..26].copy_from_slice(&[0x31, 51]);
+        octets[48..50].copy_from_slice(&[0x21, 52]);
+        let datagram = |truncated| Datagram {
+            octets: &octets,
+            source: IpAddr::V4([192, 0, 2, 1].into()),
+            destination: None,
+            interface: IfIndex(1),
+            hop_limit: None,
+            arrived: Instant::START,
+            truncated,
+        };
+        let vrid = |datagram: &Datagram<'_>, sealed| unwrap(datagram, sealed).map(|(advert, _)| advert[1]);
+        assert_eq!(vrid(&datagram(false), false), None, "not all of it is there");
+        assert_eq!(vrid(&datagram(true), false), Some(51));
+        assert_eq!(vrid(&datagram(true), true), Some(52));
     }
 }

@@ -62,7 +62,13 @@ impl Expander<'_> {
                 }
                 Err(why) => {
                     let message = format!("Configuration file '{name}' {} - skipping", reason(&why));
-                    self.lack(mark, message, checks.read);
+                    let denied = matches!(why, Unusable::Denied(_)) && !checks.read;
+                    if denied {
+                        let told = Diagnostic::new(Severity::Note, mark, message);
+                        self.found.report(told.class(Class::Denied));
+                    } else {
+                        self.lack(mark, message, checks.read);
+                    }
                 }
             }
         }

@@ -194,7 +194,7 @@ impl Expander<'_> {
             self.sources.add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
             self.found.warning(Position::default(), message);
         }
-        let mut used = false;
+        let (mut used, mut denied) = (false, false);
         let mut unused = Vec::new();
         for name in names {
             match self.files.read(&name) {
@@ -207,6 +207,7 @@ impl Expander<'_> {
                 }
                 Err(Unusable::Missing) => unused.push(format!("Config files missing '{path}'")),
                 Err(why) => {
+                    denied |= matches!(why, Unusable::Denied(_));
                     unused.push(format!("Configuration file '{name}' {} - skipping", reason(&why)));
                 }
             }
@@ -217,14 +218,15 @@ impl Expander<'_> {
         self.sources.add(path, Rc::new([]));
         for message in unused {
             let told = Diagnostic::new(Severity::Note, Position::default(), message);
-            self.found.report(if used {
-                told
-            } else {
-                Diagnostic {
-                    severity: Severity::Fatal,
-                    class: if self.options.every_file { Class::Include } else { Class::NoFile },
-                    ..told
-                }
+            let class = match (self.options.every_file, denied) {
+                (true, _) => Class::Include,
+                (false, true) => Class::Denied,
+                (false, false) => Class::NoFile,
+            };
+            self.found.report(match (used, denied) {
+                (true, false) => told,
+                (true, true) => told.class(class),
+                (false, _) => Diagnostic { severity: Severity::Fatal, class, ..told },
             });
         }
     }

@@ -105,16 +105,16 @@ impl ReceiveSocket {
     }
 
     /// Replaces the kernel's filter by one that keeps datagrams whose octet at `offset` behind the IP header belongs to the
-    /// interface that they came in by. `doors` is in the order of the octets, each there once.
+    /// interface that they came in by, and that have at least `least` octets there. `doors` is in the order of the octets, each there once.
     ///
     /// # Errors
     /// ENOMEM past net.core.optmem_max; the filter before stays.
-    pub fn set_doors(&self, offset: u8, doors: &[Door]) -> io::Result<()> {
+    pub fn set_doors(&self, offset: u8, least: u8, doors: &[Door]) -> io::Result<()> {
         let start = match self.family {
             Family::V4 => Start::Ipv4Header,
             Family::V6 => Start::Transport,
         };
-        doors::attach(&self.fd, offset, doors, start)
+        doors::attach(&self.fd, (offset, least), doors, start)
     }
 
     /// Takes what is queued, at most [`limit::RECEIVE_BATCH`] datagrams, and tells how many; 0 if none is

@@ -70,7 +70,7 @@ fn send_options(family: Family) -> SendOptions<'static> {
 }
 
 fn ids(set: &[u8]) -> Filter {
-    Filter::OctetIn { offset: 1, set: set.iter().copied().collect() }
+    Filter::OctetIn { offset: 1, least: 2, set: set.iter().copied().collect() }
 }
 
 /// Two connected links; what is sent on the first arrives on the second.
@@ -396,8 +396,8 @@ fn each_octet_has_its_door() {
             }
         };
         let doors = |pairs: &[(u8, IfIndex)]| {
-            receiver.set_doors(1, pairs).unwrap();
-            receiver6.set_doors(1, pairs).unwrap();
+            receiver.set_doors(1, 2, pairs).unwrap();
+            receiver6.set_doors(1, 2, pairs).unwrap();
         };
         doors(&[(1, far), (2, second.1), (50, far), (51, second.1), (255, far)]);
         send_all();
