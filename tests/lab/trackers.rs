@@ -90,6 +90,12 @@ fn the_number_of_a_file_is_added_as_debians_keepalived_adds_it() {
         ] {
             daemon.wait_log(line, START);
         }
+        if program == US {
+            daemon.wait_log(
+                "Tracked file F: /run/t/f holds something else than one number - it counts as 0",
+                START,
+            );
+        }
     }
 }
 

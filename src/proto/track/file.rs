@@ -126,6 +126,19 @@ fn number(octets: &[u8]) -> i64 {
     })
 }
 
+/// Whether a text is nothing, or one number that ends it: what C's strtol leaves unread is garbage, or another number.
+#[must_use]
+pub fn is_number(octets: &[u8]) -> bool {
+    let text = octets.trim_ascii();
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    match digits {
+        [] => text.is_empty(),
+        [b'0', b'x' | b'X', rest @ ..] => !rest.is_empty() && rest.iter().all(u8::is_ascii_hexdigit),
+        [b'0', rest @ ..] => rest.iter().all(|octet| matches!(octet, b'0'..=b'7')),
+        rest => rest.iter().all(u8::is_ascii_digit),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +174,16 @@ mod tests {
             assert_eq!(number(text.as_bytes()), read, "{text:?}");
         }
         assert_eq!(number(b"7\xff"), 7);
+    }
+
+    #[test]
+    fn what_is_more_or_less_than_a_number_is_garbage() {
+        for text in ["", "\n", "10", " 10\n", "-20", "+5\n", "0", "0x1F", "-017", "3000000000"] {
+            assert!(is_number(text.as_bytes()), "{text:?}");
+        }
+        for text in ["x", "-", "10x", "10.5", "1 2", "1\n2\n", "0x", "009", "--1", "7\u{ff}", "\0"] {
+            assert!(!is_number(text.as_bytes()), "{text:?}");
+        }
     }
 
     #[test]

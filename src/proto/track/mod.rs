@@ -11,7 +11,7 @@ pub mod weight;
 
 pub use bfd::{Bfd, BfdChanged, BfdInput};
 pub use debounce::{Debounce, DebounceInput, Debounced, Delays};
-pub use file::{File, FileAction, FileInput};
+pub use file::{File, FileAction, FileInput, is_number};
 pub use linkbeat::{Answer, LinkMethod, Linkbeat};
 pub use object::{Followers, Object, Tracked, Value, Values};
 pub use process::{Cause, Pattern, Process, ProcessAction, ProcessInput, ProcessParams, Rule};

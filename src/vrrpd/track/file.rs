@@ -11,7 +11,7 @@ use crate::config::Model;
 use crate::config::model::TrackFile;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::proto::track::{Effect, File, FileAction, FileInput};
+use crate::proto::track::{Effect, File, FileAction, FileInput, is_number};
 use crate::sys::glance::{Glance, glance, is_linked, make};
 use crate::sys::inotify::{Happening, Inotify, Watch};
 use crate::vrrpd::kind;
@@ -46,6 +46,8 @@ struct Live {
     touched: bool,
     /// That it cannot be read has been told.
     told: bool,
+    /// It holds something else than a number, which was told.
+    garbled: bool,
 }
 
 impl Live {
@@ -82,8 +84,9 @@ impl Files {
             });
             let known = before.iter().position(|there| there.path == path);
             let known = known.map(|known| before.swap_remove(known));
-            let (machine, told) = known.map_or_else(Default::default, |it| (it.machine, it.told));
-            self.files.push(Live { path, name, directory, machine, touched: false, told });
+            let (machine, told, garbled) =
+                known.map_or_else(Default::default, |it| (it.machine, it.told, it.garbled));
+            self.files.push(Live { path, name, directory, machine, touched: false, told, garbled });
         }
         let left = core::mem::replace(&mut self.directories, directories);
         for directory in left {
@@ -304,7 +307,13 @@ impl Vrrp {
         if let Some(why) = trouble.filter(|_| !told) {
             report::file_unreadable(name, &file.path, why);
         }
-        match file.machine.handle(turn.now(), input)? {
+        let garbled = matches!(input, FileInput::Content(octets) if !is_number(octets));
+        let known = core::mem::replace(&mut file.garbled, garbled);
+        let action = file.machine.handle(turn.now(), input);
+        if garbled && !known && lines::may(&mut self.tracker_lines, turn.now()) {
+            report::file_garbled(name, &file.path, file.machine.number());
+        }
+        match action? {
             FileAction::Changed { from, .. } => Some(from),
             FileAction::Refused(number) => {
                 if lines::may(&mut self.tracker_lines, turn.now()) {

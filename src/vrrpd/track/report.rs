@@ -31,6 +31,13 @@ pub(super) fn file_unreadable(file: &str, path: &CStr, why: &str) {
     warn!("Tracked file {file}: {} {why} - it counts as 0", path.to_string_lossy());
 }
 
+pub(super) fn file_garbled(file: &str, path: &CStr, number: i32) {
+    warn!(
+        "Tracked file {file}: {} holds something else than one number - it counts as {number}",
+        path.to_string_lossy()
+    );
+}
+
 pub(super) fn file_not_made(file: &str, path: &CStr, error: &io::Error) {
     warn!("Tracked file {file}: cannot make {}: {error}", path.to_string_lossy());
 }
