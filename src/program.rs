@@ -25,7 +25,7 @@ use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, 
 use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, netns, pages, user};
+use keepalived::sys::{alloc, clock, namesake, netns, pages, user};
 use keepalived::vrrpd::{self, Present};
 
 #[cfg(feature = "tools")]
@@ -139,9 +139,13 @@ fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
 }
 
 fn config_path(options: &Options) -> PathBuf {
-    let default =
-        || DEFAULTS.iter().map(Path::new).find(|path| path.exists()).unwrap_or(Path::new(DEFAULTS[1]));
-    options.config.clone().unwrap_or_else(|| default().to_owned())
+    options.config.clone().unwrap_or_else(usual_path)
+}
+
+/// The one that is read where none is named.
+fn usual_path() -> PathBuf {
+    let there = DEFAULTS.iter().map(Path::new).find(|path| path.exists());
+    there.unwrap_or(Path::new(DEFAULTS[1])).to_owned()
 }
 
 /// The node name up to its first dot: the configuration id where none is given.
@@ -152,6 +156,19 @@ fn host_name() -> String {
 impl<'a> Keepalived<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
         Self { options, begun: clock::now(), settled: Cell::new(false), check_log: CheckLog::default() }
+    }
+}
+
+impl Keepalived<'_> {
+    /// This start ends with a mistake: what a daemon that was killed before left in the kernel serves nobody any more.
+    fn clean_up_after_killed(&self, read: Read) {
+        if !user::is_root() || namesake::find(vrrpd::PROGRAM, namesake::Family::Own).is_some() {
+            return;
+        }
+        let ledger = ledger(&settings(&read.model, self.options));
+        // Of the configuration only what does not decide what is taken off.
+        let outline = Model { daemon: read.model.daemon, global: read.model.global, ..Model::default() };
+        vrrpd::clean(&Arc::new(outline), ledger, vrrpd::Marked::All);
     }
 }
 
@@ -167,6 +184,9 @@ impl Program for Keepalived<'_> {
         self.check_log.write(&read.found, &read.sources);
         if let Some(exit) = read.found.exit_daemon() {
             self.check_log.tell_refused();
+            if !self.settled.get() {
+                self.clean_up_after_killed(read);
+            }
             return Err(exit);
         }
         if !self.settled.replace(true) {
@@ -215,16 +235,18 @@ impl Program for Keepalived<'_> {
             return Exit::Ok;
         }
         let Some(model) = loaded.take_model() else { return Exit::Internal };
-        // What the child changes in the kernel it notes beside its pid file.
-        let ledger = loaded.settings.pid_files.vrrp.with_extension("changes");
+        let ledger = ledger(&loaded.settings);
         if start.mode != Mode::Run {
-            return vrrpd::clean(&model, ledger);
+            return vrrpd::clean(&model, ledger, vrrpd::Marked::Known);
         }
         let context = vrrpd::Context {
             channel: start.channel,
             records: start.records,
             keep: start.keep.clone(),
             died: start.died,
+            first: start.deaths == 0,
+            pid_file: loaded.settings.pid_files.vrrp.clone(),
+            config: [config_path(self.options), usual_path()],
             begun: self.begun,
             keep_on_stop: self.options.keep_vrrp,
             tuner: start.tuner,
@@ -288,6 +310,11 @@ impl Loaded {
             }
         })
     }
+}
+
+/// What the VRRP child changes in the kernel it notes beside its pid file.
+fn ledger(settings: &Settings) -> PathBuf {
+    settings.pid_files.vrrp.with_extension("changes")
 }
 
 /// Who lives in a network namespace has the folder of pid files for itself, as keepalived has.

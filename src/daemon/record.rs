@@ -138,6 +138,11 @@ impl Records {
         self.instances.get(&Record::new(key, Standing::Gone)).map(|record| record.standing())
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Record> {
+        self.instances.iter().copied()
+    }
+
     /// Whether nothing was reported: a first start.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -27,7 +27,7 @@ pub fn write_parent(model: &Model) {
     // Writing to a String does not fail.
     let machine = dump::machine::Machine::learn(global);
     let _ = dump::global::global(&mut text, daemon, global, &machine);
-    let written = Place::new(&place).and_then(|place| {
+    let written = Place::new(&place).and_then(|mut place| {
         let mut file = place.replace(0o600)?;
         file.file().write_all(text.as_bytes())?;
         file.keep()

@@ -1,7 +1,9 @@
 //! Files for others to read: never through a link, with a mode that the umask does not change.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +18,7 @@ pub struct Replacement {
 
 /// The place of files that this process replaces again and again: doing so allocates nothing. (The standard
 /// library keeps paths of up to 383 octets off the heap when it hands them to the kernel.)
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Place(Arc<Paths>);
 
 #[derive(Debug)]
@@ -26,15 +28,15 @@ struct Paths {
 }
 
 impl Place {
-    /// The place of this name. The name beside it carries the number of this process.
+    /// The place of this name. Nobody can take the name beside it first: it is another one each time, by chance.
     ///
     /// # Errors
     /// When `place` has no file name.
     pub fn new(place: &Path) -> io::Result<Self> {
         let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut hidden = std::ffi::OsString::from(".");
+        let mut hidden = OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
+        hidden.push(format!(".{:0DIGITS$}", 0));
         Ok(Self(Arc::new(Paths { beside: place.with_file_name(hidden), place: place.to_owned() })))
     }
 
@@ -47,17 +49,19 @@ impl Place {
     /// Starts a replacement with exactly this `mode`; see [`Replacement::create`].
     ///
     /// # Errors
-    /// When the folder does not let us write.
-    pub fn replace(&self, mode: u32) -> io::Result<Replacement> {
-        let beside = &self.0.beside;
+    /// `ResourceBusy` while the last one is under way; when the folder does not let us write.
+    pub fn replace(&mut self, mode: u32) -> io::Result<Replacement> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = match options.open(beside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_file(beside)?;
-                options.open(beside)?
+        let mut tries = 0;
+        let file = loop {
+            tries += 1;
+            let paths = Arc::get_mut(&mut self.0).ok_or(io::ErrorKind::ResourceBusy)?;
+            paths.rename();
+            match options.open(&paths.beside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < NAMES => {}
+                other => break other?,
             }
-            other => other?,
         };
         let made = Replacement { file, paths: Arc::clone(&self.0), kept: false };
         made.file.set_permissions(Permissions::from_mode(mode))?;
@@ -65,9 +69,37 @@ impl Place {
     }
 }
 
+impl Paths {
+    /// Puts other digits at the end of the name beside the place.
+    fn rename(&mut self) {
+        let mut octets = core::mem::take(&mut self.beside).into_os_string().into_vec();
+        let number = random();
+        let digits = octets.iter_mut().rev().take(DIGITS);
+        for (digit, shift) in digits.zip((0..u64::BITS).step_by(4)) {
+            *digit = char::from_digit((number >> shift & 15) as u32, 16).map_or(b'0', |digit| digit as u8);
+        }
+        self.beside = OsString::from_vec(octets).into();
+    }
+}
+
+/// A number that nobody can guess; before the kernel has gathered any chance, one of the clock.
+fn random() -> u64 {
+    let mut octets = [0_u8; 8];
+    // SAFETY: pointer and length describe `octets`.
+    let got = unsafe { libc::getrandom(octets.as_mut_ptr().cast(), octets.len(), libc::GRND_NONBLOCK) };
+    match usize::try_from(got) {
+        Ok(got) if got == octets.len() => u64::from_ne_bytes(octets),
+        _ => super::clock::now().as_micros().wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    }
+}
+
+/// Hexadecimal digits of [`random`].
+const DIGITS: usize = 16;
+/// Names that are tried.
+const NAMES: usize = 8;
+
 impl Replacement {
-    /// Starts a replacement for `place` with exactly this `mode`. The name beside it must not exist, link or
-    /// not; a leftover of an earlier run of ours is removed first.
+    /// Starts a replacement for `place` with exactly this `mode`, beside it by a hidden name of its own.
     ///
     /// # Errors
     /// When `place` has no file name, or the folder does not let us write.
@@ -135,7 +167,16 @@ mod tests {
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::symlink_metadata(&place).unwrap().mode() & 0o7777, 0o644);
 
-        drop(Replacement::create(&place, 0o600).unwrap());
+        let mut again = Place::new(&place).unwrap();
+        let hidden = |place: &Place| place.0.beside.clone();
+        drop(again.replace(0o600).unwrap());
+        let name = hidden(&again);
+        assert!(name.file_name().unwrap().to_string_lossy().starts_with(".dump."));
+        // Whoever has seen the name cannot keep the next one from being written.
+        fs::create_dir(&name).unwrap();
+        drop(again.replace(0o600).unwrap());
+        assert_ne!(hidden(&again), name);
+        fs::remove_dir(&name).unwrap();
         assert_eq!(fs::read(&place).unwrap(), b"new", "an abandoned one leaves the old");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "and nothing beside it");
         fs::remove_dir_all(&folder).unwrap();

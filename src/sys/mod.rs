@@ -20,6 +20,7 @@ pub mod identity;
 mod inbox;
 pub mod inotify;
 pub mod lock;
+pub mod machine;
 pub mod memory;
 pub mod namesake;
 pub mod netlink;

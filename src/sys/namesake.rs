@@ -5,19 +5,52 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Whether a process outside the own family (parent, its children) runs a program called `name`, or the same file as
-/// this process, in the same network namespace. What cannot be read is taken for none.
+/// Who is left out in a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// This process alone.
+    Own,
+    /// This process, its parent, and the other children of it.
+    Child,
+}
+
+/// A process outside the family that runs a program called `name`, or the same file as this process, in the same
+/// network namespace. What cannot be read is taken for none.
 #[must_use]
-pub fn runs(name: &str) -> bool {
+pub fn find(name: &str, family: Family) -> Option<i32> {
     let own = nix::unistd::getpid().as_raw();
     let parent = nix::unistd::getppid().as_raw();
-    let Some(namespace) = link("self", "ns/net") else { return false };
-    let Ok(entries) = fs::read_dir("/proc") else { return false };
+    let namespace = link("self", "ns/net")?;
+    let entries = fs::read_dir("/proc").ok()?;
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    numbers.filter_map(|name| Some((name.parse::<i32>().ok()?, name))).any(|(pid, number)| {
-        let family = pid == own || pid == parent || parent_of(&number) == Some(parent);
-        !family && is_one(pid, name) && link(&number, "ns/net").as_ref() == Some(&namespace)
-    })
+    let mut processes = numbers.filter_map(|name| Some((name.parse::<i32>().ok()?, name)));
+    let found = processes.find(|(pid, number)| {
+        let kin = family == Family::Child && (*pid == parent || parent_of(number) == Some(parent));
+        *pid != own && !kin && is_one(*pid, name) && link(number, "ns/net").as_ref() == Some(&namespace)
+    });
+    found.map(|(pid, _)| pid)
+}
+
+/// What a process was given behind an option on its command line, in one word with it or in the next.
+#[must_use]
+pub fn option(pid: i32, short: &str, long: &str) -> Option<PathBuf> {
+    let octets = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = octets.split(|octet| *octet == 0).skip(1);
+    while let Some(word) = words.next() {
+        let value = if word == short.as_bytes() || word == long.as_bytes() {
+            words.next()?
+        } else if let Some(value) =
+            word.strip_prefix(long.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+        {
+            value
+        } else if let Some(value) = word.strip_prefix(short.as_bytes()) {
+            value
+        } else {
+            continue;
+        };
+        return Some(PathBuf::from(OsStr::from_bytes(value)));
+    }
+    None
 }
 
 /// Whether a process runs a program called `name`, or the same file as this process.
@@ -106,7 +139,9 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let program = folder.join("namesake-sleeps");
         fs::copy("/bin/sleep", &program).unwrap();
+        let runs = |name| find(name, Family::Child).is_some();
         assert!(!runs("namesake-sleeps"));
+        assert!(find("namesake-sleeps", Family::Own).is_none());
         // A child of this process is none of its parent's.
         let mut child = Command::new(&program).arg("100").spawn().unwrap();
         let found = (0..500).any(|_| {

@@ -71,8 +71,16 @@ fn range(word: &str) -> Option<Range<usize>> {
 const PIECE: usize = 2048;
 
 /// What lies below a local variable of [`release`] and is in use: the rest of its frame, and the calls down to the
-/// kernel. They take a tenth of that.
+/// kernel. They take a tenth of that; [`drop_pages`] leaves the stack alone where they take more.
 const CALLS: usize = 4096;
+
+/// What lies below a local variable of [`drop_pages`]: the rest of its frame, and one call that makes no other.
+const LAST_CALL: usize = 1024;
+
+/// Whether dropping a range would take a page of the stack that a function with a local variable at `here` needs.
+const fn is_in_use(range: &Range<usize>, here: usize) -> bool {
+    range.start <= here && range.end > here.saturating_sub(LAST_CALL)
+}
 
 fn page_size() -> usize {
     // SAFETY: it takes a number.
@@ -81,10 +89,15 @@ fn page_size() -> usize {
     usize::try_from(size).unwrap_or(64 << 10)
 }
 
+#[inline(never)]
 fn drop_pages(range: Range<usize>) {
+    let here = 0_u8;
+    if is_in_use(&range, black_box(&raw const here).addr()) {
+        return;
+    }
     let start = core::ptr::with_exposed_provenance_mut::<c_void>(range.start);
     // SAFETY: the pages are either those of a file, read-only and without a private copy, and come back as they are,
-    // or below every frame of this thread's stack that is in use, where nothing is read before it is written. No other
+    // or below every frame of this thread's stack that is in use, which has just been looked at. No other
     // thread uses that stack. When the kernel refuses, nothing has changed.
     unsafe {
         libc::madvise(start, range.len(), libc::MADV_DONTNEED);
@@ -147,6 +160,18 @@ VmFlags: rd ex mr mw me
         let stack = "00010000-00040000 rw-p 00000000 00:00 0 [stack]\nAnonymous: 90 kB\nVmFlags: rd wr\n";
         assert_eq!(unneeded(stack.as_bytes(), 0x3_0000), one(0x1_0000, 0x3_0000));
         assert_eq!(unneeded(stack.as_bytes(), 0x5_0000), [], "another thread's");
+    }
+
+    #[test]
+    fn a_stack_that_is_deeper_than_expected_stays() {
+        assert!(!is_in_use(&(0x1000..0x3000), 0x3000 + LAST_CALL));
+        assert!(is_in_use(&(0x1000..0x3000), 0x3000 + LAST_CALL - 1));
+        assert!(is_in_use(&(0x1000..0x3000), 0x2000));
+        assert!(is_in_use(&(0x1000..0x3000), 0x1000));
+        assert!(!is_in_use(&(0x1000..0x3000), 0x0fff), "not the stack");
+        let here = 0_u8;
+        let here = (&raw const here).addr();
+        assert!(!is_in_use(&(here - 4 * CALLS..here - CALLS), here), "as released");
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub struct Account {
     pub gid: u32,
 }
 
+/// Whether this process has the rights of root.
+#[must_use]
+pub fn is_root() -> bool {
+    unistd::geteuid().is_root()
+}
+
 /// The user of this name; none if there is none.
 ///
 /// # Errors

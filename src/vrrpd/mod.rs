@@ -60,7 +60,8 @@ mod waiting;
 pub use check::{Present, check, check_names};
 #[cfg(feature = "tools")]
 pub use facts::facts;
-pub use start::{Context, clean, run};
+pub use start::{Context, PROGRAM, clean, run};
+pub use strays::Marked;
 
 /// Kinds of sources in the loop.
 mod kind {

@@ -8,6 +8,7 @@ use super::links::Change;
 use super::live::Held;
 use super::report;
 use super::state::Vrrp;
+use super::strays::Marked;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
@@ -263,7 +264,7 @@ impl Vrrp {
                     return self.resync_links(turn);
                 }
                 self.missing(turn, &there);
-                self.remove_astray(astray);
+                self.remove_astray(astray, Marked::Known);
                 for id in self.ids() {
                     self.breathe_at(turn, id.index());
                     if let Some(instance) = self.instances.get_mut(id.index()) {

@@ -336,6 +336,13 @@ pub(super) fn removed(name: &str) {
     info!("({name}) removed by the new configuration");
 }
 
+/// A daemon of the same configuration runs in the same network namespace.
+pub(super) fn another_runs(pid: i32) {
+    error!(
+        "Another keepalived with this configuration runs here, process {pid}: two run, and both become MASTER - stop one of them"
+    );
+}
+
 pub(super) fn left_over(prefix: Prefix) {
     debug!("removing {prefix}, left over from an earlier run");
 }

@@ -15,7 +15,7 @@ use crate::config::expand::replay_in_slices;
 use crate::config::snapshot::Snapshot;
 use crate::config::{Model, assemble};
 use crate::daemon::ipc::ToParent;
-use crate::daemon::parent::Kind;
+use crate::daemon::parent::{Kind, disown};
 use crate::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use crate::daemon::token::Own;
 use crate::daemon::tuning::Tuning;
@@ -223,6 +223,7 @@ impl Vrrp {
             return;
         }
         self.tuner.suspend(turn);
+        disown(&self.pid_file);
         if !self.keep_on_stop {
             self.cut_notifies_short(turn);
             for id in self.ids() {

@@ -23,6 +23,7 @@ use super::pool::Pool;
 use super::slots::Layout;
 use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
 use super::status::Status;
+use super::strays::Marked;
 use super::telling::Telling;
 use super::track::{Files, Followers, Processes, Sources};
 use super::{build, kind, links, report};
@@ -77,6 +78,12 @@ pub struct Context<'a> {
     pub tuner: Tuner,
     /// Where a successor finds what was changed in the kernel.
     pub ledger: PathBuf,
+    /// No other child of this daemon was before it.
+    pub first: bool,
+    /// Its pid file.
+    pub pid_file: PathBuf,
+    /// The configuration file, and the one that is read where none is named.
+    pub config: [PathBuf; 2],
 }
 
 /// Runs the child until it is told to stop.
@@ -102,8 +109,11 @@ const fn exit_of(kind: io::ErrorKind) -> Exit {
     }
 }
 
+/// The name of the program, whoever made it.
+pub const PROGRAM: &str = "keepalived";
+
 /// Takes away what a dead child left behind: the addresses of every instance, its macvlan, and what its `ledger` says.
-pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
+pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
     let cleaned: io::Result<()> = (|| {
         let (mut vrrp, left) = Vrrp::new(Arc::clone(model), ledger)?;
         for path in
@@ -117,9 +127,9 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
         vrrp.work.reserve(vrrp.instances.len());
         // Without it no address is known for ours.
         vrrp.owners.index(&vrrp.instances);
-        vrrp.clean_objects()?;
-        vrrp.remove_left_overs(|_| false)?;
-        vrrp.remove_strays()?;
+        vrrp.clean_objects(marked == Marked::All)?;
+        vrrp.remove_left_overs(|_| false, None)?;
+        vrrp.remove_strays(marked)?;
         vrrp.remove_left_tables(left.tables.iter());
         vrrp.remove_left_rules(&left);
         vrrp.forget_left_firewall();
@@ -139,6 +149,14 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf) -> Exit {
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.keep_on_stop = context.keep_on_stop;
+    vrrp.pid_file = context.pid_file;
+    let other = if context.first { namesake::find(PROGRAM, namesake::Family::Child) } else { None };
+    let [config, usual] = &context.config;
+    let config_of = |pid| namesake::option(pid, "-f", "--use-file").unwrap_or_else(|| usual.clone());
+    let twin = other.filter(|other| config_of(*other) == *config);
+    if let Some(twin) = twin {
+        report::another_runs(twin);
+    }
     vrrp.address_monitoring = context.address_monitoring;
     vrrp.tuner = context.tuner;
     vrrp.kept = Kept::new(context.keep, context.died);
@@ -152,7 +170,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.reserve_kept();
     vrrp.take_up(turn.now(), context.died);
-    vrrp.watch_files(&mut turn, context.died.is_none());
+    vrrp.watch_files(&mut turn, context.first);
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
     vrrp.alerts.fifos.inherit(&left.fifos);
@@ -180,7 +198,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
             Holder::Fixed => true,
             Holder::Nobody => false,
         },
-        is_alone(context.died),
+        // Whether what the configuration does not name cannot be another daemon's: that would be running. A child
+        // that takes over for a dead one does not look for more than its own.
+        context.first && other.is_none(),
     )?;
     vrrp.put_fixed(&mut turn);
     vrrp.promote_secondaries();
@@ -188,8 +208,10 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.kernel.monitor.discard();
     vrrp.list_links()?;
-    vrrp.remove_left_overs(|id| state(id) == Some(State::Master))?;
-    vrrp.remove_strays()?;
+    vrrp.remove_left_overs(|id| state(id) == Some(State::Master), twin)?;
+    if twin.is_none() {
+        vrrp.remove_strays(Marked::Known)?;
+    }
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
     for id in vrrp.ids() {
@@ -318,6 +340,7 @@ impl Vrrp {
             stopping: false,
             kept: Kept::default(),
             keep_on_stop: false,
+            pid_file: PathBuf::new(),
             address_monitoring: false,
             tuner: Tuner::default(),
             chatter: chatter(),
@@ -379,8 +402,13 @@ impl Vrrp {
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed
     /// as left-overs of a crash otherwise. The only address of an interface is no left-over, nor is one that an
-    /// address owner has had before: it is the machine's own.
-    fn remove_left_overs(&mut self, goes_on: impl Fn(InstanceId) -> bool) -> io::Result<()> {
+    /// address owner has had before: it is the machine's own. Beside a `twin`, a daemon of the same configuration, what
+    /// is there is that one's.
+    fn remove_left_overs(
+        &mut self,
+        goes_on: impl Fn(InstanceId) -> bool,
+        twin: Option<i32>,
+    ) -> io::Result<()> {
         for ((id, position), there) in self.list_addresses()? {
             let alone = self.is_alone(&there);
             let Some(instance) = self.instances.get_mut(id.index()) else {
@@ -398,7 +426,7 @@ impl Vrrp {
             } else {
                 there.protocol != build::PROTOCOL
             };
-            let its_own = alone || (owner && unmarked);
+            let its_own = alone || (owner && unmarked) || (twin.is_some() && !goes_on(id));
             if !its_own {
                 self.links.address_gone(link, prefix);
                 moved.held = Held::Ours;
@@ -455,12 +483,6 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
-}
-
-/// Whether what the configuration does not name cannot be another daemon's: that would be running. A child that takes
-/// over for a dead one does not look for more than its own.
-fn is_alone(died: Option<Instant>) -> bool {
-    died.is_none() && !namesake::runs("keepalived")
 }
 
 /// Whether this host is an IPv6 router, which its neighbour advertisements must tell.

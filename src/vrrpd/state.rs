@@ -1,5 +1,6 @@
 //! What the VRRP child holds.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::alert::Alerts;
@@ -98,6 +99,8 @@ pub struct Vrrp {
     pub(super) kept: Kept,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
+    /// That of this child.
+    pub(super) pid_file: PathBuf,
     /// Log every address that comes or goes (`-a`).
     pub(super) address_monitoring: bool,
     /// For what a peer or a script can trigger.

@@ -8,17 +8,26 @@ use super::state::Vrrp;
 use crate::base::addr::Prefix;
 use crate::sys::netlink::addr::Address;
 
+/// Which addresses, routes and rules that bear keepalived's mark are taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    /// Those that the configuration knows.
+    Known,
+    /// All: no other keepalived runs.
+    All,
+}
+
 impl Vrrp {
     /// Takes off addresses that bear keepalived's mark and that the configuration knows, but not on the interface where
-    /// they are. What it does not know at all may be another daemon's.
+    /// they are. What it does not know at all may be another daemon's, unless it says that all are.
     ///
     /// # Errors
     /// What the kernel says when it is asked for its addresses.
-    pub(super) fn remove_strays(&mut self) -> io::Result<()> {
+    pub(super) fn remove_strays(&mut self, marked: Marked) -> io::Result<()> {
         let mut listed = Vec::new();
         self.kernel.commands.addresses(&mut listed)?;
         listed.retain(|there| self.may_be_astray(there));
-        self.remove_astray(listed);
+        self.remove_astray(listed, marked);
         Ok(())
     }
 
@@ -32,10 +41,10 @@ impl Vrrp {
         there.protocol == PROTOCOL && !self.links.numbered(there.interface).is_some_and(in_place)
     }
 
-    /// Takes off those among such addresses that the configuration knows.
-    pub(super) fn remove_astray(&mut self, astray: Vec<Address>) {
+    /// Takes off those among such addresses that the configuration knows, or all.
+    pub(super) fn remove_astray(&mut self, astray: Vec<Address>, marked: Marked) {
         for there in astray {
-            if self.knows(there.prefix) {
+            if marked == Marked::All || self.knows(there.prefix) {
                 report::left_over(there.prefix);
                 self.delete(there);
             }

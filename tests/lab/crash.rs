@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::is_alive;
 use crate::steps;
@@ -136,7 +136,7 @@ fn a_child_killed_on_the_way_to_a_new_configuration_leaves_nothing_of_the_old_on
     let begin = now();
     let child = Pid::from_raw(daemon.vrrp_child());
     kill(child, Signal::SIGSTOP).expect("the child runs");
-    a.write(crate::kit::daemon::CONF, &conf().text());
+    a.write(CONF, &conf().text());
     daemon.signal(Signal::SIGHUP);
     daemon.wait_log("Reloading", ALLOWANCE);
     std::thread::sleep(Duration::from_millis(20));
@@ -326,4 +326,112 @@ fn what_a_power_cut_left_goes_when_a_backup_starts() {
     eventually("nothing is left", ALLOWANCE, || !left.iter().any(|address| a.holds("eth0", address)));
     assert!(a.holds("eth0", "10.9.0.1"));
     assert_eq!(daemon.logged("Entering MASTER STATE"), 0, "{}", daemon.log());
+}
+
+/// Parent and child are killed at once: neither sees the end of the other.
+fn kill_both(daemon: &Daemon<'_>) {
+    let child = daemon.vrrp_child();
+    daemon.freeze(true);
+    for pid in [child, daemon.first()] {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
+    }
+    eventually("both are gone", START, || !is_alive(child) && !is_alive(daemon.first()));
+}
+
+#[test]
+fn a_daemon_killed_as_a_whole_and_started_at_once_is_master_at_once() {
+    if is_reference("it begins as BACKUP, and nobody has the address until it has waited") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    // Three seconds and more until it would be MASTER by waiting.
+    let conf = || Instance { interval: "1", ..Instance::default() };
+    let daemon = Daemon::start(&a, US, &conf().text());
+    net.wait_master("a", daemon.since(), START + Timing::v3(100).master_down(100));
+    eventually("the parent knows", START, || a.exists("/run/vrrp.state"));
+    a.shell("(ip monitor address >/run/changes 2>&1 &)");
+    kill_both(&daemon);
+    let next = Launch::new(&a, US).start();
+    next.wait_log("Entering MASTER STATE (carrying on for the process before)", START);
+    net.wait_master("a", next.since(), Timing::v3(100).interval);
+    let changes = a.read("/run/changes");
+    assert!(!changes.contains("Deleted"), "the address was never taken off: {changes}");
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    // What is old is not believed: by then another router may be MASTER.
+    eventually("the parent knows", START, || a.exists("/run/vrrp.state"));
+    kill_both(&next);
+    std::thread::sleep(Timing::v3(100).master_down(100) + Duration::from_millis(500));
+    let last = Launch::new(&a, US).start();
+    last.wait_log("Entering BACKUP STATE", START);
+    assert_eq!(last.logged("carrying on"), 0);
+    last.stop();
+    assert!(!a.exists("/run/vrrp.state"), "an orderly end leaves nothing");
+}
+
+#[test]
+fn the_child_of_a_killed_parent_ends_in_order_and_leaves_no_mastership() {
+    if is_reference("it leaves none ever") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    eventually("the parent knows", START, || a.exists("/run/vrrp.state"));
+    let child = daemon.vrrp_child();
+    kill(Pid::from_raw(daemon.first()), Signal::SIGKILL).expect("it runs");
+    eventually("the child has ended", START, || !is_alive(child));
+    assert!(!a.exists("/run/vrrp.state"), "others were told of the end");
+}
+
+#[test]
+fn a_start_with_a_fatal_mistake_takes_off_what_a_killed_daemon_left() {
+    if is_reference("it leaves the address for ever") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let good = conf().line("virtual_routes {\n 10.77.0.0/16 dev eth0\n}").text();
+    let daemon = Daemon::start(&a, US, &good);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    daemon.kill();
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    let bad = Daemon::start(&a, US, &good.replace("virtual_router_id 51", ""));
+    assert_eq!(bad.wait_end(START), Some(2));
+    let left = a.shell("ip -o addr; ip route show table all");
+    assert!(!left.contains(VIP) && !left.contains("10.77.0.0"), "{left}");
+    assert!(left.contains("10.9.0.1/24"), "{left}");
+}
+
+#[test]
+fn a_second_copy_with_other_pid_files_says_that_two_run_and_takes_nothing_away() {
+    if is_reference("it takes the address away") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &conf().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    a.shell("(ip monitor address >/run/changes 2>&1 &)");
+    let told = "Another keepalived with this configuration runs here, process ";
+    let usual = ["-n", "-l", "-G", "-D", "-f", CONF];
+    let others = [&usual[..], &["-p", "/run/p", "-r", "/run/r"]].concat();
+    let copy = Launch::new(&a, US).arguments(&others).start();
+    copy.wait_log(told, START);
+    copy.wait_log("Entering BACKUP STATE", START);
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    assert!(!a.read("/run/changes").contains("Deleted"));
+    copy.kill();
+    // The same with the usual pid files, which somebody has removed.
+    a.shell("rm -f /run/*.pid");
+    let copy = Launch::new(&a, US).start();
+    copy.wait_log(told, START);
+    copy.kill();
+    // One with another configuration is no copy.
+    a.write("/run/other.conf", &conf().text().replace("virtual_router_id 51", "virtual_router_id 52"));
+    let other = ["-n", "-l", "-G", "-D", "-f", "/run/other.conf", "-p", "/run/p", "-r", "/run/r"];
+    let other = Launch::new(&a, US).arguments(&other).start();
+    other.wait_log("Entering BACKUP STATE", START);
+    assert_eq!(other.logged(told), 0);
 }

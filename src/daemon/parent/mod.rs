@@ -8,6 +8,7 @@
 mod calendar;
 mod child;
 mod fork;
+mod heritage;
 mod program;
 mod reload;
 mod rest;
@@ -17,11 +18,13 @@ mod script;
 mod text;
 
 pub use super::kind::Kind;
+pub use heritage::disown;
 pub use program::{Mode, Moment, Program, Script, Settings, Start};
 pub use run::run;
 
 use self::calendar::Calendar;
 use self::child::Child;
+use self::heritage::Heritage;
 use self::script::Scripts;
 use super::cli::Options;
 use super::ipc::ToChild;
@@ -49,6 +52,8 @@ struct Parent<'a, P: Program> {
     /// The lock that keeps a second daemon away.
     own_file: Option<PidFile>,
     children: [Child; KINDS],
+    /// How the instances of the VRRP child stand, on disk.
+    heritage: Option<Heritage>,
     /// A reload was asked for while one was in progress.
     reload_again: bool,
     /// `Startup complete` has been said.
@@ -102,6 +107,7 @@ impl<'a, P: Program> Parent<'a, P> {
             name,
             own_file: None,
             children,
+            heritage: None,
             reload_again: false,
             complete: false,
             ending: None,
@@ -218,6 +224,8 @@ impl<'a, P: Program> Parent<'a, P> {
                 let left_something = core::mem::take(&mut child.left_things);
                 child.records.clear();
                 child.keep.clear();
+                self.note_standing(turn, index);
+                let Some(child) = self.children.get_mut(index) else { return };
                 if let Some(file) = child.pid_file.take() {
                     file.remove();
                 }

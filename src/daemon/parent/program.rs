@@ -38,7 +38,7 @@ pub struct Start<'a> {
     pub records: &'a Records,
     /// What the child before it noted, and where it notes the same.
     pub keep: &'a Keep,
-    /// When the child before it died; none for the first one.
+    /// When the child before it died, that of a daemon that was killed as a whole too; else none for the first one.
     pub died: Option<Instant>,
     /// How many children of this kind died before; 0 for the first one.
     pub deaths: u64,

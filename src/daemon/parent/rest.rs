@@ -4,7 +4,7 @@
 
 use std::os::fd::AsRawFd;
 
-use super::{KINDS, Parent, Program, slot};
+use super::{KINDS, Kind, Parent, Program, slot};
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::daemon::ipc::ToParent;
@@ -30,13 +30,19 @@ impl<P: Program> Parent<'_, P> {
             else {
                 // Empty, or closed: then the death follows as a signal.
                 if transitions > 0 {
+                    self.note_standing(turn, index);
                     self.rest(turn, index);
                 }
                 return Again::Done;
             };
             for message in messages {
                 match message {
-                    ToParent::HelloReply(number) => self.step(turn, index, Input::Answer(number)),
+                    ToParent::HelloReply(number) => {
+                        self.step(turn, index, Input::Answer(number));
+                        if let (Kind::Vrrp, Some(heritage)) = (self.kind_of(index), &self.heritage) {
+                            heritage.beat(turn.now());
+                        }
+                    }
                     ToParent::Ready => {
                         self.step(turn, index, Input::Ready);
                         self.catch_up(turn, index);
@@ -55,6 +61,22 @@ impl<P: Program> Parent<'_, P> {
             }
         }
         Again::More
+    }
+
+    /// What the child of this number is.
+    fn kind_of(&self, index: usize) -> Kind {
+        self.children.get(index).map_or(Kind::Vrrp, |child| child.kind)
+    }
+
+    /// Instances have changed: whoever is started after this daemon was killed goes on from there.
+    pub(super) fn note_standing(&mut self, turn: &Turn<'_>, index: usize) {
+        let child = self.children.get(index).filter(|child| child.kind == Kind::Vrrp);
+        let (Some(child), Some(heritage)) = (child, &mut self.heritage) else { return };
+        if self.ending.is_some() {
+            heritage.remove();
+        } else {
+            heritage.write(turn.now(), &child.records);
+        }
     }
 
     /// Reads what a child has said while its channel rested.

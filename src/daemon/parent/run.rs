@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use super::heritage::Heritage;
 use super::program::Program;
 use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
@@ -22,11 +23,16 @@ use crate::sys::signal::Signals;
 pub fn run<P: Program>(program: &P, options: &Options) -> Exit {
     // Until the configuration says otherwise.
     process::umask(options.umask.unwrap_or(DEFAULT_UMASK));
-    let opened =
-        process::occupy_standard().and_then(|()| sinks::start(&options.log, sinks::Identity::PARENT));
+    let occupied = process::occupy_standard();
+    let opened = sinks::start(&options.log, sinks::Identity::PARENT);
     text::starting(&options.words);
     if let Err(error) = opened {
         log::error!("Unable to open the log file: {error}");
+    }
+    if let Err(error) = occupied {
+        log::error!("Unable to start: {error}");
+        sinks::finish(LAST_LINES);
+        return Exit::Fatal;
     }
     // A signal that comes before the loop runs waits for it.
     let held = Signals::block().map(drop);
@@ -58,6 +64,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     if let Err(exit) = parent.claim_pid_files() {
         return exit;
     }
+    parent.inherit();
     let launcher = match go_to_background(options) {
         Ok(launcher) => launcher,
         Err(error) => {
@@ -155,6 +162,17 @@ impl<P: Program> Parent<'_, P> {
         Ok(())
     }
 
+    /// A daemon that was killed as a whole may have left word of how its instances stood.
+    fn inherit(&mut self) {
+        let (heritage, left) = Heritage::take(&self.settings.pid_files.vrrp);
+        let child = self.children.iter_mut().find(|child| child.kind == Kind::Vrrp);
+        if let (Some(child), Some((heard, records))) = (child, left) {
+            records.into_iter().for_each(|record| child.records.note(record));
+            child.died = Some(heard);
+        }
+        self.heritage = Some(heritage);
+    }
+
     /// Locks the pid file of a child. One that cannot be made is only told.
     ///
     /// # Errors
@@ -199,6 +217,9 @@ impl<P: Program> Parent<'_, P> {
             if let Some(file) = child.pid_file.take() {
                 file.remove();
             }
+        }
+        if let Some(heritage) = &mut self.heritage {
+            heritage.remove();
         }
         if let Some(file) = self.own_file.take() {
             file.remove();

@@ -75,9 +75,9 @@ impl Vrrp {
     }
 
     /// Takes off everything of ours that is there. For the process that cleans up after a dead child.
-    pub(in crate::vrrpd) fn clean_objects(&mut self) -> io::Result<()> {
+    pub(in crate::vrrpd) fn clean_objects(&mut self, alone: bool) -> io::Result<()> {
         self.adopt_fixed_addresses()?;
-        self.sort_out_objects(|_| false, false)?;
+        self.sort_out_objects(|_| false, alone)?;
         self.take_fixed();
         Ok(())
     }

@@ -27,6 +27,7 @@ use crate::base::id::IfIndex;
 use crate::base::name::IfName;
 use crate::sys::fifo::Key;
 use crate::sys::file::Replacement;
+use crate::sys::machine::boot;
 use crate::sys::sysctl::{Entry, Setting};
 use crate::vrrpd::links::Kind;
 
@@ -213,12 +214,6 @@ impl Ledger {
         }
         self.failed = failed;
     }
-}
-
-/// A boot of this machine.
-fn boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
 }
 
 fn header(boot: &str) -> String {

@@ -198,6 +198,7 @@ impl<'n> Daemon<'n> {
         for file in ["keepalived", "vrrp", "checkers", "bfd"] {
             self.node.remove(&format!("/run/{file}.pid"));
         }
+        self.node.remove("/run/vrrp.state");
         at
     }
 
