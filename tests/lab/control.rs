@@ -270,3 +270,38 @@ fn a_start_right_after_sigterm_waits_for_the_end_of_the_old_daemon() {
         assert_eq!(code, Some(0));
     }
 }
+
+#[test]
+fn a_config_test_of_a_file_that_may_not_be_read_ends_with_four() {
+    if is_reference("it ends with 0") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups /run/lab/keepalived -t -f";
+    let test = |file: &str| a.try_shell(&format!("{nobody} {file}")).status.code();
+    a.write("/run/whole.conf", &Instance::default().text());
+    assert_eq!(test("/run/whole.conf"), Some(0));
+    a.write("/run/part.conf", "include /run/whole.conf\n");
+    a.shell("chmod 600 /run/whole.conf");
+    assert_eq!((test("/run/whole.conf"), test("/run/part.conf")), (Some(4), Some(4)));
+    // The kernel's log has an end only until the next line.
+    a.write("/run/log.conf", "include /proc/kmsg\n");
+    let log = a.try_shell("timeout 20 /run/lab/keepalived -t -f /run/log.conf");
+    assert_ne!(log.status.code(), Some(124), "it hangs");
+}
+
+#[test]
+fn a_missing_dev_null_is_told() {
+    if is_reference("it is not about it") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write(CONF, &Instance::default().text());
+    a.shell("mkdir /run/dev; mount --bind /run/dev /dev");
+    let daemon = Launch::new(&a, US).start();
+    daemon.wait_log("/dev/null cannot be opened", START);
+    assert!(daemon.log().contains("mknod -m 666 /dev/null c 1 3"), "{}", daemon.log());
+    assert_eq!(daemon.wait_end(START), Some(1));
+}

@@ -64,8 +64,9 @@ impl Expander<'_> {
                     let message = format!("Configuration file '{name}' {} - skipping", reason(&why));
                     let denied = matches!(why, Unusable::Denied(_)) && !checks.read;
                     if denied {
-                        let told = Diagnostic::new(Severity::Note, mark, message);
-                        self.found.report(told.class(Class::Denied));
+                        // What is in it may be an instance that runs.
+                        let told = Diagnostic::new(Severity::Warning, mark, message).class(Class::Denied);
+                        self.found.report(told.costs(true));
                     } else {
                         self.lack(mark, message, checks.read);
                     }

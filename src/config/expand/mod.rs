@@ -225,7 +225,7 @@ impl Expander<'_> {
             };
             self.found.report(match (used, denied) {
                 (true, false) => told,
-                (true, true) => told.class(class),
+                (true, true) => Diagnostic { severity: Severity::Warning, class, costs: true, ..told },
                 (false, _) => Diagnostic { severity: Severity::Fatal, class, ..told },
             });
         }
