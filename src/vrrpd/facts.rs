@@ -35,7 +35,7 @@ fn links(present: Present, own: &mut BTreeSet<IpAddr>) -> Option<BTreeMap<String
     // Some kernels do not keep who has put an address there, and older versions do not say: where none is marked, those
     // of a daemon that runs cannot be told from others.
     let marked = addresses.iter().any(|address| address.protocol == PROTOCOL);
-    if marked || !namesake::runs("keepalived") {
+    if marked || namesake::find(super::PROGRAM, namesake::Family::Own).is_none() {
         let unmarked = addresses.iter().filter(|address| address.protocol != PROTOCOL);
         own.extend(unmarked.map(|address| address.prefix.addr));
     }
