@@ -69,7 +69,9 @@ const TESTS: &[Test] = &[
 const AT_ONCE: usize = 3;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    // Of the harness's options it has one that matters inside, too.
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-') || word == EXACT).collect();
     let boots = [("", [FIRST, TESTS]), ("ipv6.disable=1", [&[], WITHOUT_IPV6])];
     if std::env::args().any(|word| word == "--list") {
         let all = boots.iter().flat_map(|(_, tests)| tests.iter().copied().flatten());
@@ -106,9 +108,14 @@ fn main() {
     exit(code);
 }
 
+/// The words are whole names.
+const EXACT: &str = "--exact";
+
 /// The tests that have one of the words in their names, or all.
 fn chosen(tests: &'static [Test], words: &[String]) -> Vec<&'static Test> {
-    let meant = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    let exact = words.iter().any(|word| word == EXACT);
+    let has = |name: &str, word: &String| if exact { name == word } else { name.contains(word.as_str()) };
+    let meant = |name: &str| words.is_empty() || words.iter().any(|word| has(name, word));
     tests.iter().filter(|(name, _)| meant(name)).collect()
 }
 

@@ -10,6 +10,7 @@ use crate::kit::bounds::{ALLOWANCE, START, Timing};
 use crate::kit::capture::now;
 use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
+use crate::kit::skip::skip;
 use crate::steps::{self, Heir};
 
 const US: Program = Program::UnderTest;
@@ -47,10 +48,7 @@ pub(crate) fn published_folder() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/examples");
     let folder = std::env::var_os("LAB_EXAMPLES").map_or_else(beside, PathBuf::from);
     if !folder.is_dir() {
-        eprintln!(
-            "no published configurations at {}: the project's own are run all the same",
-            folder.display()
-        );
+        skip(&format!("no published configurations at {}", folder.display()));
         return None;
     }
     Some(folder)

@@ -12,6 +12,7 @@ use super::bounds::{self, eventually};
 use super::capture::now;
 use super::decode::Stamp;
 use super::node::{Node, UNDER_TEST, children, is_alive};
+use super::skip::skip;
 
 /// Where a lab's configuration lies in the node unless the test says otherwise.
 pub(crate) const CONF: &str = "/etc/keepalived/keepalived.conf";
@@ -309,7 +310,7 @@ pub(crate) fn is_reference(because: &str) -> bool {
     let version = std::process::Command::new(path).arg("--version").output().expect("LAB_BINARY runs");
     let reference = String::from_utf8_lossy(&version.stderr).starts_with("Keepalived v2.2.7");
     if reference {
-        eprintln!("not for keepalived 2.2.7: {because}");
+        skip(&format!("not for keepalived 2.2.7: {because}"));
     }
     reference
 }

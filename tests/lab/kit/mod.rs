@@ -15,4 +15,5 @@ pub(crate) mod judge;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod node;
+pub(crate) mod skip;
 pub(crate) mod stats;
