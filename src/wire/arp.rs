@@ -41,5 +41,9 @@ mod tests {
             0, 1, 10, 9, 0, 100, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 10, 9, 0, 100,
         ];
         assert_eq!(out, expected);
+        assert_eq!(
+            emit_gratuitous(&mut Writer::new(&mut out[..41]), Mac::BROADCAST, Ipv4Addr::LOCALHOST),
+            Err(Short)
+        );
     }
 }

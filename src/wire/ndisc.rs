@@ -58,6 +58,39 @@ mod tests {
             0x50, 2, 1, 2, 0, 0, 0, 0, 1,
         ];
         assert_eq!(out[54..], icmp);
-        assert_eq!(out[..16], [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0]);
+        let head: [u8; 54] = [
+            0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255, 0xfd, 0x09,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0x50, 0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            0, 1,
+        ];
+        assert_eq!(out[..54], head);
+    }
+
+    /// Receivers drop it with another hop limit, another code, a wrong checksum or length (RFC 4861 section 7.1.2), and
+    /// only the override flag has them take the new hardware address for the one they know (section 7.2.5).
+    #[test]
+    fn a_router_says_that_it_is_one_and_nothing_else_differs() {
+        let frame = |router| {
+            let mut out = [0; UNSOLICITED];
+            let addr = "fe80::9:1".parse().unwrap();
+            emit_unsolicited(&mut Writer::new(&mut out), Mac([2, 0, 0, 0, 0, 7]), addr, router).unwrap();
+            out
+        };
+        let (host, router) = (frame(false), frame(true));
+        assert_eq!((host[58], router[58]), (0x20, 0xa0));
+        for (out, other) in [(host, router), (router, host)] {
+            assert_eq!(out[21], 255);
+            let pairs = out.iter().zip(&other).enumerate().filter(|(_, (one, other))| one != other);
+            let differ: Vec<usize> = pairs.map(|(at, _)| at).collect();
+            assert_eq!(differ, [56, 57, 58], "checksum and flags");
+            // The pseudo header (RFC 8200 section 8.1) and the message come to all ones.
+            let words = out[22..].chunks(2).map(|pair| u16::from_be_bytes(pair.try_into().unwrap()));
+            let words = words.map(u32::from);
+            let sum = words.sum::<u32>() + 58 + 32;
+            assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
+        }
+        let mut short = [0; UNSOLICITED - 1];
+        let addr = "fe80::9:1".parse().unwrap();
+        assert_eq!(emit_unsolicited(&mut Writer::new(&mut short), Mac([0; 6]), addr, true), Err(Short));
     }
 }

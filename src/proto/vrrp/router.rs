@@ -190,8 +190,8 @@ impl Router {
     }
 
     /// The address that was due has been announced.
-    pub fn announced(&mut self) {
-        self.garp.advance();
+    pub const fn announced(&mut self) {
+        self.garp.advance(self.announced);
     }
 
     /// Puts the announcements under way off.

@@ -74,7 +74,10 @@ fn between(from: Stamp, to: Stamp) -> [Duration; 2] {
     let before = samples.partition_point(|sample| sample.at <= from).saturating_sub(1);
     match (samples.get(before), at(to)) {
         (Some(first), Some(last)) => {
-            [last.lost.saturating_sub(first.lost), last.late.saturating_sub(first.late)]
+            // Whoever looks may have been late, too: what was before the first moment does not count.
+            let whole = Duration::from_nanos(to.saturating_sub(from));
+            [(first.lost, last.lost), (first.late, last.late)]
+                .map(|(before, after)| after.saturating_sub(before).min(whole))
         }
         _ => [Duration::ZERO; 2],
     }
