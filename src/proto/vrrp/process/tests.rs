@@ -248,6 +248,24 @@ fn a_reload_keeps_what_goes_on() {
     assert_eq!(after.members(GROUP).unwrap().machine.state(), State::Master);
 }
 
+/// A member that a reload takes out of its group waits for nobody any more, and one that it brings in does.
+#[test]
+fn who_leaves_a_group_is_master_alone() {
+    let mut before = group(2, &[]);
+    before.instances.push(instance(&[]));
+    start(&mut before);
+    let due = before.instance(id(0)).unwrap().router.poll_at().unwrap();
+    let mut after = group(1, &[]);
+    after.instances.insert(0, instance(&[]));
+    after.groups[0].ids = [id(1)].into();
+    after.succeed(before, &[Some(id(0)), Some(id(2))], &[Some(GROUP)]);
+    after.input(id(0), Input::Timeout);
+    assert_eq!(entered(&run(&mut after, due)), [(0, State::Master)]);
+    after.input(id(1), Input::Timeout);
+    let steps = run(&mut after, due);
+    assert_eq!(steps[0].1, [Action::Report(Event::Expired)], "the group decides");
+}
+
 /// The deepest work that a storm of changes makes fits, with room for an input in the middle of another.
 #[test]
 fn work_fits_its_bound() {
