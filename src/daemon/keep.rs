@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::record;
 use crate::base::limit;
+use crate::base::time::Instant;
 use crate::sys::shared::Words;
 
 /// Values of a note.
@@ -50,7 +51,7 @@ impl Keep {
     /// Room for [`limit::KEPT_NOTES`]; pages that are never written cost nothing.
     #[must_use]
     pub fn new() -> Self {
-        // The first is the header: how many notes were ever used, and where a free one may be.
+        // The first is the header: how many notes were ever used, where a free one may be, and the last sign of life.
         let words = Words::new((limit::KEPT_NOTES + 1) * NOTE).inspect_err(|error| {
             log::warn!("No room for what a child leaves to its successor: {error}");
         });
@@ -125,8 +126,24 @@ impl Keep {
         all
     }
 
+    /// The child is at work, and what it has to send has left until now.
+    pub fn beat(&self, now: Instant) {
+        if let Some([_, _, beat, _]) = self.head() {
+            beat.store(now.as_micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// When the child was last at work. Whoever waits for it to end may have been stopped himself: the others on its
+    /// networks have missed it since then, not since its end was seen.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<Instant> {
+        let [_, _, beat, _] = self.head()?;
+        Some(beat.load(Ordering::Relaxed)).filter(|beat| *beat != 0).map(Instant::from_micros)
+    }
+
     /// Forgets everything: a child has ended as it should.
     pub fn clear(&self) {
+        self.beat(Instant::START);
         for number in 1..=self.used() {
             self.forget(&mut Note(number));
         }
@@ -156,8 +173,12 @@ impl Keep {
     }
 
     fn header(&self) -> Option<(&AtomicU64, &AtomicU64)> {
-        let [used, hint, ..] = self.words.as_ref()?.all() else { return None };
+        let [used, hint, ..] = self.head()?;
         Some((used, hint))
+    }
+
+    fn head(&self) -> Option<&[AtomicU64; NOTE]> {
+        self.words.as_ref()?.all().first_chunk()
     }
 
     fn note(&self, note: Note) -> Option<&[AtomicU64; NOTE]> {
@@ -225,6 +246,18 @@ mod tests {
         assert_eq!(keep.all(), [(1, four)]);
         keep.clear();
         assert!(keep.all().is_empty());
+    }
+
+    #[test]
+    fn the_last_sign_of_life_is_kept() {
+        let (keep, at) = (Keep::new(), Instant::from_micros(7));
+        assert_eq!(keep.last_beat(), None);
+        keep.beat(at);
+        keep.put(&mut Note::default(), 1, [0; 3]);
+        assert_eq!(keep.clone().last_beat(), Some(at));
+        keep.clear();
+        assert_eq!(keep.last_beat(), None);
+        Keep::default().beat(at);
     }
 
     #[test]

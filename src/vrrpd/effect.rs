@@ -246,6 +246,9 @@ impl Vrrp {
 
     /// Hands the gathered adverts to the kernel.
     pub(super) fn flush_adverts(&mut self) {
+        if !self.batches.send_v4.is_empty() || !self.batches.send_v6.is_empty() {
+            self.kept.keep.beat(clock::now());
+        }
         for (family, batch) in
             [(Family::V4, &mut self.batches.send_v4), (Family::V6, &mut self.batches.send_v6)]
         {

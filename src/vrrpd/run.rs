@@ -131,6 +131,7 @@ impl Process for Vrrp {
         self.settle(turn);
         self.work.load = Load::default();
         self.alerts.fifos.flush();
+        self.kept.keep.beat(turn.now());
     }
 
     /// Effects take their time, adverts wait for no more than those of a few instances.

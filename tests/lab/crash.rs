@@ -54,6 +54,32 @@ fn a_killed_child_is_replaced_and_nobody_notices() {
     }
 }
 
+/// The parent was stopped when its child died: what the child had been says nothing any more by the time it goes on.
+#[test]
+fn a_child_that_was_dead_for_long_is_not_replaced_by_a_master() {
+    if is_reference("its new child starts an election in any case") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let b = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let daemon = Daemon::start(&a, US, &conf().priority(150).line("nopreempt").text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    let _peer = Daemon::start(&b, US, &conf().line("nopreempt").text());
+    steps::address_is_at("eth0", VIP, &a, &[&b]);
+    let (parent, child) = (Pid::from_raw(daemon.first()), Pid::from_raw(daemon.vrrp_child()));
+    kill(parent, Signal::SIGSTOP).expect("the parent runs");
+    let killed = now();
+    kill(child, Signal::SIGKILL).expect("the child runs");
+    net.wait_master("b", killed, TIMING.master_down(100));
+    std::thread::sleep(TIMING.interval);
+    let since = now();
+    kill(parent, Signal::SIGCONT).expect("the parent is there");
+    daemon.wait_log("(VI_1) Entering BACKUP STATE (init)", START);
+    net.never("a goes on as MASTER", since, TIMING.master_down(150), |event| event.is_advert_of("a"));
+    eventually("a has let go", ALLOWANCE, || !a.holds("eth0", VIP) && b.holds("eth0", VIP));
+}
+
 #[test]
 fn a_hanging_child_is_replaced_by_the_watchdog() {
     if is_reference("it has no watchdog") {

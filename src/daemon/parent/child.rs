@@ -30,7 +30,7 @@ pub(super) struct Child {
     pub(super) pid_file: Option<PidFile>,
     /// The process that takes away what this child left behind.
     pub(super) cleaner: Option<Pid>,
-    /// When the last one died.
+    /// When the last one died: when it was last at work.
     pub(super) died: Option<Instant>,
     /// Deaths so far.
     pub(super) deaths: u64,

@@ -246,7 +246,9 @@ impl<'a, P: Program> Parent<'a, P> {
         if pause + LEAD <= grace {
             return;
         }
+        let died = self.children.get(index).and_then(|child| child.died).unwrap_or(turn.now());
         let stay = grace - LEAD - CLEANING_EACH * self.settings.instances as u64;
+        let stay = stay - turn.now().since(died);
         if stay.is_zero() {
             self.clean(turn, index);
         } else {
@@ -340,7 +342,8 @@ impl<'a, P: Program> Parent<'a, P> {
             }
             _ if wanted => {
                 child.deaths = child.deaths.saturating_add(1);
-                child.died = Some(turn.now());
+                let now = turn.now();
+                child.died = Some(child.keep.last_beat().map_or(now, |beat| beat.min(now)));
                 // Who killed it was told.
                 if !hung {
                     text::ended(pid, how);
