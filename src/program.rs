@@ -59,6 +59,8 @@ pub(crate) struct Loaded {
     empty: bool,
     /// What may cost an address, an advert or a check: a reload may not add to it.
     errors: Vec<Mistake>,
+    /// What names interfaces, see [`vrrpd::place`].
+    named: Vec<u64>,
     /// What was found beside that and is counted: matters with `reload_check_config`.
     warnings: Vec<Mistake>,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Read {
     pub(crate) model: Model,
     empty: bool,
     snapshot: Snapshot,
+    /// What names interfaces, see [`vrrpd::place`].
+    named: Vec<u64>,
     pub(crate) sources: SourceMap,
     pub(crate) found: Diagnostics,
 }
@@ -134,7 +138,8 @@ fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
-    let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, sources, found };
+    let named = present.named();
+    let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, named, sources, found };
     (read, tree, present)
 }
 
@@ -290,6 +295,7 @@ impl Loaded {
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
+            named: read.named,
             warnings,
         }
     }

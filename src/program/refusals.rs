@@ -2,6 +2,7 @@
 
 use keepalived::config::diag::Diagnostic;
 use keepalived::config::source::SourceMap;
+use keepalived::vrrpd;
 
 use super::Loaded;
 
@@ -30,7 +31,8 @@ pub(super) fn told(one: &Diagnostic, sources: &SourceMap) -> String {
 ///
 /// It goes on with a file that has mistakes only if it has always had them, or if nothing is lost by them: a
 /// half-written file, or a line that lost its meaning, must not change a network. Nor must a file that a full disk
-/// left without content.
+/// left without content. An interface that is not there now was right while the configuration that runs has it at the
+/// same place: that is no mistake of the file.
 pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
     let mut why = Vec::new();
@@ -42,6 +44,7 @@ pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     for error in &errors {
         match known.iter().position(|old| old.message == error.message) {
             Some(position) => drop(known.swap_remove(position)),
+            None if running.named.binary_search(&vrrpd::place(&error.message)).is_ok() => {}
             None => why.push(format!("New mistake in the configuration: {}", error.line)),
         }
     }
@@ -79,7 +82,7 @@ mod tests {
         let Parsed { tree, sources } = expand::parse_text(text, &mut found);
         let model = assemble::model(&tree, &mut found);
         let empty = tree.nodes().next().is_none();
-        let read = Read { model, empty, snapshot: Snapshot::default(), sources, found };
+        let read = Read { model, empty, snapshot: Snapshot::default(), named: Vec::new(), sources, found };
         Loaded::new(read, &Options::default())
     }
 
@@ -190,6 +193,22 @@ mod tests {
         assert!(accepted(&bad, &format!("\n\n{bad}")));
         assert!(accepted(&bad, GOOD));
         assert!(!accepted(&bad, &format!("{bad}nonsense 2\n")), "another one of the same kind");
+    }
+
+    #[test]
+    fn an_interface_that_was_right_before_is_no_mistake() {
+        let (mut running, mut new) = (loaded(GOOD), loaded(GOOD));
+        let missing = |name: &str| {
+            let message = format!("WARNING - interface {name} for vrrp_instance A doesn't exist");
+            Mistake { line: message.clone(), message }
+        };
+        new.errors.push(missing("eth0"));
+        assert_eq!(refusals(&running, &new).len(), 1, "one that was never there");
+        running.named.push(vrrpd::place(&missing("eth0").message));
+        assert!(refusals(&running, &new).is_empty());
+        running.errors.push(missing("eth0"));
+        new.errors.push(missing("eth1"));
+        assert_eq!(refusals(&running, &new).len(), 1, "another one");
     }
 
     #[test]

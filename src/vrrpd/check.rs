@@ -4,7 +4,7 @@ mod files;
 mod links;
 mod present;
 
-pub use present::Present;
+pub use present::{Present, place};
 
 use std::collections::BTreeSet;
 

@@ -189,3 +189,46 @@ fn a_folder_that_is_a_link_is_looked_through_once_or_each_time() {
         a.remove("/run/ran");
     }
 }
+
+/// A name that is mistyped is told and changes nothing. One that was right before, whose interface is away, is no mistake:
+/// the rest of the new file is applied.
+#[test]
+fn an_interface_that_does_not_exist_is_refused_unless_it_was_right_before() {
+    if is_reference("it ends, or its instance goes to FAULT") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    net.plug(&a, "eth1", &["10.8.0.1/24"]);
+    let more = "vrrp_instance OTHER {\n interface eth1\n virtual_router_id 60\n virtual_ipaddress {\n 10.8.0.100/24\n }\n}\n";
+    let text = |conf: Instance| conf.text() + more;
+    let good = text(Instance::default());
+    let daemon = Daemon::start(&a, US, &good);
+    eventually("it has its address", START, || a.holds("eth0", "10.9.0.100"));
+    let mistakes = [
+        text(Instance { interface: "eht0", ..Instance::default() }),
+        text(Instance { addresses: vec!["10.9.0.100 dev eht0".to_owned()], ..Instance::default() }),
+        text(Instance::default().line("virtual_ipaddress_excluded {\n 10.9.0.101 dev eht0\n }")),
+        text(Instance::default().line("virtual_routes {\n 10.7.0.0/24 dev eht0\n }")),
+        text(Instance::default().line("track_interface {\n eht0\n }")),
+    ];
+    for (number, mistake) in mistakes.iter().enumerate() {
+        a.write(CONF, mistake);
+        daemon.signal(Signal::SIGHUP);
+        eventually("it is refused", START, || daemon.logged("New configuration refused") > number);
+        assert!(daemon.log().contains("eht0 for vrrp_instance VI_1 doesn't exist"), "{}", daemon.log());
+        assert!(a.holds("eth0", "10.9.0.100"));
+    }
+    assert_eq!(daemon.logged("(VI_1) Entering FAULT"), 0, "{}", daemon.log());
+    // It may come later, if that is what the file says.
+    daemon.reload(&text(
+        Instance::default().global("dynamic_interfaces").line("track_interface {\n later weight 5\n }"),
+    ));
+    daemon.reload(&good);
+    // The other interface goes. A new file, about something else, is applied.
+    a.shell("ip link del eth1");
+    daemon.wait_log("(OTHER) Entering FAULT", START);
+    daemon.reload(&text(Instance::default().priority(120)));
+    assert!(a.holds("eth0", "10.9.0.100"));
+    assert_eq!(daemon.logged("(VI_1) Entering FAULT"), 0, "{}", daemon.log());
+}

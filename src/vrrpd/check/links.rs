@@ -196,25 +196,32 @@ impl Check<'_> {
     }
 
     fn one(&mut self, named: &Named, what: &str, owner: &str) {
+        let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
+        self.present.note_named(&message);
         if self.there(&named.name) {
             return;
         }
-        let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
         let remedy = if owner.starts_with("vrrp_instance") {
             "check the name with `ip link`; the instance stays in FAULT until the interface appears"
         } else {
             "check the name with `ip link`"
         };
-        self.tell(mark(named), message, Class::Ordinary, remedy);
+        let finding = self.finding(mark(named), message, Class::Ordinary);
+        let costs = !self.dynamic;
+        self.found.report(finding.costs(costs).remedy(remedy));
     }
 
     fn tell(&mut self, mark: Mark, message: String, class: Class, remedy: &str) {
-        let finding = if self.dynamic {
+        let finding = self.finding(mark, message, class);
+        self.found.report(finding.remedy(remedy));
+    }
+
+    fn finding(&self, mark: Mark, message: String, class: Class) -> Diagnostic {
+        if self.dynamic {
             Diagnostic::new(Severity::Note, mark, message)
         } else {
             Diagnostic::new(Severity::Warning, mark, message).class(class)
-        };
-        self.found.report(finding.remedy(remedy));
+        }
     }
 }
 

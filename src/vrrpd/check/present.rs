@@ -2,6 +2,7 @@
 //! names few.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use crate::base::addr::IpAddr;
@@ -22,10 +23,21 @@ pub struct Present {
     known: BTreeMap<IfName, Option<Link>>,
     /// `known` holds all that there are.
     whole: bool,
+    /// What names interfaces, as [`place`] has it.
+    named: Vec<u64>,
     /// Every address, once somebody has asked for one.
     addresses: Option<BTreeSet<IpAddr>>,
     /// Netlink does not answer; the child will say why.
     broken: bool,
+}
+
+/// What tells one place that names an interface from others: who names which one for what, as the message says it that
+/// the interface is not there. With thousands of instances the messages themselves would be much to keep.
+#[must_use]
+pub fn place(message: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Present {
@@ -43,6 +55,20 @@ impl Present {
             self.broken = done.is_err();
         }
         self.known.get(name).and_then(Option::as_ref)
+    }
+
+    /// Somebody names an interface. `message`: what is told if it is not there.
+    pub(super) fn note_named(&mut self, message: &str) {
+        self.named.push(place(message));
+    }
+
+    /// What names interfaces, there or not, in order: [`place`] of each.
+    #[must_use]
+    pub fn named(&self) -> Vec<u64> {
+        let mut named = self.named.clone();
+        named.sort_unstable();
+        named.dedup();
+        named
     }
 
     /// Whether an interface has this address. Without netlink it counts as there.
