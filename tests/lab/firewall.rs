@@ -119,23 +119,34 @@ fn an_owner_and_a_backup_accept() {
     assert!(!rules(&a).contains("10.9.0.1"));
 }
 
-/// What 2.2.7 has, and we have other words for: it looks at the kind of the interface before it looks for its number.
-fn in_our_words(reference: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+/// What 2.2.7 has as 2.4.3 has it: that looks for MLD reports of both versions, and keeps a macvlan from advertising the
+/// link-local address of its base. `base`: that address, where a macvlan has it, too.
+fn as_of_today(reference: BTreeMap<String, Vec<String>>, base: &str) -> BTreeMap<String, Vec<String>> {
+    const NEIGHBOURS: &str =
+        "icmpv6 type nd-neighbor-advert meta oifkind \"macvlan\" ip6 saddr . oifname @parent_link_local drop";
     let mut ours: BTreeMap<String, Vec<String>> = reference
         .into_iter()
         .map(|(block, lines)| {
-            let lines = lines.into_iter().map(|line| {
-                line.replace(" meta oifkind \"macvlan\"", "").replace("mld2-listener-report", "@mld-report")
-            });
-            (block, lines.collect())
+            let report = |line: &String| line.contains("mld2-listener-report");
+            let before = lines.iter().position(report).map(|at| (at, NEIGHBOURS.to_owned()));
+            let mut lines: Vec<_> =
+                lines.into_iter().map(|line| line.replace("mld2-listener-report", "@mld-report")).collect();
+            if let Some((at, line)) = before {
+                lines.insert(at, line);
+            }
+            (block, lines)
         })
         .collect();
     if ours.values().flatten().any(|line| line.contains("@mld-report")) {
-        let types = "mld-listener-done, mld-listener-report, mld2-listener-report";
-        ours.insert(
-            "table ip6 keepalived set mld-report".to_owned(),
-            vec!["type icmpv6_type".to_owned(), "flags constant".to_owned(), types.to_owned()],
+        let mut set = |name: &str, lines: [&str; 3]| {
+            let lines = lines.into_iter().filter(|line| !line.is_empty()).map(str::to_owned);
+            ours.insert(format!("table ip6 keepalived set {name}"), lines.collect());
+        };
+        set(
+            "mld-report",
+            ["type icmpv6_type", "flags constant", "mld-listener-report, mld2-listener-report"],
         );
+        set("parent_link_local", ["type ipv6_addr . ifname", &format!("{base} . \"vrrp.53\""), ""]);
     }
     ours
 }
@@ -165,7 +176,7 @@ fn the_tables_are_those_of_the_reference() {
         named.text(),
         named.global("nftables").global("nftables_ifindex").text(),
     ] {
-        let mut found = Vec::new();
+        let (mut found, mut base) = (Vec::new(), String::new());
         for program in [US, Program::Reference] {
             let net = Net::without_referee();
             let a = net.node("a", "eth0", &["10.9.0.1/24"]);
@@ -180,6 +191,8 @@ fn the_tables_are_those_of_the_reference() {
             });
             std::thread::sleep(ALLOWANCE);
             let blocks = blocks(&a);
+            base =
+                a.shell("ip -6 -o addr show dev eth0 scope link -deprecated | awk '$4 ~ /ff:fe/ {print $4}'");
             let counted = |line: &String| {
                 let words: Vec<&str> = line.split(' ').collect();
                 let mut words = words.as_slice();
@@ -199,7 +212,7 @@ fn the_tables_are_those_of_the_reference() {
             daemon.stop();
             assert_eq!(rules(&a), "");
         }
-        let reference = in_our_words(found.pop().expect("two"));
+        let reference = as_of_today(found.pop().expect("two"), base.trim().trim_end_matches("/64"));
         let ours = found.pop().expect("two");
         assert!(!reference.is_empty());
         for block in ours.keys().chain(reference.keys()) {
@@ -447,4 +460,30 @@ fn a_child_that_is_killed_when_stopping_leaves_no_table() {
     assert_eq!(code, Some(0));
     assert_eq!(rules(&a), "");
     assert!(!a.holds("eth0", VIP));
+}
+
+/// The link-local address of an interface is at its own hardware address, although each macvlan on it has a copy.
+#[test]
+fn a_macvlan_does_not_advertise_the_address_of_its_base() {
+    if is_reference("2.2.7 does not know of it") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = Instance { addresses: vec!["fe80::98/64".into()], ..Instance::default() };
+    let daemon = Daemon::start(&a, US, &conf.priority(150).line("use_vmac vrrp.53").text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(150));
+    let set = || a.shell("nft list set ip6 keepalived parent_link_local");
+    let copy = |address: &str| format!("{address} . \"vrrp.53\"");
+    assert!(set().contains(". \"vrrp.53\""), "{}", set());
+    a.shell("ip addr add fe80::77/64 dev eth0");
+    eventually("another address", ALLOWANCE, || set().contains(&copy("fe80::77")));
+    assert!(!set().contains("fe80::98"), "the virtual one is its own");
+    a.shell("ip addr del fe80::77/64 dev eth0");
+    eventually("it is gone", ALLOWANCE, || !set().contains(&copy("fe80::77")));
+    // Anybody may delete it by its name, and it is back.
+    a.shell("nft delete table ip6 keepalived");
+    eventually("the set is back", START, || set().contains(". \"vrrp.53\""));
+    daemon.stop();
+    assert_eq!(rules(&a), "");
 }

@@ -28,7 +28,7 @@ use super::links::Change;
 use super::own::ledger::{Guarding, Left};
 use super::state::Vrrp;
 use crate::base::addr::Family;
-use crate::base::id::InstanceId;
+use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
@@ -185,6 +185,7 @@ impl Vrrp {
         let parts = Parts {
             sets: SETS.map(|set| firewall.guards.needs(set, instances, by_number)),
             reports: [Family::V4, Family::V6].map(|family| firewall.vmacs.needs(family)),
+            kinds: true,
         };
         let needed = !parts.is_empty();
         firewall.style = (needed && !is_iptables).then(|| (Style::of(&global.firewall), parts));
@@ -211,6 +212,14 @@ impl Vrrp {
         if numbered && !self.stopping && there {
             self.firewall.guards.look_at_all();
             self.firewall.vmacs.doubt();
+            self.flush_firewall(turn);
+        }
+    }
+
+    /// An address of an interface came or went.
+    pub(super) fn follow_locals(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        let there = self.firewall.there.is_some();
+        if there && !self.stopping && self.firewall.vmacs.doubt_locals(link) {
             self.flush_firewall(turn);
         }
     }
@@ -283,6 +292,11 @@ impl Vrrp {
             Err(refused) => refused,
             Ok(()) => return Ok(parts),
         };
+        // An old kernel cannot tell what an interface is.
+        let plain = Parts { kinds: false, ..parts };
+        if parts.reports.contains(&true) && tables::replace(nft, style, plain, true, contents).is_ok() {
+            return Ok(plain);
+        }
         // Copies of packets are an option of the kernel.
         let guarded = Parts { reports: [false; 2], ..parts };
         if parts == guarded || guarded.is_empty() || refused.errno == Errno::EOPNOTSUPP {

@@ -1,7 +1,9 @@
 //! The tables in the kernel, as keepalived names and orders what is in them.
 //!
 //! ```text
-//! out:  a membership report leaving by a macvlan      copied to the interface below, dropped
+//! out:  a neighbour advertisement of the link-local
+//!       address below, leaving by a macvlan           dropped
+//!       a membership report leaving by a macvlan      copied to the interface below, dropped
 //!       a router solicitation leaving by a macvlan    dropped
 //!       neighbour discovery                           passes
 //!       from a guarded address                        dropped
@@ -49,6 +51,8 @@ pub struct Parts {
     pub sets: [bool; 4],
     /// Membership reports of macvlans, IPv4 and IPv6.
     pub reports: [bool; 2],
+    /// The rules about macvlans look for interfaces of that kind first, which kernels before 5.0 cannot.
+    pub kinds: bool,
 }
 
 impl Parts {
@@ -99,7 +103,7 @@ const FRAME_OCTETS: usize = 48 * 1_024;
 #[must_use]
 pub fn octets(guards: &Guards, vmacs: &Vmacs) -> usize {
     // An interface that is another now is taken out and put in; a macvlan is in two sets of a family.
-    let elements = guards.len().saturating_mul(2).saturating_add(vmacs.len().saturating_mul(6));
+    let elements = guards.len().saturating_mul(2).saturating_add(vmacs.len().saturating_mul(vmacs::ELEMENTS));
     elements.saturating_mul(ELEMENT_OCTETS).saturating_add(FRAME_OCTETS)
 }
 
@@ -152,6 +156,7 @@ pub fn update(
             nft.change(table, vmacs::MAP, add, vmacs.changes(family, false, links, add));
             if family == Family::V6 {
                 nft.change(table, vmacs::SET, add, vmacs.changes(family, true, links, add));
+                nft.change(table, vmacs::LOCAL, add, vmacs.local_changes(links, add));
             }
         }
     }
@@ -198,8 +203,11 @@ const DISCOVERY: &str = "neighbor-discovery";
 const IGMP: u8 = 2;
 const ICMPV6: u8 = 58;
 const ROUTER_SOLICITATION: u8 = 133;
-/// MLD reports of both versions, and the first version's end of one.
-const REPORT_TYPES: [u8; 3] = [131, 132, 143];
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+/// MLD reports of both versions.
+const REPORT_TYPES: [u8; 2] = [131, 143];
+/// The kind of a macvlan, as the kernel compares it.
+const MACVLAN: [u8; 16] = *b"macvlan\0\0\0\0\0\0\0\0\0";
 const DISCOVERY_TYPES: [u8; 2] = [135, 136];
 
 impl Writer<'_> {
@@ -214,6 +222,7 @@ impl Writer<'_> {
             self.set(vmacs::MAP, Kind::Interface, true, vmacs.all(family, false, links));
             if family == Family::V6 {
                 self.set(vmacs::SET, Kind::Interface, false, vmacs.all(family, true, links));
+                self.set(vmacs::LOCAL, Kind::Ipv6AndName, false, vmacs.all_local(links));
                 self.constant(REPORTS, &REPORT_TYPES);
             }
         }
@@ -254,21 +263,30 @@ impl Writer<'_> {
     }
 
     fn reports(&mut self) {
+        let by_kind = [Expression::InterfaceKind(Way::Out), Expression::Is(&MACVLAN)];
+        let kind: &[Expression<'_>] = if self.parts.kinds { &by_kind } else { &[] };
         let copy =
             [Expression::Interface(Way::Out, SECOND), Expression::Map(vmacs::MAP), Expression::Duplicate];
         match self.table.family {
             Family::V4 => {
                 let what = [Expression::Network { offset: 9, octets: 1 }, Expression::Is(&[IGMP])];
                 let to = [Expression::Network { offset: 16, octets: 4 }];
-                self.rule(OUT, &[&what, &to, &copy], Verdict::Drop);
+                self.rule(OUT, &[&what, kind, &to, &copy], Verdict::Drop);
             }
             Family::V6 => {
+                let advert = [Expression::TransportType, Expression::Is(&[NEIGHBOUR_ADVERTISEMENT])];
+                let local = [
+                    Expression::Network { offset: 8, octets: 16 },
+                    Expression::InterfaceName(Way::Out, SECOND),
+                    Expression::In(vmacs::LOCAL),
+                ];
+                self.rule(OUT, &[&ICMP, &advert, kind, &local], Verdict::Drop);
                 let report = [Expression::TransportType, Expression::In(REPORTS)];
                 let to = [Expression::Network { offset: 24, octets: 16 }];
-                self.rule(OUT, &[&ICMP, &report, &to, &copy], Verdict::Drop);
+                self.rule(OUT, &[&ICMP, &report, kind, &to, &copy], Verdict::Drop);
                 let solicitation = [Expression::TransportType, Expression::Is(&[ROUTER_SOLICITATION])];
                 let by = [Expression::Interface(Way::Out, FIRST), Expression::In(vmacs::SET)];
-                self.rule(OUT, &[&ICMP, &solicitation, &by], Verdict::Drop);
+                self.rule(OUT, &[&ICMP, &solicitation, kind, &by], Verdict::Drop);
             }
         }
     }
@@ -311,7 +329,7 @@ impl Writer<'_> {
         let count = self.style.counts.then_some(Expression::Count);
         let mut rule: heapless::Vec<Expression<'_>, LONGEST> = heapless::Vec::new();
         let steps = steps.iter().copied().flatten().copied().chain(count);
-        // The longest rule is an MLD report's: nine steps and the counter and the verdict.
+        // The longest rule is an MLD report's: ten steps and the counter and the verdict.
         rule.extend(steps.take(LONGEST - 1));
         let _ = rule.push(Expression::Decide(verdict));
         self.nft.add_rule(self.table, chain, &rule);

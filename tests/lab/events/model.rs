@@ -396,7 +396,7 @@ fn firewall(state: &State, signed: bool, is_there: impl Fn(usize) -> bool) -> BT
     line("out ip saddr @vips drop");
     line("in ip daddr @vips drop");
     if !is_guest() {
-        line("out ip protocol igmp dup to ip daddr device oif map @vmac_map drop");
+        line("out ip protocol igmp meta oifkind \"macvlan\" dup to ip daddr device oif map @vmac_map drop");
     }
     if signed {
         line("vips 10.9.0.109");
@@ -409,8 +409,12 @@ fn firewall(state: &State, signed: bool, is_there: impl Fn(usize) -> bool) -> BT
     }
     let mut line = |text: &str| lines.insert(format!("ip6 keepalived {text}"));
     if wording.sometimes {
-        line("out icmpv6 type @mld-report dup to ip6 daddr device oif map @vmac_map drop");
-        line("out icmpv6 type nd-router-solicit oif @vmac_set drop");
+        let kind = "meta oifkind \"macvlan\"";
+        line(&format!(
+            "out icmpv6 type nd-neighbor-advert {kind} ip6 saddr . oifname @parent_link_local drop"
+        ));
+        line(&format!("out icmpv6 type @mld-report {kind} dup to ip6 daddr device oif map @vmac_map drop"));
+        line(&format!("out icmpv6 type nd-router-solicit {kind} oif @vmac_set drop"));
     }
     if wording.sometimes && is_there(1) {
         line("vmac_map \"vrrp.56\" : \"eth1\"");

@@ -54,8 +54,9 @@ fn tables(text: &str) -> BTreeSet<String> {
         match depth {
             0 => table = name().collect::<Vec<_>>().join(" "),
             1 => block = name().collect(),
-            // What the sets and chains are does not change.
-            _ if block == "mld-report" || ["type", "flags"].iter().any(|word| line.starts_with(word)) => {}
+            // What the sets and chains are does not change, nor do the addresses below the macvlans.
+            _ if ["mld-report", "parent_link_local"].contains(&block.as_str())
+                || ["type", "flags"].iter().any(|word| line.starts_with(word)) => {}
             _ => {
                 let elements = line.strip_prefix("elements = {").map(|line| line.trim_end_matches('}'));
                 let items = elements.map_or(vec![line], |elements| elements.split(',').collect());

@@ -28,6 +28,8 @@ pub enum Expression<'a> {
     Interface(Way, u32),
     /// Loads the name of the interface into a register.
     InterfaceName(Way, u32),
+    /// Loads the kind of the interface, as in `ip -d link`, into [`FIRST`]: 16 octets, filled with zeros. Since Linux 5.0.
+    InterfaceKind(Way),
     /// [`FIRST`] keeps the bits of the mask.
     Mask([u8; 16]),
     /// [`FIRST`] must be this.
@@ -76,6 +78,9 @@ impl Expression<'_> {
             }
             Self::InterfaceName(way, register) => {
                 meta(list, if way == Way::In { META_IN_NAME } else { META_OUT_NAME }, register);
+            }
+            Self::InterfaceKind(way) => {
+                meta(list, if way == Way::In { META_IN_KIND } else { META_OUT_KIND }, FIRST);
             }
             Self::Mask(mask) => expression(list, "bitwise", |data| {
                 number(data, 1, FIRST);
@@ -170,3 +175,5 @@ const META_OUT: u32 = 5;
 const META_IN_NAME: u32 = 6;
 const META_OUT_NAME: u32 = 7;
 const META_PROTOCOL: u32 = 16;
+const META_IN_KIND: u32 = 26;
+const META_OUT_KIND: u32 = 27;

@@ -102,6 +102,10 @@ fn everything_reads_as_it_is_meant() {
                 &[source, way, Expression::In(set), Expression::Decide(Verdict::Drop)],
             );
         }
+        let mut kind = [0; 16];
+        kind[..7].copy_from_slice(b"macvlan");
+        let (loaded, is) = (Expression::InterfaceKind(Way::In), Expression::Is(&kind));
+        socket.add_rule(TABLE_V6, "other", &[loaded, is, Expression::Decide(Verdict::Drop)]);
         socket.commit().unwrap();
         let listed = nft(&["list", "ruleset"]);
         for wanted in [
@@ -114,6 +118,7 @@ fn everything_reads_as_it_is_meant() {
             "icmpv6 type @types counter packets 0 bytes 0 accept",
             "ip6 saddr fe80::/10 goto other",
             "iif @links drop",
+            "meta iifkind \"macvlan\" drop",
             "ip6 saddr . iif @local drop",
             "ip6 saddr . iifname @named drop",
         ] {
