@@ -373,3 +373,31 @@ fn the_dump_tells_of_groups() {
     assert_eq!(section, expected, "{dump}");
     assert_eq!(dump.matches("   Sync group = G1\n").count(), 2, "{dump}");
 }
+
+/// The script of a group is at work during a reload, and another one waits: neither is lost, nor are those to come.
+#[test]
+fn what_a_group_has_to_tell_outlives_a_reload() {
+    if is_reference("it kills what runs") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/slow", "#!/bin/sh\nsleep 2\necho \"$1 $2 $3\" >> /run/told\n");
+    let conf = |priority: u8| {
+        let group =
+            "vrrp_sync_group G {\n    group {\n        VI_1\n    }\n    notify /usr/local/bin/slow\n}";
+        crate::kit::conf::Instance::default().priority(priority).before(group).text()
+    };
+    a.write("/run/told", "");
+    let daemon = Daemon::start(&a, UnderTest, &conf(100));
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    daemon.reload(&conf(110));
+    let told = |line: &str| a.read("/run/told").lines().filter(|told| *told == line).count();
+    eventually("the MASTER is told", START * 2, || told("GROUP G MASTER") == 1);
+    // One that is idle goes on, too.
+    daemon.reload(&conf(120));
+    a.shell("ip link set eth0 down");
+    eventually("the FAULT is told", START * 2, || told("GROUP G FAULT") == 1);
+    daemon.stop();
+    assert_eq!((told("GROUP G BACKUP"), told("GROUP G MASTER"), told("GROUP G FAULT")), (1, 1, 1));
+}

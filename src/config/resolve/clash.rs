@@ -152,3 +152,47 @@ pub(super) fn unused_trackers(model: &Model, found: &mut Diagnostics) {
     let all = model.processes.iter().map(|one| (one.name.as_str(), one.at));
     tell(&processes, "vrrp_track_process", all.collect());
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::assemble;
+    use crate::config::diag::{Diagnostics, Severity};
+    use crate::config::expand;
+
+    /// Whether two instances of one router id may stand side by side.
+    fn together(one: &str, other: &str) -> bool {
+        let instance = |name: &str, lines: &str| {
+            let interface = if lines.contains("interface") { "" } else { "interface eth0\n" };
+            format!(
+                "vrrp_instance {name} {{\n{interface}virtual_router_id 51\n{lines}\nvirtual_ipaddress {{\n192.0.2.{}\n}}\n}}\n",
+                name.len()
+            )
+        };
+        let mut found = Diagnostics::new();
+        let parsed = expand::parse_text(&(instance("A", one) + &instance("BC", other)), &mut found);
+        let model = assemble::model(&parsed.tree, &mut found);
+        assert_eq!(model.instances.len(), 2);
+        !found
+            .iter()
+            .any(|finding| finding.severity == Severity::Fatal && finding.message.contains("both use VRID"))
+    }
+
+    fn unicast(source: &str, peers: &str) -> String {
+        format!("unicast_src_ip {source}\nunicast_peer {{\n{peers}\n}}")
+    }
+
+    #[test]
+    fn one_router_id_may_be_used_twice_where_nobody_takes_one_for_the_other() {
+        let base = unicast("10.0.0.1", "10.0.0.2\n10.0.0.3");
+        assert!(!together("", ""), "two to the group");
+        assert!(!together(&base, &base));
+        assert!(!together(&base, &unicast("10.0.0.1", "10.0.0.4\n10.0.0.3")), "one common peer is enough");
+        assert!(together(&base, &unicast("10.0.0.1", "10.0.0.4\n10.0.0.5")), "other peers");
+        assert!(together(&base, &unicast("10.0.0.9", "10.0.0.2\n10.0.0.3")), "another source");
+        assert!(together(&base, &format!("interface eth1\n{base}")), "another interface");
+        assert!(together(&base, ""), "one to its peers, one to the group");
+        assert!(together("", "interface eth1"));
+        assert!(together("", "mcast_dst_ip 224.0.0.200"));
+        assert!(!together("mcast_dst_ip 224.0.0.200", "mcast_dst_ip 224.0.0.200"));
+    }
+}

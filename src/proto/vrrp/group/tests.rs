@@ -488,3 +488,28 @@ fn any_sequence_of_events_leaves_all_members_in_one_class_of_states() {
     }
     assert!(seen.iter().all(|count| *count > 500), "{seen:?}");
 }
+
+/// A member that a reload adds waits for a script; the group that it comes to goes on as it is.
+#[test]
+fn a_new_member_that_waits_does_not_bring_its_group_back_to_the_beginning() {
+    let quiet = Outlook {
+        blocked: false,
+        pending: false,
+        expired: false,
+        masters: false,
+        master: false,
+        eager: false,
+        any: true,
+    };
+    let align = |state, veterans: Outlook, outlook: Outlook| {
+        let (mut group, mut out) = (Group { state }, Actions::new());
+        group.handle(Input::Align { first: InstanceId(0), veterans, outlook }, &mut out);
+        group.state()
+    };
+    let waits = Outlook { pending: true, ..quiet };
+    assert_eq!(align(State::Backup, quiet, waits), State::Backup);
+    let master = Outlook { master: true, masters: true, ..quiet };
+    assert_eq!(align(State::Master, master, waits), State::Master);
+    let nobody = Outlook { any: false, ..quiet };
+    assert_eq!(align(State::Init, nobody, waits), State::Init, "a group of new ones waits");
+}

@@ -197,6 +197,25 @@ fn a_changed_priority_is_told_at_once() {
     assert_eq!(waiting.poll_at(), Some(Instant::from_micros(3_007_812)), "reckoned from the same start");
 }
 
+/// It has waited long enough, and goes on waiting for the others only: nothing that changes its timer's span begins it anew.
+#[test]
+fn a_member_whose_timer_ran_out_is_not_armed_again_by_another_priority() {
+    let mut machine = Machine::new(Params::default());
+    machine.set_synced(true);
+    step(&mut machine, at(0), Input::Start { adopt: None });
+    let deadline = machine.poll_at().unwrap();
+    step(&mut machine, deadline, Input::Timeout);
+    let waits = |machine: &Machine| machine.poll_at().is_none() && machine.is_expired();
+    assert!(waits(&machine));
+    step(&mut machine, deadline, Input::Priority(150));
+    assert!(waits(&machine), "a tracker");
+    let faster = Params { priority: 90, advert_interval: Span::from_millis(500), ..Params::default() };
+    machine.reconfigure(deadline, faster, 90, true, &mut Actions::new());
+    assert!(waits(&machine), "a reload");
+    step(&mut machine, deadline, Input::Advert(heard(200)));
+    assert!(!waits(&machine) && machine.poll_at().is_some(), "a MASTER is heard");
+}
+
 #[test]
 fn lost_addresses_bounce_through_backup_for_the_skew_time() {
     let mut machine = master(Params::default());
