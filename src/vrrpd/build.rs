@@ -326,7 +326,7 @@ pub(super) fn unusable(why: &Unusable) -> String {
     }
 }
 
-/// What a reload finds an instance again by: everything that would make its adverts another router's.
+/// What a reload finds an instance again by, whatever its name: everything that its adverts are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     vrid: u8,
@@ -348,6 +348,12 @@ pub(super) fn identity(instance: &Instance) -> Identity {
         group: instance.config.group,
         unicast: unicast.then_some(instance.config.source),
     }
+}
+
+/// Which router an instance is on which link, whatever its adverts look like.
+pub(super) fn place(instance: &Instance) -> (u8, Family, Option<LinkId>) {
+    let params = instance.router.params();
+    (params.vrid, params.family, instance.base)
 }
 
 /// Whether two commands would run the same thing.

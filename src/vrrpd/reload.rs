@@ -1,10 +1,11 @@
 //! A reload: the difference between what runs and a new model, applied without disturbing what did not change.
 //!
-//! An instance is found again by router id, family, interface and kind of adverts, not by name. It keeps its
-//! state, its timers and its socket. An address that moves between instances stays where it is.
+//! An instance is found again by router id, family, interface and kind of adverts, not by name; one whose adverts change
+//! by router id, family, interface and name. It keeps its state and its timers, and its socket if that hears the same. An
+//! address that moves between instances stays where it is.
 
 use core::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::breath::{ADDRESSES_A_SLICE, SLICE};
@@ -50,7 +51,7 @@ impl Vrrp {
         let kept = self.pair(turn, &fresh);
         self.work.rebuilding = true;
         let instance_ids = ids_after(&kept, self.instances.len());
-        self.resign_removed(turn, &instance_ids);
+        self.resign_removed(turn, &instance_ids, &fresh);
         self.hand_over(turn, &mut fresh, &kept);
         let old = core::mem::replace(&mut self.model, model);
         self.carry_groups(turn, &old, groups);
@@ -80,13 +81,15 @@ impl Vrrp {
         self.plan_replacements(turn);
         self.replace_owns(plan);
         self.widen_monitor();
+        // Before anybody looks whether they are there: a MASTER goes on on its new one.
+        self.make_owns();
         self.breathe(turn);
         self.renew_firewall(turn, &kept);
         self.breathe(turn);
         self.watch_links(turn);
         self.breathe(turn);
         self.resync_links(turn);
-        if self.ensure_owns() {
+        if self.make_owns() {
             self.resync_links(turn);
         }
         self.breathe(turn);
@@ -145,6 +148,16 @@ impl Vrrp {
         self.breathe(turn);
     }
 
+    /// Makes the interfaces that are wanted now; whether one is new. That it was down for a moment is older than what is
+    /// listed next.
+    fn make_owns(&mut self) -> bool {
+        let new = self.ensure_owns();
+        if new {
+            self.kernel.monitor.discard();
+        }
+        new
+    }
+
     /// What is not needed any more goes a little at a time.
     fn discard(&mut self, turn: &mut Turn<'_>, model: Arc<Model>) {
         let Some(mut model) = Arc::into_inner(model) else { return };
@@ -183,7 +196,26 @@ impl Vrrp {
                 (best < alike.len()).then(|| alike.swap_remove(best))
             }));
         }
+        self.pair_by_name(turn, fresh, &mut kept);
         kept
+    }
+
+    /// One whose adverts come from or go elsewhere now is the same router for all that has its name: it was MASTER or
+    /// BACKUP of the others on its link, and goes on as that.
+    fn pair_by_name(&mut self, turn: &mut Turn<'_>, fresh: &[Instance], kept: &mut [Option<InstanceId>]) {
+        let taken: HashSet<InstanceId> = kept.iter().copied().flatten().collect();
+        let key = |instance: &Instance| (build::place(instance), instance.config.name.clone());
+        let left = self.ids().filter(|id| !taken.contains(id));
+        let mut left: HashMap<_, _> =
+            left.filter_map(|id| self.instance(id).map(|before| (key(before), id))).collect();
+        let new = fresh.iter().zip(kept).enumerate().filter(|(_, (_, old))| old.is_none());
+        for (position, (after, old)) in new {
+            self.breathe_at(turn, position);
+            if left.is_empty() {
+                return;
+            }
+            *old = left.remove(&key(after));
+        }
     }
 
     /// What instances that go on have in the kernel is their successors' now; what stays with them is wanted no more.
@@ -206,8 +238,13 @@ impl Vrrp {
         }
     }
 
-    /// Instances that the new model does not have step down; their addresses wait, for another may want them.
-    fn resign_removed(&mut self, turn: &mut Turn<'_>, after: &[Option<InstanceId>]) {
+    /// Instances that the new model does not have step down, and those that are other routers in it; their addresses
+    /// wait, for another may want them.
+    fn resign_removed(&mut self, turn: &mut Turn<'_>, after: &[Option<InstanceId>], fresh: &[Instance]) {
+        if after.iter().all(Option::is_some) {
+            return;
+        }
+        let names: HashSet<&str> = fresh.iter().map(|instance| instance.config.name.as_str()).collect();
         for id in self.ids() {
             if after.get(id.index()).copied().flatten().is_some() {
                 continue;
@@ -218,12 +255,14 @@ impl Vrrp {
                 continue;
             };
             instance.router.handle(turn.now(), Input::Stop, &mut out);
-            let standing = if instance.config.notify.deleted { Standing::Deleted } else { Standing::Fault };
+            let stays = names.contains(instance.config.name.as_str());
+            let deleted = instance.config.notify.deleted && !stays;
+            let standing = if deleted { Standing::Deleted } else { Standing::Fault };
             let priority = instance.router.machine().effective_priority();
             if let Some(notifier) = &mut instance.notifier {
                 notifier.state(standing, priority);
             }
-            super::report::removed(&instance.config.name);
+            super::report::removed(&instance.config.name, stays);
             if out.contains(&Action::Report(Event::ZeroSent)) {
                 super::report::zero_sent(&instance.config.name);
             }

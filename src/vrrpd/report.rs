@@ -92,7 +92,16 @@ const fn announcement(addr: IpAddr) -> &'static str {
 
 pub(super) fn address_refused(name: &str, prefix: Prefix, refusal: &Refusal<'_>) {
     let (errno, text) = (refusal.errno, refusal.text);
-    warn!("({name}) cannot add {prefix}: {} {text} - trying again", errno.desc());
+    let lacking = lacking(errno);
+    warn!("({name}) cannot add {prefix}: {}{lacking} {text} - trying again", errno.desc());
+}
+
+/// What a process lacks that may not change the network, as the end of a sentence.
+pub(super) const fn lacking(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM => " (this process lacks the capability CAP_NET_ADMIN)",
+        _ => "",
+    }
 }
 
 pub(super) fn address_stuck(name: &str, prefix: Prefix, refusal: &Refusal<'_>) {
@@ -109,6 +118,16 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
     } else {
         warn!("({name}) {addr} is deleted again and again, giving up mastership for a moment");
     }
+}
+
+/// It was not deleted for itself.
+pub(super) fn address_fell(name: &str, links: &Links, moved: &Moved) {
+    let (link, addr) = (name_of(links, moved.link), moved.prefix.addr);
+    warn!("Netlink reflector reports IP {addr} removed from {link}");
+    warn!(
+        "({name}) {addr} went with the first address of its network on {link} and was put back; promote_secondaries \
+         keeps it there"
+    );
 }
 
 pub(super) fn address_altered(name: Option<&str>, links: &Links, link: Option<LinkId>, addr: IpAddr) {
@@ -190,18 +209,24 @@ pub(super) fn kernel_failed(what: &str, error: &std::io::Error) {
 
 pub(super) fn socket_failed(name: &str, error: &std::io::Error) {
     error!(
-        "({name}) cannot open the socket for adverts: {} - in fault until it opens",
-        without_family(error)
+        "({name}) cannot open the raw socket for adverts: {} - in fault until it opens",
+        why_no_socket(error)
     );
 }
 
 pub(super) fn sender_failed(error: &std::io::Error) {
-    error!("the socket for sending adverts: {}", without_family(error));
+    error!("the raw socket for sending adverts: {}", why_no_socket(error));
+}
+
+/// A socket that no child can do without, with its name in the error.
+pub(super) fn named_socket(what: &str, error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("{what}: {}", why_no_socket(error)))
 }
 
 /// Of the two families only IPv6 may be missing.
-fn without_family(error: &std::io::Error) -> String {
+fn why_no_socket(error: &std::io::Error) -> String {
     match error.raw_os_error() {
+        Some(libc::EPERM) => "not permitted, this process lacks the capability CAP_NET_RAW".to_owned(),
         Some(libc::EAFNOSUPPORT) => {
             "this kernel has no IPv6: boot it without ipv6.disable=1, or modprobe ipv6 (CONFIG_IPV6)"
                 .to_owned()
@@ -332,8 +357,15 @@ pub(super) fn zero_sent(name: &str) {
     info!("({name}) sent 0 priority");
 }
 
-pub(super) fn removed(name: &str) {
-    info!("({name}) removed by the new configuration");
+/// An instance ends. `stays`: one of its name begins.
+pub(super) fn removed(name: &str, stays: bool) {
+    if stays {
+        info!(
+            "({name}) begins anew: the new configuration has another interface, router id or family for it"
+        );
+    } else {
+        info!("({name}) removed by the new configuration");
+    }
 }
 
 /// A daemon of the same configuration runs in the same network namespace.

@@ -171,15 +171,25 @@ const KEYS: &[(&str, &[Change])] = &[
     ("no key", &[]),
 ];
 
-/// The router 52 is another one on the wire: it says goodbye and is elected anew.
-const ANOTHER_ROUTER: &[(&str, &[Change])] = &[
+/// The router 52 speaks from elsewhere, or to others, and its addresses may move: it stays MASTER all the same.
+const ELSEWHERE: &[(&str, &[Change])] = &[
     ("a macvlan", &[(NEXT, "use_vmac")]),
     ("a macvlan by name", &[(NEXT, "use_vmac vip2")]),
     ("a macvlan by another name", &[(NEXT, "use_vmac vip3")]),
     ("adverts by the base", &[(NEXT, "use_vmac vip3\n vmac_xmit_base")]),
+    ("adverts by the macvlan again", &[(NEXT, "use_vmac vip3")]),
     ("another destination", &[(NEXT, "mcast_dst_ip 224.0.0.200")]),
     ("a peer", &[(NEXT, "unicast_src_ip 10.9.0.1\n unicast_peer {\n 10.9.0.3\n }")]),
+    ("another source", &[(NEXT, "unicast_src_ip 10.9.0.9\n unicast_peer {\n 10.9.0.3\n }")]),
+];
+
+/// The router 52 is another one for the others: it says goodbye and is elected anew.
+const ANOTHER_ROUTER: &[(&str, &[Change])] = &[
     ("another router id", &[("virtual_router_id 52", "virtual_router_id 72")]),
+    (
+        "another interface",
+        &[("interface eth0\n    virtual_router_id 52", "interface eth1\n    virtual_router_id 52")],
+    ),
 ];
 
 fn edited(what: &str, changes: &[Change]) -> String {
@@ -276,6 +286,7 @@ fn a_router_that_becomes_another_one_is_elected_anew_and_the_others_do_not_notic
     }
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    net.plug(&a, "eth1", &["10.8.0.1/24"]);
     let daemon = Daemon::start(&a, US, &base());
     settle(&net, &a, &daemon);
     let before = held(&a);
@@ -285,10 +296,13 @@ fn a_router_that_becomes_another_one_is_elected_anew_and_the_others_do_not_notic
         for (text, home) in [(edited(what, changes), false), (base(), true)] {
             let (since, begun) = (now(), daemon.logged("(VI_2) Entering MASTER STATE"));
             daemon.reload(&text);
-            // Nobody answers for the peer, and what goes to it does not leave.
-            if *what != "a peer" || !home {
+            if home || !what.contains("interface") {
                 net.wait(what, since, ALLOWANCE, |event| event.is_goodbye_of("a"));
             }
+            let told =
+                "(VI_2) begins anew: the new configuration has another interface, router id or family for it";
+            daemon.wait_log(told, ALLOWANCE);
+            assert_eq!(daemon.logged("(VI_2) removed"), 0);
             eventually(what, TIMING.master_down(100) * 2 + ALLOWANCE, || {
                 daemon.logged("(VI_2) Entering MASTER STATE") > begun
             });
@@ -305,4 +319,41 @@ fn a_router_that_becomes_another_one_is_elected_anew_and_the_others_do_not_notic
             }
         }
     }
+}
+
+#[test]
+fn a_router_that_speaks_from_elsewhere_or_to_others_stays_master() {
+    if is_reference("it ends an instance for each of these") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24", "10.9.0.9/24"]);
+    // Somebody answers for the peer.
+    let _peer = net.node("b", "eth0", &["10.9.0.3/24"]);
+    let daemon = Daemon::start(&a, US, &base());
+    settle(&net, &a, &daemon);
+    let before = held(&a);
+    let links = || a.shell("ip -o link | awk '{print $2}' | sort");
+    let own = links();
+    let entered = daemon.logged("Entering");
+    for (what, changes) in ELSEWHERE {
+        // From the base, and back to it only after the last: each is a step from the one before.
+        let since = now();
+        daemon.reload(&edited(what, changes));
+        std::thread::sleep(TIMING.interval * 8);
+        assert_eq!(daemon.logged("Entering"), entered, "{what}: {}", daemon.log());
+        for vrid in 51..=56 {
+            is_on_time(&net, since, vrid, what);
+        }
+        let there = a.shell("ip -4 -o addr show");
+        for address in ["10.9.0.102/32", "10.9.0.112/32"] {
+            assert_eq!(there.matches(address).count(), 1, "{what}: {there}");
+        }
+    }
+    daemon.reload(&base());
+    std::thread::sleep(TIMING.interval * 4);
+    assert_eq!((held(&a), links()), (before, own), "after the way back");
+    assert_eq!(daemon.logged("Entering"), entered, "{}", daemon.log());
+    let (_, code) = daemon.stop();
+    assert_eq!(code, Some(0));
 }

@@ -24,6 +24,7 @@ mod crowd;
 mod detection;
 mod edits;
 mod edits_deep;
+mod edits_every;
 mod events;
 mod examples;
 mod fifo;
