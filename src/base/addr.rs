@@ -102,6 +102,12 @@ impl Prefix {
         Self { addr, len: self.len }
     }
 
+    /// Whether both are addresses of one network, as the kernel sees it: of the same length, too.
+    #[must_use]
+    pub fn is_same_network(&self, other: &Self) -> bool {
+        self.len == other.len && self.contains(&other.addr)
+    }
+
     /// Whether `addr` lies within the prefix.
     #[must_use]
     pub fn contains(&self, addr: &IpAddr) -> bool {

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::live::{Held, Instance, Moved};
 use super::report;
 use super::state::{AddressRequest, Vrrp};
-use crate::base::addr::{IpAddr, Prefix};
+use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::Turn;
@@ -44,6 +44,7 @@ impl Vrrp {
     }
 
     pub(super) fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
+        self.judge_fall(id, position);
         let stays = !add && self.is_held_by_another(id, position);
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
@@ -77,6 +78,28 @@ impl Vrrp {
         });
         masters.any(|other| other.held.is_ours() && other.prefix == prefix)
             || self.network.fixed.holds(link, prefix)
+    }
+
+    /// An address that was not the first of its network is to be put back: it did not go with the first one if another
+    /// address of the network is still there.
+    fn judge_fall(&mut self, id: InstanceId, position: usize) {
+        let moved = |this: &Self| this.instance(id)?.addresses.get(position).cloned();
+        let Some(lost) =
+            moved(self).filter(|moved| matches!(moved.held, Held::Doubted { secondary: true, .. }))
+        else {
+            return;
+        };
+        let link = lost.link.and_then(|link| self.links.link(link));
+        let other_vip = |moved: &Moved| {
+            moved.link == lost.link && moved.held == Held::Ours && moved.prefix.is_same_network(&lost.prefix)
+        };
+        let stands = link
+            .is_some_and(|link| link.addresses.iter().any(|own| own.is_same_network(&lost.prefix)))
+            || self.instances.iter().flat_map(|instance| &instance.addresses).any(other_vip);
+        let moved = self.instance_mut(id).and_then(|instance| instance.addresses.get_mut(position));
+        if let (true, Some(moved), Held::Doubted { told, .. }) = (stands, moved, lost.held) {
+            moved.held = Held::Doubted { told, secondary: false };
+        }
     }
 
     /// Asks the kernel to delete an address that no instance has any more.
@@ -141,12 +164,17 @@ impl Vrrp {
                 return;
             };
             let doubted = request.add && matches!(moved.held, Held::Doubted { .. });
-            let told = moved.held == Held::Doubted { told: true };
+            let fell = moved.held == Held::Doubted { told: true, secondary: true };
+            let told = fell || moved.held == Held::Doubted { told: true, secondary: false };
             let there = matches!(&result, Err(refusal) if refusal.errno == Errno::EEXIST);
             if doubted && !there {
                 moved.held = Held::No;
-                if told {
+                if fell {
+                    report::address_fell(&instance.config.name, links, moved);
+                } else if told {
                     report::address_taken(&instance.config.name, links, moved, true);
+                }
+                if told {
                     instance.router.counters_mut().restored += 1;
                 }
             }
@@ -208,7 +236,8 @@ impl Vrrp {
             return;
         };
         if let Some(((id, position), _)) = self.moved(link, address.prefix) {
-            self.taken_away(turn, id, position);
+            let v4 = Family::of(&address.prefix.addr) == Family::V4;
+            self.taken_away(turn, id, position, v4 && address.flags.contains(AddressFlags::SECONDARY));
         }
         self.fixed_address_gone(turn, link, address.prefix);
         self.detection_told(turn, link, address.prefix, false);
@@ -237,8 +266,9 @@ impl Vrrp {
     }
 
     /// The kernel does not have an address that a MASTER holds, or had not a moment ago. It is put back at once; what
-    /// comes of that says whether somebody had deleted it.
-    pub(super) fn taken_away(&mut self, turn: &mut Turn<'_>, id: InstanceId, position: u16) {
+    /// comes of that says whether somebody had deleted it. `secondary`: it was not the first of its network, which takes
+    /// the others with it.
+    pub(super) fn taken_away(&mut self, turn: &mut Turn<'_>, id: InstanceId, position: u16, secondary: bool) {
         let now = turn.now();
         let Some(instance) = self.instances.get_mut(id.index()) else {
             return;
@@ -252,7 +282,8 @@ impl Vrrp {
         }
         let up = moved.link.and_then(|link| self.links.link(link)).is_some_and(|link| link.up);
         let ours = moved.held == Held::Ours;
-        moved.held = if ours { Held::Doubted { told: up && !moved.no_track } } else { Held::No };
+        let told = up && !moved.no_track;
+        moved.held = if ours { Held::Doubted { told, secondary } } else { Held::No };
         if moved.no_track {
             return;
         }

@@ -137,6 +137,8 @@ pub enum Held {
     Doubted {
         /// Whether that is to be told: it matters, and did not just go with its interface.
         told: bool,
+        /// It was not the first address of its network: it may have gone with that one.
+        secondary: bool,
     },
     /// Yes, and it was there before an address owner needed it: it stays.
     Foreign,

@@ -316,7 +316,7 @@ impl Vrrp {
                     self.breathe(turn);
                 }
                 if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
-                    self.taken_away(turn, id, position);
+                    self.taken_away(turn, id, position, false);
                 }
             }
         }

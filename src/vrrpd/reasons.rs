@@ -3,6 +3,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::live::Instance;
+use super::report;
 use super::state::Vrrp;
 use super::track::Object;
 use crate::base::id::LinkId;
@@ -65,7 +66,9 @@ impl Display for Reason<'_> {
                 None => f.write_str(self.fault.text()),
             },
             Fault::Address => match self.instance.refused() {
-                Some((prefix, errno)) => write!(f, "cannot add {prefix}: {}", errno.desc()),
+                Some((prefix, errno)) => {
+                    write!(f, "cannot add {prefix}: {}{}", errno.desc(), report::lacking(errno))
+                }
                 None => f.write_str(self.fault.text()),
             },
             Fault::Conflict => match &config.conflict {

@@ -297,7 +297,8 @@ impl Vrrp {
                 monitor,
                 monitor_registration: None,
                 commands,
-                packets: PacketSocket::open()?,
+                packets: PacketSocket::open()
+                    .map_err(|error| report::named_socket("the packet socket for gratuitous ARPs", &error))?,
                 tells_protocol: false,
                 forwards_v6: forwards_v6(),
             },

@@ -436,8 +436,10 @@ fn an_address_whose_lifetime_or_flags_somebody_changes_is_put_right() {
     let four = Instance { addresses: vec![format!("{VIP}/24")], ..Instance::default() };
     let own = "virtual_ipaddress_excluded {\n        2001:db8::5\n        2001:db8:1::5/64\n    }";
     let static_ = "static_ipaddress {\n    10.7.0.1/24 dev other\n}\n";
-    let daemon = Daemon::start(&a, US, &four.line(own).before(static_).text());
-    net.wait_master("a", daemon.since(), elected(100));
+    // Nobody takes over while its child is stopped.
+    let patient = four.line(own).line("down_timer_adverts 50").before(static_);
+    let daemon = Daemon::start(&a, US, &patient.text());
+    net.wait_master("a", daemon.since(), elected(100) + TIMING.interval * 50);
     let changes = [
         ("eth0", "10.9.0.100", "10.9.0.100/24 dev eth0 valid_lft 2 preferred_lft 1"),
         ("other", "10.7.0.1", "10.7.0.1/24 dev other valid_lft 100 preferred_lft 0"),
@@ -488,4 +490,31 @@ fn an_address_whose_lifetime_or_flags_somebody_changes_is_put_right() {
     assert!(daemon.logged("it is as configured again") < changes.len() + 13, "{}", daemon.log());
     daemon.stop();
     assert!(shown(&a, "eth0", "10.9.0.1").contains("valid_lft"), "it is not ours");
+}
+
+/// The kernel takes the addresses of a network off with the first one: nobody deleted them.
+#[test]
+fn an_address_that_falls_with_the_first_of_its_network_is_told_as_that() {
+    if is_reference("it steps down") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24", "10.8.0.1/24"]);
+    a.shell("echo 0 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries; echo 0 > /proc/sys/net/ipv4/conf/all/promote_secondaries");
+    let addresses = vec!["10.8.0.100/24".to_owned(), "10.8.0.101/24".to_owned()];
+    let daemon = Daemon::start(&a, US, &Instance { addresses, ..Instance::default() }.text());
+    net.wait_master("a", daemon.since(), elected(100));
+    eventually("it serves", ALLOWANCE, || a.holds("eth0", "10.8.0.101"));
+    a.shell("ip addr del 10.8.0.1/24 dev eth0");
+    for address in ["10.8.0.100", "10.8.0.101"] {
+        let words =
+            format!("(VI_1) {address} went with the first address of its network on eth0 and was put back");
+        daemon.wait_log(&words, ALLOWANCE);
+        assert!(a.holds("eth0", address));
+    }
+    assert_eq!(daemon.logged("find out who deletes it"), 0, "{}", daemon.log());
+    // The second one alone, by somebody.
+    a.shell("ip addr del 10.8.0.101/24 dev eth0");
+    daemon.wait_log("(VI_1) 10.8.0.101 put back on eth0; find out who deletes it", ALLOWANCE);
+    assert_eq!(daemon.logged("10.8.0.101 went with"), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program};
+use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::Node;
 
@@ -322,4 +322,57 @@ fn what_a_group_tracks_counts_for_each_member() {
     let since = now();
     a.shell("echo 0 > /run/t/f");
     both(100, since);
+}
+
+/// Whoever reads the log at night is to know which of the things that are tracked it was.
+#[test]
+fn reasons_name_what_failed() {
+    if is_reference("its words are others") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    net.plug(&a, "eth1", &[]);
+    net.plug(&a, "eth2", &[]);
+    a.shell("mkdir /run/t; echo 1 > /run/t/load; ip link set eth1 down; ip link set eth2 down");
+    let conf = Instance::default()
+        .before("track_file load {\n    file /run/t/load\n    weight 0\n}")
+        .before("vrrp_script web {\n    script /bin/false\n    interval 1\n}")
+        .line("track_interface {\n        eth1\n        eth2\n    }")
+        .line("track_file {\n        load\n    }\n    track_script {\n        web\n    }");
+    let daemon = Daemon::start(&a, US, &conf.text());
+    daemon.wait_log("entering FAULT state (tracked interface eth1 down, tracked interface eth2 down)", START);
+    a.shell("ip link set eth1 up; ip link set eth2 up");
+    daemon.wait_log(
+        "still in FAULT state because: tracked script web failed, tracked file load",
+        START + crate::kit::bounds::LINK,
+    );
+    a.shell("echo 0 > /run/t/load");
+    daemon.wait_log("still in FAULT state because: tracked script web failed", START);
+    // Its data say the same.
+    daemon.signal(nix::sys::signal::Signal::SIGUSR1);
+    assert!(
+        daemon.dump("/tmp/keepalived.data").contains("Flags of interface faults = tracked script web failed")
+    );
+}
+
+/// A process without the capability to open its sockets says which, and what it lacks.
+#[test]
+fn a_missing_capability_is_named() {
+    if is_reference("its words are others") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write(crate::kit::daemon::CONF, &Instance::default().text());
+    let said = a
+        .command("setpriv")
+        .args(["--bounding-set", "-net_raw", "--inh-caps", "-all", crate::kit::node::UNDER_TEST])
+        .args(["-n", "-l", "-G", "-f", crate::kit::daemon::CONF])
+        .output()
+        .expect("setpriv runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    let wanted =
+        "the packet socket for gratuitous ARPs: not permitted, this process lacks the capability CAP_NET_RAW";
+    assert!(said.contains(wanted), "{said}");
 }

@@ -169,7 +169,7 @@ impl Vrrp {
         gone.dedup();
         let doubt = |held: &mut Held| {
             if *held == Held::Ours {
-                *held = Held::Doubted { told: false };
+                *held = Held::Doubted { told: false, secondary: false };
             }
         };
         for (link, network) in gone {

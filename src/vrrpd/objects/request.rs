@@ -384,7 +384,7 @@ fn address_answered(moved: &mut Stays, add: bool, result: Result<(), Refusal<'_>
     let doubted = matches!(moved.held, Held::Doubted { .. });
     match (add, result) {
         (true, Ok(())) => {
-            if moved.held == (Held::Doubted { told: true }) {
+            if matches!(moved.held, Held::Doubted { told: true, .. }) {
                 report::object_taken(None, &moved.address.prefix, true);
             }
             moved.held = Held::Ours;

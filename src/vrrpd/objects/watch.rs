@@ -387,7 +387,8 @@ const UNSEEN_STEPS: usize = 3;
 fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Taken {
     // If we put it there: the answer when it is put again says whether somebody took it, and that is told then.
     let ours = moved.held == Held::Ours;
-    moved.held = if ours { Held::Doubted { told: up && !moved.no_track } } else { Held::No };
+    moved.held =
+        if ours { Held::Doubted { told: up && !moved.no_track, secondary: false } } else { Held::No };
     if !up || moved.no_track {
         return Taken::Nothing;
     }
