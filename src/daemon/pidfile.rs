@@ -267,8 +267,8 @@ const NAME: &str = "keepalived";
 const LONGEST: usize = 32;
 /// From when a daemon is sent SIGTERM until it lets that be seen.
 const SETTLE: Span = Span::from_millis(100);
-/// keepalived lingers for a second when it stops.
-const LINGERS: Span = Span::from_secs(2);
+/// keepalived lingers for a second when it stops, and its shutdown script may take some more.
+const LINGERS: Span = Span::from_secs(5);
 /// What a stopping daemon may take beyond the end of its children: a shutdown script, what a killed child left.
 const AFTER_CHILDREN: Span = Span::from_secs(15);
 const LOOK_AGAIN: Span = Span::from_millis(5);
