@@ -60,6 +60,7 @@ const EDITS: &[Edit] = &[
     ("linkbeat_use_polling", "", ["linkbeat_use_polling", ""]),
     ("lower_prio_no_advert", "", ["lower_prio_no_advert on", "lower_prio_no_advert off"]),
     ("lvs_sync_daemon_interface", "", ["lvs_sync_daemon_interface eth0", "lvs_sync_daemon_interface eth1"]),
+    ("max_learned_interval", "", ["max_learned_interval 5", "max_learned_interval 9"]),
     ("mcast_dst_ip", "", ["mcast_dst_ip 224.0.0.200", "mcast_dst_ip 224.0.0.201"]),
     ("mcast_src_ip", "", ["mcast_src_ip 10.9.0.8", "mcast_src_ip 10.9.0.77"]),
     ("native_ipv6", V6, ["native_ipv6", ""]),
