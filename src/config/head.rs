@@ -65,6 +65,8 @@ pub enum Repeat {
 /// What a keyword takes, without where it goes.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
+    /// Nothing.
+    Flag,
     /// A switch word.
     Switch,
     /// A whole number.
@@ -73,6 +75,12 @@ pub enum Shape {
     Seconds(TimeBounds),
     /// One of a few words.
     Choice(&'static [&'static str]),
+    /// One word of this syntax.
+    Text(&'static str),
+    /// An interface name.
+    Interface,
+    /// A command with its identity.
+    Script,
     /// Words of this syntax.
     Words(&'static str),
     /// A block of keywords.
@@ -90,16 +98,21 @@ impl Shape {
     #[must_use]
     pub fn syntax(&self) -> String {
         match self {
+            Self::Flag => String::new(),
             Self::Switch => "[on|off]".to_owned(),
+            Self::Interface => "<interface>".to_owned(),
+            Self::Script => "<command> [<user> [[:]<group>]]".to_owned(),
             Self::Integer(number) => {
                 let gap = if number.unit.is_empty() { "" } else { " " };
                 format!("<{}{gap}{}..{}>", number.unit, number.from, number.to)
             }
             Self::Seconds(number) => format!("<seconds {}..{}>", Seconds(number.from), Seconds(number.to)),
             Self::Choice(words) => words.join("|"),
-            Self::Words(syntax) | Self::Lines(syntax) | Self::Object(syntax) | Self::Skipped(syntax) => {
-                (*syntax).to_owned()
-            }
+            Self::Text(syntax)
+            | Self::Words(syntax)
+            | Self::Lines(syntax)
+            | Self::Object(syntax)
+            | Self::Skipped(syntax) => (*syntax).to_owned(),
             Self::Block => "{ ... }".to_owned(),
         }
     }

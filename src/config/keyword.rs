@@ -9,12 +9,14 @@ use std::hash::DefaultHasher;
 use super::command;
 use super::diag::{Diagnostic, Diagnostics, Mark, Severity};
 use super::line::Line;
+use super::model::{Named, ScriptCommand};
 use super::nearest::nearest;
 use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
 use super::scalar::{absent, argument, choice, decimal, flag, switch, whole};
 use super::text;
 use super::tree::{Cursor, Item, Node, Position, Word};
 use super::value;
+use crate::base::time::Span;
 
 /// Which keywords of one object were given before, over all its blocks.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +91,86 @@ pub fn read<'t, D, M>(
     into: &mut D,
     scope: &mut Scope<'_, 't>,
 ) {
+    walk(cursor, &mut Typed { rows, into }, scope);
+}
+
+/// Rows and what they write into. The driver sees them without their types, so that it is in the program once.
+trait Table {
+    /// The row of a keyword, by its number.
+    fn find(&self, word: &str) -> Option<usize>;
+    /// The names of all rows.
+    fn name(&self, row: usize) -> Option<&'static str>;
+    /// What a row says.
+    fn head(&self, row: usize) -> Option<Head>;
+    /// Whether the block of a row has the keyword, or, where it has lines of its own, may have.
+    fn fits(&self, row: usize, word: &str) -> bool;
+    /// Writes the field of a row without a block.
+    fn set<'l>(&mut self, row: usize, value: Value<'l>, line: &mut Line<'l>);
+    /// Reads the block of a row, if it is one of keywords.
+    fn block<'t>(&mut self, row: usize, cursor: &mut Cursor<'t>, scope: &mut Scope<'_, 't>);
+    /// Reads an entry of the block of a row, if it is one of lines.
+    fn entry(&mut self, row: usize, line: &mut Line<'_>);
+}
+
+struct Typed<'i, D: 'static, M: 'static> {
+    rows: &'static [Row<D, M>],
+    into: &'i mut D,
+}
+
+impl<D, M> Table for Typed<'_, D, M> {
+    fn find(&self, word: &str) -> Option<usize> {
+        // Most names differ in length or in the first letter: that is seen without a call.
+        let same =
+            |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
+        self.rows.iter().position(|row| same(row.name) && row.name == word)
+    }
+
+    fn name(&self, row: usize) -> Option<&'static str> {
+        self.rows.get(row).map(|row| row.name)
+    }
+
+    fn head(&self, row: usize) -> Option<Head> {
+        self.rows.get(row).map(Row::head)
+    }
+
+    fn fits(&self, row: usize, word: &str) -> bool {
+        match self.rows.get(row).map(|row| &row.kind) {
+            Some(Kind::Block(rows)) => rows.iter().any(|row| row.name == word),
+            _ => self.find(word).is_none(),
+        }
+    }
+
+    fn set<'l>(&mut self, row: usize, value: Value<'l>, line: &mut Line<'l>) {
+        let Some(row) = self.rows.get(row) else { return };
+        match (&row.kind, value) {
+            (Kind::Flag(set), Value::Flag) => set(self.into),
+            (Kind::Switch(set), Value::Switch(on)) => set(self.into, on),
+            (Kind::Integer(number), Value::Integer(used)) => (number.set)(self.into, used),
+            (Kind::Seconds(number), Value::Seconds(used)) => (number.set)(self.into, used),
+            (Kind::Choice(_, set), Value::Choice(index)) => set(self.into, index),
+            (Kind::Text(_, set), Value::Text(word)) => set(self.into, word),
+            (Kind::Interface(set), Value::Interface(name)) => set(self.into, name),
+            (Kind::Script(field), Value::Script(command)) => *field(self.into) = Some(command),
+            (Kind::Custom(_, read), Value::Words) => read(self.into, line),
+            // A row's value is of its kind.
+            _ => {}
+        }
+    }
+
+    fn block<'t>(&mut self, row: usize, cursor: &mut Cursor<'t>, scope: &mut Scope<'_, 't>) {
+        if let Some(Kind::Block(rows)) = self.rows.get(row).map(|row| &row.kind) {
+            read(cursor, rows, self.into, scope);
+        }
+    }
+
+    fn entry(&mut self, row: usize, line: &mut Line<'_>) {
+        if let Some(Kind::Lines(_, each)) = self.rows.get(row).map(|row| &row.kind) {
+            each(self.into, line);
+        }
+    }
+}
+
+fn walk<'t>(cursor: &mut Cursor<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
     let mut surplus: u32 = 0;
     while let Some(item) = cursor.next() {
         match item {
@@ -101,78 +183,69 @@ pub fn read<'t, D, M>(
                 Some(_) => return,
                 None => scope.found.error(at, "Extra '}' found"),
             },
-            Item::Line(node) => line(cursor, node, rows, into, scope),
+            Item::Line(node) => line(cursor, node, table, scope),
         }
     }
 }
 
 /// Reads one line, and its block.
-fn line<'t, D, M>(
-    cursor: &mut Cursor<'t>,
-    node: Node<'t>,
-    rows: &'static [Row<D, M>],
-    into: &mut D,
-    scope: &mut Scope<'_, 't>,
-) {
+fn line<'t>(cursor: &mut Cursor<'t>, node: Node<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
     let mut line = Line::new(node, false, scope.owner, scope.found);
     let word = line.keyword.text;
-    // Most names differ in length or in the first letter: that is seen without a call.
-    let same = |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
-    let row = rows.iter().find(|row| same(row.name) && row.name == word);
+    let row = table.find(word);
     let word_at = line.keyword.at;
     if let Some(word_at) = tell_leftover(&mut line) {
-        scope.given.spoilt.extend(row.map(|row| (row.name, word_at)));
+        scope.given.spoilt.extend(row.and_then(|row| table.name(row)).map(|name| (name, word_at)));
         cursor.skip_block();
         return;
     }
-    let Some(row) = row else {
-        let known = &mut rows.iter().map(|row| row.name);
+    let Some((row, head)) = row.and_then(|row| Some((row, table.head(row)?))) else {
+        let known = &mut (0..).map_while(|row| table.name(row));
         let near = unknown(&mut line, known, scope.place, scope.elsewhere);
         scope.given.spoilt.extend(near.map(|near| (near, word_at)));
         cursor.skip_block();
         return;
     };
-    let head = row.head();
     // A brace too many or too few may change what the text around means.
     line.aside = head.aside && head.shape.has_block() == node.block().is_some();
     if !begin(&head, scope.given, scope.quiet, cursor, &mut line) {
         return;
     }
     if !head.shape.has_block() {
-        let crowd = crowd(row, rows, &line);
-        if let (Some(other), Kind::Script(_)) = (crowd, &row.kind) {
-            let message = format!("'{}' cannot follow {} on its line", other.text, row.name);
+        let crowd = crowd(&head, table, &line);
+        if let (Some(other), Shape::Script) = (crowd, head.shape) {
+            let message = format!("'{}' cannot follow {} on its line", other.text, head.name);
             return line.error(other, &message, "write one keyword a line; this one is not used");
         }
         if let Some(other) = crowd {
             line.unused(other, true);
         }
-        return value(row, &head, into, &mut line);
+        if let Some(value) = value(&head, &mut line) {
+            table.set(row, value, &mut line);
+        }
+        return;
     }
     // Whether what follows a keyword that lacks its brace looks like the block's content.
-    let fits = |word: &str| match &row.kind {
-        Kind::Block(rows) => rows.iter().any(|row| row.name == word),
-        _ => !rows.iter().any(|row| row.name == word),
-    };
-    let Ok(past) = enter(&head, &fits, cursor, &mut line) else {
+    let Ok(past) = enter(&head, &|word| table.fits(row, word), cursor, &mut line) else {
         return;
     };
-    match &row.kind {
-        Kind::Block(rows) => {
+    match head.shape {
+        Shape::Block => {
             let mut inner = Scope {
                 owner: scope.owner,
-                place: Some(row.name),
+                place: Some(head.name),
                 elsewhere: scope.elsewhere,
-                quiet: scope.quiet || row.effect == Effect::NoneYet,
+                quiet: scope.quiet || head.effect == Effect::NoneYet,
                 given: scope.given,
                 objects: scope.objects,
                 found: scope.found,
             };
-            read(cursor, rows, into, &mut inner);
+            table.block(row, cursor, &mut inner);
         }
-        Kind::Lines(_, each) => {
-            let spoilt = entries(cursor, *each, into, (scope.owner, head.aside), scope.found);
-            scope.given.spoilt.extend(spoilt.map(|at| (row.name, at)));
+        Shape::Lines(_) => {
+            let mut each = |line: &mut Line<'_>| table.entry(row, line);
+            let spoilt = entries(cursor, &mut each, (scope.owner, head.aside), scope.found);
+            scope.given.spoilt.extend(spoilt.map(|at| (head.name, at)));
         }
         _ => {
             scope.objects.push(Object { node, inside: cursor.clone() });
@@ -185,14 +258,13 @@ fn line<'t, D, M>(
 }
 
 /// A further keyword of the block on the line of one that takes no such word.
-fn crowd<'t, D, M>(row: &Row<D, M>, rows: &[Row<D, M>], line: &Line<'t>) -> Option<Word<'t>> {
-    let taken = usize::from(!matches!(row.kind, Kind::Flag(_) | Kind::Switch(_)));
-    let syntax = match &row.kind {
-        Kind::Custom(syntax, _) => syntax,
+fn crowd<'t>(head: &Head, table: &dyn Table, line: &Line<'t>) -> Option<Word<'t>> {
+    let taken = usize::from(!matches!(head.shape, Shape::Flag | Shape::Switch));
+    let syntax = match head.shape {
+        Shape::Words(syntax) => syntax,
         _ => "",
     };
-    let further =
-        |word: &Word<'_>| !syntax.contains(word.text) && rows.iter().any(|row| row.name == word.text);
+    let further = |word: &Word<'_>| !syntax.contains(word.text) && table.find(word.text).is_some();
     let mut words = line.args.iter().skip(taken).copied();
     words.find(further).filter(|_| !syntax.contains("..."))
 }
@@ -297,16 +369,17 @@ fn close(cursor: &mut Cursor<'_>) {
 }
 
 /// Reads the entries of an object that is a list: of its lines, each by `each`.
-pub fn lines<'t, D>(
-    object: &Object<'t>,
+pub fn lines<D>(
+    object: &Object<'_>,
     each: fn(&mut D, &mut Line<'_>),
     into: &mut D,
-    scope: &mut Scope<'_, 't>,
+    scope: &mut Scope<'_, '_>,
 ) {
     if let Some(extra) = object.node.arguments().next() {
         extra_words(&mut Line::new(object.node, false, scope.owner, scope.found), extra);
     }
-    entries(&mut object.inside.clone(), each, into, (scope.owner, false), scope.found);
+    let mut each = |line: &mut Line<'_>| each(into, line);
+    entries(&mut object.inside.clone(), &mut each, (scope.owner, false), scope.found);
 }
 
 fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
@@ -316,10 +389,9 @@ fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
 
 /// Reads the entries of a block of lines: what is being read, for messages, and whether nothing hangs on it. Some: where a
 /// template or a merge left something.
-pub fn entries<D>(
+pub fn entries(
     cursor: &mut Cursor<'_>,
-    each: fn(&mut D, &mut Line<'_>),
-    into: &mut D,
+    each: &mut dyn FnMut(&mut Line<'_>),
     (owner, aside): (&str, bool),
     found: &mut Diagnostics,
 ) -> Option<Position> {
@@ -336,7 +408,7 @@ pub fn entries<D>(
                 line.aside = aside;
                 match tell_leftover(&mut line) {
                     Some(at) => spoilt = Some(at),
-                    None => each(into, &mut line),
+                    None => each(&mut line),
                 }
             }
         }
@@ -370,59 +442,56 @@ fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
     }
 }
 
-/// Reads the value of a keyword without a block.
-fn value<D, M>(row: &Row<D, M>, head: &Head, into: &mut D, line: &mut Line<'_>) {
-    match &row.kind {
-        Kind::Flag(set) => {
-            if flag(head, line) {
-                set(into);
-            }
+/// The value of a keyword without a block; none if its line is not used.
+fn value<'l>(head: &Head, line: &mut Line<'l>) -> Option<Value<'l>> {
+    Some(match &head.shape {
+        Shape::Flag => flag(head, line).then_some(Value::Flag)?,
+        Shape::Switch => Value::Switch(switch(head, line)?),
+        Shape::Script if line.args.is_empty() => {
+            absent(head, line);
+            return None;
         }
-        Kind::Switch(set) => {
-            if let Some(on) = switch(head, line) {
-                set(into, on);
-            }
+        Shape::Script => Value::Script(command::read(line)?),
+        Shape::Integer(bounds) => {
+            let arg = argument(head, line)?;
+            Value::Integer(whole(head, bounds, line, arg)?)
         }
-        Kind::Script(field) => {
-            if line.args.is_empty() {
-                absent(head, line);
-            } else if let Some(command) = command::read(line) {
-                *field(into) = Some(command);
-            }
+        Shape::Seconds(bounds) => {
+            let arg = argument(head, line)?;
+            Value::Seconds(decimal(head, bounds, line, arg)?)
         }
-        Kind::Integer(number) => {
-            if let Some(used) = argument(head, line).and_then(|arg| whole(head, &number.bounds, line, arg)) {
-                (number.set)(into, used);
-            }
+        Shape::Choice(words) => {
+            let arg = argument(head, line)?;
+            Value::Choice(choice(head, words, line, arg)?)
         }
-        Kind::Seconds(number) => {
-            if let Some(used) = argument(head, line).and_then(|arg| decimal(head, &number.bounds, line, arg))
-            {
-                (number.set)(into, used);
-            }
+        Shape::Text(_) => {
+            let arg = argument(head, line)?;
+            line.surplus(1);
+            Value::Text(arg)
         }
-        Kind::Choice(words, set) => {
-            if let Some(index) = argument(head, line).and_then(|arg| choice(head, words, line, arg)) {
-                set(into, index);
-            }
+        Shape::Interface => {
+            let arg = argument(head, line)?;
+            let name = line.interface(arg);
+            line.surplus(1);
+            Value::Interface(name?)
         }
-        Kind::Text(_, set) => {
-            if let Some(arg) = argument(head, line) {
-                set(into, arg);
-                line.surplus(1);
-            }
-        }
-        Kind::Interface(set) => {
-            if let Some(arg) = argument(head, line) {
-                if let Some(name) = line.interface(arg) {
-                    set(into, name);
-                }
-                line.surplus(1);
-            }
-        }
-        Kind::Custom(_, read) => read(into, line),
-        Kind::Block(_) | Kind::Lines(..) | Kind::Object(_) | Kind::Skipped(_) => {}
-    }
+        Shape::Words(_) => Value::Words,
+        Shape::Block | Shape::Lines(_) | Shape::Object(_) | Shape::Skipped(_) => return None,
+    })
+}
+
+/// What a line gives to the field of its row.
+enum Value<'l> {
+    Flag,
+    Switch(bool),
+    Integer(i64),
+    Seconds(Span),
+    Choice(usize),
+    Text(Word<'l>),
+    Interface(Named),
+    Script(ScriptCommand),
+    /// The line itself, read by a function of the row's own.
+    Words,
 }
 
 /// Tells an unknown word: with the nearest known one, which it returns, or with the block where it belongs.

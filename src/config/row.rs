@@ -262,14 +262,15 @@ impl<D, M> Row<D, M> {
     #[must_use]
     pub const fn head(&self) -> Head {
         let shape = match &self.kind {
-            Kind::Flag(_) => Shape::Words(""),
+            Kind::Flag(_) => Shape::Flag,
             Kind::Switch(_) => Shape::Switch,
             Kind::Integer(n) => Shape::Integer(n.bounds),
             Kind::Seconds(n) => Shape::Seconds(n.bounds),
             Kind::Choice(words, _) => Shape::Choice(words),
-            Kind::Interface(_) => Shape::Words("<interface>"),
-            Kind::Script(_) => Shape::Words("<command> [<user> [[:]<group>]]"),
-            Kind::Text(syntax, _) | Kind::Custom(syntax, _) => Shape::Words(syntax),
+            Kind::Text(syntax, _) => Shape::Text(syntax),
+            Kind::Interface(_) => Shape::Interface,
+            Kind::Script(_) => Shape::Script,
+            Kind::Custom(syntax, _) => Shape::Words(syntax),
             Kind::Lines(syntax, _) => Shape::Lines(syntax),
             Kind::Object(syntax) => Shape::Object(syntax),
             Kind::Skipped(syntax) => Shape::Skipped(syntax),

@@ -30,8 +30,7 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Name
         let mut entries = group::Draft::new();
         read_entries(
             &mut object.inside.clone(),
-            group::entry,
-            &mut entries,
+            &mut |line| group::entry(&mut entries, line),
             (&format!("({text}): "), false),
             found,
         );
