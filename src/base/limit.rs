@@ -184,9 +184,6 @@ pub const THINGS_PER_TURN: usize = 64;
 /// How long work may go on before adverts that are due are sent and the parent's hellos are answered.
 pub const SLICE: crate::base::time::Span = crate::base::time::Span::from_millis(2);
 
-/// The same for what a reload does about memory, which has no natural slices.
-pub const SHORT_SLICE: crate::base::time::Span = crate::base::time::Span::from_micros(200);
-
 /// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.
 pub const DUE_PER_TURN: usize = 256;
 

@@ -30,7 +30,6 @@ pub mod output;
 pub mod packet;
 pub mod pages;
 pub mod path;
-pub mod plugs;
 pub mod process;
 pub mod processes;
 pub mod procevent;

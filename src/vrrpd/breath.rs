@@ -58,14 +58,6 @@ impl Vrrp {
         }
     }
 
-    /// Breathes if it is some time ago: for a reload, which has the whole of a turn to itself and is to be felt by no
-    /// advert.
-    pub(super) fn breathe_soon(&mut self, turn: &mut Turn<'_>) {
-        if turn.passed() >= limit::SHORT_SLICE {
-            self.breathe(turn);
-        }
-    }
-
     /// Carries out what was gathered once that takes as long as a slice may.
     pub(super) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
         if self.work.is_laden() {

@@ -23,7 +23,6 @@ use crate::proto::vrrp::Input;
 use crate::sys::alloc;
 use crate::sys::memory;
 use crate::sys::pages;
-use crate::sys::plugs::Plugs;
 use crate::sys::process::{Ended, Pid};
 
 /// When a refused address is tried again.
@@ -100,10 +99,8 @@ impl Process for Vrrp {
                 let before = alloc::allocations();
                 turn.renew();
                 self.status.reload_begins();
-                let plugs = Plugs::set(|| self.breathe_soon(turn));
                 let ok = self.reload(turn, fd);
                 self.breathe(turn);
-                plugs.pull(|| self.breathe_soon(turn));
                 alloc::trim();
                 self.breathe(turn);
                 pages::release();
