@@ -387,6 +387,7 @@ fn index(number: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::daemon::reactor::Reactor;
+    use crate::sys::script::Terms;
     use std::io::Read;
     use std::os::unix::fs::MetadataExt;
 
@@ -477,5 +478,59 @@ mod tests {
         load(&mut fifos, None);
         assert!(!other.exists());
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn there_is_room_for_what_all_have_to_tell_at_once() {
+        let path = std::env::temp_dir().join(format!("ka-notify-room-{}", std::process::id()));
+        let mut reactor = Reactor::new(1, None).unwrap();
+        let mut turn = reactor.turn();
+        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
+        let mut fifos = Fifos::new(7, "vrrp");
+        let mut room = |fifos: &mut Fifos, tellers| {
+            let wanted = [None, Some(wanted(&path))];
+            fifos.load(&mut turn, wanted, tellers, &runner, &mut environment, |_, _| ());
+            fifos.pipes[1].as_ref().unwrap().room
+        };
+        let one = room(&mut fifos, 1);
+        assert_eq!(room(&mut fifos, 101), one + 100 * limit::FIFO_QUEUE_EACH);
+        assert_eq!(room(&mut fifos, 1), one + 100 * limit::FIFO_QUEUE_EACH, "what waits keeps its room");
+        fifos.finish(&mut turn);
+    }
+
+    #[test]
+    fn a_script_that_does_not_end_is_told_to_and_then_killed() {
+        let mut reactor = Reactor::new(1, None).unwrap();
+        let mut turn = reactor.turn();
+        let runner = Runner::new().unwrap();
+        let mut words = Words::with_capacity(3, 64);
+        for word in ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"] {
+            words.push(word.as_bytes()).unwrap();
+        }
+        let pid = runner.start(&mut words, &mut Words::with_capacity(0, 0), &Terms::default()).unwrap();
+        // The shell takes its time to get to its first word.
+        let ignores = || {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+            u64::from_str_radix(ignored, 16).unwrap() & 1 << (libc::SIGTERM - 1) != 0
+        };
+        while !ignores() {
+            std::thread::yield_now();
+        }
+        let mut fifos = Fifos::new(7, "vrrp");
+        let until = turn.now();
+        assert!(fifos.leaving.push(Leaving { pid, until, told: false, pipe: None }).is_ok());
+        fifos.overdue(&mut turn);
+        assert_eq!(fifos.poll_at(), Some(until + GRACE), "it has been told");
+        fifos.overdue(&mut turn);
+        assert_eq!(fifos.poll_at(), Some(until + GRACE), "and has its time");
+        fifos.leaving[0].until = until;
+        fifos.overdue(&mut turn);
+        let pid = nix::unistd::Pid::from_raw(pid.number());
+        let end = nix::sys::wait::waitpid(pid, None).unwrap();
+        assert!(
+            matches!(end, nix::sys::wait::WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGKILL, _)),
+            "{end:?}"
+        );
     }
 }

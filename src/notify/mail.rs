@@ -22,7 +22,7 @@ use crate::daemon::keep::{Keep, Left, Note, key};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::proto::mail::{Action, Actions, Client, Event, Input, Line};
-use crate::sys::clock::{self, Wall};
+use crate::sys::clock::{self, LocalTime, Wall};
 use crate::sys::resolve::{ADDRESSES, Lookup};
 use crate::sys::tcp::{Moved, Stream};
 use crate::wire::smtp::{self, Message, Replies};
@@ -400,7 +400,7 @@ impl Mailer {
             Line::Text => match letter {
                 Some(letter) => {
                     let message = Message {
-                        date: Date(letter.at),
+                        date: Date(clock::local(letter.at)),
                         from: &settings.from,
                         id: &settings.id,
                         subject: &letter.subject,
@@ -510,15 +510,32 @@ impl Write for Room<'_> {
 }
 
 /// A point of time in the form of RFC 5322.
-struct Date(Wall);
+struct Date(LocalTime);
 
 impl Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = clock::local(self.0);
+        let time = &self.0;
         let (weekday, month) = (time.weekday_name(), time.month_name());
         let (sign, offset) = (if time.offset < 0 { '-' } else { '+' }, time.offset.unsigned_abs());
         write!(f, "{weekday}, {:02} {month} {} ", time.day, time.year)?;
         write!(f, "{:02}:{:02}:{:02} ", time.hour, time.minute, time.second)?;
         write!(f, "{sign}{:02}{:02}", offset / 60, offset % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_name_their_zone_by_sign_hours_and_minutes() {
+        let date = |offset| {
+            let time =
+                LocalTime { year: 2026, month: 1, day: 3, weekday: 2, hour: 4, minute: 5, second: 6, offset };
+            Date(time).to_string()
+        };
+        assert_eq!(date(0), "Tue, 03 Feb 2026 04:05:06 +0000");
+        assert_eq!(date(345), "Tue, 03 Feb 2026 04:05:06 +0545");
+        assert_eq!(date(-210), "Tue, 03 Feb 2026 04:05:06 -0330");
     }
 }

@@ -142,6 +142,9 @@ mod tests {
         // One that was asked for does not work.
         let mut beat = Linkbeat::new(Some(Ioctl));
         assert_eq!(beat.refused(), None, "nobody knows yet");
+        assert!(beat.hear(Answer::Unsupported));
+        assert_eq!(beat.refused(), None, "nor while others are tried");
+        beat.forget();
         assert_eq!(poll(&mut beat, only(Ethtool, Answer::Up)), [Ioctl, Mii, Ethtool]);
         assert_eq!((beat.refused(), beat.method().word()), (Some(Ioctl), "ETHTOOL"));
     }

@@ -272,6 +272,23 @@ mod tests {
     }
 
     #[test]
+    fn forks_and_ends_have_delays_of_their_own() {
+        let [short, long] = [1, 3].map(Span::from_secs);
+        let mut it = Process::new(ProcessParams {
+            quorum: 1,
+            quorum_max: None,
+            fork_delay: short,
+            terminate_delay: long,
+        });
+        count(&mut it, 0, 1, Cause::Change);
+        count(&mut it, 0, 0, Cause::Exit);
+        assert_eq!(it.poll_at(), Some(at(3_000)));
+        assert_eq!(it.handle(at(3_000), ProcessInput::Timeout), DOWN);
+        count(&mut it, 4_000, 1, Cause::Fork);
+        assert_eq!(it.poll_at(), Some(at(5_000)));
+    }
+
+    #[test]
     fn a_reload_judges_anew_and_forgets_what_it_waited_for() {
         let mut it = Process::new(params(1, None, 1_000));
         assert_eq!(it.reconfigure(at(0), params(1, None, 0)), None, "nothing is known yet");

@@ -408,4 +408,23 @@ mod tests {
             [ScriptAction::Changed { up: false, ending, timed_out: false }]
         );
     }
+
+    #[test]
+    fn a_successor_goes_on_with_what_is_known_and_asks_at_once_if_nothing_is() {
+        let params = ScriptParams { fall: 2, ..ScriptParams::default() };
+        let resumed = |verdict, streak, next_run| {
+            let mut script = Script::new(at(0), params.clone());
+            let memory = ScriptMemory { verdict, streak, last_code: Some(1), next_run };
+            script.resume(at(5_000), memory);
+            script
+        };
+        // One failure more is enough.
+        let mut script = resumed(Verdict::Up, 1, at(5_300));
+        assert_eq!((script.poll_at(), script.streak()), (Some(at(5_300)), 1));
+        assert_eq!(run(&mut script, 5_300, 1), [changed(false, 1)]);
+        // Neither what was missed nor a time of nobody's counts.
+        assert_eq!(resumed(Verdict::Up, 0, at(1)).poll_at(), Some(at(5_000)));
+        assert_eq!(resumed(Verdict::Down, 0, at(99_000)).poll_at(), Some(at(6_000)));
+        assert_eq!(resumed(Verdict::Unknown, 0, at(5_900)).poll_at(), Some(at(5_000)));
+    }
 }

@@ -283,6 +283,8 @@ mod tests {
         let none = GarpParams { lower_prio_repeat: 0, ..params };
         assert_eq!(drain(&mut garp, 1, at(9), &none), []);
         assert_eq!(garp.poll_at(), None);
+        garp.begin(at(9), Burst::LowerPriority, 1, &none);
+        assert_eq!(garp.poll_at(), None, "nothing is to come of it");
     }
 
     #[test]

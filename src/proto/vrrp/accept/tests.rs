@@ -186,6 +186,46 @@ fn another_address_list_is_odd_but_counts() {
     assert_eq!(judge(&params_v2(), &[], &other, 255).unwrap().1, Some(Odd::AddressMissing(ip("10.9.0.100"))));
 }
 
+/// What is odd about an advert of another address, from the sender of the one before or from another one.
+fn odd_of(params: &Params, same_sender: bool) -> Option<Odd> {
+    let body = Body::V2 { auth_type: 0, seconds: 1, auth_data: [0; 8] };
+    let octets = advert(body, Cover::Plain, &[ip("10.9.0.101")]);
+    let addresses = [ip("10.9.0.100")];
+    let surroundings = Surroundings { addresses: &addresses, ..Surroundings::default() };
+    // A kernel that tells neither the destination nor the hop limit has let it through.
+    let packet = Packet {
+        arrived: Instant::START,
+        source: ip("10.9.0.1"),
+        destination: None,
+        hop_limit: None,
+        octets: &octets,
+        around: Around::default(),
+    };
+    accept(params, None, &surroundings, &packet, same_sender).unwrap().odd
+}
+
+#[test]
+fn the_address_list_of_a_known_sender_is_looked_at_unless_asked_not_to() {
+    let missing = Some(Odd::AddressMissing(ip("10.9.0.100")));
+    let skips = Params { skip_check_adv_addr: true, ..params_v2() };
+    for (params, same_sender, odd) in [
+        (params_v2(), true, missing),
+        (params_v2(), false, missing),
+        (skips.clone(), false, missing),
+        (skips, true, None),
+    ] {
+        assert_eq!(odd_of(&params, same_sender), odd);
+    }
+}
+
+#[test]
+fn the_interval_of_a_goodbye_is_nothing_to_tell() {
+    let mut octets = advert(Body::V3 { centis: 200 }, Cover::Plain, &[ip("10.9.0.100")]);
+    octets[2] = 0;
+    let (heard, odd) = judge(&params_v3(), &[], &mend(octets), 255).unwrap();
+    assert_eq!((heard.priority, odd), (0, None));
+}
+
 #[test]
 fn version_3_tells_another_interval_and_survives_zero() {
     let octets = advert(Body::V3 { centis: 200 }, Cover::Plain, &[ip("10.9.0.100")]);

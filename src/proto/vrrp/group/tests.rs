@@ -513,3 +513,96 @@ fn a_new_member_that_waits_does_not_bring_its_group_back_to_the_beginning() {
     let nobody = Outlook { any: false, ..quiet };
     assert_eq!(align(State::Init, nobody, waits), State::Init, "a group of new ones waits");
 }
+
+/// A member of priority 100, in a group, after `inputs`.
+fn member(params: Params, inputs: &[MachineInput]) -> Machine {
+    let mut machine = Machine::new(params);
+    machine.set_synced(true);
+    for input in inputs {
+        machine.handle(machine.poll_at().unwrap_or(Instant::START), *input, &mut MachineActions::new());
+    }
+    machine
+}
+
+#[test]
+fn what_members_are_like_together() {
+    let begin = |adopt| MachineInput::Start { adopt };
+    let waits = member(Params::default(), &[begin(None)]);
+    let expired = member(Params::default(), &[begin(None), MachineInput::Timeout]);
+    let master = member(Params::default(), &[begin(Some(State::Master))]);
+    let of = |members: &[&Machine]| Outlook::of(members.iter().copied());
+    assert!(expired.is_expired() && of(&[&expired]).expired);
+    assert!(of(&[&expired, &master]).expired, "a MASTER waits for nothing");
+    assert!(!of(&[&expired, &waits]).expired && !of(&[&waits]).expired);
+    assert_eq!((of(&[&master, &waits]).master, of(&[&master, &waits]).masters), (true, false));
+    // The reasons of others, which it knows, are none of its own.
+    let faults = |fault| MachineInput::Faults { faults: Faults::NONE.with(fault, true), pending: false };
+    assert!(!of(&[&member(Params::default(), &[faults(Fault::Group)])]).blocked);
+    assert!(of(&[&waits, &member(Params::default(), &[faults(Fault::LinkDown)])]).blocked);
+    // Owners begin as MASTER, unless the start is held off.
+    let owner = Params { priority: OWNER, start: Start::Master, ..Params::default() };
+    let ready = member(owner.clone(), &[]);
+    let mut held = member(owner, &[]);
+    held.hold(Instant::START + Span::from_secs(5));
+    assert!(of(&[&ready, &ready]).eager && !of(&[&ready, &held]).eager && !of(&[&ready, &waits]).eager);
+}
+
+/// What a group in a state answers to an input.
+fn answer(state: State, input: Input) -> (State, Vec<Action>) {
+    let (mut group, mut out) = (Group { state }, Actions::new());
+    group.handle(input, &mut out);
+    (group.state(), out.to_vec())
+}
+
+const FIRST: InstanceId = InstanceId(0);
+
+#[test]
+fn what_a_successor_finds_is_adopted_and_what_it_changes_is_told() {
+    let quiet = Outlook::of(core::iter::empty::<&Machine>());
+    let calm = Outlook { expired: false, masters: false, eager: false, ..quiet };
+    let blocked = Outlook { blocked: true, ..calm };
+    let told = |to, adopted| vec![Action::Report(FIRST, Event::Group { to, adopted })];
+    let start = |outlook, adopt| answer(State::Init, Input::Start { first: FIRST, outlook, adopt });
+    for state in [State::Master, State::Backup] {
+        assert_eq!(start(calm, Some(state)), (state, told(state, true)));
+        assert_eq!(start(blocked, Some(state)), (State::Fault, told(State::Fault, false)));
+    }
+    assert_eq!(start(Outlook { pending: true, ..calm }, None), (State::Init, vec![]));
+}
+
+#[test]
+fn the_causes_of_those_that_lead_and_follow() {
+    let expired = Input::Expired { member: FIRST, everyone: true };
+    let lead = Action::Move { member: FIRST, to: State::Master, why: Why::Timeout };
+    assert_eq!(answer(State::Backup, expired), (State::Backup, vec![lead]));
+    let [_, turn] = steps(State::Master, Why::Timeout, Faults::NONE, false);
+    assert_eq!(turn, Some(MachineInput::Sync { to: State::Master, why: Why::Group }));
+    let [_, turn] = steps(State::Backup, Why::Outranked, Faults::NONE, false);
+    assert_eq!(turn, Some(MachineInput::Sync { to: State::Backup, why: Why::Outranked }));
+    let [facts, turn] = steps(State::Fault, Why::Fault, Faults::NONE, true);
+    let others = Faults::NONE.with(Fault::Group, true);
+    assert_eq!((facts, turn), (Some(MachineInput::Faults { faults: others, pending: true }), None));
+}
+
+#[test]
+fn a_reload_leads_a_group_to_what_those_that_ran_agree_on() {
+    let calm = Outlook {
+        blocked: false,
+        pending: false,
+        expired: false,
+        masters: false,
+        master: false,
+        eager: false,
+        any: true,
+    };
+    let align = |state, veterans, outlook| answer(state, Input::Align { first: FIRST, veterans, outlook }).0;
+    let all = Outlook { master: true, masters: true, ..calm };
+    let some = Outlook { master: true, ..calm };
+    let nobody = Outlook { any: false, ..calm };
+    assert_eq!(align(State::Master, some, some), State::Master, "one of them is");
+    assert_eq!(align(State::Master, calm, calm), State::Backup, "the MASTER has left");
+    assert_eq!(align(State::Init, all, some), State::Master, "a new group of MASTERs");
+    assert_eq!(align(State::Init, some, some), State::Backup, "they do not agree");
+    assert_eq!(align(State::Init, nobody, all), State::Master, "owners, all of them new");
+    assert_eq!(align(State::Master, all, Outlook { blocked: true, ..all }), State::Fault);
+}

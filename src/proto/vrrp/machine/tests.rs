@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod hear;
+mod reload;
 mod start;
 
 use super::super::fault::Fault;
