@@ -39,6 +39,9 @@ const GROUP: [u8; 4] = [224, 0, 0, 18];
 const SOURCE_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x66);
 const GROUP_IPV6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
+/// The length of the shortest advert, one without addresses (RFC 9568 section 5.1).
+const SHORTEST: usize = 8;
+
 /// The router that is to stand it.
 struct Victim {
     timing: Timing,
@@ -51,7 +54,8 @@ struct Victim {
 
 /// A frame with a mutation of a vector, such that no router may change its state for it: it never claims a
 /// priority from 200 up, and to a backup no valid one says goodbye or names another interval. Also whether it
-/// is for our virtual router: what is not may be dropped by the socket's filter before anybody can count it.
+/// is for our virtual router and no shorter than any advert: what is not is dropped by the socket's filter before
+/// anybody can count it.
 fn mutated(rng: &mut Rng, victim: &Victim) -> (bool, Vec<u8>) {
     let vectors: &[&str] = if victim.ipv6 { &VECTORS_IPV6 } else { &VECTORS };
     let text = vectors[rng.below(vectors.len())];
@@ -73,7 +77,7 @@ fn mutated(rng: &mut Rng, victim: &Victim) -> (bool, Vec<u8>) {
         *priority = (*priority).clamp(u8::from(victim.backup), 199);
     }
     // Half of them get past the checksum, so that the checks behind it are reached.
-    if rng.below(2) == 0 && pdu.len() >= 8 {
+    if rng.below(2) == 0 && pdu.len() >= SHORTEST {
         if victim.backup && victim.timing.version == 3 {
             let centis = u16::try_from(victim.timing.interval.as_millis() / 10).unwrap_or_default();
             pdu[4..6].copy_from_slice(&centis.to_be_bytes());
@@ -84,7 +88,7 @@ fn mutated(rng: &mut Rng, victim: &Victim) -> (bool, Vec<u8>) {
             vrrp_checksum(&mut pdu, &SOURCE, &GROUP);
         }
     }
-    let ours = pdu.get(1) == Some(&51);
+    let ours = pdu.len() >= SHORTEST && pdu.get(1) == Some(&51);
     let frame = if victim.ipv6 {
         ip6_frame(SOURCE_IPV6, GROUP_IPV6, ttl, &pdu)
     } else {
