@@ -1,9 +1,14 @@
-//! Lays the code that runs all the time side by side in the program.
+//! Lays the code that runs all the time side by side in the program, where it is linked to the GNU C library.
 //!
 //! A page that is used brings sixteen into memory, and the compiler strews the functions: a hundred kB of code that
 //! sends adverts and takes over stood between a thousand that read configurations, and kept most of them in memory.
 //! So the linker gets a list of the modules that work after the start. A module that is missing in the list, or that
 //! does not exist any more, costs a few pages and nothing else.
+//!
+//! Measured by the footprint that `cargo bench --bench scale` tells (what is written, and each file once): 2,044 and
+//! 2,104 kB in place of 2,540 and 2,344 with one instance, 3,024 in place of 3,218 with 1,000. On the static musl build
+//! of tests/size, whose code is half as long, it was 1,376 kB in place of 1,500, and 2,252 in place of 2,372: too little
+//! for the trouble, so that such a program is linked as it comes.
 
 use std::env;
 use std::fmt::Write;
@@ -110,7 +115,7 @@ const OTHERS: [&str; 4] =
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    if env::var("PROFILE")? != "release" {
+    if env::var("PROFILE")? != "release" || env::var("CARGO_CFG_TARGET_ENV")? != "gnu" {
         return Ok(());
     }
     let folder = env::var("OUT_DIR")?;
