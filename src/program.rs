@@ -7,10 +7,12 @@ mod refusals;
 mod settings;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
+use keepalived::base::name::IfName;
 use keepalived::base::time::Instant;
 use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
@@ -26,7 +28,7 @@ use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
 use keepalived::sys::{alloc, clock, namesake, netns, pages, user};
-use keepalived::vrrpd::{self, Present};
+use keepalived::vrrpd::{self, Interfaces, Present};
 
 #[cfg(feature = "tools")]
 pub(crate) use compare::compare;
@@ -59,8 +61,8 @@ pub(crate) struct Loaded {
     empty: bool,
     /// What may cost an address, an advert or a check: a reload may not add to it.
     errors: Vec<Mistake>,
-    /// What names interfaces, see [`vrrpd::place`].
-    named: Vec<u64>,
+    /// The interfaces that it names, there or not.
+    interfaces: BTreeSet<IfName>,
     /// What was found beside that and is counted: matters with `reload_check_config`.
     warnings: Vec<Mistake>,
 }
@@ -70,8 +72,7 @@ pub(crate) struct Read {
     pub(crate) model: Model,
     empty: bool,
     snapshot: Snapshot,
-    /// What names interfaces, see [`vrrpd::place`].
-    named: Vec<u64>,
+    interfaces: Interfaces,
     pub(crate) sources: SourceMap,
     pub(crate) found: Diagnostics,
 }
@@ -138,8 +139,8 @@ fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
-    let named = present.named();
-    let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, named, sources, found };
+    let interfaces = present.take_named();
+    let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, interfaces, sources, found };
     (read, tree, present)
 }
 
@@ -281,7 +282,8 @@ impl Program for Keepalived<'_> {
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
         let messages = |wanted: fn(&Diagnostic) -> bool| {
-            read.found.iter().filter(|one| wanted(one)).map(|one| Mistake::new(one, &read.sources)).collect()
+            let wanted = read.found.iter().filter(|one| wanted(one));
+            wanted.map(|one| Mistake::new(one, &read.sources, &read.interfaces)).collect()
         };
         let errors = messages(|one| one.costs);
         let warnings = messages(|one| !one.costs && one.severity > Severity::Note);
@@ -295,7 +297,7 @@ impl Loaded {
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
             empty: read.empty,
             errors,
-            named: read.named,
+            interfaces: read.interfaces.all,
             warnings,
         }
     }

@@ -1,8 +1,9 @@
 //! Which new configuration a running daemon does not go over to.
 
+use keepalived::base::name::IfName;
 use keepalived::config::diag::Diagnostic;
 use keepalived::config::source::SourceMap;
-use keepalived::vrrpd;
+use keepalived::vrrpd::Interfaces;
 
 use super::Loaded;
 
@@ -13,11 +14,14 @@ pub(super) struct Mistake {
     message: String,
     /// The whole line, with place and remedy.
     line: String,
+    /// The interface that it is about, which is not there.
+    absent: Option<IfName>,
 }
 
 impl Mistake {
-    pub(super) fn new(one: &Diagnostic, sources: &SourceMap) -> Self {
-        Self { message: one.message.clone(), line: told(one, sources) }
+    pub(super) fn new(one: &Diagnostic, sources: &SourceMap, interfaces: &Interfaces) -> Self {
+        let absent = interfaces.absent.get(&one.message).cloned();
+        Self { message: one.message.clone(), line: told(one, sources), absent }
     }
 }
 
@@ -31,8 +35,8 @@ pub(super) fn told(one: &Diagnostic, sources: &SourceMap) -> String {
 ///
 /// It goes on with a file that has mistakes only if it has always had them, or if nothing is lost by them: a
 /// half-written file, or a line that lost its meaning, must not change a network. Nor must a file that a full disk
-/// left without content. An interface that is not there now was right while the configuration that runs has it at the
-/// same place: that is no mistake of the file.
+/// left without content. An interface that is not there now is away if the configuration that runs names it, too,
+/// wherever: its name is no mistake of the file, which may put something else on it.
 pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
     let mut why = Vec::new();
@@ -44,7 +48,7 @@ pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     for error in &errors {
         match known.iter().position(|old| old.message == error.message) {
             Some(position) => drop(known.swap_remove(position)),
-            None if running.named.binary_search(&vrrpd::place(&error.message)).is_ok() => {}
+            None if error.absent.as_ref().is_some_and(|name| running.interfaces.contains(name)) => {}
             None => why.push(format!("New mistake in the configuration: {}", error.line)),
         }
     }
@@ -82,7 +86,8 @@ mod tests {
         let Parsed { tree, sources } = expand::parse_text(text, &mut found);
         let model = assemble::model(&tree, &mut found);
         let empty = tree.nodes().next().is_none();
-        let read = Read { model, empty, snapshot: Snapshot::default(), named: Vec::new(), sources, found };
+        let (snapshot, interfaces) = (Snapshot::default(), Interfaces::default());
+        let read = Read { model, empty, snapshot, interfaces, sources, found };
         Loaded::new(read, &Options::default())
     }
 
@@ -196,18 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_was_right_before_is_no_mistake() {
+    fn an_interface_that_is_named_already_is_no_mistake() {
         let (mut running, mut new) = (loaded(GOOD), loaded(GOOD));
-        let missing = |name: &str| {
-            let message = format!("WARNING - interface {name} for vrrp_instance A doesn't exist");
-            Mistake { line: message.clone(), message }
+        let missing = |name: &str, instance: &str| {
+            let message = format!("WARNING - interface {name} for vrrp_instance {instance} doesn't exist");
+            Mistake { line: message.clone(), message, absent: IfName::new(name) }
         };
-        new.errors.push(missing("eth0"));
-        assert_eq!(refusals(&running, &new).len(), 1, "one that was never there");
-        running.named.push(vrrpd::place(&missing("eth0").message));
+        new.errors.push(missing("eth0", "A"));
+        assert_eq!(refusals(&running, &new).len(), 1, "one that nobody knows");
+        running.interfaces.extend(IfName::new("eth0"));
         assert!(refusals(&running, &new).is_empty());
-        running.errors.push(missing("eth0"));
-        new.errors.push(missing("eth1"));
+        new.errors.push(missing("eth0", "B"));
+        assert!(refusals(&running, &new).is_empty(), "for somebody else");
+        running.errors.push(missing("eth0", "A"));
+        new.errors.push(missing("eth1", "A"));
         assert_eq!(refusals(&running, &new).len(), 1, "another one");
     }
 

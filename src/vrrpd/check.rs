@@ -4,7 +4,7 @@ mod files;
 mod links;
 mod present;
 
-pub use present::{Present, place};
+pub use present::{Interfaces, Present};
 
 use std::collections::BTreeSet;
 

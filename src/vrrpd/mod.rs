@@ -57,7 +57,7 @@ mod telling;
 mod track;
 mod waiting;
 
-pub use check::{Present, check, check_names, place};
+pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]
 pub use facts::facts;
 pub use start::{Context, PROGRAM, clean, run};

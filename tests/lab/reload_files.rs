@@ -190,7 +190,7 @@ fn a_folder_that_is_a_link_is_looked_through_once_or_each_time() {
     }
 }
 
-/// A name that is mistyped is told and changes nothing. One that was right before, whose interface is away, is no mistake:
+/// A name that is mistyped is told and changes nothing. One that was right before, whose interface is away, is no mistake, wherever it stands now:
 /// the rest of the new file is applied.
 #[test]
 fn an_interface_that_does_not_exist_is_refused_unless_it_was_right_before() {
@@ -229,6 +229,10 @@ fn an_interface_that_does_not_exist_is_refused_unless_it_was_right_before() {
     a.shell("ip link del eth1");
     daemon.wait_log("(OTHER) Entering FAULT", START);
     daemon.reload(&text(Instance::default().priority(120)));
+    // Nor is one that puts something else on it, an instance by another name or one more.
+    let further = more.replace("OTHER", "FURTHER").replace("60", "61").replace("100", "101");
+    daemon.reload(&(text(Instance::default().priority(120)).replace("OTHER", "RENAMED") + &further));
+    daemon.wait_log("(FURTHER) entering FAULT", START);
     assert!(a.holds("eth0", "10.9.0.100"));
     assert_eq!(daemon.logged("(VI_1) Entering FAULT"), 0, "{}", daemon.log());
 }

@@ -196,11 +196,12 @@ impl Check<'_> {
     }
 
     fn one(&mut self, named: &Named, what: &str, owner: &str) {
-        let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
-        self.present.note_named(&message);
+        self.present.note_named(&named.name);
         if self.there(&named.name) {
             return;
         }
+        let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
+        self.present.note_absent(&named.name, &message);
         let remedy = if owner.starts_with("vrrp_instance") {
             "check the name with `ip link`; the instance stays in FAULT until the interface appears"
         } else {

@@ -2,7 +2,6 @@
 //! names few.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use crate::base::addr::IpAddr;
@@ -23,21 +22,21 @@ pub struct Present {
     known: BTreeMap<IfName, Option<Link>>,
     /// `known` holds all that there are.
     whole: bool,
-    /// What names interfaces, as [`place`] has it.
-    named: Vec<u64>,
+    /// What the configuration says of interfaces.
+    named: Interfaces,
     /// Every address, once somebody has asked for one.
     addresses: Option<BTreeSet<IpAddr>>,
     /// Netlink does not answer; the child will say why.
     broken: bool,
 }
 
-/// What tells one place that names an interface from others: who names which one for what, as the message says it that
-/// the interface is not there. With thousands of instances the messages themselves would be much to keep.
-#[must_use]
-pub fn place(message: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    message.hash(&mut hasher);
-    hasher.finish()
+/// The interfaces that a configuration names where something is lost without them.
+#[derive(Clone, Debug, Default)]
+pub struct Interfaces {
+    /// All of them, there or not.
+    pub all: BTreeSet<IfName>,
+    /// For each message that tells that one is not there, which one.
+    pub absent: BTreeMap<String, IfName>,
 }
 
 impl Present {
@@ -57,18 +56,22 @@ impl Present {
         self.known.get(name).and_then(Option::as_ref)
     }
 
-    /// Somebody names an interface. `message`: what is told if it is not there.
-    pub(super) fn note_named(&mut self, message: &str) {
-        self.named.push(place(message));
+    /// Somebody names an interface.
+    pub(super) fn note_named(&mut self, name: &IfName) {
+        if !self.named.all.contains(name) {
+            self.named.all.insert(name.clone());
+        }
     }
 
-    /// What names interfaces, there or not, in order: [`place`] of each.
+    /// It is not there, and this is told of it.
+    pub(super) fn note_absent(&mut self, name: &IfName, message: &str) {
+        self.named.absent.insert(message.to_owned(), name.clone());
+    }
+
+    /// The interfaces that the configuration names. Taken, not lent.
     #[must_use]
-    pub fn named(&self) -> Vec<u64> {
-        let mut named = self.named.clone();
-        named.sort_unstable();
-        named.dedup();
-        named
+    pub fn take_named(&mut self) -> Interfaces {
+        core::mem::take(&mut self.named)
     }
 
     /// Whether an interface has this address. Without netlink it counts as there.
