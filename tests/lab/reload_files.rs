@@ -74,7 +74,7 @@ fn a_file_says_when_to_reload() {
         return;
     }
     a.write("/run/when", &moment(&a, 3600, "%Y-%m-%d %H:%M:%S"));
-    daemon.wait_log("Reload scheduled for ", START);
+    eventually("it is seen", START, || daemon.logged("Reload scheduled for ") >= 2);
     a.write("/run/when", &moment(&a, 2, "%y-%m-%d %H:%M:%S"));
     daemon.wait_log("Reload time updated from ", START);
     eventually("the new time comes", Duration::from_secs(4), || reloads() == 2);
