@@ -102,7 +102,7 @@ pub(crate) fn without_ipv6() {
         let log = daemon.log();
         assert_eq!(daemon.logged("(SIX) Entering MASTER STATE"), 0, "{log}");
         assert!(
-            log.contains("(SIX) cannot open the socket for adverts: this kernel has no IPv6: boot it"),
+            log.contains("(SIX) cannot open the raw socket for adverts: this kernel has no IPv6: boot it"),
             "{log}"
         );
         assert_eq!(daemon.logged("Address family not supported"), 0, "{lines:?} {log}");
