@@ -7,11 +7,11 @@ mod refusals;
 mod settings;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keepalived::base::exit::Exit;
+use keepalived::base::map::Set;
 use keepalived::base::name::IfName;
 use keepalived::base::time::Instant;
 use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
@@ -62,7 +62,7 @@ pub(crate) struct Loaded {
     /// What may cost an address, an advert or a check: a reload may not add to it.
     errors: Vec<Mistake>,
     /// The interfaces that it names, there or not.
-    interfaces: BTreeSet<IfName>,
+    interfaces: Set<IfName>,
     /// What was found beside that and is counted: matters with `reload_check_config`.
     warnings: Vec<Mistake>,
 }

@@ -1,8 +1,8 @@
 //! Leaf values that every layer shares.
 //!
-//! Job: time, addresses, names, typed indexes, total byte access, capacities, rate budgets, exit codes, and what the
-//! configuration and the kernel both say of routes and rules. Uses nothing of the program, no clock and no system
-//! call. Start with [`time`] and [`limit`].
+//! Job: time, addresses, names, typed indexes, ordered maps, total byte access, capacities, rate budgets, exit codes,
+//! and what the configuration and the kernel both say of routes and rules. Uses nothing of the program, no clock and
+//! no system call. Start with [`time`] and [`limit`].
 
 pub mod addr;
 pub mod bytes;
@@ -12,6 +12,7 @@ pub mod feature;
 pub mod id;
 pub mod limit;
 pub mod mac;
+pub mod map;
 pub mod name;
 pub mod rate;
 pub mod rule;

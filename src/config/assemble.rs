@@ -5,7 +5,6 @@
 
 mod groups;
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::block::{inside, name};
@@ -20,6 +19,7 @@ use super::rows::{self, global, instance, network, script, top, track_file, trac
 use super::services;
 use super::tree::{Tree, Word};
 use crate::base::id::{FileId, ProcessId, ScriptId};
+use crate::base::map::Set;
 
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
@@ -59,7 +59,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
         network: network::Draft::new(tree.names()),
         pending: Pending::default(),
         sharing: Sharing::default(),
-        instances: HashSet::with_capacity(instances),
+        instances: Set::new(),
         found,
     };
     assembly.model.instances.reserve_exact(instances);
@@ -80,7 +80,7 @@ struct Assembly<'f, 't> {
     pending: Pending,
     sharing: Sharing,
     /// Names of instances so far, where they stand: copies would leave holes between what stays.
-    instances: HashSet<&'t str>,
+    instances: Set<&'t str>,
     found: &'f mut Diagnostics,
 }
 

@@ -12,9 +12,9 @@ use super::rows::services::http;
 use super::tree::Position;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::BfdId;
+use crate::base::map::Set;
 use crate::base::time::Span;
 use crate::proto::check::{Cadence, dns, file, http as fetch, smtp};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Around a check.
@@ -32,7 +32,7 @@ pub(super) struct Around<'a> {
     /// `virtualhost` of server or service.
     pub(super) host: Option<Arc<str>>,
     /// BFD sessions that the server follows already.
-    pub(super) sessions: BTreeSet<BfdId>,
+    pub(super) sessions: Set<BfdId>,
 }
 
 impl Around<'_> {

@@ -4,10 +4,10 @@
 //! ends with. Messages come from the rows; the frame comes from here.
 
 use core::fmt::{self, Write};
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::exit::Exit;
 use crate::base::limit;
+use crate::base::map::{Map, Set};
 
 use super::source::SourceMap;
 use super::tree::{Position, Word};
@@ -207,14 +207,14 @@ fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// room of their own, so that many small mistakes never hide the one that matters.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
-    kept: BTreeMap<Position, Vec<Diagnostic>>,
+    kept: Map<Position, Vec<Diagnostic>>,
     len: usize,
     fatal: usize,
     more: u64,
     worst: Option<Severity>,
     seen: [bool; CLASSES],
     /// Topics of which only the first note is kept.
-    topics: BTreeSet<&'static str>,
+    topics: Set<&'static str>,
 }
 
 /// Different messages kept for one place.
@@ -253,7 +253,7 @@ impl Diagnostics {
         }
         self.len = self.len.saturating_add(1);
         self.fatal = self.fatal.saturating_add(usize::from(fatal));
-        self.kept.entry(diagnostic.at).or_default().push(diagnostic);
+        self.kept.change(diagnostic.at, |here| here.push(diagnostic));
     }
 
     /// Adds a finding with its remedy.

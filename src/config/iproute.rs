@@ -4,9 +4,8 @@
 //! `0x` hex; `#` begins a comment. The vendor's folder comes first, then the machine's own, whose lines win.
 //! The files are read with the configuration, so that the snapshot carries them to every process.
 
-use std::collections::BTreeMap;
-
 use super::source::Files;
+use crate::base::map::Map;
 
 /// Where the vendor's tables are, if `iproute_usr_dir` does not say: iproute2 moved them once.
 const VENDOR: [&str; 2] = ["/usr/lib/iproute2", "/usr/share/iproute2"];
@@ -15,7 +14,7 @@ const OWN: &str = "/etc/iproute2";
 
 /// One table: names and their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table(BTreeMap<String, u32>);
+pub struct Table(Map<String, u32>);
 
 /// All tables that the configuration language uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! What is remembered while objects are read: their names, and what can be completed only at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::keyword::{Given, Object};
 use super::model::Group;
 use super::tree::Position;
 use crate::base::addr::IpAddr;
 use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
+use crate::base::map::{Map, Set};
 
 /// What can be completed only when all instances are known.
 #[derive(Debug, Default)]
@@ -51,7 +50,7 @@ pub(super) struct Names {
     /// What virtual servers and BFD sessions need.
     pub(super) services: ServiceNames,
     /// Sync groups so far.
-    pub(super) groups: BTreeSet<String>,
+    pub(super) groups: Set<String>,
 }
 
 /// Names and addresses of virtual servers and BFD sessions that were used so far.
@@ -60,32 +59,32 @@ pub(super) struct ServiceNames {
     /// BFD sessions.
     pub(super) sessions: SessionNames,
     /// Groups of the model.
-    pub(super) groups: BTreeMap<String, usize>,
+    pub(super) groups: Map<String, usize>,
     /// How many services of each group there were.
-    pub(super) uses: BTreeMap<String, usize>,
+    pub(super) uses: Map<String, usize>,
 }
 
 /// Names and addresses of BFD sessions that were used so far.
 #[derive(Debug, Default)]
 pub(super) struct SessionNames {
     /// Names of blocks, those that are not used included.
-    pub(super) all: BTreeSet<String>,
+    pub(super) all: Set<String>,
     /// Both ends of sessions.
-    pub(super) ends: BTreeSet<(Option<IpAddr>, IpAddr)>,
+    pub(super) ends: Set<(Option<IpAddr>, IpAddr)>,
 }
 
 /// The names of one kind of objects.
 #[derive(Debug)]
 pub(super) struct Known<Id> {
     /// Those of the whole text.
-    pub(super) anywhere: BTreeSet<String>,
+    pub(super) anywhere: Set<String>,
     /// Those so far that can be used.
-    pub(super) so_far: BTreeMap<String, Id>,
+    pub(super) so_far: Map<String, Id>,
 }
 
 impl<Id> Default for Known<Id> {
     fn default() -> Self {
-        Self { anywhere: BTreeSet::new(), so_far: BTreeMap::new() }
+        Self { anywhere: Set::new(), so_far: Map::new() }
     }
 }
 

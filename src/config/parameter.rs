@@ -1,9 +1,9 @@
 //! Parameters: `$NAME=` definitions, `$NAME` and `${NAME}` uses, the predefined ones.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::base::limit;
+use crate::base::map::Map;
 
 use super::lexer::is_blank;
 use super::source::Files;
@@ -23,7 +23,7 @@ pub(super) struct Value {
 /// All parameters known so far.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
-    known: HashMap<Box<str>, Value>,
+    known: Map<Box<str>, Value>,
 }
 
 /// What predefined parameters are made of.

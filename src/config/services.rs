@@ -16,7 +16,7 @@ use super::resolve::services::{self as rules, Above};
 use super::rows::services::{group, real, service};
 use super::sessions;
 use crate::base::addr::{IpAddr, Ipv4Addr};
-use std::collections::BTreeSet;
+use crate::base::map::Set;
 
 /// Reads the groups, which services need wherever they stand.
 pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
@@ -128,9 +128,10 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found
     if let Key::Group(name) = &draft.service.key {
         let index = names.services.groups.get(name);
         group = index.and_then(|index| model.service_groups.get(*index));
-        let uses = names.services.uses.entry(name.clone()).or_default();
-        order = *uses;
-        *uses = uses.saturating_add(1);
+        order = names.services.uses.change(name.clone(), |uses| {
+            *uses = uses.saturating_add(1);
+            uses.saturating_sub(1)
+        });
     }
     let mut above = rules::listens(&draft.service, group, order, found);
     if usable {
@@ -189,7 +190,7 @@ fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServe
         owner: &within.above.name,
         timing,
         host,
-        sessions: BTreeSet::new(),
+        sessions: Set::new(),
     };
     for block in &blocks {
         checks::read(block, &mut around, &mut server);

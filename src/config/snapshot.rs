@@ -9,11 +9,11 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::bytes::{Reader, Short};
 use crate::base::limit;
+use crate::base::map::Map;
 
 use super::source::{Files, Options, Unusable};
 
@@ -22,10 +22,10 @@ use super::source::{Files, Options, Unusable};
 pub struct Snapshot {
     /// The configuration id and the main file.
     pub(super) options: Options,
-    files: BTreeMap<String, Result<Rc<[u8]>, Unusable>>,
-    patterns: BTreeMap<String, Vec<String>>,
-    directories: BTreeMap<String, String>,
-    variables: BTreeMap<String, Option<String>>,
+    files: Map<String, Result<Rc<[u8]>, Unusable>>,
+    patterns: Map<String, Vec<String>>,
+    directories: Map<String, String>,
+    variables: Map<String, Option<String>>,
 }
 
 /// Bytes that are no snapshot.
@@ -100,7 +100,7 @@ impl Snapshot {
         put(&mut out, self.options.id.as_bytes());
         put(&mut out, self.options.path.as_bytes());
         count(&mut out, self.files.len());
-        for (name, file) in &self.files {
+        for (name, file) in self.files.iter() {
             put(&mut out, name.as_bytes());
             let (tag, bytes): (u8, &[u8]) = match file {
                 Ok(bytes) => (0, bytes),
@@ -114,18 +114,18 @@ impl Snapshot {
             put(&mut out, bytes);
         }
         count(&mut out, self.patterns.len());
-        for (pattern, names) in &self.patterns {
+        for (pattern, names) in self.patterns.iter() {
             put(&mut out, pattern.as_bytes());
             count(&mut out, names.len());
             names.iter().for_each(|name| put(&mut out, name.as_bytes()));
         }
         count(&mut out, self.directories.len());
-        for (name, real) in &self.directories {
+        for (name, real) in self.directories.iter() {
             put(&mut out, name.as_bytes());
             put(&mut out, real.as_bytes());
         }
         count(&mut out, self.variables.len());
-        for (name, value) in &self.variables {
+        for (name, value) in self.variables.iter() {
             put(&mut out, name.as_bytes());
             out.push(u8::from(value.is_some()));
             put(&mut out, value.as_deref().unwrap_or("").as_bytes());
@@ -247,17 +247,32 @@ impl Files for Recorder<'_> {
 
     fn matches(&self, pattern: &str) -> Vec<String> {
         let mut made = self.made.borrow_mut();
-        made.patterns.entry(pattern.into()).or_insert_with(|| self.inner.matches(pattern)).clone()
+        if let Some(known) = made.patterns.get(pattern) {
+            return known.clone();
+        }
+        let answer = self.inner.matches(pattern);
+        made.patterns.insert(pattern.into(), answer.clone());
+        answer
     }
 
     fn directory(&self, path: &str) -> String {
         let mut made = self.made.borrow_mut();
-        made.directories.entry(path.into()).or_insert_with(|| self.inner.directory(path)).clone()
+        if let Some(known) = made.directories.get(path) {
+            return known.clone();
+        }
+        let answer = self.inner.directory(path);
+        made.directories.insert(path.into(), answer.clone());
+        answer
     }
 
     fn variable(&self, name: &str) -> Option<String> {
         let mut made = self.made.borrow_mut();
-        made.variables.entry(name.into()).or_insert_with(|| self.inner.variable(name)).clone()
+        if let Some(known) = made.variables.get(name) {
+            return known.clone();
+        }
+        let answer = self.inner.variable(name);
+        made.variables.insert(name.into(), answer.clone());
+        answer
     }
 }
 

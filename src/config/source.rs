@@ -1,13 +1,13 @@
 //! Where text comes from: the outside world as the expander sees it, and the names and bytes of every file read.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::rc::Rc;
 
 use crate::base::limit;
+use crate::base::map::Map;
 
 use super::position::Position;
 
@@ -132,7 +132,7 @@ fn refusal(error: std::io::Error) -> Unusable {
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<Source>,
-    numbers: HashMap<Rc<str>, u16>,
+    numbers: Map<Rc<str>, u16>,
 }
 
 #[derive(Clone, Debug)]

@@ -6,9 +6,8 @@ mod present;
 
 pub use present::{Interfaces, Present};
 
-use std::collections::BTreeSet;
-
 use super::build::Broken;
+use crate::base::map::Set;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
 use crate::config::model::{Model, Probe, ScriptCommand};
 use crate::notify::{Resolver, Unusable};
@@ -40,7 +39,7 @@ pub fn check_names(model: &Model, found: &mut Diagnostics) {
 struct Ready<'a> {
     resolver: &'a Resolver,
     /// Files that something was said of.
-    noted: BTreeSet<Vec<u8>>,
+    noted: Set<Vec<u8>>,
     groups_noted: bool,
     notes: Vec<Diagnostic>,
 }
@@ -65,8 +64,7 @@ impl Ready<'_> {
 
 fn check_scripts(model: &Model, found: &mut Diagnostics) {
     let resolver = Resolver::new(&model.global);
-    let mut ready =
-        Ready { resolver: &resolver, noted: BTreeSet::new(), groups_noted: false, notes: Vec::new() };
+    let mut ready = Ready { resolver: &resolver, noted: Set::new(), groups_noted: false, notes: Vec::new() };
     if let Err(why) = resolver.check_user() {
         let text = format!("Error setting global script uid/gid {}", super::build::unusable(&why));
         found.warning(model.global.scripts.user_at.0, text);

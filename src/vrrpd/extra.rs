@@ -4,13 +4,12 @@
 //! A switch forgets where a hardware address is when nothing leaves by it. By the instance's interface its adverts
 //! leave; the others have nobody to speak for them, so the first address of each is announced.
 
-use std::collections::HashMap;
-
 use super::live::Instance;
 use super::slots::Slot;
 use super::state::Vrrp;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
+use crate::base::map::Map;
 use crate::base::time::{Instant, Span};
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
@@ -85,7 +84,7 @@ impl Vrrp {
     ) {
         let mut fresh = Extras::new(&self.instances, |link| self.owns.base_of(link).is_some());
         let known = core::mem::take(&mut self.extras.0).into_iter();
-        let known: HashMap<_, _> = known
+        let known: Map<_, _> = known
             .filter_map(|extra| Some(((extra.instance, extra.link, extra.every), extra.next?)))
             .collect();
         for extra in &mut fresh.0 {

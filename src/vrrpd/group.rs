@@ -3,7 +3,6 @@
 //! What a group tracks is tracked by each of its members (`build`), so that all of them have the same reasons and
 //! weights of it. The decisions are `proto::vrrp::group`'s.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::build::{self, Broken};
@@ -12,6 +11,7 @@ use super::state::Vrrp;
 use super::tell;
 use super::telling::Whose;
 use crate::base::id::{GroupId, InstanceId};
+use crate::base::map::Map;
 use crate::config::model::{self, Model};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Records, Standing};
@@ -173,7 +173,7 @@ impl Vrrp {
         let after = Arc::clone(&self.model);
         let mut ids = vec![None; self.groups.len()];
         let names = before.groups.iter().enumerate();
-        let names: HashMap<&str, usize> = names.map(|(old, group)| (group.name.as_str(), old)).collect();
+        let names: Map<&str, usize> = names.map(|(old, group)| (group.name.as_str(), old)).collect();
         for (position, (live, config)) in fresh.iter_mut().zip(&after.groups).enumerate() {
             let Some(&old) = names.get(config.name.as_str()) else { continue };
             let Some(group) = self.groups.get_mut(old) else { continue };

@@ -55,7 +55,7 @@ pub struct Link {
 }
 
 /// What made an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `macvlan`.
     Macvlan,

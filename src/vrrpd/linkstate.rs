@@ -10,7 +10,6 @@
 //! A polled interface is asked each second, and whenever netlink tells something of it; what its driver answers stands
 //! in place of the carrier that netlink tells. The decisions are `proto::track::{linkbeat, debounce}`'s.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::links::Change;
@@ -20,6 +19,7 @@ use super::state::Vrrp;
 use super::track::Object;
 use crate::base::id::LinkId;
 use crate::base::limit;
+use crate::base::map::Map;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
 use crate::daemon::keep::{Note, Values, key};
@@ -119,7 +119,7 @@ impl Vrrp {
         let now = turn.now();
         let wanted = self.wanted_links();
         let did_poll = self.states.polls();
-        let mut before: BTreeMap<LinkId, Entry> =
+        let mut before: Map<LinkId, Entry> =
             core::mem::take(&mut self.states.entries).into_iter().map(|entry| (entry.link, entry)).collect();
         self.states.entries.reserve_exact(wanted.len());
         for (link, wanted) in wanted {
@@ -139,7 +139,7 @@ impl Vrrp {
             self.ask_driver(position);
             self.delay_link(now, position, wanted.delays);
         }
-        for link in before.into_keys() {
+        for (link, _) in before {
             self.let_go_of_link(link);
         }
         let polls = self.states.polls();
@@ -178,19 +178,19 @@ impl Vrrp {
     }
 
     /// What the model wants of the interfaces that are used, ordered by interface.
-    fn wanted_links(&self) -> BTreeMap<LinkId, Wanted> {
+    fn wanted_links(&self) -> Map<LinkId, Wanted> {
         let model = Arc::clone(&self.model);
         let used = self.used_links();
         let is_own = |link: LinkId| self.owns.base_of(link).is_some();
-        let mut wanted: BTreeMap<LinkId, Wanted> = BTreeMap::new();
+        let mut wanted: Map<LinkId, Wanted> = Map::new();
         if model.daemon.linkbeat_use_polling {
             for link in used.iter().filter(|link| !is_own(**link)) {
-                wanted.entry(*link).or_default().beat = Some(None);
+                wanted.change(*link, |wanted| wanted.beat = Some(None));
             }
         }
         for instance in self.instances.iter().filter(|instance| instance.config.linkbeat_polling) {
             if let Some(link) = instance.base {
-                wanted.entry(link).or_default().beat = Some(None);
+                wanted.change(link, |wanted| wanted.beat = Some(None));
             }
         }
         for line in &model.network.linkbeat {
@@ -198,12 +198,13 @@ impl Vrrp {
             match self.links.find(name).filter(|link| used.binary_search(link).is_ok()) {
                 None => report::not_polled(name, "not used for tracking"),
                 Some(link) if is_own(link) => report::not_polled(name, "netlink works for vmacs/ipvlans"),
-                Some(link) => wanted.entry(link).or_default().beat = Some(line.method),
+                Some(link) => wanted.change(link, |wanted| wanted.beat = Some(line.method)),
             }
         }
         for line in &model.network.delays {
             if let Some(link) = self.links.find(&line.interface.name) {
-                wanted.entry(link).or_default().delays = Some(Delays { down: line.down, up: line.up });
+                let delays = Delays { down: line.down, up: line.up };
+                wanted.change(link, |wanted| wanted.delays = Some(delays));
             }
         }
         wanted

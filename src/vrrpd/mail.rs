@@ -1,10 +1,10 @@
 //! What alert mail says, and the mail that a dead predecessor did not get rid of.
 
 use core::fmt::{self, Display, Formatter};
-use std::collections::HashMap;
 
 use super::report;
 use super::state::Vrrp;
+use crate::base::map::Map;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
 use crate::notify::Standing;
@@ -59,7 +59,7 @@ impl Vrrp {
         let place = self.mail_place();
         let instances = self.instances.iter().map(|instance| (false, &*instance.config.name));
         let groups = self.model.groups.iter().map(|group| (true, &*group.name));
-        let names: HashMap<u64, _> = instances
+        let names: Map<u64, _> = instances
             .chain(groups)
             .map(|(group, name)| (News { group, name, to: Standing::Stop }.about().whose, (group, name)))
             .collect();

@@ -1,6 +1,5 @@
 //! What netlink tells: links and addresses that come and go, and everything again when messages were lost.
 
-use std::collections::HashSet;
 use std::io;
 
 use super::breath::ADDRESSES_A_SLICE;
@@ -11,6 +10,7 @@ use super::state::Vrrp;
 use super::strays::Marked;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
+use crate::base::map::Set;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::vrrp::State;
 use crate::sys::alloc;
@@ -304,7 +304,7 @@ impl Vrrp {
             let moved = this.instance(id)?.addresses.get(usize::from(position))?;
             Some((moved.link?, moved.prefix))
         };
-        let listed: HashSet<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
+        let listed: Set<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
         for (owner, address) in there {
             self.virtual_address_told(turn.now(), *owner, address);
         }

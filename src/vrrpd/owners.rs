@@ -1,12 +1,12 @@
 //! Whose an address on an interface is: an index into the instances' addresses, eight octets each.
 
 use core::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use super::live::{Held, Instance, Moved};
 use super::state::Vrrp;
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
+use crate::base::map::Map;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 
@@ -18,7 +18,7 @@ pub(super) struct Owners(Vec<Owner>);
 type Owner = (InstanceId, u16);
 
 /// The addresses of each interface, not in order yet.
-type OfLinks = BTreeMap<LinkId, Vec<(IpAddr, Reverse<Owner>)>>;
+type OfLinks = Map<LinkId, Vec<(IpAddr, Reverse<Owner>)>>;
 
 impl Owners {
     /// Indexes all addresses anew. For load time: allocates.
@@ -96,7 +96,7 @@ fn gather(of_links: &mut OfLinks, instances: &[Instance], id: InstanceId) {
     let addresses = instances.get(id.index()).map_or(&[][..], |instance| &instance.addresses);
     for (position, moved) in (0_u16..=u16::MAX).zip(addresses) {
         if let Some(link) = moved.link {
-            of_links.entry(link).or_default().push((moved.prefix.addr, Reverse((id, position))));
+            of_links.change(link, |list| list.push((moved.prefix.addr, Reverse((id, position)))));
         }
     }
 }

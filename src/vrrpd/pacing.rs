@@ -4,11 +4,10 @@
 //! the macvlans on it, or several interfaces that a `garp_group` puts together. Gratuitous ARPs and neighbour
 //! advertisements each have their own clock in it.
 
-use std::collections::HashMap;
-
 use super::links::Links;
 use crate::base::addr::Family;
 use crate::base::id::LinkId;
+use crate::base::map::Map;
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 
@@ -51,7 +50,7 @@ impl Pacing {
             return Self::default();
         }
         let mut pacing = Self::default();
-        let mut known: HashMap<LinkId, Lane> = HashMap::new();
+        let mut known: Map<LinkId, Lane> = Map::new();
         for group in groups {
             // What a group does not say is not taken from global_defs: its interfaces have left that.
             let spacing = [group.garp.unwrap_or_default(), group.gna.unwrap_or_default()];

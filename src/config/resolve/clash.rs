@@ -2,28 +2,28 @@
 
 use crate::base::addr::IpAddr;
 use crate::base::mac::Mac;
+use crate::base::map::{Map, Set};
 use crate::base::name::IfName;
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::model::{At, Instance, Model, Probe};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Two routers with one id on one link: multicast ones exclude each other unless their destinations differ,
 /// unicast ones if they have the same source and a common peer.
 pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
     let dynamic = model.global.vrrp.allow_if_changes;
     // Only instances with one key can clash, which keeps thousands of them linear.
-    let mut seen: BTreeMap<(u8, u8, bool), Vec<usize>> = BTreeMap::new();
+    let mut seen: Map<(u8, u8, bool), Vec<usize>> = Map::new();
     let mut clashes = Vec::new();
     for (index, instance) in model.instances.iter().enumerate() {
         pause();
         let family = instance.params.family as u8;
-        let same = seen.entry((instance.params.vrid, family, instance.unicast())).or_default();
-        let other =
-            same.iter().filter_map(|other| model.instances.get(*other)).find(|other| clash(other, instance));
-        if let Some(other) = other {
-            clashes.push((index, other.name.clone()));
-        }
-        same.push(index);
+        seen.change((instance.params.vrid, family, instance.unicast()), |same| {
+            let others = same.iter().filter_map(|other| model.instances.get(*other));
+            if let Some(other) = others.into_iter().find(|other| clash(other, instance)) {
+                clashes.push((index, other.name.clone()));
+            }
+            same.push(index);
+        });
     }
     for (index, other) in clashes {
         let Some(instance) = model.instances.get_mut(index) else {
@@ -59,7 +59,7 @@ fn interface(instance: &Instance) -> Option<&IfName> {
 /// Two instances of one router id would share a macvlan if it had one hardware address on one interface; members
 /// of one sync group may, of others the later one has to stand aside.
 pub(super) fn shared_vmacs(model: &mut Model, found: &mut Diagnostics) {
-    let mut first: BTreeMap<(&IfName, Mac), &Instance> = BTreeMap::new();
+    let mut first: Map<(&IfName, Mac), &Instance> = Map::new();
     let mut aside = Vec::new();
     for (index, instance) in model.instances.iter().enumerate() {
         let (Some(interface), Some(vmac)) = (interface(instance), &instance.vmac) else {
@@ -67,9 +67,12 @@ pub(super) fn shared_vmacs(model: &mut Model, found: &mut Diagnostics) {
         };
         let params = &instance.params;
         let mac = vmac.mac.unwrap_or_else(|| Mac::virtual_router(params.family, params.vrid));
-        let other = *first.entry((interface, mac)).or_insert(instance);
+        let Some(other) = first.get(&(interface, mac)).copied() else {
+            first.insert((interface, mac), instance);
+            continue;
+        };
         let grouped = instance.sync_group.is_some() && instance.sync_group == other.sync_group;
-        if core::ptr::eq(other, instance) || grouped || other.params.vrid != params.vrid {
+        if grouped || other.params.vrid != params.vrid {
             continue;
         }
         let message =
@@ -91,7 +94,7 @@ pub(super) fn shared_vmacs(model: &mut Model, found: &mut Diagnostics) {
 
 /// A name of a macvlan or an ipvlan can be given once.
 pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
-    let mut used: BTreeMap<IfName, String> = BTreeMap::new();
+    let mut used: Map<IfName, String> = Map::new();
     // The others share their settings, and go on to.
     let own = model.instances.iter_mut().filter(|one| one.vmac.is_some() || one.ipvlan.is_some());
     for Instance { name: instance, settings, .. } in own {
@@ -119,9 +122,9 @@ pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
 
 /// Scripts, files and process monitors that nobody tracks are told.
 pub(super) fn unused_trackers(model: &Model, found: &mut Diagnostics) {
-    let mut scripts = BTreeSet::new();
-    let mut files = BTreeSet::new();
-    let mut processes = BTreeSet::new();
+    let mut scripts = Set::new();
+    let mut files = Set::new();
+    let mut processes = Set::new();
     for instance in &model.instances {
         scripts.extend(instance.track_scripts.iter().map(|one| one.script.index()));
         files.extend(instance.track_files.iter().map(|one| one.of.index()));
@@ -138,7 +141,7 @@ pub(super) fn unused_trackers(model: &Model, found: &mut Diagnostics) {
             files.insert(id.index());
         }
     }
-    let mut tell = |used: &BTreeSet<usize>, what: &str, all: Vec<(&str, At)>| {
+    let mut tell = |used: &Set<usize>, what: &str, all: Vec<(&str, At)>| {
         for (index, (name, at)) in all.into_iter().enumerate() {
             if !used.contains(&index) {
                 found.note(at.0, format!("Warning - {what} {name} is not used"));

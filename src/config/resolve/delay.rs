@@ -1,8 +1,7 @@
 //! `interface_up_down_delays` against the patience of the other routers: an interface that is down must count as
 //! down before they take over, or two are MASTER.
 
-use std::collections::BTreeMap;
-
+use crate::base::map::Map;
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
@@ -13,12 +12,12 @@ pub(super) fn fit(model: &mut Model, found: &mut Diagnostics) {
     if model.network.delays.is_empty() {
         return;
     }
-    let mut tightest: BTreeMap<&IfName, &Instance> = BTreeMap::new();
+    let mut tightest: Map<&IfName, &Instance> = Map::new();
     for instance in &model.instances {
         let Some(interface) = &instance.interface else { continue };
-        let known = tightest.entry(&interface.name).or_insert(instance);
-        if longest(instance) < longest(known) {
-            *known = instance;
+        let known = tightest.get(&interface.name);
+        if known.is_none_or(|known| longest(instance) < longest(known)) {
+            tightest.insert(&interface.name, instance);
         }
     }
     for line in &mut model.network.delays {

@@ -1,9 +1,8 @@
 //! Sync groups and track groups: their members, and what being one means.
 
-use std::collections::HashMap;
-
 use super::{Teller, track};
 use crate::base::id::{GroupId, InstanceId, TrackGroupId};
+use crate::base::map::{Map, Set};
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::Rare;
@@ -50,7 +49,7 @@ pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnosti
     if pending.groups.is_empty() && pending.track_groups.is_empty() {
         return;
     }
-    let mut ids = HashMap::with_capacity(model.instances.len());
+    let mut ids = Map::new();
     for (index, instance) in model.instances.iter().enumerate() {
         ids.insert(instance.name.clone(), InstanceId::at(index));
         pause();
@@ -83,7 +82,7 @@ fn sync_group(
     mut group: Group,
     members: &[(String, Position)],
     given: &Given,
-    ids: &HashMap<String, InstanceId>,
+    ids: &Map<String, InstanceId>,
     found: &mut Diagnostics,
 ) {
     let name = group.name.clone();
@@ -334,13 +333,13 @@ fn starts(model: &mut Model, group: &Group) {
 fn track_groups(
     model: &mut Model,
     members: &[Vec<(String, Position)>],
-    ids: &HashMap<String, InstanceId>,
+    ids: &Map<String, InstanceId>,
     found: &mut Diagnostics,
 ) {
     let groups = core::mem::take(&mut model.network.track_groups);
     let mut places: Vec<Option<TrackGroupId>> = Vec::with_capacity(groups.len());
     for (mut group, names) in groups.into_iter().zip(members) {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = Set::new();
         for (name, at) in names {
             match ids.get(name) {
                 Some(&id) if seen.insert(id) => group.members.push(id),

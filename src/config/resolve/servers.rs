@@ -1,9 +1,8 @@
 //! What holds between a virtual server and its servers: ports, families, weights.
 
-use std::collections::BTreeSet;
-
 use super::services::{Above, log_only, transport};
 use crate::base::addr::{Family, IpAddr};
+use crate::base::map::Set;
 use crate::config::diag::{Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::service::{Key, Method, RealServer, SorryServer, VirtualServer};
@@ -179,7 +178,7 @@ fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
 }
 
 fn duplicates(service: &mut VirtualServer, above: &Above, found: &mut Diagnostics) {
-    let mut known = BTreeSet::new();
+    let mut known = Set::new();
     let protocol = transport(service.protocol);
     service.servers.retain(|server| {
         let fresh = known.insert((server.addr, server.port));

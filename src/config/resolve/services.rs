@@ -1,8 +1,7 @@
 //! What holds between the keywords of a virtual server, its group and its real servers.
 
-use std::collections::BTreeSet;
-
 use crate::base::addr::{Family, IpAddr};
+use crate::base::map::Set;
 use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::global::Mail;
@@ -24,7 +23,7 @@ pub(crate) struct Above {
     /// It has an address.
     pub(super) addresses: bool,
     /// Families of its addresses and of marks that say theirs.
-    pub(super) families: BTreeSet<Family>,
+    pub(super) families: Set<Family>,
     /// A mark does not say its family.
     pub(super) open_mark: bool,
     /// What it listens to: one address for each port.
@@ -52,7 +51,7 @@ pub(crate) fn group(group: &Group, found: &mut Diagnostics) -> bool {
 
 fn entries(group: &Group) -> Above {
     let mut above = Above::default();
-    let mut ports = BTreeSet::new();
+    let mut ports = Set::new();
     for entry in &group.entries {
         match entry {
             Entry::Addresses { first, port, .. } => {
@@ -65,7 +64,7 @@ fn entries(group: &Group) -> Above {
             Entry::Mark { family, .. } => {
                 above.marks = true;
                 above.open_mark |= family.is_none();
-                above.families.extend(family);
+                above.families.extend(*family);
             }
         }
     }
@@ -82,7 +81,7 @@ pub(crate) fn listens(
     let mut above = match (&service.key, group) {
         (Key::Address(addr, port), _) => Above {
             addresses: true,
-            families: BTreeSet::from([Family::of(addr)]),
+            families: [Family::of(addr)].into_iter().collect(),
             listens: vec![(*addr, *port)],
             ..Above::default()
         },

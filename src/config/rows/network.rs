@@ -1,12 +1,12 @@
 //! Static items, `garp_group`, `linkbeat_interfaces` and `interface_up_down_delays`: what stands outside
 //! instances and is about the network.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::rule::Preferences;
 use super::{address, route, rule};
 use crate::base::id::TrackGroupId;
+use crate::base::map::{Map, Set};
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::iproute::Tables;
@@ -26,15 +26,15 @@ pub struct Draft {
     /// Names that have numbers.
     pub names: Rc<Tables>,
     /// Track groups so far.
-    pub groups: BTreeMap<String, TrackGroupId>,
+    pub groups: Map<String, TrackGroupId>,
     /// What rules without a preference get.
     pub preferences: Preferences,
     /// Interfaces that are in a `garp_group`.
-    pub spaced: BTreeSet<IfName>,
+    pub spaced: Set<IfName>,
     /// Which entry of `linkbeat` an interface has.
-    polled: BTreeMap<IfName, usize>,
+    polled: Map<IfName, usize>,
     /// Which entry of `delays` an interface has.
-    delayed: BTreeMap<IfName, usize>,
+    delayed: Map<IfName, usize>,
 }
 
 /// The syntax of the blocks.
@@ -199,7 +199,7 @@ pub fn delays(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// Adds the entry of an interface, or replaces the one that it has.
-fn put<T>(list: &mut Vec<T>, known: &mut BTreeMap<IfName, usize>, name: IfName, entry: T) {
+fn put<T>(list: &mut Vec<T>, known: &mut Map<IfName, usize>, name: IfName, entry: T) {
     match known.get(&name).and_then(|index| list.get_mut(*index)) {
         Some(old) => *old = entry,
         None => {
@@ -231,7 +231,7 @@ pub struct GarpDraft {
     /// What is known so far.
     pub group: GarpGroup,
     /// Interfaces of the groups before, and of this one.
-    pub spaced: BTreeSet<IfName>,
+    pub spaced: Set<IfName>,
 }
 
 const fn row(

@@ -1,8 +1,7 @@
 //! `track_interface`, `track_script`, `track_file`, `track_process` and `track_bfd` of instances and groups: one
 //! tracker a line, `<name> [weight <number> [reverse|noreverse]]`.
 
-use std::collections::BTreeMap;
-
+use crate::base::map::Map;
 use crate::config::line::{Line, Used};
 use crate::config::model::track::TrackedInterface;
 use crate::config::row::{Shown, Term, fit};
@@ -24,7 +23,7 @@ pub struct Trackers {
     /// `track_bfd`
     pub bfds: Vec<NamedTracker>,
     /// Keywords and names so far: each object is tracked once.
-    seen: BTreeMap<(&'static str, String), String>,
+    seen: Map<(&'static str, String), String>,
 }
 
 /// A tracker by name.

@@ -4,9 +4,8 @@
 //! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
 //! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
 
-use std::collections::HashSet;
-
 use super::Present;
+use crate::base::map::Set;
 use crate::base::name::IfName;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
 use crate::config::model::{Instance, Model, Named, Route, Rule};
@@ -21,7 +20,7 @@ struct Check<'f> {
     present: &'f mut Present,
     /// Those that instances make for themselves. Delays and polling are for links that the machine has, as in
     /// keepalived.
-    made: HashSet<IfName>,
+    made: Set<IfName>,
     /// `dynamic_interfaces`: they may come later.
     dynamic: bool,
     found: &'f mut Diagnostics,
@@ -47,7 +46,7 @@ pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostic
 }
 
 /// The names of those that will be made, generated ones as well: `vrrp.51`.
-fn made(model: &Model) -> HashSet<IfName> {
+fn made(model: &Model) -> Set<IfName> {
     let mut links = Links::default();
     let plan = Plan::new(model, &mut links, &[], &[]);
     plan.owns.iter().filter_map(|own| links.link(own.link)).map(|link| link.name.clone()).collect()
@@ -88,7 +87,7 @@ fn room(model: &Model, present: &mut Present, found: &mut Diagnostics) {
 fn sources(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     let lines = model.network.addresses.iter().map(|line| &line.address);
     let lines = lines.chain(model.instances.iter().flat_map(|it| it.addresses.iter().chain(&it.excluded)));
-    let ours: HashSet<_> = lines.map(|line| line.prefix.addr).collect();
+    let ours: Set<_> = lines.map(|line| line.prefix.addr).collect();
     for instance in &model.instances {
         let Some(source) = instance.tracked_source().filter(|source| !ours.contains(source)) else {
             continue;

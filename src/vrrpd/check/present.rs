@@ -1,10 +1,10 @@
 //! Which interfaces this machine has, looked up when somebody asks: a machine may have thousands, a configuration
 //! names few.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::base::addr::IpAddr;
+use crate::base::map::{Map, Set};
 use crate::base::name::IfName;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Link;
@@ -19,13 +19,13 @@ pub struct Present {
     /// Opened by the first question.
     commands: Option<Commands>,
     /// By name; none: not there.
-    known: BTreeMap<IfName, Option<Link>>,
+    known: Map<IfName, Option<Link>>,
     /// `known` holds all that there are.
     whole: bool,
     /// What the configuration says of interfaces.
     named: Interfaces,
     /// Every address, once somebody has asked for one.
-    addresses: Option<BTreeSet<IpAddr>>,
+    addresses: Option<Set<IpAddr>>,
     /// Netlink does not answer; the child will say why.
     broken: bool,
 }
@@ -34,9 +34,9 @@ pub struct Present {
 #[derive(Clone, Debug, Default)]
 pub struct Interfaces {
     /// All of them, there or not.
-    pub all: BTreeSet<IfName>,
+    pub all: Set<IfName>,
     /// For each message that tells that one is not there, which one.
-    pub absent: BTreeMap<String, IfName>,
+    pub absent: Map<String, IfName>,
 }
 
 impl Present {

@@ -2,11 +2,11 @@
 //! hardware address would send the address's traffic to a router that is not MASTER. And which have a copy of the
 //! link-local address of the interface below, which is at that one's hardware address for everybody else.
 
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::LinkId;
+use crate::base::map::Map;
 use crate::sys::netlink::nft::Element;
 use crate::vrrpd::links::Links;
 use crate::vrrpd::own::plan::{Make, Own};
@@ -63,7 +63,7 @@ impl Vmacs {
                 local: Locals::new(),
             })
             .collect();
-        let places: HashMap<_, usize> = list.iter().enumerate().map(|(at, vmac)| (vmac.key(), at)).collect();
+        let places: Map<_, usize> = list.iter().enumerate().map(|(at, vmac)| (vmac.key(), at)).collect();
         for old in before.list.iter().filter(|old| old.present.is_some()) {
             match places.get(&old.key()).and_then(|at| list.get_mut(*at)) {
                 Some(vmac) => {

@@ -1,12 +1,13 @@
 //! A reload's difference: what did not change stays, what follows something else is put before that goes.
 
 use core::hash::Hash;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::fixed::Stays;
 use super::{Fixed, Holder, Item, Network, Objects, Placed};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::{IfIndex, InstanceId, LinkId};
+use crate::base::map::Set;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
@@ -28,7 +29,7 @@ pub(super) struct Abandoned {
     /// The addresses taken off of late: with the first of a network the kernel takes off the others.
     gone: Vec<(LinkId, Prefix)>,
     /// Instances that have an address which another holder had.
-    heirs: BTreeSet<InstanceId>,
+    heirs: Set<InstanceId>,
 }
 
 impl Network {

@@ -3,7 +3,6 @@
 //! The kernel waits some 25 ms for each interface that is deleted by itself, and once for a group of them however many
 //! there are. So what goes together is put into a group that nobody uses and deleted with it: a thousand in a second.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use nix::errno::Errno;
@@ -11,6 +10,7 @@ use nix::errno::Errno;
 use super::{MAY, MUST};
 use crate::base::id::IfIndex;
 use crate::base::limit;
+use crate::base::map::Set;
 use crate::base::name::IfName;
 use crate::sys::netlink::link::Which;
 use crate::vrrpd::links::Kind;
@@ -45,7 +45,7 @@ fn draw() -> u32 {
 
 /// Whether all of these, which are in the group, are to go.
 fn are_doomed(mut members: impl Iterator<Item = (IfIndex, Kind)>, doomed: &[Doomed]) -> bool {
-    let doomed: HashSet<_> = doomed.iter().map(|one| (one.index, one.kind)).collect();
+    let doomed: Set<_> = doomed.iter().map(|one| (one.index, one.kind)).collect();
     members.all(|member| doomed.contains(&member))
 }
 
@@ -77,7 +77,7 @@ impl Vrrp {
         if kernel.iter().any(|link| link.group == group) {
             return false;
         }
-        let there: HashSet<_> = kernel.iter().map(|link| (link.index, Kind::of(link))).collect();
+        let there: Set<_> = kernel.iter().map(|link| (link.index, Kind::of(link))).collect();
         let mut moved = true;
         for some in doomed.chunks(limit::NETLINK_BATCH) {
             for one in some {
@@ -127,9 +127,9 @@ mod tests {
 
     #[test]
     fn groups_are_drawn_anew_and_known_again() {
-        let drawn: HashSet<u32> = (0..100).map(|_| draw()).collect();
+        let drawn: Set<u32> = (0..100).map(|_| draw()).collect();
         assert!(drawn.len() > 90, "{drawn:?}");
-        assert!(drawn.into_iter().all(is_way_out));
+        assert!(drawn.iter().copied().all(is_way_out));
         assert!([0, 1, 0x6a00_0000, 0x6c00_0000, u32::MAX].into_iter().all(|group| !is_way_out(group)));
     }
 }

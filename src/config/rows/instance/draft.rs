@@ -1,11 +1,11 @@
 //! A `vrrp_instance` while it is read.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::super::rule::Preferences;
 use super::super::track::Trackers;
 use crate::base::addr::{Family, IpAddr};
+use crate::base::map::Set;
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::iproute::Tables;
@@ -50,9 +50,9 @@ pub struct Draft {
     /// The hardware address of `use_vmac` has five octets: the VRID is the sixth.
     pub mac_lacks_vrid: bool,
     /// Addresses of `virtual_ipaddress` so far.
-    pub advertised: BTreeSet<IpAddr>,
+    pub advertised: Set<IpAddr>,
     /// Addresses of `virtual_ipaddress_excluded` so far, with their interfaces.
-    pub excluded: BTreeSet<(IpAddr, Option<IfName>)>,
+    pub excluded: Set<(IpAddr, Option<IfName>)>,
     /// What it tracks, objects by name.
     pub trackers: Trackers,
     /// `auth_hmac`
@@ -152,8 +152,8 @@ impl Draft {
             owner_ignore_adverts: None,
             smtp_alert: None,
             mac_lacks_vrid: false,
-            advertised: BTreeSet::new(),
-            excluded: BTreeSet::new(),
+            advertised: Set::new(),
+            excluded: Set::new(),
             trackers: Trackers::default(),
             hmac: HmacDraft::default(),
             names: Rc::default(),
