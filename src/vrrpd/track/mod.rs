@@ -11,6 +11,7 @@ mod report;
 mod script;
 mod source;
 
+pub(super) use crate::proto::track::{Followers, Object, Tracked};
 pub(super) use file::Files;
 pub(super) use implied::implied;
 pub(super) use process::Processes;
@@ -21,36 +22,12 @@ use super::live::Instance;
 use super::report as lines;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
+use crate::base::id::{InstanceId, LinkId, ScriptId};
 use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Effect, Verdict, Weight};
 use crate::proto::vrrp::{Fault, Input, State, Total};
-
-/// Something that can be tracked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Object {
-    /// A network interface.
-    Link(LinkId),
-    /// A `vrrp_script`.
-    Script(ScriptId),
-    /// A `track_file`.
-    File(FileId),
-    /// A `vrrp_track_process`.
-    Process(ProcessId),
-    /// The static items of a `track_group`.
-    Fixed(TrackGroupId),
-}
-
-/// An object and what it does to the priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tracked {
-    /// Which one.
-    pub object: Object,
-    /// What it does.
-    pub weight: Weight,
-}
 
 /// The lists of an instance or a group.
 #[derive(Clone, Copy, Debug)]
@@ -102,28 +79,6 @@ pub(super) fn tracking(
     let processes =
         processes.map(|tracked| Tracked { object: Object::Process(tracked.of), weight: tracked.weight });
     interfaces.chain(scripts).chain(files).chain(processes).collect()
-}
-
-/// Who tracks what, ordered by object.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Followers(Vec<(Object, InstanceId)>);
-
-impl Followers {
-    /// From what everybody tracks. For load time: allocates.
-    pub(super) fn new<'a>(all: impl Iterator<Item = (InstanceId, &'a [Tracked])>) -> Self {
-        let pairs = all.flat_map(|(id, tracking)| tracking.iter().map(move |tracked| (tracked.object, id)));
-        let mut pairs: Vec<_> = pairs.collect();
-        pairs.shrink_to_fit();
-        pairs.sort_unstable();
-        Self(pairs)
-    }
-
-    /// The follower of `object` at `position`.
-    pub(super) fn of(&self, object: Object, position: usize) -> Option<InstanceId> {
-        let start = self.0.partition_point(|(other, _)| *other < object);
-        let (found, id) = self.0.get(start.checked_add(position)?)?;
-        (*found == object).then_some(*id)
-    }
 }
 
 impl Vrrp {
