@@ -21,10 +21,10 @@ impl Vrrp {
 
     /// Asks the kernel to delete every address of an instance that we put there.
     pub(super) fn request_removal(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        if let Some(instance) = self.instances.get_mut(id.index())
+        if let Some(instance) = self.routers.instances.get_mut(id.index())
             && let Some(waiting) = &mut instance.waiting
         {
-            waiting.clear(&mut self.pacing, turn.now());
+            waiting.clear(&mut self.announcer.pacing, turn.now());
         }
         self.request(turn, id, false);
     }
@@ -46,7 +46,7 @@ impl Vrrp {
     pub(super) fn request_one(&mut self, id: InstanceId, position: usize, add: bool) {
         self.judge_fall(id, position);
         let stays = !add && self.is_held_by_another(id, position);
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let Some(moved) = instance.addresses.get_mut(position) else {
@@ -56,7 +56,8 @@ impl Vrrp {
         if !add {
             moved.held = Held::No;
         }
-        let Some(index) = moved.link.and_then(|link| self.links.link(link)?.index).filter(|_| wanted) else {
+        let Some(index) = moved.link.and_then(|link| self.links.table.link(link)?.index).filter(|_| wanted)
+        else {
             return;
         };
         let Some(address) = instance.address(position, index) else {
@@ -71,13 +72,17 @@ impl Vrrp {
         let Some((link, prefix)) = moved.and_then(|moved| Some((moved.link?, moved.prefix))) else {
             return false;
         };
-        let others = self.owners.all_of(&self.instances, link, prefix.addr).filter(|(other, _)| *other != id);
+        let others = self
+            .items
+            .owners
+            .all_of(&self.routers.instances, link, prefix.addr)
+            .filter(|(other, _)| *other != id);
         let mut masters = others.filter_map(|(other, position)| {
             let instance = self.instance(other).filter(|it| it.router.state() == State::Master)?;
             instance.addresses.get(usize::from(position))
         });
         masters.any(|other| other.held.is_ours() && other.prefix == prefix)
-            || self.network.fixed.holds(link, prefix)
+            || self.items.network.fixed.holds(link, prefix)
     }
 
     /// An address that was not the first of its network is to be put back: it did not go with the first one if another
@@ -89,13 +94,13 @@ impl Vrrp {
         else {
             return;
         };
-        let link = lost.link.and_then(|link| self.links.link(link));
+        let link = lost.link.and_then(|link| self.links.table.link(link));
         let other_vip = |moved: &Moved| {
             moved.link == lost.link && moved.held == Held::Ours && moved.prefix.is_same_network(&lost.prefix)
         };
         let stands = link
             .is_some_and(|link| link.addresses.iter().any(|own| own.is_same_network(&lost.prefix)))
-            || self.instances.iter().flat_map(|instance| &instance.addresses).any(other_vip);
+            || self.routers.instances.iter().flat_map(|instance| &instance.addresses).any(other_vip);
         let moved = self.instance_mut(id).and_then(|instance| instance.addresses.get_mut(position));
         if let (true, Some(moved), Held::Doubted { told, .. }) = (stands, moved, lost.held) {
             moved.held = Held::Doubted { told, secondary: false };
@@ -108,7 +113,7 @@ impl Vrrp {
             .addresses
             .get(position)
             .and_then(|moved| moved.link)
-            .and_then(|link| self.links.link(link)?.index);
+            .and_then(|link| self.links.table.link(link)?.index);
         if let Some(address) = index.and_then(|index| instance.address(position, index)) {
             self.delete(address);
         }
@@ -121,38 +126,39 @@ impl Vrrp {
     }
 
     fn put_request(&mut self, request: AddressRequest, address: &Address) {
-        if self.kernel.commands.room() == 0 || self.work.requests.len() == self.work.requests.capacity() {
+        if self.items.commands.room() == 0 || self.items.requests.len() == self.items.requests.capacity() {
             self.commit_batch();
         }
-        let tag = u32::try_from(self.work.requests.len()).unwrap_or(u32::MAX);
+        let tag = u32::try_from(self.items.requests.len()).unwrap_or(u32::MAX);
         // What we put there ourselves is told by the answer, unless somebody else wants to know of it.
-        let put = if request.add && (self.address_monitoring || !self.sources.is_empty()) {
-            self.kernel.commands.add_address(tag, address)
+        let put = if request.add && (self.links.address_monitoring || !self.trackers.sources.is_empty()) {
+            self.items.commands.add_address(tag, address)
         } else if request.add {
-            self.kernel.commands.add_address_unheard(tag, address)
+            self.items.commands.add_address_unheard(tag, address)
         } else {
-            self.kernel.commands.delete_address(tag, address)
+            self.items.commands.delete_address(tag, address)
         };
         if put.is_ok() {
-            self.work.requests.push(request);
+            self.items.requests.push(request);
         }
     }
 
     /// Sends what was asked for and notes what came of it.
     pub(super) fn commit_addresses(&mut self, turn: &mut Turn<'_>) {
         self.commit_batch();
-        if core::mem::take(&mut self.work.refused) {
+        if core::mem::take(&mut self.items.refused) {
             self.arm_retry(turn);
         }
-        while let Some(id) = self.work.late.pop() {
+        while let Some(id) = self.items.late.pop() {
             self.announce_anew(turn, id);
         }
     }
 
     pub(super) fn commit_batch(&mut self) {
-        let (instances, requests, links) = (&mut self.instances, &mut self.work.requests, &self.links);
-        let (refused, late) = (&mut self.work.refused, &mut self.work.late);
-        self.kernel.commands.commit(|tag, result| {
+        let (instances, requests, links) =
+            (&mut self.routers.instances, &mut self.items.requests, &self.links.table);
+        let (refused, late) = (&mut self.items.refused, &mut self.items.late);
+        self.items.commands.commit(|tag, result| {
             let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
                 return;
             };
@@ -210,7 +216,7 @@ impl Vrrp {
 
     /// The kernel tells of an address.
     pub(super) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
-        let Some(link) = self.links.numbered(address.interface) else {
+        let Some(link) = self.links.table.numbered(address.interface) else {
             return;
         };
         if let Some((place, moved)) = self.moved(link, address.prefix)
@@ -224,7 +230,7 @@ impl Vrrp {
             self.detection_told(turn, link, address.prefix, is_in_detection(address));
             return self.source_gone(turn, link, address.prefix);
         }
-        if self.links.address_new(link, address.prefix) {
+        if self.links.table.address_new(link, address.prefix) {
             self.tell_address(turn, link, address.prefix.addr, true);
             self.source_changed(turn, link);
         }
@@ -232,7 +238,7 @@ impl Vrrp {
 
     /// The kernel tells that an address is gone.
     pub(super) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
-        let Some(link) = self.links.numbered(address.interface) else {
+        let Some(link) = self.links.table.numbered(address.interface) else {
             return;
         };
         if let Some(((id, position), _)) = self.moved(link, address.prefix) {
@@ -246,7 +252,7 @@ impl Vrrp {
     }
 
     fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
-        if self.links.address_gone(link, address) {
+        if self.links.table.address_gone(link, address) {
             self.own_address_gone(turn.now(), link, address);
             self.tell_address(turn, link, address.addr, false);
             self.source_changed(turn, link);
@@ -255,13 +261,13 @@ impl Vrrp {
 
     /// Tells with -D of an address of an interface. Whoever sends router advertisements can bring about any number.
     fn tell_address(&mut self, turn: &Turn<'_>, link: LinkId, addr: IpAddr, assigned: bool) {
-        if !log::log_enabled!(log::Level::Debug) || !report::may(&mut self.announcements, turn.now()) {
+        if !log::log_enabled!(log::Level::Debug) || !report::may(&mut self.announcer.lines, turn.now()) {
             return;
         }
         if assigned {
-            report::address_assigned(&self.links, link, addr);
+            report::address_assigned(&self.links.table, link, addr);
         } else {
-            report::address_deassigned(&self.links, link, addr);
+            report::address_deassigned(&self.links.table, link, addr);
         }
     }
 
@@ -270,7 +276,7 @@ impl Vrrp {
     /// the others with it.
     pub(super) fn taken_away(&mut self, turn: &mut Turn<'_>, id: InstanceId, position: u16, secondary: bool) {
         let now = turn.now();
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let master = instance.router.state() == State::Master;
@@ -280,7 +286,7 @@ impl Vrrp {
         if moved.held.is_missing() || !master {
             return;
         }
-        let up = moved.link.and_then(|link| self.links.link(link)).is_some_and(|link| link.up);
+        let up = moved.link.and_then(|link| self.links.table.link(link)).is_some_and(|link| link.up);
         let ours = moved.held == Held::Ours;
         let told = up && !moved.no_track;
         moved.held = if ours { Held::Doubted { told, secondary } } else { Held::No };
@@ -293,7 +299,7 @@ impl Vrrp {
         }
         let again = moved.may_be_put_back(now);
         if !again || !ours {
-            report::address_taken(&instance.config.name, &self.links, moved, again);
+            report::address_taken(&instance.config.name, &self.links.table, moved, again);
         }
         if again {
             instance.router.counters_mut().restored += u32::from(!ours);
@@ -306,7 +312,7 @@ impl Vrrp {
     /// The virtual address that an address on an interface is, if it is one: with its prefix length, for an address
     /// owner's own address may stand there with another one.
     pub(super) fn moved(&self, link: LinkId, address: Prefix) -> Option<((InstanceId, u16), &Moved)> {
-        let (id, position) = self.owners.of(&self.instances, link, address.addr)?;
+        let (id, position) = self.items.owners.of(&self.routers.instances, link, address.addr)?;
         let moved = self.instance(id)?.addresses.get(usize::from(position))?;
         (moved.prefix == address).then_some(((id, position), moved))
     }

@@ -58,14 +58,21 @@ impl Vrrp {
         let mut broken = Vec::new();
         let wanted = wanted(&self.model, &resolver, &mut broken);
         report::broken(&broken);
-        let children = &mut self.children;
+        let children = &mut self.notifies.children;
         let started = |pid, _| children.push((pid, Owner::Fifo));
-        let tellers = self.instances.len() + self.groups.len();
-        self.alerts.fifos.load(turn, wanted, tellers, &self.runner, &mut self.environment, started);
+        let tellers = self.routers.instances.len() + self.routers.groups.len();
+        self.notifies.alerts.fifos.load(
+            turn,
+            wanted,
+            tellers,
+            &self.notifies.runner,
+            &mut self.notifies.environment,
+            started,
+        );
         self.note_fifos();
         self.arm_fifos(turn);
         let place = self.mail_place();
-        match (Settings::new(&self.model.global), &mut self.alerts.mail) {
+        match (Settings::new(&self.model.global), &mut self.notifies.alerts.mail) {
             (Some(settings), Some(mail)) => mail.reconfigure(turn, place, settings, tellers),
             (Some(settings), none) => {
                 let keep = self.kept.keep.clone();
@@ -83,22 +90,22 @@ impl Vrrp {
         Place {
             connection: Own { kind: kind::MAIL, index: 0 },
             lookup: Own { kind: kind::LOOKUP, index: 0 },
-            slot: self.layout.number(Slot::Mail),
+            slot: self.work.layout.number(Slot::Mail),
         }
     }
 
     fn arm_fifos(&self, turn: &mut Turn<'_>) {
-        turn.set_deadline(self.layout.number(Slot::Fifos), self.alerts.fifos.poll_at());
+        turn.set_deadline(self.work.layout.number(Slot::Fifos), self.notifies.alerts.fifos.poll_at());
     }
 
     /// An instance is in another state.
     pub(super) fn alert(&mut self, turn: &mut Turn<'_>, id: InstanceId, to: Standing, priority: u8) {
         let place = self.mail_place();
-        let Some(Instance { config, .. }) = self.instances.get(id.index()) else { return };
+        let Some(Instance { config, .. }) = self.routers.instances.get(id.index()) else { return };
         let (name, word) = (&config.name, to.word());
-        self.alerts.fifos.line(format_args!("INSTANCE \"{name}\" {word} {priority}"));
+        self.notifies.alerts.fifos.line(format_args!("INSTANCE \"{name}\" {word} {priority}"));
         if let Some(mail) =
-            self.alerts.mail.as_mut().filter(|_| config.smtp_alert && is_mailed(&self.model, to))
+            self.notifies.alerts.mail.as_mut().filter(|_| config.smtp_alert && is_mailed(&self.model, to))
         {
             let news = News { group: false, name, to };
             mail.mail(turn, place, news.about(), format_args!("{news}"), format_args!("{}", Text(news)));
@@ -110,7 +117,7 @@ impl Vrrp {
         self.tell_fifos_of_group(id, to);
         let place = self.mail_place();
         let Some(group) = self.model.groups.get(id.index()).filter(|group| group.smtp_alert) else { return };
-        if let Some(mail) = self.alerts.mail.as_mut().filter(|_| is_mailed(&self.model, to)) {
+        if let Some(mail) = self.notifies.alerts.mail.as_mut().filter(|_| is_mailed(&self.model, to)) {
             let news = News { group: true, name: &group.name, to };
             mail.mail(turn, place, news.about(), format_args!("{news}"), format_args!("{}", Text(news)));
         }
@@ -118,13 +125,13 @@ impl Vrrp {
 
     fn tell_fifos_of_group(&mut self, id: GroupId, to: Standing) {
         if let Some(group) = self.model.groups.get(id.index()) {
-            self.alerts.fifos.line(format_args!("GROUP \"{}\" {} 0", group.name, to.word()));
+            self.notifies.alerts.fifos.line(format_args!("GROUP \"{}\" {} 0", group.name, to.word()));
         }
     }
 
     /// The effective priority of an instance has changed.
     pub(super) fn alert_priority(&mut self, id: InstanceId, priority: u8) {
-        let Some(Instance { config, router, .. }) = self.instances.get(id.index()) else { return };
+        let Some(Instance { config, router, .. }) = self.routers.instances.get(id.index()) else { return };
         let state = match router.state() {
             State::Master => Standing::Master,
             // keepalived has no word of its own for a FAULT.
@@ -133,15 +140,18 @@ impl Vrrp {
         };
         if config.notify_priority_changes {
             let (name, word) = (&config.name, state.word());
-            self.alerts.fifos.line(format_args!("INSTANCE \"{name}\" {word}_PRIORITY {priority}"));
+            self.notifies.alerts.fifos.line(format_args!("INSTANCE \"{name}\" {word}_PRIORITY {priority}"));
         }
     }
 
     /// A MASTER has heard an advert of lower priority.
     pub(super) fn alert_lower(&mut self, id: InstanceId, priority: u8) {
-        if let Some(instance) = self.instances.get(id.index()) {
+        if let Some(instance) = self.routers.instances.get(id.index()) {
             let name = &instance.config.name;
-            self.alerts.fifos.line(format_args!("INSTANCE \"{name}\" MASTER_RX_LOWER_PRI {priority}"));
+            self.notifies
+                .alerts
+                .fifos
+                .line(format_args!("INSTANCE \"{name}\" MASTER_RX_LOWER_PRI {priority}"));
         }
     }
 
@@ -150,8 +160,8 @@ impl Vrrp {
         if !self.model.global.fifo_states_on_reload {
             return;
         }
-        for position in 0..self.groups.len() {
-            let state = self.groups.get(position).map_or(State::Init, |group| group.machine.state());
+        for position in 0..self.routers.groups.len() {
+            let state = self.routers.groups.get(position).map_or(State::Init, |group| group.machine.state());
             if state != State::Init {
                 self.tell_fifos_of_group(GroupId::at(position), tell::standing(state).0);
             }
@@ -161,30 +171,30 @@ impl Vrrp {
     /// A FIFO or the mail has something to say.
     pub(super) fn alert_ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
         if source.kind == kind::FIFO {
-            self.alerts.fifos.ready(turn, source.index);
+            self.notifies.alerts.fifos.ready(turn, source.index);
             return Again::Done;
         }
         let place = self.mail_place();
-        self.alerts.mail.as_mut().map_or(Again::Done, |mail| mail.ready(turn, place, source))
+        self.notifies.alerts.mail.as_mut().map_or(Again::Done, |mail| mail.ready(turn, place, source))
     }
 
     /// The mail wants to be told the time.
     pub(super) fn mail_due(&mut self, turn: &mut Turn<'_>) {
         let place = self.mail_place();
-        if let Some(mail) = &mut self.alerts.mail {
+        if let Some(mail) = &mut self.notifies.alerts.mail {
             mail.expired(turn, place);
         }
     }
 
     /// Scripts of FIFOs take too long to end.
     pub(super) fn fifos_overdue(&mut self, turn: &mut Turn<'_>) {
-        self.alerts.fifos.overdue(turn);
+        self.notifies.alerts.fifos.overdue(turn);
         self.arm_fifos(turn);
     }
 
     /// The script of a FIFO has ended.
     pub(super) fn fifo_script_ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
-        self.alerts.fifos.ended(turn, pid, how);
+        self.notifies.alerts.fifos.ended(turn, pid, how);
         self.arm_fifos(turn);
         self.stop_if_idle(turn);
     }
@@ -192,10 +202,10 @@ impl Vrrp {
     /// The process stops, and everything has been said.
     pub(super) fn finish_alerts(&mut self, turn: &mut Turn<'_>) {
         let place = self.mail_place();
-        if let Some(mail) = self.alerts.mail.take() {
+        if let Some(mail) = self.notifies.alerts.mail.take() {
             mail.finish(turn, place);
         }
-        self.alerts.fifos.finish(turn);
+        self.notifies.alerts.fifos.finish(turn);
         self.note_fifos();
         self.write_ledger();
         self.arm_fifos(turn);

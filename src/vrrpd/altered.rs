@@ -17,7 +17,7 @@ impl Vrrp {
         (id, position): (InstanceId, u16),
         seen: &Address,
     ) {
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let Some(wanted) = instance.address(usize::from(position), seen.interface) else {
@@ -30,29 +30,34 @@ impl Vrrp {
             return;
         }
         instance.router.counters_mut().restored += 1;
-        report::address_altered(Some(&instance.config.name), &self.links, moved.link, wanted.prefix.addr);
+        report::address_altered(
+            Some(&instance.config.name),
+            &self.links.table,
+            moved.link,
+            wanted.prefix.addr,
+        );
         self.set_right(&wanted);
     }
 
     /// The same about a static address.
     pub(super) fn static_address_told(&mut self, now: Instant, link: LinkId, seen: &Address) {
-        let Some(stays) = self.network.fixed.address_on(link, seen.prefix) else {
+        let Some(stays) = self.items.network.fixed.address_on(link, seen.prefix) else {
             return;
         };
         let wanted = Address { interface: seen.interface, ..stays.address.clone() };
         if stays.is_kept() && !is_as(&wanted, seen) && stays.may_be_put_back(now) {
-            report::address_altered(None, &self.links, Some(link), wanted.prefix.addr);
+            report::address_altered(None, &self.links.table, Some(link), wanted.prefix.addr);
             self.set_right(&wanted);
         }
     }
 
     /// The kernel answers by telling of the address as it is then.
     fn set_right(&mut self, wanted: &Address) {
-        if self.kernel.commands.room() == 0 {
+        if self.items.commands.room() == 0 {
             self.commit_batch();
         }
         // It may be gone by now, and that is told as well; no request has this number.
-        let _ = self.kernel.commands.replace_address(u32::MAX, wanted);
+        let _ = self.items.commands.replace_address(u32::MAX, wanted);
         self.commit_batch();
     }
 }

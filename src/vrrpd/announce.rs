@@ -20,7 +20,7 @@ impl Vrrp {
         let now = turn.now();
         let mut budget = limit::ANNOUNCEMENTS_PER_TURN;
         while budget > 0 {
-            let Some(instance) = self.instances.get_mut(id.index()) else {
+            let Some(instance) = self.routers.instances.get_mut(id.index()) else {
                 return;
             };
             let Some(position) = instance.router.announcement_due(now) else {
@@ -36,7 +36,7 @@ impl Vrrp {
                 Some(waiting) => {
                     let lane_of = |pacing: &Pacing, position| lane(pacing, &instance.addresses, position);
                     let count = instance.addresses.len();
-                    match waiting.choose(cursor..count, lane_of, &mut self.pacing, now) {
+                    match waiting.choose(cursor..count, lane_of, &mut self.announcer.pacing, now) {
                         Some(Ok(chosen)) => u16::try_from(chosen).unwrap_or(position),
                         Some(Err(until)) => {
                             instance.router.put_off_announcements(until);
@@ -54,7 +54,7 @@ impl Vrrp {
             self.send_announcement(id, chosen, opens);
         }
         if let Some(instance) = self.instance(id) {
-            turn.set_deadline(self.layout.number(Slot::Announce(id)), instance.router.announce_at());
+            turn.set_deadline(self.work.layout.number(Slot::Announce(id)), instance.router.announce_at());
         }
     }
 
@@ -62,8 +62,8 @@ impl Vrrp {
     /// waited for: this one is not worth it.
     pub(super) fn announce_one(&mut self, now: Instant, id: InstanceId, position: u16) {
         let Some(instance) = self.instance(id) else { return };
-        if let Some((lane, family)) = lane(&self.pacing, &instance.addresses, usize::from(position))
-            && !self.pacing.take_if_free(lane, family, now)
+        if let Some((lane, family)) = lane(&self.announcer.pacing, &instance.addresses, usize::from(position))
+            && !self.announcer.pacing.take_if_free(lane, family, now)
         {
             return;
         }
@@ -76,7 +76,7 @@ impl Vrrp {
             return;
         };
         let addr = moved.prefix.addr;
-        let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
+        let Some(link) = moved.link.and_then(|link| self.links.table.link(link)) else {
             return;
         };
         if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
@@ -87,15 +87,15 @@ impl Vrrp {
 
     /// Reckons how announcements are spaced, when the interfaces of the model are known.
     pub(super) fn pace(&mut self) {
-        let mut fresh = Pacing::new(&self.model, &self.links, |link| self.owns.base_of(link));
-        fresh.inherit(&self.pacing);
-        let before = core::mem::replace(&mut self.pacing, fresh);
-        for Instance { waiting, addresses, .. } in &mut self.instances {
+        let mut fresh = Pacing::new(&self.model, &self.links.table, |link| self.owns.base_of(link));
+        fresh.inherit(&self.announcer.pacing);
+        let before = core::mem::replace(&mut self.announcer.pacing, fresh);
+        for Instance { waiting, addresses, .. } in &mut self.routers.instances {
             let now = |pacing: &Pacing, at| lane(pacing, addresses, at);
-            let lanes = (0..addresses.len()).map(|at| now(&self.pacing, at));
+            let lanes = (0..addresses.len()).map(|at| now(&self.announcer.pacing, at));
             let old = core::mem::replace(waiting, Waiting::new(lanes));
             if let (Some(waiting), Some(old)) = (waiting, old) {
-                waiting.inherit(&old, &mut self.pacing, |pacing, wanted, family| {
+                waiting.inherit(&old, &mut self.announcer.pacing, |pacing, wanted, family| {
                     let at = (0..addresses.len()).find(|at| now(pacing, *at) == Some((wanted, family)))?;
                     Some(lane(&before, addresses, at)?.0)
                 });
@@ -108,22 +108,23 @@ impl Vrrp {
         let mut writer = Writer::new(&mut frame);
         let (written, ether_type) = match addr {
             IpAddr::V4(v4) => (arp::emit_gratuitous(&mut writer, mac, v4), ethernet::TYPE_ARP),
-            IpAddr::V6(v6) => {
-                (ndisc::emit_unsolicited(&mut writer, mac, v6, self.kernel.forwards_v6), ethernet::TYPE_IPV6)
-            }
+            IpAddr::V6(v6) => (
+                ndisc::emit_unsolicited(&mut writer, mac, v6, self.announcer.forwards_v6),
+                ethernet::TYPE_IPV6,
+            ),
         };
         if written.is_err() {
             return;
         }
-        if self.batches.frames.room() == 0 {
+        if self.announcer.frames.room() == 0 {
             self.flush_announcements();
         }
-        let _ = self.batches.frames.push(id.0, index, ether_type, writer.written());
+        let _ = self.announcer.frames.push(id.0, index, ether_type, writer.written());
     }
 
     /// Remembers what -D tells once the frames are out.
     fn note_announcement(&mut self, id: InstanceId, position: u16, opens: bool) {
-        let noted = &mut self.work.announced;
+        let noted = &mut self.announcer.announced;
         if log::log_enabled!(log::Level::Debug) && noted.len() < noted.capacity() {
             noted.push((id, position, opens));
         }
@@ -132,17 +133,17 @@ impl Vrrp {
     /// Tells with -D what was announced.
     pub(super) fn tell_announcements(&mut self, turn: &Turn<'_>) {
         let now = turn.now();
-        for (id, position, opens) in self.work.announced.drain(..) {
-            let mut may = || super::report::may(&mut self.announcements, now);
+        for (id, position, opens) in self.announcer.announced.drain(..) {
+            let mut may = || super::report::may(&mut self.announcer.lines, now);
             let opens = opens && may();
             let tells = may();
-            let Some(instance) = self.instances.get(id.index()) else {
+            let Some(instance) = self.routers.instances.get(id.index()) else {
                 continue;
             };
             let Some(moved) = instance.addresses.get(usize::from(position)) else {
                 continue;
             };
-            let Some(link) = moved.link.and_then(|link| self.links.link(link)) else {
+            let Some(link) = moved.link.and_then(|link| self.links.table.link(link)) else {
                 continue;
             };
             if opens {
@@ -156,8 +157,8 @@ impl Vrrp {
 
     /// Hands the gathered frames to the kernel. One that an interface refuses is repeated by the next round.
     pub(super) fn flush_announcements(&mut self) {
-        if !self.batches.frames.is_empty() {
-            self.kernel.packets.send(&mut self.batches.frames, |_, _| ());
+        if !self.announcer.frames.is_empty() {
+            self.announcer.packets.send(&mut self.announcer.frames, |_, _| ());
         }
     }
 }

@@ -28,8 +28,8 @@ impl Vrrp {
         let now = turn.now();
         turn.due(|slot| !self.is_advert(now, slot) || due.push(slot).is_ok());
         for slot in due {
-            let Slot::Machine(id) = self.layout.slot(slot) else { continue };
-            let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+            let Slot::Machine(id) = self.work.layout.slot(slot) else { continue };
+            let Some(instance) = self.routers.instances.get_mut(id.index()) else { continue };
             let mut out = Actions::new();
             instance.router.handle(turn.now(), Input::Timeout, &mut out);
             turn.set_deadline(slot, instance.router.poll_at());
@@ -44,7 +44,7 @@ impl Vrrp {
 
     /// Whether what is due in a slot is the advert of a MASTER.
     fn is_advert(&self, now: Instant, slot: u32) -> bool {
-        let Slot::Machine(id) = self.layout.slot(slot) else { return false };
+        let Slot::Machine(id) = self.work.layout.slot(slot) else { return false };
         let Some(instance) = self.instance(id) else { return false };
         // One that is so late that its instance steps down is no advert.
         let stays = !instance.router.machine().is_too_late(now);
@@ -78,7 +78,7 @@ impl Vrrp {
     pub(super) fn rearm_machines(&self, turn: &mut Turn<'_>) {
         for id in self.ids() {
             let at = self.instance(id).and_then(|instance| instance.router.poll_at());
-            turn.set_deadline(self.layout.number(Slot::Machine(id)), at);
+            turn.set_deadline(self.work.layout.number(Slot::Machine(id)), at);
         }
     }
 }

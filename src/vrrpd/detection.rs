@@ -19,18 +19,18 @@ use crate::sys::netlink::addr::Address;
 impl Vrrp {
     /// Instances are about to begin: from now on they wait for their sources.
     pub(super) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
-        self.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
+        self.routers.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
         self.arm_detection(turn);
     }
 
     /// After a reload the deadlines are others.
     pub(super) fn arm_detection(&self, turn: &mut Turn<'_>) {
-        turn.set_deadline(self.layout.number(Slot::Detection), self.detection);
+        turn.set_deadline(self.work.layout.number(Slot::Detection), self.routers.detection);
     }
 
     /// The patience is over: an address that still cannot be used is as good as none.
     pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
-        self.detection = None;
+        self.routers.detection = None;
         for id in self.ids() {
             if self.instance(id).is_some_and(|instance| self.is_probed(instance)) {
                 self.refresh(turn, id);
@@ -40,7 +40,7 @@ impl Vrrp {
 
     /// Whether an instance that has no source of adverts begins once the one that is being probed can be used.
     pub(super) fn awaits_detection(&self, instance: &Instance) -> bool {
-        self.detection.is_some() && self.is_probed(instance) && instance.router.state() == State::Init
+        self.routers.detection.is_some() && self.is_probed(instance) && instance.router.state() == State::Init
     }
 
     fn is_probed(&self, instance: &Instance) -> bool {
@@ -50,7 +50,7 @@ impl Vrrp {
     /// An instance is about to begin: tells if it has to wait.
     pub(super) fn tell_detection(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
-        let link = instance.source_link().and_then(|link| self.links.link(link));
+        let link = instance.source_link().and_then(|link| self.links.table.link(link));
         if let Some(link) = link.filter(|_| self.awaits_detection(instance)) {
             super::report::awaits_detection(&instance.config.name, &link.name);
         }
@@ -64,7 +64,7 @@ impl Vrrp {
         address: Prefix,
         goes_on: bool,
     ) {
-        if self.links.set_tentative(link, address, goes_on) && self.detection.is_some() {
+        if self.links.table.set_tentative(link, address, goes_on) && self.routers.detection.is_some() {
             self.source_changed(turn, link);
         }
     }
@@ -72,9 +72,9 @@ impl Vrrp {
     /// Enters an address of a list that is not ours.
     pub(super) fn enter_listed(&mut self, link: LinkId, address: &Address) {
         if is_usable(address) {
-            self.links.address_new(link, address.prefix);
+            self.links.table.address_new(link, address.prefix);
         } else {
-            self.links.set_tentative(link, address.prefix, is_in_detection(address));
+            self.links.table.set_tentative(link, address.prefix, is_in_detection(address));
         }
     }
 }

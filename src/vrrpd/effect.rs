@@ -79,7 +79,7 @@ impl Vrrp {
             }
         }
         if let Some(instance) = self.instance(id) {
-            turn.set_deadline(self.layout.number(Slot::Machine(id)), instance.router.poll_at());
+            turn.set_deadline(self.work.layout.number(Slot::Machine(id)), instance.router.poll_at());
         }
     }
 
@@ -159,7 +159,7 @@ impl Vrrp {
     }
 
     pub(super) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut super::live::Pending)) {
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let first = !instance.pending.any();
@@ -177,7 +177,7 @@ impl Vrrp {
 
     /// Puts an advert of this priority into the batch: one datagram to the group, or one to each peer.
     pub(super) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         instance.ip_id = super::live::Instance::next_id(instance.ip_id);
@@ -192,7 +192,7 @@ impl Vrrp {
     }
 
     fn queue_datagram(&mut self, id: InstanceId, priority: u8, position: usize) {
-        let Some(instance) = self.instances.get(id.index()) else {
+        let Some(instance) = self.routers.instances.get(id.index()) else {
             return;
         };
         let peer = instance.peers.get(position);
@@ -203,12 +203,12 @@ impl Vrrp {
         // network that it is no business of.
         let index = match instance.transmit {
             None => IfIndex(0),
-            Some(link) => match self.links.link(link).and_then(|link| link.index) {
+            Some(link) => match self.links.table.link(link).and_then(|link| link.index) {
                 Some(index) => index,
                 None => return,
             },
         };
-        let mut writer = Writer::new(&mut self.batches.scratch[..]);
+        let mut writer = Writer::new(&mut self.sockets.scratch[..]);
         if advert::emit(&mut writer, instance, priority, destination, covered).is_err() {
             // No source address: the instance is on its way to FAULT.
             return;
@@ -226,8 +226,8 @@ impl Vrrp {
                 .then(|| instance.config.unicast_ttl.unwrap_or(vrrp::HOP_LIMIT)),
         };
         let batch = match instance.family() {
-            Family::V4 => &mut self.batches.send_v4,
-            Family::V6 => &mut self.batches.send_v6,
+            Family::V4 => &mut self.sockets.send_v4,
+            Family::V6 => &mut self.sockets.send_v6,
         };
         if batch.push(&message).is_ok() {
             return;
@@ -235,10 +235,10 @@ impl Vrrp {
         let len = message.octets.len();
         let mut again = Message { octets: &[], ..message };
         self.flush_adverts();
-        again.octets = self.batches.scratch.get(..len).unwrap_or_default();
+        again.octets = self.sockets.scratch.get(..len).unwrap_or_default();
         let batch = match Family::of(&destination) {
-            Family::V4 => &mut self.batches.send_v4,
-            Family::V6 => &mut self.batches.send_v6,
+            Family::V4 => &mut self.sockets.send_v4,
+            Family::V6 => &mut self.sockets.send_v6,
         };
         // An empty batch takes any advert: its capacity is that of the longest.
         let _ = batch.push(&again);
@@ -246,22 +246,22 @@ impl Vrrp {
 
     /// Hands the gathered adverts to the kernel.
     pub(super) fn flush_adverts(&mut self) {
-        if !self.batches.send_v4.is_empty() || !self.batches.send_v6.is_empty() {
+        if !self.sockets.send_v4.is_empty() || !self.sockets.send_v6.is_empty() {
             self.kept.keep.beat(clock::now());
         }
         for (family, batch) in
-            [(Family::V4, &mut self.batches.send_v4), (Family::V6, &mut self.batches.send_v6)]
+            [(Family::V4, &mut self.sockets.send_v4), (Family::V6, &mut self.sockets.send_v6)]
         {
             if batch.is_empty() {
                 continue;
             }
-            let failures = &mut self.work.failures;
+            let failures = &mut self.sockets.failures;
             let mut failed = |tag: u32, errno: nix::errno::Errno| {
                 if failures.len() < failures.capacity() {
                     failures.push((InstanceId(tag), errno as i32));
                 }
             };
-            match self.pool.sender(family) {
+            match self.sockets.pool.sender(family) {
                 Ok(socket) => {
                     socket.send(batch, &mut failed);
                 }

@@ -82,8 +82,8 @@ impl Vrrp {
         turn: &mut Turn<'_>,
         before: impl Fn(InstanceId) -> Option<InstanceId>,
     ) {
-        let mut fresh = Extras::new(&self.instances, |link| self.owns.base_of(link).is_some());
-        let known = core::mem::take(&mut self.extras.0).into_iter();
+        let mut fresh = Extras::new(&self.routers.instances, |link| self.owns.base_of(link).is_some());
+        let known = core::mem::take(&mut self.announcer.extras.0).into_iter();
         let known: Map<_, _> = known
             .filter_map(|extra| Some(((extra.instance, extra.link, extra.every), extra.next?)))
             .collect();
@@ -95,18 +95,18 @@ impl Vrrp {
             let known = old.and_then(|old| known.get(&(old, extra.link, extra.every))).copied();
             extra.next = known.or(Some(turn.now() + extra.every));
         }
-        self.extras = fresh;
-        turn.set_deadline(self.layout.number(Slot::Extra), self.extras.soonest());
+        self.announcer.extras = fresh;
+        turn.set_deadline(self.work.layout.number(Slot::Extra), self.announcer.extras.soonest());
     }
 
     /// An instance has become MASTER, or is no more.
     pub(super) fn set_extras(&mut self, turn: &mut Turn<'_>, id: InstanceId, master: bool) {
-        if self.extras.0.is_empty() {
+        if self.announcer.extras.0.is_empty() {
             return;
         }
         let from = master.then(|| turn.now());
-        if let Some(at) = self.extras.set(id, from) {
-            let slot = self.layout.number(Slot::Extra);
+        if let Some(at) = self.announcer.extras.set(id, from) {
+            let slot = self.work.layout.number(Slot::Extra);
             let at = turn.deadline(slot).map_or(at, |armed| armed.min(at));
             turn.set_deadline(slot, Some(at));
         }
@@ -116,11 +116,11 @@ impl Vrrp {
     pub(super) fn extras_due(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now();
         let mut budget = limit::ANNOUNCEMENTS_PER_TURN;
-        for number in 0..self.extras.0.len() {
+        for number in 0..self.announcer.extras.0.len() {
             if budget == 0 {
                 break;
             }
-            let Some(extra) = self.extras.0.get_mut(number) else { break };
+            let Some(extra) = self.announcer.extras.0.get_mut(number) else { break };
             let Some(due) = extra.next.filter(|at| *at <= now) else { continue };
             // From when it was due; after a pause there is nothing to catch up.
             let next = due + extra.every;
@@ -131,6 +131,6 @@ impl Vrrp {
         }
         self.flush_announcements();
         self.tell_announcements(turn);
-        turn.set_deadline(self.layout.number(Slot::Extra), self.extras.soonest());
+        turn.set_deadline(self.work.layout.number(Slot::Extra), self.announcer.extras.soonest());
     }
 }

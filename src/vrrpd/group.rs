@@ -60,7 +60,7 @@ impl Vrrp {
     /// Gives an input to a group and carries out what it asks for.
     fn drive_group(&mut self, turn: &mut Turn<'_>, id: GroupId, input: Input) {
         let mut out = Actions::new();
-        if let Some(group) = self.groups.get_mut(id.index()) {
+        if let Some(group) = self.routers.groups.get_mut(id.index()) {
             group.machine.handle(input, &mut out);
         }
         for action in &out {
@@ -100,7 +100,7 @@ impl Vrrp {
             let before = machine.faults().contains(Fault::Group);
             return (group::faults(own, before), pending || machine.is_pending());
         }
-        let state = self.groups.get(group.index()).map_or(State::Init, |group| group.machine.state());
+        let state = self.routers.groups.get(group.index()).map_or(State::Init, |group| group.machine.state());
         if matches!(state, State::Backup | State::Master) {
             return (own, pending);
         }
@@ -116,7 +116,7 @@ impl Vrrp {
 
     /// Tells members that are about to begin, or that a reload brought together, what the others found out.
     pub(super) fn refresh_groups(&mut self, turn: &mut Turn<'_>) {
-        for id in (0..self.groups.len()).map(GroupId::at) {
+        for id in (0..self.routers.groups.len()).map(GroupId::at) {
             self.breathe_at(turn, id.index());
             let (mut blocked, mut waits) = (false, false);
             for instance in self.members(id).filter_map(|member| self.instance(member)) {
@@ -141,7 +141,7 @@ impl Vrrp {
     /// All groups are about to begin, with what speaks against each member known to it. The state that each group
     /// carries on from: that which the dead child reported, while all of its members can.
     pub(super) fn begin_groups(&mut self, turn: &mut Turn<'_>, adopt: &[Option<State>]) {
-        for position in 0..self.groups.len() {
+        for position in 0..self.routers.groups.len() {
             let id = GroupId::at(position);
             let Some(first) = self.member(id, 0) else { continue };
             let outlook = self.outlook(id, |_| true);
@@ -171,12 +171,12 @@ impl Vrrp {
     /// After a reload: groups take over from those of the same name.
     pub(super) fn carry_groups(&mut self, turn: &mut Turn<'_>, before: &Model, mut fresh: Vec<LiveGroup>) {
         let after = Arc::clone(&self.model);
-        let mut ids = vec![None; self.groups.len()];
+        let mut ids = vec![None; self.routers.groups.len()];
         let names = before.groups.iter().enumerate();
         let names: Map<&str, usize> = names.map(|(old, group)| (group.name.as_str(), old)).collect();
         for (position, (live, config)) in fresh.iter_mut().zip(&after.groups).enumerate() {
             let Some(&old) = names.get(config.name.as_str()) else { continue };
-            let Some(group) = self.groups.get_mut(old) else { continue };
+            let Some(group) = self.routers.groups.get_mut(old) else { continue };
             live.machine = group.machine.clone();
             if let Some(busy) = group.notifier.take_if(|notifier| notifier.is_busy()) {
                 live.notifier.get_or_insert_default().inherit(*busy);
@@ -185,7 +185,7 @@ impl Vrrp {
                 *id = Some(GroupId::at(position));
             }
         }
-        let gone = core::mem::take(&mut self.groups).into_iter().zip(&before.groups).enumerate();
+        let gone = core::mem::take(&mut self.routers.groups).into_iter().zip(&before.groups).enumerate();
         for (position, (live, config)) in gone {
             if ids.get(position).copied().flatten().is_none() {
                 let whose = Whose::Group(GroupId::at(position));
@@ -193,16 +193,16 @@ impl Vrrp {
                 tell::forget(turn, record::group_key(&config.name));
             }
         }
-        for (_, owner) in &mut self.children {
+        for (_, owner) in &mut self.notifies.children {
             owner.rename_group(&ids);
         }
-        self.groups = fresh;
+        self.routers.groups = fresh;
     }
 
     /// After a reload, with everything in place: members that came, went or were left agree again. `veteran`: whether
     /// an instance ran before.
     pub(super) fn align_groups(&mut self, turn: &mut Turn<'_>, veteran: impl Fn(InstanceId) -> bool) {
-        for position in 0..self.groups.len() {
+        for position in 0..self.routers.groups.len() {
             self.settle_a_slice(turn);
             self.breathe_at(turn, position);
             let id = GroupId::at(position);
@@ -216,7 +216,7 @@ impl Vrrp {
 
     /// The daemon stops, and all members have.
     pub(super) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
-        for position in 0..self.groups.len() {
+        for position in 0..self.routers.groups.len() {
             let id = GroupId::at(position);
             if let Some(first) = self.member(id, 0) {
                 self.drive_group(turn, id, Input::Stop { first });
@@ -229,7 +229,7 @@ impl Vrrp {
         let Some(id) = self.instance(member).and_then(|instance| instance.config.sync_group) else {
             return;
         };
-        let notifier = self.groups.get_mut(id.index()).and_then(|group| group.notifier.as_mut());
+        let notifier = self.routers.groups.get_mut(id.index()).and_then(|group| group.notifier.as_mut());
         if let Some(notifier) = notifier {
             notifier.state(to, PRIORITY);
             self.advance_notify(turn, id);

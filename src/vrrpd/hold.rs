@@ -22,8 +22,8 @@ impl Vrrp {
     /// if this is not its first child.
     pub(super) fn begin_hold(&mut self, turn: &mut Turn<'_>, begun: Option<Instant>) {
         let begun = begun.unwrap_or(turn.now());
-        self.held = until(&self.model.global.vrrp, begun, turn.now());
-        if let Some(until) = self.held {
+        self.routers.held = until(&self.model.global.vrrp, begun, turn.now());
+        if let Some(until) = self.routers.held {
             report::held(until.since(turn.now()));
             self.hold(turn);
         }
@@ -31,19 +31,19 @@ impl Vrrp {
 
     /// Holds every instance while the delay lasts; those that a reload brings with them.
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>) {
-        let Some(until) = self.held else { return };
-        for instance in &mut self.instances {
+        let Some(until) = self.routers.held else { return };
+        for instance in &mut self.routers.instances {
             instance.router.hold(until);
         }
-        turn.set_deadline(self.layout.number(Slot::Hold), Some(until));
+        turn.set_deadline(self.work.layout.number(Slot::Hold), Some(until));
     }
 
     /// The delay is over.
     pub(super) fn release(&mut self) {
-        if self.held.take().is_none() {
+        if self.routers.held.take().is_none() {
             return;
         }
-        for instance in &mut self.instances {
+        for instance in &mut self.routers.instances {
             instance.router.hold(Instant::START);
         }
         report::released();

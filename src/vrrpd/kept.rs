@@ -60,7 +60,7 @@ impl Vrrp {
     /// Scripts and numbers go on where the predecessor was. Before anybody is asked what speaks against an instance.
     pub(super) fn take_up(&mut self, now: Instant, died: Option<Instant>) {
         let kept = &self.kept;
-        for script in &mut self.scripts {
+        for script in &mut self.trackers.scripts {
             let Some((note, values)) = kept.find(SCRIPT, &script.name) else { continue };
             script.note = note;
             let interval = script.machine.params().interval;
@@ -68,7 +68,7 @@ impl Vrrp {
                 script.machine.resume(now, memory);
             }
         }
-        for instance in &mut self.instances {
+        for instance in &mut self.routers.instances {
             let name = &*instance.config.name;
             match instance.router.guard_mut() {
                 None => {}
@@ -94,7 +94,7 @@ impl Vrrp {
             }
         }
         for id in self.ids() {
-            let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+            let Some(instance) = self.routers.instances.get_mut(id.index()) else { continue };
             if let Some((note, [interval, ..])) = self.kept.find(INTERVAL, &instance.config.name) {
                 instance.router.resume_interval(Span::from_micros(interval));
                 self.kept.intervals.push((id, note));
@@ -105,15 +105,15 @@ impl Vrrp {
     /// Everything that is still wanted has been taken up: the rest is forgotten.
     pub(super) fn drop_untaken(&mut self) {
         self.kept.left = Left::default();
-        let scripts = self.scripts.iter().map(|script| script.note);
+        let scripts = self.trackers.scripts.iter().map(|script| script.note);
         let mut notes: Vec<Note> = scripts.collect();
         notes.extend(self.kept.intervals.iter().map(|(_, note)| *note));
-        notes.extend(self.processes.notes());
-        notes.extend(self.states.notes());
-        if let Some(mail) = &self.alerts.mail {
+        notes.extend(self.trackers.processes.notes());
+        notes.extend(self.links.states.notes());
+        if let Some(mail) = &self.notifies.alerts.mail {
             notes.extend(mail.notes());
         }
-        for guard in self.instances.iter().filter_map(|instance| instance.router.guard()) {
+        for guard in self.routers.instances.iter().filter_map(|instance| instance.router.guard()) {
             match guard {
                 Guard::Header(header) => notes.push(Note::numbered(header.mark)),
                 Guard::Signature(signature) => {
@@ -144,7 +144,7 @@ impl Vrrp {
 
     /// An instance goes on with its numbers under another name.
     fn rename_numbers(&mut self) {
-        for instance in &mut self.instances {
+        for instance in &mut self.routers.instances {
             let (guard, config) = guard_of(instance);
             let rename = |mark, kind| self.kept.keep.rename(Note::numbered(mark), key(kind, &config.name));
             match guard {
@@ -160,7 +160,9 @@ impl Vrrp {
 
     /// A script has run, or is to.
     pub(super) fn keep_script(&mut self, id: ScriptId) {
-        let Some(script) = self.scripts.get_mut(id.index()).filter(|script| script.command.is_some()) else {
+        let Some(script) =
+            self.trackers.scripts.get_mut(id.index()).filter(|script| script.command.is_some())
+        else {
             return;
         };
         let values = script_values(&script.machine.memory());
@@ -169,7 +171,7 @@ impl Vrrp {
 
     /// An advert of `source`, or the next own one, has been counted.
     pub(super) fn keep_numbers(&mut self, id: InstanceId, source: Option<IpAddr>) {
-        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else { return };
         let keep = &self.kept.keep;
         let put = |mark: &mut u32, config: &model::Instance, kind, values: Values| {
             let mut note = Note::numbered(*mark);
@@ -202,7 +204,7 @@ impl Vrrp {
 
     /// An advert was heard: a successor has to know of a MASTER that sends fewer than we would.
     pub(super) fn keep_interval(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get(id.index()) else { return };
+        let Some(instance) = self.routers.instances.get(id.index()) else { return };
         let machine = instance.router.machine();
         let theirs = machine.master_interval();
         let other = machine.state() == State::Backup && theirs != instance.router.params().advert_interval;
@@ -229,7 +231,7 @@ impl Vrrp {
 
     /// Makes room for the rare notes of so many instances. For load time: allocates.
     pub(super) fn reserve_kept(&mut self) {
-        let room = self.instances.len();
+        let room = self.routers.instances.len();
         self.kept.intervals.reserve_exact(room.saturating_sub(self.kept.intervals.len()));
     }
 }

@@ -118,10 +118,12 @@ impl Vrrp {
     pub(super) fn watch_links(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now();
         let wanted = self.wanted_links();
-        let did_poll = self.states.polls();
-        let mut before: Map<LinkId, Entry> =
-            core::mem::take(&mut self.states.entries).into_iter().map(|entry| (entry.link, entry)).collect();
-        self.states.entries.reserve_exact(wanted.len());
+        let did_poll = self.links.states.polls();
+        let mut before: Map<LinkId, Entry> = core::mem::take(&mut self.links.states.entries)
+            .into_iter()
+            .map(|entry| (entry.link, entry))
+            .collect();
+        self.links.states.entries.reserve_exact(wanted.len());
         for (link, wanted) in wanted {
             let old = before.remove(&link);
             let known = old.as_ref().and_then(|old| old.beat);
@@ -134,19 +136,19 @@ impl Vrrp {
             });
             let note = old.as_ref().map_or(Note::NONE, |old| old.note);
             let delays = old.and_then(|old| old.delays);
-            self.states.entries.push(Entry { link, delays, beat, note });
-            let position = self.states.entries.len() - 1;
+            self.links.states.entries.push(Entry { link, delays, beat, note });
+            let position = self.links.states.entries.len() - 1;
             self.ask_driver(position);
             self.delay_link(now, position, wanted.delays);
         }
         for (link, _) in before {
             self.let_go_of_link(link);
         }
-        let polls = self.states.polls();
-        self.states.asked = 0;
-        self.states.round = polls.then(|| self.states.round.unwrap_or(now + BEAT));
+        let polls = self.links.states.polls();
+        self.links.states.asked = 0;
+        self.links.states.round = polls.then(|| self.links.states.round.unwrap_or(now + BEAT));
         if !polls {
-            self.states.carrier = None;
+            self.links.states.carrier = None;
         } else if !did_poll {
             report::polling();
         }
@@ -155,7 +157,7 @@ impl Vrrp {
 
     /// The daemon starts: tells which interfaces it waits for.
     pub(super) fn tell_absent(&self) {
-        for link in self.used_links().iter().filter_map(|link| self.links.link(*link)) {
+        for link in self.used_links().iter().filter_map(|link| self.links.table.link(*link)) {
             if link.index.is_none() {
                 report::link_absent(&link.name);
             }
@@ -165,7 +167,7 @@ impl Vrrp {
     /// The interfaces that instances speak on or track, each once, in order.
     fn used_links(&self) -> Vec<LinkId> {
         let mut used: Vec<LinkId> = Vec::new();
-        for instance in &self.instances {
+        for instance in &self.routers.instances {
             used.extend(instance.base);
             used.extend(instance.tracking.iter().filter_map(|tracked| match tracked.object {
                 Object::Link(link) => Some(link),
@@ -188,21 +190,21 @@ impl Vrrp {
                 wanted.change(*link, |wanted| wanted.beat = Some(None));
             }
         }
-        for instance in self.instances.iter().filter(|instance| instance.config.linkbeat_polling) {
+        for instance in self.routers.instances.iter().filter(|instance| instance.config.linkbeat_polling) {
             if let Some(link) = instance.base {
                 wanted.change(link, |wanted| wanted.beat = Some(None));
             }
         }
         for line in &model.network.linkbeat {
             let name = &line.interface.name;
-            match self.links.find(name).filter(|link| used.binary_search(link).is_ok()) {
+            match self.links.table.find(name).filter(|link| used.binary_search(link).is_ok()) {
                 None => report::not_polled(name, "not used for tracking"),
                 Some(link) if is_own(link) => report::not_polled(name, "netlink works for vmacs/ipvlans"),
                 Some(link) => wanted.change(link, |wanted| wanted.beat = Some(line.method)),
             }
         }
         for line in &model.network.delays {
-            if let Some(link) = self.links.find(&line.interface.name) {
+            if let Some(link) = self.links.table.find(&line.interface.name) {
                 let delays = Delays { down: line.down, up: line.up };
                 wanted.change(link, |wanted| wanted.delays = Some(delays));
             }
@@ -212,8 +214,8 @@ impl Vrrp {
 
     /// Gives an interface its delays, or takes them away.
     fn delay_link(&mut self, now: Instant, position: usize, delays: Option<Delays>) {
-        let Some(entry) = self.states.entries.get_mut(position) else { return };
-        let there = self.links.link(entry.link);
+        let Some(entry) = self.links.states.entries.get_mut(position) else { return };
+        let there = self.links.table.link(entry.link);
         let up = there.is_some_and(|link| link.up);
         if let (None, Some(delays), Some(there)) = (&entry.delays, delays, there)
             && let Some((note, [counts, since, _])) = self.kept.find(LINK, there.name.as_str())
@@ -245,7 +247,7 @@ impl Vrrp {
 
     /// An interface is not watched any more: it counts as what netlink says.
     fn let_go_of_link(&mut self, link: LinkId) {
-        if let Some(there) = self.links.link_mut(link) {
+        if let Some(there) = self.links.table.link_mut(link) {
             there.held = None;
             there.set_polled(None);
         }
@@ -253,22 +255,22 @@ impl Vrrp {
 
     /// An interface counts as up, or down, whatever it is.
     fn hold_link(&mut self, link: LinkId, counts: Option<bool>) {
-        if let Some(there) = self.links.link_mut(link) {
+        if let Some(there) = self.links.table.link_mut(link) {
             there.held = counts.filter(|up| *up != there.up);
         }
     }
 
     fn tell_link(&self, link: LinkId, up: bool) {
-        if let Some(there) = self.links.link(link) {
+        if let Some(there) = self.links.table.link(link) {
             report::link_state(&there.name, up, there.polled.is_some());
         }
     }
 
     /// An interface came, went, or went up or down: reckons what it counts as, and tells if that is another thing.
     pub(super) fn weigh_link(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
-        let up = self.links.link(link).is_some_and(|there| there.up);
-        let position = self.states.position(link);
-        let Some(entry) = position.and_then(|position| self.states.entries.get_mut(position)) else {
+        let up = self.links.table.link(link).is_some_and(|there| there.up);
+        let position = self.links.states.position(link);
+        let Some(entry) = position.and_then(|position| self.links.states.entries.get_mut(position)) else {
             if change == Change::State {
                 self.tell_link(link, up);
             }
@@ -291,7 +293,7 @@ impl Vrrp {
         match outcome {
             Debounced::Counts { up } if change == Change::State => self.tell_link(link, up),
             Debounced::Waits(delay) => {
-                if let Some(there) = self.links.link(link) {
+                if let Some(there) = self.links.table.link(link) {
                     report::link_delayed(&there.name, up, delay);
                 }
             }
@@ -303,8 +305,8 @@ impl Vrrp {
     /// A delay is over, or it is time to ask.
     pub(super) fn links_due(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now();
-        for position in 0..self.states.entries.len() {
-            let Some(entry) = self.states.entries.get_mut(position) else { break };
+        for position in 0..self.links.states.entries.len() {
+            let Some(entry) = self.links.states.entries.get_mut(position) else { break };
             let Some(delays) = &mut entry.delays else { continue };
             if let Debounced::Counts { up } = delays.handle(now, DebounceInput::Timeout) {
                 let link = entry.link;
@@ -313,49 +315,49 @@ impl Vrrp {
                 self.refresh_users(turn, link);
             }
         }
-        if self.states.round.is_some_and(|round| round <= now) {
+        if self.links.states.round.is_some_and(|round| round <= now) {
             self.poll_some(turn);
         }
         self.arm_links(turn);
     }
 
     fn arm_links(&mut self, turn: &mut Turn<'_>) {
-        for entry in &mut self.states.entries {
-            if let (Some(delays), Some(there)) = (&entry.delays, self.links.link(entry.link)) {
+        for entry in &mut self.links.states.entries {
+            if let (Some(delays), Some(there)) = (&entry.delays, self.links.table.link(entry.link)) {
                 self.kept.keep.put(&mut entry.note, key(LINK, there.name.as_str()), values(delays));
             }
         }
-        turn.set_deadline(self.layout.number(Slot::Links), self.states.next());
+        turn.set_deadline(self.work.layout.number(Slot::Links), self.links.states.next());
     }
 
     /// Goes on with the round of questions: a few in a turn, for each may take its time.
     fn poll_some(&mut self, turn: &mut Turn<'_>) {
         for _ in 0..limit::LINKS_POLLED_PER_TURN {
-            let rest = self.states.entries.get(self.states.asked..).unwrap_or_default();
+            let rest = self.links.states.entries.get(self.links.states.asked..).unwrap_or_default();
             let Some(next) = rest.iter().position(|entry| entry.beat.is_some()) else {
                 // From when this round was to begin, but never to catch up on rounds that were missed.
-                let next = self.states.round.map(|round| round + BEAT);
-                self.states.round =
+                let next = self.links.states.round.map(|round| round + BEAT);
+                self.links.states.round =
                     next.map(|next| if next <= turn.now() { turn.now() + BEAT } else { next });
-                self.states.asked = 0;
+                self.links.states.asked = 0;
                 return;
             };
-            let position = self.states.asked + next;
-            self.states.asked = position + 1;
+            let position = self.links.states.asked + next;
+            self.links.states.asked = position + 1;
             self.poll_link(turn, position);
         }
     }
 
     /// Netlink told something of an interface: if it is polled, its driver is asked as well.
     pub(super) fn poll_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
-        if let Some(position) = self.states.position(link) {
+        if let Some(position) = self.links.states.position(link) {
             self.poll_link(turn, position);
         }
     }
 
     fn poll_link(&mut self, turn: &mut Turn<'_>, position: usize) {
         if self.ask_driver(position)
-            && let Some(link) = self.states.entries.get(position).map(|entry| entry.link)
+            && let Some(link) = self.links.states.entries.get(position).map(|entry| entry.link)
         {
             self.link_changed(turn, link, Change::State);
         }
@@ -363,19 +365,19 @@ impl Vrrp {
 
     /// Asks the driver of an interface, if it is polled; whether it went up or down by that.
     fn ask_driver(&mut self, position: usize) -> bool {
-        let Some(entry) = self.states.entries.get_mut(position) else { return false };
-        let Some(there) = self.links.link_mut(entry.link) else { return false };
+        let Some(entry) = self.links.states.entries.get_mut(position) else { return false };
+        let Some(there) = self.links.table.link_mut(entry.link) else { return false };
         let Some(beat) = &mut entry.beat else {
             return there.set_polled(None);
         };
         if there.index.is_none() {
             return false;
         }
-        if self.states.carrier.is_none() {
-            self.states.carrier =
+        if self.links.states.carrier.is_none() {
+            self.links.states.carrier =
                 Carrier::open().inspect_err(|error| report::kernel_failed("linkbeat", error)).ok();
         }
-        let Some(carrier) = &self.states.carrier else { return false };
+        let Some(carrier) = &self.links.states.carrier else { return false };
         let known = beat.up().is_some();
         while beat.hear(answer(carrier, &there.name, beat.method())) {}
         if let Some(refused) = beat.refused().filter(|_| !known) {

@@ -57,7 +57,7 @@ impl Vrrp {
             return;
         }
         let place = self.mail_place();
-        let instances = self.instances.iter().map(|instance| (false, &*instance.config.name));
+        let instances = self.routers.instances.iter().map(|instance| (false, &*instance.config.name));
         let groups = self.model.groups.iter().map(|group| (true, &*group.name));
         let names: Map<u64, _> = instances
             .chain(groups)
@@ -65,7 +65,7 @@ impl Vrrp {
             .collect();
         let mut lost = 0_usize;
         for one in &unsent {
-            match (names.get(&one.about.whose), &mut self.alerts.mail) {
+            match (names.get(&one.about.whose), &mut self.notifies.alerts.mail) {
                 (Some((group, name)), Some(mail)) => {
                     let news = News { group: *group, name, to: one.about.to };
                     mail.resume(turn, place, one, format_args!("{news}"), format_args!("{}", Text(news)));

@@ -42,7 +42,7 @@ impl Vrrp {
 
     fn listen_once(&mut self, turn: &mut Turn<'_>) -> Again {
         let mut events: heapless::Vec<Event, { limit::MONITOR_BATCH }> = heapless::Vec::new();
-        let drained = self.kernel.monitor.read(limit::MONITOR_BATCH, |event| {
+        let drained = self.links.monitor.read(limit::MONITOR_BATCH, |event| {
             // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.
             if let Err(event) = events.push(event)
                 && let Some(last) = events.last_mut()
@@ -56,9 +56,9 @@ impl Vrrp {
         }
         for event in events {
             // When stopping nothing is put back: what disappears is what the stop itself removes.
-            let unknown = !self.stopping && self.take_event(turn, event);
+            let unknown = !self.process.stopping && self.take_event(turn, event);
             if core::mem::take(&mut self.owns.remade) || unknown {
-                self.kernel.monitor.discard();
+                self.links.monitor.discard();
                 self.list_again(turn);
                 return Again::More;
             }
@@ -82,11 +82,11 @@ impl Vrrp {
     /// Messages were lost. The kernel goes on losing them, without a word, until the queue is empty; so it is
     /// emptied first, and what it held, which may be older than what was lost, is not believed any more.
     fn catch_up(&mut self, turn: &mut Turn<'_>) -> Again {
-        if !self.stopping {
+        if !self.process.stopping {
             report::overrun();
-            self.kernel.monitor.discard();
+            self.links.monitor.discard();
             // An interface may have been made anew with the number of the old one.
-            self.pool.join_again();
+            self.sockets.pool.join_again();
             self.list_again(turn);
         }
         Again::More
@@ -97,21 +97,21 @@ impl Vrrp {
         match event {
             Event::LinkNew(link) => return self.link_new(turn, &link),
             Event::LinkGone { index, .. } => {
-                if let Some(id) = self.links.remove(index) {
+                if let Some(id) = self.links.table.remove(index) {
                     self.follow_firewall(turn, [Change::Vanished].into_iter());
                     self.link_changed(turn, id, Change::Vanished);
                 }
             }
             Event::AddressNew(address) => {
-                if self.address_monitoring {
-                    report::address_monitored(&self.links, &address, "added to");
+                if self.links.address_monitoring {
+                    report::address_monitored(&self.links.table, &address, "added to");
                 }
                 self.address_new(turn, &address);
                 self.note_source(turn, &address, true);
             }
             Event::AddressGone(address) => {
-                if self.address_monitoring {
-                    report::address_monitored(&self.links, &address, "removed from");
+                if self.links.address_monitoring {
+                    report::address_monitored(&self.links.table, &address, "removed from");
                 }
                 self.address_gone(turn, &address);
                 self.note_source(turn, &address, false);
@@ -124,13 +124,13 @@ impl Vrrp {
     /// Whether it may have addresses that nobody has told of: a new interface is down and has none, one that is up
     /// has been there under another name, and the kernel does not tell again which IPv6 addresses it has.
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) -> bool {
-        let before = self.links.numbered(link.index);
+        let before = self.links.table.numbered(link.index);
         let mut unknown = false;
-        let changes = self.links.update(link);
+        let changes = self.links.table.update(link);
         self.follow_firewall(turn, changes.iter().flatten().map(|(_, change)| *change));
         for (id, change) in changes.into_iter().flatten() {
             if change == Change::Vanished && before == Some(id) {
-                if let Some(old) = self.links.link(id) {
+                if let Some(old) = self.links.table.link(id) {
                     report::link_renamed(&old.name, &link.name);
                 }
                 self.own_renamed(id, link.index);
@@ -146,7 +146,7 @@ impl Vrrp {
     /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
     fn strip(&mut self, link: LinkId, index: IfIndex) {
         let mut held = Vec::new();
-        for instance in &mut self.instances {
+        for instance in &mut self.routers.instances {
             for position in 0..instance.addresses.len() {
                 let moved = instance.addresses.get_mut(position);
                 let ours = moved.filter(|moved| moved.link == Some(link) && moved.held.is_ours());
@@ -165,7 +165,7 @@ impl Vrrp {
 
     /// An interface came, went, or went up or down.
     pub(super) fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
-        let Some(name) = self.links.link(link).map(|link| link.name.clone()) else {
+        let Some(name) = self.links.table.link(link).map(|link| link.name.clone()) else {
             return;
         };
         match change {
@@ -175,13 +175,13 @@ impl Vrrp {
             Change::Vanished => report::link_deleted(&name),
         }
         if change == Change::Vanished {
-            self.pool.abandon(link);
+            self.sockets.pool.abandon(link);
         }
         self.weigh_link(turn, link, change);
         let Some(change) = self.follow_owns(turn, link, change) else {
             return;
         };
-        let up = self.links.link(link).is_some_and(|link| link.up);
+        let up = self.links.table.link(link).is_some_and(|link| link.up);
         if change == Change::Appeared {
             self.put_own_addresses();
         }
@@ -191,7 +191,7 @@ impl Vrrp {
         }
         if up || change == Change::Appeared {
             self.objects_by_link(turn, link);
-        } else if self.links.link(link).is_some_and(|link| !link.wanted_up) {
+        } else if self.links.table.link(link).is_some_and(|link| !link.wanted_up) {
             self.objects_without_link(turn, link);
         }
         let door = self.owns.key_of(link);
@@ -230,15 +230,15 @@ impl Vrrp {
         if change == Change::Appeared || self.hears_elsewhere(id) {
             self.open_socket(turn, id);
         }
-        if let Some(instance) = self.instances.get_mut(id.index()) {
-            instance.refresh_local(&self.links);
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links.table);
         }
         self.refresh(turn, id);
     }
 
     /// The addresses of an interface went with it.
     fn forget_held(&mut self, link: LinkId) {
-        let moved = self.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
+        let moved = self.routers.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
         moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.held = Held::No);
     }
 
@@ -260,22 +260,22 @@ impl Vrrp {
                     self.breathe(turn);
                 }
                 if core::mem::take(&mut self.owns.remade) {
-                    self.kernel.monitor.discard();
+                    self.links.monitor.discard();
                     return self.resync_links(turn);
                 }
                 self.missing(turn, &there);
                 self.remove_astray(astray, Marked::Known);
                 for id in self.ids() {
                     self.breathe_at(turn, id.index());
-                    if let Some(instance) = self.instances.get_mut(id.index()) {
-                        instance.refresh_local(&self.links);
+                    if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+                        instance.refresh_local(&self.links.table);
                     }
                     self.refresh(turn, id);
                 }
             }
             Err(error) => {
                 report::kernel_failed("netlink", &error);
-                self.resync_wanted = true;
+                self.links.resync_wanted = true;
                 self.arm_retry(turn);
             }
         }
@@ -287,7 +287,7 @@ impl Vrrp {
         let mut lister = Commands::open()?;
         let mut kernel = Vec::new();
         lister.links_in_slices(&mut kernel, &mut || self.breathe(turn))?;
-        self.links.replace(&kernel, |id, change| changes.push((id, change)));
+        self.links.table.replace(&kernel, |id, change| changes.push((id, change)));
         drop(kernel);
         self.breathe(turn);
         self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));

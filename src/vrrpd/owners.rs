@@ -79,14 +79,14 @@ impl Vrrp {
     pub(super) fn index_owners(&mut self, turn: &mut Turn<'_>) {
         let mut of_links = OfLinks::new();
         for id in self.ids() {
-            gather(&mut of_links, &self.instances, id);
+            gather(&mut of_links, &self.routers.instances, id);
             self.breathe_at(turn, id.index());
         }
         // The old one goes first: there is no need for the memory of both.
-        self.owners = Owners(Vec::new());
-        self.owners.0.reserve_exact(of_links.values().map(Vec::len).sum());
+        self.items.owners = Owners(Vec::new());
+        self.items.owners.0.reserve_exact(of_links.values().map(Vec::len).sum());
         for owners in of_links.into_values() {
-            self.owners.append(owners);
+            self.items.owners.append(owners);
             self.breathe(turn);
         }
     }

@@ -21,22 +21,22 @@ impl Vrrp {
     /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into its queue, unless somebody
     /// says how long that is. The kernel takes what is used of it only.
     pub(super) fn widen_monitor(&self) {
-        let addresses: usize = self.instances.iter().map(|instance| instance.addresses.len()).sum();
+        let addresses: usize = self.routers.instances.iter().map(|instance| instance.addresses.len()).sum();
         let addresses =
             addresses.saturating_mul(limit::MONITOR_OCTETS_ADDRESS).min(limit::MONITOR_OCTETS_ADDRESSES);
         let octets = self.owns.list().len().saturating_mul(limit::MONITOR_OCTETS_EACH);
         let octets = octets.saturating_add(addresses);
         if octets > limit::MONITOR_QUEUE && self.model.global.buffers.vrrp_monitor.bytes.is_none() {
             // Who may not ask for more has everything listed again when something was lost.
-            let _ = self.kernel.monitor.set_receive_buffer(QueueSize { octets, force: true });
+            let _ = self.links.monitor.set_receive_buffer(QueueSize { octets, force: true });
         }
     }
 
     /// After a reload. A queue that is not configured any more keeps its size.
     pub(super) fn resize_queues(&self) {
         let buffers = &self.model.global.buffers;
-        ask("command", buffers.vrrp_command, |size| self.kernel.commands.set_receive_buffer(size));
-        ask("monitor", buffers.vrrp_monitor, |size| self.kernel.monitor.set_receive_buffer(size));
+        ask("command", buffers.vrrp_command, |size| self.items.commands.set_receive_buffer(size));
+        ask("monitor", buffers.vrrp_monitor, |size| self.links.monitor.set_receive_buffer(size));
         self.widen_monitor();
     }
 
@@ -44,7 +44,7 @@ impl Vrrp {
     /// (`kernel_rx_buf_size`), else what `vrrp_rx_bufs_policy` gives it. For load time and returning interfaces: allocates.
     pub(super) fn size_receivers(&mut self) {
         let mut wanted: Vec<(SocketId, usize)> = Vec::new();
-        for instance in &self.instances {
+        for instance in &self.routers.instances {
             let (Some(socket), Some(octets)) = (instance.socket, self.queue_of(instance)) else { continue };
             match wanted.iter_mut().find(|(other, _)| *other == socket) {
                 Some((_, sum)) => *sum = sum.saturating_add(octets),
@@ -52,7 +52,7 @@ impl Vrrp {
             }
         }
         for (socket, octets) in wanted {
-            if let Err(error) = self.pool.size(socket, octets) {
+            if let Err(error) = self.sockets.pool.size(socket, octets) {
                 report::kernel_failed("the receive buffer of adverts", &error);
             }
         }
@@ -67,7 +67,7 @@ impl Vrrp {
         let one = match buffers.policy? {
             Policy::Bytes(octets) => return usize::try_from(octets).ok(),
             Policy::Mtu => {
-                let link = instance.base.or(instance.transmit).and_then(|link| self.links.link(link));
+                let link = instance.base.or(instance.transmit).and_then(|link| self.links.table.link(link));
                 link.map_or(0, |link| link.mtu)
             }
             Policy::Advert => advert_octets(instance),

@@ -105,7 +105,8 @@ impl Reason<'_> {
                     write!(f, "tracked interface {} {state}", self.name(Some(id)))
                 }
                 Object::Script(id) => {
-                    let name = self.vrrp.scripts.get(id.index()).map_or("?", |script| script.name.as_str());
+                    let name =
+                        self.vrrp.trackers.scripts.get(id.index()).map_or("?", |script| script.name.as_str());
                     let how = if tracked.weight.reverse { "succeeded" } else { "failed" };
                     write!(f, "tracked script {name} {how}")
                 }
@@ -136,6 +137,6 @@ impl Reason<'_> {
     }
 
     fn name(&self, link: Option<LinkId>) -> &str {
-        link.and_then(|link| self.vrrp.links.link(link)).map_or("?", |link| link.name.as_str())
+        link.and_then(|link| self.vrrp.links.table.link(link)).map_or("?", |link| link.name.as_str())
     }
 }

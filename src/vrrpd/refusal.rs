@@ -72,8 +72,8 @@ impl Vrrp {
         }
         self.request_one(id, position, false);
         self.commit_batch();
-        self.work.late.retain(|late| *late != id);
-        if let Some(instance) = self.instances.get_mut(id.index()) {
+        self.items.late.retain(|late| *late != id);
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             for moved in &mut instance.addresses {
                 (moved.refused, moved.refusals) = (None, 0);
             }

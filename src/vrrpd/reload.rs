@@ -37,7 +37,7 @@ impl Vrrp {
         self.breathe(turn);
         let mut fresh = Vec::with_capacity(model.instances.len());
         while fresh.len() < model.instances.len() {
-            let (slice, links) = (fresh.len()..fresh.len() + SLICE, &mut self.links);
+            let (slice, links) = (fresh.len()..fresh.len() + SLICE, &mut self.links.table);
             let slice = build::instances(&model, slice, links, &scripts, &resolver, &mut broken, &plan);
             fresh.extend(slice);
             self.breathe(turn);
@@ -45,23 +45,23 @@ impl Vrrp {
         let groups = super::group::groups(&model, &resolver, &mut broken);
         self.breathe(turn);
         super::report::broken(&broken);
-        let mut fixed = Fixed::new(&model, &mut self.links);
+        let mut fixed = Fixed::new(&model, &mut self.links.table);
         self.breathe(turn);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(turn, &fresh);
         self.work.rebuilding = true;
-        let instance_ids = ids_after(&kept, self.instances.len());
+        let instance_ids = ids_after(&kept, self.routers.instances.len());
         self.resign_removed(turn, &instance_ids, &fresh);
         self.hand_over(turn, &mut fresh, &kept);
         let old = core::mem::replace(&mut self.model, model);
         self.carry_groups(turn, &old, groups);
-        self.scripts = scripts;
+        self.trackers.scripts = scripts;
         self.watch_files(turn, true);
         self.watch_processes(turn, false);
         self.breathe(turn);
         // From here to the deadlines nothing can be sent: it is as short as can be.
-        let mut before = core::mem::replace(&mut self.instances, fresh);
-        for (instance, old) in self.instances.iter_mut().zip(&kept) {
+        let mut before = core::mem::replace(&mut self.routers.instances, fresh);
+        for (instance, old) in self.routers.instances.iter_mut().zip(&kept) {
             if let Some(old) = old.and_then(|id| before.get_mut(id.index())) {
                 go_on(instance, old);
             }
@@ -126,12 +126,12 @@ impl Vrrp {
         self.breathe(turn);
         self.resume_files(turn);
         self.resume_processes(turn);
-        for position in 0..self.scripts.len() {
+        for position in 0..self.trackers.scripts.len() {
             self.script_due(turn, ScriptId::at(position));
             self.breathe_at(turn, position);
         }
         self.advance_retired(turn);
-        self.work.sockets_changed = true;
+        self.sockets.changed = true;
         self.assign_sockets(turn);
         self.breathe(turn);
         self.open_senders();
@@ -153,7 +153,7 @@ impl Vrrp {
     fn make_owns(&mut self) -> bool {
         let new = self.ensure_owns();
         if new {
-            self.kernel.monitor.discard();
+            self.links.monitor.discard();
         }
         new
     }
@@ -173,7 +173,7 @@ impl Vrrp {
 
     /// For each new instance the one that runs already, if there is one.
     fn pair(&mut self, turn: &mut Turn<'_>, fresh: &[Instance]) -> Vec<Option<InstanceId>> {
-        let mut running: HashMap<_, Vec<InstanceId>> = HashMap::with_capacity(self.instances.len());
+        let mut running: HashMap<_, Vec<InstanceId>> = HashMap::with_capacity(self.routers.instances.len());
         for id in self.ids() {
             self.breathe_at(turn, id.index());
             let Some(before) = self.instance(id) else { continue };
@@ -225,14 +225,14 @@ impl Vrrp {
             let Some(id) = *old else { continue };
             let mut places = Places::default();
             for begin in (0..after.addresses.len()).step_by(ADDRESSES_A_SLICE) {
-                if let Some(before) = self.instances.get_mut(id.index()) {
+                if let Some(before) = self.routers.instances.get_mut(id.index()) {
                     inherit_addresses(after, before, begin, &mut places);
                 }
                 if begin > 0 {
                     self.breathe(turn);
                 }
             }
-            if let Some(before) = self.instances.get_mut(id.index()) {
+            if let Some(before) = self.routers.instances.get_mut(id.index()) {
                 inherit(after, before);
             }
         }
@@ -284,13 +284,13 @@ impl Vrrp {
         scripts: &mut [super::state::TrackScript],
         model: &Model,
     ) -> Vec<Option<ScriptId>> {
-        let mut ids = vec![None; self.scripts.len()];
-        let names = self.scripts.iter().enumerate();
+        let mut ids = vec![None; self.trackers.scripts.len()];
+        let names = self.trackers.scripts.iter().enumerate();
         let names: HashMap<String, usize> = names.map(|(old, script)| (script.name.clone(), old)).collect();
         for (position, after) in scripts.iter_mut().enumerate() {
             self.breathe_at(turn, position);
             let Some(&old) = names.get(&after.name) else { continue };
-            let Some(before) = self.scripts.get_mut(old) else { continue };
+            let Some(before) = self.trackers.scripts.get_mut(old) else { continue };
             let same =
                 matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
             if !same {
@@ -309,7 +309,7 @@ impl Vrrp {
             }
         }
         // What runs for a script that is no more has nobody to tell.
-        for before in &self.scripts {
+        for before in &self.trackers.scripts {
             if let Some(pid) = before.pid {
                 process::kill_group(pid, libc::SIGTERM);
             }
@@ -318,7 +318,7 @@ impl Vrrp {
     }
 
     fn rename_children(&mut self, scripts: &[Option<ScriptId>], instances: &[Option<InstanceId>]) {
-        for (_, owner) in &mut self.children {
+        for (_, owner) in &mut self.notifies.children {
             *owner = match *owner {
                 Owner::Track(id) => {
                     scripts.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Track)
@@ -344,31 +344,35 @@ impl Vrrp {
     /// A slot for each deadline.
     fn lay_out(&mut self, turn: &mut Turn<'_>) {
         // What is to be tried again need not be among what changes.
-        let retry = turn.deadline(self.layout.number(Slot::Retry));
-        for slot in 0..u32::try_from(self.layout.len()).unwrap_or(0) {
+        let retry = turn.deadline(self.work.layout.number(Slot::Retry));
+        for slot in 0..u32::try_from(self.work.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
-        self.layout = Layout::new(
-            self.instances.len(),
-            self.groups.len(),
-            self.scripts.len(),
-            self.files.len(),
-            self.processes.len(),
+        self.work.layout = Layout::new(
+            self.routers.instances.len(),
+            self.routers.groups.len(),
+            self.trackers.scripts.len(),
+            self.trackers.files.len(),
+            self.trackers.processes.len(),
         );
-        turn.resize_deadlines(self.layout.len());
-        turn.set_deadline(self.layout.number(Slot::Retry), retry);
+        turn.resize_deadlines(self.work.layout.len());
+        turn.set_deadline(self.work.layout.number(Slot::Retry), retry);
     }
 
     /// Work lists and indexes.
     fn reserve(&mut self, turn: &mut Turn<'_>) {
-        let tellers = self.instances.len() + self.groups.len();
+        let tellers = self.routers.instances.len() + self.routers.groups.len();
         turn.reserve_reports(tellers);
-        self.work.reserve(self.instances.len());
-        self.network.reserve();
-        self.telling.resize(tellers);
+        let count = self.routers.instances.len();
+        self.work.reserve(count);
+        self.items.reserve(count);
+        self.sockets.reserve(count);
+        self.announcer.reserve();
+        self.items.network.reserve();
+        self.notifies.telling.resize(tellers);
         // Each track script once, and once more from before the reload until it has heeded its signal.
-        let running = limit::RUNNING_NOTIFIES + 2 * self.scripts.len() + 2 * fifo::COUNT;
-        self.children.reserve(running.saturating_sub(self.children.len()));
+        let running = limit::RUNNING_NOTIFIES + 2 * self.trackers.scripts.len() + 2 * fifo::COUNT;
+        self.notifies.children.reserve(running.saturating_sub(self.notifies.children.len()));
         self.breathe(turn);
         self.find_followers();
         self.breathe(turn);
@@ -388,10 +392,10 @@ impl Vrrp {
                     self.breathe(turn);
                 }
                 let Some(link) = moved.link.filter(|_| moved.held.is_ours()) else { continue };
-                let heir = self.owners.of(&self.instances, link, moved.prefix.addr);
+                let heir = self.items.owners.of(&self.routers.instances, link, moved.prefix.addr);
                 let heir = heir.and_then(|(id, position)| {
                     let position = usize::from(position);
-                    let instance = self.instances.get_mut(id.index())?;
+                    let instance = self.routers.instances.get_mut(id.index())?;
                     let master = instance.router.state() == State::Master;
                     let same = master && instance.is_same_address(position, &old, number);
                     same.then_some((id, position))
@@ -399,7 +403,7 @@ impl Vrrp {
                 if let Some((id, position)) = heir {
                     self.gain(id, position, moved.held);
                 } else if !old.address(number, IfIndex(0)).is_some_and(|it| fixed.take_over(link, &it)) {
-                    if let Some(known) = self.links.link(link) {
+                    if let Some(known) = self.links.table.link(link) {
                         super::report::address_dropped(&old.config.name, moved.prefix, &known.name);
                     }
                     self.note_gone(link, moved.prefix);
@@ -412,8 +416,8 @@ impl Vrrp {
 
     /// Gives an instance of the new model its surroundings, and lets it go on.
     fn bring_up(&mut self, turn: &mut Turn<'_>, id: InstanceId, went_on: bool) {
-        if let Some(instance) = self.instances.get_mut(id.index()) {
-            instance.refresh_local(&self.links);
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links.table);
         }
         self.open_socket(turn, id);
         if !went_on {
@@ -421,18 +425,18 @@ impl Vrrp {
             return;
         }
         let mut out = Actions::new();
-        if let Some(instance) = self.instances.get_mut(id.index()) {
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             let params = instance.config.params.clone();
             let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
             let changed = core::mem::take(&mut instance.advert_changed);
             instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);
         }
         self.act(turn, id, &out);
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let add = instance.is_to_add();
-        if add || self.network.has_gained(id) {
+        if add || self.items.network.has_gained(id) {
             instance.router.announce_again(turn.now());
             self.touch(id, |pending| {
                 pending.add |= add;
@@ -448,8 +452,8 @@ impl Vrrp {
                 instance.notifier.as_ref().and_then(|notifier| notifier.poll_at()),
             )
         });
-        turn.set_deadline(self.layout.number(Slot::Announce(id)), announce);
-        turn.set_deadline(self.layout.number(Slot::Notify(id)), notify);
+        turn.set_deadline(self.work.layout.number(Slot::Announce(id)), announce);
+        turn.set_deadline(self.work.layout.number(Slot::Notify(id)), notify);
         self.advance_notify(turn, id);
         self.refresh(turn, id);
     }

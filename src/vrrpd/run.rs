@@ -36,7 +36,7 @@ impl Vrrp {
         alloc::trim();
         pages::release();
         self.status.started();
-        self.kernel.commands.set_patient(false);
+        self.items.commands.set_patient(false);
         reactor.run(self).unwrap_or_else(|error| {
             report::kernel_failed("the event loop", &error);
             Exit::Fatal
@@ -59,7 +59,7 @@ impl Process for Vrrp {
     }
 
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
-        match self.layout.slot(slot) {
+        match self.work.layout.slot(slot) {
             // What stops begins nothing any more.
             Slot::Script(_)
             | Slot::File(_)
@@ -69,7 +69,7 @@ impl Process for Vrrp {
             | Slot::Retry
             | Slot::Hold
             | Slot::Detection
-                if self.stopping => {}
+                if self.process.stopping => {}
             Slot::Machine(id) => self.drive(turn, id, Input::Timeout),
             Slot::Announce(id) => self.touch(id, |pending| pending.announce = true),
             Slot::Notify(id) => self.notify_overdue(turn, id),
@@ -94,7 +94,7 @@ impl Process for Vrrp {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             // The parent says both only if a stop and a reload cross.
-            Command::Reload(_) if self.stopping => turn.report(ToParent::ReloadDone { ok: false }),
+            Command::Reload(_) if self.process.stopping => turn.report(ToParent::ReloadDone { ok: false }),
             Command::Reload(fd) => {
                 let before = alloc::allocations();
                 turn.renew();
@@ -106,7 +106,7 @@ impl Process for Vrrp {
                 pages::release();
                 self.breathe(turn);
                 self.status.reloaded(before);
-                self.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
+                self.process.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
                 if ok {
                     report::reloaded();
                 }
@@ -127,7 +127,7 @@ impl Process for Vrrp {
         self.assign_sockets(turn);
         self.settle(turn);
         self.work.load = Load::default();
-        self.alerts.fifos.flush();
+        self.notifies.alerts.fifos.flush();
         self.kept.keep.beat(turn.now());
     }
 
@@ -138,7 +138,7 @@ impl Process for Vrrp {
 
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
     fn stall_threshold(&self) -> Span {
-        self.shortest_interval
+        self.routers.shortest_interval
     }
 }
 
@@ -150,14 +150,14 @@ impl Vrrp {
 
     /// The same for a time of less.
     pub(super) fn arm_retry_in(&mut self, turn: &mut Turn<'_>, wait: Span) {
-        let (slot, at) = (self.layout.number(Slot::Retry), turn.now() + wait);
+        let (slot, at) = (self.work.layout.number(Slot::Retry), turn.now() + wait);
         if turn.deadline(slot).is_none_or(|armed| armed > at) {
             turn.set_deadline(slot, Some(at));
         }
     }
 
     fn retry(&mut self, turn: &mut Turn<'_>) {
-        if core::mem::take(&mut self.resync_wanted) {
+        if core::mem::take(&mut self.links.resync_wanted) {
             self.list_again(turn);
         }
         self.retry_objects(turn);
@@ -192,7 +192,7 @@ impl Vrrp {
             return false;
         };
         report::reloading();
-        self.tuner.suspend(turn);
+        self.process.tuner.suspend(turn);
         self.save_state(turn, Moment::Before);
         let tree = replay_in_slices(&snapshot, &mut found, &mut || self.breathe(turn)).tree;
         drop(snapshot);
@@ -202,7 +202,7 @@ impl Vrrp {
         model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
         drop(tree);
         self.breathe(turn);
-        self.shortest_interval = shortest_interval(&model);
+        self.routers.shortest_interval = shortest_interval(&model);
         self.finish_status(turn);
         self.breathe(turn);
         self.status.load(&model);
@@ -217,12 +217,12 @@ impl Vrrp {
 
     /// Leaves everything in order: priority 0, addresses off, scripts told.
     fn stop(&mut self, turn: &mut Turn<'_>) {
-        if core::mem::replace(&mut self.stopping, true) {
+        if core::mem::replace(&mut self.process.stopping, true) {
             return;
         }
-        self.tuner.suspend(turn);
-        disown(&self.pid_file);
-        if !self.keep_on_stop {
+        self.process.tuner.suspend(turn);
+        disown(&self.process.pid_file);
+        if !self.process.keep_on_stop {
             self.cut_notifies_short(turn);
             for id in self.ids() {
                 self.drive(turn, id, Input::Stop);
@@ -230,13 +230,13 @@ impl Vrrp {
             self.stop_groups(turn);
             self.settle(turn);
         }
-        for script in &self.scripts {
+        for script in &self.trackers.scripts {
             if let Some(pid) = script.pid {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
             }
         }
         self.finish_alerts(turn);
-        if self.keep_on_stop {
+        if self.process.keep_on_stop {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
@@ -246,7 +246,7 @@ impl Vrrp {
         self.finish_status(turn);
         // Patience with scripts; the parent's own is a fifth longer.
         let patience = Span::from_secs(u64::from(self.model.daemon.child_wait_time)) * 4 / 5;
-        turn.set_deadline(self.layout.number(Slot::Stop), Some(turn.now() + patience));
+        turn.set_deadline(self.work.layout.number(Slot::Stop), Some(turn.now() + patience));
         self.stop_if_idle(turn);
     }
 }

@@ -31,20 +31,20 @@ impl Vrrp {
             return instance.own.filter(|own| Some(*own) != instance.base);
         }
         let link = self.owns.namesake(instance.base?, instance.family(), instance.router.params().vrid)?;
-        self.links.link(link).is_some_and(|link| link.up).then_some(link)
+        self.links.table.link(link).is_some_and(|link| link.up).then_some(link)
     }
 
     /// What an instance is to hear by, and the number of the interface if one is needed; none: it is not there.
     fn ear(&self, instance: &Instance) -> Option<(Key, Option<IfIndex>)> {
         let door = self.door(instance);
-        let in_vrf = |link: LinkId| self.links.link(link).is_some_and(|link| link.in_vrf);
+        let in_vrf = |link: LinkId| self.links.table.link(link).is_some_and(|link| link.in_vrf);
         // What comes in by a VRF bears that one's number to a filter.
         let own = door.is_some() && !instance.base.is_some_and(in_vrf);
         // Without an interface it may be a VRF that adverts come in by.
         let hears = if own { instance.base } else { door.or(instance.base).or(instance.transmit) };
         let index = match hears {
             None => None,
-            Some(link) => Some(self.links.link(link)?.index?),
+            Some(link) => Some(self.links.table.link(link)?.index?),
         };
         let key = Key {
             family: instance.family(),
@@ -60,16 +60,16 @@ impl Vrrp {
     pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let door = self.door(instance);
-        let door = door.map(|door| Some((door, self.links.link(door)?.index?)));
+        let door = door.map(|door| Some((door, self.links.table.link(door)?.index?)));
         let (Some((key, index)), false) = (self.ear(instance), door == Some(None)) else {
             // Not there: LinkMissing says so.
             return self.set_socket(id, None, false);
         };
-        let base = instance.base.and_then(|base| Some((base, self.links.link(base)?.index?)));
+        let base = instance.base.and_then(|base| Some((base, self.links.table.link(base)?.index?)));
         match self.listen_on(turn, key, index, base, door.flatten()) {
             Ok(socket) => {
                 self.set_socket(id, Some(socket), false);
-                self.work.sockets_changed = true;
+                self.sockets.changed = true;
             }
             Err(error) => {
                 if let Some(instance) = self.instance(id).filter(|instance| !instance.socket_failed) {
@@ -89,22 +89,22 @@ impl Vrrp {
         base: Option<(LinkId, IfIndex)>,
         door: Option<(LinkId, IfIndex)>,
     ) -> io::Result<SocketId> {
-        let name = key.link.and_then(|link| Some(self.links.link(link)?.name.clone()));
+        let name = key.link.and_then(|link| Some(self.links.table.link(link)?.name.clone()));
         let device = name.as_ref().zip(index);
         // Switches that look for members of the group are to find one at the interface's own hardware address.
         let below = base.filter(|(base, _)| Some(*base) != key.link).map(|(_, index)| index);
-        let socket = self.pool.open(turn, key, device, below)?;
+        let socket = self.sockets.pool.open(turn, key, device, below)?;
         if let (true, Some(group)) = (key.own, key.group) {
             for (link, index) in base.into_iter().chain(door) {
-                self.pool.join((group, link), index)?;
+                self.sockets.pool.join((group, link), index)?;
             }
             if self.model.global.vrrp.log_unknown_vrids {
-                let _ = self.pool.open(turn, Key { own: false, ..key }, device, below);
+                let _ = self.sockets.pool.open(turn, Key { own: false, ..key }, device, below);
             }
         }
         if key.header {
             // To tell of bare adverts; without it they are not heard at all.
-            let _ = self.pool.open(turn, Key { header: false, ..key }, device, below);
+            let _ = self.sockets.pool.open(turn, Key { header: false, ..key }, device, below);
         }
         Ok(socket)
     }
@@ -112,7 +112,7 @@ impl Vrrp {
     /// Whether an instance is to hear by another socket than it does: its macvlan went up or down, or into a VRF.
     pub(super) fn hears_elsewhere(&self, id: InstanceId) -> bool {
         let Some(instance) = self.instance(id) else { return false };
-        let receiver = instance.socket.and_then(|socket| self.pool.receiver(socket));
+        let receiver = instance.socket.and_then(|socket| self.sockets.pool.receiver(socket));
         let (Some(receiver), Some((key, index))) = (receiver, self.ear(instance)) else { return false };
         receiver.key != key || receiver.index != index.unwrap_or_default()
     }
@@ -127,8 +127,8 @@ impl Vrrp {
     /// Opens the sockets for sending, so that a take-over has nothing to wait for.
     pub(super) fn open_senders(&mut self) {
         for family in [Family::V4, Family::V6] {
-            if self.instances.iter().any(|instance| instance.family() == family)
-                && let Err(error) = self.pool.sender(family)
+            if self.routers.instances.iter().any(|instance| instance.family() == family)
+                && let Err(error) = self.sockets.pool.sender(family)
             {
                 report::sender_failed(&error);
             }
@@ -137,28 +137,28 @@ impl Vrrp {
 
     /// Tells every socket whose adverts it brings.
     pub(super) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
-        if !core::mem::take(&mut self.work.sockets_changed) {
+        if !core::mem::take(&mut self.sockets.changed) {
             return;
         }
-        let users = self.instances.iter().enumerate().filter_map(|(i, instance)| {
-            let door = self.door(instance).and_then(|door| Some((door, self.links.link(door)?.index?)));
+        let users = self.routers.instances.iter().enumerate().filter_map(|(i, instance)| {
+            let door = self.door(instance).and_then(|door| Some((door, self.links.table.link(door)?.index?)));
             let vrid = instance.router.params().vrid;
             Some(User { socket: instance.socket?, vrid, instance: InstanceId::at(i), door })
         });
         let users: Vec<_> = users.collect();
-        self.pool.assign(turn, users.into_iter(), self.model.global.vrrp.log_unknown_vrids);
+        self.sockets.pool.assign(turn, users.into_iter(), self.model.global.vrrp.log_unknown_vrids);
         self.size_receivers();
-        for (_, receiver) in self.pool.iter() {
+        for (_, receiver) in self.sockets.pool.iter() {
             report::socket(receiver);
         }
     }
 
     /// Takes adverts from a socket.
     pub(super) fn receive(&mut self, turn: &mut Turn<'_>, id: SocketId) -> Again {
-        let Some(mut batch) = self.batches.receive.take() else {
+        let Some(mut batch) = self.sockets.receive.take() else {
             return Again::Done;
         };
-        let received = match self.pool.receiver(id) {
+        let received = match self.sockets.pool.receiver(id) {
             Some(receiver) => receiver.socket().receive(&mut batch),
             None => Ok(0),
         };
@@ -169,12 +169,12 @@ impl Vrrp {
             self.hear(turn, id, &datagram, wall);
         }
         let more = count == batch.capacity();
-        self.batches.receive = Some(batch);
+        self.sockets.receive = Some(batch);
         if more { Again::More } else { Again::Done }
     }
 
     fn hear(&mut self, turn: &mut Turn<'_>, socket: SocketId, datagram: &Datagram<'_>, wall: Stamp) {
-        let Some(receiver) = self.pool.receiver(socket) else {
+        let Some(receiver) = self.sockets.pool.receiver(socket) else {
             return;
         };
         // To the group that the receiver is for, or to an address of this machine.
@@ -196,7 +196,7 @@ impl Vrrp {
         };
         self.settle_before(turn, id);
         let mut out = Actions::new();
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let surroundings = Surroundings {
@@ -224,18 +224,18 @@ impl Vrrp {
 
     /// Tells of an advert whose router id nobody on its interface has, if that is wanted.
     fn tell_stranger(&mut self, turn: &Turn<'_>, socket: SocketId, vrid: u8, datagram: &Datagram<'_>) {
-        let Some(key) = self.pool.receiver(socket).map(|receiver| receiver.key) else { return };
-        let Some(link) = key.link.or_else(|| self.links.numbered(datagram.interface)) else { return };
+        let Some(key) = self.sockets.pool.receiver(socket).map(|receiver| receiver.key) else { return };
+        let Some(link) = key.link.or_else(|| self.links.table.numbered(datagram.interface)) else { return };
         // Another receiver may have it: one for unicast, another group, or all interfaces.
         let near = |other: &Key| other.family == key.family && other.link.is_none_or(|other| other == link);
         let configured = |receiver: &Receiver| near(&receiver.key) && receiver.owner(vrid).is_some();
         if !self.model.global.vrrp.log_unknown_vrids
-            || self.pool.iter().any(|(_, receiver)| configured(receiver))
-            || !report::may(&mut self.strangers, turn.now())
+            || self.sockets.pool.iter().any(|(_, receiver)| configured(receiver))
+            || !report::may(&mut self.sockets.strangers, turn.now())
         {
             return;
         }
-        if let Some(link) = self.links.link(link) {
+        if let Some(link) = self.links.table.link(link) {
             report::stranger(vrid, &link.name);
         }
     }
@@ -271,7 +271,7 @@ impl Vrrp {
                 && other.key.link != receiver.key.link
                 && (other.key.link.is_none() || other.index == datagram.interface)
         };
-        let mut rivals = self.pool.iter().filter(|(_, other)| hears(other));
+        let mut rivals = self.sockets.pool.iter().filter(|(_, other)| hears(other));
         let theirs = |id: InstanceId| fit(id) > fits || (fit(id) == fits && everywhere);
         let elsewhere = rivals.any(|(_, other)| other.owners(vrid).any(theirs));
         (!elsewhere).then_some(best)

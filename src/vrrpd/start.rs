@@ -21,7 +21,10 @@ use super::owners::Owners;
 use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
-use super::state::{Batches, Kernel, Vrrp, Work, announcements, chatter, tracker_lines};
+use super::state::{
+    Announcer, Interfaces, Items, Notifies, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements,
+    chatter, tracker_lines,
+};
 use super::status::Status;
 use super::strays::Marked;
 use super::telling::Telling;
@@ -123,10 +126,14 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
         }
         vrrp.note_fifos();
         vrrp.list_links()?;
-        vrrp.network.reserve();
-        vrrp.work.reserve(vrrp.instances.len());
+        vrrp.items.network.reserve();
+        let count = vrrp.routers.instances.len();
+        vrrp.work.reserve(count);
+        vrrp.items.reserve(count);
+        vrrp.sockets.reserve(count);
+        vrrp.announcer.reserve();
         // Without it no address is known for ours.
-        vrrp.owners.index(&vrrp.instances);
+        vrrp.items.owners.index(&vrrp.routers.instances);
         vrrp.clean_objects(marked == Marked::All)?;
         vrrp.remove_left_overs(|_| false, None)?;
         vrrp.remove_strays(marked)?;
@@ -148,8 +155,8 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
 
 fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
-    vrrp.keep_on_stop = context.keep_on_stop;
-    vrrp.pid_file = context.pid_file;
+    vrrp.process.keep_on_stop = context.keep_on_stop;
+    vrrp.process.pid_file = context.pid_file;
     let other = if context.first { namesake::find(PROGRAM, namesake::Family::Child) } else { None };
     let [config, usual] = &context.config;
     let config_of = |pid| namesake::option(pid, "-f", "--use-file").unwrap_or_else(|| usual.clone());
@@ -157,23 +164,22 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if let Some(twin) = twin {
         report::another_runs(twin);
     }
-    vrrp.address_monitoring = context.address_monitoring;
-    vrrp.tuner = context.tuner;
+    vrrp.links.address_monitoring = context.address_monitoring;
+    vrrp.process.tuner = context.tuner;
     vrrp.kept = Kept::new(context.keep, context.died);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
-    let mut reactor = Reactor::new(vrrp.layout.len(), Some(channel))?;
+    let mut reactor = Reactor::new(vrrp.work.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
     let monitor = Own { kind: kind::MONITOR, index: 0 };
-    vrrp.kernel.monitor_registration =
-        Some(turn.register(vrrp.kernel.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    vrrp.links.registration = Some(turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?);
     vrrp.reserve_kept();
     vrrp.take_up(turn.now(), context.died);
     vrrp.watch_files(&mut turn, context.first);
     vrrp.watch_processes(&mut turn, true);
     vrrp.resize(&mut turn);
-    vrrp.alerts.fifos.inherit(&left.fifos);
+    vrrp.notifies.alerts.fifos.inherit(&left.fifos);
     vrrp.find_shared(&mut turn);
     vrrp.load_alerts(&mut turn);
     vrrp.resume_mail(&mut turn);
@@ -206,7 +212,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.promote_secondaries();
     vrrp.watch_objects(&mut turn);
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
-    vrrp.kernel.monitor.discard();
+    vrrp.links.monitor.discard();
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master), twin)?;
     if twin.is_none() {
@@ -243,15 +249,15 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     }
     vrrp.resume_files(&mut turn);
     vrrp.resume_processes(&mut turn);
-    for position in 0..vrrp.scripts.len() {
+    for position in 0..vrrp.trackers.scripts.len() {
         vrrp.script_due(&mut turn, ScriptId::at(position));
     }
     vrrp.settle(&mut turn);
     vrrp.drop_untaken();
-    vrrp.alerts.fifos.flush();
+    vrrp.notifies.alerts.fifos.flush();
     vrrp.status.load(&vrrp.model);
     turn.reserve_sources();
-    vrrp.tuner.run(&mut turn);
+    vrrp.process.tuner.run(&mut turn);
     turn.report(ToParent::Ready);
     if context.dump {
         vrrp.log_data(&turn);
@@ -293,61 +299,78 @@ impl Vrrp {
             model.processes.len(),
         );
         let vrrp = Self {
-            kernel: Kernel {
-                monitor,
-                monitor_registration: None,
-                commands,
-                packets: PacketSocket::open()
-                    .map_err(|error| report::named_socket("the packet socket for gratuitous ARPs", &error))?,
-                tells_protocol: false,
-                forwards_v6: forwards_v6(),
+            routers: Routers {
+                shortest_interval: super::run::shortest_interval(&model),
+                instances,
+                groups,
+                held: None,
+                detection: None,
             },
-            batches: Batches {
+            trackers: Trackers {
+                scripts,
+                followers: Followers::default(),
+                files: Files::default(),
+                processes: Processes::default(),
+                sources: Sources::default(),
+                lines: tracker_lines(),
+            },
+            links: Interfaces {
+                table: links,
+                states: LinkStates::default(),
+                monitor,
+                registration: None,
+                resync_wanted: false,
+                address_monitoring: false,
+            },
+            sockets: Sockets {
+                pool: Pool::default(),
                 receive: Some(ReceiveBatch::new()),
                 send_v4: SendBatch::new(),
                 send_v6: SendBatch::new(),
-                frames: FrameBatch::new(),
                 scratch: Box::new([0; limit::ADVERT_OCTETS]),
+                failures: Vec::new(),
+                changed: false,
+                strangers: chatter(),
             },
-            shortest_interval: super::run::shortest_interval(&model),
+            items: Items {
+                commands,
+                tells_protocol: false,
+                network,
+                owners: Owners::default(),
+                requests: Vec::new(),
+                late: Vec::new(),
+                refused: false,
+            },
+            announcer: Announcer {
+                pacing: Pacing::default(),
+                extras: Extras::default(),
+                packets: PacketSocket::open()
+                    .map_err(|error| report::named_socket("the packet socket for gratuitous ARPs", &error))?,
+                frames: FrameBatch::new(),
+                forwards_v6: forwards_v6(),
+                announced: Vec::new(),
+                lines: announcements(),
+            },
+            notifies: Notifies {
+                telling: Telling::default(),
+                alerts: Alerts::default(),
+                runner: Runner::new()?,
+                environment: Words::environment(),
+                children: Vec::new(),
+            },
+            process: Role {
+                tuner: Tuner::default(),
+                stopping: false,
+                keep_on_stop: false,
+                pid_file: PathBuf::new(),
+                chatter: chatter(),
+            },
             model,
-            instances,
-            groups,
-            scripts,
-            followers: Followers::default(),
-            files: Files::default(),
-            processes: Processes::default(),
-            sources: Sources::default(),
-            links,
-            states: LinkStates::default(),
             owns,
-            pool: Pool::default(),
-            owners: Owners::default(),
-            network,
             firewall: Firewall::default(),
-            pacing: Pacing::default(),
-            extras: Extras::default(),
-            held: None,
-            detection: None,
-            layout,
-            work: Work::default(),
             status: Status::default(),
-            runner: Runner::new()?,
-            environment: Words::environment(),
-            children: Vec::new(),
-            telling: Telling::default(),
-            alerts: Alerts::default(),
-            resync_wanted: false,
-            stopping: false,
             kept: Kept::default(),
-            keep_on_stop: false,
-            pid_file: PathBuf::new(),
-            address_monitoring: false,
-            tuner: Tuner::default(),
-            chatter: chatter(),
-            tracker_lines: tracker_lines(),
-            strangers: chatter(),
-            announcements: announcements(),
+            work: Work { layout, ..Work::default() },
         };
         Ok((vrrp, left))
     }
@@ -355,8 +378,8 @@ impl Vrrp {
     /// Learns all named interfaces and their addresses.
     fn list_links(&mut self) -> io::Result<()> {
         let mut kernel = Vec::new();
-        self.kernel.commands.links(&mut kernel)?;
-        self.links.replace(&kernel, |_, _| ());
+        self.items.commands.links(&mut kernel)?;
+        self.links.table.replace(&kernel, |_, _| ());
         self.list_addresses().map(|_| ())
     }
 
@@ -364,7 +387,7 @@ impl Vrrp {
     /// the interface's own as well.
     pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let mut listed = Vec::new();
-        self.kernel.commands.addresses(&mut listed)?;
+        self.items.commands.addresses(&mut listed)?;
         Ok(self.learn_addresses(listed, &mut |_| ()))
     }
 
@@ -375,14 +398,14 @@ impl Vrrp {
         pause: &mut dyn FnMut(&mut Self),
     ) -> Vec<((InstanceId, u16), Address)> {
         let (mut ours, now) = (Vec::new(), crate::sys::clock::now());
-        self.kernel.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
-        self.sources.forget();
+        self.items.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
+        self.trackers.sources.forget();
         for (position, address) in listed.into_iter().enumerate() {
             if position.is_multiple_of(ADDRESSES_A_SLICE) {
                 pause(self);
             }
-            self.sources.note(&address, true);
-            let Some(link) = self.links.numbered(address.interface) else {
+            self.trackers.sources.note(&address, true);
+            let Some(link) = self.links.table.numbered(address.interface) else {
                 continue;
             };
             let moved = self.moved(link, address.prefix);
@@ -395,8 +418,8 @@ impl Vrrp {
             ours.extend(owner.map(|owner| (owner, address)));
         }
         // The kernel lists those of a narrow scope first.
-        for (link, prefix) in self.network.fixed.addresses.iter().filter_map(Stays::ours) {
-            self.links.address_last(link, prefix);
+        for (link, prefix) in self.items.network.fixed.addresses.iter().filter_map(Stays::ours) {
+            self.links.table.address_last(link, prefix);
         }
         ours
     }
@@ -412,7 +435,7 @@ impl Vrrp {
     ) -> io::Result<()> {
         for ((id, position), there) in self.list_addresses()? {
             let alone = self.is_alone(&there);
-            let Some(instance) = self.instances.get_mut(id.index()) else {
+            let Some(instance) = self.routers.instances.get_mut(id.index()) else {
                 continue;
             };
             let owner = instance.router.params().priority == priority::OWNER;
@@ -422,14 +445,14 @@ impl Vrrp {
             let (Some(link), prefix) = (moved.link, moved.prefix) else {
                 continue;
             };
-            let unmarked = if goes_on(id) && !self.kernel.tells_protocol {
+            let unmarked = if goes_on(id) && !self.items.tells_protocol {
                 false
             } else {
                 there.protocol != build::PROTOCOL
             };
             let its_own = alone || (owner && unmarked) || (twin.is_some() && !goes_on(id));
             if !its_own {
-                self.links.address_gone(link, prefix);
+                self.links.table.address_gone(link, prefix);
                 moved.held = Held::Ours;
                 if !goes_on(id) {
                     moved.held = Held::No;
@@ -447,8 +470,8 @@ impl Vrrp {
     /// Whether an interface has nothing but virtual addresses of a family: one of them is its own then.
     fn is_alone(&self, address: &Address) -> bool {
         let family = Family::of(&address.prefix.addr);
-        let link = self.links.numbered(address.interface);
-        link.and_then(|id| Some((id, self.links.link(id)?))).is_some_and(|(id, link)| {
+        let link = self.links.table.numbered(address.interface);
+        link.and_then(|id| Some((id, self.links.table.link(id)?))).is_some_and(|(id, link)| {
             let mut others = link.addresses.iter().filter(|other| Family::of(&other.addr) == family);
             link.kind == links::Kind::Other && others.all(|other| self.moved(id, *other).is_some())
         })
@@ -479,8 +502,8 @@ impl Vrrp {
 
     /// Finds out what speaks against an instance that is about to begin.
     fn look_around(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        if let Some(instance) = self.instances.get_mut(id.index()) {
-            instance.refresh_local(&self.links);
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links.table);
         }
         self.refresh(turn, id);
     }

@@ -1,4 +1,4 @@
-//! What the VRRP child holds.
+//! What the VRRP child holds: its parts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,12 +39,43 @@ use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
 use crate::sys::script::{Runner, Words};
 
-/// The VRRP child.
+/// The VRRP child: its parts, and the model in force.
 pub struct Vrrp {
     pub(super) model: Arc<Model>,
+    pub(super) routers: Routers,
+    pub(super) trackers: Trackers,
+    pub(super) links: Interfaces,
+    pub(super) sockets: Sockets,
+    /// The interfaces that this child makes.
+    pub(super) owns: Owns,
+    pub(super) items: Items,
+    /// Addresses that take no packets.
+    pub(super) firewall: Firewall,
+    pub(super) announcer: Announcer,
+    pub(super) notifies: Notifies,
+    /// Data dump and statistics.
+    pub(super) status: Status,
+    /// What outlives this process.
+    pub(super) kept: Kept,
+    pub(super) work: Work,
+    pub(super) process: Role,
+}
+
+/// The virtual routers and their sync groups.
+pub(super) struct Routers {
     pub(super) instances: Vec<Instance>,
     /// Sync groups, in the order of the model.
     pub(super) groups: Vec<LiveGroup>,
+    /// The end of the delay that instances wait for before they begin.
+    pub(super) held: Option<Instant>,
+    /// Until then instances that begin wait for duplicate address detection.
+    pub(super) detection: Option<Instant>,
+    /// After a longer pause than this the loop hears first and acts then.
+    pub(super) shortest_interval: Span,
+}
+
+/// What instances track.
+pub(super) struct Trackers {
     pub(super) scripts: Vec<TrackScript>,
     /// Who tracks what.
     pub(super) followers: Followers,
@@ -54,108 +85,106 @@ pub struct Vrrp {
     pub(super) sources: Sources,
     /// Process monitors.
     pub(super) processes: Processes,
-    pub(super) links: Links,
+    /// For what files and processes can trigger; peers do not use it up.
+    pub(super) lines: Budget,
+}
+
+/// The interfaces, and what tells of them.
+pub(super) struct Interfaces {
+    pub(super) table: Links,
     /// Delays of interfaces, and those that are polled.
     pub(super) states: LinkStates,
-    /// The interfaces that this child makes.
-    pub(super) owns: Owns,
+    pub(super) monitor: Monitor,
+    pub(super) registration: Option<Registration>,
+    /// Listing the interfaces failed: try again.
+    pub(super) resync_wanted: bool,
+    /// Log every address that comes or goes (`-a`).
+    pub(super) address_monitoring: bool,
+}
+
+/// The sockets of adverts, and buffers that every instance uses in turn.
+pub(super) struct Sockets {
     pub(super) pool: Pool,
-    /// Whose an address on an interface is.
-    pub(super) owners: Owners,
+    pub(super) receive: Option<ReceiveBatch>,
+    pub(super) send_v4: SendBatch,
+    pub(super) send_v6: SendBatch,
+    pub(super) scratch: Box<[u8; limit::ADVERT_OCTETS]>,
+    /// Adverts that could not be sent.
+    pub(super) failures: Vec<(InstanceId, i32)>,
+    /// Sockets serve other router ids than they know of: they are told at the end of the turn, once for all that
+    /// happened in it.
+    pub(super) changed: bool,
+    /// For adverts of router ids that are not configured (`log_unknown_vrids`); other lines do not suffer by them.
+    pub(super) strangers: Budget,
+}
+
+/// Addresses, routes and rules: what is in the kernel, and what is asked of it.
+pub(super) struct Items {
+    pub(super) commands: Commands,
+    /// The kernel says who put an address there (since Linux 5.18): it does for 127.0.0.1.
+    pub(super) tells_protocol: bool,
     /// Routes, rules and static addresses.
     pub(super) network: Network,
-    /// Addresses that take no packets.
-    pub(super) firewall: Firewall,
+    /// Whose an address on an interface is.
+    pub(super) owners: Owners,
+    /// Address requests of the batch under way, by tag.
+    pub(super) requests: Vec<AddressRequest>,
+    /// Instances one of whose addresses the kernel took after it had refused it: nobody has heard of it yet.
+    pub(super) late: Vec<InstanceId>,
+    /// The kernel refused an address: try again soon.
+    pub(super) refused: bool,
+}
+
+/// Gratuitous ARPs and neighbour advertisements.
+pub(super) struct Announcer {
     /// How far apart announcements leave.
     pub(super) pacing: Pacing,
     /// Announcements on interfaces that are not an instance's own.
     pub(super) extras: Extras,
-    /// The end of the delay that instances wait for before they begin.
-    pub(super) held: Option<Instant>,
-    /// Until then instances that begin wait for duplicate address detection.
-    pub(super) detection: Option<Instant>,
-    pub(super) layout: Layout,
-    pub(super) kernel: Kernel,
-    pub(super) batches: Batches,
-    pub(super) work: Work,
-    /// Data dump and statistics.
-    pub(super) status: Status,
-    pub(super) runner: Runner,
-    pub(super) environment: Words,
+    pub(super) packets: PacketSocket,
+    pub(super) frames: FrameBatch,
+    /// This host forwards IPv6: neighbour advertisements say so.
+    pub(super) forwards_v6: bool,
+    /// Addresses announced, for -D.
+    pub(super) announced: Vec<(InstanceId, u16, bool)>,
+    /// For the lines of -D about announcements and about addresses of interfaces.
+    pub(super) lines: Budget,
+}
+
+/// Scripts, FIFOs and mail.
+pub(super) struct Notifies {
     /// Notify scripts that wait, or whose instance is gone.
     pub(super) telling: Telling,
     /// FIFOs and mail.
     pub(super) alerts: Alerts,
+    pub(super) runner: Runner,
+    pub(super) environment: Words,
     /// Scripts under way. Room for all that may run is made at load time.
     pub(super) children: Vec<(Pid, Owner)>,
-    /// After a longer pause than this the loop hears first and acts then.
-    pub(super) shortest_interval: Span,
-    /// How this process is run.
+}
+
+/// How this process is run.
+pub(super) struct Role {
     pub(super) tuner: Tuner,
-    /// Listing the interfaces failed: try again.
-    pub(super) resync_wanted: bool,
     pub(super) stopping: bool,
-    /// What outlives this process.
-    pub(super) kept: Kept,
     /// Leave addresses and mastership as they are when stopping (`-V`).
     pub(super) keep_on_stop: bool,
     /// That of this child.
     pub(super) pid_file: PathBuf,
-    /// Log every address that comes or goes (`-a`).
-    pub(super) address_monitoring: bool,
     /// For what a peer or a script can trigger.
     pub(super) chatter: Budget,
-    /// For what files and processes can trigger; peers do not use it up.
-    pub(super) tracker_lines: Budget,
-    /// For adverts of router ids that are not configured (`log_unknown_vrids`); other lines do not suffer by them.
-    pub(super) strangers: Budget,
-    /// For the lines of -D about announcements and about addresses of interfaces.
-    pub(super) announcements: Budget,
-}
-
-/// The kernel's side.
-pub(super) struct Kernel {
-    pub(super) monitor: Monitor,
-    pub(super) monitor_registration: Option<Registration>,
-    pub(super) commands: Commands,
-    pub(super) packets: PacketSocket,
-    /// The kernel says who put an address there (since Linux 5.18): it does for 127.0.0.1.
-    pub(super) tells_protocol: bool,
-    /// This host forwards IPv6: neighbour advertisements say so.
-    pub(super) forwards_v6: bool,
-}
-
-/// Buffers that every instance uses in turn.
-pub(super) struct Batches {
-    pub(super) receive: Option<ReceiveBatch>,
-    pub(super) send_v4: SendBatch,
-    pub(super) send_v6: SendBatch,
-    pub(super) frames: FrameBatch,
-    pub(super) scratch: Box<[u8; limit::ADVERT_OCTETS]>,
 }
 
 /// What the turn under way has gathered. Room for all of it is made at load time.
 #[derive(Default)]
 pub(super) struct Work {
+    pub(super) layout: Layout,
     /// Instances with pending effects, each once.
     pub(super) touched: Vec<InstanceId>,
     /// How much there is to do in this turn, what has been done among it.
     pub(super) load: Load,
     /// Events to tell, in order.
     pub(super) events: Vec<(InstanceId, Event)>,
-    /// Addresses announced, for -D.
-    pub(super) announced: Vec<(InstanceId, u16, bool)>,
-    /// Adverts that could not be sent.
-    pub(super) failures: Vec<(InstanceId, i32)>,
-    /// Address requests of the batch under way, by tag.
-    pub(super) requests: Vec<AddressRequest>,
-    /// Sockets serve other router ids than they know of: they are told at the end of the turn, once for all that
-    /// happened in it.
-    pub(super) sockets_changed: bool,
-    /// Instances one of whose addresses the kernel took after it had refused it: nobody has heard of it yet.
-    pub(super) late: Vec<InstanceId>,
-    /// The kernel refused an address: try again soon.
-    pub(super) refused: bool,
     /// States changed that the parent has to know of before the network does.
     pub(super) recorded: bool,
     /// The start or a reload is under way: groups are brought in step when all members are there.
@@ -225,25 +254,43 @@ impl Work {
     pub(super) fn reserve(&mut self, instances: usize) {
         self.touched.reserve_exact(instances.saturating_sub(self.touched.len()));
         self.events.reserve_exact(EVENTS_OF_A_TURN.saturating_sub(self.events.len()));
+    }
+}
+
+impl Announcer {
+    /// Makes room for what one turn can announce.
+    pub(super) fn reserve(&mut self) {
         self.announced.reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
+    }
+}
+
+impl Items {
+    /// Makes room for what so many instances can ask for in one turn.
+    pub(super) fn reserve(&mut self, instances: usize) {
         self.late.reserve_exact(instances.saturating_sub(self.late.len()));
-        self.failures.reserve_exact(instances.saturating_sub(self.failures.len()));
         self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
+    }
+}
+
+impl Sockets {
+    /// Makes room for an advert of each instance that the kernel refuses.
+    pub(super) fn reserve(&mut self, instances: usize) {
+        self.failures.reserve_exact(instances.saturating_sub(self.failures.len()));
     }
 }
 
 impl Vrrp {
     pub(super) fn instance(&self, id: InstanceId) -> Option<&Instance> {
-        self.instances.get(id.index())
+        self.routers.instances.get(id.index())
     }
 
     pub(super) fn instance_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
-        self.instances.get_mut(id.index())
+        self.routers.instances.get_mut(id.index())
     }
 
     /// All ids, for walking while changing.
     pub(super) fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
-        (0..self.instances.len()).map(InstanceId::at)
+        (0..self.routers.instances.len()).map(InstanceId::at)
     }
 }
 

@@ -25,7 +25,7 @@ impl Vrrp {
     /// What the kernel says when it is asked for its addresses.
     pub(super) fn remove_strays(&mut self, marked: Marked) -> io::Result<()> {
         let mut listed = Vec::new();
-        self.kernel.commands.addresses(&mut listed)?;
+        self.items.commands.addresses(&mut listed)?;
         listed.retain(|there| self.may_be_astray(there));
         self.remove_astray(listed, marked);
         Ok(())
@@ -35,10 +35,10 @@ impl Vrrp {
     pub(super) fn may_be_astray(&self, there: &Address) -> bool {
         let in_place = |link| {
             self.moved(link, there.prefix).is_some()
-                || self.network.fixed.has(link, there.prefix)
-                || self.network.is_to_go(link, there.prefix)
+                || self.items.network.fixed.has(link, there.prefix)
+                || self.items.network.is_to_go(link, there.prefix)
         };
-        there.protocol == PROTOCOL && !self.links.numbered(there.interface).is_some_and(in_place)
+        there.protocol == PROTOCOL && !self.links.table.numbered(there.interface).is_some_and(in_place)
     }
 
     /// Takes off those among such addresses that the configuration knows, or all.
@@ -54,7 +54,7 @@ impl Vrrp {
 
     /// Whether the configuration has an address, on whatever interface.
     fn knows(&self, address: Prefix) -> bool {
-        let mut moved = self.instances.iter().flat_map(|instance| &instance.addresses);
-        moved.any(|moved| moved.prefix == address) || self.network.fixed.names(address)
+        let mut moved = self.routers.instances.iter().flat_map(|instance| &instance.addresses);
+        moved.any(|moved| moved.prefix == address) || self.items.network.fixed.names(address)
     }
 }

@@ -14,8 +14,8 @@ use crate::sys::clock;
 impl Vrrp {
     /// Adverts that the kernel refused: told once until one gets through.
     pub(super) fn tell_failures(&mut self) {
-        for (id, errno) in self.work.failures.drain(..) {
-            let Some(instance) = self.instances.get_mut(id.index()) else {
+        for (id, errno) in self.sockets.failures.drain(..) {
+            let Some(instance) = self.routers.instances.get_mut(id.index()) else {
                 continue;
             };
             let this = instance.ip_id;
@@ -36,17 +36,17 @@ impl Vrrp {
         }
         self.work.events = events;
         self.work.events.clear();
-        self.alerts.fifos.flush();
+        self.notifies.alerts.fifos.flush();
     }
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
-        if report::may_tell(event, now, &mut self.chatter)
+        if report::may_tell(event, now, &mut self.process.chatter)
             && let Some(instance) = self.instance(id)
         {
             report::event(instance, &self.reasons(instance), event);
         }
-        let Some(instance) = self.instances.get_mut(id.index()) else {
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
         let priority = instance.router.machine().effective_priority();
@@ -85,7 +85,7 @@ impl Vrrp {
 
     /// Lets the parent know of a change before the network does: what it knows is what a successor begins with.
     pub(super) fn record(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
-        let Some(instance) = self.instances.get(id.index()) else {
+        let Some(instance) = self.routers.instances.get(id.index()) else {
             return;
         };
         let group = instance.config.group();

@@ -94,43 +94,50 @@ fn notifier<'a>(
 impl Vrrp {
     /// Whether one more notify script may run. Track scripts have room of their own.
     fn has_notify_room(&self) -> bool {
-        self.children.len() < limit::RUNNING_NOTIFIES
+        self.notifies.children.len() < limit::RUNNING_NOTIFIES
     }
 
     /// Starts the next notify script of an instance or a group, if none runs; when too many run, once another has
     /// ended.
     pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, whose: impl Into<Whose>) {
         let (whose, room) = (whose.into(), self.has_notify_room());
-        let Some((subject, notifier)) = notifier(whose, &mut self.instances, &mut self.groups, &self.model)
+        let Some((subject, notifier)) =
+            notifier(whose, &mut self.routers.instances, &mut self.routers.groups, &self.model)
         else {
             return;
         };
         if room {
             let failed = |_, error| report::notify_not_started(subject.name, &error);
-            let started = notifier.advance(turn.now(), &self.runner, &mut self.environment, subject, failed);
-            self.children.extend(started.map(|pid| (pid, Owner::Notify(whose))));
-        } else if notifier.is_waiting() && !self.telling.waiting.contains(&whose) {
-            self.telling.waiting.push_back(whose);
+            let started = notifier.advance(
+                turn.now(),
+                &self.notifies.runner,
+                &mut self.notifies.environment,
+                subject,
+                failed,
+            );
+            self.notifies.children.extend(started.map(|pid| (pid, Owner::Notify(whose))));
+        } else if notifier.is_waiting() && !self.notifies.telling.waiting.contains(&whose) {
+            self.notifies.telling.waiting.push_back(whose);
         }
         // Peers can bring about as many transitions as they like.
-        if notifier.overtaken() > 0 && report::may(&mut self.chatter, turn.now()) {
+        if notifier.overtaken() > 0 && report::may(&mut self.process.chatter, turn.now()) {
             report::notify_overtaken(subject.name, notifier.take_overtaken());
         }
-        turn.set_deadline(self.layout.number(whose.slot()), notifier.poll_at());
+        turn.set_deadline(self.work.layout.number(whose.slot()), notifier.poll_at());
     }
 
     fn notifier(&mut self, whose: Whose) -> Option<(Subject<'_>, &mut Notifier)> {
-        notifier(whose, &mut self.instances, &mut self.groups, &self.model)
+        notifier(whose, &mut self.routers.instances, &mut self.routers.groups, &self.model)
     }
 
     /// A notify script has ended: the next one may run.
     pub(super) fn notify_ended(&mut self, turn: &mut Turn<'_>, whose: Whose, pid: Pid, how: Ended) {
-        let found = notifier(whose, &mut self.instances, &mut self.groups, &self.model);
+        let found = notifier(whose, &mut self.routers.instances, &mut self.routers.groups, &self.model);
         if let Some((subject, notifier)) = found
             && notifier.ended(pid)
         {
             if let Some(meaning) = meaning(how)
-                && report::may(&mut self.chatter, turn.now())
+                && report::may(&mut self.process.chatter, turn.now())
             {
                 report::notify_failed(subject.name, meaning);
             }
@@ -143,7 +150,8 @@ impl Vrrp {
     /// A notify script has run too long.
     pub(super) fn notify_overdue(&mut self, turn: &mut Turn<'_>, whose: impl Into<Whose>) {
         let whose = whose.into();
-        let Some((subject, notifier)) = notifier(whose, &mut self.instances, &mut self.groups, &self.model)
+        let Some((subject, notifier)) =
+            notifier(whose, &mut self.routers.instances, &mut self.routers.groups, &self.model)
         else {
             return;
         };
@@ -151,12 +159,12 @@ impl Vrrp {
             report::notify_killed(subject.name, limit::NOTIFY_DEADLINE);
         }
         let due = notifier.poll_at();
-        turn.set_deadline(self.layout.number(whose.slot()), due);
+        turn.set_deadline(self.work.layout.number(whose.slot()), due);
     }
 
     fn fill_notify_room(&mut self, turn: &mut Turn<'_>) {
         while self.has_notify_room()
-            && let Some(id) = self.telling.waiting.pop_front()
+            && let Some(id) = self.notifies.telling.waiting.pop_front()
         {
             self.advance_notify(turn, id);
         }
@@ -184,10 +192,10 @@ impl Vrrp {
         let Some(notifier) = notifier.filter(|notifier| notifier.is_busy()) else {
             return;
         };
-        let number = self.telling.next;
-        self.telling.next = number.wrapping_add(1);
-        self.telling.retired.push(Retired { number, word, name: name.to_owned(), notifier });
-        for (_, owner) in &mut self.children {
+        let number = self.notifies.telling.next;
+        self.notifies.telling.next = number.wrapping_add(1);
+        self.notifies.telling.retired.push(Retired { number, word, name: name.to_owned(), notifier });
+        for (_, owner) in &mut self.notifies.children {
             if *owner == Owner::Notify(whose) {
                 *owner = Owner::Retired(number);
             }
@@ -197,35 +205,36 @@ impl Vrrp {
 
     /// Starts what waits of the instances that are no more, and forgets those that have nothing left to tell.
     pub(super) fn advance_retired(&mut self, turn: &mut Turn<'_>) {
-        for position in 0..self.telling.retired.len() {
+        for position in 0..self.notifies.telling.retired.len() {
             if !self.has_notify_room() {
                 break;
             }
-            let Some(Retired { number, word, name, notifier }) = self.telling.retired.get_mut(position)
+            let Some(Retired { number, word, name, notifier }) =
+                self.notifies.telling.retired.get_mut(position)
             else {
                 break;
             };
             let started = notifier.advance(
                 turn.now(),
-                &self.runner,
-                &mut self.environment,
+                &self.notifies.runner,
+                &mut self.notifies.environment,
                 Subject { word, name },
                 |_, error| report::notify_not_started(name, &error),
             );
-            self.children.extend(started.map(|pid| (pid, Owner::Retired(*number))));
+            self.notifies.children.extend(started.map(|pid| (pid, Owner::Retired(*number))));
         }
-        self.telling.retired.retain(|retired| retired.notifier.is_busy());
-        let due = self.telling.retired.iter().filter_map(|retired| retired.notifier.poll_at());
-        turn.set_deadline(self.layout.number(Slot::Retired), due.min());
+        self.notifies.telling.retired.retain(|retired| retired.notifier.is_busy());
+        let due = self.notifies.telling.retired.iter().filter_map(|retired| retired.notifier.poll_at());
+        turn.set_deadline(self.work.layout.number(Slot::Retired), due.min());
     }
 
     /// A script of an instance that is no more has ended.
     pub(super) fn retired_ended(&mut self, turn: &mut Turn<'_>, number: u32, pid: Pid, how: Ended) {
-        let mut retired = self.telling.retired.iter_mut();
+        let mut retired = self.notifies.telling.retired.iter_mut();
         if let Some(retired) = retired.find(|retired| retired.number == number) {
             retired.notifier.ended(pid);
             if let Some(meaning) = meaning(how)
-                && report::may(&mut self.chatter, turn.now())
+                && report::may(&mut self.process.chatter, turn.now())
             {
                 report::notify_failed(&retired.name, meaning);
             }
@@ -236,7 +245,7 @@ impl Vrrp {
 
     /// Scripts of instances that are no more have run too long.
     pub(super) fn retired_overdue(&mut self, turn: &mut Turn<'_>) {
-        for retired in &mut self.telling.retired {
+        for retired in &mut self.notifies.telling.retired {
             if retired.notifier.kill_overdue(turn.now()).is_some() {
                 report::notify_killed(&retired.name, limit::NOTIFY_DEADLINE);
             }
@@ -248,15 +257,15 @@ impl Vrrp {
     pub(super) fn cut_notifies_short(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now();
         let instances = self.ids().map(Whose::Instance);
-        let groups = (0..self.groups.len()).map(|position| Whose::Group(GroupId::at(position)));
+        let groups = (0..self.routers.groups.len()).map(|position| Whose::Group(GroupId::at(position)));
         for whose in instances.chain(groups) {
             if let Some((_, notifier)) = self.notifier(whose) {
                 notifier.cut_short(now);
                 let due = notifier.poll_at();
-                turn.set_deadline(self.layout.number(whose.slot()), due);
+                turn.set_deadline(self.work.layout.number(whose.slot()), due);
             }
         }
-        for retired in &mut self.telling.retired {
+        for retired in &mut self.notifies.telling.retired {
             retired.notifier.cut_short(now);
         }
         self.advance_retired(turn);
@@ -264,17 +273,17 @@ impl Vrrp {
 
     /// Ends the child once the last script has ended: those of the stop, and those that were told to.
     pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
-        if !self.stopping {
+        if !self.process.stopping {
             return;
         }
-        let instances = self.instances.iter().filter_map(|instance| instance.notifier.as_ref());
-        let groups = self.groups.iter().filter_map(|group| group.notifier.as_ref());
+        let instances = self.routers.instances.iter().filter_map(|instance| instance.notifier.as_ref());
+        let groups = self.routers.groups.iter().filter_map(|group| group.notifier.as_ref());
         let mut notifiers = instances.chain(groups);
-        let trackers = self.scripts.iter().any(|script| script.pid.is_some());
-        let fifos = self.alerts.fifos.is_busy();
+        let trackers = self.trackers.scripts.iter().any(|script| script.pid.is_some());
+        let fifos = self.notifies.alerts.fifos.is_busy();
         if !trackers
             && !fifos
-            && self.telling.retired.is_empty()
+            && self.notifies.telling.retired.is_empty()
             && !notifiers.any(|notifier| notifier.is_busy())
         {
             turn.stop(Exit::Ok);
@@ -283,7 +292,7 @@ impl Vrrp {
 
     /// The patience with scripts that were told to end is over.
     pub(super) fn stop_now(&mut self, turn: &mut Turn<'_>) {
-        for (pid, _) in &self.children {
+        for (pid, _) in &self.notifies.children {
             process::kill_group(*pid, libc::SIGKILL);
         }
         turn.stop(Exit::Ok);

@@ -149,7 +149,11 @@ impl Vrrp {
         let firewall = &mut self.firewall;
         firewall.guards.look_at_all();
         if let Some(legacy) = &mut firewall.iptables.legacy {
-            legacy.put(Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links });
+            legacy.put(Contents {
+                guards: &firewall.guards,
+                vmacs: &firewall.vmacs,
+                links: &self.links.table,
+            });
         }
         self.settle_iptables(turn);
         self.write_ledger();
@@ -159,14 +163,15 @@ impl Vrrp {
     pub(super) fn flush_iptables(&mut self, turn: &mut Turn<'_>) {
         let firewall = &mut self.firewall;
         // A macvlan goes by its name, which is there before it is.
-        firewall.vmacs.settled(&self.links);
+        firewall.vmacs.settled(&self.links.table);
         let Some(legacy) = firewall.iptables.legacy.as_mut().filter(|_| !firewall.guards.is_settled()) else {
             return;
         };
-        let contents = Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links };
+        let contents =
+            Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links.table };
         if legacy.has_sets() {
             match legacy.update(contents) {
-                Ok(()) => firewall.guards.settled(&self.links),
+                Ok(()) => firewall.guards.settled(&self.links.table),
                 // Somebody changed the sets.
                 Err(_) => self.put_iptables(turn),
             }
@@ -179,8 +184,8 @@ impl Vrrp {
     /// Tells what is wrong, and arms what may help.
     fn settle_iptables(&mut self, turn: &mut Turn<'_>) {
         let firewall = &mut self.firewall;
-        firewall.guards.settled(&self.links);
-        firewall.vmacs.settled(&self.links);
+        firewall.guards.settled(&self.links.table);
+        firewall.vmacs.settled(&self.links.table);
         let Some(legacy) = &firewall.iptables.legacy else { return };
         let troubles = legacy.troubles();
         troubles.iter().filter(|one| !firewall.iptables.told.contains(one)).for_each(report::trouble);

@@ -177,7 +177,7 @@ impl Vrrp {
         let global = &self.model.global;
         let is_iptables = iptables::is_chosen(&global.firewall);
         let by_number = global.firewall.nftables_ifindex || is_iptables;
-        let (instances, firewall) = (&self.instances, &mut self.firewall);
+        let (instances, firewall) = (&self.routers.instances, &mut self.firewall);
         firewall.by_number = by_number;
         firewall.guards = Guards::new(instances, by_number, &firewall.guards);
         let reports_v4 = !global.vrrp.disable_local_igmp;
@@ -194,7 +194,7 @@ impl Vrrp {
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
     pub(super) fn guard(&mut self, id: InstanceId, on: bool, tell: bool) {
-        let Some(instance) = self.instances.get(id.index()) else { return };
+        let Some(instance) = self.routers.instances.get(id.index()) else { return };
         let on = on && is_guarded(instance);
         let firewall = &mut self.firewall;
         // What is missing was told when the kernel refused it.
@@ -209,7 +209,7 @@ impl Vrrp {
     pub(super) fn follow_firewall(&mut self, turn: &mut Turn<'_>, mut changes: impl Iterator<Item = Change>) {
         let numbered = changes.any(|change| matches!(change, Change::Appeared | Change::Vanished));
         let there = self.firewall.there.is_some() || self.firewall.iptables.is_there();
-        if numbered && !self.stopping && there {
+        if numbered && !self.process.stopping && there {
             self.firewall.guards.look_at_all();
             self.firewall.vmacs.doubt();
             self.flush_firewall(turn);
@@ -219,7 +219,7 @@ impl Vrrp {
     /// An address of an interface came or went.
     pub(super) fn follow_locals(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         let there = self.firewall.there.is_some();
-        if there && !self.stopping && self.firewall.vmacs.doubt_locals(link) {
+        if there && !self.process.stopping && self.firewall.vmacs.doubt_locals(link) {
             self.flush_firewall(turn);
         }
     }
@@ -236,11 +236,11 @@ impl Vrrp {
         let Firewall { guards, vmacs, there: Some((style, parts)), nft: Some(nft), .. } = firewall else {
             return;
         };
-        let contents = Contents { guards, vmacs, links: &self.links };
+        let contents = Contents { guards, vmacs, links: &self.links.table };
         match tables::update(nft, style, *parts, contents) {
             Ok(()) => {
-                guards.settled(&self.links);
-                vmacs.settled(&self.links);
+                guards.settled(&self.links.table);
+                vmacs.settled(&self.links.table);
             }
             // Somebody changed the sets, and we shall hear of it; packets must not wait for that.
             Err(_) => self.replace_firewall(turn),
@@ -262,8 +262,8 @@ impl Vrrp {
             Err(refused) => return self.firewall_failed(turn, &refused),
         };
         let firewall = &mut self.firewall;
-        firewall.guards.settled(&self.links);
-        firewall.vmacs.settled(&self.links);
+        firewall.guards.settled(&self.links.table);
+        firewall.vmacs.settled(&self.links.table);
         firewall.there = Some((style, parts));
         firewall.lost = false;
         if firewall.broken.take().is_some() {
@@ -280,7 +280,7 @@ impl Vrrp {
         };
         guards.look_at_all();
         vmacs.doubt();
-        let contents = Contents { guards, vmacs, links: &self.links };
+        let contents = Contents { guards, vmacs, links: &self.links.table };
         let refused = match tables::replace(nft, style, parts, true, contents) {
             // A kernel that has no tables of a family has none to be removed either.
             Err(refused) if refused.errno == Errno::EAFNOSUPPORT => {
@@ -333,7 +333,7 @@ impl Vrrp {
         };
         match watch.read(&style.name) {
             Ok(false) => {}
-            Ok(true) if self.stopping => {}
+            Ok(true) if self.process.stopping => {}
             Ok(true) => self.put_back_firewall(turn),
             Err(error) => super::report::kernel_failed("netlink", &error),
         }

@@ -174,7 +174,7 @@ impl Vrrp {
     /// Puts all static items that are not there: addresses, routes, rules.
     pub(in crate::vrrpd) fn put_fixed(&mut self, turn: &mut Turn<'_>) {
         let of = |position| Request { holder: Holder::Fixed, class: Class::Address, position, add: true };
-        self.ask_all(turn, (0..self.network.fixed.addresses.len()).map(of));
+        self.ask_all(turn, (0..self.items.network.fixed.addresses.len()).map(of));
         self.put_objects(turn, Holder::Fixed);
         self.commit_objects(turn);
         self.tell_followers(turn);
@@ -185,7 +185,7 @@ impl Vrrp {
         for request in self.removals(Holder::Fixed) {
             self.ask(request);
         }
-        for position in (0..self.network.fixed.addresses.len()).rev() {
+        for position in (0..self.items.network.fixed.addresses.len()).rev() {
             self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: false });
         }
         self.commit_object_batch();
@@ -193,13 +193,13 @@ impl Vrrp {
 
     /// Tells instances that follow static items whether those are all there, if that changed.
     pub(super) fn tell_followers(&mut self, turn: &mut Turn<'_>) {
-        if !core::mem::take(&mut self.network.fixed_changed) {
+        if !core::mem::take(&mut self.items.network.fixed_changed) {
             return;
         }
-        for position in 0..self.network.fixed.complete.len() {
+        for position in 0..self.items.network.fixed.complete.len() {
             let group = TrackGroupId::at(position);
-            let complete = self.network.fixed.reckon(group);
-            let Some(known) = self.network.fixed.complete.get_mut(position) else { continue };
+            let complete = self.items.network.fixed.reckon(group);
+            let Some(known) = self.items.network.fixed.complete.get_mut(position) else { continue };
             if core::mem::replace(known, complete) != complete {
                 self.tracked_changed(turn, Object::Fixed(group));
             }

@@ -23,14 +23,14 @@ impl Vrrp {
         goes_on: impl Fn(Holder) -> bool,
         alone: bool,
     ) -> io::Result<()> {
-        let configured = !self.network.fixed.objects.is_empty()
-            || self.instances.iter().any(|instance| instance.objects.is_some());
+        let configured = !self.items.network.fixed.objects.is_empty()
+            || self.routers.instances.iter().any(|instance| instance.objects.is_some());
         if !configured && !alone {
             return Ok(());
         }
         let (mut routes, mut rules) = (Vec::new(), Vec::new());
-        self.kernel.commands.routes(ORIGIN, &mut routes)?;
-        self.kernel.commands.rules(&mut rules)?;
+        self.items.commands.routes(ORIGIN, &mut routes)?;
+        self.items.commands.rules(&mut rules)?;
         self.locate_routes();
         for seen in routes {
             match self.owner_of_route(&seen, &goes_on) {
@@ -58,15 +58,15 @@ impl Vrrp {
 
     /// Static addresses with keepalived's mark are ours already.
     pub(in crate::vrrpd) fn adopt_fixed_addresses(&mut self) -> io::Result<()> {
-        if self.network.fixed.addresses.is_empty() {
+        if self.items.network.fixed.addresses.is_empty() {
             return Ok(());
         }
         let mut listed = Vec::new();
-        self.kernel.commands.addresses(&mut listed)?;
+        self.items.commands.addresses(&mut listed)?;
         for there in listed.iter().filter(|there| there.protocol == PROTOCOL) {
-            let link = self.links.numbered(there.interface);
-            let position = link.and_then(|link| self.network.fixed.position_of(link, there.prefix));
-            let moved = position.and_then(|position| self.network.fixed.addresses.get_mut(position));
+            let link = self.links.table.numbered(there.interface);
+            let position = link.and_then(|link| self.items.network.fixed.position_of(link, there.prefix));
+            let moved = position.and_then(|position| self.items.network.fixed.addresses.get_mut(position));
             if let Some(moved) = moved {
                 moved.held = Held::Ours;
             }
@@ -84,9 +84,10 @@ impl Vrrp {
 
     /// Fills in the numbers of all interfaces.
     fn locate_routes(&mut self) {
-        let links: &Links = &self.links;
-        let holders = self.instances.iter_mut().filter_map(|instance| instance.objects.as_deref_mut());
-        for objects in holders.chain(core::iter::once(&mut self.network.fixed.objects)) {
+        let links: &Links = &self.links.table;
+        let holders =
+            self.routers.instances.iter_mut().filter_map(|instance| instance.objects.as_deref_mut());
+        for objects in holders.chain(core::iter::once(&mut self.items.network.fixed.objects)) {
             for item in &mut objects.routes {
                 item.value.locate(links);
             }
@@ -107,7 +108,7 @@ impl Vrrp {
             }
             Some(Owner::Kept)
         };
-        owner(&mut self.instances, &mut self.network.fixed.objects, find)
+        owner(&mut self.routers.instances, &mut self.items.network.fixed.objects, find)
     }
 
     fn owner_of_rule(&mut self, rule: &Rule, goes_on: &impl Fn(Holder) -> bool) -> Owner {
@@ -116,7 +117,7 @@ impl Vrrp {
             item.held = goes_on(holder);
             Some(if item.held { Owner::Kept } else { Owner::Left })
         };
-        owner(&mut self.instances, &mut self.network.fixed.objects, find)
+        owner(&mut self.routers.instances, &mut self.items.network.fixed.objects, find)
     }
 }
 

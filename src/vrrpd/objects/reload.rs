@@ -99,6 +99,7 @@ impl Vrrp {
     pub(in crate::vrrpd) fn inherit_fixed(&mut self, mut fixed: Fixed) {
         for moved in &mut fixed.addresses {
             let same = self
+                .items
                 .network
                 .fixed
                 .addresses
@@ -109,20 +110,20 @@ impl Vrrp {
                 moved.put_back = old.put_back.clone();
             }
         }
-        let mut old = core::mem::replace(&mut self.network.fixed, fixed);
-        self.network.fixed.objects.inherit(&mut old.objects);
-        self.network.fixed_changed = true;
+        let mut old = core::mem::replace(&mut self.items.network.fixed, fixed);
+        self.items.network.fixed.objects.inherit(&mut old.objects);
+        self.items.network.fixed_changed = true;
         self.abandon(old.objects);
         let mut left = old.addresses;
         left.retain(|moved| moved.held.is_ours() && !self.hand_over_address(moved));
         for moved in &left {
-            if let Some(link) = moved.link.and_then(|link| self.links.link(link)) {
+            if let Some(link) = moved.link.and_then(|link| self.links.table.link(link)) {
                 report::fixed_dropped(moved.address.prefix, &link.name);
             }
         }
         let left = left.into_iter();
-        let fixed = &self.network.fixed;
-        let (owners, instances) = (&self.owners, &self.instances);
+        let fixed = &self.items.network.fixed;
+        let (owners, instances) = (&self.items.owners, &self.routers.instances);
         // What only looks different now, or is a virtual router's, has to go before the kernel takes it again; and where
         // one goes, the kernel takes others of its network along.
         let (before, after): (Vec<_>, Vec<_>) = left.partition(|moved| {
@@ -137,7 +138,7 @@ impl Vrrp {
             };
             fixed.addresses.iter().any(|new| new.link == moved.link && beside(new.address.prefix))
         });
-        self.network.abandoned.addresses.extend(after);
+        self.items.network.abandoned.addresses.extend(after);
         for moved in before {
             self.delete_abandoned(moved);
         }
@@ -148,7 +149,7 @@ impl Vrrp {
     /// Takes off a static address that nobody has any more.
     fn delete_abandoned(&mut self, moved: Stays) {
         let Some(link) = moved.link else { return };
-        if let Some(index) = self.links.link(link).and_then(|link| link.index) {
+        if let Some(index) = self.links.table.link(link).and_then(|link| link.index) {
             self.note_gone(link, moved.address.prefix);
             self.delete(Address { interface: index, ..moved.address });
         }
@@ -157,7 +158,7 @@ impl Vrrp {
     /// An address is taken off; see [`Vrrp::doubt_neighbours`].
     pub(in crate::vrrpd) fn note_gone(&mut self, link: LinkId, gone: Prefix) {
         let gone = (link, gone.network());
-        let noted = &mut self.network.abandoned.gone;
+        let noted = &mut self.items.network.abandoned.gone;
         if gone.1.family() == Family::V4 && noted.last() != Some(&gone) {
             noted.push(gone);
         }
@@ -165,7 +166,7 @@ impl Vrrp {
 
     /// What the kernel has taken off along with the addresses that a reload removed is put again, and nobody is blamed.
     fn doubt_neighbours(&mut self) {
-        let mut gone = core::mem::take(&mut self.network.abandoned.gone);
+        let mut gone = core::mem::take(&mut self.items.network.abandoned.gone);
         gone.sort_unstable();
         gone.dedup();
         let doubt = |held: &mut Held| {
@@ -175,9 +176,9 @@ impl Vrrp {
         };
         for (link, network) in gone {
             let beside = |other: &Prefix| other.len == network.len && network.contains(&other.addr);
-            let owners: Vec<_> = self.owners.within(&self.instances, link, network).collect();
+            let owners: Vec<_> = self.items.owners.within(&self.routers.instances, link, network).collect();
             for (id, position) in owners {
-                let Some(instance) = self.instances.get_mut(id.index()) else { continue };
+                let Some(instance) = self.routers.instances.get_mut(id.index()) else { continue };
                 let moved = instance.addresses.get_mut(usize::from(position));
                 if let Some(moved) = moved.filter(|moved| beside(&moved.prefix)) {
                     doubt(&mut moved.held);
@@ -186,7 +187,7 @@ impl Vrrp {
                     }
                 }
             }
-            let fixed = self.network.fixed.addresses.iter_mut();
+            let fixed = self.items.network.fixed.addresses.iter_mut();
             for stays in fixed.filter(|stays| stays.link == Some(link) && beside(&stays.address.prefix)) {
                 doubt(&mut stays.held);
             }
@@ -197,11 +198,11 @@ impl Vrrp {
     /// whether it is.
     fn hand_over_address(&mut self, left: &Stays) -> bool {
         let addr = left.address.prefix.addr;
-        let heir = left.link.and_then(|link| self.owners.of(&self.instances, link, addr));
+        let heir = left.link.and_then(|link| self.items.owners.of(&self.routers.instances, link, addr));
         let Some((id, position)) = heir.filter(|(id, _)| self.is_active(Holder::Instance(*id))) else {
             return false;
         };
-        let Some(instance) = self.instances.get_mut(id.index()) else { return false };
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else { return false };
         let position = usize::from(position);
         let same = instance.address(position, IfIndex(0))
             == Some(Address { interface: IfIndex(0), ..left.address.clone() });
@@ -214,23 +215,24 @@ impl Vrrp {
 
     /// An instance has an address now that another holder had. It has yet to announce it.
     pub(in crate::vrrpd) fn gain(&mut self, id: InstanceId, position: usize, held: Held) {
-        let moved = self.instances.get_mut(id.index()).and_then(|heir| heir.addresses.get_mut(position));
+        let moved =
+            self.routers.instances.get_mut(id.index()).and_then(|heir| heir.addresses.get_mut(position));
         if let Some(moved) = moved.filter(|moved| moved.held == Held::No) {
             moved.held = held;
-            self.network.abandoned.heirs.insert(id);
+            self.items.network.abandoned.heirs.insert(id);
         }
     }
 
     /// What an earlier holder leaves. Another one may have it now, or something like it.
     pub(in crate::vrrpd) fn abandon(&mut self, old: Objects) {
-        let left = &mut self.network.abandoned.left;
+        let left = &mut self.items.network.abandoned.left;
         left.routes.extend(old.routes.into_iter().filter(|item| item.held));
         left.rules.extend(old.rules.into_iter().filter(|item| item.held));
     }
 
     /// What was left goes to those who want the same now. Once all have been asked what they inherit.
     pub(in crate::vrrpd) fn settle_abandoned(&mut self, turn: &mut Turn<'_>) {
-        let Objects { routes, rules } = core::mem::take(&mut self.network.abandoned.left);
+        let Objects { routes, rules } = core::mem::take(&mut self.items.network.abandoned.left);
         if routes.is_empty() && rules.is_empty() {
             return;
         }
@@ -253,7 +255,7 @@ impl Vrrp {
             });
             if !heir {
                 report::route_dropped(old.value.route.destination);
-                self.network.abandoned.routes.push((old.value.route, None));
+                self.items.network.abandoned.routes.push((old.value.route, None));
             }
         }
         for (position, old) in rules.into_iter().enumerate() {
@@ -277,7 +279,7 @@ impl Vrrp {
             }
             match mistaken {
                 true => self.delete_rule(&old.value),
-                false => self.network.abandoned.rules.push(old.value),
+                false => self.items.network.abandoned.rules.push(old.value),
             }
         }
         self.commit_object_batch();
@@ -286,7 +288,7 @@ impl Vrrp {
     /// Lets routes to the same destination take the place of those that go: nothing is without a way in between.
     /// After all holders have been asked what they inherit.
     pub(in crate::vrrpd) fn plan_replacements(&mut self, turn: &mut Turn<'_>) {
-        let mut routes = core::mem::take(&mut self.network.abandoned.routes);
+        let mut routes = core::mem::take(&mut self.items.network.abandoned.routes);
         let mut rivals = HashMap::<_, Rivals>::with_capacity(routes.len());
         for (route, _) in &routes {
             rivals.entry(key(route)).or_default().going += 1;
@@ -319,7 +321,7 @@ impl Vrrp {
         let (before, after): (Vec<_>, Vec<_>) = routes.into_iter().partition(|(route, successor)| {
             successor.is_none() && rivals.get(&key(route)).is_some_and(|rivals| rivals.wanted)
         });
-        self.network.abandoned.routes = after;
+        self.items.network.abandoned.routes = after;
         for (position, (route, _)) in before.into_iter().enumerate() {
             self.breathe_at(turn, position);
             self.delete_route(&route);
@@ -329,7 +331,7 @@ impl Vrrp {
 
     /// Takes off what nobody wants any more. After what follows has been put.
     pub(in crate::vrrpd) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
-        let Abandoned { routes, rules, addresses, .. } = core::mem::take(&mut self.network.abandoned);
+        let Abandoned { routes, rules, addresses, .. } = core::mem::take(&mut self.items.network.abandoned);
         for (position, rule) in rules.into_iter().enumerate() {
             self.breathe_at(turn, position);
             self.delete_rule(&rule);

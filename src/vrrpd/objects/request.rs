@@ -57,31 +57,34 @@ impl Vrrp {
 
     /// Adds one request to the batch, if there is something to do.
     pub(super) fn ask(&mut self, request: Request) {
-        let network = &self.network;
-        if self.kernel.commands.room() == 0 || network.requests.len() == network.requests.capacity() {
+        let network = &self.items.network;
+        if self.items.commands.room() == 0 || network.requests.len() == network.requests.capacity() {
             self.commit_object_batch();
         }
         if self.ask_once(request) == Err(Full) {
             self.commit_object_batch();
             if self.ask_once(request) == Err(Full) {
                 // Longer than a whole batch of others: the configuration takes no line of that length.
-                self.network.refused = true;
+                self.items.network.refused = true;
             }
         }
     }
 
     fn ask_once(&mut self, request: Request) -> Result<(), Full> {
         let stays = !request.add && self.is_kept_by_another(request);
-        let tag = u32::try_from(self.network.requests.len()).unwrap_or(u32::MAX);
-        let (links, commands) = (&self.links, &mut self.kernel.commands);
+        let tag = u32::try_from(self.items.network.requests.len()).unwrap_or(u32::MAX);
+        let (links, commands) = (&self.links.table, &mut self.items.commands);
         let put = match request.class {
             Class::Address => {
-                let moved = self.network.fixed.addresses.get_mut(request.position);
+                let moved = self.items.network.fixed.addresses.get_mut(request.position);
                 moved.map_or(Ok(false), |moved| ask_address(commands, links, tag, moved, request.add))
             }
             class => {
-                let objects =
-                    objects_mut(&mut self.instances, &mut self.network.fixed.objects, request.holder);
+                let objects = objects_mut(
+                    &mut self.routers.instances,
+                    &mut self.items.network.fixed.objects,
+                    request.holder,
+                );
                 match (objects, class) {
                     (Some(objects), Class::Route) => {
                         let item = objects.routes.get_mut(request.position);
@@ -108,7 +111,7 @@ impl Vrrp {
             }
         };
         if put? {
-            self.network.requests.push(request);
+            self.items.network.requests.push(request);
         }
         Ok(())
     }
@@ -131,10 +134,10 @@ impl Vrrp {
     ) {
         let request = Request { holder: Holder::Nobody, class, position: 0, add: false };
         for _ in 0..2 {
-            let tag = u32::try_from(self.network.requests.len()).unwrap_or(u32::MAX);
-            let room = self.network.requests.len() < self.network.requests.capacity();
-            if room && put(&mut self.kernel.commands, tag).is_ok() {
-                self.network.requests.push(request);
+            let tag = u32::try_from(self.items.network.requests.len()).unwrap_or(u32::MAX);
+            let room = self.items.network.requests.len() < self.items.network.requests.capacity();
+            if room && put(&mut self.items.commands, tag).is_ok() {
+                self.items.network.requests.push(request);
                 return;
             }
             self.commit_object_batch();
@@ -144,15 +147,15 @@ impl Vrrp {
     /// Sends what was asked for and notes what came of it.
     pub(in crate::vrrpd) fn commit_objects(&mut self, turn: &mut Turn<'_>) {
         self.commit_object_batch();
-        if core::mem::take(&mut self.network.refused) {
+        if core::mem::take(&mut self.items.network.refused) {
             self.arm_retry(turn);
         }
     }
 
     pub(super) fn commit_object_batch(&mut self) {
-        let Network { fixed, requests, refused, fixed_changed, .. } = &mut self.network;
-        let instances = &mut self.instances;
-        self.kernel.commands.commit(|tag, result| {
+        let Network { fixed, requests, refused, fixed_changed, .. } = &mut self.items.network;
+        let instances = &mut self.routers.instances;
+        self.items.commands.commit(|tag, result| {
             let Some(request) = usize::try_from(tag).ok().and_then(|tag| requests.get(tag)) else {
                 return;
             };
@@ -211,14 +214,14 @@ impl Vrrp {
     pub(super) fn objects(&self, holder: Holder) -> Option<&Objects> {
         match holder {
             Holder::Instance(id) => self.instance(id)?.objects.as_deref(),
-            Holder::Fixed => Some(&self.network.fixed.objects),
+            Holder::Fixed => Some(&self.items.network.fixed.objects),
             Holder::Nobody => None,
         }
     }
 
     /// The same, to be changed.
     pub(super) fn objects_mut(&mut self, holder: Holder) -> Option<&mut Objects> {
-        objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder)
+        objects_mut(&mut self.routers.instances, &mut self.items.network.fixed.objects, holder)
     }
 }
 

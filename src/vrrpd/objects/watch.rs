@@ -42,38 +42,39 @@ impl Vrrp {
             objects.routes.iter().any(|item| !item.no_track)
                 || objects.rules.iter().any(|item| !item.no_track)
         };
-        let wanted = watched(&self.network.fixed.objects)
-            || self.instances.iter().any(|it| it.objects.as_deref().is_some_and(watched));
+        let wanted = watched(&self.items.network.fixed.objects)
+            || self.routers.instances.iter().any(|it| it.objects.as_deref().is_some_and(watched));
         let lengths = self.prefix_lengths();
-        if let Some((losses, _)) = self.network.losses.as_mut().filter(|_| wanted) {
+        if let Some((losses, _)) = self.items.network.losses.as_mut().filter(|_| wanted) {
             if let Err(error) = losses.watch(lengths) {
                 report::kernel_failed("netlink", &error);
             }
             return;
         }
-        if wanted == self.network.losses.is_some() {
+        if wanted == self.items.network.losses.is_some() {
             return;
         }
-        if let Some((losses, registration)) = self.network.losses.take() {
+        if let Some((losses, registration)) = self.items.network.losses.take() {
             turn.deregister(registration);
             drop(losses);
             return;
         }
         let source = Own { kind: kind::LOSSES, index: 0 };
-        let opened = Losses::open(ORIGIN, self.kernel.commands.port(), lengths).and_then(|losses| {
+        let opened = Losses::open(ORIGIN, self.items.commands.port(), lengths).and_then(|losses| {
             let registration = turn.register(losses.as_raw_fd(), source, Interest::Read)?;
             Ok((losses, registration))
         });
         match opened {
-            Ok(opened) => self.network.losses = Some(opened),
+            Ok(opened) => self.items.network.losses = Some(opened),
             Err(error) => report::kernel_failed("netlink", &error),
         }
     }
 
     /// The lengths of the prefixes that routes of ours lead to.
     fn prefix_lengths(&self) -> OctetSet {
-        let holders = self.instances.iter().filter_map(|instance| instance.objects.as_deref());
-        let all = holders.chain(core::iter::once(&self.network.fixed.objects)).flat_map(|it| &it.routes);
+        let holders = self.routers.instances.iter().filter_map(|instance| instance.objects.as_deref());
+        let all =
+            holders.chain(core::iter::once(&self.items.network.fixed.objects)).flat_map(|it| &it.routes);
         all.filter(|item| !item.no_track)
             .map(|item| item.value.route.destination.map_or(0, |prefix| prefix.len))
             .collect()
@@ -83,7 +84,7 @@ impl Vrrp {
     pub(in crate::vrrpd) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
         // What went with its interface is told there first.
         self.listen(turn);
-        let Some((losses, _)) = &mut self.network.losses else {
+        let Some((losses, _)) = &mut self.items.network.losses else {
             return Again::Done;
         };
         let mut heard: heapless::Vec<Loss, { limit::MONITOR_BATCH }> = heapless::Vec::new();
@@ -94,7 +95,7 @@ impl Vrrp {
                 *last = Loss::Anything;
             }
         });
-        if !self.stopping {
+        if !self.process.stopping {
             for loss in heard {
                 match loss {
                     Loss::Route(seen) => {
@@ -156,20 +157,22 @@ impl Vrrp {
             if !self.is_active(holder) {
                 continue;
             }
-            let Some(objects) = objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder)
+            let Some(objects) =
+                objects_mut(&mut self.routers.instances, &mut self.items.network.fixed.objects, holder)
             else {
                 continue;
             };
             let Some(position) = find(objects) else { continue };
             let name = match holder {
-                Holder::Instance(id) => self.instances.get(id.index()).map(|it| it.config.clone()),
+                Holder::Instance(id) => self.routers.instances.get(id.index()).map(|it| it.config.clone()),
                 Holder::Fixed | Holder::Nobody => None,
             };
             let name = name.as_ref().map(|config| config.name.as_str());
-            let objects = objects_mut(&mut self.instances, &mut self.network.fixed.objects, holder);
+            let objects =
+                objects_mut(&mut self.routers.instances, &mut self.items.network.fixed.objects, holder);
             let taken = match (objects, class) {
                 (Some(objects), Class::Route) => objects.routes.get_mut(position).map(|item| {
-                    let there = item.value.locate(&self.links);
+                    let there = item.value.locate(&self.links.table);
                     take(item, there, now, name, |placed: &Placed| &placed.route)
                 }),
                 (Some(objects), _) => {
@@ -192,7 +195,7 @@ impl Vrrp {
                     self.tell_followers(turn);
                 }
                 (Some(Taken::GiveUp), _) => {
-                    self.network.fixed_changed = true;
+                    self.items.network.fixed_changed = true;
                     self.arm_retry(turn);
                     self.tell_followers(turn);
                 }
@@ -229,9 +232,9 @@ impl Vrrp {
 
     /// An interface came, or came up: what went with it is put again.
     pub(in crate::vrrpd) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
-        let Some(up) = self.links.link(link).map(|link| link.up) else { return };
-        for position in 0..self.network.fixed.addresses.len() {
-            let Some(moved) = self.network.fixed.addresses.get_mut(position) else { continue };
+        let Some(up) = self.links.table.link(link).map(|link| link.up) else { return };
+        for position in 0..self.items.network.fixed.addresses.len() {
+            let Some(moved) = self.items.network.fixed.addresses.get_mut(position) else { continue };
             if moved.link == Some(link) && moved.held.is_missing() && up {
                 self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
             }
@@ -252,7 +255,7 @@ impl Vrrp {
                 any = true;
             }
             if any && holder == Holder::Fixed {
-                self.network.fixed_changed = true;
+                self.items.network.fixed_changed = true;
             }
         }
         self.tell_followers(turn);
@@ -264,7 +267,7 @@ impl Vrrp {
         if gone.family() == Family::V6 {
             return;
         }
-        let bare = self.links.link(link).is_some_and(|link| link.source(Family::V4).is_none());
+        let bare = self.links.table.link(link).is_some_and(|link| link.source(Family::V4).is_none());
         self.doubt(
             turn,
             |placed| {
@@ -309,27 +312,27 @@ impl Vrrp {
     /// The static addresses that we put on an interface which has another name now, and this number. They are not
     /// counted as there any more.
     pub(in crate::vrrpd) fn strip_fixed(&mut self, link: LinkId, index: IfIndex) -> Vec<Address> {
-        let on_it = self.network.fixed.addresses.iter_mut();
+        let on_it = self.items.network.fixed.addresses.iter_mut();
         let mut held = Vec::new();
         for moved in on_it.filter(|moved| moved.link == Some(link) && moved.held.is_ours()) {
             moved.held = Held::No;
             held.push(Address { interface: index, ..moved.address.clone() });
         }
-        self.network.fixed_changed |= !held.is_empty();
+        self.items.network.fixed_changed |= !held.is_empty();
         held
     }
 
     /// A static address is gone from its interface.
     pub(in crate::vrrpd) fn fixed_address_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
         let now = turn.now();
-        let Some(position) = self.network.fixed.position_of(link, gone) else { return };
-        let up = self.links.link(link).is_some_and(|link| link.up);
-        let Some(moved) = self.network.fixed.addresses.get_mut(position) else { return };
+        let Some(position) = self.items.network.fixed.position_of(link, gone) else { return };
+        let up = self.links.table.link(link).is_some_and(|link| link.up);
+        let Some(moved) = self.items.network.fixed.addresses.get_mut(position) else { return };
         if moved.held.is_missing() {
             return;
         }
         let again = take_address(moved, up, now);
-        self.network.fixed_changed = true;
+        self.items.network.fixed_changed = true;
         match again {
             Taken::Nothing => {}
             Taken::Again => {
@@ -343,7 +346,7 @@ impl Vrrp {
 
     /// Tries again what the kernel refused.
     pub(in crate::vrrpd) fn retry_objects(&mut self, turn: &mut Turn<'_>) {
-        for position in 0..self.instances.len() {
+        for position in 0..self.routers.instances.len() {
             let id = InstanceId::at(position);
             if self.instance(id).is_some_and(crate::vrrpd::live::Instance::lacks_object) {
                 self.touch(id, |pending| pending.add = true);

@@ -23,27 +23,29 @@ impl Vrrp {
 
     fn copy_link_local(&mut self, position: usize) {
         let Some(own) = self.owns.list.get(position) else { return };
-        let Some(index) = self.links.link(own.link).and_then(|link| link.index) else {
+        let Some(index) = self.links.table.link(own.link).and_then(|link| link.index) else {
             return;
         };
         let copied = own.copied;
         let wanted = match own.make {
-            Make::Macvlan(_) => own.source.or_else(|| match self.links.link(own.base)?.source(Family::V6) {
-                Some(IpAddr::V6(local)) => Some(local),
-                _ => None,
-            }),
+            Make::Macvlan(_) => {
+                own.source.or_else(|| match self.links.table.link(own.base)?.source(Family::V6) {
+                    Some(IpAddr::V6(local)) => Some(local),
+                    _ => None,
+                })
+            }
             Make::Ipvlan(..) => None,
         };
         if copied == wanted {
             return;
         }
         if let Some(old) = copied {
-            let _ = self.kernel.commands.delete_address(MAY, &copy_of(index, old));
+            let _ = self.items.commands.delete_address(MAY, &copy_of(index, old));
         }
         if let Some(local) = wanted {
-            let _ = self.kernel.commands.replace_address(MAY, &copy_of(index, local));
+            let _ = self.items.commands.replace_address(MAY, &copy_of(index, local));
         }
-        self.kernel.commands.commit(|_, _| ());
+        self.items.commands.commit(|_, _| ());
         if let Some(own) = self.owns.list.get_mut(position) {
             own.copied = wanted;
         }
@@ -57,7 +59,7 @@ impl Vrrp {
         };
         let copy = own.copied.is_some_and(|copy| IpAddr::V6(copy) == address.addr);
         let given = matches!(own.make, Make::Ipvlan(_, Some(prefix)) if prefix == address);
-        if !self.stopping && (copy || given) && own.again.take(now).is_some() {
+        if !self.process.stopping && (copy || given) && own.again.take(now).is_some() {
             own.copied = None;
             self.put_own_addresses();
             self.copy_link_locals(Some(link));
@@ -67,7 +69,8 @@ impl Vrrp {
     /// Gives an ipvlan its address.
     pub(in crate::vrrpd) fn put_own_addresses(&mut self) {
         for own in &self.owns.list {
-            let (Make::Ipvlan(_, Some(prefix)), Some(link)) = (own.make, self.links.link(own.link)) else {
+            let (Make::Ipvlan(_, Some(prefix)), Some(link)) = (own.make, self.links.table.link(own.link))
+            else {
                 continue;
             };
             let Some(index) = link.index.filter(|_| !link.addresses.contains(&prefix)) else {
@@ -78,9 +81,9 @@ impl Vrrp {
                 IpAddr::V6(_) => AddressFlags::NODAD,
             };
             let address = Address { flags, protocol: PROTOCOL, ..Address::new(index, prefix) };
-            let _ = self.kernel.commands.replace_address(MAY, &address);
+            let _ = self.items.commands.replace_address(MAY, &address);
         }
-        self.kernel.commands.commit(|_, _| ());
+        self.items.commands.commit(|_, _| ());
     }
 }
 

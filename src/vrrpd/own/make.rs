@@ -94,8 +94,9 @@ impl Vrrp {
     /// What is to be done about an interface; nothing if its base is missing or its name taken.
     fn step(&mut self, position: usize) -> Option<Step> {
         let own = self.owns.list.get(position)?;
-        let (parent, base) = (lies_on(&self.links, own.base, own.make.kind())?, self.links.link(own.base)?);
-        let there = self.links.link(own.link)?;
+        let (parent, base) =
+            (lies_on(&self.links.table, own.base, own.make.kind())?, self.links.table.link(own.base)?);
+        let there = self.links.table.link(own.link)?;
         let make = own.make;
         let new = there.index.is_none();
         if !new && (there.parent != parent || there.kind != make.kind()) {
@@ -127,7 +128,7 @@ impl Vrrp {
         self.make_room(refused);
         let Step { position, name, parent, make, group, .. } = step;
         self.owns.ledger.link(&Made { name: name.clone(), kind: make.kind(), parent: *parent });
-        let commands = &mut self.kernel.commands;
+        let commands = &mut self.items.commands;
         let _ = match *make {
             Make::Macvlan(mac) => commands.create_macvlan(tag(*position), name, *parent, mac, *group),
             Make::Ipvlan(flag, _) => commands.create_ipvlan(tag(*position), name, *parent, flag, *group),
@@ -138,7 +139,7 @@ impl Vrrp {
     fn finish(&mut self, step: &Step, refused: &mut Vec<usize>) {
         self.make_room(refused);
         let (must, which) = (tag(step.position), Which::Name(&step.name));
-        let commands = &mut self.kernel.commands;
+        let commands = &mut self.items.commands;
         if let Some(mac) = step.mac {
             let _ = commands.set_link_mac(must, which, mac);
         }
@@ -162,7 +163,7 @@ impl Vrrp {
     }
 
     fn make_room(&mut self, refused: &mut Vec<usize>) {
-        if self.kernel.commands.room() < REQUESTS {
+        if self.items.commands.room() < REQUESTS {
             self.commit_owns(refused);
         }
     }
@@ -170,7 +171,7 @@ impl Vrrp {
     /// Sends requests about interfaces of our own; those that cannot do without what was refused are added to `refused`.
     pub(super) fn commit_owns(&mut self, refused: &mut Vec<usize>) {
         let mut told = Vec::new();
-        self.kernel.commands.commit(|tag, result| {
+        self.items.commands.commit(|tag, result| {
             if let (Err(refusal), Some(position)) = (result, position_of(tag)) {
                 // The base went while we were at it: netlink is about to say so.
                 let text = (refusal.errno != Errno::ENODEV).then(|| report::refusal_text(&refusal));

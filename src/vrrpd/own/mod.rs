@@ -132,14 +132,14 @@ impl Vrrp {
         if core::mem::replace(&mut own.told, true) {
             return;
         }
-        if let Some(link) = self.links.link(own.link) {
+        if let Some(link) = self.links.table.link(own.link) {
             report::own_failed(&own.user, &link.name, own.make.kind(), why);
         }
     }
 
     /// Whether something is missing although its base is there: somebody removed it.
     pub(super) fn lacks_own(&self) -> bool {
-        let exists = |link| self.links.link(link).is_some_and(|link| link.index.is_some());
+        let exists = |link| self.links.table.link(link).is_some_and(|link| link.index.is_some());
         self.owns.list.iter().any(|own| exists(own.base) && !exists(own.link))
     }
 
@@ -173,19 +173,19 @@ impl Vrrp {
     /// no list before the rest is done, so that one tells whether it is only down.
     fn is_removed(&mut self, link: LinkId, change: Change) -> bool {
         // Every new one is down for a moment.
-        if self.owns.on(link).is_none() || self.stopping || change == Change::Appeared {
+        if self.owns.on(link).is_none() || self.process.stopping || change == Change::Appeared {
             return false;
         }
-        let down = self.links.link(link).filter(|there| !there.wanted_up).and_then(|there| there.index);
+        let down = self.links.table.link(link).filter(|there| !there.wanted_up).and_then(|there| there.index);
         let (Some(index), false) = (down, change == Change::Vanished) else {
             return change == Change::Vanished;
         };
         let mut kernel = Vec::new();
-        let listed = self.kernel.commands.links(&mut kernel).is_ok();
+        let listed = self.items.commands.links(&mut kernel).is_ok();
         let gone = listed && kernel.iter().all(|there| there.index != index);
-        if gone && let Some(name) = self.links.link(link).map(|link| link.name.clone()) {
+        if gone && let Some(name) = self.links.table.link(link).map(|link| link.name.clone()) {
             report::link_deleted(&name);
-            self.links.remove(index);
+            self.links.table.remove(index);
         }
         gone
     }
@@ -194,14 +194,14 @@ impl Vrrp {
     /// is how an administrator makes an instance step aside.
     fn mend_own(&mut self, now: Instant, link: LinkId) {
         let Some(position) = self.owns.on(link) else { return };
-        let (Some(own), Some(there)) = (self.owns.list.get_mut(position), self.links.link(link)) else {
+        let (Some(own), Some(there)) = (self.owns.list.get_mut(position), self.links.table.link(link)) else {
             return;
         };
         let (Make::Macvlan(mac), Some(index)) = (own.make, there.index) else {
             return;
         };
-        if there.mac != Some(mac) && !self.stopping && own.again.take(now).is_some() {
-            let _ = self.kernel.commands.set_link_mac(make::tag(position), Which::Index(index), mac);
+        if there.mac != Some(mac) && !self.process.stopping && own.again.take(now).is_some() {
+            let _ = self.items.commands.set_link_mac(make::tag(position), Which::Index(index), mac);
             self.commit_owns(&mut Vec::new());
         }
     }
@@ -210,7 +210,7 @@ impl Vrrp {
         let Some(position) = self.owns.on(link) else { return false };
         let Some(own) = self.owns.list.get_mut(position) else { return false };
         own.copied = None;
-        let base_there = self.links.link(own.base).is_some_and(|base| base.index.is_some());
+        let base_there = self.links.table.link(own.base).is_some_and(|base| base.index.is_some());
         let again = base_there && own.again.take(now).is_some() && self.ensure(core::iter::once(position));
         self.owns.remade |= again;
         again
@@ -232,8 +232,8 @@ impl Vrrp {
     /// An interface of our own bears another name now: it has our hardware address, so it cannot stay.
     pub(super) fn own_renamed(&mut self, link: LinkId, index: IfIndex) {
         if self.owns.on(link).is_some() {
-            let _ = self.kernel.commands.delete_link(MAY, Which::Index(index));
-            self.kernel.commands.commit(|_, _| ());
+            let _ = self.items.commands.delete_link(MAY, Which::Index(index));
+            self.items.commands.commit(|_, _| ());
         }
     }
 
@@ -241,14 +241,14 @@ impl Vrrp {
     pub(super) fn remove_left_owns(&mut self, left: &Left) {
         self.find_owns();
         let mut kernel = Vec::new();
-        if left.links.is_empty() || self.kernel.commands.links(&mut kernel).is_err() {
+        if left.links.is_empty() || self.items.commands.links(&mut kernel).is_err() {
             return self.tidy();
         }
         let wanted = |made: &&Made| {
             self.owns
                 .list
                 .iter()
-                .any(|own| self.links.link(own.link).is_some_and(|link| link.name == made.name))
+                .any(|own| self.links.table.link(own.link).is_some_and(|link| link.name == made.name))
         };
         let still = |made: &Made| {
             let is_it = |link: &&KernelLink| {
@@ -269,8 +269,8 @@ impl Vrrp {
     /// What is wanted and there is taken for made.
     fn find_owns(&mut self) {
         for own in &mut self.owns.list {
-            let parent = lies_on(&self.links, own.base, own.make.kind());
-            own.made = self.links.link(own.link).is_some_and(|link| {
+            let parent = lies_on(&self.links.table, own.base, own.make.kind());
+            own.made = self.links.table.link(own.link).is_some_and(|link| {
                 link.index.is_some() && link.kind == own.make.kind() && Some(link.parent) == parent
             });
         }
@@ -288,7 +288,7 @@ impl Vrrp {
         let mut doomed = Vec::new();
         for own in self.owns.list.iter_mut().filter(|own| own.made && which(own)) {
             own.made = false;
-            doomed.extend(self.links.link(own.link).and_then(|link| own.doomed(link)));
+            doomed.extend(self.links.table.link(own.link).and_then(|link| own.doomed(link)));
         }
         self.delete_owns(&doomed);
     }
@@ -296,11 +296,11 @@ impl Vrrp {
     /// What a new model wants.
     pub(super) fn plan_owns(&mut self, model: &Model) -> Plan {
         let mut kernel = Vec::new();
-        if let Err(error) = self.kernel.commands.links(&mut kernel) {
+        if let Err(error) = self.items.commands.links(&mut kernel) {
             // Names are made up as if nothing were there; one that is taken is told when it is made.
             report::kernel_failed("netlink", &error);
         }
-        Plan::new(model, &mut self.links, &kernel, self.owns.list())
+        Plan::new(model, &mut self.links.table, &kernel, self.owns.list())
     }
 
     /// After a reload: what is not wanted any more goes, what is wanted still keeps what it was.
@@ -324,7 +324,7 @@ impl Vrrp {
             own.copied = old.copied;
         }
         let gone = before.iter().filter(|old| old.made);
-        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(self.links.link(old.link)?)).collect();
+        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(self.links.table.link(old.link)?)).collect();
         self.delete_owns(&doomed);
         self.tidy();
     }

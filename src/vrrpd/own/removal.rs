@@ -58,8 +58,8 @@ impl Vrrp {
                 report::own_removed(user, name, *kind);
                 continue;
             }
-            let _ = self.kernel.commands.delete_link(MUST, Which::Index(*index));
-            self.kernel.commands.commit(|_, result| match result {
+            let _ = self.items.commands.delete_link(MUST, Which::Index(*index));
+            self.items.commands.commit(|_, result| match result {
                 Ok(()) => report::own_removed(user, name, *kind),
                 Err(refusal) if refusal.errno == Errno::ENODEV => {}
                 Err(refusal) => report::own_stuck(user, name, *kind, &report::refusal_text(&refusal)),
@@ -70,7 +70,7 @@ impl Vrrp {
     /// False: they are to be deleted one by one.
     fn delete_together(&mut self, doomed: &[Doomed]) -> bool {
         let mut kernel = Vec::new();
-        if self.kernel.commands.links(&mut kernel).is_err() {
+        if self.items.commands.links(&mut kernel).is_err() {
             return false;
         }
         let group = draw();
@@ -83,13 +83,13 @@ impl Vrrp {
             for one in some {
                 // One that has gone since is gone.
                 if there.contains(&(one.index, one.kind)) {
-                    let _ = self.kernel.commands.set_link_group(MUST, Which::Index(one.index), group);
+                    let _ = self.items.commands.set_link_group(MUST, Which::Index(one.index), group);
                 }
             }
-            self.kernel.commands.commit(|_, result| moved &= result.is_ok());
+            self.items.commands.commit(|_, result| moved &= result.is_ok());
         }
         // What goes is gone for good: a stranger's interface in there would be, too.
-        if self.kernel.commands.links(&mut kernel).is_err() {
+        if self.items.commands.links(&mut kernel).is_err() {
             return false;
         }
         let members = kernel.iter().filter(|link| link.group == group);
@@ -97,8 +97,8 @@ impl Vrrp {
             return false;
         }
         let mut deleted = false;
-        let _ = self.kernel.commands.delete_group(MAY, group);
-        self.kernel.commands.commit(|_, result| deleted = result.is_ok());
+        let _ = self.items.commands.delete_group(MAY, group);
+        self.items.commands.commit(|_, result| deleted = result.is_ok());
         moved && deleted
     }
 }

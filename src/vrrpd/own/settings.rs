@@ -41,7 +41,7 @@ impl Vrrp {
             self.loosen_rp_filter();
         }
         for base in bases {
-            if let Some(name) = self.links.link(base).map(|link| link.name.clone()) {
+            if let Some(name) = self.links.table.link(base).map(|link| link.name.clone()) {
                 self.change(&name, (Family::V4, "arp_ignore"), 1);
                 self.change(&name, (Family::V4, "arp_filter"), 1);
             }
@@ -53,7 +53,7 @@ impl Vrrp {
 
     fn set_up_own(&self, position: usize) {
         let Some(own) = self.owns.list.get(position) else { return };
-        let Some(link) = self.links.link(own.link) else { return };
+        let Some(link) = self.links.table.link(own.link) else { return };
         let set = |family, key, value| {
             // What it has goes with it.
             set_own(&Setting { family, interface: link.name.clone(), key }, value);
@@ -77,9 +77,10 @@ impl Vrrp {
     /// Lets an interface keep its other addresses when the first one goes, where an instance asks for that
     /// (`promote_secondaries`).
     pub(in crate::vrrpd) fn promote_secondaries(&mut self) {
-        for position in 0..self.instances.len() {
-            let asking = self.instances.get(position).filter(|instance| instance.config.promote_secondaries);
-            let link = asking.and_then(|instance| self.links.link(instance.own?));
+        for position in 0..self.routers.instances.len() {
+            let asking =
+                self.routers.instances.get(position).filter(|instance| instance.config.promote_secondaries);
+            let link = asking.and_then(|instance| self.links.table.link(instance.own?));
             let there = link.filter(|link| link.index.is_some());
             if let Some(name) = there.map(|link| link.name.clone()) {
                 self.change(&name, (Family::V4, PROMOTE), 1);
@@ -111,7 +112,7 @@ impl Vrrp {
                 .owns
                 .list
                 .iter()
-                .any(|own| self.links.link(own.link).is_some_and(|link| link.name == *interface));
+                .any(|own| self.links.table.link(own.link).is_some_and(|link| link.name == *interface));
             if !is_own && of(interface).read().is_ok_and(|own| own < strictness) {
                 self.change(interface, (Family::V4, RP_FILTER), strictness);
             }
@@ -124,8 +125,9 @@ impl Vrrp {
         let ledger = &mut self.owns.ledger;
         let own = self.owns.list.iter();
         // What an interface of our own has goes with it.
-        let goes =
-            own.clone().any(|own| self.links.link(own.link).is_some_and(|link| link.name == *interface));
+        let goes = own
+            .clone()
+            .any(|own| self.links.table.link(own.link).is_some_and(|link| link.name == *interface));
         if goes {
             return set_own(&setting, value);
         }
@@ -138,8 +140,8 @@ impl Vrrp {
 
     /// Puts back what no interface of our own needs any more, and forgets it on disk.
     pub(in crate::vrrpd) fn tidy(&mut self) {
-        let links = &self.links;
-        let (list, instances) = (&self.owns.list, &self.instances);
+        let links = &self.links.table;
+        let (list, instances) = (&self.owns.list, &self.routers.instances);
         let needed = |own: &&Own| own.make.kind() == Kind::Macvlan && own.v4;
         let bases: Vec<IfIndex> =
             list.iter().filter(needed).filter_map(|own| links.link(own.base)?.index).collect();
@@ -172,7 +174,7 @@ impl Vrrp {
 
     /// Notes which notify FIFOs have been made and are there.
     pub(in crate::vrrpd) fn note_fifos(&mut self) {
-        self.owns.ledger.fifos(self.alerts.fifos.made());
+        self.owns.ledger.fifos(self.notifies.alerts.fifos.made());
     }
 
     /// A number that tells this daemon from others on this machine.
@@ -183,7 +185,7 @@ impl Vrrp {
 
     /// Writes the ledger anew.
     pub(in crate::vrrpd) fn write_ledger(&mut self) {
-        let links = &self.links;
+        let links = &self.links.table;
         let name = |link: LinkId| links.link(link).map(|link| link.name.clone());
         let made = self.owns.list.iter().filter(|own| own.made).filter_map(|own| {
             Some(super::ledger::Made {

@@ -220,7 +220,7 @@ impl Vrrp {
 
     fn arm_status(&self, turn: &mut Turn<'_>) {
         let at = self.status.is_under_way().then(|| turn.now() + NEXT_TURN);
-        turn.set_deadline(self.layout.number(Slot::Status), at);
+        turn.set_deadline(self.work.layout.number(Slot::Status), at);
     }
 
     fn begin_report(&mut self, turn: &mut Turn<'_>, kind: Kind, clear: bool) {
@@ -281,15 +281,15 @@ impl Vrrp {
     ) -> fmt::Result {
         // keepalived leaves the sections out that it has nothing for.
         let left_out = match job.part {
-            Part::Groups => self.groups.is_empty(),
-            Part::Scripts => self.scripts.is_empty(),
-            Part::Files => self.files.len() == 0,
+            Part::Groups => self.routers.groups.is_empty(),
+            Part::Scripts => self.trackers.scripts.is_empty(),
+            Part::Files => self.trackers.files.len() == 0,
             Part::Addresses => self.model.network.addresses.is_empty(),
             Part::Routes => self.model.network.routes.is_empty(),
             Part::Rules => self.model.network.rules.is_empty(),
             Part::TrackGroups => self.model.network.track_groups.is_empty(),
             Part::Spacing => self.model.network.garp_groups.is_empty() && !self.spaces_everywhere(),
-            Part::Processes => self.processes.len() == 0,
+            Part::Processes => self.trackers.processes.len() == 0,
             _ => false,
         };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
@@ -336,7 +336,7 @@ impl Vrrp {
     }
 
     fn write_counters(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {
-        let instance = self.instances.get_mut(position)?;
+        let instance = self.routers.instances.get_mut(position)?;
         let counters = instance.router.counters_mut();
         let before = *counters;
         if clear {
@@ -358,7 +358,7 @@ impl Vrrp {
     }
 
     fn write_further(&mut self, out: &mut dyn Write, position: usize, clear: bool) -> Option<fmt::Result> {
-        let instance = self.instances.get_mut(position)?;
+        let instance = self.routers.instances.get_mut(position)?;
         let counters = instance.router.counters_mut();
         let before = *counters;
         if clear {

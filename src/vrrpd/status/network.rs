@@ -33,10 +33,11 @@ impl Display for Following<'_> {
 impl Vrrp {
     pub(super) fn write_fixed_address(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let line = self.model.network.addresses.get(position)?;
-        let held = self.network.fixed.addresses.get(position).is_some_and(|stays| stays.is_held());
+        let held = self.items.network.fixed.addresses.get(position).is_some_and(|stays| stays.is_held());
         let dev = line.address.dev.as_ref().map(|named| &named.name);
-        let dev =
-            dev.or_else(|| Some(&self.links.link(self.network.fixed.addresses.get(position)?.link?)?.name));
+        let dev = dev.or_else(|| {
+            Some(&self.links.table.link(self.items.network.fixed.addresses.get(position)?.link?)?.name)
+        });
         let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held, guarded: false };
         let track_group = self.track_group(line.track_group);
         Some(writeln!(out, "     {}", AddressLine { line: &line.address, place, track_group }))
@@ -53,11 +54,11 @@ impl Vrrp {
     }
 
     pub(super) fn write_socket(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let (_, receiver) = self.pool.iter().nth(position)?;
+        let (_, receiver) = self.sockets.pool.iter().nth(position)?;
         let view = tables::Socket {
             heard: receiver.fd(),
-            sent: self.pool.sender_fd(receiver.key.family),
-            interface: receiver.key.link.and_then(|id| Some(self.links.link(id)?.name.as_str())),
+            sent: self.sockets.pool.sender_fd(receiver.key.family),
+            interface: receiver.key.link.and_then(|id| Some(self.links.table.link(id)?.name.as_str())),
             family: receiver.key.family,
             multicast: receiver.key.group.is_some(),
             header: receiver.key.header,
@@ -99,7 +100,7 @@ impl Vrrp {
         let groups = &self.model.network.garp_groups;
         if let Some(group) = groups.get(position) {
             let intervals = [group.garp.unwrap_or_default(), group.gna.unwrap_or_default()];
-            let links = group.interfaces.iter().filter_map(|named| self.links.find(&named.name));
+            let links = group.interfaces.iter().filter_map(|named| self.links.table.find(&named.name));
             let (number, names) =
                 (position.saturating_add(1), group.interfaces.iter().map(|named| &named.name));
             return Some(network::garp_group(out, clock, number, self.lanes(intervals, links), names));
@@ -109,11 +110,11 @@ impl Vrrp {
         }
         let grouped =
             |name: &IfName| groups.iter().any(|group| group.interfaces.iter().any(|of| of.name == *name));
-        let others = self.links.ids().filter(|id| {
-            let free = self.links.link(*id).is_some_and(|link| !grouped(&link.name));
+        let others = self.links.table.ids().filter(|id| {
+            let free = self.links.table.link(*id).is_some_and(|link| !grouped(&link.name));
             free && self.owns.base_of(*id).is_none()
         });
-        let names = others.clone().filter_map(|id| Some(&self.links.link(id)?.name));
+        let names = others.clone().filter_map(|id| Some(&self.links.table.link(id)?.name));
         let lanes = self.lanes(self.spacing_everywhere(), others);
         Some(network::garp_group(out, clock, 0, lanes, names))
     }
@@ -122,7 +123,7 @@ impl Vrrp {
     fn lanes(&self, intervals: [Span; 2], links: impl Iterator<Item = LinkId>) -> [Lane; 2] {
         let mut lanes = intervals.map(|interval| Lane { interval, next: None });
         for link in links {
-            for (lane, next) in lanes.iter_mut().zip(self.pacing.next(link)) {
+            for (lane, next) in lanes.iter_mut().zip(self.announcer.pacing.next(link)) {
                 lane.next = lane.next.max(next);
             }
         }
@@ -158,7 +159,7 @@ impl Vrrp {
                 "promote_secondaries" => {
                     settings.promote_secondaries = entry.before;
                     let asks = |this: &&Instance| this.own == Some(id) && this.config.promote_secondaries;
-                    settings.promote_users = self.instances.iter().filter(asks).count();
+                    settings.promote_users = self.routers.instances.iter().filter(asks).count();
                 }
                 _ => {}
             }
@@ -168,10 +169,10 @@ impl Vrrp {
 
     pub(super) fn write_link(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let id = LinkId::at(position);
-        let link = self.links.link(id)?;
+        let link = self.links.table.link(id)?;
         let addresses = link.addresses.iter();
-        let below = self.owns.base_of(id).and_then(|base| self.links.link(base));
-        let watched = self.states.view(id);
+        let below = self.owns.base_of(id).and_then(|base| self.links.table.link(base));
+        let watched = self.links.states.view(id);
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,
@@ -199,6 +200,7 @@ impl Vrrp {
             settings: self.settings(id, link),
         };
         let users = self
+            .routers
             .instances
             .iter()
             .filter_map(|instance| Some((instance.config.name.as_str(), weight_of(instance, id)?)));

@@ -40,14 +40,14 @@ impl Vrrp {
         position: usize,
         write: impl FnOnce(&dump::instance::Instance<'_>) -> fmt::Result,
     ) -> Option<fmt::Result> {
-        let this = self.instances.get(position)?;
-        let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
+        let this = self.routers.instances.get(position)?;
+        let name = |id: Option<LinkId>| Some(self.links.table.link(id?)?.name.as_str());
         let guarded = self.firewall.is_guarding(InstanceId::at(position));
         let place = |position: usize| Whereabouts { guarded, ..self.whereabouts(this, position) };
-        let command = |id: ScriptId| self.scripts.get(id.index())?.command.as_ref().map(runs);
+        let command = |id: ScriptId| self.trackers.scripts.get(id.index())?.command.as_ref().map(runs);
         let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
-        let heard = this.socket.and_then(|id| self.pool.receiver(id));
+        let heard = this.socket.and_then(|id| self.sockets.pool.receiver(id));
         Some(write(&dump::instance::Instance {
             model: &self.model,
             config: &this.config,
@@ -55,11 +55,11 @@ impl Vrrp {
             since: this.since_wall,
             local: this.local(),
             base: name(this.base),
-            index: this.base.and_then(|id| self.links.link(id)?.index),
+            index: this.base.and_then(|id| self.links.table.link(id)?.index),
             own: name(this.own),
-            next_extra: self.extras.next(InstanceId::at(position)),
-            own_up: this.own.and_then(|id| self.links.link(id)).is_some_and(|link| link.up),
-            sockets: (heard.map(|receiver| receiver.fd()), self.pool.sender_fd(this.family())),
+            next_extra: self.announcer.extras.next(InstanceId::at(position)),
+            own_up: this.own.and_then(|id| self.links.table.link(id)).is_some_and(|link| link.up),
+            sockets: (heard.map(|receiver| receiver.fd()), self.sockets.pool.sender_fd(this.family())),
             place: &place,
             command: &command,
             reasons: &self.reasons(this),
@@ -79,7 +79,7 @@ impl Vrrp {
     /// Where an address of an instance is.
     fn whereabouts<'a>(&'a self, this: &Instance, position: usize) -> Whereabouts<'a> {
         let Some(moved) = this.addresses.get(position) else { return Whereabouts::default() };
-        let name = |id: Option<LinkId>| Some(self.links.link(id?)?.name.as_str());
+        let name = |id: Option<LinkId>| Some(self.links.table.link(id?)?.name.as_str());
         let base = match moved.link {
             Some(link) if Some(link) == this.own => this.base.filter(|base| *base != link),
             Some(link) if Some(link) != this.base && this.config.wants_macvlan() => self.owns.base_of(link),
@@ -94,7 +94,7 @@ impl Vrrp {
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let (this, config) = (self.groups.get(position)?, self.model.groups.get(position)?);
+        let (this, config) = (self.routers.groups.get(position)?, self.model.groups.get(position)?);
         let members = config.members.iter().filter_map(|member| self.instance(*member));
         let machines = members.map(|instance| instance.router.machine());
         let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
@@ -116,7 +116,7 @@ impl Vrrp {
     }
 
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let this = self.scripts.get(position)?;
+        let this = self.trackers.scripts.get(position)?;
         let command = this.command.as_ref();
         let view = tables::Script {
             config: self.model.scripts.get(position)?,
@@ -131,18 +131,18 @@ impl Vrrp {
     pub(super) fn write_file(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let id = FileId::at(position);
         let users = self.users(Object::File(id));
-        Some(trackers::file(out, self.model.file(id)?, self.files.number(id), users))
+        Some(trackers::file(out, self.model.file(id)?, self.trackers.files.number(id), users))
     }
 
     pub(super) fn write_process(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let id = ProcessId::at(position);
         let users = self.users(Object::Process(id));
-        Some(trackers::process(out, self.model.process(id)?, self.processes.machine(id)?, users))
+        Some(trackers::process(out, self.model.process(id)?, self.trackers.processes.machine(id)?, users))
     }
 
     /// Who tracks an object, and with which weight.
     fn users(&self, object: Object) -> impl Iterator<Item = (&str, Weight)> {
-        self.instances.iter().filter_map(move |instance| {
+        self.routers.instances.iter().filter_map(move |instance| {
             let tracked = instance.tracking.iter().find(|tracked| tracked.object == object)?;
             Some((instance.config.name.as_str(), tracked.weight))
         })
@@ -150,7 +150,7 @@ impl Vrrp {
 
     pub(super) fn write_json_process(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let id = ProcessId::at(position);
-        let (config, machine) = (self.model.process(id)?, self.processes.machine(id)?);
+        let (config, machine) = (self.model.process(id)?, self.trackers.processes.machine(id)?);
         if self.json_version() == json::Version::One {
             return None;
         }

@@ -181,10 +181,10 @@ impl Vrrp {
     /// could not be watched are read. `make_new`: make those that were not there before, as `init_file` says.
     pub(in crate::vrrpd) fn watch_files(&mut self, turn: &mut Turn<'_>, make_new: bool) {
         let model = std::sync::Arc::clone(&self.model);
-        let known: Vec<CString> = self.files.files.iter().map(|file| file.path.clone()).collect();
-        self.files.renew(&model);
+        let known: Vec<CString> = self.trackers.files.files.iter().map(|file| file.path.clone()).collect();
+        self.trackers.files.renew(&model);
         if make_new {
-            for (config, file) in model.files.iter().zip(&self.files.files) {
+            for (config, file) in model.files.iter().zip(&self.trackers.files.files) {
                 if let Some(init) = config.init.filter(|_| !known.contains(&file.path)) {
                     let content = format!("{}\n", init.value);
                     if let Err(error) = make(&file.path, content.as_bytes(), init.overwrite) {
@@ -193,24 +193,24 @@ impl Vrrp {
                 }
             }
         }
-        if self.files.len() > 0 && self.files.inotify.is_none() {
+        if self.trackers.files.len() > 0 && self.trackers.files.inotify.is_none() {
             let opened = Inotify::open().and_then(|inotify| {
                 let own = Own { kind: kind::FILES, index: 0 };
                 let registration = turn.register(inotify.as_raw_fd(), own, Interest::Read)?;
                 Ok((inotify, registration))
             });
             match opened {
-                Ok(opened) => self.files.inotify = Some(opened),
+                Ok(opened) => self.trackers.files.inotify = Some(opened),
                 Err(error) => lines::kernel_failed("inotify", &error),
             }
         }
-        self.files.watch();
-        for file in &mut self.files.files {
+        self.trackers.files.watch();
+        for file in &mut self.trackers.files.files {
             file.touched |= !known.contains(&file.path);
         }
         // Nobody follows them yet: who begins or goes on reckons with what is read here.
         let mut from = 0;
-        while let Some(id) = self.files.next_touched(from) {
+        while let Some(id) = self.trackers.files.next_touched(from) {
             from = id.index();
             let _ = self.take_content(turn, id);
         }
@@ -218,17 +218,17 @@ impl Vrrp {
 
     /// Clocks of the files after the deadlines were laid out anew.
     pub(in crate::vrrpd) fn resume_files(&mut self, turn: &mut Turn<'_>) {
-        for id in (0..self.files.len()).map(FileId::at) {
+        for id in (0..self.trackers.files.len()).map(FileId::at) {
             self.arm_file(turn, id);
         }
-        if self.files.directories.iter().any(|directory| directory.watch.is_none()) {
+        if self.trackers.files.directories.iter().any(|directory| directory.watch.is_none()) {
             self.arm_retry(turn);
         }
     }
 
     /// Something happened in a watched directory.
     pub(in crate::vrrpd) fn files_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        let mut files = core::mem::take(&mut self.files);
+        let mut files = core::mem::take(&mut self.trackers.files);
         let read = match files.inotify.take() {
             None => Ok(false),
             Some((mut inotify, registration)) => {
@@ -237,12 +237,12 @@ impl Vrrp {
                 read
             }
         };
-        self.files = files;
-        if self.stopping {
+        self.trackers.files = files;
+        if self.process.stopping {
             return Again::Done;
         }
         self.read_touched(turn);
-        if self.files.directories.iter().any(|directory| directory.watch.is_none()) {
+        if self.trackers.files.directories.iter().any(|directory| directory.watch.is_none()) {
             self.watch_missing(turn);
         }
         match read {
@@ -257,7 +257,7 @@ impl Vrrp {
 
     /// Directories that are not watched are tried again each second, and their files read meanwhile.
     pub(in crate::vrrpd) fn watch_missing(&mut self, turn: &mut Turn<'_>) {
-        if !self.files.watch() {
+        if !self.trackers.files.watch() {
             self.arm_retry(turn);
         }
         self.read_touched(turn);
@@ -265,15 +265,15 @@ impl Vrrp {
 
     /// The time has come to read a file that changed too soon after it was read.
     pub(in crate::vrrpd) fn file_due(&mut self, turn: &mut Turn<'_>, id: FileId) {
-        let action = self.files.drive(turn, id, FileInput::Timeout);
+        let action = self.trackers.files.drive(turn, id, FileInput::Timeout);
         self.act_file(turn, id, action);
     }
 
     fn read_touched(&mut self, turn: &mut Turn<'_>) {
         let mut from = 0;
-        while let Some(id) = self.files.next_touched(from) {
+        while let Some(id) = self.trackers.files.next_touched(from) {
             from = id.index();
-            let action = self.files.drive(turn, id, FileInput::Touched);
+            let action = self.trackers.files.drive(turn, id, FileInput::Touched);
             self.act_file(turn, id, action);
         }
     }
@@ -288,15 +288,15 @@ impl Vrrp {
     }
 
     fn arm_file(&self, turn: &mut Turn<'_>, id: FileId) {
-        let at = self.files.files.get(id.index()).and_then(|file| file.machine.poll_at());
-        turn.set_deadline(self.layout.number(Slot::File(id)), at);
+        let at = self.trackers.files.files.get(id.index()).and_then(|file| file.machine.poll_at());
+        turn.set_deadline(self.work.layout.number(Slot::File(id)), at);
     }
 
     /// Reads a file; its number before, if that was another one.
     fn take_content(&mut self, turn: &Turn<'_>, id: FileId) -> Option<i32> {
         let name = self.model.file(id).map_or("", |config| config.name.as_str());
         let mut buffer = [0; limit::TRACKED_FILE_OCTETS];
-        let file = self.files.files.get_mut(id.index())?;
+        let file = self.trackers.files.files.get_mut(id.index())?;
         let (input, trouble) = match glance(&file.path, &mut buffer) {
             Ok(Glance::Octets(octets)) => (FileInput::Content(octets), None),
             Ok(Glance::Missing) => (FileInput::Absent, None),
@@ -310,13 +310,13 @@ impl Vrrp {
         let garbled = matches!(input, FileInput::Content(octets) if !is_number(octets));
         let known = core::mem::replace(&mut file.garbled, garbled);
         let action = file.machine.handle(turn.now(), input);
-        if garbled && !known && lines::may(&mut self.tracker_lines, turn.now()) {
+        if garbled && !known && lines::may(&mut self.trackers.lines, turn.now()) {
             report::file_garbled(name, &file.path, file.machine.number());
         }
         match action? {
             FileAction::Changed { from, .. } => Some(from),
             FileAction::Refused(number) => {
-                if lines::may(&mut self.tracker_lines, turn.now()) {
+                if lines::may(&mut self.trackers.lines, turn.now()) {
                     report::number_refused(&file.path, number);
                 }
                 None
@@ -328,14 +328,14 @@ impl Vrrp {
     /// Tells whom the file puts in FAULT or lets out of it, and reckons its followers anew.
     fn number_changed(&mut self, turn: &mut Turn<'_>, id: FileId, from: i32) {
         let object = Object::File(id);
-        let to = self.files.number(id);
+        let to = self.trackers.files.number(id);
         let mut position = 0;
-        while let Some(follower) = self.followers.of(object, position) {
+        while let Some(follower) = self.trackers.followers.of(object, position) {
             position += 1;
             let Some(weight) = self.weight_of(follower, object) else { continue };
             let faults = |number| weight.of_number(number) == Effect::Faults;
             if faults(from) != faults(to)
-                && lines::may(&mut self.tracker_lines, turn.now())
+                && lines::may(&mut self.trackers.lines, turn.now())
                 && let (Some(instance), Some(file)) = (self.instance(follower), self.model.file(id))
             {
                 report::file_decides(&instance.config.name, &file.name, faults(to));

@@ -125,13 +125,13 @@ impl Vrrp {
     /// The reasons that hold now, whether a first result or the source of adverts is still awaited, and the sum of all
     /// weights in force.
     pub(super) fn reckon(&self, instance: &Instance) -> Total {
-        let base = instance.base.or(instance.transmit).map(|id| self.links.link(id));
+        let base = instance.base.or(instance.transmit).map(|id| self.links.table.link(id));
         let missing = matches!(base, Some(link) if link.is_none_or(|link| link.index.is_none()));
         let down = matches!(base, Some(Some(link)) if link.index.is_some() && !link.counts_up());
         // Its carrier is the base interface's.
         let own_missing = instance.own != instance.base
             && instance.own.is_some_and(|id| {
-                let link = self.links.link(id);
+                let link = self.links.table.link(id);
                 link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
             });
         let sourceless = !missing && instance.local().is_none();
@@ -167,27 +167,29 @@ impl Vrrp {
     pub(super) fn effect(&self, tracked: Tracked) -> (Fault, Effect) {
         match tracked.object {
             Object::Link(id) => {
-                let up = self.links.link(id).is_some_and(Link::counts_up);
+                let up = self.links.table.link(id).is_some_and(Link::counts_up);
                 (Fault::TrackedLink, tracked.weight.of_verdict(Verdict::of(up)))
             }
             Object::Fixed(group) => {
-                let verdict = Verdict::of(self.network.fixed.is_complete(group));
+                let verdict = Verdict::of(self.items.network.fixed.is_complete(group));
                 (Fault::StaticItem, tracked.weight.of_verdict(verdict))
             }
             Object::Script(id) => {
-                let script = self.scripts.get(id.index());
+                let script = self.trackers.scripts.get(id.index());
                 let verdict = script.map_or(Verdict::Unknown, |script| script.machine.verdict());
                 (Fault::Script, tracked.weight.of_verdict(verdict))
             }
-            Object::Process(id) => (Fault::Process, tracked.weight.of_verdict(self.processes.verdict(id))),
-            Object::File(id) => (Fault::File, tracked.weight.of_number(self.files.number(id))),
+            Object::Process(id) => {
+                (Fault::Process, tracked.weight.of_verdict(self.trackers.processes.verdict(id)))
+            }
+            Object::File(id) => (Fault::File, tracked.weight.of_number(self.trackers.files.number(id))),
         }
     }
 
     /// An object says something else than before: whoever follows it is reckoned anew.
     pub(super) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
         let mut position = 0;
-        while let Some(id) = self.followers.of(object, position) {
+        while let Some(id) = self.trackers.followers.of(object, position) {
             self.refresh(turn, id);
             position += 1;
         }
@@ -214,9 +216,9 @@ impl Vrrp {
 
     /// Finds out anew who tracks what. For load time: allocates.
     pub(super) fn find_followers(&mut self) {
-        self.sources.renew(self.instances.iter());
-        let instances = self.instances.iter().enumerate();
-        self.followers = Followers::new(
+        self.trackers.sources.renew(self.routers.instances.iter());
+        let instances = self.routers.instances.iter().enumerate();
+        self.trackers.followers = Followers::new(
             instances.map(|(position, it)| (InstanceId::at(position), it.tracking.as_slice())),
         );
     }
@@ -226,14 +228,14 @@ impl Vrrp {
         self.copy_link_locals(Some(link));
         self.follow_locals(turn, link);
         for id in self.ids() {
-            let Some(instance) = self.instances.get_mut(id.index()) else {
+            let Some(instance) = self.routers.instances.get_mut(id.index()) else {
                 continue;
             };
             if instance.base != Some(link) && instance.own != Some(link) {
                 continue;
             }
             let had: Option<IpAddr> = instance.local();
-            if instance.refresh_local(&self.links) && had.is_none() {
+            if instance.refresh_local(&self.links.table) && had.is_none() {
                 // With an address the interface may have become able to join the group.
                 self.open_socket(turn, id);
             }

@@ -135,18 +135,18 @@ impl Vrrp {
     /// start; a reload has them counted in pieces, and who tracks a new monitor goes on until they are.
     pub(in crate::vrrpd) fn watch_processes(&mut self, turn: &mut Turn<'_>, wait: bool) {
         let model = std::sync::Arc::clone(&self.model);
-        let known = self.processes.renew(&model, turn.now());
-        if self.processes.len() == 0 {
-            if let Some((events, registration)) = self.processes.events.take() {
+        let known = self.trackers.processes.renew(&model, turn.now());
+        if self.trackers.processes.len() == 0 {
+            if let Some((events, registration)) = self.trackers.processes.events.take() {
                 turn.deregister(registration);
                 drop(events);
             }
-            self.processes = Processes::default();
+            self.trackers.processes = Processes::default();
             return;
         }
-        if self.processes.walk.is_none() {
+        if self.trackers.processes.walk.is_none() {
             match Walk::open() {
-                Ok(walk) => self.processes.walk = Some(walk),
+                Ok(walk) => self.trackers.processes.walk = Some(walk),
                 Err(error) => lines::kernel_failed("/proc", &error),
             }
             self.listen_to_processes(turn, &model);
@@ -154,11 +154,11 @@ impl Vrrp {
         if known {
             return;
         }
-        self.processes.begin_walk(turn.now());
+        self.trackers.processes.begin_walk(turn.now());
         if wait {
-            self.processes.go_on(usize::MAX);
+            self.trackers.processes.go_on(usize::MAX);
             let now = turn.now();
-            for (monitor, config) in self.processes.monitors.iter_mut().zip(&model.processes) {
+            for (monitor, config) in self.trackers.processes.monitors.iter_mut().zip(&model.processes) {
                 monitor.changed = None;
                 let mut cause = Cause::Change;
                 if let Some((note, values)) = self.kept.find(PROCESS, &config.name) {
@@ -179,22 +179,22 @@ impl Vrrp {
             Ok((events, registration))
         });
         match opened {
-            Ok(opened) => self.processes.events = Some(opened),
+            Ok(opened) => self.trackers.processes.events = Some(opened),
             Err(error) => self.no_process_events(&error),
         }
     }
 
     /// Says once that processes are counted each second.
     fn no_process_events(&mut self, error: &io::Error) {
-        self.processes.confirmed = false;
-        if !core::mem::replace(&mut self.processes.told, true) {
+        self.trackers.processes.confirmed = false;
+        if !core::mem::replace(&mut self.trackers.processes.told, true) {
             report::no_process_events(error);
         }
     }
 
     /// Clocks of the monitors after the deadlines were laid out anew.
     pub(in crate::vrrpd) fn resume_processes(&mut self, turn: &mut Turn<'_>) {
-        for id in (0..self.processes.len()).map(ProcessId::at) {
+        for id in (0..self.trackers.processes.len()).map(ProcessId::at) {
             self.arm_process(turn, id);
         }
         self.arm_walk(turn);
@@ -202,57 +202,57 @@ impl Vrrp {
 
     fn arm_process(&mut self, turn: &mut Turn<'_>, id: ProcessId) {
         if let (Some(monitor), Some(config)) =
-            (self.processes.monitors.get_mut(id.index()), self.model.process(id))
+            (self.trackers.processes.monitors.get_mut(id.index()), self.model.process(id))
         {
             let values = values(monitor);
             self.kept.keep.put(&mut monitor.note, key(PROCESS, &config.name), values);
         }
-        let at = self.processes.machine(id).and_then(Process::poll_at);
-        turn.set_deadline(self.layout.number(Slot::Process(id)), at);
+        let at = self.trackers.processes.machine(id).and_then(Process::poll_at);
+        turn.set_deadline(self.work.layout.number(Slot::Process(id)), at);
     }
 
     fn arm_walk(&self, turn: &mut Turn<'_>) {
-        let processes = &self.processes;
+        let processes = &self.trackers.processes;
         let at = if processes.walking {
             Some(turn.now() + NEXT_TURN)
         } else {
             let needed = processes.walk.is_some() && !processes.confirmed;
             needed.then(|| processes.began + PERIOD)
         };
-        turn.set_deadline(self.layout.number(Slot::Scan), at);
+        turn.set_deadline(self.work.layout.number(Slot::Scan), at);
     }
 
     /// The kernel tells of processes.
     pub(in crate::vrrpd) fn processes_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        let Some((mut events, registration)) = self.processes.events.take() else {
+        let Some((mut events, registration)) = self.trackers.processes.events.take() else {
             return Again::Done;
         };
         let (mut confirmed, mut lost) = (false, false);
         let read = events.read(|event| match event {
             ProcessEvent::Confirmed => confirmed = true,
             ProcessEvent::Lost => lost = true,
-            event => self.processes.take(event),
+            event => self.trackers.processes.take(event),
         });
         if lost {
             events.discard();
         }
         if read.is_ok() {
-            self.processes.events = Some((events, registration));
+            self.trackers.processes.events = Some((events, registration));
         } else {
             turn.deregister(registration);
         }
-        if self.stopping {
+        if self.process.stopping {
             return Again::Done;
         }
-        if confirmed && !core::mem::replace(&mut self.processes.confirmed, true) {
+        if confirmed && !core::mem::replace(&mut self.trackers.processes.confirmed, true) {
             report::process_events_confirmed();
             self.arm_walk(turn);
         }
         if lost {
-            if lines::may(&mut self.tracker_lines, turn.now()) {
+            if lines::may(&mut self.trackers.lines, turn.now()) {
                 report::process_events_lost();
             }
-            self.processes.begin_walk(turn.now());
+            self.trackers.processes.begin_walk(turn.now());
             self.arm_walk(turn);
         }
         self.tell_counts(turn);
@@ -261,7 +261,7 @@ impl Vrrp {
             Ok(false) => Again::Done,
             Err(error) => {
                 self.no_process_events(&error);
-                self.processes.begin_walk(turn.now());
+                self.trackers.processes.begin_walk(turn.now());
                 self.arm_walk(turn);
                 Again::Done
             }
@@ -270,14 +270,14 @@ impl Vrrp {
 
     /// More processes are to be looked at.
     pub(in crate::vrrpd) fn scan_due(&mut self, turn: &mut Turn<'_>) {
-        if !self.processes.walking {
-            if !self.processes.confirmed && self.processes.events.is_some() {
+        if !self.trackers.processes.walking {
+            if !self.trackers.processes.confirmed && self.trackers.processes.events.is_some() {
                 // It was asked a second ago.
                 self.no_process_events(&io::ErrorKind::TimedOut.into());
             }
-            self.processes.begin_walk(turn.now());
+            self.trackers.processes.begin_walk(turn.now());
         }
-        self.processes.go_on(limit::PROCESSES_PER_TURN);
+        self.trackers.processes.go_on(limit::PROCESSES_PER_TURN);
         self.tell_counts(turn);
         self.arm_walk(turn);
     }
@@ -289,21 +289,21 @@ impl Vrrp {
 
     fn tell_counts(&mut self, turn: &mut Turn<'_>) {
         let mut from = 0;
-        while let Some((id, cause)) = self.processes.next_changed(from) {
+        while let Some((id, cause)) = self.trackers.processes.next_changed(from) {
             from = id.index();
-            let count = self.processes.monitors.get(from).map_or(0, |monitor| monitor.count);
+            let count = self.trackers.processes.monitors.get(from).map_or(0, |monitor| monitor.count);
             self.drive_process(turn, id, ProcessInput::Count(count, cause));
         }
     }
 
     fn drive_process(&mut self, turn: &mut Turn<'_>, id: ProcessId, input: ProcessInput) {
         let now = turn.now();
-        let Some(monitor) = self.processes.monitors.get_mut(id.index()) else { return };
+        let Some(monitor) = self.trackers.processes.monitors.get_mut(id.index()) else { return };
         let action = monitor.machine.handle(now, input);
         self.arm_process(turn, id);
         let Some(action) = action else { return };
         if let ProcessAction::Changed { up } = action
-            && lines::may(&mut self.tracker_lines, now)
+            && lines::may(&mut self.trackers.lines, now)
             && let Some(config) = self.model.process(id)
         {
             report::quorum(&config.name, up);

@@ -12,10 +12,10 @@ use crate::vrrpd::state::{Owner, Vrrp};
 impl Vrrp {
     /// The deadline of a script has passed.
     pub(in crate::vrrpd) fn script_due(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
-        let idle = self.scripts.get(id.index()).is_some_and(|script| script.pid.is_none());
-        if idle && self.followers.of(Object::Script(id), 0).is_none() {
+        let idle = self.trackers.scripts.get(id.index()).is_some_and(|script| script.pid.is_none());
+        if idle && self.trackers.followers.of(Object::Script(id), 0).is_none() {
             // Nobody wants to know. A reload that changes this asks again.
-            turn.set_deadline(self.layout.number(Slot::Script(id)), None);
+            turn.set_deadline(self.work.layout.number(Slot::Script(id)), None);
             return;
         }
         self.drive_script(turn, id, ScriptInput::Timeout);
@@ -23,18 +23,18 @@ impl Vrrp {
 
     /// A process that this child started has ended.
     pub(in crate::vrrpd) fn script_ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
-        let Some(position) = self.children.iter().position(|(child, _)| *child == pid) else {
+        let Some(position) = self.notifies.children.iter().position(|(child, _)| *child == pid) else {
             return;
         };
-        let (_, owner) = self.children.swap_remove(position);
+        let (_, owner) = self.notifies.children.swap_remove(position);
         match owner {
             Owner::Track(id) => {
                 if let Some(script) =
-                    self.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
+                    self.trackers.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
                 {
                     script.pid = None;
                     // What it says counts for nobody any more.
-                    if self.stopping {
+                    if self.process.stopping {
                         return self.stop_if_idle(turn);
                     }
                     self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
@@ -49,7 +49,7 @@ impl Vrrp {
 
     fn drive_script(&mut self, turn: &mut Turn<'_>, id: ScriptId, input: ScriptInput) {
         let mut out = ScriptActions::new();
-        let Some(script) = self.scripts.get_mut(id.index()) else {
+        let Some(script) = self.trackers.scripts.get_mut(id.index()) else {
             return;
         };
         script.machine.handle(turn.now(), input, &mut out);
@@ -57,8 +57,9 @@ impl Vrrp {
         for action in out {
             self.act_script(turn, id, action);
         }
-        if let Some(script) = self.scripts.get(id.index()).filter(|script| script.command.is_some()) {
-            turn.set_deadline(self.layout.number(Slot::Script(id)), script.machine.poll_at());
+        if let Some(script) = self.trackers.scripts.get(id.index()).filter(|script| script.command.is_some())
+        {
+            turn.set_deadline(self.work.layout.number(Slot::Script(id)), script.machine.poll_at());
         }
     }
 
@@ -67,7 +68,7 @@ impl Vrrp {
         if action == ScriptAction::Run {
             return self.start_script(turn, id);
         }
-        let Some(script) = self.scripts.get(id.index()) else {
+        let Some(script) = self.trackers.scripts.get(id.index()) else {
             return;
         };
         match action {
@@ -75,12 +76,12 @@ impl Vrrp {
             ScriptAction::Terminate => kill(script.pid, libc::SIGTERM),
             ScriptAction::Kill => kill(script.pid, libc::SIGKILL),
             ScriptAction::NowReturning(code) => {
-                if report::may(&mut self.chatter, now) {
+                if report::may(&mut self.process.chatter, now) {
                     report::script_returns(&script.name, code);
                 }
             }
             ScriptAction::StillRunning { terminating } => {
-                if report::may(&mut self.chatter, now) {
+                if report::may(&mut self.process.chatter, now) {
                     report::script_still_running(&script.name, terminating);
                 }
             }
@@ -92,22 +93,22 @@ impl Vrrp {
     }
 
     fn start_script(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
-        let room = self.children.len() < self.children.capacity();
-        let Some(script) = self.scripts.get_mut(id.index()) else {
+        let room = self.notifies.children.len() < self.notifies.children.capacity();
+        let Some(script) = self.trackers.scripts.get_mut(id.index()) else {
             return;
         };
         let Some(command) = &mut script.command else {
             return;
         };
         let started = if room {
-            self.runner.start(&mut command.words, &mut self.environment, &command.terms)
+            self.notifies.runner.start(&mut command.words, &mut self.notifies.environment, &command.terms)
         } else {
             Err(std::io::Error::from(std::io::ErrorKind::QuotaExceeded))
         };
         match started {
             Ok(pid) => {
                 script.pid = Some(pid);
-                self.children.push((pid, Owner::Track(id)));
+                self.notifies.children.push((pid, Owner::Track(id)));
             }
             Err(error) => {
                 report::script_not_started(&script.name, &error);

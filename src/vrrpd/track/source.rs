@@ -90,19 +90,19 @@ impl Vrrp {
     pub(super) fn lacks_source(&self, instance: &Instance) -> bool {
         instance.config.tracked_source().is_some_and(|addr| {
             let local = matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local());
-            let base = instance.base.and_then(|id| self.links.link(id)?.index);
-            !self.sources.is_on(addr, base.filter(|_| local))
+            let base = instance.base.and_then(|id| self.links.table.link(id)?.index);
+            !self.trackers.sources.is_on(addr, base.filter(|_| local))
         })
     }
 
     /// Whether the source address that an instance tracks can be used soon, unless somebody else has it.
     pub(in crate::vrrpd) fn probes_source(&self, instance: &Instance) -> bool {
-        instance.config.tracked_source().is_some_and(|addr| self.sources.is_probed(addr))
+        instance.config.tracked_source().is_some_and(|addr| self.trackers.sources.is_probed(addr))
     }
 
     /// An address of this machine came or went.
     pub(in crate::vrrpd) fn note_source(&mut self, turn: &mut Turn<'_>, address: &Address, there: bool) {
-        if !self.sources.note(address, there) {
+        if !self.trackers.sources.note(address, there) {
             return;
         }
         for id in self.ids() {
