@@ -1,12 +1,8 @@
-//! The VRRP child at work: one method for each thing that can happen.
+//! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::slots::Slot;
-use super::state::{Load, Vrrp};
-use super::status::Moment;
-use super::{kind, report};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
 use crate::base::time::Span;
@@ -24,6 +20,10 @@ use crate::sys::alloc;
 use crate::sys::memory;
 use crate::sys::pages;
 use crate::sys::process::{Ended, Pid};
+use crate::vrrpd::slots::Slot;
+use crate::vrrpd::state::{Load, Vrrp};
+use crate::vrrpd::status::Moment;
+use crate::vrrpd::{kind, report};
 
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
