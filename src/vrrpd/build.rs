@@ -2,30 +2,29 @@
 //!
 //! Used at the start and by each reload, so that both make the same thing of the same text.
 
+mod objects;
+
+pub(super) use objects::objects;
+
 use core::ops::Range;
 use std::sync::Arc;
 
 use super::links::Links;
-use super::live::{Config, Instance, Moved};
-use super::objects::{self, Objects};
+use super::live::{Config, Instance, Moved, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
 use super::track::{Lists, Object, Tracked, implied, tracking};
 use crate::base::addr::{Family, IpAddr};
-use crate::base::id::{IfIndex, LinkId, ScriptId, TrackGroupId};
+use crate::base::id::{LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
 use crate::config::model::instance::{Notify, OldChecksum};
-use crate::config::model::{self, Lifetime, Model, VirtualAddress};
+use crate::config::model::{self, Model, VirtualAddress};
 use crate::daemon::keep::Note;
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Kind, Notifier, Resolver};
 use crate::proto::track::{self, Weight};
 use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
-use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER, Label};
-
-/// IFAPROT_ and RTPROT_ number of keepalived: who put an address there.
-pub(super) const PROTOCOL: u8 = 18;
 
 /// A command that cannot run, and who wanted it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,7 +224,7 @@ fn followed(config: &Config) -> impl Iterator<Item = Tracked> {
 }
 
 fn own_objects(config: &Config, links: &mut Links) -> Option<Box<Objects>> {
-    let objects = objects::build::objects(&config.routes, &config.rules, links);
+    let objects = objects(&config.routes, &config.rules, links);
     (!objects.is_empty()).then(|| Box::new(objects))
 }
 
@@ -241,37 +240,6 @@ fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracke
 fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Moved {
     let link = own.or_else(|| line.dev.as_ref().map(|named| links.named(&named.name))).or(home);
     Moved::new(line.prefix, link, line.no_track)
-}
-
-/// An address as the kernel is to have it, but for the number of its interface.
-pub(super) fn address(line: &VirtualAddress) -> Address {
-    let v6 = Family::of(&line.prefix.addr) == Family::V6;
-    let options = [
-        // Duplicate address detection would keep the address useless for a second on each take-over, so it is off
-        // unless -nodad takes the flag away, as the minus says.
-        (v6 && !line.nodad, AddressFlags::NODAD),
-        (line.home, AddressFlags::HOMEADDRESS),
-        (line.mngtmpaddr, AddressFlags::MANAGETEMPADDR),
-        (line.noprefixroute, AddressFlags::NOPREFIXROUTE),
-        (line.autojoin, AddressFlags::MCAUTOJOIN),
-    ];
-    let flags = options
-        .into_iter()
-        .filter(|(wanted, _)| *wanted)
-        .fold(AddressFlags(0), |flags, (_, flag)| flags.with(flag));
-    Address {
-        peer: line.peer,
-        broadcast: line.broadcast,
-        label: line.label.as_deref().and_then(|label| Label::try_from(label).ok()),
-        scope: line.scope,
-        flags,
-        preferred: match line.preferred_lifetime() {
-            Lifetime::Forever => FOREVER,
-            Lifetime::Seconds(seconds) => seconds,
-        },
-        protocol: PROTOCOL,
-        ..Address::new(IfIndex(0), line.prefix)
-    }
 }
 
 /// The scripts of an instance or a group, if any is configured.

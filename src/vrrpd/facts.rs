@@ -11,8 +11,8 @@ use crate::notify::Resolver;
 use crate::notify::command::Unusable;
 use crate::sys::namesake;
 use crate::sys::path::Insecure;
-use crate::vrrpd::build::PROTOCOL;
 use crate::vrrpd::check::Present;
+use crate::vrrpd::live::PROTOCOL;
 
 /// Looks at everything that a check may ask for. What cannot be found out stays unknown.
 #[must_use]

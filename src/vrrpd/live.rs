@@ -1,19 +1,20 @@
 //! A virtual router at work: the protocol's router and what the child knows around it.
 
-use nix::errno::Errno;
+mod address;
+mod object;
+
+pub use address::{Held, Moved, PROTOCOL, PUT_BACK_REFILL, address};
+pub use object::{Common, Item, Objects, Placed, Unseen};
 
 use super::links::Links;
-use super::objects::Objects;
 use super::own::plan::{Key as Door, virtual_mac};
-use super::track::{Object, Tracked};
 use super::waiting::Waiting;
-use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
+use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, SocketId};
-use crate::base::limit;
-use crate::base::rate::Allowance;
-use crate::base::time::{Instant, Span};
+use crate::base::time::Instant;
 use crate::config::model::Rare;
 use crate::notify::Notifier;
+use crate::proto::track::{Object, Tracked};
 use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
 use crate::sys::netlink::addr::Address;
@@ -104,90 +105,6 @@ impl Pending {
     }
 }
 
-/// An address that moves with mastership. What else the configuration says of it: [`Instance::address`].
-#[derive(Clone, Debug)]
-pub struct Moved {
-    /// The address and its network.
-    pub prefix: Prefix,
-    /// Its interface.
-    pub link: Option<LinkId>,
-    /// Its loss does not matter.
-    pub no_track: bool,
-    /// Whether it is there.
-    pub held: Held,
-    /// Why the kernel refused it last, until it takes it: told once.
-    pub refused: Option<Errno>,
-    /// How often it has refused it since it last took it.
-    pub refusals: u8,
-    /// How often it is put back before the instance steps down. Each address has its own: a flush that takes twenty
-    /// at once took each of them once.
-    pub put_back: Allowance,
-}
-
-/// Whether an address is on its interface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Held {
-    /// No, as far as we know.
-    #[default]
-    No,
-    /// Yes, by us.
-    Ours,
-    /// By us, but the kernel told that it is gone. That may be about our own removal just before we put it there again:
-    /// what comes of putting it once more says whether somebody took it.
-    Doubted {
-        /// Whether that is to be told: it matters, and did not just go with its interface.
-        told: bool,
-        /// It was not the first address of its network: it may have gone with that one.
-        secondary: bool,
-    },
-    /// Yes, and it was there before an address owner needed it: it stays.
-    Foreign,
-}
-
-impl Moved {
-    /// An address that is not there yet.
-    #[must_use]
-    pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
-        Self {
-            prefix,
-            link,
-            no_track,
-            held: Held::No,
-            refused: None,
-            refusals: 0,
-            put_back: Allowance::default(),
-        }
-    }
-
-    /// Whether it may be put back now, which is counted.
-    pub fn may_be_put_back(&mut self, now: Instant) -> bool {
-        self.put_back.take(now, limit::PUT_BACK_BURST, PUT_BACK_REFILL)
-    }
-}
-
-impl Held {
-    /// Whether it is not there, or may be gone.
-    #[must_use]
-    pub const fn is_missing(self) -> bool {
-        matches!(self, Self::No | Self::Doubted { .. })
-    }
-
-    /// Whether it is ours to take off.
-    #[must_use]
-    pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::Doubted { .. })
-    }
-}
-
-impl Addressed for Moved {
-    fn addr(&self) -> &IpAddr {
-        &self.prefix.addr
-    }
-}
-
-/// Once an address has been put back so often, one more time is earned in this span.
-pub(super) const PUT_BACK_REFILL: Span = Span::from_secs(2);
-
 impl Instance {
     /// The identification of the advert after one; zero is none.
     #[must_use]
@@ -239,6 +156,12 @@ impl Instance {
         self.carried = u8::try_from(fit).unwrap_or(u8::MAX);
     }
 
+    /// Whether it is MASTER and a route or a rule is not in the kernel that should be.
+    #[must_use]
+    pub fn lacks_object(&self) -> bool {
+        self.router.state() == State::Master && self.objects.as_deref().is_some_and(Objects::lacks)
+    }
+
     /// Whether it is MASTER and an address is not where it should be although its interface is there.
     #[must_use]
     pub fn lacks_address(&self) -> bool {
@@ -268,7 +191,7 @@ impl Instance {
     #[must_use]
     pub fn address(&self, position: usize, interface: IfIndex) -> Option<Address> {
         let line = self.config.addresses.iter().chain(&self.config.excluded).nth(position)?;
-        Some(Address { interface, ..super::build::address(line) })
+        Some(Address { interface, ..address(line) })
     }
 
     /// Whether the kernel has an address already if it has one of `other`. What it does not, a reload takes off and

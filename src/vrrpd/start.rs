@@ -12,7 +12,7 @@ use super::firewall::Firewall;
 use super::kept::Kept;
 use super::links::Links;
 use super::linkstate::LinkStates;
-use super::live::Held;
+use super::live::{Held, PROTOCOL};
 use super::objects::{Fixed, Holder, Network, Stays};
 use super::own::Owns;
 use super::own::ledger::Left;
@@ -445,11 +445,8 @@ impl Vrrp {
             let (Some(link), prefix) = (moved.link, moved.prefix) else {
                 continue;
             };
-            let unmarked = if goes_on(id) && !self.items.tells_protocol {
-                false
-            } else {
-                there.protocol != build::PROTOCOL
-            };
+            let unmarked =
+                if goes_on(id) && !self.items.tells_protocol { false } else { there.protocol != PROTOCOL };
             let its_own = alone || (owner && unmarked) || (twin.is_some() && !goes_on(id));
             if !its_own {
                 self.links.table.address_gone(link, prefix);

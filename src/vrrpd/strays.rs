@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::build::PROTOCOL;
+use super::live::PROTOCOL;
 use super::report;
 use super::state::Vrrp;
 use crate::base::addr::Prefix;

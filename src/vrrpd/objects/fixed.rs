@@ -1,6 +1,6 @@
 //! What never moves: static addresses, routes and rules, and who is in FAULT while one of them is missing.
 
-use super::{Class, Holder, Item, Objects, Request, build};
+use super::{Class, Holder, Item, Objects, Request};
 use nix::errno::Errno;
 
 use crate::base::addr::Prefix;
@@ -12,9 +12,9 @@ use crate::base::time::Instant;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
-use crate::vrrpd::build::address;
+use crate::vrrpd::build;
 use crate::vrrpd::links::Links;
-use crate::vrrpd::live::{Held, PUT_BACK_REFILL};
+use crate::vrrpd::live::{Held, PUT_BACK_REFILL, address};
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::Object;
 

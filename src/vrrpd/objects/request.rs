@@ -225,14 +225,6 @@ impl Vrrp {
     }
 }
 
-impl Instance {
-    /// Whether it is MASTER and a route or a rule is not in the kernel that should be.
-    #[must_use]
-    pub fn lacks_object(&self) -> bool {
-        self.router.state() == State::Master && self.objects.as_deref().is_some_and(Objects::lacks)
-    }
-}
-
 impl Network {
     /// Makes room for a batch.
     pub(in crate::vrrpd) fn reserve(&mut self) {

@@ -9,10 +9,8 @@ use super::reload::{Place, alike, likeness};
 use super::{Class, Holder, Item, Objects, Placed, Request};
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::rule::Rule;
+use crate::vrrpd::live::Common;
 use crate::vrrpd::state::Vrrp;
-
-/// What several items have in common that are one thing in the kernel.
-pub(super) type Common = NonZeroU32;
 
 /// The places of things, by what they look like.
 type Places<K> = HashMap<K, Vec<Place>>;

@@ -6,7 +6,7 @@ use crate::base::addr::{Family, IpAddr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::time::Instant;
 use crate::sys::netlink::addr::{Address, AddressFlags};
-use crate::vrrpd::build::PROTOCOL;
+use crate::vrrpd::live::PROTOCOL;
 use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {

@@ -1,13 +1,13 @@
 //! From the model to routes and rules with the kernel's numbers.
 
-use super::super::links::Links;
-use super::{Item, Objects, Placed};
 use crate::base::addr::Family;
-use crate::base::id::{IfIndex, LinkId};
+use crate::base::id::IfIndex;
 use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route, Way};
 use crate::sys::netlink::rule::Rule;
+use crate::vrrpd::links::Links;
+use crate::vrrpd::live::{Item, Objects, Placed};
 
 /// Routes and rules of a holder, without host bits, which the kernel refuses. Their interfaces are entered in `links`.
 pub(in crate::vrrpd) fn objects(
@@ -156,34 +156,5 @@ fn rule(line: &model::Rule) -> Rule {
         suppress_length: line.suppress_length,
         suppress_group: line.suppress_group,
         origin: line.origin,
-    }
-}
-
-impl Placed {
-    /// Fills in the numbers that the interfaces have now. Whether all are there.
-    pub(super) fn is_placed(&mut self, links: &Links) -> bool {
-        self.locate(links);
-        let there = |link: &Option<LinkId>| {
-            link.is_none_or(|id| links.link(id).is_some_and(|link| link.index.is_some()))
-        };
-        self.links.iter().chain([&self.vrf]).all(there)
-    }
-
-    /// Fills in the numbers that the interfaces have now. Whether all are there and wanted up: the kernel refuses a
-    /// route by one that is not.
-    pub(super) fn locate(&mut self, links: &Links) -> bool {
-        let mut usable = true;
-        for (way, link) in self.route.ways.iter_mut().zip(&self.links) {
-            let Some(link) = link.and_then(|id: LinkId| links.link(id)) else { continue };
-            way.interface = link.index.unwrap_or(IfIndex(0));
-            usable &= link.index.is_some() && link.wanted_up;
-        }
-        if let Some(vrf) = self.vrf {
-            match links.link(vrf).and_then(|link| link.table) {
-                Some(table) => self.route.table = table,
-                None => usable = false,
-            }
-        }
-        usable
     }
 }
