@@ -6,7 +6,8 @@ use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifa, IfaF, RtAddrFamily, RtScope, Rtm};
 use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder};
 
-use super::command::{Commands, Full, UNHEARD};
+use super::batch::Head;
+use super::command::{Commands, Full};
 use super::family::{family_of, ip, put_ip};
 use super::message::{Attributes, Requests, number, octet, text};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
@@ -189,7 +190,7 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn add_address(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
-        self.put_address(tag, 0, NlmF::CREATE | NlmF::EXCL, address)
+        self.put_address(tag, false, NlmF::CREATE | NlmF::EXCL, address)
     }
 
     /// The same, and a monitor that leaves these out ([`super::monitor::Monitor::leave_out`]) does not hear of it: the
@@ -198,7 +199,7 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn add_address_unheard(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
-        self.put_address(tag, UNHEARD, NlmF::CREATE | NlmF::EXCL, address)
+        self.put_address(tag, true, NlmF::CREATE | NlmF::EXCL, address)
     }
 
     /// Asks to add an address, or to give the one that the link has these lives and flags.
@@ -206,7 +207,7 @@ impl Commands {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn replace_address(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
-        self.put_address(tag, 0, NlmF::CREATE | NlmF::REPLACE, address)
+        self.put_address(tag, false, NlmF::CREATE | NlmF::REPLACE, address)
     }
 
     /// Asks to delete an address: link, local address, peer and prefix length say which; its label and the rest do
@@ -235,27 +236,23 @@ impl Commands {
     /// # Errors
     /// Those of [`Commands::addresses`].
     pub fn addresses_in_slices(&mut self, out: &mut Vec<Address>, pause: &mut dyn FnMut()) -> io::Result<()> {
-        let all = || fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0));
-        self.dump(
-            Rtm::Getaddr,
-            all,
-            |_| (),
-            |message| match message {
-                None => out.clear(),
-                Some(message) if Rtm::from(message.kind) == Rtm::Newaddr => {
-                    out.extend(Address::decode(message.payload));
-                    if out.len().is_multiple_of(LISTED_A_SLICE) {
-                        pause();
-                    }
+        let all = fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0)).ok_or(io::ErrorKind::InvalidInput)?;
+        self.dump(Rtm::Getaddr, all, |_| (), &mut |message| match message {
+            None => out.clear(),
+            Some(message) if Rtm::from(message.kind) == Rtm::Newaddr => {
+                out.extend(Address::decode(message.payload));
+                if out.len().is_multiple_of(LISTED_A_SLICE) {
+                    pause();
                 }
-                Some(_) => {}
-            },
-        )
+            }
+            Some(_) => {}
+        })
     }
 
-    fn put_address(&mut self, tag: u32, mark: u32, flags: NlmF, address: &Address) -> Result<(), Full> {
+    fn put_address(&mut self, tag: u32, marked: bool, flags: NlmF, address: &Address) -> Result<(), Full> {
         let fixed = address.fixed().ok_or(Full)?;
-        self.append_marked(tag, mark, Rtm::Newaddr, flags, fixed, |request| {
+        let head = Head { tag, kind: Rtm::Newaddr.into(), flags, marked };
+        self.append_as(head, fixed, |request| {
             address.put_identity(request);
             address.put_details(request);
         })

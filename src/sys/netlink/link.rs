@@ -346,11 +346,11 @@ impl Commands {
     /// # Errors
     /// Those of [`Commands::links`].
     pub fn links_in_slices(&mut self, out: &mut Vec<Link>, pause: &mut dyn FnMut()) -> io::Result<()> {
-        let all = || fixed(IfIndex(0), None);
+        let all = fixed(IfIndex(0), None).ok_or(io::ErrorKind::InvalidInput)?;
         let brief = |request: &mut Requests| {
             request.attribute(Ifla::ExtMask, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
         };
-        self.dump(Rtm::Getlink, all, brief, |message| match message {
+        self.dump(Rtm::Getlink, all, brief, &mut |message| match message {
             None => out.clear(),
             Some(message) if Rtm::from(message.kind) == Rtm::Newlink => {
                 out.extend(Link::decode(message.payload));
@@ -372,15 +372,12 @@ impl Commands {
             request.attribute(Ifla::ExtMask, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
             Which::Name(name).put_name(request);
         };
-        let done = self.one(
-            Rtm::Getlink,
-            || fixed(IfIndex(0), None),
-            asked,
-            |message| {
-                let answer = message.filter(|message| Rtm::from(message.kind) == Rtm::Newlink);
-                found = answer.and_then(|message| Link::decode(message.payload));
-            },
-        );
+        let fixed = fixed(IfIndex(0), None).ok_or(io::ErrorKind::InvalidInput)?;
+        let done = self.one(Rtm::Getlink, fixed, asked, &mut |message| {
+            if Rtm::from(message.kind) == Rtm::Newlink {
+                found = Link::decode(message.payload);
+            }
+        });
         match done {
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
             done => done.map(|()| found.filter(|link| link.name == *name)),

@@ -7,8 +7,9 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use neli::consts::rtnl::Rtm;
+use neli::consts::socket::NlFamily;
 
-use super::message::{Message, Messages};
+use super::message::Message;
 use super::monitor::Drained;
 use super::rule::Rule;
 use super::seen::Seen;
@@ -53,7 +54,7 @@ impl Losses {
             libc::RTNLGRP_IPV4_RULE,
             libc::RTNLGRP_IPV6_RULE,
         ];
-        let transport = Transport::open(&[])?;
+        let transport = Transport::open(NlFamily::Route, &[])?;
         transport.only_losses(origin, port, &lengths)?;
         transport.join(&groups)?;
         let inbox = Inbox::new(limit::MONITOR_BATCH, limit::LOSS_OCTETS);
@@ -77,21 +78,10 @@ impl Losses {
     /// # Errors
     /// What the kernel says, except for an empty queue and for lost messages.
     pub fn read(&mut self, mut each: impl FnMut(Loss)) -> io::Result<Drained> {
-        let count = match self.transport.receive(&mut self.inbox) {
-            Ok(count) => count,
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                each(Loss::Anything);
-                return Ok(Drained::No);
-            }
-            Err(error) => return Err(error),
-        };
-        for received in self.inbox.iter().filter(|received| received.source.netlink_port() == Some(0)) {
-            if received.truncated {
-                each(Loss::Anything);
-            } else {
-                Messages(received.octets).filter_map(loss).for_each(&mut each);
-            }
-        }
+        let count = self.transport.notifications(&mut self.inbox, &mut |message| match message {
+            None => each(Loss::Anything),
+            Some(message) => loss(message).into_iter().for_each(&mut each),
+        })?;
         Ok(if count < self.inbox.capacity() { Drained::Yes } else { Drained::No })
     }
 }

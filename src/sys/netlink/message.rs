@@ -7,8 +7,8 @@
 
 use std::io::Cursor;
 
-use neli::consts::nl::{NlType, NlmF};
-use neli::nl::{NlPayload, NlmsghdrBuilder};
+use neli::consts::nl::NlmF;
+use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::{Size, ToBytes};
 
 /// A buffer of requests, filled front to back. It never grows past the capacity that it was made with.
@@ -38,29 +38,39 @@ impl Requests {
         self.truncate(0);
     }
 
-    /// Appends one request: header and fixed part by neli, attributes by `attributes`.
-    pub(super) fn append<K: NlType, P: Size + ToBytes>(
+    /// Octets that fit in all.
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Appends one message: header and fixed part by neli, attributes by `attributes`. The fixed part has a multiple of
+    /// 4 octets.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing is appended.
+    pub(super) fn append(
         &mut self,
-        kind: K,
+        kind: u16,
         flags: NlmF,
         sequence: u32,
-        fixed: P,
+        fixed: impl Size + ToBytes,
         attributes: impl FnOnce(&mut Self),
     ) -> Result<(), Full> {
         let start = self.len();
-        self.overflow = start.saturating_add(HEADER).saturating_add(fixed.padded_size()) > self.capacity;
+        let head = HEADER.saturating_add(fixed.padded_size());
+        self.overflow = start.saturating_add(head) > self.capacity || !self.put_header(kind, flags, sequence);
         if !self.overflow {
-            self.overflow = !self.put_head(kind, flags, sequence, fixed);
+            self.overflow = fixed.to_bytes(&mut self.out).is_err();
         }
         if !self.overflow {
             attributes(self);
         }
-        let length = self.len().saturating_sub(start);
-        if !self.overflow && self.patch(start, &u32::try_from(length).unwrap_or(0).to_ne_bytes()) {
-            return Ok(());
-        }
-        self.truncate(start);
-        Err(Full)
+        self.end(start)
+    }
+
+    /// Gives the first message another sequence number.
+    pub(super) fn renumber(&mut self, sequence: u32) {
+        self.patch(SEQUENCE, &sequence.to_ne_bytes());
     }
 
     /// Appends an attribute.
@@ -92,10 +102,7 @@ impl Requests {
         let start = self.len();
         self.attribute(kind, &[]);
         inner(self);
-        let length = u16::try_from(self.len().saturating_sub(start)).unwrap_or(0);
-        if length == 0 || !self.patch(start, &length.to_ne_bytes()) {
-            self.overflow = true;
-        }
+        self.end_attribute(start);
     }
 
     /// Appends what `inner` appends behind its length in 16 bits and a head of `first` and `second`, as the ways of a
@@ -106,10 +113,7 @@ impl Requests {
         self.put(first);
         self.put(second);
         inner(self);
-        let length = u16::try_from(self.len().saturating_sub(start)).unwrap_or(0);
-        if length == 0 || !self.patch(start, &length.to_ne_bytes()) {
-            self.overflow = true;
-        }
+        self.end_attribute(start);
     }
 
     /// Appends plain octets, for the fixed parts that stand inside attributes.
@@ -118,20 +122,32 @@ impl Requests {
         self.put(octets);
     }
 
-    fn put_head<K: NlType, P: Size + ToBytes>(
-        &mut self,
-        kind: K,
-        flags: NlmF,
-        sequence: u32,
-        fixed: P,
-    ) -> bool {
-        let message = NlmsghdrBuilder::default()
+    fn put_header(&mut self, kind: u16, flags: NlmF, sequence: u32) -> bool {
+        let header: Result<Nlmsghdr<u16, ()>, _> = NlmsghdrBuilder::default()
             .nl_type(kind)
             .nl_flags(flags)
             .nl_seq(sequence)
-            .nl_payload(NlPayload::Payload(fixed))
+            .nl_payload(NlPayload::Empty)
             .build();
-        message.is_ok_and(|message| message.to_bytes(&mut self.out).is_ok())
+        header.is_ok_and(|header| header.to_bytes(&mut self.out).is_ok())
+    }
+
+    /// Writes the length in 16 bits of what begins at `start`.
+    fn end_attribute(&mut self, start: usize) {
+        let length = u16::try_from(self.len().saturating_sub(start)).unwrap_or(0);
+        if length == 0 || !self.patch(start, &length.to_ne_bytes()) {
+            self.overflow = true;
+        }
+    }
+
+    /// Writes the length of the message that begins at `start`, or takes what is there of it off again.
+    fn end(&mut self, start: usize) -> Result<(), Full> {
+        let length = u32::try_from(self.len().saturating_sub(start)).unwrap_or(0);
+        if !self.overflow && self.patch(start, &length.to_ne_bytes()) {
+            return Ok(());
+        }
+        self.truncate(start);
+        Err(Full)
     }
 
     fn put(&mut self, octets: &[u8]) {
@@ -247,6 +263,9 @@ pub(super) const fn aligned(length: usize) -> usize {
 /// Octets of nlmsghdr.
 pub(super) const HEADER: usize = 16;
 
+/// Where nlmsg_seq is in nlmsghdr.
+const SEQUENCE: usize = 8;
+
 /// Octets of an attribute's header.
 const ATTRIBUTE_HEADER: usize = 4;
 
@@ -257,7 +276,7 @@ const KIND_MASK: u16 = 0x3fff;
 mod tests {
     use super::*;
     use crate::sys::netlink::test_octets::noise;
-    use neli::consts::rtnl::{RtAddrFamily, Rtm};
+    use neli::consts::rtnl::RtAddrFamily;
     use neli::rtnl::IfinfomsgBuilder;
 
     fn link() -> neli::rtnl::Ifinfomsg {
@@ -269,7 +288,7 @@ mod tests {
         let mut requests = Requests::new(256);
         for sequence in [7, 8] {
             requests
-                .append(Rtm::Newlink, NlmF::REQUEST, sequence, link(), |request| {
+                .append(libc::RTM_NEWLINK, NlmF::REQUEST, sequence, link(), |request| {
                     request.text(3_u16, "eth0");
                     request.nest(18_u16, |nest| nest.attribute(1_u16, &[1, 2, 3]));
                 })
@@ -288,7 +307,7 @@ mod tests {
     fn a_full_buffer_keeps_what_it_has_and_does_not_grow() {
         let mut requests = Requests::new(100);
         let append = |requests: &mut Requests, octets: usize| {
-            requests.append(Rtm::Newlink, NlmF::REQUEST, 1, link(), |request| {
+            requests.append(libc::RTM_NEWLINK, NlmF::REQUEST, 1, link(), |request| {
                 request.nest(1_u16, |nest| nest.attribute(2_u16, &vec![0; octets]));
             })
         };

@@ -1,14 +1,22 @@
 //! Links, addresses, routes and policy rules of the kernel, over rtnetlink, and packet filters.
 //!
 //! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`, `Commands::routes`,
-//! `Commands::rules`) and hear of changes ([`monitor`]; [`loss`] for routes and rules), as plain values
+//! `Commands::rules`) and receive notifications of changes ([`monitor`]; [`loss`] for routes and rules), as plain values
 //! ([`link::Link`], [`addr::Address`], [`route::Route`], [`seen::Seen`], [`rule::Rule`]); macvlans and ipvlans come
-//! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in `ipset`. The socket, the
-//! message types and the numbers are neli's. What comes in is walked by `message`: neli's own decoding allocates for every attribute and trusts the lengths inside.
-//! Start with [`command`].
+//! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in `ipset`.
+//!
+//! ```text
+//! command, nft, ipset > batch, dump > transport > message
+//! ```
+//!
+//! A `batch` is many messages of any family of netlink in one send, acknowledged in bulk; a `dump` is what the kernel
+//! lists. The socket, the message types and the numbers are neli's. What the kernel sends is read by `message`: neli's
+//! own decoding allocates for every attribute and trusts the lengths inside. Start with [`command`].
 
 pub mod addr;
+mod batch;
 pub mod command;
+mod dump;
 mod encap;
 mod family;
 #[cfg(feature = "iptables")]

@@ -10,11 +10,13 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use neli::consts::nl::Nlmsg;
 use neli::consts::rtnl::Rtm;
+use neli::consts::socket::NlFamily;
 
 use super::addr::Address;
-use super::command::{Commands, UNHEARD};
+use super::batch::MARK;
+use super::command::Commands;
 use super::link::Link;
-use super::message::{Message, Messages};
+use super::message::Message;
 use super::transport::Transport;
 use crate::base::id::IfIndex;
 use crate::base::limit;
@@ -76,7 +78,7 @@ impl Monitor {
     /// What the socket calls say.
     pub fn open(topics: &[Topic]) -> io::Result<Self> {
         let groups: heapless::Vec<u32, 8> = topics.iter().map(|topic| *topic as u32).take(8).collect();
-        let transport = Transport::open(&groups)?;
+        let transport = Transport::open(NlFamily::Route, &groups)?;
         Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS) })
     }
 
@@ -87,7 +89,7 @@ impl Monitor {
     /// # Errors
     /// What the kernel says.
     pub fn leave_out(&self, commands: &Commands) -> io::Result<()> {
-        self.transport.without_echoes(commands.port(), UNHEARD)
+        self.transport.without_echoes(commands.port(), MARK)
     }
 
     /// Sets the size of the kernel's queue.
@@ -105,24 +107,10 @@ impl Monitor {
     /// What the kernel says, except for an empty queue and for lost events.
     pub fn read(&mut self, budget: usize, mut each: impl FnMut(Event)) -> io::Result<Drained> {
         for _ in 0..budget.div_ceil(limit::MONITOR_BATCH).max(1) {
-            let count = match self.transport.receive(&mut self.inbox) {
-                Ok(count) => count,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    each(Event::Overrun);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            for received in self.inbox.iter() {
-                if received.source.netlink_port() != Some(0) {
-                    continue;
-                }
-                if received.truncated {
-                    each(Event::Overrun);
-                    continue;
-                }
-                Messages(received.octets).filter_map(event).for_each(&mut each);
-            }
+            let count = self.transport.notifications(&mut self.inbox, &mut |message| match message {
+                None => each(Event::Overrun),
+                Some(message) => event(message).into_iter().for_each(&mut each),
+            })?;
             if count < self.inbox.capacity() {
                 return Ok(Drained::Yes);
             }

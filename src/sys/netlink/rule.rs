@@ -284,23 +284,15 @@ impl Commands {
         out.clear();
         for family in [Family::V4, Family::V6] {
             let start = out.len();
-            let fixed = || {
-                let mut fixed = [0; 12];
-                fixed[0] = family_number(family);
-                Some(fixed)
-            };
-            let listed = self.dump(
-                Rtm::Getrule,
-                fixed,
-                |_| (),
-                |message| match message {
-                    None => out.truncate(start),
-                    Some(message) if Rtm::from(message.kind) == Rtm::Newrule => {
-                        out.extend(Rule::decode(message.payload));
-                    }
-                    Some(_) => {}
-                },
-            );
+            let mut fixed = [0; 12];
+            fixed[0] = family_number(family);
+            let listed = self.dump(Rtm::Getrule, fixed, |_| (), &mut |message| match message {
+                None => out.truncate(start),
+                Some(message) if Rtm::from(message.kind) == Rtm::Newrule => {
+                    out.extend(Rule::decode(message.payload));
+                }
+                Some(_) => {}
+            });
             match listed {
                 // A kernel without rules of this family lists none.
                 Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}

@@ -162,30 +162,22 @@ impl Commands {
     /// As for [`Commands::addresses`].
     pub fn routes(&mut self, origin: u8, out: &mut Vec<Seen>) -> io::Result<()> {
         out.clear();
-        self.strict_lists(true);
+        self.set_strict(true);
         let mut listed = Ok(());
         for family in [Family::V4, Family::V6] {
             let start = out.len();
-            let fixed = || {
-                let mut fixed = [0; 12];
-                fixed[0] = family_number(family);
-                fixed[5] = origin;
-                Some(fixed)
-            };
-            listed = listed.and(self.dump(
-                Rtm::Getroute,
-                fixed,
-                |_| (),
-                |message| match message {
-                    None => out.truncate(start),
-                    Some(message) if Rtm::from(message.kind) == Rtm::Newroute => {
-                        out.extend(Seen::decode(message.payload).filter(|seen| seen.origin == origin))
-                    }
-                    Some(_) => {}
-                },
-            ));
+            let mut fixed = [0; 12];
+            fixed[0] = family_number(family);
+            fixed[5] = origin;
+            listed = listed.and(self.dump(Rtm::Getroute, fixed, |_| (), &mut |message| match message {
+                None => out.truncate(start),
+                Some(message) if Rtm::from(message.kind) == Rtm::Newroute => {
+                    out.extend(Seen::decode(message.payload).filter(|seen| seen.origin == origin));
+                }
+                Some(_) => {}
+            }));
         }
-        self.strict_lists(false);
+        self.set_strict(false);
         listed
     }
 }

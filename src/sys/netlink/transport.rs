@@ -8,6 +8,7 @@ use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
 
+use super::message::{Message, Messages};
 use crate::sys::filter::OctetSet;
 use crate::sys::inbox::Inbox;
 use crate::sys::queue::{self, QueueSize};
@@ -19,13 +20,8 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Opens an rtnetlink socket that listens to `groups` (RTNLGRP_ numbers).
-    pub(super) fn open(groups: &[u32]) -> io::Result<Self> {
-        Self::open_family(NlFamily::Route, groups)
-    }
-
-    /// The same for another family of netlink, whose numbers `groups` are.
-    pub(super) fn open_family(family: NlFamily, groups: &[u32]) -> io::Result<Self> {
+    /// Opens a socket of a family that is a member of `groups`, by the family's numbers.
+    pub(super) fn open(family: NlFamily, groups: &[u32]) -> io::Result<Self> {
         let socket = NlSocket::connect(family, None, Groups::new_groups(groups))?;
         socket.nonblock()?;
         Ok(Self { socket })
@@ -45,9 +41,9 @@ impl Transport {
         if_known(self.socket.enable_ext_ack(true))
     }
 
-    /// Lists hold what was asked for and nothing else, or everything. Kernels before 4.20 do not know of it: who
-    /// asks still has to look.
-    pub(super) fn strict(&self, on: bool) {
+    /// Dumps hold what was asked for and nothing else (NETLINK_GET_STRICT_CHK), or everything. Kernels before 4.20 do
+    /// not know the option: the caller still has to look at each message.
+    pub(super) fn set_strict(&self, on: bool) {
         let on = c_int::from(on);
         let _ = set_option(self.socket.as_raw_fd(), libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, &on);
     }
@@ -99,6 +95,32 @@ impl Transport {
     /// Takes what is queued; 0 if nothing is.
     pub(super) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
         inbox.receive(self.socket.as_raw_fd())
+    }
+
+    /// Takes what is queued and hands each notification to `each`: `None` where some are lost or cut. How many
+    /// datagrams there were: fewer than the inbox's capacity if the queue is empty now.
+    ///
+    /// # Errors
+    /// What the kernel says, except for an empty queue and for lost notifications.
+    pub(super) fn notifications(
+        &self,
+        inbox: &mut Inbox,
+        each: &mut dyn FnMut(Option<Message<'_>>),
+    ) -> io::Result<usize> {
+        let count = match self.receive(inbox) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                each(None);
+                return Ok(inbox.capacity());
+            }
+            received => received?,
+        };
+        for received in inbox.iter().filter(|received| received.source.netlink_port() == Some(0)) {
+            match received.truncated {
+                true => each(None),
+                false => Messages(received.octets).for_each(|message| each(Some(message))),
+            }
+        }
+        Ok(count)
     }
 }
 

@@ -12,16 +12,14 @@
 use std::fmt;
 use std::io;
 
-use neli::consts::netfilter::NetfilterMsg;
-use neli::consts::nl::{NlmF, Nlmsg};
+use neli::consts::nl::NlmF;
 use neli::consts::socket::NlFamily;
 use nix::errno::Errno;
 
-use super::message::{Message, Requests};
-use super::transport::Transport;
+use super::batch::{Batch, Head};
+use super::message::Requests;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::name::IfName;
-use crate::sys::inbox::Inbox;
 use crate::sys::outbox::errno_of;
 
 /// What a set holds.
@@ -100,19 +98,13 @@ impl From<io::Error> for Refused {
 
 /// A socket for sets, and the requests being collected.
 pub struct Ipsets {
-    transport: Transport,
-    requests: Requests,
-    acks: Inbox,
-    /// The number of the next message, and that of the first of the batch.
-    next: u32,
-    first: u32,
-    asked: u32,
+    batch: Batch,
     refused: Option<Refused>,
 }
 
 impl fmt::Debug for Ipsets {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Ipsets").field("asked", &self.asked).finish_non_exhaustive()
+        out.debug_struct("Ipsets").field("asked", &self.batch.len()).finish_non_exhaustive()
     }
 }
 
@@ -122,17 +114,8 @@ impl Ipsets {
     /// # Errors
     /// What the socket calls say.
     pub fn open() -> Result<Self, Refused> {
-        let transport = Transport::open_family(NlFamily::Netfilter, &[])?;
-        transport.short_acks()?;
-        Ok(Self {
-            transport,
-            requests: Requests::new(BATCH * REQUEST_OCTETS),
-            acks: Inbox::new(BATCH, ACK_OCTETS),
-            next: 1,
-            first: 1,
-            asked: 0,
-            refused: None,
-        })
+        let batch = Batch::open(NlFamily::Netfilter, BATCH, BATCH * REQUEST_OCTETS)?;
+        Ok(Self { batch, refused: None })
     }
 
     /// Makes a set for so many members; one of the same kind and size that is there is left as it is.
@@ -187,76 +170,28 @@ impl Ipsets {
     }
 
     fn message(&mut self, kind: u16, family: u8, attributes: impl FnOnce(&mut Requests)) {
-        if self.asked as usize >= BATCH {
+        if self.batch.room() == 0 {
             self.send();
         }
-        let kind = NetfilterMsg::from(kind | SUBSYSTEM << 8);
-        let flags = NlmF::REQUEST | NlmF::ACK;
-        let appended = self.requests.append(kind, flags, self.next, [family, 0, 0, 0], |request| {
+        let head = Head { tag: 0, kind: kind | SUBSYSTEM << 8, flags: NlmF::ACK, marked: false };
+        let appended = self.batch.append(head, [family, 0, 0, 0], |request| {
             request.attribute(PROTOCOL, &[OLDEST_PROTOCOL]);
             attributes(request);
         });
-        match appended {
-            Ok(()) => {
-                self.next = self.next.wrapping_add(1);
-                self.asked = self.asked.saturating_add(1);
-            }
+        if appended.is_err() {
             // A name that is longer than any may be.
-            Err(_) => self.refuse(Refused(libc::EMSGSIZE)),
+            self.refused.get_or_insert(Refused(libc::EMSGSIZE));
         }
-    }
-
-    fn refuse(&mut self, why: Refused) {
-        self.refused.get_or_insert(why);
     }
 
     fn send(&mut self) {
-        if self.asked == 0 {
-            return;
-        }
-        let sent = self.transport.send(self.requests.octets());
-        match sent {
-            Ok(()) => self.read_answers(),
-            Err(error) => self.refuse(error.into()),
-        }
-        self.requests.clear();
-        self.first = self.next;
-        self.asked = 0;
-    }
-
-    fn read_answers(&mut self) {
-        let mut answered = 0_u32;
-        loop {
-            match self.transport.receive(&mut self.acks) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
-                Err(error) => return self.refuse(error.into()),
+        let refused = &mut self.refused;
+        self.batch.commit(&mut |_, code, _| {
+            if code != 0 {
+                refused.get_or_insert(Refused(code));
             }
-            for received in self.acks.iter().filter(|received| received.source.netlink_port() == Some(0)) {
-                let Some((sequence, code)) = Message::clipped(received.octets).and_then(code_of) else {
-                    continue;
-                };
-                if sequence.wrapping_sub(self.first) >= self.asked {
-                    continue;
-                }
-                answered = answered.saturating_add(1);
-                if code != 0 {
-                    self.refused.get_or_insert(Refused(code));
-                }
-            }
-        }
-        if answered < self.asked {
-            self.refuse(Refused(libc::ENOBUFS));
-        }
+        });
     }
-}
-
-/// The number of the request that a message answers, and what is wrong with it: 0 for nothing.
-fn code_of(message: Message<'_>) -> Option<(u32, i32)> {
-    let (code, _) = message.payload.split_first_chunk::<4>()?;
-    let is_answer = Nlmsg::from(message.kind) == Nlmsg::Error;
-    is_answer.then(|| (message.sequence, i32::from_ne_bytes(*code).saturating_neg()))
 }
 
 fn put_member(data: &mut Requests, Member { prefix, interface }: Member<'_>) {
@@ -274,8 +209,6 @@ fn put_member(data: &mut Requests, Member { prefix, interface }: Member<'_>) {
 const BATCH: usize = 128;
 /// Octets of the longest request: headers, protocol, and two names or a name, an address and an interface.
 const REQUEST_OCTETS: usize = 160;
-/// Octets of an answer.
-const ACK_OCTETS: usize = 64;
 
 /// NFNL_SUBSYS_IPSET.
 const SUBSYSTEM: u16 = 6;

@@ -15,18 +15,14 @@ pub mod watch;
 
 use std::io;
 
-use neli::consts::netfilter::NetfilterMsg;
 use neli::consts::nl::NlmF;
 use neli::consts::socket::NlFamily;
 use nix::errno::Errno;
 
-use super::command::{Refusal, answer};
+use super::batch::{Batch, Head};
 use super::family::family_number;
-use super::message::{Message, Requests};
-use super::transport::Transport;
+use super::message::Requests;
 use crate::base::addr::Family;
-use crate::base::limit;
-use crate::sys::inbox::Inbox;
 use crate::sys::outbox::errno_of;
 pub use expression::{Expression, Verdict};
 use set::INTERFACE;
@@ -52,17 +48,7 @@ pub enum Hook {
 
 /// A socket for transactions, and the one being collected.
 pub struct Nft {
-    transport: Transport,
-    requests: Requests,
-    /// Octets that they may have.
-    room: usize,
-    acks: Inbox,
-    /// The number of the next message.
-    next: u32,
-    /// The number of the first message of the transaction.
-    first: u32,
-    /// Messages of the transaction that are answered.
-    asked: u32,
+    batch: Batch,
     /// Sets of the transaction.
     sets: u32,
     overflow: bool,
@@ -101,19 +87,8 @@ impl Nft {
     /// # Errors
     /// What the socket calls say; EPROTONOSUPPORT: the kernel has no netfilter.
     pub fn open(octets: usize) -> Result<Self, Refused> {
-        let transport = Transport::open_family(NlFamily::Netfilter, &[])?;
-        transport.short_acks()?;
-        let mut nft = Self {
-            transport,
-            requests: Requests::new(0),
-            room: 0,
-            acks: Inbox::new(limit::NETLINK_BATCH, limit::NETLINK_ACK_OCTETS),
-            next: 1,
-            first: 1,
-            asked: 0,
-            sets: 0,
-            overflow: false,
-        };
+        let batch = Batch::open(NlFamily::Netfilter, 0, 0)?;
+        let mut nft = Self { batch, sets: 0, overflow: false };
         nft.reserve(octets)?;
         Ok(nft)
     }
@@ -123,33 +98,29 @@ impl Nft {
     /// # Errors
     /// What the socket says.
     pub fn reserve(&mut self, octets: usize) -> Result<(), Refused> {
-        if octets > self.room {
-            self.transport.set_send_buffer(octets)?;
-            self.requests = Requests::new(octets);
-            self.room = octets;
-        }
-        Ok(())
+        // A full message of elements is longer than this; the others of a transaction are few.
+        let messages = octets.div_ceil(ELEMENTS_PER_MESSAGE * set::SHORTEST_ELEMENT);
+        Ok(self.batch.reserve(messages.saturating_add(OTHER_MESSAGES), octets)?)
     }
 
-    /// The number by which notifications tell who asked for a change.
+    /// The port id of the socket, which notifications of what it asked for carry.
     #[must_use]
     pub fn port(&self) -> u32 {
-        self.transport.port()
+        self.batch.transport().port()
     }
 
     /// Begins a transaction; one that was not committed is forgotten.
     pub fn begin(&mut self) {
-        self.requests.clear();
+        self.batch.clear();
         self.overflow = false;
-        (self.asked, self.sets) = (0, 0);
-        self.first = self.next;
+        self.sets = 0;
         self.mark(libc::NFNL_MSG_BATCH_BEGIN);
     }
 
     /// Whether nothing is asked for since [`Self::begin`].
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.asked == 0 && !self.overflow
+        self.batch.len() <= 1 && !self.overflow
     }
 
     /// Adds a table; one that is there is left as it is.
@@ -261,65 +232,27 @@ impl Nft {
         if self.overflow {
             return Err(Refused::new(Errno::EMSGSIZE, ""));
         }
-        self.read_leftovers();
-        self.transport.send(self.requests.octets())?;
         let mut refused = None;
-        let mut done = 0_u32;
-        loop {
-            match self.transport.receive(&mut self.acks) {
-                Ok(0) => break,
-                Ok(_) => {}
-                // Told once per loss; the other answers are still queued.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
-                Err(error) => return Err(error.into()),
+        self.batch.commit(&mut |_, code, text| {
+            if code != 0 {
+                refused.get_or_insert_with(|| Refused::new(Errno::from_raw(code), text));
             }
-            for received in self.acks.iter().filter(|received| received.source.netlink_port() == Some(0)) {
-                let Some((sequence, result)) = Message::clipped(received.octets).and_then(answer) else {
-                    continue;
-                };
-                if sequence.wrapping_sub(self.first) >= self.next.wrapping_sub(self.first) {
-                    continue;
-                }
-                match result {
-                    Ok(()) => done = done.saturating_add(1),
-                    Err(Refusal { errno, text }) => {
-                        refused.get_or_insert_with(|| Refused::new(errno, text));
-                    }
-                }
-            }
-        }
-        match refused {
-            Some(refused) => Err(refused),
-            None if done < self.asked => Err(Refused::new(Errno::ENOBUFS, "")),
-            None => Ok(()),
-        }
+        });
+        refused.map_or(Ok(()), Err)
     }
 
     fn message(&mut self, kind: i32, flags: NlmF, family: Family, attributes: impl FnOnce(&mut Requests)) {
-        let kind = NetfilterMsg::from(number_of(kind) | SUBSYSTEM << 8);
+        let kind = number_of(kind) | SUBSYSTEM << 8;
+        let head = Head { tag: 0, kind, flags: flags | NlmF::ACK, marked: false };
         let fixed = [family_number(family), 0, 0, 0];
-        let flags = flags | NlmF::REQUEST | NlmF::ACK;
-        self.overflow |= self.requests.append(kind, flags, self.next, fixed, attributes).is_err();
-        self.next = self.next.wrapping_add(1);
-        self.asked = self.asked.saturating_add(1);
+        self.overflow |= self.batch.append(head, fixed, attributes).is_err();
     }
 
-    /// The beginning and the end of a transaction name the subsystem that it is for.
+    /// The beginning and the end of a transaction name the subsystem that it is for. The kernel acknowledges neither.
     fn mark(&mut self, kind: i32) {
         let [high, low] = SUBSYSTEM.to_be_bytes();
-        let kind = NetfilterMsg::from(number_of(kind));
-        let fixed = [0, 0, high, low];
-        self.overflow |= self.requests.append(kind, NlmF::REQUEST, self.next, fixed, |_| ()).is_err();
-        self.next = self.next.wrapping_add(1);
-    }
-
-    /// Empties the queue of answers to a transaction that was given up.
-    fn read_leftovers(&mut self) {
-        for _ in 0..limit::NETLINK_BATCH {
-            if matches!(self.transport.receive(&mut self.acks), Ok(0)) {
-                return;
-            }
-        }
+        let head = Head { tag: 0, kind: number_of(kind), flags: NlmF::empty(), marked: false };
+        self.overflow |= self.batch.append(head, [0, 0, high, low], |_| ()).is_err();
     }
 }
 
@@ -341,6 +274,9 @@ const SUBSYSTEM: u16 = 10;
 const NESTED: u16 = 0x8000;
 /// An element has at most 52 octets, and the length of a list is told in 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 512;
+/// Messages of a transaction that are not full of elements: of each family about ten sets, chains and rules, each
+/// set with a message that is not full.
+const OTHER_MESSAGES: usize = 128;
 
 // NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE: all the same.
 const TABLE: u16 = 1;

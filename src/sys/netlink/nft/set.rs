@@ -98,6 +98,9 @@ impl Element {
 /// Octets of an element with its headers, at most.
 pub const ELEMENT_OCTETS: usize = 56;
 
+/// Octets of the shortest element with its headers.
+pub(super) const SHORTEST_ELEMENT: usize = 16;
+
 const ELEMENT_KEY: u16 = 1;
 const ELEMENT_DATA: u16 = 2;
 // nft's numbers of types.

@@ -10,7 +10,7 @@ use super::{SUBSYSTEM, TABLE};
 use crate::base::addr::Family;
 use crate::base::limit;
 use crate::sys::inbox::Inbox;
-use crate::sys::netlink::message::{Attributes, Messages, text};
+use crate::sys::netlink::message::{Attributes, Message, text};
 use crate::sys::netlink::transport::Transport;
 
 /// A socket that hears of changes to all tables.
@@ -26,7 +26,7 @@ impl Watch {
     /// # Errors
     /// What the socket calls say.
     pub fn open(port: u32) -> io::Result<Self> {
-        let transport = Transport::open_family(NlFamily::Netfilter, &[NFTABLES_GROUP])?;
+        let transport = Transport::open(NlFamily::Netfilter, &[NFTABLES_GROUP])?;
         transport.only_foreign(port)?;
         Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::LOSS_OCTETS) })
     }
@@ -38,21 +38,11 @@ impl Watch {
     /// What the kernel says, except for an empty queue and for lost messages.
     pub fn read(&mut self, table: &str) -> io::Result<bool> {
         let mut lost = false;
-        loop {
-            match self.transport.receive(&mut self.inbox) {
-                Ok(0) => return Ok(lost),
-                Ok(_) => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    lost = true;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            }
-            for received in self.inbox.iter().filter(|received| received.source.netlink_port() == Some(0)) {
-                lost |= received.truncated
-                    || Messages(received.octets).any(|it| is_loss(it.kind, it.payload, table));
-            }
-        }
+        let mut hear = |message: Option<Message<'_>>| {
+            lost |= message.is_none_or(|message| is_loss(message.kind, message.payload, table));
+        };
+        while self.transport.notifications(&mut self.inbox, &mut hear)? > 0 {}
+        Ok(lost)
     }
 }
 

@@ -1,0 +1,131 @@
+//! What the kernel lists: a request with NLM_F_DUMP, answered by messages in several parts.
+
+use std::io;
+
+use neli::consts::nl::{NlmF, Nlmsg};
+use neli::{Size, ToBytes};
+
+use super::message::{Full, Message, Messages, Requests, number};
+use super::transport::Transport;
+use crate::base::limit;
+use crate::sys::inbox::Inbox;
+
+/// Buffers for a dump, and the sequence number of the next one. The socket is that of a batch, which may be collected
+/// meanwhile: a dump has numbers of its own.
+pub(super) struct Dump {
+    request: Requests,
+    sequence: u32,
+    parts: Inbox,
+    tries: usize,
+}
+
+impl Dump {
+    pub(super) fn new() -> Self {
+        Self {
+            request: Requests::new(limit::NETLINK_REQUEST_OCTETS),
+            sequence: 0,
+            parts: Inbox::new(1, limit::NETLINK_DUMP_OCTETS),
+            tries: limit::NETLINK_DUMP_TRIES,
+        }
+    }
+
+    /// How often a dump is begun again because a change ran into it: more often while nothing else waits.
+    pub(super) const fn set_patient(&mut self, patient: bool) {
+        self.tries = if patient { limit::NETLINK_PATIENT_TRIES } else { limit::NETLINK_DUMP_TRIES };
+    }
+
+    /// Writes the request of the next [`Self::all`] (NLM_F_DUMP) or [`Self::one`] (no flag).
+    ///
+    /// # Errors
+    /// EINVAL: it is longer than the buffer.
+    pub(super) fn ask(
+        &mut self,
+        kind: u16,
+        flags: NlmF,
+        fixed: impl Size + ToBytes,
+        attributes: impl FnOnce(&mut Requests),
+    ) -> io::Result<()> {
+        self.request.clear();
+        self.request
+            .append(kind, flags | NlmF::REQUEST, 0, fixed, attributes)
+            .map_err(|Full| io::Error::from_raw_os_error(libc::EINVAL))
+    }
+
+    /// Hands each message of a dump to `each`; begins again, after `None`, if a change ran into it.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if changes ran into every attempt, or what the kernel says.
+    pub(super) fn all(
+        &mut self,
+        transport: &Transport,
+        each: &mut dyn FnMut(Option<Message<'_>>),
+    ) -> io::Result<()> {
+        for _ in 0..self.tries {
+            each(None);
+            if self.once(transport, &mut |message| {
+                each(Some(message));
+                false
+            })? {
+                return Ok(());
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::ResourceBusy))
+    }
+
+    /// Hands the only message of an answer to `each`.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn one(&mut self, transport: &Transport, each: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
+        self.once(transport, &mut |message| {
+            each(message);
+            true
+        })
+        .map(drop)
+    }
+
+    /// One attempt, which ends with the dump, or when `each` says so; whether what came is consistent.
+    fn once(&mut self, transport: &Transport, each: &mut dyn FnMut(Message<'_>) -> bool) -> io::Result<bool> {
+        self.read_leftovers(transport);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.request.renumber(self.sequence);
+        transport.send(self.request.octets())?;
+        let mut consistent = true;
+        for _ in 0..DUMP_PARTS {
+            if transport.receive(&mut self.parts)? == 0 {
+                return Err(io::Error::from(io::ErrorKind::WouldBlock));
+            }
+            for received in self.parts.iter().filter(|received| received.source.netlink_port() == Some(0)) {
+                if received.truncated {
+                    return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+                }
+                for message in Messages(received.octets).filter(|it| it.sequence == self.sequence) {
+                    consistent &= message.flags & NlmF::DUMP_INTR.bits() == 0;
+                    match Nlmsg::from(message.kind) {
+                        Nlmsg::Done => return Ok(consistent),
+                        Nlmsg::Error => {
+                            let code = number(message.payload).unwrap_or(0).wrapping_neg();
+                            let code = i32::try_from(code).unwrap_or(libc::EIO);
+                            return Err(io::Error::from_raw_os_error(code));
+                        }
+                        _ if each(message) => return Ok(consistent),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Err(io::Error::from_raw_os_error(libc::EMSGSIZE))
+    }
+
+    /// Empties the queue of what an aborted dump left behind, so that the next one can begin.
+    fn read_leftovers(&mut self, transport: &Transport) {
+        for _ in 0..DUMP_PARTS {
+            if matches!(transport.receive(&mut self.parts), Ok(0)) {
+                return;
+            }
+        }
+    }
+}
+
+/// Parts of the longest dump: 100,000 parts of at least 4 KiB hold a million links.
+const DUMP_PARTS: usize = 100_000;
