@@ -253,7 +253,10 @@ impl Vrrp {
 
     fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
         if self.links.table.address_gone(link, address) {
-            self.own_address_gone(turn.now(), link, address);
+            if !self.process.stopping {
+                let (links, commands) = (&self.links.table, &mut self.items.commands);
+                self.owns.address_gone(turn.now(), links, commands, (link, address));
+            }
             self.tell_address(turn, link, address.addr, false);
             self.source_changed(turn, link);
         }

@@ -133,7 +133,7 @@ impl Vrrp {
                 if let Some(old) = self.links.table.link(id) {
                     report::link_renamed(&old.name, &link.name);
                 }
-                self.own_renamed(id, link.index);
+                self.owns.renamed(&mut self.items.commands, id, link.index);
                 self.strip(id, link.index);
             }
             self.link_changed(turn, id, change);

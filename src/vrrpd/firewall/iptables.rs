@@ -128,7 +128,7 @@ impl Vrrp {
                 .iptables
                 .wanted
                 .clone()
-                .map(|plan| Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
+                .map(|plan| Legacy::new(plan, self.owns.ledger.number(), &left.ipsets));
         }
         self.put_iptables(turn);
     }
@@ -136,7 +136,7 @@ impl Vrrp {
     /// Puts everything that is wanted of iptables.
     pub(super) fn put_iptables(&mut self, turn: &mut Turn<'_>) {
         let Some(plan) = self.firewall.iptables.wanted.clone() else { return };
-        let number = self.number_of_daemon();
+        let number = self.owns.ledger.number();
         let firewall = &mut self.firewall;
         match &mut firewall.iptables.legacy {
             Some(legacy) => legacy.replan(plan),
@@ -144,8 +144,8 @@ impl Vrrp {
         }
         let names: Vec<Box<str>> =
             firewall.iptables.legacy.iter().flat_map(Legacy::sets).map(Box::from).collect();
-        self.note_guarding(Guarding::Rules);
-        names.iter().for_each(|name| self.note_guarding(Guarding::Ipset(name)));
+        self.owns.ledger.guarding(Guarding::Rules);
+        names.iter().for_each(|name| self.owns.ledger.guarding(Guarding::Ipset(name)));
         let firewall = &mut self.firewall;
         firewall.guards.look_at_all();
         if let Some(legacy) = &mut firewall.iptables.legacy {
@@ -253,7 +253,7 @@ impl Vrrp {
         }
         report::left_over_rules();
         let plan = Plan::of(&self.model.global.firewall, Parts::default());
-        self.firewall.iptables.legacy = Some(Legacy::new(plan, self.number_of_daemon(), &left.ipsets));
+        self.firewall.iptables.legacy = Some(Legacy::new(plan, self.owns.ledger.number(), &left.ipsets));
         self.remove_iptables();
     }
 }

@@ -255,7 +255,7 @@ impl Vrrp {
             self.remove_tables(turn);
         }
         if self.firewall.table() != Some(&style.name) {
-            self.note_guarding(Guarding::Table(&style.name));
+            self.owns.ledger.guarding(Guarding::Table(&style.name));
         }
         let parts = match self.try_replace(&style, parts) {
             Ok(parts) => parts,

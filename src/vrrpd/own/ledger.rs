@@ -28,8 +28,24 @@ use crate::base::name::IfName;
 use crate::sys::fifo::Key;
 use crate::sys::file::Replacement;
 use crate::sys::machine::boot;
-use crate::sys::sysctl::{Entry, Setting};
+use crate::sys::sysctl::{Entry, LOCAL_REPORTS, Setting};
 use crate::vrrpd::links::Kind;
+
+/// The settings that a line may name: all that this child changes.
+const KEYS: [&str; 9] = [
+    "arp_ignore",
+    "arp_filter",
+    "accept_local",
+    RP_FILTER,
+    PROMOTE,
+    "disable_ipv6",
+    "accept_ra",
+    "autoconf",
+    LOCAL_REPORTS,
+];
+
+pub(super) const RP_FILTER: &str = "rp_filter";
+pub(super) const PROMOTE: &str = "promote_secondaries";
 
 /// The file, and what is in it.
 #[derive(Debug, Default)]
@@ -159,11 +175,11 @@ impl Ledger {
     }
 
     /// Replaces everything by what is still to be remembered.
-    pub fn rewrite<'a>(
+    pub fn rewrite<'a, 'b>(
         &mut self,
         settings: impl Iterator<Item = &'a Entry>,
         links: impl Iterator<Item = Made>,
-        firewall: impl Iterator<Item = Guarding<'a>>,
+        firewall: impl Iterator<Item = Guarding<'b>>,
     ) {
         let Some(path) = &self.path else { return };
         let mut text = String::new();
@@ -281,7 +297,7 @@ fn setting(
         "ipv6" => Family::V6,
         _ => return None,
     };
-    let key = super::settings::KEYS.into_iter().find(|known| *known == key)?;
+    let key = KEYS.into_iter().find(|known| *known == key)?;
     Some(Entry {
         setting: Setting { family, interface: IfName::new(interface)?, key },
         index: IfIndex(index.parse().ok()?),

@@ -6,13 +6,14 @@ use nix::errno::Errno;
 use super::ledger::Made;
 use super::plan::{Make, lies_on};
 use super::removal::is_way_out;
-use super::{MAY, MUST};
+use super::{MAY, MUST, Owns};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
+use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::{AddrGenMode, Which};
+use crate::vrrpd::links::Links;
 use crate::vrrpd::report;
-use crate::vrrpd::state::Vrrp;
 
 /// The tag of a request that an interface, by its position, cannot do without.
 pub(super) fn tag(position: usize) -> u32 {
@@ -43,48 +44,53 @@ struct Step {
     notify: Option<(IfIndex, u32)>,
 }
 
-impl Vrrp {
+impl Owns {
     /// Makes everything whose base is there; whether something is new.
-    pub(in crate::vrrpd) fn ensure_owns(&mut self) -> bool {
-        self.ensure(0..self.owns.list.len())
+    pub(in crate::vrrpd) fn ensure_all(&mut self, links: &Links, commands: &mut Commands) -> bool {
+        self.ensure(links, commands, 0..self.list.len())
     }
 
-    pub(super) fn ensure_owns_on(&mut self, base: LinkId) {
-        if self.owns.list.iter().any(|own| own.base == base) {
+    pub(super) fn ensure_on(&mut self, links: &Links, commands: &mut Commands, base: LinkId) {
+        if self.list.iter().any(|own| own.base == base) {
             let on = |(position, own): (usize, &super::Own)| (own.base == base).then_some(position);
-            let positions: Vec<usize> = self.owns.list.iter().enumerate().filter_map(on).collect();
-            self.ensure(positions.into_iter());
+            let positions: Vec<usize> = self.list.iter().enumerate().filter_map(on).collect();
+            self.ensure(links, commands, positions.into_iter());
         }
     }
 
     /// Makes interfaces whose base is there, or adopts and mends those that are; whether one is new.
-    pub(super) fn ensure(&mut self, positions: impl Iterator<Item = usize>) -> bool {
+    pub(super) fn ensure(
+        &mut self,
+        links: &Links,
+        commands: &mut Commands,
+        positions: impl Iterator<Item = usize>,
+    ) -> bool {
         let mut steps = Vec::new();
         for position in positions {
-            steps.extend(self.step(position));
+            steps.extend(self.step(links, position));
         }
         let mut refused = Vec::new();
         for step in steps.iter().filter(|step| step.new) {
-            self.ask_for(step, &mut refused);
+            self.ask_for(links, commands, step, &mut refused);
         }
-        self.commit_owns(&mut refused);
+        self.commit(links, commands, &mut refused);
         steps.retain(|step| !refused.contains(&step.position));
         for step in &steps {
-            if let Some(own) = self.owns.list.get_mut(step.position) {
+            if let Some(own) = self.list.get_mut(step.position) {
                 own.made = true;
             }
         }
         let positions: Vec<usize> = steps.iter().map(|step| step.position).collect();
-        self.set_up_owns(&positions);
+        self.set_up(links, &positions);
         for step in &steps {
-            self.finish(step, &mut refused);
+            self.finish(links, commands, step, &mut refused);
         }
-        self.commit_owns(&mut refused);
+        self.commit(links, commands, &mut refused);
         for step in steps.iter().filter(|step| !refused.contains(&step.position)) {
             if step.new {
                 report::own_created(self.own_user(step.position), &step.name, step.make.kind());
             }
-            if let Some(own) = self.owns.list.get_mut(step.position) {
+            if let Some(own) = self.list.get_mut(step.position) {
                 own.told = false;
             }
         }
@@ -92,15 +98,14 @@ impl Vrrp {
     }
 
     /// What is to be done about an interface; nothing if its base is missing or its name taken.
-    fn step(&mut self, position: usize) -> Option<Step> {
-        let own = self.owns.list.get(position)?;
-        let (parent, base) =
-            (lies_on(&self.links.table, own.base, own.make.kind())?, self.links.table.link(own.base)?);
-        let there = self.links.table.link(own.link)?;
+    fn step(&mut self, links: &Links, position: usize) -> Option<Step> {
+        let own = self.list.get(position)?;
+        let (parent, base) = (lies_on(links, own.base, own.make.kind())?, links.link(own.base)?);
+        let there = links.link(own.link)?;
         let make = own.make;
         let new = there.index.is_none();
         if !new && (there.parent != parent || there.kind != make.kind()) {
-            self.own_failed(position, "another interface has this name");
+            self.failed(links, position, "another interface has this name");
             return None;
         }
         let group = own.group.or(Some(base.group).filter(|group| *group != 0));
@@ -124,11 +129,10 @@ impl Vrrp {
     }
 
     /// Asks for a new one.
-    fn ask_for(&mut self, step: &Step, refused: &mut Vec<usize>) {
-        self.make_room(refused);
+    fn ask_for(&mut self, links: &Links, commands: &mut Commands, step: &Step, refused: &mut Vec<usize>) {
+        self.make_room(links, commands, refused);
         let Step { position, name, parent, make, group, .. } = step;
-        self.owns.ledger.link(&Made { name: name.clone(), kind: make.kind(), parent: *parent });
-        let commands = &mut self.items.commands;
+        self.ledger.link(&Made { name: name.clone(), kind: make.kind(), parent: *parent });
         let _ = match *make {
             Make::Macvlan(mac) => commands.create_macvlan(tag(*position), name, *parent, mac, *group),
             Make::Ipvlan(flag, _) => commands.create_ipvlan(tag(*position), name, *parent, flag, *group),
@@ -136,10 +140,9 @@ impl Vrrp {
     }
 
     /// Asks for what it is to have besides, and for it to be up.
-    fn finish(&mut self, step: &Step, refused: &mut Vec<usize>) {
-        self.make_room(refused);
+    fn finish(&mut self, links: &Links, commands: &mut Commands, step: &Step, refused: &mut Vec<usize>) {
+        self.make_room(links, commands, refused);
         let (must, which) = (tag(step.position), Which::Name(&step.name));
-        let commands = &mut self.items.commands;
         if let Some(mac) = step.mac {
             let _ = commands.set_link_mac(must, which, mac);
         }
@@ -162,16 +165,16 @@ impl Vrrp {
         }
     }
 
-    fn make_room(&mut self, refused: &mut Vec<usize>) {
-        if self.items.commands.room() < REQUESTS {
-            self.commit_owns(refused);
+    fn make_room(&mut self, links: &Links, commands: &mut Commands, refused: &mut Vec<usize>) {
+        if commands.room() < REQUESTS {
+            self.commit(links, commands, refused);
         }
     }
 
     /// Sends requests about interfaces of our own; those that cannot do without what was refused are added to `refused`.
-    pub(super) fn commit_owns(&mut self, refused: &mut Vec<usize>) {
+    pub(super) fn commit(&mut self, links: &Links, commands: &mut Commands, refused: &mut Vec<usize>) {
         let mut told = Vec::new();
-        self.items.commands.commit(|tag, result| {
+        commands.commit(|tag, result| {
             if let (Err(refusal), Some(position)) = (result, position_of(tag)) {
                 // The base went while we were at it: netlink is about to say so.
                 let text = (refusal.errno != Errno::ENODEV).then(|| report::refusal_text(&refusal));
@@ -181,7 +184,7 @@ impl Vrrp {
         for (position, text) in told {
             refused.push(position);
             if let Some(text) = text {
-                self.own_failed(position, &text);
+                self.failed(links, position, &text);
             }
         }
     }

@@ -15,17 +15,16 @@ use std::path::PathBuf;
 
 use ledger::{Ledger, Left, Made};
 use plan::{Key, Make, Own, Plan, Refusal, lies_on, virtual_mac};
-use removal::Doomed;
+use removal::{Doomed, delete};
 
-use super::links::{Change, Kind, Link};
+use super::links::{Change, Kind, Link, Links};
 use super::report;
-use super::state::Vrrp;
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
-use crate::daemon::reactor::Turn;
+use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::{Link as KernelLink, Which};
 use crate::sys::netlink::make::IpvlanFlag;
 use crate::sys::sysctl::{Changed, Entry};
@@ -35,7 +34,8 @@ use crate::sys::sysctl::{Changed, Entry};
 pub(super) struct Owns {
     list: Vec<Own>,
     settings: Changed,
-    ledger: Ledger,
+    /// Where a successor finds what was changed.
+    pub(super) ledger: Ledger,
     /// One was made anew: what netlink has told until now is older than what is to be listed.
     pub(super) remade: bool,
 }
@@ -122,133 +122,114 @@ fn tell_refused(plan: &Plan) {
     }
 }
 
-impl Vrrp {
+impl Owns {
     fn own_user(&self, position: usize) -> &str {
-        self.owns.list.get(position).map_or("", |own| &own.user)
+        self.list.get(position).map_or("", |own| &own.user)
     }
 
-    fn own_failed(&mut self, position: usize, why: &str) {
-        let Some(own) = self.owns.list.get_mut(position) else { return };
+    fn failed(&mut self, links: &Links, position: usize, why: &str) {
+        let Some(own) = self.list.get_mut(position) else { return };
         if core::mem::replace(&mut own.told, true) {
             return;
         }
-        if let Some(link) = self.links.table.link(own.link) {
+        if let Some(link) = links.link(own.link) {
             report::own_failed(&own.user, &link.name, own.make.kind(), why);
         }
     }
 
-    /// Whether something is missing although its base is there: somebody removed it.
-    pub(super) fn lacks_own(&self) -> bool {
-        let exists = |link| self.links.table.link(link).is_some_and(|link| link.index.is_some());
-        self.owns.list.iter().any(|own| exists(own.base) && !exists(own.link))
+    /// Whether an interface is missing although its base is there: somebody removed it.
+    pub(super) fn lacks_one(&self, links: &Links) -> bool {
+        let exists = |link| links.link(link).is_some_and(|link| link.index.is_some());
+        self.list.iter().any(|own| exists(own.base) && !exists(own.link))
     }
 
-    /// An interface changed. What hangs on it follows: made when its base comes, removed when that bears another name.
-    /// One of our own that somebody removed is made anew at once, a bounded number of times. What is still to be done
-    /// about: nothing once it was made anew, for everything is listed again at once.
-    pub(super) fn follow_owns(
+    /// An interface changed. An interface of our own that somebody removed is made anew at once, a bounded number of
+    /// times. What is still to be done about the change: nothing once the interface was made anew, for everything is
+    /// listed again at once. `stopping`: nothing is made any more.
+    pub(super) fn follow(
         &mut self,
-        turn: &mut Turn<'_>,
-        link: LinkId,
-        change: Change,
+        now: Instant,
+        links: &mut Links,
+        commands: &mut Commands,
+        (link, change): (LinkId, Change),
+        stopping: bool,
     ) -> Option<Change> {
-        let removed = self.is_removed(link, change);
-        if removed && self.remake_own(turn.now(), link) {
+        // Every new one is down for a moment.
+        let ours = self.on(link).is_some() && !stopping && change != Change::Appeared;
+        let removed = ours && is_removed(links, commands, link, change);
+        if removed && self.make_again(now, links, commands, link) {
             return None;
         }
         let change = if removed { Change::Vanished } else { change };
-        if change == Change::Vanished {
-            if self.lacks_own() {
-                self.arm_retry(turn);
+        if change != Change::Vanished {
+            self.ensure_on(links, commands, link);
+            if !stopping {
+                self.mend(now, links, commands, link);
             }
-            self.leave_base(link);
-        } else {
-            self.ensure_owns_on(link);
-            self.mend_own(turn.now(), link);
         }
         Some(change)
     }
 
-    /// Whether somebody removed an interface of our own. The kernel takes it down first and tells of that; it answers
-    /// no list before the rest is done, so that one tells whether it is only down.
-    fn is_removed(&mut self, link: LinkId, change: Change) -> bool {
-        // Every new one is down for a moment.
-        if self.owns.on(link).is_none() || self.process.stopping || change == Change::Appeared {
-            return false;
-        }
-        let down = self.links.table.link(link).filter(|there| !there.wanted_up).and_then(|there| there.index);
-        let (Some(index), false) = (down, change == Change::Vanished) else {
-            return change == Change::Vanished;
-        };
-        let mut kernel = Vec::new();
-        let listed = self.items.commands.links(&mut kernel).is_ok();
-        let gone = listed && kernel.iter().all(|there| there.index != index);
-        if gone && let Some(name) = self.links.table.link(link).map(|link| link.name.clone()) {
-            report::link_deleted(&name);
-            self.links.table.remove(index);
-        }
-        gone
-    }
-
     /// Gives an interface of our own its hardware address back. Whether it is up is left to whoever took it down: that
     /// is how an administrator makes an instance step aside.
-    fn mend_own(&mut self, now: Instant, link: LinkId) {
-        let Some(position) = self.owns.on(link) else { return };
-        let (Some(own), Some(there)) = (self.owns.list.get_mut(position), self.links.table.link(link)) else {
+    fn mend(&mut self, now: Instant, links: &Links, commands: &mut Commands, link: LinkId) {
+        let Some(position) = self.on(link) else { return };
+        let (Some(own), Some(there)) = (self.list.get_mut(position), links.link(link)) else {
             return;
         };
         let (Make::Macvlan(mac), Some(index)) = (own.make, there.index) else {
             return;
         };
-        if there.mac != Some(mac) && !self.process.stopping && own.again.take(now).is_some() {
-            let _ = self.items.commands.set_link_mac(make::tag(position), Which::Index(index), mac);
-            self.commit_owns(&mut Vec::new());
+        if there.mac != Some(mac) && own.again.take(now).is_some() {
+            let _ = commands.set_link_mac(make::tag(position), Which::Index(index), mac);
+            self.commit(links, commands, &mut Vec::new());
         }
     }
 
-    fn remake_own(&mut self, now: Instant, link: LinkId) -> bool {
-        let Some(position) = self.owns.on(link) else { return false };
-        let Some(own) = self.owns.list.get_mut(position) else { return false };
+    fn make_again(&mut self, now: Instant, links: &Links, commands: &mut Commands, link: LinkId) -> bool {
+        let Some(position) = self.on(link) else { return false };
+        let Some(own) = self.list.get_mut(position) else { return false };
         own.copied = None;
-        let base_there = self.links.table.link(own.base).is_some_and(|base| base.index.is_some());
-        let again = base_there && own.again.take(now).is_some() && self.ensure(core::iter::once(position));
-        self.owns.remade |= again;
+        let base_there = links.link(own.base).is_some_and(|base| base.index.is_some());
+        let again = base_there
+            && own.again.take(now).is_some()
+            && self.ensure(links, commands, core::iter::once(position));
+        self.remade |= again;
         again
     }
 
-    /// A base is gone. If it only bears another name now, what lies on it must go.
-    fn leave_base(&mut self, base: LinkId) {
+    /// A base is gone. If it only bears another name now, what lies on it must go. Whether something lay on it: its
+    /// settings are to be put back.
+    pub(super) fn leave_base(&mut self, links: &Links, commands: &mut Commands, base: LinkId) -> bool {
         let mut left = false;
-        for own in self.owns.list.iter_mut().filter(|own| own.base == base) {
+        for own in self.list.iter_mut().filter(|own| own.base == base) {
             left = true;
             own.copied = None;
         }
         if left {
-            self.remove_made(|own| own.base == base);
-            self.tidy();
+            self.remove_made(links, commands, |own| own.base == base);
         }
+        left
     }
 
     /// An interface of our own bears another name now: it has our hardware address, so it cannot stay.
-    pub(super) fn own_renamed(&mut self, link: LinkId, index: IfIndex) {
-        if self.owns.on(link).is_some() {
-            let _ = self.items.commands.delete_link(MAY, Which::Index(index));
-            self.items.commands.commit(|_, _| ());
+    pub(super) fn renamed(&self, commands: &mut Commands, link: LinkId, index: IfIndex) {
+        if self.on(link).is_some() {
+            let _ = commands.delete_link(MAY, Which::Index(index));
+            commands.commit(|_, _| ());
         }
     }
 
-    /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
-    pub(super) fn remove_left_owns(&mut self, left: &Left) {
-        self.find_owns();
+    /// What a predecessor made and nobody wants now is removed. The settings that the predecessor changed are then to be
+    /// put back.
+    pub(super) fn remove_left(&mut self, links: &Links, commands: &mut Commands, left: &Left) {
+        self.find(links);
         let mut kernel = Vec::new();
-        if left.links.is_empty() || self.items.commands.links(&mut kernel).is_err() {
-            return self.tidy();
+        if left.links.is_empty() || commands.links(&mut kernel).is_err() {
+            return;
         }
         let wanted = |made: &&Made| {
-            self.owns
-                .list
-                .iter()
-                .any(|own| self.links.table.link(own.link).is_some_and(|link| link.name == made.name))
+            self.list.iter().any(|own| links.link(own.link).is_some_and(|link| link.name == made.name))
         };
         let still = |made: &Made| {
             let is_it = |link: &&KernelLink| {
@@ -262,52 +243,51 @@ impl Vrrp {
             })
         };
         let doomed: Vec<_> = left.links.iter().filter(|made| !wanted(made)).filter_map(still).collect();
-        self.delete_owns(&doomed);
-        self.tidy();
+        delete(commands, &doomed);
     }
 
     /// What is wanted and there is taken for made.
-    fn find_owns(&mut self) {
-        for own in &mut self.owns.list {
-            let parent = lies_on(&self.links.table, own.base, own.make.kind());
-            own.made = self.links.table.link(own.link).is_some_and(|link| {
+    fn find(&mut self, links: &Links) {
+        for own in &mut self.list {
+            let parent = lies_on(links, own.base, own.make.kind());
+            own.made = links.link(own.link).is_some_and(|link| {
                 link.index.is_some() && link.kind == own.make.kind() && Some(link.parent) == parent
             });
         }
     }
 
-    /// Removes what was made and restores what was changed.
-    pub(super) fn remove_owns(&mut self) {
-        self.remove_made(|_| true);
-        self.owns.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
-        self.write_ledger();
+    /// Removes what was made and restores what was changed. The ledger is then to be written.
+    pub(super) fn remove(&mut self, links: &Links, commands: &mut Commands) {
+        self.remove_made(links, commands, |_| true);
+        self.settings.restore_all(|setting, error| report::setting_failed(setting, &error));
     }
 
     /// Removes those of our interfaces that exist.
-    fn remove_made(&mut self, which: impl Fn(&Own) -> bool) {
+    fn remove_made(&mut self, links: &Links, commands: &mut Commands, which: impl Fn(&Own) -> bool) {
         let mut doomed = Vec::new();
-        for own in self.owns.list.iter_mut().filter(|own| own.made && which(own)) {
+        for own in self.list.iter_mut().filter(|own| own.made && which(own)) {
             own.made = false;
-            doomed.extend(self.links.table.link(own.link).and_then(|link| own.doomed(link)));
+            doomed.extend(links.link(own.link).and_then(|link| own.doomed(link)));
         }
-        self.delete_owns(&doomed);
+        delete(commands, &doomed);
     }
 
     /// What a new model wants.
-    pub(super) fn plan_owns(&mut self, model: &Model) -> Plan {
+    pub(super) fn plan(&self, model: &Model, links: &mut Links, commands: &mut Commands) -> Plan {
         let mut kernel = Vec::new();
-        if let Err(error) = self.items.commands.links(&mut kernel) {
+        if let Err(error) = commands.links(&mut kernel) {
             // Names are made up as if nothing were there; one that is taken is told when it is made.
             report::kernel_failed("netlink", &error);
         }
-        Plan::new(model, &mut self.links.table, &kernel, self.owns.list())
+        Plan::new(model, links, &kernel, self.list())
     }
 
-    /// After a reload: what is not wanted any more goes, what is wanted still keeps what it was.
-    pub(super) fn replace_owns(&mut self, plan: Plan) {
+    /// After a reload: what is not wanted any more goes, what is wanted still keeps what it was. The settings are then
+    /// to be put back.
+    pub(super) fn replace(&mut self, links: &Links, commands: &mut Commands, plan: Plan) {
         tell_refused(&plan);
-        let mut before = core::mem::replace(&mut self.owns.list, plan.owns);
-        for own in &mut self.owns.list {
+        let mut before = core::mem::replace(&mut self.list, plan.owns);
+        for own in &mut self.list {
             let same = before.iter_mut().find(|old| {
                 old.link == own.link && old.base == own.base && old.make.kind() == own.make.kind()
             });
@@ -324,8 +304,24 @@ impl Vrrp {
             own.copied = old.copied;
         }
         let gone = before.iter().filter(|old| old.made);
-        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(self.links.table.link(old.link)?)).collect();
-        self.delete_owns(&doomed);
-        self.tidy();
+        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(links.link(old.link)?)).collect();
+        delete(commands, &doomed);
     }
+}
+
+/// Whether somebody removed an interface. The kernel takes it down first and tells of that; it answers no list before
+/// the rest is done, so that one tells whether the interface is only down.
+fn is_removed(links: &mut Links, commands: &mut Commands, link: LinkId, change: Change) -> bool {
+    let down = links.link(link).filter(|there| !there.wanted_up).and_then(|there| there.index);
+    let (Some(index), false) = (down, change == Change::Vanished) else {
+        return change == Change::Vanished;
+    };
+    let mut kernel = Vec::new();
+    let listed = commands.links(&mut kernel).is_ok();
+    let gone = listed && kernel.iter().all(|there| there.index != index);
+    if gone && let Some(name) = links.link(link).map(|link| link.name.clone()) {
+        report::link_deleted(&name);
+        links.remove(index);
+    }
+    gone
 }

@@ -12,10 +12,10 @@ use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::map::Set;
 use crate::base::name::IfName;
+use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Which;
 use crate::vrrpd::links::Kind;
 use crate::vrrpd::report;
-use crate::vrrpd::state::Vrrp;
 
 /// An interface that is to go.
 pub(super) struct Doomed {
@@ -49,58 +49,56 @@ fn are_doomed(mut members: impl Iterator<Item = (IfIndex, Kind)>, doomed: &[Doom
     members.all(|member| doomed.contains(&member))
 }
 
-impl Vrrp {
-    /// Deletes interfaces of our own, all at once where the kernel lets us.
-    pub(super) fn delete_owns(&mut self, doomed: &[Doomed]) {
-        let together = doomed.len() > 1 && self.delete_together(doomed);
-        for Doomed { index, name, kind, user } in doomed {
-            if together {
-                report::own_removed(user, name, *kind);
-                continue;
-            }
-            let _ = self.items.commands.delete_link(MUST, Which::Index(*index));
-            self.items.commands.commit(|_, result| match result {
-                Ok(()) => report::own_removed(user, name, *kind),
-                Err(refusal) if refusal.errno == Errno::ENODEV => {}
-                Err(refusal) => report::own_stuck(user, name, *kind, &report::refusal_text(&refusal)),
-            });
+/// Deletes interfaces of our own, all at once where the kernel lets us.
+pub(super) fn delete(commands: &mut Commands, doomed: &[Doomed]) {
+    let together = doomed.len() > 1 && delete_together(commands, doomed);
+    for Doomed { index, name, kind, user } in doomed {
+        if together {
+            report::own_removed(user, name, *kind);
+            continue;
         }
+        let _ = commands.delete_link(MUST, Which::Index(*index));
+        commands.commit(|_, result| match result {
+            Ok(()) => report::own_removed(user, name, *kind),
+            Err(refusal) if refusal.errno == Errno::ENODEV => {}
+            Err(refusal) => report::own_stuck(user, name, *kind, &report::refusal_text(&refusal)),
+        });
     }
+}
 
-    /// False: they are to be deleted one by one.
-    fn delete_together(&mut self, doomed: &[Doomed]) -> bool {
-        let mut kernel = Vec::new();
-        if self.items.commands.links(&mut kernel).is_err() {
-            return false;
-        }
-        let group = draw();
-        if kernel.iter().any(|link| link.group == group) {
-            return false;
-        }
-        let there: Set<_> = kernel.iter().map(|link| (link.index, Kind::of(link))).collect();
-        let mut moved = true;
-        for some in doomed.chunks(limit::NETLINK_BATCH) {
-            for one in some {
-                // One that has gone since is gone.
-                if there.contains(&(one.index, one.kind)) {
-                    let _ = self.items.commands.set_link_group(MUST, Which::Index(one.index), group);
-                }
-            }
-            self.items.commands.commit(|_, result| moved &= result.is_ok());
-        }
-        // What goes is gone for good: a stranger's interface in there would be, too.
-        if self.items.commands.links(&mut kernel).is_err() {
-            return false;
-        }
-        let members = kernel.iter().filter(|link| link.group == group);
-        if !are_doomed(members.map(|link| (link.index, Kind::of(link))), doomed) {
-            return false;
-        }
-        let mut deleted = false;
-        let _ = self.items.commands.delete_group(MAY, group);
-        self.items.commands.commit(|_, result| deleted = result.is_ok());
-        moved && deleted
+/// False: they are to be deleted one by one.
+fn delete_together(commands: &mut Commands, doomed: &[Doomed]) -> bool {
+    let mut kernel = Vec::new();
+    if commands.links(&mut kernel).is_err() {
+        return false;
     }
+    let group = draw();
+    if kernel.iter().any(|link| link.group == group) {
+        return false;
+    }
+    let there: Set<_> = kernel.iter().map(|link| (link.index, Kind::of(link))).collect();
+    let mut moved = true;
+    for some in doomed.chunks(limit::NETLINK_BATCH) {
+        for one in some {
+            // One that has gone since is gone.
+            if there.contains(&(one.index, one.kind)) {
+                let _ = commands.set_link_group(MUST, Which::Index(one.index), group);
+            }
+        }
+        commands.commit(|_, result| moved &= result.is_ok());
+    }
+    // What goes is gone for good: a stranger's interface in there would be, too.
+    if commands.links(&mut kernel).is_err() {
+        return false;
+    }
+    let members = kernel.iter().filter(|link| link.group == group);
+    if !are_doomed(members.map(|link| (link.index, Kind::of(link))), doomed) {
+        return false;
+    }
+    let mut deleted = false;
+    let _ = commands.delete_group(MAY, group);
+    commands.commit(|_, result| deleted = result.is_ok());
+    moved && deleted
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
+mod own;
+
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -162,7 +164,7 @@ impl Vrrp {
         }
         self.retry_objects(turn);
         self.retry_firewall(turn);
-        if self.lacks_own() {
+        if self.owns.lacks_one(&self.links.table) {
             self.ensure_owns();
         }
         self.watch_missing(turn);

@@ -1,0 +1,114 @@
+//! The interfaces of this child's own, composed with what hangs on them: settings, the ledger, the next try.
+
+use crate::base::id::LinkId;
+use crate::config::Model;
+use crate::daemon::reactor::Turn;
+use crate::vrrpd::links::Change;
+use crate::vrrpd::own::ledger::Left;
+use crate::vrrpd::own::plan::Plan;
+use crate::vrrpd::state::Vrrp;
+
+impl Vrrp {
+    /// Makes every interface of our own whose base is there; whether one is new.
+    pub(in crate::vrrpd) fn ensure_owns(&mut self) -> bool {
+        self.owns.ensure_all(&self.links.table, &mut self.items.commands)
+    }
+
+    /// An interface changed: what of ours lies on it, or what it is of ours, follows. What is still to be done about
+    /// the change; nothing: everything is about to be listed again.
+    pub(in crate::vrrpd) fn follow_owns(
+        &mut self,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        change: Change,
+    ) -> Option<Change> {
+        let (now, stopping) = (turn.now(), self.process.stopping);
+        let (links, commands) = (&mut self.links.table, &mut self.items.commands);
+        let change = self.owns.follow(now, links, commands, (link, change), stopping)?;
+        if change == Change::Vanished {
+            if self.owns.lacks_one(&self.links.table) {
+                self.arm_retry(turn);
+            }
+            if self.owns.leave_base(&self.links.table, &mut self.items.commands, link) {
+                self.tidy();
+            }
+        }
+        Some(change)
+    }
+
+    /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
+    pub(in crate::vrrpd) fn remove_left_owns(&mut self, left: &Left) {
+        self.owns.remove_left(&self.links.table, &mut self.items.commands, left);
+        self.tidy();
+    }
+
+    /// After a reload: the interfaces of the new model take the place of those of the old one.
+    pub(in crate::vrrpd) fn replace_owns(&mut self, plan: Plan) {
+        self.owns.replace(&self.links.table, &mut self.items.commands, plan);
+        self.tidy();
+    }
+
+    /// What a new model wants.
+    pub(in crate::vrrpd) fn plan_owns(&mut self, model: &Model) -> Plan {
+        self.owns.plan(model, &mut self.links.table, &mut self.items.commands)
+    }
+
+    /// Removes every interface of our own and restores what was changed.
+    pub(in crate::vrrpd) fn remove_owns(&mut self) {
+        self.owns.remove(&self.links.table, &mut self.items.commands);
+        self.write_ledger();
+    }
+
+    /// Gives each IPv6 macvlan its copy of the base's link-local address; `changed`: only those that this interface
+    /// concerns.
+    pub(in crate::vrrpd) fn copy_link_locals(&mut self, changed: Option<LinkId>) {
+        self.owns.copy_link_locals(&self.links.table, &mut self.items.commands, changed);
+    }
+
+    /// Gives ipvlans their addresses.
+    pub(in crate::vrrpd) fn put_own_addresses(&mut self) {
+        self.owns.put_addresses(&self.links.table, &mut self.items.commands);
+    }
+
+    /// Lets interfaces keep their other addresses when the first one goes, where an instance asks for that.
+    pub(in crate::vrrpd) fn promote_secondaries(&mut self) {
+        for instance in self.routers.instances.iter().filter(|it| it.config.promote_secondaries) {
+            if let Some(link) = instance.own {
+                self.owns.promote_secondaries(&self.links.table, link);
+            }
+        }
+    }
+
+    /// Stops reports of membership in 224.0.0.0/24 where the configuration asks for that.
+    pub(in crate::vrrpd) fn stop_local_reports(&mut self) {
+        if self.model.global.vrrp.disable_local_igmp {
+            self.owns.stop_local_reports(&self.links.table);
+        }
+    }
+
+    /// Puts back the settings that nobody needs any more, and forgets them on disk.
+    pub(in crate::vrrpd) fn tidy(&mut self) {
+        let promoting = self.routers.instances.iter().filter(|it| it.config.promote_secondaries);
+        let promoting: Vec<LinkId> = promoting.filter_map(|it| it.own).collect();
+        let silent = self.model.global.vrrp.disable_local_igmp;
+        self.owns.restore(&self.links.table, &promoting, silent);
+        self.write_ledger();
+    }
+
+    /// What a predecessor had of the firewall is replaced or gone.
+    pub(in crate::vrrpd) fn forget_left_firewall(&mut self) {
+        if self.owns.ledger.disinherit() {
+            self.write_ledger();
+        }
+    }
+
+    /// Notes which notify FIFOs have been made and are there.
+    pub(in crate::vrrpd) fn note_fifos(&mut self) {
+        self.owns.ledger.fifos(self.notifies.alerts.fifos.made());
+    }
+
+    /// Writes the ledger anew.
+    pub(in crate::vrrpd) fn write_ledger(&mut self) {
+        self.owns.write_ledger(&self.links.table, self.firewall.in_kernel());
+    }
+}
