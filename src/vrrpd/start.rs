@@ -137,9 +137,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
         vrrp.clean_objects(marked == Marked::All)?;
         vrrp.remove_left_overs(|_| false, None)?;
         vrrp.remove_strays(marked)?;
-        vrrp.remove_left_tables(left.tables.iter());
-        vrrp.remove_left_rules(&left);
-        vrrp.forget_left_firewall();
+        vrrp.remove_left_firewall(&left);
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
         Ok(())

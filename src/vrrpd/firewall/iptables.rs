@@ -6,19 +6,19 @@
 //! kernel does not have its tables.
 
 use super::legacy::plan::Plan;
+use super::legacy::report::Reason;
 use super::legacy::{Legacy, Trouble, report};
-use super::may_pass;
 use super::tables::{Contents, Parts};
+use super::{Around, Firewall, RETRY, may_pass};
 use crate::base::addr::Family;
 use crate::base::time::Span;
 use crate::config::diag::Diagnostics;
 use crate::config::model::Model;
 use crate::config::model::global::Firewall as Config;
 use crate::config::tree::Position;
-use crate::daemon::reactor::Turn;
 use crate::sys::xtables::{self, Filter, Program, Refused};
-use crate::vrrpd::own::ledger::{Guarding, Left};
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::links::Links;
+use crate::vrrpd::own::ledger::{Guarding, Ledger, Left};
 
 /// When rules are tried again that another program stood in the way of: it changes its own in some milliseconds.
 const SOON: Span = Span::from_millis(20);
@@ -35,17 +35,6 @@ enum Choice {
     Instead(Reason),
     /// iptables.
     Iptables,
-}
-
-/// Why it is not iptables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// There is no such program, hence nobody who made a chain.
-    NoProgram,
-    /// It makes rules of nftables.
-    NewProgram,
-    /// The kernel has not its tables.
-    NoTables,
 }
 
 /// What this child has of iptables.
@@ -116,76 +105,70 @@ pub fn check(model: &Model, found: &mut Diagnostics) {
     }
 }
 
-impl Vrrp {
+impl Firewall {
     /// Makes the rules when a child begins, in the place of what a predecessor left.
-    pub(super) fn start_iptables(&mut self, turn: &mut Turn<'_>, left: &Left) {
-        if self.firewall.iptables.wanted.is_none() {
-            return self.remove_left_rules(left);
+    pub(super) fn start_iptables(&mut self, around: &mut Around<'_, '_>, left: &Left, config: &Config) {
+        if self.iptables.wanted.is_none() {
+            return self.remove_left_rules(around.ledger, left, config);
         }
         if left.rules || !left.ipsets.is_empty() {
-            self.firewall.iptables.legacy = self
-                .firewall
+            self.iptables.legacy = self
                 .iptables
                 .wanted
                 .clone()
-                .map(|plan| Legacy::new(plan, self.owns.ledger.number(), &left.ipsets));
+                .map(|plan| Legacy::new(plan, around.ledger.number(), &left.ipsets));
         }
-        self.put_iptables(turn);
+        self.put_iptables(around);
     }
 
     /// Puts everything that is wanted of iptables.
-    pub(super) fn put_iptables(&mut self, turn: &mut Turn<'_>) {
-        let Some(plan) = self.firewall.iptables.wanted.clone() else { return };
-        let number = self.owns.ledger.number();
-        let firewall = &mut self.firewall;
+    pub(super) fn put_iptables(&mut self, around: &mut Around<'_, '_>) {
+        let Some(plan) = self.iptables.wanted.clone() else { return };
+        let number = around.ledger.number();
+        let firewall = &mut *self;
         match &mut firewall.iptables.legacy {
             Some(legacy) => legacy.replan(plan),
             place => *place = Some(Legacy::new(plan, number, &[])),
         }
         let names: Vec<Box<str>> =
             firewall.iptables.legacy.iter().flat_map(Legacy::sets).map(Box::from).collect();
-        self.owns.ledger.guarding(Guarding::Rules);
-        names.iter().for_each(|name| self.owns.ledger.guarding(Guarding::Ipset(name)));
-        let firewall = &mut self.firewall;
+        around.ledger.guarding(Guarding::Rules);
+        names.iter().for_each(|name| around.ledger.guarding(Guarding::Ipset(name)));
+        let firewall = &mut *self;
         firewall.guards.look_at_all();
         if let Some(legacy) = &mut firewall.iptables.legacy {
-            legacy.put(Contents {
-                guards: &firewall.guards,
-                vmacs: &firewall.vmacs,
-                links: &self.links.table,
-            });
+            legacy.put(Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: around.links });
         }
-        self.settle_iptables(turn);
-        self.write_ledger();
+        self.settle_iptables(around.links);
+        self.outcome.ledger = true;
     }
 
     /// Brings rules or sets in step with what is guarded.
-    pub(super) fn flush_iptables(&mut self, turn: &mut Turn<'_>) {
-        let firewall = &mut self.firewall;
+    pub(super) fn flush_iptables(&mut self, around: &mut Around<'_, '_>) {
+        let firewall = &mut *self;
         // A macvlan goes by its name, which is there before it is.
-        firewall.vmacs.settled(&self.links.table);
+        firewall.vmacs.settled(around.links);
         let Some(legacy) = firewall.iptables.legacy.as_mut().filter(|_| !firewall.guards.is_settled()) else {
             return;
         };
-        let contents =
-            Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: &self.links.table };
+        let contents = Contents { guards: &firewall.guards, vmacs: &firewall.vmacs, links: around.links };
         if legacy.has_sets() {
             match legacy.update(contents) {
-                Ok(()) => firewall.guards.settled(&self.links.table),
+                Ok(()) => firewall.guards.settled(around.links),
                 // Somebody changed the sets.
-                Err(_) => self.put_iptables(turn),
+                Err(_) => self.put_iptables(around),
             }
             return;
         }
         legacy.put_rules(contents);
-        self.settle_iptables(turn);
+        self.settle_iptables(around.links);
     }
 
     /// Tells what is wrong, and arms what may help.
-    fn settle_iptables(&mut self, turn: &mut Turn<'_>) {
-        let firewall = &mut self.firewall;
-        firewall.guards.settled(&self.links.table);
-        firewall.vmacs.settled(&self.links.table);
+    fn settle_iptables(&mut self, links: &Links) {
+        let firewall = &mut *self;
+        firewall.guards.settled(links);
+        firewall.vmacs.settled(links);
         let Some(legacy) = &firewall.iptables.legacy else { return };
         let troubles = legacy.troubles();
         troubles.iter().filter(|one| !firewall.iptables.told.contains(one)).for_each(report::trouble);
@@ -198,26 +181,26 @@ impl Vrrp {
         }
         let again = troubles.iter().any(passes);
         if busy {
-            self.arm_retry_in(turn, SOON);
+            self.try_again(SOON);
         } else if again {
-            self.arm_retry(turn);
+            self.try_again(RETRY);
         } else {
-            self.arm_retry_in(turn, LOOK);
+            self.try_again(LOOK);
         }
     }
 
     /// Tries again what something stood in the way of.
-    pub(super) fn retry_iptables(&mut self, turn: &mut Turn<'_>) {
-        if self.firewall.iptables.wanted.is_none() {
-            return self.drop_iptables(turn);
+    pub(super) fn retry_iptables(&mut self, around: &mut Around<'_, '_>) {
+        if self.iptables.wanted.is_none() {
+            return self.drop_iptables();
         }
-        let Some(legacy) = &self.firewall.iptables.legacy else { return };
+        let Some(legacy) = &self.iptables.legacy else { return };
         let waits = legacy.is_busy() || legacy.troubles().iter().any(passes);
         if !waits && legacy.is_as_left() {
-            return self.arm_retry_in(turn, LOOK);
+            return self.try_again(LOOK);
         }
-        self.put_iptables(turn);
-        if !waits && self.firewall.iptables.legacy.as_ref().is_some_and(Legacy::wrote) {
+        self.put_iptables(around);
+        if !waits && self.iptables.legacy.as_ref().is_some_and(Legacy::wrote) {
             report::rules_put_back();
         }
     }
@@ -228,32 +211,32 @@ impl Vrrp {
     }
 
     /// The same while instances run, which must not wait: another program's turn is let pass.
-    pub(super) fn drop_iptables(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn drop_iptables(&mut self) {
         if !self.try_remove_iptables(false) {
-            self.arm_retry_in(turn, SOON);
+            self.try_again(SOON);
         }
     }
 
     fn try_remove_iptables(&mut self, patient: bool) -> bool {
-        let Some(mut legacy) = self.firewall.iptables.legacy.take() else { return true };
+        let Some(mut legacy) = self.iptables.legacy.take() else { return true };
         if !legacy.remove(patient) {
-            self.firewall.iptables.legacy = Some(legacy);
+            self.iptables.legacy = Some(legacy);
             return false;
         }
         legacy.troubles().iter().for_each(report::trouble_in_the_end);
-        self.firewall.iptables.told.clear();
-        self.write_ledger();
+        self.iptables.told.clear();
+        self.outcome.ledger = true;
         true
     }
 
     /// Removes what a dead child left, where nothing of it is wanted.
-    pub(in crate::vrrpd) fn remove_left_rules(&mut self, left: &Left) {
+    pub(in crate::vrrpd) fn remove_left_rules(&mut self, ledger: &Ledger, left: &Left, config: &Config) {
         if !left.rules && left.ipsets.is_empty() {
             return;
         }
         report::left_over_rules();
-        let plan = Plan::of(&self.model.global.firewall, Parts::default());
-        self.firewall.iptables.legacy = Some(Legacy::new(plan, self.owns.ledger.number(), &left.ipsets));
+        let plan = Plan::of(config, Parts::default());
+        self.iptables.legacy = Some(Legacy::new(plan, ledger.number(), &left.ipsets));
         self.remove_iptables();
     }
 }

@@ -1,7 +1,7 @@
 //! The firewall: addresses of a MASTER that takes no packets (`no_accept`, strict), and membership reports of macvlans.
 //!
 //! Job: what the kernel's tables hold follows what the instances do. A guard is there before its address is, and goes
-//! after it, for all instances of a turn in one transaction ([`Vrrp::flush_firewall`]). The tables are replaced as a
+//! after it, for all instances of a turn in one transaction ([`Firewall::flush`]). The tables are replaced as a
 //! whole when a child begins, when a reload asks for other rules, and when somebody else deleted something: no packet
 //! ever meets half a table. Start with [`tables`] for the rules, [`guards`] for whose addresses they hold; where
 //! `vrrp_iptables` asks for it, `legacy` has the same in the words of iptables and [`iptables`] its life.
@@ -24,17 +24,19 @@ use tables::{Contents, Parts, Style};
 use vmacs::Vmacs;
 
 use super::kind;
-use super::links::Change;
-use super::own::ledger::{Guarding, Left};
-use super::state::Vrrp;
+use super::links::{Change, Links};
+use super::live::Instance;
+use super::own::ledger::{Guarding, Ledger, Left};
+use super::own::plan::Own as Interface;
 use crate::base::addr::Family;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
-use crate::daemon::reactor::{Again, Interest, Turn};
+use crate::config::model::Global;
+use crate::config::model::global::Firewall as Config;
+use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::proto::vrrp::State;
 use crate::sys::netlink::nft::watch::Watch;
 use crate::sys::netlink::nft::{Nft, Refused};
 
@@ -57,7 +59,29 @@ pub(super) struct Firewall {
     /// How often it is put back at once.
     again: Budget,
     iptables: Iptables,
+    /// What is left to do for who called.
+    outcome: Outcome,
 }
+
+/// What the firewall works with.
+pub(super) struct Around<'a, 't> {
+    pub(super) turn: &'a mut Turn<'t>,
+    pub(super) links: &'a Links,
+    /// Where it is noted what is about to be made.
+    pub(super) ledger: &'a mut Ledger,
+}
+
+/// What is left to do when the firewall has done its part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// [`Firewall::retry`] is due after this span.
+    pub(super) again: Option<Span>,
+    /// The kernel has less than the ledger says: it is to be written anew.
+    pub(super) ledger: bool,
+}
+
+/// When what the kernel refused is tried again.
+const RETRY: Span = Span::from_secs(1);
 
 impl Default for Firewall {
     fn default() -> Self {
@@ -73,6 +97,7 @@ impl Default for Firewall {
             lost: false,
             again: Budget::new(limit::PUT_BACK_BURST, AGAIN_REFILL),
             iptables: Iptables::default(),
+            outcome: Outcome::default(),
         }
     }
 }
@@ -108,179 +133,175 @@ impl Firewall {
     }
 }
 
-impl Vrrp {
-    /// Makes the tables, in the place of what a predecessor left. `goes_on`: a MASTER that stays one.
-    pub(super) fn start_firewall(
-        &mut self,
-        turn: &mut Turn<'_>,
-        left: &Left,
-        goes_on: impl Fn(InstanceId) -> bool,
-    ) {
-        self.plan_firewall();
-        let configured = &self.model.global.firewall;
-        if self.firewall.style.is_some() && configured.nftables.is_none() && configured.iptables.is_none() {
-            report::default_chosen();
-        }
-        for id in self.ids() {
-            self.guard(id, goes_on(id), false);
-        }
-        let wanted = self.firewall.style.as_ref().map(|(style, _)| style.name.clone());
-        self.start_iptables(turn, left);
+impl Firewall {
+    /// What is left to do, told once.
+    pub(super) const fn take_outcome(&mut self) -> Outcome {
+        core::mem::replace(&mut self.outcome, Outcome { again: None, ledger: false })
+    }
+
+    fn try_again(&mut self, wait: Span) {
+        let sooner = self.outcome.again.filter(|again| *again <= wait);
+        self.outcome.again = sooner.or(Some(wait));
+    }
+
+    /// Makes the tables that were planned, in the place of what a predecessor left; whether all is in place.
+    pub(super) fn start(&mut self, around: &mut Around<'_, '_>, left: &Left, config: &Config) -> bool {
+        let wanted = self.style.as_ref().map(|(style, _)| style.name.clone());
+        self.start_iptables(around, left, config);
         self.remove_left_tables(left.tables.iter().filter(|name| Some(*name) != wanted.as_ref()));
-        self.replace_firewall(turn);
-        if self.firewall.broken.is_none() {
-            self.forget_left_firewall();
+        self.replace(around);
+        self.broken.is_none()
+    }
+
+    /// Tells that nobody chose what does the work, if there is work.
+    pub(super) fn tell_choice(&self, config: &Config) {
+        if self.style.is_some() && config.nftables.is_none() && config.iptables.is_none() {
+            report::default_chosen();
         }
     }
 
-    /// Follows a reload. `kept`: which of the instances of before each one is.
-    pub(super) fn renew_firewall(&mut self, turn: &mut Turn<'_>, kept: &[Option<InstanceId>]) {
-        let was_on: Vec<bool> =
-            kept.iter().map(|old| old.is_some_and(|old| self.firewall.guards.is_on(old))).collect();
-        self.plan_firewall();
-        for id in self.ids() {
-            let master = self.instance(id).is_some_and(|it| it.router.state() == State::Master);
-            self.guard(id, master, false);
-            let (was, is) = (was_on.get(id.index()) == Some(&true), self.firewall.guards.is_on(id));
-            if was != is
-                && self.firewall.broken.is_none()
-                && let Some(instance) = self.instance(id)
-            {
-                report::guard(&instance.config.name, is);
-            }
+    /// Whether the addresses of an instance are guarded, in the kernel or from the next flush on.
+    pub(super) fn is_on(&self, id: InstanceId) -> bool {
+        self.guards.is_on(id)
+    }
+
+    /// After a reload changed what an instance asks for: tells whether its addresses are guarded now. `was`: before.
+    pub(super) fn tell_renewed(&self, id: InstanceId, instance: &Instance, was: bool) {
+        let is = self.guards.is_on(id);
+        if was != is && self.broken.is_none() {
+            report::guard(&instance.config.name, is);
         }
+    }
+
+    /// Follows a reload, after what it wants was planned.
+    pub(super) fn renew(&mut self, around: &mut Around<'_, '_>) {
         // One comes before the other goes: there is no time without.
-        self.put_iptables(turn);
-        let firewall = &mut self.firewall;
+        self.put_iptables(around);
+        let firewall = &mut *self;
         let was_broken = firewall.broken.take().is_some();
         match (&firewall.style, &firewall.there) {
             (None, None) => {}
-            (None, Some(_)) => self.remove_tables(turn),
+            (None, Some(_)) => self.remove_tables(around.turn),
             (Some(wanted), Some(there)) if wanted == there => {
-                if let Err(refused) = self.firewall.open() {
-                    self.firewall_failed(turn, &refused);
+                if let Err(refused) = self.open() {
+                    self.failed(&refused);
                 }
-                self.flush_firewall(turn);
+                self.flush(around);
             }
-            (Some(_), _) => self.replace_firewall(turn),
+            (Some(_), _) => self.replace(around),
         }
-        if was_broken && self.firewall.broken.is_none() && self.firewall.there.is_some() {
+        if was_broken && self.broken.is_none() && self.there.is_some() {
             report::works_again();
         }
-        if !self.firewall.iptables.is_wanted() {
-            self.drop_iptables(turn);
+        if !self.iptables.is_wanted() {
+            self.drop_iptables();
         }
     }
 
-    /// What the model wants of the firewall. Nothing in the kernel is changed.
-    fn plan_firewall(&mut self) {
-        let global = &self.model.global;
+    /// What the model wants of the firewall, for these instances and interfaces of our own. Nothing in the kernel is
+    /// changed. For load time: allocates.
+    pub(super) fn plan(&mut self, global: &Global, instances: &[Instance], interfaces: &[Interface]) {
         let is_iptables = iptables::is_chosen(&global.firewall);
         let by_number = global.firewall.nftables_ifindex || is_iptables;
-        let (instances, firewall) = (&self.routers.instances, &mut self.firewall);
-        firewall.by_number = by_number;
-        firewall.guards = Guards::new(instances, by_number, &firewall.guards);
+        self.by_number = by_number;
+        self.guards = Guards::new(instances, by_number, &self.guards);
         let reports_v4 = !global.vrrp.disable_local_igmp;
-        firewall.vmacs = Vmacs::new(self.owns.list().iter(), reports_v4, &firewall.vmacs);
+        self.vmacs = Vmacs::new(interfaces.iter(), reports_v4, &self.vmacs);
         let parts = Parts {
-            sets: SETS.map(|set| firewall.guards.needs(set, instances, by_number)),
-            reports: [Family::V4, Family::V6].map(|family| firewall.vmacs.needs(family)),
+            sets: SETS.map(|set| self.guards.needs(set, instances, by_number)),
+            reports: [Family::V4, Family::V6].map(|family| self.vmacs.needs(family)),
             kinds: true,
         };
         let needed = !parts.is_empty();
-        firewall.style = (needed && !is_iptables).then(|| (Style::of(&global.firewall), parts));
-        firewall.iptables.want((needed && is_iptables).then_some((&global.firewall, parts)));
+        self.style = (needed && !is_iptables).then(|| (Style::of(&global.firewall), parts));
+        self.iptables.want((needed && is_iptables).then_some((&global.firewall, parts)));
     }
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
-    pub(super) fn guard(&mut self, id: InstanceId, on: bool, tell: bool) {
-        let Some(instance) = self.routers.instances.get(id.index()) else { return };
+    pub(super) fn guard(&mut self, id: InstanceId, instance: &Instance, on: bool, tell: bool) {
         let on = on && is_guarded(instance);
-        let firewall = &mut self.firewall;
         // What is missing was told when the kernel refused it.
-        let tell = tell && firewall.broken.is_none();
-        if firewall.guards.set(id, instance, firewall.by_number, on) && tell {
+        let tell = tell && self.broken.is_none();
+        if self.guards.set(id, instance, self.by_number, on) && tell {
             report::guard(&instance.config.name, on);
         }
     }
 
     /// Interfaces changed. Where one came or went, what is about its number follows before a socket on it joins a
     /// group.
-    pub(super) fn follow_firewall(&mut self, turn: &mut Turn<'_>, mut changes: impl Iterator<Item = Change>) {
+    pub(super) fn follow(&mut self, around: &mut Around<'_, '_>, mut changes: impl Iterator<Item = Change>) {
         let numbered = changes.any(|change| matches!(change, Change::Appeared | Change::Vanished));
-        let there = self.firewall.there.is_some() || self.firewall.iptables.is_there();
-        if numbered && !self.process.stopping && there {
-            self.firewall.guards.look_at_all();
-            self.firewall.vmacs.doubt();
-            self.flush_firewall(turn);
+        if numbered && (self.there.is_some() || self.iptables.is_there()) {
+            self.guards.look_at_all();
+            self.vmacs.doubt();
+            self.flush(around);
         }
     }
 
     /// An address of an interface came or went.
-    pub(super) fn follow_locals(&mut self, turn: &mut Turn<'_>, link: LinkId) {
-        let there = self.firewall.there.is_some();
-        if there && !self.process.stopping && self.firewall.vmacs.doubt_locals(link) {
-            self.flush_firewall(turn);
+    pub(super) fn follow_locals(&mut self, around: &mut Around<'_, '_>, link: LinkId) {
+        if self.there.is_some() && self.vmacs.doubt_locals(link) {
+            self.flush(around);
         }
     }
 
     /// Brings the tables in step with what is guarded: one transaction for everything since the last time.
-    pub(super) fn flush_firewall(&mut self, turn: &mut Turn<'_>) {
-        if self.firewall.iptables.is_wanted() {
-            return self.flush_iptables(turn);
+    pub(super) fn flush(&mut self, around: &mut Around<'_, '_>) {
+        if self.iptables.is_wanted() {
+            return self.flush_iptables(around);
         }
-        let firewall = &mut self.firewall;
+        let firewall = &mut *self;
         if firewall.broken.is_some() || (firewall.guards.is_settled() && firewall.vmacs.is_settled()) {
             return;
         }
         let Firewall { guards, vmacs, there: Some((style, parts)), nft: Some(nft), .. } = firewall else {
             return;
         };
-        let contents = Contents { guards, vmacs, links: &self.links.table };
+        let contents = Contents { guards, vmacs, links: around.links };
         match tables::update(nft, style, *parts, contents) {
             Ok(()) => {
-                guards.settled(&self.links.table);
-                vmacs.settled(&self.links.table);
+                guards.settled(around.links);
+                vmacs.settled(around.links);
             }
             // Somebody changed the sets, and we shall hear of it; packets must not wait for that.
-            Err(_) => self.replace_firewall(turn),
+            Err(_) => self.replace(around),
         }
     }
 
     /// Puts everything into the kernel, in the place of what is there.
-    fn replace_firewall(&mut self, turn: &mut Turn<'_>) {
-        let Some((style, parts)) = self.firewall.style.clone() else { return };
-        let renamed = self.firewall.table().is_some_and(|name| name != &*style.name);
+    fn replace(&mut self, around: &mut Around<'_, '_>) {
+        let Some((style, parts)) = self.style.clone() else { return };
+        let renamed = self.table().is_some_and(|name| name != &*style.name);
         if renamed {
-            self.remove_tables(turn);
+            self.remove_tables(around.turn);
         }
-        if self.firewall.table() != Some(&style.name) {
-            self.owns.ledger.guarding(Guarding::Table(&style.name));
+        if self.table() != Some(&style.name) {
+            around.ledger.guarding(Guarding::Table(&style.name));
         }
-        let parts = match self.try_replace(&style, parts) {
+        let parts = match self.try_replace(around.links, &style, parts) {
             Ok(parts) => parts,
-            Err(refused) => return self.firewall_failed(turn, &refused),
+            Err(refused) => return self.failed(&refused),
         };
-        let firewall = &mut self.firewall;
-        firewall.guards.settled(&self.links.table);
-        firewall.vmacs.settled(&self.links.table);
+        let firewall = &mut *self;
+        firewall.guards.settled(around.links);
+        firewall.vmacs.settled(around.links);
         firewall.there = Some((style, parts));
         firewall.lost = false;
         if firewall.broken.take().is_some() {
             report::works_again();
         }
-        self.watch_firewall(turn);
+        self.watch(around.turn);
     }
 
     /// Which parts are in the kernel then.
-    fn try_replace(&mut self, style: &Style, parts: Parts) -> Result<Parts, Refused> {
-        self.firewall.open()?;
-        let Firewall { guards, vmacs, nft: Some(nft), .. } = &mut self.firewall else {
+    fn try_replace(&mut self, links: &Links, style: &Style, parts: Parts) -> Result<Parts, Refused> {
+        self.open()?;
+        let Firewall { guards, vmacs, nft: Some(nft), .. } = self else {
             return Ok(Parts::default());
         };
         guards.look_at_all();
         vmacs.doubt();
-        let contents = Contents { guards, vmacs, links: &self.links.table };
+        let contents = Contents { guards, vmacs, links };
         let refused = match tables::replace(nft, style, parts, true, contents) {
             // A kernel that has no tables of a family has none to be removed either.
             Err(refused) if refused.errno == Errno::EAFNOSUPPORT => {
@@ -307,77 +328,74 @@ impl Vrrp {
         Ok(guarded)
     }
 
-    fn firewall_failed(&mut self, turn: &mut Turn<'_>, refused: &Refused) {
-        let firewall = &mut self.firewall;
+    fn failed(&mut self, refused: &Refused) {
+        let firewall = &mut *self;
         if firewall.broken.replace(refused.errno) != Some(refused.errno) {
             let guards = firewall.style.as_ref().is_some_and(|(_, parts)| parts.sets.contains(&true));
             report::failed(refused, guards);
         }
         if may_pass(refused.errno) {
-            self.arm_retry(turn);
+            self.try_again(RETRY);
         }
     }
 
     /// Tries again what failed, or what was put back too often.
-    pub(super) fn retry_firewall(&mut self, turn: &mut Turn<'_>) {
-        self.retry_iptables(turn);
-        if self.firewall.lost || self.firewall.broken.is_some_and(may_pass) {
-            self.put_back_firewall(turn);
+    pub(super) fn retry(&mut self, around: &mut Around<'_, '_>) {
+        self.retry_iptables(around);
+        if self.lost || self.broken.is_some_and(may_pass) {
+            self.put_back(around);
         }
     }
 
-    /// Somebody else changes tables.
-    pub(super) fn hear_firewall(&mut self, turn: &mut Turn<'_>) -> Again {
-        let Firewall { watch: Some((watch, _)), there: Some((style, _)), .. } = &mut self.firewall else {
-            return Again::Done;
-        };
+    /// Somebody else changes tables. `stopping`: nothing is put back any more.
+    pub(super) fn hear(&mut self, around: &mut Around<'_, '_>, stopping: bool) {
+        let Self { watch: Some((watch, _)), there: Some((style, _)), .. } = self else { return };
         match watch.read(&style.name) {
             Ok(false) => {}
-            Ok(true) if self.process.stopping => {}
-            Ok(true) => self.put_back_firewall(turn),
+            Ok(true) if stopping => {}
+            Ok(true) => self.put_back(around),
             Err(error) => super::report::kernel_failed("netlink", &error),
         }
-        Again::Done
     }
 
-    fn put_back_firewall(&mut self, turn: &mut Turn<'_>) {
-        self.firewall.lost = true;
-        if self.firewall.again.take(turn.now()).is_none() {
-            return self.arm_retry(turn);
+    fn put_back(&mut self, around: &mut Around<'_, '_>) {
+        self.lost = true;
+        if self.again.take(around.turn.now()).is_none() {
+            return self.try_again(RETRY);
         }
-        let was_broken = self.firewall.broken.is_some();
-        self.replace_firewall(turn);
-        if let (Some(table), false) = (self.firewall.table(), was_broken) {
+        let was_broken = self.broken.is_some();
+        self.replace(around);
+        if let (Some(table), false) = (self.table(), was_broken) {
             report::put_back(table);
         }
     }
 
-    fn watch_firewall(&mut self, turn: &mut Turn<'_>) {
-        let (Some(nft), None) = (&self.firewall.nft, &self.firewall.watch) else { return };
+    fn watch(&mut self, turn: &mut Turn<'_>) {
+        let (Some(nft), None) = (&self.nft, &self.watch) else { return };
         let source = Own { kind: kind::FIREWALL, index: 0 };
         let opened = Watch::open(nft.port()).and_then(|watch| {
             let registration = turn.register(watch.as_raw_fd(), source, Interest::Read)?;
             Ok((watch, registration))
         });
         match opened {
-            Ok(opened) => self.firewall.watch = Some(opened),
+            Ok(opened) => self.watch = Some(opened),
             Err(error) => super::report::kernel_failed("netlink", &error),
         }
     }
 
     /// Takes everything out of the kernel.
-    pub(super) fn remove_firewall(&mut self, turn: &mut Turn<'_>) {
-        self.firewall.iptables.want(None);
+    pub(super) fn remove(&mut self, turn: &mut Turn<'_>) {
+        self.iptables.want(None);
         self.remove_tables(turn);
         self.remove_iptables();
     }
 
     fn remove_tables(&mut self, turn: &mut Turn<'_>) {
-        if let Some((watch, registration)) = self.firewall.watch.take() {
+        if let Some((watch, registration)) = self.watch.take() {
             turn.deregister(registration);
             drop(watch);
         }
-        let firewall = &mut self.firewall;
+        let firewall = &mut *self;
         let (Some((style, _)), Some(nft)) = (firewall.there.take(), &mut firewall.nft) else { return };
         if let Err(refused) = tables::remove(nft, core::iter::once(&*style.name)) {
             report::stuck(&style.name, &refused);
@@ -386,16 +404,16 @@ impl Vrrp {
             firewall.guards.forget();
             firewall.vmacs.forget();
         }
-        self.write_ledger();
+        self.outcome.ledger = true;
     }
 
     /// Removes tables that a dead child left.
     pub(super) fn remove_left_tables<'a>(&mut self, left: impl Iterator<Item = &'a Box<str>>) {
         for name in left {
-            if self.firewall.nft.is_none() && self.firewall.open().is_err() {
+            if self.nft.is_none() && self.open().is_err() {
                 return;
             }
-            let Some(nft) = &mut self.firewall.nft else { return };
+            let Some(nft) = &mut self.nft else { return };
             report::left_over(name);
             if let Err(refused) = tables::remove(nft, core::iter::once(&**name)) {
                 report::stuck(name, &refused);

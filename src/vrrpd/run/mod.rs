@@ -1,5 +1,6 @@
 //! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
+mod firewall;
 mod own;
 
 use std::os::fd::OwnedFd;
@@ -51,7 +52,10 @@ impl Process for Vrrp {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId::new(source.index)),
             kind::MONITOR => self.listen(turn),
-            kind::FIREWALL => self.hear_firewall(turn),
+            kind::FIREWALL => {
+                self.hear_firewall(turn);
+                Again::Done
+            }
             kind::LOSSES => self.hear_losses(turn),
             kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),

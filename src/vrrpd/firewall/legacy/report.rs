@@ -7,7 +7,17 @@ use super::Trouble;
 use crate::base::addr::Family;
 use crate::sys::netlink::ipset::Refused as SetRefused;
 use crate::sys::xtables;
-use crate::vrrpd::firewall::iptables::Reason;
+
+/// Why it is not iptables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::vrrpd::firewall) enum Reason {
+    /// There is no such program, hence nobody who made a chain.
+    NoProgram,
+    /// It makes rules of nftables.
+    NewProgram,
+    /// The kernel has not its tables.
+    NoTables,
+}
 
 /// `vrrp_iptables`, in the words of the reference that has none.
 pub(in crate::vrrpd::firewall) fn instead_of_iptables(reason: Reason) -> String {
