@@ -43,12 +43,10 @@ mod pool;
 mod queue;
 mod reasons;
 mod refusal;
-mod reload;
 mod report;
 mod run;
 mod slots;
 mod sockets;
-mod start;
 mod state;
 mod status;
 mod strays;
@@ -60,7 +58,7 @@ mod waiting;
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]
 pub use facts::facts;
-pub use start::{Context, PROGRAM, clean, run};
+pub use run::{Context, PROGRAM, clean, run};
 pub use strays::Marked;
 
 /// Kinds of sources in the loop.

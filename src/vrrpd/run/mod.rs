@@ -2,6 +2,10 @@
 
 mod firewall;
 mod own;
+mod reload;
+mod start;
+
+pub use start::{Context, PROGRAM, clean, run};
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

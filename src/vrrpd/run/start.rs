@@ -5,31 +5,6 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::alert::Alerts;
-use super::breath::ADDRESSES_A_SLICE;
-use super::extra::Extras;
-use super::firewall::Firewall;
-use super::kept::Kept;
-use super::links::Links;
-use super::linkstate::LinkStates;
-use super::live::{Held, PROTOCOL};
-use super::objects::{Fixed, Holder, Network, Stays};
-use super::own::Owns;
-use super::own::ledger::Left;
-use super::own::plan::Plan;
-use super::owners::Owners;
-use super::pacing::Pacing;
-use super::pool::Pool;
-use super::slots::Layout;
-use super::state::{
-    Announcer, Interfaces, Items, Notifies, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements,
-    chatter, tracker_lines,
-};
-use super::status::Status;
-use super::strays::Marked;
-use super::telling::Telling;
-use super::track::{Files, Followers, Processes, Sources};
-use super::{build, kind, links, report};
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
@@ -58,6 +33,31 @@ use crate::sys::raw::send::SendBatch;
 use crate::sys::sched;
 use crate::sys::script::{Runner, Words};
 use crate::sys::sysctl::Setting;
+use crate::vrrpd::alert::Alerts;
+use crate::vrrpd::breath::ADDRESSES_A_SLICE;
+use crate::vrrpd::extra::Extras;
+use crate::vrrpd::firewall::Firewall;
+use crate::vrrpd::kept::Kept;
+use crate::vrrpd::links::Links;
+use crate::vrrpd::linkstate::LinkStates;
+use crate::vrrpd::live::{Held, PROTOCOL};
+use crate::vrrpd::objects::{Fixed, Holder, Network, Stays};
+use crate::vrrpd::own::Owns;
+use crate::vrrpd::own::ledger::Left;
+use crate::vrrpd::own::plan::Plan;
+use crate::vrrpd::owners::Owners;
+use crate::vrrpd::pacing::Pacing;
+use crate::vrrpd::pool::Pool;
+use crate::vrrpd::slots::Layout;
+use crate::vrrpd::state::{
+    Announcer, Interfaces, Items, Notifies, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements,
+    chatter, tracker_lines,
+};
+use crate::vrrpd::status::Status;
+use crate::vrrpd::strays::Marked;
+use crate::vrrpd::telling::Telling;
+use crate::vrrpd::track::{Files, Followers, Processes, Sources};
+use crate::vrrpd::{build, kind, links, report};
 
 /// What a new VRRP child finds.
 pub struct Context<'a> {
@@ -273,7 +273,7 @@ impl Vrrp {
         let mut commands = Commands::open()?;
         commands.set_patient(true);
         let buffers = &model.global.buffers;
-        super::queue::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
+        crate::vrrpd::queue::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
@@ -286,8 +286,8 @@ impl Vrrp {
         let monitor = Monitor::open(&topics)?;
         // Without it all is well, too, only not as fast.
         let _ = monitor.leave_out(&commands);
-        super::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
-        let groups = super::group::groups(&model, &resolver, &mut broken);
+        crate::vrrpd::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
+        let groups = crate::vrrpd::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
             instances.len(),
@@ -298,7 +298,7 @@ impl Vrrp {
         );
         let vrrp = Self {
             routers: Routers {
-                shortest_interval: super::run::shortest_interval(&model),
+                shortest_interval: crate::vrrpd::run::shortest_interval(&model),
                 instances,
                 groups,
                 held: None,
@@ -383,14 +383,14 @@ impl Vrrp {
 
     /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
     /// the interface's own as well.
-    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
+    pub(in crate::vrrpd) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let mut listed = Vec::new();
         self.items.commands.addresses(&mut listed)?;
         Ok(self.learn_addresses(listed, &mut |_| ()))
     }
 
     /// Takes a list of all addresses; which of ours are there. `pause` sees to other duties in between.
-    pub(super) fn learn_addresses(
+    pub(in crate::vrrpd) fn learn_addresses(
         &mut self,
         listed: Vec<Address>,
         pause: &mut dyn FnMut(&mut Self),

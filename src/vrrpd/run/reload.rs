@@ -8,13 +8,6 @@ use core::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::breath::{ADDRESSES_A_SLICE, SLICE};
-use super::build;
-use super::live::{Held, Instance};
-use super::objects::Fixed;
-use super::slots::{Layout, Slot};
-use super::state::{Owner, Vrrp};
-use super::telling::Whose;
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{IfIndex, InstanceId, LinkId, ScriptId};
 use crate::base::limit;
@@ -24,10 +17,17 @@ use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Standing, fifo};
 use crate::proto::vrrp::{Action, Actions, Event, Input, Peer, State};
 use crate::sys::process;
+use crate::vrrpd::breath::{ADDRESSES_A_SLICE, SLICE};
+use crate::vrrpd::build;
+use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::objects::Fixed;
+use crate::vrrpd::slots::{Layout, Slot};
+use crate::vrrpd::state::{Owner, Vrrp};
+use crate::vrrpd::telling::Whose;
 
 impl Vrrp {
     /// Replaces the model in force.
-    pub(super) fn apply(&mut self, turn: &mut Turn<'_>, model: Arc<Model>) {
+    pub(in crate::vrrpd) fn apply(&mut self, turn: &mut Turn<'_>, model: Arc<Model>) {
         self.settle(turn);
         let resolver = Resolver::new(&model.global);
         let mut broken = Vec::new();
@@ -42,9 +42,9 @@ impl Vrrp {
             fresh.extend(slice);
             self.breathe(turn);
         }
-        let groups = super::group::groups(&model, &resolver, &mut broken);
+        let groups = crate::vrrpd::group::groups(&model, &resolver, &mut broken);
         self.breathe(turn);
-        super::report::broken(&broken);
+        crate::vrrpd::report::broken(&broken);
         let mut fixed = Fixed::new(&model, &mut self.links.table);
         self.breathe(turn);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
@@ -262,9 +262,9 @@ impl Vrrp {
             if let Some(notifier) = &mut instance.notifier {
                 notifier.state(standing, priority);
             }
-            super::report::removed(&instance.config.name, stays);
+            crate::vrrpd::report::removed(&instance.config.name, stays);
             if out.contains(&Action::Report(Event::ZeroSent)) {
-                super::report::zero_sent(&instance.config.name);
+                crate::vrrpd::report::zero_sent(&instance.config.name);
             }
             self.send_only(id, &out);
             self.alert(turn, id, standing, priority);
@@ -281,7 +281,7 @@ impl Vrrp {
     fn carry_scripts(
         &mut self,
         turn: &mut Turn<'_>,
-        scripts: &mut [super::state::TrackScript],
+        scripts: &mut [crate::vrrpd::state::TrackScript],
         model: &Model,
     ) -> Vec<Option<ScriptId>> {
         let mut ids = vec![None; self.trackers.scripts.len()];
@@ -336,7 +336,7 @@ impl Vrrp {
     }
 
     /// Deadlines, work lists and the index of addresses for the instances of now.
-    pub(super) fn resize(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn resize(&mut self, turn: &mut Turn<'_>) {
         self.lay_out(turn);
         self.reserve(turn);
     }
@@ -404,7 +404,7 @@ impl Vrrp {
                     self.gain(id, position, moved.held);
                 } else if !old.address(number, IfIndex(0)).is_some_and(|it| fixed.take_over(link, &it)) {
                     if let Some(known) = self.links.table.link(link) {
-                        super::report::address_dropped(&old.config.name, moved.prefix, &known.name);
+                        crate::vrrpd::report::address_dropped(&old.config.name, moved.prefix, &known.name);
                     }
                     self.note_gone(link, moved.prefix);
                     self.delete_address(&old, number);
