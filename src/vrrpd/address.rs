@@ -131,7 +131,7 @@ impl Vrrp {
         }
         let tag = u32::try_from(self.items.requests.len()).unwrap_or(u32::MAX);
         // What we put there ourselves is told by the answer, unless somebody else wants to know of it.
-        let put = if request.add && (self.links.address_monitoring || !self.trackers.sources.is_empty()) {
+        let put = if request.add && (self.links.log_addresses || !self.trackers.sources.is_empty()) {
             self.items.commands.add_address(tag, address)
         } else if request.add {
             self.items.commands.add_address_unheard(tag, address)

@@ -109,7 +109,7 @@ impl Vrrp {
         let mut notes: Vec<Note> = scripts.collect();
         notes.extend(self.kept.intervals.iter().map(|(_, note)| *note));
         notes.extend(self.trackers.processes.notes());
-        notes.extend(self.links.states.notes());
+        notes.extend(self.links.notes());
         if let Some(mail) = &self.notifies.alerts.mail {
             notes.extend(mail.notes());
         }

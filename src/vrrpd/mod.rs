@@ -6,7 +6,7 @@
 //! * `build` makes the live objects of `live` from the model, `reload` applies a difference, `state` is the process.
 //! * `effect` carries out what the machines ask for: `advert`, `address`, `announce` with its `pacing`, and `objects`
 //!   (routes, rules and static items).
-//! * `links` and `linkstate` know the interfaces, `monitor` hears of them, `detection` waits for their addresses; `own`
+//! * `links` knows the interfaces and hears of them, `detection` waits for their addresses; `own`
 //!   makes macvlans, ipvlans and sysctls and takes them back, `firewall` the tables of nftables and iptables.
 //! * `track` knows scripts, interfaces, files and processes, `group` the sync groups, `auth` the keys.
 //! * `alert` and `telling` are mail and FIFOs; `kept` is what a successor goes on with. `status` lends values to dumps; `report` phrases the log lines.
@@ -30,11 +30,9 @@ mod group;
 mod hold;
 mod kept;
 mod links;
-mod linkstate;
 mod live;
 mod mail;
 mod members;
-mod monitor;
 mod objects;
 mod own;
 mod owners;

@@ -20,8 +20,7 @@ use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::value::Seconds;
-use crate::proto::track::{Ending, LinkMethod};
-use crate::sys::netlink::addr::Address;
+use crate::proto::track::Ending;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process::{self, Ended};
 use crate::sys::script;
@@ -137,15 +136,6 @@ pub(super) fn address_altered(name: Option<&str>, links: &Links, link: Option<Li
     );
 }
 
-/// -a: any address, ours or not. An interface that no instance uses is told by its number.
-pub(super) fn address_monitored(links: &Links, address: &Address, moved: &str) {
-    let addr = address.prefix.addr;
-    match links.numbered(address.interface) {
-        Some(link) => info!("Netlink reflector reports IP {addr} {moved} {}", name_of(links, Some(link))),
-        None => info!("Netlink reflector reports IP {addr} {moved} interface {}", address.interface.0),
-    }
-}
-
 pub(super) fn address_assigned(links: &Links, link: LinkId, addr: IpAddr) {
     debug!("Assigned address {addr} for interface {}", name_of(links, Some(link)));
 }
@@ -156,51 +146,6 @@ pub(super) fn address_deassigned(links: &Links, link: LinkId, addr: IpAddr) {
 
 fn name_of(links: &Links, link: Option<LinkId>) -> &str {
     link.and_then(|link| links.link(link)).map_or("?", |link| link.name.as_str())
-}
-
-pub(super) fn link_state(name: &IfName, up: bool, polled: bool) {
-    info!("{} reports {name} {}", if polled { "Linkbeat" } else { "Netlink" }, up_or_down(up));
-}
-
-pub(super) fn link_delayed(name: &IfName, up: bool, delay: Span) {
-    info!("{name}: Adding change to {} delay by {}", up_or_down(up), delay.as_micros());
-}
-
-pub(super) fn link_renamed(before: &IfName, after: &IfName) {
-    info!("Interface name has changed from {before} to {after}");
-}
-
-pub(super) fn link_absent(name: &IfName) {
-    info!("Configuration specifies interface {name} which doesn't currently exist - will use if created");
-}
-
-pub(super) fn polling() {
-    info!("Using MII-BMSR/ETHTOOL NIC polling thread(s)...");
-}
-
-/// The driver of an interface cannot be asked in the way that the configuration names.
-pub(super) fn linkbeat_instead(link: &IfName, refused: LinkMethod, used: LinkMethod) {
-    info!("({link}): Configured linkbeat type {} not supported, using {}", refused.word(), used.word());
-}
-
-pub(super) fn not_polled(name: &IfName, why: &str) {
-    info!("Turning off linkbeat for {name} since {why}");
-}
-
-const fn up_or_down(up: bool) -> &'static str {
-    if up { "up" } else { "down" }
-}
-
-pub(super) fn link_added(name: &IfName) {
-    info!("Interface {name} added");
-}
-
-pub(super) fn link_deleted(name: &IfName) {
-    info!("Interface {name} deleted");
-}
-
-pub(super) fn overrun() {
-    warn!("Netlink: messages were lost (ENOBUFS); reading all interfaces and addresses again");
 }
 
 pub(super) fn kernel_failed(what: &str, error: &std::io::Error) {

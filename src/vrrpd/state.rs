@@ -8,8 +8,7 @@ use super::extra::Extras;
 use super::firewall::Firewall;
 use super::group::LiveGroup;
 use super::kept::Kept;
-use super::links::Links;
-use super::linkstate::LinkStates;
+use super::links::Interfaces;
 use super::live::Instance;
 use super::objects::Network;
 use super::own::Owns;
@@ -26,13 +25,11 @@ use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::daemon::keep::Note;
-use crate::daemon::token::Registration;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event};
 use crate::sys::netlink::command::Commands;
-use crate::sys::netlink::monitor::Monitor;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
 use crate::sys::raw::receive::ReceiveBatch;
@@ -87,19 +84,6 @@ pub(super) struct Trackers {
     pub(super) processes: Processes,
     /// For what files and processes can trigger; peers do not use it up.
     pub(super) lines: Budget,
-}
-
-/// The interfaces, and what tells of them.
-pub(super) struct Interfaces {
-    pub(super) table: Links,
-    /// Delays of interfaces, and those that are polled.
-    pub(super) states: LinkStates,
-    pub(super) monitor: Monitor,
-    pub(super) registration: Option<Registration>,
-    /// Listing the interfaces failed: try again.
-    pub(super) resync_wanted: bool,
-    /// Log every address that comes or goes (`-a`).
-    pub(super) address_monitoring: bool,
 }
 
 /// The sockets of adverts, and buffers that every instance uses in turn.

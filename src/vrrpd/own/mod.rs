@@ -320,7 +320,7 @@ fn is_removed(links: &mut Links, commands: &mut Commands, link: LinkId, change: 
     let listed = commands.links(&mut kernel).is_ok();
     let gone = listed && kernel.iter().all(|there| there.index != index);
     if gone && let Some(name) = links.link(link).map(|link| link.name.clone()) {
-        report::link_deleted(&name);
+        super::links::report::deleted(&name);
         links.remove(index);
     }
     gone

@@ -1,6 +1,8 @@
 //! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
 mod firewall;
+mod links;
+mod listing;
 mod own;
 mod reload;
 mod start;
@@ -167,7 +169,7 @@ impl Vrrp {
     }
 
     fn retry(&mut self, turn: &mut Turn<'_>) {
-        if core::mem::take(&mut self.links.resync_wanted) {
+        if core::mem::take(&mut self.links.listing_failed) {
             self.list_again(turn);
         }
         self.retry_objects(turn);

@@ -26,7 +26,6 @@ use crate::sys::fifo;
 use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
-use crate::sys::netlink::monitor::{Monitor, Topic};
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
@@ -38,8 +37,7 @@ use crate::vrrpd::breath::ADDRESSES_A_SLICE;
 use crate::vrrpd::extra::Extras;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::kept::Kept;
-use crate::vrrpd::links::Links;
-use crate::vrrpd::linkstate::LinkStates;
+use crate::vrrpd::links::{self, Interfaces, Links};
 use crate::vrrpd::live::{Held, PROTOCOL};
 use crate::vrrpd::objects::{Fixed, Holder, Network, Stays};
 use crate::vrrpd::own::Owns;
@@ -50,14 +48,14 @@ use crate::vrrpd::pacing::Pacing;
 use crate::vrrpd::pool::Pool;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::state::{
-    Announcer, Interfaces, Items, Notifies, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements,
-    chatter, tracker_lines,
+    Announcer, Items, Notifies, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements, chatter,
+    tracker_lines,
 };
 use crate::vrrpd::status::Status;
 use crate::vrrpd::strays::Marked;
 use crate::vrrpd::telling::Telling;
 use crate::vrrpd::track::{Files, Followers, Processes, Sources};
-use crate::vrrpd::{build, kind, links, report};
+use crate::vrrpd::{build, kind, report};
 
 /// What a new VRRP child finds.
 pub struct Context<'a> {
@@ -162,7 +160,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if let Some(twin) = twin {
         report::another_runs(twin);
     }
-    vrrp.links.address_monitoring = context.address_monitoring;
+    vrrp.links.log_addresses = context.address_monitoring;
     vrrp.process.tuner = context.tuner;
     vrrp.kept = Kept::new(context.keep, context.died);
     // A first child counts its delay from its own start, as keepalived does.
@@ -171,7 +169,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let mut reactor = Reactor::new(vrrp.work.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
     let monitor = Own { kind: kind::MONITOR, index: 0 };
-    vrrp.links.registration = Some(turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?);
+    turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?;
     vrrp.reserve_kept();
     vrrp.take_up(turn.now(), context.died);
     vrrp.watch_files(&mut turn, context.first);
@@ -282,11 +280,10 @@ impl Vrrp {
         let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
         let network = Network::of(Fixed::new(&model, &mut links));
-        let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
-        let monitor = Monitor::open(&topics)?;
-        // Without it all is well, too, only not as fast.
-        let _ = monitor.leave_out(&commands);
-        crate::vrrpd::queue::ask("monitor", buffers.vrrp_monitor, |size| monitor.set_receive_buffer(size));
+        let links = Interfaces::open(links, &commands)?;
+        crate::vrrpd::queue::ask("monitor", buffers.vrrp_monitor, |size| {
+            links.monitor.set_receive_buffer(size)
+        });
         let groups = crate::vrrpd::group::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
@@ -312,14 +309,7 @@ impl Vrrp {
                 sources: Sources::default(),
                 lines: tracker_lines(),
             },
-            links: Interfaces {
-                table: links,
-                states: LinkStates::default(),
-                monitor,
-                registration: None,
-                resync_wanted: false,
-                address_monitoring: false,
-            },
+            links,
             sockets: Sockets {
                 pool: Pool::default(),
                 receive: Some(ReceiveBatch::new()),

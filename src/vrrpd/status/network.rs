@@ -172,7 +172,7 @@ impl Vrrp {
         let link = self.links.table.link(id)?;
         let addresses = link.addresses.iter();
         let below = self.owns.base_of(id).and_then(|base| self.links.table.link(base));
-        let watched = self.links.states.view(id);
+        let watched = self.links.watch_of(id);
         let view = tables::Interface {
             name: link.name.as_str(),
             index: link.index,

@@ -1,36 +1,27 @@
-//! What netlink tells: links and addresses that come and go, and everything again when messages were lost.
+//! What follows when an interface or an address comes, goes or changes, and what interfaces count as.
 
 use std::io;
+use std::sync::Arc;
 
-use super::breath::ADDRESSES_A_SLICE;
-use super::links::Change;
-use super::live::Held;
-use super::report;
-use super::state::Vrrp;
-use super::strays::Marked;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::limit;
-use crate::base::map::Set;
+use crate::base::map::Map;
 use crate::daemon::reactor::{Again, Turn};
+use crate::proto::track::Delays;
 use crate::proto::vrrp::State;
-use crate::sys::alloc;
-use crate::sys::netlink::addr::Address;
-use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
-
-/// What a list of all addresses says.
-struct Listed {
-    /// Which virtual addresses are there.
-    ours: Vec<((InstanceId, u16), Address)>,
-    /// Those with keepalived's mark that are not where the configuration has them.
-    astray: Vec<Address>,
-}
+use crate::vrrpd::links::{Change, Events, Wanted, report as lines};
+use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::report;
+use crate::vrrpd::slots::Slot;
+use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::track::Object;
 
 impl Vrrp {
     /// Takes what netlink tells.
-    pub(super) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
-        // A take-over makes hundreds in each turn: what is left too long is lost.
+    pub(in crate::vrrpd) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
+        // A take-over makes hundreds of notifications in each turn: what is left too long is lost.
         for _ in 0..limit::MONITOR_BUDGET / limit::MONITOR_BATCH {
             let again = self.listen_once(turn);
             if again == Again::Done || turn.passed() >= limit::SLICE {
@@ -41,19 +32,10 @@ impl Vrrp {
     }
 
     fn listen_once(&mut self, turn: &mut Turn<'_>) -> Again {
-        let mut events: heapless::Vec<Event, { limit::MONITOR_BATCH }> = heapless::Vec::new();
-        let drained = self.links.monitor.read(limit::MONITOR_BATCH, |event| {
-            // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.
-            if let Err(event) = events.push(event)
-                && let Some(last) = events.last_mut()
-            {
-                drop(event);
-                *last = Event::Overrun;
-            }
-        });
-        if events.contains(&Event::Overrun) {
+        let mut events = Events::new();
+        let Some(drained) = self.links.read(&mut events) else {
             return self.catch_up(turn);
-        }
+        };
         for event in events {
             // When stopping nothing is put back: what disappears is what the stop itself removes.
             let unknown = !self.process.stopping && self.take_event(turn, event);
@@ -67,7 +49,11 @@ impl Vrrp {
     }
 
     /// What follows from how reading notifications ended.
-    pub(super) fn after_reading(&mut self, turn: &mut Turn<'_>, drained: io::Result<Drained>) -> Again {
+    pub(in crate::vrrpd) fn after_reading(
+        &mut self,
+        turn: &mut Turn<'_>,
+        drained: io::Result<Drained>,
+    ) -> Again {
         match drained {
             Ok(Drained::Yes) => Again::Done,
             Ok(Drained::No) => Again::More,
@@ -79,12 +65,10 @@ impl Vrrp {
         }
     }
 
-    /// Messages were lost. The kernel goes on losing them, without a word, until the queue is empty; so it is
-    /// emptied first, and what it held, which may be older than what was lost, is not believed any more.
+    /// Notifications were lost.
     fn catch_up(&mut self, turn: &mut Turn<'_>) -> Again {
         if !self.process.stopping {
-            report::overrun();
-            self.links.monitor.discard();
+            self.links.recover();
             // An interface may have been made anew with the number of the old one.
             self.sockets.pool.join_again();
             self.list_again(turn);
@@ -103,16 +87,12 @@ impl Vrrp {
                 }
             }
             Event::AddressNew(address) => {
-                if self.links.address_monitoring {
-                    report::address_monitored(&self.links.table, &address, "added to");
-                }
+                self.links.log_address(&address, true);
                 self.address_new(turn, &address);
                 self.note_source(turn, &address, true);
             }
             Event::AddressGone(address) => {
-                if self.links.address_monitoring {
-                    report::address_monitored(&self.links.table, &address, "removed from");
-                }
+                self.links.log_address(&address, false);
                 self.address_gone(turn, &address);
                 self.note_source(turn, &address, false);
             }
@@ -131,13 +111,16 @@ impl Vrrp {
         for (id, change) in changes.into_iter().flatten() {
             if change == Change::Vanished && before == Some(id) {
                 if let Some(old) = self.links.table.link(id) {
-                    report::link_renamed(&old.name, &link.name);
+                    lines::renamed(&old.name, &link.name);
                 }
                 self.owns.renamed(&mut self.items.commands, id, link.index);
                 self.strip(id, link.index);
             }
             self.link_changed(turn, id, change);
-            self.poll_changed(turn, id);
+            // If the interface is polled, its driver is asked as well.
+            if self.links.poll(id) {
+                self.link_changed(turn, id, Change::State);
+            }
             unknown |= change == Change::Appeared && link.flags.up();
         }
         unknown
@@ -164,20 +147,17 @@ impl Vrrp {
     }
 
     /// An interface came, went, or went up or down.
-    pub(super) fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
-        let Some(name) = self.links.table.link(link).map(|link| link.name.clone()) else {
+    pub(in crate::vrrpd) fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
+        if change == Change::None || self.links.table.link(link).is_none() {
             return;
-        };
-        match change {
-            Change::None => return,
-            Change::Setting | Change::State => {}
-            Change::Appeared => report::link_added(&name),
-            Change::Vanished => report::link_deleted(&name),
         }
+        self.links.log_change(link, change);
         if change == Change::Vanished {
             self.sockets.pool.abandon(link);
         }
-        self.weigh_link(turn, link, change);
+        if self.links.weigh(turn.now(), link, change) {
+            self.arm_links(turn);
+        }
         let Some(change) = self.follow_owns(turn, link, change) else {
             return;
         };
@@ -208,17 +188,14 @@ impl Vrrp {
             if concerned {
                 self.reopen(turn, id, change);
             }
-            if (concerned || holds)
-                && self.instance(id).is_some_and(super::live::Instance::lacks_address)
-                && up
-            {
+            if (concerned || holds) && self.instance(id).is_some_and(Instance::lacks_address) && up {
                 self.touch(id, |pending| pending.add = true);
             }
         }
     }
 
     /// The addresses of a MASTER are at another Ethernet address now, or behind another wire.
-    pub(super) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
+    pub(in crate::vrrpd) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
         let now = turn.now();
         if let Some(instance) = self.instance_mut(id).filter(|it| it.router.state() == State::Master) {
             instance.router.announce_again(now);
@@ -242,82 +219,93 @@ impl Vrrp {
         moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.held = Held::No);
     }
 
-    /// Lists everything again, and gives back what that took.
-    pub(super) fn list_again(&mut self, turn: &mut Turn<'_>) {
-        self.resync_links(turn);
-        self.breathe(turn);
-        alloc::trim();
-        self.breathe(turn);
+    /// Watches what the model wants of interfaces, at the start and after a reload. For when all interfaces that are
+    /// used are known, and before anything asks what they count as.
+    pub(in crate::vrrpd) fn watch_links(&mut self, turn: &mut Turn<'_>) {
+        let wanted = self.wanted_links();
+        self.links.watch(turn.now(), wanted, &self.kept.keep, &self.kept.left);
+        self.arm_links(turn);
     }
 
-    /// Lists everything again after lost messages or a reload, and acts on the differences.
-    pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
-        let mut changes = Vec::new();
-        match self.list_anew(turn, &mut changes) {
-            Ok(Listed { ours: there, astray }) => {
-                for (link, change) in changes {
-                    self.link_changed(turn, link, change);
-                    self.breathe(turn);
-                }
-                if core::mem::take(&mut self.owns.remade) {
-                    self.links.monitor.discard();
-                    return self.resync_links(turn);
-                }
-                self.missing(turn, &there);
-                self.remove_astray(astray, Marked::Known);
-                for id in self.ids() {
-                    self.breathe_at(turn, id.index());
-                    if let Some(instance) = self.routers.instances.get_mut(id.index()) {
-                        instance.refresh_local(&self.links.table);
-                    }
-                    self.refresh(turn, id);
-                }
-            }
-            Err(error) => {
-                report::kernel_failed("netlink", &error);
-                self.links.resync_wanted = true;
-                self.arm_retry(turn);
+    /// The daemon starts: logs which interfaces it waits for.
+    pub(in crate::vrrpd) fn tell_absent(&self) {
+        self.links.log_absent(&self.used_links());
+    }
+
+    /// The interfaces that instances speak on or track, each once, in order.
+    fn used_links(&self) -> Vec<LinkId> {
+        let mut used: Vec<LinkId> = Vec::new();
+        for instance in &self.routers.instances {
+            used.extend(instance.base);
+            used.extend(instance.tracking.iter().filter_map(|tracked| match tracked.object {
+                Object::Link(link) => Some(link),
+                _ => None,
+            }));
+        }
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+
+    /// What the model wants of the interfaces that are used, ordered by interface.
+    fn wanted_links(&self) -> Map<LinkId, Wanted> {
+        let model = Arc::clone(&self.model);
+        let used = self.used_links();
+        let is_own = |link: LinkId| self.owns.base_of(link).is_some();
+        let mut wanted: Map<LinkId, Wanted> = Map::new();
+        if model.daemon.linkbeat_use_polling {
+            for link in used.iter().filter(|link| !is_own(**link)) {
+                wanted.change(*link, |wanted| wanted.beat = Some(None));
             }
         }
-    }
-
-    /// Lists interfaces and their addresses, and what changed of the interfaces. A long list is read by a socket of its
-    /// own, so that adverts go out between its parts.
-    fn list_anew(&mut self, turn: &mut Turn<'_>, changes: &mut Vec<(LinkId, Change)>) -> io::Result<Listed> {
-        let mut lister = Commands::open()?;
-        let mut kernel = Vec::new();
-        lister.links_in_slices(&mut kernel, &mut || self.breathe(turn))?;
-        self.links.table.replace(&kernel, |id, change| changes.push((id, change)));
-        drop(kernel);
-        self.breathe(turn);
-        self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
-        let mut listed = Vec::new();
-        lister.addresses_in_slices(&mut listed, &mut || self.breathe(turn))?;
-        let astray = listed.iter().filter(|there| self.may_be_astray(there)).cloned().collect();
-        self.breathe(turn);
-        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.breathe(turn)), astray })
-    }
-
-    /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
-        let place = |this: &Self, (id, position): (InstanceId, u16)| {
-            let moved = this.instance(id)?.addresses.get(usize::from(position))?;
-            Some((moved.link?, moved.prefix))
-        };
-        let listed: Set<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
-        for (owner, address) in there {
-            self.virtual_address_told(turn.now(), *owner, address);
+        for instance in self.routers.instances.iter().filter(|instance| instance.config.linkbeat_polling) {
+            if let Some(link) = instance.base {
+                wanted.change(link, |wanted| wanted.beat = Some(None));
+            }
         }
+        for line in &model.network.linkbeat {
+            let name = &line.interface.name;
+            match self.links.table.find(name).filter(|link| used.binary_search(link).is_ok()) {
+                None => lines::not_polled(name, "not used for tracking"),
+                Some(link) if is_own(link) => lines::not_polled(name, "netlink works for vmacs/ipvlans"),
+                Some(link) => wanted.change(link, |wanted| wanted.beat = Some(line.method)),
+            }
+        }
+        for line in &model.network.delays {
+            if let Some(link) = self.links.table.find(&line.interface.name) {
+                let delays = Delays { down: line.down, up: line.up };
+                wanted.change(link, |wanted| wanted.delays = Some(delays));
+            }
+        }
+        wanted
+    }
+
+    /// A delay is over, or drivers are to be asked.
+    pub(in crate::vrrpd) fn links_due(&mut self, turn: &mut Turn<'_>) {
+        let (now, mut position) = (turn.now(), 0);
+        while let Some(link) = self.links.next_settled(now, &mut position) {
+            self.refresh_users(turn, link);
+        }
+        // A few in a turn, for each driver may take its time.
+        for _ in 0..limit::LINKS_POLLED_PER_TURN {
+            let Some(link) = self.links.next_polled(turn.now()) else { break };
+            if self.links.poll(link) {
+                self.link_changed(turn, link, Change::State);
+            }
+        }
+        self.arm_links(turn);
+    }
+
+    fn arm_links(&mut self, turn: &mut Turn<'_>) {
+        self.links.keep_states(&self.kept.keep);
+        turn.set_deadline(self.work.layout.number(Slot::Links), self.links.poll_at());
+    }
+
+    /// What an interface counts as changed, and nothing else: the instances that use the interface are reckoned anew.
+    fn refresh_users(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         for id in self.ids() {
-            self.breathe_at(turn, id.index());
-            let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
-            for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
-                if (usize::from(position) + 1).is_multiple_of(ADDRESSES_A_SLICE) {
-                    self.breathe(turn);
-                }
-                if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
-                    self.taken_away(turn, id, position, false);
-                }
+            if self.instance(id).is_some_and(|instance| instance.uses(link)) {
+                self.refresh(turn, id);
             }
         }
     }

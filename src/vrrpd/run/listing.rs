@@ -1,0 +1,105 @@
+//! Everything listed again, after notifications were lost or at a reload, in slices between which adverts leave.
+
+use std::io;
+
+use crate::base::id::{InstanceId, LinkId};
+use crate::base::map::Set;
+use crate::daemon::reactor::Turn;
+use crate::sys::alloc;
+use crate::sys::netlink::addr::Address;
+use crate::sys::netlink::command::Commands;
+use crate::vrrpd::breath::ADDRESSES_A_SLICE;
+use crate::vrrpd::links::Change;
+use crate::vrrpd::report;
+use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::strays::Marked;
+
+/// What a list of all addresses says.
+struct Listed {
+    /// Which virtual addresses are there.
+    ours: Vec<((InstanceId, u16), Address)>,
+    /// Those with keepalived's mark that are not where the configuration has them.
+    astray: Vec<Address>,
+}
+
+impl Vrrp {
+    /// Lists everything again, and gives back what that took.
+    pub(in crate::vrrpd) fn list_again(&mut self, turn: &mut Turn<'_>) {
+        self.resync_links(turn);
+        self.breathe(turn);
+        alloc::trim();
+        self.breathe(turn);
+    }
+
+    /// Lists everything again after lost messages or a reload, and acts on the differences.
+    pub(in crate::vrrpd) fn resync_links(&mut self, turn: &mut Turn<'_>) {
+        let mut changes = Vec::new();
+        match self.list_anew(turn, &mut changes) {
+            Ok(Listed { ours: there, astray }) => {
+                for (link, change) in changes {
+                    self.link_changed(turn, link, change);
+                    self.breathe(turn);
+                }
+                if core::mem::take(&mut self.owns.remade) {
+                    self.links.monitor.discard();
+                    return self.resync_links(turn);
+                }
+                self.missing(turn, &there);
+                self.remove_astray(astray, Marked::Known);
+                for id in self.ids() {
+                    self.breathe_at(turn, id.index());
+                    if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+                        instance.refresh_local(&self.links.table);
+                    }
+                    self.refresh(turn, id);
+                }
+            }
+            Err(error) => {
+                report::kernel_failed("netlink", &error);
+                self.links.listing_failed = true;
+                self.arm_retry(turn);
+            }
+        }
+    }
+
+    /// Lists interfaces and their addresses, and what changed of the interfaces. A long list is read by a socket of its
+    /// own, so that adverts go out between its parts.
+    fn list_anew(&mut self, turn: &mut Turn<'_>, changes: &mut Vec<(LinkId, Change)>) -> io::Result<Listed> {
+        let mut lister = Commands::open()?;
+        let mut kernel = Vec::new();
+        lister.links_in_slices(&mut kernel, &mut || self.breathe(turn))?;
+        self.links.table.replace(&kernel, |id, change| changes.push((id, change)));
+        drop(kernel);
+        self.breathe(turn);
+        self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
+        let mut listed = Vec::new();
+        lister.addresses_in_slices(&mut listed, &mut || self.breathe(turn))?;
+        let astray = listed.iter().filter(|there| self.may_be_astray(there)).cloned().collect();
+        self.breathe(turn);
+        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.breathe(turn)), astray })
+    }
+
+    /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
+    fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
+        let place = |this: &Self, (id, position): (InstanceId, u16)| {
+            let moved = this.instance(id)?.addresses.get(usize::from(position))?;
+            Some((moved.link?, moved.prefix))
+        };
+        let listed: Set<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
+        for (owner, address) in there {
+            self.virtual_address_told(turn.now(), *owner, address);
+        }
+        for id in self.ids() {
+            self.breathe_at(turn, id.index());
+            let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
+            for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
+                if (usize::from(position) + 1).is_multiple_of(ADDRESSES_A_SLICE) {
+                    self.breathe(turn);
+                }
+                if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
+                    self.taken_away(turn, id, position, false);
+                }
+            }
+        }
+    }
+}
