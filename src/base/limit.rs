@@ -160,9 +160,9 @@ pub const MONITOR_OCTETS: usize = 16_384;
 /// MPLS labels that a route puts on one packet: the kernel's own bound.
 pub const LABELS: usize = 16;
 
-/// Octets of one notification of a deleted route or rule. A route with 30 ways in tunnels is about 2 KiB; a longer
+/// Octets of one notification of a deleted route or rule. A route with 30 next hops in tunnels is about 2 KiB; a longer
 /// one is looked for in a list.
-pub const LOSS_OCTETS: usize = 4_096;
+pub const DELETION_OCTETS: usize = 4_096;
 
 /// Kernel settings that are remembered to be restored: 5 an interface and 1,000 interfaces.
 pub const SYSCTLS: usize = 5_000;

@@ -95,9 +95,9 @@ pub(super) fn attach(fd: &OwnedFd, filter: &Filter, start: Start) -> io::Result<
     install(fd.as_raw_fd(), &mut program)
 }
 
-/// Lets a netlink socket keep deletions of routes of one origin, deletions of rules, and routes of anybody that are
+/// Lets a netlink socket keep deletions of routes of one protocol, deletions of rules, and routes of anybody that are
 /// put in place of another and whose destination's prefix has one of these lengths, unless `port` asked for them.
-pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
+pub(super) fn attach_deletions(fd: RawFd, protocol: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
     // A filter loads in network order what netlink has in the machine's.
     let half = |number: u16| u32::from(u16::from_be_bytes(number.to_ne_bytes()));
     let replaces = u16::try_from(libc::NLM_F_REPLACE).map_or(0, half);
@@ -108,8 +108,8 @@ pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32, lengths: &OctetSet
     push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_DELRULE), 5, 0);
     push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_NEWROUTE), 5, 0);
     push_branch(&mut program, JUMP_IF_EQUAL, half(libc::RTM_DELROUTE), 0, 2);
-    push(&mut program, LOAD_OCTET, ROUTE_ORIGIN);
-    push_branch(&mut program, JUMP_IF_EQUAL, u32::from(origin), 1, 0);
+    push(&mut program, LOAD_OCTET, ROUTE_PROTOCOL);
+    push_branch(&mut program, JUMP_IF_EQUAL, u32::from(protocol), 1, 0);
     push(&mut program, RETURN, 0);
     push(&mut program, RETURN, u32::MAX);
     push(&mut program, LOAD_HALF, MESSAGE_FLAGS);
@@ -132,7 +132,7 @@ pub(super) fn attach_losses(fd: RawFd, origin: u8, port: u32, lengths: &OctetSet
 }
 
 /// Lets a netlink socket keep what `port` did not ask for.
-pub(super) fn attach_foreign(fd: RawFd, port: u32) -> io::Result<()> {
+pub(super) fn attach_ignore_port(fd: RawFd, port: u32) -> io::Result<()> {
     let mut program = Program::new();
     push(&mut program, LOAD_WORD, MESSAGE_PORT);
     push_branch(&mut program, JUMP_IF_EQUAL, u32::from_be_bytes(port.to_ne_bytes()), 0, 1);
@@ -142,7 +142,7 @@ pub(super) fn attach_foreign(fd: RawFd, port: u32) -> io::Result<()> {
 }
 
 /// Lets a netlink socket keep all but the addresses that `port` added by a request whose number has this bit.
-pub(super) fn attach_without_echoes(fd: RawFd, port: u32, bit: u32) -> io::Result<()> {
+pub(super) fn attach_ignore_marked(fd: RawFd, port: u32, bit: u32) -> io::Result<()> {
     let swapped = |number: u32| u32::from_be_bytes(number.to_ne_bytes());
     let added = u32::from(u16::from_be_bytes(libc::RTM_NEWADDR.to_ne_bytes()));
     let mut program = Program::new();
@@ -232,7 +232,7 @@ fn push_branch(program: &mut Program, code: u16, k: u32, jt: u8, jf: u8) {
     debug_assert!(pushed.is_ok(), "filter longer than its capacity");
 }
 
-/// Lengths of prefixes that the filter of losses tells apart; few routers have virtual routes of more.
+/// Lengths of prefixes that the filter of deletions tells apart; few routers have virtual routes of more.
 const MOST_LENGTHS: usize = 12;
 
 /// Offsets in a netlink message: nlmsghdr's type, flags and port, and rtm_dst_len and rtm_protocol of the rtmsg
@@ -242,7 +242,7 @@ const MESSAGE_FLAGS: u32 = 6;
 const MESSAGE_NUMBER: u32 = 8;
 const MESSAGE_PORT: u32 = 12;
 const ROUTE_LENGTH: u32 = 17;
-const ROUTE_ORIGIN: u32 = 21;
+const ROUTE_PROTOCOL: u32 = 21;
 
 pub(super) const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
 const RETURN_A: u16 = code(libc::BPF_RET | libc::BPF_A);

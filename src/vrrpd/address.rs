@@ -134,7 +134,7 @@ impl Vrrp {
         let put = if request.add && (self.links.log_addresses || !self.trackers.sources.is_empty()) {
             self.items.commands.add_address(tag, address)
         } else if request.add {
-            self.items.commands.add_address_unheard(tag, address)
+            self.items.commands.add_address_marked(tag, address)
         } else {
             self.items.commands.delete_address(tag, address)
         };

@@ -33,15 +33,15 @@ pub struct Address {
     pub scope: u8,
     /// IFA_F_ bits.
     pub flags: AddressFlags,
-    /// Seconds of the preferred life; [`FOREVER`] is no end, 0 is deprecated.
+    /// Seconds of the preferred lifetime; [`FOREVER`] is no end, 0 is deprecated.
     pub preferred: u32,
-    /// Seconds of the valid life; [`FOREVER`] is no end.
+    /// Seconds of the valid lifetime; [`FOREVER`] is no end.
     pub valid: u32,
-    /// IFAPROT_ number: who put it there. Kernels before 5.18 ignore it and tell none; 0 is none.
+    /// IFAPROT_ number: which program put the address there. Kernels before 5.18 ignore it and have none; 0 is none.
     pub protocol: u8,
 }
 
-/// A life without an end (INFINITY_LIFE_TIME).
+/// A lifetime without an end (INFINITY_LIFE_TIME).
 pub const FOREVER: u32 = u32::MAX;
 
 /// IFA_F_ bits of an address.
@@ -55,9 +55,9 @@ impl AddressFlags {
     pub const DADFAILED: Self = Self(libc::IFA_F_DADFAILED);
     /// Duplicate address detection is not over (IPv6).
     pub const TENTATIVE: Self = Self(libc::IFA_F_TENTATIVE);
-    /// Of use while duplicate address detection goes on (IPv6).
+    /// Usable while duplicate address detection goes on (IPv6).
     pub const OPTIMISTIC: Self = Self(libc::IFA_F_OPTIMISTIC);
-    /// The preferred life is over.
+    /// The preferred lifetime is over.
     pub const DEPRECATED: Self = Self(libc::IFA_F_DEPRECATED);
     /// Not the first address of its network (IPv4); temporary (IPv6).
     pub const SECONDARY: Self = Self(libc::IFA_F_SECONDARY);
@@ -84,7 +84,7 @@ impl AddressFlags {
 }
 
 impl Address {
-    /// A global address that lives forever, without anything optional.
+    /// A global address of endless lifetime, without anything optional.
     #[must_use]
     pub const fn new(interface: IfIndex, prefix: Prefix) -> Self {
         Self {
@@ -170,13 +170,13 @@ impl Address {
         }
         if self.preferred != FOREVER || self.valid != FOREVER {
             // struct ifa_cacheinfo: preferred, valid and two time stamps that only the kernel fills.
-            let mut lives = [0; 16];
+            let mut lifetimes = [0; 16];
             let [p0, p1, p2, p3] = self.preferred.to_ne_bytes();
             let [v0, v1, v2, v3] = self.valid.to_ne_bytes();
-            if let Some(front) = lives.first_chunk_mut() {
+            if let Some(front) = lifetimes.first_chunk_mut() {
                 *front = [p0, p1, p2, p3, v0, v1, v2, v3];
             }
-            request.attribute(Ifa::Cacheinfo, &lives);
+            request.attribute(Ifa::Cacheinfo, &lifetimes);
         }
         if self.protocol != 0 {
             request.attribute(IFA_PROTO, &[self.protocol]);
@@ -193,16 +193,16 @@ impl Commands {
         self.put_address(tag, false, NlmF::CREATE | NlmF::EXCL, address)
     }
 
-    /// The same, and a monitor that leaves these out ([`super::monitor::Monitor::leave_out`]) does not hear of it: the
-    /// answer says all.
+    /// The same, by a request that is marked: a monitor that ignores those ([`super::monitor::Monitor::ignore_marked`])
+    /// gets no notification of the address. The acknowledgement says all.
     ///
     /// # Errors
     /// [`Full`]: commit first.
-    pub fn add_address_unheard(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
+    pub fn add_address_marked(&mut self, tag: u32, address: &Address) -> Result<(), Full> {
         self.put_address(tag, true, NlmF::CREATE | NlmF::EXCL, address)
     }
 
-    /// Asks to add an address, or to give the one that the link has these lives and flags.
+    /// Asks to add an address, or to give the one that the link has these lifetimes and flags.
     ///
     /// # Errors
     /// [`Full`]: commit first.

@@ -1,4 +1,4 @@
-//! The light tunnel of a route in a request.
+//! The lightweight tunnel of a next hop in a request (RTA_ENCAP).
 
 use super::message::Requests;
 use crate::base::addr::{Ipv4Addr, Ipv6Addr};

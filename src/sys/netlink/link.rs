@@ -13,15 +13,15 @@ use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::sys::socket::{signed, unsigned};
 
-/// What made a virtual link: `macvlan`, `vlan`, `veth`, `bond`, …; at most 15 octets, empty for hardware.
+/// The kind of a virtual link: `macvlan`, `vlan`, `veth`, `bond`, …; at most 15 octets, empty for hardware.
 pub type Kind = heapless::String<15>;
 
 /// One link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The kernel's number: stays for the life of the link, not used again soon.
+    /// The index: the link keeps it while it exists, and the kernel does not give it to another link soon.
     pub index: IfIndex,
-    /// Its name at present.
+    /// The name at present.
     pub name: IfName,
     /// IFF_ bits.
     pub flags: LinkFlags,
@@ -37,17 +37,17 @@ pub struct Link {
     pub address: HardwareAddress,
     /// The link-layer address of all stations.
     pub broadcast: HardwareAddress,
-    /// The link that this one lies on (macvlan, VLAN) or ends at (veth); 0 is none.
+    /// The link below a macvlan or VLAN, or the other end of a veth (IFLA_LINK); 0 is none.
     pub parent: IfIndex,
-    /// Whether the parent is in another network namespace, where its number means something else.
+    /// Whether the parent is in another network namespace, where the index belongs to another link.
     pub parent_elsewhere: bool,
     /// The bond, bridge or VRF that this link belongs to; 0 is none.
     pub master: IfIndex,
-    /// That is a VRF.
+    /// Whether the master is a VRF.
     pub in_vrf: bool,
     /// The group that the administrator put it in (`ip link set group`); 0 is the default one.
     pub group: u32,
-    /// What made it.
+    /// The kind of a virtual link (IFLA_INFO_KIND).
     pub kind: Kind,
     /// The routing table of a VRF.
     pub table: Option<u32>,
@@ -249,7 +249,7 @@ fn kind_of(info: &[u8], wanted: IflaInfo) -> Kind {
 /// Which link a request means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which<'a> {
-    /// The link of this number.
+    /// The link of this index.
     Index(IfIndex),
     /// The link of this name, which an earlier request of the same batch may make.
     Name(&'a IfName),
@@ -297,7 +297,7 @@ impl Commands {
         self.change_link(tag, which, None, |request| request.attribute(Ifla::Address, &mac.0))
     }
 
-    /// Asks to make a link's IPv6 address otherwise, from the next time that it goes up. Refused with EAFNOSUPPORT
+    /// Asks to set how the kernel makes a link's link-local address, from the next time that the link goes up. Refused with EAFNOSUPPORT
     /// if the link has no IPv6.
     ///
     /// # Errors
@@ -322,7 +322,7 @@ impl Commands {
     }
 
     /// Asks to delete all links of a group in one go, which takes the kernel hardly longer than one link. Refused, with
-    /// nothing deleted, with EOPNOTSUPP if one of them is hardware, ENODEV if there is none. Group 0 is everybody's.
+    /// nothing deleted, with EOPNOTSUPP if one of them is hardware, ENODEV if there is none. Group 0 is the default one, which all links are in at first.
     ///
     /// # Errors
     /// [`Full`]: commit first.

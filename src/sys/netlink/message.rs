@@ -105,8 +105,8 @@ impl Requests {
         self.end_attribute(start);
     }
 
-    /// Appends what `inner` appends behind its length in 16 bits and a head of `first` and `second`, as the ways of a
-    /// route are.
+    /// Appends what `inner` appends behind its length in 16 bits and a head of `first` and `second`: a struct
+    /// rtnexthop.
     pub(super) fn sized(&mut self, first: &[u8; 2], second: &[u8; 4], inner: impl FnOnce(&mut Self)) {
         let start = self.len();
         self.put(&[0; 2]);

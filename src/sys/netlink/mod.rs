@@ -1,8 +1,8 @@
 //! Links, addresses, routes and policy rules of the kernel, over rtnetlink, and packet filters.
 //!
 //! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`, `Commands::routes`,
-//! `Commands::rules`) and receive notifications of changes ([`monitor`]; [`loss`] for routes and rules), as plain values
-//! ([`link::Link`], [`addr::Address`], [`route::Route`], [`seen::Seen`], [`rule::Rule`]); macvlans and ipvlans come
+//! `Commands::rules`) and receive notifications of changes ([`monitor`]; [`deletion`] for routes and rules), as plain values
+//! ([`link::Link`], [`addr::Address`], [`route::Route`], [`kernel_route::KernelRoute`], [`rule::Rule`]); macvlans and ipvlans come
 //! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in `ipset`.
 //!
 //! ```text
@@ -16,20 +16,20 @@
 pub mod addr;
 mod batch;
 pub mod command;
+pub mod deletion;
 mod dump;
 mod encap;
 mod family;
 #[cfg(feature = "iptables")]
 pub mod ipset;
+pub mod kernel_route;
 pub mod link;
-pub mod loss;
 pub mod make;
 mod message;
 pub mod monitor;
 pub mod nft;
 pub mod route;
 pub mod rule;
-pub mod seen;
 mod transport;
 
 #[cfg(test)]

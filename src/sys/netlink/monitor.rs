@@ -1,9 +1,9 @@
-//! Hearing of changes to links and addresses, whoever makes them.
+//! Notifications of changes to links and addresses, whichever program makes them.
 //!
-//! The kernel drops notifications when the queue is full and says so once; the listener is told
-//! [`Event::Overrun`] and lists everything again (`Commands::links`, `Commands::addresses`). What is listed
-//! then may be newer than notifications still queued: they repeat what is known, or are themselves followed by
-//! newer ones, so that the last word is always the truth.
+//! The kernel drops notifications when the queue is full and says so once; the reader of a monitor gets
+//! [`Event::Overrun`] and lists everything again (`Commands::links`, `Commands::addresses`). That list may be newer
+//! than notifications that are still queued: these repeat what is known, or are themselves followed by newer ones, so
+//! that what is known last is always true.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -24,7 +24,7 @@ use crate::base::name::IfName;
 use crate::sys::inbox::Inbox;
 use crate::sys::queue::QueueSize;
 
-/// What a monitor hears of.
+/// Groups of notifications that a monitor can be a member of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Topic {
@@ -36,7 +36,7 @@ pub enum Topic {
     Ipv6Addresses = libc::RTNLGRP_IPV6_IFADDR,
 }
 
-/// Something happened.
+/// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A link came, or something about it changed.
@@ -52,27 +52,27 @@ pub enum Event {
     AddressNew(Address),
     /// An address is gone.
     AddressGone(Address),
-    /// Events were lost: list everything again.
+    /// Notifications were lost: list everything again.
     Overrun,
 }
 
 /// How a read ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
-    /// Nothing was queued any more: an edge-triggered poll will tell of the next one.
+    /// The queue is empty: an edge-triggered poll reports the next notification.
     Yes,
     /// The budget was used up: read again before waiting.
     No,
 }
 
-/// A socket that hears of changes.
+/// A socket that receives notifications.
 pub struct Monitor {
     transport: Transport,
     inbox: Inbox,
 }
 
 impl Monitor {
-    /// Opens the socket; from now on nothing is missed unnoticed.
+    /// Opens the socket; from now on no notification is lost without [`Event::Overrun`].
     ///
     /// # Errors
     /// What the socket calls say.
@@ -82,14 +82,14 @@ impl Monitor {
         Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::MONITOR_OCTETS) })
     }
 
-    /// Leaves out, from now on, the IPv4 addresses that these commands put there with [`Commands::add_address_unheard`]:
-    /// thousands at once need not wake who asked for them. IPv6 addresses are told all the same: the kernel does not
-    /// know who asked, and tells of them again when they are usable.
+    /// Receives no notifications, from now on, of IPv4 addresses that these commands add with
+    /// [`Commands::add_address_marked`]: thousands at once need not wake the process that asked for them. IPv6 addresses
+    /// are notified of all the same: the kernel does not note which request an IPv6 address came from.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn leave_out(&self, commands: &Commands) -> io::Result<()> {
-        self.transport.without_echoes(commands.port(), MARK)
+    pub fn ignore_marked(&self, commands: &Commands) -> io::Result<()> {
+        self.transport.ignore_marked(commands.port(), MARK)
     }
 
     /// Sets the size of the kernel's queue.
@@ -120,10 +120,10 @@ impl Monitor {
 }
 
 impl Monitor {
-    /// Forgets what is queued, for who lists everything next. The kernel, once it has lost a notification, loses all
-    /// that follow until the queue is empty, and tells of it only once.
+    /// Forgets what is queued, for a caller that lists everything next. The kernel, once it has lost a notification,
+    /// loses all that follow until the queue is empty, and says so only once.
     pub fn discard(&mut self) {
-        // In a storm of changes this ends all the same: it tells of what it loses after that.
+        // In a storm of changes this ends all the same: what is lost later is another overrun.
         for _ in 0..DISCARDS {
             if !matches!(self.read(limit::MONITOR_BUDGET, |_| ()), Ok(Drained::No)) {
                 return;

@@ -22,8 +22,8 @@ pub struct Route {
     pub kind: u8,
     /// The routing table; 254 is main.
     pub table: u32,
-    /// RTPROT_: who made it.
-    pub origin: u8,
+    /// RTPROT_ number: which program put the route there.
+    pub protocol: u8,
     /// RT_SCOPE_: 0 is global.
     pub scope: u8,
     /// Type of service.
@@ -36,13 +36,13 @@ pub struct Route {
     pub source: Option<IpAddr>,
     /// A lower one is preferred; none leaves it to the kernel: 0 for IPv4, 1024 for IPv6.
     pub metric: Option<u32>,
-    /// Seconds until it vanishes; IPv6.
+    /// Seconds until the kernel deletes the route; IPv6.
     pub expires: Option<u32>,
     /// RTAX_ numbers and values.
     pub metrics: Vec<(u16, u32)>,
     /// A bit for each RTAX_ number that the kernel does not change.
     pub locks: u32,
-    /// The algorithm of congestion control.
+    /// The algorithm of congestion control (RTAX_CC_ALGO).
     pub congestion: Option<Box<str>>,
     /// Realms of source (upper half) and destination; IPv4.
     pub realms: Option<u32>,
@@ -50,28 +50,28 @@ pub struct Route {
     pub preference: Option<u8>,
     /// MPLS takes the TTL over.
     pub ttl_propagate: Option<bool>,
-    /// Where packets go: none, one, or several by weight.
-    pub ways: Vec<Way>,
+    /// Where packets go: no next hop, one, or several by weight.
+    pub next_hops: Vec<NextHop>,
 }
 
-/// One way that packets of a route can take.
+/// A next hop of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Way {
+pub struct NextHop {
     /// The gateway, of the route's family.
     pub via: Option<IpAddr>,
     /// The link; 0 is none.
     pub interface: IfIndex,
-    /// Its share among several, 1 to 256; 0 counts as 1.
+    /// Its share among several next hops, 1 to 256; 0 counts as 1.
     pub weight: u16,
     /// The gateway is taken as directly attached.
     pub onlink: bool,
-    /// The light tunnel that packets are put in.
+    /// The lightweight tunnel that encapsulates packets (RTA_ENCAP).
     pub encap: Option<Box<Encap>>,
     /// Realms; IPv4.
     pub realms: Option<u32>,
 }
 
-/// How a route is put among those that lead to the same destination.
+/// Where a route is put among those that lead to the same destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insert {
     /// Before them. Refused with EEXIST if exactly this route is there.
@@ -87,15 +87,15 @@ pub enum Insert {
 /// Which route a request to delete means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The one with these ways.
+    /// The one with these next hops.
     Exactly,
-    /// The first one with this key, whatever its ways are.
-    AnyWay,
+    /// The first one with this key, whatever its next hops are.
+    AnyNextHop,
 }
 
 impl Route {
-    /// The metric that the kernel has for it.
-    pub(super) fn metric_held(&self) -> u32 {
+    /// The metric that the kernel has for the route.
+    pub(super) fn kernel_metric(&self) -> u32 {
         self.metric.filter(|metric| *metric != 0).unwrap_or(match self.family {
             Family::V4 => 0,
             Family::V6 => IPV6_METRIC,
@@ -117,13 +117,13 @@ impl Route {
         }
     }
 
-    fn put_ways(&self, request: &mut Requests) {
-        match self.ways.as_slice() {
+    fn put_next_hops(&self, request: &mut Requests) {
+        match self.next_hops.as_slice() {
             [] => {}
-            [way] => put_way(request, way, self.family),
-            ways => request.nest(Rta::Multipath, |request| {
-                for way in ways {
-                    put_next_hop(request, way, self.family);
+            [hop] => put_only_hop(request, hop, self.family),
+            next_hops => request.nest(Rta::Multipath, |request| {
+                for hop in next_hops {
+                    put_next_hop(request, hop, self.family);
                 }
             }),
         }
@@ -133,8 +133,8 @@ impl Route {
         if let Some(source) = &self.source {
             put_ip(request, Rta::Prefsrc, source);
         }
-        let single = match self.ways.as_slice() {
-            [way] => way.realms,
+        let single = match self.next_hops.as_slice() {
+            [hop] => hop.realms,
             _ => None,
         };
         if let Some(realms) = self.realms.or(single) {
@@ -164,9 +164,9 @@ impl Route {
         }
     }
 
-    /// struct rtmsg: family, prefix lengths, type of service, table, origin, scope, type, flags.
+    /// struct rtmsg: family, prefix lengths, type of service, table, protocol, scope, type, flags.
     fn fixed(&self) -> [u8; 12] {
-        let onlink = matches!(self.ways.as_slice(), [way] if way.onlink);
+        let onlink = matches!(self.next_hops.as_slice(), [hop] if hop.onlink);
         let flags = if onlink { u32::from(RTNH_F_ONLINK) } else { 0 };
         let [f0, f1, f2, f3] = flags.to_ne_bytes();
         let len = |prefix: Option<Prefix>| prefix.map_or(0, |prefix| prefix.len);
@@ -177,7 +177,7 @@ impl Route {
             len(self.from),
             self.tos,
             table,
-            self.origin,
+            self.protocol,
             self.scope,
             self.kind,
             f0,
@@ -192,8 +192,8 @@ impl Route {
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(f, self.family, self.destination, self.table, self.metric.unwrap_or(0))?;
-        for way in &self.ways {
-            if let Some(via) = way.via {
+        for hop in &self.next_hops {
+            if let Some(via) = hop.via {
                 write!(f, " via {via}")?;
             }
         }
@@ -238,52 +238,52 @@ impl Commands {
         self.append(tag, Rtm::Newroute, flags, route.fixed(), |request| {
             route.put_key(request, route.metric);
             route.put_details(request);
-            route.put_ways(request);
+            route.put_next_hops(request);
         })
     }
 
-    /// Asks to delete a route: key, type and origin say which, and its source and ways if `which` does. Refused with
+    /// Asks to delete a route: key, type and protocol say which, and its source and next hops if `which` does. Refused with
     /// ESRCH if there is none.
     ///
     /// # Errors
     /// [`Full`]: commit first.
     pub fn delete_route(&mut self, tag: u32, route: &Route, which: Which) -> Result<(), Full> {
         self.append(tag, Rtm::Delroute, NlmF::empty(), route.fixed(), |request| {
-            // What a request leaves open the kernel takes for any.
-            route.put_key(request, Some(route.metric_held()).filter(|metric| *metric != 0));
+            // The kernel takes any value for what a request does not name.
+            route.put_key(request, Some(route.kernel_metric()).filter(|metric| *metric != 0));
             if which == Which::Exactly {
                 if let Some(source) = &route.source {
                     put_ip(request, Rta::Prefsrc, source);
                 }
-                route.put_ways(request);
+                route.put_next_hops(request);
             }
         })
     }
 }
 
-fn put_way(request: &mut Requests, way: &Way, family: Family) {
-    if way.interface != IfIndex(0) {
-        request.attribute(Rta::Oif, &way.interface.0.to_ne_bytes());
+fn put_only_hop(request: &mut Requests, hop: &NextHop, family: Family) {
+    if hop.interface != IfIndex(0) {
+        request.attribute(Rta::Oif, &hop.interface.0.to_ne_bytes());
     }
-    put_gateway(request, way, family);
+    put_gateway(request, hop, family);
 }
 
-fn put_gateway(request: &mut Requests, way: &Way, family: Family) {
-    if let Some(via) = way.via.filter(|via| Family::of(via) == family) {
+fn put_gateway(request: &mut Requests, hop: &NextHop, family: Family) {
+    if let Some(via) = hop.via.filter(|via| Family::of(via) == family) {
         put_ip(request, Rta::Gateway, &via);
     }
-    if let Some(encap) = &way.encap {
+    if let Some(encap) = &hop.encap {
         encap::put(request, encap);
     }
 }
 
 /// struct rtnexthop: length, flags, weight less one, link; then attributes.
-fn put_next_hop(request: &mut Requests, way: &Way, family: Family) {
-    let weight = u8::try_from(way.weight.saturating_sub(1)).unwrap_or(u8::MAX);
-    let flags = if way.onlink { RTNH_F_ONLINK } else { 0 };
-    request.sized(&[flags, weight], &way.interface.0.to_ne_bytes(), |request| {
-        put_gateway(request, way, family);
-        if let Some(realms) = way.realms {
+fn put_next_hop(request: &mut Requests, hop: &NextHop, family: Family) {
+    let weight = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
+    let flags = if hop.onlink { RTNH_F_ONLINK } else { 0 };
+    request.sized(&[flags, weight], &hop.interface.0.to_ne_bytes(), |request| {
+        put_gateway(request, hop, family);
+        if let Some(realms) = hop.realms {
             request.attribute(Rta::Flow, &realms.to_ne_bytes());
         }
     });

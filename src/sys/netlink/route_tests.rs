@@ -6,10 +6,10 @@ use nix::errno::Errno;
 use super::*;
 use crate::base::encap::Tunnel;
 use crate::sys::filter::OctetSet;
+use crate::sys::netlink::deletion::{Deletion, DeletionMonitor};
 use crate::sys::netlink::encap::RTA_ENCAP;
-use crate::sys::netlink::loss::{Loss, Losses};
+use crate::sys::netlink::kernel_route::KernelRoute;
 use crate::sys::netlink::monitor::Drained;
-use crate::sys::netlink::seen::Seen;
 use crate::sys::netlink::test_octets::{noise, octets, parts};
 
 use crate::sys::test_net::{Network, in_namespace, readable};
@@ -22,8 +22,8 @@ fn prefix(text: &str) -> Option<Prefix> {
     Some(Prefix { addr: addr.parse().unwrap(), len: len.parse().unwrap() })
 }
 
-fn via(text: &str) -> Way {
-    Way { via: Some(text.parse().unwrap()), interface: IfIndex(3), ..Way::default() }
+fn via(text: &str) -> NextHop {
+    NextHop { via: Some(text.parse().unwrap()), interface: IfIndex(3), ..NextHop::default() }
 }
 
 fn to(text: &str) -> Route {
@@ -32,7 +32,7 @@ fn to(text: &str) -> Route {
         family: destination.map_or(Family::V4, |prefix| prefix.family()),
         kind: libc::RTN_UNICAST,
         table: 254,
-        origin: 18,
+        protocol: 18,
         scope: 0,
         tos: 0,
         destination,
@@ -46,7 +46,7 @@ fn to(text: &str) -> Route {
         realms: None,
         preference: None,
         ttl_propagate: None,
-        ways: vec![Way { interface: IfIndex(3), ..Way::default() }],
+        next_hops: vec![NextHop { interface: IfIndex(3), ..NextHop::default() }],
     }
 }
 
@@ -63,7 +63,7 @@ fn put(route: &Route, insert: NlmF) -> Vec<u8> {
             .append(Rtm::Newroute.into(), flags, 1, route.fixed(), |request| {
                 route.put_key(request, route.metric);
                 route.put_details(request);
-                route.put_ways(request);
+                route.put_next_hops(request);
             })
             .unwrap();
     })
@@ -96,12 +96,12 @@ fn requests_are_those_of_iproute2() {
         hops: None,
         ..tunnel(3)
     };
-    let dev = |kind| vec![Way { interface: IfIndex(3), encap: encap(kind), ..Way::default() }];
+    let dev = |kind| vec![NextHop { interface: IfIndex(3), encap: encap(kind), ..NextHop::default() }];
     let rows = [
         (
             "encap mpls 100/200 via 10.9.0.3 dev eth0",
             Route {
-                ways: vec![Way { encap: encap(Encap::Mpls(vec![100, 200])), ..via("10.9.0.3") }],
+                next_hops: vec![NextHop { encap: encap(Encap::Mpls(vec![100, 200])), ..via("10.9.0.3") }],
                 ..to("10.1.0.0/16")
             },
             NlmF::empty(),
@@ -111,7 +111,10 @@ fn requests_are_those_of_iproute2() {
         (
             "encap ila 1:2:3:ffff via 2001:db8:9::3 dev eth0",
             Route {
-                ways: vec![Way { encap: encap(Encap::Ila(0x0001_0002_0003_ffff)), ..via("2001:db8:9::3") }],
+                next_hops: vec![NextHop {
+                    encap: encap(Encap::Ila(0x0001_0002_0003_ffff)),
+                    ..via("2001:db8:9::3")
+                }],
                 ..to("2001:db8:7::/64")
             },
             NlmF::empty(),
@@ -120,21 +123,21 @@ fn requests_are_those_of_iproute2() {
         ),
         (
             "dev eth0 encap ip id 7 src 10.9.0.1 dst 192.0.2.9 tos 4 ttl 9",
-            Route { ways: dev(Encap::Ip(tunnel(7))), ..to("10.1.0.0/16") },
+            Route { next_hops: dev(Encap::Ip(tunnel(7))), ..to("10.1.0.0/16") },
             NlmF::empty(),
             "6400000018000504b73d026b0000000002100000fe12000100000000080001000a010000300016800c000100000000000000\
              0007080003000a09000108000200c00002090500050004e101000500040009e1010006001500020000000800040003000000",
         ),
         (
             "dev eth0 encap ip id 7 dst 192.0.2.9 key",
-            Route { ways: dev(Encap::Ip(flagged)), ..to("10.1.0.0/16") },
+            Route { next_hops: dev(Encap::Ip(flagged)), ..to("10.1.0.0/16") },
             NlmF::empty(),
             "5400000018000504b73d026b0000000002100000fe12000100000000080001000a010000200016800c000100000000000000\
              000708000200c0000209060006000004010006001500020001000800040003000000",
         ),
         (
             "dev eth0 encap ip6 id 8 dst 2001:db8::9 src 2001:db8::8 tc 4 hoplimit 8",
-            Route { ways: dev(Encap::Ip6(six)), ..to("2001:db8:1::/64") },
+            Route { next_hops: dev(Encap::Ip6(six)), ..to("2001:db8:1::/64") },
             NlmF::empty(),
             "8800000018000504b73d026b000000000a400000fe120001000000001400010020010db80001000000000000000000004800\
              16800c00010000000000000000081400020020010db80000000000000000000000091400030020010db80000000000000000\
@@ -151,7 +154,7 @@ fn requests_are_those_of_iproute2() {
                 metrics: vec![(2, 1400), (4, 8000), (15, 1), (12, 1), (13, 300), (10, 9)],
                 locks: 1 << 2 | 1 << 13 | 1 << 16,
                 congestion: Some("reno".into()),
-                ways: vec![Way { onlink: true, ..via("10.9.0.3") }],
+                next_hops: vec![NextHop { onlink: true, ..via("10.9.0.3") }],
                 ..to("10.2.0.0/16")
             },
             NlmF::APPEND,
@@ -162,9 +165,9 @@ fn requests_are_those_of_iproute2() {
         (
             "nexthop via 10.9.0.3 dev eth0 weight 3 nexthop via 10.9.0.4 dev eth0 weight 5 onlink",
             Route {
-                ways: vec![
-                    Way { weight: 3, ..via("10.9.0.3") },
-                    Way { weight: 5, onlink: true, encap: encap(Encap::Ip(inner)), ..via("10.9.0.4") },
+                next_hops: vec![
+                    NextHop { weight: 3, ..via("10.9.0.3") },
+                    NextHop { weight: 5, onlink: true, encap: encap(Encap::Ip(inner)), ..via("10.9.0.4") },
                 ],
                 ..to("10.3.0.0/16")
             },
@@ -179,7 +182,7 @@ fn requests_are_those_of_iproute2() {
                 preference: Some(1),
                 expires: Some(1000),
                 metric: Some(20),
-                ways: vec![via("2001:db8:9::3")],
+                next_hops: vec![via("2001:db8:9::3")],
                 ..to("2001:db8:2::/64")
             },
             NlmF::empty(),
@@ -207,12 +210,12 @@ fn any_octets_are_read_without_trust() {
     for _ in 0..20_000 {
         let mut octets = noise(&mut seed, 60, 0x1f);
         octets[0] = 2;
-        read += usize::from(Seen::decode(&octets).is_some());
+        read += usize::from(KernelRoute::decode(&octets).is_some());
     }
     assert!(read > 0);
 }
 
-fn listed(net: &mut Network) -> Vec<Seen> {
+fn listed(net: &mut Network) -> Vec<KernelRoute> {
     let mut out = Vec::new();
     net.commands.routes(18, &mut out).unwrap();
     out
@@ -228,22 +231,23 @@ fn a_kernel_takes_lists_and_deletes_them() {
             address.flags = crate::sys::netlink::addr::AddressFlags::NODAD;
             net.add(&address);
         }
-        let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
-        let mut mine = Losses::open(18, net.commands.port(), OctetSet::ALL).unwrap();
-        let mut others = Losses::open(18, 0, OctetSet::EMPTY).unwrap();
+        let hop =
+            |text: &str| NextHop { via: Some(text.parse().unwrap()), interface: near, ..NextHop::default() };
+        let mut mine = DeletionMonitor::open(18, net.commands.port(), OctetSet::ALL).unwrap();
+        let mut others = DeletionMonitor::open(18, 0, OctetSet::EMPTY).unwrap();
         let routes = [
-            Route { ways: vec![way("10.9.0.3")], ..to("10.50.0.0/16") },
-            Route { ways: vec![way("10.9.0.3")], ..to("default") },
-            Route { ways: vec![way("10.9.0.3"), way("10.9.0.4")], table: 70_000, ..to("10.51.0.0/16") },
-            Route { kind: 6, ways: Vec::new(), metric: Some(7), ..to("10.52.0.0/16") },
-            Route { ways: vec![way("2001:db8:9::3")], ..to("2001:db8:50::/64") },
-            Route { ways: vec![way("2001:db8:9::3"), way("2001:db8:9::4")], ..to("2001:db8:51::/64") },
-            Route { kind: 7, ways: Vec::new(), ..to("2001:db8:52::/64") },
+            Route { next_hops: vec![hop("10.9.0.3")], ..to("10.50.0.0/16") },
+            Route { next_hops: vec![hop("10.9.0.3")], ..to("default") },
+            Route { next_hops: vec![hop("10.9.0.3"), hop("10.9.0.4")], table: 70_000, ..to("10.51.0.0/16") },
+            Route { kind: 6, next_hops: Vec::new(), metric: Some(7), ..to("10.52.0.0/16") },
+            Route { next_hops: vec![hop("2001:db8:9::3")], ..to("2001:db8:50::/64") },
+            Route { next_hops: vec![hop("2001:db8:9::3"), hop("2001:db8:9::4")], ..to("2001:db8:51::/64") },
+            Route { kind: 7, next_hops: Vec::new(), ..to("2001:db8:52::/64") },
         ];
         for route in &routes {
             net.commands.put_route(0, route, Insert::Prepend).unwrap();
         }
-        let foreign = Route { origin: 4, ways: vec![way("10.9.0.3")], ..to("10.60.0.0/16") };
+        let foreign = Route { protocol: 4, next_hops: vec![hop("10.9.0.3")], ..to("10.60.0.0/16") };
         net.commands.put_route(0, &foreign, Insert::Add).unwrap();
         net.commit();
         let seen = listed(net);
@@ -262,7 +266,7 @@ fn a_kernel_takes_lists_and_deletes_them() {
         }
         net.commit();
         for seen in listed(net) {
-            net.commands.delete_seen_route(0, &seen).unwrap();
+            net.commands.delete_kernel_route(0, &seen).unwrap();
         }
         net.commit();
         assert_eq!(listed(net), []);
@@ -271,13 +275,13 @@ fn a_kernel_takes_lists_and_deletes_them() {
         let mut told = Vec::new();
         assert!(readable(&others));
         while others.read(|loss| told.push(loss)).unwrap() == Drained::No {}
-        let routes_told = |loss: &Loss| match loss {
-            Loss::Route(seen) => routes.iter().any(|route| route.is(seen)),
+        let routes_told = |loss: &Deletion| match loss {
+            Deletion::Route(seen) => routes.iter().any(|route| route.is(seen)),
             _ => false,
         };
         assert!(told.len() >= routes.len() && told.iter().all(routes_told), "{told:#?}");
         // The kernel puts the route of an IPv6 address in place anew when the address is usable, whenever that is.
-        let kernels = |loss: &Loss| matches!(loss, Loss::Replaced(seen) if seen.origin == 2);
+        let kernels = |loss: &Deletion| matches!(loss, Deletion::Replaced(seen) if seen.protocol == 2);
         let heard = mine.read(|loss| assert!(kernels(&loss), "asked for by us: {loss:?}"));
         assert!(matches!(heard, Ok(Drained::Yes)), "{heard:?}");
     });
@@ -292,8 +296,9 @@ fn what_takes_the_place_of_a_route_is_told() {
         let mut v6 = crate::sys::netlink::addr::Address::new(near, prefix("2001:db8:9::1/64").unwrap());
         v6.flags = crate::sys::netlink::addr::AddressFlags::NODAD;
         net.add(&v6);
-        let way = |text: &str| Way { via: Some(text.parse().unwrap()), interface: near, ..Way::default() };
-        let mut told = Losses::open(18, 0, [24].into_iter().collect()).unwrap();
+        let hop =
+            |text: &str| NextHop { via: Some(text.parse().unwrap()), interface: near, ..NextHop::default() };
+        let mut told = DeletionMonitor::open(18, 0, [24].into_iter().collect()).unwrap();
         for (to_there, others, hears) in [
             ("10.50.0.0/24", ["10.9.0.3", "10.9.0.4"], true),
             ("10.51.0.0/16", ["10.9.0.3", "10.9.0.4"], false),
@@ -302,15 +307,15 @@ fn what_takes_the_place_of_a_route_is_told() {
             if to_there.contains(':') {
                 told.watch([24, 64].into_iter().collect()).unwrap();
             }
-            let [mine, theirs] = others.map(|via| Route { ways: vec![way(via)], ..to(to_there) });
-            let theirs = Route { origin: 4, ..theirs };
+            let [mine, theirs] = others.map(|via| Route { next_hops: vec![hop(via)], ..to(to_there) });
+            let theirs = Route { protocol: 4, ..theirs };
             net.commands.put_route(0, &mine, Insert::Prepend).unwrap();
             net.commands.put_route(0, &theirs, Insert::Replace).unwrap();
             net.commit();
             let mut heard = Vec::new();
             let _ = told.read(|loss| heard.push(loss));
-            let of_it = |loss: &Loss| match loss {
-                Loss::Replaced(seen) => mine.has_place_of(seen) && theirs.is(seen) && !mine.is(seen),
+            let of_it = |loss: &Deletion| match loss {
+                Deletion::Replaced(seen) => mine.has_key_of(seen) && theirs.is(seen) && !mine.is(seen),
                 _ => false,
             };
             assert!(heard.len() == usize::from(hears) && heard.iter().all(of_it), "{heard:#?}");

@@ -18,13 +18,13 @@ use crate::base::rule::Action;
 pub struct Rule {
     /// IPv4 or IPv6.
     pub family: Family,
-    /// Holds for what does not match.
+    /// The rule is for packets that do not match.
     pub invert: bool,
     /// Source without host bits; none is any.
     pub from: Option<Prefix>,
     /// Destination without host bits; none is any.
     pub to: Option<Prefix>,
-    /// Lower ones are asked first.
+    /// Rules of lower preference come first.
     pub preference: u32,
     /// Type of service; 0 is any.
     pub tos: u8,
@@ -44,20 +44,20 @@ pub struct Rule {
     pub source_ports: Option<(u16, u16)>,
     /// First and last destination port.
     pub destination_ports: Option<(u16, u16)>,
-    /// What happens to what matches.
+    /// What is done with packets that match.
     pub action: Action,
     /// Realms of source (upper half) and destination; IPv4.
     pub realms: Option<u32>,
-    /// Results with so short a prefix do not count.
+    /// Routes with a prefix of at most this length do not count.
     pub suppress_length: Option<u32>,
-    /// Results by links of this group do not count.
+    /// Routes by links of this group do not count.
     pub suppress_group: Option<u32>,
-    /// RTPROT_: who made it.
-    pub origin: u8,
+    /// RTPROT_ number: which program made the rule.
+    pub protocol: u8,
 }
 
 impl Rule {
-    /// Whether the kernel, which does not look at what a request leaves open, may take one of two rules for the other.
+    /// Whether the kernel may take one of two rules for the other: it does not compare what a request does not name.
     #[must_use]
     pub fn may_be_taken_for(&self, other: &Self) -> bool {
         fn alike<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
@@ -81,7 +81,7 @@ impl Rule {
             && alike(self.suppress_group, other.suppress_group)
     }
 
-    /// A rule for every packet, of no origin and of preference 0.
+    /// A rule for every packet, of protocol 0 and preference 0.
     #[must_use]
     pub const fn new(family: Family, action: Action) -> Self {
         Self {
@@ -103,7 +103,7 @@ impl Rule {
             realms: None,
             suppress_length: None,
             suppress_group: None,
-            origin: 0,
+            protocol: 0,
         }
     }
 
@@ -141,7 +141,7 @@ impl Rule {
                 Frattr::Table => table = number(payload).unwrap_or(table),
                 Frattr::L3mdev => master = octet(payload).is_some_and(|on| on != 0),
                 Frattr::UidRange => rule.users = number(payload).zip(payload.get(4..).and_then(number)),
-                Frattr::Protocol => rule.origin = octet(payload).unwrap_or(0),
+                Frattr::Protocol => rule.protocol = octet(payload).unwrap_or(0),
                 Frattr::IpProto => rule.transport = octet(payload).filter(|transport| *transport != 0),
                 Frattr::SportRange => rule.source_ports = ports(payload),
                 Frattr::DportRange => rule.destination_ports = ports(payload),
@@ -240,7 +240,7 @@ impl Rule {
         put(request, Frattr::Flow, self.realms);
         put(request, Frattr::SuppressPrefixlen, self.suppress_length);
         put(request, Frattr::SuppressIfgroup, self.suppress_group);
-        request.attribute(Frattr::Protocol, &[self.origin]);
+        request.attribute(Frattr::Protocol, &[self.protocol]);
     }
 }
 
@@ -316,7 +316,7 @@ fn ports(payload: &[u8]) -> Option<(u16, u16)> {
     Some((u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]))).filter(|range| *range != (0, 0))
 }
 
-/// How the kernel tells that a number is not set.
+/// The value of a number that is not set.
 const UNSET: u32 = u32::MAX;
 const FIB_RULE_INVERT: u32 = 2;
 

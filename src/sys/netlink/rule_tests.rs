@@ -14,7 +14,7 @@ fn prefix(text: &str) -> Prefix {
 
 fn from(text: &str, preference: u32, action: Action) -> Rule {
     let from = prefix(text);
-    Rule { from: Some(from), preference, origin: 18, ..Rule::new(from.family(), action) }
+    Rule { from: Some(from), preference, protocol: 18, ..Rule::new(from.family(), action) }
 }
 
 fn rules() -> Vec<(&'static str, Rule, &'static str)> {
@@ -101,7 +101,7 @@ fn any_octets_are_read_without_trust() {
 fn listed(net: &mut Network) -> Vec<Rule> {
     let mut out = Vec::new();
     net.commands.rules(&mut out).unwrap();
-    out.retain(|rule| rule.origin == 18);
+    out.retain(|rule| rule.protocol == 18);
     out
 }
 

@@ -309,20 +309,20 @@ fn a_monitor_leaves_out_what_is_added_unheard_and_hears_all_else() {
         let (near, _) = net.pair("va", "vb");
         // The interface's own comes of itself, and is told once more when it is usable.
         let mut monitor = Monitor::open(&[Topic::Ipv4Addresses]).unwrap();
-        monitor.leave_out(&net.commands).unwrap();
+        monitor.ignore_marked(&net.commands).unwrap();
         let [unheard, first, second] =
             ["10.9.0.1", "10.9.0.2", "10.9.1.1"].map(|addr| address(near, addr, 24));
-        net.commands.add_address_unheard(1, &unheard).unwrap();
+        net.commands.add_address_marked(1, &unheard).unwrap();
         assert_eq!(results(net), [(1, Ok(()))]);
         assert!(!readable(&monitor), "{:?}", heard(&mut monitor));
         net.add(&first);
-        net.commands.add_address_unheard(1, &unheard).unwrap();
-        net.commands.add_address_unheard(2, &second).unwrap();
+        net.commands.add_address_marked(1, &unheard).unwrap();
+        net.commands.add_address_marked(2, &second).unwrap();
         net.commands.delete_address(3, &unheard).unwrap();
         assert_eq!(results(net), [(1, Err(Errno::EEXIST)), (2, Ok(())), (3, Ok(()))]);
         // The same number of another socket is another request.
         let mut others = Commands::open().unwrap();
-        others.add_address_unheard(1, &address(near, "10.9.2.1", 24)).unwrap();
+        others.add_address_marked(1, &address(near, "10.9.2.1", 24)).unwrap();
         others.commit(|_, result| assert_eq!(result, Ok(())));
         // The first of a network takes the others along.
         let told: Vec<_> = heard(&mut monitor)
@@ -336,8 +336,8 @@ fn a_monitor_leaves_out_what_is_added_unheard_and_hears_all_else() {
         assert_eq!(told, ["+10.9.0.2", "-10.9.0.2", "-10.9.0.1", "+10.9.2.1"]);
         // IPv6 addresses are told twice, when they come and when they are usable.
         let monitor = Monitor::open(&[Topic::Ipv6Addresses]).unwrap();
-        monitor.leave_out(&net.commands).unwrap();
-        net.commands.add_address_unheard(1, &address(near, "2001:db8::1", 64)).unwrap();
+        monitor.ignore_marked(&net.commands).unwrap();
+        net.commands.add_address_marked(1, &address(near, "2001:db8::1", 64)).unwrap();
         assert_eq!(results(net), [(1, Ok(()))]);
         assert!(readable(&monitor));
     });

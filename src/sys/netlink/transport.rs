@@ -27,7 +27,7 @@ impl Transport {
         Ok(Self { socket })
     }
 
-    /// Hears these groups too: after the filter of what is to be heard of them is in place.
+    /// Becomes a member of these groups too: after the filter of their notifications is in place.
     pub(super) fn join(&self, groups: &[u32]) -> io::Result<()> {
         self.socket.add_mcast_membership(Groups::new_groups(groups))
     }
@@ -48,25 +48,26 @@ impl Transport {
         let _ = set_option(self.socket.as_raw_fd(), libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, &on);
     }
 
-    /// The number that requests of this socket carry.
+    /// The port id of this socket.
     pub(super) fn port(&self) -> u32 {
         self.socket.pid().unwrap_or(0)
     }
 
-    /// The kernel queues only deletions of routes of this origin, and of rules, and routes in place of others with one
+    /// The kernel queues only deletions of routes of this protocol, and of rules, and routes in place of others with one
     /// of these prefix lengths, that `port` did not ask for.
-    pub(super) fn only_losses(&self, origin: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
-        crate::sys::filter::attach_losses(self.socket.as_raw_fd(), origin, port, lengths)
+    pub(super) fn only_deletions(&self, protocol: u8, port: u32, lengths: &OctetSet) -> io::Result<()> {
+        crate::sys::filter::attach_deletions(self.socket.as_raw_fd(), protocol, port, lengths)
     }
 
-    /// The kernel queues nothing that `port` asked for.
-    pub(super) fn only_foreign(&self, port: u32) -> io::Result<()> {
-        crate::sys::filter::attach_foreign(self.socket.as_raw_fd(), port)
+    /// The kernel queues no notification of what the socket with the port id `port` asked for.
+    pub(super) fn ignore_port(&self, port: u32) -> io::Result<()> {
+        crate::sys::filter::attach_ignore_port(self.socket.as_raw_fd(), port)
     }
 
-    /// The kernel queues no address that `port` added by a request whose number has this bit.
-    pub(super) fn without_echoes(&self, port: u32, bit: u32) -> io::Result<()> {
-        crate::sys::filter::attach_without_echoes(self.socket.as_raw_fd(), port, bit)
+    /// The kernel queues no notification of an address that `port` added by a request whose sequence number has this
+    /// bit.
+    pub(super) fn ignore_marked(&self, port: u32, bit: u32) -> io::Result<()> {
+        crate::sys::filter::attach_ignore_marked(self.socket.as_raw_fd(), port, bit)
     }
 
     /// Lets one message have so many octets, past the system's maximum if we may.

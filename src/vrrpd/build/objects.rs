@@ -4,7 +4,7 @@ use crate::base::addr::Family;
 use crate::base::id::IfIndex;
 use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::{self, Named};
-use crate::sys::netlink::route::{self, Route, Way};
+use crate::sys::netlink::route::{self, Route};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::links::Links;
 use crate::vrrpd::live::{Item, Objects, Placed};
@@ -23,9 +23,9 @@ pub(in crate::vrrpd) fn objects(
 
 fn placed(line: &model::Route, links: &mut Links) -> Placed {
     let mut link = |named: &Option<Named>| named.as_ref().map(|named| links.named(&named.name));
-    let (ways, places) = if line.nexthops.is_empty() {
+    let (next_hops, places) = if line.nexthops.is_empty() {
         let leads = line.via.is_some() || line.dev.is_some() || line.encap.is_some();
-        let way = Way {
+        let hop = route::NextHop {
             via: line.via,
             interface: IfIndex(0),
             weight: 0,
@@ -33,9 +33,9 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             encap: line.encap.clone().map(Box::new),
             realms: None,
         };
-        if leads { (vec![way], vec![link(&line.dev)]) } else { (Vec::new(), Vec::new()) }
+        if leads { (vec![hop], vec![link(&line.dev)]) } else { (Vec::new(), Vec::new()) }
     } else {
-        line.nexthops.iter().map(|hop| (way(hop), link(&hop.dev))).unzip()
+        line.nexthops.iter().map(|hop| (next_hop(hop), link(&hop.dev))).unzip()
     };
     let vrf = link(&line.vrf);
     let (metrics, locks) = metrics(line);
@@ -44,7 +44,7 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             family: line.family,
             kind: line.kind,
             table: line.table.filter(|table| *table != 0).unwrap_or(MAIN),
-            origin: line.origin,
+            protocol: line.origin,
             scope: line.scope.unwrap_or_else(|| scope(line)),
             tos: line.tos.unwrap_or(0),
             destination: line.destination.filter(|prefix| prefix.len > 0).map(|prefix| prefix.network()),
@@ -58,7 +58,7 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             realms: line.realms,
             preference: line.preference,
             ttl_propagate: line.ttl_propagate,
-            ways,
+            next_hops,
         },
         links: places,
         vrf,
@@ -79,8 +79,8 @@ fn scope(line: &model::Route) -> u8 {
     }
 }
 
-fn way(hop: &NextHop) -> Way {
-    Way {
+fn next_hop(hop: &NextHop) -> route::NextHop {
+    route::NextHop {
         via: hop.via,
         interface: IfIndex(0),
         weight: hop.weight.unwrap_or(1),
@@ -155,6 +155,6 @@ fn rule(line: &model::Rule) -> Rule {
         realms: line.realms,
         suppress_length: line.suppress_length,
         suppress_group: line.suppress_group,
-        origin: line.origin,
+        protocol: line.origin,
     }
 }

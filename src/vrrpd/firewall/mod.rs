@@ -37,7 +37,7 @@ use crate::config::model::Global;
 use crate::config::model::global::Firewall as Config;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::sys::netlink::nft::watch::Watch;
+use crate::sys::netlink::nft::monitor::TableMonitor;
 use crate::sys::netlink::nft::{Nft, Refused};
 
 /// What this child has of the firewall.
@@ -51,7 +51,7 @@ pub(super) struct Firewall {
     /// What is in the kernel.
     there: Option<(Style, Parts)>,
     nft: Option<Nft>,
-    watch: Option<(Watch, Registration)>,
+    watch: Option<(TableMonitor, Registration)>,
     /// The kernel refused it: until the next reload, or the next second if that may help.
     broken: Option<Errno>,
     /// Somebody else deletes something, and it is still to be put back.
@@ -373,7 +373,7 @@ impl Firewall {
     fn watch(&mut self, turn: &mut Turn<'_>) {
         let (Some(nft), None) = (&self.nft, &self.watch) else { return };
         let source = Own { kind: kind::FIREWALL, index: 0 };
-        let opened = Watch::open(nft.port()).and_then(|watch| {
+        let opened = TableMonitor::open(nft.port()).and_then(|watch| {
             let registration = turn.register(watch.as_raw_fd(), source, Interest::Read)?;
             Ok((watch, registration))
         });

@@ -17,7 +17,7 @@ use super::guards::{Guards, SETS, Which};
 use super::vmacs::{self, Vmacs};
 use crate::base::addr::Family;
 use crate::config::model::global::Firewall as Config;
-use crate::sys::netlink::nft::expression::{Expression, FIRST, SECOND, Verdict, Way};
+use crate::sys::netlink::nft::expression::{Direction, Expression, FIRST, SECOND, Verdict};
 use crate::sys::netlink::nft::{ELEMENT_OCTETS, Element, Hook, Kind, Nft, Refused, Set, Table};
 use crate::vrrpd::links::Links;
 
@@ -263,29 +263,32 @@ impl Writer<'_> {
     }
 
     fn reports(&mut self) {
-        let by_kind = [Expression::InterfaceKind(Way::Out), Expression::Is(&MACVLAN)];
+        let by_kind = [Expression::InterfaceKind(Direction::Out), Expression::Compare(&MACVLAN)];
         let kind: &[Expression<'_>] = if self.parts.kinds { &by_kind } else { &[] };
-        let copy =
-            [Expression::Interface(Way::Out, SECOND), Expression::Map(vmacs::MAP), Expression::Duplicate];
+        let copy = [
+            Expression::Interface(Direction::Out, SECOND),
+            Expression::LookupMap(vmacs::MAP),
+            Expression::Dup,
+        ];
         match self.table.family {
             Family::V4 => {
-                let what = [Expression::Network { offset: 9, octets: 1 }, Expression::Is(&[IGMP])];
-                let to = [Expression::Network { offset: 16, octets: 4 }];
+                let what = [Expression::Payload { offset: 9, octets: 1 }, Expression::Compare(&[IGMP])];
+                let to = [Expression::Payload { offset: 16, octets: 4 }];
                 self.rule(OUT, &[&what, kind, &to, &copy], Verdict::Drop);
             }
             Family::V6 => {
-                let advert = [Expression::TransportType, Expression::Is(&[NEIGHBOUR_ADVERTISEMENT])];
+                let advert = [Expression::TransportType, Expression::Compare(&[NEIGHBOUR_ADVERTISEMENT])];
                 let local = [
-                    Expression::Network { offset: 8, octets: 16 },
-                    Expression::InterfaceName(Way::Out, SECOND),
-                    Expression::In(vmacs::LOCAL),
+                    Expression::Payload { offset: 8, octets: 16 },
+                    Expression::InterfaceName(Direction::Out, SECOND),
+                    Expression::Lookup(vmacs::LOCAL),
                 ];
                 self.rule(OUT, &[&ICMP, &advert, kind, &local], Verdict::Drop);
-                let report = [Expression::TransportType, Expression::In(REPORTS)];
-                let to = [Expression::Network { offset: 24, octets: 16 }];
+                let report = [Expression::TransportType, Expression::Lookup(REPORTS)];
+                let to = [Expression::Payload { offset: 24, octets: 16 }];
                 self.rule(OUT, &[&ICMP, &report, kind, &to, &copy], Verdict::Drop);
-                let solicitation = [Expression::TransportType, Expression::Is(&[ROUTER_SOLICITATION])];
-                let by = [Expression::Interface(Way::Out, FIRST), Expression::In(vmacs::SET)];
+                let solicitation = [Expression::TransportType, Expression::Compare(&[ROUTER_SOLICITATION])];
+                let by = [Expression::Interface(Direction::Out, FIRST), Expression::Lookup(vmacs::SET)];
                 self.rule(OUT, &[&ICMP, &solicitation, kind, &by], Verdict::Drop);
             }
         }
@@ -293,51 +296,51 @@ impl Writer<'_> {
 
     fn guards_v4(&mut self) {
         for (chain, offset) in [(OUT, 12), (IN, 16)] {
-            let guarded = [Expression::Network { offset, octets: 4 }, Expression::In(Which::V4.name())];
+            let guarded = [Expression::Payload { offset, octets: 4 }, Expression::Lookup(Which::V4.name())];
             self.rule(chain, &[&guarded], Verdict::Drop);
         }
     }
 
     fn guards_v6(&mut self) {
         let local = self.parts.guards(Which::Numbered) || self.parts.guards(Which::Named);
-        let sides = [(OUT, OUT_LOCAL, Way::Out, 8), (IN, IN_LOCAL, Way::In, 24)];
+        let sides = [(OUT, OUT_LOCAL, Direction::Out, 8), (IN, IN_LOCAL, Direction::In, 24)];
         for (chain, chain_of_local, way, offset) in sides {
-            let address = [Expression::Network { offset, octets: 16 }];
-            let discovery = [Expression::TransportType, Expression::In(DISCOVERY)];
+            let address = [Expression::Payload { offset, octets: 16 }];
+            let discovery = [Expression::TransportType, Expression::Lookup(DISCOVERY)];
             self.rule(chain, &[&ICMP, &discovery], Verdict::Accept);
             if local {
                 self.nft.add_chain(self.table, chain_of_local, None);
-                let is_local = [Expression::Mask(LOCAL_MASK), Expression::Is(&LOCAL)];
+                let is_local = [Expression::Bitwise(LOCAL_MASK), Expression::Compare(&LOCAL)];
                 self.rule(chain, &[&address, &is_local], Verdict::Goto(chain_of_local));
                 let by_number = (Which::Numbered, Expression::Interface(way, SECOND));
                 let by_name = (Which::Named, Expression::InterfaceName(way, SECOND));
                 for (set, interface) in [by_number, by_name] {
                     if self.parts.guards(set) {
-                        let guarded = [interface, Expression::In(set.name())];
+                        let guarded = [interface, Expression::Lookup(set.name())];
                         self.rule(chain_of_local, &[&address, &guarded], Verdict::Drop);
                     }
                 }
             }
             if self.parts.guards(Which::V6) {
-                let guarded = [Expression::In(Which::V6.name())];
+                let guarded = [Expression::Lookup(Which::V6.name())];
                 self.rule(chain, &[&address, &guarded], Verdict::Drop);
             }
         }
     }
 
     fn rule(&mut self, chain: &str, steps: &[&[Expression<'_>]], verdict: Verdict<'_>) {
-        let count = self.style.counts.then_some(Expression::Count);
+        let count = self.style.counts.then_some(Expression::Counter);
         let mut rule: heapless::Vec<Expression<'_>, LONGEST> = heapless::Vec::new();
         let steps = steps.iter().copied().flatten().copied().chain(count);
         // The longest rule is an MLD report's: ten steps and the counter and the verdict.
         rule.extend(steps.take(LONGEST - 1));
-        let _ = rule.push(Expression::Decide(verdict));
+        let _ = rule.push(Expression::Immediate(verdict));
         self.nft.add_rule(self.table, chain, &rule);
     }
 }
 
 const LONGEST: usize = 12;
-const ICMP: [Expression<'_>; 2] = [Expression::TransportProtocol, Expression::Is(&[ICMPV6])];
+const ICMP: [Expression<'_>; 2] = [Expression::L4Proto, Expression::Compare(&[ICMPV6])];
 /// fe80::/10.
 const LOCAL: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const LOCAL_MASK: [u8; 16] = [0xff, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -48,7 +48,7 @@ impl Interfaces {
         let topics = [Topic::Links, Topic::Ipv4Addresses, Topic::Ipv6Addresses];
         let monitor = Monitor::open(&topics)?;
         // Without it all is well, too, only not as fast.
-        let _ = monitor.leave_out(commands);
+        let _ = monitor.ignore_marked(commands);
         Ok(Self {
             table,
             states: LinkStates::default(),

@@ -122,7 +122,7 @@ impl Placed {
     /// The route without the numbers of interfaces. Allocates.
     fn unplaced(&self) -> Route {
         let mut route = self.route.clone();
-        for (way, link) in route.ways.iter_mut().zip(&self.links) {
+        for (way, link) in route.next_hops.iter_mut().zip(&self.links) {
             if link.is_some() {
                 way.interface = IfIndex(0);
             }
@@ -162,7 +162,7 @@ impl Placed {
     /// route by one that is not.
     pub fn locate(&mut self, links: &Links) -> bool {
         let mut usable = true;
-        for (way, link) in self.route.ways.iter_mut().zip(&self.links) {
+        for (way, link) in self.route.next_hops.iter_mut().zip(&self.links) {
             let Some(link) = link.and_then(|id: LinkId| links.link(id)) else { continue };
             way.interface = link.index.unwrap_or(IfIndex(0));
             usable &= link.index.is_some() && link.wanted_up;

@@ -6,8 +6,8 @@ use super::request::objects_mut;
 use super::{Class, Holder, Objects};
 use crate::base::id::InstanceId;
 use crate::config::model::route::ORIGIN;
+use crate::sys::netlink::kernel_route::KernelRoute;
 use crate::sys::netlink::rule::Rule;
-use crate::sys::netlink::seen::Seen;
 use crate::vrrpd::links::Links;
 use crate::vrrpd::live::PROTOCOL;
 use crate::vrrpd::live::{Held, Instance};
@@ -38,14 +38,14 @@ impl Vrrp {
                 Owner::Nobody if !alone => {}
                 Owner::Left | Owner::Nobody => {
                     report::object_left_over(&seen);
-                    self.delete_once(|commands, tag| commands.delete_seen_route(tag, &seen), Class::Route);
+                    self.delete_once(|commands, tag| commands.delete_kernel_route(tag, &seen), Class::Route);
                 }
             }
         }
         for rule in rules {
             match self.owner_of_rule(&rule, &goes_on) {
                 Owner::Kept => {}
-                Owner::Nobody if !alone || rule.origin != ORIGIN => {}
+                Owner::Nobody if !alone || rule.protocol != ORIGIN => {}
                 Owner::Left | Owner::Nobody => {
                     report::object_left_over(&rule);
                     self.delete_rule(&rule);
@@ -94,7 +94,7 @@ impl Vrrp {
         }
     }
 
-    fn owner_of_route(&mut self, seen: &Seen, goes_on: &impl Fn(Holder) -> bool) -> Owner {
+    fn owner_of_route(&mut self, seen: &KernelRoute, goes_on: &impl Fn(Holder) -> bool) -> Owner {
         let find = |objects: &mut Objects, holder| {
             let item = objects.routes.iter_mut().find(|item| item.value.route.is(seen))?;
             if !goes_on(holder) {

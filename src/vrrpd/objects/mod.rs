@@ -17,7 +17,7 @@ pub(super) use fixed::{Fixed, Stays};
 
 use crate::base::id::InstanceId;
 use crate::daemon::token::Registration;
-use crate::sys::netlink::loss::Losses;
+use crate::sys::netlink::deletion::DeletionMonitor;
 use crate::vrrpd::live::{Item, Objects, Placed, Unseen};
 
 /// Whose something is.
@@ -65,7 +65,7 @@ pub(super) struct Network {
     /// The kernel refused something: try again soon.
     refused: bool,
     /// Hears of deletions, if anything of ours can be missed.
-    losses: Option<(Losses, Registration)>,
+    losses: Option<(DeletionMonitor, Registration)>,
     /// A static item came or went since its followers were told.
     fixed_changed: bool,
     /// What a reload leaves behind, until what follows it is there.

@@ -255,12 +255,12 @@ fn ask_route(
     if !add {
         let held = item.held;
         item.let_go();
-        let several = item.value.route.ways.len() > 1;
+        let several = item.value.route.next_hops.len() > 1;
         let which = match (item.value.is_placed(links), several) {
             _ if !held => return Ok(false),
             (true, _) => Which::Exactly,
             // Some of its interfaces are gone, the rest of it is there.
-            (false, true) => Which::AnyWay,
+            (false, true) => Which::AnyNextHop,
             (false, false) => return Ok(false),
         };
         return commands.delete_route(tag, &item.value.route, which).map(|()| true).inspect_err(|Full| {
@@ -273,7 +273,10 @@ fn ask_route(
     }
     let insert = match item.value.insert {
         // Over IPv6 one way of several may be gone: the kernel takes all anew.
-        _ if item.doubtful && item.value.route.ways.len() > 1 && item.value.route.family == Family::V6 => {
+        _ if item.doubtful
+            && item.value.route.next_hops.len() > 1
+            && item.value.route.family == Family::V6 =>
+        {
             Insert::Replace
         }
         _ if item.replaces => Insert::Replace,

@@ -1,6 +1,6 @@
 //! What others do to routes, rules and static addresses: heard, and put back.
 //!
-//! The kernel tells of deletions that somebody asks for ([`Losses`]). It does not tell of IPv4 routes that go with
+//! The kernel tells of deletions that somebody asks for ([`DeletionMonitor`]). It does not tell of IPv4 routes that go with
 //! their interface, with their preferred source or with the last address of their interface: those are put again
 //! when that may have happened, and the kernel's answer says whether it had.
 
@@ -19,7 +19,7 @@ use crate::daemon::token::Own;
 use crate::proto::vrrp::Input;
 use crate::sys::filter::OctetSet;
 use crate::sys::netlink::addr::Address;
-use crate::sys::netlink::loss::{Loss, Losses};
+use crate::sys::netlink::deletion::{Deletion, DeletionMonitor};
 use crate::sys::netlink::route::Insert;
 use crate::vrrpd::live::Held;
 use crate::vrrpd::state::Vrrp;
@@ -60,7 +60,7 @@ impl Vrrp {
             return;
         }
         let source = Own { kind: kind::LOSSES, index: 0 };
-        let opened = Losses::open(ORIGIN, self.items.commands.port(), lengths).and_then(|losses| {
+        let opened = DeletionMonitor::open(ORIGIN, self.items.commands.port(), lengths).and_then(|losses| {
             let registration = turn.register(losses.as_raw_fd(), source, Interest::Read)?;
             Ok((losses, registration))
         });
@@ -87,18 +87,18 @@ impl Vrrp {
         let Some((losses, _)) = &mut self.items.network.losses else {
             return Again::Done;
         };
-        let mut heard: heapless::Vec<Loss, { limit::MONITOR_BATCH }> = heapless::Vec::new();
+        let mut heard: heapless::Vec<Deletion, { limit::MONITOR_BATCH }> = heapless::Vec::new();
         let drained = losses.read(|loss| {
             if heard.push(loss).is_err()
                 && let Some(last) = heard.last_mut()
             {
-                *last = Loss::Anything;
+                *last = Deletion::Overrun;
             }
         });
         if !self.process.stopping {
             for loss in heard {
                 match loss {
-                    Loss::Route(seen) => {
+                    Deletion::Route(seen) => {
                         self.lost(
                             turn,
                             |objects| {
@@ -109,10 +109,10 @@ impl Vrrp {
                             Class::Route,
                         );
                     }
-                    Loss::Replaced(seen) => {
+                    Deletion::Replaced(seen) => {
                         let of_ours = |item: &Item<Placed>| {
                             let route = &item.value.route;
-                            item.held && !item.doubtful && route.has_place_of(&seen) && !route.is(&seen)
+                            item.held && !item.doubtful && route.has_key_of(&seen) && !route.is(&seen)
                         };
                         self.lost(
                             turn,
@@ -126,7 +126,7 @@ impl Vrrp {
                             Class::Route,
                         );
                     }
-                    Loss::Rule(rule) => {
+                    Deletion::Rule(rule) => {
                         self.lost(
                             turn,
                             |objects| {
@@ -138,7 +138,7 @@ impl Vrrp {
                             Class::Rule,
                         );
                     }
-                    Loss::Anything => self.doubt_everything(turn),
+                    Deletion::Overrun => self.doubt_everything(turn),
                 }
             }
         }
@@ -211,7 +211,7 @@ impl Vrrp {
             let Some(objects) = self.objects_mut(holder).filter(|_| active) else { continue };
             for item in objects.routes.iter_mut().filter(|item| item.held && !item.left) {
                 let Placed { route, insert, .. } = &item.value;
-                let anew = route.family == Family::V6 && route.ways.len() > 1;
+                let anew = route.family == Family::V6 && route.next_hops.len() > 1;
                 if *insert == Insert::Prepend && !anew {
                     item.unseen = Unseen::Place;
                 }

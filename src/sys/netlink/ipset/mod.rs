@@ -1,8 +1,8 @@
-//! ipsets: sets of addresses that rules of iptables ask about.
+//! ipsets: sets of addresses that rules of iptables match packets with.
 //!
-//! Unlike nf_tables the kernel has no transactions here: each request is carried out by itself, inside the send call.
-//! A whole set changes at once nevertheless, by [`Ipsets::swap`] with one that was filled before. Requests go out in
-//! batches; what fails is told by the first refusal.
+//! There are no transactions as in nf_tables: each request is carried out by itself. A whole set changes at once
+//! nevertheless, by [`Ipsets::swap`] with a set that was filled before. Of several requests that fail the first one is
+//! reported.
 //!
 //! ```text
 //! message: nlmsghdr { 6 << 8 | number }, { family u8, 0 u8, 0 u16 }, protocol, name, …, data { address, length, interface }
@@ -22,7 +22,7 @@ use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::name::IfName;
 use crate::sys::outbox::errno_of;
 
-/// What a set holds.
+/// The type of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Addresses: `hash:ip`.
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// A member of a set. With an interface the length of the prefix counts, without one only the address.
+/// A member of a set. With an interface the member is the whole prefix, without one only the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
     /// The address or network.
@@ -163,7 +163,7 @@ impl Ipsets {
     /// Carries out what was collected and is not yet.
     ///
     /// # Errors
-    /// The first refusal since the last call; everything else was done.
+    /// The first refusal since the last call; all requests that were not refused are carried out.
     pub fn commit(&mut self) -> Result<(), Refused> {
         self.send();
         self.refused.take().map_or(Ok(()), Err)

@@ -1,6 +1,6 @@
-//! What rules are made of: each loads something into a register, compares it, or decides.
+//! Expressions of rules: each loads something into a register, compares a register, or gives a verdict.
 //!
-//! A register has 16 octets; what is loaded into [`FIRST`] and [`SECOND`] is looked up together where a set has both.
+//! A register has 16 octets. Where the elements of a set have two parts, [`FIRST`] and [`SECOND`] are looked up together.
 
 use super::{DATA_VALUE, LIST_ELEMENT, NESTED, put_text};
 use crate::sys::netlink::message::Requests;
@@ -10,11 +10,11 @@ pub const FIRST: u32 = 1;
 /// The one after it.
 pub const SECOND: u32 = 2;
 
-/// One step of a rule. The first one that does not match ends it.
+/// An expression of a rule, by nft's name. The first one that does not match ends the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expression<'a> {
-    /// Loads octets of the packet, counted from the IP header, into [`FIRST`].
-    Network {
+    /// Loads octets of the packet, counted from the network header, into [`FIRST`].
+    Payload {
         /// Where they begin.
         offset: u32,
         /// How many there are.
@@ -23,95 +23,95 @@ pub enum Expression<'a> {
     /// Loads the first octet behind all IP headers into [`FIRST`].
     TransportType,
     /// Loads the number of the protocol behind all IP headers into [`FIRST`].
-    TransportProtocol,
-    /// Loads the number of the interface into a register.
-    Interface(Way, u32),
+    L4Proto,
+    /// Loads the index of the interface into a register.
+    Interface(Direction, u32),
     /// Loads the name of the interface into a register.
-    InterfaceName(Way, u32),
+    InterfaceName(Direction, u32),
     /// Loads the kind of the interface, as in `ip -d link`, into [`FIRST`]: 16 octets, filled with zeros. Since Linux 5.0.
-    InterfaceKind(Way),
-    /// [`FIRST`] keeps the bits of the mask.
-    Mask([u8; 16]),
-    /// [`FIRST`] must be this.
-    Is(&'a [u8]),
-    /// [`FIRST`] must be in a set.
-    In(&'a str),
-    /// [`SECOND`] must be in a map, and becomes what is found there.
-    Map(&'a str),
-    /// A copy is sent to the address in [`FIRST`], by the interface in [`SECOND`].
-    Duplicate,
-    /// Counts what gets here.
-    Count,
-    /// What becomes of the packet.
-    Decide(Verdict<'a>),
+    InterfaceKind(Direction),
+    /// Keeps those bits of [`FIRST`] that the mask has.
+    Bitwise([u8; 16]),
+    /// Matches if [`FIRST`] is this.
+    Compare(&'a [u8]),
+    /// Matches if [`FIRST`] is in a set.
+    Lookup(&'a str),
+    /// Matches if [`SECOND`] is in a map, and loads what the map has for it into [`SECOND`].
+    LookupMap(&'a str),
+    /// Sends a copy of the packet to the address in [`FIRST`], by the interface in [`SECOND`].
+    Dup,
+    /// Counts the packets that reach it.
+    Counter,
+    /// Gives the verdict.
+    Immediate(Verdict<'a>),
 }
 
-/// Which interface.
+/// Which interface of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// The one that the packet came in by.
+pub enum Direction {
+    /// The input interface.
     In,
-    /// The one that it leaves by.
+    /// The output interface.
     Out,
 }
 
-/// What becomes of a packet.
+/// The verdict on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// It is dropped.
+    /// The packet is dropped.
     Drop,
-    /// It passes this chain.
+    /// The packet passes this chain.
     Accept,
     /// Another chain decides.
     Goto(&'a str),
 }
 
 impl Expression<'_> {
-    /// Appends it to the expressions of a rule.
+    /// Appends the expression to those of a rule.
     pub(super) fn put(&self, list: &mut Requests) {
         match *self {
-            Self::Network { offset, octets } => load(list, NETWORK_HEADER, offset, octets),
+            Self::Payload { offset, octets } => load(list, NETWORK_HEADER, offset, octets),
             Self::TransportType => load(list, TRANSPORT_HEADER, 0, 1),
-            Self::TransportProtocol => meta(list, META_PROTOCOL, FIRST),
-            Self::Interface(way, register) => {
-                meta(list, if way == Way::In { META_IN } else { META_OUT }, register);
+            Self::L4Proto => meta(list, META_PROTOCOL, FIRST),
+            Self::Interface(direction, register) => {
+                meta(list, if direction == Direction::In { META_IN } else { META_OUT }, register);
             }
-            Self::InterfaceName(way, register) => {
-                meta(list, if way == Way::In { META_IN_NAME } else { META_OUT_NAME }, register);
+            Self::InterfaceName(direction, register) => {
+                meta(list, if direction == Direction::In { META_IN_NAME } else { META_OUT_NAME }, register);
             }
-            Self::InterfaceKind(way) => {
-                meta(list, if way == Way::In { META_IN_KIND } else { META_OUT_KIND }, FIRST);
+            Self::InterfaceKind(direction) => {
+                meta(list, if direction == Direction::In { META_IN_KIND } else { META_OUT_KIND }, FIRST);
             }
-            Self::Mask(mask) => expression(list, "bitwise", |data| {
+            Self::Bitwise(mask) => expression(list, "bitwise", |data| {
                 number(data, 1, FIRST);
                 number(data, 2, FIRST);
                 number(data, 3, 16);
                 value(data, 4, &mask);
                 value(data, 5, &[0; 16]);
             }),
-            Self::Is(wanted) => expression(list, "cmp", |data| {
+            Self::Compare(wanted) => expression(list, "cmp", |data| {
                 number(data, 1, FIRST);
                 number(data, 2, EQUAL);
                 value(data, 3, wanted);
             }),
-            Self::In(set) => expression(list, "lookup", |data| {
+            Self::Lookup(set) => expression(list, "lookup", |data| {
                 put_text(data, 1, set);
                 number(data, 2, FIRST);
             }),
-            Self::Map(map) => expression(list, "lookup", |data| {
+            Self::LookupMap(map) => expression(list, "lookup", |data| {
                 put_text(data, 1, map);
                 number(data, 2, SECOND);
                 number(data, 3, SECOND);
             }),
-            Self::Duplicate => expression(list, "dup", |data| {
+            Self::Dup => expression(list, "dup", |data| {
                 number(data, 1, FIRST);
                 number(data, 2, SECOND);
             }),
-            Self::Count => expression(list, "counter", |data| {
+            Self::Counter => expression(list, "counter", |data| {
                 data.attribute(1_u16, &0_u64.to_be_bytes());
                 data.attribute(2_u16, &0_u64.to_be_bytes());
             }),
-            Self::Decide(verdict) => expression(list, "immediate", |data| {
+            Self::Immediate(verdict) => expression(list, "immediate", |data| {
                 number(data, 1, VERDICT_REGISTER);
                 data.nest(NESTED | 2, |nest| {
                     nest.nest(NESTED | DATA_VERDICT, |nest| put_verdict(nest, verdict));

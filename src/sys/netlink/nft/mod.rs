@@ -1,8 +1,8 @@
-//! nf_tables: tables, chains, sets and rules, changed together or not at all.
+//! nf_tables: tables, chains, sets and rules, changed in transactions.
 //!
-//! What is collected between [`Nft::begin`] and [`Nft::commit`] is one transaction of the kernel's: no packet sees a
-//! half of it. It is carried out inside the send call, so the answers are queued when that returns. [`expression`] is
-//! what rules are made of, [`set`] what they look things up in; [`watch`] hears of what others delete.
+//! What is collected between [`Nft::begin`] and [`Nft::commit`] is one transaction of the kernel's, which is carried out as
+//! a whole or not at all: no packet sees a half of it. [`expression`] has the parts of rules, [`set`] the sets that rules
+//! look things up in; [`monitor`] receives notifications of what other programs delete.
 //!
 //! ```text
 //! batch begin, message…, batch end;   message: nlmsghdr { subsystem << 8 | number }, { family u8, 0 u8, 0 u16 }
@@ -10,8 +10,8 @@
 //! ```
 
 pub mod expression;
+pub mod monitor;
 pub mod set;
-pub mod watch;
 
 use std::io;
 
@@ -40,9 +40,9 @@ pub struct Table<'a> {
 /// Where a chain looks at packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Those for this host.
+    /// Packets for this host (NF_INET_LOCAL_IN).
     In,
-    /// Those of this host.
+    /// Packets of this host (NF_INET_LOCAL_OUT).
     Out,
 }
 
@@ -137,8 +137,8 @@ impl Nft {
         });
     }
 
-    /// Adds a chain: with a hook it looks at packets by itself and lets pass what no rule drops, without one it is
-    /// gone to. Lower priorities look first.
+    /// Adds a chain. A base chain has a hook and a priority: the kernel hands packets to it, those of lower priority
+    /// first, and it accepts what no rule drops. A chain without them is the target of goto.
     pub fn add_chain(&mut self, table: Table<'_>, name: &str, base: Option<(Hook, i32)>) {
         self.message(libc::NFT_MSG_NEWCHAIN, NlmF::CREATE, table.family, |request| {
             put_text(request, TABLE, table.name);

@@ -3,18 +3,18 @@
 use super::{DATA_VALUE, LIST_ELEMENT, NESTED};
 use crate::sys::netlink::message::Requests;
 
-/// What the elements of a set are: how programs that list it show them.
+/// The data type of the elements of a set, by which programs that list the set show them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// IPv4 addresses.
     Ipv4,
     /// IPv6 addresses.
     Ipv6,
-    /// Numbers of interfaces.
+    /// Indexes of interfaces.
     Interface,
     /// ICMPv6 types.
     Icmpv6Type,
-    /// IPv6 addresses, each with the number of an interface.
+    /// IPv6 addresses, each with the index of an interface.
     Ipv6AndInterface,
     /// IPv6 addresses, each with the name of an interface.
     Ipv6AndName,
@@ -33,22 +33,22 @@ impl Kind {
         }
     }
 
-    /// Whether its numbers are in the machine's byte order, which programs that list it have to be told.
+    /// Whether the elements are in the machine's byte order, which programs that list the set have to be told.
     pub(super) const fn is_native(self) -> bool {
         matches!(self, Self::Interface)
     }
 }
 
-/// A set, or a map from numbers of interfaces to such.
+/// A set, or a map from indexes of interfaces to such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What is in it.
+    /// The data type of its elements.
     pub kind: Kind,
-    /// It maps each element to the number of an interface.
+    /// The set maps each element to the index of an interface.
     pub is_map: bool,
-    /// It never changes once a rule uses it.
+    /// The set never changes once a rule uses it.
     pub is_constant: bool,
 }
 
@@ -75,7 +75,7 @@ impl Element {
         Self { octets, len, value: None }
     }
 
-    /// The same, of a map: to the number of an interface.
+    /// The same element of a map, which leads to the index of an interface.
     #[must_use]
     pub const fn to(self, interface: u32) -> Self {
         Self { value: Some(interface), ..self }

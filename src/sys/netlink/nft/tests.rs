@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::expression::{FIRST, SECOND, Way};
-use super::watch::Watch;
+use super::expression::{Direction, FIRST, SECOND};
+use super::monitor::TableMonitor;
 use super::*;
 use crate::sys::test_net::in_namespace;
 
@@ -60,17 +60,17 @@ fn everything_reads_as_it_is_meant() {
         mask[..2].copy_from_slice(&[0xff, 0xc0]);
         let mut net = [0; 16];
         net[..2].copy_from_slice(&[0xfe, 0x80]);
-        let source = Expression::Network { offset: 8, octets: 16 };
+        let source = Expression::Payload { offset: 8, octets: 16 };
         socket.add_rule(
             TABLE_V6,
             "in",
             &[
-                Expression::TransportProtocol,
-                Expression::Is(&[58]),
+                Expression::L4Proto,
+                Expression::Compare(&[58]),
                 Expression::TransportType,
-                Expression::In("types"),
-                Expression::Count,
-                Expression::Decide(Verdict::Accept),
+                Expression::Lookup("types"),
+                Expression::Counter,
+                Expression::Immediate(Verdict::Accept),
             ],
         );
         socket.add_rule(
@@ -78,34 +78,34 @@ fn everything_reads_as_it_is_meant() {
             "in",
             &[
                 source,
-                Expression::Mask(mask),
-                Expression::Is(&net),
-                Expression::Decide(Verdict::Goto("other")),
+                Expression::Bitwise(mask),
+                Expression::Compare(&net),
+                Expression::Immediate(Verdict::Goto("other")),
             ],
         );
         socket.add_rule(
             TABLE_V6,
             "in",
             &[
-                Expression::Interface(Way::In, FIRST),
-                Expression::In("links"),
-                Expression::Decide(Verdict::Drop),
+                Expression::Interface(Direction::In, FIRST),
+                Expression::Lookup("links"),
+                Expression::Immediate(Verdict::Drop),
             ],
         );
         for (way, set) in [
-            (Expression::Interface(Way::In, SECOND), "local"),
-            (Expression::InterfaceName(Way::In, SECOND), "named"),
+            (Expression::Interface(Direction::In, SECOND), "local"),
+            (Expression::InterfaceName(Direction::In, SECOND), "named"),
         ] {
             socket.add_rule(
                 TABLE_V6,
                 "other",
-                &[source, way, Expression::In(set), Expression::Decide(Verdict::Drop)],
+                &[source, way, Expression::Lookup(set), Expression::Immediate(Verdict::Drop)],
             );
         }
         let mut kind = [0; 16];
         kind[..7].copy_from_slice(b"macvlan");
-        let (loaded, is) = (Expression::InterfaceKind(Way::In), Expression::Is(&kind));
-        socket.add_rule(TABLE_V6, "other", &[loaded, is, Expression::Decide(Verdict::Drop)]);
+        let (loaded, is) = (Expression::InterfaceKind(Direction::In), Expression::Compare(&kind));
+        socket.add_rule(TABLE_V6, "other", &[loaded, is, Expression::Immediate(Verdict::Drop)]);
         socket.commit().unwrap();
         let listed = nft(&["list", "ruleset"]);
         for wanted in [
@@ -158,7 +158,7 @@ fn what_others_delete_is_heard_and_what_we_delete_is_not() {
     in_namespace(|_| {
         let mut socket = Nft::open(4_096).unwrap();
         small(&mut socket);
-        let mut watch = Watch::open(socket.port()).unwrap();
+        let mut watch = TableMonitor::open(socket.port()).unwrap();
         socket.commit().unwrap();
         assert!(!watch.read("lab").unwrap());
         for command in [

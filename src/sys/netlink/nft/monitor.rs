@@ -1,4 +1,4 @@
-//! Hearing of what somebody else deletes from a table.
+//! Notifications of what another program deletes from a table.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,46 +13,46 @@ use crate::sys::inbox::Inbox;
 use crate::sys::netlink::message::{Attributes, Message, text};
 use crate::sys::netlink::transport::Transport;
 
-/// A socket that hears of changes to all tables.
-pub struct Watch {
+/// A socket that receives notifications of changes to all tables.
+pub struct TableMonitor {
     transport: Transport,
     inbox: Inbox,
 }
 
-impl Watch {
-    /// Opens the socket; from now on no change is missed unnoticed, except those that the socket with the number
+impl TableMonitor {
+    /// Opens the socket; from now on no change is missed unnoticed, except those that the socket with the port id
     /// `port` asks for ([`super::Nft::port`]).
     ///
     /// # Errors
     /// What the socket calls say.
     pub fn open(port: u32) -> io::Result<Self> {
         let transport = Transport::open(NlFamily::Netfilter, &[NFTABLES_GROUP])?;
-        transport.only_foreign(port)?;
-        Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::LOSS_OCTETS) })
+        transport.ignore_port(port)?;
+        Ok(Self { transport, inbox: Inbox::new(limit::MONITOR_BATCH, limit::DELETION_OCTETS) })
     }
 
-    /// Empties the queue; whether something in a table of this name was deleted, or may have been, for messages were
-    /// lost or cut.
+    /// Empties the queue; whether something in a table of this name was deleted, or may have been because notifications
+    /// were lost or cut.
     ///
     /// # Errors
-    /// What the kernel says, except for an empty queue and for lost messages.
+    /// What the kernel says, except for an empty queue and for lost notifications.
     pub fn read(&mut self, table: &str) -> io::Result<bool> {
-        let mut lost = false;
-        let mut hear = |message: Option<Message<'_>>| {
-            lost |= message.is_none_or(|message| is_loss(message.kind, message.payload, table));
+        let mut deleted = false;
+        let mut each = |message: Option<Message<'_>>| {
+            deleted |= message.is_none_or(|message| is_deletion(message.kind, message.payload, table));
         };
-        while self.transport.notifications(&mut self.inbox, &mut hear)? > 0 {}
-        Ok(lost)
+        while self.transport.notifications(&mut self.inbox, &mut each)? > 0 {}
+        Ok(deleted)
     }
 }
 
-impl AsRawFd for Watch {
+impl AsRawFd for TableMonitor {
     fn as_raw_fd(&self) -> RawFd {
         self.transport.as_raw_fd()
     }
 }
 
-fn is_loss(kind: u16, payload: &[u8], table: &str) -> bool {
+fn is_deletion(kind: u16, payload: &[u8], table: &str) -> bool {
     let [subsystem, number] = kind.to_be_bytes();
     let deletions = [
         libc::NFT_MSG_DELTABLE,

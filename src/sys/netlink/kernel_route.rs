@@ -1,4 +1,4 @@
-//! Routes as the kernel lists them and tells of their loss.
+//! Routes as the kernel lists them and as its notifications have them.
 
 use core::fmt;
 use std::io;
@@ -8,13 +8,13 @@ use neli::consts::rtnl::{Rta, Rtm};
 use super::command::{Commands, Full};
 use super::family::{family_number, family_of, ip};
 use super::message::{Attributes, number};
-use super::route::{Route, Way, Which, show};
+use super::route::{NextHop, Route, Which, show};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::IfIndex;
 
-/// What the kernel tells of a route: enough to recognise and to delete it.
+/// A route of the kernel's: enough of it to recognise and to delete it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct KernelRoute {
     /// IPv4 or IPv6.
     pub family: Family,
     /// RTN_ number.
@@ -22,7 +22,7 @@ pub struct Seen {
     /// The routing table.
     pub table: u32,
     /// RTPROT_ number.
-    pub origin: u8,
+    pub protocol: u8,
     /// RT_SCOPE_ number.
     pub scope: u8,
     /// Type of service.
@@ -33,28 +33,28 @@ pub struct Seen {
     pub from: Option<Prefix>,
     /// Metric.
     pub metric: u32,
-    /// Link, if it has one way; 0 is none.
+    /// Link, if the route has one next hop; 0 is none.
     pub interface: IfIndex,
-    /// Gateway, if it has one way.
+    /// Gateway, if the route has one next hop.
     pub via: Option<IpAddr>,
 }
 
-impl Seen {
+impl KernelRoute {
     /// The value that the payload of an RTM_NEWROUTE or RTM_DELROUTE carries; `None` for other families than the
     /// Internet's, for entries of the cache and for what makes no sense.
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
-        let (&[family, length, from_length, tos, table, origin, scope, kind], rest) =
+        let (&[family, length, from_length, tos, table, protocol, scope, kind], rest) =
             payload.split_first_chunk()?;
         let (flags, attributes) = rest.split_first_chunk()?;
         let family = family_of(family)?;
         if u32::from_ne_bytes(*flags) & RTM_F_CLONED != 0 {
             return None;
         }
-        let mut seen = Self {
+        let mut listed = Self {
             family,
             kind,
             table: u32::from(table),
-            origin,
+            protocol,
             scope,
             tos,
             destination: None,
@@ -68,31 +68,31 @@ impl Seen {
             match Rta::from(kind) {
                 Rta::Dst => destination = ip(family, payload),
                 Rta::Src => from = ip(family, payload),
-                Rta::Table => seen.table = number(payload).unwrap_or(seen.table),
-                Rta::Priority => seen.metric = number(payload).unwrap_or(0),
-                Rta::Oif => seen.interface = IfIndex(number(payload).unwrap_or(0)),
-                Rta::Gateway => seen.via = ip(family, payload),
+                Rta::Table => listed.table = number(payload).unwrap_or(listed.table),
+                Rta::Priority => listed.metric = number(payload).unwrap_or(0),
+                Rta::Oif => listed.interface = IfIndex(number(payload).unwrap_or(0)),
+                Rta::Gateway => listed.via = ip(family, payload),
                 _ => {}
             }
         }
         let prefix = |addr: Option<IpAddr>, len: u8| {
             addr.filter(|_| len > 0).map(|addr| Prefix { addr, len: len.min(family.max_prefix()) })
         };
-        seen.destination = prefix(destination, length);
-        seen.from = prefix(from, from_length);
-        Some(seen)
+        listed.destination = prefix(destination, length);
+        listed.from = prefix(from, from_length);
+        Some(listed)
     }
 
-    /// A route that a request to delete takes for this one.
+    /// This route as a request to delete it has to name it.
     fn route(&self) -> Route {
-        let way = Way { via: self.via, interface: self.interface, ..Way::default() };
-        // What leads nowhere shows the loopback link over IPv6, which a request must not name.
-        let leads = self.kind == libc::RTN_UNICAST && way != Way::default();
+        let hop = NextHop { via: self.via, interface: self.interface, ..NextHop::default() };
+        // An IPv6 route of another type than unicast shows the loopback link, which a request must not name.
+        let leads = self.kind == libc::RTN_UNICAST && hop != NextHop::default();
         Route {
             family: self.family,
             kind: self.kind,
             table: self.table,
-            origin: self.origin,
+            protocol: self.protocol,
             scope: self.scope,
             tos: self.tos,
             destination: self.destination,
@@ -106,61 +106,62 @@ impl Seen {
             realms: None,
             preference: None,
             ttl_propagate: None,
-            ways: if leads { vec![way] } else { Vec::new() },
+            next_hops: if leads { vec![hop] } else { Vec::new() },
         }
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for KernelRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(f, self.family, self.destination, self.table, self.metric)
     }
 }
 
 impl Route {
-    /// Whether what the kernel tells of is this route. One of several ways of it counts as the whole.
+    /// Whether the kernel's route is this one. One of several next hops counts as the whole route.
     #[must_use]
-    pub fn is(&self, seen: &Seen) -> bool {
-        let own_way = |way: &Way| {
-            (way.interface == IfIndex(0) || way.interface == seen.interface) && way.via == seen.via
+    pub fn is(&self, listed: &KernelRoute) -> bool {
+        let own_hop = |hop: &NextHop| {
+            (hop.interface == IfIndex(0) || hop.interface == listed.interface) && hop.via == listed.via
         };
-        let whole = seen.interface == IfIndex(0) && seen.via.is_none();
-        self.has_place_of(seen)
-            && self.kind == seen.kind
-            && self.origin == seen.origin
-            // The kernel does not keep it for IPv6.
-            && (self.family == Family::V6 || self.scope == seen.scope)
-            && (self.ways.is_empty() || whole || self.ways.iter().any(own_way))
+        let whole = listed.interface == IfIndex(0) && listed.via.is_none();
+        self.has_key_of(listed)
+            && self.kind == listed.kind
+            && self.protocol == listed.protocol
+            // The kernel does not keep the scope of an IPv6 route.
+            && (self.family == Family::V6 || self.scope == listed.scope)
+            && (self.next_hops.is_empty() || whole || self.next_hops.iter().any(own_hop))
     }
 
-    /// Whether what the kernel tells of has this route's place in the tables: one of them is put instead of the other.
+    /// Whether the kernel's route has the key of this one: table, prefixes, metric and type of service. A request to
+    /// replace puts one of them in place of the other.
     #[must_use]
-    pub fn has_place_of(&self, seen: &Seen) -> bool {
-        self.family == seen.family
-            && self.table == seen.table
-            && self.destination == seen.destination
-            && self.from == seen.from
-            && self.metric_held() == seen.metric
-            // The kernel does not keep it for IPv6.
-            && (self.family == Family::V6 || self.tos == seen.tos)
+    pub fn has_key_of(&self, listed: &KernelRoute) -> bool {
+        self.family == listed.family
+            && self.table == listed.table
+            && self.destination == listed.destination
+            && self.from == listed.from
+            && self.kernel_metric() == listed.metric
+            // The kernel does not keep the type of service of an IPv6 route.
+            && (self.family == Family::V6 || self.tos == listed.tos)
     }
 }
 
 impl Commands {
-    /// Asks to delete a route that was listed.
+    /// Asks to delete a route of the kernel's.
     ///
     /// # Errors
     /// [`Full`]: commit first.
-    pub fn delete_seen_route(&mut self, tag: u32, seen: &Seen) -> Result<(), Full> {
-        self.delete_route(tag, &seen.route(), Which::Exactly)
+    pub fn delete_kernel_route(&mut self, tag: u32, listed: &KernelRoute) -> Result<(), Full> {
+        self.delete_route(tag, &listed.route(), Which::Exactly)
     }
 
-    /// Lists the routes of one origin, of all tables and both families, into `out`, which is emptied first. The
-    /// kernel picks them out itself (since Linux 4.20), so that millions of others cost nothing here.
+    /// Lists the routes of one protocol (RTPROT_), of all tables and both families, into `out`, which is emptied first.
+    /// The kernel picks them out itself (since Linux 4.20), so that millions of other routes cost nothing here.
     ///
     /// # Errors
     /// As for [`Commands::addresses`].
-    pub fn routes(&mut self, origin: u8, out: &mut Vec<Seen>) -> io::Result<()> {
+    pub fn routes(&mut self, protocol: u8, out: &mut Vec<KernelRoute>) -> io::Result<()> {
         out.clear();
         self.set_strict(true);
         let mut listed = Ok(());
@@ -168,11 +169,13 @@ impl Commands {
             let start = out.len();
             let mut fixed = [0; 12];
             fixed[0] = family_number(family);
-            fixed[5] = origin;
+            fixed[5] = protocol;
             listed = listed.and(self.dump(Rtm::Getroute, fixed, |_| (), &mut |message| match message {
                 None => out.truncate(start),
                 Some(message) if Rtm::from(message.kind) == Rtm::Newroute => {
-                    out.extend(Seen::decode(message.payload).filter(|seen| seen.origin == origin));
+                    out.extend(
+                        KernelRoute::decode(message.payload).filter(|listed| listed.protocol == protocol),
+                    );
                 }
                 Some(_) => {}
             }));
