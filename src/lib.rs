@@ -6,7 +6,7 @@
 //! # Layers
 //!
 //! ```text
-//! main > vrrpd > notify, status > daemon > config > proto > wire, sys > base
+//! main > vrrpd > child > notify, status > daemon > config > proto > wire, sys > base
 //! ```
 //!
 //! A folder uses what is to its right, never what is to its left, never a sibling; `tests/layers` reads the
@@ -21,6 +21,7 @@
 //! | [`config`] | text to model, every mistake told by place and remedy | [`config::expand`], [`config::rows`] |
 //! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
 //! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps, statistics, JSON | [`notify::Notifier`], [`status::dump`] |
+//! | [`child`] | what every child shares: scripts, FIFOs, mail, status, what a successor goes on with | [`child::notifies`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
 //! | main, program | the binary: what the command line asks for; what the parent supervises | src/main.rs |
 //!
@@ -46,6 +47,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unreachable))]
 
 pub mod base;
+pub mod child;
 pub mod config;
 pub mod daemon;
 pub mod notify;

@@ -40,7 +40,7 @@ pub enum ToParent {
         /// It is in force.
         ok: bool,
     },
-    /// An instance has entered a state.
+    /// An object of the child has entered a state.
     Transition(Record),
 }
 
@@ -129,7 +129,6 @@ impl ToParent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::record::Standing;
 
     #[test]
     fn every_message_survives_the_way_and_is_no_longer_than_the_longest() {
@@ -156,7 +155,7 @@ mod tests {
             ToParent::HelloReply(u32::MAX),
             ToParent::Ready,
             ToParent::ReloadDone { ok: false },
-            ToParent::Transition(Record::new(1 << 63, Standing::Fault)),
+            ToParent::Transition(Record::new(1 << 63, 3)),
         ];
         let mut writer = Writer::new(&mut packet);
         for message in up {

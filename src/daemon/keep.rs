@@ -215,7 +215,7 @@ impl Left {
 /// The key of what is called `name`, among things of one kind.
 #[must_use]
 pub fn key(kind: &str, name: &str) -> u64 {
-    record::joint_key(kind, name)
+    record::continued(record::continued(record::key(kind), "\0"), name)
 }
 
 #[cfg(test)]

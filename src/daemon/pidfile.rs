@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::cli::PidFiles;
+use super::kind::Kind;
 use crate::base::time::Span;
 use crate::sys::lock::{self, Locked};
 use crate::sys::process::{self, Pid};
@@ -34,6 +35,16 @@ pub struct Places {
 }
 
 impl Places {
+    /// The pid file of a child.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> &Path {
+        match kind {
+            Kind::Checkers => &self.checkers,
+            Kind::Vrrp => &self.vrrp,
+            Kind::Bfd => &self.bfd,
+        }
+    }
+
     /// The folder of pid files that are not named on the command line.
     #[must_use]
     pub fn folder(use_pid_dir: bool, instance: Option<&str>) -> &'static Path {

@@ -1,32 +1,23 @@
-//! What the parent remembers of each instance, so that a replaced child goes on where the old one was.
+//! What the parent remembers of each object of a child, so that a replaced child goes on where the old one was.
 
 use core::hash::{Hash, Hasher};
 use std::collections::HashSet;
 
-/// The state of an instance, as far as a replacement needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Standing {
-    /// The instance no longer exists: forget it.
-    Gone = 0,
-    /// BACKUP.
-    Backup = 1,
-    /// MASTER.
-    Master = 2,
-    /// FAULT.
-    Fault = 3,
-}
+/// The state of an object that no longer exists, which the parent forgets.
+pub const GONE: u8 = 0;
 
-/// One instance or sync group as last reported: which one, by its name ([`key`], [`group_key`]), for positions change with a reload and names do
-/// not; and its state. Eight octets, for the parent keeps one of each instance.
+/// One object of a child (an instance, a sync group, a real server) as last reported: which one, by its name ([`key`]),
+/// for positions change with a reload and names do not; and its state, 1 to 3 in the numbers of the child, or [`GONE`].
+/// Eight octets, for the parent keeps a record of each object.
 #[derive(Clone, Copy, Debug)]
 pub struct Record(u64);
 
 impl Record {
-    /// The record of the instance with this [`key`].
+    /// The record of the object with this [`key`].
     #[must_use]
-    pub const fn new(key: u64, standing: Standing) -> Self {
-        Self(key & !STANDING | standing as u64)
+    #[allow(clippy::as_conversions, reason = "From is not const")]
+    pub const fn new(key: u64, state: u8) -> Self {
+        Self(key & !STATE | state as u64 & STATE)
     }
 
     /// What another process made.
@@ -41,25 +32,21 @@ impl Record {
         self.0
     }
 
-    /// The [`key`] of the instance.
+    /// The [`key`] of the object.
     #[must_use]
     pub const fn key(self) -> u64 {
-        self.0 & !STANDING
+        self.0 & !STATE
     }
 
-    /// Its state.
+    /// The state of the object.
     #[must_use]
-    pub const fn standing(self) -> Standing {
-        match self.0 & STANDING {
-            1 => Standing::Backup,
-            2 => Standing::Master,
-            3 => Standing::Fault,
-            _ => Standing::Gone,
-        }
+    #[allow(clippy::cast_possible_truncation, reason = "two bits")]
+    pub const fn state(self) -> u8 {
+        (self.0 & STATE) as u8
     }
 }
 
-/// Records of the same instance are equal, whatever its state.
+/// Records of the same object are equal, whatever its state.
 impl PartialEq for Record {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
@@ -75,25 +62,20 @@ impl Hash for Record {
 }
 
 /// The bits of a record that hold the state.
-const STANDING: u64 = 3;
+const STATE: u64 = 3;
 
-/// The key of an instance: 62 bits of FNV-1a of its name. Two names of one configuration that collide (one chance in
-/// 10^9 at 65,000 instances) share a record, and the replacement of one may start from the other's state.
+/// The key of an object: 62 bits of FNV-1a of its name. Two names of one configuration that collide (one chance in 10^9
+/// at 65,000 objects) share a record, and the replacement of one may start from the other's state.
 #[must_use]
 pub const fn key(name: &str) -> u64 {
     hash(0xcbf2_9ce4_8422_2325, name)
 }
 
-/// The key of a sync group: never that of an instance of its name.
+/// The key of a name whose beginning has the key `before`: a child puts the kind of the object in front, so that two
+/// objects of one name have two keys.
 #[must_use]
-pub const fn group_key(name: &str) -> u64 {
-    hash(key("group\0"), name)
-}
-
-/// The key of something of a kind, other than instances and groups.
-#[must_use]
-pub(super) const fn joint_key(kind: &str, name: &str) -> u64 {
-    hash(hash(key(kind), "\0"), name)
+pub const fn continued(before: u64, name: &str) -> u64 {
+    hash(before, name)
 }
 
 const fn hash(mut hash: u64, name: &str) -> u64 {
@@ -102,56 +84,56 @@ const fn hash(mut hash: u64, name: &str) -> u64 {
         hash = (hash ^ *octet as u64).wrapping_mul(0x0100_0000_01b3);
         rest = tail;
     }
-    hash & !STANDING
+    hash & !STATE
 }
 
-/// The records of one child's instances and sync groups.
+/// The records of one child's objects.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    instances: HashSet<Record>,
+    objects: HashSet<Record>,
 }
 
 impl Records {
-    /// No records, room for `instances` of them.
+    /// No records, room for `objects` of them.
     #[must_use]
-    pub fn new(instances: usize) -> Self {
-        Self { instances: HashSet::with_capacity(instances) }
+    pub fn new(objects: usize) -> Self {
+        Self { objects: HashSet::with_capacity(objects) }
     }
 
-    /// Makes room for `instances` in all. For load time: allocates.
-    pub fn reserve(&mut self, instances: usize) {
-        self.instances.reserve(instances.saturating_sub(self.instances.len()));
+    /// Makes room for `objects` in all. For load time: allocates.
+    pub fn reserve(&mut self, objects: usize) {
+        self.objects.reserve(objects.saturating_sub(self.objects.len()));
     }
 
     /// Notes what a child reported.
     pub fn note(&mut self, record: Record) {
-        if record.standing() == Standing::Gone {
-            self.instances.remove(&record);
+        if record.state() == GONE {
+            self.objects.remove(&record);
         } else {
-            self.instances.replace(record);
+            self.objects.replace(record);
         }
     }
 
-    /// The state of the instance with this [`key`].
+    /// The state of the object with this [`key`].
     #[must_use]
-    pub fn of(&self, key: u64) -> Option<Standing> {
-        self.instances.get(&Record::new(key, Standing::Gone)).map(|record| record.standing())
+    pub fn of(&self, key: u64) -> Option<u8> {
+        self.objects.get(&Record::new(key, GONE)).map(|record| record.state())
     }
 
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Record> {
-        self.instances.iter().copied()
+        self.objects.iter().copied()
     }
 
     /// Whether nothing was reported: a first start.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.instances.is_empty()
+        self.objects.is_empty()
     }
 
-    /// Forgets all instances.
+    /// Forgets all objects.
     pub fn clear(&mut self) {
-        self.instances.clear();
+        self.objects.clear();
     }
 }
 
@@ -163,21 +145,21 @@ mod tests {
     fn the_last_report_counts_and_gone_forgets() {
         let mut records = Records::new(2);
         let one = key("VI_1");
-        records.note(Record::new(one, Standing::Master));
-        records.note(Record::new(one, Standing::Backup));
-        assert_eq!(records.of(one), Some(Standing::Backup));
+        records.note(Record::new(one, 2));
+        records.note(Record::new(one, 1));
+        assert_eq!(records.of(one), Some(1));
         assert!(records.of(key("VI_2")).is_none());
-        assert!(records.of(group_key("VI_1")).is_none());
-        records.note(Record::new(one, Standing::Gone));
+        assert!(records.of(continued(key("group"), "VI_1")).is_none());
+        records.note(Record::new(one, GONE));
         assert!(records.is_empty());
     }
 
     #[test]
     fn a_record_keeps_what_it_is_made_of() {
-        for standing in [Standing::Gone, Standing::Backup, Standing::Master, Standing::Fault] {
-            let record = Record::new(key("VI_1"), standing);
-            assert_eq!((record.key(), record.standing()), (key("VI_1"), standing));
-            assert_eq!(Record::from_bits(record.bits()).standing(), standing);
+        for state in GONE..=3 {
+            let record = Record::new(key("VI_1"), state);
+            assert_eq!((record.key(), record.state()), (key("VI_1"), state));
+            assert_eq!(Record::from_bits(record.bits()).state(), state);
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use core::fmt::{Arguments, Write};
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use log::{error, info, warn};
@@ -20,7 +21,7 @@ use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::sys::fifo::{Fifo, Key};
 use crate::sys::process::{self, Ended, Pid};
-use crate::sys::script::{self, Runner, Words};
+use crate::sys::script;
 
 /// A FIFO as the configuration wants it.
 #[derive(Debug)]
@@ -92,8 +93,8 @@ struct Leaving {
     pipe: Option<Pipe>,
 }
 
-/// What a script has at the stop to read the last lines and see the end of the file.
-const FAREWELL: Span = Span::from_millis(500);
+/// The time that a script has at the stop to read the last lines and to see the end of the file.
+const END_OF_SCRIPT: Span = Span::from_millis(500);
 /// From SIGTERM to SIGKILL.
 const GRACE: Span = Span::from_secs(1);
 /// What a pipe takes in whole or not at all (`PIPE_BUF`).
@@ -112,16 +113,14 @@ impl Fifos {
     }
 
     /// Goes over to what a configuration wants. What is the same stays as it is; scripts that have ended are started
-    /// again, as with keepalived's reload. Makes room for what so many instances and groups tell at once. For load
-    /// time: allocates.
+    /// again by `start`, as with keepalived's reload. Makes room for what so many objects tell at once. For load time:
+    /// allocates.
     pub fn load(
         &mut self,
         turn: &mut Turn<'_>,
         wanted: [Option<Wanted>; COUNT],
-        tellers: usize,
-        runner: &Runner,
-        environment: &mut Words,
-        mut started: impl FnMut(Pid, usize),
+        objects: usize,
+        start: &mut dyn FnMut(&mut Command) -> io::Result<Pid>,
     ) {
         self.flush();
         let left = core::mem::take(&mut self.left);
@@ -141,7 +140,7 @@ impl Fifos {
                 *place = Pipe::open(turn, &wanted, &left, Own { kind: self.kind, index: index(number) });
             }
             let Some(pipe) = place else { continue };
-            pipe.reserve(tellers);
+            pipe.reserve(objects);
             let key = |command: &Option<Command>| {
                 command.as_ref().map(|one| {
                     (one.words.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), one.terms.identity.clone())
@@ -154,11 +153,8 @@ impl Fifos {
             if pipe.pid.is_none()
                 && let Some(script) = &mut pipe.script
             {
-                match runner.start_tied(&mut script.words, environment, &script.terms) {
-                    Ok(pid) => {
-                        pipe.pid = Some(pid);
-                        started(pid, number);
-                    }
+                match start(script) {
+                    Ok(pid) => pipe.pid = Some(pid),
                     Err(error) => {
                         warn!(
                             "the script of notify FIFO {} could not be started: {error}",
@@ -237,7 +233,7 @@ impl Fifos {
                 pipe.close(turn);
                 continue;
             };
-            let until = turn.now() + FAREWELL;
+            let until = turn.now() + END_OF_SCRIPT;
             let mut leaving = Leaving { pid, until, told: false, pipe: Some(pipe) };
             if let Some(done) = leaving.pipe.take_if(|pipe| pipe.waiting.is_empty()) {
                 done.close(turn);
@@ -313,8 +309,8 @@ impl Pipe {
         self.fifo.path()
     }
 
-    fn reserve(&mut self, tellers: usize) {
-        self.room = self.room.max(limit::FIFO_QUEUE + limit::FIFO_QUEUE_EACH * tellers);
+    fn reserve(&mut self, objects: usize) {
+        self.room = self.room.max(limit::FIFO_QUEUE + limit::FIFO_QUEUE_EACH * objects);
         self.waiting.reserve(self.room.saturating_sub(self.waiting.len()));
     }
 
@@ -387,7 +383,7 @@ fn index(number: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::daemon::reactor::Reactor;
-    use crate::sys::script::Terms;
+    use crate::sys::script::{Runner, Terms, Words};
     use std::io::Read;
     use std::os::unix::fs::MetadataExt;
 
@@ -408,14 +404,17 @@ mod tests {
         String::from_utf8(octets[..len].to_vec()).unwrap()
     }
 
+    fn no_script(_: &mut Command) -> io::Result<Pid> {
+        panic!("no FIFO of these has a script")
+    }
+
     #[test]
     fn a_slow_reader_loses_the_oldest_waiting_lines_whole() {
         let path = std::env::temp_dir().join(format!("ka-notify-fifo-{}", std::process::id()));
         let mut reactor = Reactor::new(1, None).unwrap();
         let mut turn = reactor.turn();
-        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
         let mut fifos = Fifos::new(7, "vrrp");
-        fifos.load(&mut turn, [None, Some(wanted(&path))], 1, &runner, &mut environment, |_, _| ());
+        fifos.load(&mut turn, [None, Some(wanted(&path))], 1, &mut no_script);
         let lines = 20_000;
         for number in 0..lines {
             fifos.line(format_args!("INSTANCE \"VI_1\" MASTER {number}"));
@@ -449,10 +448,9 @@ mod tests {
         let other = path.with_extension("other");
         let mut reactor = Reactor::new(1, None).unwrap();
         let mut turn = reactor.turn();
-        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
         let mut fifos = Fifos::new(7, "vrrp");
         let mut load = |fifos: &mut Fifos, wanted: Option<Wanted>| {
-            fifos.load(&mut turn, [wanted, None], 1, &runner, &mut environment, |_, _| ());
+            fifos.load(&mut turn, [wanted, None], 1, &mut no_script);
         };
         load(&mut fifos, Some(wanted(&path)));
         fifos.line(format_args!("before"));
@@ -485,11 +483,10 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ka-notify-room-{}", std::process::id()));
         let mut reactor = Reactor::new(1, None).unwrap();
         let mut turn = reactor.turn();
-        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(0, 0));
         let mut fifos = Fifos::new(7, "vrrp");
-        let mut room = |fifos: &mut Fifos, tellers| {
+        let mut room = |fifos: &mut Fifos, objects| {
             let wanted = [None, Some(wanted(&path))];
-            fifos.load(&mut turn, wanted, tellers, &runner, &mut environment, |_, _| ());
+            fifos.load(&mut turn, wanted, objects, &mut no_script);
             fifos.pipes[1].as_ref().unwrap().room
         };
         let one = room(&mut fifos, 1);

@@ -17,8 +17,7 @@ use nix::errno::Errno;
 
 use self::queue::{Letter, Queue};
 pub use self::settings::Settings;
-use super::Standing;
-use crate::daemon::keep::{Keep, Left, Note, key};
+use crate::daemon::keep::{self, Keep, Left, Note};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::proto::mail::{Action, Actions, Client, Event, Input, Line};
@@ -63,10 +62,10 @@ pub struct Mailer {
 /// What a message tells, for a successor that has to write it anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About {
-    /// The key of the instance or group, as records have it.
-    pub whose: u64,
-    /// What it is now.
-    pub to: Standing,
+    /// The key of the object, as records have it.
+    pub key: u64,
+    /// The state that the object has entered, in the numbers of the child.
+    pub state: u8,
 }
 
 /// A message that a predecessor did not send.
@@ -81,15 +80,15 @@ pub struct Unsent {
 /// The messages that a predecessor did not send, in order. For load time: allocates.
 #[must_use]
 pub fn unsent(keep: &Keep, left: &Left) -> Vec<Unsent> {
-    let mut notes: Vec<_> = left.all_of(key(KIND, "")).map(|note| (keep.values(note), note)).collect();
+    let mut notes: Vec<_> = left.all_of(keep::key(KIND, "")).map(|note| (keep.values(note), note)).collect();
     notes.sort_unstable_by_key(|([_, _, what], _)| what >> 8);
-    let unsent = notes.into_iter().filter_map(|([micros, whose, what], note)| {
-        let to = Standing::ALL.into_iter().nth(usize::try_from(what & 0xff).ok()?)?;
+    let unsent = notes.into_iter().filter_map(|([micros, key, what], note)| {
+        let state = u8::try_from(what & 0xff).ok()?;
         let at = Wall {
             secs: i64::try_from(micros / 1_000_000).ok()?,
             micros: u32::try_from(micros % 1_000_000).ok()?,
         };
-        Some(Unsent { about: About { whose, to }, at, note })
+        Some(Unsent { about: About { key, state }, at, note })
     });
     unsent.collect()
 }
@@ -173,9 +172,9 @@ impl Mailer {
         let (at, mut note) = (clock::wall(), Note::NONE);
         let secs = u64::try_from(at.secs).unwrap_or(0);
         let micros = secs.saturating_mul(1_000_000).saturating_add(u64::from(at.micros));
-        let what = self.number << 8 | about.to as u64;
+        let what = self.number << 8 | u64::from(about.state);
         self.number = self.number.wrapping_add(1);
-        self.keep.put(&mut note, key(KIND, ""), [micros, about.whose, what]);
+        self.keep.put(&mut note, keep::key(KIND, ""), [micros, about.key, what]);
         self.queue_up(at, note, subject, body);
         self.go_on(turn, place);
     }

@@ -1,7 +1,7 @@
 //! A transition becomes scripts, lines of FIFOs, and mail.
 //!
-//! Job: the queue of one instance's notify scripts, and what all instances of a process share: its FIFOs and its
-//! mailer. Uses `daemon`, `config`, `proto`, `wire`, `sys` and `base`. Start with [`Notifier`], [`fifo::Fifos`] and
+//! Job: the queue of one object's notify scripts, and what all objects of a process share: its FIFOs and its mailer.
+//! What a state is called and which script it has is the child's; nothing here knows of VRRP. Uses `daemon`, `config`, `proto`, `wire`, `sys` and `base`. Start with [`Notifier`], [`fifo::Fifos`] and
 //! [`mail::Mailer`]; [`command`] turns a configured command into what can be run.
 
 pub mod command;
@@ -10,4 +10,4 @@ pub mod mail;
 mod queue;
 
 pub use command::{Command, Resolver, Unusable};
-pub use queue::{Job, Kind, Notifier, Standing, Subject};
+pub use queue::{Job, Notifier, Subject};

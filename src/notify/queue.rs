@@ -1,6 +1,6 @@
-//! The notify scripts of one instance or sync group: one at a time, each with a deadline. Of those that wait the ones of
-//! a state that a newer one has overtaken are left out, so that the newest is told as soon as the one under way ends;
-//! that of a stop never is left out.
+//! The notify scripts of one object of a child (an instance, a sync group, a real server): one runs at a time, each with
+//! a deadline. A job that waits and that a newer state has overtaken is left out, so that the newest state is told as
+//! soon as the script under way ends. Which jobs are never overtaken (the script of a stop), the child says.
 
 use std::io;
 
@@ -8,103 +8,30 @@ use super::command::Command;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::sys::process::{self, Pid};
-use crate::sys::script::{Runner, Words};
+use crate::sys::script::{Refused, Words};
 
-/// Which script of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `notify_master`
-    Master,
-    /// `notify_backup`
-    Backup,
-    /// `notify_fault`
-    Fault,
-    /// `notify_stop`
-    Stop,
-    /// `notify_deleted`
-    Deleted,
-    /// `notify_master_rx_lower_pri`
-    LowerPriority,
-    /// `notify`, which is told the rest by arguments.
-    Any,
+/// What a notify script is run for, in the words of one child.
+pub trait Job: Copy {
+    /// Which script of the object runs, as its place among those of [`Notifier`].
+    fn script(self) -> usize;
+
+    /// Whether the job still counts when the object has entered the state of a newer job.
+    fn outlasts(self, newer: Self) -> bool;
+
+    /// Appends to the words of the script what the configuration promises it.
+    ///
+    /// # Errors
+    /// [`Refused`] if the words do not fit.
+    fn append(self, subject: Subject<'_>, words: &mut Words) -> Result<(), Refused>;
 }
 
-/// The state that `notify` is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
-    /// MASTER
-    Master,
-    /// BACKUP
-    Backup,
-    /// FAULT
-    Fault,
-    /// STOP
-    Stop,
-    /// DELETED
-    Deleted,
-}
-
-impl Standing {
-    /// Every one, in order.
-    pub const ALL: [Self; 5] = [Self::Master, Self::Backup, Self::Fault, Self::Stop, Self::Deleted];
-
-    /// The word as keepalived writes it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Master => "MASTER",
-            Self::Backup => "BACKUP",
-            Self::Fault => "FAULT",
-            Self::Stop => "STOP",
-            Self::Deleted => "DELETED",
-        }
-    }
-
-    /// The script for this state alone.
-    #[must_use]
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Master => Kind::Master,
-            Self::Backup => Kind::Backup,
-            Self::Fault => Kind::Fault,
-            Self::Stop => Kind::Stop,
-            Self::Deleted => Kind::Deleted,
-        }
-    }
-}
-
-/// Whom a script is told of.
+/// The object that a script is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// `INSTANCE` or `GROUP`.
+    /// What kind of object it is, as scripts and FIFOs call it: `INSTANCE`, `GROUP`.
     pub word: &'static str,
     /// Its name.
     pub name: &'a str,
-}
-
-impl<'a> Subject<'a> {
-    /// An instance.
-    #[must_use]
-    pub const fn instance(name: &'a str) -> Self {
-        Self { word: "INSTANCE", name }
-    }
-
-    /// A sync group.
-    #[must_use]
-    pub const fn group(name: &'a str) -> Self {
-        Self { word: "GROUP", name }
-    }
-}
-
-/// A script to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Which one.
-    pub kind: Kind,
-    /// The state to tell `notify`.
-    pub standing: Standing,
-    /// The priority to tell `notify`.
-    pub priority: u8,
 }
 
 struct Running {
@@ -113,42 +40,41 @@ struct Running {
     terminated: bool,
 }
 
-/// The scripts of one instance or sync group.
-pub struct Notifier {
-    commands: [Option<Command>; 7],
-    queue: heapless::Deque<Job, { limit::NOTIFY_QUEUE }>,
+/// The scripts of one object, which has `SCRIPTS` of them at most.
+pub struct Notifier<J, const SCRIPTS: usize> {
+    commands: [Option<Command>; SCRIPTS],
+    queue: heapless::Deque<J, { limit::NOTIFY_QUEUE }>,
     running: Option<Running>,
-    /// Scripts left out that nobody has been told of.
+    /// Scripts that were left out since the log was told of some last.
     overtaken: u64,
 }
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Span = Span::from_secs(2);
 
-impl Notifier {
+impl<J: Job, const SCRIPTS: usize> Notifier<J, SCRIPTS> {
     /// No scripts yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { commands: [const { None }; 7], queue: heapless::Deque::new(), running: None, overtaken: 0 }
+        Self {
+            commands: [const { None }; SCRIPTS],
+            queue: heapless::Deque::new(),
+            running: None,
+            overtaken: 0,
+        }
     }
 
     /// Sets a script.
-    pub fn set(&mut self, kind: Kind, command: Command) {
-        if let Some(place) = self.commands.get_mut(kind as usize) {
+    pub fn set(&mut self, script: usize, command: Command) {
+        if let Some(place) = self.commands.get_mut(script) {
             *place = Some(command);
         }
     }
 
-    /// Whether there is a script of this kind.
+    /// The script at a place.
     #[must_use]
-    pub fn has(&self, kind: Kind) -> bool {
-        self.command(kind).is_some()
-    }
-
-    /// The script of this kind.
-    #[must_use]
-    pub fn command(&self, kind: Kind) -> Option<&Command> {
-        self.commands.get(kind as usize)?.as_ref()
+    pub fn command(&self, script: usize) -> Option<&Command> {
+        self.commands.get(script)?.as_ref()
     }
 
     /// Whether no script is configured.
@@ -157,58 +83,61 @@ impl Notifier {
         self.commands.iter().all(Option::is_none)
     }
 
-    /// Takes over what runs and waits from the notifier of before a reload.
+    /// Takes over the script that runs and the jobs that wait from the notifier of before a reload.
     pub fn inherit(&mut self, mut before: Self) {
         self.running = before.running.take();
         self.queue = core::mem::take(&mut before.queue);
         self.overtaken = before.overtaken;
     }
 
-    /// Queues the scripts of a new state: the one for it, then the one for any. What waits of the states before is
-    /// left out.
-    pub fn state(&mut self, standing: Standing, priority: u8) {
-        self.leave_out(standing);
-        self.push(Job { kind: standing.kind(), standing, priority });
-        self.push(Job { kind: Kind::Any, standing, priority });
-    }
-
-    /// Queues the script for an advert of lower priority, unless it waits already.
-    pub fn lower_priority(&mut self, priority: u8) {
-        if self.queue.iter().any(|job| job.kind == Kind::LowerPriority) {
-            return;
+    /// The object has entered the state of these jobs, which are run in order. The jobs that wait and do not outlast
+    /// that state are left out.
+    pub fn enter<const JOBS: usize>(&mut self, jobs: [J; JOBS]) {
+        if let Some(newest) = jobs.first() {
+            self.leave_out(*newest);
         }
-        self.push(Job { kind: Kind::LowerPriority, standing: Standing::Master, priority });
+        jobs.into_iter().for_each(|job| self.push(job));
     }
 
-    /// Starts the next script if none runs. Its process, and what could not be started on the way.
+    /// Queues a job that follows from no state, unless a job for the same script waits already.
+    pub fn push_once(&mut self, job: J) {
+        if !self.queue.iter().any(|waiting| waiting.script() == job.script()) {
+            self.push(job);
+        }
+    }
+
+    /// Starts the next script if none runs. `start` starts a command; `failed` is given the error of each command that
+    /// could not be started on the way. Whether a script was started.
     pub fn advance(
         &mut self,
         now: Instant,
-        runner: &Runner,
-        environment: &mut Words,
         subject: Subject<'_>,
-        mut failed: impl FnMut(Kind, io::Error),
-    ) -> Option<Pid> {
+        start: &mut dyn FnMut(&mut Command) -> io::Result<Pid>,
+        failed: &mut dyn FnMut(&io::Error),
+    ) -> bool {
         if self.running.is_some() {
-            return None;
+            return false;
         }
         while let Some(job) = self.queue.pop_front() {
-            let Some(command) = self.commands.get_mut(job.kind as usize).and_then(Option::as_mut) else {
+            let Some(command) = self.commands.get_mut(job.script()).and_then(Option::as_mut) else {
                 continue;
             };
-            match start(command, job, runner, environment, subject) {
+            command.words.truncate(command.fixed);
+            let appended = job.append(subject, &mut command.words);
+            let appended = appended.map_err(|Refused| io::Error::from(io::ErrorKind::ArgumentListTooLong));
+            match appended.and_then(|()| start(command)) {
                 Ok(pid) => {
                     let until = now + limit::NOTIFY_DEADLINE;
                     self.running = Some(Running { pid, until, terminated: false });
-                    return Some(pid);
+                    return true;
                 }
-                Err(error) => failed(job.kind, error),
+                Err(error) => failed(&error),
             }
         }
-        None
+        false
     }
 
-    /// A process has ended; whether it was ours.
+    /// A process has ended; whether it was the script of this object.
     pub fn ended(&mut self, pid: Pid) -> bool {
         self.running.take_if(|running| running.pid == pid).is_some()
     }
@@ -261,11 +190,11 @@ impl Notifier {
         core::mem::replace(&mut self.overtaken, 0)
     }
 
-    /// Forgets what waits, but for the scripts of a stop that is not followed by another one.
-    fn leave_out(&mut self, newer: Standing) {
+    /// Forgets the jobs that wait, but for those that outlast the newest state.
+    fn leave_out(&mut self, newest: J) {
         for _ in 0..self.queue.len() {
             match self.queue.pop_front() {
-                Some(job) if job.standing == Standing::Stop && newer != Standing::Stop => {
+                Some(job) if job.outlasts(newest) => {
                     let _ = self.queue.push_back(job);
                 }
                 Some(_) => self.overtaken += 1,
@@ -274,45 +203,83 @@ impl Notifier {
         }
     }
 
-    fn push(&mut self, job: Job) {
-        if self.has(job.kind) && self.queue.push_back(job).is_err() {
+    fn push(&mut self, job: J) {
+        if self.command(job.script()).is_some() && self.queue.push_back(job).is_err() {
             self.overtaken += 1;
         }
     }
 }
 
-impl Default for Notifier {
+impl<J: Job, const SCRIPTS: usize> Default for Notifier<J, SCRIPTS> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-fn start(
-    command: &mut Command,
-    job: Job,
-    runner: &Runner,
-    environment: &mut Words,
-    Subject { word, name }: Subject<'_>,
-) -> io::Result<Pid> {
-    command.words.truncate(command.fixed);
-    if job.kind == Kind::Any {
-        let appended = command
-            .words
-            .push(word.as_bytes())
-            .and_then(|()| command.words.push(name.as_bytes()))
-            .and_then(|()| command.words.push(job.standing.word().as_bytes()))
-            .and_then(|()| command.words.push_fmt(format_args!("{}", job.priority)));
-        appended.map_err(|_| io::Error::from(io::ErrorKind::ArgumentListTooLong))?;
-    }
-    runner.start(&mut command.words, environment, &command.terms)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::script::Terms;
+    use crate::sys::script::{Runner, Terms};
 
-    const VI_1: Subject<'static> = Subject::instance("VI 1");
+    const VI_1: Subject<'static> = Subject { word: "INSTANCE", name: "VI 1" };
+    const ANY: usize = 4;
+    const LOWER: usize = 5;
+
+    /// A state with a script of its own each, and one script that is told every state.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum State {
+        Master,
+        Backup,
+        Fault,
+        Stop,
+    }
+
+    #[derive(Clone, Copy)]
+    struct Change {
+        script: usize,
+        state: State,
+        priority: u8,
+    }
+
+    impl Job for Change {
+        fn script(self) -> usize {
+            self.script
+        }
+
+        fn outlasts(self, newer: Self) -> bool {
+            self.state == State::Stop && newer.state != State::Stop
+        }
+
+        fn append(self, subject: Subject<'_>, words: &mut Words) -> Result<(), Refused> {
+            if self.script != ANY {
+                return Ok(());
+            }
+            words.push(subject.word.as_bytes())?;
+            words.push(subject.name.as_bytes())?;
+            words.push_fmt(format_args!("{:?}", self.state))?;
+            words.push_fmt(format_args!("{}", self.priority))
+        }
+    }
+
+    type Notifier = super::Notifier<Change, 6>;
+
+    impl Notifier {
+        fn state(&mut self, state: State, priority: u8) {
+            self.enter([state as usize, ANY].map(|script| Change { script, state, priority }));
+        }
+
+        fn lower_priority(&mut self, priority: u8) {
+            self.push_once(Change { script: LOWER, state: State::Master, priority });
+        }
+
+        fn start(&mut self, now: Instant) -> Option<Pid> {
+            let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
+            let mut start =
+                |command: &mut Command| runner.start(&mut command.words, &mut environment, &command.terms);
+            let started = self.advance(now, VI_1, &mut start, &mut |error| panic!("{error}"));
+            self.running.as_ref().filter(|_| started).map(|running| running.pid)
+        }
+    }
 
     fn command(line: &str) -> Command {
         let mut words = Words::with_capacity(8, 512);
@@ -342,15 +309,12 @@ mod tests {
         let file = std::env::temp_dir().join(format!("notify-{name}-{}", std::process::id()));
         let line = |what: &str| command(&format!("echo {what} >> {}", file.display()));
         let mut notifier = Notifier::new();
-        for (kind, what) in [(Kind::Master, "master"), (Kind::Backup, "backup"), (Kind::Stop, "stop")] {
-            notifier.set(kind, line(what));
+        for (state, what) in [(State::Master, "master"), (State::Backup, "backup"), (State::Stop, "stop")] {
+            notifier.set(state as usize, line(what));
         }
-        notifier.set(Kind::LowerPriority, line("lower"));
-        notifier.set(Kind::Any, line("\"$@\""));
-        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
-        let mut advance = |notifier: &mut Notifier| {
-            notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| unreachable!())
-        };
+        notifier.set(LOWER, line("lower"));
+        notifier.set(ANY, line("\"$@\""));
+        let mut advance = |notifier: &mut Notifier| notifier.start(Instant::START);
         tell(&mut notifier, &mut advance);
         while let Some(pid) =
             notifier.running.as_ref().map(|running| running.pid).or_else(|| advance(&mut notifier))
@@ -366,29 +330,29 @@ mod tests {
 
     #[test]
     fn runs_one_at_a_time_in_order_with_its_arguments() {
-        let told = told("order", |notifier, _| notifier.state(Standing::Master, 150));
-        assert_eq!(told, "master\nMASTER 150\n");
+        let told = told("order", |notifier, _| notifier.state(State::Master, 150));
+        assert_eq!(told, "master\nMaster 150\n");
     }
 
     #[test]
     fn what_a_newer_state_has_overtaken_is_left_out() {
         let told = told("overtaken", |notifier, advance| {
-            notifier.state(Standing::Backup, 100);
+            notifier.state(State::Backup, 100);
             advance(notifier).unwrap();
             for _ in 0..100 {
-                notifier.state(Standing::Master, 150);
+                notifier.state(State::Master, 150);
                 notifier.lower_priority(150);
                 notifier.lower_priority(150);
-                notifier.state(Standing::Backup, 100);
+                notifier.state(State::Backup, 100);
             }
-            notifier.state(Standing::Master, 150);
+            notifier.state(State::Master, 150);
             notifier.lower_priority(150);
             // The script for any of the first BACKUP; five of each round; the last BACKUP's are among them.
             assert_eq!(notifier.overtaken(), 1 + 100 * 5);
             assert_eq!((notifier.take_overtaken(), notifier.overtaken()), (501, 0));
         });
         assert_eq!(
-            told, "backup\nmaster\nMASTER 150\nlower\n",
+            told, "backup\nmaster\nMaster 150\nlower\n",
             "what runs is not disturbed, the newest is next"
         );
     }
@@ -396,38 +360,37 @@ mod tests {
     #[test]
     fn a_stop_is_never_left_out() {
         let told = told("stop", |notifier, advance| {
-            notifier.state(Standing::Backup, 100);
+            notifier.state(State::Backup, 100);
             advance(notifier).unwrap();
             for _ in 0..3 {
-                notifier.state(Standing::Stop, 100);
-                notifier.state(Standing::Backup, 100);
-                notifier.state(Standing::Master, 150);
+                notifier.state(State::Stop, 100);
+                notifier.state(State::Backup, 100);
+                notifier.state(State::Master, 150);
             }
         });
-        assert_eq!(told, "backup\nstop\nSTOP 100\nmaster\nMASTER 150\n");
+        assert_eq!(told, "backup\nstop\nStop 100\nmaster\nMaster 150\n");
     }
 
     #[test]
     fn what_waits_when_the_daemon_stops_does_not_run() {
         let told = told("cut", |notifier, advance| {
-            notifier.set(Kind::Fault, command("sleep 60"));
-            notifier.state(Standing::Fault, 100);
+            notifier.set(State::Fault as usize, command("sleep 60"));
+            notifier.state(State::Fault, 100);
             advance(notifier).unwrap();
-            notifier.state(Standing::Master, 150);
+            notifier.state(State::Master, 150);
             notifier.lower_priority(150);
             notifier.cut_short(Instant::START);
-            notifier.state(Standing::Stop, 100);
+            notifier.state(State::Stop, 100);
         });
-        assert_eq!(told, "stop\nSTOP 100\n");
+        assert_eq!(told, "stop\nStop 100\n");
     }
 
     #[test]
     fn an_overdue_script_is_killed_with_its_group() {
         let mut notifier = Notifier::new();
-        notifier.set(Kind::Master, command("trap '' TERM; sleep 60 & wait; sleep 60"));
-        notifier.state(Standing::Master, 1);
-        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
-        let pid = notifier.advance(Instant::START, &runner, &mut environment, VI_1, |_, _| ()).unwrap();
+        notifier.set(State::Master as usize, command("trap '' TERM; sleep 60 & wait; sleep 60"));
+        notifier.state(State::Master, 1);
+        let pid = notifier.start(Instant::START).unwrap();
         let due = notifier.poll_at().unwrap();
         assert_eq!(notifier.kill_overdue(Instant::START), None);
         assert_eq!(notifier.kill_overdue(due), Some(pid));
@@ -440,14 +403,13 @@ mod tests {
     #[test]
     fn a_script_that_is_cut_short_and_does_not_care_is_killed() {
         let mut notifier = Notifier::new();
-        notifier.set(Kind::Master, command("trap '' TERM; while :; do sleep 1; done"));
-        notifier.set(Kind::Stop, command("true"));
-        notifier.state(Standing::Master, 1);
-        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
+        notifier.set(State::Master as usize, command("trap '' TERM; while :; do sleep 1; done"));
+        notifier.set(State::Stop as usize, command("true"));
+        notifier.state(State::Master, 1);
         let now = Instant::START + Span::from_secs(9);
-        let pid = notifier.advance(now, &runner, &mut environment, VI_1, |_, _| ()).unwrap();
+        let pid = notifier.start(now).unwrap();
         notifier.cut_short(now);
-        notifier.state(Standing::Stop, 1);
+        notifier.state(State::Stop, 1);
         assert_eq!(notifier.poll_at(), Some(now + GRACE));
         assert_eq!(notifier.kill_overdue(now + GRACE), None, "it was told to end before");
         wait(pid);

@@ -5,24 +5,35 @@ use std::path::PathBuf;
 use keepalived::base::time::Span;
 use keepalived::config::Model;
 use keepalived::daemon::cli::Options;
-use keepalived::daemon::parent::{Kind, Settings};
+use keepalived::daemon::parent::{ChildSettings, Kind, Settings};
 use keepalived::daemon::pidfile::Places;
 use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
 use keepalived::proto::vrrp::Machine;
+use keepalived::vrrpd;
 
 /// The settings that a configuration and the command line come to.
 pub(super) fn settings(model: &Model, options: &Options) -> Settings {
     let (daemon, names, files) = (&model.daemon, &model.global.names, &model.global.files);
     let in_folder = daemon.use_pid_dir || daemon.net_namespace.is_some();
     Settings {
-        hello: hello(model),
-        grace: grace(model),
+        children: Kind::ALL.map(|kind| {
+            let tuning = Tuning::of(&model.global, kind);
+            match kind {
+                Kind::Vrrp => ChildSettings {
+                    tuning,
+                    hello: hello(model),
+                    grace: grace(model),
+                    objects: model.instances.len() + model.groups.len(),
+                    notes: true,
+                    inherited: Some(vrrpd::MASTER),
+                },
+                Kind::Checkers | Kind::Bfd => ChildSettings { tuning, ..ChildSettings::default() },
+            }
+        }),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
-        instances: model.instances.len() + model.groups.len(),
         pid_files: Places::new(&options.pid_files, in_folder, daemon.instance.as_deref()),
         log_suffix: log_suffix(model),
         process_name: names.parent.clone(),
-        tunings: Kind::ALL.map(|kind| Tuning::of(&model.global, kind)),
         umask: model.global.files.umask.map_or(DEFAULT_UMASK, u32::from),
         reload_marker: files.reload_file.as_deref().map(|file| match file {
             "" => Places::folder(in_folder, daemon.instance.as_deref()).join("keepalived.reload"),

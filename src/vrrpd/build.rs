@@ -10,6 +10,7 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use super::links::Links;
+use super::live::notify::{Notifier, Script};
 use super::live::{Config, Instance, Moved, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
@@ -21,7 +22,7 @@ use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Model, VirtualAddress};
 use crate::daemon::keep::Note;
 use crate::notify::command::Unusable;
-use crate::notify::{Command, Kind, Notifier, Resolver};
+use crate::notify::{Command, Resolver};
 use crate::proto::track::{self, Weight};
 use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
@@ -250,10 +251,10 @@ pub(super) fn notifier(
     broken: &mut Vec<Broken>,
 ) -> Option<Box<Notifier>> {
     let mut notifier = Notifier::new();
-    for (kind, command) in commands(notify) {
+    for (script, command) in commands(notify) {
         let Some(command) = command else { continue };
         match resolver.resolve(command, name) {
-            Ok(ready) => notifier.set(kind, ready),
+            Ok(ready) => notifier.set(script as usize, ready),
             Err(why) => broken.push(Broken::notify(name, command, &why)),
         }
     }
@@ -261,15 +262,15 @@ pub(super) fn notifier(
 }
 
 /// The scripts of an instance by kind.
-pub(super) fn commands(notify: &Notify) -> [(Kind, Option<&model::ScriptCommand>); 7] {
+pub(super) fn commands(notify: &Notify) -> [(Script, Option<&model::ScriptCommand>); 7] {
     [
-        (Kind::Master, notify.master.as_ref()),
-        (Kind::Backup, notify.backup.as_ref()),
-        (Kind::Fault, notify.fault.as_ref()),
-        (Kind::Stop, notify.stop.as_ref()),
-        (Kind::Deleted, notify.deleted_script.as_ref()),
-        (Kind::LowerPriority, notify.master_rx_lower_pri.as_ref()),
-        (Kind::Any, notify.any.as_ref()),
+        (Script::Master, notify.master.as_ref()),
+        (Script::Backup, notify.backup.as_ref()),
+        (Script::Fault, notify.fault.as_ref()),
+        (Script::Stop, notify.stop.as_ref()),
+        (Script::Deleted, notify.deleted_script.as_ref()),
+        (Script::LowerPriority, notify.master_rx_lower_pri.as_ref()),
+        (Script::Any, notify.any.as_ref()),
     ]
 }
 

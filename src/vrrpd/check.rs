@@ -95,7 +95,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             }
         }
     }
-    absent.extend(super::alert::broken(model, &resolver));
+    absent.extend(super::notifies::broken_fifos(model, &resolver));
     let global = &model.global;
     // keepalived counts one without a pipe, too.
     let readers = [&global.fifo, &global.vrrp_fifo].map(|fifo| fifo.script.as_ref());

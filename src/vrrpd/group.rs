@@ -6,16 +6,18 @@
 use std::sync::Arc;
 
 use super::build::{self, Broken};
+use super::kept;
 use super::live::Instance;
+use super::live::notify::{self, Notifier, NotifyState};
+use super::notifies::{Object, Purpose};
+use super::run::events;
 use super::state::Vrrp;
-use super::tell;
-use super::telling::Whose;
 use crate::base::id::{GroupId, InstanceId};
 use crate::base::map::Map;
 use crate::config::model::{self, Model};
 use crate::daemon::reactor::Turn;
-use crate::daemon::record::{self, Records, Standing};
-use crate::notify::{self, Notifier, Resolver, Subject};
+use crate::daemon::record::Records;
+use crate::notify::Resolver;
 use crate::proto::vrrp::group::{self, Action, Actions, Group, Input, Outlook};
 use crate::proto::vrrp::{self, Event, Fault, Faults, State, Total, machine};
 
@@ -155,9 +157,9 @@ impl Vrrp {
         for config in &self.model.groups {
             let of = |member: &InstanceId| adopt.get(member.index()).copied().flatten();
             let able = config.members.iter().all(|member| of(member).is_some());
-            let state = match records.of(record::group_key(&config.name)) {
-                Some(Standing::Master) if able => Some(State::Master),
-                Some(Standing::Backup) if able => Some(State::Backup),
+            let state = match kept::recorded(records, kept::group_key(&config.name)) {
+                Some(State::Master) if able => Some(State::Master),
+                Some(State::Backup) if able => Some(State::Backup),
                 _ => None,
             };
             for member in &config.members {
@@ -188,14 +190,19 @@ impl Vrrp {
         let gone = core::mem::take(&mut self.routers.groups).into_iter().zip(&before.groups).enumerate();
         for (position, (live, config)) in gone {
             if ids.get(position).copied().flatten().is_none() {
-                let whose = Whose::Group(GroupId::at(position));
-                self.retire(turn, whose, Subject::group(&config.name), live.notifier);
-                tell::forget(turn, record::group_key(&config.name));
+                let subject = notify::group(&config.name);
+                self.retire_group(turn, GroupId::at(position), subject, live.notifier);
+                events::forget(turn, kept::group_key(&config.name));
             }
         }
-        for (_, owner) in &mut self.notifies.children {
-            owner.rename_group(&ids);
-        }
+        // The scripts of those that are no more have been retired.
+        self.notifies.scripts.rename(|purpose| match purpose {
+            Purpose::Notify(Object::Group(id)) => {
+                let id = ids.get(id.index()).copied().flatten();
+                id.map_or(Purpose::Nothing, |id| Purpose::Notify(Object::Group(id)))
+            }
+            other => other,
+        });
         self.routers.groups = fresh;
     }
 
@@ -225,13 +232,13 @@ impl Vrrp {
     }
 
     /// The group of an instance is in another state: its scripts are told.
-    pub(super) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: notify::Standing) {
+    pub(super) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
         let Some(id) = self.instance(member).and_then(|instance| instance.config.sync_group) else {
             return;
         };
         let notifier = self.routers.groups.get_mut(id.index()).and_then(|group| group.notifier.as_mut());
         if let Some(notifier) = notifier {
-            notifier.state(to, PRIORITY);
+            notifier.enter(to.jobs(PRIORITY));
             self.advance_notify(turn, id);
         }
         self.alert_group(turn, id, to);

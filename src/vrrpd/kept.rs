@@ -20,6 +20,7 @@ use crate::base::id::{InstanceId, ScriptId};
 use crate::base::time::{Instant, Span};
 use crate::config::model;
 use crate::daemon::keep::{Keep, Left, Note, Values, key};
+use crate::daemon::record::{self, Records};
 use crate::proto::track::{ScriptMemory, Verdict};
 use crate::proto::vrrp::guard::Sender;
 use crate::proto::vrrp::{Guard, State};
@@ -110,9 +111,7 @@ impl Vrrp {
         notes.extend(self.kept.intervals.iter().map(|(_, note)| *note));
         notes.extend(self.trackers.processes.notes());
         notes.extend(self.links.notes());
-        if let Some(mail) = &self.notifies.alerts.mail {
-            notes.extend(mail.notes());
-        }
+        notes.extend(self.notifies.alerts.notes());
         for guard in self.routers.instances.iter().filter_map(|instance| instance.router.guard()) {
             match guard {
                 Guard::Header(header) => notes.push(Note::numbered(header.mark)),
@@ -234,6 +233,34 @@ impl Vrrp {
         let room = self.routers.instances.len();
         self.kept.intervals.reserve_exact(room.saturating_sub(self.kept.intervals.len()));
     }
+}
+
+/// The state of an instance or a group as the parent remembers it.
+pub(super) const fn state_of_record(state: State) -> u8 {
+    match state {
+        State::Init => record::GONE,
+        State::Backup => 1,
+        State::Master => MASTER,
+        State::Fault => 3,
+    }
+}
+
+/// The state that the parent remembers of an instance or a group.
+pub(super) fn recorded(records: &Records, key: u64) -> Option<State> {
+    match records.of(key)? {
+        1 => Some(State::Backup),
+        MASTER => Some(State::Master),
+        3 => Some(State::Fault),
+        _ => None,
+    }
+}
+
+/// The state of a record that a daemon that is killed as a whole leaves to the next one.
+pub const MASTER: u8 = 2;
+
+/// The key of the record of a sync group: never that of an instance of its name.
+pub(super) fn group_key(name: &str) -> u64 {
+    record::continued(record::key("group\0"), name)
 }
 
 /// So many intervals after the death of its predecessor a script's verdict still counts, and so long in any case.

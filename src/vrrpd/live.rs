@@ -1,6 +1,7 @@
 //! A virtual router at work: the protocol's router and what the child knows around it.
 
 mod address;
+pub(super) mod notify;
 mod object;
 
 pub use address::{Held, Moved, PROTOCOL, PUT_BACK_REFILL, address};
@@ -13,7 +14,6 @@ use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::time::Instant;
 use crate::config::model::Rare;
-use crate::notify::Notifier;
 use crate::proto::track::{Object, Tracked};
 use crate::proto::vrrp::{Guard, Peer, Router, State};
 use crate::sys::clock::Wall;
@@ -61,7 +61,7 @@ pub struct Instance {
     /// Identification of the last advert that the kernel refused.
     pub refused_advert: Option<u16>,
     /// Scripts of transitions, if any is configured.
-    pub notifier: Option<Box<Notifier>>,
+    pub notifier: Option<Box<notify::Notifier>>,
     /// When the state was entered.
     pub since: Instant,
     /// The wall clock of that.

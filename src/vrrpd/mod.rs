@@ -13,7 +13,6 @@
 
 mod address;
 mod advert;
-mod alert;
 mod altered;
 mod announce;
 mod auth;
@@ -31,8 +30,8 @@ mod hold;
 mod kept;
 mod links;
 mod live;
-mod mail;
 mod members;
+mod notifies;
 mod objects;
 mod own;
 mod owners;
@@ -48,14 +47,13 @@ mod sockets;
 mod state;
 mod status;
 mod strays;
-mod tell;
-mod telling;
 mod track;
 mod waiting;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]
 pub use facts::facts;
+pub use kept::MASTER;
 pub use run::{Context, PROGRAM, clean, run};
 pub use strays::Marked;
 

@@ -17,8 +17,7 @@ use super::pool::Receiver;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::LinkId;
 use crate::base::name::IfName;
-use crate::base::rate::Budget;
-use crate::base::time::{Instant, Span};
+use crate::base::time::Span;
 use crate::config::value::Seconds;
 use crate::proto::track::Ending;
 use crate::sys::netlink::command::Refusal;
@@ -26,19 +25,8 @@ use crate::sys::process::{self, Ended};
 use crate::sys::script;
 use crate::sys::sysctl::Setting;
 
+pub(super) use crate::child::report::may;
 pub(super) use event::{event, may_tell, still_in_fault};
-
-/// Whether a line that somebody else can trigger may be written; says how many were not.
-pub(super) fn may(chatter: &mut Budget, now: Instant) -> bool {
-    match chatter.take(now) {
-        Some(0) => true,
-        Some(suppressed) => {
-            info!("{suppressed} log lines of this kind left out");
-            true
-        }
-        None => false,
-    }
-}
 
 /// An advert that nobody is configured for.
 pub(super) fn stranger(vrid: u8, link: &IfName) {
@@ -221,23 +209,6 @@ pub(super) fn key_readable(name: &str) {
     info!("({name}) the auth_hmac key that signs could be read");
 }
 
-pub(super) fn notify_killed(name: &str, after: Span) {
-    warn!("({name}) a notify script ran for more than {} seconds and was killed", after.as_secs());
-}
-
-pub(super) fn notify_not_started(name: &str, error: &std::io::Error) {
-    warn!("({name}) a notify script could not be started: {error}");
-}
-
-/// What of a notify script its exit code says.
-pub(super) fn notify_failed(name: &str, meaning: &str) {
-    warn!("({name}) a notify script failed: {meaning}");
-}
-
-pub(super) fn notify_overtaken(name: &str, count: u64) {
-    info!("({name}) notify scripts left out, overtaken by a newer state: {count}");
-}
-
 pub(super) fn own_created(name: &str, own: &IfName, kind: Kind) {
     info!("({name}): Success creating {} interface {own}", kind_name(kind));
 }
@@ -253,11 +224,6 @@ pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
 /// A cleaner came between a MASTER and its successor.
 pub(super) fn set_again(name: &str, missing: usize, all: usize) {
     info!("({name}) {missing} of {all} VIPs were taken off meanwhile - setting them again");
-}
-
-/// A predecessor had it to send, and the configuration does not know any more what about, or whom to.
-pub(super) fn mail_lost(count: usize) {
-    warn!("{count} SMTP alerts of before the restart are left out");
 }
 
 pub(super) fn own_removed(name: &str, own: &IfName, kind: Kind) {

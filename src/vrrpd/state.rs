@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::alert::Alerts;
 use super::extra::Extras;
 use super::firewall::Firewall;
 use super::group::LiveGroup;
 use super::kept::Kept;
 use super::links::Interfaces;
 use super::live::Instance;
+use super::notifies::Notifies;
 use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
@@ -17,9 +17,8 @@ use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
-use super::telling::{Telling, Whose};
 use super::track::{Files, Followers, Processes, Sources};
-use crate::base::id::{GroupId, InstanceId, ScriptId};
+use crate::base::id::InstanceId;
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
@@ -34,7 +33,6 @@ use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
-use crate::sys::script::{Runner, Words};
 
 /// The VRRP child: its parts, and the model in force.
 pub struct Vrrp {
@@ -135,18 +133,6 @@ pub(super) struct Announcer {
     pub(super) lines: Budget,
 }
 
-/// Scripts, FIFOs and mail.
-pub(super) struct Notifies {
-    /// Notify scripts that wait, or whose instance is gone.
-    pub(super) telling: Telling,
-    /// FIFOs and mail.
-    pub(super) alerts: Alerts,
-    pub(super) runner: Runner,
-    pub(super) environment: Words,
-    /// Scripts under way. Room for all that may run is made at load time.
-    pub(super) children: Vec<(Pid, Owner)>,
-}
-
 /// How this process is run.
 pub(super) struct Role {
     pub(super) tuner: Tuner,
@@ -156,7 +142,7 @@ pub(super) struct Role {
     /// That of this child.
     pub(super) pid_file: PathBuf,
     /// For what a peer or a script can trigger.
-    pub(super) chatter: Budget,
+    pub(super) lines: Budget,
 }
 
 /// What the turn under way has gathered. Room for all of it is made at load time.
@@ -190,31 +176,6 @@ pub(super) struct AddressRequest {
     pub(super) instance: InstanceId,
     pub(super) position: u16,
     pub(super) add: bool,
-}
-
-/// Whose script ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    Track(ScriptId),
-    Notify(Whose),
-    /// Of an instance or a group that a reload removed.
-    Retired(u32),
-    /// The script of a FIFO.
-    Fifo,
-    /// Of a track script that a reload removed.
-    Nobody,
-}
-
-impl Owner {
-    /// After a reload groups have other numbers, or none. The scripts of those that are no more have been retired.
-    pub(super) fn rename_group(&mut self, ids: &[Option<GroupId>]) {
-        if let Self::Notify(Whose::Group(id)) = self {
-            *self = match ids.get(id.index()).copied().flatten() {
-                Some(id) => Self::Notify(Whose::Group(id)),
-                None => Self::Nobody,
-            };
-        }
-    }
 }
 
 /// A track script at work.
@@ -296,6 +257,6 @@ pub(super) const fn tracker_lines() -> Budget {
 }
 
 /// The budget for lines that a peer or a script can trigger: 40 at once, one a second.
-pub(super) const fn chatter() -> Budget {
+pub(super) const fn lines() -> Budget {
     Budget::new(40, Span::from_secs(1))
 }

@@ -9,10 +9,10 @@ use keepalived::base::exit::Exit;
 use keepalived::base::time::{Instant, Span};
 use keepalived::daemon::cli::{self, Invocation};
 use keepalived::daemon::ipc::ToParent;
-use keepalived::daemon::parent::{self, Kind, Mode, Program, Settings, Start};
+use keepalived::daemon::parent::{self, ChildSettings, Kind, Mode, Program, Settings, Start};
 use keepalived::daemon::pidfile::Places;
 use keepalived::daemon::reactor::{Again, Command, Process, Reactor, Turn};
-use keepalived::daemon::record::{self, Record, Standing};
+use keepalived::daemon::record::{self, Record};
 use keepalived::daemon::token::Own;
 use keepalived::daemon::tuning::Tuning;
 use keepalived::sys::process::{self, Ended, Pid};
@@ -70,14 +70,21 @@ impl Program for Toy {
     fn settings(&self, _: &String) -> Settings {
         let tuning = Tuning { name: Some("toy_vrrp".to_owned()), ..Tuning::default() };
         Settings {
-            hello: Span::from_millis(16),
-            grace: Span::ZERO,
+            children: Kind::ALL.map(|kind| match kind {
+                Kind::Vrrp => ChildSettings {
+                    tuning: tuning.clone(),
+                    hello: Span::from_millis(16),
+                    objects: 4,
+                    notes: true,
+                    inherited: Some(MASTER),
+                    ..ChildSettings::default()
+                },
+                Kind::Checkers | Kind::Bfd => ChildSettings::default(),
+            }),
             child_wait: Span::from_secs(1),
-            instances: 4,
             pid_files: Places::new(&self.pid_files, false, None),
             process_name: Some("toy".to_owned()),
             log_suffix: String::new(),
-            tunings: [Tuning::default(), tuning, Tuning::default()],
             umask: 0o177,
             reload_marker: None,
             reload_time_file: None,
@@ -102,7 +109,7 @@ impl Program for Toy {
             self.note("clean");
             return Exit::Ok;
         }
-        let master = start.records.of(record::key("VI_1")) == Some(Standing::Master);
+        let master = start.records.of(record::key("VI_1")) == Some(MASTER);
         self.note(&format!("start deaths={} master={master}", start.deaths));
         if loaded.contains("fatal") {
             return Exit::Config;
@@ -123,7 +130,7 @@ impl Program for Toy {
         turn.set_deadline(0, Some(child.due));
         turn.reserve_reports(4);
         turn.report(ToParent::Ready);
-        turn.report(ToParent::Transition(Record::new(record::key("VI_1"), Standing::Master)));
+        turn.report(ToParent::Transition(Record::new(record::key("VI_1"), MASTER)));
         reactor.run(&mut child).unwrap_or(Exit::Fatal)
     }
 
@@ -131,6 +138,9 @@ impl Program for Toy {
         self.note(&format!("parent dump {}", loaded.trim()));
     }
 }
+
+/// The state that its one object reports.
+const MASTER: u8 = 2;
 
 const TICK: Span = Span::from_millis(10);
 

@@ -2,6 +2,8 @@
 
 use std::os::fd::BorrowedFd;
 
+use super::heritage::Heritage;
+use super::program::ChildSettings;
 use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
@@ -28,6 +30,8 @@ pub(super) struct Child {
     /// What only the child itself writes and reads.
     pub(super) keep: Keep,
     pub(super) pid_file: Option<PidFile>,
+    /// The records on disk, for a daemon that is started after this one was killed as a whole.
+    pub(super) heritage: Option<Heritage>,
     /// The process that takes away what this child left behind.
     pub(super) cleaner: Option<Pid>,
     /// When the last one died: when it was last at work.
@@ -56,15 +60,16 @@ pub(super) struct Link {
 }
 
 impl Child {
-    pub(super) fn new(kind: Kind, params: Params, instances: usize) -> Self {
+    pub(super) fn new(kind: Kind, params: Params, settings: &ChildSettings) -> Self {
         Self {
             kind,
             supervisor: Supervisor::new(params),
             pid: None,
             link: None,
-            records: Records::new(instances),
-            keep: if kind == Kind::Vrrp { Keep::new() } else { Keep::default() },
+            records: Records::new(settings.objects),
+            keep: if settings.notes { Keep::new() } else { Keep::default() },
             pid_file: None,
+            heritage: None,
             cleaner: None,
             died: None,
             deaths: 0,

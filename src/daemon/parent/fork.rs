@@ -6,10 +6,11 @@ use super::child::Link;
 use super::program::{Mode, Program, Start};
 use super::{CLEANER_BOUND, CLEANER_BOUND_EACH, LAST_LINES, Parent, cleaner_slot, slot, text};
 use crate::base::exit::Exit;
+use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::Own;
-use crate::daemon::tuning::{Tuner, Tuning};
+use crate::daemon::tuning::Tuner;
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Fork, Pid};
@@ -41,7 +42,8 @@ impl<P: Program> Parent<'_, P> {
         };
         if mode != Mode::Run {
             child.cleaner = Some(pid);
-            let bound = CLEANER_BOUND + CLEANER_BOUND_EACH * self.settings.instances as u64;
+            let objects = self.settings.child(child.kind).objects;
+            let bound = CLEANER_BOUND + CLEANER_BOUND_EACH * objects as u64;
             turn.set_deadline(cleaner_slot(index), Some(turn.now() + bound));
             return;
         }
@@ -56,10 +58,8 @@ impl<P: Program> Parent<'_, P> {
     }
 
     /// The new process is run as the configuration wants it.
-    fn tuner(&self, index: usize) -> Tuner {
-        let standard = Tuning::default();
-        let wanted = self.settings.tunings.get(index).unwrap_or(&standard);
-        Tuner::begin(wanted, &self.name, self.options.umask)
+    fn tuner(&self, kind: Kind) -> Tuner {
+        Tuner::begin(&self.settings.child(kind).tuning, &self.name, self.options.umask)
     }
 
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
@@ -81,7 +81,7 @@ impl<P: Program> Parent<'_, P> {
         }
         let start = |channel| Start {
             kind: child.kind,
-            tuner: self.tuner(index),
+            tuner: self.tuner(child.kind),
             mode,
             channel,
             records: &child.records,

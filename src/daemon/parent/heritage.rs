@@ -1,9 +1,10 @@
-//! What a daemon that is killed as a whole leaves to the next: how its instances stood, and when that was last known to
-//! hold. Who is started at once goes on as MASTER; later, another router may have taken over, and nothing is believed.
+//! What a daemon that is killed as a whole leaves to the next: the states of the objects of a child, and when they were
+//! last known to hold. A daemon that is started at once goes on from there; later, another machine may have taken over,
+//! and nothing is believed.
 //!
 //! ```text
 //! keepalived 6e1c… 00000000004711000000    the boot that it is about; when the child was last heard, in microseconds
-//! 93a1f06cd2b84e52                         a record of an instance or a group
+//! 93a1f06cd2b84e52                         the record of an object
 //! ```
 
 use std::fmt::Write as _;
@@ -13,29 +14,31 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::time::Instant;
-use crate::daemon::record::{Record, Records, Standing};
+use crate::daemon::record::{Record, Records};
 use crate::sys::file::Replacement;
 use crate::sys::machine;
 
-/// The file, while an instance is MASTER: nobody else leaves anything.
+/// The file, while an object is in the state that is worth it.
 #[derive(Debug)]
 pub(super) struct Heritage {
     path: PathBuf,
+    /// The state of an object for which the records are left.
+    lasting: u8,
     file: Option<File>,
 }
 
 impl Heritage {
     /// The file beside the pid file of a child, and what is in it, which nobody shall find twice.
-    pub(super) fn take(pid_file: &Path) -> (Self, Option<(Instant, Vec<Record>)>) {
+    pub(super) fn take(pid_file: &Path, lasting: u8) -> (Self, Option<(Instant, Vec<Record>)>) {
         let path = pid_file.with_extension(EXTENSION);
         let left = read(&path).ok().and_then(|text| parse(&text));
         let _ = fs::remove_file(&path);
-        (Self { path, file: None }, left)
+        (Self { path, lasting, file: None }, left)
     }
 
     /// Records have changed.
     pub(super) fn write(&mut self, now: Instant, records: &Records) {
-        if !records.iter().any(|record| record.standing() == Standing::Master) {
+        if !records.iter().any(|record| record.state() == self.lasting) {
             return self.remove();
         }
         let mut text = head(now);
@@ -84,7 +87,7 @@ fn read(path: &Path) -> io::Result<String> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let about = file.metadata()?;
-    // Nobody else may tell us that we are MASTER.
+    // Nobody else may say what this daemon goes on with.
     let ours = about.is_file() && about.uid() == nix::unistd::geteuid().as_raw() && about.mode() & 0o022 == 0;
     if !ours || about.len() > LONGEST {
         return Err(io::ErrorKind::InvalidData.into());
@@ -112,6 +115,9 @@ mod tests {
     use super::*;
     use crate::daemon::record::key;
 
+    const BACKUP: u8 = 1;
+    const MASTER: u8 = 2;
+
     fn at(seconds: u64) -> Instant {
         Instant::from_micros(seconds * 1_000_000)
     }
@@ -122,33 +128,33 @@ mod tests {
         folder.join("vrrp.pid")
     }
 
-    fn records(standing: Standing) -> Records {
+    fn records(state: u8) -> Records {
         let mut records = Records::new(2);
-        records.note(Record::new(key("A"), standing));
-        records.note(Record::new(key("B"), Standing::Backup));
+        records.note(Record::new(key("A"), state));
+        records.note(Record::new(key("B"), BACKUP));
         records
     }
 
     #[test]
     fn a_master_is_left_with_the_time_at_which_it_was_last_heard() {
         let pid_file = place("left");
-        let (mut heritage, none) = Heritage::take(&pid_file);
+        let (mut heritage, none) = Heritage::take(&pid_file, MASTER);
         assert!(none.is_none());
-        heritage.write(at(5), &records(Standing::Master));
+        heritage.write(at(5), &records(MASTER));
         heritage.beat(at(1_700_000));
         core::mem::forget(heritage);
-        let (mut heritage, left) = Heritage::take(&pid_file);
+        let (mut heritage, left) = Heritage::take(&pid_file, MASTER);
         let (when, found) = left.unwrap();
         assert_eq!(when, at(1_700_000));
-        let standing = |name| found.iter().find(|one| one.key() == key(name)).map(|one| one.standing());
-        assert_eq!((standing("A"), standing("B")), (Some(Standing::Master), Some(Standing::Backup)));
-        assert!(Heritage::take(&pid_file).1.is_none(), "not twice");
-        heritage.write(at(5), &records(Standing::Master));
-        heritage.write(at(6), &records(Standing::Backup));
+        let state = |name| found.iter().find(|one| one.key() == key(name)).map(|one| one.state());
+        assert_eq!((state("A"), state("B")), (Some(MASTER), Some(BACKUP)));
+        assert!(Heritage::take(&pid_file, MASTER).1.is_none(), "not twice");
+        heritage.write(at(5), &records(MASTER));
+        heritage.write(at(6), &records(BACKUP));
         assert!(!pid_file.with_extension(EXTENSION).exists(), "a BACKUP leaves nothing");
-        heritage.write(at(7), &records(Standing::Master));
+        heritage.write(at(7), &records(MASTER));
         disown(&pid_file);
-        assert!(Heritage::take(&pid_file).1.is_none());
+        assert!(Heritage::take(&pid_file, MASTER).1.is_none());
         fs::remove_dir_all(pid_file.parent().unwrap()).unwrap();
     }
 
@@ -157,11 +163,11 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let pid_file = place("others");
         let path = pid_file.with_extension(EXTENSION);
-        let good = format!("{}{:016x}\n", head(at(5)), Record::new(key("A"), Standing::Master).bits());
+        let good = format!("{}{:016x}\n", head(at(5)), Record::new(key("A"), MASTER).bits());
         let taken = |text: &str, mode: u32| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            Heritage::take(&pid_file).1
+            Heritage::take(&pid_file, MASTER).1
         };
         assert!(taken(&good, 0o600).is_some());
         assert!(taken(&good, 0o666).is_none());

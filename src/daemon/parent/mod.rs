@@ -19,12 +19,11 @@ mod text;
 
 pub use super::kind::Kind;
 pub use heritage::disown;
-pub use program::{Mode, Moment, Program, Script, Settings, Start};
+pub use program::{ChildSettings, Mode, Moment, Program, Script, Settings, Start};
 pub use run::run;
 
 use self::calendar::Calendar;
 use self::child::Child;
-use self::heritage::Heritage;
 use self::script::Scripts;
 use super::cli::Options;
 use super::ipc::ToChild;
@@ -52,8 +51,6 @@ struct Parent<'a, P: Program> {
     /// The lock that keeps a second daemon away.
     own_file: Option<PidFile>,
     children: [Child; KINDS],
-    /// How the instances of the VRRP child stand, on disk.
-    heritage: Option<Heritage>,
     /// A reload was asked for while one was in progress.
     reload_again: bool,
     /// `Startup complete` has been said.
@@ -92,10 +89,9 @@ impl<'a, P: Program> Parent<'a, P> {
         settings: Settings,
         name: String,
     ) -> Self {
-        let params = |kind| Self::params(options, &settings, kind);
         let children = Kind::ALL.map(|kind| {
-            let instances = if kind == Kind::Vrrp { settings.instances } else { 0 };
-            Child::new(kind, params(kind), instances)
+            let params = Self::params(options, &settings, kind);
+            Child::new(kind, params, settings.child(kind))
         });
         Self {
             program,
@@ -107,7 +103,6 @@ impl<'a, P: Program> Parent<'a, P> {
             name,
             own_file: None,
             children,
-            heritage: None,
             reload_again: false,
             complete: false,
             ending: None,
@@ -118,8 +113,7 @@ impl<'a, P: Program> Parent<'a, P> {
     }
 
     fn params(options: &Options, settings: &Settings, kind: Kind) -> Params {
-        let hello = if kind == Kind::Vrrp { settings.hello } else { Span::MAX };
-        Params::new(hello, settings.child_wait, !options.no_respawn)
+        Params::new(settings.child(kind).hello, settings.child_wait, !options.no_respawn)
     }
 
     /// Starts what the configuration needs.
@@ -224,7 +218,7 @@ impl<'a, P: Program> Parent<'a, P> {
                 let left_something = core::mem::take(&mut child.left_things);
                 child.records.clear();
                 child.keep.clear();
-                self.note_standing(turn, index);
+                self.write_heritage(turn, index);
                 let Some(child) = self.children.get_mut(index) else { return };
                 if let Some(file) = child.pid_file.take() {
                     file.remove();
@@ -242,12 +236,13 @@ impl<'a, P: Program> Parent<'a, P> {
     /// A child that died young is away for a while. What it put into the kernel stays while nobody else can have taken
     /// over, for that serves its users, and is gone before anybody does.
     fn plan_cleaning(&mut self, turn: &mut Turn<'_>, index: usize, pause: Span) {
-        let grace = self.settings.grace;
+        let Some(child) = self.children.get(index) else { return };
+        let &ChildSettings { grace, objects, .. } = self.settings.child(child.kind);
         if pause + LEAD <= grace {
             return;
         }
-        let died = self.children.get(index).and_then(|child| child.died).unwrap_or(turn.now());
-        let stay = grace - LEAD - CLEANING_EACH * self.settings.instances as u64;
+        let died = child.died.unwrap_or(turn.now());
+        let stay = grace - LEAD - CLEANING_EACH * objects as u64;
         let stay = stay - turn.now().since(died);
         if stay.is_zero() {
             self.clean(turn, index);

@@ -64,25 +64,64 @@ pub struct Script {
     pub timeout: Span,
 }
 
+/// What the parent needs to know of one kind of child.
+#[derive(Clone, Debug)]
+pub struct ChildSettings {
+    /// How the child is run.
+    pub tuning: Tuning,
+    /// The wanted time between hellos, if that is less than a second: half of the time in which other machines take over
+    /// from a child that hangs.
+    pub hello: Span,
+    /// For how long after the death of the child no other machine can have taken over from it.
+    pub grace: Span,
+    /// The objects of the child that report their states: room for their records.
+    pub objects: usize,
+    /// The child leaves notes to its successor. Not changed by a reload.
+    pub notes: bool,
+    /// While an object is in this state, the records of the child are left to the next daemon if this one is killed as a
+    /// whole. Not changed by a reload.
+    pub inherited: Option<u8>,
+}
+
+impl Default for ChildSettings {
+    fn default() -> Self {
+        Self {
+            tuning: Tuning::default(),
+            hello: Span::MAX,
+            grace: Span::ZERO,
+            objects: 0,
+            notes: false,
+            inherited: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The settings of one kind of child.
+    #[must_use]
+    pub const fn child(&self, kind: Kind) -> &ChildSettings {
+        let [checkers, vrrp, bfd] = &self.children;
+        match kind {
+            Kind::Checkers => checkers,
+            Kind::Vrrp => vrrp,
+            Kind::Bfd => bfd,
+        }
+    }
+}
+
 /// What the parent needs to know of a configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The wanted time between hellos to the VRRP child: half of the shortest master-down time.
-    pub hello: Span,
-    /// How long after the death of the VRRP child no other router can have taken over.
-    pub grace: Span,
+    /// How each kind of child is treated, in the order of [`Kind::ALL`].
+    pub children: [ChildSettings; 3],
     /// How long children may take to stop (`child_wait_time`).
     pub child_wait: Span,
-    /// Instances of the VRRP child: room for their records.
-    pub instances: usize,
     /// Where the pid files go. Not changed by a reload.
     pub pid_files: Places,
     /// Network namespace and instance, `_`-separated with one in front, for the names in syslog; else empty.
     pub log_suffix: String,
     /// What ps shows for the parent; none: left as it is.
     pub process_name: Option<String>,
-    /// How each child is run, in the order of [`Kind::ALL`].
-    pub tunings: [Tuning; 3],
     /// Permission bits that new files do not get.
     pub umask: u32,
     /// Exists while files are read (`reload_file`).

@@ -6,7 +6,6 @@ use super::child::Child;
 use super::program::{Program, Settings};
 use super::{KINDS, Parent, calendar};
 use crate::daemon::ipc::ToChild;
-use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::Turn;
 use crate::proto::supervise::Input;
@@ -66,9 +65,7 @@ impl<P: Program> Parent<'_, P> {
                 continue;
             };
             child.supervisor.reconfigure(Self::params(self.options, &self.settings, child.kind));
-            if child.kind == Kind::Vrrp {
-                child.records.reserve(self.settings.instances);
-            }
+            child.records.reserve(self.settings.child(child.kind).objects);
             if child.supervisor.is_absent() {
                 if needed {
                     // A child that could not lock its file runs all the same.

@@ -4,7 +4,7 @@
 
 use std::os::fd::AsRawFd;
 
-use super::{KINDS, Kind, Parent, Program, slot};
+use super::{KINDS, Parent, Program, slot};
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::daemon::ipc::ToParent;
@@ -30,7 +30,7 @@ impl<P: Program> Parent<'_, P> {
             else {
                 // Empty, or closed: then the death follows as a signal.
                 if transitions > 0 {
-                    self.note_standing(turn, index);
+                    self.write_heritage(turn, index);
                     self.rest(turn, index);
                 }
                 return Again::Done;
@@ -39,7 +39,8 @@ impl<P: Program> Parent<'_, P> {
                 match message {
                     ToParent::HelloReply(number) => {
                         self.step(turn, index, Input::Answer(number));
-                        if let (Kind::Vrrp, Some(heritage)) = (self.kind_of(index), &self.heritage) {
+                        let child = self.children.get(index);
+                        if let Some(heritage) = child.and_then(|child| child.heritage.as_ref()) {
                             heritage.beat(turn.now());
                         }
                     }
@@ -63,15 +64,10 @@ impl<P: Program> Parent<'_, P> {
         Again::More
     }
 
-    /// What the child of this number is.
-    fn kind_of(&self, index: usize) -> Kind {
-        self.children.get(index).map_or(Kind::Vrrp, |child| child.kind)
-    }
-
-    /// Instances have changed: whoever is started after this daemon was killed goes on from there.
-    pub(super) fn note_standing(&mut self, turn: &Turn<'_>, index: usize) {
-        let child = self.children.get(index).filter(|child| child.kind == Kind::Vrrp);
-        let (Some(child), Some(heritage)) = (child, &mut self.heritage) else { return };
+    /// Objects of a child are in other states: a daemon that is started after this one was killed goes on from there.
+    pub(super) fn write_heritage(&mut self, turn: &Turn<'_>, index: usize) {
+        let Some(child) = self.children.get_mut(index) else { return };
+        let Some(heritage) = &mut child.heritage else { return };
         if self.ending.is_some() {
             heritage.remove();
         } else {

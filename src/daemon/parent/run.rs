@@ -9,7 +9,6 @@ use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::Options;
-use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
 use crate::daemon::pidfile::{Claim, PidFile, Whose};
 use crate::daemon::reactor::Reactor;
@@ -162,15 +161,17 @@ impl<P: Program> Parent<'_, P> {
         Ok(())
     }
 
-    /// A daemon that was killed as a whole may have left word of how its instances stood.
+    /// A daemon that was killed as a whole may have left the records of its children.
     fn inherit(&mut self) {
-        let (heritage, left) = Heritage::take(&self.settings.pid_files.vrrp);
-        let child = self.children.iter_mut().find(|child| child.kind == Kind::Vrrp);
-        if let (Some(child), Some((heard, records))) = (child, left) {
-            records.into_iter().for_each(|record| child.records.note(record));
-            child.died = Some(heard);
+        for child in &mut self.children {
+            let Some(lasting) = self.settings.child(child.kind).inherited else { continue };
+            let (heritage, left) = Heritage::take(self.settings.pid_files.of(child.kind), lasting);
+            if let Some((heard, records)) = left {
+                records.into_iter().for_each(|record| child.records.note(record));
+                child.died = Some(heard);
+            }
+            child.heritage = Some(heritage);
         }
-        self.heritage = Some(heritage);
     }
 
     /// Locks the pid file of a child. One that cannot be made is only told.
@@ -181,12 +182,7 @@ impl<P: Program> Parent<'_, P> {
         let Some(child) = self.children.get_mut(index).filter(|child| child.pid_file.is_none()) else {
             return Ok(());
         };
-        let places = &self.settings.pid_files;
-        let place = match child.kind {
-            Kind::Checkers => &places.checkers,
-            Kind::Vrrp => &places.vrrp,
-            Kind::Bfd => &places.bfd,
-        };
+        let place = self.settings.pid_files.of(child.kind);
         match PidFile::claim(place, Whose::Child, patience) {
             Ok(Claim::Ours(file)) => child.pid_file = Some(file),
             Ok(Claim::Taken { passes }) => return Err(text::is_running(&place.display(), passes)),
@@ -218,8 +214,10 @@ impl<P: Program> Parent<'_, P> {
                 file.remove();
             }
         }
-        if let Some(heritage) = &mut self.heritage {
-            heritage.remove();
+        for child in &mut self.children {
+            if let Some(heritage) = &mut child.heritage {
+                heritage.remove();
+            }
         }
         if let Some(file) = self.own_file.take() {
             file.remove();

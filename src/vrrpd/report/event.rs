@@ -13,8 +13,8 @@ use crate::vrrpd::live::Instance;
 use crate::vrrpd::reasons::Reasons;
 
 /// Whether an event is to be told. What peers can trigger as often as they like goes through the budget.
-pub(in crate::vrrpd) fn may_tell(event: &Event, now: Instant, chatter: &mut Budget) -> bool {
-    !is_triggered_by_peers(event) || may(chatter, now)
+pub(in crate::vrrpd) fn may_tell(event: &Event, now: Instant, lines: &mut Budget) -> bool {
+    !is_triggered_by_peers(event) || may(lines, now)
 }
 
 /// Tells an event of an instance; `reasons` are those that it is in FAULT for.

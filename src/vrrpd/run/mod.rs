@@ -1,8 +1,11 @@
 //! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
+mod alert;
+pub(super) mod events;
 mod firewall;
 mod links;
 mod listing;
+mod notify;
 mod own;
 mod reload;
 mod start;
@@ -92,8 +95,14 @@ impl Process for Vrrp {
             Slot::Scan => self.scan_due(turn),
             Slot::Links => self.links_due(turn),
             Slot::Retry => self.retry(turn),
-            Slot::Fifos => self.fifos_overdue(turn),
-            Slot::Mail => self.mail_due(turn),
+            Slot::Fifos => {
+                let places = self.alert_places();
+                self.notifies.alerts.fifos_overdue(turn, places);
+            }
+            Slot::Mail => {
+                let places = self.alert_places();
+                self.notifies.alerts.mail_due(turn, places);
+            }
             Slot::Status => self.write_status(turn),
             Slot::Extra => self.extras_due(turn),
             Slot::Hold => self.release(),

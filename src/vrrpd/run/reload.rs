@@ -14,16 +14,17 @@ use crate::base::limit;
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
-use crate::notify::{Resolver, Standing, fifo};
+use crate::notify::Resolver;
 use crate::proto::vrrp::{Action, Actions, Event, Input, Peer, State};
 use crate::sys::process;
 use crate::vrrpd::breath::{ADDRESSES_A_SLICE, SLICE};
 use crate::vrrpd::build;
+use crate::vrrpd::live::notify::NotifyState;
 use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::objects::Fixed;
 use crate::vrrpd::slots::{Layout, Slot};
-use crate::vrrpd::state::{Owner, Vrrp};
-use crate::vrrpd::telling::Whose;
+use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     /// Replaces the model in force.
@@ -257,17 +258,17 @@ impl Vrrp {
             instance.router.handle(turn.now(), Input::Stop, &mut out);
             let stays = names.contains(instance.config.name.as_str());
             let deleted = instance.config.notify.deleted && !stays;
-            let standing = if deleted { Standing::Deleted } else { Standing::Fault };
+            let state = if deleted { NotifyState::Deleted } else { NotifyState::Fault };
             let priority = instance.router.machine().effective_priority();
             if let Some(notifier) = &mut instance.notifier {
-                notifier.state(standing, priority);
+                notifier.enter(state.jobs(priority));
             }
             crate::vrrpd::report::removed(&instance.config.name, stays);
             if out.contains(&Action::Report(Event::ZeroSent)) {
                 crate::vrrpd::report::zero_sent(&instance.config.name);
             }
             self.send_only(id, &out);
-            self.alert(turn, id, standing, priority);
+            self.alert(turn, id, state, priority);
             self.advance_notify(turn, id);
             self.retire_notifier(turn, id);
             self.forget_record(turn, id);
@@ -318,21 +319,16 @@ impl Vrrp {
     }
 
     fn rename_children(&mut self, scripts: &[Option<ScriptId>], instances: &[Option<InstanceId>]) {
-        for (_, owner) in &mut self.notifies.children {
-            *owner = match *owner {
-                Owner::Track(id) => {
-                    scripts.get(id.index()).copied().flatten().map_or(Owner::Nobody, Owner::Track)
-                }
-                Owner::Notify(Whose::Instance(id)) => match instances.get(id.index()).copied().flatten() {
-                    Some(id) => Owner::Notify(id.into()),
-                    None => Owner::Nobody,
-                },
-                Owner::Notify(Whose::Group(id)) => Owner::Notify(id.into()),
-                Owner::Retired(number) => Owner::Retired(number),
-                Owner::Fifo => Owner::Fifo,
-                Owner::Nobody => Owner::Nobody,
-            };
-        }
+        self.notifies.scripts.rename(|purpose| match purpose {
+            Purpose::Own(id) => {
+                scripts.get(id.index()).copied().flatten().map_or(Purpose::Nothing, Purpose::Own)
+            }
+            Purpose::Notify(Object::Instance(id)) => {
+                let id = instances.get(id.index()).copied().flatten();
+                id.map_or(Purpose::Nothing, |id| Purpose::Notify(id.into()))
+            }
+            other => other,
+        });
     }
 
     /// Deadlines, work lists and the index of addresses for the instances of now.
@@ -361,18 +357,15 @@ impl Vrrp {
 
     /// Work lists and indexes.
     fn reserve(&mut self, turn: &mut Turn<'_>) {
-        let tellers = self.routers.instances.len() + self.routers.groups.len();
-        turn.reserve_reports(tellers);
+        let objects = self.routers.instances.len() + self.routers.groups.len();
+        turn.reserve_reports(objects);
         let count = self.routers.instances.len();
         self.work.reserve(count);
         self.items.reserve(count);
         self.sockets.reserve(count);
         self.announcer.reserve();
         self.items.network.reserve();
-        self.notifies.telling.resize(tellers);
-        // Each track script once, and once more from before the reload until it has heeded its signal.
-        let running = limit::RUNNING_NOTIFIES + 2 * self.trackers.scripts.len() + 2 * fifo::COUNT;
-        self.notifies.children.reserve(running.saturating_sub(self.notifies.children.len()));
+        self.notifies.reserve(objects, self.trackers.scripts.len());
         self.breathe(turn);
         self.find_followers();
         self.breathe(turn);

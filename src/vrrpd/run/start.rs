@@ -15,7 +15,7 @@ use crate::config::Model;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::keep::Keep;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
-use crate::daemon::record::{self, Records, Standing};
+use crate::daemon::record::{self, Records};
 use crate::daemon::token::Own;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
@@ -30,15 +30,14 @@ use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::raw::receive::ReceiveBatch;
 use crate::sys::raw::send::SendBatch;
 use crate::sys::sched;
-use crate::sys::script::{Runner, Words};
 use crate::sys::sysctl::Setting;
-use crate::vrrpd::alert::Alerts;
 use crate::vrrpd::breath::ADDRESSES_A_SLICE;
 use crate::vrrpd::extra::Extras;
 use crate::vrrpd::firewall::Firewall;
-use crate::vrrpd::kept::Kept;
+use crate::vrrpd::kept::{self, Kept};
 use crate::vrrpd::links::{self, Interfaces, Links};
 use crate::vrrpd::live::{Held, PROTOCOL};
+use crate::vrrpd::notifies::{self, Notifies};
 use crate::vrrpd::objects::{Fixed, Holder, Network, Stays};
 use crate::vrrpd::own::Owns;
 use crate::vrrpd::own::ledger::Left;
@@ -48,12 +47,10 @@ use crate::vrrpd::pacing::Pacing;
 use crate::vrrpd::pool::Pool;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::state::{
-    Announcer, Items, Notifies, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements, chatter,
-    tracker_lines,
+    Announcer, Items, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements, lines, tracker_lines,
 };
 use crate::vrrpd::status::Status;
 use crate::vrrpd::strays::Marked;
-use crate::vrrpd::telling::Telling;
 use crate::vrrpd::track::{Files, Followers, Processes, Sources};
 use crate::vrrpd::{build, kind, report};
 
@@ -318,7 +315,7 @@ impl Vrrp {
                 scratch: Box::new([0; limit::ADVERT_OCTETS]),
                 failures: Vec::new(),
                 changed: false,
-                strangers: chatter(),
+                strangers: lines(),
             },
             items: Items {
                 commands,
@@ -339,19 +336,13 @@ impl Vrrp {
                 announced: Vec::new(),
                 lines: announcements(),
             },
-            notifies: Notifies {
-                telling: Telling::default(),
-                alerts: Alerts::default(),
-                runner: Runner::new()?,
-                environment: Words::environment(),
-                children: Vec::new(),
-            },
+            notifies: Notifies::new(notifies::no_alerts())?,
             process: Role {
                 tuner: Tuner::default(),
                 stopping: false,
                 keep_on_stop: false,
                 pid_file: PathBuf::new(),
-                chatter: chatter(),
+                lines: lines(),
             },
             model,
             owns,
@@ -469,11 +460,8 @@ impl Vrrp {
         if crate::sys::clock::now().since(died?) > instance.router.params().patience() {
             return None;
         }
-        match records.of(record::key(&instance.config.name))? {
-            Standing::Master => Some(State::Master),
-            Standing::Backup => Some(State::Backup),
-            Standing::Fault | Standing::Gone => None,
-        }
+        let state = kept::recorded(records, record::key(&instance.config.name));
+        state.filter(|state| matches!(state, State::Master | State::Backup))
     }
 
     /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.

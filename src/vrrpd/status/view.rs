@@ -4,7 +4,7 @@
 use core::fmt::{self, Write};
 
 use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId};
-use crate::notify::{Command, Kind as Notify};
+use crate::notify::Command;
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::address::Whereabouts;
 use crate::status::dump::instance::instance;
@@ -12,6 +12,7 @@ use crate::status::dump::tables::{self, script};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::status::json;
 use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::notify::Script;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Tracked};
 
@@ -46,7 +47,7 @@ impl Vrrp {
         let place = |position: usize| Whereabouts { guarded, ..self.whereabouts(this, position) };
         let command = |id: ScriptId| self.trackers.scripts.get(id.index())?.command.as_ref().map(runs);
         let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
-        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
+        let runs = |script: Script| Some(runs(this.notifier.as_ref()?.command(script as usize)?));
         let heard = this.socket.and_then(|id| self.sockets.pool.receiver(id));
         Some(write(&dump::instance::Instance {
             model: &self.model,
@@ -65,13 +66,13 @@ impl Vrrp {
             reasons: &self.reasons(this),
             pending_scripts: this.tracking.iter().filter(waits).count(),
             scripts: [
-                runs(Notify::Backup),
-                runs(Notify::Master),
-                runs(Notify::Fault),
-                runs(Notify::Stop),
-                runs(Notify::Deleted),
-                runs(Notify::Any),
-                runs(Notify::LowerPriority),
+                runs(Script::Backup),
+                runs(Script::Master),
+                runs(Script::Fault),
+                runs(Script::Stop),
+                runs(Script::Deleted),
+                runs(Script::Any),
+                runs(Script::LowerPriority),
             ],
         }))
     }
@@ -97,7 +98,7 @@ impl Vrrp {
         let (this, config) = (self.routers.groups.get(position)?, self.model.groups.get(position)?);
         let members = config.members.iter().filter_map(|member| self.instance(*member));
         let machines = members.map(|instance| instance.router.machine());
-        let runs = |kind| Some(runs(this.notifier.as_ref()?.command(kind)?));
+        let runs = |script: Script| Some(runs(this.notifier.as_ref()?.command(script as usize)?));
         let view = dump::group::Group {
             model: &self.model,
             config,
@@ -105,11 +106,11 @@ impl Vrrp {
             faulty: machines.clone().filter(|machine| !machine.faults().own().is_empty()).count(),
             waiting: machines.filter(|machine| machine.is_pending()).count(),
             scripts: [
-                runs(Notify::Backup),
-                runs(Notify::Master),
-                runs(Notify::Fault),
-                runs(Notify::Stop),
-                runs(Notify::Any),
+                runs(Script::Backup),
+                runs(Script::Master),
+                runs(Script::Fault),
+                runs(Script::Stop),
+                runs(Script::Any),
             ],
         };
         Some(dump::group::group(out, &view))

@@ -5,9 +5,10 @@ use crate::base::id::ScriptId;
 use crate::daemon::reactor::Turn;
 use crate::proto::track::{Ending, ScriptAction, ScriptActions, ScriptInput};
 use crate::sys::process::{self, Ended, Pid};
+use crate::vrrpd::notifies::Purpose;
 use crate::vrrpd::report;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::{Owner, Vrrp};
+use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     /// The deadline of a script has passed.
@@ -21,29 +22,23 @@ impl Vrrp {
         self.drive_script(turn, id, ScriptInput::Timeout);
     }
 
-    /// A process that this child started has ended.
-    pub(in crate::vrrpd) fn script_ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
-        let Some(position) = self.notifies.children.iter().position(|(child, _)| *child == pid) else {
-            return;
-        };
-        let (_, owner) = self.notifies.children.swap_remove(position);
-        match owner {
-            Owner::Track(id) => {
-                if let Some(script) =
-                    self.trackers.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
-                {
-                    script.pid = None;
-                    // What it says counts for nobody any more.
-                    if self.process.stopping {
-                        return self.stop_if_idle(turn);
-                    }
-                    self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
-                }
+    /// The process of a track script has ended.
+    pub(in crate::vrrpd) fn track_script_ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ScriptId,
+        pid: Pid,
+        how: Ended,
+    ) {
+        if let Some(script) =
+            self.trackers.scripts.get_mut(id.index()).filter(|script| script.pid == Some(pid))
+        {
+            script.pid = None;
+            // Nothing follows from the verdict of a script any more when the child stops.
+            if self.process.stopping {
+                return self.stop_if_idle(turn);
             }
-            Owner::Notify(id) => self.notify_ended(turn, id, pid, how),
-            Owner::Retired(number) => self.retired_ended(turn, number, pid, how),
-            Owner::Fifo => self.fifo_script_ended(turn, pid, how),
-            Owner::Nobody => {}
+            self.drive_script(turn, id, ScriptInput::Ended(ending(how)));
         }
     }
 
@@ -76,12 +71,12 @@ impl Vrrp {
             ScriptAction::Terminate => kill(script.pid, libc::SIGTERM),
             ScriptAction::Kill => kill(script.pid, libc::SIGKILL),
             ScriptAction::NowReturning(code) => {
-                if report::may(&mut self.process.chatter, now) {
+                if report::may(&mut self.process.lines, now) {
                     report::script_returns(&script.name, code);
                 }
             }
             ScriptAction::StillRunning { terminating } => {
-                if report::may(&mut self.process.chatter, now) {
+                if report::may(&mut self.process.lines, now) {
                     report::script_still_running(&script.name, terminating);
                 }
             }
@@ -93,23 +88,14 @@ impl Vrrp {
     }
 
     fn start_script(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
-        let room = self.notifies.children.len() < self.notifies.children.capacity();
         let Some(script) = self.trackers.scripts.get_mut(id.index()) else {
             return;
         };
         let Some(command) = &mut script.command else {
             return;
         };
-        let started = if room {
-            self.notifies.runner.start(&mut command.words, &mut self.notifies.environment, &command.terms)
-        } else {
-            Err(std::io::Error::from(std::io::ErrorKind::QuotaExceeded))
-        };
-        match started {
-            Ok(pid) => {
-                script.pid = Some(pid);
-                self.notifies.children.push((pid, Owner::Track(id)));
-            }
+        match self.notifies.scripts.start(command, Purpose::Own(id)) {
+            Ok(pid) => script.pid = Some(pid),
             Err(error) => {
                 report::script_not_started(&script.name, &error);
                 self.drive_script(turn, id, ScriptInput::Ended(Ending::NotStarted));

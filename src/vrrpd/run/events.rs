@@ -1,19 +1,19 @@
 //! Events of a turn, told: in the log, to the parent, and to notify scripts.
 
-use super::live::Instance as Live;
-use super::report;
-use super::state::Vrrp;
+use super::Vrrp;
 use crate::base::id::InstanceId;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
-use crate::daemon::record::{self, Record, Standing};
-use crate::notify;
-use crate::proto::vrrp::{Action, Actions, Event, State, Why};
+use crate::daemon::record::{self, Record};
+use crate::proto::vrrp::{Action, Actions, Event, Why};
 use crate::sys::clock;
+use crate::vrrpd::live::Instance as Live;
+use crate::vrrpd::live::notify::{Job, NotifyState};
+use crate::vrrpd::{kept, report};
 
 impl Vrrp {
     /// Adverts that the kernel refused: told once until one gets through.
-    pub(super) fn tell_failures(&mut self) {
+    pub(in crate::vrrpd) fn tell_failures(&mut self) {
         for (id, errno) in self.sockets.failures.drain(..) {
             let Some(instance) = self.routers.instances.get_mut(id.index()) else {
                 continue;
@@ -27,7 +27,7 @@ impl Vrrp {
     }
 
     /// Tells the events that this turn gathered, in order.
-    pub(super) fn tell_events(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn tell_events(&mut self, turn: &mut Turn<'_>) {
         let events = core::mem::take(&mut self.work.events);
         for (id, event) in &events {
             self.tell(turn, *id, event);
@@ -41,7 +41,7 @@ impl Vrrp {
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
-        if report::may_tell(event, now, &mut self.process.chatter)
+        if report::may_tell(event, now, &mut self.process.lines)
             && let Some(instance) = self.instance(id)
         {
             report::event(instance, &self.reasons(instance), event);
@@ -54,21 +54,21 @@ impl Vrrp {
             Event::Transition { to, why, .. } => {
                 instance.since = now;
                 instance.since_wall = clock::wall();
-                let (told, _) = standing(to);
+                let state = NotifyState::from(to);
                 if let Some(notifier) = &mut instance.notifier
                     && why != Why::Adopted
                 {
-                    notifier.state(told, priority);
+                    notifier.enter(state.jobs(priority));
                 }
                 self.advance_notify(turn, id);
                 if why != Why::Adopted {
-                    self.alert(turn, id, told, priority);
+                    self.alert(turn, id, state, priority);
                 }
             }
-            Event::Group { to, adopted } if !adopted => self.tell_group(turn, id, standing(to).0),
+            Event::Group { to, adopted } if !adopted => self.tell_group(turn, id, to.into()),
             Event::LowerPriority { first: true, .. } => {
                 if let Some(notifier) = &mut instance.notifier {
-                    notifier.lower_priority(priority);
+                    notifier.push_once(Job::lower_priority(priority));
                     self.advance_notify(turn, id);
                 }
                 self.alert_lower(id, priority);
@@ -84,22 +84,22 @@ impl Vrrp {
     }
 
     /// Lets the parent know of a change before the network does: what it knows is what a successor begins with.
-    pub(super) fn record(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
+    pub(in crate::vrrpd) fn record(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let Some(instance) = self.routers.instances.get(id.index()) else {
             return;
         };
         let group = instance.config.group();
         let (key, to) = match (*event, group) {
             (Event::Transition { to, .. }, _) => (record::key(&instance.config.name), to),
-            (Event::Group { to, .. }, Some(group)) => (record::group_key(&group.name), to),
+            (Event::Group { to, .. }, Some(group)) => (kept::group_key(&group.name), to),
             _ => return,
         };
-        turn.report(ToParent::Transition(Record::new(key, standing(to).1)));
+        turn.report(ToParent::Transition(Record::new(key, kept::state_of_record(to))));
         self.work.recorded = true;
     }
 
     /// Sends the adverts of `actions` and nothing else: the last words of an instance that a reload removes.
-    pub(super) fn send_only(&mut self, id: InstanceId, actions: &Actions) {
+    pub(in crate::vrrpd) fn send_only(&mut self, id: InstanceId, actions: &Actions) {
         for action in actions {
             if let Action::SendAdvert { priority } = action {
                 self.queue_advert(id, *priority);
@@ -108,23 +108,13 @@ impl Vrrp {
     }
 
     /// The parent need not remember an instance any more.
-    pub(super) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(in crate::vrrpd) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         forget(turn, record::key(&instance.config.name));
     }
 }
 
 /// The parent need not remember what has this key any more.
-pub(super) fn forget(turn: &mut Turn<'_>, key: u64) {
-    turn.report(ToParent::Transition(Record::new(key, Standing::Gone)));
-}
-
-/// A state as scripts and as the parent know it.
-pub(super) const fn standing(state: State) -> (notify::Standing, Standing) {
-    match state {
-        State::Init => (notify::Standing::Stop, Standing::Gone),
-        State::Backup => (notify::Standing::Backup, Standing::Backup),
-        State::Master => (notify::Standing::Master, Standing::Master),
-        State::Fault => (notify::Standing::Fault, Standing::Fault),
-    }
+pub(in crate::vrrpd) fn forget(turn: &mut Turn<'_>, key: u64) {
+    turn.report(ToParent::Transition(Record::new(key, record::GONE)));
 }

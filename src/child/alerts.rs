@@ -1,0 +1,155 @@
+//! FIFOs and mail of one child. The lines and the letters are phrased by the child.
+
+use core::fmt::Arguments;
+
+use super::report;
+use super::scripts::Scripts;
+use crate::daemon::keep::{Keep, Note};
+use crate::daemon::reactor::{Again, Turn};
+use crate::daemon::token::Own;
+use crate::notify::fifo::{self, Fifos, Wanted};
+use crate::notify::mail::{About, Mailer, Place, Settings, Unsent};
+use crate::sys::process::{Ended, Pid};
+
+/// Who is told besides scripts.
+pub struct Alerts {
+    /// The FIFOs.
+    pub fifos: Fifos,
+    /// None: no relay, or nobody to get mail.
+    mail: Option<Box<Mailer>>,
+    /// The kind of the sources of FIFOs in the loop.
+    kind: u8,
+}
+
+/// The deadlines and the sources of FIFOs and mail in the loop of their child.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// The deadline of FIFO scripts that are to end.
+    pub fifos: u32,
+    /// The mailer's.
+    pub mail: Place,
+}
+
+impl Alerts {
+    /// No FIFO and no mail yet. `kind`: that of the sources of FIFOs; `word`: what the child is called in the log.
+    #[must_use]
+    pub const fn new(kind: u8, word: &'static str) -> Self {
+        Self { fifos: Fifos::new(kind, word), mail: None, kind }
+    }
+
+    /// Goes over to the FIFOs of a configuration, with room for the lines of so many objects. For load time: allocates.
+    pub fn load_fifos<N: Copy, O: Copy>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        places: Places,
+        wanted: [Option<Wanted>; fifo::COUNT],
+        objects: usize,
+        scripts: &mut Scripts<N, O>,
+    ) {
+        self.fifos.load(turn, wanted, objects, &mut |script| scripts.start_tied(script));
+        self.arm_fifos(turn, places);
+    }
+
+    /// Goes over to the mail of a configuration; none: no relay, or nobody to get mail. For load time: allocates.
+    pub fn load_mail(
+        &mut self,
+        turn: &mut Turn<'_>,
+        places: Places,
+        settings: Option<Settings>,
+        objects: usize,
+        keep: &Keep,
+    ) {
+        match (settings, &mut self.mail) {
+            (Some(settings), Some(mail)) => mail.reconfigure(turn, places.mail, settings, objects),
+            (Some(settings), none) => *none = Some(Box::new(Mailer::new(settings, objects, keep.clone()))),
+            (None, mail) => {
+                if let Some(mail) = mail.take() {
+                    mail.finish(turn, places.mail);
+                }
+            }
+        }
+    }
+
+    /// Mails what the predecessor of this child was about to. `phrase` gives the subject and the text of a letter, none
+    /// if the configuration does not know the object any more. For load time: allocates.
+    pub fn resume_mail(
+        &mut self,
+        turn: &mut Turn<'_>,
+        places: Places,
+        unsent: &[Unsent],
+        mut phrase: impl FnMut(About) -> Option<(String, String)>,
+    ) {
+        let mut lost = 0_usize;
+        for one in unsent {
+            match (phrase(one.about), &mut self.mail) {
+                (Some((subject, text)), Some(mail)) => {
+                    mail.resume(turn, places.mail, one, format_args!("{subject}"), format_args!("{text}"));
+                }
+                _ => lost += 1,
+            }
+        }
+        if lost > 0 {
+            report::mail_lost(lost);
+        }
+    }
+
+    /// Mails a letter, if there is mail.
+    pub fn mail(
+        &mut self,
+        turn: &mut Turn<'_>,
+        places: Places,
+        about: About,
+        subject: Arguments<'_>,
+        text: Arguments<'_>,
+    ) {
+        if let Some(mail) = &mut self.mail {
+            mail.mail(turn, places.mail, about, subject, text);
+        }
+    }
+
+    /// The notes of mail that a successor would have to send.
+    pub fn notes(&self) -> impl Iterator<Item = Note> {
+        self.mail.iter().flat_map(|mail| mail.notes())
+    }
+
+    /// A source of a FIFO or of the mailer is ready.
+    pub fn ready(&mut self, turn: &mut Turn<'_>, places: Places, source: Own) -> Again {
+        if source.kind == self.kind {
+            self.fifos.ready(turn, source.index);
+            return Again::Done;
+        }
+        self.mail.as_mut().map_or(Again::Done, |mail| mail.ready(turn, places.mail, source))
+    }
+
+    /// The deadline of the mailer has passed.
+    pub fn mail_due(&mut self, turn: &mut Turn<'_>, places: Places) {
+        if let Some(mail) = &mut self.mail {
+            mail.expired(turn, places.mail);
+        }
+    }
+
+    /// Scripts of FIFOs take too long to end.
+    pub fn fifos_overdue(&mut self, turn: &mut Turn<'_>, places: Places) {
+        self.fifos.overdue(turn);
+        self.arm_fifos(turn, places);
+    }
+
+    /// The script of a FIFO has ended.
+    pub fn fifo_script_ended(&mut self, turn: &mut Turn<'_>, places: Places, (pid, how): (Pid, Ended)) {
+        self.fifos.ended(turn, pid, how);
+        self.arm_fifos(turn, places);
+    }
+
+    /// The child stops, and everything has been said: mail that was not sent is told and forgotten, FIFOs close.
+    pub fn finish(&mut self, turn: &mut Turn<'_>, places: Places) {
+        if let Some(mail) = self.mail.take() {
+            mail.finish(turn, places.mail);
+        }
+        self.fifos.finish(turn);
+        self.arm_fifos(turn, places);
+    }
+
+    fn arm_fifos(&self, turn: &mut Turn<'_>, places: Places) {
+        turn.set_deadline(places.fifos, self.fifos.poll_at());
+    }
+}

@@ -1,0 +1,46 @@
+//! Log lines that concern no protocol: the kernel, scripts, mail, a reload.
+
+use std::io;
+
+use log::{info, warn};
+
+use crate::base::rate::Budget;
+use crate::base::time::{Instant, Span};
+
+/// Whether a line that a peer or a script can bring about as often as it likes may be written; says how many lines
+/// were left out since the last one.
+pub fn may(lines: &mut Budget, now: Instant) -> bool {
+    match lines.take(now) {
+        Some(0) => true,
+        Some(suppressed) => {
+            info!("{suppressed} log lines of this kind left out");
+            true
+        }
+        None => false,
+    }
+}
+
+/// A notify script has taken too long.
+pub fn notify_killed(name: &str, after: Span) {
+    warn!("({name}) a notify script ran for more than {} seconds and was killed", after.as_secs());
+}
+
+/// The kernel refused the process of a notify script.
+pub fn notify_not_started(name: &str, error: &io::Error) {
+    warn!("({name}) a notify script could not be started: {error}");
+}
+
+/// What the exit code of a notify script says.
+pub fn notify_failed(name: &str, meaning: &str) {
+    warn!("({name}) a notify script failed: {meaning}");
+}
+
+/// Notify scripts of states that a newer state has overtaken did not run.
+pub fn notify_overtaken(name: &str, count: u64) {
+    info!("({name}) notify scripts left out, overtaken by a newer state: {count}");
+}
+
+/// A predecessor had mail to send that the configuration does not know the object of, or nobody to send it to.
+pub fn mail_lost(count: usize) {
+    warn!("{count} SMTP alerts of before the restart are left out");
+}
