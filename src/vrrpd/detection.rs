@@ -20,6 +20,7 @@ impl Vrrp {
     /// Instances are about to begin: from now on they wait for their sources.
     pub(super) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
         self.routers.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
+        self.routers.policy.set_patient(true);
         self.arm_detection(turn);
     }
 
@@ -31,20 +32,19 @@ impl Vrrp {
     /// The patience is over: an address that still cannot be used is as good as none.
     pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
         self.routers.detection = None;
+        self.routers.policy.set_patient(false);
         for id in self.ids() {
-            if self.instance(id).is_some_and(|instance| self.is_probed(instance)) {
+            if self.instance(id).is_some_and(|instance| self.situation().is_probed(instance)) {
                 self.refresh(turn, id);
             }
         }
     }
 
     /// Whether an instance that has no source of adverts begins once the one that is being probed can be used.
-    pub(super) fn awaits_detection(&self, instance: &Instance) -> bool {
-        self.routers.detection.is_some() && self.is_probed(instance) && instance.router.state() == State::Init
-    }
-
-    fn is_probed(&self, instance: &Instance) -> bool {
-        instance.tentative || self.probes_source(instance)
+    fn awaits_detection(&self, instance: &Instance) -> bool {
+        self.routers.detection.is_some()
+            && self.situation().is_probed(instance)
+            && instance.router.state() == State::Init
     }
 
     /// An instance is about to begin: tells if it has to wait.

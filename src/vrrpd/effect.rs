@@ -6,9 +6,12 @@
 //! another's advert. An instance is settled before its machine gets the next input.
 
 use super::advert;
+use super::live::Instance;
 use super::objects::Holder;
+use super::report;
 use super::slots::Slot;
-use super::state::Vrrp;
+use super::state::{Routers, Vrrp};
+use super::track::Object;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::bytes::Writer;
 use crate::base::id::{IfIndex, InstanceId};
@@ -20,24 +23,44 @@ use crate::sys::raw::send::Message;
 use crate::wire::vrrp;
 
 impl Vrrp {
-    /// Gives an input to an instance's machine and gathers what it asks for.
+    /// Gives an input to the machine of an instance and gathers what comes of it.
     pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
-        self.settle_before(turn, id);
-        let mut out = Actions::new();
-        if let Some(instance) = self.instance_mut(id) {
-            instance.router.handle(turn.now(), input, &mut out);
-        }
-        self.act(turn, id, &out);
+        let depth = self.routers.policy.depth();
+        self.routers.policy.input(id, input);
+        self.take_steps(turn, depth);
     }
 
-    /// The same for a member that follows its sync group: nobody follows it in its turn.
-    pub(super) fn drive_alone(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
-        self.settle_before(turn, id);
-        let mut out = Actions::new();
-        if let Some(instance) = self.instance_mut(id) {
-            instance.router.handle(turn.now(), input, &mut out);
+    /// What is true of an instance, or what it tracks, may have changed: its machine hears of that.
+    pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        if self.instance(id).is_some_and(Instance::lacks_key) {
+            self.arm_retry(turn);
         }
-        self.gather(turn, id, &out);
+        let depth = self.routers.policy.depth();
+        self.routers.policy.refresh(id);
+        self.take_steps(turn, depth);
+    }
+
+    /// A tracked object says something else than before.
+    pub(super) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
+        let depth = self.routers.policy.depth();
+        self.routers.policy.tracked_changed(object);
+        self.take_steps(turn, depth);
+    }
+
+    /// Takes the steps that are due above a depth, and gathers what each asks for before the next is decided.
+    pub(super) fn take_steps(&mut self, turn: &mut Turn<'_>, depth: usize) {
+        loop {
+            let (policy, situation) = self.policy();
+            let Some(due) = policy.due(&situation, depth) else { return };
+            if due.decides {
+                self.settle_before(turn, due.id);
+            }
+            let Routers { policy, instances, .. } = &mut self.routers;
+            let Some(instance) = instances.get_mut(due.id.index()) else { return };
+            let mut out = Actions::new();
+            policy.step(turn.now(), &mut instance.router, &mut out);
+            self.gather(turn, due.id, &out);
+        }
     }
 
     /// What is pending of an instance must be done before its machine decides again.
@@ -52,10 +75,12 @@ impl Vrrp {
         }
     }
 
-    /// Gathers actions; the sync group of the instance follows.
+    /// Gathers what an instance asked for outside a step; its sync group follows.
     pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
         self.gather(turn, id, actions);
-        self.lead(turn, id, actions);
+        let depth = self.routers.policy.depth();
+        self.routers.policy.lead(id, actions, 0);
+        self.take_steps(turn, depth);
     }
 
     /// Gathers actions and arms the machine's timer.
@@ -72,6 +97,12 @@ impl Vrrp {
                     self.set_extras(turn, id, true);
                 }
                 Action::Announce(_) => self.touch(id, |pending| pending.announce = true),
+                // The reasons are those of now.
+                Action::Report(event @ Event::StillInFault) => {
+                    if let Some(instance) = self.instance(id) {
+                        report::event(instance, &self.reasons(instance), event);
+                    }
+                }
                 Action::Report(event) => {
                     self.tell_later(id, *event);
                     self.record(turn, id, event);
@@ -180,7 +211,7 @@ impl Vrrp {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
-        instance.ip_id = super::live::Instance::next_id(instance.ip_id);
+        instance.ip_id = Instance::next_id(instance.ip_id);
         if let Some(guard) = instance.router.guard_mut() {
             guard.advance(super::auth::stamp(clock::wall()));
             self.keep_numbers(id, None);

@@ -218,7 +218,9 @@ impl Vrrp {
                 }
             }
             (Ok(at), false) => self.kept.keep.forget(&mut intervals.remove(at).1),
-            (Err(at), true) if intervals.len() < intervals.capacity() || self.work.rebuilding => {
+            (Err(at), true)
+                if intervals.len() < intervals.capacity() || self.routers.policy.is_rebuilding() =>
+            {
                 let mut note = Note::NONE;
                 let key = key(INTERVAL, &instance.config.name);
                 self.kept.keep.put(&mut note, key, [theirs.as_micros(), 0, 0]);

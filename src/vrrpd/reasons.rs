@@ -8,7 +8,7 @@ use super::state::Vrrp;
 use super::track::Object;
 use crate::base::id::LinkId;
 use crate::proto::track::Effect;
-use crate::proto::vrrp::Fault;
+use crate::proto::vrrp::{Fault, fault_of};
 
 /// All reasons that an instance has, in the order in which they are told.
 pub(super) struct Reasons<'a> {
@@ -90,9 +90,9 @@ impl Display for Reason<'_> {
 impl Reason<'_> {
     /// Everything tracked that is a reason of this kind now.
     fn tracked(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut found = false;
+        let (situation, mut found) = (self.vrrp.situation(), false);
         for tracked in &self.instance.tracking {
-            if self.vrrp.effect(*tracked) != (self.fault, Effect::Faults) {
+            if fault_of(tracked.object) != self.fault || situation.effect(*tracked) != Effect::Faults {
                 continue;
             }
             if core::mem::replace(&mut found, true) {

@@ -26,7 +26,7 @@ use crate::sys::script;
 use crate::sys::sysctl::Setting;
 
 pub(super) use crate::child::report::may;
-pub(super) use event::{event, may_tell, still_in_fault};
+pub(super) use event::{event, may_tell};
 
 /// An advert that nobody is configured for.
 pub(super) fn stranger(vrid: u8, link: &IfName) {

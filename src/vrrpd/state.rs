@@ -17,7 +17,7 @@ use super::pacing::Pacing;
 use super::pool::Pool;
 use super::slots::Layout;
 use super::status::Status;
-use super::track::{Files, Followers, Processes, Sources};
+use super::track::{Files, Processes, Situation, Sources};
 use crate::base::id::InstanceId;
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -27,7 +27,7 @@ use crate::daemon::keep::Note;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
 use crate::proto::track;
-use crate::proto::vrrp::{self, Event};
+use crate::proto::vrrp::{self, Event, Policy};
 use crate::sys::netlink::command::Commands;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
@@ -59,6 +59,8 @@ pub struct Vrrp {
 /// The virtual routers and their sync groups.
 pub(super) struct Routers {
     pub(super) instances: Vec<Instance>,
+    /// What decides over all of them together.
+    pub(super) policy: Policy,
     /// Sync groups, in the order of the model.
     pub(super) groups: Vec<LiveGroup>,
     /// The end of the delay that instances wait for before they begin.
@@ -72,8 +74,6 @@ pub(super) struct Routers {
 /// What instances track.
 pub(super) struct Trackers {
     pub(super) scripts: Vec<TrackScript>,
-    /// Who tracks what.
-    pub(super) followers: Followers,
     /// Tracked files.
     pub(super) files: Files,
     /// Source addresses that are tracked.
@@ -157,8 +157,6 @@ pub(super) struct Work {
     pub(super) events: Vec<(InstanceId, Event)>,
     /// States changed that the parent has to know of before the network does.
     pub(super) recorded: bool,
-    /// The start or a reload is under way: groups are brought in step when all members are there.
-    pub(super) rebuilding: bool,
 }
 
 /// What the effects of a turn take.
@@ -231,6 +229,27 @@ impl Vrrp {
 
     pub(super) fn instance_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
         self.routers.instances.get_mut(id.index())
+    }
+
+    /// What is true now.
+    pub(super) fn situation(&self) -> Situation<'_> {
+        Situation {
+            instances: &self.routers.instances,
+            links: &self.links.table,
+            fixed: &self.items.network.fixed,
+            trackers: &self.trackers,
+        }
+    }
+
+    /// The policy, and what is true now.
+    pub(super) fn policy(&mut self) -> (&mut Policy, Situation<'_>) {
+        let situation = Situation {
+            instances: &self.routers.instances,
+            links: &self.links.table,
+            fixed: &self.items.network.fixed,
+            trackers: &self.trackers,
+        };
+        (&mut self.routers.policy, situation)
     }
 
     /// All ids, for walking while changing.

@@ -101,7 +101,7 @@ impl Node {
     }
 
     fn state(&self) -> State {
-        let group = self.process.as_ref().and_then(|process| process.members(GROUP));
+        let group = self.process.as_ref().and_then(|process| process.policy.members(GROUP));
         group.map_or(State::Init, |group| group.machine.state())
     }
 }
@@ -251,7 +251,7 @@ impl Site {
     fn input(&mut self, node: usize, who: usize, input: Input) {
         let it = &mut self.nodes[node];
         if let (Some(id), Some(process)) = (it.id(who), &mut it.process) {
-            process.input(id, input);
+            process.policy.input(id, input);
         }
         self.settle(node);
     }
@@ -298,7 +298,7 @@ impl Site {
         let it = &mut self.nodes[node];
         if let (Some(id), Some(process)) = (it.id(who), &mut it.process) {
             process.set_facts(id, it.members[who].facts());
-            process.refresh(id);
+            process.policy.refresh(id);
         }
         self.settle(node);
     }
@@ -318,9 +318,9 @@ impl Site {
         let mut process = it.process();
         it.ids = it.present();
         let mut adopts = vec![record; it.ids.len()];
-        process.adopt_together(GROUP, record, &mut adopts);
+        process.policy.adopt_together(GROUP, record, &mut adopts);
         let adopt = adopts[0];
-        process.set_rebuilding(true);
+        process.policy.set_rebuilding(true);
         it.process = Some(process);
         let members = it.ids.clone();
         self.note(|| format!("{node} starts, adopting {adopt:?}"));
@@ -329,7 +329,7 @@ impl Site {
             self.refresh(node, *who);
         }
         self.group(node, |process| process.refresh_group(GROUP));
-        self.group(node, |process| process.set_rebuilding(false));
+        self.group(node, |process| process.policy.set_rebuilding(false));
         self.group(node, |process| process.begin_group(GROUP, adopt));
         for who in members {
             self.input(node, who, Input::Start { adopt });
@@ -343,7 +343,7 @@ impl Site {
             for who in self.nodes[node].ids.clone() {
                 self.input(node, who, Input::Stop);
             }
-            self.group(node, |process| process.stop_group(GROUP));
+            self.group(node, |process| process.policy.stop_group(GROUP));
         }
         let it = &mut self.nodes[node];
         it.record = (!graceful).then_some((state, self.now));
@@ -361,7 +361,7 @@ impl Site {
             self.nodes[node].record = None;
             return;
         }
-        self.group(node, |process| process.set_rebuilding(true));
+        self.group(node, |process| process.policy.set_rebuilding(true));
         for who in self.nodes[node].ids.clone() {
             if !self.nodes[node].configured[who] {
                 self.input(node, who, Input::Stop);
@@ -369,7 +369,7 @@ impl Site {
         }
         let it = &mut self.nodes[node];
         let (mut process, members) = (it.process(), it.present());
-        process.set_rebuilding(true);
+        process.policy.set_rebuilding(true);
         let kept: Vec<_> = members.iter().map(|who| it.id(*who)).collect();
         if let Some(before) = it.process.take() {
             process.succeed(before, &kept, &[Some(GROUP)]);
@@ -383,9 +383,9 @@ impl Site {
         for who in members.iter().filter(|who| !before[**who]) {
             self.input(node, *who, Input::Start { adopt: None });
         }
-        self.group(node, |process| process.set_rebuilding(false));
+        self.group(node, |process| process.policy.set_rebuilding(false));
         let veteran = |id: InstanceId| before[members[id.index()]];
-        self.group(node, |process| process.align_group(GROUP, veteran));
+        self.group(node, |process| process.align_group(GROUP, &veteran));
     }
 
     /// What the tracker of all members says.
@@ -393,7 +393,7 @@ impl Site {
         self.nodes[node].weights = weights;
         self.group(node, |process| {
             if process.set_value(TRACKER, Value::Number(weights)) {
-                process.tracked_changed(TRACKER);
+                process.policy.tracked_changed(TRACKER);
             }
         });
     }

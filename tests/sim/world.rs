@@ -137,7 +137,7 @@ impl World {
         match disturbance {
             Disturbance::Crash(_) if running => host.kill(self.now),
             Disturbance::Stop(_) if running && !paused => {
-                self.act(who, 0, |process| process.input(ONLY, Input::Stop))?;
+                self.act(who, 0, |process| process.policy.input(ONLY, Input::Stop))?;
                 self.hosts[who].kill(self.now);
             }
             Disturbance::Pause(_) if running => host.paused = true,
@@ -156,7 +156,7 @@ impl World {
             }
             Disturbance::Reload(_, params, count) if !paused => self.reload(who, *params, count)?,
             Disturbance::AddressLost(_) if running && !paused => {
-                self.act(who, 0, |process| process.input(ONLY, Input::AddressLost))?;
+                self.act(who, 0, |process| process.policy.input(ONLY, Input::AddressLost))?;
             }
             _ => {}
         }
@@ -187,7 +187,7 @@ impl World {
         host.process = Some(Process::new(vec![instance], Vec::new()));
         self.tell_weights(who)?;
         self.tell_faults(who)?;
-        self.act(who, 0, |process| process.input(ONLY, Input::Start { adopt }))
+        self.act(who, 0, |process| process.policy.input(ONLY, Input::Start { adopt }))
     }
 
     /// Without preemption a record is of use only as long as nobody can have taken over: the last advert left at
@@ -227,7 +227,7 @@ impl World {
         if let Some(instance) = process.instance_mut(ONLY) {
             instance.router.reconfigure(now, params, announced, changed, &mut out);
         }
-        process.lead(ONLY, &out, 0);
+        process.policy.lead(ONLY, &out, 0);
         self.carry_out(who, 0, &out)
     }
 
@@ -238,7 +238,7 @@ impl World {
         let facts = self.hosts[who].facts();
         self.act(who, 0, |process| {
             process.set_facts(ONLY, facts);
-            process.refresh(ONLY);
+            process.policy.refresh(ONLY);
         })
     }
 
@@ -249,7 +249,7 @@ impl World {
         let value = self.hosts[who].tracker();
         self.act(who, 0, |process| {
             if process.set_value(TRACKER, value) {
-                process.tracked_changed(TRACKER);
+                process.policy.tracked_changed(TRACKER);
             }
         })
     }
@@ -264,7 +264,7 @@ impl World {
         let mut out = Actions::new();
         let now = self.now;
         if let Some(process) = &mut self.hosts[who].process {
-            process.input(ONLY, Input::Timeout);
+            process.policy.input(ONLY, Input::Timeout);
             while process.due().is_some() {
                 process.step(now, &mut out);
             }
@@ -280,7 +280,7 @@ impl World {
     }
 
     fn time_out(&mut self, who: usize) -> Result<(), Violation> {
-        self.act(who, 0, |process| process.input(ONLY, Input::Timeout))?;
+        self.act(who, 0, |process| process.policy.input(ONLY, Input::Timeout))?;
         let host = &self.hosts[who];
         if host.wake.is_some_and(|(deadline, _)| deadline <= self.now) {
             return Err(format!("router {who} is due again at once"));

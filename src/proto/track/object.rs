@@ -27,6 +27,17 @@ pub enum Value {
     Number(i32),
 }
 
+impl Weight {
+    /// What an object that says this does to an instance that tracks it.
+    #[must_use]
+    pub fn of_value(self, value: Value) -> Effect {
+        match value {
+            Value::Verdict(verdict) => self.of_verdict(verdict),
+            Value::Number(number) => self.of_number(number),
+        }
+    }
+}
+
 /// An object and what it does to the priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tracked {
@@ -57,14 +68,11 @@ impl Values {
         self.0.get_mut(place).is_some_and(|(_, known)| core::mem::replace(known, value) != value)
     }
 
-    /// What an object does now to an instance that tracks it.
+    /// What an object says.
     #[must_use]
-    pub fn effect(&self, tracked: Tracked) -> Effect {
-        let value = self.place(tracked.object).ok().and_then(|place| self.0.get(place));
-        match value.map_or(Value::Verdict(Verdict::Unknown), |(_, value)| *value) {
-            Value::Verdict(verdict) => tracked.weight.of_verdict(verdict),
-            Value::Number(number) => tracked.weight.of_number(number),
-        }
+    pub fn get(&self, object: Object) -> Value {
+        let value = self.place(object).ok().and_then(|place| self.0.get(place));
+        value.map_or(Value::Verdict(Verdict::Unknown), |(_, value)| *value)
     }
 
     fn place(&self, object: Object) -> Result<usize, usize> {
@@ -116,13 +124,14 @@ mod tests {
     fn an_object_is_unknown_until_it_says_something_and_tells_changes_only() {
         let mut values = Values::default();
         values.reserve([FILE, SCRIPT, FILE].into_iter());
-        assert_eq!(values.effect(tracked(SCRIPT, 0)), Effect::Waits);
+        let effect = |values: &Values, Tracked { object, weight }| weight.of_value(values.get(object));
+        assert_eq!(effect(&values, tracked(SCRIPT, 0)), Effect::Waits);
         assert!(values.set(SCRIPT, Value::Verdict(Verdict::Down)));
         assert!(!values.set(SCRIPT, Value::Verdict(Verdict::Down)));
         assert!(values.set(FILE, Value::Number(7)));
         assert!(!values.set(Object::Script(ScriptId(1)), Value::Verdict(Verdict::Up)), "nobody tracks it");
-        assert_eq!(values.effect(tracked(SCRIPT, 0)), Effect::Faults);
-        assert_eq!(values.effect(tracked(FILE, 2)), Effect::Adds(14));
+        assert_eq!(effect(&values, tracked(SCRIPT, 0)), Effect::Faults);
+        assert_eq!(effect(&values, tracked(FILE, 2)), Effect::Adds(14));
     }
 
     #[test]

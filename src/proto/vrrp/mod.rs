@@ -32,7 +32,7 @@ pub use group::Group;
 pub use guard::{Around, Guard, Seal};
 pub use machine::{Heard, Input, Machine};
 pub use params::{Auth, GarpParams, Params, Password, Start, Version};
-pub use process::{Due, Process};
+pub use process::{Due, Policy, Process, Situation};
 pub use reject::{Odd, Reject};
 pub use router::Router;
 pub use total::{Total, fault_of};

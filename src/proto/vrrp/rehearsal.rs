@@ -129,23 +129,23 @@ impl Rehearsal {
             process.set_value(adds(position), Value::Number(*weight));
             process.set_value(breaks(position), Value::Verdict(Verdict::Up));
         }
-        process.set_rebuilding(true);
-        let (ids, groups) = (0..host.players.len(), process.groups());
+        process.policy.set_rebuilding(true);
+        let (ids, groups) = (0..host.players.len(), process.policy.groups());
         host.process = Some(process);
         host.cut_off = false;
         for position in ids.clone() {
-            self.tell(index, |process| process.refresh(InstanceId::at(position)));
+            self.tell(index, |process| process.policy.refresh(InstanceId::at(position)));
         }
         for group in groups.clone() {
             self.tell(index, |process| process.refresh_group(group));
         }
-        self.tell(index, |process| process.set_rebuilding(false));
+        self.tell(index, |process| process.policy.set_rebuilding(false));
         for group in groups {
             self.tell(index, |process| process.begin_group(group, None));
         }
         for position in ids {
             let start = Input::Start { adopt: None };
-            self.tell(index, |process| process.input(InstanceId::at(position), start));
+            self.tell(index, |process| process.policy.input(InstanceId::at(position), start));
         }
     }
 
@@ -177,7 +177,7 @@ impl Rehearsal {
     fn track(&mut self, index: usize, object: Object, value: Value) {
         self.tell(index, |process| {
             if process.set_value(object, value) {
-                process.tracked_changed(object);
+                process.policy.tracked_changed(object);
             }
         });
     }
@@ -234,7 +234,7 @@ impl Rehearsal {
                 let process = self.hosts.get(index).and_then(|host| host.process.as_ref());
                 let due = process.and_then(|process| process.instance(id)?.router.poll_at());
                 if due.is_some_and(|at| at <= now) {
-                    self.tell(index, |process| process.input(id, Input::Timeout));
+                    self.tell(index, |process| process.policy.input(id, Input::Timeout));
                 }
             }
         }

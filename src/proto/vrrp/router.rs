@@ -57,9 +57,13 @@ impl Router {
         }
     }
 
-    /// Takes it away, to be given to another.
-    pub fn take_guard(&mut self) -> Option<Box<Guard>> {
-        self.guard.take()
+    /// Goes on, after a reload, where the router of before was; what proves adverts is that of the new configuration, and
+    /// so is whether it is a member of a sync group.
+    pub fn succeed(&mut self, before: &mut Self, synced: bool) {
+        let guard = self.guard.take();
+        core::mem::swap(self, before);
+        self.change_guard(guard);
+        self.set_synced(synced);
     }
 
     /// What it proves its adverts by.

@@ -1,7 +1,7 @@
 //! What all trackers of an instance come to: reasons for FAULT, and what is added to its priority.
 
 use super::fault::{Fault, Faults};
-use crate::proto::track::{Effect, Object, Tracked, Values};
+use crate::proto::track::{Effect, Object};
 
 /// What all trackers of an instance or a group come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,16 +22,6 @@ impl Total {
             Effect::Waits => self.pending = true,
             Effect::Faults => self.faults = self.faults.with(fault, true),
         }
-    }
-
-    /// What all of `tracking` come to.
-    #[must_use]
-    pub fn of(values: &Values, tracking: &[Tracked]) -> Self {
-        let mut total = Self::default();
-        for tracked in tracking {
-            total.add(fault_of(tracked.object), values.effect(*tracked));
-        }
-        total
     }
 }
 

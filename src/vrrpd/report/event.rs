@@ -104,7 +104,7 @@ const fn is_triggered_by_peers(event: &Event) -> bool {
 }
 
 /// A reason for FAULT has gone and others hold: without this line it would look forgotten.
-pub(in crate::vrrpd) fn still_in_fault(name: &str, reasons: &Reasons<'_>) {
+fn still_in_fault(name: &str, reasons: &Reasons<'_>) {
     info!("({name}) still in FAULT state because: {reasons}");
 }
 

@@ -135,9 +135,10 @@ impl Vrrp {
             return;
         }
         for position in 0..self.routers.groups.len() {
-            let state = self.routers.groups.get(position).map_or(State::Init, |group| group.machine.state());
+            let id = GroupId::at(position);
+            let state = self.routers.policy.members(id).map_or(State::Init, |group| group.machine.state());
             if state != State::Init {
-                self.tell_fifos_of_group(GroupId::at(position), state.into());
+                self.tell_fifos_of_group(id, state.into());
             }
         }
     }

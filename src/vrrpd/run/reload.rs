@@ -50,7 +50,7 @@ impl Vrrp {
         self.breathe(turn);
         let script_ids = self.carry_scripts(turn, &mut scripts, &model);
         let kept = self.pair(turn, &fresh);
-        self.work.rebuilding = true;
+        self.routers.policy.set_rebuilding(true);
         let instance_ids = ids_after(&kept, self.routers.instances.len());
         self.resign_removed(turn, &instance_ids, &fresh);
         self.hand_over(turn, &mut fresh, &kept);
@@ -122,8 +122,8 @@ impl Vrrp {
             self.drive(turn, id, Input::Start { adopt: None });
             self.settle_a_slice(turn);
         }
-        self.work.rebuilding = false;
-        self.align_groups(turn, went_on);
+        self.routers.policy.set_rebuilding(false);
+        self.align_groups(turn, &went_on);
         self.breathe(turn);
         self.resume_files(turn);
         self.resume_processes(turn);
@@ -497,9 +497,7 @@ fn inherit(after: &mut Instance, before: &mut Instance) {
 
 /// An instance goes on as its successor.
 fn go_on(after: &mut Instance, before: &mut Instance) {
-    let guard = after.router.take_guard();
-    core::mem::swap(&mut after.router, &mut before.router);
-    after.router.change_guard(guard);
+    after.router.succeed(&mut before.router, after.config.sync_group.is_some());
     for peer in after.peers.iter_mut() {
         // What it was found to speak, unless the configuration says what it is.
         let known = before.peers.iter().find(|known| known.addr == peer.addr);
@@ -507,7 +505,6 @@ fn go_on(after: &mut Instance, before: &mut Instance) {
             && before.config.old_unicast_checksum == OldChecksum::Detect;
         peer.old_form |= detected && known.is_some_and(|known| known.old_form);
     }
-    after.router.set_synced(after.config.sync_group.is_some());
     after.waiting = before.waiting.take();
     // Its adverts go on while the interfaces are still being sorted out.
     after.last_local = before.last_local;

@@ -20,7 +20,7 @@ use crate::daemon::token::Own;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
-use crate::proto::vrrp::{Input, State};
+use crate::proto::vrrp::{Input, Policy, State};
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
 use crate::sys::namesake;
@@ -51,7 +51,7 @@ use crate::vrrpd::state::{
 };
 use crate::vrrpd::status::Status;
 use crate::vrrpd::strays::Marked;
-use crate::vrrpd::track::{Files, Followers, Processes, Sources};
+use crate::vrrpd::track::{Files, Processes, Sources};
 use crate::vrrpd::{build, kind, report};
 
 /// What a new VRRP child finds.
@@ -225,12 +225,12 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.died.is_none() {
         vrrp.begin_detection(&mut turn);
     }
-    vrrp.work.rebuilding = true;
+    vrrp.routers.policy.set_rebuilding(true);
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
     }
     vrrp.refresh_groups(&mut turn);
-    vrrp.work.rebuilding = false;
+    vrrp.routers.policy.set_rebuilding(false);
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
         vrrp.tell_tracked_faults(id);
@@ -294,13 +294,13 @@ impl Vrrp {
             routers: Routers {
                 shortest_interval: crate::vrrpd::run::shortest_interval(&model),
                 instances,
+                policy: Policy::new(crate::vrrpd::group::members(&model)),
                 groups,
                 held: None,
                 detection: None,
             },
             trackers: Trackers {
                 scripts,
-                followers: Followers::default(),
                 files: Files::default(),
                 processes: Processes::default(),
                 sources: Sources::default(),

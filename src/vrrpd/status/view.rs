@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId};
+use crate::base::id::{FileId, GroupId, InstanceId, LinkId, ProcessId, ScriptId};
 use crate::notify::Command;
 use crate::proto::track::{Effect, Weight};
 use crate::status::dump::address::Whereabouts;
@@ -46,7 +46,7 @@ impl Vrrp {
         let guarded = self.firewall.is_guarding(InstanceId::at(position));
         let place = |position: usize| Whereabouts { guarded, ..self.whereabouts(this, position) };
         let command = |id: ScriptId| self.trackers.scripts.get(id.index())?.command.as_ref().map(runs);
-        let waits = |tracked: &&Tracked| self.effect(**tracked).1 == Effect::Waits;
+        let waits = |tracked: &&Tracked| self.situation().effect(**tracked) == Effect::Waits;
         let runs = |script: Script| Some(runs(this.notifier.as_ref()?.command(script as usize)?));
         let heard = this.socket.and_then(|id| self.sockets.pool.receiver(id));
         Some(write(&dump::instance::Instance {
@@ -96,13 +96,14 @@ impl Vrrp {
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let (this, config) = (self.routers.groups.get(position)?, self.model.groups.get(position)?);
-        let members = config.members.iter().filter_map(|member| self.instance(*member));
-        let machines = members.map(|instance| instance.router.machine());
+        let members = self.routers.policy.members(GroupId::at(position))?;
+        let instances = members.ids.iter().filter_map(|member| self.instance(*member));
+        let machines = instances.map(|instance| instance.router.machine());
         let runs = |script: Script| Some(runs(this.notifier.as_ref()?.command(script as usize)?));
         let view = dump::group::Group {
             model: &self.model,
             config,
-            state: this.machine.state(),
+            state: members.machine.state(),
             faulty: machines.clone().filter(|machine| !machine.faults().own().is_empty()).count(),
             waiting: machines.filter(|machine| machine.is_pending()).count(),
             scripts: [

@@ -330,7 +330,7 @@ impl Vrrp {
         let object = Object::File(id);
         let to = self.trackers.files.number(id);
         let mut position = 0;
-        while let Some(follower) = self.trackers.followers.of(object, position) {
+        while let Some(follower) = self.routers.policy.followers().of(object, position) {
             position += 1;
             let Some(weight) = self.weight_of(follower, object) else { continue };
             let faults = |number| weight.of_number(number) == Effect::Faults;

@@ -14,7 +14,7 @@ impl Vrrp {
     /// The deadline of a script has passed.
     pub(in crate::vrrpd) fn script_due(&mut self, turn: &mut Turn<'_>, id: ScriptId) {
         let idle = self.trackers.scripts.get(id.index()).is_some_and(|script| script.pid.is_none());
-        if idle && self.trackers.followers.of(Object::Script(id), 0).is_none() {
+        if idle && self.routers.policy.followers().of(Object::Script(id), 0).is_none() {
             // Nobody wants to know. A reload that changes this asks again.
             turn.set_deadline(self.work.layout.number(Slot::Script(id)), None);
             return;

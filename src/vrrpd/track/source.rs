@@ -72,11 +72,11 @@ impl Sources {
         }
     }
 
-    fn is_probed(&self, addr: IpAddr) -> bool {
+    pub(super) fn is_probed(&self, addr: IpAddr) -> bool {
         self.0.iter().any(|source| source.addr == addr && source.probed.is_some())
     }
 
-    fn is_on(&self, addr: IpAddr, link: Option<IfIndex>) -> bool {
+    pub(super) fn is_on(&self, addr: IpAddr, link: Option<IfIndex>) -> bool {
         let source = self.0.iter().find(|source| source.addr == addr);
         source.is_some_and(|source| match link {
             Some(index) => source.on.contains(&index),
@@ -86,20 +86,6 @@ impl Sources {
 }
 
 impl Vrrp {
-    /// Whether the source address that an instance tracks is missing. A link-local one must be on its interface.
-    pub(super) fn lacks_source(&self, instance: &Instance) -> bool {
-        instance.config.tracked_source().is_some_and(|addr| {
-            let local = matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local());
-            let base = instance.base.and_then(|id| self.links.table.link(id)?.index);
-            !self.trackers.sources.is_on(addr, base.filter(|_| local))
-        })
-    }
-
-    /// Whether the source address that an instance tracks can be used soon, unless somebody else has it.
-    pub(in crate::vrrpd) fn probes_source(&self, instance: &Instance) -> bool {
-        instance.config.tracked_source().is_some_and(|addr| self.trackers.sources.is_probed(addr))
-    }
-
     /// An address of this machine came or went.
     pub(in crate::vrrpd) fn note_source(&mut self, turn: &mut Turn<'_>, address: &Address, there: bool) {
         if !self.trackers.sources.note(address, there) {

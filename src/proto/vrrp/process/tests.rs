@@ -5,6 +5,8 @@ use super::*;
 use crate::base::id::{LinkId, ScriptId};
 use crate::base::time::Span;
 use crate::proto::track::{Verdict, Weight};
+use crate::proto::vrrp::action::{Action, Event};
+use crate::proto::vrrp::machine::Input;
 use crate::proto::vrrp::{Base, Fault, Params};
 
 const LINK: Object = Object::Link(LinkId::new(0));
@@ -66,22 +68,22 @@ fn entered(steps: &[(usize, Vec<Action>)]) -> Vec<(usize, State)> {
 
 fn start(process: &mut Process) -> Vec<(usize, Vec<Action>)> {
     let mut steps = Vec::new();
-    process.set_rebuilding(true);
+    process.policy.set_rebuilding(true);
     for position in 0..process.instances().len() {
-        process.refresh(id(position));
+        process.policy.refresh(id(position));
         steps.extend(run(process, at(0)));
     }
-    for group in process.groups() {
+    for group in process.policy.groups() {
         process.refresh_group(group);
         steps.extend(run(process, at(0)));
     }
-    process.set_rebuilding(false);
-    for group in process.groups() {
+    process.policy.set_rebuilding(false);
+    for group in process.policy.groups() {
         process.begin_group(group, None);
         steps.extend(run(process, at(0)));
     }
     for position in 0..process.instances().len() {
-        process.input(id(position), Input::Start { adopt: None });
+        process.policy.input(id(position), Input::Start { adopt: None });
         steps.extend(run(process, at(0)));
     }
     steps
@@ -90,7 +92,7 @@ fn start(process: &mut Process) -> Vec<(usize, Vec<Action>)> {
 fn masters(process: &mut Process) {
     let due = process.instances().iter().filter_map(|it| it.router.poll_at()).max().unwrap();
     for position in 0..process.instances().len() {
-        process.input(id(position), Input::Timeout);
+        process.policy.input(id(position), Input::Timeout);
         run(process, due);
     }
     assert!(process.instances().iter().all(|it| it.router.state() == State::Master));
@@ -98,7 +100,7 @@ fn masters(process: &mut Process) {
 
 fn says(process: &mut Process, object: Object, verdict: Verdict) -> Vec<(usize, Vec<Action>)> {
     assert!(process.set_value(object, Value::Verdict(verdict)));
-    process.tracked_changed(object);
+    process.policy.tracked_changed(object);
     run(process, at(60_000))
 }
 
@@ -158,15 +160,15 @@ fn what_remains_is_told_when_a_reason_goes() {
 #[test]
 fn facts_are_reasons_too_and_patience_ends_with_the_start() {
     let mut process = Process::new(vec![instance(&[])], Vec::new());
-    process.set_patient(true);
+    process.policy.set_patient(true);
     let probed = Facts { no_source: true, tentative: true, ..Facts::default() };
     process.set_facts(id(0), probed);
     assert_eq!(entered(&start(&mut process)), [], "it waits for its address");
     process.set_facts(id(0), Facts::default());
-    process.refresh(id(0));
+    process.policy.refresh(id(0));
     assert_eq!(entered(&run(&mut process, at(10))), [(0, State::Backup)]);
     process.set_facts(id(0), probed);
-    process.refresh(id(0));
+    process.policy.refresh(id(0));
     assert_eq!(entered(&run(&mut process, at(20))), [(0, State::Fault)], "it has begun");
 }
 
@@ -176,17 +178,17 @@ fn the_group_follows_the_member_that_leads_in_the_order_of_the_file() {
     start(&mut process);
     let down = process.instance(id(0)).unwrap().router.poll_at().unwrap();
     for position in [2, 0, 3] {
-        process.input(id(position), Input::Timeout);
+        process.policy.input(id(position), Input::Timeout);
         assert_eq!(entered(&run(&mut process, down)), [], "not alone");
     }
-    process.input(id(1), Input::Timeout);
+    process.policy.input(id(1), Input::Timeout);
     let steps = run(&mut process, down);
     let master = |who| (who, State::Master);
     assert_eq!(entered(&steps), [master(1), master(0), master(2), master(3)]);
     let last = steps.last().unwrap();
     assert_eq!(last.1, [Action::Report(Event::Group { to: State::Master, adopted: false })]);
     process.set_facts(id(2), Facts { base: Base::Down, ..Facts::default() });
-    process.refresh(id(2));
+    process.policy.refresh(id(2));
     let fault = |who| (who, State::Fault);
     assert_eq!(entered(&run(&mut process, at(9_000))), [fault(2), fault(0), fault(1), fault(3)]);
     assert_eq!(process.instance(id(0)).unwrap().router.faults().to_string(), Fault::Group.text());
@@ -213,7 +215,7 @@ fn members_with_the_same_reason_come_back_together() {
 #[test]
 fn members_wait_for_each_other() {
     let mut process = group(2, &[]);
-    process.instances[1].tracking = [Tracked { object: SCRIPT, weight: Weight::default() }].into();
+    process.known.instances[1].tracking = [Tracked { object: SCRIPT, weight: Weight::default() }].into();
     process.find_followers();
     assert_eq!(entered(&start(&mut process)), []);
     assert_eq!(entered(&says(&mut process, SCRIPT, Verdict::Up)), [(1, State::Backup), (0, State::Backup)]);
@@ -224,13 +226,13 @@ fn members_wait_for_each_other() {
 fn a_group_is_adopted_as_a_whole_or_not_at_all() {
     let process = group(2, &[]);
     let mut adopt = [Some(State::Master), Some(State::Backup)];
-    process.adopt_together(GROUP, Some(State::Master), &mut adopt);
+    process.policy.adopt_together(GROUP, Some(State::Master), &mut adopt);
     assert_eq!(adopt, [Some(State::Master); 2]);
     let mut adopt = [Some(State::Master), None];
-    process.adopt_together(GROUP, Some(State::Master), &mut adopt);
+    process.policy.adopt_together(GROUP, Some(State::Master), &mut adopt);
     assert_eq!(adopt, [None; 2]);
     let mut adopt = [Some(State::Master); 2];
-    process.adopt_together(GROUP, Some(State::Fault), &mut adopt);
+    process.policy.adopt_together(GROUP, Some(State::Fault), &mut adopt);
     assert_eq!(adopt, [None; 2]);
 }
 
@@ -242,26 +244,26 @@ fn a_reload_keeps_what_goes_on() {
     masters(&mut before);
     let mut after = group(2, &[]);
     after.succeed(before, &[Some(id(2)), Some(id(0))], &[Some(GROUP)]);
-    after.align_group(GROUP, |_| true);
+    after.align_group(GROUP, &|_| true);
     assert_eq!(entered(&run(&mut after, at(5_000))), []);
     assert!(after.instances().iter().all(|it| it.router.state() == State::Master));
-    assert_eq!(after.members(GROUP).unwrap().machine.state(), State::Master);
+    assert_eq!(after.policy.members(GROUP).unwrap().machine.state(), State::Master);
 }
 
 /// A member that a reload takes out of its group waits for nobody any more, and one that it brings in does.
 #[test]
 fn who_leaves_a_group_is_master_alone() {
     let mut before = group(2, &[]);
-    before.instances.push(instance(&[]));
+    before.known.instances.push(instance(&[]));
     start(&mut before);
     let due = before.instance(id(0)).unwrap().router.poll_at().unwrap();
     let mut after = group(1, &[]);
-    after.instances.insert(0, instance(&[]));
-    after.groups[0].ids = [id(1)].into();
+    after.known.instances.insert(0, instance(&[]));
+    after.policy.groups[0].ids = [id(1)].into();
     after.succeed(before, &[Some(id(0)), Some(id(2))], &[Some(GROUP)]);
-    after.input(id(0), Input::Timeout);
+    after.policy.input(id(0), Input::Timeout);
     assert_eq!(entered(&run(&mut after, due)), [(0, State::Master)]);
-    after.input(id(1), Input::Timeout);
+    after.policy.input(id(1), Input::Timeout);
     let steps = run(&mut after, due);
     assert_eq!(steps[0].1, [Action::Report(Event::Expired)], "the group decides");
 }
@@ -278,17 +280,17 @@ fn work_fits_its_bound() {
         let verdict = Verdict::of(round % 3 != 0);
         let object = if round % 2 == 0 { LINK } else { SCRIPT };
         if process.set_value(object, Value::Verdict(verdict)) {
-            process.tracked_changed(object);
+            process.policy.tracked_changed(object);
         }
         for position in 0..8 {
-            process.input(id(position), Input::Timeout);
-            deepest = deepest.max(process.work.len());
+            process.policy.input(id(position), Input::Timeout);
+            deepest = deepest.max(process.policy.depth());
             while let Some(_due) = process.due() {
-                deepest = deepest.max(process.work.len());
+                deepest = deepest.max(process.policy.depth());
                 process.step(at(round * 5_000), &mut Actions::new());
-                deepest = deepest.max(process.work.len());
+                deepest = deepest.max(process.policy.depth());
             }
         }
     }
-    assert!(deepest * 2 <= DEPTH, "{deepest}");
+    assert!(deepest * 2 <= policy::DEPTH, "{deepest}");
 }
