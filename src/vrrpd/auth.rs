@@ -8,13 +8,10 @@ use zeroize::Zeroizing;
 
 use super::live::Instance;
 use super::report;
-use super::state::Vrrp;
-use crate::base::id::InstanceId;
 use crate::base::limit;
 use crate::config::model::hmac::{HmacKey, Secret, key_octets};
 use crate::config::model::instance::OldChecksum;
 use crate::config::model::{self, Hmac};
-use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::guard::{Header, Signature, SigningKey};
 use crate::proto::vrrp::{Auth, Guard, OldForm};
 use crate::sys::clock::{self, Wall};
@@ -99,22 +96,6 @@ pub(super) fn old_form(config: &model::Instance) -> OldForm {
 /// What an instance proves its adverts by, with what the configuration says of it.
 pub(super) fn guard_of(instance: &mut Instance) -> (Option<&mut Guard>, &model::Instance) {
     (instance.router.guard_mut(), &instance.config)
-}
-
-impl Vrrp {
-    /// Reads the keys of an instance again that lacks the one that signs.
-    pub(super) fn retry_keys(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        let Some(instance) = self.instance_mut(id) else { return };
-        if !instance.lacks_key() {
-            return;
-        }
-        let guard = guard(&instance.config, false);
-        instance.router.change_guard(guard);
-        if let Some(instance) = self.instance(id).filter(|instance| !instance.lacks_key()) {
-            report::key_readable(&instance.config.name);
-        }
-        self.refresh(turn, id);
-    }
 }
 
 #[cfg(test)]

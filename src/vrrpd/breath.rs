@@ -35,10 +35,10 @@ impl Vrrp {
             turn.set_deadline(slot, instance.router.poll_at());
             self.send_only(id, &out);
         }
-        self.flush_adverts();
+        self.sockets.flush(&self.kept.keep);
         turn.glance();
         // A reload that goes on gives the instances other numbers.
-        self.tell_failures();
+        self.sockets.log_failures(&mut self.routers.instances);
         turn.renew();
     }
 

@@ -5,22 +5,16 @@
 //! all instances of a turn together: many requests in one system call, and no instance's long effects in front of
 //! another's advert. An instance is settled before its machine gets the next input.
 
-use super::advert;
 use super::live::Instance;
 use super::objects::Holder;
 use super::report;
 use super::slots::Slot;
 use super::state::{Routers, Vrrp};
 use super::track::Object;
-use crate::base::addr::{Family, IpAddr};
-use crate::base::bytes::Writer;
-use crate::base::id::{IfIndex, InstanceId};
+use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
-use crate::sys::clock;
-use crate::sys::raw::send::Message;
-use crate::wire::vrrp;
 
 impl Vrrp {
     /// Gives an input to the machine of an instance and gathers what comes of it.
@@ -126,8 +120,8 @@ impl Vrrp {
         if core::mem::take(&mut self.work.recorded) {
             turn.send_reports();
         }
-        self.flush_adverts();
-        self.tell_failures();
+        self.sockets.flush(&self.kept.keep);
+        self.sockets.log_failures(&mut self.routers.instances);
         if self.work.touched.is_empty() {
             return;
         }
@@ -203,101 +197,6 @@ impl Vrrp {
         if !before.changes_kernel() && instance.pending.changes_kernel() {
             let objects = instance.objects.as_ref().map_or(0, |it| it.routes.len() + it.rules.len());
             self.work.load.things += instance.addresses.len() + objects;
-        }
-    }
-
-    /// Puts an advert of this priority into the batch: one datagram to the group, or one to each peer.
-    pub(super) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
-        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
-            return;
-        };
-        instance.ip_id = Instance::next_id(instance.ip_id);
-        if let Some(guard) = instance.router.guard_mut() {
-            guard.advance(super::auth::stamp(clock::wall()));
-            self.keep_numbers(id, None);
-        }
-        let peers = self.instance(id).map_or(1, |instance| instance.peers.len().max(1));
-        for position in 0..peers {
-            self.queue_datagram(id, priority, position);
-        }
-    }
-
-    fn queue_datagram(&mut self, id: InstanceId, priority: u8, position: usize) {
-        let Some(instance) = self.routers.instances.get(id.index()) else {
-            return;
-        };
-        let peer = instance.peers.get(position);
-        let destination = peer.map_or(instance.config.group, |peer| peer.addr);
-        // An old router expects the group under the checksum of what is sent to it.
-        let covered = peer.filter(|peer| !peer.old_form).map_or(instance.config.group, |peer| peer.addr);
-        // Without its interface an advert would leave by whatever the routing table says, and a goodbye reach a
-        // network that it is no business of.
-        let index = match instance.transmit {
-            None => IfIndex(0),
-            Some(link) => match self.links.table.link(link).and_then(|link| link.index) {
-                Some(index) => index,
-                None => return,
-            },
-        };
-        let mut writer = Writer::new(&mut self.sockets.scratch[..]);
-        if advert::emit(&mut writer, instance, priority, destination, covered).is_err() {
-            // No source address: the instance is on its way to FAULT.
-            return;
-        }
-        let message = Message {
-            tag: id.0,
-            octets: writer.written(),
-            destination,
-            source: match instance.local() {
-                Some(IpAddr::V6(source)) => Some(source),
-                _ => None,
-            },
-            interface: index,
-            hop_limit: (!instance.peers.is_empty())
-                .then(|| instance.config.unicast_ttl.unwrap_or(vrrp::HOP_LIMIT)),
-        };
-        let batch = match instance.family() {
-            Family::V4 => &mut self.sockets.send_v4,
-            Family::V6 => &mut self.sockets.send_v6,
-        };
-        if batch.push(&message).is_ok() {
-            return;
-        }
-        let len = message.octets.len();
-        let mut again = Message { octets: &[], ..message };
-        self.flush_adverts();
-        again.octets = self.sockets.scratch.get(..len).unwrap_or_default();
-        let batch = match Family::of(&destination) {
-            Family::V4 => &mut self.sockets.send_v4,
-            Family::V6 => &mut self.sockets.send_v6,
-        };
-        // An empty batch takes any advert: its capacity is that of the longest.
-        let _ = batch.push(&again);
-    }
-
-    /// Hands the gathered adverts to the kernel.
-    pub(super) fn flush_adverts(&mut self) {
-        if !self.sockets.send_v4.is_empty() || !self.sockets.send_v6.is_empty() {
-            self.kept.keep.beat(clock::now());
-        }
-        for (family, batch) in
-            [(Family::V4, &mut self.sockets.send_v4), (Family::V6, &mut self.sockets.send_v6)]
-        {
-            if batch.is_empty() {
-                continue;
-            }
-            let failures = &mut self.sockets.failures;
-            let mut failed = |tag: u32, errno: nix::errno::Errno| {
-                if failures.len() < failures.capacity() {
-                    failures.push((InstanceId(tag), errno as i32));
-                }
-            };
-            match self.sockets.pool.sender(family) {
-                Ok(socket) => {
-                    socket.send(batch, &mut failed);
-                }
-                Err(_) => batch.clear(),
-            }
         }
     }
 }

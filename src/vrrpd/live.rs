@@ -8,7 +8,6 @@ pub use address::{Held, Moved, PROTOCOL, PUT_BACK_REFILL, address};
 pub use object::{Common, Item, Objects, Placed, Unseen};
 
 use super::links::Links;
-use super::own::plan::{Key as Door, virtual_mac};
 use super::waiting::Waiting;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, SocketId};
@@ -210,13 +209,6 @@ impl Instance {
     pub fn uses(&self, link: LinkId) -> bool {
         [self.base, self.own, self.transmit].contains(&Some(link))
             || self.tracking.iter().any(|tracked| tracked.object == Object::Link(link))
-    }
-
-    /// Whether it may hear by a macvlan that only addresses of it are on.
-    #[must_use]
-    pub fn may_hear_by(&self, door: Door) -> bool {
-        let mac = virtual_mac(self.family(), self.router.params().vrid);
-        self.own == self.base && self.base.is_some_and(|base| door == Door::Macvlan(base, mac))
     }
 
     /// The family of its adverts.

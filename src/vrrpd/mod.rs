@@ -12,7 +12,6 @@
 //! * `alert` and `telling` are mail and FIFOs; `kept` is what a successor goes on with. `status` lends values to dumps; `report` phrases the log lines.
 
 mod address;
-mod advert;
 mod altered;
 mod announce;
 mod auth;
@@ -30,13 +29,11 @@ mod hold;
 mod kept;
 mod links;
 mod live;
-mod members;
 mod notifies;
 mod objects;
 mod own;
 mod owners;
 mod pacing;
-mod pool;
 mod queue;
 mod reasons;
 mod refusal;

@@ -13,9 +13,8 @@ use nix::errno::Errno;
 use super::build::Broken;
 use super::links::{Kind, Links};
 use super::live::Moved;
-use super::pool::Receiver;
 use crate::base::addr::{Family, IpAddr, Prefix};
-use crate::base::id::LinkId;
+use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::value::Seconds;
@@ -29,7 +28,7 @@ pub(super) use crate::child::report::may;
 pub(super) use event::{event, may_tell};
 
 /// An advert that nobody is configured for.
-pub(super) fn stranger(vrid: u8, link: &IfName) {
+pub(super) fn unknown_vrid(vrid: u8, link: &IfName) {
     info!("Unknown VRID({vrid}) received on interface({link}). ignoring...");
 }
 
@@ -388,10 +387,9 @@ pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error)
     );
 }
 
-pub(super) fn socket(receiver: &Receiver) {
-    let (index, family, fd) = (receiver.index.0, receiver.key.family, receiver.fd());
-    let proto = receiver.key.protocol();
-    match receiver.key.group {
+pub(super) fn socket(index: IfIndex, family: Family, proto: u8, fd: i32, group: Option<IpAddr>) {
+    let index = index.0;
+    match group {
         Some(group) => debug!(
             "VRRP sockpool: [ifindex({index:3}), family({family}), proto({proto}), fd({fd}) multicast, address({group})]"
         ),

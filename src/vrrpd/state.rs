@@ -14,8 +14,8 @@ use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
 use super::pacing::Pacing;
-use super::pool::Pool;
 use super::slots::Layout;
+use super::sockets::Sockets;
 use super::status::Status;
 use super::track::{Files, Processes, Situation, Sources};
 use crate::base::id::InstanceId;
@@ -31,8 +31,6 @@ use crate::proto::vrrp::{self, Event, Policy};
 use crate::sys::netlink::command::Commands;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
-use crate::sys::raw::receive::ReceiveBatch;
-use crate::sys::raw::send::SendBatch;
 
 /// The VRRP child: its parts, and the model in force.
 pub struct Vrrp {
@@ -82,22 +80,6 @@ pub(super) struct Trackers {
     pub(super) processes: Processes,
     /// For what files and processes can trigger; peers do not use it up.
     pub(super) lines: Budget,
-}
-
-/// The sockets of adverts, and buffers that every instance uses in turn.
-pub(super) struct Sockets {
-    pub(super) pool: Pool,
-    pub(super) receive: Option<ReceiveBatch>,
-    pub(super) send_v4: SendBatch,
-    pub(super) send_v6: SendBatch,
-    pub(super) scratch: Box<[u8; limit::ADVERT_OCTETS]>,
-    /// Adverts that could not be sent.
-    pub(super) failures: Vec<(InstanceId, i32)>,
-    /// Sockets serve other router ids than they know of: they are told at the end of the turn, once for all that
-    /// happened in it.
-    pub(super) changed: bool,
-    /// For adverts of router ids that are not configured (`log_unknown_vrids`); other lines do not suffer by them.
-    pub(super) strangers: Budget,
 }
 
 /// Addresses, routes and rules: what is in the kernel, and what is asked of it.
@@ -212,13 +194,6 @@ impl Items {
     pub(super) fn reserve(&mut self, instances: usize) {
         self.late.reserve_exact(instances.saturating_sub(self.late.len()));
         self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
-    }
-}
-
-impl Sockets {
-    /// Makes room for an advert of each instance that the kernel refuses.
-    pub(super) fn reserve(&mut self, instances: usize) {
-        self.failures.reserve_exact(instances.saturating_sub(self.failures.len()));
     }
 }
 

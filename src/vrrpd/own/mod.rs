@@ -70,7 +70,7 @@ impl Owns {
     }
 
     /// The macvlan on `base` that has the virtual hardware address of this router.
-    pub(super) fn namesake(&self, base: LinkId, family: Family, vrid: u8) -> Option<LinkId> {
+    pub(super) fn macvlan(&self, base: LinkId, family: Family, vrid: u8) -> Option<LinkId> {
         let key = Key::Macvlan(base, virtual_mac(family, vrid));
         self.list.iter().find(|own| own.key == key).map(|own| own.link)
     }

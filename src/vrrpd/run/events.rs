@@ -5,27 +5,12 @@ use crate::base::id::InstanceId;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Record};
-use crate::proto::vrrp::{Action, Actions, Event, Why};
+use crate::proto::vrrp::{Event, Why};
 use crate::sys::clock;
-use crate::vrrpd::live::Instance as Live;
 use crate::vrrpd::live::notify::{Job, NotifyState};
 use crate::vrrpd::{kept, report};
 
 impl Vrrp {
-    /// Adverts that the kernel refused: told once until one gets through.
-    pub(in crate::vrrpd) fn tell_failures(&mut self) {
-        for (id, errno) in self.sockets.failures.drain(..) {
-            let Some(instance) = self.routers.instances.get_mut(id.index()) else {
-                continue;
-            };
-            let this = instance.ip_id;
-            let before = instance.refused_advert.replace(this);
-            if before.is_none_or(|before| before != this && Live::next_id(before) != this) {
-                report::send_failed(&instance.config.name, errno);
-            }
-        }
-    }
-
     /// Tells the events that this turn gathered, in order.
     pub(in crate::vrrpd) fn tell_events(&mut self, turn: &mut Turn<'_>) {
         let events = core::mem::take(&mut self.work.events);
@@ -96,15 +81,6 @@ impl Vrrp {
         };
         turn.report(ToParent::Transition(Record::new(key, kept::state_of_record(to))));
         self.work.recorded = true;
-    }
-
-    /// Sends the adverts of `actions` and nothing else: the last words of an instance that a reload removes.
-    pub(in crate::vrrpd) fn send_only(&mut self, id: InstanceId, actions: &Actions) {
-        for action in actions {
-            if let Action::SendAdvert { priority } = action {
-                self.queue_advert(id, *priority);
-            }
-        }
     }
 
     /// The parent need not remember an instance any more.

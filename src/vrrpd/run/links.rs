@@ -15,6 +15,7 @@ use crate::vrrpd::links::{Change, Events, Wanted, report as lines};
 use crate::vrrpd::live::{Held, Instance};
 use crate::vrrpd::report;
 use crate::vrrpd::slots::Slot;
+use crate::vrrpd::sockets::may_receive_on;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::Object;
 
@@ -174,13 +175,13 @@ impl Vrrp {
         } else if self.links.table.link(link).is_some_and(|link| !link.wanted_up) {
             self.objects_without_link(turn, link);
         }
-        let door = self.owns.key_of(link);
+        let macvlan = self.owns.key_of(link);
         for id in self.ids() {
             let Some(instance) = self.instance(id) else {
                 continue;
             };
-            let hears = door.is_some_and(|door| instance.may_hear_by(door));
-            let concerned = hears || instance.uses(link);
+            let receives = macvlan.is_some_and(|macvlan| may_receive_on(instance, macvlan));
+            let concerned = receives || instance.uses(link);
             let holds = instance.addresses.iter().any(|moved| moved.link == Some(link));
             if holds && up {
                 self.announce_anew(turn, id);
@@ -204,7 +205,8 @@ impl Vrrp {
     }
 
     fn reopen(&mut self, turn: &mut Turn<'_>, id: InstanceId, change: Change) {
-        if change == Change::Appeared || self.hears_elsewhere(id) {
+        let outdated = |instance| self.sockets.is_outdated(instance, &self.links.table, &self.owns);
+        if change == Change::Appeared || self.instance(id).is_some_and(outdated) {
             self.open_socket(turn, id);
         }
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {

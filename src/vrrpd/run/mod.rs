@@ -1,5 +1,6 @@
 //! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
+mod adverts;
 mod alert;
 pub(super) mod events;
 mod firewall;

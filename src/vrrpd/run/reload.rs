@@ -135,7 +135,7 @@ impl Vrrp {
         self.sockets.changed = true;
         self.assign_sockets(turn);
         self.breathe(turn);
-        self.open_senders();
+        self.sockets.open_senders(&self.routers.instances);
         self.promote_secondaries();
         self.tidy();
         self.settle(turn);
@@ -273,9 +273,9 @@ impl Vrrp {
             self.retire_notifier(turn, id);
             self.forget_record(turn, id);
         }
-        self.flush_adverts();
+        self.sockets.flush(&self.kept.keep);
         // They are named by the numbers of before.
-        self.tell_failures();
+        self.sockets.log_failures(&mut self.routers.instances);
     }
 
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same. The new id of each old script.

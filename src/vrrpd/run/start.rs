@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
-use crate::base::limit;
 use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
@@ -27,8 +26,6 @@ use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::packet::{FrameBatch, PacketSocket};
-use crate::sys::raw::receive::ReceiveBatch;
-use crate::sys::raw::send::SendBatch;
 use crate::sys::sched;
 use crate::sys::sysctl::Setting;
 use crate::vrrpd::breath::ADDRESSES_A_SLICE;
@@ -44,10 +41,10 @@ use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::owners::Owners;
 use crate::vrrpd::pacing::Pacing;
-use crate::vrrpd::pool::Pool;
 use crate::vrrpd::slots::Layout;
+use crate::vrrpd::sockets::Sockets;
 use crate::vrrpd::state::{
-    Announcer, Items, Role, Routers, Sockets, Trackers, Vrrp, Work, announcements, lines, tracker_lines,
+    Announcer, Items, Role, Routers, Trackers, Vrrp, Work, announcements, lines, tracker_lines,
 };
 use crate::vrrpd::status::Status;
 use crate::vrrpd::strays::Marked;
@@ -217,7 +214,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
         vrrp.open_socket(&mut turn, id);
     }
     vrrp.assign_sockets(&mut turn);
-    vrrp.open_senders();
+    vrrp.sockets.open_senders(&vrrp.routers.instances);
     vrrp.tell_absent();
     vrrp.watch_links(&mut turn);
     vrrp.plan_extras(&mut turn, |_| None);
@@ -307,16 +304,7 @@ impl Vrrp {
                 lines: tracker_lines(),
             },
             links,
-            sockets: Sockets {
-                pool: Pool::default(),
-                receive: Some(ReceiveBatch::new()),
-                send_v4: SendBatch::new(),
-                send_v6: SendBatch::new(),
-                scratch: Box::new([0; limit::ADVERT_OCTETS]),
-                failures: Vec::new(),
-                changed: false,
-                strangers: lines(),
-            },
+            sockets: Sockets::new(lines()),
             items: Items {
                 commands,
                 tells_protocol: false,

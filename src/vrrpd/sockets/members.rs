@@ -1,5 +1,6 @@
-//! Membership in multicast groups on macvlans, and on what these lie on: held by sockets that do nothing else, as many to
-//! each as the kernel lets it have. One receiver hears for all macvlans of an interface what these have joined.
+//! Membership in multicast groups on macvlans, and on the interfaces below them: held by sockets that do nothing else,
+//! each with as many memberships as the kernel allows. One receiver gets, for all macvlans of an interface, what these
+//! sockets have joined.
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -1,10 +1,10 @@
 //! An instance's advert as octets, ready to send.
 
-use super::live::Instance;
 use crate::base::addr::{Addressed, Family, IpAddr};
 use crate::base::bytes::{Short, Writer};
 use crate::proto::vrrp::Seal;
 use crate::proto::vrrp::fields::{body, cover};
+use crate::vrrpd::live::Instance;
 use crate::wire::vrrp::{self, Cover};
 use crate::wire::{ah, ipv4, trailer};
 

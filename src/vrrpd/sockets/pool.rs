@@ -1,22 +1,22 @@
-//! The sockets: one receiver for each interface, family and group, shared by its virtual routers, one more for those that
-//! hear on macvlans of that interface, and one sender for each family.
+//! The sockets: one receiver for each interface, family and group, shared by the virtual routers of the interface, one
+//! more for those that receive on macvlans of the interface, and one sender for each family.
 
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::kind;
 use super::members::{Members, Place};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::sys::doors::Door;
+use crate::sys::doors::Door as Pair;
 use crate::sys::filter::{Filter, OctetSet};
 use crate::sys::queue::QueueSize;
 use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
 use crate::sys::raw::send::{SendOptions, SendSocket};
+use crate::vrrpd::kind;
 use crate::wire::{ah, ipv4, vrrp};
 
 /// What a receiver listens to.
@@ -64,25 +64,25 @@ pub struct Receiver {
     /// Receive buffer asked for.
     pub buffer: Option<u32>,
     socket: ReceiveSocket,
-    /// What the kernel keeps for it.
+    /// What the kernel's filter lets through.
     kept: Kept,
     registration: Registration,
     /// Router id to instance.
     owners: Box<[Option<InstanceId>; 256]>,
     /// Further instances of a router id: unicast ones that differ by their addresses, or on macvlans of other addresses.
     more: Vec<(u8, InstanceId)>,
-    /// The macvlans that its instances hear on, in the order of the router ids.
-    doors: Vec<(u8, IfIndex, InstanceId)>,
+    /// The macvlans that its instances receive on, in the order of the router ids.
+    macvlans: Vec<(u8, IfIndex, InstanceId)>,
 }
 
-/// What the kernel keeps for a receiver.
+/// What the filter of a receiver lets through.
 #[derive(Debug, PartialEq, Eq)]
 enum Kept {
     Octets(Filter),
-    Doors(Vec<Door>),
+    Macvlans(Vec<Pair>),
 }
 
-/// Who is served by a receiver.
+/// An instance that is served by a receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct User {
     /// The receiver.
@@ -91,8 +91,8 @@ pub struct User {
     pub vrid: u8,
     /// The instance.
     pub instance: InstanceId,
-    /// The macvlan that it hears on.
-    pub door: Option<(LinkId, IfIndex)>,
+    /// The macvlan that the instance receives on.
+    pub macvlan: Option<(LinkId, IfIndex)>,
 }
 
 impl Receiver {
@@ -108,11 +108,11 @@ impl Receiver {
         self.owner(vrid).into_iter().chain(more)
     }
 
-    /// The instance of a router id that hears on this macvlan.
+    /// The instance of a router id that receives on this macvlan.
     #[must_use]
-    pub fn behind(&self, vrid: u8, interface: IfIndex) -> Option<InstanceId> {
-        let first = self.doors.partition_point(|(other, _, _)| *other < vrid);
-        let mut same = self.doors.iter().skip(first).take_while(|(other, _, _)| *other == vrid);
+    pub fn on_macvlan(&self, vrid: u8, interface: IfIndex) -> Option<InstanceId> {
+        let first = self.macvlans.partition_point(|(other, _, _)| *other < vrid);
+        let mut same = self.macvlans.iter().skip(first).take_while(|(other, _, _)| *other == vrid);
         same.find(|(_, index, _)| *index == interface).map(|(_, _, id)| *id)
     }
 
@@ -123,24 +123,24 @@ impl Receiver {
         }
     }
 
-    /// Has the kernel keep what is for somebody here, and drop the rest. Without it the child does that by itself.
-    fn filter(&mut self, strangers: bool) {
+    /// Has the kernel keep what is for an instance here, and drop the rest. Without the filter the child does that itself.
+    fn filter(&mut self, all_vrids: bool) {
         let offset = self.key.vrid_at();
         // The router id is the second octet of an advert, of which there is a whole header at least.
         let least = offset.saturating_add(FROM_VRID);
         if self.key.own {
-            let doors: Vec<Door> = self.doors.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
-            if matches!(&self.kept, Kept::Doors(kept) if *kept == doors) {
+            let pairs: Vec<Pair> = self.macvlans.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
+            if matches!(&self.kept, Kept::Macvlans(kept) if *kept == pairs) {
                 return;
             }
-            let single = doors.windows(2).all(|pair| matches!(pair, [(one, _), (other, _)] if one != other));
-            if single && self.socket.set_doors(offset, least, &doors).is_ok() {
-                self.kept = Kept::Doors(doors);
+            let single = pairs.windows(2).all(|pair| matches!(pair, [(one, _), (other, _)] if one != other));
+            if single && self.socket.set_doors(offset, least, &pairs).is_ok() {
+                self.kept = Kept::Macvlans(pairs);
                 return;
             }
         }
         let set: OctetSet = (0..=u8::MAX).filter(|vrid| self.owner(*vrid).is_some()).collect();
-        let filter = match strangers && !self.key.own {
+        let filter = match all_vrids && !self.key.own {
             true => Filter::Everything,
             false => Filter::OctetIn { offset, least, set },
         };
@@ -173,7 +173,7 @@ pub struct Pool {
 
 impl Pool {
     /// The receiver for `key` on `device`, opened if there is none yet. It is a member of the group on the interface `below`
-    /// its own, too, if there is one; for one that hears on macvlans, [`Self::join`] is that. For load time and returning
+    /// its own, too, if there is one; for one that receives on macvlans, [`Self::join`] is that. For load time and returning
     /// interfaces: allocates.
     ///
     /// # Errors
@@ -207,9 +207,9 @@ impl Pool {
         let own = Own { kind: kind::SOCKET, index: id.number() };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
-        let (more, doors, kept) = (Vec::new(), Vec::new(), Kept::Octets(Filter::Nothing));
+        let (more, macvlans, kept) = (Vec::new(), Vec::new(), Kept::Octets(Filter::Nothing));
         let receiver =
-            Some(Receiver { key, index, buffer: None, socket, kept, registration, owners, more, doors });
+            Some(Receiver { key, index, buffer: None, socket, kept, registration, owners, more, macvlans });
         match self.receivers.get_mut(position) {
             Some(free) => *free = receiver,
             None => self.receivers.push(receiver),
@@ -217,7 +217,7 @@ impl Pool {
         Ok(id)
     }
 
-    /// Becomes a member of a group on an interface, for receivers that hear on macvlans.
+    /// Becomes a member of a group on an interface, for receivers on macvlans.
     ///
     /// # Errors
     /// What the kernel says.
@@ -225,8 +225,9 @@ impl Pool {
         self.members.join(place, index)
     }
 
-    /// An interface is gone. One that comes with the same number is another one, which its receivers do not hear; and
-    /// what they have joined must be left now, for when they are closed that would be taken from the new one.
+    /// An interface is gone. An interface that comes with the same number is another one, which the receivers of the old
+    /// one are not bound to; and the groups that they have joined must be left now, for closing the receivers later would
+    /// take the groups from the new interface.
     pub fn abandon(&mut self, link: LinkId) {
         self.members.abandon(link);
         for receiver in self.receivers.iter_mut().flatten().filter(|there| there.key.link == Some(link)) {
@@ -267,27 +268,27 @@ impl Pool {
     }
 
     /// Tells every receiver which router ids it serves now, and closes those that serve none.
-    /// `strangers`: they bring adverts of all other router ids as well.
-    pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = User>, strangers: bool) {
+    /// `all_vrids`: the receivers bring adverts of all other router ids as well.
+    pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = User>, all_vrids: bool) {
         for receiver in self.receivers.iter_mut().flatten() {
             receiver.owners.fill(None);
             receiver.more.clear();
-            receiver.doors.clear();
+            receiver.macvlans.clear();
         }
         let mut places = HashSet::<Place>::new();
         for user in users {
             let receiver = self.receivers.get_mut(user.socket.index()).and_then(Option::as_mut);
             let Some(receiver) = receiver else { continue };
             receiver.add(user.vrid, user.instance);
-            if let (true, Some((link, index))) = (receiver.key.own, user.door) {
-                receiver.doors.push((user.vrid, index, user.instance));
+            if let (true, Some((link, index))) = (receiver.key.own, user.macvlan) {
+                receiver.macvlans.push((user.vrid, index, user.instance));
                 let links = receiver.key.link.into_iter().chain([link]);
                 places.extend(links.filter_map(|link| Some((receiver.key.group?, link))));
             }
         }
         self.members.retain(&places);
         self.lend_bare();
-        // Strangers have no macvlan of ours: they are heard on the interface itself.
+        // Other router ids have no macvlan of ours: their adverts come in by the interface itself.
         let above = |receiver: &Receiver| {
             (receiver.key.own && receiver.owners.iter().any(Option::is_some))
                 .then_some((Key { own: false, ..receiver.key }, receiver.index))
@@ -296,18 +297,18 @@ impl Pool {
         for place in &mut self.receivers {
             let Some(receiver) = place else { continue };
             let idle = receiver.owners.iter().all(Option::is_none);
-            if idle && !(strangers && above.contains(&(receiver.key, receiver.index))) {
+            if idle && !(all_vrids && above.contains(&(receiver.key, receiver.index))) {
                 turn.deregister(receiver.registration);
                 *place = None;
             } else {
-                receiver.doors.sort_unstable_by_key(|(vrid, index, _)| (*vrid, *index));
-                receiver.filter(strangers);
+                receiver.macvlans.sort_unstable_by_key(|(vrid, index, _)| (*vrid, *index));
+                receiver.filter(all_vrids);
             }
         }
     }
 
-    /// A router that expects authentication headers hears bare adverts as well, to tell that they are bare, unless
-    /// another one has its router id there.
+    /// A router that expects authentication headers gets bare adverts as well, to tell that they are bare, unless
+    /// another router has the same router id there.
     fn lend_bare(&mut self) {
         for position in 0..self.receivers.len() {
             let Some(Some(sealed)) = self.receivers.get(position) else { continue };
@@ -327,11 +328,12 @@ impl Pool {
                     bare.add(vrid, owner);
                 }
             }
-            let doors = self.receivers.get(position).and_then(Option::as_ref).map(|it| it.doors.clone());
-            if let (Some(doors), Some(Some(bare))) = (doors, self.receivers.get_mut(other)) {
+            let macvlans =
+                self.receivers.get(position).and_then(Option::as_ref).map(|it| it.macvlans.clone());
+            if let (Some(macvlans), Some(Some(bare))) = (macvlans, self.receivers.get_mut(other)) {
                 let of = |(vrid, _, id): &(u8, IfIndex, InstanceId)| bare.owner(*vrid) == Some(*id);
-                let lent: Vec<_> = doors.into_iter().filter(of).collect();
-                bare.doors.extend(lent);
+                let lent: Vec<_> = macvlans.into_iter().filter(of).collect();
+                bare.macvlans.extend(lent);
             }
         }
     }
