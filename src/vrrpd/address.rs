@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::live::{Held, Instance, Moved};
+use super::live::{Deleted, Held, Instance, Moved};
 use super::report;
 use super::state::{AddressRequest, Vrrp};
 use crate::base::addr::{Family, IpAddr, Prefix};
@@ -52,10 +52,7 @@ impl Vrrp {
         let Some(moved) = instance.addresses.get_mut(position) else {
             return;
         };
-        let wanted = if add { moved.held.is_missing() } else { moved.held.is_ours() && !stays };
-        if !add {
-            moved.held = Held::No;
-        }
+        let wanted = if add { moved.wanted.lacks() } else { moved.wanted.let_go() && !stays };
         let Some(index) = moved.link.and_then(|link| self.links.table.link(link)?.index).filter(|_| wanted)
         else {
             return;
@@ -81,7 +78,7 @@ impl Vrrp {
             let instance = self.instance(other).filter(|it| it.router.state() == State::Master)?;
             instance.addresses.get(usize::from(position))
         });
-        masters.any(|other| other.held.is_ours() && other.prefix == prefix)
+        masters.any(|other| other.wanted.held.is_ours() && other.prefix == prefix)
             || self.items.network.fixed.holds(link, prefix)
     }
 
@@ -90,20 +87,22 @@ impl Vrrp {
     fn judge_fall(&mut self, id: InstanceId, position: usize) {
         let moved = |this: &Self| this.instance(id)?.addresses.get(position).cloned();
         let Some(lost) =
-            moved(self).filter(|moved| matches!(moved.held, Held::Doubted { secondary: true, .. }))
+            moved(self).filter(|moved| matches!(moved.wanted.held, Held::Doubted { secondary: true, .. }))
         else {
             return;
         };
         let link = lost.link.and_then(|link| self.links.table.link(link));
         let other_vip = |moved: &Moved| {
-            moved.link == lost.link && moved.held == Held::Ours && moved.prefix.is_same_network(&lost.prefix)
+            moved.link == lost.link
+                && moved.wanted.held == Held::Ours
+                && moved.prefix.is_same_network(&lost.prefix)
         };
         let stands = link
             .is_some_and(|link| link.addresses.iter().any(|own| own.is_same_network(&lost.prefix)))
             || self.routers.instances.iter().flat_map(|instance| &instance.addresses).any(other_vip);
         let moved = self.instance_mut(id).and_then(|instance| instance.addresses.get_mut(position));
-        if let (true, Some(moved), Held::Doubted { told, .. }) = (stands, moved, lost.held) {
-            moved.held = Held::Doubted { told, secondary: false };
+        if let (true, Some(moved), Held::Doubted { told, .. }) = (stands, moved, lost.wanted.held) {
+            moved.wanted.held = Held::Doubted { told, secondary: false };
         }
     }
 
@@ -169,39 +168,31 @@ impl Vrrp {
             let Some(moved) = instance.addresses.get_mut(usize::from(request.position)) else {
                 return;
             };
-            let doubted = request.add && matches!(moved.held, Held::Doubted { .. });
-            let fell = moved.held == Held::Doubted { told: true, secondary: true };
-            let told = fell || moved.held == Held::Doubted { told: true, secondary: false };
+            let doubted = request.add && matches!(moved.wanted.held, Held::Doubted { .. });
             let there = matches!(&result, Err(refusal) if refusal.errno == Errno::EEXIST);
-            if doubted && !there {
-                moved.held = Held::No;
-                if fell {
-                    report::address_fell(&instance.config.name, links, moved);
-                } else if told {
-                    report::address_taken(&instance.config.name, links, moved, true);
+            if doubted
+                && !there
+                && let Some(secondary) = moved.wanted.was_gone()
+            {
+                match secondary {
+                    true => report::address_fell(&instance.config.name, links, moved),
+                    false => report::address_taken(&instance.config.name, links, moved, true),
                 }
-                if told {
-                    instance.router.counters_mut().restored += 1;
-                }
+                instance.router.counters_mut().restored += 1;
             }
             match (request.add, result) {
-                // It was never gone.
-                (true, Err(_)) if doubted && there => moved.held = Held::Ours,
                 (true, Ok(())) => {
-                    moved.held = Held::Ours;
                     moved.refusals = 0;
-                    if moved.refused.take().is_some() && !late.contains(&request.instance) {
+                    if moved.wanted.added() && !late.contains(&request.instance) {
                         late.push(request.instance);
                     }
                 }
                 // An address owner's own address stays when it steps down; anything else is a left-over.
-                (true, Err(refusal)) if refusal.errno == Errno::EEXIST => {
-                    moved.held = if owner { Held::Foreign } else { Held::Ours };
-                }
+                (true, Err(_)) if there => moved.wanted.exists(owner),
                 (true, Err(refusal)) => {
                     *refused = true;
                     moved.refusals = moved.refusals.saturating_add(1);
-                    if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
+                    if moved.wanted.note_refusal(refusal.errno) {
                         report::address_refused(&instance.config.name, moved.prefix, &refusal);
                     }
                 }
@@ -220,7 +211,7 @@ impl Vrrp {
             return;
         };
         if let Some((place, moved)) = self.moved(link, address.prefix)
-            && moved.held.is_ours()
+            && moved.wanted.held.is_ours()
         {
             return self.virtual_address_told(turn.now(), place, address);
         }
@@ -286,29 +277,23 @@ impl Vrrp {
         let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
             return;
         };
-        if moved.held.is_missing() || !master {
+        if moved.wanted.held.is_missing() || !master {
             return;
         }
         let up = moved.link.and_then(|link| self.links.table.link(link)).is_some_and(|link| link.up);
-        let ours = moved.held == Held::Ours;
-        let told = up && !moved.no_track;
-        moved.held = if ours { Held::Doubted { told, secondary } } else { Held::No };
-        if moved.no_track {
-            return;
-        }
-        if !up {
-            // It went with its interface; the interface's return brings it back.
-            return;
-        }
-        let again = moved.may_be_put_back(now);
-        if !again || !ours {
+        let ours = moved.wanted.held == Held::Ours;
+        let follows = moved.wanted.deleted(up, secondary, now);
+        if follows == Deleted::GiveUp || (follows == Deleted::PutBack && !ours) {
+            let again = follows == Deleted::PutBack;
             report::address_taken(&instance.config.name, &self.links.table, moved, again);
         }
-        if again {
-            instance.router.counters_mut().restored += u32::from(!ours);
-            self.touch(id, |pending| pending.add = true);
-        } else {
-            self.drive(turn, id, Input::AddressLost);
+        match follows {
+            Deleted::Nothing => {}
+            Deleted::PutBack => {
+                instance.router.counters_mut().restored += u32::from(!ours);
+                self.touch(id, |pending| pending.add = true);
+            }
+            Deleted::GiveUp => self.drive(turn, id, Input::AddressLost),
         }
     }
 

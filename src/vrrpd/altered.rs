@@ -26,7 +26,11 @@ impl Vrrp {
         let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
             return;
         };
-        if moved.held != Held::Ours || moved.no_track || is_as(&wanted, seen) || !moved.may_be_put_back(now) {
+        if moved.wanted.held != Held::Ours
+            || moved.wanted.no_track
+            || is_as(&wanted, seen)
+            || !moved.wanted.may_be_put_back(now)
+        {
             return;
         }
         instance.router.counters_mut().restored += 1;

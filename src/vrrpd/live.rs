@@ -3,9 +3,11 @@
 mod address;
 pub(super) mod notify;
 mod object;
+mod wanted;
 
-pub use address::{Held, Moved, PROTOCOL, PUT_BACK_REFILL, address};
+pub use address::{Moved, PROTOCOL, address};
 pub use object::{Common, Item, Objects, Placed, Unseen};
+pub use wanted::{Deleted, Held, Wanted};
 
 use super::links::Links;
 use super::waiting::Waiting;
@@ -165,13 +167,14 @@ impl Instance {
     #[must_use]
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
-            && self.addresses.iter().any(|moved| moved.held.is_missing() && !moved.no_track)
+            && self.addresses.iter().any(|moved| moved.wanted.held.is_missing() && !moved.wanted.no_track)
     }
 
     /// The same for any of its addresses, whether its loss matters or not: what a new configuration asks for.
     #[must_use]
     pub fn is_to_add(&self) -> bool {
-        self.router.state() == State::Master && self.addresses.iter().any(|moved| moved.held.is_missing())
+        self.router.state() == State::Master
+            && self.addresses.iter().any(|moved| moved.wanted.held.is_missing())
     }
 
     /// Whether the key that adverts are signed with is missing.

@@ -43,7 +43,7 @@ impl Owners {
             let instance = instances.get(owner.0.index());
             let moved = instance.and_then(|instance| instance.addresses.get(usize::from(owner.1)));
             let master = instance.is_some_and(|instance| instance.router.state() == State::Master);
-            (moved.is_none_or(|moved| moved.held == Held::No), !master)
+            (moved.is_none_or(|moved| moved.wanted.held == Held::No), !master)
         };
         self.all_of(instances, link, addr).min_by_key(claim)
     }

@@ -20,7 +20,7 @@ impl Instance {
     /// without harm does not count.
     pub(super) fn refused(&self) -> Option<(Prefix, Errno)> {
         let moved = self.addresses.get(refused(&self.addresses)?)?;
-        Some((moved.prefix, moved.refused?))
+        Some((moved.prefix, moved.wanted.refused?))
     }
 
     /// Whether it would serve nobody as MASTER, as several tries have shown.
@@ -31,7 +31,7 @@ impl Instance {
 
 /// The position of the first address of those that count, if the kernel refuses all of them.
 fn refused(addresses: &[Moved]) -> Option<usize> {
-    let counted = || addresses.iter().enumerate().filter(|(_, moved)| !moved.no_track);
+    let counted = || addresses.iter().enumerate().filter(|(_, moved)| !moved.wanted.no_track);
     let (first, _) = counted().next()?;
     counted().all(|(_, moved)| is_refused(moved)).then_some(first)
 }
@@ -39,7 +39,9 @@ fn refused(addresses: &[Moved]) -> Option<usize> {
 /// Whether what the kernel said several times is about the address or about what this process may do, not about memory.
 fn is_refused(moved: &Moved) -> bool {
     let passes = |errno| matches!(errno, Errno::ENOBUFS | Errno::ENOMEM | Errno::EAGAIN);
-    moved.held == Held::No && moved.refusals >= TRIES && moved.refused.is_some_and(|errno| !passes(errno))
+    moved.wanted.held == Held::No
+        && moved.refusals >= TRIES
+        && moved.wanted.refused.is_some_and(|errno| !passes(errno))
 }
 
 impl Vrrp {
@@ -75,7 +77,7 @@ impl Vrrp {
         self.items.late.retain(|late| *late != id);
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             for moved in &mut instance.addresses {
-                (moved.refused, moved.refusals) = (None, 0);
+                (moved.wanted.refused, moved.refusals) = (None, 0);
             }
         }
         self.refresh(turn, id);
@@ -85,11 +87,14 @@ impl Vrrp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vrrpd::live::Wanted;
 
     /// An address: no_track, there, and what the kernel said.
     fn moved(no_track: bool, held: Held, refused: Option<Errno>) -> Moved {
         let prefix = Prefix { addr: "192.0.2.1".parse().unwrap(), len: 24 };
-        Moved { held, refused, refusals: TRIES, ..Moved::new(prefix, None, no_track) }
+        let mut wanted = Wanted::new(no_track);
+        (wanted.held, wanted.refused) = (held, refused);
+        Moved { wanted, refusals: TRIES, ..Moved::new(prefix, None, no_track) }
     }
 
     #[test]

@@ -2,12 +2,8 @@
 
 use core::num::NonZeroU32;
 
-use nix::errno::Errno;
-
-use super::address::PUT_BACK_REFILL;
+use super::wanted::{Held, Wanted};
 use crate::base::id::{IfIndex, LinkId};
-use crate::base::limit;
-use crate::base::rate::Budget;
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::links::Links;
@@ -39,24 +35,14 @@ pub struct Placed {
 pub struct Item<T> {
     /// What.
     pub value: T,
-    /// Its loss does not matter.
-    pub no_track: bool,
-    /// It is there, by us, as far as we know.
-    pub held: bool,
-    /// Somebody took it off and it does not matter: it is left so until a reload or the next take-over.
-    pub left: bool,
-    /// It was there and may be gone: it is put again, and the kernel knows whether it was.
-    pub doubtful: bool,
+    /// Whether the kernel has it.
+    pub wanted: Wanted,
     /// Somebody was seen to take it off: told once it is back.
     pub taken: bool,
     /// Messages were lost: what is in its place is found out by putting it.
     pub unseen: Unseen,
     /// A predecessor that leads to the same destination is there: the kernel swaps them.
     pub replaces: bool,
-    /// Why the kernel refused it last, until it takes it: told once.
-    pub refused: Option<Errno>,
-    /// How often it is put back before the holder gives up for a moment.
-    pub put_back: Budget,
     /// What it has in common with the same thing of other holders, if there are any.
     pub common: Option<Common>,
 }
@@ -78,38 +64,35 @@ pub enum Unseen {
 
 impl<T> Item<T> {
     /// Something that is not there yet.
-    pub const fn new(value: T, no_track: bool) -> Self {
+    pub fn new(value: T, no_track: bool) -> Self {
         Self {
             value,
-            no_track,
-            held: false,
-            left: false,
-            doubtful: false,
+            wanted: Wanted::new(no_track),
             taken: false,
             unseen: Unseen::No,
             replaces: false,
-            refused: None,
-            put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
             common: None,
         }
     }
 
-    /// Whether it is to be put.
-    pub const fn lacks(&self) -> bool {
-        !self.left && (!self.held || self.doubtful)
+    /// Whether it was there and may be gone.
+    pub const fn is_doubtful(&self) -> bool {
+        matches!(self.wanted.held, Held::Doubted { .. })
     }
 
-    /// It is not the holder's any more.
-    pub const fn let_go(&mut self) {
-        (self.held, self.left, self.doubtful) = (false, false, false);
+    /// It is not the holder's any more; whether it is to be deleted.
+    pub const fn let_go(&mut self) -> bool {
         (self.taken, self.replaces, self.unseen) = (false, false, Unseen::No);
+        self.wanted.let_go()
     }
 
+    /// The same item of the configuration before: what is there is this one's.
     pub fn inherit(&mut self, old: &mut Self) {
-        self.held = core::mem::take(&mut old.held);
+        self.wanted.inherit(&mut old.wanted);
         // What does not matter is put again: it may be gone, and nobody was asked to tell.
-        self.doubtful = old.doubtful || (self.held && self.no_track);
-        self.put_back = old.put_back.clone();
+        if self.wanted.no_track || self.wanted.held != Held::Ours {
+            self.wanted.held = Held::Doubted { told: false, secondary: false };
+        }
     }
 }
 
@@ -138,7 +121,8 @@ impl Objects {
     /// Whether something is not in the kernel that should be.
     #[must_use]
     pub fn lacks(&self) -> bool {
-        self.routes.iter().any(Item::lacks) || self.rules.iter().any(Item::lacks)
+        self.routes.iter().any(|item| item.wanted.lacks())
+            || self.rules.iter().any(|item| item.wanted.lacks())
     }
 
     /// Whether there is nothing at all.

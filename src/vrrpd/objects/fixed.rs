@@ -1,20 +1,16 @@
 //! What never moves: static addresses, routes and rules, and who is in FAULT while one of them is missing.
 
 use super::{Class, Holder, Item, Objects, Request};
-use nix::errno::Errno;
-
 use crate::base::addr::Prefix;
 use crate::base::id::{IfIndex, LinkId, TrackGroupId};
-use crate::base::limit;
 use crate::base::name::IfName;
-use crate::base::rate::Budget;
 use crate::base::time::Instant;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
 use crate::vrrpd::build;
 use crate::vrrpd::links::Links;
-use crate::vrrpd::live::{Held, PUT_BACK_REFILL, address};
+use crate::vrrpd::live::{Held, Wanted, address};
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::Object;
 
@@ -36,25 +32,19 @@ pub(in crate::vrrpd) struct Stays {
     pub(in crate::vrrpd) address: Address,
     /// Its interface.
     pub(in crate::vrrpd) link: Option<LinkId>,
-    /// Its loss does not matter.
-    pub(super) no_track: bool,
-    /// Whether it is there.
-    pub(super) held: Held,
-    /// Why the kernel refused it last, until it takes it: told once.
-    pub(super) refused: Option<Errno>,
-    /// How often it is put back at once.
-    pub(super) put_back: Budget,
+    /// Whether the kernel has it.
+    pub(super) wanted: Wanted,
 }
 
 impl Stays {
     /// Whether it is there.
     pub(in crate::vrrpd) fn is_held(&self) -> bool {
-        !self.held.is_missing()
+        !self.wanted.held.is_missing()
     }
 
     /// The interface and the address, if we put it there.
     pub(in crate::vrrpd) fn ours(&self) -> Option<(LinkId, Prefix)> {
-        Some((self.link.filter(|_| self.held.is_ours())?, self.address.prefix))
+        Some((self.link.filter(|_| self.wanted.held.is_ours())?, self.address.prefix))
     }
 
     /// Whether the kernel has this address already if it has `other`.
@@ -65,12 +55,12 @@ impl Stays {
 
     /// Whether we put it there, and see to it that it stays.
     pub(in crate::vrrpd) fn is_kept(&self) -> bool {
-        self.held == Held::Ours && !self.no_track
+        self.wanted.held == Held::Ours && !self.wanted.no_track
     }
 
     /// Takes one from the budget of putting it back.
     pub(in crate::vrrpd) fn may_be_put_back(&mut self, now: Instant) -> bool {
-        self.put_back.take(now).is_some()
+        self.wanted.may_be_put_back(now)
     }
 }
 
@@ -85,8 +75,8 @@ impl Fixed {
         let heir = self
             .addresses
             .iter_mut()
-            .find(|stays| stays.held == Held::No && stays.link == Some(link) && plain(stays) == *left);
-        heir.map(|heir| heir.held = Held::Ours).is_some()
+            .find(|stays| stays.wanted.held == Held::No && stays.link == Some(link) && plain(stays) == *left);
+        heir.map(|heir| heir.wanted.adopt()).is_some()
     }
 
     /// From the model. The interfaces are entered in `links`.
@@ -102,10 +92,7 @@ impl Fixed {
                 Stays {
                     address: address(&line.address),
                     link: name.map(|name| links.named(name)),
-                    no_track: line.address.no_track,
-                    held: Held::No,
-                    refused: None,
-                    put_back: Budget::new(limit::PUT_BACK_BURST, PUT_BACK_REFILL),
+                    wanted: Wanted::new(line.address.no_track),
                 }
             })
             .collect();
@@ -140,7 +127,7 @@ impl Fixed {
     /// Whether an address is on an interface by us.
     pub(in crate::vrrpd) fn holds(&self, link: LinkId, address: Prefix) -> bool {
         let there = self.position_of(link, address).and_then(|position| self.addresses.get(position));
-        there.is_some_and(|stays| stays.held.is_ours())
+        there.is_some_and(|stays| stays.wanted.held.is_ours())
     }
 
     /// Whether an address is to be on some interface.
@@ -158,14 +145,12 @@ impl Fixed {
         fn missing<T>(items: &[Item<T>], groups: &[Option<TrackGroupId>], group: TrackGroupId) -> bool {
             let all = items.iter().zip(groups);
             all.filter(|(_, of)| **of == Some(group))
-                .any(|(item, _)| (!item.held || item.doubtful) && !item.no_track)
+                .any(|(item, _)| item.wanted.lacks() && !item.wanted.no_track)
         }
         let [addresses, routes, rules] = &self.groups;
-        let away = self
-            .addresses
-            .iter()
-            .zip(addresses)
-            .any(|(moved, of)| *of == Some(group) && moved.held.is_missing() && !moved.no_track);
+        let away = self.addresses.iter().zip(addresses).any(|(moved, of)| {
+            *of == Some(group) && moved.wanted.held.is_missing() && !moved.wanted.no_track
+        });
         !away && !missing(&self.objects.routes, routes, group) && !missing(&self.objects.rules, rules, group)
     }
 }

@@ -68,7 +68,7 @@ impl Vrrp {
             let position = link.and_then(|link| self.items.network.fixed.position_of(link, there.prefix));
             let moved = position.and_then(|position| self.items.network.fixed.addresses.get_mut(position));
             if let Some(moved) = moved {
-                moved.held = Held::Ours;
+                moved.wanted.held = Held::Ours;
             }
         }
         Ok(())
@@ -102,9 +102,9 @@ impl Vrrp {
             }
             if holder == Holder::Fixed {
                 // What the kernel does not tell may differ: it is put in place of the old one.
-                item.replaces = !item.held;
+                item.replaces = !item.wanted.held.is_ours();
             } else {
-                item.held = true;
+                item.wanted.adopt();
             }
             Some(Owner::Kept)
         };
@@ -114,8 +114,11 @@ impl Vrrp {
     fn owner_of_rule(&mut self, rule: &Rule, goes_on: &impl Fn(Holder) -> bool) -> Owner {
         let find = |objects: &mut Objects, holder| {
             let item = objects.rules.iter_mut().find(|item| item.value == *rule)?;
-            item.held = goes_on(holder);
-            Some(if item.held { Owner::Kept } else { Owner::Left })
+            if !goes_on(holder) {
+                return Some(Owner::Left);
+            }
+            item.wanted.adopt();
+            Some(Owner::Kept)
         };
         owner(&mut self.routers.instances, &mut self.items.network.fixed.objects, find)
     }

@@ -64,7 +64,9 @@ fn inherit<T, K: Eq + Hash>(
     is_same: fn(&T, &T) -> bool,
 ) {
     let serves = |item: &Item<T>, old: &Item<T>| {
-        old.held && old.no_track == item.no_track && is_same(&old.value, &item.value)
+        old.wanted.held.is_ours()
+            && old.wanted.no_track == item.wanted.no_track
+            && is_same(&old.value, &item.value)
     };
     let mut take = |item: &mut Item<T>, place: usize| {
         let Some(old) = old.get_mut(place).filter(|old| serves(item, old)) else { return false };
@@ -104,10 +106,9 @@ impl Vrrp {
                 .fixed
                 .addresses
                 .iter_mut()
-                .find(|old| old.held != Held::No && moved.is_same(old));
+                .find(|old| old.wanted.held != Held::No && moved.is_same(old));
             if let Some(old) = same {
-                moved.held = core::mem::take(&mut old.held);
-                moved.put_back = old.put_back.clone();
+                moved.wanted.inherit(&mut old.wanted);
             }
         }
         let mut old = core::mem::replace(&mut self.items.network.fixed, fixed);
@@ -115,7 +116,7 @@ impl Vrrp {
         self.items.network.fixed_changed = true;
         self.abandon(old.objects);
         let mut left = old.addresses;
-        left.retain(|moved| moved.held.is_ours() && !self.hand_over_address(moved));
+        left.retain(|moved| moved.wanted.held.is_ours() && !self.hand_over_address(moved));
         for moved in &left {
             if let Some(link) = moved.link.and_then(|link| self.links.table.link(link)) {
                 report::fixed_dropped(moved.address.prefix, &link.name);
@@ -169,11 +170,6 @@ impl Vrrp {
         let mut gone = core::mem::take(&mut self.items.network.abandoned.gone);
         gone.sort_unstable();
         gone.dedup();
-        let doubt = |held: &mut Held| {
-            if *held == Held::Ours {
-                *held = Held::Doubted { told: false, secondary: false };
-            }
-        };
         for (link, network) in gone {
             let beside = |other: &Prefix| other.len == network.len && network.contains(&other.addr);
             let owners: Vec<_> = self.items.owners.within(&self.routers.instances, link, network).collect();
@@ -181,7 +177,7 @@ impl Vrrp {
                 let Some(instance) = self.routers.instances.get_mut(id.index()) else { continue };
                 let moved = instance.addresses.get_mut(usize::from(position));
                 if let Some(moved) = moved.filter(|moved| beside(&moved.prefix)) {
-                    doubt(&mut moved.held);
+                    moved.wanted.doubt();
                     if instance.router.state() == State::Master {
                         self.touch(id, |pending| pending.add = true);
                     }
@@ -189,7 +185,7 @@ impl Vrrp {
             }
             let fixed = self.items.network.fixed.addresses.iter_mut();
             for stays in fixed.filter(|stays| stays.link == Some(link) && beside(&stays.address.prefix)) {
-                doubt(&mut stays.held);
+                stays.wanted.doubt();
             }
         }
     }
@@ -206,9 +202,9 @@ impl Vrrp {
         let position = usize::from(position);
         let same = instance.address(position, IfIndex(0))
             == Some(Address { interface: IfIndex(0), ..left.address.clone() });
-        let free = instance.addresses.get(position).is_some_and(|heir| heir.held == Held::No);
+        let free = instance.addresses.get(position).is_some_and(|heir| heir.wanted.held == Held::No);
         if same && free {
-            self.gain(id, position, left.held);
+            self.gain(id, position, left.wanted.held);
         }
         same && free
     }
@@ -217,8 +213,8 @@ impl Vrrp {
     pub(in crate::vrrpd) fn gain(&mut self, id: InstanceId, position: usize, held: Held) {
         let moved =
             self.routers.instances.get_mut(id.index()).and_then(|heir| heir.addresses.get_mut(position));
-        if let Some(moved) = moved.filter(|moved| moved.held == Held::No) {
-            moved.held = held;
+        if let Some(moved) = moved.filter(|moved| moved.wanted.held == Held::No) {
+            moved.wanted.held = held;
             self.items.network.abandoned.heirs.insert(id);
         }
     }
@@ -226,8 +222,8 @@ impl Vrrp {
     /// What an earlier holder leaves. Another one may have it now, or something like it.
     pub(in crate::vrrpd) fn abandon(&mut self, old: Objects) {
         let left = &mut self.items.network.abandoned.left;
-        left.routes.extend(old.routes.into_iter().filter(|item| item.held));
-        left.rules.extend(old.rules.into_iter().filter(|item| item.held));
+        left.routes.extend(old.routes.into_iter().filter(|item| item.wanted.held.is_ours()));
+        left.rules.extend(old.rules.into_iter().filter(|item| item.wanted.held.is_ours()));
     }
 
     /// What was left goes to those who want the same now. Once all have been asked what they inherit.
@@ -251,7 +247,7 @@ impl Vrrp {
             self.breathe_at(turn, position);
             let heir = for_routes.of(&alike(&old.value.route)).any(|(holder, place)| {
                 let item = self.objects_mut(holder).and_then(|objects| objects.routes.get_mut(place));
-                item.filter(|item| item.value.is_same(&old.value)).map(|item| item.held = true).is_some()
+                item.filter(|item| item.value.is_same(&old.value)).map(|item| item.wanted.adopt()).is_some()
             });
             if !heir {
                 report::route_dropped(old.value.route.destination);
@@ -262,7 +258,7 @@ impl Vrrp {
             self.breathe_at(turn, position);
             let heir = for_rules.of(&likeness(&old.value)).any(|(holder, place)| {
                 let item = self.objects_mut(holder).and_then(|objects| objects.rules.get_mut(place));
-                item.filter(|item| item.value == old.value).map(|item| item.held = true).is_some()
+                item.filter(|item| item.value == old.value).map(|item| item.wanted.adopt()).is_some()
             });
             if heir {
                 continue;
@@ -273,7 +269,7 @@ impl Vrrp {
             for (holder, place) in rivals.of(&(old.value.family, old.value.preference)) {
                 let item = self.objects_mut(holder).and_then(|objects| objects.rules.get_mut(place));
                 if let Some(item) = item.filter(|item| item.value.may_be_taken_for(&old.value)) {
-                    item.doubtful = item.held;
+                    item.wanted.doubt();
                     mistaken = true;
                 }
             }
@@ -300,8 +296,8 @@ impl Vrrp {
             for (place, item) in objects.routes.iter().enumerate() {
                 let Some(rivals) = rivals.get_mut(&key(&item.value.route)) else { continue };
                 rivals.wanted = true;
-                rivals.held |= item.held;
-                if active && !item.held && item.value.insert == Insert::Prepend {
+                rivals.held |= item.wanted.held.is_ours();
+                if active && !item.wanted.held.is_ours() && item.value.insert == Insert::Prepend {
                     rivals.successor.get_or_insert((holder, place));
                 }
             }
@@ -342,7 +338,7 @@ impl Vrrp {
                 successor.and_then(|(holder, position)| self.objects_mut(holder)?.routes.get_mut(position));
             let replaced = item.is_some_and(|item| {
                 item.replaces = false;
-                item.held
+                item.wanted.held.is_ours()
             });
             if !replaced {
                 self.delete_route(&route);

@@ -14,7 +14,7 @@ use crate::sys::netlink::command::{Commands, Full, Refusal};
 use crate::sys::netlink::route::{Insert, Route, Which};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::links::Links;
-use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
 
@@ -176,12 +176,13 @@ impl Vrrp {
             };
             *refused |= match request.class {
                 Class::Route => objects.routes.get_mut(request.position).is_some_and(|item| {
-                    let exact = item.value.insert != Insert::Add || item.doubtful || item.replaces;
+                    let exact = item.value.insert != Insert::Add || item.is_doubtful() || item.replaces;
                     let beside = item.unseen == Unseen::Whose && result.is_ok();
                     let again = answered(item, request.add, exact, result, name, |placed| &placed.route);
                     if beside && item.value.route.family == Family::V6 {
                         // It is another way of the stranger's now.
-                        (item.doubtful, item.replaces) = (true, true);
+                        item.wanted.doubt();
+                        item.replaces = true;
                     }
                     again
                 }),
@@ -253,8 +254,7 @@ fn ask_route(
     add: bool,
 ) -> Result<bool, Full> {
     if !add {
-        let held = item.held;
-        item.let_go();
+        let held = item.let_go();
         let several = item.value.route.next_hops.len() > 1;
         let which = match (item.value.is_placed(links), several) {
             _ if !held => return Ok(false),
@@ -264,16 +264,16 @@ fn ask_route(
             (false, false) => return Ok(false),
         };
         return commands.delete_route(tag, &item.value.route, which).map(|()| true).inspect_err(|Full| {
-            item.held = true;
+            item.wanted.adopt();
         });
     }
     // Without its interface it waits for that.
-    if !item.lacks() || !item.value.locate(links) {
+    if !item.wanted.lacks() || !item.value.locate(links) {
         return Ok(false);
     }
     let insert = match item.value.insert {
         // Over IPv6 one way of several may be gone: the kernel takes all anew.
-        _ if item.doubtful
+        _ if item.is_doubtful()
             && item.value.route.next_hops.len() > 1
             && item.value.route.family == Family::V6 =>
         {
@@ -281,7 +281,7 @@ fn ask_route(
         }
         _ if item.replaces => Insert::Replace,
         _ if item.unseen == Unseen::Place => Insert::Add,
-        Insert::Add if item.doubtful => Insert::Prepend,
+        Insert::Add if item.is_doubtful() => Insert::Prepend,
         insert => insert,
     };
     commands.put_route(tag, &item.value.route, insert)?;
@@ -290,14 +290,12 @@ fn ask_route(
 
 fn ask_rule(commands: &mut Commands, tag: u32, item: &mut Item<Rule>, add: bool) -> Result<bool, Full> {
     if !add {
-        let held = item.held;
-        if held {
+        if item.wanted.held.is_ours() {
             commands.delete_rule(tag, &item.value)?;
         }
-        item.let_go();
-        return Ok(held);
+        return Ok(item.let_go());
     }
-    if !item.lacks() {
+    if !item.wanted.lacks() {
         return Ok(false);
     }
     commands.add_rule(tag, &item.value)?;
@@ -312,7 +310,7 @@ fn ask_address(
     add: bool,
 ) -> Result<bool, Full> {
     let index = moved.link.and_then(|link| links.link(link)?.index).unwrap_or(IfIndex(0));
-    let wanted = if add { moved.held.is_missing() } else { moved.held.is_ours() };
+    let wanted = if add { moved.wanted.lacks() } else { moved.wanted.held.is_ours() };
     moved.address.interface = index;
     if wanted && index != IfIndex(0) {
         match add {
@@ -321,7 +319,7 @@ fn ask_address(
         }
     }
     if !add {
-        moved.held = Held::No;
+        moved.wanted.let_go();
     }
     Ok(wanted && index != IfIndex(0))
 }
@@ -349,20 +347,21 @@ fn answered<T, S: core::fmt::Display>(
                 Unseen::Whose => report::object_replaced(name, shown(&item.value)),
             }
             let back = core::mem::take(&mut item.taken);
-            (item.held, item.doubtful, item.replaces, item.refused) = (true, false, false, None);
+            item.wanted.added();
+            item.replaces = false;
             if back {
                 report::object_back(name, shown(&item.value));
             }
             false
         }
         (true, Err(refusal)) if exact && refusal.errno == Errno::EEXIST => {
-            (item.held, item.doubtful, item.taken, item.refused) = (true, false, false, None);
+            item.wanted.exists(false);
+            (item.wanted.refused, item.taken) = (None, false);
             false
         }
         (true, Err(refusal)) => {
-            item.held = false;
-            item.doubtful = false;
-            if item.refused.replace(refusal.errno) != Some(refusal.errno) {
+            let _ = item.wanted.was_gone();
+            if item.wanted.note_refusal(refusal.errno) {
                 report::object_refused(name, shown(&item.value), &refusal);
             }
             true
@@ -379,28 +378,21 @@ fn answered<T, S: core::fmt::Display>(
 
 /// The same about a static address.
 fn address_answered(moved: &mut Stays, add: bool, result: Result<(), Refusal<'_>>) -> bool {
-    let doubted = matches!(moved.held, Held::Doubted { .. });
     match (add, result) {
         (true, Ok(())) => {
-            if matches!(moved.held, Held::Doubted { told: true, .. }) {
+            if moved.wanted.was_gone().is_some() {
                 report::object_taken(None, &moved.address.prefix, true);
             }
-            moved.held = Held::Ours;
-            moved.refused = None;
+            moved.wanted.added();
             false
         }
-        // It was never gone.
-        (true, Err(refusal)) if doubted && refusal.errno == Errno::EEXIST => {
-            moved.held = Held::Ours;
-            false
-        }
-        // Somebody else put it there before: it stays when we go.
+        // Unless the address was in doubt, another program had put it there before: it stays when we go.
         (true, Err(refusal)) if refusal.errno == Errno::EEXIST => {
-            moved.held = Held::Foreign;
+            moved.wanted.exists(true);
             false
         }
         (true, Err(refusal)) => {
-            if moved.refused.replace(refusal.errno) != Some(refusal.errno) {
+            if moved.wanted.note_refusal(refusal.errno) {
                 report::object_refused(None, &shown_address(&moved.address), &refusal);
             }
             true

@@ -95,5 +95,5 @@ fn gather<T, K: Eq + Hash>(places: &mut Places<K>, holder: Holder, items: &mut [
 }
 
 fn has<T>(items: &[Item<T>], common: Common) -> bool {
-    items.iter().any(|item| item.held && item.common == Some(common))
+    items.iter().any(|item| item.wanted.held.is_ours() && item.common == Some(common))
 }

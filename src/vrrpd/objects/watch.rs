@@ -21,26 +21,16 @@ use crate::sys::filter::OctetSet;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::deletion::{Deletion, DeletionMonitor};
 use crate::sys::netlink::route::Insert;
-use crate::vrrpd::live::Held;
+use crate::vrrpd::live::{Deleted, Held};
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::{kind, report};
-
-/// What is to be done about something that somebody took off.
-enum Taken {
-    /// Nothing: it is not ours, not there anyway, or does not matter.
-    Nothing,
-    /// It is put back.
-    Again,
-    /// It was put back too often.
-    GiveUp,
-}
 
 impl Vrrp {
     /// Listens to deletions if anything of ours can be missed, and else stops listening.
     pub(in crate::vrrpd) fn watch_objects(&mut self, turn: &mut Turn<'_>) {
         let watched = |objects: &Objects| {
-            objects.routes.iter().any(|item| !item.no_track)
-                || objects.rules.iter().any(|item| !item.no_track)
+            objects.routes.iter().any(|item| !item.wanted.no_track)
+                || objects.rules.iter().any(|item| !item.wanted.no_track)
         };
         let wanted = watched(&self.items.network.fixed.objects)
             || self.routers.instances.iter().any(|it| it.objects.as_deref().is_some_and(watched));
@@ -75,7 +65,7 @@ impl Vrrp {
         let holders = self.routers.instances.iter().filter_map(|instance| instance.objects.as_deref());
         let all =
             holders.chain(core::iter::once(&self.items.network.fixed.objects)).flat_map(|it| &it.routes);
-        all.filter(|item| !item.no_track)
+        all.filter(|item| !item.wanted.no_track)
             .map(|item| item.value.route.destination.map_or(0, |prefix| prefix.len))
             .collect()
     }
@@ -103,7 +93,7 @@ impl Vrrp {
                             turn,
                             |objects| {
                                 objects.routes.iter_mut().position(|item| {
-                                    item.held && !item.doubtful && item.value.route.is(&seen)
+                                    item.wanted.held == Held::Ours && item.value.route.is(&seen)
                                 })
                             },
                             Class::Route,
@@ -112,7 +102,7 @@ impl Vrrp {
                     Deletion::Replaced(seen) => {
                         let of_ours = |item: &Item<Placed>| {
                             let route = &item.value.route;
-                            item.held && !item.doubtful && route.has_key_of(&seen) && !route.is(&seen)
+                            item.wanted.held == Held::Ours && route.has_key_of(&seen) && !route.is(&seen)
                         };
                         self.lost(
                             turn,
@@ -133,7 +123,7 @@ impl Vrrp {
                                 objects
                                     .rules
                                     .iter_mut()
-                                    .position(|item| item.held && !item.doubtful && item.value == rule)
+                                    .position(|item| item.wanted.held == Held::Ours && item.value == rule)
                             },
                             Class::Rule,
                         );
@@ -181,20 +171,20 @@ impl Vrrp {
                 (None, _) => None,
             };
             match (taken, holder) {
-                (None | Some(Taken::Nothing), _) => {}
-                (Some(Taken::Again), Holder::Instance(id)) => {
+                (None | Some(Deleted::Nothing), _) => {}
+                (Some(Deleted::PutBack), Holder::Instance(id)) => {
                     if let Some(instance) = self.instance_mut(id) {
                         instance.router.counters_mut().restored += 1;
                     }
                     self.touch(id, |pending| pending.add = true);
                 }
-                (Some(Taken::GiveUp), Holder::Instance(id)) => self.drive(turn, id, Input::AddressLost),
-                (Some(Taken::Again), _) => {
+                (Some(Deleted::GiveUp), Holder::Instance(id)) => self.drive(turn, id, Input::AddressLost),
+                (Some(Deleted::PutBack), _) => {
                     self.ask(Request { holder, class, position, add: true });
                     self.commit_objects(turn);
                     self.tell_followers(turn);
                 }
-                (Some(Taken::GiveUp), _) => {
+                (Some(Deleted::GiveUp), _) => {
                     self.items.network.fixed_changed = true;
                     self.arm_retry(turn);
                     self.tell_followers(turn);
@@ -209,7 +199,11 @@ impl Vrrp {
         for holder in self.holders() {
             let active = self.is_active(holder);
             let Some(objects) = self.objects_mut(holder).filter(|_| active) else { continue };
-            for item in objects.routes.iter_mut().filter(|item| item.held && !item.left) {
+            for item in objects
+                .routes
+                .iter_mut()
+                .filter(|item| item.wanted.held.is_ours() && item.wanted.held != Held::Left)
+            {
                 let Placed { route, insert, .. } = &item.value;
                 let anew = route.family == Family::V6 && route.next_hops.len() > 1;
                 if *insert == Insert::Prepend && !anew {
@@ -235,7 +229,7 @@ impl Vrrp {
         let Some(up) = self.links.table.link(link).map(|link| link.up) else { return };
         for position in 0..self.items.network.fixed.addresses.len() {
             let Some(moved) = self.items.network.fixed.addresses.get_mut(position) else { continue };
-            if moved.link == Some(link) && moved.held.is_missing() && up {
+            if moved.link == Some(link) && moved.wanted.held.is_missing() && up {
                 self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
             }
         }
@@ -250,8 +244,10 @@ impl Vrrp {
             let Some(objects) = self.objects_mut(holder) else { continue };
             let mut any = false;
             let by_it = |placed: &Placed| placed.links.contains(&Some(link)) || placed.vrf == Some(link);
-            for item in objects.routes.iter_mut().filter(|item| item.held && by_it(&item.value)) {
-                item.doubtful = true;
+            for item in
+                objects.routes.iter_mut().filter(|item| item.wanted.held.is_ours() && by_it(&item.value))
+            {
+                item.wanted.doubt();
                 any = true;
             }
             if any && holder == Holder::Fixed {
@@ -288,13 +284,13 @@ impl Vrrp {
             let Some(objects) = self.objects_mut(holder) else { continue };
             let mut any = false;
             for item in &mut objects.routes {
-                if may_be_gone(&item.value) && !item.left {
-                    item.doubtful = item.held;
+                if may_be_gone(&item.value) && item.wanted.held != Held::Left {
+                    item.wanted.doubt();
                     any = true;
                 }
             }
-            for item in objects.rules.iter_mut().filter(|item| rules && !item.left) {
-                item.doubtful = item.held;
+            for item in objects.rules.iter_mut().filter(|item| rules && item.wanted.held != Held::Left) {
+                item.wanted.doubt();
                 any = true;
             }
             match holder {
@@ -314,8 +310,8 @@ impl Vrrp {
     pub(in crate::vrrpd) fn strip_fixed(&mut self, link: LinkId, index: IfIndex) -> Vec<Address> {
         let on_it = self.items.network.fixed.addresses.iter_mut();
         let mut held = Vec::new();
-        for moved in on_it.filter(|moved| moved.link == Some(link) && moved.held.is_ours()) {
-            moved.held = Held::No;
+        for moved in on_it.filter(|moved| moved.link == Some(link) && moved.wanted.held.is_ours()) {
+            moved.wanted.let_go();
             held.push(Address { interface: index, ..moved.address.clone() });
         }
         self.items.network.fixed_changed |= !held.is_empty();
@@ -328,18 +324,18 @@ impl Vrrp {
         let Some(position) = self.items.network.fixed.position_of(link, gone) else { return };
         let up = self.links.table.link(link).is_some_and(|link| link.up);
         let Some(moved) = self.items.network.fixed.addresses.get_mut(position) else { return };
-        if moved.held.is_missing() {
+        if moved.wanted.held.is_missing() {
             return;
         }
         let again = take_address(moved, up, now);
         self.items.network.fixed_changed = true;
         match again {
-            Taken::Nothing => {}
-            Taken::Again => {
+            Deleted::Nothing => {}
+            Deleted::PutBack => {
                 self.ask(Request { holder: Holder::Fixed, class: Class::Address, position, add: true });
                 self.commit_objects(turn);
             }
-            Taken::GiveUp => self.arm_retry(turn),
+            Deleted::GiveUp => self.arm_retry(turn),
         }
         self.tell_followers(turn);
     }
@@ -363,41 +359,34 @@ fn take<T, S: core::fmt::Display>(
     now: Instant,
     name: Option<&str>,
     shown: impl FnOnce(&T) -> &S,
-) -> Taken {
-    // Of several ways others may be left: the kernel is asked when it is put again, or taken off.
-    item.doubtful = true;
-    if item.no_track {
-        item.left = true;
-        return Taken::Nothing;
+) -> Deleted {
+    // Of several next hops others may be left: the kernel is asked when it is put again, or taken off.
+    let follows = item.wanted.deleted(there, false, now);
+    if item.wanted.no_track {
+        item.wanted.held = Held::Left;
     }
-    if !there {
-        // It went with its interface, and comes back with it.
-        return Taken::Nothing;
+    if follows == Deleted::Nothing {
+        return follows;
     }
-    let again = item.put_back.take(now).is_some();
+    let again = follows == Deleted::PutBack;
     if item.replaces && again {
         report::object_replaced(name, shown(&item.value));
     } else {
         report::object_taken(name, shown(&item.value), again);
     }
     item.taken = true;
-    if again { Taken::Again } else { Taken::GiveUp }
+    follows
 }
 
 /// How often something unseen is put at most.
 const UNSEEN_STEPS: usize = 3;
 
-fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Taken {
+fn take_address(moved: &mut Stays, up: bool, now: Instant) -> Deleted {
     // If we put it there: the answer when it is put again says whether somebody took it, and that is told then.
-    let ours = moved.held == Held::Ours;
-    moved.held =
-        if ours { Held::Doubted { told: up && !moved.no_track, secondary: false } } else { Held::No };
-    if !up || moved.no_track {
-        return Taken::Nothing;
+    let ours = moved.wanted.held == Held::Ours;
+    let follows = moved.wanted.deleted(up, false, now);
+    if follows == Deleted::GiveUp || (follows == Deleted::PutBack && !ours) {
+        report::object_taken(None, &moved.address.prefix, follows == Deleted::PutBack);
     }
-    let again = moved.put_back.take(now).is_some();
-    if !again || !ours {
-        report::object_taken(None, &moved.address.prefix, again);
-    }
-    if again { Taken::Again } else { Taken::GiveUp }
+    follows
 }

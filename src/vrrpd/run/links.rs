@@ -133,9 +133,9 @@ impl Vrrp {
         for instance in &mut self.routers.instances {
             for position in 0..instance.addresses.len() {
                 let moved = instance.addresses.get_mut(position);
-                let ours = moved.filter(|moved| moved.link == Some(link) && moved.held.is_ours());
+                let ours = moved.filter(|moved| moved.link == Some(link) && moved.wanted.held.is_ours());
                 if let Some(moved) = ours {
-                    moved.held = Held::No;
+                    moved.wanted.held = Held::No;
                     held.extend(instance.address(position, index));
                 }
             }
@@ -218,7 +218,7 @@ impl Vrrp {
     /// The addresses of an interface went with it.
     fn forget_held(&mut self, link: LinkId) {
         let moved = self.routers.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
-        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.held = Held::No);
+        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.wanted.held = Held::No);
     }
 
     /// Watches what the model wants of interfaces, at the start and after a reload. For when all interfaces that are

@@ -384,7 +384,7 @@ impl Vrrp {
                     self.commit_batch();
                     self.breathe(turn);
                 }
-                let Some(link) = moved.link.filter(|_| moved.held.is_ours()) else { continue };
+                let Some(link) = moved.link.filter(|_| moved.wanted.held.is_ours()) else { continue };
                 let heir = self.items.owners.of(&self.routers.instances, link, moved.prefix.addr);
                 let heir = heir.and_then(|(id, position)| {
                     let position = usize::from(position);
@@ -394,7 +394,7 @@ impl Vrrp {
                     same.then_some((id, position))
                 });
                 if let Some((id, position)) = heir {
-                    self.gain(id, position, moved.held);
+                    self.gain(id, position, moved.wanted.held);
                 } else if !old.address(number, IfIndex(0)).is_some_and(|it| fixed.take_over(link, &it)) {
                     if let Some(known) = self.links.table.link(link) {
                         crate::vrrpd::report::address_dropped(&old.config.name, moved.prefix, &known.name);
@@ -464,7 +464,10 @@ fn inherit_addresses(after: &mut Instance, before: &mut Instance, begin: usize, 
             continue;
         };
         let is_same = |old: &usize| {
-            before.addresses.get(*old).is_some_and(|moved| moved.held != Held::No || moved.refused.is_some())
+            before
+                .addresses
+                .get(*old)
+                .is_some_and(|moved| moved.wanted.held != Held::No || moved.wanted.refused.is_some())
                 && after.is_same_address(position, before, *old)
         };
         // Most often it stands where it stood.
@@ -477,9 +480,8 @@ fn inherit_addresses(after: &mut Instance, before: &mut Instance, begin: usize, 
         });
         let old = same.and_then(|old| before.addresses.get_mut(old));
         if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
-            moved.held = core::mem::take(&mut old.held);
-            moved.put_back = old.put_back;
-            (moved.refused, moved.refusals) = (old.refused, old.refusals);
+            moved.wanted.inherit(&mut old.wanted);
+            (moved.wanted.refused, moved.refusals) = (old.wanted.refused, old.refusals);
         }
     }
 }

@@ -376,7 +376,7 @@ impl Vrrp {
                 continue;
             };
             let moved = self.moved(link, address.prefix);
-            let by_us = moved.is_some_and(|(_, moved)| moved.held.is_ours());
+            let by_us = moved.is_some_and(|(_, moved)| moved.wanted.held.is_ours());
             let owner = moved.map(|(owner, _)| owner);
             if !by_us {
                 self.enter_listed(link, &address);
@@ -417,9 +417,9 @@ impl Vrrp {
             let its_own = alone || (owner && unmarked) || (twin.is_some() && !goes_on(id));
             if !its_own {
                 self.links.table.address_gone(link, prefix);
-                moved.held = Held::Ours;
+                moved.wanted.held = Held::Ours;
                 if !goes_on(id) {
-                    moved.held = Held::No;
+                    moved.wanted.held = Held::No;
                     report::left_over(prefix);
                     self.delete(there);
                 } else {
@@ -455,7 +455,7 @@ impl Vrrp {
     /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.
     fn tell_taken_off(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
-        let missing = instance.addresses.iter().filter(|moved| moved.held.is_missing()).count();
+        let missing = instance.addresses.iter().filter(|moved| moved.wanted.held.is_missing()).count();
         if missing > 0 {
             report::set_again(&instance.config.name, missing, instance.addresses.len());
         }
