@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::live::notify::{Notifier, Script};
-use super::live::{Config, Instance, Moved, Objects};
+use super::live::{Config, Group, Instance, Moved, Objects};
 use super::own::plan::Plan;
 use super::state::TrackScript;
 use super::track::{Lists, Object, Tracked, implied, tracking};
@@ -241,6 +241,13 @@ fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracke
 fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Moved {
     let link = own.or_else(|| line.dev.as_ref().map(|named| links.named(&named.name))).or(home);
     Moved::new(line.prefix, link, line.no_track)
+}
+
+/// Makes the sync groups of a model.
+pub(super) fn groups(model: &Model, resolver: &Resolver, broken: &mut Vec<Broken>) -> Vec<Group> {
+    let live =
+        |group: &model::Group| Group { notifier: notifier(&group.notify, &group.name, resolver, broken) };
+    model.groups.iter().map(live).collect()
 }
 
 /// The scripts of an instance or a group, if any is configured.

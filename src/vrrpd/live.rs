@@ -73,6 +73,12 @@ pub struct Instance {
     pub pending: Pending,
 }
 
+/// A sync group at work; the policy has its state and its members.
+pub struct Group {
+    /// Scripts of its transitions, if any is configured.
+    pub notifier: Option<Box<notify::Notifier>>,
+}
+
 /// Effects that are carried out together at the end of the turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pending {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::extra::Extras;
 use super::firewall::Firewall;
-use super::group::LiveGroup;
 use super::kept::Kept;
 use super::links::Interfaces;
-use super::live::Instance;
+use super::live::{Group, Instance};
 use super::notifies::Notifies;
 use super::objects::Network;
 use super::own::Owns;
@@ -17,7 +16,7 @@ use super::pacing::Pacing;
 use super::slots::Layout;
 use super::sockets::Sockets;
 use super::status::Status;
-use super::track::{Files, Processes, Situation, Sources};
+use super::track::{Files, Processes, Reasons, Situation, Sources};
 use crate::base::id::InstanceId;
 use crate::base::limit;
 use crate::base::rate::Budget;
@@ -60,7 +59,7 @@ pub(super) struct Routers {
     /// What decides over all of them together.
     pub(super) policy: Policy,
     /// Sync groups, in the order of the model.
-    pub(super) groups: Vec<LiveGroup>,
+    pub(super) groups: Vec<Group>,
     /// The end of the delay that instances wait for before they begin.
     pub(super) held: Option<Instant>,
     /// Until then instances that begin wait for duplicate address detection.
@@ -225,6 +224,11 @@ impl Vrrp {
             trackers: &self.trackers,
         };
         (&mut self.routers.policy, situation)
+    }
+
+    /// The reasons for which an instance is in FAULT.
+    pub(super) fn reasons<'a>(&'a self, instance: &'a Instance) -> Reasons<'a> {
+        Reasons { situation: self.situation(), model: &self.model, instance }
     }
 
     /// All ids, for walking while changing.

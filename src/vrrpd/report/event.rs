@@ -10,7 +10,7 @@ use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::reasons::Reasons;
+use crate::vrrpd::track::Reasons;
 
 /// Whether an event is to be told. What peers can trigger as often as they like goes through the budget.
 pub(in crate::vrrpd) fn may_tell(event: &Event, now: Instant, lines: &mut Budget) -> bool {

@@ -2,13 +2,18 @@
 
 mod adverts;
 mod alert;
+mod detection;
 pub(super) mod events;
 mod firewall;
+mod groups;
+mod hold;
 mod links;
 mod listing;
 mod notify;
 mod own;
+pub(super) mod pause;
 mod reload;
+mod settle;
 mod start;
 
 pub use start::{Context, PROGRAM, clean, run};

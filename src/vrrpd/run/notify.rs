@@ -7,9 +7,8 @@ use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::Subject;
 use crate::sys::process::{Ended, Pid};
-use crate::vrrpd::group::LiveGroup;
-use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::notify::{self, Notifier};
+use crate::vrrpd::live::{Group, Instance};
 use crate::vrrpd::notifies::{Notifying, Object, Purpose};
 use crate::vrrpd::slots::{Layout, Slot};
 
@@ -17,7 +16,7 @@ use crate::vrrpd::slots::{Layout, Slot};
 fn notifying<'a>(
     object: Object,
     instances: &'a mut [Instance],
-    groups: &'a mut [LiveGroup],
+    groups: &'a mut [Group],
     model: &'a Model,
     layout: Layout,
 ) -> Option<Notifying<'a>> {

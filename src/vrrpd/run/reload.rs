@@ -8,6 +8,7 @@ use core::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::pause::{ADDRESSES_A_SLICE, SLICE};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{IfIndex, InstanceId, LinkId, ScriptId};
 use crate::base::limit;
@@ -17,7 +18,6 @@ use crate::daemon::reactor::Turn;
 use crate::notify::Resolver;
 use crate::proto::vrrp::{Action, Actions, Event, Input, Peer, State};
 use crate::sys::process;
-use crate::vrrpd::breath::{ADDRESSES_A_SLICE, SLICE};
 use crate::vrrpd::build;
 use crate::vrrpd::live::notify::NotifyState;
 use crate::vrrpd::live::{Held, Instance};
@@ -43,7 +43,7 @@ impl Vrrp {
             fresh.extend(slice);
             self.breathe(turn);
         }
-        let groups = crate::vrrpd::group::groups(&model, &resolver, &mut broken);
+        let groups = build::groups(&model, &resolver, &mut broken);
         self.breathe(turn);
         crate::vrrpd::report::broken(&broken);
         let mut fixed = Fixed::new(&model, &mut self.links.table);

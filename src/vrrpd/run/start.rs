@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::pause::ADDRESSES_A_SLICE;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
@@ -28,7 +29,6 @@ use crate::sys::netlink::command::Commands;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::sched;
 use crate::sys::sysctl::Setting;
-use crate::vrrpd::breath::ADDRESSES_A_SLICE;
 use crate::vrrpd::extra::Extras;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::kept::{self, Kept};
@@ -278,7 +278,7 @@ impl Vrrp {
         crate::vrrpd::queue::ask("monitor", buffers.vrrp_monitor, |size| {
             links.monitor.set_receive_buffer(size)
         });
-        let groups = crate::vrrpd::group::groups(&model, &resolver, &mut broken);
+        let groups = build::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
             instances.len(),
@@ -291,7 +291,7 @@ impl Vrrp {
             routers: Routers {
                 shortest_interval: crate::vrrpd::run::shortest_interval(&model),
                 instances,
-                policy: Policy::new(crate::vrrpd::group::members(&model)),
+                policy: Policy::new(super::groups::members(&model)),
                 groups,
                 held: None,
                 detection: None,

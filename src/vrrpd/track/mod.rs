@@ -7,6 +7,7 @@
 mod file;
 mod implied;
 mod process;
+mod reasons;
 mod report;
 mod script;
 mod situation;
@@ -16,6 +17,7 @@ pub(super) use crate::proto::track::{Object, Tracked};
 pub(super) use file::Files;
 pub(super) use implied::implied;
 pub(super) use process::Processes;
+pub(super) use reasons::Reasons;
 pub(super) use situation::Situation;
 pub(super) use source::Sources;
 

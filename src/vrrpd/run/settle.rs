@@ -5,27 +5,27 @@
 //! all instances of a turn together: many requests in one system call, and no instance's long effects in front of
 //! another's advert. An instance is settled before its machine gets the next input.
 
-use super::live::Instance;
-use super::objects::Holder;
-use super::report;
-use super::slots::Slot;
-use super::state::{Routers, Vrrp};
-use super::track::Object;
 use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::objects::Holder;
+use crate::vrrpd::report;
+use crate::vrrpd::slots::Slot;
+use crate::vrrpd::state::{Routers, Vrrp};
+use crate::vrrpd::track::Object;
 
 impl Vrrp {
     /// Gives an input to the machine of an instance and gathers what comes of it.
-    pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
+    pub(in crate::vrrpd) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
         let depth = self.routers.policy.depth();
         self.routers.policy.input(id, input);
         self.take_steps(turn, depth);
     }
 
     /// What is true of an instance, or what it tracks, may have changed: its machine hears of that.
-    pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(in crate::vrrpd) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if self.instance(id).is_some_and(Instance::lacks_key) {
             self.arm_retry(turn);
         }
@@ -35,14 +35,14 @@ impl Vrrp {
     }
 
     /// A tracked object says something else than before.
-    pub(super) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
+    pub(in crate::vrrpd) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
         let depth = self.routers.policy.depth();
         self.routers.policy.tracked_changed(object);
         self.take_steps(turn, depth);
     }
 
     /// Takes the steps that are due above a depth, and gathers what each asks for before the next is decided.
-    pub(super) fn take_steps(&mut self, turn: &mut Turn<'_>, depth: usize) {
+    pub(in crate::vrrpd) fn take_steps(&mut self, turn: &mut Turn<'_>, depth: usize) {
         loop {
             let (policy, situation) = self.policy();
             let Some(due) = policy.due(&situation, depth) else { return };
@@ -58,7 +58,7 @@ impl Vrrp {
     }
 
     /// What is pending of an instance must be done before its machine decides again.
-    pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(in crate::vrrpd) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         // One thing may concern thousands of instances.
         turn.rest();
         let events = &self.work.events;
@@ -70,7 +70,7 @@ impl Vrrp {
     }
 
     /// Gathers what an instance asked for outside a step; its sync group follows.
-    pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
+    pub(in crate::vrrpd) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
         self.gather(turn, id, actions);
         let depth = self.routers.policy.depth();
         self.routers.policy.lead(id, actions, 0);
@@ -109,13 +109,13 @@ impl Vrrp {
     }
 
     /// Notes an event to be told when the effects before it are done.
-    pub(super) fn tell_later(&mut self, id: InstanceId, event: Event) {
+    pub(in crate::vrrpd) fn tell_later(&mut self, id: InstanceId, event: Event) {
         self.touch(id, |pending| pending.report = true);
         self.work.events.push((id, event));
     }
 
     /// Carries out everything that was gathered.
-    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn settle(&mut self, turn: &mut Turn<'_>) {
         // A successor has to know of a MASTER from the moment that the network does.
         if core::mem::take(&mut self.work.recorded) {
             turn.send_reports();
@@ -174,7 +174,7 @@ impl Vrrp {
         self.flush_announcements();
         for id in &touched {
             if let Some(instance) = self.instance_mut(*id) {
-                instance.pending = super::live::Pending::default();
+                instance.pending = crate::vrrpd::live::Pending::default();
             }
         }
         touched.clear();
@@ -183,7 +183,11 @@ impl Vrrp {
         self.tell_announcements(turn);
     }
 
-    pub(super) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut super::live::Pending)) {
+    pub(in crate::vrrpd) fn touch(
+        &mut self,
+        id: InstanceId,
+        set: impl FnOnce(&mut crate::vrrpd::live::Pending),
+    ) {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };

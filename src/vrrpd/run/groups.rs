@@ -5,44 +5,29 @@
 
 use std::sync::Arc;
 
-use super::build::{self, Broken};
-use super::kept;
-use super::live::notify::{self, Notifier, NotifyState};
-use super::notifies::{Object, Purpose};
-use super::run::events;
-use super::state::Vrrp;
+use super::events;
 use crate::base::id::{GroupId, InstanceId};
 use crate::base::map::Map;
 use crate::config::model::{self, Model};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::Records;
-use crate::notify::Resolver;
 use crate::proto::vrrp::State;
 use crate::proto::vrrp::process::Members;
-
-/// A sync group at work; the policy has its state and its members.
-pub struct LiveGroup {
-    /// Scripts of its transitions, if any is configured.
-    pub notifier: Option<Box<Notifier>>,
-}
-
-/// Makes the groups of a model.
-pub(super) fn groups(model: &Model, resolver: &Resolver, broken: &mut Vec<Broken>) -> Vec<LiveGroup> {
-    let live = |group: &model::Group| LiveGroup {
-        notifier: build::notifier(&group.notify, &group.name, resolver, broken),
-    };
-    model.groups.iter().map(live).collect()
-}
+use crate::vrrpd::kept;
+use crate::vrrpd::live::Group;
+use crate::vrrpd::live::notify::{self, NotifyState};
+use crate::vrrpd::notifies::{Object, Purpose};
+use crate::vrrpd::state::Vrrp;
 
 /// The members of the groups of a model.
-pub(super) fn members(model: &Model) -> Vec<Members> {
+pub(in crate::vrrpd) fn members(model: &Model) -> Vec<Members> {
     let members = |group: &model::Group| Members { ids: group.members.clone().into(), ..Members::default() };
     model.groups.iter().map(members).collect()
 }
 
 impl Vrrp {
     /// Tells members that are about to begin, or that a reload brought together, what the others found out.
-    pub(super) fn refresh_groups(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn refresh_groups(&mut self, turn: &mut Turn<'_>) {
         for id in self.group_ids() {
             self.breathe_at(turn, id.index());
             let (policy, situation) = self.policy();
@@ -54,7 +39,7 @@ impl Vrrp {
 
     /// All groups are about to begin, with what speaks against each member known to it. The state that each group
     /// carries on from: that which the dead child reported, while all of its members can.
-    pub(super) fn begin_groups(&mut self, turn: &mut Turn<'_>, adopt: &[Option<State>]) {
+    pub(in crate::vrrpd) fn begin_groups(&mut self, turn: &mut Turn<'_>, adopt: &[Option<State>]) {
         for id in self.group_ids() {
             let (policy, situation) = self.policy();
             let first = policy.members(id).and_then(|group| group.ids.first());
@@ -66,7 +51,7 @@ impl Vrrp {
     }
 
     /// Members of a group carry on as one: `adopt` is what each would do alone.
-    pub(super) fn adopt_groups(&self, records: &Records, adopt: &mut [Option<State>]) {
+    pub(in crate::vrrpd) fn adopt_groups(&self, records: &Records, adopt: &mut [Option<State>]) {
         for (position, config) in self.model.groups.iter().enumerate() {
             let state = match kept::recorded(records, kept::group_key(&config.name)) {
                 state @ Some(State::Master | State::Backup) => state,
@@ -77,7 +62,12 @@ impl Vrrp {
     }
 
     /// After a reload: groups take over from those of the same name.
-    pub(super) fn carry_groups(&mut self, turn: &mut Turn<'_>, before: &Model, mut fresh: Vec<LiveGroup>) {
+    pub(in crate::vrrpd) fn carry_groups(
+        &mut self,
+        turn: &mut Turn<'_>,
+        before: &Model,
+        mut fresh: Vec<Group>,
+    ) {
         let after = Arc::clone(&self.model);
         let mut ids = vec![None; self.routers.groups.len()];
         let mut kept = vec![None; fresh.len()];
@@ -118,7 +108,11 @@ impl Vrrp {
 
     /// After a reload, with everything in place: members that came, went or were left agree again. `veteran`: whether
     /// an instance ran before.
-    pub(super) fn align_groups(&mut self, turn: &mut Turn<'_>, veteran: &dyn Fn(InstanceId) -> bool) {
+    pub(in crate::vrrpd) fn align_groups(
+        &mut self,
+        turn: &mut Turn<'_>,
+        veteran: &dyn Fn(InstanceId) -> bool,
+    ) {
         for id in self.group_ids() {
             self.settle_a_slice(turn);
             self.breathe_at(turn, id.index());
@@ -131,7 +125,7 @@ impl Vrrp {
     }
 
     /// The daemon stops, and all members have.
-    pub(super) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
         for id in self.group_ids() {
             let depth = self.routers.policy.depth();
             self.routers.policy.stop_group(id);
@@ -140,7 +134,7 @@ impl Vrrp {
     }
 
     /// The group of an instance is in another state: its scripts are told.
-    pub(super) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
+    pub(in crate::vrrpd) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
         let Some(id) = self.instance(member).and_then(|instance| instance.config.sync_group) else {
             return;
         };

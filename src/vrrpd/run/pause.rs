@@ -1,18 +1,18 @@
 //! Adverts that fall due, and hellos that come, while long work is under way: reading thousands of instances, or putting
 //! thousands of addresses into the kernel, takes longer than an advert may be late, so that it is done in slices.
 
-use super::slots::Slot;
-use super::state::{Load, Vrrp};
 use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
+use crate::vrrpd::slots::Slot;
+use crate::vrrpd::state::{Load, Vrrp};
 
 /// Instances that a slice of the work covers: some tens of microseconds.
-pub(super) const SLICE: usize = 16;
+pub(in crate::vrrpd) const SLICE: usize = 16;
 
 /// Addresses that are looked up between two pauses: some tens of microseconds.
-pub(super) const ADDRESSES_A_SLICE: usize = 128;
+pub(in crate::vrrpd) const ADDRESSES_A_SLICE: usize = 128;
 
 /// Adverts that one pause sends.
 const ADVERTS: usize = 256;
@@ -20,7 +20,7 @@ const ADVERTS: usize = 256;
 impl Vrrp {
     /// Sends the adverts that are due now. Nothing else happens: whatever would change a state waits until the work is
     /// done, for what was heard meanwhile comes first.
-    pub(super) fn breathe(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn breathe(&mut self, turn: &mut Turn<'_>) {
         let slice = turn.renew();
         self.status.note_slice(slice);
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
@@ -52,14 +52,14 @@ impl Vrrp {
     }
 
     /// Breathes if the work of this turn has taken as long as a slice may.
-    pub(super) fn breathe_if_long(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn breathe_if_long(&mut self, turn: &mut Turn<'_>) {
         if turn.passed() >= limit::SLICE {
             self.breathe(turn);
         }
     }
 
     /// Carries out what was gathered once that takes as long as a slice may.
-    pub(super) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
         if self.work.is_laden() {
             self.settle(turn);
             self.work.load = Load::default();
@@ -68,14 +68,14 @@ impl Vrrp {
     }
 
     /// The same after each slice of a walk over the instances.
-    pub(super) fn breathe_at(&mut self, turn: &mut Turn<'_>, position: usize) {
+    pub(in crate::vrrpd) fn breathe_at(&mut self, turn: &mut Turn<'_>, position: usize) {
         if position.is_multiple_of(SLICE) {
             self.breathe(turn);
         }
     }
 
     /// The deadlines of the elections, after the slots were laid out anew.
-    pub(super) fn rearm_machines(&self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn rearm_machines(&self, turn: &mut Turn<'_>) {
         for id in self.ids() {
             let at = self.instance(id).and_then(|instance| instance.router.poll_at());
             turn.set_deadline(self.work.layout.number(Slot::Machine(id)), at);

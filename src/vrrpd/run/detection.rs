@@ -5,32 +5,32 @@
 //! group with it, until the kernel says that the address can be used or that somebody else has it, or the patience is
 //! over. Once an instance has begun it counts as everything else that is missing: a reason for FAULT.
 
-use super::address::{is_in_detection, is_usable};
-use super::live::Instance;
-use super::slots::Slot;
-use super::state::Vrrp;
 use crate::base::addr::Prefix;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
+use crate::vrrpd::address::{is_in_detection, is_usable};
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::slots::Slot;
+use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     /// Instances are about to begin: from now on they wait for their sources.
-    pub(super) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
         self.routers.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
         self.routers.policy.set_patient(true);
         self.arm_detection(turn);
     }
 
     /// After a reload the deadlines are others.
-    pub(super) fn arm_detection(&self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn arm_detection(&self, turn: &mut Turn<'_>) {
         turn.set_deadline(self.work.layout.number(Slot::Detection), self.routers.detection);
     }
 
     /// The patience is over: an address that still cannot be used is as good as none.
-    pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn end_detection(&mut self, turn: &mut Turn<'_>) {
         self.routers.detection = None;
         self.routers.policy.set_patient(false);
         for id in self.ids() {
@@ -48,16 +48,16 @@ impl Vrrp {
     }
 
     /// An instance is about to begin: tells if it has to wait.
-    pub(super) fn tell_detection(&self, id: InstanceId) {
+    pub(in crate::vrrpd) fn tell_detection(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let link = instance.source_link().and_then(|link| self.links.table.link(link));
         if let Some(link) = link.filter(|_| self.awaits_detection(instance)) {
-            super::report::awaits_detection(&instance.config.name, &link.name);
+            crate::vrrpd::report::awaits_detection(&instance.config.name, &link.name);
         }
     }
 
     /// The kernel tells of an address that is not ours and cannot be used, or not any more.
-    pub(super) fn detection_told(
+    pub(in crate::vrrpd) fn detection_told(
         &mut self,
         turn: &mut Turn<'_>,
         link: LinkId,
@@ -70,7 +70,7 @@ impl Vrrp {
     }
 
     /// Enters an address of a list that is not ours.
-    pub(super) fn enter_listed(&mut self, link: LinkId, address: &Address) {
+    pub(in crate::vrrpd) fn enter_listed(&mut self, link: LinkId, address: &Address) {
         if is_usable(address) {
             self.links.table.address_new(link, address.prefix);
         } else {

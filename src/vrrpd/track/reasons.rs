@@ -2,39 +2,36 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::live::Instance;
-use super::report;
-use super::state::Vrrp;
-use super::track::Object;
+use super::{Object, Situation};
 use crate::base::id::LinkId;
+use crate::config::model::Model;
 use crate::proto::track::Effect;
 use crate::proto::vrrp::{Fault, fault_of};
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::report;
 
 /// All reasons that an instance has, in the order in which they are told.
-pub(super) struct Reasons<'a> {
-    vrrp: &'a Vrrp,
-    instance: &'a Instance,
+#[derive(Clone, Copy)]
+pub(in crate::vrrpd) struct Reasons<'a> {
+    /// What is true now.
+    pub(in crate::vrrpd) situation: Situation<'a>,
+    /// The model has the names of what is tracked.
+    pub(in crate::vrrpd) model: &'a Model,
+    /// The instance.
+    pub(in crate::vrrpd) instance: &'a Instance,
 }
 
 /// One of them.
-pub(super) struct Reason<'a> {
-    vrrp: &'a Vrrp,
-    instance: &'a Instance,
+pub(in crate::vrrpd) struct Reason<'a> {
+    all: Reasons<'a>,
     fault: Fault,
-}
-
-impl Vrrp {
-    /// The reasons for which an instance is in FAULT.
-    pub(super) const fn reasons<'a>(&'a self, instance: &'a Instance) -> Reasons<'a> {
-        Reasons { vrrp: self, instance }
-    }
 }
 
 impl<'a> Reasons<'a> {
     /// One by one.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Fault, Reason<'a>)> + use<'a> {
-        let (vrrp, instance) = (self.vrrp, self.instance);
-        instance.router.faults().iter().map(move |fault| (fault, Reason { vrrp, instance, fault }))
+    pub(in crate::vrrpd) fn iter(&self) -> impl Iterator<Item = (Fault, Reason<'a>)> + use<'a> {
+        let all = *self;
+        all.instance.router.faults().iter().map(move |fault| (fault, Reason { all, fault }))
     }
 }
 
@@ -52,20 +49,20 @@ impl Display for Reasons<'_> {
 
 impl Display for Reason<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let config = &self.instance.config;
+        let config = &self.all.instance.config;
         match self.fault {
             Fault::LinkMissing => write!(f, "interface {} missing", self.base()),
             Fault::LinkDown => write!(f, "interface {} down", self.base()),
             Fault::NoAddress => {
-                let source = self.instance.source_link().or(self.instance.transmit);
-                write!(f, "no {} address on interface {}", self.instance.family(), self.name(source))
+                let source = self.all.instance.source_link().or(self.all.instance.transmit);
+                write!(f, "no {} address on interface {}", self.all.instance.family(), self.name(source))
             }
-            Fault::Vmac => write!(f, "macvlan {} missing or down", self.name(self.instance.own)),
+            Fault::Vmac => write!(f, "macvlan {} missing or down", self.name(self.all.instance.own)),
             Fault::Source => match config.source {
                 Some(source) => write!(f, "source address {source} is on no interface"),
                 None => f.write_str(self.fault.text()),
             },
-            Fault::Address => match self.instance.refused() {
+            Fault::Address => match self.all.instance.refused() {
                 Some((prefix, errno)) => {
                     write!(f, "cannot add {prefix}: {}{}", errno.desc(), report::lacking(errno))
                 }
@@ -90,23 +87,28 @@ impl Display for Reason<'_> {
 impl Reason<'_> {
     /// Everything tracked that is a reason of this kind now.
     fn tracked(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (situation, mut found) = (self.vrrp.situation(), false);
-        for tracked in &self.instance.tracking {
+        let (situation, mut found) = (self.all.situation, false);
+        for tracked in &self.all.instance.tracking {
             if fault_of(tracked.object) != self.fault || situation.effect(*tracked) != Effect::Faults {
                 continue;
             }
             if core::mem::replace(&mut found, true) {
                 f.write_str(", ")?;
             }
-            let model = &self.vrrp.model;
+            let model = self.all.model;
             match tracked.object {
                 Object::Link(id) => {
                     let state = if tracked.weight.reverse { "up" } else { "down" };
                     write!(f, "tracked interface {} {state}", self.name(Some(id)))
                 }
                 Object::Script(id) => {
-                    let name =
-                        self.vrrp.trackers.scripts.get(id.index()).map_or("?", |script| script.name.as_str());
+                    let name = self
+                        .all
+                        .situation
+                        .trackers
+                        .scripts
+                        .get(id.index())
+                        .map_or("?", |script| script.name.as_str());
                     let how = if tracked.weight.reverse { "succeeded" } else { "failed" };
                     write!(f, "tracked script {name} {how}")
                 }
@@ -133,10 +135,10 @@ impl Reason<'_> {
     }
 
     fn base(&self) -> &str {
-        self.name(self.instance.base.or(self.instance.transmit))
+        self.name(self.all.instance.base.or(self.all.instance.transmit))
     }
 
     fn name(&self, link: Option<LinkId>) -> &str {
-        link.and_then(|link| self.vrrp.links.table.link(link)).map_or("?", |link| link.name.as_str())
+        link.and_then(|link| self.all.situation.links.link(link)).map_or("?", |link| link.name.as_str())
     }
 }
