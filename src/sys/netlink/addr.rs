@@ -231,7 +231,7 @@ impl Commands {
         self.addresses_in_slices(out, &mut || ())
     }
 
-    /// The same for a caller with other duties, which `pause` sees to between the parts of a long list.
+    /// The same; `pause` is called between the parts of a long list, for a caller that has other work to do meanwhile.
     ///
     /// # Errors
     /// Those of [`Commands::addresses`].

@@ -140,7 +140,7 @@ impl Batch {
 
     /// Sends what is collected and empties the batch. `on_result` gets the tag of each message, the kernel's number of
     /// an error, or 0, and the kernel's explanation, which is often empty: in the order of the messages, except that
-    /// those whose acknowledgement was lost come last with ENOBUFS. Only a dump tells what is true of these.
+    /// those whose acknowledgement was lost come last with ENOBUFS. Only a dump shows what became of these.
     pub(super) fn commit(&mut self, on_result: &mut dyn FnMut(u32, i32, &str)) {
         if self.pending.is_empty() {
             return;

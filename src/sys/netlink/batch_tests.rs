@@ -1,4 +1,4 @@
-//! The octets of a batch, the answers to its messages, and one round to the kernel, which needs no root.
+//! The octets of a batch, the answers to its messages, and rounds to the kernel that need no root.
 
 use super::*;
 use crate::sys::netlink::message::Messages;
@@ -173,4 +173,20 @@ fn any_answer_is_read_without_trust() {
         answers += usize::from(Message::clipped(&octets).and_then(answer).is_some());
     }
     assert_eq!(answers, 20_000);
+}
+
+/// Generic netlink, as IPVS speaks it: the controller is asked for families by name, which anybody may.
+#[test]
+fn a_batch_of_generic_netlink_is_answered_message_by_message() {
+    const CONTROLLER: u16 = 16;
+    const GET_FAMILY: [u8; 4] = [3, 1, 0, 0];
+    const FAMILY_NAME: u16 = 2;
+    let mut batch = Batch::open(NlFamily::Generic, MOST, 512).unwrap();
+    for (tag, name) in [(1, "nlctrl"), (2, "no such family"), (3, "nlctrl")] {
+        let head = Head { tag, kind: CONTROLLER, flags: NlmF::ACK, marked: false };
+        batch.append(head, GET_FAMILY, |request| request.text(FAMILY_NAME, name)).unwrap();
+    }
+    let mut results = Vec::new();
+    batch.commit(&mut |tag, code, _| results.push((tag, code)));
+    assert_eq!(results, [(1, 0), (2, libc::ENOENT), (3, 0)]);
 }

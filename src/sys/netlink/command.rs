@@ -85,8 +85,8 @@ impl Commands {
     }
 
     /// Sends the collected requests and empties the batch. Each tag gets exactly one result, in the order of the
-    /// requests, except that those whose acknowledgement was lost come last with ENOBUFS: then only a dump tells
-    /// what is true. A request that is refused does not hold up the next one.
+    /// requests, except that those whose acknowledgement was lost come last with ENOBUFS: then only a dump
+    /// shows what became of the request. A request that is refused does not hold up the next one.
     pub fn commit(&mut self, mut on_result: impl FnMut(u32, Result<(), Refusal<'_>>)) {
         self.batch.commit(&mut |tag, code, text| match code {
             0 => on_result(tag, Ok(())),

@@ -61,7 +61,7 @@ pub const ETHERNET: u16 = libc::ARPHRD_ETHER;
 pub struct LinkFlags(pub u32);
 
 impl LinkFlags {
-    /// The administrator wants it up.
+    /// The administrator has set the link up (IFF_UP).
     #[must_use]
     pub const fn up(self) -> bool {
         self.has(Iff::UP)
@@ -97,7 +97,7 @@ impl LinkFlags {
         self.has(Iff::MULTICAST)
     }
 
-    /// Resolves no addresses.
+    /// Does not resolve addresses (IFF_NOARP).
     #[must_use]
     pub const fn no_arp(self) -> bool {
         self.has(Iff::NOARP)
@@ -111,10 +111,10 @@ impl LinkFlags {
 /// The operational state of a link (RFC 2863 ifOperStatus).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OperState {
-    /// The driver does not say; taken as up if the link is up.
+    /// The driver does not say: the state counts as up if the link is up.
     #[default]
     Unknown,
-    /// A part is missing.
+    /// A component of the link is missing.
     NotPresent,
     /// Down.
     Down,
@@ -122,7 +122,7 @@ pub enum OperState {
     LowerLayerDown,
     /// In a test mode.
     Testing,
-    /// Waits for something, such as 802.1X.
+    /// The link waits for something, such as 802.1X.
     Dormant,
     /// Up.
     Up,
@@ -341,7 +341,7 @@ impl Commands {
         self.links_in_slices(out, &mut || ())
     }
 
-    /// The same for a caller with other duties, which `pause` sees to between the parts of a long list.
+    /// The same; `pause` is called between the parts of a long list, for a caller that has other work to do meanwhile.
     ///
     /// # Errors
     /// Those of [`Commands::links`].

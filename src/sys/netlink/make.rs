@@ -10,7 +10,7 @@ use crate::base::id::IfIndex;
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
 
-/// How ipvlans of one parent see each other. The kernel keeps one mode for all of a parent's: that of the newest.
+/// How ipvlans of one parent reach each other. The kernel keeps one flag for all ipvlans of a parent: that of the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IpvlanFlag {
     /// Directly.
@@ -18,14 +18,14 @@ pub enum IpvlanFlag {
     Bridge,
     /// Not at all.
     Private,
-    /// By a switch that sends back.
+    /// By a switch that sends frames back.
     Vepa,
 }
 
 impl Commands {
     /// Asks to make a macvlan in private mode on `parent`, down, in the parent's group unless another is given;
-    /// refused with EEXIST if the name is taken. The kernel takes nothing about IPv6 in this request: see
-    /// [`Self::set_addr_gen_mode`] before setting it up.
+    /// refused with EEXIST if the name is taken. The kernel takes nothing about IPv6 in this
+    /// request: call [`Self::set_addr_gen_mode`] before the link is set up.
     ///
     /// # Errors
     /// [`Full`]: commit first.
@@ -77,7 +77,7 @@ impl Commands {
         })
     }
 
-    /// Asks to put a link in a group. The kernel tells every listener about the link, even if it is in that group.
+    /// Asks to put a link in a group. The kernel notifies of the link even if it is in that group already.
     ///
     /// # Errors
     /// [`Full`]: commit first.

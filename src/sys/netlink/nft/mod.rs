@@ -272,7 +272,7 @@ fn number_of(kind: i32) -> u16 {
 const SUBSYSTEM: u16 = 10;
 /// NLA_F_NESTED.
 const NESTED: u16 = 0x8000;
-/// An element has at most 52 octets, and the length of a list is told in 16 bits.
+/// An element has at most 52 octets, and the length of a list has 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 512;
 /// Messages of a transaction that are not full of elements: of each family about ten sets, chains and rules, each
 /// set with a message that is not full.
