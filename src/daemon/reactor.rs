@@ -62,6 +62,12 @@ pub trait Process {
     /// A process that this one started has ended.
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended);
 
+    /// The next part of work that is too long for one turn ([`Turn::begin_work`]). As long as there is more, nothing
+    /// else of the process is called: a part first does what cannot wait until the work is done.
+    fn work(&mut self, _: &mut Turn<'_>) -> Again {
+        Again::Done
+    }
+
     /// Everything of this turn has been handled: send what was gathered.
     fn turn_end(&mut self, turn: &mut Turn<'_>);
 
@@ -109,6 +115,8 @@ struct Core {
     glanced: Instant,
     counters: Counters,
     realtime: Realtime,
+    /// Work is under way that is too long for one turn.
+    working: bool,
     stop: Option<Exit>,
 }
 
@@ -137,6 +145,7 @@ impl Reactor {
             glanced: Instant::START,
             counters: Counters::default(),
             realtime: Realtime::default(),
+            working: false,
             stop: None,
         };
         core.register(core.signals.as_raw_fd(), Source::Signal, Interest::Read)?;
@@ -170,6 +179,11 @@ impl Reactor {
     }
 
     fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
+        if self.core.working {
+            self.core.renew();
+            self.core.working = process.work(&mut Turn { core: &mut self.core }) == Again::More;
+            return Ok(());
+        }
         let wait = self.core.arm()?;
         if wait {
             self.core.share_wake_up();

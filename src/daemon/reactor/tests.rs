@@ -20,6 +20,8 @@ struct Recorder {
     stall_threshold: Option<Span>,
     stop_after: usize,
     stop_at_turn_end: bool,
+    /// Parts of work that the first expiry begins.
+    parts: usize,
 }
 
 impl Process for Recorder {
@@ -42,6 +44,9 @@ impl Process for Recorder {
         }
         // Closed after what was written: a stream that ends has no more.
         self.meanwhile = None;
+        if self.parts > 0 {
+            turn.begin_work();
+        }
         let until = clock::now() + self.busy;
         while clock::now() < until {}
         self.busy = Span::ZERO;
@@ -49,6 +54,18 @@ impl Process for Recorder {
         if self.stop_after == 0 {
             turn.stop(Exit::Ok);
         }
+    }
+
+    fn work(&mut self, turn: &mut Turn<'_>) -> Again {
+        self.seen.push(format!("part {}", self.parts));
+        let mut due = Vec::new();
+        turn.due(|slot| {
+            due.push(slot);
+            true
+        });
+        self.seen.extend(due.iter().map(|slot| format!("due {slot}")));
+        self.parts -= 1;
+        if self.parts == 0 { Again::Done } else { Again::More }
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
@@ -183,4 +200,17 @@ fn idle_turns_do_not_wake() {
     let mut recorder = Recorder { stop_after: 1, ..Recorder::default() };
     reactor.run(&mut recorder).unwrap();
     assert!(reactor.turn().counters().turns <= 2, "{:?}", reactor.turn().counters());
+}
+
+#[test]
+fn work_of_many_parts_keeps_everything_else_waiting_and_knows_what_is_due() {
+    let busy = Span::from_millis(5);
+    let mut recorder = Recorder { stop_after: 2, portion: 8, parts: 2, busy, ..Recorder::default() };
+    let (mut reactor, far, _) = reactor_with_stream(&mut recorder);
+    recorder.meanwhile = Some((far, b"aa", 1, Span::from_millis(1)));
+    let now = reactor.turn().now();
+    reactor.turn().set_deadline(0, Some(now));
+    reactor.run(&mut recorder).unwrap();
+    let seen: Vec<&str> = recorder.seen.iter().map(String::as_str).filter(|seen| *seen != "7 ").collect();
+    assert_eq!(seen, ["expired 0", "part 2", "due 1", "part 1", "due 1", "7 aa", "expired 1"]);
 }

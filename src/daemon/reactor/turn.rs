@@ -47,6 +47,11 @@ impl Turn<'_> {
         self.core.glance();
     }
 
+    /// From the next turn on, has the loop call [`super::Process::work`] until there is no more of it.
+    pub fn begin_work(&mut self) {
+        self.core.working = true;
+    }
+
     /// Names the slots whose deadlines have passed, in no order, until `take` has enough. They stay set.
     pub fn due(&self, mut take: impl FnMut(u32) -> bool) {
         self.core.deadlines.due(self.core.now, &mut take);
