@@ -48,7 +48,14 @@ pub(super) fn awaits_detection(name: &str, link: &IfName) {
 }
 
 pub(super) fn send_failed(name: &str, errno: i32) {
-    warn!("({name}): send advert error {errno} ({})", text_of(errno));
+    let remedy = match Errno::from_raw(errno) {
+        Errno::EPERM => {
+            " - a firewall of this host refuses it: let packets of protocol vrrp (112; ah, 51, with AH) out"
+        }
+        Errno::ENETUNREACH | Errno::EHOSTUNREACH => " - there is no route to where it goes",
+        _ => "",
+    };
+    warn!("({name}): send advert error {errno} ({}){remedy}", text_of(errno));
 }
 
 /// The text of an error number as the C library has it.

@@ -233,6 +233,30 @@ fn a_goodbye_does_not_leave_by_another_interface() {
 }
 
 #[test]
+fn a_firewall_that_refuses_adverts_is_told_with_the_remedy_and_takes_no_address_off() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), elected(100));
+    steps::address_is_at("eth0", VIP, &a, &[]);
+    a.shell(
+        "nft 'add table ip mine; add chain ip mine out { type filter hook output priority 0; }; \
+         add rule ip mine out ip protocol 112 drop'",
+    );
+    daemon.wait_log("send advert error 1 (Operation not permitted)", ALLOWANCE * 2);
+    std::thread::sleep(TIMING.interval * 3);
+    if !is_reference("it names the error alone, for each advert") {
+        assert_eq!(daemon.logged("send advert error"), 1, "{}", daemon.log());
+        assert_eq!(daemon.logged("a firewall of this host refuses it"), 1, "{}", daemon.log());
+    }
+    assert!(a.holds("eth0", VIP), "its pair may have the same rules: somebody has to serve the address");
+    let open = now();
+    a.shell("nft delete table ip mine");
+    net.wait_master("a", open, TIMING.interval);
+    assert_eq!(daemon.logged("FAULT"), 0, "{}", daemon.log());
+}
+
+#[test]
 fn a_storm_of_changes_loses_nothing() {
     if is_reference("it gives up being master and comes back after its skew time") {
         return;
