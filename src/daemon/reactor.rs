@@ -182,7 +182,10 @@ impl Reactor {
         if self.core.working {
             self.core.renew();
             self.core.working = process.work(&mut Turn { core: &mut self.core }) == Again::More;
-            return Ok(());
+            if self.core.working {
+                return Ok(());
+            }
+            return self.end_turn(process);
         }
         let wait = self.core.arm()?;
         if wait {
@@ -205,6 +208,10 @@ impl Reactor {
             self.catch_up(process)?;
         }
         self.core.expire(process);
+        self.end_turn(process)
+    }
+
+    fn end_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         process.turn_end(&mut Turn { core: &mut self.core });
         self.core.send_reports()?;
         self.core.log_due = log::flush(self.core.now);

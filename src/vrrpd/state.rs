@@ -13,6 +13,7 @@ use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
 use super::pacing::Pacing;
+use super::run::Reload;
 use super::slots::Layout;
 use super::sockets::Sockets;
 use super::status::Status;
@@ -51,6 +52,8 @@ pub struct Vrrp {
     pub(super) kept: Kept,
     pub(super) work: Work,
     pub(super) process: Role,
+    /// The reload under way.
+    pub(super) reload: Option<Box<Reload>>,
 }
 
 /// The virtual routers and their sync groups.

@@ -27,14 +27,11 @@ pub(in crate::vrrpd) fn members(model: &Model) -> Vec<Members> {
 
 impl Vrrp {
     /// Tells members that are about to begin, or that a reload brought together, what the others found out.
-    pub(in crate::vrrpd) fn refresh_groups(&mut self, turn: &mut Turn<'_>) {
-        for id in self.group_ids() {
-            self.breathe_at(turn, id.index());
-            let (policy, situation) = self.policy();
-            let depth = policy.depth();
-            policy.refresh_group(&situation, id);
-            self.take_steps(turn, depth);
-        }
+    pub(in crate::vrrpd) fn refresh_group(&mut self, turn: &mut Turn<'_>, id: GroupId) {
+        let (policy, situation) = self.policy();
+        let depth = policy.depth();
+        policy.refresh_group(&situation, id);
+        self.take_steps(turn, depth);
     }
 
     /// All groups are about to begin, with what speaks against each member known to it. The state that each group
@@ -108,20 +105,17 @@ impl Vrrp {
 
     /// After a reload, with everything in place: members that came, went or were left agree again. `veteran`: whether
     /// an instance ran before.
-    pub(in crate::vrrpd) fn align_groups(
+    pub(in crate::vrrpd) fn align_group(
         &mut self,
         turn: &mut Turn<'_>,
+        id: GroupId,
         veteran: &dyn Fn(InstanceId) -> bool,
     ) {
-        for id in self.group_ids() {
-            self.settle_a_slice(turn);
-            self.breathe_at(turn, id.index());
-            let (policy, situation) = self.policy();
-            let depth = policy.depth();
-            policy.align_group(&situation, id, veteran);
-            self.take_steps(turn, depth);
-            self.advance_notify(turn, id);
-        }
+        let (policy, situation) = self.policy();
+        let depth = policy.depth();
+        policy.align_group(&situation, id, veteran);
+        self.take_steps(turn, depth);
+        self.advance_notify(turn, id);
     }
 
     /// The daemon stops, and all members have.
@@ -146,7 +140,7 @@ impl Vrrp {
         self.alert_group(turn, id, to);
     }
 
-    fn group_ids(&self) -> impl Iterator<Item = GroupId> + use<> {
+    pub(in crate::vrrpd) fn group_ids(&self) -> impl Iterator<Item = GroupId> + use<> {
         (0..self.routers.groups.len()).map(GroupId::at)
     }
 }

@@ -16,31 +16,22 @@ mod reload;
 mod settle;
 mod start;
 
+pub(in crate::vrrpd) use reload::Reload;
 pub use start::{Context, PROGRAM, clean, run};
-
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
 use crate::base::time::Span;
-use crate::config::diag::Diagnostics;
-use crate::config::expand::replay_in_slices;
-use crate::config::snapshot::Snapshot;
-use crate::config::{Model, assemble};
-use crate::daemon::ipc::ToParent;
-use crate::daemon::parent::{Kind, disown};
+use crate::config::Model;
+use crate::daemon::parent::disown;
 use crate::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use crate::daemon::token::Own;
-use crate::daemon::tuning::Tuning;
 use crate::proto::vrrp::Input;
 use crate::sys::alloc;
-use crate::sys::memory;
 use crate::sys::pages;
 use crate::sys::process::{Ended, Pid};
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::state::{Load, Vrrp};
-use crate::vrrpd::status::Moment;
 use crate::vrrpd::{kind, report};
 
 /// When a refused address is tried again.
@@ -120,30 +111,16 @@ impl Process for Vrrp {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            // The parent says both only if a stop and a reload cross.
-            Command::Reload(_) if self.process.stopping => turn.report(ToParent::ReloadDone { ok: false }),
-            Command::Reload(fd) => {
-                let before = alloc::allocations();
-                turn.renew();
-                self.status.reload_begins();
-                let ok = self.reload(turn, fd);
-                self.breathe(turn);
-                alloc::trim();
-                self.breathe(turn);
-                pages::release();
-                self.breathe(turn);
-                self.status.reloaded(before);
-                self.process.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
-                if ok {
-                    report::reloaded();
-                }
-                turn.report(ToParent::ReloadDone { ok });
-            }
+            Command::Reload(fd) => self.begin_reload(turn, fd),
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => self.dump_json(turn),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
+    }
+
+    fn work(&mut self, turn: &mut Turn<'_>) -> Again {
+        self.work_on_reload(turn)
     }
 
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
@@ -206,40 +183,6 @@ impl Vrrp {
                 self.retry_addresses(turn, id);
             }
         }
-    }
-
-    fn reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) -> bool {
-        let mut found = Diagnostics::new();
-        let octets = memory::read(fd);
-        self.breathe(turn);
-        let snapshot = octets.ok().and_then(|octets| Snapshot::decode(&octets).ok());
-        self.breathe(turn);
-        let Some(snapshot) = snapshot else {
-            report::snapshot_unreadable();
-            return false;
-        };
-        report::reloading();
-        self.process.tuner.suspend(turn);
-        self.save_state(turn, Moment::Before);
-        let tree = replay_in_slices(&snapshot, &mut found, &mut || self.breathe(turn)).tree;
-        drop(snapshot);
-        self.breathe(turn);
-        let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
-        // It is where it is, whatever the file says: the command line may have had another word.
-        model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
-        drop(tree);
-        self.breathe(turn);
-        self.routers.shortest_interval = shortest_interval(&model);
-        self.finish_status(turn);
-        self.breathe(turn);
-        self.status.load(&model);
-        self.breathe(turn);
-        self.apply(turn, Arc::new(model));
-        self.resize_queues();
-        self.breathe(turn);
-        turn.reserve_sources();
-        self.save_state(turn, Moment::After);
-        true
     }
 
     /// Leaves everything in order: priority 0, addresses off, scripts told.

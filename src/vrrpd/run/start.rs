@@ -226,7 +226,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     for id in vrrp.ids() {
         vrrp.look_around(&mut turn, id);
     }
-    vrrp.refresh_groups(&mut turn);
+    for id in vrrp.group_ids() {
+        vrrp.refresh_group(&mut turn, id);
+    }
     vrrp.routers.policy.set_rebuilding(false);
     vrrp.begin_groups(&mut turn, &adopt);
     for id in vrrp.ids() {
@@ -332,6 +334,7 @@ impl Vrrp {
                 pid_file: PathBuf::new(),
                 lines: lines(),
             },
+            reload: None,
             model,
             owns,
             firewall: Firewall::default(),

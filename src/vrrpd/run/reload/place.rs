@@ -1,0 +1,320 @@
+//! The steps that give the instances of the new model their place in the kernel, and let them begin or go on.
+
+use super::{Progress, Reload};
+use crate::base::id::{GroupId, IfIndex, InstanceId, ScriptId};
+use crate::base::limit;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::{Actions, Input, State};
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::report;
+use crate::vrrpd::run::pause::SLICE;
+use crate::vrrpd::slots::{Layout, Slot};
+use crate::vrrpd::state::Vrrp;
+
+impl Vrrp {
+    pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        self.rename_scripts(&reload.carried);
+        self.reserve(turn);
+        Progress::Done
+    }
+
+    pub(super) fn index_again(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.find_followers();
+        self.breathe(turn);
+        self.index_owners(turn);
+        self.load_alerts(turn);
+        Progress::Done
+    }
+
+    /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
+    pub(super) fn remove_abandoned(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        for _ in 0..SLICE {
+            let Some(mut old) = reload.carried.leaving.take().or_else(|| reload.carried.before.next()) else {
+                self.commit_addresses(turn);
+                return Progress::Done;
+            };
+            if let Some(objects) = old.objects.take() {
+                self.abandon(*objects);
+            }
+            let begin = reload.within;
+            reload.within = old.addresses.len().min(begin + limit::NETLINK_BATCH);
+            for number in begin..reload.within {
+                self.leave_address(&old, number, reload);
+            }
+            if reload.within < old.addresses.len() {
+                self.commit_batch();
+                reload.carried.leaving = Some(old);
+                return Progress::More;
+            }
+            reload.within = 0;
+        }
+        Progress::More
+    }
+
+    /// An address of an instance of before goes to the instance or the static item that has it now, or off.
+    fn leave_address(&mut self, old: &Instance, number: usize, reload: &mut Reload) {
+        let Some(moved) = old.addresses.get(number) else { return };
+        let Some(link) = moved.link.filter(|_| moved.wanted.held.is_ours()) else { return };
+        let heir = self.items.owners.of(&self.routers.instances, link, moved.prefix.addr);
+        let heir = heir.and_then(|(id, position)| {
+            let position = usize::from(position);
+            let instance = self.routers.instances.get_mut(id.index())?;
+            let master = instance.router.state() == State::Master;
+            let same = master && instance.is_same_address(position, old, number);
+            same.then_some((id, position))
+        });
+        if let Some((id, position)) = heir {
+            self.gain(id, position, moved.wanted.held);
+        } else if !old.address(number, IfIndex(0)).is_some_and(|it| reload.fresh.fixed.take_over(link, &it)) {
+            if let Some(known) = self.links.table.link(link) {
+                report::address_dropped(&old.config.name, moved.prefix, &known.name);
+            }
+            self.note_gone(link, moved.prefix);
+            self.delete_address(old, number);
+        }
+    }
+
+    pub(super) fn exchange_static_items(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        self.inherit_fixed(core::mem::take(&mut reload.fresh.fixed));
+        Progress::Done
+    }
+
+    pub(super) fn settle_objects(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.find_shared(turn);
+        self.settle_abandoned(turn);
+        self.plan_replacements(turn);
+        Progress::Done
+    }
+
+    pub(super) fn exchange_interfaces(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        self.replace_owns(core::mem::take(&mut reload.fresh.plan));
+        self.widen_monitor();
+        // Before anybody looks whether they are there: a MASTER goes on on its new one.
+        self.make_owns();
+        Progress::Done
+    }
+
+    pub(super) fn exchange_firewall(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        self.renew_firewall(turn, &reload.carried.kept);
+        Progress::Done
+    }
+
+    pub(super) fn watch_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.watch_links(turn);
+        Progress::Done
+    }
+
+    pub(super) fn list_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.resync_links(turn);
+        if self.make_owns() {
+            self.resync_links(turn);
+        }
+        Progress::Done
+    }
+
+    pub(super) fn put_static_items(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.put_own_addresses();
+        self.copy_link_locals(None);
+        self.breathe(turn);
+        self.put_fixed(turn);
+        self.pace();
+        Progress::Done
+    }
+
+    /// What has to wait for the delay at the start, or for duplicate address detection, does.
+    pub(super) fn wait_where_asked(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        self.plan_extras(turn, |id| reload.carried.old(id));
+        self.hold(turn);
+        if reload.carried.kept.iter().any(Option::is_none) {
+            self.begin_detection(turn);
+        }
+        self.arm_detection(turn);
+        Progress::Done
+    }
+
+    pub(super) fn bring_up(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Some(slice) = reload.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+        for id in slice.map(InstanceId::at) {
+            self.bring_up_one(turn, id, reload.carried.went_on(id));
+            self.settle_a_slice(turn);
+        }
+        Progress::More
+    }
+
+    /// Nobody reads the model of before any more: it goes a little at a time.
+    pub(super) fn discard_model(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        if let Some(model) = std::sync::Arc::get_mut(&mut reload.carried.model)
+            && !model.instances.is_empty()
+        {
+            model.instances.truncate(model.instances.len().saturating_sub(SLICE));
+            return Progress::More;
+        }
+        reload.carried.model = std::sync::Arc::default();
+        Progress::Done
+    }
+
+    /// Members that are about to begin, or that the reload brought together, hear what the others found out.
+    pub(super) fn judge_groups(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Some(slice) = reload.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
+        slice.map(GroupId::at).for_each(|id| self.refresh_group(turn, id));
+        Progress::More
+    }
+
+    pub(super) fn begin_instances(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Some(slice) = reload.slice(self.routers.instances.len(), SLICE) else {
+            self.routers.policy.set_rebuilding(false);
+            return Progress::Done;
+        };
+        for id in slice.map(InstanceId::at).filter(|id| !reload.carried.went_on(*id)) {
+            self.tell_tracked_faults(id);
+            self.tell_detection(id);
+            self.drive(turn, id, Input::Start { adopt: None });
+            self.settle_a_slice(turn);
+        }
+        Progress::More
+    }
+
+    /// Members that came, went or were left agree again.
+    pub(super) fn align_members(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Some(slice) = reload.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
+        for id in slice.map(GroupId::at) {
+            self.settle_a_slice(turn);
+            self.align_group(turn, id, &|member| reload.carried.went_on(member));
+        }
+        Progress::More
+    }
+
+    pub(super) fn begin_trackers(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.resume_files(turn);
+        self.resume_processes(turn);
+        Progress::Done
+    }
+
+    pub(super) fn begin_scripts(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Some(slice) = reload.slice(self.trackers.scripts.len(), SLICE) else {
+            self.advance_retired(turn);
+            return Progress::Done;
+        };
+        slice.map(ScriptId::at).for_each(|id| self.script_due(turn, id));
+        Progress::More
+    }
+
+    pub(super) fn open_sockets(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.sockets.changed = true;
+        self.assign_sockets(turn);
+        self.breathe(turn);
+        self.sockets.open_senders(&self.routers.instances);
+        self.promote_secondaries();
+        self.tidy();
+        self.settle(turn);
+        Progress::Done
+    }
+
+    /// What nobody has any more goes, now that what takes its place is there.
+    pub(super) fn drop_left_objects(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.drop_abandoned(turn);
+        self.watch_objects(turn);
+        self.settle(turn);
+        Progress::Done
+    }
+
+    pub(super) fn keep_states(&mut self, _: &mut Turn<'_>, _: &mut Reload) -> Progress {
+        self.repeat_states();
+        self.reserve_kept();
+        self.rekeep();
+        Progress::Done
+    }
+
+    /// Makes the interfaces that are wanted now; whether one is new. That it was down for a moment is older than what is
+    /// listed next.
+    fn make_owns(&mut self) -> bool {
+        let new = self.ensure_owns();
+        if new {
+            self.links.monitor.discard();
+        }
+        new
+    }
+
+    /// Gives an instance of the new model its surroundings, and lets it go on.
+    fn bring_up_one(&mut self, turn: &mut Turn<'_>, id: InstanceId, went_on: bool) {
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+            instance.refresh_local(&self.links.table);
+        }
+        self.open_socket(turn, id);
+        if !went_on {
+            self.refresh(turn, id);
+            return;
+        }
+        let mut out = Actions::new();
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+            let params = instance.config.params.clone();
+            let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
+            let changed = core::mem::take(&mut instance.advert_changed);
+            instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);
+        }
+        self.act(turn, id, &out);
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
+            return;
+        };
+        let add = instance.is_to_add();
+        if add || self.items.network.has_gained(id) {
+            instance.router.announce_again(turn.now());
+            self.touch(id, |pending| {
+                pending.add |= add;
+                pending.announce = true;
+            });
+        }
+        if self.instance(id).is_some_and(Instance::lacks_object) {
+            self.touch(id, |pending| pending.add = true);
+        }
+        let (announce, notify) = self.instance(id).map_or((None, None), |instance| {
+            (
+                instance.router.announce_at(),
+                instance.notifier.as_ref().and_then(|notifier| notifier.poll_at()),
+            )
+        });
+        turn.set_deadline(self.work.layout.number(Slot::Announce(id)), announce);
+        turn.set_deadline(self.work.layout.number(Slot::Notify(id)), notify);
+        self.advance_notify(turn, id);
+        self.refresh(turn, id);
+    }
+
+    /// Deadlines, work lists and the index of addresses for the instances of now.
+    pub(in crate::vrrpd) fn resize(&mut self, turn: &mut Turn<'_>) {
+        self.lay_out(turn);
+        self.reserve(turn);
+        self.find_followers();
+        self.index_owners(turn);
+    }
+
+    /// A slot for each deadline.
+    pub(super) fn lay_out(&mut self, turn: &mut Turn<'_>) {
+        // What is to be tried again need not be among what changes.
+        let retry = turn.deadline(self.work.layout.number(Slot::Retry));
+        for slot in 0..u32::try_from(self.work.layout.len()).unwrap_or(0) {
+            turn.set_deadline(slot, None);
+        }
+        self.work.layout = Layout::new(
+            self.routers.instances.len(),
+            self.routers.groups.len(),
+            self.trackers.scripts.len(),
+            self.trackers.files.len(),
+            self.trackers.processes.len(),
+        );
+        turn.resize_deadlines(self.work.layout.len());
+        turn.set_deadline(self.work.layout.number(Slot::Retry), retry);
+    }
+
+    /// Room in the lists that work goes through.
+    fn reserve(&mut self, turn: &mut Turn<'_>) {
+        let objects = self.routers.instances.len() + self.routers.groups.len();
+        turn.reserve_reports(objects);
+        let count = self.routers.instances.len();
+        self.work.reserve(count);
+        self.items.reserve(count);
+        self.sockets.reserve(count);
+        self.announcer.reserve();
+        self.items.network.reserve();
+        self.notifies.reserve(objects, self.trackers.scripts.len());
+    }
+}

@@ -1,0 +1,156 @@
+//! The first steps: the snapshot of the parent becomes a model, and the model what is to run.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::{Progress, Reload};
+use crate::config::assemble;
+use crate::config::diag::Diagnostics;
+use crate::config::expand::replay_in_slices;
+use crate::config::model::Model;
+use crate::config::snapshot::Snapshot;
+use crate::config::tree::Tree;
+use crate::daemon::reactor::Turn;
+use crate::notify::Resolver;
+use crate::sys::memory;
+use crate::vrrpd::build::{self, Broken};
+use crate::vrrpd::live::{Group, Instance};
+use crate::vrrpd::objects::Fixed;
+use crate::vrrpd::own::plan::Plan;
+use crate::vrrpd::report;
+use crate::vrrpd::run::pause::SLICE;
+use crate::vrrpd::state::{TrackScript, Vrrp};
+use crate::vrrpd::status::Moment;
+
+/// What the new model is read from, step by step.
+pub(super) enum Source {
+    /// The descriptor that the parent sent.
+    Descriptor(OwnedFd),
+    /// What was in it.
+    Octets(Vec<u8>),
+    /// The files and their positions.
+    Snapshot(Box<Snapshot>),
+    /// Blocks and lines.
+    Tree(Box<(Tree, Diagnostics)>),
+    /// The model has been made.
+    Read,
+}
+
+/// What was made of the new model, until it is in force.
+#[derive(Default)]
+pub(super) struct Fresh {
+    pub(super) model: Arc<Model>,
+    resolver: Option<Resolver>,
+    broken: Vec<Broken>,
+    pub(super) scripts: Vec<TrackScript>,
+    pub(super) plan: Plan,
+    pub(super) instances: Vec<Instance>,
+    pub(super) groups: Vec<Group>,
+    pub(super) fixed: Fixed,
+}
+
+impl Vrrp {
+    pub(super) fn receive_snapshot(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Source::Descriptor(fd) = core::mem::replace(&mut reload.source, Source::Read) else {
+            return Progress::Failed;
+        };
+        match memory::read(fd) {
+            Ok(octets) => reload.source = Source::Octets(octets),
+            Err(_) => return unreadable(),
+        }
+        Progress::Done
+    }
+
+    pub(super) fn decode_snapshot(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Source::Octets(octets) = core::mem::replace(&mut reload.source, Source::Read) else {
+            return Progress::Failed;
+        };
+        match Snapshot::decode(&octets) {
+            Ok(snapshot) => reload.source = Source::Snapshot(Box::new(snapshot)),
+            Err(_) => return unreadable(),
+        }
+        Progress::Done
+    }
+
+    /// The text is read as a whole, with pauses for adverts in between: nothing of what runs has been touched yet.
+    pub(super) fn read_snapshot(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Source::Snapshot(snapshot) = core::mem::replace(&mut reload.source, Source::Read) else {
+            return Progress::Failed;
+        };
+        report::reloading();
+        self.process.tuner.suspend(turn);
+        self.save_state(turn, Moment::Before);
+        let mut found = Diagnostics::new();
+        let tree = replay_in_slices(&snapshot, &mut found, &mut || self.breathe(turn)).tree;
+        reload.source = Source::Tree(Box::new((tree, found)));
+        Progress::Done
+    }
+
+    pub(super) fn assemble_model(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Source::Tree(read) = core::mem::replace(&mut reload.source, Source::Read) else {
+            return Progress::Failed;
+        };
+        let (tree, mut found) = *read;
+        let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
+        // It is where it is, whatever the file says: the command line may have had another word.
+        model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
+        self.routers.shortest_interval = crate::vrrpd::run::shortest_interval(&model);
+        reload.fresh.model = Arc::new(model);
+        Progress::Done
+    }
+
+    /// Status files under way are written to their end: they name instances by the numbers of before.
+    pub(super) fn finish_reports(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        self.finish_status(turn);
+        self.status.load(&reload.fresh.model);
+        self.settle(turn);
+        Progress::Done
+    }
+
+    pub(super) fn make_scripts(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let fresh = &mut reload.fresh;
+        let resolver = fresh.resolver.insert(Resolver::new(&fresh.model.global));
+        fresh.scripts = build::scripts(&fresh.model, turn.now(), resolver, &mut fresh.broken);
+        Progress::Done
+    }
+
+    pub(super) fn plan_interfaces(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        reload.fresh.plan = self.plan_owns(&reload.fresh.model);
+        reload.fresh.instances.reserve_exact(reload.fresh.model.instances.len());
+        Progress::Done
+    }
+
+    pub(super) fn make_instances(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let Some(slice) = reload.slice(reload.fresh.model.instances.len(), SLICE) else {
+            return Progress::Done;
+        };
+        let Fresh { model, resolver: Some(resolver), broken, scripts, plan, instances, .. } =
+            &mut reload.fresh
+        else {
+            return Progress::Failed;
+        };
+        let links = &mut self.links.table;
+        instances.extend(build::instances(model, slice, links, scripts, resolver, broken, plan));
+        Progress::More
+    }
+
+    pub(super) fn make_groups(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let fresh = &mut reload.fresh;
+        if let Some(resolver) = &fresh.resolver {
+            fresh.groups = build::groups(&fresh.model, resolver, &mut fresh.broken);
+        }
+        Progress::Done
+    }
+
+    pub(super) fn make_static_items(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        let fresh = &mut reload.fresh;
+        report::broken(&fresh.broken);
+        fresh.fixed = Fixed::new(&fresh.model, &mut self.links.table);
+        Progress::Done
+    }
+}
+
+fn unreadable() -> Progress {
+    report::snapshot_unreadable();
+    Progress::Failed
+}
