@@ -2,6 +2,7 @@
 
 mod adverts;
 mod alert;
+mod announcements;
 mod detection;
 pub(super) mod events;
 mod firewall;

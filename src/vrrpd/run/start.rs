@@ -9,7 +9,6 @@ use super::pause::ADDRESSES_A_SLICE;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
-use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
@@ -26,10 +25,8 @@ use crate::sys::fifo;
 use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
-use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::sched;
-use crate::sys::sysctl::Setting;
-use crate::vrrpd::extra::Extras;
+use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::kept::{self, Kept};
 use crate::vrrpd::links::{self, Interfaces, Links};
@@ -40,12 +37,9 @@ use crate::vrrpd::own::Owns;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::owners::Owners;
-use crate::vrrpd::pacing::Pacing;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::sockets::Sockets;
-use crate::vrrpd::state::{
-    Announcer, Items, Role, Routers, Trackers, Vrrp, Work, announcements, lines, tracker_lines,
-};
+use crate::vrrpd::state::{Items, Role, Routers, Trackers, Vrrp, Work, lines, tracker_lines};
 use crate::vrrpd::status::Status;
 use crate::vrrpd::strays::Marked;
 use crate::vrrpd::track::{Files, Processes, Sources};
@@ -316,16 +310,7 @@ impl Vrrp {
                 late: Vec::new(),
                 refused: false,
             },
-            announcer: Announcer {
-                pacing: Pacing::default(),
-                extras: Extras::default(),
-                packets: PacketSocket::open()
-                    .map_err(|error| report::named_socket("the packet socket for gratuitous ARPs", &error))?,
-                frames: FrameBatch::new(),
-                forwards_v6: forwards_v6(),
-                announced: Vec::new(),
-                lines: announcements(),
-            },
+            announcer: Announcer::open()?,
             notifies: Notifies::new(notifies::no_alerts())?,
             process: Role {
                 tuner: Tuner::default(),
@@ -471,11 +456,4 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
-}
-
-/// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
-fn forwards_v6() -> bool {
-    let all =
-        IfName::new("all").map(|interface| Setting { family: Family::V6, interface, key: "forwarding" });
-    all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
 }
