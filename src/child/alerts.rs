@@ -2,9 +2,10 @@
 
 use core::fmt::Arguments;
 
+use super::kept::Kept;
 use super::report;
 use super::scripts::Scripts;
-use crate::daemon::keep::{Keep, Note};
+use crate::daemon::keep::{self, Keep, Note};
 use crate::daemon::reactor::{Again, Turn};
 use crate::daemon::token::Own;
 use crate::notify::fifo::{self, Fifos, Wanted};
@@ -19,7 +20,12 @@ pub struct Alerts {
     mail: Option<Box<Mailer>>,
     /// The kind of the sources of FIFOs in the loop.
     kind: u8,
+    /// Where it is noted which FIFOs were made here.
+    made: [Note; fifo::COUNT],
 }
+
+/// The kind of the notes of FIFOs: device and inode.
+const FIFO: &str = "fifo";
 
 /// The deadlines and the sources of FIFOs and mail in the loop of their child.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +40,7 @@ impl Alerts {
     /// No FIFO and no mail yet. `kind`: that of the sources of FIFOs; `word`: what the child is called in the log.
     #[must_use]
     pub const fn new(kind: u8, word: &'static str) -> Self {
-        Self { fifos: Fifos::new(kind, word), mail: None, kind }
+        Self { fifos: Fifos::new(kind, word), mail: None, kind, made: [Note::NONE; fifo::COUNT] }
     }
 
     /// Goes over to the FIFOs of a configuration, with room for the lines of so many objects. For load time: allocates.
@@ -48,6 +54,25 @@ impl Alerts {
     ) {
         self.fifos.load(turn, wanted, objects, &mut |script| scripts.start_tied(script));
         self.arm_fifos(turn, places);
+    }
+
+    /// The FIFOs that the predecessor made count as made here, so that they go at the stop. Before the first load. A child
+    /// that writes what it changes in the kernel to disk tells [`Fifos::inherit`] itself.
+    pub fn inherit_fifos(&mut self, kept: &Kept) {
+        let notes = kept.left.all_of(keep::key(FIFO, ""));
+        let left: Vec<_> = notes.map(|note| kept.keep.values(note)).collect();
+        self.fifos.inherit(&left.iter().map(|[device, inode, _]| (*device, *inode)).collect::<Vec<_>>());
+    }
+
+    /// Notes which FIFOs were made here, for a successor. After each load, and at the stop.
+    pub fn keep_fifos(&mut self, keep: &Keep) {
+        let mut made = self.fifos.made();
+        for note in &mut self.made {
+            match made.next() {
+                Some((device, inode)) => keep.put(note, keep::key(FIFO, ""), [device, inode, 0]),
+                None => keep.forget(note),
+            }
+        }
     }
 
     /// Goes over to the mail of a configuration; none: no relay, or nobody to get mail. For load time: allocates.
@@ -107,9 +132,9 @@ impl Alerts {
         }
     }
 
-    /// The notes of mail that a successor would have to send.
+    /// The notes of mail that a successor would have to send, and those of FIFOs.
     pub fn notes(&self) -> impl Iterator<Item = Note> {
-        self.mail.iter().flat_map(|mail| mail.notes())
+        self.mail.iter().flat_map(|mail| mail.notes()).chain(self.made)
     }
 
     /// A source of a FIFO or of the mailer is ready.

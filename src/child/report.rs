@@ -1,8 +1,9 @@
 //! Log lines that concern no protocol: the kernel, scripts, mail, a reload.
 
 use std::io;
+use std::path::Path;
 
-use log::{info, warn};
+use log::{error, info, warn};
 
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
@@ -18,6 +19,34 @@ pub fn may(lines: &mut Budget, now: Instant) -> bool {
         }
         None => false,
     }
+}
+
+/// The kernel refused something.
+pub fn kernel_failed(what: &str, error: &io::Error) {
+    error!("{what}: {error}");
+}
+
+/// A reload begins.
+pub fn reloading() {
+    info!("Reloading");
+}
+
+/// The new configuration is in force.
+pub fn reloaded() {
+    info!("Reload complete");
+}
+
+/// What the parent sent is no configuration.
+pub fn snapshot_unreadable() {
+    error!("the new configuration did not arrive whole; the old one stays in force");
+}
+
+/// A status file could not be written.
+pub fn status_failed(place: &Path, keyword: &str, error: &io::Error) {
+    error!(
+        "Unable to write {}: {error}; make room there or let {keyword} name another place",
+        place.display()
+    );
 }
 
 /// A notify script has taken too long.

@@ -1,8 +1,10 @@
-//! What parent and child say to each other: a packet holds one or more messages, each of fixed size.
+//! What parent and child say to each other, and one child to another: a packet holds one or more messages, each of fixed
+//! size.
 //!
 //! Both ends are the same binary, so there is no version; a packet that cannot be read all the same ends the
 //! reading of that packet and nothing else.
 
+use super::kind::Kind;
 use super::record::Record;
 use crate::base::bytes::{Reader, Short, Writer};
 
@@ -26,6 +28,8 @@ pub enum ToChild {
     ReopenLog,
     /// Leave everything in order and end.
     Stop,
+    /// The descriptor that comes with this is the channel to the child of this kind, in place of an earlier one.
+    Peer(Kind),
 }
 
 /// From a child to the parent.
@@ -44,8 +48,73 @@ pub enum ToParent {
     Transition(Record),
 }
 
-/// Octets of the longest message.
+/// Octets of the longest message between parent and child.
 pub const LONGEST: usize = 9;
+
+/// The state of one object of a child (a BFD session, a virtual router), as another child is told it.
+///
+/// ```text
+/// octet  1        kind of the message: 1
+///        2 to 9   key of the object
+///        10       its state, in the numbers of the sender
+///        11 to 14 a value, in the meaning of the sender
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectState {
+    /// The object, by a key as in [`super::record::key`].
+    pub key: u64,
+    /// Its state; [`super::record::GONE`]: the object is no more.
+    pub state: u8,
+    /// What else the sender says of it.
+    pub value: u32,
+}
+
+/// From one child to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToPeer {
+    /// An object is in a state.
+    State(ObjectState),
+    /// Each object of the sender has been told since the channel was made. An object that was told by an earlier channel
+    /// and not by this one is no more.
+    Complete,
+}
+
+/// Octets of the longest message between children.
+pub const LONGEST_TO_PEER: usize = 14;
+
+impl ToPeer {
+    /// Appends the message to a packet.
+    ///
+    /// # Errors
+    /// [`Short`] if it does not fit; part of it may have been written.
+    pub fn write(self, out: &mut Writer<'_>) -> Result<(), Short> {
+        match self {
+            Self::State(ObjectState { key, state, value }) => {
+                out.u8(1)?;
+                out.put(&key.to_be_bytes())?;
+                out.u8(state)?;
+                out.u32(value)
+            }
+            Self::Complete => out.u8(2),
+        }
+    }
+
+    /// Takes the next message off a packet; none at its end or where it cannot be read.
+    pub fn read(packet: &mut Reader<'_>) -> Option<Self> {
+        let read = |packet: &mut Reader<'_>| -> Result<Option<Self>, Short> {
+            Ok(Some(match packet.u8()? {
+                1 => Self::State(ObjectState {
+                    key: u64::from_be_bytes(packet.array()?),
+                    state: packet.u8()?,
+                    value: packet.u32()?,
+                }),
+                2 => Self::Complete,
+                _ => return Ok(None),
+            }))
+        };
+        read(packet).ok().flatten()
+    }
+}
 
 impl ToChild {
     /// Appends the message to a packet.
@@ -67,6 +136,10 @@ impl ToChild {
             Self::DumpJson => out.u8(5),
             Self::Stop => out.u8(6),
             Self::ReopenLog => out.u8(7),
+            Self::Peer(kind) => {
+                out.u8(8)?;
+                out.u8(kind.number())
+            }
         }
     }
 
@@ -81,6 +154,10 @@ impl ToChild {
                 5 => Self::DumpJson,
                 6 => Self::Stop,
                 7 => Self::ReopenLog,
+                8 => match Kind::numbered(packet.u8()?) {
+                    Some(kind) => Self::Peer(kind),
+                    None => return Ok(None),
+                },
                 _ => return Ok(None),
             }))
         };
@@ -141,6 +218,9 @@ mod tests {
             ToChild::DumpJson,
             ToChild::ReopenLog,
             ToChild::Stop,
+            ToChild::Peer(Kind::Checkers),
+            ToChild::Peer(Kind::Vrrp),
+            ToChild::Peer(Kind::Bfd),
         ];
         let mut packet = [0; 256];
         let mut writer = Writer::new(&mut packet);
@@ -169,6 +249,43 @@ mod tests {
     }
 
     #[test]
+    fn what_children_say_to_each_other_survives_the_way() {
+        let messages = [
+            ToPeer::State(ObjectState { key: 0x0102_0304_0506_0708, state: 9, value: 0x0a0b_0c0d }),
+            ToPeer::Complete,
+            ToPeer::State(ObjectState { key: u64::MAX, state: 0, value: u32::MAX }),
+        ];
+        let mut packet = [0; 64];
+        let mut writer = Writer::new(&mut packet);
+        for message in messages {
+            let before = writer.len();
+            message.write(&mut writer).unwrap();
+            assert!(writer.len() - before <= LONGEST_TO_PEER);
+        }
+        assert_eq!(writer.written()[..14], [1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        let octets = writer.written().to_vec();
+        let read = |octets: &[u8]| {
+            let mut reader = Reader::new(octets);
+            core::iter::from_fn(|| ToPeer::read(&mut reader)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&octets), messages);
+        // A packet that was cut gives what is whole in it; no octet that differs is overlooked.
+        for len in 0..octets.len() {
+            let whole = usize::from(len >= 14) + usize::from(len >= 15);
+            assert_eq!(read(&octets[..len]), messages[..whole], "{len}");
+        }
+        for position in 0..octets.len() {
+            for bit in 0..8 {
+                let mut mutated = octets.clone();
+                mutated[position] ^= 1 << bit;
+                assert_ne!(read(&mutated), messages, "octet {position} bit {bit}");
+            }
+        }
+        let mut short = [0; 13];
+        assert!(messages[0].write(&mut Writer::new(&mut short)).is_err());
+    }
+
+    #[test]
     fn nonsense_is_no_message() {
         for first in 0..=255_u8 {
             let packet = [first, 9, 9];
@@ -177,5 +294,6 @@ mod tests {
         }
         assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0])), None);
         assert_eq!(ToChild::read(&mut Reader::new(&[])), None);
+        assert_eq!(ToChild::read(&mut Reader::new(&[8, 3])), None, "there is no fourth kind");
     }
 }

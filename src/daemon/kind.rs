@@ -17,6 +17,22 @@ impl Kind {
     /// Every kind, in the order in which they are forked.
     pub const ALL: [Self; 3] = [Self::Checkers, Self::Vrrp, Self::Bfd];
 
+    /// Its number in messages.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Checkers => 0,
+            Self::Vrrp => 1,
+            Self::Bfd => 2,
+        }
+    }
+
+    /// The kind of a number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     /// The name in lines about its life, as keepalived writes it.
     #[must_use]
     pub const fn title(self) -> &'static str {

@@ -29,8 +29,8 @@ pub use types::{Again, Command, Counters, Interest};
 use super::deadline::Deadlines;
 use super::ipc::ToChild;
 use super::log;
-use super::realtime::Realtime;
 use super::token::{Own, Registration, Source, Table};
+use super::tuning::Realtime;
 use super::uplink::{Order, Uplink};
 use crate::base::exit::Exit;
 use crate::base::limit;
@@ -398,7 +398,9 @@ impl Core {
             };
             for order in orders {
                 let command = match order {
-                    Order::Message(ToChild::Hello(_), _) | Order::Message(ToChild::Reload, None) => continue,
+                    Order::Message(ToChild::Hello(_), _)
+                    | Order::Message(ToChild::Reload | ToChild::Peer(_), None) => continue,
+                    Order::Message(ToChild::Peer(kind), Some(fd)) => Command::Peer(kind, fd),
                     Order::Message(ToChild::Reload, Some(fd)) => Command::Reload(fd),
                     Order::Message(ToChild::DumpData, _) => Command::DumpData,
                     Order::Message(ToChild::DumpStats { clear }, _) => Command::DumpStats { clear },

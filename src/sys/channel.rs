@@ -46,6 +46,12 @@ impl Channel {
         Ok((Self(one), Self(other)))
     }
 
+    /// An end that another process has handed over.
+    #[must_use]
+    pub const fn of(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
     /// Sends one packet.
     pub fn send(&self, packet: &[u8]) -> Sent {
         loop {

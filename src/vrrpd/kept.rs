@@ -19,43 +19,17 @@ use crate::base::addr::IpAddr;
 use crate::base::id::{InstanceId, ScriptId};
 use crate::base::time::{Instant, Span};
 use crate::config::model;
-use crate::daemon::keep::{Keep, Left, Note, Values, key};
+use crate::daemon::keep::{Note, Values, key};
 use crate::daemon::record::{self, Records};
 use crate::proto::track::{ScriptMemory, Verdict};
 use crate::proto::vrrp::guard::Sender;
 use crate::proto::vrrp::{Guard, State};
 use crate::wire::trailer::Stamp;
 
-/// Where this process notes, and the notes that are rare.
-#[derive(Default)]
-pub(super) struct Kept {
-    pub(super) keep: Keep,
-    /// What a predecessor left, until everything has been taken up.
-    pub(super) left: Left,
-    /// There may be notes: their memory, of which a first look takes a page, is not untouched any more.
-    in_use: bool,
-    /// MASTERs with another interval than ours.
-    intervals: Vec<(InstanceId, Note)>,
-}
-
 const SCRIPT: &str = "script";
 const OWN: &str = "own number";
 const SENDER: &str = "sender";
 const INTERVAL: &str = "interval";
-
-impl Kept {
-    pub(super) fn new(keep: Keep, died: Option<Instant>) -> Self {
-        let in_use = died.is_some();
-        let left = if in_use { Left::of(&keep) } else { Left::default() };
-        Self { left, keep, in_use, intervals: Vec::new() }
-    }
-
-    /// The note that a predecessor left of something, and what it says.
-    pub(super) fn find(&self, kind: &str, name: &str) -> Option<(Note, Values)> {
-        let note = self.left.of_key(key(kind, name))?;
-        Some((note, self.keep.values(note)))
-    }
-}
 
 impl Vrrp {
     /// Scripts and numbers go on where the predecessor was. Before anybody is asked what speaks against an instance.
@@ -98,17 +72,16 @@ impl Vrrp {
             let Some(instance) = self.routers.instances.get_mut(id.index()) else { continue };
             if let Some((note, [interval, ..])) = self.kept.find(INTERVAL, &instance.config.name) {
                 instance.router.resume_interval(Span::from_micros(interval));
-                self.kept.intervals.push((id, note));
+                self.routers.intervals.push((id, note));
             }
         }
     }
 
     /// Everything that is still wanted has been taken up: the rest is forgotten.
     pub(super) fn drop_untaken(&mut self) {
-        self.kept.left = Left::default();
         let scripts = self.trackers.scripts.iter().map(|script| script.note);
         let mut notes: Vec<Note> = scripts.collect();
-        notes.extend(self.kept.intervals.iter().map(|(_, note)| *note));
+        notes.extend(self.routers.intervals.iter().map(|(_, note)| *note));
         notes.extend(self.trackers.processes.notes());
         notes.extend(self.links.notes());
         notes.extend(self.notifies.alerts.notes());
@@ -121,19 +94,15 @@ impl Vrrp {
                 }
             }
         }
-        notes.retain(|note| *note != Note::NONE);
-        if !notes.is_empty() || self.kept.in_use {
-            self.kept.in_use = true;
-            self.kept.keep.retain(notes);
-        }
+        self.kept.retain(notes);
     }
 
     /// After a reload: instances have other numbers, and what went leaves nothing to a successor.
     pub(super) fn rekeep(&mut self) {
-        for (_, note) in &mut self.kept.intervals {
+        for (_, note) in &mut self.routers.intervals {
             self.kept.keep.forget(note);
         }
-        self.kept.intervals.clear();
+        self.routers.intervals.clear();
         for id in self.ids() {
             self.keep_interval(id);
         }
@@ -207,7 +176,7 @@ impl Vrrp {
         let machine = instance.router.machine();
         let theirs = machine.master_interval();
         let other = machine.state() == State::Backup && theirs != instance.router.params().advert_interval;
-        let intervals = &mut self.kept.intervals;
+        let intervals = &mut self.routers.intervals;
         if !other && intervals.is_empty() {
             return;
         }
@@ -233,7 +202,7 @@ impl Vrrp {
     /// Makes room for the rare notes of so many instances. For load time: allocates.
     pub(super) fn reserve_kept(&mut self) {
         let room = self.routers.instances.len();
-        self.kept.intervals.reserve_exact(room.saturating_sub(self.kept.intervals.len()));
+        self.routers.intervals.reserve_exact(room.saturating_sub(self.routers.intervals.len()));
     }
 }
 

@@ -10,7 +10,7 @@ pub use object::{Common, Item, Objects, Placed, Unseen};
 pub use wanted::{Deleted, Held, Wanted};
 
 use super::links::Links;
-use super::pacing::Waiting;
+use super::waiting::Waiting;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::time::Instant;

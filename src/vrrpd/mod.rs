@@ -17,6 +17,7 @@ mod announce;
 mod auth;
 mod build;
 mod check;
+mod extra;
 #[cfg(feature = "tools")]
 mod facts;
 mod firewall;
@@ -38,6 +39,7 @@ mod state;
 mod status;
 mod strays;
 mod track;
+mod waiting;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]

@@ -24,7 +24,7 @@ use crate::sys::process::{self, Ended};
 use crate::sys::script;
 use crate::sys::sysctl::Setting;
 
-pub(super) use crate::child::report::may;
+pub(super) use crate::child::report::{kernel_failed, may, reloading, status_failed};
 pub(super) use event::{event, may_tell};
 
 /// An advert that nobody is configured for.
@@ -140,10 +140,6 @@ pub(super) fn address_deassigned(links: &Links, link: LinkId, addr: IpAddr) {
 
 fn name_of(links: &Links, link: Option<LinkId>) -> &str {
     link.and_then(|link| links.link(link)).map_or("?", |link| link.name.as_str())
-}
-
-pub(super) fn kernel_failed(what: &str, error: &std::io::Error) {
-    error!("{what}: {error}");
 }
 
 pub(super) fn socket_failed(name: &str, error: &std::io::Error) {
@@ -366,18 +362,6 @@ pub(super) fn object_left_over(object: &impl core::fmt::Display) {
     debug!("removing {object}, left over from an earlier run");
 }
 
-pub(super) fn reloading() {
-    info!("Reloading");
-}
-
-pub(super) fn reloaded() {
-    info!("Reload complete");
-}
-
-pub(super) fn snapshot_unreadable() {
-    error!("the new configuration did not arrive whole; the old one stays in force");
-}
-
 pub(super) fn printing_data() {
     info!("Printing VRRP data for process({}) on signal", process::own());
 }
@@ -385,13 +369,6 @@ pub(super) fn printing_data() {
 pub(super) fn printing_stats(clear: bool) {
     let clearing = if clear { " and clearing" } else { "" };
     info!("Printing{clearing} VRRP stats for process({}) on signal", process::own());
-}
-
-pub(super) fn status_failed(place: &Path, keyword: &str, error: &std::io::Error) {
-    error!(
-        "Unable to write {}: {error}; make room there or let {keyword} name another place",
-        place.display()
-    );
 }
 
 pub(super) fn socket(index: IfIndex, family: Family, proto: u8, fd: i32, group: Option<IpAddr>) {

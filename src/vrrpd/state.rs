@@ -1,17 +1,16 @@
 //! What the VRRP child holds: its parts.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::announce::Announcer;
+use super::extra::Extras;
 use super::firewall::Firewall;
-use super::kept::Kept;
 use super::links::Interfaces;
 use super::live::{Group, Instance};
 use super::notifies::Notifies;
 use super::objects::Network;
 use super::own::Owns;
 use super::owners::Owners;
+use super::pacing::Pacing;
 use super::run::Reload;
 use super::slots::Layout;
 use super::sockets::Sockets;
@@ -21,13 +20,15 @@ use crate::base::id::InstanceId;
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
+use crate::child::kept::Kept;
+use crate::child::role::Role;
 use crate::config::model::Model;
 use crate::daemon::keep::Note;
-use crate::daemon::tuning::Tuner;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event, Policy};
 use crate::sys::netlink::command::Commands;
+use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
 
 /// The VRRP child: its parts, and the model in force.
@@ -65,6 +66,8 @@ pub(super) struct Routers {
     pub(super) held: Option<Instant>,
     /// Until then instances that begin wait for duplicate address detection.
     pub(super) detection: Option<Instant>,
+    /// MASTERs that were heard with another advert interval than ours, and where that is noted.
+    pub(super) intervals: Vec<(InstanceId, Note)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
 }
@@ -99,15 +102,19 @@ pub(super) struct Items {
     pub(super) refused: bool,
 }
 
-/// How this process is run.
-pub(super) struct Role {
-    pub(super) tuner: Tuner,
-    pub(super) stopping: bool,
-    /// Leave addresses and mastership as they are when stopping (`-V`).
-    pub(super) keep_on_stop: bool,
-    /// That of this child.
-    pub(super) pid_file: PathBuf,
-    /// For what a peer or a script can trigger.
+/// Gratuitous ARPs and neighbour advertisements.
+pub(super) struct Announcer {
+    /// How far apart announcements leave.
+    pub(super) pacing: Pacing,
+    /// Announcements on interfaces that are not an instance's own.
+    pub(super) extras: Extras,
+    pub(super) packets: PacketSocket,
+    pub(super) frames: FrameBatch,
+    /// This host forwards IPv6: neighbour advertisements say so.
+    pub(super) forwards_v6: bool,
+    /// Addresses announced, for -D.
+    pub(super) announced: Vec<(InstanceId, u16, bool)>,
+    /// For the lines of -D about announcements and about addresses of interfaces.
     pub(super) lines: Budget,
 }
 
@@ -166,6 +173,13 @@ impl Work {
     }
 }
 
+impl Announcer {
+    /// Makes room for what one turn can announce.
+    pub(super) fn reserve(&mut self) {
+        self.announced.reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
+    }
+}
+
 impl Items {
     /// Makes room for what so many instances can ask for in one turn.
     pub(super) fn reserve(&mut self, instances: usize) {
@@ -215,16 +229,19 @@ impl Vrrp {
     }
 }
 
+/// Announcements of one turn that -D tells.
+const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
+
 /// Events of as many take-overs as are due in one turn; past that they are told before more come.
 pub(super) const EVENTS_OF_A_TURN: usize = limit::DUE_PER_TURN;
 const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
 
+/// The budget for the lines of -D about announcements: those of 20 addresses at once, two a second.
+pub(super) const fn announcements() -> Budget {
+    Budget::new(128, Span::from_millis(500))
+}
+
 /// The budget for lines that files and processes can trigger: 100 at once, five a second.
 pub(super) const fn tracker_lines() -> Budget {
     Budget::new(100, Span::from_millis(200))
-}
-
-/// The budget for lines that a peer or a script can trigger: 40 at once, one a second.
-pub(super) const fn lines() -> Budget {
-    Budget::new(40, Span::from_secs(1))
 }

@@ -12,6 +12,7 @@
     reason = "a test program"
 )]
 
+mod third;
 mod toy;
 
 use std::ffi::OsString;
@@ -46,6 +47,12 @@ const TESTS: &[Test] = &[
     ("a console that nobody reads delays nothing and allocates nothing", slow_console),
     ("a syslog that is missing or full delays nothing", slow_syslog),
     ("a service manager is told", service_manager),
+    (
+        "a third child runs checks, tells FIFO, script and another child, and is reloaded",
+        third::works_and_reloads,
+    ),
+    ("a third child that is killed is replaced and goes on", third::replaced),
+    ("a third child that hangs is replaced, and the other one hears of it", third::watched),
 ];
 
 fn main() {
@@ -55,6 +62,12 @@ fn main() {
     {
         let words = std::iter::once(OsString::from("keepalived")).chain(words[3..].iter().cloned());
         std::process::exit(i32::from(toy::run(Path::new(folder), words.collect())));
+    }
+    if let [_, role, folder, ..] = words.as_slice()
+        && role == "--third"
+    {
+        let words = std::iter::once(OsString::from("keepalived")).chain(words[3..].iter().cloned());
+        std::process::exit(i32::from(third::run(Path::new(folder), words.collect())));
     }
     let filter = words.get(1).filter(|word| !word.to_string_lossy().starts_with('-'));
     for (index, (name, test)) in TESTS.iter().enumerate() {

@@ -46,6 +46,10 @@ pub(super) struct Child {
     pub(super) behind: bool,
     /// When the last part of its patience began, and what it had run by then.
     pub(super) judged: Option<(Instant, Headway)>,
+    /// The start of the process is over.
+    pub(super) ready: bool,
+    /// A channel to another child could not be handed over, as the process does not read.
+    pub(super) lacks_peer: bool,
     /// It was killed because it did not answer.
     pub(super) hung: bool,
 }
@@ -76,6 +80,8 @@ impl Child {
             left_things: false,
             behind: false,
             judged: None,
+            ready: false,
+            lacks_peer: false,
             hung: false,
         }
     }
@@ -127,6 +133,8 @@ impl Child {
     /// Reads the last reports of a dead child and closes its channel.
     pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
         while self.receive(&mut 0).is_some() {}
+        self.ready = false;
+        self.lacks_peer = false;
         if let Some(link) = self.link.take() {
             turn.deregister(link.registration);
         }

@@ -9,6 +9,7 @@ mod calendar;
 mod child;
 mod fork;
 mod heritage;
+mod peers;
 mod program;
 mod reload;
 mod rest;

@@ -167,6 +167,12 @@ pub trait Program {
     /// they need may go. [`Program::run_child`] may be called with what is left, to replace a child.
     fn handed_out(&self, loaded: &mut Self::Loaded);
 
+    /// Whether children of these kinds tell each other the states of their objects. The parent connects them whenever
+    /// one of them has started.
+    fn are_peers(&self, _one: Kind, _other: Kind) -> bool {
+        false
+    }
+
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.
     fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
 

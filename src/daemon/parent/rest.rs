@@ -39,6 +39,7 @@ impl<P: Program> Parent<'_, P> {
                 match message {
                     ToParent::HelloReply(number) => {
                         self.step(turn, index, Input::Answer(number));
+                        self.connect_late(index);
                         let child = self.children.get(index);
                         if let Some(heritage) = child.and_then(|child| child.heritage.as_ref()) {
                             heritage.beat(turn.now());
@@ -47,6 +48,7 @@ impl<P: Program> Parent<'_, P> {
                     ToParent::Ready => {
                         self.step(turn, index, Input::Ready);
                         self.catch_up(turn, index);
+                        self.connect_peers(index);
                         self.after_busy(turn);
                     }
                     ToParent::ReloadDone { ok } => {

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use crate::base::time::Span;
+use crate::daemon::kind::Kind;
 use crate::sys::signal::Signal;
 
 /// What a child is asked to do.
@@ -19,6 +20,8 @@ pub enum Command {
     },
     /// Write the JSON file.
     DumpJson,
+    /// This descriptor is the channel to the child of this kind, in place of an earlier one. See `child::peer`.
+    Peer(Kind, OwnedFd),
     /// Leave everything in order, then call `Turn::stop`.
     Stop,
     /// The parent has ended: as [`Command::Stop`], nobody supervises any more.

@@ -2,7 +2,6 @@
 
 mod adverts;
 mod alert;
-mod announcements;
 mod detection;
 pub(super) mod events;
 mod firewall;
@@ -23,36 +22,19 @@ pub use start::{Context, PROGRAM, clean, run};
 use crate::base::exit::Exit;
 use crate::base::id::SocketId;
 use crate::base::time::Span;
+use crate::child::bracket;
+use crate::child::role::{Role, patience};
 use crate::config::Model;
-use crate::daemon::parent::disown;
-use crate::daemon::reactor::{Again, Command, Process, Reactor, Turn};
+use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
 use crate::proto::vrrp::Input;
-use crate::sys::alloc;
-use crate::sys::pages;
 use crate::sys::process::{Ended, Pid};
+use crate::vrrpd::kind;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::state::{Load, Vrrp};
-use crate::vrrpd::{kind, report};
 
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
-
-impl Vrrp {
-    /// Works until it is told to stop.
-    // Stands among what it calls, and not in the middle of the start, whose pages it lets go.
-    #[inline(never)]
-    pub(super) fn serve(&mut self, reactor: &mut Reactor) -> Exit {
-        alloc::trim();
-        pages::release();
-        self.status.started();
-        self.items.commands.set_patient(false);
-        reactor.run(self).unwrap_or_else(|error| {
-            report::kernel_failed("the event loop", &error);
-            Exit::Fatal
-        })
-    }
-}
 
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
@@ -116,6 +98,8 @@ impl Process for Vrrp {
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => self.dump_json(turn),
+            // BFD is not a child yet, and checkers are told nothing.
+            Command::Peer(..) => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
@@ -144,6 +128,12 @@ impl Process for Vrrp {
     /// The shortest advert interval: after a longer pause what was heard meanwhile counts first.
     fn stall_threshold(&self) -> Span {
         self.routers.shortest_interval
+    }
+}
+
+impl bracket::Child for Vrrp {
+    fn role(&mut self) -> &mut Role {
+        &mut self.process
     }
 }
 
@@ -188,11 +178,9 @@ impl Vrrp {
 
     /// Leaves everything in order: priority 0, addresses off, scripts told.
     fn stop(&mut self, turn: &mut Turn<'_>) {
-        if core::mem::replace(&mut self.process.stopping, true) {
+        if !self.process.begin_stop(turn) {
             return;
         }
-        self.process.tuner.suspend(turn);
-        disown(&self.process.pid_file);
         if !self.process.keep_on_stop {
             self.cut_notifies_short(turn);
             for id in self.ids() {
@@ -215,8 +203,7 @@ impl Vrrp {
         self.remove_owns();
         self.remove_firewall(turn);
         self.finish_status(turn);
-        // Patience with scripts; the parent's own is a fifth longer.
-        let patience = Span::from_secs(u64::from(self.model.daemon.child_wait_time)) * 4 / 5;
+        let patience = patience(&self.model.daemon);
         turn.set_deadline(self.work.layout.number(Slot::Stop), Some(turn.now() + patience));
         self.stop_if_idle(turn);
     }

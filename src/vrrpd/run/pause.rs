@@ -22,7 +22,7 @@ impl Vrrp {
     /// done, for what was heard meanwhile comes first.
     pub(in crate::vrrpd) fn breathe(&mut self, turn: &mut Turn<'_>) {
         let slice = turn.renew();
-        self.status.note_slice(slice);
+        self.process.meter.note_slice(slice);
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
         // Whatever else is due waits; thousands of announcements must not take the room of adverts.
         let now = turn.now();

@@ -9,10 +9,15 @@ use super::pause::ADDRESSES_A_SLICE;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
+use crate::base::name::IfName;
 use crate::base::time::Instant;
+use crate::child::bracket::{self, exit_of};
+use crate::child::kept::Kept;
+use crate::child::role::{Role, lines};
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::keep::Keep;
+use crate::daemon::kind::Kind;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records};
 use crate::daemon::token::Own;
@@ -25,10 +30,11 @@ use crate::sys::fifo;
 use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
-use crate::sys::sched;
-use crate::vrrpd::announce::Announcer;
+use crate::sys::packet::{FrameBatch, PacketSocket};
+use crate::sys::sysctl::Setting;
+use crate::vrrpd::extra::Extras;
 use crate::vrrpd::firewall::Firewall;
-use crate::vrrpd::kept::{self, Kept};
+use crate::vrrpd::kept;
 use crate::vrrpd::links::{self, Interfaces, Links};
 use crate::vrrpd::live::{Held, PROTOCOL};
 use crate::vrrpd::notifies::{self, Notifies};
@@ -37,9 +43,10 @@ use crate::vrrpd::own::Owns;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::owners::Owners;
+use crate::vrrpd::pacing::Pacing;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::sockets::Sockets;
-use crate::vrrpd::state::{Items, Role, Routers, Trackers, Vrrp, Work, lines, tracker_lines};
+use crate::vrrpd::state::{Announcer, Items, Routers, Trackers, Vrrp, Work, announcements, tracker_lines};
 use crate::vrrpd::status::Status;
 use crate::vrrpd::strays::Marked;
 use crate::vrrpd::track::{Files, Processes, Sources};
@@ -77,25 +84,7 @@ pub struct Context<'a> {
 
 /// Runs the child until it is told to stop.
 pub fn run(model: Arc<Model>, context: Context<'_>) -> Exit {
-    // The parent reads a configuration for some milliseconds, on the same processor maybe. A kernel that does not know
-    // how is no worse than before.
-    let _ = sched::ask_for_short_turns();
-    match start(model, context) {
-        Ok((mut reactor, mut vrrp)) => vrrp.serve(&mut reactor),
-        Err(error) => {
-            report::kernel_failed("cannot start", &error);
-            exit_of(error.kind())
-        }
-    }
-}
-
-/// How a start that failed ends: what passes may succeed next time.
-const fn exit_of(kind: io::ErrorKind) -> Exit {
-    match kind {
-        io::ErrorKind::PermissionDenied => Exit::Permission,
-        io::ErrorKind::ResourceBusy | io::ErrorKind::OutOfMemory => Exit::Busy,
-        _ => Exit::Fatal,
-    }
+    bracket::run(|| start(model, context))
 }
 
 /// The name of the program, whoever made it.
@@ -248,6 +237,7 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     if context.dump {
         vrrp.log_data(&turn);
     }
+    vrrp.items.commands.set_patient(false);
     Ok((reactor, vrrp))
 }
 
@@ -290,6 +280,7 @@ impl Vrrp {
                 policy: Policy::new(super::groups::members(&model)),
                 groups,
                 held: None,
+                intervals: Vec::new(),
                 detection: None,
             },
             trackers: Trackers {
@@ -310,15 +301,18 @@ impl Vrrp {
                 late: Vec::new(),
                 refused: false,
             },
-            announcer: Announcer::open()?,
-            notifies: Notifies::new(notifies::no_alerts())?,
-            process: Role {
-                tuner: Tuner::default(),
-                stopping: false,
-                keep_on_stop: false,
-                pid_file: PathBuf::new(),
-                lines: lines(),
+            announcer: Announcer {
+                pacing: Pacing::default(),
+                extras: Extras::default(),
+                packets: PacketSocket::open()
+                    .map_err(|error| report::named_socket("the packet socket for gratuitous ARPs", &error))?,
+                frames: FrameBatch::new(),
+                forwards_v6: forwards_v6(),
+                announced: Vec::new(),
+                lines: announcements(),
             },
+            notifies: Notifies::new(notifies::no_alerts())?,
+            process: Role::new(Kind::Vrrp),
             reload: None,
             model,
             owns,
@@ -456,4 +450,11 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
+}
+
+/// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
+fn forwards_v6() -> bool {
+    let all =
+        IfName::new("all").map(|interface| Setting { family: Family::V6, interface, key: "forwarding" });
+    all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
 }

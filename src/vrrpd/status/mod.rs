@@ -39,12 +39,6 @@ pub(super) struct Status {
     machine: Machine,
     /// Reloads so far.
     reloads: u32,
-    /// Allocations of the start and of reloads, which do not count as those of a running child.
-    loading: usize,
-    /// The longest piece of work of the last reload between two looks at what is due.
-    slice: Span,
-    /// A reload is under way.
-    reloading: bool,
 }
 
 /// The files of this child.
@@ -109,30 +103,6 @@ impl Status {
     pub(super) fn load(&mut self, model: &Model) {
         self.machine = Machine::learn(&model.global);
         self.reports = KINDS.map(|kind| Report::new(kind, model));
-    }
-
-    /// The start is over: what was allocated so far was for loading.
-    pub(super) fn started(&mut self) {
-        self.loading = alloc::allocations();
-    }
-
-    /// A reload is over that began when there were `before` allocations.
-    pub(super) fn reloaded(&mut self, before: usize) {
-        self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
-        self.reloading = false;
-    }
-
-    /// A reload begins.
-    pub(super) fn reload_begins(&mut self) {
-        self.slice = Span::ZERO;
-        self.reloading = true;
-    }
-
-    /// So long nothing could be sent.
-    pub(super) fn note_slice(&mut self, slice: Span) {
-        if self.reloading {
-            self.slice = self.slice.max(slice);
-        }
     }
 
     fn is_under_way(&self) -> bool {
@@ -374,15 +344,15 @@ impl Vrrp {
     fn process_stats(&self, turn: &Turn<'_>) -> stats::Process {
         let loop_ = turn.counters();
         stats::Process {
-            allocations: alloc::allocations().wrapping_sub(self.status.loading),
-            loading: self.status.loading,
+            allocations: alloc::allocations().wrapping_sub(self.process.meter.loading),
+            loading: self.process.meter.loading,
             live: alloc::live(),
             turns: loop_.turns,
             deadlines: loop_.expired,
             stalls: loop_.stalls,
             latest: loop_.latest,
             turn: loop_.longest,
-            slice: self.status.slice,
+            slice: self.process.meter.slice,
         }
     }
 }

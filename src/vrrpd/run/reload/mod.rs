@@ -15,15 +15,13 @@ mod read;
 use std::os::fd::OwnedFd;
 
 use carry::Carried;
-use read::{Fresh, Source};
+use read::Fresh;
 
-use crate::daemon::ipc::ToParent;
-use crate::daemon::parent::Kind;
+use crate::child::bracket::{begin_reload, end_reload};
+use crate::child::reading::Reading;
 use crate::daemon::reactor::{Again, Turn};
-use crate::daemon::tuning::Tuning;
 use crate::sys::alloc;
 use crate::sys::pages;
-use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::status::Moment;
 
@@ -34,10 +32,8 @@ pub(in crate::vrrpd) struct Reload {
     /// The place in the list that the step walks, and in the list of that place.
     at: usize,
     within: usize,
-    /// Allocations before the reload.
-    allocations: usize,
     /// What the new model is read from.
-    source: Source,
+    reading: Reading,
     /// What was made of the new model, and is not in force yet.
     fresh: Fresh,
     /// What goes on of before.
@@ -60,10 +56,7 @@ type Step = fn(&mut Vrrp, &mut Turn<'_>, &mut Reload) -> Progress;
 
 /// All steps, in order.
 const STEPS: &[Step] = &[
-    Vrrp::receive_snapshot,
-    Vrrp::decode_snapshot,
-    Vrrp::read_snapshot,
-    Vrrp::assemble_model,
+    Vrrp::read_model,
     Vrrp::finish_reports,
     Vrrp::make_scripts,
     Vrrp::plan_interfaces,
@@ -108,21 +101,17 @@ const STEPS: &[Step] = &[
 impl Vrrp {
     /// The parent has a new configuration: the loop takes up the work.
     pub(in crate::vrrpd) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
-        if self.process.stopping || self.reload.is_some() {
-            turn.report(ToParent::ReloadDone { ok: false });
+        if !begin_reload(&mut self.process, turn) {
             return;
         }
-        self.status.reload_begins();
         self.reload = Some(Box::new(Reload {
             step: 0,
             at: 0,
             within: 0,
-            allocations: alloc::allocations(),
-            source: Source::Descriptor(fd),
+            reading: Reading::Descriptor(fd),
             fresh: Fresh::default(),
             carried: Carried::default(),
         }));
-        turn.begin_work();
     }
 
     /// Does the next slice of the reload.
@@ -139,7 +128,7 @@ impl Vrrp {
                 (reload.at, reload.within) = (0, 0);
             }
             Progress::Failed => {
-                self.end_reload(turn, &reload, false);
+                end_reload(&mut self.process, turn, &self.model.global, false);
                 return Again::Done;
             }
         }
@@ -147,17 +136,8 @@ impl Vrrp {
             self.reload = Some(reload);
             return Again::More;
         }
-        self.end_reload(turn, &reload, true);
+        end_reload(&mut self.process, turn, &self.model.global, true);
         Again::Done
-    }
-
-    fn end_reload(&mut self, turn: &mut Turn<'_>, reload: &Reload, ok: bool) {
-        self.status.reloaded(reload.allocations);
-        self.process.tuner.change(turn, &Tuning::of(&self.model.global, Kind::Vrrp));
-        if ok {
-            report::reloaded();
-        }
-        turn.report(ToParent::ReloadDone { ok });
     }
 
     fn save_after(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {

@@ -1,18 +1,12 @@
 //! The first steps: the snapshot of the parent becomes a model, and the model what is to run.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::{Progress, Reload};
-use crate::config::assemble;
-use crate::config::diag::Diagnostics;
-use crate::config::expand::replay_in_slices;
+use crate::child::reading::Step;
 use crate::config::model::Model;
-use crate::config::snapshot::Snapshot;
-use crate::config::tree::Tree;
 use crate::daemon::reactor::Turn;
 use crate::notify::Resolver;
-use crate::sys::memory;
 use crate::vrrpd::build::{self, Broken};
 use crate::vrrpd::live::{Group, Instance};
 use crate::vrrpd::objects::Fixed;
@@ -21,20 +15,6 @@ use crate::vrrpd::report;
 use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::state::{TrackScript, Vrrp};
 use crate::vrrpd::status::Moment;
-
-/// What the new model is read from, step by step.
-pub(super) enum Source {
-    /// The descriptor that the parent sent.
-    Descriptor(OwnedFd),
-    /// What was in it.
-    Octets(Vec<u8>),
-    /// The files and their positions.
-    Snapshot(Box<Snapshot>),
-    /// Blocks and lines.
-    Tree(Box<(Tree, Diagnostics)>),
-    /// The model has been made.
-    Read,
-}
 
 /// What was made of the new model, until it is in force.
 #[derive(Default)]
@@ -50,53 +30,23 @@ pub(super) struct Fresh {
 }
 
 impl Vrrp {
-    pub(super) fn receive_snapshot(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Source::Descriptor(fd) = core::mem::replace(&mut reload.source, Source::Read) else {
-            return Progress::Failed;
-        };
-        match memory::read(fd) {
-            Ok(octets) => reload.source = Source::Octets(octets),
-            Err(_) => return unreadable(),
-        }
-        Progress::Done
-    }
-
-    pub(super) fn decode_snapshot(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Source::Octets(octets) = core::mem::replace(&mut reload.source, Source::Read) else {
-            return Progress::Failed;
-        };
-        match Snapshot::decode(&octets) {
-            Ok(snapshot) => reload.source = Source::Snapshot(Box::new(snapshot)),
-            Err(_) => return unreadable(),
-        }
-        Progress::Done
-    }
-
     /// The text is read as a whole, with pauses for adverts in between: nothing of what runs has been touched yet.
-    pub(super) fn read_snapshot(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Source::Snapshot(snapshot) = core::mem::replace(&mut reload.source, Source::Read) else {
-            return Progress::Failed;
-        };
-        report::reloading();
-        self.process.tuner.suspend(turn);
-        self.save_state(turn, Moment::Before);
-        let mut found = Diagnostics::new();
-        let tree = replay_in_slices(&snapshot, &mut found, &mut || self.breathe(turn)).tree;
-        reload.source = Source::Tree(Box::new((tree, found)));
-        Progress::Done
-    }
-
-    pub(super) fn assemble_model(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Source::Tree(read) = core::mem::replace(&mut reload.source, Source::Read) else {
-            return Progress::Failed;
-        };
-        let (tree, mut found) = *read;
-        let mut model = assemble::model_in_slices(&tree, &mut found, &mut || self.breathe(turn));
-        // It is where it is, whatever the file says: the command line may have had another word.
-        model.daemon.net_namespace.clone_from(&self.model.daemon.net_namespace);
-        self.routers.shortest_interval = crate::vrrpd::run::shortest_interval(&model);
-        reload.fresh.model = Arc::new(model);
-        Progress::Done
+    pub(super) fn read_model(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+        if reload.reading.is_whole() {
+            report::reloading();
+            self.process.tuner.suspend(turn);
+            self.save_state(turn, Moment::Before);
+        }
+        let running = Arc::clone(&self.model);
+        match reload.reading.advance(&running, &mut || self.breathe(turn)) {
+            Step::More => Progress::More,
+            Step::Failed => Progress::Failed,
+            Step::Model(model) => {
+                self.routers.shortest_interval = crate::vrrpd::run::shortest_interval(&model);
+                reload.fresh.model = Arc::new(*model);
+                Progress::Done
+            }
+        }
     }
 
     /// Status files under way are written to their end: they name instances by the numbers of before.
@@ -148,9 +98,4 @@ impl Vrrp {
         fresh.fixed = Fixed::new(&fresh.model, &mut self.links.table);
         Progress::Done
     }
-}
-
-fn unreadable() -> Progress {
-    report::snapshot_unreadable();
-    Progress::Failed
 }

@@ -1,12 +1,8 @@
 //! How far apart announcements leave: `vrrp_garp_interval`, `vrrp_gna_interval` and `garp_group`.
 //!
-//! It is a switch that cannot take many of them at once, so the spacing is that of a [`Lane`]: a physical interface with
+//! What cannot take many of them at once is a switch, so the spacing is that of a [`Lane`]: a physical interface with
 //! the macvlans on it, or several interfaces that a `garp_group` puts together. Gratuitous ARPs and neighbour
 //! advertisements each have their own clock in it.
-
-mod waiting;
-
-pub use waiting::Waiting;
 
 use super::links::Links;
 use crate::base::addr::Family;
@@ -23,7 +19,7 @@ pub struct Lane(u32);
 #[derive(Clone, Copy, Debug)]
 struct Clocks {
     spacing: [Span; 2],
-    /// When the next announcement may leave for which no place is taken yet.
+    /// When the next announcement may leave that nobody has a place for yet.
     free: [Instant; 2],
     /// Places that are taken and not used yet.
     taken: [u32; 2],
@@ -128,8 +124,8 @@ impl Pacing {
         }
     }
 
-    /// A place is not wanted any more: if it is the last one, the next announcement gets it, and once no place is taken
-    /// the next announcement leaves as soon as the spacing allows.
+    /// A place is not wanted any more: who comes next gets it if it is the last one, and all that is left once nobody
+    /// waits.
     pub fn give_back(&mut self, lane: Lane, family: Family, place: Instant, now: Instant) {
         self.used(lane, family);
         let Some(clocks) = self.lanes.get_mut(lane.0 as usize) else { return };

@@ -1,0 +1,76 @@
+//! The start and the reload of a child: what each child does around its own work.
+
+use std::io;
+
+use super::report;
+use super::role::Role;
+use crate::base::exit::Exit;
+use crate::config::model::Global;
+use crate::daemon::ipc::ToParent;
+use crate::daemon::reactor::{Process, Reactor, Turn};
+use crate::daemon::tuning::Tuning;
+use crate::sys::{alloc, pages, sched};
+
+/// A child that the brackets stand around.
+pub trait Child: Process {
+    /// How the child is run.
+    fn role(&mut self) -> &mut Role;
+}
+
+/// Runs a child until it is told to stop. `start` builds it.
+pub fn run<C: Child>(start: impl FnOnce() -> io::Result<(Reactor, C)>) -> Exit {
+    // The parent reads a configuration for some milliseconds, on the same processor maybe. A kernel that does not know
+    // how is no worse than before.
+    let _ = sched::ask_for_short_turns();
+    match start() {
+        Ok((mut reactor, mut child)) => serve(&mut reactor, &mut child),
+        Err(error) => {
+            report::kernel_failed("cannot start", &error);
+            exit_of(error.kind())
+        }
+    }
+}
+
+/// How a start that failed ends: what passes may succeed next time.
+#[must_use]
+pub const fn exit_of(kind: io::ErrorKind) -> Exit {
+    match kind {
+        io::ErrorKind::PermissionDenied => Exit::Permission,
+        io::ErrorKind::ResourceBusy | io::ErrorKind::OutOfMemory => Exit::Busy,
+        _ => Exit::Fatal,
+    }
+}
+
+// The pages of the start are let go: code that runs from here on must not stand among them.
+#[inline(never)]
+fn serve<C: Child>(reactor: &mut Reactor, child: &mut C) -> Exit {
+    alloc::trim();
+    pages::release();
+    child.role().meter.started();
+    reactor.run(child).unwrap_or_else(|error| {
+        report::kernel_failed("the event loop", &error);
+        Exit::Fatal
+    })
+}
+
+/// The parent has a new configuration: the loop calls [`Process::work`] from now on. False: the child stops, or a reload
+/// is under way, and the parent has been told so.
+pub fn begin_reload(role: &mut Role, turn: &mut Turn<'_>) -> bool {
+    if role.stopping || role.meter.is_reloading() {
+        turn.report(ToParent::ReloadDone { ok: false });
+        return false;
+    }
+    role.meter.reload_begins();
+    turn.begin_work();
+    true
+}
+
+/// The reload is over: a configuration with these global definitions is in force, the new one if all was `ok`.
+pub fn end_reload(role: &mut Role, turn: &mut Turn<'_>, global: &Global, ok: bool) {
+    role.meter.reloaded();
+    role.tuner.change(turn, &Tuning::of(global, role.kind));
+    if ok {
+        report::reloaded();
+    }
+    turn.report(ToParent::ReloadDone { ok });
+}

@@ -1,0 +1,123 @@
+//! A new configuration on its way from the parent to a model, in the first steps of a reload.
+
+use std::os::fd::OwnedFd;
+
+use super::report;
+use crate::config::assemble;
+use crate::config::diag::Diagnostics;
+use crate::config::expand::replay_in_slices;
+use crate::config::model::Model;
+use crate::config::snapshot::Snapshot;
+use crate::config::tree::Tree;
+use crate::sys::memory;
+
+/// How far the configuration has come.
+pub enum Reading {
+    /// The descriptor that the parent sent.
+    Descriptor(OwnedFd),
+    /// What was in it.
+    Octets(Vec<u8>),
+    /// The files and their positions.
+    Snapshot(Box<Snapshot>),
+    /// Blocks and lines.
+    Tree(Box<(Tree, Diagnostics)>),
+    /// Nothing: the model has been made, or what the parent sent cannot be read.
+    Over,
+}
+
+/// What became of a step.
+pub enum Step {
+    /// There are more of them.
+    More,
+    /// The model.
+    Model(Box<Model>),
+    /// What the parent sent is no configuration; told.
+    Failed,
+}
+
+impl Reading {
+    /// Whether the text has arrived whole and is about to be read: a child says so, and saves what a reload changes.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self, Self::Snapshot(_))
+    }
+
+    /// Does the next step. `pause` is called in between, for steps that take long: nothing of what runs is touched yet.
+    pub fn advance(&mut self, running: &Model, pause: &mut dyn FnMut()) -> Step {
+        *self = match core::mem::replace(self, Self::Over) {
+            Self::Descriptor(fd) => match memory::read(fd) {
+                Ok(octets) => Self::Octets(octets),
+                Err(_) => return unreadable(),
+            },
+            Self::Octets(octets) => match Snapshot::decode(&octets) {
+                Ok(snapshot) => Self::Snapshot(Box::new(snapshot)),
+                Err(_) => return unreadable(),
+            },
+            Self::Snapshot(snapshot) => {
+                let mut found = Diagnostics::new();
+                let tree = replay_in_slices(&snapshot, &mut found, pause).tree;
+                Self::Tree(Box::new((tree, found)))
+            }
+            Self::Tree(read) => {
+                let (tree, mut found) = *read;
+                let mut model = assemble::model_in_slices(&tree, &mut found, pause);
+                // The process stays in the network namespace in which it is, whatever the file says: the command line
+                // may have had another word.
+                model.daemon.net_namespace.clone_from(&running.daemon.net_namespace);
+                return Step::Model(Box::new(model));
+            }
+            Self::Over => return Step::Failed,
+        };
+        Step::More
+    }
+}
+
+fn unreadable() -> Step {
+    report::snapshot_unreadable();
+    Step::Failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::expand;
+    use crate::config::source::Disk;
+
+    /// The descriptor of a configuration, as a parent sends it.
+    fn sent(name: &str, text: &str) -> OwnedFd {
+        let path = std::env::temp_dir().join(format!("ka-reading-{name}-{}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_string_lossy().into_owned();
+        let asked = expand::Options { path: path.clone(), ..expand::Options::default() };
+        let (_, snapshot) = expand::load(&Disk, &asked, &mut Diagnostics::new());
+        std::fs::remove_file(path).unwrap();
+        memory::sealed("test", &snapshot.encode()).unwrap()
+    }
+
+    #[test]
+    fn a_configuration_becomes_a_model_in_steps_and_stays_in_its_network_namespace() {
+        let mut running = Model::default();
+        running.daemon.net_namespace = Some("blue".to_owned());
+        let mut reading = Reading::Descriptor(sent("good", "vrrp_script A {\n script /bin/true\n}\n"));
+        let mut whole = Vec::new();
+        let model = loop {
+            whole.push(reading.is_whole());
+            match reading.advance(&running, &mut || ()) {
+                Step::More => {}
+                Step::Model(model) => break model,
+                Step::Failed => panic!("a good configuration"),
+            }
+        };
+        assert_eq!(whole, [false, false, true, false]);
+        assert_eq!(model.scripts.len(), 1);
+        assert_eq!(model.daemon.net_namespace, running.daemon.net_namespace);
+        assert!(matches!(reading.advance(&running, &mut || ()), Step::Failed), "nothing is left");
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_refused() {
+        let mut reading = Reading::Descriptor(memory::sealed("test", b"nonsense").unwrap());
+        assert!(matches!(reading.advance(&Model::default(), &mut || ()), Step::More));
+        assert!(matches!(reading.advance(&Model::default(), &mut || ()), Step::Failed));
+    }
+}
