@@ -11,9 +11,9 @@ use crate::base::limit;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
 use crate::sys::clock::{self, Wall};
-use crate::sys::doors::{self, Door};
 use crate::sys::filter::{self, Filter, Start};
 use crate::sys::inbox::{Inbox, Received};
+use crate::sys::ingress::{self, Ingress};
 use crate::sys::queue::{self, QueueSize};
 use crate::sys::socket::{bind_device, if_known, open, set_option, unsigned};
 
@@ -105,16 +105,17 @@ impl ReceiveSocket {
     }
 
     /// Replaces the kernel's filter by one that keeps datagrams whose octet at `offset` behind the IP header belongs to the
-    /// interface that they came in by, and that have at least `least` octets there. `doors` is in the order of the octets, each there once.
+    /// interface that they came in by, and that have at least `least` octets there. The pairs are in the order of the
+    /// octets, with each octet once.
     ///
     /// # Errors
     /// ENOMEM past net.core.optmem_max; the filter before stays.
-    pub fn set_doors(&self, offset: u8, least: u8, doors: &[Door]) -> io::Result<()> {
+    pub fn set_ingress(&self, offset: u8, least: u8, pairs: &[Ingress]) -> io::Result<()> {
         let start = match self.family {
             Family::V4 => Start::Ipv4Header,
             Family::V6 => Start::Transport,
         };
-        doors::attach(&self.fd, (offset, least), doors, start)
+        ingress::attach(&self.fd, (offset, least), pairs, start)
     }
 
     /// Takes what is queued, at most [`limit::RECEIVE_BATCH`] datagrams, and tells how many; 0 if none is

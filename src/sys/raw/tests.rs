@@ -366,7 +366,7 @@ fn a_send_socket_receives_nothing() {
 
 /// One socket hears for many interfaces what others have joined, and each octet from its own interface only.
 #[test]
-fn each_octet_has_its_door() {
+fn each_octet_comes_in_by_its_interface_only() {
     in_namespace(|net| {
         let (near, far) = network(net);
         let second = net.pair("vc", "vd");
@@ -395,11 +395,11 @@ fn each_octet_has_its_door() {
                 }
             }
         };
-        let doors = |pairs: &[(u8, IfIndex)]| {
-            receiver.set_doors(1, 2, pairs).unwrap();
-            receiver6.set_doors(1, 2, pairs).unwrap();
+        let keep = |pairs: &[(u8, IfIndex)]| {
+            receiver.set_ingress(1, 2, pairs).unwrap();
+            receiver6.set_ingress(1, 2, pairs).unwrap();
         };
-        doors(&[(1, far), (2, second.1), (50, far), (51, second.1), (255, far)]);
+        keep(&[(1, far), (2, second.1), (50, far), (51, second.1), (255, far)]);
         send_all();
         assert_eq!(second_octets(&receiver, &mut into), [], "nobody has joined");
         for link in [far, second.1] {
@@ -412,11 +412,11 @@ fn each_octet_has_its_door() {
         // Each octet another interface: as many runs as there can be.
         let other = |id: u8| if id.is_multiple_of(2) { far } else { second.1 };
         let all: Vec<_> = (0..=255).map(|id| (id, other(id))).collect();
-        doors(&all);
+        keep(&all);
         send_all();
         assert_eq!(second_octets(&receiver, &mut into), [0, 1, 2, 3, 49, 50, 51, 200, 255]);
         assert_eq!(second_octets(&receiver6, &mut into), [0, 1, 2, 3, 49, 50, 51, 200, 255]);
-        doors(&[]);
+        keep(&[]);
         send_all();
         assert_eq!(second_octets(&receiver, &mut into), []);
     });

@@ -11,8 +11,8 @@ use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::sys::doors::Door as Pair;
 use crate::sys::filter::{Filter, OctetSet};
+use crate::sys::ingress::Ingress;
 use crate::sys::queue::QueueSize;
 use crate::sys::raw::receive::{ReceiveOptions, ReceiveSocket};
 use crate::sys::raw::send::{SendOptions, SendSocket};
@@ -79,7 +79,7 @@ pub struct Receiver {
 #[derive(Debug, PartialEq, Eq)]
 enum Kept {
     Octets(Filter),
-    Macvlans(Vec<Pair>),
+    Macvlans(Vec<Ingress>),
 }
 
 /// An instance that is served by a receiver.
@@ -129,12 +129,12 @@ impl Receiver {
         // The router id is the second octet of an advert, of which there is a whole header at least.
         let least = offset.saturating_add(FROM_VRID);
         if self.key.own {
-            let pairs: Vec<Pair> = self.macvlans.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
+            let pairs: Vec<Ingress> = self.macvlans.iter().map(|(vrid, index, _)| (*vrid, *index)).collect();
             if matches!(&self.kept, Kept::Macvlans(kept) if *kept == pairs) {
                 return;
             }
             let single = pairs.windows(2).all(|pair| matches!(pair, [(one, _), (other, _)] if one != other));
-            if single && self.socket.set_doors(offset, least, &pairs).is_ok() {
+            if single && self.socket.set_ingress(offset, least, &pairs).is_ok() {
                 self.kept = Kept::Macvlans(pairs);
                 return;
             }

@@ -1,4 +1,5 @@
-//! A filter for one socket that serves many interfaces: an octet of the datagram says which one it must have come in by.
+//! A filter for one socket that serves many interfaces: an octet of a datagram says by which interface the datagram must
+//! have come in.
 //!
 //! The pairs are kept as runs in which the number of the interface grows with the octet, for interfaces that were made
 //! in the order of their octets have such numbers; a search among the runs finds the only one that can fit.
@@ -9,8 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use super::filter::{self, Start};
 use crate::base::id::IfIndex;
 
-/// An octet and the interface that belongs to it.
-pub type Door = (u8, IfIndex);
+/// An octet and the interface by which datagrams with this octet come in.
+pub type Ingress = (u8, IfIndex);
 
 /// Octets from `first` to `last`; each plus `offset` is the number of its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +21,13 @@ struct Run {
     offset: u32,
 }
 
-/// Puts the filter on a socket: it keeps datagrams whose octet at `offset` of the transport payload is in one of the
-/// pairs, that has at least `least` octets there, and that came in by the interface of this pair. `doors` is in the order of the octets, each there once.
+/// Puts the filter on a socket: the filter keeps datagrams whose octet at `offset` of the transport payload is in one of the
+/// pairs, that have at least `least` octets there, and that came in by the interface of this pair. The pairs are in the
+/// order of the octets, with each octet once.
 pub(super) fn attach(
     fd: &OwnedFd,
     (offset, least): (u8, u8),
-    doors: &[Door],
+    pairs: &[Ingress],
     start: Start,
 ) -> io::Result<()> {
     let mut program = Vec::new();
@@ -33,7 +35,7 @@ pub(super) fn attach(
     program.push(filter::instruction(filter::STORE, 0));
     // No octet plus this is the number of an interface.
     program.push(filter::instruction(filter::LOAD_X, NOWHERE));
-    search(&mut program, &runs(doors));
+    search(&mut program, &runs(pairs));
     let end = program.len();
     // Every leaf jumps to here; now it is known where that is.
     for (position, instruction) in program.iter_mut().enumerate() {
@@ -53,9 +55,9 @@ pub(super) fn attach(
     filter::install(fd.as_raw_fd(), &mut program)
 }
 
-fn runs(doors: &[Door]) -> Vec<Run> {
+fn runs(pairs: &[Ingress]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (octet, interface) in doors {
+    for (octet, interface) in pairs {
         let offset = interface.0.wrapping_sub(u32::from(*octet));
         match runs.last_mut() {
             Some(run) if run.offset == offset && run.last.checked_add(1) == Some(*octet) => run.last = *octet,
@@ -101,12 +103,12 @@ mod tests {
 
     #[test]
     fn neighbours_are_one_run() {
-        let doors =
+        let runs_of =
             |pairs: &[(u8, u32)]| runs(&pairs.iter().map(|(o, i)| (*o, IfIndex(*i))).collect::<Vec<_>>());
-        assert_eq!(doors(&[]), []);
-        assert_eq!(doors(&[(1, 11), (2, 12), (3, 13)]), [Run { first: 1, last: 3, offset: 10 }]);
+        assert_eq!(runs_of(&[]), []);
+        assert_eq!(runs_of(&[(1, 11), (2, 12), (3, 13)]), [Run { first: 1, last: 3, offset: 10 }]);
         let two = [Run { first: 1, last: 1, offset: 10 }, Run { first: 3, last: 3, offset: 10 }];
-        assert_eq!(doors(&[(1, 11), (3, 13)]), two);
-        assert_eq!(doors(&[(200, 7), (255, 6)]).len(), 2);
+        assert_eq!(runs_of(&[(1, 11), (3, 13)]), two);
+        assert_eq!(runs_of(&[(200, 7), (255, 6)]).len(), 2);
     }
 }
