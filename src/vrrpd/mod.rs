@@ -29,7 +29,6 @@ mod objects;
 mod own;
 mod owners;
 mod pacing;
-mod queue;
 mod refusal;
 mod report;
 mod run;

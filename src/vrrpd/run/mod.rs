@@ -12,6 +12,7 @@ mod listing;
 mod notify;
 mod own;
 pub(super) mod pause;
+mod queues;
 mod reload;
 mod settle;
 mod start;

@@ -1,12 +1,12 @@
-//! How much the kernel holds back for this process while it does something else: netlink's queues.
+//! How many octets of netlink's messages the kernel holds back for this process while it does something else.
 
-use super::report;
-use super::state::Vrrp;
 use crate::base::limit;
 use crate::config::model::global::Buffer;
 use crate::sys::queue::QueueSize;
+use crate::vrrpd::report;
+use crate::vrrpd::state::Vrrp;
 
-/// Asks for a queue of netlink's as it is configured; what is not configured stays as the system has it.
+/// Asks for a queue of a netlink socket as the queue is configured; what is not configured stays as the system has it.
 pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> std::io::Result<()>) {
     let Some(octets) = wanted.bytes.and_then(|octets| usize::try_from(octets).ok()) else { return };
     if let Err(error) = set(QueueSize { octets, force: wanted.force }) {
@@ -15,22 +15,22 @@ pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> s
 }
 
 impl Vrrp {
-    /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into its queue, unless somebody
-    /// says how long that is. The kernel takes what is used of it only.
-    pub(super) fn widen_monitor(&self) {
+    /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into the queue of
+    /// the monitor, unless the configuration says how long that is. The kernel takes only the memory that is used.
+    pub(in crate::vrrpd) fn widen_monitor(&self) {
         let addresses: usize = self.routers.instances.iter().map(|instance| instance.addresses.len()).sum();
         let addresses =
             addresses.saturating_mul(limit::MONITOR_OCTETS_ADDRESS).min(limit::MONITOR_OCTETS_ADDRESSES);
         let octets = self.owns.list().len().saturating_mul(limit::MONITOR_OCTETS_EACH);
         let octets = octets.saturating_add(addresses);
         if octets > limit::MONITOR_QUEUE && self.model.global.buffers.vrrp_monitor.bytes.is_none() {
-            // Who may not ask for more has everything listed again when something was lost.
+            // A process that may not ask for more has everything listed again when something was lost.
             let _ = self.links.monitor.set_receive_buffer(QueueSize { octets, force: true });
         }
     }
 
     /// After a reload. A queue that is not configured any more keeps its size.
-    pub(super) fn resize_queues(&self) {
+    pub(in crate::vrrpd) fn resize_queues(&self) {
         let buffers = &self.model.global.buffers;
         ask("command", buffers.vrrp_command, |size| self.items.commands.set_receive_buffer(size));
         ask("monitor", buffers.vrrp_monitor, |size| self.links.monitor.set_receive_buffer(size));

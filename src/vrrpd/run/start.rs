@@ -251,7 +251,7 @@ impl Vrrp {
         let mut commands = Commands::open()?;
         commands.set_patient(true);
         let buffers = &model.global.buffers;
-        crate::vrrpd::queue::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
+        super::queues::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
@@ -261,9 +261,7 @@ impl Vrrp {
         let (owns, left) = Owns::new(plan, Some(ledger));
         let network = Network::of(Fixed::new(&model, &mut links));
         let links = Interfaces::open(links, &commands)?;
-        crate::vrrpd::queue::ask("monitor", buffers.vrrp_monitor, |size| {
-            links.monitor.set_receive_buffer(size)
-        });
+        super::queues::ask("monitor", buffers.vrrp_monitor, |size| links.monitor.set_receive_buffer(size));
         let groups = build::groups(&model, &resolver, &mut broken);
         report::broken(&broken);
         let layout = Layout::new(
