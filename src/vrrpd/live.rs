@@ -1,13 +1,13 @@
 //! A virtual router at work: the protocol's router and what the child knows around it.
 
 mod address;
+pub(super) mod item;
 pub(super) mod notify;
 mod object;
-mod wanted;
 
-pub use address::{Moved, PROTOCOL, address};
-pub use object::{Common, Item, Objects, Placed, Unseen};
-pub use wanted::{Deleted, Held, Wanted};
+pub use address::{Moved, PROTOCOL, address, is_in_detection, is_usable};
+pub use item::Item;
+pub use object::{Common, Entry, Objects, Placed, Unseen};
 
 use super::links::Links;
 use super::waiting::Waiting;
@@ -173,14 +173,13 @@ impl Instance {
     #[must_use]
     pub fn lacks_address(&self) -> bool {
         self.router.state() == State::Master
-            && self.addresses.iter().any(|moved| moved.wanted.held.is_missing() && !moved.wanted.no_track)
+            && self.addresses.iter().any(|moved| moved.item.is_missing() && !moved.item.no_track())
     }
 
     /// The same for any of its addresses, whether its loss matters or not: what a new configuration asks for.
     #[must_use]
     pub fn is_to_add(&self) -> bool {
-        self.router.state() == State::Master
-            && self.addresses.iter().any(|moved| moved.wanted.held.is_missing())
+        self.router.state() == State::Master && self.addresses.iter().any(|moved| moved.item.is_missing())
     }
 
     /// Whether the key that adverts are signed with is missing.

@@ -11,8 +11,6 @@
 //! * `track` knows scripts, interfaces, files and processes, `group` the sync groups, `auth` the keys.
 //! * `alert` and `telling` are mail and FIFOs; `kept` is what a successor goes on with. `status` lends values to dumps; `report` phrases the log lines.
 
-mod address;
-mod altered;
 mod announce;
 mod auth;
 mod build;
@@ -21,13 +19,12 @@ mod extra;
 #[cfg(feature = "tools")]
 mod facts;
 mod firewall;
+mod items;
 mod kept;
 mod links;
 mod live;
 mod notifies;
-mod objects;
 mod own;
-mod owners;
 mod pacing;
 mod refusal;
 mod report;
@@ -36,16 +33,15 @@ mod slots;
 mod sockets;
 mod state;
 mod status;
-mod strays;
 mod track;
 mod waiting;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]
 pub use facts::facts;
+pub use items::Marked;
 pub use kept::MASTER;
 pub use run::{Context, PROGRAM, clean, run};
-pub use strays::Marked;
 
 /// Kinds of sources in the loop.
 mod kind {

@@ -5,7 +5,7 @@
 
 use nix::errno::Errno;
 
-use super::live::{Held, Instance, Moved};
+use super::live::{Instance, Moved};
 use super::state::Vrrp;
 use crate::base::addr::Prefix;
 use crate::base::id::InstanceId;
@@ -20,7 +20,7 @@ impl Instance {
     /// without harm does not count.
     pub(super) fn refused(&self) -> Option<(Prefix, Errno)> {
         let moved = self.addresses.get(refused(&self.addresses)?)?;
-        Some((moved.prefix, moved.wanted.refused?))
+        Some((moved.prefix, moved.item.refused()?))
     }
 
     /// Whether it would serve nobody as MASTER, as several tries have shown.
@@ -31,7 +31,7 @@ impl Instance {
 
 /// The position of the first address of those that count, if the kernel refuses all of them.
 fn refused(addresses: &[Moved]) -> Option<usize> {
-    let counted = || addresses.iter().enumerate().filter(|(_, moved)| !moved.wanted.no_track);
+    let counted = || addresses.iter().enumerate().filter(|(_, moved)| !moved.item.no_track());
     let (first, _) = counted().next()?;
     counted().all(|(_, moved)| is_refused(moved)).then_some(first)
 }
@@ -39,9 +39,8 @@ fn refused(addresses: &[Moved]) -> Option<usize> {
 /// Whether what the kernel said several times is about the address or about what this process may do, not about memory.
 fn is_refused(moved: &Moved) -> bool {
     let passes = |errno| matches!(errno, Errno::ENOBUFS | Errno::ENOMEM | Errno::EAGAIN);
-    moved.wanted.held == Held::No
-        && moved.refusals >= TRIES
-        && moved.wanted.refused.is_some_and(|errno| !passes(errno))
+    let item = &moved.item;
+    item.is_absent() && item.refusals() >= TRIES && item.refused().is_some_and(|errno| !passes(errno))
 }
 
 impl Vrrp {
@@ -67,17 +66,17 @@ impl Vrrp {
         let only = Faults::NONE.with(Fault::Address, true);
         let ready = self.instance(id).filter(|instance| instance.router.faults().own() == only);
         let Some(position) = ready.and_then(|instance| refused(&instance.addresses)) else { return };
-        self.request_one(id, position, true);
+        self.items.ask_for_address(&mut self.routers.instances, &self.links.table, id, position, true);
         self.commit_batch();
         if self.instance(id).is_none_or(Instance::cannot_serve) {
             return;
         }
-        self.request_one(id, position, false);
+        self.items.ask_for_address(&mut self.routers.instances, &self.links.table, id, position, false);
         self.commit_batch();
-        self.items.late.retain(|late| *late != id);
+        self.items.forget_late(id);
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             for moved in &mut instance.addresses {
-                (moved.wanted.refused, moved.refusals) = (None, 0);
+                moved.item.forget_refusals();
             }
         }
         self.refresh(turn, id);
@@ -87,31 +86,34 @@ impl Vrrp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vrrpd::live::Wanted;
+    use crate::vrrpd::live::item::Input;
 
-    /// An address: no_track, there, and what the kernel said.
-    fn moved(no_track: bool, held: Held, refused: Option<Errno>) -> Moved {
+    /// An address, and what the kernel said of it.
+    fn moved(no_track: bool, inputs: &[Input]) -> Moved {
         let prefix = Prefix { addr: "192.0.2.1".parse().unwrap(), len: 24 };
-        let mut wanted = Wanted::new(no_track);
-        (wanted.held, wanted.refused) = (held, refused);
-        Moved { wanted, refusals: TRIES, ..Moved::new(prefix, None, no_track) }
+        let mut moved = Moved::new(prefix, None, no_track);
+        for input in inputs {
+            moved.item.handle(*input);
+        }
+        moved
     }
 
     #[test]
     fn an_instance_serves_nobody_if_the_kernel_refuses_all_that_counts() {
-        let denied = || moved(false, Held::No, Some(Errno::EPERM));
+        let again = |errno| [Input::Refused(errno); TRIES as usize];
+        let denied = || moved(false, &again(Errno::EPERM));
         assert_eq!(refused(&[denied(), denied()]), Some(0));
-        assert_eq!(refused(&[moved(true, Held::Ours, None), denied()]), Some(1), "no_track does not count");
+        assert_eq!(refused(&[moved(true, &[Input::Added]), denied()]), Some(1), "no_track does not count");
         for (what, other) in [
-            ("one is there", moved(false, Held::Ours, None)),
-            ("one was there before", moved(false, Held::Foreign, None)),
-            ("one may be taken yet", Moved { refusals: TRIES - 1, ..denied() }),
-            ("one waits for its interface", moved(false, Held::No, None)),
-            ("there was no memory for one", moved(false, Held::No, Some(Errno::ENOBUFS))),
+            ("one is there", moved(false, &[Input::Added])),
+            ("one was there before", moved(false, &[Input::There { keep: true }])),
+            ("one may be taken yet", moved(false, &again(Errno::EPERM)[1..])),
+            ("one waits for its interface", moved(false, &[])),
+            ("there was no memory for one", moved(false, &again(Errno::ENOBUFS))),
         ] {
             assert_eq!(refused(&[denied(), other]), None, "{what}");
         }
-        assert_eq!(refused(&[moved(true, Held::No, Some(Errno::EPERM))]), None);
+        assert_eq!(refused(&[moved(true, &again(Errno::EPERM))]), None);
         assert_eq!(refused(&[]), None);
     }
 }

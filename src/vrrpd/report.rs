@@ -12,7 +12,6 @@ use nix::errno::Errno;
 
 use super::build::Broken;
 use super::links::{Kind, Links};
-use super::live::Moved;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
@@ -97,14 +96,7 @@ pub(super) const fn lacking(errno: Errno) -> &'static str {
     }
 }
 
-pub(super) fn address_stuck(name: &str, prefix: Prefix, refusal: &Refusal<'_>) {
-    let (errno, text) = (refusal.errno, refusal.text);
-    warn!("({name}) cannot remove {prefix}: {} {text}", errno.desc());
-}
-
-pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: bool) {
-    let link = name_of(links, moved.link);
-    let addr = moved.prefix.addr;
+pub(super) fn address_taken(name: &str, addr: IpAddr, link: &str, again: bool) {
     warn!("Netlink reflector reports IP {addr} removed from {link}");
     if again {
         warn!("({name}) {addr} put back on {link}; find out who deletes it, or mark it no_track");
@@ -114,8 +106,7 @@ pub(super) fn address_taken(name: &str, links: &Links, moved: &Moved, again: boo
 }
 
 /// It was not deleted for itself.
-pub(super) fn address_fell(name: &str, links: &Links, moved: &Moved) {
-    let (link, addr) = (name_of(links, moved.link), moved.prefix.addr);
+pub(super) fn address_fell(name: &str, addr: IpAddr, link: &str) {
     warn!("Netlink reflector reports IP {addr} removed from {link}");
     warn!(
         "({name}) {addr} went with the first address of its network on {link} and was put back; promote_secondaries \
@@ -123,8 +114,8 @@ pub(super) fn address_fell(name: &str, links: &Links, moved: &Moved) {
     );
 }
 
-pub(super) fn address_altered(name: Option<&str>, links: &Links, link: Option<LinkId>, addr: IpAddr) {
-    let (whose, link) = (Whose(name), name_of(links, link));
+pub(super) fn address_altered(name: Option<&str>, link: &str, addr: IpAddr) {
+    let whose = Whose(name);
     warn!(
         "{whose} {addr} on {link} had its lifetime or flags changed by somebody; it is as configured again"
     );

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::extra::Extras;
 use super::firewall::Firewall;
+use super::items::Items;
 use super::links::Interfaces;
 use super::live::{Group, Instance};
 use super::notifies::Notifies;
-use super::objects::Network;
 use super::own::Owns;
-use super::owners::Owners;
 use super::pacing::Pacing;
 use super::run::Reload;
 use super::slots::Layout;
@@ -27,7 +26,6 @@ use crate::daemon::keep::Note;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event, Policy};
-use crate::sys::netlink::command::Commands;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
 
@@ -85,23 +83,6 @@ pub(super) struct Trackers {
     pub(super) lines: Budget,
 }
 
-/// Addresses, routes and rules: what is in the kernel, and what is asked of it.
-pub(super) struct Items {
-    pub(super) commands: Commands,
-    /// The kernel says who put an address there (since Linux 5.18): it does for 127.0.0.1.
-    pub(super) tells_protocol: bool,
-    /// Routes, rules and static addresses.
-    pub(super) network: Network,
-    /// Whose an address on an interface is.
-    pub(super) owners: Owners,
-    /// Address requests of the batch under way, by tag.
-    pub(super) requests: Vec<AddressRequest>,
-    /// Instances one of whose addresses the kernel took after it had refused it: nobody has heard of it yet.
-    pub(super) late: Vec<InstanceId>,
-    /// The kernel refused an address: try again soon.
-    pub(super) refused: bool,
-}
-
 /// Gratuitous ARPs and neighbour advertisements.
 pub(super) struct Announcer {
     /// How far apart announcements leave.
@@ -141,14 +122,6 @@ pub(super) struct Load {
     pub(super) things: usize,
 }
 
-/// An address request to the kernel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AddressRequest {
-    pub(super) instance: InstanceId,
-    pub(super) position: u16,
-    pub(super) add: bool,
-}
-
 /// A track script at work.
 pub(super) struct TrackScript {
     pub(super) name: String,
@@ -180,14 +153,6 @@ impl Announcer {
     }
 }
 
-impl Items {
-    /// Makes room for what so many instances can ask for in one turn.
-    pub(super) fn reserve(&mut self, instances: usize) {
-        self.late.reserve_exact(instances.saturating_sub(self.late.len()));
-        self.requests.reserve(limit::NETLINK_BATCH.saturating_sub(self.requests.len()));
-    }
-}
-
 impl Vrrp {
     pub(super) fn instance(&self, id: InstanceId) -> Option<&Instance> {
         self.routers.instances.get(id.index())
@@ -202,7 +167,7 @@ impl Vrrp {
         Situation {
             instances: &self.routers.instances,
             links: &self.links.table,
-            fixed: &self.items.network.fixed,
+            fixed: &self.items.statics,
             trackers: &self.trackers,
         }
     }
@@ -212,7 +177,7 @@ impl Vrrp {
         let situation = Situation {
             instances: &self.routers.instances,
             links: &self.links.table,
-            fixed: &self.items.network.fixed,
+            fixed: &self.items.statics,
             trackers: &self.trackers,
         };
         (&mut self.routers.policy, situation)

@@ -7,7 +7,7 @@ use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::links::Links;
-use crate::vrrpd::live::{Item, Objects, Placed};
+use crate::vrrpd::live::{Entry, Objects, Placed, Unseen};
 
 /// Routes and rules of a holder, without host bits, which the kernel refuses. Their interfaces are entered in `links`.
 pub(in crate::vrrpd) fn objects(
@@ -16,8 +16,8 @@ pub(in crate::vrrpd) fn objects(
     links: &mut Links,
 ) -> Objects {
     Objects {
-        routes: routes.iter().map(|line| Item::new(placed(line, links), line.no_track)).collect(),
-        rules: rules.iter().map(|line| Item::new(rule(line), line.no_track)).collect(),
+        routes: routes.iter().map(|line| Entry::new(placed(line, links), line.no_track)).collect(),
+        rules: rules.iter().map(|line| Entry::new(rule(line), line.no_track)).collect(),
     }
 }
 
@@ -67,6 +67,8 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
             Insert::Append => route::Insert::Append,
             Insert::Add => route::Insert::Add,
         },
+        unseen: Unseen::No,
+        replaces: false,
     }
 }
 

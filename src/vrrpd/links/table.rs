@@ -212,6 +212,12 @@ impl Links {
         self.links.get(id.index())
     }
 
+    /// The name of an interface; a question mark for none.
+    #[must_use]
+    pub fn name(&self, id: Option<LinkId>) -> &str {
+        id.and_then(|id| self.link(id)).map_or("?", |link| link.name.as_str())
+    }
+
     /// An interface, to be changed.
     pub fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
         self.links.get_mut(id.index())

@@ -1,6 +1,6 @@
 //! An address that moves with mastership: as configured, as the kernel is to have it, and whether the kernel has it.
 
-use super::wanted::Wanted;
+use super::item::Item;
 use crate::base::addr::{Addressed, Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::config::model::{Lifetime, VirtualAddress};
@@ -16,17 +16,15 @@ pub struct Moved {
     pub prefix: Prefix,
     /// Its interface.
     pub link: Option<LinkId>,
-    /// Whether the kernel has it.
-    pub wanted: Wanted,
-    /// How often the kernel has refused the address since it last took it.
-    pub refusals: u8,
+    /// Whether the kernel has the address, and what is to be done about it.
+    pub item: Item,
 }
 
 impl Moved {
-    /// An address that is not there yet.
+    /// An address that the kernel does not have yet.
     #[must_use]
     pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
-        Self { prefix, link, wanted: Wanted::new(no_track), refusals: 0 }
+        Self { prefix, link, item: Item::new(no_track) }
     }
 }
 
@@ -64,5 +62,40 @@ pub fn address(line: &VirtualAddress) -> Address {
         },
         protocol: PROTOCOL,
         ..Address::new(IfIndex(0), line.prefix)
+    }
+}
+
+/// Whether packets can leave from an address: not before duplicate address detection has let it.
+#[must_use]
+pub fn is_usable(address: &Address) -> bool {
+    let flags = address.flags;
+    !flags.contains(AddressFlags::TENTATIVE) || flags.contains(AddressFlags::OPTIMISTIC)
+}
+
+/// Whether an address will be usable soon unless somebody else has it.
+#[must_use]
+pub fn is_in_detection(address: &Address) -> bool {
+    !is_usable(address) && !address.flags.contains(AddressFlags::DADFAILED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::IfIndex;
+
+    #[test]
+    fn detection_goes_on_until_it_fails() {
+        let (tentative, optimistic) = (AddressFlags::TENTATIVE, AddressFlags::OPTIMISTIC);
+        for (flags, usable, in_detection) in [
+            (AddressFlags(0), true, false),
+            (tentative, false, true),
+            (tentative.with(optimistic), true, false),
+            (tentative.with(AddressFlags::DADFAILED), false, false),
+            (AddressFlags::NODAD, true, false),
+        ] {
+            let prefix = Prefix { addr: "fe80::1".parse().unwrap(), len: 64 };
+            let address = Address { flags, ..Address::new(IfIndex(1), prefix) };
+            assert_eq!((is_usable(&address), is_in_detection(&address)), (usable, in_detection), "{flags:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use super::wanted::{Held, Wanted};
+use super::item::{Input, Item};
 use crate::base::id::{IfIndex, LinkId};
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
@@ -12,9 +12,9 @@ use crate::vrrpd::links::Links;
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
     /// Routes, in the order of the file.
-    pub routes: Vec<Item<Placed>>,
+    pub routes: Vec<Entry<Placed>>,
     /// Rules, in the order of the file.
-    pub rules: Vec<Item<Rule>>,
+    pub rules: Vec<Entry<Rule>>,
 }
 
 /// A route with the interfaces that its numbers are filled in from.
@@ -22,76 +22,56 @@ pub struct Objects {
 pub struct Placed {
     /// As the kernel is to have it.
     pub route: Route,
-    /// The interface of each way.
+    /// The interface of each next hop.
     pub links: Vec<Option<LinkId>>,
     /// The VRF whose table it is in.
     pub vrf: Option<LinkId>,
     /// Its place among routes to the same destination.
     pub insert: Insert,
+    /// Notifications were lost: what is in its place is found out by adding it.
+    pub unseen: Unseen,
+    /// A route that it follows to the same destination is in the kernel, which replaces that one.
+    pub replaces: bool,
 }
 
-/// Something that is put into the kernel and taken off again.
+/// A route or a rule.
 #[derive(Clone, Debug)]
-pub struct Item<T> {
-    /// What.
+pub struct Entry<T> {
+    /// The route or rule as configured.
     pub value: T,
-    /// Whether the kernel has it.
-    pub wanted: Wanted,
-    /// Somebody was seen to take it off: told once it is back.
-    pub taken: bool,
-    /// Messages were lost: what is in its place is found out by putting it.
-    pub unseen: Unseen,
-    /// A predecessor that leads to the same destination is there: the kernel swaps them.
-    pub replaces: bool,
-    /// What it has in common with the same thing of other holders, if there are any.
+    /// Whether the kernel has it, and what is to be done about it.
+    pub item: Item,
+    /// The number that it has in common with the same entry of other holders, if there are any.
     pub common: Option<Common>,
 }
 
 /// The number that items of several holders have in common which are one thing in the kernel.
 pub type Common = NonZeroU32;
 
-/// What is known of the place of something after messages about it may have been lost.
+/// What is known of a route's place in the kernel's table after notifications about it may have been lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unseen {
-    /// No message was lost.
+    /// No notification was lost.
     #[default]
     No,
-    /// Nothing: it is put only if the place is free.
+    /// Nothing: the route is added only if the place is free.
     Place,
-    /// Something is there: it, or a stranger's.
-    Whose,
+    /// A route is there: this one, or another program's.
+    Occupied,
 }
 
-impl<T> Item<T> {
-    /// Something that is not there yet.
+impl<T> Entry<T> {
+    /// An entry that the kernel does not have yet.
     pub fn new(value: T, no_track: bool) -> Self {
-        Self {
-            value,
-            wanted: Wanted::new(no_track),
-            taken: false,
-            unseen: Unseen::No,
-            replaces: false,
-            common: None,
-        }
+        Self { value, item: Item::new(no_track), common: None }
     }
 
-    /// Whether it was there and may be gone.
-    pub const fn is_doubtful(&self) -> bool {
-        matches!(self.wanted.held, Held::Doubted { .. })
-    }
-
-    /// It is not the holder's any more; whether it is to be deleted.
-    pub const fn let_go(&mut self) -> bool {
-        (self.taken, self.replaces, self.unseen) = (false, false, Unseen::No);
-        self.wanted.let_go()
-    }
-
-    /// The same item of the configuration before: what is there is this one's.
+    /// Takes over what the kernel has of the same entry of before. An entry whose loss does not matter may be gone, for
+    /// its deletion is not always told: it is added again.
     pub fn inherit(&mut self, old: &mut Self) {
-        self.wanted.inherit(&mut old.wanted);
-        // What does not matter is put again: it may be gone, and nobody was asked to tell.
-        if self.wanted.no_track || self.wanted.held != Held::Ours {
-            self.wanted.held = Held::Doubted { told: false, secondary: false };
+        self.item.inherit(&mut old.item);
+        if self.item.no_track() {
+            self.item.handle(Input::Doubted);
         }
     }
 }
@@ -105,9 +85,9 @@ impl Placed {
     /// The route without the numbers of interfaces. Allocates.
     fn unplaced(&self) -> Route {
         let mut route = self.route.clone();
-        for (way, link) in route.next_hops.iter_mut().zip(&self.links) {
+        for (hop, link) in route.next_hops.iter_mut().zip(&self.links) {
             if link.is_some() {
-                way.interface = IfIndex(0);
+                hop.interface = IfIndex(0);
             }
         }
         if self.vrf.is_some() {
@@ -121,8 +101,8 @@ impl Objects {
     /// Whether something is not in the kernel that should be.
     #[must_use]
     pub fn lacks(&self) -> bool {
-        self.routes.iter().any(|item| item.wanted.lacks())
-            || self.rules.iter().any(|item| item.wanted.lacks())
+        self.routes.iter().any(|route| route.item.is_missing())
+            || self.rules.iter().any(|rule| rule.item.is_missing())
     }
 
     /// Whether there is nothing at all.
@@ -133,6 +113,12 @@ impl Objects {
 }
 
 impl Placed {
+    /// Whether the route leads by an interface, or is in the table of that VRF.
+    #[must_use]
+    pub fn is_through(&self, link: LinkId) -> bool {
+        self.links.contains(&Some(link)) || self.vrf == Some(link)
+    }
+
     /// Fills in the numbers that the interfaces have now. Whether all are there.
     pub fn is_placed(&mut self, links: &Links) -> bool {
         self.locate(links);
@@ -146,9 +132,9 @@ impl Placed {
     /// route by one that is not.
     pub fn locate(&mut self, links: &Links) -> bool {
         let mut usable = true;
-        for (way, link) in self.route.next_hops.iter_mut().zip(&self.links) {
+        for (hop, link) in self.route.next_hops.iter_mut().zip(&self.links) {
             let Some(link) = link.and_then(|id: LinkId| links.link(id)) else { continue };
-            way.interface = link.index.unwrap_or(IfIndex(0));
+            hop.interface = link.index.unwrap_or(IfIndex(0));
             usable &= link.index.is_some() && link.wanted_up;
         }
         if let Some(vrf) = self.vrf {

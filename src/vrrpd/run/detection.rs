@@ -11,8 +11,7 @@ use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
-use crate::vrrpd::address::{is_in_detection, is_usable};
-use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::{Instance, is_in_detection, is_usable};
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::state::Vrrp;
 

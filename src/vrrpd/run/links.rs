@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::base::id::{IfIndex, InstanceId, LinkId};
+use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::map::Map;
 use crate::daemon::reactor::{Again, Turn};
@@ -12,7 +12,7 @@ use crate::proto::vrrp::State;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
 use crate::vrrpd::links::{Change, Events, Wanted, report as lines};
-use crate::vrrpd::live::{Held, Instance};
+use crate::vrrpd::live::{Instance, item};
 use crate::vrrpd::report;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::sockets::may_receive_on;
@@ -115,7 +115,7 @@ impl Vrrp {
                     lines::renamed(&old.name, &link.name);
                 }
                 self.owns.renamed(&mut self.items.commands, id, link.index);
-                self.strip(id, link.index);
+                self.items.strip(&mut self.routers.instances, &self.links.table, id, link.index);
             }
             self.link_changed(turn, id, change);
             // If the interface is polled, its driver is asked as well.
@@ -125,26 +125,6 @@ impl Vrrp {
             unknown |= change == Change::Appeared && link.flags.up();
         }
         unknown
-    }
-
-    /// An interface has another name now and is none of ours any more: our addresses must not stay on it.
-    fn strip(&mut self, link: LinkId, index: IfIndex) {
-        let mut held = Vec::new();
-        for instance in &mut self.routers.instances {
-            for position in 0..instance.addresses.len() {
-                let moved = instance.addresses.get_mut(position);
-                let ours = moved.filter(|moved| moved.link == Some(link) && moved.wanted.held.is_ours());
-                if let Some(moved) = ours {
-                    moved.wanted.held = Held::No;
-                    held.extend(instance.address(position, index));
-                }
-            }
-        }
-        held.extend(self.strip_fixed(link, index));
-        for address in held {
-            self.delete(address);
-        }
-        self.commit_batch();
     }
 
     /// An interface came, went, or went up or down.
@@ -218,7 +198,9 @@ impl Vrrp {
     /// The addresses of an interface went with it.
     fn forget_held(&mut self, link: LinkId) {
         let moved = self.routers.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
-        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| moved.wanted.held = Held::No);
+        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| {
+            moved.item.handle(item::Input::Released);
+        });
     }
 
     /// Watches what the model wants of interfaces, at the start and after a reload. For when all interfaces that are

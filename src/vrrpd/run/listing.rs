@@ -9,17 +9,17 @@ use crate::daemon::reactor::Turn;
 use crate::sys::alloc;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
+use crate::vrrpd::items::Marked;
 use crate::vrrpd::links::Change;
 use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
-use crate::vrrpd::strays::Marked;
 
 /// What a list of all addresses says.
 struct Listed {
     /// Which virtual addresses are there.
     ours: Vec<((InstanceId, u16), Address)>,
-    /// Those with keepalived's mark that are not where the configuration has them.
-    astray: Vec<Address>,
+    /// Those with keepalived's protocol number that are not where the configuration has them.
+    stale: Vec<Address>,
 }
 
 impl Vrrp {
@@ -35,7 +35,7 @@ impl Vrrp {
     pub(in crate::vrrpd) fn resync_links(&mut self, turn: &mut Turn<'_>) {
         let mut changes = Vec::new();
         match self.list_anew(turn, &mut changes) {
-            Ok(Listed { ours: there, astray }) => {
+            Ok(Listed { ours: there, stale }) => {
                 for (link, change) in changes {
                     self.link_changed(turn, link, change);
                     self.breathe(turn);
@@ -45,7 +45,8 @@ impl Vrrp {
                     return self.resync_links(turn);
                 }
                 self.missing(turn, &there);
-                self.remove_astray(astray, Marked::Known);
+                let (instances, links) = (&mut self.routers.instances, &self.links.table);
+                self.items.delete_known(instances, links, stale, Marked::Known);
                 for id in self.ids() {
                     self.breathe_at(turn, id.index());
                     if let Some(instance) = self.routers.instances.get_mut(id.index()) {
@@ -74,9 +75,11 @@ impl Vrrp {
         self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
         let mut listed = Vec::new();
         lister.addresses_in_slices(&mut listed, &mut || self.breathe(turn))?;
-        let astray = listed.iter().filter(|there| self.may_be_astray(there)).cloned().collect();
+        let (instances, links) = (&self.routers.instances, &self.links.table);
+        let is_stale = |there: &&Address| self.items.may_be_stale(instances, links, there);
+        let stale = listed.iter().filter(is_stale).cloned().collect();
         self.breathe(turn);
-        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.breathe(turn)), astray })
+        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.breathe(turn)), stale })
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
@@ -87,7 +90,8 @@ impl Vrrp {
         };
         let listed: Set<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
         for (owner, address) in there {
-            self.virtual_address_told(turn.now(), *owner, address);
+            let (instances, links) = (&mut self.routers.instances, &self.links.table);
+            self.items.virtual_address_told(instances, links, turn.now(), *owner, address);
         }
         for id in self.ids() {
             self.breathe_at(turn, id.index());
@@ -97,7 +101,7 @@ impl Vrrp {
                     self.breathe(turn);
                 }
                 if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
-                    self.taken_away(turn, id, position, false);
+                    self.virtual_address_gone(turn, (id, position), false);
                 }
             }
         }

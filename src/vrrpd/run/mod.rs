@@ -1,5 +1,6 @@
 //! The VRRP child at work: its parts composed, one method for each thing that can happen.
 
+mod addresses;
 mod adverts;
 mod alert;
 mod detection;
@@ -7,6 +8,7 @@ pub(super) mod events;
 mod firewall;
 mod groups;
 mod hold;
+mod items;
 mod links;
 mod listing;
 mod notify;
@@ -200,7 +202,7 @@ impl Vrrp {
             self.finish_status(turn);
             return turn.stop(Exit::Ok);
         }
-        self.take_fixed();
+        self.items.delete_statics(&mut self.routers.instances, &self.links.table);
         self.remove_owns();
         self.remove_firewall(turn);
         self.finish_status(turn);

@@ -9,8 +9,8 @@ use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
+use crate::vrrpd::items::Holder;
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::objects::Holder;
 use crate::vrrpd::report;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::state::{Routers, Vrrp};
@@ -128,18 +128,18 @@ impl Vrrp {
         let mut touched = core::mem::take(&mut self.work.touched);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.take_objects(turn, Holder::Instance(*id));
+                self.delete_objects(turn, Holder::Instance(*id));
                 self.breathe_if_long(turn);
             }
         }
-        self.commit_objects(turn);
+        self.commit_items(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.request_removal(turn, *id);
                 self.breathe_if_long(turn);
             }
         }
-        self.commit_addresses(turn);
+        self.commit_items(turn);
         // A guard outlives its address, and is there before it.
         for id in &touched {
             if let Some(pending) = self.instance(*id).map(|instance| instance.pending)
@@ -156,14 +156,14 @@ impl Vrrp {
                 self.breathe_if_long(turn);
             }
         }
-        self.commit_addresses(turn);
+        self.commit_items(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
-                self.put_objects(turn, Holder::Instance(*id));
+                self.add_objects(turn, Holder::Instance(*id));
                 self.breathe_if_long(turn);
             }
         }
-        self.commit_objects(turn);
+        self.commit_items(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
             {

@@ -34,21 +34,19 @@ use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::sysctl::Setting;
 use crate::vrrpd::extra::Extras;
 use crate::vrrpd::firewall::Firewall;
+use crate::vrrpd::items::{Adoption, Items, Marked, StaticAddress, StaticItems};
 use crate::vrrpd::kept;
 use crate::vrrpd::links::{self, Interfaces, Links};
-use crate::vrrpd::live::{Held, PROTOCOL};
+use crate::vrrpd::live::{PROTOCOL, item};
 use crate::vrrpd::notifies::{self, Notifies};
-use crate::vrrpd::objects::{Fixed, Holder, Network, Stays};
 use crate::vrrpd::own::Owns;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
-use crate::vrrpd::owners::Owners;
 use crate::vrrpd::pacing::Pacing;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::sockets::Sockets;
-use crate::vrrpd::state::{Announcer, Items, Routers, Trackers, Vrrp, Work, announcements, tracker_lines};
+use crate::vrrpd::state::{Announcer, Routers, Trackers, Vrrp, Work, announcements, tracker_lines};
 use crate::vrrpd::status::Status;
-use crate::vrrpd::strays::Marked;
 use crate::vrrpd::track::{Files, Processes, Sources};
 use crate::vrrpd::{build, kind, report};
 
@@ -101,17 +99,18 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
         }
         vrrp.note_fifos();
         vrrp.list_links()?;
-        vrrp.items.network.reserve();
         let count = vrrp.routers.instances.len();
         vrrp.work.reserve(count);
         vrrp.items.reserve(count);
         vrrp.sockets.reserve(count);
         vrrp.announcer.reserve();
         // Without it no address is known for ours.
-        vrrp.items.owners.index(&vrrp.routers.instances);
-        vrrp.clean_objects(marked == Marked::All)?;
+        vrrp.items.index.renew(&vrrp.routers.instances);
+        let (instances, links) = (&mut vrrp.routers.instances, &vrrp.links.table);
+        vrrp.items.clean(instances, links, marked == Marked::All)?;
         vrrp.remove_left_overs(|_| false, None)?;
-        vrrp.remove_strays(marked)?;
+        let (instances, links) = (&mut vrrp.routers.instances, &vrrp.links.table);
+        vrrp.items.delete_stale(instances, links, marked)?;
         vrrp.remove_left_firewall(&left);
         vrrp.remove_left_owns(&left);
         vrrp.remove_owns();
@@ -165,31 +164,34 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     vrrp.list_links()?;
     vrrp.pace();
     vrrp.begin_hold(&mut turn, begun);
-    vrrp.adopt_fixed_addresses()?;
+    vrrp.items.adopt_static_addresses(&vrrp.links.table)?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
     let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
     // Before an address is added, and before a macvlan has a group to report.
     vrrp.start_firewall(&mut turn, &left, |id| state(id) == Some(State::Master));
-    vrrp.sort_out_objects(
-        |holder| match holder {
-            Holder::Instance(id) => state(id) == Some(State::Master),
-            Holder::Fixed => true,
-            Holder::Nobody => false,
+    let masters: Vec<_> = vrrp.ids().map(|id| state(id) == Some(State::Master)).collect();
+    vrrp.items.adopt_objects(
+        &mut vrrp.routers.instances,
+        &vrrp.links.table,
+        Adoption {
+            statics: true,
+            masters: &masters,
+            // What the configuration does not name cannot be another daemon's: that would be running. A child that
+            // takes over for a dead one does not look for more than its own.
+            alone: context.first && other.is_none(),
         },
-        // Whether what the configuration does not name cannot be another daemon's: that would be running. A child
-        // that takes over for a dead one does not look for more than its own.
-        context.first && other.is_none(),
     )?;
-    vrrp.put_fixed(&mut turn);
+    vrrp.add_statics(&mut turn);
     vrrp.promote_secondaries();
-    vrrp.watch_objects(&mut turn);
+    vrrp.items.watch(&mut turn, &vrrp.routers.instances);
     // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
     vrrp.links.monitor.discard();
     vrrp.list_links()?;
     vrrp.remove_left_overs(|id| state(id) == Some(State::Master), twin)?;
     if twin.is_none() {
-        vrrp.remove_strays(Marked::Known)?;
+        let (instances, links) = (&mut vrrp.routers.instances, &vrrp.links.table);
+        vrrp.items.delete_stale(instances, links, Marked::Known)?;
     }
     vrrp.put_own_addresses();
     vrrp.copy_link_locals(None);
@@ -259,7 +261,7 @@ impl Vrrp {
         let instances = build::instances(&model, all, &mut links, &scripts, &resolver, &mut broken, &plan);
         let instances: Vec<_> = instances.collect();
         let (owns, left) = Owns::new(plan, Some(ledger));
-        let network = Network::of(Fixed::new(&model, &mut links));
+        let statics = StaticItems::new(&model, &mut links);
         let links = Interfaces::open(links, &commands)?;
         super::queues::ask("monitor", buffers.vrrp_monitor, |size| links.monitor.set_receive_buffer(size));
         let groups = build::groups(&model, &resolver, &mut broken);
@@ -290,15 +292,7 @@ impl Vrrp {
             },
             links,
             sockets: Sockets::new(lines()),
-            items: Items {
-                commands,
-                tells_protocol: false,
-                network,
-                owners: Owners::default(),
-                requests: Vec::new(),
-                late: Vec::new(),
-                refused: false,
-            },
+            items: Items::new(commands, statics),
             announcer: Announcer {
                 pacing: Pacing::default(),
                 extras: Extras::default(),
@@ -355,17 +349,18 @@ impl Vrrp {
             let Some(link) = self.links.table.numbered(address.interface) else {
                 continue;
             };
-            let moved = self.moved(link, address.prefix);
-            let by_us = moved.is_some_and(|(_, moved)| moved.wanted.held.is_ours());
+            let moved = self.items.virtual_address(&self.routers.instances, link, address.prefix);
+            let by_us = moved.is_some_and(|(_, moved)| moved.item.is_ours());
             let owner = moved.map(|(owner, _)| owner);
             if !by_us {
                 self.enter_listed(link, &address);
             }
-            self.static_address_told(now, link, &address);
+            let (instances, links) = (&mut self.routers.instances, &self.links.table);
+            self.items.static_address_told(instances, links, now, link, &address);
             ours.extend(owner.map(|owner| (owner, address)));
         }
         // The kernel lists those of a narrow scope first.
-        for (link, prefix) in self.items.network.fixed.addresses.iter().filter_map(Stays::ours) {
+        for (link, prefix) in self.items.statics.addresses.iter().filter_map(StaticAddress::ours) {
             self.links.table.address_last(link, prefix);
         }
         ours
@@ -397,13 +392,16 @@ impl Vrrp {
             let its_own = alone || (owner && unmarked) || (twin.is_some() && !goes_on(id));
             if !its_own {
                 self.links.table.address_gone(link, prefix);
-                moved.wanted.held = Held::Ours;
+                moved.item.handle(item::Input::Adopted);
                 if !goes_on(id) {
-                    moved.wanted.held = Held::No;
+                    moved.item.handle(item::Input::Released);
                     report::left_over(prefix);
-                    self.delete(there);
+                    let (instances, links) = (&mut self.routers.instances, &self.links.table);
+                    self.items.delete_address(instances, links, &there);
                 } else {
-                    self.virtual_address_told(crate::sys::clock::now(), (id, position), &there);
+                    let (instances, links) = (&mut self.routers.instances, &self.links.table);
+                    let now = crate::sys::clock::now();
+                    self.items.virtual_address_told(instances, links, now, (id, position), &there);
                 }
             }
         }
@@ -417,7 +415,9 @@ impl Vrrp {
         let link = self.links.table.numbered(address.interface);
         link.and_then(|id| Some((id, self.links.table.link(id)?))).is_some_and(|(id, link)| {
             let mut others = link.addresses.iter().filter(|other| Family::of(&other.addr) == family);
-            link.kind == links::Kind::Other && others.all(|other| self.moved(id, *other).is_some())
+            link.kind == links::Kind::Other
+                && others
+                    .all(|other| self.items.virtual_address(&self.routers.instances, id, *other).is_some())
         })
     }
 
@@ -435,7 +435,7 @@ impl Vrrp {
     /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.
     fn tell_taken_off(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
-        let missing = instance.addresses.iter().filter(|moved| moved.wanted.held.is_missing()).count();
+        let missing = instance.addresses.iter().filter(|moved| moved.item.is_missing()).count();
         if missing > 0 {
             report::set_again(&instance.config.name, missing, instance.addresses.len());
         }

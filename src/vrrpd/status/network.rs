@@ -33,10 +33,10 @@ impl Display for Following<'_> {
 impl Vrrp {
     pub(super) fn write_fixed_address(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let line = self.model.network.addresses.get(position)?;
-        let held = self.items.network.fixed.addresses.get(position).is_some_and(|stays| stays.is_held());
+        let held = self.items.statics.addresses.get(position).is_some_and(|known| known.is_held());
         let dev = line.address.dev.as_ref().map(|named| &named.name);
         let dev = dev.or_else(|| {
-            Some(&self.links.table.link(self.items.network.fixed.addresses.get(position)?.link?)?.name)
+            Some(&self.links.table.link(self.items.statics.addresses.get(position)?.link?)?.name)
         });
         let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held, guarded: false };
         let track_group = self.track_group(line.track_group);

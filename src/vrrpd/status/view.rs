@@ -89,7 +89,7 @@ impl Vrrp {
         Whereabouts {
             interface: name(moved.link),
             base: name(base),
-            held: !moved.wanted.held.is_missing(),
+            held: !moved.item.is_missing(),
             guarded: false,
         }
     }

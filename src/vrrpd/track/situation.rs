@@ -4,9 +4,9 @@ use crate::base::addr::IpAddr;
 use crate::base::id::{GroupId, InstanceId};
 use crate::proto::track::{Effect, Object, Tracked, Value, Verdict};
 use crate::proto::vrrp::{self, Base, Facts, Router};
+use crate::vrrpd::items::StaticItems;
 use crate::vrrpd::links::{Link, Links};
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::objects::Fixed;
 use crate::vrrpd::state::Trackers;
 
 /// The parts that say what is true now.
@@ -14,7 +14,7 @@ use crate::vrrpd::state::Trackers;
 pub(in crate::vrrpd) struct Situation<'a> {
     pub(in crate::vrrpd) instances: &'a [Instance],
     pub(in crate::vrrpd) links: &'a Links,
-    pub(in crate::vrrpd) fixed: &'a Fixed,
+    pub(in crate::vrrpd) fixed: &'a StaticItems,
     pub(in crate::vrrpd) trackers: &'a Trackers,
 }
 

@@ -7,8 +7,7 @@ use crate::base::addr::IpAddr;
 use crate::base::id::IfIndex;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
-use crate::vrrpd::address::{is_in_detection, is_usable};
-use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::{Instance, is_in_detection, is_usable};
 use crate::vrrpd::state::Vrrp;
 
 /// The source addresses that are tracked, and which interfaces have them.

@@ -13,8 +13,8 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Action, Actions, Event, Input, Peer};
 use crate::sys::process;
 use crate::vrrpd::build::{self, Identity};
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::notify::NotifyState;
-use crate::vrrpd::live::{Held, Instance};
 use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::report;
 use crate::vrrpd::run::pause::{ADDRESSES_A_SLICE, SLICE};
@@ -287,7 +287,7 @@ fn inherit_addresses(after: &mut Instance, before: &mut Instance, begin: usize, 
             before
                 .addresses
                 .get(*old)
-                .is_some_and(|moved| moved.wanted.held != Held::No || moved.wanted.refused.is_some())
+                .is_some_and(|moved| !moved.item.is_absent() || moved.item.refused().is_some())
                 && after.is_same_address(position, before, *old)
         };
         // Most often it stands where it stood.
@@ -300,8 +300,7 @@ fn inherit_addresses(after: &mut Instance, before: &mut Instance, begin: usize, 
         });
         let old = same.and_then(|old| before.addresses.get_mut(old));
         if let (Some(moved), Some(old)) = (after.addresses.get_mut(position), old) {
-            moved.wanted.inherit(&mut old.wanted);
-            (moved.wanted.refused, moved.refusals) = (old.wanted.refused, old.refusals);
+            moved.item.inherit(&mut old.item);
         }
     }
 }

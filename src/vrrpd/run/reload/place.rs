@@ -21,7 +21,7 @@ impl Vrrp {
     pub(super) fn index_again(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
         self.find_followers();
         self.breathe(turn);
-        self.index_owners(turn);
+        self.index_addresses(turn);
         self.load_alerts(turn);
         Progress::Done
     }
@@ -30,11 +30,11 @@ impl Vrrp {
     pub(super) fn remove_abandoned(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
         for _ in 0..SLICE {
             let Some(mut old) = reload.carried.leaving.take().or_else(|| reload.carried.before.next()) else {
-                self.commit_addresses(turn);
+                self.commit_items(turn);
                 return Progress::Done;
             };
             if let Some(objects) = old.objects.take() {
-                self.abandon(*objects);
+                self.items.abandon(*objects);
             }
             let begin = reload.within;
             reload.within = old.addresses.len().min(begin + limit::NETLINK_BATCH);
@@ -54,8 +54,8 @@ impl Vrrp {
     /// An address of an instance of before goes to the instance or the static item that has it now, or off.
     fn leave_address(&mut self, old: &Instance, number: usize, reload: &mut Reload) {
         let Some(moved) = old.addresses.get(number) else { return };
-        let Some(link) = moved.link.filter(|_| moved.wanted.held.is_ours()) else { return };
-        let heir = self.items.owners.of(&self.routers.instances, link, moved.prefix.addr);
+        let Some(link) = moved.link.filter(|_| moved.item.is_ours()) else { return };
+        let heir = self.items.index.of(&self.routers.instances, link, moved.prefix.addr);
         let heir = heir.and_then(|(id, position)| {
             let position = usize::from(position);
             let instance = self.routers.instances.get_mut(id.index())?;
@@ -64,25 +64,27 @@ impl Vrrp {
             same.then_some((id, position))
         });
         if let Some((id, position)) = heir {
-            self.gain(id, position, moved.wanted.held);
-        } else if !old.address(number, IfIndex(0)).is_some_and(|it| reload.fresh.fixed.take_over(link, &it)) {
+            self.items.gain(&mut self.routers.instances, id, position, &moved.item);
+        } else if !old.address(number, IfIndex(0)).is_some_and(|it| reload.fresh.statics.take_over(link, &it))
+        {
             if let Some(known) = self.links.table.link(link) {
                 report::address_dropped(&old.config.name, moved.prefix, &known.name);
             }
-            self.note_gone(link, moved.prefix);
-            self.delete_address(old, number);
+            self.items.note_deleted(link, moved.prefix);
+            let (instances, links) = (&mut self.routers.instances, &self.links.table);
+            self.items.delete_address_of(instances, links, old, number);
         }
     }
 
     pub(super) fn exchange_static_items(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        self.inherit_fixed(core::mem::take(&mut reload.fresh.fixed));
+        self.inherit_statics(core::mem::take(&mut reload.fresh.statics));
         Progress::Done
     }
 
     pub(super) fn settle_objects(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
         self.find_shared(turn);
         self.settle_abandoned(turn);
-        self.plan_replacements(turn);
+        self.plan_takeovers(turn);
         Progress::Done
     }
 
@@ -116,7 +118,7 @@ impl Vrrp {
         self.put_own_addresses();
         self.copy_link_locals(None);
         self.breathe(turn);
-        self.put_fixed(turn);
+        self.add_statics(turn);
         self.pace();
         Progress::Done
     }
@@ -213,7 +215,7 @@ impl Vrrp {
     /// What nobody has any more goes, now that what takes its place is there.
     pub(super) fn drop_left_objects(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
         self.drop_abandoned(turn);
-        self.watch_objects(turn);
+        self.items.watch(turn, &self.routers.instances);
         self.settle(turn);
         Progress::Done
     }
@@ -257,7 +259,7 @@ impl Vrrp {
             return;
         };
         let add = instance.is_to_add();
-        if add || self.items.network.has_gained(id) {
+        if add || self.items.has_gained(id) {
             instance.router.announce_again(turn.now());
             self.touch(id, |pending| {
                 pending.add |= add;
@@ -284,7 +286,7 @@ impl Vrrp {
         self.lay_out(turn);
         self.reserve(turn);
         self.find_followers();
-        self.index_owners(turn);
+        self.index_addresses(turn);
     }
 
     /// A slot for each deadline.
@@ -314,7 +316,6 @@ impl Vrrp {
         self.items.reserve(count);
         self.sockets.reserve(count);
         self.announcer.reserve();
-        self.items.network.reserve();
         self.notifies.reserve(objects, self.trackers.scripts.len());
     }
 }

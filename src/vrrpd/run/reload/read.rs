@@ -8,8 +8,8 @@ use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::Resolver;
 use crate::vrrpd::build::{self, Broken};
+use crate::vrrpd::items::StaticItems;
 use crate::vrrpd::live::{Group, Instance};
-use crate::vrrpd::objects::Fixed;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::report;
 use crate::vrrpd::run::pause::SLICE;
@@ -26,7 +26,7 @@ pub(super) struct Fresh {
     pub(super) plan: Plan,
     pub(super) instances: Vec<Instance>,
     pub(super) groups: Vec<Group>,
-    pub(super) fixed: Fixed,
+    pub(super) statics: StaticItems,
 }
 
 impl Vrrp {
@@ -95,7 +95,7 @@ impl Vrrp {
     pub(super) fn make_static_items(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
         let fresh = &mut reload.fresh;
         report::broken(&fresh.broken);
-        fresh.fixed = Fixed::new(&fresh.model, &mut self.links.table);
+        fresh.statics = StaticItems::new(&fresh.model, &mut self.links.table);
         Progress::Done
     }
 }

@@ -1,68 +1,62 @@
-//! Addresses of ours that somebody gives another lifetime or other flags: the kernel would delete them one day, or
-//! stop using them. They are what they are configured to be again at once, as often as one that is deleted is put back.
+//! Addresses of this child to which somebody gives another lifetime or other flags: the kernel would delete them one
+//! day, or stop using them. They are set as configured again at once, as often as a deleted one is put back.
 
-use super::report;
-use super::state::Vrrp;
+use super::Items;
 use crate::base::addr::Family;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::time::Instant;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER};
-use crate::vrrpd::live::Held;
+use crate::vrrpd::links::Links;
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::report;
 
-impl Vrrp {
-    /// The kernel tells of a virtual address of ours: new, or changed.
-    pub(super) fn virtual_address_told(
+impl Items {
+    /// The kernel tells of a virtual address that this child added: it is new, or changed.
+    pub(in crate::vrrpd) fn virtual_address_told(
         &mut self,
+        instances: &mut [Instance],
+        links: &Links,
         now: Instant,
         (id, position): (InstanceId, u16),
         seen: &Address,
     ) {
-        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
-            return;
-        };
-        let Some(wanted) = instance.address(usize::from(position), seen.interface) else {
-            return;
-        };
-        let Some(moved) = instance.addresses.get_mut(usize::from(position)) else {
-            return;
-        };
-        if moved.wanted.held != Held::Ours
-            || moved.wanted.no_track
-            || is_as(&wanted, seen)
-            || !moved.wanted.may_be_put_back(now)
-        {
+        let Some(instance) = instances.get_mut(id.index()) else { return };
+        let Some(wanted) = instance.address(usize::from(position), seen.interface) else { return };
+        let Some(moved) = instance.addresses.get_mut(usize::from(position)) else { return };
+        let kept = moved.item.is_there() && !moved.item.no_track();
+        if !kept || is_as(&wanted, seen) || !moved.item.may_be_put_back(now) {
             return;
         }
         instance.router.counters_mut().restored += 1;
-        report::address_altered(
-            Some(&instance.config.name),
-            &self.links.table,
-            moved.link,
-            wanted.prefix.addr,
-        );
-        self.set_right(&wanted);
+        report::address_altered(Some(&instance.config.name), links.name(moved.link), wanted.prefix.addr);
+        self.set_right(instances, links, &wanted);
     }
 
-    /// The same about a static address.
-    pub(super) fn static_address_told(&mut self, now: Instant, link: LinkId, seen: &Address) {
-        let Some(stays) = self.items.network.fixed.address_on(link, seen.prefix) else {
-            return;
-        };
-        let wanted = Address { interface: seen.interface, ..stays.address.clone() };
-        if stays.is_kept() && !is_as(&wanted, seen) && stays.may_be_put_back(now) {
-            report::address_altered(None, &self.links.table, Some(link), wanted.prefix.addr);
-            self.set_right(&wanted);
+    /// The kernel tells of a static address.
+    pub(in crate::vrrpd) fn static_address_told(
+        &mut self,
+        instances: &mut [Instance],
+        links: &Links,
+        now: Instant,
+        link: LinkId,
+        seen: &Address,
+    ) {
+        let Some(known) = self.statics.address_on(link, seen.prefix) else { return };
+        let wanted = Address { interface: seen.interface, ..known.address.clone() };
+        if known.is_kept() && !is_as(&wanted, seen) && known.item.may_be_put_back(now) {
+            report::address_altered(None, links.name(Some(link)), wanted.prefix.addr);
+            self.set_right(instances, links, &wanted);
         }
     }
 
-    /// The kernel answers by telling of the address as it is then.
-    fn set_right(&mut self, wanted: &Address) {
-        if self.items.commands.room() == 0 {
-            self.commit_batch();
+    /// Asks the kernel to change an address; the kernel then tells of the address as it is.
+    fn set_right(&mut self, instances: &mut [Instance], links: &Links, wanted: &Address) {
+        if self.commands.room() == 0 {
+            self.commit(instances, links);
         }
-        // It may be gone by now, and that is told as well; no request has this number.
-        let _ = self.items.commands.replace_address(u32::MAX, wanted);
-        self.commit_batch();
+        // The address may be gone by now, which the kernel tells as well; no request has this tag.
+        let _ = self.commands.replace_address(u32::MAX, wanted);
+        self.commit(instances, links);
     }
 }
 

@@ -1,0 +1,148 @@
+//! Virtual addresses of instances asked for, and what follows when the kernel tells of an address.
+
+use super::Vrrp;
+use crate::base::addr::{Family, IpAddr, Prefix};
+use crate::base::id::{InstanceId, LinkId};
+use crate::base::limit;
+use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::Input;
+use crate::sys::netlink::addr::{Address, AddressFlags};
+use crate::vrrpd::items::Unsorted;
+use crate::vrrpd::live::item::Next;
+use crate::vrrpd::live::{is_in_detection, is_usable};
+use crate::vrrpd::report;
+
+impl Vrrp {
+    /// Asks the kernel for every address of an instance that is missing.
+    pub(in crate::vrrpd) fn request_addition(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        self.request(turn, id, true);
+    }
+
+    /// Asks the kernel to delete every address of an instance that this child added.
+    pub(in crate::vrrpd) fn request_removal(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        if let Some(instance) = self.routers.instances.get_mut(id.index())
+            && let Some(waiting) = &mut instance.waiting
+        {
+            waiting.clear(&mut self.announcer.pacing, turn.now());
+        }
+        self.request(turn, id, false);
+    }
+
+    /// An instance may have thousands of addresses: adverts leave after each batch, its own among them.
+    fn request(&mut self, turn: &mut Turn<'_>, id: InstanceId, add: bool) {
+        let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
+        for position in 0..count {
+            self.items.ask_for_address(&mut self.routers.instances, &self.links.table, id, position, add);
+            if (position + 1).is_multiple_of(limit::NETLINK_BATCH) {
+                self.commit_batch();
+                self.breathe(turn);
+            }
+        }
+    }
+
+    /// Sends the requests of the batch.
+    pub(in crate::vrrpd) fn commit_batch(&mut self) {
+        self.items.commit(&mut self.routers.instances, &self.links.table);
+    }
+
+    /// Sends the requests of the batch, and sees to what the kernel refused or took late.
+    pub(in crate::vrrpd) fn commit_items(&mut self, turn: &mut Turn<'_>) {
+        self.commit_batch();
+        if self.items.take_refused() {
+            self.arm_retry(turn);
+        }
+        while let Some(id) = self.items.take_late() {
+            self.announce_anew(turn, id);
+        }
+    }
+
+    /// The kernel tells of an address.
+    pub(in crate::vrrpd) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
+        let Some(link) = self.links.table.numbered(address.interface) else { return };
+        let (instances, links) = (&mut self.routers.instances, &self.links.table);
+        if let Some((place, moved)) = self.items.virtual_address(instances, link, address.prefix)
+            && moved.item.is_ours()
+        {
+            return self.items.virtual_address_told(instances, links, turn.now(), place, address);
+        }
+        self.items.static_address_told(instances, links, turn.now(), link, address);
+        if !is_usable(address) {
+            // A message with the flag taken back follows, if nobody else has the address.
+            self.detection_told(turn, link, address.prefix, is_in_detection(address));
+            return self.source_gone(turn, link, address.prefix);
+        }
+        if self.links.table.address_new(link, address.prefix) {
+            self.tell_address(turn, link, address.prefix.addr, true);
+            self.source_changed(turn, link);
+        }
+    }
+
+    /// The kernel tells that an address is gone.
+    pub(in crate::vrrpd) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
+        let Some(link) = self.links.table.numbered(address.interface) else { return };
+        let known = self.items.virtual_address(&self.routers.instances, link, address.prefix);
+        if let Some((place, _)) = known {
+            let v4 = Family::of(&address.prefix.addr) == Family::V4;
+            let secondary = v4 && address.flags.contains(AddressFlags::SECONDARY);
+            self.virtual_address_gone(turn, place, secondary);
+        }
+        self.static_address_gone(turn, link, address.prefix);
+        self.detection_told(turn, link, address.prefix, false);
+        self.source_gone(turn, link, address.prefix);
+        self.objects_by_address(turn, link, address.prefix);
+    }
+
+    fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {
+        if self.links.table.address_gone(link, address) {
+            if !self.process.stopping {
+                let (links, commands) = (&self.links.table, &mut self.items.commands);
+                self.owns.address_gone(turn.now(), links, commands, (link, address));
+            }
+            self.tell_address(turn, link, address.addr, false);
+            self.source_changed(turn, link);
+        }
+    }
+
+    /// Tells with -D of an address of an interface. Whoever sends router advertisements can bring about any number.
+    fn tell_address(&mut self, turn: &Turn<'_>, link: LinkId, addr: IpAddr, assigned: bool) {
+        if !log::log_enabled!(log::Level::Debug) || !report::may(&mut self.announcer.lines, turn.now()) {
+            return;
+        }
+        if assigned {
+            report::address_assigned(&self.links.table, link, addr);
+        } else {
+            report::address_deassigned(&self.links.table, link, addr);
+        }
+    }
+
+    /// The kernel does not have an address that an instance may hold: it is put back, or the instance steps down.
+    pub(in crate::vrrpd) fn virtual_address_gone(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: (InstanceId, u16),
+        secondary: bool,
+    ) {
+        let (instances, links) = (&mut self.routers.instances, &self.links.table);
+        let (id, _) = place;
+        match self.items.virtual_address_gone(instances, links, turn.now(), place, secondary) {
+            Next::PutBack => self.touch(id, |pending| pending.add = true),
+            Next::GiveUp => self.drive(turn, id, Input::AddressLost),
+            Next::Nothing | Next::Retry { .. } | Next::Announce => {}
+        }
+    }
+
+    /// Indexes the addresses of all instances anew, in slices: thousands take a while to put in order. Once it is known
+    /// which source addresses are tracked.
+    pub(in crate::vrrpd) fn index_addresses(&mut self, turn: &mut Turn<'_>) {
+        self.items.notify_own = self.links.log_addresses || !self.trackers.sources.is_empty();
+        let mut unsorted = Unsorted::default();
+        for id in self.ids() {
+            unsorted.add(&self.routers.instances, id);
+            self.breathe_at(turn, id.index());
+        }
+        for of_link in self.items.index.begin(unsorted) {
+            self.items.index.append(of_link);
+            self.breathe(turn);
+        }
+    }
+}

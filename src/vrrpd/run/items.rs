@@ -1,0 +1,286 @@
+//! Routes, rules and static items asked for in slices, and what follows when somebody deletes one.
+
+use super::Vrrp;
+use crate::base::addr::{Family, Prefix};
+use crate::base::id::{InstanceId, LinkId, TrackGroupId};
+use crate::base::limit;
+use crate::daemon::reactor::{Again, Turn};
+use crate::proto::track::Object;
+use crate::proto::vrrp::Input;
+use crate::sys::netlink::deletion::Deletion;
+use crate::vrrpd::items::{
+    Alike, Heard, Holder, Lost, MayBeGone, Numbers, Request, StaticItems, Successors, holders, is_active,
+};
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::item::Next;
+
+/// How often a route is added at most whose place was not watched for a while.
+const UNSEEN_STEPS: usize = 3;
+
+impl Vrrp {
+    /// Adds every route and then every rule of a holder that is missing.
+    pub(in crate::vrrpd) fn add_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
+        let all = self.items.additions(&self.routers.instances, holder);
+        self.ask_all(turn, all);
+    }
+
+    /// Deletes every rule and then every route of a holder that this child added.
+    pub(in crate::vrrpd) fn delete_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
+        let all = self.items.removals(&self.routers.instances, holder);
+        self.ask_all(turn, all);
+    }
+
+    /// Adds all static items that are missing: addresses, routes, rules.
+    pub(in crate::vrrpd) fn add_statics(&mut self, turn: &mut Turn<'_>) {
+        let all = self.items.static_addresses();
+        self.ask_all(turn, all);
+        self.add_objects(turn, Holder::Static);
+        self.commit_items(turn);
+        self.tell_static_followers(turn);
+    }
+
+    /// Asks for many items. There may be thousands: adverts leave after each batch.
+    fn ask_all(&mut self, turn: &mut Turn<'_>, requests: impl Iterator<Item = Request>) {
+        for (number, request) in requests.enumerate() {
+            self.ask(request);
+            if (number + 1).is_multiple_of(limit::NETLINK_BATCH) {
+                self.commit_batch();
+                self.breathe(turn);
+            }
+        }
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.items.ask(&mut self.routers.instances, &self.links.table, request);
+    }
+
+    /// Tells instances that track static items whether all of those are there, if that changed.
+    fn tell_static_followers(&mut self, turn: &mut Turn<'_>) {
+        if !self.items.take_statics_changed() {
+            return;
+        }
+        for group in (0..self.items.statics.groups()).map(TrackGroupId::at) {
+            if self.items.statics.reckon(group) {
+                self.tracked_changed(turn, Object::Fixed(group));
+            }
+        }
+    }
+
+    /// Takes what the kernel tells of deletions of routes and rules.
+    pub(in crate::vrrpd) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
+        // What went with its interface is told there first.
+        self.listen(turn);
+        let mut heard = Heard::new();
+        let Some(drained) = self.items.read_losses(&mut heard) else { return Again::Done };
+        if !self.process.stopping {
+            for loss in heard {
+                if loss == Deletion::Overrun {
+                    self.doubt_everything(turn);
+                    continue;
+                }
+                let (instances, links) = (&mut self.routers.instances, &self.links.table);
+                if let Some(lost) = self.items.lose(instances, links, turn.now(), &loss) {
+                    self.object_deleted(turn, lost);
+                }
+            }
+        }
+        self.after_reading(turn, drained)
+    }
+
+    /// Somebody deleted a route or a rule: it is put back, or its holder gives up for a moment.
+    fn object_deleted(&mut self, turn: &mut Turn<'_>, lost: Lost) {
+        let Lost { holder, class, position, next } = lost;
+        match (next, holder) {
+            (Next::Nothing | Next::Retry { .. } | Next::Announce, _) => {}
+            (Next::PutBack, Holder::Instance(id)) => self.touch(id, |pending| pending.add = true),
+            (Next::GiveUp, Holder::Instance(id)) => self.drive(turn, id, Input::AddressLost),
+            (Next::PutBack, _) => {
+                self.ask(Request { holder, class, position, add: true });
+                self.commit_items(turn);
+                self.tell_static_followers(turn);
+            }
+            (Next::GiveUp, _) => {
+                self.arm_retry(turn);
+                self.tell_static_followers(turn);
+            }
+        }
+    }
+
+    /// Notifications were lost: everything may be gone, and another program's route may stand in the place of one.
+    fn doubt_everything(&mut self, turn: &mut Turn<'_>) {
+        self.items.mark_unseen(&mut self.routers.instances);
+        self.doubt_objects(turn, MayBeGone::Everything);
+        // Into a free place, before what stands there, and over IPv6 instead of it.
+        for _ in 0..UNSEEN_STEPS {
+            for holder in holders(&self.routers.instances) {
+                if is_active(&self.routers.instances, holder) {
+                    self.add_objects(turn, holder);
+                }
+            }
+            self.commit_items(turn);
+        }
+        self.tell_static_followers(turn);
+    }
+
+    /// An interface came, or came up: what went with it is added again.
+    pub(in crate::vrrpd) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        let Some(up) = self.links.table.link(link).map(|link| link.up) else { return };
+        if up {
+            self.items.add_statics_to(&mut self.routers.instances, &self.links.table, link);
+        }
+        self.commit_items(turn);
+        self.doubt_objects(turn, MayBeGone::Through(link));
+        self.promote_secondaries();
+    }
+
+    /// An interface went, or was taken down: so were the routes by it.
+    pub(in crate::vrrpd) fn objects_without_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        self.items.doubt_routes_without(&mut self.routers.instances, link);
+        self.tell_static_followers(turn);
+    }
+
+    /// An IPv4 address is gone: routes that prefer it as their source are gone with it, and so are all of an
+    /// interface that has none left.
+    pub(in crate::vrrpd) fn objects_by_address(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+        if gone.family() == Family::V6 {
+            return;
+        }
+        let bare = self.links.table.link(link).is_some_and(|link| link.source(Family::V4).is_none());
+        self.doubt_objects(turn, MayBeGone::Source { addr: gone.addr, bare: bare.then_some(link) });
+    }
+
+    /// Adds those routes and rules again that may be gone.
+    fn doubt_objects(&mut self, turn: &mut Turn<'_>, may_be_gone: MayBeGone) {
+        for holder in holders(&self.routers.instances) {
+            if !is_active(&self.routers.instances, holder) {
+                continue;
+            }
+            let any = self.items.doubt(&mut self.routers.instances, holder, may_be_gone);
+            match holder {
+                Holder::Instance(id) if any => self.touch(id, |pending| pending.add = true),
+                Holder::Static if any => {
+                    self.add_objects(turn, holder);
+                    self.commit_items(turn);
+                    self.tell_static_followers(turn);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An address is gone from its interface: a static one is put back, or left so for a moment.
+    pub(in crate::vrrpd) fn static_address_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+        let found = self.items.static_address_gone(&self.links.table, turn.now(), link, gone);
+        let Some((request, next)) = found else { return };
+        match next {
+            Next::Nothing | Next::Retry { .. } | Next::Announce => {}
+            Next::PutBack => {
+                self.ask(request);
+                self.commit_items(turn);
+            }
+            Next::GiveUp => self.arm_retry(turn),
+        }
+        self.tell_static_followers(turn);
+    }
+
+    /// Asks again for the routes, rules and static items that the kernel refused.
+    pub(in crate::vrrpd) fn retry_objects(&mut self, turn: &mut Turn<'_>) {
+        for id in self.ids() {
+            if self.instance(id).is_some_and(Instance::lacks_object) {
+                self.touch(id, |pending| pending.add = true);
+            }
+        }
+        self.add_statics(turn);
+    }
+
+    /// Finds the routes and rules that several holders name. For load time: allocates.
+    pub(in crate::vrrpd) fn find_shared(&mut self, turn: &mut Turn<'_>) {
+        let mut alike = Alike::default();
+        for (position, holder) in holders(&self.routers.instances).enumerate() {
+            self.breathe_at(turn, position);
+            self.items.enter_alike(&mut self.routers.instances, holder, &mut alike);
+        }
+        let mut numbers = Numbers::default();
+        for (position, places) in alike.take_routes().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.number_routes(&mut self.routers.instances, &places, &mut numbers);
+        }
+        for (position, places) in alike.take_rules().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.number_rules(&mut self.routers.instances, &places, &mut numbers);
+        }
+    }
+
+    /// Static items of the new model take over what is the same.
+    pub(in crate::vrrpd) fn inherit_statics(&mut self, statics: StaticItems) {
+        let mut fell = Vec::new();
+        let (instances, links) = (&mut self.routers.instances, &self.links.table);
+        self.items.inherit_statics(instances, links, statics, &mut fell);
+        self.add_again(fell);
+    }
+
+    fn add_again(&mut self, fell: Vec<InstanceId>) {
+        for id in fell {
+            self.touch(id, |pending| pending.add = true);
+        }
+    }
+
+    /// The routes and rules of former holders go to those that want the same now. Once all have been asked what they
+    /// inherit.
+    pub(in crate::vrrpd) fn settle_abandoned(&mut self, turn: &mut Turn<'_>) {
+        let Some(left) = self.items.take_left() else { return };
+        let mut successors = Successors::default();
+        for (position, holder) in holders(&self.routers.instances).enumerate() {
+            self.breathe_at(turn, position);
+            self.items.enter_successor(&mut self.routers.instances, holder, &mut successors);
+        }
+        for (position, old) in left.routes.into_iter().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.settle_route(&mut self.routers.instances, &successors, old);
+        }
+        for (position, old) in left.rules.into_iter().enumerate() {
+            self.breathe_at(turn, position);
+            let (instances, links) = (&mut self.routers.instances, &self.links.table);
+            self.items.settle_rule(instances, links, &successors, old);
+        }
+        self.commit_batch();
+    }
+
+    /// Lets routes to the same destination take the place of those that go: no destination is without a way in between.
+    /// After all holders have been asked what they inherit.
+    pub(in crate::vrrpd) fn plan_takeovers(&mut self, turn: &mut Turn<'_>) {
+        let Some(mut takeovers) = self.items.begin_takeovers() else { return };
+        for (position, holder) in holders(&self.routers.instances).enumerate() {
+            self.breathe_at(turn, position);
+            self.items.enter_rival(&mut self.routers.instances, holder, &mut takeovers);
+        }
+        let before = self.items.plan_takeovers(&mut self.routers.instances, takeovers);
+        for (position, route) in before.iter().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.delete_route(&mut self.routers.instances, &self.links.table, route);
+        }
+        self.commit_batch();
+    }
+
+    /// Deletes what no holder wants any more. After what follows has been added.
+    pub(in crate::vrrpd) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
+        let (rules, routes, addresses) = self.items.take_abandoned();
+        for (position, rule) in rules.iter().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.delete_rule(&mut self.routers.instances, &self.links.table, rule);
+        }
+        for (position, route) in routes.iter().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.drop_route(&mut self.routers.instances, &self.links.table, route);
+        }
+        self.commit_batch();
+        for (position, known) in addresses.into_iter().enumerate() {
+            self.breathe_at(turn, position);
+            self.items.delete_abandoned(&mut self.routers.instances, &self.links.table, known);
+        }
+        self.commit_items(turn);
+        let mut fell = Vec::new();
+        self.items.doubt_neighbours(&mut self.routers.instances, &mut fell);
+        self.add_again(fell);
+    }
+}
