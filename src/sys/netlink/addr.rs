@@ -252,7 +252,7 @@ impl Commands {
     fn put_address(&mut self, tag: u32, marked: bool, flags: NlmF, address: &Address) -> Result<(), Full> {
         let fixed = address.fixed().ok_or(Full)?;
         let head = Head { tag, kind: Rtm::Newaddr.into(), flags, marked };
-        self.append_as(head, fixed, |request| {
+        self.append_as(head, fixed, &mut |request| {
             address.put_identity(request);
             address.put_details(request);
         })

@@ -124,7 +124,7 @@ impl Batch {
         &mut self,
         head: Head,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Requests),
+        attributes: &mut dyn FnMut(&mut Requests),
     ) -> Result<(), Full> {
         let position = u32::try_from(self.pending.len()).map_err(|_| Full)?;
         if self.room() == 0 {

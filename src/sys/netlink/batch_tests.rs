@@ -11,7 +11,7 @@ fn batch(most: usize, octets: usize) -> Batch {
 
 fn append(batch: &mut Batch, tag: u32, flags: NlmF) -> Result<(), Full> {
     let head = Head { tag, kind: 0x0a09, flags, marked: false };
-    batch.append(head, [2, 0, 0, 0], |request| request.text(1_u16, "lab"))
+    batch.append(head, [2, 0, 0, 0], &mut |request| request.text(1_u16, "lab"))
 }
 
 /// NLMSG_ERROR about a message, with the kernel's explanation behind the header of that message.
@@ -21,12 +21,12 @@ fn error(sequence: u32, code: i32, text: Option<&str>) -> Vec<u8> {
     let mut fixed = [0; 20];
     fixed[..4].copy_from_slice(&(-code).to_ne_bytes());
     fixed[4..8].copy_from_slice(&20_u32.to_ne_bytes());
-    let put = |answer: &mut Requests| {
+    let mut put = |answer: &mut Requests| {
         if let Some(text) = text {
             answer.text(NlmsgerrAttr::Msg, text);
         }
     };
-    requests.append(Nlmsg::Error.into(), flags, sequence, fixed, put).unwrap();
+    requests.append(Nlmsg::Error.into(), flags, sequence, fixed, &mut put).unwrap();
     requests.octets().to_vec()
 }
 
@@ -47,7 +47,7 @@ fn messages_stand_one_after_the_other_and_are_numbered() {
     let mut batch = batch(MOST, 256);
     append(&mut batch, 70, NlmF::ACK | NlmF::CREATE).unwrap();
     let marked = Head { tag: 71, kind: 20, flags: NlmF::empty(), marked: true };
-    batch.append(marked, [0; 4], |_| ()).unwrap();
+    batch.append(marked, [0; 4], &mut |_| ()).unwrap();
     let native = |number: u32| number.to_ne_bytes();
     let short = |number: u16| number.to_ne_bytes();
     let expected = [
@@ -104,7 +104,7 @@ fn each_answer_is_about_the_message_of_its_number() {
     append(&mut batch, 10, NlmF::ACK).unwrap();
     append(&mut batch, 11, NlmF::ACK).unwrap();
     let marked = Head { tag: 12, kind: 20, flags: NlmF::ACK, marked: true };
-    batch.append(marked, [0; 4], |_| ()).unwrap();
+    batch.append(marked, [0; 4], &mut |_| ()).unwrap();
     let numbers: Vec<_> = Messages(batch.requests.octets()).map(|message| message.sequence).collect();
     assert_eq!(numbers, [0x7fff_ffff, 0, 0x8000_0001]);
     let answers = [
@@ -145,9 +145,9 @@ fn a_whole_batch_is_answered_and_empty_afterwards() {
         fixed
     };
     for _ in 0..3 {
-        batch.append(head(5, NlmF::ACK), link(1), |_| ()).unwrap();
-        batch.append(head(6, NlmF::ACK), link(999_999), |_| ()).unwrap();
-        batch.append(head(7, NlmF::empty()), link(999_999), |_| ()).unwrap();
+        batch.append(head(5, NlmF::ACK), link(1), &mut |_| ()).unwrap();
+        batch.append(head(6, NlmF::ACK), link(999_999), &mut |_| ()).unwrap();
+        batch.append(head(7, NlmF::empty()), link(999_999), &mut |_| ()).unwrap();
         let mut results = Vec::new();
         batch.commit(&mut |tag, code, _| results.push((tag, code)));
         assert_eq!(results, [(5, 0), (6, libc::ENODEV), (7, libc::ENODEV)]);
@@ -184,7 +184,7 @@ fn a_batch_of_generic_netlink_is_answered_message_by_message() {
     let mut batch = Batch::open(NlFamily::Generic, MOST, 512).unwrap();
     for (tag, name) in [(1, "nlctrl"), (2, "no such family"), (3, "nlctrl")] {
         let head = Head { tag, kind: CONTROLLER, flags: NlmF::ACK, marked: false };
-        batch.append(head, GET_FAMILY, |request| request.text(FAMILY_NAME, name)).unwrap();
+        batch.append(head, GET_FAMILY, &mut |request| request.text(FAMILY_NAME, name)).unwrap();
     }
     let mut results = Vec::new();
     batch.commit(&mut |tag, code, _| results.push((tag, code)));

@@ -101,10 +101,10 @@ impl Commands {
         kind: Rtm,
         flags: NlmF,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Requests),
+        mut attributes: impl FnMut(&mut Requests),
     ) -> Result<(), Full> {
         let head = Head { tag, kind: kind.into(), flags, marked: false };
-        self.append_as(head, fixed, attributes)
+        self.append_as(head, fixed, &mut attributes)
     }
 
     /// The same under a header of the caller's, to which NLM_F_ACK is added.
@@ -112,7 +112,7 @@ impl Commands {
         &mut self,
         head: Head,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Requests),
+        attributes: &mut dyn FnMut(&mut Requests),
     ) -> Result<(), Full> {
         let flags = head.flags | NlmF::ACK;
         self.batch.append(Head { flags, ..head }, fixed, attributes)
@@ -123,10 +123,10 @@ impl Commands {
         &mut self,
         kind: Rtm,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Requests),
+        mut attributes: impl FnMut(&mut Requests),
         each: &mut dyn FnMut(Option<Message<'_>>),
     ) -> io::Result<()> {
-        self.dump.ask(kind.into(), NlmF::DUMP, fixed, attributes)?;
+        self.dump.ask(kind.into(), NlmF::DUMP, fixed, &mut attributes)?;
         self.dump.all(self.batch.transport(), each)
     }
 
@@ -135,10 +135,10 @@ impl Commands {
         &mut self,
         kind: Rtm,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Requests),
+        mut attributes: impl FnMut(&mut Requests),
         each: &mut dyn FnMut(Message<'_>),
     ) -> io::Result<()> {
-        self.dump.ask(kind.into(), NlmF::empty(), fixed, attributes)?;
+        self.dump.ask(kind.into(), NlmF::empty(), fixed, &mut attributes)?;
         self.dump.one(self.batch.transport(), each)
     }
 }

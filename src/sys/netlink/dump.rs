@@ -43,7 +43,7 @@ impl Dump {
         kind: u16,
         flags: NlmF,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Requests),
+        attributes: &mut dyn FnMut(&mut Requests),
     ) -> io::Result<()> {
         self.request.clear();
         self.request

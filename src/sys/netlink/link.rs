@@ -389,7 +389,7 @@ impl Commands {
         tag: u32,
         which: Which<'_>,
         up: Option<bool>,
-        attributes: impl FnOnce(&mut Requests),
+        attributes: impl Fn(&mut Requests),
     ) -> Result<(), Full> {
         let fixed = fixed(which.index(), up).ok_or(Full)?;
         self.append(tag, Rtm::Setlink, NlmF::empty(), fixed, |request| {

@@ -111,7 +111,7 @@ impl Commands {
         name: &IfName,
         parent: IfIndex,
         group: Option<u32>,
-        attributes: impl FnOnce(&mut Requests),
+        attributes: impl Fn(&mut Requests),
     ) -> Result<(), Full> {
         let fixed = fixed(IfIndex(0), None).ok_or(Full)?;
         self.append(tag, Rtm::Newlink, NlmF::CREATE | NlmF::EXCL, fixed, |request| {

@@ -54,7 +54,7 @@ impl Requests {
         flags: NlmF,
         sequence: u32,
         fixed: impl Size + ToBytes,
-        attributes: impl FnOnce(&mut Self),
+        attributes: &mut dyn FnMut(&mut Self),
     ) -> Result<(), Full> {
         let start = self.len();
         let head = HEADER.saturating_add(fixed.padded_size());
@@ -75,26 +75,12 @@ impl Requests {
 
     /// Appends an attribute.
     pub(super) fn attribute(&mut self, kind: impl Into<u16>, payload: &[u8]) {
-        let length = ATTRIBUTE_HEADER.saturating_add(payload.len());
-        let Ok(short) = u16::try_from(length) else {
-            self.overflow = true;
-            return;
-        };
-        self.put(&short.to_ne_bytes());
-        self.put(&kind.into().to_ne_bytes());
-        self.put(payload);
-        let padding = aligned(payload.len()).saturating_sub(payload.len());
-        self.put([0; 4].get(..padding).unwrap_or_default());
+        self.put_attribute(kind.into(), payload);
     }
 
     /// Appends text with its terminator as an attribute.
     pub(super) fn text(&mut self, kind: impl Into<u16>, text: &str) {
-        let mut octets: heapless::Vec<u8, 64> = heapless::Vec::new();
-        if octets.extend_from_slice(text.as_bytes()).is_err() || octets.push(0).is_err() {
-            self.overflow = true;
-            return;
-        }
-        self.attribute(kind, &octets);
+        self.put_text(kind.into(), text);
     }
 
     /// Appends an attribute that holds what `inner` appends.
@@ -120,6 +106,28 @@ impl Requests {
     #[cfg(test)]
     pub(super) fn plain(&mut self, octets: &[u8]) {
         self.put(octets);
+    }
+
+    fn put_attribute(&mut self, kind: u16, payload: &[u8]) {
+        let length = ATTRIBUTE_HEADER.saturating_add(payload.len());
+        let Ok(short) = u16::try_from(length) else {
+            self.overflow = true;
+            return;
+        };
+        self.put(&short.to_ne_bytes());
+        self.put(&kind.to_ne_bytes());
+        self.put(payload);
+        let padding = aligned(payload.len()).saturating_sub(payload.len());
+        self.put([0; 4].get(..padding).unwrap_or_default());
+    }
+
+    fn put_text(&mut self, kind: u16, text: &str) {
+        let mut octets: heapless::Vec<u8, 64> = heapless::Vec::new();
+        if octets.extend_from_slice(text.as_bytes()).is_err() || octets.push(0).is_err() {
+            self.overflow = true;
+            return;
+        }
+        self.put_attribute(kind, &octets);
     }
 
     fn put_header(&mut self, kind: u16, flags: NlmF, sequence: u32) -> bool {
@@ -288,7 +296,7 @@ mod tests {
         let mut requests = Requests::new(256);
         for sequence in [7, 8] {
             requests
-                .append(libc::RTM_NEWLINK, NlmF::REQUEST, sequence, link(), |request| {
+                .append(libc::RTM_NEWLINK, NlmF::REQUEST, sequence, link(), &mut |request| {
                     request.text(3_u16, "eth0");
                     request.nest(18_u16, |nest| nest.attribute(1_u16, &[1, 2, 3]));
                 })
@@ -307,7 +315,7 @@ mod tests {
     fn a_full_buffer_keeps_what_it_has_and_does_not_grow() {
         let mut requests = Requests::new(100);
         let append = |requests: &mut Requests, octets: usize| {
-            requests.append(libc::RTM_NEWLINK, NlmF::REQUEST, 1, link(), |request| {
+            requests.append(libc::RTM_NEWLINK, NlmF::REQUEST, 1, link(), &mut |request| {
                 request.nest(1_u16, |nest| nest.attribute(2_u16, &vec![0; octets]));
             })
         };

@@ -60,7 +60,7 @@ fn put(route: &Route, insert: NlmF) -> Vec<u8> {
     request(|requests| {
         let flags = NlmF::REQUEST | NlmF::ACK | NlmF::CREATE | insert;
         requests
-            .append(Rtm::Newroute.into(), flags, 1, route.fixed(), |request| {
+            .append(Rtm::Newroute.into(), flags, 1, route.fixed(), &mut |request| {
                 route.put_key(request, route.metric);
                 route.put_details(request);
                 route.put_next_hops(request);

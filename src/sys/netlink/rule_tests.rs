@@ -74,7 +74,7 @@ fn rules() -> Vec<(&'static str, Rule, &'static str)> {
 fn request(rule: &Rule) -> Vec<u8> {
     let mut requests = Requests::new(1_024);
     let flags = NlmF::REQUEST | NlmF::ACK | NlmF::CREATE | NlmF::EXCL;
-    requests.append(Rtm::Newrule.into(), flags, 1, rule.fixed(), |request| rule.put(request)).unwrap();
+    requests.append(Rtm::Newrule.into(), flags, 1, rule.fixed(), &mut |request| rule.put(request)).unwrap();
     requests.octets().to_vec()
 }
 

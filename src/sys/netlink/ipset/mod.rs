@@ -169,12 +169,12 @@ impl Ipsets {
         self.refused.take().map_or(Ok(()), Err)
     }
 
-    fn message(&mut self, kind: u16, family: u8, attributes: impl FnOnce(&mut Requests)) {
+    fn message(&mut self, kind: u16, family: u8, attributes: impl Fn(&mut Requests)) {
         if self.batch.room() == 0 {
             self.send();
         }
         let head = Head { tag: 0, kind: kind | SUBSYSTEM << 8, flags: NlmF::ACK, marked: false };
-        let appended = self.batch.append(head, [family, 0, 0, 0], |request| {
+        let appended = self.batch.append(head, [family, 0, 0, 0], &mut |request| {
             request.attribute(PROTOCOL, &[OLDEST_PROTOCOL]);
             attributes(request);
         });

@@ -32,7 +32,7 @@ fn a_member_is_an_address_a_length_and_a_name() {
     let mut requests = Requests::new(256);
     let name = IfName::new("lo").unwrap();
     requests
-        .append(SUBSYSTEM << 8 | ADD, NlmF::REQUEST, 1, [2, 0, 0, 0], |request| {
+        .append(SUBSYSTEM << 8 | ADD, NlmF::REQUEST, 1, [2, 0, 0, 0], &mut |request| {
             put_member(request, member("224.0.0.0/4", Some(&name)));
         })
         .unwrap();

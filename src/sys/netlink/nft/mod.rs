@@ -241,18 +241,18 @@ impl Nft {
         refused.map_or(Ok(()), Err)
     }
 
-    fn message(&mut self, kind: i32, flags: NlmF, family: Family, attributes: impl FnOnce(&mut Requests)) {
+    fn message(&mut self, kind: i32, flags: NlmF, family: Family, mut attributes: impl FnMut(&mut Requests)) {
         let kind = number_of(kind) | SUBSYSTEM << 8;
         let head = Head { tag: 0, kind, flags: flags | NlmF::ACK, marked: false };
         let fixed = [family_number(family), 0, 0, 0];
-        self.overflow |= self.batch.append(head, fixed, attributes).is_err();
+        self.overflow |= self.batch.append(head, fixed, &mut attributes).is_err();
     }
 
     /// The beginning and the end of a transaction name the subsystem that it is for. The kernel acknowledges neither.
     fn mark(&mut self, kind: i32) {
         let [high, low] = SUBSYSTEM.to_be_bytes();
         let head = Head { tag: 0, kind: number_of(kind), flags: NlmF::empty(), marked: false };
-        self.overflow |= self.batch.append(head, [0, 0, high, low], |_| ()).is_err();
+        self.overflow |= self.batch.append(head, [0, 0, high, low], &mut |_| ()).is_err();
     }
 }
 
