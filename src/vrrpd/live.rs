@@ -10,7 +10,7 @@ pub use item::Item;
 pub use object::{Common, Entry, Objects, Placed, Unseen};
 
 use super::links::Links;
-use super::waiting::Waiting;
+use super::pacing::Waiting;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::time::Instant;

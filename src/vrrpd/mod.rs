@@ -15,7 +15,6 @@ mod announce;
 mod auth;
 mod build;
 mod check;
-mod extra;
 #[cfg(feature = "tools")]
 mod facts;
 mod firewall;
@@ -34,7 +33,6 @@ mod sockets;
 mod state;
 mod status;
 mod track;
-mod waiting;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]

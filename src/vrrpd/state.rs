@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::extra::Extras;
+use super::announce::Announcer;
 use super::firewall::Firewall;
 use super::items::Items;
 use super::links::Interfaces;
 use super::live::{Group, Instance};
 use super::notifies::Notifies;
 use super::own::Owns;
-use super::pacing::Pacing;
 use super::run::Reload;
 use super::slots::Layout;
 use super::sockets::Sockets;
@@ -26,7 +25,6 @@ use crate::daemon::keep::Note;
 use crate::notify::Command;
 use crate::proto::track;
 use crate::proto::vrrp::{self, Event, Policy};
-use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::process::Pid;
 
 /// The VRRP child: its parts, and the model in force.
@@ -83,22 +81,6 @@ pub(super) struct Trackers {
     pub(super) lines: Budget,
 }
 
-/// Gratuitous ARPs and neighbour advertisements.
-pub(super) struct Announcer {
-    /// How far apart announcements leave.
-    pub(super) pacing: Pacing,
-    /// Announcements on interfaces that are not an instance's own.
-    pub(super) extras: Extras,
-    pub(super) packets: PacketSocket,
-    pub(super) frames: FrameBatch,
-    /// This host forwards IPv6: neighbour advertisements say so.
-    pub(super) forwards_v6: bool,
-    /// Addresses announced, for -D.
-    pub(super) announced: Vec<(InstanceId, u16, bool)>,
-    /// For the lines of -D about announcements and about addresses of interfaces.
-    pub(super) lines: Budget,
-}
-
 /// What the turn under way has gathered. Room for all of it is made at load time.
 #[derive(Default)]
 pub(super) struct Work {
@@ -146,13 +128,6 @@ impl Work {
     }
 }
 
-impl Announcer {
-    /// Makes room for what one turn can announce.
-    pub(super) fn reserve(&mut self) {
-        self.announced.reserve(ANNOUNCEMENTS_TOLD.saturating_sub(self.announced.len()));
-    }
-}
-
 impl Vrrp {
     pub(super) fn instance(&self, id: InstanceId) -> Option<&Instance> {
         self.routers.instances.get(id.index())
@@ -194,17 +169,9 @@ impl Vrrp {
     }
 }
 
-/// Announcements of one turn that -D tells.
-const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
-
 /// Events of as many take-overs as are due in one turn; past that they are told before more come.
 pub(super) const EVENTS_OF_A_TURN: usize = limit::DUE_PER_TURN;
 const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
-
-/// The budget for the lines of -D about announcements: those of 20 addresses at once, two a second.
-pub(super) const fn announcements() -> Budget {
-    Budget::new(128, Span::from_millis(500))
-}
 
 /// The budget for lines that files and processes can trigger: 100 at once, five a second.
 pub(super) const fn tracker_lines() -> Budget {

@@ -8,7 +8,6 @@ use crate::base::limit;
 use crate::base::map::Map;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::track::Delays;
-use crate::proto::vrrp::State;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
 use crate::vrrpd::links::{Change, Events, Wanted, report as lines};
@@ -172,15 +171,6 @@ impl Vrrp {
             if (concerned || holds) && self.instance(id).is_some_and(Instance::lacks_address) && up {
                 self.touch(id, |pending| pending.add = true);
             }
-        }
-    }
-
-    /// The addresses of a MASTER are at another Ethernet address now, or behind another wire.
-    pub(in crate::vrrpd) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
-        let now = turn.now();
-        if let Some(instance) = self.instance_mut(id).filter(|it| it.router.state() == State::Master) {
-            instance.router.announce_again(now);
-            self.touch(id, |pending| pending.announce = true);
         }
     }
 

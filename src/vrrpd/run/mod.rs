@@ -3,6 +3,7 @@
 mod addresses;
 mod adverts;
 mod alert;
+mod announcements;
 mod detection;
 pub(super) mod events;
 mod firewall;

@@ -171,7 +171,7 @@ impl Vrrp {
                 self.breathe_if_long(turn);
             }
         }
-        self.flush_announcements();
+        self.announcer.flush();
         for id in &touched {
             if let Some(instance) = self.instance_mut(*id) {
                 instance.pending = crate::vrrpd::live::Pending::default();
@@ -180,7 +180,7 @@ impl Vrrp {
         touched.clear();
         self.work.touched = touched;
         self.tell_events(turn);
-        self.tell_announcements(turn);
+        self.announcer.log_announced(turn.now(), &self.routers.instances, &self.links.table);
     }
 
     pub(in crate::vrrpd) fn touch(

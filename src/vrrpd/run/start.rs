@@ -9,7 +9,6 @@ use super::pause::ADDRESSES_A_SLICE;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, ScriptId};
-use crate::base::name::IfName;
 use crate::base::time::Instant;
 use crate::child::bracket::{self, exit_of};
 use crate::child::kept::Kept;
@@ -30,9 +29,7 @@ use crate::sys::fifo;
 use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
-use crate::sys::packet::{FrameBatch, PacketSocket};
-use crate::sys::sysctl::Setting;
-use crate::vrrpd::extra::Extras;
+use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::items::{Adoption, Items, Marked, StaticAddress, StaticItems};
 use crate::vrrpd::kept;
@@ -42,10 +39,9 @@ use crate::vrrpd::notifies::{self, Notifies};
 use crate::vrrpd::own::Owns;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
-use crate::vrrpd::pacing::Pacing;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::sockets::Sockets;
-use crate::vrrpd::state::{Announcer, Routers, Trackers, Vrrp, Work, announcements, tracker_lines};
+use crate::vrrpd::state::{Routers, Trackers, Vrrp, Work, tracker_lines};
 use crate::vrrpd::status::Status;
 use crate::vrrpd::track::{Files, Processes, Sources};
 use crate::vrrpd::{build, kind, report};
@@ -293,16 +289,7 @@ impl Vrrp {
             links,
             sockets: Sockets::new(lines()),
             items: Items::new(commands, statics),
-            announcer: Announcer {
-                pacing: Pacing::default(),
-                extras: Extras::default(),
-                packets: PacketSocket::open()
-                    .map_err(|error| report::named_socket("the packet socket for gratuitous ARPs", &error))?,
-                frames: FrameBatch::new(),
-                forwards_v6: forwards_v6(),
-                announced: Vec::new(),
-                lines: announcements(),
-            },
+            announcer: Announcer::open()?,
             notifies: Notifies::new(notifies::no_alerts())?,
             process: Role::new(Kind::Vrrp),
             reload: None,
@@ -448,11 +435,4 @@ impl Vrrp {
         }
         self.refresh(turn, id);
     }
-}
-
-/// Whether this host is an IPv6 router, which its neighbour advertisements must tell.
-fn forwards_v6() -> bool {
-    let all =
-        IfName::new("all").map(|interface| Setting { family: Family::V6, interface, key: "forwarding" });
-    all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
 }

@@ -58,7 +58,7 @@ impl Vrrp {
             base: name(this.base),
             index: this.base.and_then(|id| self.links.table.link(id)?.index),
             own: name(this.own),
-            next_extra: self.announcer.extras.next(InstanceId::at(position)),
+            next_extra: self.announcer.next_extra(InstanceId::at(position)),
             own_up: this.own.and_then(|id| self.links.table.link(id)).is_some_and(|link| link.up),
             sockets: (heard.map(|receiver| receiver.fd()), self.sockets.pool.sender_fd(this.family())),
             place: &place,

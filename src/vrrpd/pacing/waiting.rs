@@ -1,9 +1,9 @@
-//! What an instance remembers of a round of announcements while one of its interfaces makes it wait: an interface that
-//! is spaced widely must not hold up the addresses on the others.
+//! What an instance remembers of a round of announcements while one of its interfaces makes the round wait: an interface
+//! that is spaced widely must not hold up the addresses on the others.
 
 use core::ops::Range;
 
-use super::pacing::{Lane, Pacing};
+use super::{Lane, Pacing};
 use crate::base::addr::Family;
 use crate::base::time::Instant;
 
@@ -33,8 +33,8 @@ impl Waiting {
         (!places.is_empty()).then(|| Box::new(Self { places: places.into_boxed_slice(), ahead }))
     }
 
-    /// Keeps the places that a predecessor has, `known_as` telling what a lane of now was called. Who took another
-    /// one after each reload would be put off by all that wait, again and again.
+    /// Keeps the places that the round had before a reload; `known_as` says what a lane of now was then. An instance
+    /// that took another place after each reload would be put off by all others that wait, again and again.
     pub fn inherit(
         &mut self,
         before: &Self,
@@ -51,7 +51,7 @@ impl Waiting {
         }
     }
 
-    /// The round is over before its end: others may have the places.
+    /// The round is over before its end: other instances may have its places.
     pub fn clear(&mut self, pacing: &mut Pacing, now: Instant) {
         for (lane, family, place) in &mut self.places {
             if let Some(place) = place.take() {
@@ -61,7 +61,7 @@ impl Waiting {
         self.ahead.fill(false);
     }
 
-    /// Whether an address went ahead; it is its turn now, and no more.
+    /// Whether an address went ahead, which is forgotten with that: the round has come to it.
     pub fn take_ahead(&mut self, position: usize) -> bool {
         self.ahead.get_mut(position).is_some_and(core::mem::take)
     }

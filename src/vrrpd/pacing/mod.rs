@@ -1,8 +1,12 @@
 //! How far apart announcements leave: `vrrp_garp_interval`, `vrrp_gna_interval` and `garp_group`.
 //!
-//! What cannot take many of them at once is a switch, so the spacing is that of a [`Lane`]: a physical interface with
+//! It is a switch that cannot take many of them at once, so the spacing is that of a [`Lane`]: a physical interface with
 //! the macvlans on it, or several interfaces that a `garp_group` puts together. Gratuitous ARPs and neighbour
 //! advertisements each have their own clock in it.
+
+mod waiting;
+
+pub use waiting::Waiting;
 
 use super::links::Links;
 use crate::base::addr::Family;
@@ -19,7 +23,7 @@ pub struct Lane(u32);
 #[derive(Clone, Copy, Debug)]
 struct Clocks {
     spacing: [Span; 2],
-    /// When the next announcement may leave that nobody has a place for yet.
+    /// When the next announcement may leave for which no place is taken yet.
     free: [Instant; 2],
     /// Places that are taken and not used yet.
     taken: [u32; 2],
@@ -124,8 +128,8 @@ impl Pacing {
         }
     }
 
-    /// A place is not wanted any more: who comes next gets it if it is the last one, and all that is left once nobody
-    /// waits.
+    /// A place is not wanted any more: if it is the last one, the next announcement gets it, and once no place is taken
+    /// the next announcement leaves as soon as the spacing allows.
     pub fn give_back(&mut self, lane: Lane, family: Family, place: Instant, now: Instant) {
         self.used(lane, family);
         let Some(clocks) = self.lanes.get_mut(lane.0 as usize) else { return };
