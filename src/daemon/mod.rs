@@ -14,6 +14,7 @@ pub mod log;
 pub mod parent;
 pub mod pidfile;
 pub mod reactor;
+pub mod realtime;
 pub mod record;
 pub mod token;
 pub mod tuning;

@@ -7,8 +7,8 @@ use super::{Core, Counters, Interest};
 use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::ipc::ToParent;
+use crate::daemon::realtime::Realtime;
 use crate::daemon::token::{Own, Registration, Source};
-use crate::daemon::tuning::Realtime;
 use crate::sys::clock;
 
 /// One turn of the loop: what a process may ask of it.
