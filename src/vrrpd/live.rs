@@ -4,6 +4,7 @@ mod address;
 pub(super) mod item;
 pub(super) mod notify;
 mod object;
+mod refusal;
 
 pub use address::{Moved, PROTOCOL, address, is_in_detection, is_usable};
 pub use item::Item;

@@ -4,8 +4,8 @@
 //! `start`, then [`run`]: one method for each thing that can happen. `check` is what a config test asks the machine.
 //!
 //! * `build` makes the live objects of `live` from the model, `reload` applies a difference, `state` is the process.
-//! * `effect` carries out what the machines ask for: `advert`, `address`, `announce` with its `pacing`, and `objects`
-//!   (routes, rules and static items).
+//! * `items` are the addresses, routes and rules in the kernel, static ones among them; `announce` tells the network of
+//!   addresses, with its `pacing`.
 //! * `links` knows the interfaces and hears of them, `detection` waits for their addresses; `own`
 //!   makes macvlans, ipvlans and sysctls and takes them back, `firewall` the tables of nftables and iptables.
 //! * `track` knows scripts, interfaces, files and processes, `group` the sync groups, `auth` the keys.
@@ -25,7 +25,6 @@ mod live;
 mod notifies;
 mod own;
 mod pacing;
-mod refusal;
 mod report;
 mod run;
 mod slots;

@@ -105,7 +105,7 @@ pub(super) fn address_taken(name: &str, addr: IpAddr, link: &str, again: bool) {
     }
 }
 
-/// It was not deleted for itself.
+/// An address was not deleted for itself.
 pub(super) fn address_fell(name: &str, addr: IpAddr, link: &str) {
     warn!("Netlink reflector reports IP {addr} removed from {link}");
     warn!(
@@ -115,7 +115,7 @@ pub(super) fn address_fell(name: &str, addr: IpAddr, link: &str) {
 }
 
 pub(super) fn address_altered(name: Option<&str>, link: &str, addr: IpAddr) {
-    let whose = Whose(name);
+    let whose = Holder(name);
     warn!(
         "{whose} {addr} on {link} had its lifetime or flags changed by somebody; it is as configured again"
     );
@@ -288,11 +288,11 @@ pub(super) fn address_dropped(name: &str, prefix: Prefix, link: &IfName) {
 }
 
 /// A static address that the new configuration does not have.
-pub(super) fn fixed_dropped(prefix: Prefix, link: &IfName) {
-    info!("{} ip address {prefix} dev {link}, no longer exist", Whose(None));
+pub(super) fn static_address_dropped(prefix: Prefix, link: &IfName) {
+    info!("{} ip address {prefix} dev {link}, no longer exist", Holder(None));
 }
 
-/// A route that was in the kernel and that nobody has any more.
+/// A route that was in the kernel and that no instance has any more.
 pub(super) fn route_dropped(destination: Option<Prefix>) {
     match destination {
         Some(prefix) => info!("Removing route {prefix}"),
@@ -300,7 +300,7 @@ pub(super) fn route_dropped(destination: Option<Prefix>) {
     }
 }
 
-/// A rule that was in the kernel and that nobody has any more.
+/// A rule that was in the kernel and that no instance has any more.
 pub(super) fn rule_dropped(from: Option<Prefix>, to: Option<Prefix>) {
     match (from, to) {
         (Some(from), Some(to)) => info!("ip rule from {from} to {to} removed"),
@@ -310,10 +310,10 @@ pub(super) fn rule_dropped(from: Option<Prefix>, to: Option<Prefix>) {
     }
 }
 
-/// Who holds a route, a rule or a static address: an instance, or nobody.
-struct Whose<'a>(Option<&'a str>);
+/// The holder of a route, a rule or an address: an instance by name, or none for a static one.
+struct Holder<'a>(Option<&'a str>);
 
-impl core::fmt::Display for Whose<'_> {
+impl core::fmt::Display for Holder<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0 {
             Some(name) => write!(f, "({name})"),
@@ -323,7 +323,7 @@ impl core::fmt::Display for Whose<'_> {
 }
 
 pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display, again: bool) {
-    let name = Whose(name);
+    let name = Holder(name);
     if again {
         warn!("{name} {object} was deleted by somebody; find out by whom, or mark it no_track");
     } else {
@@ -332,21 +332,21 @@ pub(super) fn object_taken(name: Option<&str>, object: &impl core::fmt::Display,
 }
 
 pub(super) fn object_replaced(name: Option<&str>, object: &impl core::fmt::Display) {
-    warn!("{} {object} was replaced by somebody; find out by whom, or mark it no_track", Whose(name));
+    warn!("{} {object} was replaced by somebody; find out by whom, or mark it no_track", Holder(name));
 }
 
 pub(super) fn object_back(name: Option<&str>, object: &impl core::fmt::Display) {
-    warn!("{} {object} put back", Whose(name));
+    warn!("{} {object} put back", Holder(name));
 }
 
 pub(super) fn object_refused(name: Option<&str>, object: &impl core::fmt::Display, refusal: &Refusal<'_>) {
     let Refusal { errno, text } = refusal;
-    warn!("{} cannot add {object}: {} {text} - trying again", Whose(name), errno.desc());
+    warn!("{} cannot add {object}: {} {text} - trying again", Holder(name), errno.desc());
 }
 
 pub(super) fn object_stuck(name: Option<&str>, object: &impl core::fmt::Display, refusal: &Refusal<'_>) {
     let Refusal { errno, text } = refusal;
-    warn!("{} cannot remove {object}: {} {text}", Whose(name), errno.desc());
+    warn!("{} cannot remove {object}: {} {text}", Holder(name), errno.desc());
 }
 
 pub(super) fn object_left_over(object: &impl core::fmt::Display) {

@@ -10,6 +10,14 @@ use crate::vrrpd::links::Links;
 use crate::vrrpd::live::item::{How, Input, Next};
 use crate::vrrpd::live::{Instance, Moved};
 
+/// The virtual addresses of an interface went with it.
+pub(in crate::vrrpd) fn forget_addresses_on(instances: &mut [Instance], link: LinkId) {
+    let all = instances.iter_mut().flat_map(|instance| &mut instance.addresses);
+    for moved in all.filter(|moved| moved.link == Some(link)) {
+        moved.item.handle(Input::Released);
+    }
+}
+
 impl Items {
     /// Asks the kernel for an address of an instance that is missing, or to delete one that this child added.
     pub(in crate::vrrpd) fn ask_for_address(

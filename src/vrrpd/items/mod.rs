@@ -21,6 +21,7 @@ mod shared;
 mod stale;
 mod statics;
 
+pub(super) use addresses::forget_addresses_on;
 pub(super) use adopt::Adoption;
 pub(super) use index::{AddressIndex, Unsorted};
 pub(super) use losses::{Heard, Lost, MayBeGone};

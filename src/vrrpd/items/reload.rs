@@ -144,7 +144,7 @@ impl Items {
         left.retain(|known| known.item.is_ours() && !self.hand_over_address(instances, known));
         for known in &left {
             if let Some(link) = known.link.and_then(|link| links.link(link)) {
-                report::fixed_dropped(known.address.prefix, &link.name);
+                report::static_address_dropped(known.address.prefix, &link.name);
             }
         }
         // An address that only looks different now, or is a virtual router's, has to go before the kernel takes it

@@ -10,8 +10,9 @@ use crate::daemon::reactor::{Again, Turn};
 use crate::proto::track::Delays;
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::monitor::{Drained, Event};
+use crate::vrrpd::items;
 use crate::vrrpd::links::{Change, Events, Wanted, report as lines};
-use crate::vrrpd::live::{Instance, item};
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::sockets::may_receive_on;
@@ -147,7 +148,7 @@ impl Vrrp {
         }
         self.copy_link_locals(Some(link));
         if matches!(change, Change::Appeared | Change::Vanished) {
-            self.forget_held(link);
+            items::forget_addresses_on(&mut self.routers.instances, link);
         }
         if up || change == Change::Appeared {
             self.objects_by_link(turn, link);
@@ -183,14 +184,6 @@ impl Vrrp {
             instance.refresh_local(&self.links.table);
         }
         self.refresh(turn, id);
-    }
-
-    /// The addresses of an interface went with it.
-    fn forget_held(&mut self, link: LinkId) {
-        let moved = self.routers.instances.iter_mut().flat_map(|instance| &mut instance.addresses);
-        moved.filter(|moved| moved.link == Some(link)).for_each(|moved| {
-            moved.item.handle(item::Input::Released);
-        });
     }
 
     /// Watches what the model wants of interfaces, at the start and after a reload. For when all interfaces that are

@@ -16,6 +16,7 @@ mod notify;
 mod own;
 pub(super) mod pause;
 mod queues;
+mod refusal;
 mod reload;
 mod settle;
 mod start;
