@@ -3,11 +3,13 @@
 //! Job: the work that VRRP, checkers and BFD have in common, made of keys and plain values of the child's own. Uses
 //! `notify`, `status`, `daemon` and what is below them. A child holds these parts beside its own and calls them in the
 //! order of its contract. Start with [`bracket`], the start and the reload around the work of a child; then
-//! [`notifies::Notifies`], its scripts, FIFOs and mail, and [`peer::Peer`], what it tells another child.
+//! [`notifies::Notifies`], its scripts, FIFOs and mail, [`peer::Peer`], what it tells another child, and
+//! [`links::Interfaces`], the interfaces that it uses.
 
 pub mod alerts;
 pub mod bracket;
 pub mod kept;
+pub mod links;
 pub mod notifies;
 pub mod peer;
 pub mod reading;

@@ -20,7 +20,6 @@ mod facts;
 mod firewall;
 mod items;
 mod kept;
-mod links;
 mod live;
 mod notifies;
 mod own;
@@ -32,6 +31,8 @@ mod sockets;
 mod state;
 mod status;
 mod track;
+
+use crate::child::links;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]

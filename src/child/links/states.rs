@@ -16,6 +16,7 @@ use crate::base::id::LinkId;
 use crate::base::map::Map;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
+use crate::child::report::kernel_failed;
 use crate::daemon::keep::{Keep, Left, Note, Values, key};
 use crate::proto::track::{Answer, Debounce, DebounceInput, Debounced, Delays, LinkMethod, Linkbeat};
 use crate::sys::carrier::Carrier;
@@ -267,7 +268,7 @@ impl Interfaces {
             return false;
         }
         if self.states.carrier.is_none() {
-            self.states.carrier = Carrier::open().inspect_err(report::carrier_failed).ok();
+            self.states.carrier = Carrier::open().inspect_err(|error| kernel_failed("linkbeat", error)).ok();
         }
         let Some(carrier) = &self.states.carrier else { return false };
         let known = beat.up().is_some();

@@ -1,6 +1,6 @@
 //! The log lines about interfaces.
 
-use log::{error, info, warn};
+use log::{info, warn};
 
 use super::Links;
 use crate::base::name::IfName;
@@ -24,11 +24,13 @@ pub(super) fn added(name: &IfName) {
     info!("Interface {name} added");
 }
 
-pub(in crate::vrrpd) fn deleted(name: &IfName) {
+/// An interface is gone.
+pub fn deleted(name: &IfName) {
     info!("Interface {name} deleted");
 }
 
-pub(in crate::vrrpd) fn renamed(before: &IfName, after: &IfName) {
+/// An interface has another name than before.
+pub fn renamed(before: &IfName, after: &IfName) {
     info!("Interface name has changed from {before} to {after}");
 }
 
@@ -45,13 +47,9 @@ pub(super) fn asked_otherwise(name: &IfName, refused: LinkMethod, used: LinkMeth
     info!("({name}): Configured linkbeat type {} not supported, using {}", refused.word(), used.word());
 }
 
-pub(in crate::vrrpd) fn not_polled(name: &IfName, why: &str) {
+/// The configuration wants an interface polled that is not.
+pub fn not_polled(name: &IfName, why: &str) {
     info!("Turning off linkbeat for {name} since {why}");
-}
-
-/// The socket that drivers are asked by cannot be opened.
-pub(super) fn carrier_failed(error: &std::io::Error) {
-    error!("linkbeat: {error}");
 }
 
 pub(super) fn overrun() {

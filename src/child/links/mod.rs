@@ -5,7 +5,7 @@
 //! what netlink and the drivers say what an interface counts as. Nothing here knows what an interface is used for: the
 //! methods return what changed. Uses `base`, `proto::track`, `daemon::keep` and `sys`.
 
-pub(super) mod report;
+pub mod report;
 mod states;
 mod table;
 
