@@ -2,7 +2,9 @@
 //!
 //! Used at the start and by each reload, so that both make the same thing of the same text.
 
+mod implied;
 mod objects;
+mod tracking;
 
 pub(super) use objects::objects;
 
@@ -11,10 +13,8 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::live::notify::{Notifier, Script};
-use super::live::{Config, Group, Instance, Moved, Objects};
+use super::live::{Config, Group, Instance, Moved, Objects, TrackScript};
 use super::own::plan::Plan;
-use super::state::TrackScript;
-use super::track::{Lists, Object, Tracked, implied, tracking};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
@@ -23,9 +23,11 @@ use crate::config::model::{self, Model, VirtualAddress};
 use crate::daemon::keep::Note;
 use crate::notify::command::Unusable;
 use crate::notify::{Command, Resolver};
-use crate::proto::track::{self, Weight};
+use crate::proto::track::{self, Object, Tracked, Weight};
 use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
+use implied::implied;
+use tracking::{Lists, tracking};
 
 /// A command that cannot run, and who wanted it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,17 +16,15 @@ use core::net::Ipv6Addr;
 use super::auth::guard_of;
 use super::state::Vrrp;
 use crate::base::addr::IpAddr;
-use crate::base::id::{InstanceId, ScriptId};
+use crate::base::id::InstanceId;
 use crate::base::time::{Instant, Span};
 use crate::config::model;
 use crate::daemon::keep::{Note, Values, key};
 use crate::daemon::record::{self, Records};
-use crate::proto::track::{ScriptMemory, Verdict};
 use crate::proto::vrrp::guard::Sender;
 use crate::proto::vrrp::{Guard, State};
 use crate::wire::trailer::Stamp;
 
-const SCRIPT: &str = "script";
 const OWN: &str = "own number";
 const SENDER: &str = "sender";
 const INTERVAL: &str = "interval";
@@ -34,15 +32,10 @@ const INTERVAL: &str = "interval";
 impl Vrrp {
     /// Scripts and numbers go on where the predecessor was. Before anybody is asked what speaks against an instance.
     pub(super) fn take_up(&mut self, now: Instant, died: Option<Instant>) {
-        let kept = &self.kept;
         for script in &mut self.trackers.scripts {
-            let Some((note, values)) = kept.find(SCRIPT, &script.name) else { continue };
-            script.note = note;
-            let interval = script.machine.params().interval;
-            if let Some(memory) = script_memory(values, interval, died.map(|died| now.since(died))) {
-                script.machine.resume(now, memory);
-            }
+            script.take_up(&self.kept, now, died);
         }
+        let kept = &self.kept;
         for instance in &mut self.routers.instances {
             let name = &*instance.config.name;
             match instance.router.guard_mut() {
@@ -124,17 +117,6 @@ impl Vrrp {
                 }
             }
         }
-    }
-
-    /// A script has run, or is to.
-    pub(super) fn keep_script(&mut self, id: ScriptId) {
-        let Some(script) =
-            self.trackers.scripts.get_mut(id.index()).filter(|script| script.command.is_some())
-        else {
-            return;
-        };
-        let values = script_values(&script.machine.memory());
-        self.kept.keep.put(&mut script.note, key(SCRIPT, &script.name), values);
     }
 
     /// An advert of `source`, or the next own one, has been counted.
@@ -234,47 +216,6 @@ pub(super) fn group_key(name: &str) -> u64 {
     record::continued(record::key("group\0"), name)
 }
 
-/// So many intervals after the death of its predecessor a script's verdict still counts, and so long in any case.
-const FRESH: u64 = 3;
-const FRESH_AT_LEAST: Span = Span::from_secs(3);
-
-/// A verdict in two bits; 0: none.
-pub(super) const fn verdict_bits(verdict: Verdict) -> u64 {
-    match verdict {
-        Verdict::Unknown => 0,
-        Verdict::Up => 1,
-        Verdict::Down => 2,
-    }
-}
-
-pub(super) const fn verdict_of(bits: u64) -> Verdict {
-    match bits & 3 {
-        1 => Verdict::Up,
-        2 => Verdict::Down,
-        _ => Verdict::Unknown,
-    }
-}
-
-fn script_values(memory: &ScriptMemory) -> Values {
-    let code = memory.last_code.map_or(0, |code| u64::from(code) + 1);
-    let all = verdict_bits(memory.verdict) | code << 2 | u64::from(memory.streak) << 32;
-    [all, memory.next_run.as_micros(), 0]
-}
-
-/// What a script that runs once an interval has said; none if it said nothing, or so long before the `pause` since the
-/// predecessor's death that it may not say so any more.
-fn script_memory([all, next_run, _]: Values, interval: Span, pause: Option<Span>) -> Option<ScriptMemory> {
-    pause.filter(|pause| *pause <= interval * FRESH + FRESH_AT_LEAST)?;
-    let verdict = verdict_of(all);
-    let code = (all >> 2 & 0x1ff).checked_sub(1);
-    (verdict != Verdict::Unknown).then(|| ScriptMemory {
-        verdict,
-        streak: u32::try_from(all >> 32).unwrap_or(0),
-        last_code: code.and_then(|code| u8::try_from(code).ok()),
-        next_run: Instant::from_micros(next_run),
-    })
-}
-
 /// An address as two words; one of version 4 as version 6 maps it.
 fn pack(address: IpAddr) -> (u64, u64) {
     let bits = match address {
@@ -294,27 +235,8 @@ fn unpack(high: u64, low: u64) -> IpAddr {
 mod tests {
     use super::*;
 
-    const SECOND: Span = Span::from_secs(1);
-
     #[test]
-    fn an_old_verdict_of_a_script_is_not_taken_up() {
-        let memory =
-            ScriptMemory { verdict: Verdict::Up, streak: 0, last_code: Some(0), next_run: Instant::START };
-        let after = |interval: Span, pause| script_memory(script_values(&memory), interval, pause).is_some();
-        assert!(after(SECOND, Some(SECOND * 6)) && !after(SECOND, Some(SECOND * 6 + Span::from_micros(1))));
-        assert!(after(SECOND * 60, Some(SECOND * 183)) && !after(SECOND * 60, Some(SECOND * 184)));
-        assert!(!after(SECOND, None), "nobody knows when the predecessor died");
-    }
-
-    #[test]
-    fn scripts_and_addresses_come_back_as_they_were_noted() {
-        for (verdict, streak, last_code) in
-            [(Verdict::Up, 0, None), (Verdict::Down, u32::MAX, Some(255)), (Verdict::Up, 7, Some(0))]
-        {
-            let memory = ScriptMemory { verdict, streak, last_code, next_run: Instant::from_micros(99) };
-            assert_eq!(script_memory(script_values(&memory), SECOND, Some(SECOND)), Some(memory));
-        }
-        assert_eq!(script_memory([0, 5, 0], SECOND, Some(SECOND)), None, "no verdict, nothing to go on with");
+    fn addresses_come_back_as_they_were_noted() {
         for text in ["192.0.2.1", "2001:db8::1", "fe80::1"] {
             let address: IpAddr = text.parse().unwrap();
             let (high, low) = pack(address);

@@ -5,10 +5,12 @@ pub(super) mod item;
 pub(super) mod notify;
 mod object;
 mod refusal;
+mod script;
 
 pub use address::{Moved, PROTOCOL, address, is_in_detection, is_usable};
 pub use item::Item;
 pub use object::{Common, Entry, Objects, Placed, Unseen};
+pub use script::TrackScript;
 
 use super::links::Links;
 use super::pacing::Waiting;

@@ -13,19 +13,15 @@ use super::run::Reload;
 use super::slots::Layout;
 use super::sockets::Sockets;
 use super::status::Status;
-use super::track::{Files, Processes, Reasons, Situation, Sources};
+use super::track::{Reasons, Situation, Trackers};
 use crate::base::id::InstanceId;
 use crate::base::limit;
-use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::child::kept::Kept;
 use crate::child::role::Role;
 use crate::config::model::Model;
 use crate::daemon::keep::Note;
-use crate::notify::Command;
-use crate::proto::track;
 use crate::proto::vrrp::{self, Event, Policy};
-use crate::sys::process::Pid;
 
 /// The VRRP child: its parts, and the model in force.
 pub struct Vrrp {
@@ -68,19 +64,6 @@ pub(super) struct Routers {
     pub(super) shortest_interval: Span,
 }
 
-/// What instances track.
-pub(super) struct Trackers {
-    pub(super) scripts: Vec<TrackScript>,
-    /// Tracked files.
-    pub(super) files: Files,
-    /// Source addresses that are tracked.
-    pub(super) sources: Sources,
-    /// Process monitors.
-    pub(super) processes: Processes,
-    /// For what files and processes can trigger; peers do not use it up.
-    pub(super) lines: Budget,
-}
-
 /// What the turn under way has gathered. Room for all of it is made at load time.
 #[derive(Default)]
 pub(super) struct Work {
@@ -102,17 +85,6 @@ pub(super) struct Load {
     pub(super) instances: usize,
     /// Addresses, routes and rules of them.
     pub(super) things: usize,
-}
-
-/// A track script at work.
-pub(super) struct TrackScript {
-    pub(super) name: String,
-    pub(super) machine: track::Script,
-    /// What runs; none: it cannot, and nobody tracks it.
-    pub(super) command: Option<Command>,
-    pub(super) pid: Option<Pid>,
-    /// Where it is kept what it said.
-    pub(super) note: Note,
 }
 
 impl Work {
@@ -172,8 +144,3 @@ impl Vrrp {
 /// Events of as many take-overs as are due in one turn; past that they are told before more come.
 pub(super) const EVENTS_OF_A_TURN: usize = limit::DUE_PER_TURN;
 const _: () = assert!(EVENTS_OF_A_TURN > vrrp::action::LONGEST);
-
-/// The budget for lines that files and processes can trigger: 100 at once, five a second.
-pub(super) const fn tracker_lines() -> Budget {
-    Budget::new(100, Span::from_millis(200))
-}

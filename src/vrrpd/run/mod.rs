@@ -20,6 +20,7 @@ mod refusal;
 mod reload;
 mod settle;
 mod start;
+mod trackers;
 
 pub(in crate::vrrpd) use reload::Reload;
 pub use start::{Context, PROGRAM, clean, run};

@@ -41,9 +41,9 @@ use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::sockets::Sockets;
-use crate::vrrpd::state::{Routers, Trackers, Vrrp, Work, tracker_lines};
+use crate::vrrpd::state::{Routers, Vrrp, Work};
 use crate::vrrpd::status::Status;
-use crate::vrrpd::track::{Files, Processes, Sources};
+use crate::vrrpd::track::Trackers;
 use crate::vrrpd::{build, kind, report};
 
 /// What a new VRRP child finds.
@@ -144,8 +144,8 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?;
     vrrp.reserve_kept();
     vrrp.take_up(turn.now(), context.died);
-    vrrp.watch_files(&mut turn, context.first);
-    vrrp.watch_processes(&mut turn, true);
+    vrrp.trackers.watch_files(&mut turn, &vrrp.model, context.first);
+    vrrp.trackers.processes.watch(&mut turn, &vrrp.model, &vrrp.kept, true);
     vrrp.resize(&mut turn);
     vrrp.notifies.alerts.fifos.inherit(&left.fifos);
     vrrp.find_shared(&mut turn);
@@ -279,13 +279,7 @@ impl Vrrp {
                 intervals: Vec::new(),
                 detection: None,
             },
-            trackers: Trackers {
-                scripts,
-                files: Files::default(),
-                processes: Processes::default(),
-                sources: Sources::default(),
-                lines: tracker_lines(),
-            },
+            trackers: Trackers::new(scripts),
             links,
             sockets: Sockets::new(lines()),
             items: Items::new(commands, statics),

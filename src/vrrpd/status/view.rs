@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use crate::base::id::{FileId, GroupId, InstanceId, LinkId, ProcessId, ScriptId};
 use crate::notify::Command;
-use crate::proto::track::{Effect, Weight};
+use crate::proto::track::{Effect, Tracked, Weight};
 use crate::status::dump::address::Whereabouts;
 use crate::status::dump::instance::instance;
 use crate::status::dump::tables::{self, script};
@@ -14,7 +14,7 @@ use crate::status::json;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::notify::Script;
 use crate::vrrpd::state::Vrrp;
-use crate::vrrpd::track::{Object, Tracked};
+use crate::vrrpd::track::Object;
 
 impl Vrrp {
     pub(super) fn write_instance(

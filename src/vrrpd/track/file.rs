@@ -4,20 +4,20 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::{Object, report};
-use crate::base::id::{FileId, InstanceId};
+use super::{Object, Trackers, report};
+use crate::base::id::FileId;
 use crate::base::limit;
+use crate::base::time::Instant;
 use crate::config::Model;
 use crate::config::model::TrackFile;
-use crate::daemon::reactor::{Again, Interest, Turn};
+use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::proto::track::{Effect, File, FileAction, FileInput, is_number};
 use crate::sys::glance::{Glance, glance, is_linked, make};
 use crate::sys::inotify::{Happening, Inotify, Watch};
 use crate::vrrpd::kind;
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::report as lines;
-use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::Vrrp;
 
 /// All tracked files and the directories that they lie in.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ impl Files {
     }
 
     /// Watches the directories that are not watched; whether all are. The files of those that were not are marked.
-    fn watch(&mut self) -> bool {
+    pub(in crate::vrrpd) fn watch(&mut self) -> bool {
         let mut all = true;
         for (position, directory) in self.directories.iter_mut().enumerate() {
             if directory.watch.is_some() {
@@ -158,14 +158,37 @@ impl Files {
     }
 
     /// The next marked file from `from` on, its mark taken off.
-    fn next_touched(&mut self, from: usize) -> Option<FileId> {
+    pub(in crate::vrrpd) fn next_touched(&mut self, from: usize) -> Option<FileId> {
         let position = self.files.iter().skip(from).position(|file| file.touched)?.checked_add(from)?;
         self.files.get_mut(position)?.touched = false;
         Some(FileId::at(position))
     }
 
-    fn drive(&mut self, turn: &Turn<'_>, id: FileId, input: FileInput<'_>) -> Option<FileAction> {
-        self.files.get_mut(id.index())?.machine.handle(turn.now(), input)
+    /// Whether each directory is watched.
+    pub(in crate::vrrpd) fn are_watched(&self) -> bool {
+        self.directories.iter().all(|directory| directory.watch.is_some())
+    }
+
+    /// When a file is to be read that changed too soon after it was read.
+    pub(in crate::vrrpd) fn poll_at(&self, id: FileId) -> Option<Instant> {
+        self.files.get(id.index()).and_then(|file| file.machine.poll_at())
+    }
+
+    /// Takes what the kernel tells of the watched directories; whether there may be more.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(in crate::vrrpd) fn hear(&mut self) -> io::Result<bool> {
+        let Some((mut inotify, registration)) = self.inotify.take() else { return Ok(false) };
+        let read = inotify.read(|happening| self.note(happening));
+        self.inotify = Some((inotify, registration));
+        read
+    }
+
+    /// A file may have changed, or its time has come; whether it is to be read now.
+    pub(in crate::vrrpd) fn handle(&mut self, now: Instant, id: FileId, input: FileInput<'_>) -> bool {
+        let file = self.files.get_mut(id.index());
+        file.and_then(|file| file.machine.handle(now, input)) == Some(FileAction::Read)
     }
 }
 
@@ -176,15 +199,14 @@ fn split(config: &TrackFile) -> (CString, usize) {
     (CString::new(config.path.as_str()).unwrap_or_default(), name)
 }
 
-impl Vrrp {
-    /// Begins or goes on with the files of the model in force: those that want it are made, all that are new or
-    /// could not be watched are read. `make_new`: make those that were not there before, as `init_file` says.
-    pub(in crate::vrrpd) fn watch_files(&mut self, turn: &mut Turn<'_>, make_new: bool) {
-        let model = std::sync::Arc::clone(&self.model);
-        let known: Vec<CString> = self.trackers.files.files.iter().map(|file| file.path.clone()).collect();
-        self.trackers.files.renew(&model);
+impl Trackers {
+    /// Begins or goes on with the files of a model: those that want it are made, all that are new or could not be watched
+    /// are read. `make_new`: make those that were not there before, as `init_file` says.
+    pub(in crate::vrrpd) fn watch_files(&mut self, turn: &mut Turn<'_>, model: &Model, make_new: bool) {
+        let known: Vec<CString> = self.files.files.iter().map(|file| file.path.clone()).collect();
+        self.files.renew(model);
         if make_new {
-            for (config, file) in model.files.iter().zip(&self.trackers.files.files) {
+            for (config, file) in model.files.iter().zip(&self.files.files) {
                 if let Some(init) = config.init.filter(|_| !known.contains(&file.path)) {
                     let content = format!("{}\n", init.value);
                     if let Err(error) = make(&file.path, content.as_bytes(), init.overwrite) {
@@ -193,110 +215,34 @@ impl Vrrp {
                 }
             }
         }
-        if self.trackers.files.len() > 0 && self.trackers.files.inotify.is_none() {
+        if self.files.len() > 0 && self.files.inotify.is_none() {
             let opened = Inotify::open().and_then(|inotify| {
                 let own = Own { kind: kind::FILES, index: 0 };
                 let registration = turn.register(inotify.as_raw_fd(), own, Interest::Read)?;
                 Ok((inotify, registration))
             });
             match opened {
-                Ok(opened) => self.trackers.files.inotify = Some(opened),
+                Ok(opened) => self.files.inotify = Some(opened),
                 Err(error) => lines::kernel_failed("inotify", &error),
             }
         }
-        self.trackers.files.watch();
-        for file in &mut self.trackers.files.files {
+        self.files.watch();
+        for file in &mut self.files.files {
             file.touched |= !known.contains(&file.path);
         }
-        // Nobody follows them yet: who begins or goes on reckons with what is read here.
+        // No instance tracks them yet: instances that begin or go on are judged by the numbers that are read here.
         let mut from = 0;
-        while let Some(id) = self.trackers.files.next_touched(from) {
+        while let Some(id) = self.files.next_touched(from) {
             from = id.index();
-            let _ = self.take_content(turn, id);
+            let _ = self.read_file(turn.now(), model, id);
         }
-    }
-
-    /// Clocks of the files after the deadlines were laid out anew.
-    pub(in crate::vrrpd) fn resume_files(&mut self, turn: &mut Turn<'_>) {
-        for id in (0..self.trackers.files.len()).map(FileId::at) {
-            self.arm_file(turn, id);
-        }
-        if self.trackers.files.directories.iter().any(|directory| directory.watch.is_none()) {
-            self.arm_retry(turn);
-        }
-    }
-
-    /// Something happened in a watched directory.
-    pub(in crate::vrrpd) fn files_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        let mut files = core::mem::take(&mut self.trackers.files);
-        let read = match files.inotify.take() {
-            None => Ok(false),
-            Some((mut inotify, registration)) => {
-                let read = inotify.read(|happening| files.note(happening));
-                files.inotify = Some((inotify, registration));
-                read
-            }
-        };
-        self.trackers.files = files;
-        if self.process.stopping {
-            return Again::Done;
-        }
-        self.read_touched(turn);
-        if self.trackers.files.directories.iter().any(|directory| directory.watch.is_none()) {
-            self.watch_missing(turn);
-        }
-        match read {
-            Ok(true) => Again::More,
-            Ok(false) => Again::Done,
-            Err(error) => {
-                lines::kernel_failed("inotify", &error);
-                Again::Done
-            }
-        }
-    }
-
-    /// Directories that are not watched are tried again each second, and their files read meanwhile.
-    pub(in crate::vrrpd) fn watch_missing(&mut self, turn: &mut Turn<'_>) {
-        if !self.trackers.files.watch() {
-            self.arm_retry(turn);
-        }
-        self.read_touched(turn);
-    }
-
-    /// The time has come to read a file that changed too soon after it was read.
-    pub(in crate::vrrpd) fn file_due(&mut self, turn: &mut Turn<'_>, id: FileId) {
-        let action = self.trackers.files.drive(turn, id, FileInput::Timeout);
-        self.act_file(turn, id, action);
-    }
-
-    fn read_touched(&mut self, turn: &mut Turn<'_>) {
-        let mut from = 0;
-        while let Some(id) = self.trackers.files.next_touched(from) {
-            from = id.index();
-            let action = self.trackers.files.drive(turn, id, FileInput::Touched);
-            self.act_file(turn, id, action);
-        }
-    }
-
-    fn act_file(&mut self, turn: &mut Turn<'_>, id: FileId, action: Option<FileAction>) {
-        if action == Some(FileAction::Read)
-            && let Some(from) = self.take_content(turn, id)
-        {
-            self.number_changed(turn, id, from);
-        }
-        self.arm_file(turn, id);
-    }
-
-    fn arm_file(&self, turn: &mut Turn<'_>, id: FileId) {
-        let at = self.trackers.files.files.get(id.index()).and_then(|file| file.machine.poll_at());
-        turn.set_deadline(self.work.layout.number(Slot::File(id)), at);
     }
 
     /// Reads a file; its number before, if that was another one.
-    fn take_content(&mut self, turn: &Turn<'_>, id: FileId) -> Option<i32> {
-        let name = self.model.file(id).map_or("", |config| config.name.as_str());
+    pub(in crate::vrrpd) fn read_file(&mut self, now: Instant, model: &Model, id: FileId) -> Option<i32> {
+        let name = model.file(id).map_or("", |config| config.name.as_str());
         let mut buffer = [0; limit::TRACKED_FILE_OCTETS];
-        let file = self.trackers.files.files.get_mut(id.index())?;
+        let file = self.files.files.get_mut(id.index())?;
         let (input, trouble) = match glance(&file.path, &mut buffer) {
             Ok(Glance::Octets(octets)) => (FileInput::Content(octets), None),
             Ok(Glance::Missing) => (FileInput::Absent, None),
@@ -309,14 +255,14 @@ impl Vrrp {
         }
         let garbled = matches!(input, FileInput::Content(octets) if !is_number(octets));
         let known = core::mem::replace(&mut file.garbled, garbled);
-        let action = file.machine.handle(turn.now(), input);
-        if garbled && !known && lines::may(&mut self.trackers.lines, turn.now()) {
+        let action = file.machine.handle(now, input);
+        if garbled && !known && lines::may(&mut self.lines, now) {
             report::file_garbled(name, &file.path, file.machine.number());
         }
         match action? {
             FileAction::Changed { from, .. } => Some(from),
             FileAction::Refused(number) => {
-                if lines::may(&mut self.trackers.lines, turn.now()) {
+                if lines::may(&mut self.lines, now) {
                     report::number_refused(&file.path, number);
                 }
                 None
@@ -325,31 +271,23 @@ impl Vrrp {
         }
     }
 
-    /// Tells whom the file puts in FAULT or lets out of it, and reckons its followers anew.
-    fn number_changed(&mut self, turn: &mut Turn<'_>, id: FileId, from: i32) {
-        let object = Object::File(id);
-        let to = self.trackers.files.number(id);
-        let mut position = 0;
-        while let Some(follower) = self.routers.policy.followers().of(object, position) {
-            position += 1;
-            let Some(weight) = self.weight_of(follower, object) else { continue };
-            let faults = |number| weight.of_number(number) == Effect::Faults;
-            if faults(from) != faults(to)
-                && lines::may(&mut self.trackers.lines, turn.now())
-                && let (Some(instance), Some(file)) = (self.instance(follower), self.model.file(id))
-            {
-                report::file_decides(&instance.config.name, &file.name, faults(to));
-            }
-        }
-        self.tracked_changed(turn, object);
-    }
-
-    /// An instance is about to begin in FAULT: tells which files ask for it.
-    pub(super) fn tell_file_fault(&self, instance: InstanceId, id: FileId, effect: Effect) {
-        if let (Effect::Faults, Some(instance), Some(config)) =
-            (effect, self.instance(instance), self.model.file(id))
+    /// A file has another number than before: tells whether that puts an instance that tracks it in FAULT, or ends it.
+    pub(in crate::vrrpd) fn tell_decision(
+        &mut self,
+        now: Instant,
+        model: &Model,
+        (id, from): (FileId, i32),
+        follower: &Instance,
+    ) {
+        let to = self.files.number(id);
+        let mut tracking = follower.tracking.iter();
+        let Some(tracked) = tracking.find(|tracked| tracked.object == Object::File(id)) else { return };
+        let faults = |number| tracked.weight.of_number(number) == Effect::Faults;
+        if faults(from) != faults(to)
+            && lines::may(&mut self.lines, now)
+            && let Some(file) = model.file(id)
         {
-            report::file_starts_in_fault(&instance.config.name, &config.name);
+            report::file_decides(&follower.config.name, &file.name, faults(to));
         }
     }
 }

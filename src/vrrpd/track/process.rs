@@ -8,22 +8,21 @@ mod count;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::{Object, report};
-use crate::base::id::{InstanceId, ProcessId};
+use super::notes::{verdict_bits, verdict_of};
+use super::{Trackers, report};
+use crate::base::id::ProcessId;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
+use crate::child::kept::Kept;
 use crate::config::Model;
-use crate::daemon::keep::{Note, Values, key};
-use crate::daemon::reactor::{Again, Interest, Turn};
+use crate::daemon::keep::{Keep, Note, Values, key};
+use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
-use crate::proto::track::{Cause, Effect, Pattern, Process, ProcessAction, ProcessInput, Verdict};
+use crate::proto::track::{Cause, Pattern, Process, ProcessAction, ProcessInput, Verdict};
 use crate::sys::processes::Walk;
 use crate::sys::procevent::{ProcessEvent, ProcessEvents};
-use crate::vrrpd::kept::{verdict_bits, verdict_of};
 use crate::vrrpd::kind;
 use crate::vrrpd::report as lines;
-use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::Vrrp;
 
 /// All process monitors.
 #[derive(Default)]
@@ -45,6 +44,16 @@ pub struct Processes {
     matches: Vec<Match>,
     /// That there are more than fit has been told.
     full: bool,
+}
+
+/// What the kernel told of its events.
+pub(in crate::vrrpd) struct Heard {
+    /// It has confirmed that it tells of processes.
+    confirmed: bool,
+    /// Events were lost.
+    lost: bool,
+    /// Whether there may be more.
+    pub(in crate::vrrpd) read: io::Result<bool>,
 }
 
 struct Monitor {
@@ -130,38 +139,37 @@ impl Processes {
     }
 }
 
-impl Vrrp {
-    /// Begins or goes on with the monitors of the model in force. `wait`: counts all processes at once, for the
-    /// start; a reload has them counted in pieces, and who tracks a new monitor goes on until they are.
-    pub(in crate::vrrpd) fn watch_processes(&mut self, turn: &mut Turn<'_>, wait: bool) {
-        let model = std::sync::Arc::clone(&self.model);
-        let known = self.trackers.processes.renew(&model, turn.now());
-        if self.trackers.processes.len() == 0 {
-            if let Some((events, registration)) = self.trackers.processes.events.take() {
+impl Processes {
+    /// Begins or goes on with the monitors of a model. `wait`: counts all processes at once, for the start; a reload has
+    /// them counted in pieces, and instances that track a new monitor go on until they are.
+    pub(in crate::vrrpd) fn watch(&mut self, turn: &mut Turn<'_>, model: &Model, kept: &Kept, wait: bool) {
+        let known = self.renew(model, turn.now());
+        if self.len() == 0 {
+            if let Some((events, registration)) = self.events.take() {
                 turn.deregister(registration);
                 drop(events);
             }
-            self.trackers.processes = Processes::default();
+            *self = Self::default();
             return;
         }
-        if self.trackers.processes.walk.is_none() {
+        if self.walk.is_none() {
             match Walk::open() {
-                Ok(walk) => self.trackers.processes.walk = Some(walk),
+                Ok(walk) => self.walk = Some(walk),
                 Err(error) => lines::kernel_failed("/proc", &error),
             }
-            self.listen_to_processes(turn, &model);
+            self.listen(turn, model);
         }
         if known {
             return;
         }
-        self.trackers.processes.begin_walk(turn.now());
+        self.begin_walk(turn.now());
         if wait {
-            self.trackers.processes.go_on(usize::MAX);
+            self.go_on(usize::MAX);
             let now = turn.now();
-            for (monitor, config) in self.trackers.processes.monitors.iter_mut().zip(&model.processes) {
+            for (monitor, config) in self.monitors.iter_mut().zip(&model.processes) {
                 monitor.changed = None;
                 let mut cause = Cause::Change;
-                if let Some((note, values)) = self.kept.find(PROCESS, &config.name) {
+                if let Some((note, values)) = kept.find(PROCESS, &config.name) {
                     monitor.note = note;
                     cause = resume(monitor, values);
                 }
@@ -170,7 +178,7 @@ impl Vrrp {
         }
     }
 
-    fn listen_to_processes(&mut self, turn: &mut Turn<'_>, model: &Model) {
+    fn listen(&mut self, turn: &mut Turn<'_>, model: &Model) {
         let buffer = &model.global.buffers.process_monitor;
         let buffer = buffer.bytes.and_then(|octets| Some((usize::try_from(octets).ok()?, buffer.force)));
         let opened = ProcessEvents::open(buffer).and_then(|events| {
@@ -179,144 +187,115 @@ impl Vrrp {
             Ok((events, registration))
         });
         match opened {
-            Ok(opened) => self.trackers.processes.events = Some(opened),
-            Err(error) => self.no_process_events(&error),
+            Ok(opened) => self.events = Some(opened),
+            Err(error) => self.give_up_events(&error),
         }
     }
 
     /// Says once that processes are counted each second.
-    fn no_process_events(&mut self, error: &io::Error) {
-        self.trackers.processes.confirmed = false;
-        if !core::mem::replace(&mut self.trackers.processes.told, true) {
+    fn give_up_events(&mut self, error: &io::Error) {
+        self.confirmed = false;
+        if !core::mem::replace(&mut self.told, true) {
             report::no_process_events(error);
         }
     }
 
-    /// Clocks of the monitors after the deadlines were laid out anew.
-    pub(in crate::vrrpd) fn resume_processes(&mut self, turn: &mut Turn<'_>) {
-        for id in (0..self.trackers.processes.len()).map(ProcessId::at) {
-            self.arm_process(turn, id);
-        }
-        self.arm_walk(turn);
-    }
-
-    fn arm_process(&mut self, turn: &mut Turn<'_>, id: ProcessId) {
-        if let (Some(monitor), Some(config)) =
-            (self.trackers.processes.monitors.get_mut(id.index()), self.model.process(id))
-        {
-            let values = values(monitor);
-            self.kept.keep.put(&mut monitor.note, key(PROCESS, &config.name), values);
-        }
-        let at = self.trackers.processes.machine(id).and_then(Process::poll_at);
-        turn.set_deadline(self.work.layout.number(Slot::Process(id)), at);
-    }
-
-    fn arm_walk(&self, turn: &mut Turn<'_>) {
-        let processes = &self.trackers.processes;
-        let at = if processes.walking {
-            Some(turn.now() + NEXT_TURN)
+    /// When processes are to be looked at next.
+    pub(in crate::vrrpd) fn next_walk(&self, now: Instant) -> Option<Instant> {
+        if self.walking {
+            Some(now + NEXT_TURN)
         } else {
-            let needed = processes.walk.is_some() && !processes.confirmed;
-            needed.then(|| processes.began + PERIOD)
-        };
-        turn.set_deadline(self.work.layout.number(Slot::Scan), at);
+            let needed = self.walk.is_some() && !self.confirmed;
+            needed.then(|| self.began + PERIOD)
+        }
     }
 
-    /// The kernel tells of processes.
-    pub(in crate::vrrpd) fn processes_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        let Some((mut events, registration)) = self.trackers.processes.events.take() else {
-            return Again::Done;
-        };
+    /// When a change of a monitor has lasted long enough. What the monitor says is noted for a successor.
+    pub(in crate::vrrpd) fn poll_at(&mut self, id: ProcessId, model: &Model, keep: &Keep) -> Option<Instant> {
+        let monitor = self.monitors.get_mut(id.index())?;
+        if let Some(config) = model.process(id) {
+            let values = values(monitor);
+            keep.put(&mut monitor.note, key(PROCESS, &config.name), values);
+        }
+        monitor.machine.poll_at()
+    }
+
+    /// Takes what the kernel tells of processes.
+    pub(in crate::vrrpd) fn hear(&mut self, turn: &mut Turn<'_>) -> Option<Heard> {
+        let (mut events, registration) = self.events.take()?;
         let (mut confirmed, mut lost) = (false, false);
         let read = events.read(|event| match event {
             ProcessEvent::Confirmed => confirmed = true,
             ProcessEvent::Lost => lost = true,
-            event => self.trackers.processes.take(event),
+            event => self.take(event),
         });
         if lost {
             events.discard();
         }
         if read.is_ok() {
-            self.trackers.processes.events = Some((events, registration));
+            self.events = Some((events, registration));
         } else {
             turn.deregister(registration);
         }
-        if self.process.stopping {
-            return Again::Done;
-        }
-        if confirmed && !core::mem::replace(&mut self.trackers.processes.confirmed, true) {
-            report::process_events_confirmed();
-            self.arm_walk(turn);
-        }
-        if lost {
-            if lines::may(&mut self.trackers.lines, turn.now()) {
-                report::process_events_lost();
-            }
-            self.trackers.processes.begin_walk(turn.now());
-            self.arm_walk(turn);
-        }
-        self.tell_counts(turn);
-        match read {
-            Ok(true) => Again::More,
-            Ok(false) => Again::Done,
-            Err(error) => {
-                self.no_process_events(&error);
-                self.trackers.processes.begin_walk(turn.now());
-                self.arm_walk(turn);
-                Again::Done
-            }
-        }
+        Some(Heard { confirmed, lost, read })
     }
 
     /// More processes are to be looked at.
-    pub(in crate::vrrpd) fn scan_due(&mut self, turn: &mut Turn<'_>) {
-        if !self.trackers.processes.walking {
-            if !self.trackers.processes.confirmed && self.trackers.processes.events.is_some() {
-                // It was asked a second ago.
-                self.no_process_events(&io::ErrorKind::TimedOut.into());
+    pub(in crate::vrrpd) fn walk_on(&mut self, now: Instant) {
+        if !self.walking {
+            if !self.confirmed && self.events.is_some() {
+                // The kernel was asked a second ago.
+                self.give_up_events(&io::ErrorKind::TimedOut.into());
             }
-            self.trackers.processes.begin_walk(turn.now());
+            self.begin_walk(now);
         }
-        self.trackers.processes.go_on(limit::PROCESSES_PER_TURN);
-        self.tell_counts(turn);
-        self.arm_walk(turn);
+        self.go_on(limit::PROCESSES_PER_TURN);
     }
 
-    /// A change has lasted long enough.
-    pub(in crate::vrrpd) fn process_due(&mut self, turn: &mut Turn<'_>, id: ProcessId) {
-        self.drive_process(turn, id, ProcessInput::Timeout);
+    /// Events cannot be read any more: all processes are looked at instead.
+    pub(in crate::vrrpd) fn lose_events(&mut self, now: Instant, error: &io::Error) {
+        self.give_up_events(error);
+        self.begin_walk(now);
     }
 
-    fn tell_counts(&mut self, turn: &mut Turn<'_>) {
-        let mut from = 0;
-        while let Some((id, cause)) = self.trackers.processes.next_changed(from) {
-            from = id.index();
-            let count = self.trackers.processes.monitors.get(from).map_or(0, |monitor| monitor.count);
-            self.drive_process(turn, id, ProcessInput::Count(count, cause));
+    /// How many processes count for a monitor.
+    pub(in crate::vrrpd) fn count(&self, id: ProcessId) -> u32 {
+        self.monitors.get(id.index()).map_or(0, |monitor| monitor.count)
+    }
+
+    /// Gives the machine of a monitor an input.
+    pub(in crate::vrrpd) fn handle(
+        &mut self,
+        now: Instant,
+        id: ProcessId,
+        input: ProcessInput,
+    ) -> Option<ProcessAction> {
+        self.monitors.get_mut(id.index())?.machine.handle(now, input)
+    }
+}
+
+impl Trackers {
+    /// What the kernel told about its events of processes; whether the next walk is to be planned anew.
+    pub(in crate::vrrpd) fn take_process_events(&mut self, now: Instant, heard: &Heard) -> bool {
+        let confirmed = heard.confirmed && !core::mem::replace(&mut self.processes.confirmed, true);
+        if confirmed {
+            report::process_events_confirmed();
         }
+        if heard.lost {
+            if lines::may(&mut self.lines, now) {
+                report::process_events_lost();
+            }
+            self.processes.begin_walk(now);
+        }
+        confirmed || heard.lost
     }
 
-    fn drive_process(&mut self, turn: &mut Turn<'_>, id: ProcessId, input: ProcessInput) {
-        let now = turn.now();
-        let Some(monitor) = self.trackers.processes.monitors.get_mut(id.index()) else { return };
-        let action = monitor.machine.handle(now, input);
-        self.arm_process(turn, id);
-        let Some(action) = action else { return };
-        if let ProcessAction::Changed { up } = action
-            && lines::may(&mut self.trackers.lines, now)
-            && let Some(config) = self.model.process(id)
+    /// Tells that a monitor has its quorum, or has it no more.
+    pub(in crate::vrrpd) fn tell_quorum(&mut self, now: Instant, model: &Model, id: ProcessId, up: bool) {
+        if lines::may(&mut self.lines, now)
+            && let Some(config) = model.process(id)
         {
             report::quorum(&config.name, up);
-        }
-        self.tracked_changed(turn, Object::Process(id));
-    }
-
-    /// An instance is about to begin in FAULT: tells which processes it misses.
-    pub(super) fn tell_process_fault(&self, instance: InstanceId, id: ProcessId, effect: Effect) {
-        if let (Effect::Faults, Some(instance), Some(config)) =
-            (effect, self.instance(instance), self.model.process(id))
-        {
-            report::process_starts_in_fault(&instance.config.name, &config.name);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::{Object, Situation};
+use super::{Object, Situation, report as lines};
 use crate::base::id::LinkId;
 use crate::config::model::Model;
 use crate::proto::track::Effect;
@@ -32,6 +32,31 @@ impl<'a> Reasons<'a> {
     pub(in crate::vrrpd) fn iter(&self) -> impl Iterator<Item = (Fault, Reason<'a>)> + use<'a> {
         let all = *self;
         all.instance.router.faults().iter().map(move |fault| (fault, Reason { all, fault }))
+    }
+}
+
+impl Reasons<'_> {
+    /// The instance is about to begin: tells which files and processes put it in FAULT.
+    pub(in crate::vrrpd) fn tell_tracked(&self) {
+        let name = &self.instance.config.name;
+        for tracked in &self.instance.tracking {
+            if self.situation.effect(*tracked) != Effect::Faults {
+                continue;
+            }
+            match tracked.object {
+                Object::File(id) => {
+                    if let Some(file) = self.model.file(id) {
+                        lines::file_starts_in_fault(name, &file.name);
+                    }
+                }
+                Object::Process(id) => {
+                    if let Some(process) = self.model.process(id) {
+                        lines::process_starts_in_fault(name, &process.name);
+                    }
+                }
+                Object::Link(_) | Object::Script(_) | Object::Fixed(_) => {}
+            }
+        }
     }
 }
 

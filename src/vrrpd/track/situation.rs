@@ -1,5 +1,6 @@
 //! What is true now of every instance, and what every tracked object says: what the policy judges by.
 
+use super::Trackers;
 use crate::base::addr::IpAddr;
 use crate::base::id::{GroupId, InstanceId};
 use crate::proto::track::{Effect, Object, Tracked, Value, Verdict};
@@ -7,7 +8,6 @@ use crate::proto::vrrp::{self, Base, Facts, Router};
 use crate::vrrpd::items::StaticItems;
 use crate::vrrpd::links::{Link, Links};
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::state::Trackers;
 
 /// The parts that say what is true now.
 #[derive(Clone, Copy)]

@@ -5,10 +5,8 @@
 
 use crate::base::addr::IpAddr;
 use crate::base::id::IfIndex;
-use crate::daemon::reactor::Turn;
 use crate::sys::netlink::addr::Address;
 use crate::vrrpd::live::{Instance, is_in_detection, is_usable};
-use crate::vrrpd::state::Vrrp;
 
 /// The source addresses that are tracked, and which interfaces have them.
 #[derive(Debug, Default)]
@@ -81,21 +79,5 @@ impl Sources {
             Some(index) => source.on.contains(&index),
             None => !source.on.is_empty(),
         })
-    }
-}
-
-impl Vrrp {
-    /// An address of this machine came or went.
-    pub(in crate::vrrpd) fn note_source(&mut self, turn: &mut Turn<'_>, address: &Address, there: bool) {
-        if !self.trackers.sources.note(address, there) {
-            return;
-        }
-        for id in self.ids() {
-            if self.instance(id).and_then(|instance| instance.config.tracked_source())
-                == Some(address.prefix.addr)
-            {
-                self.refresh(turn, id);
-            }
-        }
     }
 }

@@ -236,8 +236,8 @@ impl Vrrp {
         reload.fresh.model = Arc::default();
         self.carry_groups(turn, &reload.carried.model, core::mem::take(&mut reload.fresh.groups));
         self.trackers.scripts = core::mem::take(&mut reload.fresh.scripts);
-        self.watch_files(turn, true);
-        self.watch_processes(turn, false);
+        self.trackers.watch_files(turn, &self.model, true);
+        self.trackers.processes.watch(turn, &self.model, &self.kept, false);
         Progress::Done
     }
 

@@ -9,11 +9,11 @@ use crate::daemon::reactor::Turn;
 use crate::notify::Resolver;
 use crate::vrrpd::build::{self, Broken};
 use crate::vrrpd::items::StaticItems;
-use crate::vrrpd::live::{Group, Instance};
+use crate::vrrpd::live::{Group, Instance, TrackScript};
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::report;
 use crate::vrrpd::run::pause::SLICE;
-use crate::vrrpd::state::{TrackScript, Vrrp};
+use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::status::Moment;
 
 /// What was made of the new model, until it is in force.

@@ -207,7 +207,7 @@ impl Processes {
     }
 
     /// The next monitor from `from` on whose count is known and changed, and why.
-    pub(super) fn next_changed(&mut self, from: usize) -> Option<(ProcessId, Cause)> {
+    pub(in crate::vrrpd) fn next_changed(&mut self, from: usize) -> Option<(ProcessId, Cause)> {
         // Without events a walk under way knows the new ones and not yet which are gone.
         if self.walking && !self.confirmed {
             return None;

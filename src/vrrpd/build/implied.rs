@@ -4,14 +4,13 @@
 //! one. As in keepalived, `no_track` on the line takes it out, `dont_track_primary` only speaks of the
 //! interface of the instance, and of a route with several ways none is watched, as one is left.
 
-use super::{Object, Tracked};
 use crate::base::id::LinkId;
 use crate::config::model::Instance;
-use crate::proto::track::Weight;
+use crate::proto::track::{Object, Tracked, Weight};
 use crate::vrrpd::links::Links;
 
 /// What `config` implies beyond `own`, the interface of the instance, each interface once.
-pub(in crate::vrrpd) fn implied(config: &Instance, own: Option<LinkId>, links: &mut Links) -> Vec<Tracked> {
+pub(super) fn implied(config: &Instance, own: Option<LinkId>, links: &mut Links) -> Vec<Tracked> {
     let mut found: Vec<Tracked> = Vec::new();
     for named in config.named_interfaces().filter(|named| named.name.as_str() != LOOPBACK) {
         let link = links.named(&named.name);
