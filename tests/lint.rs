@@ -15,11 +15,12 @@
     reason = "a test ends at the first surprise"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use keepalived::base::addr::Prefix;
+use keepalived::base::map::Map;
 use keepalived::config::compare::{Router, compare};
 use keepalived::config::diag::Diagnostics;
 use keepalived::config::lint::{self, CHECKS, Facts, Input, Link, Program, Silence};
@@ -65,7 +66,7 @@ fn facts(text: &str) -> Facts {
                         .collect(),
                 };
                 facts.addresses.extend(link.addresses.iter().map(|prefix| prefix.addr));
-                facts.links.get_or_insert_with(BTreeMap::new).insert(name, link);
+                facts.links.get_or_insert_with(Map::new).insert(name, link);
             }
             "program" => {
                 let (state, command) = rest.split_once(' ').unwrap();
@@ -202,7 +203,7 @@ fn mutations_do_no_harm() {
             let model = assemble::model(&parsed.tree, &mut Diagnostics::new());
             let mut found = Diagnostics::new();
             let silence = Silence::read(&[], &parsed.sources, &mut found);
-            let facts = Facts { links: Some(BTreeMap::new()), ..Facts::default() };
+            let facts = Facts { links: Some(Map::new()), ..Facts::default() };
             lint::run(&Input::new(&model, &parsed.tree, &facts).text(&parsed.sources), &silence, &mut found);
             assert_eq!(found.exit_test().code(), 0, "{mutated}");
             let routers = ["a", "b", "c"].map(|name| Router { name: name.to_owned(), model: &model });

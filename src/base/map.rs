@@ -244,7 +244,7 @@ impl<K, V> IntoIterator for Map<K, V> {
 }
 
 /// Keys without values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set<K>(Map<K, ()>);
 
 impl<K> Default for Set<K> {

@@ -3,8 +3,8 @@
 //! Nothing is written twice: syntax, unit, range, default, meaning, effect and reload come from the rows, the
 //! checks from the table of [`super::lint`].
 
+use crate::base::map::{Map, Set};
 use core::fmt::Write;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::lint;
 use super::nearest::nearest;
@@ -80,7 +80,7 @@ pub fn reference() -> String {
 
 /// Blocks in the order of the tables.
 fn blocks(rows: &[Known]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
+    let mut seen = Set::new();
     rows.iter().filter(|row| seen.insert(row.block.as_str())).map(|row| row.block.clone()).collect()
 }
 
@@ -89,12 +89,13 @@ fn title(block: &str) -> &str {
 }
 
 fn overview(rows: &[Known]) -> String {
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut counts: Map<&str, (usize, usize)> = Map::new();
     let mut total = (0_usize, 0_usize);
     for row in rows {
         let without = usize::from(row.effect == Effect::NoneYet);
-        let count = counts.entry(&row.block).or_default();
-        *count = (count.0.saturating_add(1), count.1.saturating_add(without));
+        counts.change(row.block.as_str(), |count| {
+            *count = (count.0.saturating_add(1), count.1.saturating_add(without));
+        });
         total = (total.0.saturating_add(1), total.1.saturating_add(without));
     }
     let names = blocks(rows);
@@ -200,7 +201,7 @@ fn default(row: &Known, rows: &[Known]) -> String {
         return row.default.to_owned();
     }
     let mut out = row.default.to_owned();
-    let words: BTreeSet<&str> = row.default.split(|ch: char| !ch.is_alphanumeric() && ch != '_').collect();
+    let words: Set<&str> = row.default.split(|ch: char| !ch.is_alphanumeric() && ch != '_').collect();
     let globals: Vec<&Known> =
         rows.iter().filter(|global| global.block == "global_defs" && words.contains(global.name)).collect();
     for global in globals {

@@ -1,9 +1,8 @@
 //! What the checks of a config test are told about this machine: its interfaces, and the files of commands.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::addr::IpAddr;
 use crate::base::id::IfIndex;
+use crate::base::map::{Map, Set};
 use crate::config::Model;
 use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
@@ -17,21 +16,21 @@ use crate::vrrpd::live::PROTOCOL;
 /// Looks at everything that a check may ask for. What cannot be found out stays unknown.
 #[must_use]
 pub fn facts(model: &Model, present: Present) -> Facts {
-    let mut addresses = BTreeSet::new();
+    let mut addresses = Set::new();
     let links = links(present, &mut addresses);
     Facts { links, addresses, programs: programs(model) }
 }
 
 /// The links that were asked for; all of them if one is missing, because a check then tells which there are. `own`: what
 /// addresses nobody moves.
-fn links(present: Present, own: &mut BTreeSet<IpAddr>) -> Option<BTreeMap<String, Link>> {
+fn links(present: Present, own: &mut Set<IpAddr>) -> Option<Map<String, Link>> {
     let (listed, mut commands) = present.into_links()?;
     let mut addresses = Vec::new();
     // Without them no address is judged.
     if let Some(commands) = &mut commands {
         let _ = commands.addresses(&mut addresses);
     }
-    let mut by_index: BTreeMap<IfIndex, Vec<_>> = BTreeMap::new();
+    let mut by_index: Map<IfIndex, Vec<_>> = Map::new();
     // Some kernels do not keep who has put an address there, and older versions do not say: where none is marked, those
     // of a daemon that runs cannot be told from others.
     let marked = addresses.iter().any(|address| address.protocol == PROTOCOL);
@@ -40,7 +39,7 @@ fn links(present: Present, own: &mut BTreeSet<IpAddr>) -> Option<BTreeMap<String
         own.extend(unmarked.map(|address| address.prefix.addr));
     }
     for address in addresses {
-        by_index.entry(address.interface).or_default().push(address.prefix);
+        by_index.change(address.interface, |prefixes| prefixes.push(address.prefix));
     }
     let links = listed.into_iter().map(|link| {
         let known = Link {
@@ -52,9 +51,9 @@ fn links(present: Present, own: &mut BTreeSet<IpAddr>) -> Option<BTreeMap<String
     Some(links.collect())
 }
 
-fn programs(model: &Model) -> BTreeMap<String, Program> {
+fn programs(model: &Model) -> Map<String, Program> {
     let resolver = Resolver::new(&model.global);
-    let mut known = BTreeMap::new();
+    let mut known = Map::new();
     for command in lint::commands(model) {
         if !known.contains_key(&command.raw)
             && let Some(program) = program(&resolver, command)

@@ -6,12 +6,12 @@ use super::text::{list, spread};
 use super::{Found, Member, Router, tell};
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::InstanceId;
+use crate::base::map::{Map, Set};
 use crate::config::model::VirtualAddress;
 use crate::config::model::instance::Instance;
 use crate::config::value::Seconds;
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Auth, Version};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A virtual router that some of the routers do not have.
 pub(super) fn presence(
@@ -20,7 +20,7 @@ pub(super) fn presence(
     routers: &[Router<'_>],
     found: &mut Found,
 ) {
-    let here: BTreeSet<usize> = group.iter().map(|member| member.router).collect();
+    let here: Set<usize> = group.iter().map(|member| member.router).collect();
     let absent: Vec<&str> = routers
         .iter()
         .enumerate()
@@ -188,7 +188,7 @@ fn destinations(group: &[Member<'_>], found: &mut Found) {
         }
         return;
     }
-    let sources: BTreeMap<IpAddr, &str> =
+    let sources: Map<IpAddr, &str> =
         group.iter().filter_map(|one| Some((one.instance.source?, one.name))).collect();
     let all_known = group.iter().all(|one| one.instance.source.is_some());
     if all_known && sources.len() < group.len() {
@@ -198,8 +198,8 @@ fn destinations(group: &[Member<'_>], found: &mut Found) {
         return tell(found, group, what, remedy);
     }
     for one in group {
-        let peers: BTreeSet<IpAddr> = one.instance.peers.iter().map(|peer| peer.addr).collect();
-        for (addr, name) in &sources {
+        let peers: Set<IpAddr> = one.instance.peers.iter().map(|peer| peer.addr).collect();
+        for (addr, name) in sources.iter() {
             if *name != one.name && !peers.contains(addr) {
                 let what = format!(
                     "unicast_peer on {} lacks {addr}, the unicast_src_ip of {name}: {name} does not hear {}",
@@ -240,14 +240,13 @@ fn addresses(group: &[Member<'_>], found: &mut Found) {
         ),
     ];
     for (keyword, field, effect) in fields {
-        let mut all: BTreeMap<IpAddr, Vec<(&str, Prefix)>> = BTreeMap::new();
+        let mut all: Map<IpAddr, Vec<(&str, Prefix)>> = Map::new();
         for one in group {
             for address in field(one.instance) {
-                let known = all.entry(address.prefix.addr).or_default();
-                known.push((one.name, address.prefix));
+                all.change(address.prefix.addr, |known| known.push((one.name, address.prefix)));
             }
         }
-        for (addr, holders) in &all {
+        for (addr, holders) in all.iter() {
             let holds = |name: &str| holders.iter().any(|(holder, _)| *holder == name);
             let lacking: Vec<&str> = group.iter().map(|one| one.name).filter(|name| !holds(name)).collect();
             if !lacking.is_empty() {
@@ -293,9 +292,9 @@ fn traffic(group: &[Member<'_>], found: &mut Found) {
 }
 
 fn election(group: &[Member<'_>], found: &mut Found) {
-    let mut by_priority: BTreeMap<u8, Vec<&Member<'_>>> = BTreeMap::new();
+    let mut by_priority: Map<u8, Vec<&Member<'_>>> = Map::new();
     for one in group {
-        by_priority.entry(one.instance.params.priority).or_default().push(one);
+        by_priority.change(one.instance.params.priority, |equal| equal.push(one));
     }
     for (priority, equal) in by_priority.iter().rev().filter(|(_, equal)| equal.len() > 1) {
         let names: Vec<&str> = equal.iter().map(|one| one.name).collect();
@@ -345,8 +344,7 @@ fn grouping(group: &[Member<'_>], found: &mut Found) {
         let Some(sync) = one.model.groups.iter().find(|sync| sync.members.iter().any(own)) else {
             return "none".to_owned();
         };
-        let ids: BTreeSet<u8> =
-            sync.members.iter().filter_map(|id| Some(instance(id)?.params.vrid)).collect();
+        let ids: Set<u8> = sync.members.iter().filter_map(|id| Some(instance(id)?.params.vrid)).collect();
         let ids: Vec<String> = ids.iter().map(u8::to_string).collect();
         format!("that of VRIDs {}", list(&ids))
     };

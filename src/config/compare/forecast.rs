@@ -9,13 +9,13 @@ use super::trackers::{contributions, noticed, tracked};
 use super::{Forecast, Member};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::id::GroupId;
+use crate::base::map::Set;
 use crate::base::time::{Instant, Span};
 use crate::config::model::hmac::{Hmac, HmacKey, Secret};
 use crate::proto::vrrp::guard::{Signature, SigningKey};
 use crate::proto::vrrp::priority::effective;
 use crate::proto::vrrp::rehearsal::{Player, Rehearsal};
 use crate::proto::vrrp::{Machine, Params, Peer};
-use std::collections::BTreeSet;
 
 /// What one virtual router will do, played together with those of `all` that sync groups tie to it.
 pub(super) fn forecast(group: &[Member<'_>], all: &[Vec<Member<'_>>]) -> Forecast {
@@ -140,7 +140,7 @@ impl<'a> Stage<'a> {
             lines.push(("normally".to_owned(), outcome));
             return None;
         }
-        let by_start: BTreeSet<Vec<usize>> = (0..self.group.len())
+        let by_start: Set<Vec<usize>> = (0..self.group.len())
             .map(|first| self::masters(&self.started(Some(first))))
             .chain([masters.clone()])
             .collect();
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
 
     /// Two routers can have the same priority while everything works.
     fn ties(&self) -> bool {
-        let mut seen = BTreeSet::new();
+        let mut seen = Set::new();
         self.group.iter().enumerate().any(|(index, one)| {
             !seen.insert(effective(one.instance.params.priority, self.own_healthy(index)))
         })
@@ -352,11 +352,11 @@ fn signature(group: &[Member<'_>], hmac: &Hmac) -> Signature {
 /// The source address of each router, and whether one had to be made up: one that is not said is, with unicast, the
 /// first that a peer names and nobody has; else one of the ranges for documentation, in the order of the routers.
 fn locals(group: &[Member<'_>]) -> (Vec<IpAddr>, bool) {
-    let mut taken: BTreeSet<IpAddr> = group.iter().filter_map(|one| one.instance.source).collect();
+    let mut taken: Set<IpAddr> = group.iter().filter_map(|one| one.instance.source).collect();
     let mut assumed = false;
     let mut locals = Vec::new();
     for (one, last) in group.iter().zip((1..=u8::MAX).rev()) {
-        let own: BTreeSet<IpAddr> = one.instance.peers.iter().map(|peer| peer.addr).collect();
+        let own: Set<IpAddr> = one.instance.peers.iter().map(|peer| peer.addr).collect();
         let named = || {
             let others = group.iter().filter(|other| other.router != one.router);
             let mut peers = others.flat_map(|other| other.instance.peers.iter().map(|peer| peer.addr));

@@ -2,36 +2,37 @@
 
 use super::{Member, Router};
 use crate::base::addr::Family;
+use crate::base::map::Map;
 use crate::config::model::Instance;
-use std::collections::BTreeMap;
 
 /// The instances of all routers, those of one virtual router together: same router id and family, at most one of
 /// each router. Where a router uses an id several times, name, interface and addresses decide.
 pub(super) fn groups<'a>(routers: &'a [Router<'a>]) -> Vec<Vec<Member<'a>>> {
     let mut groups: Vec<Vec<Member<'a>>> = Vec::new();
-    let mut by_id: BTreeMap<(u8, u8), Vec<usize>> = BTreeMap::new();
+    let mut by_id: Map<(u8, u8), Vec<usize>> = Map::new();
     for (index, router) in routers.iter().enumerate() {
         for instance in &router.model.instances {
             let member = Member { router: index, name: &router.name, model: router.model, instance };
             let key = (instance.params.vrid, instance.params.family as u8);
-            let known = by_id.entry(key).or_default();
-            let best = known
-                .iter()
-                .copied()
-                .filter_map(|at| {
-                    let group = groups.get(at)?;
-                    let free = group.iter().all(|other| other.router != index);
-                    let first = group.first()?;
-                    free.then(|| (closeness(first.instance, instance), at))
-                })
-                .max_by_key(|(closeness, at)| (*closeness, core::cmp::Reverse(*at)));
-            match best.and_then(|(_, at)| groups.get_mut(at)) {
-                Some(group) => group.push(member),
-                None => {
-                    known.push(groups.len());
-                    groups.push(vec![member]);
+            by_id.change(key, |known| {
+                let best = known
+                    .iter()
+                    .copied()
+                    .filter_map(|at| {
+                        let group = groups.get(at)?;
+                        let free = group.iter().all(|other| other.router != index);
+                        let first = group.first()?;
+                        free.then(|| (closeness(first.instance, instance), at))
+                    })
+                    .max_by_key(|(closeness, at)| (*closeness, core::cmp::Reverse(*at)));
+                match best.and_then(|(_, at)| groups.get_mut(at)) {
+                    Some(group) => group.push(member),
+                    None => {
+                        known.push(groups.len());
+                        groups.push(vec![member]);
+                    }
                 }
-            }
+            });
         }
     }
     groups

@@ -3,25 +3,26 @@
 use super::text::{list, spread_values};
 use super::{Difference, Router};
 use crate::base::addr::{Family, IpAddr};
+use crate::base::map::Map;
 use crate::config::model::service::{Key, Method, TunnelKind, VirtualServer};
 use crate::config::model::{Checker, RealServer};
-use std::collections::BTreeMap;
 
 /// A service of one router.
 type Service<'a> = (&'a str, &'a VirtualServer);
 
 /// Compares the services of all routers that have the same address, mark or group; the first of a router counts.
 pub(super) fn services(routers: &[Router<'_>], found: &mut Vec<Difference>) {
-    let mut all: BTreeMap<String, Vec<Service<'_>>> = BTreeMap::new();
+    let mut all: Map<String, Vec<Service<'_>>> = Map::new();
     for router in routers {
         for service in &router.model.services {
-            let same = all.entry(title(service)).or_default();
-            if same.iter().all(|(name, _)| *name != router.name) {
-                same.push((&router.name, service));
-            }
+            all.change(title(service), |same| {
+                if same.iter().all(|(name, _)| *name != router.name) {
+                    same.push((&router.name, service));
+                }
+            });
         }
     }
-    for (title, group) in &all {
+    for (title, group) in all.iter() {
         let has = |router: &&Router<'_>| group.iter().any(|(name, _)| *name == router.name);
         let absent: Vec<&str> =
             routers.iter().filter(|router| !has(router)).map(|router| router.name.as_str()).collect();
@@ -104,13 +105,13 @@ fn settings(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
 }
 
 fn servers(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
-    let mut all: BTreeMap<(IpAddr, u16), Vec<(&str, &RealServer)>> = BTreeMap::new();
+    let mut all: Map<(IpAddr, u16), Vec<(&str, &RealServer)>> = Map::new();
     for (name, service) in group {
         for server in &service.servers {
-            all.entry((server.addr, server.port)).or_default().push((name, server));
+            all.change((server.addr, server.port), |same| same.push((name, server)));
         }
     }
-    for ((addr, port), same) in &all {
+    for ((addr, port), same) in all.iter() {
         let subject = format!("{title}, real_server {}", endpoint(*addr, *port));
         let has = |name: &str| same.iter().any(|(other, _)| *other == name);
         let absent: Vec<&str> = group.iter().map(|(name, _)| *name).filter(|name| !has(name)).collect();

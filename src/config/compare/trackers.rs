@@ -3,11 +3,11 @@
 use super::Member;
 use super::text::{seconds, within};
 use crate::base::id::InstanceId;
+use crate::base::map::Set;
 use crate::base::time::Span;
 use crate::config::model::track::{TrackedBfd, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::config::model::{Instance, Model};
 use crate::proto::track::Weight;
-use std::collections::BTreeSet;
 
 /// Something that an instance tracks.
 pub(super) struct Tracked {
@@ -98,7 +98,7 @@ pub(super) fn tracked(one: &Member<'_>) -> Vec<Tracked> {
         }
     }
     // Two members may track the same thing.
-    let mut seen = BTreeSet::new();
+    let mut seen = Set::new();
     all.retain(|tracked| seen.insert(tracked.what.clone()));
     all
 }

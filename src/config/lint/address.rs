@@ -3,11 +3,11 @@
 use super::places::named;
 use super::{Input, Report};
 use crate::base::addr::{IpAddr, Prefix};
+use crate::base::map::Map;
 use crate::base::name::IfName;
 use crate::config::diag::Mark;
 use crate::config::model::{Instance, VirtualAddress};
 use crate::proto::vrrp::priority::OWNER;
-use std::collections::HashMap;
 
 /// The interface that never goes down and has no neighbours.
 const LOOPBACK: &str = "lo";
@@ -59,12 +59,11 @@ pub(super) fn off_subnet(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn twice(input: &Input<'_>, report: &mut Report<'_>) {
-    let mut seen: HashMap<(IpAddr, Option<&IfName>), &Instance> =
-        HashMap::with_capacity(input.model.instances.len());
+    let mut seen: Map<(IpAddr, Option<&IfName>), Option<&Instance>> = Map::new();
     for instance in &input.model.instances {
         for address in all(instance) {
             let key = (address.prefix.addr, device(instance, address));
-            let first = *seen.entry(key).or_insert(instance);
+            let first = seen.change(key, |first| *first.get_or_insert(instance));
             if !core::ptr::eq(first, instance) {
                 let message = format!(
                     "({}) {} is an address of {}, too: it stays until the last MASTER of them steps down",

@@ -2,6 +2,7 @@
 
 use super::places::named;
 use super::{Input, Report};
+use crate::base::map::Map;
 use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::diag::Mark;
@@ -12,7 +13,6 @@ use crate::config::tree::Node;
 use crate::config::value::{self, Seconds};
 use crate::proto::vrrp::priority::OWNER;
 use crate::proto::vrrp::{Machine, Version};
-use std::collections::HashMap;
 
 fn mark(input: &Input<'_>, instance: &Instance, keyword: &str) -> Mark {
     input.places.mark("vrrp_instance", &instance.name, keyword, instance.at.0)
@@ -181,14 +181,15 @@ pub(super) fn unicast_self(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn vrid_twice(input: &Input<'_>, report: &mut Report<'_>) {
-    let mut seen: HashMap<(&IfName, u8, u8), &Instance> = HashMap::with_capacity(input.model.instances.len());
+    let mut seen: Map<(&IfName, u8, u8), Option<&Instance>> = Map::new();
     for instance in &input.model.instances {
         // A clash that keeps one of them from running is told already.
         let (Some(interface), None) = (&instance.interface, &instance.conflict) else {
             continue;
         };
         let params = &instance.params;
-        let first = *seen.entry((&interface.name, params.vrid, params.family as u8)).or_insert(instance);
+        let key = (&interface.name, params.vrid, params.family as u8);
+        let first = seen.change(key, |first| *first.get_or_insert(instance));
         if !core::ptr::eq(first, instance) {
             let message = format!(
                 "({}) virtual_router_id {} is that of {} on {}, too",

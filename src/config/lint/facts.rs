@@ -1,18 +1,18 @@
 //! What only the kernel and the disk know, as plain values.
 
 use crate::base::addr::{IpAddr, Prefix};
+use crate::base::map::{Map, Set};
 use crate::base::name::IfName;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of the machine. What is not known is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The interfaces; none: they could not be listed.
-    pub links: Option<BTreeMap<String, Link>>,
+    pub links: Option<Map<String, Link>>,
     /// What addresses the machine has for itself, on whatever interface: those that a keepalived has put there are none.
-    pub addresses: BTreeSet<IpAddr>,
+    pub addresses: Set<IpAddr>,
     /// Commands by their text, as `ScriptCommand::raw` has it.
-    pub programs: BTreeMap<String, Program>,
+    pub programs: Map<String, Program>,
 }
 
 /// An interface.

@@ -1,12 +1,12 @@
 //! Sync groups, and delays of interfaces. Read from the text: the rules between keywords drop what is of interest here.
 
 use super::{Input, Report};
+use crate::base::map::Map;
 use crate::base::time::Span;
 use crate::config::diag::Mark;
 use crate::config::model::Instance;
 use crate::config::tree::Node;
 use crate::config::value::{self, Seconds};
-use std::collections::BTreeMap;
 
 /// The lines of a block of a node.
 fn lines<'t>(node: Node<'t>, keyword: &'static str) -> impl Iterator<Item = Node<'t>> {
@@ -73,7 +73,7 @@ pub(super) fn weights(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn priorities(input: &Input<'_>, report: &mut Report<'_>) {
-    let instances: BTreeMap<&str, &Instance> =
+    let instances: Map<&str, &Instance> =
         input.model.instances.iter().map(|instance| (instance.name.as_str(), instance)).collect();
     for group in groups(input) {
         let mut known = members(group).into_iter().filter_map(|name| instances.get(name).copied());

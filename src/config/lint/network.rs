@@ -1,7 +1,6 @@
 //! Routes and rules of instances.
 
-use core::hash::Hash;
-use std::collections::HashMap;
+use crate::base::map::Map;
 
 use super::{Input, Report};
 use crate::config::diag::Mark;
@@ -24,18 +23,17 @@ pub(super) fn twice(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 /// Tells what is in an instance and in one before it; `key`: what two that are the same have in common for certain.
-fn tell<T: PartialEq, K: Eq + Hash>(
+fn tell<T: PartialEq, K: Ord>(
     input: &Input<'_>,
     report: &mut Report<'_>,
     what: &str,
     of: impl Fn(&Instance) -> Vec<(T, At)>,
     key: impl Fn(&T) -> K,
 ) {
-    let mut seen: HashMap<K, Vec<(T, &Instance)>> = HashMap::new();
+    let mut seen: Map<K, Vec<(T, &Instance)>> = Map::new();
     for instance in &input.model.instances {
         for (value, at) in of(instance) {
-            let alike = seen.entry(key(&value)).or_default();
-            match alike.iter().find(|(other, _)| *other == value) {
+            seen.change(key(&value), |alike| match alike.iter().find(|(other, _)| *other == value) {
                 None => alike.push((value, instance)),
                 Some((_, first)) if core::ptr::eq(*first, instance) => {}
                 Some((_, first)) => {
@@ -45,7 +43,7 @@ fn tell<T: PartialEq, K: Eq + Hash>(
                     );
                     report.tell(Mark::from(at.0), &message);
                 }
-            }
+            });
         }
     }
 }

@@ -1,27 +1,30 @@
 //! Where the words of an object stand in the text.
 
+use crate::base::map::Map;
 use crate::config::diag::Mark;
 use crate::config::tree::{Node, Position, Tree, Word};
-use std::collections::HashMap;
 
 /// Blocks of the outermost level by keyword and name; of several with one name the first, which is the one used.
 #[derive(Debug)]
 pub(super) struct Places<'t> {
-    blocks: HashMap<(&'t str, &'t str), Node<'t>>,
+    blocks: Map<(&'t str, &'t str), Node<'t>>,
     /// The same by the place of their first argument, for objects that have no name of their own.
-    by_place: HashMap<Position, Node<'t>>,
+    by_place: Map<Position, Node<'t>>,
 }
 
 impl<'t> Places<'t> {
     pub(super) fn new(tree: &'t Tree) -> Self {
-        let count = tree.nodes().count();
-        let (mut blocks, mut by_place) = (HashMap::with_capacity(count), HashMap::with_capacity(count));
+        let (mut blocks, mut by_place) = (Map::new(), Map::new());
         for node in tree.nodes() {
             let name = node.word(1);
             let key = (node.keyword().text, name.map_or("", |word| word.text));
-            blocks.entry(key).or_insert(node);
-            if let Some(name) = name {
-                by_place.entry(name.at).or_insert(node);
+            if !blocks.contains_key(&key) {
+                blocks.insert(key, node);
+            }
+            if let Some(name) = name
+                && !by_place.contains_key(&name.at)
+            {
+                by_place.insert(name.at, node);
             }
         }
         Self { blocks, by_place }

@@ -2,11 +2,11 @@
 
 use super::places::named;
 use super::{Facts, Input, Program, Report};
+use crate::base::map::Set;
 use crate::base::time::Span;
 use crate::config::model::instance::Notify;
 use crate::config::model::{Model, Probe, Script, ScriptCommand, VirtualServer};
 use crate::config::value::Seconds;
-use std::collections::BTreeSet;
 
 pub(super) fn overlap(input: &Input<'_>, report: &mut Report<'_>) {
     for script in &input.model.scripts {
@@ -46,7 +46,7 @@ pub(super) fn slow(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn ping_fault(input: &Input<'_>, report: &mut Report<'_>) {
-    let faulting: BTreeSet<usize> = input
+    let faulting: Set<usize> = input
         .model
         .instances
         .iter()
@@ -70,7 +70,7 @@ pub(super) fn ping_fault(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn exposed(input: &Input<'_>, report: &mut Report<'_>) {
-    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut told: Set<&str> = Set::new();
     for used in uses(input.model) {
         let who = match state(input.facts, used.command) {
             Some(Program::Foreign) => "belongs to",

@@ -9,21 +9,21 @@
 //! `!` begins a comment as well; `all` stands for every check. To keepalived it is a comment like any other.
 
 use super::unknown;
+use crate::base::map::{Map, Set};
 use crate::config::diag::{Diagnostics, Mark};
 use crate::config::lexer::is_blank_char;
 use crate::config::source::SourceMap;
 use crate::config::text;
 use crate::config::tree::Position;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The checks that are off, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Silence {
-    everywhere: BTreeSet<String>,
-    /// By name and file: lines at which it is switched, and whether off.
-    ranges: BTreeMap<(String, u16), BTreeMap<u32, bool>>,
+    everywhere: Set<String>,
+    /// By name and file: lines at which it is switched, in their order, and whether off.
+    ranges: Map<(String, u16), Vec<(u32, bool)>>,
     /// Name, file and line.
-    lines: BTreeSet<(String, u16, u32)>,
+    lines: Set<(String, u16, u32)>,
 }
 
 impl Silence {
@@ -72,7 +72,7 @@ impl Silence {
                 found.note(mark(line, name, at), complaint);
             } else if alone {
                 let key = (name.to_owned(), at.file);
-                self.ranges.entry(key).or_default().insert(at.line, off);
+                self.ranges.change(key, |lines| lines.push((at.line, off)));
             } else {
                 self.lines.insert((name.to_owned(), at.file, at.line));
             }
@@ -90,7 +90,10 @@ impl Silence {
     pub(super) fn silent(&self, check: &str, at: Position) -> bool {
         [check, "all"].into_iter().any(|name| {
             let range = self.ranges.get(&(name.to_owned(), at.file));
-            let switched = range.and_then(|lines| lines.range(..=at.line).next_back());
+            let switched = range.and_then(|lines| {
+                let after = lines.partition_point(|(line, _)| *line <= at.line);
+                lines.get(after.checked_sub(1)?)
+            });
             switched.is_some_and(|(_, off)| *off) || self.lines.contains(&(name.to_owned(), at.file, at.line))
         })
     }
@@ -143,7 +146,7 @@ mod tests {
     fn all_and_the_option() {
         let (silence, _) = read("# lint: off all\nx\n");
         assert!(silence.silent("garp-once", at(2)));
-        let option = Silence { everywhere: ["all".to_owned()].into(), ..Silence::default() };
+        let option = Silence { everywhere: ["all".to_owned()].into_iter().collect(), ..Silence::default() };
         assert!(option.off("garp-once"));
     }
 
