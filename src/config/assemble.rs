@@ -56,7 +56,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
     let mut assembly = Assembly {
         model,
         names: Names::collect(&objects, pause),
-        network: network::Draft::new(tree.names()),
+        network: network::StaticItemsDraft::new(tree.names()),
         pending: Pending::default(),
         sharing: Sharing::default(),
         instances: Set::new(),
@@ -76,7 +76,7 @@ pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnM
 struct Assembly<'f, 't> {
     model: Model,
     names: Names,
-    network: network::Draft,
+    network: network::StaticItemsDraft,
     pending: Pending,
     sharing: Sharing,
     /// Names of instances so far, where they stand: copies would leave holes between what stays.
@@ -116,7 +116,7 @@ impl<'t> Assembly<'_, 't> {
         self.model
     }
 
-    fn lines(&mut self, object: &Object<'t>, each: fn(&mut network::Draft, &mut Line<'_>)) {
+    fn lines(&mut self, object: &Object<'t>, each: fn(&mut network::StaticItemsDraft, &mut Line<'_>)) {
         let mut none = Vec::new();
         let mut scope = Scope {
             owner: "",
@@ -159,7 +159,7 @@ impl<'t> Assembly<'_, 't> {
     }
 
     fn script(&mut self, object: &Object<'t>) {
-        let mut draft = script::Draft::default();
+        let mut draft = script::ScriptDraft::default();
         let taken = |names: &Names, name: &str| names.scripts.so_far.contains_key(name);
         let Some((name, given)) = self.block(object, script::ROWS, &mut draft, taken) else {
             return;
@@ -186,7 +186,7 @@ impl<'t> Assembly<'_, 't> {
     }
 
     fn track_file(&mut self, object: &Object<'t>) {
-        let mut draft = track_file::Draft::default();
+        let mut draft = track_file::TrackFileDraft::default();
         let taken = |names: &Names, name: &str| names.files.so_far.contains_key(name);
         let Some((name, given)) = self.block(object, track_file::ROWS, &mut draft, taken) else {
             return;
@@ -208,7 +208,7 @@ impl<'t> Assembly<'_, 't> {
     fn track_process(&mut self, object: &Object<'t>) {
         let named = object.node.word(1);
         let at = named.map_or(object.node.at(), |name| name.at);
-        let mut draft = track_process::Draft::new(named.map_or("", |name| name.text), At(at));
+        let mut draft = track_process::TrackProcessDraft::new(named.map_or("", |name| name.text), At(at));
         let taken = |names: &Names, name: &str| names.processes.so_far.contains_key(name);
         let Some((name, given)) = self.block(object, track_process::ROWS, &mut draft, taken) else {
             return;
@@ -231,7 +231,7 @@ impl<'t> Assembly<'_, 't> {
         let named = name(object, Class::Ordinary, self.found);
         let text = named.map_or("", |name| name.text);
         let at = named.map_or(object.node.at(), |name| name.at);
-        let mut draft = instance::Draft::new(text, At(at), &self.model.global);
+        let mut draft = instance::InstanceDraft::new(text, At(at), &self.model.global);
         draft.names = Rc::clone(&self.network.names);
         draft.preferences = self.network.preferences;
         let owner = format!("({text}) ");

@@ -7,7 +7,7 @@ use super::model::check::{Misc, Origin, Target};
 use super::model::service::{RealServer, Timing};
 use super::model::{At, Checker, Model, Probe};
 use super::names::Names;
-use super::rows::services::check::{self, Draft};
+use super::rows::services::check::{self, CheckDraft};
 use super::rows::services::http;
 use super::tree::Position;
 use crate::base::addr::{Family, IpAddr};
@@ -47,7 +47,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
     let Some((keyword, rows)) = check::TABLES.iter().find(|(name, _)| *name == keyword) else {
         return;
     };
-    let mut draft = Draft::default();
+    let mut draft = CheckDraft::default();
     let (_, blocks) = quietly(object, rows, &mut draft, "", around.found);
     let mut pages = Vec::with_capacity(blocks.len());
     let mut hosts = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
         if block.node.keyword().text == "url" {
             pages.extend(page(block, *keyword == "SSL_GET", around.found));
         } else {
-            let mut host = Draft::default();
+            let mut host = CheckDraft::default();
             quietly(block, check::HOST, &mut host, "", around.found);
             host.helo.clone_from(&draft.helo);
             hosts.push((host, block.node.at()));
@@ -70,7 +70,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
 
 /// Reads a `url`; none if it has no path.
 fn page(object: &Object<'_>, tls: bool, found: &mut Diagnostics) -> Option<fetch::Page> {
-    let mut draft = http::Draft::default();
+    let mut draft = http::HttpCheckDraft::default();
     let rows = if tls { http::URL_TLS } else { http::URL };
     quietly(object, rows, &mut draft, "", found);
     let at = draft.regex_at.unwrap_or(object.node.at());
@@ -95,7 +95,7 @@ fn page(object: &Object<'_>, tls: bool, found: &mut Diagnostics) -> Option<fetch
 /// The check that a draft means; none if it cannot be used, which is told.
 fn finish(
     keyword: &'static str,
-    draft: Draft,
+    draft: CheckDraft,
     at: Position,
     around: &mut Around<'_>,
     server: &RealServer,
@@ -113,7 +113,7 @@ fn finish(
     Some(Checker { at: At(at), cadence, probe })
 }
 
-fn cadence(keyword: &str, draft: &Draft, around: &Around<'_>) -> Cadence {
+fn cadence(keyword: &str, draft: &CheckDraft, around: &Around<'_>) -> Cadence {
     let timing = draft.timing.over(&around.timing);
     let standard = Cadence::default();
     let delay_loop = timing.delay_loop.unwrap_or(standard.delay_loop);
@@ -136,7 +136,7 @@ fn cadence(keyword: &str, draft: &Draft, around: &Around<'_>) -> Cadence {
 }
 
 /// Where the check goes; none if it could not get there.
-fn target(draft: &Draft, at: Position, around: &mut Around<'_>, server: &RealServer) -> Option<Target> {
+fn target(draft: &CheckDraft, at: Position, around: &mut Around<'_>, server: &RealServer) -> Option<Target> {
     let addr = draft.addr.unwrap_or(server.addr);
     if let (IpAddr::V6(link), None) = (addr, &draft.interface)
         && link.is_unicast_link_local()
@@ -169,7 +169,7 @@ fn target(draft: &Draft, at: Position, around: &mut Around<'_>, server: &RealSer
 
 fn network(
     keyword: &str,
-    draft: Draft,
+    draft: CheckDraft,
     target: Target,
     at: Position,
     around: &mut Around<'_>,
@@ -221,7 +221,7 @@ fn network(
     })
 }
 
-fn misc(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
+fn misc(draft: CheckDraft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
     if draft.unusable {
         return None;
     }
@@ -236,7 +236,7 @@ fn misc(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
     Some(Probe::Misc(Box::new(Misc { command, timeout: draft.run_time, dynamic: draft.dynamic })))
 }
 
-fn follow(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
+fn follow(draft: CheckDraft, at: Position, around: &mut Around<'_>) -> Option<Probe> {
     let Some((name, at)) = draft.file else {
         let message = "FILE_CHECK has no track_file specified - ignoring";
         around.error(at, message, "write track_file and the name of one");
@@ -253,7 +253,7 @@ fn follow(draft: Draft, at: Position, around: &mut Around<'_>) -> Option<Probe> 
     Some(Probe::File(id, file::Params { weight, reverse }))
 }
 
-fn bfd(draft: Draft, at: Position, around: &mut Around<'_>, server: &RealServer) -> Option<Probe> {
+fn bfd(draft: CheckDraft, at: Position, around: &mut Around<'_>, server: &RealServer) -> Option<Probe> {
     if draft.unusable {
         return None;
     }

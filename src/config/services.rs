@@ -27,7 +27,7 @@ pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Name
         }
         let named = name(object, Class::Missing, found);
         let text = named.map_or("", |name| name.text);
-        let mut entries = group::Draft::new();
+        let mut entries = group::Entries::new();
         read_entries(
             &mut object.inside.clone(),
             &mut |line| group::entry(&mut entries, line),
@@ -122,7 +122,7 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found
     let key = key(&mut Line::new(object.node, false, "", found));
     let at = object.node.word(1).map_or(object.node.at(), |word| word.at);
     let usable = key.is_some();
-    let mut draft = service::Draft::new(key.unwrap_or(Key::Mark(0)), At(at));
+    let mut draft = service::ServiceDraft::new(key.unwrap_or(Key::Mark(0)), At(at));
     let (given, servers) = quietly(object, service::ROWS, &mut draft, "", found);
     let (mut order, mut group) = (0, None);
     if let Key::Group(name) = &draft.service.key {
@@ -153,14 +153,14 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found
 struct Within<'a> {
     model: &'a Model,
     names: &'a Names,
-    service: &'a service::Draft,
+    service: &'a service::ServiceDraft,
     above: &'a Above,
     found: &'a mut Diagnostics,
 }
 
 fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServer> {
     let listens = server_key(&mut Line::new(object.node, false, "", within.found));
-    let mut draft = real::Draft::default();
+    let mut draft = real::RealServerDraft::default();
     let (_, blocks) = quietly(object, real::ROWS, &mut draft, "", within.found);
     let service = &within.service.service;
     let (addr, port) = listens.unwrap_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));

@@ -24,7 +24,7 @@ pub(super) fn tls(object: &Object<'_>, model: &mut Model, found: &mut Diagnostic
 pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let named = name(object, Class::Ordinary, found);
     let text = named.map_or("", |name| name.text);
-    let mut draft = bfd::Draft::default();
+    let mut draft = bfd::BfdDraft::default();
     let owner = format!("BFD instance {text} ");
     let (given, _) = quietly(object, bfd::ROWS, &mut draft, &owner, found);
     let Some(name) = named else { return };

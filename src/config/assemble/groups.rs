@@ -16,7 +16,7 @@ impl Assembly<'_, '_> {
         let named = name(object, Class::Ordinary, self.found);
         let text = named.map_or("", |name| name.text);
         let at = named.map_or(object.node.at(), |name| name.at);
-        let mut draft = group::Draft::default();
+        let mut draft = group::GroupDraft::default();
         let mut given = Given::default();
         let owner = format!("({text}) ");
         inside(object, group::ROWS, &mut draft, &owner, &mut given, false, self.found);

@@ -44,10 +44,10 @@ impl Sharing {
 mod tests {
     use super::*;
     use crate::config::model::{At, Global};
-    use crate::config::rows::instance::Draft;
+    use crate::config::rows::instance::InstanceDraft;
 
     fn instance(vrid: u8) -> Instance {
-        let mut instance = Draft::new("A", At::default(), &Global::default()).instance;
+        let mut instance = InstanceDraft::new("A", At::default(), &Global::default()).instance;
         instance.params.vrid = vrid;
         instance
     }

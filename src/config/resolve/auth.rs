@@ -5,11 +5,11 @@ use crate::base::addr::Family;
 use crate::base::time::Span;
 use crate::config::model::Hmac;
 use crate::config::model::hmac::HmacMode;
-use crate::config::rows::instance::{AuthType, Draft};
+use crate::config::rows::instance::{AuthType, InstanceDraft};
 use crate::proto::vrrp::{Auth, Password, Start, Version};
 
 /// `authentication`: version 2 only, outside strict mode, with a password.
-pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
+pub(super) fn password(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     let instance = &mut draft.instance;
     let Some(kind) = draft.auth_type else {
         if instance.auth_pass.take().is_some() {
@@ -58,7 +58,7 @@ pub(super) fn password(draft: &mut Draft, tell: &mut Teller<'_>) {
 }
 
 /// `auth_hmac` needs its active key, and replaces the older authentication.
-pub(super) fn hmac(draft: &mut Draft, tell: &mut Teller<'_>) {
+pub(super) fn hmac(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     if tell.given.at("auth_hmac").is_none() {
         return;
     }

@@ -9,14 +9,14 @@ use crate::config::model::Rare;
 use crate::config::model::track::TrackedInterface;
 use crate::config::model::{At, Group, Instance, Model};
 use crate::config::names::{Names, Pending, PendingGroup};
-use crate::config::rows::group::Draft;
+use crate::config::rows::group::GroupDraft;
 use crate::config::tree::Position;
 use crate::proto::track::Weight;
 use crate::proto::vrrp::Start;
 
 /// A group but for its members.
 pub(super) fn complete(
-    draft: Draft,
+    draft: GroupDraft,
     (name, at): (&str, At),
     given: Given,
     model: &Model,

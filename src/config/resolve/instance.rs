@@ -8,13 +8,13 @@ use crate::config::diag::Diagnostics;
 use crate::config::keyword::Given;
 use crate::config::model::{Instance, Model};
 use crate::config::names::Names;
-use crate::config::rows::instance::Draft;
+use crate::config::rows::instance::InstanceDraft;
 use crate::config::value::Seconds;
 use crate::proto::vrrp::{Start, Version};
 
 /// Completes an instance; none if it cannot run.
 pub(super) fn complete(
-    mut draft: Draft,
+    mut draft: InstanceDraft,
     given: &Given,
     model: &Model,
     names: &Names,
@@ -47,7 +47,7 @@ pub(super) fn complete(
     runs.then_some(draft.instance)
 }
 
-fn family_and_version(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
+fn family_and_version(draft: &mut InstanceDraft, model: &Model, tell: &mut Teller<'_>) {
     let family = draft.family.unwrap_or_default();
     let vrrp = &model.global.vrrp;
     let params = &mut draft.instance.params;
@@ -63,7 +63,7 @@ fn family_and_version(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
 }
 
 /// What keepalived refuses to run without.
-fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
+fn required(draft: &mut InstanceDraft, _model: &Model, tell: &mut Teller<'_>) -> bool {
     let mut runs = true;
     let instance = &mut draft.instance;
     if instance.params.vrid == 0 {
@@ -112,7 +112,7 @@ fn required(draft: &mut Draft, _model: &Model, tell: &mut Teller<'_>) -> bool {
     runs
 }
 
-fn priority_and_state(draft: &mut Draft, tell: &mut Teller<'_>) {
+fn priority_and_state(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     let (priority, start) = match (draft.priority, draft.state) {
         (None, Some(Start::Master)) => (255, Start::Master),
         (Some(255), None) => (255, Start::Master),
@@ -148,7 +148,7 @@ fn priority_and_state(draft: &mut Draft, tell: &mut Teller<'_>) {
     }
 }
 
-fn garp(draft: &mut Draft, model: &Model) {
+fn garp(draft: &mut InstanceDraft, model: &Model) {
     let vrrp = &model.global.vrrp;
     let garp = &mut draft.instance.params.garp;
     garp.lower_prio_repeat =
@@ -192,7 +192,7 @@ fn interval(instance: &mut Instance, tell: &mut Teller<'_>) {
 }
 
 /// Whether it can run with the addresses that it has.
-fn addresses(draft: &mut Draft, tell: &mut Teller<'_>) -> bool {
+fn addresses(draft: &mut InstanceDraft, tell: &mut Teller<'_>) -> bool {
     let instance = &mut draft.instance;
     if instance.addresses.len() > limit::ADVERT_ADDRESSES {
         let message = instance.overfull(limit::ADVERT_ADDRESSES);

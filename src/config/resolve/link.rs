@@ -3,10 +3,10 @@
 use super::Teller;
 use crate::base::addr::Family;
 use crate::base::name::IfName;
-use crate::config::rows::instance::Draft;
+use crate::config::rows::instance::InstanceDraft;
 
 /// An interface of its own is a macvlan or an ipvlan.
-fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
+fn ipvlan(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     let instance = &mut draft.instance;
     let Some(ipvlan) = &instance.ipvlan else {
         return;
@@ -34,7 +34,7 @@ fn ipvlan(draft: &mut Draft, tell: &mut Teller<'_>) {
 }
 
 /// A macvlan, an ipvlan or neither, and what goes only with one of them.
-pub(super) fn settle(draft: &mut Draft, tell: &mut Teller<'_>) {
+pub(super) fn settle(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     ipvlan(draft, tell);
     let instance = &mut draft.instance;
     let unicast = instance.unicast();

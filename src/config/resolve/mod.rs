@@ -20,7 +20,7 @@ use super::keyword::Given;
 use super::model::{At, Global, Instance, Model};
 use super::names::{Names, Pending, PendingGroup};
 use super::rows::group as group_rows;
-use super::rows::instance::Draft;
+use super::rows::instance::InstanceDraft;
 use super::tree::Position;
 use crate::base::time::Span;
 
@@ -37,7 +37,7 @@ pub(super) fn global(global: &mut Global, given: &Given, found: &mut Diagnostics
 
 /// Completes an instance; none if it cannot run, which is told as fatal.
 pub(super) fn instance(
-    draft: Draft,
+    draft: InstanceDraft,
     given: &Given,
     model: &Model,
     names: &Names,
@@ -48,7 +48,7 @@ pub(super) fn instance(
 
 /// Completes a sync group but for its members.
 pub(super) fn group(
-    draft: group_rows::Draft,
+    draft: group_rows::GroupDraft,
     named: (&str, At),
     given: Given,
     model: &Model,

@@ -6,7 +6,7 @@ use crate::base::map::Set;
 use crate::config::diag::{Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::service::{Key, Method, RealServer, SorryServer, VirtualServer};
-use crate::config::rows::services::service::{Draft, family_name};
+use crate::config::rows::services::service::{ServiceDraft, family_name};
 use crate::config::tree::Position;
 
 /// The port of a server: that of the service unless addresses are translated.
@@ -87,7 +87,7 @@ fn settle(
 
 /// Completes a service with its servers; none if it cannot be used, which was told.
 pub(crate) fn finish(
-    mut draft: Draft,
+    mut draft: ServiceDraft,
     above: &Above,
     given: &Given,
     found: &mut Diagnostics,
@@ -117,7 +117,7 @@ const fn tunnelled(method: Method) -> bool {
 
 /// The family of the service; servers of another one that are not in tunnels are dropped. False if the service
 /// cannot be used.
-fn families(draft: &mut Draft, above: &Above, found: &mut Diagnostics) -> bool {
+fn families(draft: &mut ServiceDraft, above: &Above, found: &mut Diagnostics) -> bool {
     let service = &mut draft.service;
     let name = &above.name;
     let all_tunnelled = service.servers.iter().all(|server| tunnelled(server.method));

@@ -6,7 +6,7 @@ use crate::config::diag::{Diagnostic, Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::global::Mail;
 use crate::config::model::service::{Entry, Group, Key, Protocol, VirtualServer};
-use crate::config::rows::services::service::{Draft, PERSISTENCE};
+use crate::config::rows::services::service::{PERSISTENCE, ServiceDraft};
 use crate::config::tree::Position;
 
 /// What is known of a service before its servers are read.
@@ -105,7 +105,7 @@ pub(crate) fn alert(own: Option<bool>, mail: &Mail, default: bool) -> bool {
 
 /// Completes what does not depend on the servers.
 pub(crate) fn begin(
-    draft: &mut Draft,
+    draft: &mut ServiceDraft,
     above: &mut Above,
     empty: bool,
     mail: &Mail,
@@ -144,7 +144,7 @@ pub(super) const fn transport(protocol: Option<Protocol>) -> &'static str {
     }
 }
 
-fn protocol(draft: &mut Draft, above: &mut Above, given: &Given, found: &mut Diagnostics) {
+fn protocol(draft: &mut ServiceDraft, above: &mut Above, given: &Given, found: &mut Diagnostics) {
     let service = &mut draft.service;
     let at = service.at.0;
     if !above.addresses {
@@ -176,7 +176,7 @@ fn protocol(draft: &mut Draft, above: &mut Above, given: &Given, found: &mut Dia
     }
 }
 
-fn scheduling(draft: &mut Draft, above: &Above, given: &Given, found: &mut Diagnostics) {
+fn scheduling(draft: &mut ServiceDraft, above: &Above, given: &Given, found: &mut Diagnostics) {
     let service = &mut draft.service;
     let (at, name) = (service.at.0, &above.name);
     if service.granularity.is_some() {

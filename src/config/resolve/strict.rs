@@ -3,11 +3,11 @@
 use super::Teller;
 use crate::base::time::Span;
 use crate::config::model::Model;
-use crate::config::rows::instance::Draft;
+use crate::config::rows::instance::InstanceDraft;
 use crate::proto::vrrp::{Start, Version};
 
 /// Applies strict mode if it is on, and the defaults that depend on it.
-pub(super) fn apply(draft: &mut Draft, model: &Model, tell: &mut Teller<'_>) {
+pub(super) fn apply(draft: &mut InstanceDraft, model: &Model, tell: &mut Teller<'_>) {
     let vrrp = &model.global.vrrp;
     let owner = draft.instance.params.priority == 255;
     let ignore = draft.owner_ignore_adverts.or(vrrp.owner_ignore_adverts);

@@ -5,7 +5,7 @@ use crate::config::diag::{Diagnostic, Severity};
 use crate::config::model::track::{Tracked, TrackedBfd, TrackedFile, TrackedProcess, TrackedScript};
 use crate::config::model::{At, Model};
 use crate::config::names::{Known, Names};
-use crate::config::rows::instance::Draft;
+use crate::config::rows::instance::InstanceDraft;
 use crate::config::rows::track::{NamedTracker, Trackers};
 use crate::proto::track::Weight;
 
@@ -84,7 +84,7 @@ fn missing<Id: Copy>(tracker: &NamedTracker, names: &Known<Id>, what: &str, tell
 }
 
 /// The trackers of an instance. The own interface is always tracked; an address owner has one priority.
-pub(super) fn of_instance(draft: &mut Draft, model: &Model, names: &Names, tell: &mut Teller<'_>) {
+pub(super) fn of_instance(draft: &mut InstanceDraft, model: &Model, names: &Names, tell: &mut Teller<'_>) {
     let found = find(&draft.trackers, model, names, tell);
     let instance = &mut draft.instance;
     let own = instance.interface.as_ref().map(|own| own.name.clone());

@@ -4,10 +4,10 @@ use super::Teller;
 use crate::base::addr::{Family, IpAddr};
 use crate::config::model::global::Vrrp;
 use crate::config::model::instance::OldChecksum;
-use crate::config::rows::instance::Draft;
+use crate::config::rows::instance::InstanceDraft;
 
 /// An instance marked unicast needs peers; one with peers has no multicast destination of its own.
-pub(super) fn settle(draft: &mut Draft, vrrp: &Vrrp, tell: &mut Teller<'_>) {
+pub(super) fn settle(draft: &mut InstanceDraft, vrrp: &Vrrp, tell: &mut Teller<'_>) {
     peers(draft, tell);
     draft.instance.group = match (draft.group, draft.instance.params.family) {
         (Some((group, _)), _) => group,
@@ -16,7 +16,7 @@ pub(super) fn settle(draft: &mut Draft, vrrp: &Vrrp, tell: &mut Teller<'_>) {
     };
 }
 
-fn peers(draft: &mut Draft, tell: &mut Teller<'_>) {
+fn peers(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     // An empty block says unicast as well.
     let marked = draft.unicast.is_some() || tell.given.at("unicast_peer").is_some();
     let instance = &mut draft.instance;

@@ -13,7 +13,7 @@ use crate::proto::track::Weight;
 
 /// A `bfd_instance` while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct BfdDraft {
     /// `neighbor_ip`
     pub neighbor: Option<IpAddr>,
     /// `neighbor_ip` was given, whatever it said.
@@ -34,7 +34,7 @@ pub struct Draft {
     pub checker: bool,
 }
 
-impl Draft {
+impl BfdDraft {
     /// The session, if it has a neighbour.
     #[must_use]
     pub fn finish(self, name: &str, at: At) -> Option<Bfd> {
@@ -57,20 +57,20 @@ impl Draft {
 /// A row of this table: fixes the types, so that closures need none.
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, Bfd>,
+    kind: Kind<BfdDraft, Bfd>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, Bfd> {
+) -> Row<BfdDraft, Bfd> {
     Row::new(name, kind, default, meaning).later()
 }
 
-const fn int(from: i64, to: i64, set: fn(&mut Draft, i64)) -> Kind<Draft, Bfd> {
+const fn int(from: i64, to: i64, set: fn(&mut BfdDraft, i64)) -> Kind<BfdDraft, Bfd> {
     Integer(Whole::new("", from..=to, set).strict())
 }
 
 /// Every keyword of `bfd_instance`.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, Bfd>] = &[
+pub static ROWS: &[Row<BfdDraft, Bfd>] = &[
     row("neighbor_ip", Custom("<ip>", neighbor), "required",
         "Address of the other end").show(|b| plain(b.neighbor)),
     row("neighbour_ip", Custom("<ip>", neighbor), "required",
@@ -103,7 +103,7 @@ pub static ROWS: &[Row<Draft, Bfd>] = &[
         "Tells the checker process; without vrrp only that one").show(|b| flag(b.checker && !b.vrrp)),
 ];
 
-fn neighbor(draft: &mut Draft, line: &mut Line<'_>) {
+fn neighbor(draft: &mut BfdDraft, line: &mut Line<'_>) {
     draft.has_neighbor = true;
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ip>");
@@ -117,7 +117,7 @@ fn neighbor(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-fn source(draft: &mut Draft, line: &mut Line<'_>) {
+fn source(draft: &mut BfdDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ip>");
     };
@@ -175,7 +175,7 @@ fn show_millis(span: Span, default: u64) -> Shown {
     if span == Span::from_millis(default) { Shown::Nothing } else { plain(Millis(span)) }
 }
 
-fn weight(draft: &mut Draft, line: &mut Line<'_>) {
+fn weight(draft: &mut BfdDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<-253..253> [reverse]");
     };
@@ -200,7 +200,7 @@ fn weight(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// Whether both ends are of one family; a source that is not given fits.
-pub fn one_family(draft: &Draft) -> bool {
+pub fn one_family(draft: &BfdDraft) -> bool {
     match (draft.neighbor, draft.source) {
         (Some(neighbor), Some(source)) => Family::of(&neighbor) == Family::of(&source),
         _ => true,

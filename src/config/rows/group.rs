@@ -11,7 +11,7 @@ use crate::config::tree::Position;
 
 /// A `vrrp_sync_group` while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct GroupDraft {
     /// Members by name, each with its place.
     pub members: Vec<(String, Position)>,
     /// What it tracks, objects by name.
@@ -28,20 +28,20 @@ pub struct Draft {
 
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, Group>,
+    kind: Kind<GroupDraft, Group>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, Group> {
+) -> Row<GroupDraft, Group> {
     Row::new(name, kind, default, meaning)
 }
 
-const fn script(field: fn(&mut Draft) -> &mut Option<ScriptCommand>) -> Kind<Draft, Group> {
+const fn script(field: fn(&mut GroupDraft) -> &mut Option<ScriptCommand>) -> Kind<GroupDraft, Group> {
     Script(field)
 }
 
 /// Every keyword of `vrrp_sync_group`. Members and trackers are printed by name, which needs the whole model.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, Group>] = &[
+pub static ROWS: &[Row<GroupDraft, Group>] = &[
     row("group", Lines("{ <vrrp_instance> ... }", members), "required",
         "Its members; they may stand behind it").first(),
     row("track_interface", Lines(track::INTERFACE.syntax, |d, l| track::interface(&mut d.trackers, l)), "none",
@@ -75,7 +75,7 @@ pub static ROWS: &[Row<Draft, Group>] = &[
 ];
 
 /// Any number of names a line.
-pub(super) fn members(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn members(draft: &mut GroupDraft, line: &mut Line<'_>) {
     let names = line.args.iter().map(|word| (word.text.to_owned(), word.at));
     draft.members.extend(names);
 }

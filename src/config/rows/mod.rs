@@ -185,7 +185,7 @@ mod tests {
     fn ranges_fit_their_fields() {
         ends_fit(top::ROWS, &Daemon::default(), |daemon| daemon);
         ends_fit(global::ROWS, &Global::default(), |global| global);
-        let draft = instance::Draft::new("A", At::default(), &Global::default());
+        let draft = instance::InstanceDraft::new("A", At::default(), &Global::default());
         for row in instance::ROWS {
             // These three are completed by the rules and have a golden each.
             if !matches!(row.name, "priority" | "garp_lower_prio_delay" | "garp_lower_prio_repeat") {
@@ -196,7 +196,7 @@ mod tests {
             let Kind::Integer(number) = &row.kind else {
                 continue;
             };
-            let mut draft = script::Draft::default();
+            let mut draft = script::ScriptDraft::default();
             (number.set)(&mut draft, number.bounds.to);
             let params = &draft.params;
             assert!([params.rise, params.fall].contains(&u32::try_from(number.bounds.to).unwrap()));

@@ -20,7 +20,7 @@ use crate::config::value::{self, Quoted, Seconds as Text};
 
 /// What is outside instances while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct StaticItemsDraft {
     /// What is known so far.
     pub network: Network,
     /// Names that have numbers.
@@ -79,7 +79,7 @@ pub(super) fn delay_terms() -> Vec<Term> {
 }
 
 /// A line of `static_ipaddress`.
-pub fn static_address(draft: &mut Draft, line: &mut Line<'_>) {
+pub fn static_address(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let Some((address, group)) = address::read(line, &draft.names, true) else {
         return;
     };
@@ -91,7 +91,7 @@ pub fn static_address(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// A line of `static_routes`.
-pub fn static_route(draft: &mut Draft, line: &mut Line<'_>) {
+pub fn static_route(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let Some((mut route, group)) = route::read(line, &draft.names, true) else {
         return;
     };
@@ -109,7 +109,7 @@ pub fn static_route(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// A line of `static_rules`.
-pub fn static_rule(draft: &mut Draft, line: &mut Line<'_>) {
+pub fn static_rule(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let Some((mut rule, group)) = rule::read(line, &draft.names, true, &mut draft.preferences) else {
         return;
     };
@@ -125,7 +125,7 @@ pub fn static_rule(draft: &mut Draft, line: &mut Line<'_>) {
     draft.network.rules.push(rule);
 }
 
-impl Draft {
+impl StaticItemsDraft {
     /// Nothing yet.
     #[must_use]
     pub fn new(names: &Rc<Tables>) -> Self {
@@ -148,7 +148,7 @@ impl Draft {
 }
 
 /// `<if> [MII|ETHTOOL|IOCTL]`
-pub fn linkbeat(draft: &mut Draft, line: &mut Line<'_>) {
+pub fn linkbeat(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let Some(interface) = line.interface(line.keyword) else {
         return;
     };
@@ -171,7 +171,7 @@ pub fn linkbeat(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `<if> <down> [<up>]`
-pub fn delays(draft: &mut Draft, line: &mut Line<'_>) {
+pub fn delays(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let Some(interface) = line.interface(line.keyword) else {
         return;
     };

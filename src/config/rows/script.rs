@@ -12,7 +12,7 @@ use crate::proto::track::ScriptParams;
 
 /// A `vrrp_script` while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct ScriptDraft {
     /// What is run, once it was given.
     pub command: Option<ScriptCommand>,
     /// `user`, which wins over an identity after the command.
@@ -21,7 +21,7 @@ pub struct Draft {
     pub params: ScriptParams,
 }
 
-impl Draft {
+impl ScriptDraft {
     /// The script, if it has a command.
     #[must_use]
     pub fn finish(self, name: &str, at: At) -> Option<Script> {
@@ -39,16 +39,16 @@ const SECOND: Span = Span::from_secs(1);
 /// A row of this table: fixes the types, so that closures need none.
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, Script>,
+    kind: Kind<ScriptDraft, Script>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, Script> {
+) -> Row<ScriptDraft, Script> {
     Row::new(name, kind, default, meaning)
 }
 
 /// Every keyword of `vrrp_script`.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, Script>] = &[
+pub static ROWS: &[Row<ScriptDraft, Script>] = &[
     row("script", Command(|d| &mut d.command), "required",
         "Command run periodically; exit code 0 is success").show(|s| command(Some(&s.command))),
     row("interval", Custom("<seconds 0.001..4294>", |d, l| period(l, |span| d.params.interval = span)), "1",
@@ -57,9 +57,9 @@ pub static ROWS: &[Row<Draft, Script>] = &[
         "Run time after which it is killed and counts as failed").show(|s| s.params.timeout.map_or(Shown::Nothing, |span| plain(Seconds(span)))),
     row("weight", Custom("<-253..253> [reverse]", weight), "0",
         "What the result does to a priority; 0: FAULT on failure").show(|s| super::track::show_weight(s.params.weight)),
-    row("rise", Integer(Whole::new("", 1..=COUNT, |d: &mut Draft, n| d.params.rise = fit(n)).or(1)), "1",
+    row("rise", Integer(Whole::new("", 1..=COUNT, |d: &mut ScriptDraft, n| d.params.rise = fit(n)).or(1)), "1",
         "Successes in a row before it counts as up").show(|s| unless(s.params.rise, &1)),
-    row("fall", Integer(Whole::new("", 1..=COUNT, |d: &mut Draft, n| d.params.fall = fit(n)).or(1)), "1",
+    row("fall", Integer(Whole::new("", 1..=COUNT, |d: &mut ScriptDraft, n| d.params.fall = fit(n)).or(1)), "1",
         "Failures in a row before it counts as down").show(|s| unless(s.params.fall, &1)),
     row("user", Custom("<user> [[:]<group>]", user), "script_user",
         "Who runs it").show(|s| super::show::whose(s.command.identity.as_ref())),
@@ -95,7 +95,7 @@ fn period(line: &mut Line<'_>, set: impl FnOnce(Span)) {
     }
 }
 
-fn weight(draft: &mut Draft, line: &mut Line<'_>) {
+fn weight(draft: &mut ScriptDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<-253..253> [reverse]");
     };
@@ -112,7 +112,7 @@ fn weight(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-fn user(draft: &mut Draft, line: &mut Line<'_>) {
+fn user(draft: &mut ScriptDraft, line: &mut Line<'_>) {
     let words: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     if words.is_empty() {
         return line.missing(line.keyword, "<user> [[:]<group>]");

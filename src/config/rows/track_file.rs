@@ -12,7 +12,7 @@ use crate::proto::track::Weight;
 
 /// A `track_file` while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct TrackFileDraft {
     /// The file, and its place.
     pub path: Option<(String, At)>,
     /// `weight`
@@ -24,7 +24,7 @@ pub struct Draft {
 /// The weight without the keyword.
 const WEIGHT: Weight = Weight { value: 1, reverse: false };
 
-impl Draft {
+impl TrackFileDraft {
     /// The tracked file, if it names a file.
     #[must_use]
     pub fn finish(self, name: &str, at: At) -> Option<TrackFile> {
@@ -42,16 +42,16 @@ impl Draft {
 
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, TrackFile>,
+    kind: Kind<TrackFileDraft, TrackFile>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, TrackFile> {
+) -> Row<TrackFileDraft, TrackFile> {
     Row::new(name, kind, default, meaning)
 }
 
 /// Every keyword of `track_file`.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, TrackFile>] = &[
+pub static ROWS: &[Row<TrackFileDraft, TrackFile>] = &[
     row("file", Custom("<path>", file), "required",
         "The file that holds the number; its directory must exist").show(|f| text(Some(&f.path))),
     row("weight", Custom("<-254..254> [reverse]", weight), "1",
@@ -62,7 +62,7 @@ pub static ROWS: &[Row<Draft, TrackFile>] = &[
         })),
 ];
 
-fn file(draft: &mut Draft, line: &mut Line<'_>) {
+fn file(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0).filter(|word| !word.text.is_empty()) else {
         return line.error(line.keyword, "track file file name missing", "write file <path>");
     };
@@ -74,7 +74,7 @@ fn file(draft: &mut Draft, line: &mut Line<'_>) {
     draft.path = Some((word.text.to_owned(), At(word.at)));
 }
 
-fn weight(draft: &mut Draft, line: &mut Line<'_>) {
+fn weight(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
     if let Some(weight) = read_weight(line, "track file", Some(1)) {
         match draft.weight {
             Some(known) if known.value != WEIGHT.value => {
@@ -125,7 +125,7 @@ pub(super) fn read_weight(line: &mut Line<'_>, what: &str, instead: Option<i16>)
     Some(Weight { value, reverse })
 }
 
-fn init_file(draft: &mut Draft, line: &mut Line<'_>) {
+fn init_file(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
     let mut init = InitFile::default();
     for word in line.args.clone() {
         if word.text == "overwrite" {

@@ -14,14 +14,14 @@ use crate::proto::track::Weight;
 
 /// A `vrrp_track_process` while it is read.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct TrackProcessDraft {
     /// What is known so far.
     pub process: TrackProcess,
     /// `param_match`
     pub parameters: Option<ParameterMatch>,
 }
 
-impl Draft {
+impl TrackProcessDraft {
     /// One that counts at least one process, once its name is known.
     #[must_use]
     pub fn new(name: &str, at: At) -> Self {
@@ -61,21 +61,21 @@ impl Draft {
 
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, TrackProcess>,
+    kind: Kind<TrackProcessDraft, TrackProcess>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, TrackProcess> {
+) -> Row<TrackProcessDraft, TrackProcess> {
     Row::new(name, kind, default, meaning)
 }
 
 /// A delay from a microsecond to an hour.
-const fn delay(set: fn(&mut Draft, Span)) -> Kind<Draft, TrackProcess> {
+const fn delay(set: fn(&mut TrackProcessDraft, Span)) -> Kind<TrackProcessDraft, TrackProcess> {
     Seconds(Decimal::new(1, 3_600_000_000, set))
 }
 
 /// Every keyword of `vrrp_track_process`.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, TrackProcess>] = &[
+pub static ROWS: &[Row<TrackProcessDraft, TrackProcess>] = &[
     row("process", Custom("<name> [<parameter> ...]", process), "required",
         "Name of the program, and its parameters").show(|p| plain(
             p.command.iter().map(|word| Quoted(word).to_string()).collect::<Vec<_>>().join(" "))),
@@ -103,7 +103,7 @@ pub static ROWS: &[Row<Draft, TrackProcess>] = &[
         "Looks at the command line, not at the name of the process").show(|p| flag(p.full_command && p.command.len() == 1)),
 ];
 
-fn process(draft: &mut Draft, line: &mut Line<'_>) {
+fn process(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     let Some(first) = line.arg(0) else {
         return line.missing(line.keyword, "<name> [<parameter> ...]");
     };
@@ -116,7 +116,7 @@ fn process(draft: &mut Draft, line: &mut Line<'_>) {
     draft.process.command = line.args.iter().map(|word| word.text.to_owned()).collect();
 }
 
-fn param_match(draft: &mut Draft, line: &mut Line<'_>) {
+fn param_match(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     draft.parameters = Some(match line.arg(0) {
         None => ParameterMatch::Exact,
         Some(word) if word.text == "initial" => ParameterMatch::Initial,
@@ -128,7 +128,7 @@ fn param_match(draft: &mut Draft, line: &mut Line<'_>) {
     });
 }
 
-fn weight(draft: &mut Draft, line: &mut Line<'_>) {
+fn weight(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     if let Some(weight) = read_weight(line, "track process", None) {
         if draft.process.weight.value != 0 {
             let message = format!("Weight already set for track process - ignoring {}", weight.value);
@@ -162,7 +162,7 @@ fn number(line: &mut Line<'_>, least: i64) -> Option<u16> {
     }
 }
 
-fn quorum(draft: &mut Draft, line: &mut Line<'_>) {
+fn quorum(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     let Some(number) = number(line, 1) else { return };
     if draft.process.quorum_max.is_some_and(|most| number > most) {
         return line.error(
@@ -174,7 +174,7 @@ fn quorum(draft: &mut Draft, line: &mut Line<'_>) {
     draft.process.quorum = number;
 }
 
-fn quorum_max(draft: &mut Draft, line: &mut Line<'_>) {
+fn quorum_max(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     let Some(number) = number(line, 0) else { return };
     if number == 0 {
         draft.process.quorum = 0;

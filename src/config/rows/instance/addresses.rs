@@ -1,12 +1,12 @@
 //! Lines of `virtual_ipaddress` and `virtual_ipaddress_excluded`.
 
 use super::super::address;
-use super::draft::Draft;
+use super::draft::InstanceDraft;
 use crate::config::line::Line;
 use crate::config::model::VirtualAddress;
 
 /// A line of `virtual_ipaddress`.
-pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn advertised(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some((address, _)) = address::read(line, &draft.names, false) else {
         return;
     };
@@ -23,7 +23,7 @@ pub(super) fn advertised(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// A line of `virtual_ipaddress_excluded`.
-pub(super) fn excluded(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn excluded(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some((address, _)) = address::read(line, &draft.names, false) else {
         return;
     };

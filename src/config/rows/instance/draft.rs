@@ -18,7 +18,7 @@ use crate::proto::vrrp::{Params, Start, Version};
 /// A `vrrp_instance` while it is read: what holds by default, and what was said.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one thing that was said")]
-pub struct Draft {
+pub struct InstanceDraft {
     /// With the defaults of `global_defs`; written as lines are read.
     pub instance: Instance,
     /// Fixed by the first item that has one.
@@ -74,7 +74,7 @@ pub enum AuthType {
     Header,
 }
 
-impl Draft {
+impl InstanceDraft {
     /// An instance with what `global_defs` says.
     #[must_use]
     pub fn new(name: &str, at: At, global: &Global) -> Self {

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::super::show::{entry, plain};
-use super::draft::Draft;
+use super::draft::InstanceDraft;
 use crate::config::line::Line;
 use crate::config::model::hmac::{HmacKey, HmacMode, Replay, Secret, key_octets};
 use crate::config::model::{At, Instance};
@@ -17,21 +17,21 @@ const MODES: [HmacMode; 3] = [HmacMode::Enforce, HmacMode::Permissive, HmacMode:
 
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, Instance>,
+    kind: Kind<InstanceDraft, Instance>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, Instance> {
+) -> Row<InstanceDraft, Instance> {
     Row::new(name, kind, default, meaning)
 }
 
 /// Every keyword of `auth_hmac`.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, Instance>] = &[
+pub static ROWS: &[Row<InstanceDraft, Instance>] = &[
     row("key", Custom("<id 1..255> <text of 32..64 bytes>|hex:<digits>|file:<path>", key), "none",
         "A key and its id; a file holds one of the other forms").show(key_texts),
-    row("active_key", Integer(Whole::new("", 1..=255, |d: &mut Draft, n| d.hmac.active = Some(fit(n))).strict()), "required",
+    row("active_key", Integer(Whole::new("", 1..=255, |d: &mut InstanceDraft, n| d.hmac.active = Some(fit(n))).strict()), "required",
         "Id of the key that signs").show(|i| entry(i.hmac.as_ref(), |hmac| plain(hmac.active))),
-    row("time_window", Integer(Whole::new("seconds", 1..=300, |d: &mut Draft, n| d.hmac.window = Some(whole_seconds(n))).strict()), "3 times advert_int, from 5 to 300",
+    row("time_window", Integer(Whole::new("seconds", 1..=300, |d: &mut InstanceDraft, n| d.hmac.window = Some(whole_seconds(n))).strict()), "3 times advert_int, from 5 to 300",
         "Difference of clocks that is accepted").show(|i| entry(i.hmac.as_ref(), |hmac| plain(hmac.window.as_secs()))),
     row("anti_replay", Choice(&["time", "monotonic"], |d, index| d.hmac.replay = REPLAYS.get(index).copied().unwrap_or_default()), "time",
         "Replays are found by the clock, or by a number that grows").show(|i| entry(i.hmac.as_ref(), |hmac| match hmac.replay {
@@ -47,7 +47,7 @@ pub static ROWS: &[Row<Draft, Instance>] = &[
 ];
 
 /// `<id> <text>|hex:<digits>|file:<path>`
-fn key(draft: &mut Draft, line: &mut Line<'_>) {
+fn key(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let form = "write an id from 1 to 255, and text of 32 to 64 bytes, hex:<digits> or file:<path>";
     let (Some(id), Some(word)) = (line.arg(0), line.arg(1)) else {
         return line.error(line.keyword, "auth_hmac key needs an id and a key - ignoring", form);

@@ -1,6 +1,6 @@
 //! Lists of `vrrp_instance`: unicast peers, one a line, and `garp_extra_if`.
 
-use super::draft::Draft;
+use super::draft::InstanceDraft;
 use crate::base::addr::Family;
 use crate::base::limit;
 use crate::base::time::Span;
@@ -11,7 +11,7 @@ use crate::config::row::{Shown, Term, fit};
 use crate::config::value;
 
 /// `<ip> [min_ttl <0..255>] [max_ttl <0..255>]`
-pub(super) fn unicast_peer(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn unicast_peer(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.unicast.get_or_insert(line.keyword.at);
     let first = line.keyword;
     let Some(addr) = value::address(first.text) else {

@@ -7,7 +7,7 @@ pub(super) mod lists;
 mod read;
 mod vmac;
 
-pub use draft::{AuthType, Draft};
+pub use draft::{AuthType, InstanceDraft};
 
 use super::show::{command, either, flag, interface, maybe, plain, switch, time, unless};
 use super::track;
@@ -23,7 +23,7 @@ use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit, whole_secon
 use crate::config::value;
 use crate::proto::vrrp::{Auth, Start, Version};
 
-type D = Draft;
+type D = InstanceDraft;
 type I = Instance;
 const U32: i64 = u32::MAX as i64;
 

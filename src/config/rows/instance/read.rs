@@ -1,6 +1,6 @@
 //! Readers of `vrrp_instance` keywords that depend on what was read before.
 
-use super::draft::{AuthType, Draft};
+use super::draft::{AuthType, InstanceDraft};
 use crate::base::addr::{Family, IpAddr};
 use crate::config::command;
 use crate::config::line::Line;
@@ -11,7 +11,7 @@ use crate::config::value;
 use crate::proto::vrrp::{Start, Version};
 
 /// `state`
-pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn state(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "MASTER|BACKUP");
     };
@@ -34,14 +34,14 @@ pub(super) fn state(draft: &mut Draft, line: &mut Line<'_>) {
 const LOOPBACK: &str = "lo";
 
 /// `interface`
-pub(super) fn interface(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn interface(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     if let Some(named) = link(line, "vrrp") {
         draft.instance.interface = Some(named);
     }
 }
 
 /// `vrf`
-pub(super) fn vrf(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn vrf(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     if let Some(named) = link(line, "vrf") {
         draft.instance.vrf = Some(Box::new(named));
     }
@@ -64,7 +64,7 @@ fn link(line: &mut Line<'_>, what: &str) -> Option<Named> {
 }
 
 /// `version`
-pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn version(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "2|3");
     };
@@ -86,14 +86,14 @@ pub(super) fn version(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `native_ipv6`
-pub(super) fn native_ipv6(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn native_ipv6(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     if !draft.claim(Family::V6) {
         line.idle(line.keyword, "Cannot specify native_ipv6 with IPv4 addresses", "remove it");
     }
 }
 
 /// `mcast_src_ip`, `unicast_src_ip`
-pub(super) fn source(draft: &mut Draft, line: &mut Line<'_>, unicast: bool) {
+pub(super) fn source(draft: &mut InstanceDraft, line: &mut Line<'_>, unicast: bool) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ip>");
     };
@@ -112,7 +112,7 @@ pub(super) fn source(draft: &mut Draft, line: &mut Line<'_>, unicast: bool) {
 }
 
 /// `mcast_dst_ip`
-pub(super) fn group(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn group(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<multicast ip>");
     };
@@ -137,13 +137,13 @@ pub(super) fn group(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `check_unicast_src`
-pub(super) fn check_unicast_src(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn check_unicast_src(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.instance.params.check_unicast_src = true;
     draft.unicast.get_or_insert(line.keyword.at);
 }
 
 /// `old_unicast_checksum`
-pub(super) fn old_unicast_checksum(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn old_unicast_checksum(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.unicast.get_or_insert(line.keyword.at);
     draft.instance.old_unicast_checksum = match line.arg(0) {
         None => OldChecksum::Yes,
@@ -156,7 +156,7 @@ pub(super) fn old_unicast_checksum(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `timer_expired_backup`
-pub(super) fn timer_expired(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn timer_expired(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.instance.params.timer_expired_backup = match line.arg(0) {
         None => Some(254),
         Some(word) => match line.number("timer_expired_backup", word, 1..=254) {
@@ -167,7 +167,7 @@ pub(super) fn timer_expired(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `notify_deleted`
-pub(super) fn notify_deleted(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn notify_deleted(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.instance.notify.deleted = true;
     if !line.args.is_empty() {
         draft.instance.notify.deleted_script = command::read(line);
@@ -175,7 +175,7 @@ pub(super) fn notify_deleted(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `auth_type`
-pub(super) fn auth_type(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "PASS|AH");
     };
@@ -190,7 +190,7 @@ pub(super) fn auth_type(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// `auth_pass`
-pub(super) fn auth_pass(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn auth_pass(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<text>");
     };

@@ -1,6 +1,6 @@
 //! `use_vmac`, a macvlan with the virtual hardware address, and `use_ipvlan`, one with an address of its own.
 
-use super::draft::Draft;
+use super::draft::InstanceDraft;
 use crate::base::addr::{Family, Prefix};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
@@ -13,7 +13,7 @@ use crate::config::value::{self, Quoted};
 use core::fmt::Write;
 
 /// Reads the options in any order.
-pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn use_vmac(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let mut vmac =
         Vmac { name: None, mac: None, netlink_notify: false, group: None, at: At(line.keyword.at) };
     let mut words = line.args.clone().into_iter();
@@ -44,7 +44,7 @@ pub(super) fn use_vmac(draft: &mut Draft, line: &mut Line<'_>) {
 }
 
 /// The number of a group of interfaces, or a report.
-fn link_group(draft: &Draft, line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
+fn link_group(draft: &InstanceDraft, line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
     let number = draft.names.groups.number(word.text, u32::MAX);
     if number.is_none() {
         let message = format!("Invalid group '{}' specified - ignoring", word.text);
@@ -119,7 +119,7 @@ pub(super) fn ipvlan_terms() -> Vec<Term> {
 }
 
 /// Reads the options of `use_ipvlan` in any order.
-pub(super) fn use_ipvlan(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn use_ipvlan(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     if draft.instance.ipvlan.is_some() {
         return line.error(line.keyword, "use_ipvlan already specified", "the first one is used");
     }
@@ -176,7 +176,7 @@ fn ipvlan_name(ipvlan: &mut Ipvlan, line: &mut Line<'_>, word: Word<'_>) {
 }
 
 fn ipvlan_address(
-    draft: &mut Draft,
+    draft: &mut InstanceDraft,
     ipvlan: &mut Ipvlan,
     line: &mut Line<'_>,
     word: Word<'_>,

@@ -1,7 +1,7 @@
 //! Metrics of the path: numbers in the kernel's units, some of them with `lock`.
 
 use super::super::option::{Choice, Reader, Unusable, Words};
-use super::Draft;
+use super::RouteDraft;
 use crate::config::model::route::{MetricKind, PathMetric};
 use crate::config::row::Term;
 use crate::config::tree::Word;
@@ -12,8 +12,8 @@ const fn choice(
     name: &'static str,
     syntax: &'static str,
     meaning: &'static str,
-    read: Reader<Draft>,
-) -> Choice<Draft> {
+    read: Reader<RouteDraft>,
+) -> Choice<RouteDraft> {
     Choice { term: Term::new(name, syntax, "that of the system", meaning), read }
 }
 
@@ -24,7 +24,7 @@ const U32: i64 = u32::MAX as i64;
 
 /// The words of metrics.
 #[rustfmt::skip]
-pub(super) static OPTIONS: &[Choice<Draft>] = &[
+pub(super) static OPTIONS: &[Choice<RouteDraft>] = &[
     choice("mtu", LOCKABLE, "Largest packet of the path, in octets", |d, w, o| number(d, w, o, MetricKind::Mtu, true, U32)),
     choice("advmss", LOCKABLE, "Segment size that is advertised, in octets", |d, w, o| number(d, w, o, MetricKind::AdvertisedMss, true, U32)),
     choice("reordering", LOCKABLE, "Reordering that is expected at first, in segments", |d, w, o| number(d, w, o, MetricKind::Reordering, true, U32)),
@@ -42,7 +42,7 @@ pub(super) static OPTIONS: &[Choice<Draft>] = &[
 ];
 
 /// Each metric has one value, the last one.
-fn put(draft: &mut Draft, kind: MetricKind, value: u32, lock: bool) {
+fn put(draft: &mut RouteDraft, kind: MetricKind, value: u32, lock: bool) {
     let metrics = &mut draft.route.metrics;
     metrics.retain(|metric| metric.kind != kind);
     let at = metrics.partition_point(|metric| metric.kind < kind);
@@ -50,7 +50,7 @@ fn put(draft: &mut Draft, kind: MetricKind, value: u32, lock: bool) {
 }
 
 fn number<'a>(
-    draft: &mut Draft,
+    draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
     option: Word<'a>,
     kind: MetricKind,
@@ -65,7 +65,7 @@ fn number<'a>(
 
 /// A time of which `unit` units are a millisecond.
 fn time<'a>(
-    draft: &mut Draft,
+    draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
     option: Word<'a>,
     kind: MetricKind,

@@ -28,7 +28,7 @@ pub(crate) use show::{Realms, text};
 pub(super) const SYNTAX: &str = "{ [<type>] <destination> [<option> ...] ... }";
 
 /// A route while its line is read.
-struct Draft {
+struct RouteDraft {
     route: Route,
     names: Rc<Tables>,
     /// Fixed by the first address.
@@ -41,7 +41,7 @@ struct Draft {
     track_group: Option<(String, At)>,
 }
 
-impl Draft {
+impl RouteDraft {
     /// Whether something of this family fits; the first one decides.
     fn claim(&mut self, words: &mut Words<'_, '_>, word: Word<'_>, family: Family) -> Result<(), Unusable> {
         if *self.family.get_or_insert(family) == family {
@@ -63,7 +63,7 @@ pub(super) fn read(
     fixed: bool,
 ) -> Option<(Route, Option<(String, At)>)> {
     let first = line.keyword;
-    let mut draft = Draft {
+    let mut draft = RouteDraft {
         route: Route::new(At(first.at)),
         names: Rc::clone(names),
         family: None,
@@ -80,7 +80,7 @@ pub(super) fn read(
 }
 
 fn word_of<'a>(
-    draft: &mut Draft,
+    draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
     word: Word<'a>,
     fixed: bool,
@@ -103,7 +103,11 @@ fn kind_number(text: &str) -> Option<u8> {
 }
 
 /// `<ip>[/<len>]|default|any|all`
-fn destination<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, word: Word<'a>) -> Result<(), Unusable> {
+fn destination<'a>(
+    draft: &mut RouteDraft,
+    words: &mut Words<'_, 'a>,
+    word: Word<'a>,
+) -> Result<(), Unusable> {
     draft.aimed = true;
     if matches!(word.text, "default" | "any" | "all") {
         draft.route.destination = None;
@@ -126,7 +130,7 @@ fn destination<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, word: Word<'a>)
 }
 
 /// The rules between the words of a line.
-fn finish(draft: &mut Draft, line: &mut Line<'_>, first: Word<'_>) -> Option<()> {
+fn finish(draft: &mut RouteDraft, line: &mut Line<'_>, first: Word<'_>) -> Option<()> {
     let route = &mut draft.route;
     route.family = draft.family.unwrap_or_default();
     if !draft.aimed {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::option::{Unusable, Words};
-use super::{Draft, encap};
+use super::{RouteDraft, encap};
 use crate::base::addr::Family;
 use crate::config::model::route::NextHop;
 use crate::config::row::Term;
@@ -37,7 +37,7 @@ pub(super) fn terms() -> Vec<Term> {
 
 /// Reads ways to the end of the line, behind the first `nexthop`. One that cannot be used is left out; if none
 /// is left, the route is not used.
-pub(super) fn read(draft: &mut Draft, words: &mut Words<'_, '_>) -> Result<(), Unusable> {
+pub(super) fn read(draft: &mut RouteDraft, words: &mut Words<'_, '_>) -> Result<(), Unusable> {
     loop {
         let mut hop = NextHop::default();
         let mut usable = true;
@@ -66,7 +66,7 @@ pub(super) fn read(draft: &mut Draft, words: &mut Words<'_, '_>) -> Result<(), U
 
 /// One word of a way, which was taken.
 fn option<'a>(
-    draft: &mut Draft,
+    draft: &mut RouteDraft,
     hop: &mut NextHop,
     words: &mut Words<'_, 'a>,
     word: Word<'a>,

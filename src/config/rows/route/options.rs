@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::option::{Choice, Reader, Unusable, Words};
-use super::{Draft, destination, encap, metric, nexthop};
+use super::{RouteDraft, destination, encap, metric, nexthop};
 use crate::base::addr::Family;
 use crate::config::model::At;
 use crate::config::model::route::{Insert, NextHop};
@@ -17,8 +17,8 @@ const fn choice(
     syntax: &'static str,
     default: &'static str,
     meaning: &'static str,
-    read: Reader<Draft>,
-) -> Choice<Draft> {
+    read: Reader<RouteDraft>,
+) -> Choice<RouteDraft> {
     Choice { term: Term::new(name, syntax, default, meaning), read }
 }
 
@@ -35,7 +35,7 @@ macro_rules! kind {
 
 /// Words of all routes. `default`, `any` and `all` are destinations.
 #[rustfmt::skip]
-static COMMON: &[Choice<Draft>] = &[
+static COMMON: &[Choice<RouteDraft>] = &[
     // Where it leads.
     choice("to", "<destination>", "none", "Optional word before the destination", |d, w, o| {
         let target = w.value(o, "<destination>")?;
@@ -163,7 +163,7 @@ static COMMON: &[Choice<Draft>] = &[
 
 /// Words of static routes only.
 #[rustfmt::skip]
-static FIXED: &[Choice<Draft>] = &[
+static FIXED: &[Choice<RouteDraft>] = &[
     choice("track_group", "<track_group>", "none", "Instances that follow it", |d, w, o| {
         let name = w.value(o, "<track_group>")?;
         if d.track_group.is_some() {
@@ -183,7 +183,7 @@ fn byte(number: u32) -> u8 {
 }
 
 /// The entry of a word.
-pub(super) fn find(word: &str, fixed: bool) -> Option<&'static Choice<Draft>> {
+pub(super) fn find(word: &str, fixed: bool) -> Option<&'static Choice<RouteDraft>> {
     let own = if fixed { FIXED } else { &[] };
     COMMON.iter().chain(metric::OPTIONS).chain(own).find(|choice| choice.term.name == word)
 }
@@ -206,7 +206,7 @@ pub(super) fn terms(fixed: bool) -> Vec<Term> {
     all
 }
 
-fn default6<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, word: Word<'a>) -> Done {
+fn default6<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, word: Word<'a>) -> Done {
     words.line.note(word, "default6 is deprecated - please use 'default inet6'", "");
     draft.claim(words, word, Family::V6)?;
     draft.aimed = true;
@@ -214,7 +214,7 @@ fn default6<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, word: Word<'a>) ->
     Ok(())
 }
 
-fn from<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn from<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let word = words.value(option, "<ip>[/<len>]|default")?;
     if matches!(word.text, "default" | "any" | "all") {
         draft.route.from = None;
@@ -237,7 +237,7 @@ fn from<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> D
     Ok(())
 }
 
-fn via<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn via<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let named = words.family();
     let (addr, word) = words.address(option)?;
     let family = Family::of(&addr);
@@ -251,7 +251,7 @@ fn via<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Do
     Ok(())
 }
 
-fn or<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn or<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     words.line.warn(option, "\"or\" for routes is deprecated. Please use \"nexthop\"", "");
     let (addr, word) = words.address(option)?;
     draft.claim(words, word, Family::of(&addr))?;
@@ -263,7 +263,7 @@ fn or<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Don
     Ok(())
 }
 
-fn tos<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn tos<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     draft.route.tos = Some(byte(words.named(option, &names.services, 255, "TOS value")?));
     Ok(())

@@ -51,7 +51,7 @@ impl Preferences {
 }
 
 /// A rule while its line is read.
-struct Draft {
+struct RuleDraft {
     rule: Rule,
     action: Option<Action>,
     preference: Option<u32>,
@@ -72,7 +72,7 @@ pub(super) fn static_terms() -> Vec<Term> {
     options::terms(true)
 }
 
-impl Draft {
+impl RuleDraft {
     fn claim(&mut self, words: &mut Words<'_, '_>, word: Word<'_>, family: Family) -> Done {
         if *self.family.get_or_insert(family) == family {
             return Ok(());
@@ -128,7 +128,7 @@ pub(super) fn read(
     preferences: &mut Preferences,
 ) -> Option<(Rule, Option<(String, At)>)> {
     let first = line.keyword;
-    let mut draft = Draft {
+    let mut draft = RuleDraft {
         rule: Rule::new(At(first.at)),
         action: None,
         preference: None,
@@ -160,7 +160,7 @@ fn unknown(line: &mut Line<'_>, word: Word<'_>) {
 
 /// The rules between the words of a line.
 fn finish(
-    draft: &mut Draft,
+    draft: &mut RuleDraft,
     line: &mut Line<'_>,
     first: Word<'_>,
     preferences: &mut Preferences,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::option::{Choice, Reader, Unusable, Words};
-use super::Draft;
+use super::RuleDraft;
 use crate::base::addr::Family;
 use crate::base::rule::Action;
 use crate::config::iproute::number_of;
@@ -18,8 +18,8 @@ const fn choice(
     syntax: &'static str,
     default: &'static str,
     meaning: &'static str,
-    read: Reader<Draft>,
-) -> Choice<Draft> {
+    read: Reader<RuleDraft>,
+) -> Choice<RuleDraft> {
     Choice { term: Term::new(name, syntax, default, meaning), read }
 }
 
@@ -27,7 +27,7 @@ const NUMBER: &str = "<0..4294967295>";
 
 /// Words of all rules.
 #[rustfmt::skip]
-static COMMON: &[Choice<Draft>] = &[
+static COMMON: &[Choice<RuleDraft>] = &[
     // What it holds for.
     choice("inet", "", "IPv4", "It is an IPv4 rule", |d, w, o| d.claim(w, o, Family::V4)),
     choice("inet6", "", "IPv4", "It is an IPv6 rule", |d, w, o| d.claim(w, o, Family::V6)),
@@ -100,7 +100,7 @@ static COMMON: &[Choice<Draft>] = &[
 
 /// Words of static rules only.
 #[rustfmt::skip]
-static FIXED: &[Choice<Draft>] = &[
+static FIXED: &[Choice<RuleDraft>] = &[
     choice("track_group", "<track_group>", "none", "Instances that follow it", |d, w, o| {
         let name = w.value(o, "<track_group>")?;
         if d.track_group.is_some() {
@@ -115,7 +115,7 @@ static FIXED: &[Choice<Draft>] = &[
 const U32: i64 = u32::MAX as i64;
 
 /// Every entry, `fixed`: of a static rule.
-pub(super) fn all(fixed: bool) -> impl Iterator<Item = &'static Choice<Draft>> {
+pub(super) fn all(fixed: bool) -> impl Iterator<Item = &'static Choice<RuleDraft>> {
     let own = if fixed { FIXED } else { &[] };
     COMMON.iter().chain(own)
 }
@@ -125,7 +125,7 @@ pub(super) fn terms(fixed: bool) -> Vec<Term> {
     all(fixed).map(|choice| choice.term).collect()
 }
 
-fn tos<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn tos<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     draft.rule.tos = Some(byte(words.named(option, &names.services, 255, "TOS value")?));
     Ok(())
@@ -136,7 +136,7 @@ fn byte(number: u32) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
 }
 
-fn mark<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn mark<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let word = words.value(option, "<uint32>[/<mask>]")?;
     let number = |text: &str| number_of(text).and_then(|number| u32::try_from(number).ok());
     let read = match word.text.split_once('/') {
@@ -205,7 +205,7 @@ const PROTOCOLS: [(&str, u8); 12] = [
     ("vrrp", 112),
 ];
 
-fn transport<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn transport<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let word = words.value(option, "<name or 0..127>")?;
     let named = PROTOCOLS.iter().find(|(name, _)| *name == word.text).map(|(_, number)| *number);
     let number = named.or_else(|| word.text.parse().ok().filter(|number| *number <= 127));
@@ -223,7 +223,7 @@ fn transport<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>)
     Ok(())
 }
 
-fn table<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn table<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     let word = words.value(option, "<name or 1..4294967295>")?;
     match names.tables.number(word.text, u32::MAX).filter(|table| *table > 0) {
@@ -232,7 +232,7 @@ fn table<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> 
     }
 }
 
-fn preference<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn preference<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let word = words.value(option, NUMBER)?;
     match number_of(word.text).and_then(|number| u32::try_from(number).ok()) {
         Some(number) => {
@@ -246,12 +246,12 @@ fn preference<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>
     }
 }
 
-fn length<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn length<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     draft.rule.suppress_length = Some(words.number(option, 0..=i64::from(i32::MAX))?);
     Ok(())
 }
 
-fn group<'a>(draft: &mut Draft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn group<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     draft.rule.suppress_group = Some(words.named(option, &names.groups, u32::MAX, "suppress_group")?);
     Ok(())

@@ -1,6 +1,6 @@
 //! The checks of a `real_server`: what all that open a socket share, and one table for each kind.
 
-pub use super::draft::Draft;
+pub use super::draft::CheckDraft;
 use super::{Timed, alpha, connect_timeout, delay_before_retry, delay_loop, probe, retry_of_check, warmup};
 use crate::base::time::Span;
 use crate::config::model::check::{Misc, Origin, Target};
@@ -27,7 +27,7 @@ impl Timed for Checker {
     }
 }
 
-type D = Draft;
+type D = CheckDraft;
 type C = Checker;
 const U32: i64 = u32::MAX as i64;
 

@@ -10,7 +10,7 @@ use crate::proto::check::{dns, http as fetch, udp};
 
 /// A check while it is read, of any kind: each table writes what its kind has.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct CheckDraft {
     /// `connect_ip`
     pub addr: Option<IpAddr>,
     /// `connect_port`
@@ -53,7 +53,7 @@ pub struct Draft {
     pub unusable: bool,
 }
 
-impl Takes for Draft {
+impl Takes for CheckDraft {
     fn times(&mut self) -> &mut Timing {
         &mut self.timing
     }

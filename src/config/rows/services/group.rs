@@ -11,20 +11,20 @@ use crate::config::tree::Word;
 use crate::config::value;
 
 /// Entries while they are read.
-pub type Draft = Vec<Entry>;
+pub type Entries = Vec<Entry>;
 
 const fn row(
     name: &'static str,
-    kind: Kind<Draft, Draft>,
+    kind: Kind<Entries, Entries>,
     default: &'static str,
     meaning: &'static str,
-) -> Row<Draft, Draft> {
+) -> Row<Entries, Entries> {
     Row::new(name, kind, default, meaning).later()
 }
 
 /// Every form of an entry. Only `fwmark` is a word; the others say how an address begins a line.
 #[rustfmt::skip]
-pub static ROWS: &[Row<Draft, Draft>] = &[
+pub static ROWS: &[Row<Entries, Entries>] = &[
     row("<ip>", Custom("[<port 1..65535>]", entry), "every port", "One address"),
     row("<ip>-<last>", Custom("[<port 1..65535>]", entry), "every port", "Addresses up to another last octet, or another last group of hexadecimal digits"),
     row("<ip>-<ip>", Custom("[<port 1..65535>]", entry), "every port", "Addresses from one to another"),
@@ -33,7 +33,7 @@ pub static ROWS: &[Row<Draft, Draft>] = &[
 ];
 
 /// Reads one entry.
-pub fn entry(entries: &mut Draft, line: &mut Line<'_>) {
+pub fn entry(entries: &mut Entries, line: &mut Line<'_>) {
     let Some(first) = line.arg(0) else { return };
     if first.text == "fwmark" {
         return mark(entries, line, first);
@@ -81,7 +81,7 @@ pub(crate) fn port(line: &mut Line<'_>) -> Option<u16> {
     }
 }
 
-fn mark(entries: &mut Draft, line: &mut Line<'_>, keyword: Word<'_>) {
+fn mark(entries: &mut Entries, line: &mut Line<'_>, keyword: Word<'_>) {
     let Some(word) = line.arg(1) else {
         return line.missing(keyword, "<0..4294967295> [inet|inet6]");
     };

@@ -14,7 +14,7 @@ use crate::proto::check::http::{Codes, Page, Regex};
 
 /// A `url` while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct HttpCheckDraft {
     /// `path`
     pub path: Option<Box<str>>,
     /// `digest`
@@ -33,7 +33,7 @@ pub struct Draft {
     pub tls_compliant: bool,
 }
 
-impl Draft {
+impl HttpCheckDraft {
     /// The page, if it has a path.
     #[must_use]
     pub fn finish(self) -> Option<Page> {
@@ -48,7 +48,7 @@ impl Draft {
     }
 }
 
-type D = Draft;
+type D = HttpCheckDraft;
 
 /// A row of this table: fixes the types, so that closures need none.
 const fn row(
@@ -131,7 +131,7 @@ fn on(page: &Page, show: impl FnOnce(&Regex) -> Shown) -> Shown {
     page.regex.as_deref().map_or(Shown::Nothing, show)
 }
 
-fn digest(draft: &mut Draft, line: &mut Line<'_>) {
+fn digest(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<32 hex digits>");
     };
@@ -159,7 +159,7 @@ fn digest(draft: &mut Draft, line: &mut Line<'_>) {
     draft.digest = Some(octets);
 }
 
-fn status_code(draft: &mut Draft, line: &mut Line<'_>) {
+fn status_code(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     if line.args.is_empty() {
         return line.missing(line.keyword, "<100..599>[-<100..599>] ...");
     }
@@ -193,7 +193,7 @@ fn show_status(page: &Page) -> Shown {
     Shown::One(out)
 }
 
-fn regex(draft: &mut Draft, line: &mut Line<'_>) {
+fn regex(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     let rest = line.node.rest();
     let remedy = "write one pattern; quote one that holds a blank";
     let pattern = match split_script(rest.text, Escapes::Apply).as_deref() {
@@ -244,7 +244,7 @@ fn quote(pattern: &[u8]) -> String {
     out
 }
 
-fn options(draft: &mut Draft, line: &mut Line<'_>) {
+fn options(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     if line.args.is_empty() {
         return line.missing(line.keyword, "<option> ...");
     }
@@ -284,7 +284,7 @@ fn octets(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
     }
 }
 
-fn stack(draft: &mut Draft, line: &mut Line<'_>) {
+fn stack(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     draft.regex_at.get_or_insert(line.keyword.at);
     let (Some(start), Some(most), None) = (line.arg(0), line.arg(1), line.arg(2)) else {
         return line.note(line.keyword, "Invalid regex_stack - ignoring", "write two numbers of bytes");
@@ -302,7 +302,7 @@ fn stack(draft: &mut Draft, line: &mut Line<'_>) {
     draft.regex.stack = Some((first, last));
 }
 
-fn offset(draft: &mut Draft, line: &mut Line<'_>) -> Option<u32> {
+fn offset(draft: &mut HttpCheckDraft, line: &mut Line<'_>) -> Option<u32> {
     draft.regex_at.get_or_insert(line.keyword.at);
     let (Some(word), None) = (line.arg(0), line.arg(1)) else {
         let message = format!("Invalid {} - ignoring", line.keyword.text);

@@ -2,14 +2,14 @@
 
 use core::fmt::Write;
 
-use super::draft::Draft;
+use super::draft::CheckDraft;
 use crate::config::command::read_identity;
 use crate::config::line::{Line, Used};
 use crate::config::row::{Shown, fit};
 use crate::config::value;
 use crate::proto::check::{dns, file, http, udp};
 
-pub(super) fn connect_ip(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn connect_ip(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ip>");
     };
@@ -20,7 +20,7 @@ pub(super) fn connect_ip(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-pub(super) fn bindto(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn bindto(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ip>");
     };
@@ -33,7 +33,7 @@ pub(super) fn bindto(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-pub(super) fn bind_if(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn bind_if(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<interface>");
     };
@@ -45,7 +45,7 @@ pub(super) fn bind_if(draft: &mut Draft, line: &mut Line<'_>) {
 /// Words of `http_protocol`.
 pub(super) const VERSIONS: &[&str] = &["1.0", "1.0C", "1.0c", "1.1"];
 
-pub(super) fn version(draft: &mut Draft, index: usize) {
+pub(super) fn version(draft: &mut CheckDraft, index: usize) {
     draft.http.version = match index {
         0 => http::Version::V10,
         1 | 2 => http::Version::V10Close,
@@ -61,7 +61,7 @@ pub(super) fn show_version(params: &http::Params) -> Shown {
     }
 }
 
-pub(super) fn sni_name(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn sni_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
     draft.http.sni = true;
     match line.arg(0) {
         Some(word) => draft.http.sni_name = Some(word.text.into()),
@@ -74,7 +74,7 @@ pub(super) fn sni_name(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-pub(super) fn dns_type(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn dns_type(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY");
     };
@@ -88,7 +88,7 @@ pub(super) fn dns_type(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-pub(super) fn dns_name(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn dns_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<domain>");
     };
@@ -146,7 +146,7 @@ fn octets(line: &Line<'_>, any: bool) -> Option<Vec<(u8, u8)>> {
 
 const HEX: &str = "write pairs of hexadecimal digits; blanks may stand between them";
 
-pub(super) fn payload(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn payload(draft: &mut CheckDraft, line: &mut Line<'_>) {
     if line.args.is_empty() {
         return line.error(line.keyword, "UDP_CHECK payload requires a payload", HEX);
     }
@@ -159,7 +159,7 @@ pub(super) fn payload(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-pub(super) fn require_reply(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn require_reply(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let read = octets(line, true);
     if read.is_none() {
         let word = line.arg(0).unwrap_or(line.keyword);
@@ -194,7 +194,7 @@ pub(super) fn show_reply(pattern: &udp::Pattern) -> Shown {
     if out.is_empty() { Shown::Flag } else { Shown::One(out) }
 }
 
-pub(super) fn user(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn user(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let words: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     if words.is_empty() {
         return line.error(
@@ -209,14 +209,14 @@ pub(super) fn user(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-pub(super) fn track_file(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn track_file(draft: &mut CheckDraft, line: &mut Line<'_>) {
     match line.arg(0) {
         Some(word) => draft.file = Some((word.text.into(), word.at)),
         None => line.missing(line.keyword, "<track_file>"),
     }
 }
 
-pub(super) fn file_weight(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn file_weight(draft: &mut CheckDraft, line: &mut Line<'_>) {
     const RANGE: &str = "-2147483647, 2147483647";
     let Some(word) = line.arg(0) else {
         return line.error(line.keyword, "No weight specified", "write weight and a number");
@@ -246,7 +246,7 @@ pub(super) fn show_file_weight(params: file::Params) -> Shown {
     Shown::One(format!("{} {sense}", params.weight))
 }
 
-pub(super) fn bfd_name(draft: &mut Draft, line: &mut Line<'_>) {
+pub(super) fn bfd_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let one = match line.args.as_slice() {
         [word] if draft.bfd.is_none() => Some(*word),
         _ => None,

@@ -12,7 +12,7 @@ use crate::config::value::Quoted;
 
 /// A `real_server` while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct RealServerDraft {
     /// `weight`
     pub weight: Option<u32>,
     /// `lvs_method`
@@ -29,7 +29,7 @@ pub struct Draft {
     pub rare: Rare,
 }
 
-impl Takes for Draft {
+impl Takes for RealServerDraft {
     fn times(&mut self) -> &mut Timing {
         &mut self.rare.timing
     }
@@ -41,7 +41,7 @@ impl Timed for RealServer {
     }
 }
 
-type D = Draft;
+type D = RealServerDraft;
 type R = RealServer;
 const U32: i64 = u32::MAX as i64;
 
@@ -104,13 +104,13 @@ fn rare(server: &RealServer) -> Option<&Rare> {
     server.more.as_deref()
 }
 
-fn forwarding(draft: &mut Draft, line: &mut Line<'_>) {
+fn forwarding(draft: &mut RealServerDraft, line: &mut Line<'_>) {
     if let Some(method) = method::read(line, "real server") {
         draft.method = Some(method);
     }
 }
 
-fn snmp_name(draft: &mut Draft, line: &mut Line<'_>) {
+fn snmp_name(draft: &mut RealServerDraft, line: &mut Line<'_>) {
     if let Some(name) = one_word(line) {
         draft.rare.snmp_name = Some(name.into());
     }

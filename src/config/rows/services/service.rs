@@ -19,7 +19,7 @@ use crate::proto::lvs::Params;
 
 /// A `virtual_server` while it is read.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct ServiceDraft {
     /// With defaults; written as lines are read.
     pub service: VirtualServer,
     /// Fixed by the address, or by the first keyword that has one.
@@ -34,7 +34,7 @@ pub struct Draft {
     pub sorry_method: Option<Method>,
 }
 
-impl Draft {
+impl ServiceDraft {
     /// A service that listens to `key`.
     #[must_use]
     pub fn new(key: Key, at: At) -> Self {
@@ -71,7 +71,7 @@ impl Draft {
     }
 }
 
-impl Takes for Draft {
+impl Takes for ServiceDraft {
     fn times(&mut self) -> &mut Timing {
         &mut self.service.timing
     }
@@ -83,7 +83,7 @@ impl Timed for VirtualServer {
     }
 }
 
-type D = Draft;
+type D = ServiceDraft;
 type V = VirtualServer;
 const U32: i64 = u32::MAX as i64;
 
@@ -194,7 +194,7 @@ pub static ROWS: &[Row<D, V>] = &[
     row("real_server", Object("<ip> [<port 1..65535>] { ... }"), "required; port of the service", "A server of the service"),
 ];
 
-fn ip_family(draft: &mut Draft, line: &mut Line<'_>) {
+fn ip_family(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let family = match line.arg(0).map(|word| (word, word.text)) {
         None => return line.missing(line.keyword, "inet|inet6"),
         Some((_, "inet")) => Family::V4,
@@ -219,7 +219,7 @@ pub(crate) const fn family_name(family: Family) -> &'static str {
     }
 }
 
-fn protocol(draft: &mut Draft, line: &mut Line<'_>) {
+fn protocol(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "TCP|UDP|SCTP");
     };
@@ -233,7 +233,7 @@ fn protocol(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-fn scheduler(draft: &mut Draft, line: &mut Line<'_>) {
+fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, SCHEDULERS);
     };
@@ -250,7 +250,7 @@ const fn hashes(scheduler: Option<Scheduler>) -> bool {
     matches!(scheduler, Some(Scheduler::SourceHash | Scheduler::Maglev))
 }
 
-fn hashed(draft: &mut Draft, line: &mut Line<'_>) {
+fn hashed(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     if !hashes(draft.scheduler) {
         line.warn(
             line.keyword,
@@ -260,7 +260,7 @@ fn hashed(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-fn hash_flag(draft: &mut Draft, line: &mut Line<'_>, of: Scheduler, bit: u8) {
+fn hash_flag(draft: &mut ServiceDraft, line: &mut Line<'_>, of: Scheduler, bit: u8) {
     if draft.scheduler == Some(of) {
         draft.service.flags |= bit;
         return;
@@ -275,13 +275,13 @@ fn hash_flag(draft: &mut Draft, line: &mut Line<'_>, of: Scheduler, bit: u8) {
     }
 }
 
-fn forwarding(draft: &mut Draft, line: &mut Line<'_>) {
+fn forwarding(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     if let Some(method) = method::read(line, "virtual server") {
         draft.method = Some(method);
     }
 }
 
-fn engine(draft: &mut Draft, line: &mut Line<'_>) {
+fn engine(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<text, 16 bytes>");
     };
@@ -297,7 +297,7 @@ fn engine(draft: &mut Draft, line: &mut Line<'_>) {
     draft.service.engine = Some(name.into());
 }
 
-fn persistence(draft: &mut Draft, line: &mut Line<'_>) {
+fn persistence(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         draft.service.persistence = Some(PERSISTENCE);
         return;
@@ -310,7 +310,7 @@ fn persistence(draft: &mut Draft, line: &mut Line<'_>) {
 /// Seconds of a persistence that has no time of its own.
 pub(crate) const PERSISTENCE: u32 = 360;
 
-fn granularity(draft: &mut Draft, line: &mut Line<'_>) {
+fn granularity(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ipv4 mask>|<int 1..128>");
     };
@@ -343,7 +343,7 @@ fn granularity(draft: &mut Draft, line: &mut Line<'_>) {
     draft.service.granularity = Some(read);
 }
 
-fn snmp_name(draft: &mut Draft, line: &mut Line<'_>) {
+fn snmp_name(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     if let Some(name) = real::one_word(line) {
         draft.service.snmp_name = Some(name.into());
     }
@@ -360,7 +360,7 @@ pub(crate) fn server_address(line: &mut Line<'_>, index: usize) -> Option<IpAddr
     Some(addr)
 }
 
-fn sorry(draft: &mut Draft, line: &mut Line<'_>) {
+fn sorry(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<ip> [<port 1..65535>]");
     };
@@ -374,7 +374,7 @@ fn sorry(draft: &mut Draft, line: &mut Line<'_>) {
         Some(SorryServer { addr, port, at: At(word.at), inhibit: false, method: Method::default() });
 }
 
-fn sorry_inhibit(draft: &mut Draft, line: &mut Line<'_>) {
+fn sorry_inhibit(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     match &mut draft.service.sorry {
         Some(sorry) => sorry.inhibit = true,
         None => line.error(
@@ -385,7 +385,7 @@ fn sorry_inhibit(draft: &mut Draft, line: &mut Line<'_>) {
     }
 }
 
-fn sorry_method(draft: &mut Draft, line: &mut Line<'_>) {
+fn sorry_method(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     if draft.service.sorry.is_none() {
         return line.error(
             line.keyword,
