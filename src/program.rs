@@ -27,7 +27,7 @@ use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, 
 use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
-use keepalived::sys::{alloc, clock, namesake, netns, pages, user};
+use keepalived::sys::{alloc, clock, netns, pages, same_program, user};
 use keepalived::vrrpd::{self, Interfaces, Present};
 
 #[cfg(feature = "tools")]
@@ -168,7 +168,7 @@ impl<'a> Keepalived<'a> {
 impl Keepalived<'_> {
     /// This start ends with a mistake: what a daemon that was killed before left in the kernel serves nobody any more.
     fn clean_up_after_killed(&self, read: Read) {
-        if !user::is_root() || namesake::find(vrrpd::PROGRAM, namesake::Family::Own).is_some() {
+        if !user::is_root() || same_program::find(vrrpd::PROGRAM, same_program::Family::Own).is_some() {
             return;
         }
         let ledger = ledger(&settings(&read.model, self.options));

@@ -16,7 +16,7 @@ use super::kind::Kind;
 use crate::base::time::Span;
 use crate::sys::lock::{self, Locked};
 use crate::sys::process::{self, Pid};
-use crate::sys::{clock, namesake};
+use crate::sys::{clock, same_program};
 
 /// Where pid files go that are not alone.
 pub const FOLDER: &str = "/run/keepalived";
@@ -215,9 +215,9 @@ impl Holder {
         // Who has just locked it has not written its number yet.
         let Some(pid) = number else { return Self::Runs };
         match whose {
-            Whose::Child if namesake::is_orphan(pid.number(), NAME) => Self::Orphan(number),
-            Whose::Parent if namesake::is_told_to_end(pid.number()) => Self::Ending(number),
-            _ if namesake::is_same_program(pid.number()) => Self::Runs,
+            Whose::Child if same_program::is_orphan(pid.number(), NAME) => Self::Orphan(number),
+            Whose::Parent if same_program::is_told_to_end(pid.number()) => Self::Ending(number),
+            _ if same_program::is_same_program(pid.number()) => Self::Runs,
             _ => Self::Other(number),
         }
     }
@@ -225,7 +225,7 @@ impl Holder {
     /// Of a file that nobody has locked: a keepalived that locks none. One that runs the same file as this process
     /// would have it locked: the number is used again, or is this process's.
     fn of_number(pid: Pid) -> Option<Self> {
-        let is_one = namesake::is_one(pid.number(), NAME) && !namesake::is_same_file(pid.number());
+        let is_one = same_program::is_one(pid.number(), NAME) && !same_program::is_same_file(pid.number());
         is_one.then_some(Self::Other(Some(pid)))
     }
 

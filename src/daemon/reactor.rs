@@ -12,7 +12,7 @@
 //! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]), and what comes in all the time is read
 //! together while no deadline is near ([`limit::SHARED_READING`]).
 
-mod moment;
+mod reading;
 mod turn;
 mod types;
 
@@ -22,7 +22,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use moment::Moment;
+use reading::Reading;
 pub use turn::Turn;
 pub use types::{Again, Command, Counters, Interest};
 
@@ -106,13 +106,13 @@ struct Core {
     /// The moment whose wake-ups are counted, and how many it has had.
     shared: (Instant, u8),
     /// How much comes in.
-    reading: Moment,
+    reading: Reading,
     /// When the turn before began.
     before: Instant,
     /// When this turn began.
     begun: Instant,
     /// When the parent was last listened to in the middle of work.
-    glanced: Instant,
+    answered: Instant,
     counters: Counters,
     realtime: Realtime,
     /// Work is under way that is too long for one turn.
@@ -139,10 +139,10 @@ impl Reactor {
             armed: None,
             now: clock::now(),
             shared: (Instant::START, 0),
-            reading: Moment::new(limit::SHARED_READING),
+            reading: Reading::new(limit::SHARED_READING),
             before: Instant::START,
             begun: Instant::START,
-            glanced: Instant::START,
+            answered: Instant::START,
             counters: Counters::default(),
             realtime: Realtime::default(),
             working: false,
@@ -322,14 +322,14 @@ impl Core {
     }
 
     /// Answers the parent's hellos in the middle of work; what else it says waits for its turn.
-    fn glance(&mut self) {
-        if self.now.since(self.glanced) < GLANCE {
+    fn answer_hellos(&mut self) {
+        if self.now.since(self.answered) < HELLO_SPACING {
             return;
         }
-        self.glanced = self.now;
+        self.answered = self.now;
         let Some((uplink, registration)) = &mut self.uplink else { return };
         let registration = *registration;
-        if uplink.glance() {
+        if uplink.answer_hellos() {
             self.enqueue(registration);
         }
     }
@@ -464,7 +464,7 @@ impl Core {
 }
 
 /// Between two looks at what the parent says, in the middle of work.
-const GLANCE: Span = Span::from_millis(10);
+const HELLO_SPACING: Span = Span::from_millis(10);
 /// Wake-ups within [`limit::SHARED_WAKE_UP`] that wait for nobody: what is alone is never late.
 const WAKE_UPS_ALONE: u8 = 2;
 

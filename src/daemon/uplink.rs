@@ -65,7 +65,7 @@ impl Uplink {
 
     /// Answers hellos while other work is under way. True: something else has come that waits for
     /// [`Uplink::receive`], and what follows it is not read before.
-    pub(super) fn glance(&mut self) -> bool {
+    pub(super) fn answer_hellos(&mut self) -> bool {
         for _ in 0..limit::CHANNEL_BATCH {
             if !self.put_by.is_empty() {
                 break;
@@ -233,11 +233,11 @@ mod tests {
             parent.send(packet.written());
         };
         say(ToChild::Hello(1));
-        assert!(!uplink.glance());
+        assert!(!uplink.answer_hellos());
         for message in [ToChild::Hello(2), ToChild::DumpData, ToChild::Hello(3), ToChild::Stop] {
             say(message);
         }
-        assert!(uplink.glance() && uplink.glance(), "what waits is told");
+        assert!(uplink.answer_hellos() && uplink.answer_hellos(), "what waits is told");
         let mut buffer = [0; 16];
         let mut answers = Vec::new();
         while let Received::Packet(len, None) = parent.receive(&mut buffer) {

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::glance::{Glance, glance};
+use super::plain_file::{Content, read_start};
 
 /// A walk over all processes, as many at a time as one likes.
 #[derive(Debug)]
@@ -105,8 +105,8 @@ pub fn is_running(pid: i32) -> bool {
 fn read<'b>(pid: i32, what: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let mut path: heapless::String<32> = heapless::String::new();
     write!(path, "/proc/{pid}/{what}\0").ok()?;
-    match glance(CStr::from_bytes_with_nul(path.as_bytes()).ok()?, buffer) {
-        Ok(Glance::Octets(octets)) => Some(octets),
+    match read_start(CStr::from_bytes_with_nul(path.as_bytes()).ok()?, buffer) {
+        Ok(Content::Octets(octets)) => Some(octets),
         _ => None,
     }
 }

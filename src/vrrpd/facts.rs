@@ -8,8 +8,8 @@ use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
 use crate::notify::Resolver;
 use crate::notify::command::Unusable;
-use crate::sys::namesake;
 use crate::sys::path::Insecure;
+use crate::sys::same_program;
 use crate::vrrpd::check::Present;
 use crate::vrrpd::live::PROTOCOL;
 
@@ -34,7 +34,7 @@ fn links(present: Present, own: &mut Set<IpAddr>) -> Option<Map<String, Link>> {
     // Some kernels do not keep who has put an address there, and older versions do not say: where none is marked, those
     // of a daemon that runs cannot be told from others.
     let marked = addresses.iter().any(|address| address.protocol == PROTOCOL);
-    if marked || namesake::find(super::PROGRAM, namesake::Family::Own).is_none() {
+    if marked || same_program::find(super::PROGRAM, same_program::Family::Own).is_none() {
         let unmarked = addresses.iter().filter(|address| address.protocol != PROTOCOL);
         own.extend(unmarked.map(|address| address.prefix.addr));
     }

@@ -16,8 +16,8 @@ use crate::daemon::record::Records;
 use crate::daemon::token::Registration;
 use crate::proto::supervise::{Params, Supervisor};
 use crate::sys::channel::{Channel, Received, Sent};
-use crate::sys::headway::{self, Headway};
 use crate::sys::process::Pid;
+use crate::sys::process_time::{self, ProcessTime};
 
 /// A child, running or not.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) struct Child {
     /// too. A replacement begins with that one, so that it knows of everything, and is given the new one then.
     pub(super) behind: bool,
     /// When the last part of its patience began, and what it had run by then.
-    pub(super) judged: Option<(Instant, Headway)>,
+    pub(super) judged: Option<(Instant, ProcessTime)>,
     /// The start of the process is over.
     pub(super) ready: bool,
     /// A channel to another child could not be handed over, as the process does not read.
@@ -88,7 +88,7 @@ impl Child {
 
     /// For how long the child could not have answered since it was looked at last, in the last part of its patience.
     pub(super) fn held_up(&mut self, now: Instant) -> Option<Span> {
-        let seen = self.pid.and_then(headway::of)?;
+        let seen = self.pid.and_then(process_time::of)?;
         let before = self.judged.replace((now, seen));
         let (since, before) = before.filter(|_| self.supervisor.is_judging())?;
         let (elapsed, ran) = (now.since(since), seen.ran - before.ran);

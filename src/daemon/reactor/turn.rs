@@ -43,8 +43,8 @@ impl Turn<'_> {
 
     /// Answers the parent's hellos in the middle of work that takes long. What else the parent says is heard when the
     /// work is done.
-    pub fn glance(&mut self) {
-        self.core.glance();
+    pub fn answer_hellos(&mut self) {
+        self.core.answer_hellos();
     }
 
     /// From the next turn on, has the loop call [`super::Process::work`] until there is no more of it.

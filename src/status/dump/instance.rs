@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Formatter, Write};
 use super::address::{AddressLine, Whereabouts};
 use super::objects::{RouteLine, RuleLine};
 use super::tracked::Trackers;
-use super::{Clock, Moment, Or, Runs, Seconds, Stamp, enabled};
+use super::{Clock, Or, Runs, Seconds, Stamp, Timestamp, enabled};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, ScriptId};
 use crate::base::time::{Instant, Span};
@@ -244,7 +244,7 @@ fn extra(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Re
     }
     let which = if extra.all { "i/f" } else { "VMAC" };
     writeln!(out, "   Gratuitous ARP for each secondary {which} = {}", Seconds(extra.interval))?;
-    writeln!(out, "   Next gratuitous ARP for such secondary = {}", Moment(clock, instance.next_extra))
+    writeln!(out, "   Next gratuitous ARP for such secondary = {}", Timestamp(clock, instance.next_extra))
 }
 
 fn priorities(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Result {
@@ -263,7 +263,7 @@ fn priorities(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fm
     // Adverts are due an interval after one another, and leave when they are due.
     let due = machine.poll_at().filter(|_| machine.state() == State::Master);
     let sent = due.map(|at| at - params.advert_interval);
-    writeln!(out, "   Last advert sent = {}", Moment(clock, sent))?;
+    writeln!(out, "   Last advert sent = {}", Timestamp(clock, sent))?;
     if params.version == Version::V3 && machine.state() == State::Backup && machine.master().is_some() {
         interval(out, "Master advert interval", params.version, machine.master_interval())?;
     }

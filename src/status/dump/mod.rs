@@ -100,9 +100,9 @@ impl Display for Stamp<'_> {
 }
 
 /// A moment that may never have been, as keepalived writes those of announcements: `0.000000 (Thu Jan  1 00:00:00.000000)`.
-struct Moment<'a>(&'a Clock, Option<Instant>);
+struct Timestamp<'a>(&'a Clock, Option<Instant>);
 
-impl Display for Moment<'_> {
+impl Display for Timestamp<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(clock, at) = self;
         let wall = at.map_or(Wall { secs: 0, micros: 0 }, |at| clock.wall_of(at));
@@ -210,9 +210,9 @@ mod tests {
     #[test]
     fn what_never_was_has_the_time_of_nothing() {
         let clock = Clock { now: Instant::START, wall: Wall { secs: 1_000, micros: 0 }, local: fixed };
-        assert_eq!(Moment(&clock, None).to_string(), "0.000000 (Sun Nov  1 02:03:04.000000)");
+        assert_eq!(Timestamp(&clock, None).to_string(), "0.000000 (Sun Nov  1 02:03:04.000000)");
         let later = Some(Instant::from_micros(1_500_000));
-        assert_eq!(Moment(&clock, later).to_string(), "1001.500000 (Sun Nov  1 02:03:04.500000)");
+        assert_eq!(Timestamp(&clock, later).to_string(), "1001.500000 (Sun Nov  1 02:03:04.500000)");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Write};
 
-use super::{Clock, Moment, Seconds, section};
+use super::{Clock, Seconds, Timestamp, section};
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::config::model::network::TrackGroup;
@@ -31,7 +31,7 @@ pub fn garp_group<I: Display>(
     section(out, &format_args!("GARP delay group {number}"))?;
     for (what, lane) in ["GARP", "GNA"].into_iter().zip(lanes) {
         writeln!(out, " {what} interval = {}", Seconds(lane.interval))?;
-        writeln!(out, " {what} next time {}", Moment(clock, lane.next))?;
+        writeln!(out, " {what} next time {}", Timestamp(clock, lane.next))?;
     }
     for (position, name) in interfaces.enumerate() {
         out.write_str(if position == 0 { " Interfaces\n" } else { "" })?;

@@ -36,7 +36,7 @@ impl Vrrp {
             self.send_only(id, &out);
         }
         self.sockets.flush(&self.kept.keep);
-        turn.glance();
+        turn.answer_hellos();
         // A reload that goes on gives the instances other numbers.
         self.sockets.log_failures(&mut self.routers.instances);
         turn.renew();

@@ -26,9 +26,9 @@ use crate::proto::vrrp::priority;
 use crate::proto::vrrp::{Input, Policy, State};
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
-use crate::sys::namesake;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
+use crate::sys::same_program;
 use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::items::{Adoption, Items, Marked, StaticAddress, StaticItems};
@@ -125,9 +125,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.process.keep_on_stop = context.keep_on_stop;
     vrrp.process.pid_file = context.pid_file;
-    let other = if context.first { namesake::find(PROGRAM, namesake::Family::Child) } else { None };
+    let other = if context.first { same_program::find(PROGRAM, same_program::Family::Child) } else { None };
     let [config, usual] = &context.config;
-    let config_of = |pid| namesake::option(pid, "-f", "--use-file").unwrap_or_else(|| usual.clone());
+    let config_of = |pid| same_program::option(pid, "-f", "--use-file").unwrap_or_else(|| usual.clone());
     let twin = other.filter(|other| config_of(*other) == *config);
     if let Some(twin) = twin {
         report::another_runs(twin);

@@ -13,8 +13,8 @@ use crate::config::model::TrackFile;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Own, Registration};
 use crate::proto::track::{Effect, File, FileAction, FileInput, is_number};
-use crate::sys::glance::{Glance, glance, is_linked, make};
 use crate::sys::inotify::{Happening, Inotify, Watch};
+use crate::sys::plain_file::{Content, is_linked, make, read_start};
 use crate::vrrpd::kind;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report as lines;
@@ -243,10 +243,10 @@ impl Trackers {
         let name = model.file(id).map_or("", |config| config.name.as_str());
         let mut buffer = [0; limit::TRACKED_FILE_OCTETS];
         let file = self.files.files.get_mut(id.index())?;
-        let (input, trouble) = match glance(&file.path, &mut buffer) {
-            Ok(Glance::Octets(octets)) => (FileInput::Content(octets), None),
-            Ok(Glance::Missing) => (FileInput::Absent, None),
-            Ok(Glance::NotPlain) => (FileInput::Absent, Some("is no plain file")),
+        let (input, trouble) = match read_start(&file.path, &mut buffer) {
+            Ok(Content::Octets(octets)) => (FileInput::Content(octets), None),
+            Ok(Content::Missing) => (FileInput::Absent, None),
+            Ok(Content::NotPlain) => (FileInput::Absent, Some("is no plain file")),
             Err(_) => (FileInput::Absent, Some("cannot be read")),
         };
         let told = core::mem::replace(&mut file.told, trouble.is_some());

@@ -327,8 +327,8 @@ impl Process for Third {
 
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
         self.role.meter.note_slice(turn.renew());
-        turn.glance();
-        let ok = match self.reading.advance(&self.model, &mut || turn.glance()) {
+        turn.answer_hellos();
+        let ok = match self.reading.advance(&self.model, &mut || turn.answer_hellos()) {
             Step::More => return Again::More,
             Step::Failed => false,
             Step::Model(model) => {

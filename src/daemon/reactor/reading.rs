@@ -7,7 +7,7 @@ use crate::base::time::{Instant, Span};
 
 /// What came in lately.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Reading {
     length: Span,
     since: Instant,
     /// Readings since then.
@@ -16,7 +16,7 @@ pub(super) struct Moment {
     busy: bool,
 }
 
-impl Moment {
+impl Reading {
     /// Nothing has come in.
     pub(super) const fn new(length: Span) -> Self {
         Self { length, since: Instant::START, readings: 0, busy: false }
@@ -57,34 +57,34 @@ mod tests {
 
     #[test]
     fn what_comes_alone_waits_for_nobody() {
-        let mut moment = Moment::new(LENGTH);
+        let mut reading = Reading::new(LENGTH);
         for turn in 1..100 {
-            moment.note();
-            assert_eq!(moment.rest(at(turn * 700)), None);
+            reading.note();
+            assert_eq!(reading.rest(at(turn * 700)), None);
         }
     }
 
     #[test]
     fn what_comes_all_the_time_is_read_once_a_moment() {
-        let mut moment = Moment::new(LENGTH);
-        assert_eq!(moment.rest(at(10_000)), None);
-        (0..16).for_each(|_| moment.note());
-        assert_eq!(moment.rest(at(10_400)), Some(at(12_000)));
+        let mut reading = Reading::new(LENGTH);
+        assert_eq!(reading.rest(at(10_000)), None);
+        (0..16).for_each(|_| reading.note());
+        assert_eq!(reading.rest(at(10_400)), Some(at(12_000)));
         for turn in 0..10 {
-            (0..16).for_each(|_| moment.note());
+            (0..16).for_each(|_| reading.note());
             let now = 12_000 + turn * 2_050;
-            assert_eq!(moment.rest(at(now)), Some(at(now + 2_000)), "turn {turn}");
+            assert_eq!(reading.rest(at(now)), Some(at(now + 2_000)), "turn {turn}");
         }
-        moment.note();
-        assert_eq!(moment.rest(at(34_000)), None, "it has become quiet");
+        reading.note();
+        assert_eq!(reading.rest(at(34_000)), None, "it has become quiet");
     }
 
     #[test]
     fn a_burst_after_a_silence_is_read_at_once() {
-        let mut moment = Moment::new(LENGTH);
+        let mut reading = Reading::new(LENGTH);
         for burst in 1..10 {
-            (0..16).for_each(|_| moment.note());
-            assert_eq!(moment.rest(at(burst * 50_000)), None);
+            (0..16).for_each(|_| reading.note());
+            assert_eq!(reading.rest(at(burst * 50_000)), None);
         }
     }
 }

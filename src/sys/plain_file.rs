@@ -11,7 +11,7 @@ use super::check;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance<'a> {
+pub enum Content<'a> {
     /// Nothing.
     Missing,
     /// Something that is no plain file: a FIFO, a device, a directory. It was not opened.
@@ -24,11 +24,11 @@ pub enum Glance<'a> {
 ///
 /// # Errors
 /// What the kernel says, except that there is no such file.
-pub fn glance<'b>(path: &CStr, buffer: &'b mut [u8]) -> io::Result<Glance<'b>> {
+pub fn read_start<'b>(path: &CStr, buffer: &'b mut [u8]) -> io::Result<Content<'b>> {
     match plain(path) {
         Ok(true) => {}
-        Ok(false) => return Ok(Glance::NotPlain),
-        Err(error) if is_missing(&error) => return Ok(Glance::Missing),
+        Ok(false) => return Ok(Content::NotPlain),
+        Err(error) if is_missing(&error) => return Ok(Content::Missing),
         Err(error) => return Err(error),
     }
     // What became a FIFO since the look must not make us wait either.
@@ -37,7 +37,7 @@ pub fn glance<'b>(path: &CStr, buffer: &'b mut [u8]) -> io::Result<Glance<'b>> {
     let mut file = match check(unsafe { libc::open(path.as_ptr(), flags) }) {
         // SAFETY: the kernel just made this descriptor for us and nobody else knows it.
         Ok(fd) => File::from(unsafe { OwnedFd::from_raw_fd(fd) }),
-        Err(error) if is_missing(&error) => return Ok(Glance::Missing),
+        Err(error) if is_missing(&error) => return Ok(Content::Missing),
         Err(error) => return Err(error),
     };
     let mut filled = 0;
@@ -47,11 +47,11 @@ pub fn glance<'b>(path: &CStr, buffer: &'b mut [u8]) -> io::Result<Glance<'b>> {
             Ok(read) => filled = filled.saturating_add(read),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A process that ended between the open and the read.
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(Glance::Missing),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(Content::Missing),
             Err(error) => return Err(error),
         }
     }
-    Ok(Glance::Octets(buffer.get(..filled).unwrap_or_default()))
+    Ok(Content::Octets(buffer.get(..filled).unwrap_or_default()))
 }
 
 /// Whether the entry itself is a link, or a file that has other names as well: nobody closes such a one after
@@ -136,25 +136,29 @@ mod tests {
 
     #[test]
     fn nothing_but_a_plain_file_is_read_or_written_and_nothing_waits() {
-        let folder = std::env::temp_dir().join(format!("ka-glance-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("ka-read_start-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = |name: &str| CString::new(folder.join(name).as_os_str().as_bytes()).unwrap();
         let mut buffer = [0; 4];
-        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Missing);
-        assert_eq!(glance(&path("a/b"), &mut buffer).unwrap(), Glance::Missing);
+        assert_eq!(read_start(&path("a"), &mut buffer).unwrap(), Content::Missing);
+        assert_eq!(read_start(&path("a/b"), &mut buffer).unwrap(), Content::Missing);
         make(&path("a"), b"12345\n", false).unwrap();
-        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Octets(b"1234"));
+        assert_eq!(read_start(&path("a"), &mut buffer).unwrap(), Content::Octets(b"1234"));
         make(&path("a"), b"7\n", false).unwrap();
-        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Octets(b"1234"), "what is there stays");
+        assert_eq!(
+            read_start(&path("a"), &mut buffer).unwrap(),
+            Content::Octets(b"1234"),
+            "what is there stays"
+        );
         make(&path("a"), b"7\n", true).unwrap();
-        assert_eq!(glance(&path("a"), &mut buffer).unwrap(), Glance::Octets(b"7\n"));
+        assert_eq!(read_start(&path("a"), &mut buffer).unwrap(), Content::Octets(b"7\n"));
         assert!(!is_linked(&path("a")));
         std::os::unix::fs::symlink(folder.join("a"), folder.join("link")).unwrap();
         assert!(is_linked(&path("link")));
-        assert_eq!(glance(&path("link"), &mut buffer).unwrap(), Glance::Octets(b"7\n"));
+        assert_eq!(read_start(&path("link"), &mut buffer).unwrap(), Content::Octets(b"7\n"));
         assert!(make(&path("link"), b"9\n", true).is_err(), "a link is not written through");
         nix::unistd::mkfifo(&folder.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(glance(&path("fifo"), &mut buffer).unwrap(), Glance::NotPlain);
+        assert_eq!(read_start(&path("fifo"), &mut buffer).unwrap(), Content::NotPlain);
         assert!(make(&path("fifo"), b"9\n", true).is_err());
         // A number of another user's is one that the file is for; anything else of his is his.
         std::os::unix::fs::chown(folder.join("a"), Some(65_534), None).unwrap();
@@ -167,7 +171,7 @@ mod tests {
         assert!(make(&path("c"), b"9\n", true).is_err());
         assert_eq!(fs::read(folder.join("a")).unwrap(), b"text\n");
         assert_eq!(fs::read(folder.join("b")).unwrap(), b"7\n");
-        assert_eq!(glance(&path("."), &mut buffer).unwrap(), Glance::NotPlain);
+        assert_eq!(read_start(&path("."), &mut buffer).unwrap(), Content::NotPlain);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -135,23 +135,23 @@ mod tests {
     #[test]
     fn children_of_others_count_and_the_family_does_not() {
         assert_eq!(parent_of("self"), Some(nix::unistd::getppid().as_raw()));
-        let folder = std::env::temp_dir().join(format!("namesake.{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("same_program.{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let program = folder.join("namesake-sleeps");
+        let program = folder.join("same-program-sleeps");
         fs::copy("/bin/sleep", &program).unwrap();
         let runs = |name| find(name, Family::Child).is_some();
-        assert!(!runs("namesake-sleeps"));
-        assert!(find("namesake-sleeps", Family::Own).is_none());
+        assert!(!runs("same-program-sleeps"));
+        assert!(find("same-program-sleeps", Family::Own).is_none());
         // A child of this process is none of its parent's.
         let mut child = Command::new(&program).arg("100").spawn().unwrap();
         let found = (0..500).any(|_| {
             let _ = nix::poll::poll(&mut [], 10_u16);
-            runs("namesake-sleeps")
+            runs("same-program-sleeps")
         });
         child.kill().unwrap();
         child.wait().unwrap();
         fs::remove_dir_all(&folder).unwrap();
         assert!(found);
-        assert!(!runs("namesake-sleeps"));
+        assert!(!runs("same-program-sleeps"));
     }
 }
