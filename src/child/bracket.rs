@@ -44,13 +44,20 @@ pub const fn exit_of(kind: io::ErrorKind) -> Exit {
 // The pages of the start are let go: code that runs from here on must not stand among them.
 #[inline(never)]
 fn serve<C: Child>(reactor: &mut Reactor, child: &mut C) -> Exit {
-    alloc::trim();
-    pages::release();
-    child.role().meter.started();
+    if !reactor.is_working() {
+        alloc::trim();
+        pages::release();
+        started(child.role());
+    }
     reactor.run(child).unwrap_or_else(|error| {
         report::kernel_failed("the event loop", &error);
         Exit::Fatal
     })
+}
+
+/// Everything runs. For a child whose start goes on in the loop ([`Process::work`]): at the end of that.
+pub fn started(role: &mut Role) {
+    role.meter.started();
 }
 
 /// The parent has a new configuration: the loop calls [`Process::work`] from now on. False: the child stops, or a reload

@@ -163,6 +163,12 @@ impl Reactor {
         Turn { core: &mut self.core }
     }
 
+    /// Whether work is under way that is too long for one turn ([`Turn::begin_work`]).
+    #[must_use]
+    pub const fn is_working(&self) -> bool {
+        self.core.working
+    }
+
     /// Turns until the process asks to stop.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::links::Interfaces;
 use super::live::{Group, Instance};
 use super::notifies::Notifies;
 use super::own::Owns;
-use super::run::Reload;
+use super::run::Job;
 use super::slots::Layout;
 use super::sockets::Sockets;
 use super::status::Status;
@@ -43,8 +43,8 @@ pub struct Vrrp {
     pub(super) kept: Kept,
     pub(super) work: Work,
     pub(super) process: Role,
-    /// The reload under way.
-    pub(super) reload: Option<Box<Reload>>,
+    /// The start or the reload under way.
+    pub(super) job: Option<Box<Job>>,
 }
 
 /// The virtual routers and their sync groups.

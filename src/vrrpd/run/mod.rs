@@ -10,6 +10,7 @@ mod firewall;
 mod groups;
 mod hold;
 mod items;
+mod job;
 mod links;
 mod listing;
 mod notify;
@@ -17,12 +18,11 @@ mod own;
 pub(super) mod pause;
 mod queues;
 mod refusal;
-mod reload;
 mod settle;
 mod start;
 mod trackers;
 
-pub(in crate::vrrpd) use reload::Reload;
+pub(in crate::vrrpd) use job::Job;
 pub use start::{Context, PROGRAM, clean, run};
 
 use crate::base::exit::Exit;
@@ -111,7 +111,7 @@ impl Process for Vrrp {
     }
 
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.work_on_reload(turn)
+        self.work_on_job(turn)
     }
 
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {

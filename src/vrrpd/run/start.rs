@@ -5,16 +5,16 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::job::Start;
 use super::pause::ADDRESSES_A_SLICE;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
-use crate::base::id::{InstanceId, ScriptId};
+use crate::base::id::InstanceId;
 use crate::base::time::Instant;
 use crate::child::bracket::{self, exit_of};
 use crate::child::kept::Kept;
 use crate::child::role::{Role, lines};
 use crate::config::Model;
-use crate::daemon::ipc::ToParent;
 use crate::daemon::keep::Keep;
 use crate::daemon::kind::Kind;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
@@ -23,7 +23,7 @@ use crate::daemon::token::Own;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::vrrp::priority;
-use crate::proto::vrrp::{Input, Policy, State};
+use crate::proto::vrrp::{Policy, State};
 use crate::sys::channel::Channel;
 use crate::sys::fifo;
 use crate::sys::netlink::addr::Address;
@@ -31,7 +31,7 @@ use crate::sys::netlink::command::Commands;
 use crate::sys::same_program;
 use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
-use crate::vrrpd::items::{Adoption, Items, Marked, StaticAddress, StaticItems};
+use crate::vrrpd::items::{Items, Marked, StaticAddress, StaticItems};
 use crate::vrrpd::kept;
 use crate::vrrpd::links::{self, Interfaces, Links};
 use crate::vrrpd::live::{PROTOCOL, item};
@@ -142,100 +142,10 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let mut turn = reactor.turn();
     let monitor = Own { kind: kind::MONITOR, index: 0 };
     turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?;
-    vrrp.reserve_kept();
-    vrrp.take_up(turn.now(), context.died);
-    vrrp.trackers.watch_files(&mut turn, &vrrp.model, context.first);
-    vrrp.trackers.processes.watch(&mut turn, &vrrp.model, &vrrp.kept, true);
-    vrrp.resize(&mut turn);
-    vrrp.notifies.alerts.fifos.inherit(&left.fifos);
-    vrrp.find_shared(&mut turn);
-    vrrp.load_alerts(&mut turn);
-    vrrp.resume_mail(&mut turn);
-    vrrp.list_links()?;
-    // First those that are wanted no more: they may have the hardware address of one that is.
-    vrrp.widen_monitor();
-    vrrp.remove_left_owns(&left);
-    vrrp.stop_local_reports();
-    vrrp.ensure_owns();
-    vrrp.list_links()?;
-    vrrp.pace();
-    vrrp.begin_hold(&mut turn, begun);
-    vrrp.items.adopt_static_addresses(&vrrp.links.table)?;
     let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
     vrrp.adopt_groups(context.records, &mut adopt);
-    let state = |id: InstanceId| adopt.get(id.index()).copied().flatten();
-    // Before an address is added, and before a macvlan has a group to report.
-    vrrp.start_firewall(&mut turn, &left, |id| state(id) == Some(State::Master));
-    let masters: Vec<_> = vrrp.ids().map(|id| state(id) == Some(State::Master)).collect();
-    vrrp.items.adopt_objects(
-        &mut vrrp.routers.instances,
-        &vrrp.links.table,
-        Adoption {
-            statics: true,
-            masters: &masters,
-            // What the configuration does not name cannot be another daemon's: that would be running. A child that
-            // takes over for a dead one does not look for more than its own.
-            alone: context.first && other.is_none(),
-        },
-    )?;
-    vrrp.add_statics(&mut turn);
-    vrrp.promote_secondaries();
-    vrrp.items.watch(&mut turn, &vrrp.routers.instances);
-    // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
-    vrrp.links.monitor.discard();
-    vrrp.list_links()?;
-    vrrp.remove_left_overs(|id| state(id) == Some(State::Master), twin)?;
-    if twin.is_none() {
-        let (instances, links) = (&mut vrrp.routers.instances, &vrrp.links.table);
-        vrrp.items.delete_stale(instances, links, Marked::Known)?;
-    }
-    vrrp.put_own_addresses();
-    vrrp.copy_link_locals(None);
-    for id in vrrp.ids() {
-        vrrp.open_socket(&mut turn, id);
-    }
-    vrrp.assign_sockets(&mut turn);
-    vrrp.sockets.open_senders(&vrrp.routers.instances);
-    vrrp.tell_absent();
-    vrrp.watch_links(&mut turn);
-    vrrp.plan_extras(&mut turn, |_| None);
-    // Whoever takes over for a dead child does it at once or not at all.
-    if context.died.is_none() {
-        vrrp.begin_detection(&mut turn);
-    }
-    vrrp.routers.policy.set_rebuilding(true);
-    for id in vrrp.ids() {
-        vrrp.look_around(&mut turn, id);
-    }
-    for id in vrrp.group_ids() {
-        vrrp.refresh_group(&mut turn, id);
-    }
-    vrrp.routers.policy.set_rebuilding(false);
-    vrrp.begin_groups(&mut turn, &adopt);
-    for id in vrrp.ids() {
-        vrrp.tell_tracked_faults(id);
-        vrrp.tell_detection(id);
-        if state(id) == Some(State::Master) {
-            vrrp.tell_taken_off(id);
-        }
-        vrrp.drive(&mut turn, id, Input::Start { adopt: state(id) });
-    }
-    vrrp.resume_files(&mut turn);
-    vrrp.resume_processes(&mut turn);
-    for position in 0..vrrp.trackers.scripts.len() {
-        vrrp.script_due(&mut turn, ScriptId::at(position));
-    }
-    vrrp.settle(&mut turn);
-    vrrp.drop_untaken();
-    vrrp.notifies.alerts.fifos.flush();
-    vrrp.status.load(&vrrp.model);
-    turn.reserve_sources();
-    vrrp.process.tuner.run(&mut turn);
-    turn.report(ToParent::Ready);
-    if context.dump {
-        vrrp.log_data(&turn);
-    }
-    vrrp.items.commands.set_patient(false);
+    let (died, first, dump, another) = (context.died, context.first, context.dump, other.is_some());
+    vrrp.begin_start(&mut turn, Start { died, begun, first, another, twin, dump, left, adopt });
     Ok((reactor, vrrp))
 }
 
@@ -286,7 +196,7 @@ impl Vrrp {
             announcer: Announcer::open()?,
             notifies: Notifies::new(notifies::no_alerts())?,
             process: Role::new(Kind::Vrrp),
-            reload: None,
+            job: None,
             model,
             owns,
             firewall: Firewall::default(),
@@ -298,7 +208,7 @@ impl Vrrp {
     }
 
     /// Learns all named interfaces and their addresses.
-    fn list_links(&mut self) -> io::Result<()> {
+    pub(super) fn list_links(&mut self) -> io::Result<()> {
         let mut kernel = Vec::new();
         self.items.commands.links(&mut kernel)?;
         self.links.table.replace(&kernel, |_, _| ());
@@ -351,7 +261,7 @@ impl Vrrp {
     /// as left-overs of a crash otherwise. The only address of an interface is no left-over, nor is one that an
     /// address owner has had before: it is the machine's own. Beside a `twin`, a daemon of the same configuration, what
     /// is there is that one's.
-    fn remove_left_overs(
+    pub(super) fn remove_left_overs(
         &mut self,
         goes_on: impl Fn(InstanceId) -> bool,
         twin: Option<i32>,
@@ -414,7 +324,7 @@ impl Vrrp {
     }
 
     /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.
-    fn tell_taken_off(&self, id: InstanceId) {
+    pub(super) fn tell_taken_off(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let missing = instance.addresses.iter().filter(|moved| moved.item.is_missing()).count();
         if missing > 0 {
@@ -423,7 +333,7 @@ impl Vrrp {
     }
 
     /// Finds out what speaks against an instance that is about to begin.
-    fn look_around(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn look_around(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             instance.refresh_local(&self.links.table);
         }

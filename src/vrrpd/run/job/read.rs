@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Progress, Reload};
+use super::{Job, Progress};
 use crate::child::reading::Step;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
@@ -31,51 +31,51 @@ pub(super) struct Fresh {
 
 impl Vrrp {
     /// The text is read as a whole, with pauses for adverts in between: nothing of what runs has been touched yet.
-    pub(super) fn read_model(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        if reload.reading.is_whole() {
+    pub(super) fn read_model(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(reading) = &mut job.reading else { return Progress::Failed };
+        if reading.is_whole() {
             report::reloading();
             self.process.tuner.suspend(turn);
             self.save_state(turn, Moment::Before);
         }
         let running = Arc::clone(&self.model);
-        match reload.reading.advance(&running, &mut || self.breathe(turn)) {
+        match reading.advance(&running, &mut || self.breathe(turn)) {
             Step::More => Progress::More,
             Step::Failed => Progress::Failed,
             Step::Model(model) => {
                 self.routers.shortest_interval = crate::vrrpd::run::shortest_interval(&model);
-                reload.fresh.model = Arc::new(*model);
+                job.fresh.model = Arc::new(*model);
                 Progress::Done
             }
         }
     }
 
     /// Status files under way are written to their end: they name instances by the numbers of before.
-    pub(super) fn finish_reports(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+    pub(super) fn finish_reports(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         self.finish_status(turn);
-        self.status.load(&reload.fresh.model);
+        self.status.load(&job.fresh.model);
         self.settle(turn);
         Progress::Done
     }
 
-    pub(super) fn make_scripts(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let fresh = &mut reload.fresh;
+    pub(super) fn make_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let fresh = &mut job.fresh;
         let resolver = fresh.resolver.insert(Resolver::new(&fresh.model.global));
         fresh.scripts = build::scripts(&fresh.model, turn.now(), resolver, &mut fresh.broken);
         Progress::Done
     }
 
-    pub(super) fn plan_interfaces(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        reload.fresh.plan = self.plan_owns(&reload.fresh.model);
-        reload.fresh.instances.reserve_exact(reload.fresh.model.instances.len());
+    pub(super) fn plan_interfaces(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        job.fresh.plan = self.plan_owns(&job.fresh.model);
+        job.fresh.instances.reserve_exact(job.fresh.model.instances.len());
         Progress::Done
     }
 
-    pub(super) fn make_instances(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(reload.fresh.model.instances.len(), SLICE) else {
+    pub(super) fn make_instances(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(job.fresh.model.instances.len(), SLICE) else {
             return Progress::Done;
         };
-        let Fresh { model, resolver: Some(resolver), broken, scripts, plan, instances, .. } =
-            &mut reload.fresh
+        let Fresh { model, resolver: Some(resolver), broken, scripts, plan, instances, .. } = &mut job.fresh
         else {
             return Progress::Failed;
         };
@@ -84,16 +84,16 @@ impl Vrrp {
         Progress::More
     }
 
-    pub(super) fn make_groups(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let fresh = &mut reload.fresh;
+    pub(super) fn make_groups(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let fresh = &mut job.fresh;
         if let Some(resolver) = &fresh.resolver {
             fresh.groups = build::groups(&fresh.model, resolver, &mut fresh.broken);
         }
         Progress::Done
     }
 
-    pub(super) fn make_static_items(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let fresh = &mut reload.fresh;
+    pub(super) fn make_static_items(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let fresh = &mut job.fresh;
         report::broken(&fresh.broken);
         fresh.statics = StaticItems::new(&fresh.model, &mut self.links.table);
         Progress::Done

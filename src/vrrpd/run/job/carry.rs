@@ -4,7 +4,7 @@ use core::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Progress, Reload};
+use super::{Job, Progress};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId, ScriptId};
 use crate::config::model::Model;
@@ -62,11 +62,11 @@ impl Carried {
 
 impl Vrrp {
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same.
-    pub(super) fn carry_scripts(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+    pub(super) fn carry_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let mut ids = vec![None; self.trackers.scripts.len()];
         let names = self.trackers.scripts.iter().enumerate();
         let names: HashMap<String, usize> = names.map(|(old, script)| (script.name.clone(), old)).collect();
-        for (position, after) in reload.fresh.scripts.iter_mut().enumerate() {
+        for (position, after) in job.fresh.scripts.iter_mut().enumerate() {
             let Some(&old) = names.get(&after.name) else { continue };
             let Some(before) = self.trackers.scripts.get_mut(old) else { continue };
             let same =
@@ -75,7 +75,7 @@ impl Vrrp {
                 after.machine.inherit(&before.machine);
                 continue;
             }
-            let params = reload.fresh.model.scripts.get(position).map(|script| script.params.clone());
+            let params = job.fresh.model.scripts.get(position).map(|script| script.params.clone());
             let Some(params) = params else { continue };
             after.note = before.note;
             after.machine = before.machine.clone();
@@ -91,26 +91,26 @@ impl Vrrp {
                 process::kill_group(pid, libc::SIGTERM);
             }
         }
-        reload.carried.scripts = ids;
-        reload.carried.running.reserve(self.routers.instances.len());
+        job.carried.scripts = ids;
+        job.carried.running.reserve(self.routers.instances.len());
         Progress::Done
     }
 
-    pub(super) fn index_instances(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+    pub(super) fn index_instances(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
         for id in slice.map(InstanceId::at) {
             if let Some(before) = self.instance(id) {
-                reload.carried.running.entry(build::identity(before)).or_default().push(id);
+                job.carried.running.entry(build::identity(before)).or_default().push(id);
             }
         }
         Progress::More
     }
 
     /// Finds for each new instance the one that runs already, if there is one.
-    pub(super) fn pair(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(reload.fresh.instances.len(), SLICE) else { return Progress::Done };
-        let carried = &mut reload.carried;
-        for after in reload.fresh.instances.get(slice).unwrap_or_default() {
+    pub(super) fn pair(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(job.fresh.instances.len(), SLICE) else { return Progress::Done };
+        let carried = &mut job.carried;
+        for after in job.fresh.instances.get(slice).unwrap_or_default() {
             let likeness = |id: InstanceId| {
                 let Some(before) = self.instance(id) else { return (0, false) };
                 let common = |peer: &&Peer| before.peers.iter().any(|other| other.addr == peer.addr);
@@ -129,16 +129,16 @@ impl Vrrp {
     }
 
     /// Names the instances that no new one has taken over from, if there are new ones that have nothing.
-    pub(super) fn index_names(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let carried = &mut reload.carried;
-        if reload.at == 0 {
+    pub(super) fn index_names(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let carried = &mut job.carried;
+        if job.at == 0 {
             carried.ids = ids_after(&carried.kept, self.routers.instances.len());
             if carried.kept.iter().all(Option::is_some) {
                 return Progress::Done;
             }
         }
-        let Some(slice) = reload.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
-        let carried = &mut reload.carried;
+        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+        let carried = &mut job.carried;
         for id in slice.map(InstanceId::at).filter(|id| carried.ids.get(id.index()) == Some(&None)) {
             if let Some(before) = self.routers.instances.get(id.index()) {
                 carried.named.insert((build::place(before), before.config.name.clone()), id);
@@ -149,11 +149,11 @@ impl Vrrp {
 
     /// One whose adverts come from or go elsewhere now is the same router for all that has its name: it was MASTER or
     /// BACKUP of the others on its link, and goes on as that.
-    pub(super) fn pair_by_name(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        if !reload.carried.named.is_empty()
-            && let Some(slice) = reload.slice(reload.fresh.instances.len(), SLICE)
+    pub(super) fn pair_by_name(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if !job.carried.named.is_empty()
+            && let Some(slice) = job.slice(job.fresh.instances.len(), SLICE)
         {
-            let (carried, fresh) = (&mut reload.carried, &reload.fresh.instances);
+            let (carried, fresh) = (&mut job.carried, &job.fresh.instances);
             for position in slice {
                 if let (Some(after), Some(old @ None)) = (fresh.get(position), carried.kept.get_mut(position))
                 {
@@ -162,7 +162,7 @@ impl Vrrp {
             }
             return Progress::More;
         }
-        let carried = &mut reload.carried;
+        let carried = &mut job.carried;
         carried.ids = ids_after(&carried.kept, self.routers.instances.len());
         self.routers.policy.set_rebuilding(true);
         Progress::Done
@@ -170,22 +170,22 @@ impl Vrrp {
 
     /// Instances that the new model does not have step down, and those that are other routers in it; their addresses
     /// wait, for another may want them.
-    pub(super) fn resign_removed(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        if reload.at == 0 {
-            if reload.carried.ids.iter().all(Option::is_some) {
+    pub(super) fn resign_removed(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if job.at == 0 {
+            if job.carried.ids.iter().all(Option::is_some) {
                 return Progress::Done;
             }
-            let names = reload.fresh.instances.iter().map(|instance| instance.config.name.clone());
-            reload.carried.names = names.collect();
+            let names = job.fresh.instances.iter().map(|instance| instance.config.name.clone());
+            job.carried.names = names.collect();
         }
-        let slice = reload.slice(self.routers.instances.len(), SLICE);
+        let slice = job.slice(self.routers.instances.len(), SLICE);
         let Some(slice) = slice else { return Progress::Done };
-        for id in slice.map(InstanceId::at).filter(|id| reload.carried.ids.get(id.index()) == Some(&None)) {
+        for id in slice.map(InstanceId::at).filter(|id| job.carried.ids.get(id.index()) == Some(&None)) {
             let mut out = Actions::new();
             let Some(instance) = self.instance_mut(id) else { continue };
             instance.router.handle(turn.now(), Input::Stop, &mut out);
             let name = &instance.config.name;
-            let stays = reload.carried.names.contains(name);
+            let stays = job.carried.names.contains(name);
             let deleted = instance.config.notify.deleted && !stays;
             let state = if deleted { NotifyState::Deleted } else { NotifyState::Fault };
             let priority = instance.router.machine().effective_priority();
@@ -209,48 +209,48 @@ impl Vrrp {
     }
 
     /// What instances that go on have in the kernel is their successors' now; what stays with them is wanted no more.
-    pub(super) fn hand_over(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+    pub(super) fn hand_over(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let mut addresses = 0;
         while addresses < ADDRESSES_A_SLICE {
-            let Some(after) = reload.fresh.instances.get_mut(reload.at) else { return Progress::Done };
-            let old = reload.carried.kept.get(reload.at).copied().flatten();
+            let Some(after) = job.fresh.instances.get_mut(job.at) else { return Progress::Done };
+            let old = job.carried.kept.get(job.at).copied().flatten();
             if let Some(before) = old.and_then(|id| self.routers.instances.get_mut(id.index())) {
-                inherit_addresses(after, before, reload.within, &mut reload.carried.places);
-                reload.within += ADDRESSES_A_SLICE;
-                if reload.within < after.addresses.len() {
+                inherit_addresses(after, before, job.within, &mut job.carried.places);
+                job.within += ADDRESSES_A_SLICE;
+                if job.within < after.addresses.len() {
                     return Progress::More;
                 }
                 inherit(after, before);
                 addresses += after.addresses.len();
             }
-            reload.carried.places = Places::default();
+            job.carried.places = Places::default();
             addresses += ADDRESSES_A_SLICE / SLICE;
-            (reload.at, reload.within) = (reload.at + 1, 0);
+            (job.at, job.within) = (job.at + 1, 0);
         }
         Progress::More
     }
 
     /// The new model is in force; its groups and trackers take their place.
-    pub(super) fn exchange_trackers(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        reload.carried.model = core::mem::replace(&mut self.model, Arc::clone(&reload.fresh.model));
-        reload.fresh.model = Arc::default();
-        self.carry_groups(turn, &reload.carried.model, core::mem::take(&mut reload.fresh.groups));
-        self.trackers.scripts = core::mem::take(&mut reload.fresh.scripts);
+    pub(super) fn exchange_trackers(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        job.carried.model = core::mem::replace(&mut self.model, Arc::clone(&job.fresh.model));
+        job.fresh.model = Arc::default();
+        self.carry_groups(turn, &job.carried.model, core::mem::take(&mut job.fresh.groups));
+        self.trackers.scripts = core::mem::take(&mut job.fresh.scripts);
         self.trackers.watch_files(turn, &self.model, true);
         self.trackers.processes.watch(turn, &self.model, &self.kept, false);
         Progress::Done
     }
 
     /// The new instances take their place, and their deadlines are armed: nothing can be sent before this is done.
-    pub(super) fn exchange_instances(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let fresh = core::mem::take(&mut reload.fresh.instances);
+    pub(super) fn exchange_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let fresh = core::mem::take(&mut job.fresh.instances);
         let mut before = core::mem::replace(&mut self.routers.instances, fresh);
-        for (instance, old) in self.routers.instances.iter_mut().zip(&reload.carried.kept) {
+        for (instance, old) in self.routers.instances.iter_mut().zip(&job.carried.kept) {
             if let Some(old) = old.and_then(|id| before.get_mut(id.index())) {
                 go_on(instance, old);
             }
         }
-        reload.carried.before = before.into_iter();
+        job.carried.before = before.into_iter();
         self.lay_out(turn);
         self.rearm_machines(turn);
         Progress::Done

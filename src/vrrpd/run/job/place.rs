@@ -1,6 +1,6 @@
 //! The steps that give the instances of the new model their place in the kernel, and let them begin or go on.
 
-use super::{Progress, Reload};
+use super::{Job, Progress};
 use crate::base::id::{GroupId, IfIndex, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::daemon::reactor::Turn;
@@ -12,13 +12,13 @@ use crate::vrrpd::slots::{Layout, Slot};
 use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
-    pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        self.rename_scripts(&reload.carried);
+    pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        self.rename_scripts(&job.carried);
         self.reserve(turn);
         Progress::Done
     }
 
-    pub(super) fn index_again(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn index_again(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.find_followers();
         self.breathe(turn);
         self.index_addresses(turn);
@@ -27,32 +27,32 @@ impl Vrrp {
     }
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
-    pub(super) fn remove_abandoned(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
+    pub(super) fn remove_abandoned(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         for _ in 0..SLICE {
-            let Some(mut old) = reload.carried.leaving.take().or_else(|| reload.carried.before.next()) else {
+            let Some(mut old) = job.carried.leaving.take().or_else(|| job.carried.before.next()) else {
                 self.commit_items(turn);
                 return Progress::Done;
             };
             if let Some(objects) = old.objects.take() {
                 self.items.abandon(*objects);
             }
-            let begin = reload.within;
-            reload.within = old.addresses.len().min(begin + limit::NETLINK_BATCH);
-            for number in begin..reload.within {
-                self.leave_address(&old, number, reload);
+            let begin = job.within;
+            job.within = old.addresses.len().min(begin + limit::NETLINK_BATCH);
+            for number in begin..job.within {
+                self.leave_address(&old, number, job);
             }
-            if reload.within < old.addresses.len() {
+            if job.within < old.addresses.len() {
                 self.commit_batch();
-                reload.carried.leaving = Some(old);
+                job.carried.leaving = Some(old);
                 return Progress::More;
             }
-            reload.within = 0;
+            job.within = 0;
         }
         Progress::More
     }
 
     /// An address of an instance of before goes to the instance or the static item that has it now, or off.
-    fn leave_address(&mut self, old: &Instance, number: usize, reload: &mut Reload) {
+    fn leave_address(&mut self, old: &Instance, number: usize, job: &mut Job) {
         let Some(moved) = old.addresses.get(number) else { return };
         let Some(link) = moved.link.filter(|_| moved.item.is_ours()) else { return };
         let heir = self.items.index.of(&self.routers.instances, link, moved.prefix.addr);
@@ -65,8 +65,7 @@ impl Vrrp {
         });
         if let Some((id, position)) = heir {
             self.items.gain(&mut self.routers.instances, id, position, &moved.item);
-        } else if !old.address(number, IfIndex(0)).is_some_and(|it| reload.fresh.statics.take_over(link, &it))
-        {
+        } else if !old.address(number, IfIndex(0)).is_some_and(|it| job.fresh.statics.take_over(link, &it)) {
             if let Some(known) = self.links.table.link(link) {
                 report::address_dropped(&old.config.name, moved.prefix, &known.name);
             }
@@ -76,37 +75,47 @@ impl Vrrp {
         }
     }
 
-    pub(super) fn exchange_static_items(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        self.inherit_statics(core::mem::take(&mut reload.fresh.statics));
+    pub(super) fn exchange_static_items(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        self.inherit_statics(core::mem::take(&mut job.fresh.statics));
         Progress::Done
     }
 
-    pub(super) fn settle_objects(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn settle_objects(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.find_shared(turn);
         self.settle_abandoned(turn);
         self.plan_takeovers(turn);
         Progress::Done
     }
 
-    pub(super) fn exchange_interfaces(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        self.replace_owns(core::mem::take(&mut reload.fresh.plan));
-        self.widen_monitor();
+    /// What is not wanted any more goes first: it may have the hardware address of what is to be made.
+    pub(super) fn exchange_interfaces(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        match &job.start {
+            Some(start) => {
+                self.widen_monitor();
+                self.remove_left_owns(&start.left);
+                self.stop_local_reports();
+            }
+            None => {
+                self.replace_owns(core::mem::take(&mut job.fresh.plan));
+                self.widen_monitor();
+            }
+        }
         // Before anybody looks whether they are there: a MASTER goes on on its new one.
         self.make_owns();
         Progress::Done
     }
 
-    pub(super) fn exchange_firewall(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        self.renew_firewall(turn, &reload.carried.kept);
+    pub(super) fn exchange_firewall(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        self.renew_firewall(turn, &job.carried.kept);
         Progress::Done
     }
 
-    pub(super) fn watch_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn watch_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.watch_links(turn);
         Progress::Done
     }
 
-    pub(super) fn list_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn list_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.resync_links(turn);
         if self.make_owns() {
             self.resync_links(turn);
@@ -114,86 +123,102 @@ impl Vrrp {
         Progress::Done
     }
 
-    pub(super) fn put_static_items(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    /// What interfaces of our own need of addresses.
+    pub(super) fn address_interfaces(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.put_own_addresses();
         self.copy_link_locals(None);
-        self.breathe(turn);
+        Progress::Done
+    }
+
+    pub(super) fn put_static_items(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.add_statics(turn);
         self.pace();
         Progress::Done
     }
 
     /// What has to wait for the delay at the start, or for duplicate address detection, does.
-    pub(super) fn wait_where_asked(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        self.plan_extras(turn, |id| reload.carried.old(id));
+    pub(super) fn wait_where_asked(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        self.plan_extras(turn, |id| job.carried.old(id));
+        if let Some(start) = &job.start {
+            // A child that takes over for a dead one does it at once or not at all.
+            if start.died.is_none() {
+                self.begin_detection(turn);
+            }
+            self.routers.policy.set_rebuilding(true);
+            return Progress::Done;
+        }
         self.hold(turn);
-        if reload.carried.kept.iter().any(Option::is_none) {
+        if job.carried.kept.iter().any(Option::is_none) {
             self.begin_detection(turn);
         }
         self.arm_detection(turn);
         Progress::Done
     }
 
-    pub(super) fn bring_up(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+    pub(super) fn bring_up(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
         for id in slice.map(InstanceId::at) {
-            self.bring_up_one(turn, id, reload.carried.went_on(id));
+            self.bring_up_one(turn, id, job.carried.went_on(id));
             self.settle_a_slice(turn);
         }
         Progress::More
     }
 
     /// Nobody reads the model of before any more: it goes a little at a time.
-    pub(super) fn discard_model(&mut self, _: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        if let Some(model) = std::sync::Arc::get_mut(&mut reload.carried.model)
+    pub(super) fn discard_model(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if let Some(model) = std::sync::Arc::get_mut(&mut job.carried.model)
             && !model.instances.is_empty()
         {
             model.instances.truncate(model.instances.len().saturating_sub(SLICE));
             return Progress::More;
         }
-        reload.carried.model = std::sync::Arc::default();
+        job.carried.model = std::sync::Arc::default();
         Progress::Done
     }
 
     /// Members that are about to begin, or that the reload brought together, hear what the others found out.
-    pub(super) fn judge_groups(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
+    pub(super) fn judge_groups(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
         slice.map(GroupId::at).for_each(|id| self.refresh_group(turn, id));
         Progress::More
     }
 
-    pub(super) fn begin_instances(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(self.routers.instances.len(), SLICE) else {
+    pub(super) fn begin_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else {
             self.routers.policy.set_rebuilding(false);
             return Progress::Done;
         };
-        for id in slice.map(InstanceId::at).filter(|id| !reload.carried.went_on(*id)) {
+        for id in slice.map(InstanceId::at).filter(|id| !job.carried.went_on(*id)) {
             self.tell_tracked_faults(id);
             self.tell_detection(id);
-            self.drive(turn, id, Input::Start { adopt: None });
+            let adopt = job.start.as_ref().and_then(|start| start.state(id));
+            if adopt == Some(State::Master) {
+                self.tell_taken_off(id);
+            }
+            self.drive(turn, id, Input::Start { adopt });
             self.settle_a_slice(turn);
         }
         Progress::More
     }
 
     /// Members that came, went or were left agree again.
-    pub(super) fn align_members(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
+    pub(super) fn align_members(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
         for id in slice.map(GroupId::at) {
             self.settle_a_slice(turn);
-            self.align_group(turn, id, &|member| reload.carried.went_on(member));
+            self.align_group(turn, id, &|member| job.carried.went_on(member));
         }
         Progress::More
     }
 
-    pub(super) fn begin_trackers(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn begin_trackers(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.resume_files(turn);
         self.resume_processes(turn);
         Progress::Done
     }
 
-    pub(super) fn begin_scripts(&mut self, turn: &mut Turn<'_>, reload: &mut Reload) -> Progress {
-        let Some(slice) = reload.slice(self.trackers.scripts.len(), SLICE) else {
+    pub(super) fn begin_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.trackers.scripts.len(), SLICE) else {
             self.advance_retired(turn);
             return Progress::Done;
         };
@@ -201,7 +226,7 @@ impl Vrrp {
         Progress::More
     }
 
-    pub(super) fn open_sockets(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn open_sockets(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.sockets.changed = true;
         self.assign_sockets(turn);
         self.breathe(turn);
@@ -213,14 +238,14 @@ impl Vrrp {
     }
 
     /// What nobody has any more goes, now that what takes its place is there.
-    pub(super) fn drop_left_objects(&mut self, turn: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn drop_left_objects(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.drop_abandoned(turn);
         self.items.watch(turn, &self.routers.instances);
         self.settle(turn);
         Progress::Done
     }
 
-    pub(super) fn keep_states(&mut self, _: &mut Turn<'_>, _: &mut Reload) -> Progress {
+    pub(super) fn keep_states(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.repeat_states();
         self.reserve_kept();
         self.rekeep();
@@ -279,14 +304,6 @@ impl Vrrp {
         turn.set_deadline(self.work.layout.number(Slot::Notify(id)), notify);
         self.advance_notify(turn, id);
         self.refresh(turn, id);
-    }
-
-    /// Deadlines, work lists and the index of addresses for the instances of now.
-    pub(in crate::vrrpd) fn resize(&mut self, turn: &mut Turn<'_>) {
-        self.lay_out(turn);
-        self.reserve(turn);
-        self.find_followers();
-        self.index_addresses(turn);
     }
 
     /// A slot for each deadline.

@@ -1,0 +1,228 @@
+//! The start and a reload: one piece of work in small steps, which the loop calls one after the other.
+//!
+//! [`STEPS`] has all steps of both in order. Between two of them adverts that are due leave and the parent's hellos are
+//! answered; nothing else happens until the last step is done. A step that walks a list does a slice of it each time that
+//! the step is called.
+//!
+//! A start finds what a dead predecessor left, takes up or removes that, and lets every instance begin. A reload applies
+//! the difference between what runs and a new model without disturbing what did not change: an instance is found again by
+//! router id, family, interface and kind of adverts, not by name; one whose adverts change by router id, family, interface
+//! and name. The instance keeps its state and its timers, and its socket if that hears the same. An address that moves
+//! between instances stays where it is.
+
+mod carry;
+mod place;
+mod read;
+mod start;
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use carry::Carried;
+use read::Fresh;
+pub(in crate::vrrpd) use start::Start;
+
+use crate::child::bracket::{begin_reload, end_reload, exit_of, started};
+use crate::child::reading::Reading;
+use crate::daemon::reactor::{Again, Turn};
+use crate::sys::alloc;
+use crate::sys::pages;
+use crate::vrrpd::report;
+use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::status::Moment;
+
+/// A start or a reload under way.
+pub(in crate::vrrpd) struct Job {
+    /// The step that is next.
+    step: usize,
+    /// The place in the list that the step walks, and in the list of that place.
+    at: usize,
+    within: usize,
+    /// What a start goes by; none: a reload.
+    start: Option<Start>,
+    /// What the new model of a reload is read from.
+    reading: Option<Reading>,
+    /// What was made of the new model, and is not in force yet.
+    fresh: Fresh,
+    /// What goes on of before.
+    carried: Carried,
+}
+
+/// What became of a step.
+enum Progress {
+    /// The step is to be called again.
+    More,
+    /// The next step is due.
+    Done,
+    /// The new configuration cannot be read: the one that runs stays in force.
+    Failed,
+    /// The kernel refused what a start cannot do without.
+    Broken(io::Error),
+}
+
+/// A step.
+type Step = fn(&mut Vrrp, &mut Turn<'_>, &mut Job) -> Progress;
+
+/// What a step belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Start,
+    Reload,
+    Both,
+}
+
+/// All steps, in order.
+const STEPS: &[(Of, Step)] = &[
+    (Of::Reload, Vrrp::read_model),
+    (Of::Reload, Vrrp::finish_reports),
+    (Of::Reload, Vrrp::make_scripts),
+    (Of::Reload, Vrrp::plan_interfaces),
+    (Of::Reload, Vrrp::make_instances),
+    (Of::Reload, Vrrp::make_groups),
+    (Of::Reload, Vrrp::make_static_items),
+    (Of::Reload, Vrrp::carry_scripts),
+    (Of::Reload, Vrrp::index_instances),
+    (Of::Reload, Vrrp::pair),
+    (Of::Reload, Vrrp::index_names),
+    (Of::Reload, Vrrp::pair_by_name),
+    (Of::Reload, Vrrp::resign_removed),
+    (Of::Reload, Vrrp::hand_over),
+    (Of::Reload, Vrrp::exchange_trackers),
+    (Of::Reload, Vrrp::exchange_instances),
+    (Of::Start, Vrrp::take_up_trackers),
+    (Of::Both, Vrrp::make_room),
+    (Of::Start, Vrrp::inherit_fifos),
+    (Of::Both, Vrrp::index_again),
+    (Of::Start, Vrrp::resume_letters),
+    (Of::Reload, Vrrp::remove_abandoned),
+    (Of::Reload, Vrrp::exchange_static_items),
+    (Of::Both, Vrrp::settle_objects),
+    (Of::Start, Vrrp::learn_links),
+    (Of::Both, Vrrp::exchange_interfaces),
+    (Of::Start, Vrrp::learn_links),
+    (Of::Start, Vrrp::adopt_statics),
+    (Of::Start, Vrrp::begin_firewall),
+    (Of::Start, Vrrp::adopt_objects),
+    (Of::Start, Vrrp::learn_links),
+    (Of::Start, Vrrp::adopt_addresses),
+    (Of::Reload, Vrrp::exchange_firewall),
+    (Of::Reload, Vrrp::watch_interfaces),
+    (Of::Reload, Vrrp::list_interfaces),
+    (Of::Both, Vrrp::address_interfaces),
+    (Of::Reload, Vrrp::put_static_items),
+    (Of::Start, Vrrp::open_receivers),
+    (Of::Start, Vrrp::watch_interfaces),
+    (Of::Both, Vrrp::wait_where_asked),
+    (Of::Start, Vrrp::judge_instances),
+    (Of::Reload, Vrrp::bring_up),
+    (Of::Reload, Vrrp::discard_model),
+    (Of::Both, Vrrp::judge_groups),
+    (Of::Start, Vrrp::start_groups),
+    (Of::Both, Vrrp::begin_instances),
+    (Of::Reload, Vrrp::align_members),
+    (Of::Both, Vrrp::begin_trackers),
+    (Of::Both, Vrrp::begin_scripts),
+    (Of::Start, Vrrp::tell_parent),
+    (Of::Reload, Vrrp::open_sockets),
+    (Of::Reload, Vrrp::drop_left_objects),
+    (Of::Reload, Vrrp::keep_states),
+    (Of::Reload, Vrrp::save_after),
+    (Of::Both, Vrrp::trim),
+    (Of::Both, Vrrp::release_pages),
+];
+
+impl Vrrp {
+    /// The child has been made: the loop takes up what remains of its start.
+    pub(in crate::vrrpd) fn begin_start(&mut self, turn: &mut Turn<'_>, start: Start) {
+        self.job = Some(Box::new(Job::new(Some(start), None)));
+        turn.begin_work();
+    }
+
+    /// The parent has a new configuration: the loop takes up the work.
+    pub(in crate::vrrpd) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
+        if begin_reload(&mut self.process, turn) {
+            self.job = Some(Box::new(Job::new(None, Some(Reading::Descriptor(fd)))));
+        }
+    }
+
+    /// Does the next slice of the start or the reload.
+    pub(super) fn work_on_job(&mut self, turn: &mut Turn<'_>) -> Again {
+        self.breathe(turn);
+        let Some(mut job) = self.job.take() else { return Again::Done };
+        let is_start = job.start.is_some();
+        let other = if is_start { Of::Reload } else { Of::Start };
+        while STEPS.get(job.step).is_some_and(|(of, _)| *of == other) {
+            job.step += 1;
+        }
+        let Some((_, step)) = STEPS.get(job.step) else {
+            self.end_job(turn, is_start, true);
+            return Again::Done;
+        };
+        // A stop that came with the reload goes first.
+        let progress = if self.process.stopping { Progress::Failed } else { step(self, turn, &mut job) };
+        match progress {
+            Progress::More => {}
+            Progress::Done => {
+                job.step += 1;
+                (job.at, job.within) = (0, 0);
+            }
+            Progress::Failed => {
+                self.end_job(turn, is_start, false);
+                return Again::Done;
+            }
+            Progress::Broken(error) => {
+                report::kernel_failed("cannot start", &error);
+                turn.stop(exit_of(error.kind()));
+                return Again::Done;
+            }
+        }
+        self.job = Some(job);
+        Again::More
+    }
+
+    fn end_job(&mut self, turn: &mut Turn<'_>, is_start: bool, ok: bool) {
+        match is_start {
+            true => started(&mut self.process),
+            false => end_reload(&mut self.process, turn, &self.model.global, ok),
+        }
+    }
+
+    fn save_after(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
+        self.resize_queues();
+        self.breathe(turn);
+        turn.reserve_sources();
+        self.save_state(turn, Moment::After);
+        Progress::Done
+    }
+
+    /// The memory that the start or the reload took goes back to the kernel.
+    fn trim(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        (job.fresh, job.carried) = (Fresh::default(), Carried::default());
+        if let Some(start) = &mut job.start {
+            start.forget();
+        }
+        alloc::trim();
+        Progress::Done
+    }
+
+    fn release_pages(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
+        pages::release();
+        Progress::Done
+    }
+}
+
+impl Job {
+    fn new(start: Option<Start>, reading: Option<Reading>) -> Self {
+        let (fresh, carried) = (Fresh::default(), Carried::default());
+        Self { step: 0, at: 0, within: 0, start, reading, fresh, carried }
+    }
+
+    /// The next `slice` places of a list of `len` that the step walks; none when all have been walked.
+    fn slice(&mut self, len: usize, slice: usize) -> Option<core::ops::Range<usize>> {
+        let begin = self.at;
+        (begin < len).then(|| {
+            self.at = begin.saturating_add(slice).min(len);
+            begin..self.at
+        })
+    }
+}
