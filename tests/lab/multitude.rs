@@ -130,13 +130,13 @@ fn many_addresses(many: usize, interval: &'static str, spacing: Duration) {
     for first in [1, many / 2, many * 2, 0] {
         daemon.reload(&conf(150, first));
         let wanted = if first == 0 { 0 } else { many };
-        eventually("all are there", Duration::from_secs(30), || count(&a) == wanted);
+        eventually("all are there", Duration::from_secs(90), || count(&a) == wanted);
     }
     net.never("the BACKUP speaks", since, Duration::ZERO, |event| event.is_advert_of("b"));
     // The other one takes over, with all of its own.
     let since = now();
     drop(daemon);
-    eventually("all are there", Duration::from_secs(30), || count(&b) == many);
+    eventually("all are there", Duration::from_secs(90), || count(&b) == many);
     std::thread::sleep(Duration::from_secs(1));
     for vrid in [51, 52] {
         let adverts: Vec<_> = net
