@@ -128,7 +128,7 @@ fn many_addresses(many: usize, interval: &'static str, spacing: Duration) {
     std::thread::sleep(Duration::from_secs(1));
     let since = now();
     for first in [1, many / 2, many * 2, 0] {
-        daemon.reload(&conf(150, first));
+        daemon.reload_within(&conf(150, first), Duration::from_secs(90));
         let wanted = if first == 0 { 0 } else { many };
         eventually("all are there", Duration::from_secs(90), || count(&a) == wanted);
     }

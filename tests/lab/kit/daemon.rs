@@ -243,10 +243,15 @@ impl<'n> Daemon<'n> {
 
     /// SIGHUP, and waits until the log says that the reload is complete.
     pub(crate) fn reload(&self, conf: &str) {
+        self.reload_within(conf, bounds::START);
+    }
+
+    /// The same for a configuration whose changes take the kernel longer.
+    pub(crate) fn reload_within(&self, conf: &str, bound: Duration) {
         let before = self.logged("Reload complete");
         self.node.write(CONF, conf);
         self.signal(Signal::SIGHUP);
-        eventually("the reload completes", bounds::START, || self.logged("Reload complete") > before);
+        eventually("the reload completes", bound, || self.logged("Reload complete") > before);
     }
 
     /// The statistics file, written freshly.
