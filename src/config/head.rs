@@ -23,8 +23,10 @@ pub struct Head {
     pub repeat: Repeat,
     /// No address and no check hangs on it.
     pub aside: bool,
-    /// The keyword that replaces this one, and whether its use is counted as a mistake.
-    pub replaced: Option<(&'static str, bool)>,
+    /// The keyword that replaces this one.
+    pub replaced: Option<&'static str>,
+    /// The use of a replaced keyword is counted as a mistake.
+    pub counted: bool,
 }
 
 /// Whether a keyword does what it says.
@@ -37,7 +39,7 @@ pub enum Effect {
     /// Never: keepalived takes it without an effect, too.
     Never,
     /// It is not used: this build lacks the feature.
-    Lacking(Feature),
+    Lacking(&'static Feature),
 }
 
 /// What a missing argument means.
@@ -134,9 +136,9 @@ pub struct Bounds {
     /// The highest that is accepted.
     pub to: i64,
     /// What is used instead of a bad one; none: the line is not used.
-    pub instead: Option<i64>,
+    pub instead: Option<u8>,
     /// The lowest number that means something, when the range begins below it: keepalived raises zero to one.
-    pub raise: Option<i64>,
+    pub raise: Option<u8>,
     /// A number outside the range is brought to its nearer end.
     pub clamp: bool,
     /// Text after the digits is told but tolerated.
@@ -159,7 +161,7 @@ pub struct TimeBounds {
     /// The longest that is accepted.
     pub to: Span,
     /// Microseconds of one step.
-    pub resolution: u64,
-    /// What is used instead of a bad one; none: the line is not used.
-    pub instead: Option<Span>,
+    pub resolution: u32,
+    /// Zero is used instead of a bad one; else the line is not used.
+    pub or_zero: bool,
 }

@@ -430,8 +430,8 @@ fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
             line.note(line.keyword, &message, "");
         }
     }
-    if let Some((by, counted)) = head.replaced {
-        let severity = if counted { Severity::Warning } else { Severity::Note };
+    if let Some(by) = head.replaced {
+        let severity = if head.counted { Severity::Warning } else { Severity::Note };
         let message = format!("{} is deprecated - please use '{by}'", head.name);
         line.tell(severity, line.keyword, &message, "");
     }
@@ -538,10 +538,10 @@ mod tests {
     const LEFT_OUT: Feature = Feature { name: "smithy", built: false };
     const BUILT: Feature = Feature { name: "forge", built: true };
     static ROWS: &[Row<Count, Count>] = &[
-        Row::new("anvil", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(LEFT_OUT),
+        Row::new("anvil", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(&LEFT_OUT),
         Row::new("yard", Kind::Lines("{ ... }", |count: &mut Count, _| count.0 += 1), "none", "")
-            .needs(LEFT_OUT),
-        Row::new("bellows", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(BUILT),
+            .needs(&LEFT_OUT),
+        Row::new("bellows", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(&BUILT),
     ];
 
     #[test]

@@ -79,8 +79,10 @@ pub struct Row<D: 'static, M: 'static> {
     pub argument: Argument,
     /// What a repetition means.
     pub repeat: Repeat,
-    /// The keyword that replaces this one, and whether its use is counted as a mistake.
-    pub replaced: Option<(&'static str, bool)>,
+    /// The keyword that replaces this one.
+    pub replaced: Option<&'static str>,
+    /// The use of a replaced keyword is counted as a mistake.
+    pub counted: bool,
     /// No address, no advert and no check hangs on it: a reload with a mistake in it is told and applied.
     pub aside: bool,
     /// How the field is printed; none for a second spelling.
@@ -89,6 +91,9 @@ pub struct Row<D: 'static, M: 'static> {
     #[cfg(feature = "tools")]
     pub terms: fn() -> Vec<Term>,
 }
+
+// The program has about 600 rows: each octet of one counts in the flash.
+const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 152 } else { 112 });
 
 /// A word that a keyword's line, or each line of its block, knows: an option or a positional value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +169,7 @@ impl<D, M> Row<D, M> {
             argument: Argument::Required,
             repeat: Repeat::Last,
             replaced: None,
+            counted: false,
             aside: false,
             show: None,
             #[cfg(feature = "tools")]
@@ -203,7 +209,7 @@ impl<D, M> Row<D, M> {
     }
 
     /// Not used, and told so, in a build without this feature.
-    pub const fn needs(mut self, feature: Feature) -> Self {
+    pub const fn needs(mut self, feature: &'static Feature) -> Self {
         if !feature.built {
             self.effect = Effect::Lacking(feature);
         }
@@ -242,7 +248,8 @@ impl<D, M> Row<D, M> {
 
     /// Another keyword should be written instead; told as a counted warning or only as a note.
     pub const fn replaced(mut self, by: &'static str, counted: bool) -> Self {
-        self.replaced = Some((by, counted));
+        self.replaced = Some(by);
+        self.counted = counted;
         self
     }
 
@@ -283,6 +290,7 @@ impl<D, M> Row<D, M> {
             argument: self.argument,
             repeat: self.repeat,
             replaced: self.replaced,
+            counted: self.counted,
             aside: self.aside || matches!(self.effect, Effect::Never),
         }
     }
@@ -308,13 +316,13 @@ impl<D> Integer<D> {
     }
 
     /// A bad number counts as this one.
-    pub const fn or(mut self, instead: i64) -> Self {
+    pub const fn or(mut self, instead: u8) -> Self {
         self.bounds.instead = Some(instead);
         self
     }
 
     /// Lower numbers within the range count as this one.
-    pub const fn at_least(mut self, raise: i64) -> Self {
+    pub const fn at_least(mut self, raise: u8) -> Self {
         self.bounds.raise = Some(raise);
         self
     }
@@ -330,18 +338,18 @@ impl<D> Decimal<D> {
     /// Seconds to the microsecond, both bounds in microseconds; a bad one is not used.
     pub const fn new(from: u64, to: u64, set: fn(&mut D, Span)) -> Self {
         let (from, to) = (Span::from_micros(from), Span::from_micros(to));
-        Self { bounds: TimeBounds { from, to, resolution: 1, instead: None }, set }
+        Self { bounds: TimeBounds { from, to, resolution: 1, or_zero: false }, set }
     }
 
     /// Steps of so many microseconds.
-    pub const fn step(mut self, micros: u64) -> Self {
+    pub const fn step(mut self, micros: u32) -> Self {
         self.bounds.resolution = micros;
         self
     }
 
-    /// A bad one counts as this.
-    pub const fn or(mut self, instead: Span) -> Self {
-        self.bounds.instead = Some(instead);
+    /// A bad one counts as zero.
+    pub const fn or_zero(mut self) -> Self {
+        self.bounds.or_zero = true;
         self
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
     let (name, from, to) = (head.name, number.from, number.to);
     let used = match value::integer(arg.text, number.range(), number.lenient) {
         Ok(read) => {
-            let used = number.raise.map_or(read.value, |least| read.value.max(least));
+            let used = number.raise.map_or(read.value, |least| read.value.max(least.into()));
             if used != read.value {
                 let message =
                     format!("{name} must be greater than {}, setting to {used}", used.saturating_sub(1));
@@ -81,7 +81,7 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
         Err(bad) => {
             let nearer = || value::integer(arg.text, i64::MIN..=i64::MAX, number.lenient).ok();
             let clamped = if number.clamp { nearer().map(|read| read.value.clamp(from, to)) } else { None };
-            let used = clamped.or(number.instead);
+            let used = clamped.or(number.instead.map(i64::from));
             let then = used.map(|used| used.to_string());
             let then = match &then {
                 None => Used::Nothing,
@@ -99,7 +99,7 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
 /// Decimal seconds.
 pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: Word<'_>) -> Option<Span> {
     let name = head.name;
-    let used = match value::seconds(arg.text, number.from..=number.to, number.resolution) {
+    let used = match value::seconds(arg.text, number.from..=number.to, number.resolution.into()) {
         Ok(read) => {
             let used = Seconds(read.value);
             if read.rounded {
@@ -113,9 +113,10 @@ pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg
         }
         Err(bad) => {
             let range = format!("{}, {}", Seconds(number.from), Seconds(number.to));
-            let then = number.instead.map(|used| Seconds(used).to_string());
+            let instead = number.or_zero.then_some(Span::ZERO);
+            let then = instead.map(|used| Seconds(used).to_string());
             line.bad_number(name, arg, bad, &range, then.as_deref().map_or(Used::Nothing, Used::Default));
-            number.instead
+            instead
         }
     };
     line.surplus(1);

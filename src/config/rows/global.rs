@@ -259,9 +259,9 @@ pub static ROWS: &[Row<G, G>] = &[
     row("nftables_ipvs_start_fwmark", Integer(int("", 1, U32, |g, n| g.firewall.nftables_ipvs_mark = Some(fit(n))).strict()), "1000",
         "First firewall mark used for groups").later().show(|g| maybe(g.firewall.nftables_ipvs_mark)),
     row("vrrp_iptables", Custom("[<in chain> [<out chain>]]", |g, l| read::names(&mut g.firewall.iptables, 2, 27, l)), "INPUT OUTPUT when given bare",
-        "Uses chains of iptables for VRRP").needs(feature::IPTABLES).first().show(|g| read::show_names(g.firewall.iptables.as_ref())),
+        "Uses chains of iptables for VRRP").needs(&feature::IPTABLES).first().show(|g| read::show_names(g.firewall.iptables.as_ref())),
     row("vrrp_ipsets", Custom("[<v4> [<v6> [<v6 if> [<igmp> [<mld> [<nd>]]]]]]", |g, l| read::names(&mut g.firewall.ipsets, 6, 30, l)), "keepalived... when iptables is used; bare: none",
-        "Names of ipsets used with iptables").needs(feature::IPTABLES).first().show(|g| read::show_names(g.firewall.ipsets.as_ref())),
+        "Names of ipsets used with iptables").needs(&feature::IPTABLES).first().show(|g| read::show_names(g.firewall.ipsets.as_ref())),
 
     // Pipes.
     row("notify_fifo", Custom("<path> [<user> [[:]<group>]]", |g, l| read::fifo(&mut g.fifo, l)), "none",

@@ -97,7 +97,7 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut
             reload: row.reload,
             effect,
             block_follows: row.has_block(),
-            replaced: row.replaced.map(|(by, _)| by),
+            replaced: row.replaced,
         });
         let inside = match block {
             "top" => row.name.to_owned(),
@@ -169,7 +169,7 @@ mod tests {
                 continue;
             };
             for end in [number.bounds.from, number.bounds.to] {
-                let end = number.bounds.raise.map_or(end, |least| end.max(least));
+                let end = number.bounds.raise.map_or(end, |least| end.max(least.into()));
                 let mut draft = start.clone();
                 (number.set)(&mut draft, end);
                 match show(seen(&draft)) {

@@ -143,7 +143,7 @@ pub static ROWS: &[Row<D, I>] = &[
         "Does not take over from a MASTER of lower priority").show(|i| flag(!i.params.preempt || i.nopreempt_gave_way)),
     row("preempt", Flag(|d| d.instance.params.preempt = true), "on",
         "Takes over from a MASTER of lower priority").show(|i| flag(i.params.preempt && !i.nopreempt_gave_way)),
-    row("preempt_delay", Seconds(Decimal::new(0, 1_000_000_000, |d: &mut D, s| d.instance.params.preempt_delay = s).or(Span::ZERO)), "0",
+    row("preempt_delay", Seconds(Decimal::new(0, 1_000_000_000, |d: &mut D, s| d.instance.params.preempt_delay = s).or_zero()), "0",
         "Waits before it takes over").show(|i| time(i.params.preempt_delay, Span::ZERO)),
     row("down_timer_adverts", Integer(int("adverts", 1, 100, |d, n| d.instance.params.down_timer_adverts = fit(n))), "vrrp_down_timer_adverts",
         "Missed adverts before a take-over").show(|i| plain(i.params.down_timer_adverts)),
