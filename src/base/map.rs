@@ -21,7 +21,7 @@ pub struct Map<K, V> {
 type Found = (usize, Result<usize, usize>);
 
 /// The first of `len` sorted places that `order` says is not less; `Ok` if it is equal.
-fn search(len: usize, order: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
+fn search(len: usize, mut order: impl FnMut(usize) -> Ordering) -> Result<usize, usize> {
     let (mut from, mut to) = (0, len);
     while from < to {
         let middle = usize::midpoint(from, to);
@@ -32,6 +32,22 @@ fn search(len: usize, order: &mut dyn FnMut(usize) -> Ordering) -> Result<usize,
         }
     }
     Err(from)
+}
+
+/// Where the key stands: `len` says how many entries a piece has, `order` how the key of an entry compares.
+fn place(
+    pieces: usize,
+    len: &dyn Fn(usize) -> usize,
+    order: &mut dyn FnMut(usize, usize) -> Ordering,
+) -> Found {
+    match search(pieces, |piece| order(piece, 0)) {
+        Ok(piece) => (piece, Ok(0)),
+        Err(0) => (0, Err(0)),
+        Err(after) => {
+            let piece = after.saturating_sub(1);
+            (piece, search(len(piece), |at| order(piece, at)))
+        }
+    }
 }
 
 impl<K, V> Default for Map<K, V> {
@@ -99,16 +115,9 @@ impl<K: Ord, V> Map<K, V> {
         K: Borrow<Q>,
     {
         let key_of = |piece: usize, at: usize| self.pieces.get(piece).and_then(|piece| piece.get(at));
-        let order = |piece, at| key_of(piece, at).map_or(Ordering::Less, |(own, _)| own.borrow().cmp(key));
-        match search(self.pieces.len(), &mut |piece| order(piece, 0)) {
-            Ok(piece) => (piece, Ok(0)),
-            Err(0) => (0, Err(0)),
-            Err(after) => {
-                let piece = after.saturating_sub(1);
-                let len = self.pieces.get(piece).map_or(0, Vec::len);
-                (piece, search(len, &mut |at| order(piece, at)))
-            }
-        }
+        place(self.pieces.len(), &|piece| self.pieces.get(piece).map_or(0, Vec::len), &mut |piece, at| {
+            key_of(piece, at).map_or(Ordering::Less, |(own, _)| own.borrow().cmp(key))
+        })
     }
 
     fn at(&mut self, piece: usize, at: usize) -> Option<&mut V> {
