@@ -11,13 +11,13 @@ pub(super) use objects::objects;
 use core::ops::Range;
 use std::sync::Arc;
 
-use super::links::Links;
 use super::live::notify::{Notifier, Script};
 use super::live::{Config, Group, Instance, Moved, Objects, TrackScript};
 use super::own::plan::Plan;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
+use crate::child::links::Links;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Model, VirtualAddress};
 use crate::daemon::keep::Note;

@@ -12,11 +12,11 @@ pub use item::Item;
 pub use object::{Common, Entry, Objects, Placed, Unseen};
 pub use script::TrackScript;
 
-use super::links::Links;
 use super::pacing::Waiting;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId, SocketId};
 use crate::base::time::Instant;
+use crate::child::links::Links;
 use crate::config::model::Rare;
 use crate::proto::track::{Object, Tracked};
 use crate::proto::vrrp::{Guard, Peer, Router, State};

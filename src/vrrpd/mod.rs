@@ -1,15 +1,16 @@
 //! The VRRP child: binds `proto::vrrp` to `sys`.
 //!
 //! Job: virtual routers with real interfaces, sockets, addresses and scripts. Uses everything below it. Start with
-//! `start`, then [`run`]: one method for each thing that can happen. `check` is what a config test asks the machine.
+//! `run::start`, then `run`: one method for each thing that can happen. `check` is what a config test asks the machine.
 //!
-//! * `build` makes the live objects of `live` from the model, `reload` applies a difference, `state` is the process.
-//! * `items` are the addresses, routes and rules in the kernel, static ones among them; `announce` tells the network of
-//!   addresses, with its `pacing`.
-//! * `links` knows the interfaces and hears of them, `detection` waits for their addresses; `own`
-//!   makes macvlans, ipvlans and sysctls and takes them back, `firewall` the tables of nftables and iptables.
-//! * `track` knows scripts, interfaces, files and processes, `group` the sync groups, `auth` the keys.
-//! * `alert` and `telling` are mail and FIFOs; `kept` is what a successor goes on with. `status` lends values to dumps; `report` phrases the log lines.
+//! * `run` composes the parts in the order of the contract: the start, a reload, what a turn asks for, what interfaces
+//!   and addresses bring about.
+//! * `build` makes the live objects of `live` from the model; `track` knows scripts, interfaces, files and processes.
+//! * `sockets` has those of adverts and `auth` their keys; `items` are addresses, routes and rules; `announce`, with its
+//!   `pacing`, sends gratuitous ARPs and neighbour advertisements.
+//! * `own` makes macvlans, ipvlans and sysctls and takes them back, `firewall` the tables of nftables and iptables.
+//! * `notifies` are scripts, FIFOs and mail; `kept` is what a successor goes on with. `status` lends values to dumps;
+//!   `report` phrases the log lines.
 
 mod announce;
 mod auth;
@@ -31,8 +32,6 @@ mod sockets;
 mod state;
 mod status;
 mod track;
-
-use crate::child::links;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]

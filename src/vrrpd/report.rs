@@ -11,11 +11,11 @@ use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
 use super::build::Broken;
-use super::links::{Kind, Links};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
 use crate::base::time::Span;
+use crate::child::links::{Kind, Links};
 use crate::config::value::Seconds;
 use crate::proto::track::Ending;
 use crate::sys::netlink::command::Refusal;

@@ -9,8 +9,8 @@ use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::map::Map;
 use crate::base::time::{Instant, Span};
+use crate::child::links::Links;
 use crate::proto::vrrp::State;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::own::Owns;
 

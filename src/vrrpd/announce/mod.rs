@@ -12,7 +12,6 @@ use std::io;
 
 use extra::Extras;
 
-use super::links::Links;
 use super::live::{Instance, Moved};
 use super::own::Owns;
 use super::pacing::{Lane, Pacing, Waiting};
@@ -25,6 +24,7 @@ use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
+use crate::child::links::Links;
 use crate::config::Model;
 use crate::sys::packet::{FrameBatch, PacketSocket};
 use crate::sys::sysctl::Setting;

@@ -5,9 +5,9 @@
 //! interface of the instance, and of a route with several ways none is watched, as one is left.
 
 use crate::base::id::LinkId;
+use crate::child::links::Links;
 use crate::config::model::Instance;
 use crate::proto::track::{Object, Tracked, Weight};
-use crate::vrrpd::links::Links;
 
 /// What `config` implies beyond `own`, the interface of the instance, each interface once.
 pub(super) fn implied(config: &Instance, own: Option<LinkId>, links: &mut Links) -> Vec<Tracked> {

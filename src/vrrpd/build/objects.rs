@@ -2,11 +2,11 @@
 
 use crate::base::addr::Family;
 use crate::base::id::IfIndex;
+use crate::child::links::Links;
 use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route};
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::{Entry, Objects, Placed, Unseen};
 
 /// Routes and rules of a holder, without host bits, which the kernel refuses. Their interfaces are entered in `links`.

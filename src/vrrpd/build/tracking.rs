@@ -1,10 +1,10 @@
 //! What an instance or a sync group tracks, from the lists of the configuration.
 
 use crate::base::id::ScriptId;
+use crate::child::links::Links;
 use crate::config::model;
 use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::proto::track::{Object, Tracked};
-use crate::vrrpd::links::Links;
 
 /// The lists of an instance or a group.
 #[derive(Clone, Copy, Debug)]

@@ -7,9 +7,9 @@
 use super::Present;
 use crate::base::map::Set;
 use crate::base::name::IfName;
+use crate::child::links::Links;
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
 use crate::config::model::{Instance, Model, Named, Route, Rule};
-use crate::vrrpd::links::Links;
 use crate::vrrpd::own::plan::Plan;
 
 /// Where static addresses go that name no interface.

@@ -5,9 +5,9 @@
 
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{InstanceId, LinkId};
+use crate::child::links::Links;
 use crate::proto::vrrp::priority::OWNER;
 use crate::sys::netlink::nft::Element;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::{Instance, Moved};
 
 /// A set of the kernel's.

@@ -12,12 +12,12 @@ use super::tables::{Contents, Parts};
 use super::{Around, Firewall, RETRY, may_pass};
 use crate::base::addr::Family;
 use crate::base::time::Span;
+use crate::child::links::Links;
 use crate::config::diag::Diagnostics;
 use crate::config::model::Model;
 use crate::config::model::global::Firewall as Config;
 use crate::config::tree::Position;
 use crate::sys::xtables::{self, Filter, Program, Refused};
-use crate::vrrpd::links::Links;
 use crate::vrrpd::own::ledger::{Guarding, Ledger, Left};
 
 /// When rules are tried again that another program stood in the way of: it changes its own in some milliseconds.

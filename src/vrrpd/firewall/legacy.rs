@@ -18,12 +18,12 @@ use plan::{Plan, Set};
 
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::name::IfName;
+use crate::child::links::Links;
 use crate::sys::netlink::ipset::{Ipsets, Member, Refused as SetRefused};
 use crate::sys::xtables::rule::{InSet, Rule, Side, Verdict};
 use crate::sys::xtables::{Filter, Lock, Place, Refused, set_number};
 use crate::vrrpd::firewall::guards::Which;
 use crate::vrrpd::firewall::tables::Contents;
-use crate::vrrpd::links::Links;
 
 /// What is not as wanted, to be told once.
 #[derive(Clone, Debug, PartialEq, Eq)]

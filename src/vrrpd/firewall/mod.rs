@@ -24,7 +24,6 @@ use tables::{Contents, Parts, Style};
 use vmacs::Vmacs;
 
 use super::kind;
-use super::links::{Change, Links};
 use super::live::Instance;
 use super::own::ledger::{Guarding, Ledger, Left};
 use super::own::plan::Own as Interface;
@@ -33,6 +32,7 @@ use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
+use crate::child::links::{Change, Links};
 use crate::config::model::Global;
 use crate::config::model::global::Firewall as Config;
 use crate::daemon::reactor::{Interest, Turn};

@@ -16,10 +16,10 @@ use nix::errno::Errno;
 use super::guards::{Guards, SETS, Which};
 use super::vmacs::{self, Vmacs};
 use crate::base::addr::Family;
+use crate::child::links::Links;
 use crate::config::model::global::Firewall as Config;
 use crate::sys::netlink::nft::expression::{Direction, Expression, FIRST, SECOND, Verdict};
 use crate::sys::netlink::nft::{ELEMENT_OCTETS, Element, Hook, Kind, Nft, Refused, Set, Table};
-use crate::vrrpd::links::Links;
 
 /// What the configuration says of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::net::Ipv6Addr;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::LinkId;
 use crate::base::map::Map;
+use crate::child::links::Links;
 use crate::sys::netlink::nft::Element;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::own::plan::{Make, Own};
 
 /// The macvlans of this child.

@@ -4,9 +4,9 @@ use super::{Class, Holder, Items, Request, answer};
 use crate::base::addr::Prefix;
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::time::Instant;
+use crate::child::links::Links;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::item::{How, Input, Next};
 use crate::vrrpd::live::{Instance, Moved};
 

@@ -4,11 +4,11 @@ use std::io;
 
 use super::{Class, Holder, Items, holders, objects_mut};
 use crate::base::id::InstanceId;
+use crate::child::links::Links;
 use crate::config::model::route::ORIGIN;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::kernel_route::KernelRoute;
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::item::Input;
 use crate::vrrpd::live::{Instance, Objects, PROTOCOL};
 use crate::vrrpd::report;

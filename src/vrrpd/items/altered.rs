@@ -5,8 +5,8 @@ use super::Items;
 use crate::base::addr::Family;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::time::Instant;
+use crate::child::links::Links;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER};
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 

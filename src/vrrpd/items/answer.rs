@@ -6,10 +6,10 @@ use nix::errno::Errno;
 
 use super::{Class, Holder, Items, Request, StaticAddress, objects_mut};
 use crate::base::addr::Family;
+use crate::child::links::Links;
 use crate::proto::vrrp::priority::OWNER;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::netlink::route::Insert;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::item::{Input, News, Next, Outcome};
 use crate::vrrpd::live::{Entry, Instance, Item, Moved, Placed, Unseen};
 use crate::vrrpd::report;

@@ -3,10 +3,10 @@
 use super::{Class, Holder, Items, Request, StaticAddress, objects_mut};
 use crate::base::addr::Family;
 use crate::base::id::IfIndex;
+use crate::child::links::Links;
 use crate::sys::netlink::command::{Commands, Full};
 use crate::sys::netlink::route::{Insert, Route, Which};
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::item::Input;
 use crate::vrrpd::live::{Entry, Instance, Placed, Unseen};
 

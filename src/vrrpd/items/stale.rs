@@ -5,8 +5,8 @@ use std::io;
 
 use super::Items;
 use crate::base::addr::Prefix;
+use crate::child::links::Links;
 use crate::sys::netlink::addr::Address;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::{Instance, PROTOCOL};
 use crate::vrrpd::report;
 

@@ -4,10 +4,10 @@ use super::{Class, Holder, Items, Request};
 use crate::base::addr::Prefix;
 use crate::base::id::{IfIndex, LinkId, TrackGroupId};
 use crate::base::name::IfName;
+use crate::child::links::Links;
 use crate::config::model::Model;
 use crate::sys::netlink::addr::Address;
 use crate::vrrpd::build;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::item::Input;
 use crate::vrrpd::live::{Entry, Instance, Item, Objects, address};
 

@@ -4,9 +4,9 @@ use core::num::NonZeroU32;
 
 use super::item::{Input, Item};
 use crate::base::id::{IfIndex, LinkId};
+use crate::child::links::Links;
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::links::Links;
 
 /// Routes and rules of one holder.
 #[derive(Clone, Debug, Default)]

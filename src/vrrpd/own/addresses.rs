@@ -5,9 +5,9 @@ use super::{MAY, Owns};
 use crate::base::addr::{Family, IpAddr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::time::Instant;
+use crate::child::links::Links;
 use crate::sys::netlink::addr::{Address, AddressFlags};
 use crate::sys::netlink::command::Commands;
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::PROTOCOL;
 
 impl Owns {

@@ -25,11 +25,11 @@ use std::path::PathBuf;
 use crate::base::addr::Family;
 use crate::base::id::IfIndex;
 use crate::base::name::IfName;
+use crate::child::links::Kind;
 use crate::sys::fifo::Key;
 use crate::sys::file::Replacement;
 use crate::sys::machine::boot;
 use crate::sys::sysctl::{Entry, LOCAL_REPORTS, Setting};
-use crate::vrrpd::links::Kind;
 
 /// The settings that a line may name: all that this child changes.
 const KEYS: [&str; 9] = [

@@ -10,9 +10,9 @@ use super::{MAY, MUST, Owns};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
+use crate::child::links::Links;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::{AddrGenMode, Which};
-use crate::vrrpd::links::Links;
 use crate::vrrpd::report;
 
 /// The tag of a request that an interface, by its position, cannot do without.

@@ -17,12 +17,12 @@ use ledger::{Ledger, Left, Made};
 use plan::{Key, Make, Own, Plan, Refusal, lies_on, virtual_mac};
 use removal::{Doomed, delete};
 
-use super::links::{Change, Kind, Link, Links};
 use super::report;
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
 use crate::base::time::Instant;
+use crate::child::links::{Change, Kind, Link, Links};
 use crate::config::Model;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::{Link as KernelLink, Which};
@@ -320,7 +320,7 @@ fn is_removed(links: &mut Links, commands: &mut Commands, link: LinkId, change: 
     let listed = commands.links(&mut kernel).is_ok();
     let gone = listed && kernel.iter().all(|there| there.index != index);
     if gone && let Some(name) = links.link(link).map(|link| link.name.clone()) {
-        super::links::report::deleted(&name);
+        crate::child::links::report::deleted(&name);
         links.remove(index);
     }
     gone

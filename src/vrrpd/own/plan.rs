@@ -13,11 +13,11 @@ use crate::base::mac::Mac;
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
+use crate::child::links::{Kind, Links};
 use crate::config::model::instance::IpvlanMode;
 use crate::config::model::{self, Model, VirtualAddress};
 use crate::sys::netlink::link::Link as KernelLink;
 use crate::sys::netlink::make::IpvlanFlag;
-use crate::vrrpd::links::{Kind, Links};
 
 /// An interface that instances make for themselves.
 #[derive(Debug)]

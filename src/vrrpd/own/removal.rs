@@ -12,9 +12,9 @@ use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::map::Set;
 use crate::base::name::IfName;
+use crate::child::links::Kind;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Which;
-use crate::vrrpd::links::Kind;
 use crate::vrrpd::report;
 
 /// An interface that is to go.

@@ -7,8 +7,8 @@ use super::plan::{Make, Own, lies_on};
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
+use crate::child::links::{Kind, Links};
 use crate::sys::sysctl::{self, Entry, LOCAL_REPORTS, Setting};
-use crate::vrrpd::links::{Kind, Links};
 use crate::vrrpd::report;
 
 impl Owns {

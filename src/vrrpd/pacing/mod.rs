@@ -8,11 +8,11 @@ mod waiting;
 
 pub use waiting::Waiting;
 
-use super::links::Links;
 use crate::base::addr::Family;
 use crate::base::id::LinkId;
 use crate::base::map::Map;
 use crate::base::time::{Instant, Span};
+use crate::child::links::Links;
 use crate::config::model::Model;
 
 /// Interfaces that are spaced together.

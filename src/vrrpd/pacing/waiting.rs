@@ -119,8 +119,8 @@ mod tests {
     use super::*;
     use crate::base::name::IfName;
     use crate::base::time::Span;
+    use crate::child::links::Links;
     use crate::config::model::Model;
-    use crate::vrrpd::links::Links;
 
     /// What is announced when, of addresses on the interfaces of these numbers, in `rounds` rounds: interface 0 is not
     /// spaced for IPv6, and that is what its addresses are.

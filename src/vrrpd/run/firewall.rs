@@ -1,10 +1,10 @@
 //! The firewall, composed with the instances whose addresses take no packets, with the interfaces and with the ledger.
 
 use crate::base::id::{InstanceId, LinkId};
+use crate::child::links::Change;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::vrrpd::firewall::{Around, Firewall, Outcome};
-use crate::vrrpd::links::Change;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::state::Vrrp;
 

@@ -5,12 +5,12 @@ use std::io;
 use super::pause::ADDRESSES_A_SLICE;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::map::Set;
+use crate::child::links::Change;
 use crate::daemon::reactor::Turn;
 use crate::sys::alloc;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::vrrpd::items::Marked;
-use crate::vrrpd::links::Change;
 use crate::vrrpd::report;
 use crate::vrrpd::state::Vrrp;
 

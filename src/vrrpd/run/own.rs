@@ -1,9 +1,9 @@
 //! The interfaces of this child's own, composed with what hangs on them: settings, the ledger, the next try.
 
 use crate::base::id::LinkId;
+use crate::child::links::Change;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
-use crate::vrrpd::links::Change;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::state::Vrrp;

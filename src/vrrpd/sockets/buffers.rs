@@ -3,9 +3,9 @@
 use super::Sockets;
 use crate::base::addr::Family;
 use crate::base::id::SocketId;
+use crate::child::links::Links;
 use crate::config::model::global::{Buffers, Policy};
 use crate::proto::vrrp::{Auth, Version};
-use crate::vrrpd::links::Links;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 

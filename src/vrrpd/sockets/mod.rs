@@ -18,7 +18,6 @@ pub use receive::Received;
 
 use pool::{Key, Pool, User};
 
-use super::links::Links;
 use super::live::Instance;
 use super::own::Owns;
 use super::own::plan::{self, virtual_mac};
@@ -27,6 +26,7 @@ use crate::base::addr::Family;
 use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::limit;
 use crate::base::rate::Budget;
+use crate::child::links::Links;
 use crate::config::model::Global;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::Auth;

@@ -3,10 +3,10 @@
 use super::Trackers;
 use crate::base::addr::IpAddr;
 use crate::base::id::{GroupId, InstanceId};
+use crate::child::links::{Link, Links};
 use crate::proto::track::{Effect, Object, Tracked, Value, Verdict};
 use crate::proto::vrrp::{self, Base, Facts, Router};
 use crate::vrrpd::items::StaticItems;
-use crate::vrrpd::links::{Link, Links};
 use crate::vrrpd::live::Instance;
 
 /// The parts that say what is true now.
