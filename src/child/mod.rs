@@ -16,3 +16,4 @@ pub mod reading;
 pub mod report;
 pub mod role;
 pub mod scripts;
+pub mod status;

@@ -1,16 +1,14 @@
 //! What SIGUSR1, SIGUSR2 and the JSON signal ask for: data dump, statistics and JSON status.
 //!
-//! A file is written a few instances a turn, so that a dump of thousands of them holds up nobody's advert, and
-//! appears when it is whole. The first part is written at once: with few instances the file is there when the
-//! handler returns. What is asked for again meanwhile begins when the one under way is in its place. [`part`] has the
-//! order of what is written, [`view`] and [`network`] lend it.
+//! A file is written a few instances a turn ([`crate::child::status`]). The first part is written at once: with few
+//! instances the file is there when the handler returns. [`part`] has the order of what is written, [`view`] and
+//! [`network`] lend it.
 
 mod network;
 mod part;
 mod view;
 
 use core::fmt::{self, Write};
-use std::io;
 use std::path::Path;
 
 use part::Part;
@@ -18,24 +16,24 @@ use part::Part;
 use super::report;
 use super::slots::Slot;
 use super::state::Vrrp;
-use crate::base::limit;
 use crate::base::time::Span;
+use crate::child::status::{Job, Report, clock};
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Counters, Guard};
 use crate::status::dump::global::global;
 use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
-use crate::status::file::{Kind, StatusFile, place};
+use crate::status::file::{Kind, StatusFile};
 use crate::status::lines::Lines;
 use crate::status::{json, stats};
-use crate::sys::{alloc, clock, process};
+use crate::sys::{alloc, process};
 
 /// The status files of the child and what they tell of the process.
 #[derive(Default)]
 pub(super) struct Status {
     /// In the order of [`KINDS`].
-    reports: [Option<Report>; KINDS.len()],
+    reports: [Option<Report<Part>>; KINDS.len()],
     machine: Machine,
     /// Reloads so far.
     reloads: u32,
@@ -44,15 +42,6 @@ pub(super) struct Status {
 /// The files of this child.
 const KINDS: [Kind; 3] = [Kind::VrrpData, Kind::VrrpStats, Kind::VrrpJson];
 
-/// A status file and how far it has come.
-struct Report {
-    kind: Kind,
-    file: StatusFile,
-    job: Option<Job>,
-    /// It was asked for again since its job began: another one follows, which clears counters or not.
-    again: Option<bool>,
-}
-
 /// When a state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
@@ -60,41 +49,6 @@ pub(super) enum Moment {
     Before,
     /// After it.
     After,
-}
-
-/// A file under way.
-#[derive(Clone, Copy)]
-struct Job {
-    part: Part,
-    /// The next of the part.
-    next: usize,
-    /// Zero each counter once it is written.
-    clear: bool,
-}
-
-impl Report {
-    fn new(kind: Kind, model: &Model) -> Option<Self> {
-        let at = place(kind, &model.daemon, &model.global);
-        match StatusFile::new(&at) {
-            Ok(file) => Some(Self { kind, file, job: None, again: None }),
-            Err(error) => {
-                report::status_failed(&at, kind.keyword(), &error);
-                None
-            }
-        }
-    }
-
-    /// Begins the file, or makes a note that it has to begin once more.
-    fn ask(&mut self, clear: bool) {
-        if self.job.is_some() {
-            self.again = Some(clear || self.again == Some(true));
-            return;
-        }
-        match self.file.begin() {
-            Ok(()) => self.job = Some(Job { part: Part::first(self.kind), next: 0, clear }),
-            Err(error) => failed(self, &error),
-        }
-    }
 }
 
 impl Status {
@@ -106,7 +60,7 @@ impl Status {
     }
 
     fn is_under_way(&self) -> bool {
-        self.reports.iter().flatten().any(|report| report.job.is_some())
+        self.reports.iter().flatten().any(Report::is_under_way)
     }
 }
 
@@ -142,9 +96,9 @@ impl Vrrp {
         let place = Path::new(&folder).join(format!("keepalived_vrrp.{pid}.{number}.{word}"));
         let saved = StatusFile::new(&place).and_then(|mut file| {
             file.begin()?;
-            let mut job = Job { part: Part::Global, next: 0, clear: false };
-            while job.part != Part::End {
-                let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
+            let mut job = Job::new(Kind::VrrpData, false);
+            while !job.is_over() {
+                let clock = clock(turn.now());
                 if self.write_piece(turn, &clock, &mut file, &mut job).is_err() {
                     break;
                 }
@@ -159,10 +113,10 @@ impl Vrrp {
 
     /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
     pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
-        let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
+        let clock = clock(turn.now());
         let mut lines = Lines::default();
-        let mut job = Job { part: Part::Global, next: 0, clear: false };
-        while job.part != Part::End {
+        let mut job = Job::new(Kind::VrrpData, false);
+        while !job.is_over() {
             // The log takes everything.
             let _ = self.write_piece(turn, &clock, &mut lines, &mut job);
         }
@@ -196,9 +150,7 @@ impl Vrrp {
     fn begin_report(&mut self, turn: &mut Turn<'_>, kind: Kind, clear: bool) {
         let Some(position) = KINDS.iter().position(|other| *other == kind) else { return };
         let Some(report) = self.status.reports.get_mut(position).and_then(Option::as_mut) else { return };
-        let busy = report.job.is_some();
-        report.ask(clear);
-        if !busy {
+        if report.ask(clear) {
             self.write_some(turn, position);
         }
         self.arm_status(turn);
@@ -208,36 +160,9 @@ impl Vrrp {
     fn write_some(&mut self, turn: &Turn<'_>, position: usize) {
         let slot = self.status.reports.get_mut(position);
         let Some(mut report) = slot.and_then(Option::take) else { return };
-        self.write_report(turn, &mut report, limit::STATUS_INSTANCES_PER_TURN);
-        if report.job.is_none()
-            && let Some(clear) = report.again.take()
-        {
-            report.ask(clear);
-        }
+        report.write(turn.now(), &mut |clock, out, job| self.write_piece(turn, clock, out, job));
         if let Some(slot) = self.status.reports.get_mut(position) {
             *slot = Some(report);
-        }
-    }
-
-    /// Writes up to `budget` pieces of a file, and puts it in its place if that is all.
-    fn write_report(&mut self, turn: &Turn<'_>, report: &mut Report, budget: usize) {
-        let Some(mut job) = report.job.take() else { return };
-        let clock = Clock { now: turn.now(), wall: clock::wall(), local: clock::local };
-        for _ in 0..budget {
-            if job.part == Part::End {
-                break;
-            }
-            // An error is kept by the file, and told when it is finished.
-            if self.write_piece(turn, &clock, &mut report.file, &mut job).is_err() {
-                job.part = Part::End;
-            }
-        }
-        if job.part == Part::End {
-            if let Err(error) = report.file.finish() {
-                failed(report, &error);
-            }
-        } else {
-            report.job = Some(job);
         }
     }
 
@@ -247,7 +172,7 @@ impl Vrrp {
         turn: &Turn<'_>,
         clock: &Clock,
         out: &mut dyn Write,
-        job: &mut Job,
+        job: &mut Job<Part>,
     ) -> fmt::Result {
         // keepalived leaves the sections out that it has nothing for.
         let left_out = match job.part {
@@ -292,13 +217,7 @@ impl Vrrp {
             Part::JsonEnd if position == 0 => Some(json::close(out, self.json_version())),
             Part::Global | Part::Process | Part::JsonBegin | Part::JsonEnd | Part::End => None,
         };
-        if let Some(written) = written {
-            job.next = position.saturating_add(1);
-            written
-        } else {
-            (job.part, job.next) = (job.part.after(), 0);
-            Ok(())
-        }
+        job.advance(written, job.part.after())
     }
 
     fn json_version(&self) -> json::Version {
@@ -355,8 +274,4 @@ impl Vrrp {
             slice: self.process.meter.slice,
         }
     }
-}
-
-fn failed(report: &Report, error: &io::Error) {
-    report::status_failed(report.file.place(), report.kind.keyword(), error);
 }

@@ -1,5 +1,6 @@
 //! The parts that the files are made of.
 
+use crate::child;
 use crate::status::file::Kind;
 
 /// The parts of the files, in their order.
@@ -28,16 +29,20 @@ pub(super) enum Part {
     End,
 }
 
-impl Part {
+impl child::status::Part for Part {
+    const END: Self = Self::End;
+
     /// Where a file begins.
-    pub(super) const fn first(kind: Kind) -> Self {
+    fn first(kind: Kind) -> Self {
         match kind {
             Kind::ParentData | Kind::VrrpData => Self::Global,
             Kind::VrrpStats => Self::Counters,
             Kind::VrrpJson => Self::JsonBegin,
         }
     }
+}
 
+impl Part {
     pub(super) const fn after(self) -> Self {
         match self {
             Self::Global => Self::Spacing,

@@ -20,6 +20,7 @@ use keepalived::child::reading::{Reading, Step};
 use keepalived::child::report;
 use keepalived::child::role::{Role, patience};
 use keepalived::child::scripts;
+use keepalived::child::status::{self, Report};
 use keepalived::config::Model;
 use keepalived::daemon::ipc::{ObjectState, ToParent, ToPeer};
 use keepalived::daemon::keep::{self, Note};
@@ -30,6 +31,7 @@ use keepalived::daemon::token::Own;
 use keepalived::notify::fifo::Wanted;
 use keepalived::notify::mail::{Place, Settings};
 use keepalived::notify::{self, Job, Notifier, Resolver, Subject};
+use keepalived::status::file;
 use keepalived::sys::process::{Ended, Pid};
 use keepalived::sys::script::{Refused, Words};
 
@@ -110,6 +112,23 @@ struct Third {
     peer: Peer,
     /// The configuration of a reload.
     reading: Reading,
+    /// The data dump.
+    dump: Option<Report<Part>>,
+}
+
+/// The data dump has one part: the check and its runs.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Check,
+    End,
+}
+
+impl status::Part for Part {
+    const END: Self = Self::End;
+
+    fn first(_: file::Kind) -> Self {
+        Self::Check
+    }
 }
 
 /// Appends a line to the diary that the test reads.
@@ -142,6 +161,7 @@ fn begin(diary: PathBuf, model: Arc<Model>, start: Start<'_>) -> io::Result<(Rea
         note: note_left,
         peer: Peer::new(Own { kind: PEER, index: 0 }),
         reading: Reading::Over,
+        dump: None,
     };
     let mut turn = reactor.turn();
     turn.reserve_reports(1);
@@ -180,6 +200,7 @@ impl Third {
         let Notifies { alerts, scripts, .. } = &mut self.notifies;
         alerts.load_fifos(turn, PLACES, [wanted, None], 1, scripts);
         alerts.keep_fifos(&self.kept.keep);
+        self.dump = checker.then(|| Report::new(file::Kind::VrrpData, &self.model)).flatten();
         alerts.load_mail(turn, PLACES, Settings::new(&self.model.global), 1, &self.kept.keep);
     }
 
@@ -194,6 +215,16 @@ impl Third {
         if turn.deadline(CHECK).is_none() {
             self.arm(turn);
         }
+    }
+
+    fn write_dump(&mut self, turn: &Turn<'_>) {
+        let Some(dump) = &mut self.dump else { return };
+        dump.ask(false);
+        let (runs, state) = (self.runs, word_of(self.state));
+        dump.write(turn.now(), &mut |_, out, job| {
+            let written = (job.next == 0).then(|| writeln!(out, "check runs={runs} state={state}"));
+            job.advance(written, Part::End)
+        });
     }
 
     fn run_check(&mut self) {
@@ -300,7 +331,8 @@ impl Process for Third {
                 }
             }
             Command::Stop | Command::ParentGone => self.stop(turn),
-            Command::DumpData | Command::DumpStats { .. } | Command::DumpJson => {}
+            Command::DumpData => self.write_dump(turn),
+            Command::DumpStats { .. } | Command::DumpJson => {}
         }
     }
 

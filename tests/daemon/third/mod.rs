@@ -200,10 +200,11 @@ fn script(folder: &Folder, name: &str, line: &str) {
 fn configure(folder: &Folder, check: &str) {
     let path = |name: &str| folder.path(name).display().to_string();
     folder.conf(&format!(
-        "global_defs {{\n script_user root\n notify_fifo {}\n notify_fifo_script {}\n}}\n\
+        "global_defs {{\n script_user root\n notify_fifo {}\n notify_fifo_script {}\n state_dump_file {}\n}}\n\
          vrrp_script check {{\n script {}\n}}\nvrrp_script notify {{\n script {}\n}}\n",
         path("fifo"),
         path("reader"),
+        path("dump"),
         path(check),
         path("told"),
     ));
@@ -219,6 +220,10 @@ pub(crate) fn works_and_reloads(folder: &Folder) {
     scene.wait(bfd, &format!("hears state={UP} of=0"), 1);
     scene.wait(bfd, "hears complete", 1);
     scene.wait(checkers, &format!("hears state={DOWN} of=2"), 1);
+    scene.daemon.signal(libc::SIGUSR1);
+    folder.wait("the dump", || folder.path("dump").exists());
+    let dump = folder.read("dump");
+    assert!(dump.starts_with("check runs=") && dump.ends_with(" state=UP\n"), "{dump}");
     let before = [Kind::Checkers, Kind::Bfd].map(|kind| scene.child(kind));
     configure(folder, "down");
     scene.daemon.signal(libc::SIGHUP);
