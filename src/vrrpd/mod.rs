@@ -9,7 +9,7 @@
 //! * `sockets` has those of adverts and `auth` their keys; `items` are addresses, routes and rules; `announce`, with its
 //!   `pacing`, sends gratuitous ARPs and neighbour advertisements.
 //! * `own` makes macvlans, ipvlans and sysctls and takes them back, `firewall` the tables of nftables and iptables.
-//! * `notifies` are scripts, FIFOs and mail; `kept` is what a successor goes on with. `status` lends values to dumps;
+//! * `notifies` are scripts, FIFOs and mail; `kept` is what a successor goes on with;
 //!   `report` phrases the log lines.
 
 mod announce;
@@ -26,12 +26,12 @@ mod notifies;
 mod own;
 mod pacing;
 mod report;
+mod routers;
 mod run;
 mod slots;
 mod sockets;
-mod state;
-mod status;
 mod track;
+mod work;
 
 pub use check::{Interfaces, Present, check, check_names};
 #[cfg(feature = "tools")]

@@ -3,14 +3,11 @@
 //! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what somebody
 //! should look at.
 
-mod event;
-
 use std::path::Path;
 
 use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
-use super::build::Broken;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
@@ -24,7 +21,6 @@ use crate::sys::script;
 use crate::sys::sysctl::Setting;
 
 pub(super) use crate::child::report::{kernel_failed, may, reloading, status_failed};
-pub(super) use event::{event, may_tell};
 
 /// An advert that nobody is configured for.
 pub(super) fn unknown_vrid(vrid: u8, link: &IfName) {
@@ -250,11 +246,9 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
     warn!("Unable to set {} of {}: {error}", setting.key, setting.interface);
 }
 
-pub(super) fn broken(broken: &[Broken]) {
-    // The parent has told it, with its place in the text.
-    for one in broken {
-        debug!("{}", one.text);
-    }
+/// A command that cannot run. The parent has told that, with the place in the configuration.
+pub(super) fn cannot_run(text: &str) {
+    debug!("{text}");
 }
 
 pub(super) fn zero_sent(name: &str) {

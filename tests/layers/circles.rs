@@ -13,18 +13,12 @@ type Path = Vec<String>;
 /// Who uses whom in one folder, each use with the file and the line of one example.
 type Uses = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Folders whose circles are still to be broken; the list only shrinks.
-const OPEN: &[&str] = &["vrrpd"];
-
 /// Every circle, as a text that names its entries and one use for each step.
 pub(crate) fn circles(sources: &[Source]) -> Vec<String> {
     let folders = folders(sources);
     let mut findings = Vec::new();
     for (folder, uses) in folders {
         let folder = if folder.is_empty() { "src".to_owned() } else { folder.join("::") };
-        if OPEN.contains(&folder.as_str()) {
-            continue;
-        }
         for members in circles_of(&uses) {
             let mut text = format!("{folder}: a circle of {}", join(&members));
             for from in &members {

@@ -9,8 +9,8 @@ use crate::sys::raw::receive::Datagram;
 use crate::vrrpd::auth;
 use crate::vrrpd::live::{Instance, advertised};
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::sockets::Received;
-use crate::vrrpd::state::Vrrp;
 use crate::wire::trailer::Stamp;
 
 /// How far back the kernel's stamp of an advert is believed. A queue that stood for longer may have lost newer

@@ -21,7 +21,7 @@ impl Vrrp {
         let resolver = Resolver::new(&self.model.global);
         let mut broken = Vec::new();
         let wanted = notifies::fifos(&self.model, &resolver, &mut broken);
-        report::broken(&broken);
+        broken.iter().for_each(|broken| report::cannot_run(&broken.text));
         let objects = self.routers.instances.len() + self.routers.groups.len();
         let (places, notifies) = (self.alert_places(), &mut self.notifies);
         notifies.alerts.load_fifos(turn, places, wanted, objects, &mut notifies.scripts);

@@ -3,8 +3,8 @@
 use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     /// Queues the announcements of an instance that are due, and arms the timer for the rest.

@@ -12,8 +12,8 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
 use crate::vrrpd::live::{Instance, is_in_detection, is_usable};
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     /// Instances are about to begin: from now on they wait for their sources.

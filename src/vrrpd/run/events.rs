@@ -1,14 +1,14 @@
 //! Events of a turn, told: in the log, to the parent, and to notify scripts.
 
-use super::Vrrp;
+use super::{Vrrp, event_lines};
 use crate::base::id::InstanceId;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Record};
 use crate::proto::vrrp::{Event, Why};
 use crate::sys::clock;
+use crate::vrrpd::kept;
 use crate::vrrpd::live::notify::{Job, NotifyState};
-use crate::vrrpd::{kept, report};
 
 impl Vrrp {
     /// Tells the events that this turn gathered, in order.
@@ -26,10 +26,10 @@ impl Vrrp {
 
     fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
-        if report::may_tell(event, now, &mut self.process.lines)
+        if event_lines::may_tell(event, now, &mut self.process.lines)
             && let Some(instance) = self.instance(id)
         {
-            report::event(instance, &self.reasons(instance), event);
+            event_lines::event(instance, &self.reasons(instance), event);
         }
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;

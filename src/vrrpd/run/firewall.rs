@@ -6,7 +6,7 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::vrrpd::firewall::{Around, Firewall, Outcome};
 use crate::vrrpd::own::ledger::Left;
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
     /// Makes the tables, in the place of what a predecessor left. `goes_on`: a MASTER that stays one.

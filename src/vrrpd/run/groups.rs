@@ -17,7 +17,7 @@ use crate::vrrpd::kept;
 use crate::vrrpd::live::Group;
 use crate::vrrpd::live::notify::{self, NotifyState};
 use crate::vrrpd::notifies::{Object, Purpose};
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 
 /// The members of the groups of a model.
 pub(in crate::vrrpd) fn members(model: &Model) -> Vec<Members> {

@@ -7,8 +7,8 @@ use crate::base::time::Instant;
 use crate::config::model::global;
 use crate::daemon::reactor::Turn;
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::Vrrp;
 
 /// When the delay is over, if it is not yet. The longer one of the two counts.
 pub(in crate::vrrpd) fn until(vrrp: &global::Vrrp, begun: Instant, now: Instant) -> Option<Instant> {

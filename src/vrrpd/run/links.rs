@@ -14,9 +14,9 @@ use crate::sys::netlink::monitor::{Drained, Event};
 use crate::vrrpd::items;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::sockets::may_receive_on;
-use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::Object;
 
 impl Vrrp {

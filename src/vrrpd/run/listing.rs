@@ -12,7 +12,7 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::vrrpd::items::Marked;
 use crate::vrrpd::report;
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 
 /// What a list of all addresses says.
 struct Listed {

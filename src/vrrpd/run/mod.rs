@@ -5,12 +5,14 @@ mod adverts;
 mod alert;
 mod announcements;
 mod detection;
+mod event_lines;
 pub(super) mod events;
 mod firewall;
 mod groups;
 mod hold;
 mod items;
 mod job;
+mod kept;
 mod links;
 mod listing;
 mod notify;
@@ -20,27 +22,111 @@ mod queues;
 mod refusal;
 mod settle;
 mod start;
+mod status;
 mod trackers;
 
-pub(in crate::vrrpd) use job::Job;
+use job::Job;
 pub use start::{Context, PROGRAM, clean, run};
 
+use std::sync::Arc;
+
 use crate::base::exit::Exit;
+use crate::base::id::InstanceId;
 use crate::base::id::SocketId;
 use crate::base::time::Span;
 use crate::child::bracket;
-use crate::child::role::{Role, patience};
+use crate::child::kept::Kept;
+use crate::child::links::Interfaces;
+use crate::child::role::Role;
+use crate::child::role::patience;
 use crate::config::Model;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::Own;
 use crate::proto::vrrp::Input;
+use crate::proto::vrrp::Policy;
 use crate::sys::process::{Ended, Pid};
+use crate::vrrpd::announce::Announcer;
+use crate::vrrpd::firewall::Firewall;
+use crate::vrrpd::items::Items;
 use crate::vrrpd::kind;
+use crate::vrrpd::live::Instance;
+use crate::vrrpd::notifies::Notifies;
+use crate::vrrpd::own::Owns;
+use crate::vrrpd::routers::Routers;
+use crate::vrrpd::run::status::Status;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::{Load, Vrrp};
+use crate::vrrpd::sockets::Sockets;
+use crate::vrrpd::track::{Reasons, Situation, Trackers};
+use crate::vrrpd::work::Load;
+use crate::vrrpd::work::Work;
 
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);
+
+/// The VRRP child: its parts, and the model in force.
+pub struct Vrrp {
+    model: Arc<Model>,
+    routers: Routers,
+    trackers: Trackers,
+    links: Interfaces,
+    sockets: Sockets,
+    /// The interfaces that this child makes.
+    owns: Owns,
+    items: Items,
+    /// Addresses that take no packets.
+    firewall: Firewall,
+    announcer: Announcer,
+    notifies: Notifies,
+    /// Data dump and statistics.
+    status: Status,
+    /// What outlives this process.
+    kept: Kept,
+    work: Work,
+    process: Role,
+    /// The start or the reload under way.
+    job: Option<Box<Job>>,
+}
+
+impl Vrrp {
+    fn instance(&self, id: InstanceId) -> Option<&Instance> {
+        self.routers.instances.get(id.index())
+    }
+
+    fn instance_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
+        self.routers.instances.get_mut(id.index())
+    }
+
+    /// What is true now.
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            instances: &self.routers.instances,
+            links: &self.links.table,
+            fixed: &self.items.statics,
+            trackers: &self.trackers,
+        }
+    }
+
+    /// The policy, and what is true now.
+    fn policy(&mut self) -> (&mut Policy, Situation<'_>) {
+        let situation = Situation {
+            instances: &self.routers.instances,
+            links: &self.links.table,
+            fixed: &self.items.statics,
+            trackers: &self.trackers,
+        };
+        (&mut self.routers.policy, situation)
+    }
+
+    /// The reasons for which an instance is in FAULT.
+    fn reasons<'a>(&'a self, instance: &'a Instance) -> Reasons<'a> {
+        Reasons { situation: self.situation(), model: &self.model, instance }
+    }
+
+    /// All ids, for walking while changing.
+    fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
+        (0..self.routers.instances.len()).map(InstanceId::at)
+    }
+}
 
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {

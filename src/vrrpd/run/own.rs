@@ -6,7 +6,7 @@ use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
     /// Makes every interface of our own whose base is there; whether one is new.

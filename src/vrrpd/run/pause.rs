@@ -5,8 +5,9 @@ use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::{Load, Vrrp};
+use crate::vrrpd::work::Load;
 
 /// Instances that a slice of the work covers: some tens of microseconds.
 pub(in crate::vrrpd) const SLICE: usize = 16;

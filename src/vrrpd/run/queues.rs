@@ -4,7 +4,7 @@ use crate::base::limit;
 use crate::config::model::global::Buffer;
 use crate::sys::queue::QueueSize;
 use crate::vrrpd::report;
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 
 /// Asks for a queue of a netlink socket as the queue is configured; what is not configured stays as the system has it.
 pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> std::io::Result<()>) {

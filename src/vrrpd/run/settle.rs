@@ -11,9 +11,9 @@ use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
 use crate::vrrpd::items::Holder;
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::report;
+use crate::vrrpd::routers::Routers;
+use crate::vrrpd::run::{Vrrp, event_lines};
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::{Routers, Vrrp};
 use crate::vrrpd::track::Object;
 
 impl Vrrp {
@@ -94,7 +94,7 @@ impl Vrrp {
                 // The reasons are those of now.
                 Action::Report(event @ Event::StillInFault) => {
                     if let Some(instance) = self.instance(id) {
-                        report::event(instance, &self.reasons(instance), event);
+                        event_lines::event(instance, &self.reasons(instance), event);
                     }
                 }
                 Action::Report(event) => {

@@ -39,11 +39,13 @@ use crate::vrrpd::notifies::{self, Notifies};
 use crate::vrrpd::own::Owns;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
+use crate::vrrpd::routers::Routers;
+use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::run::status::Status;
 use crate::vrrpd::slots::Layout;
 use crate::vrrpd::sockets::Sockets;
-use crate::vrrpd::state::{Routers, Vrrp, Work};
-use crate::vrrpd::status::Status;
 use crate::vrrpd::track::Trackers;
+use crate::vrrpd::work::Work;
 use crate::vrrpd::{build, kind, report};
 
 /// What a new VRRP child finds.
@@ -171,7 +173,7 @@ impl Vrrp {
         let links = Interfaces::open(links, &commands)?;
         super::queues::ask("monitor", buffers.vrrp_monitor, |size| links.monitor.set_receive_buffer(size));
         let groups = build::groups(&model, &resolver, &mut broken);
-        report::broken(&broken);
+        broken.iter().for_each(|broken| report::cannot_run(&broken.text));
         let layout = Layout::new(
             instances.len(),
             groups.len(),

@@ -8,8 +8,8 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::process::{Ended, Pid};
 use crate::vrrpd::notifies::Purpose;
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::state::Vrrp;
 use crate::vrrpd::track::{Object, Outcome};
 
 impl Vrrp {

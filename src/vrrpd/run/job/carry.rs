@@ -17,8 +17,8 @@ use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::notify::NotifyState;
 use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::pause::{ADDRESSES_A_SLICE, SLICE};
-use crate::vrrpd::state::Vrrp;
 
 /// What goes on of before.
 #[derive(Default)]

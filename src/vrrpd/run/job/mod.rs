@@ -28,8 +28,8 @@ use crate::daemon::reactor::{Again, Turn};
 use crate::sys::alloc;
 use crate::sys::pages;
 use crate::vrrpd::report;
-use crate::vrrpd::state::Vrrp;
-use crate::vrrpd::status::Moment;
+use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::run::status::Moment;
 
 /// A start or a reload under way.
 pub(in crate::vrrpd) struct Job {

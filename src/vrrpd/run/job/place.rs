@@ -7,9 +7,9 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::slots::{Layout, Slot};
-use crate::vrrpd::state::Vrrp;
 
 impl Vrrp {
     pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {

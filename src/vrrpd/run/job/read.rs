@@ -12,9 +12,9 @@ use crate::vrrpd::items::StaticItems;
 use crate::vrrpd::live::{Group, Instance, TrackScript};
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::pause::SLICE;
-use crate::vrrpd::state::Vrrp;
-use crate::vrrpd::status::Moment;
+use crate::vrrpd::run::status::Moment;
 
 /// What was made of the new model, until it is in force.
 #[derive(Default)]
@@ -94,7 +94,7 @@ impl Vrrp {
 
     pub(super) fn make_static_items(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let fresh = &mut job.fresh;
-        report::broken(&fresh.broken);
+        fresh.broken.iter().for_each(|broken| report::cannot_run(&broken.text));
         fresh.statics = StaticItems::new(&fresh.model, &mut self.links.table);
         Progress::Done
     }

@@ -10,8 +10,8 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::vrrpd::items::{Adoption, Marked};
 use crate::vrrpd::own::ledger::Left;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::pause::SLICE;
-use crate::vrrpd::state::Vrrp;
 
 /// What a start goes by.
 pub(in crate::vrrpd) struct Start {

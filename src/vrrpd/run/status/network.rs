@@ -15,7 +15,7 @@ use crate::status::dump::network::{self, Lane};
 use crate::status::dump::objects::{RouteLine, RuleLine};
 use crate::status::dump::tables::{self, Settings, Spacing, interface, socket};
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::track::Object;
 
 /// ` track_group TG`, if there is one.

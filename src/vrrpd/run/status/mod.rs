@@ -13,9 +13,6 @@ use std::path::Path;
 
 use part::Part;
 
-use super::report;
-use super::slots::Slot;
-use super::state::Vrrp;
 use crate::base::time::Span;
 use crate::child::status::{Job, Report, clock};
 use crate::config::model::Model;
@@ -28,6 +25,9 @@ use crate::status::file::{Kind, StatusFile};
 use crate::status::lines::Lines;
 use crate::status::{json, stats};
 use crate::sys::{alloc, process};
+use crate::vrrpd::report;
+use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::slots::Slot;
 
 /// The status files of the child and what they tell of the process.
 #[derive(Default)]

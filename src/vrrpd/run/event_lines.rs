@@ -2,7 +2,6 @@
 
 use log::{debug, error, info, warn};
 
-use super::may;
 use crate::base::addr::IpAddr;
 use crate::base::rate::Budget;
 use crate::base::time::Instant;
@@ -10,15 +9,16 @@ use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};
 use crate::vrrpd::live::Instance;
+use crate::vrrpd::report::{self, may};
 use crate::vrrpd::track::Reasons;
 
 /// Whether an event is to be told. What peers can trigger as often as they like goes through the budget.
-pub(in crate::vrrpd) fn may_tell(event: &Event, now: Instant, lines: &mut Budget) -> bool {
+pub(super) fn may_tell(event: &Event, now: Instant, lines: &mut Budget) -> bool {
     !is_triggered_by_peers(event) || may(lines, now)
 }
 
 /// Tells an event of an instance; `reasons` are those that it is in FAULT for.
-pub(in crate::vrrpd) fn event(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
+pub(super) fn event(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
     let name = instance.config.name.as_str();
     match *event {
         Event::Transition { from, to, why } => transition(instance, reasons, from, to, why),
@@ -43,7 +43,7 @@ pub(in crate::vrrpd) fn event(instance: &Instance, reasons: &Reasons<'_>, event:
             info!("({name}) Master received priority 0 message");
         }
         Event::ZeroReceived { .. } => info!("({name}) Backup received priority 0 advertisement"),
-        Event::ZeroSent => super::zero_sent(name),
+        Event::ZeroSent => report::zero_sent(name),
         Event::Discarded { from, theirs } => {
             info!("({name}) received lower priority ({theirs}) advert from {from} - discarding");
         }

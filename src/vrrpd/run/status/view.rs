@@ -13,7 +13,7 @@ use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::status::json;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::notify::Script;
-use crate::vrrpd::state::Vrrp;
+use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::track::Object;
 
 impl Vrrp {

@@ -1,0 +1,24 @@
+//! The virtual routers of the process, and what decides over all of them together.
+
+use super::live::{Group, Instance};
+use crate::base::id::InstanceId;
+use crate::base::time::{Instant, Span};
+use crate::daemon::keep::Note;
+use crate::proto::vrrp::Policy;
+
+/// The virtual routers and their sync groups.
+pub(super) struct Routers {
+    pub(super) instances: Vec<Instance>,
+    /// What decides over all of them together.
+    pub(super) policy: Policy,
+    /// Sync groups, in the order of the model.
+    pub(super) groups: Vec<Group>,
+    /// The end of the delay that instances wait for before they begin.
+    pub(super) held: Option<Instant>,
+    /// Until then instances that begin wait for duplicate address detection.
+    pub(super) detection: Option<Instant>,
+    /// MASTERs that were heard with another advert interval than ours, and where that is noted.
+    pub(super) intervals: Vec<(InstanceId, Note)>,
+    /// After a longer pause than this the loop hears first and acts then.
+    pub(super) shortest_interval: Span,
+}
