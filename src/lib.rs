@@ -28,19 +28,22 @@
 //! # Two walks
 //!
 //! ```text
-//! an advert:  daemon/reactor -> vrrpd/run -> wire/vrrp -> proto/vrrp/router -> machine
-//!             -> vrrpd/effect -> vrrpd/report -> notify
-//! a keyword:  config/source -> lexer -> expand -> tree -> rows/... -> model -> vrrpd/build -> machine
+//! an advert:  daemon/reactor -> vrrpd/run/mod -> run/adverts -> sockets/receive -> proto/vrrp/router -> wire/vrrp
+//!             -> proto/vrrp/machine -> vrrpd/run/settle -> run/events -> notify/queue
+//! a keyword:  config/source -> lexer -> expand/mod -> tree -> rows/... -> assemble -> model -> vrrpd/build
+//!             -> proto/vrrp/machine
 //! ```
 //!
 //! # What holds everywhere
 //!
 //! * A machine is told the time and never asks for it; its actions are carried out in order before its next input.
 //! * Entering MASTER: advert, addresses, routes, rules, announcements, then log and scripts. One instance's long
-//!   effects never stand in front of another's advert ([`vrrpd`], `effect`).
+//!   effects never stand in front of another's advert ([`vrrpd`], `run/settle`).
 //! * FAULT is a set of named reasons reckoned anew from what is true now, never a counter.
 //! * Timers restart from their deadline, not from now; an advert counts from when the kernel took it in.
-//! * A reload is all or nothing in the parent, and a difference in the child: what did not change is not touched.
+//! * A reload is all or nothing in the parent, and a difference in the child: what did not change is not touched. In
+//!   the child it is work in steps between which adverts leave, as the start is ([`vrrpd`], `run/job`).
+//! * A part of a child owns its fields, returns facts and never calls the composition (`vrrpd/run`) that calls it.
 //! * What a peer can trigger is counted always and logged through a budget.
 
 // Outside tests nothing is taken by a number that might not be there.
