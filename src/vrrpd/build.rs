@@ -12,7 +12,9 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use super::live::notify::{Notifier, Script};
-use super::live::{Config, Group, Instance, Moved, Objects, TrackScript};
+use super::live::{
+    Adverts, Config, Entered, Group, Instance, Moved, Objects, OwnLinks, Reception, Source, TrackScript,
+};
 use super::own::plan::Plan;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{LinkId, ScriptId, TrackGroupId};
@@ -165,13 +167,11 @@ fn instance(
     let old_form = config.old_unicast_checksum == OldChecksum::Yes;
     let mut instance = Instance {
         router,
-        base,
-        own,
-        transmit,
-        last_local: None,
-        has_local: false,
-        tentative: false,
-        carried: 0,
+        links: OwnLinks { base, own, transmit },
+        source: Source::default(),
+        advert: Adverts::default(),
+        reception: Reception::default(),
+        entered: Entered { at: Instant::START, wall: clock::wall() },
         addresses,
         objects: own_objects(&config, links),
         peers: config
@@ -185,15 +185,8 @@ fn instance(
         )
         .into_iter()
         .collect(),
-        socket: None,
-        socket_failed: false,
-        ip_id: 0,
         waiting: None,
-        refused_advert: None,
         notifier: notifier(&config.notify, &config.name, resolver, broken),
-        since: Instant::START,
-        since_wall: clock::wall(),
-        advert_changed: false,
         pending: super::live::Pending::default(),
         config,
     };
@@ -322,7 +315,7 @@ pub(super) fn identity(instance: &Instance) -> Identity {
     Identity {
         vrid: params.vrid,
         family: params.family,
-        links: [instance.base, instance.own, instance.transmit],
+        links: [instance.links.base, instance.links.own, instance.links.transmit],
         group: instance.config.group,
         unicast: unicast.then_some(instance.config.source),
     }
@@ -331,7 +324,7 @@ pub(super) fn identity(instance: &Instance) -> Identity {
 /// Which router an instance is on which link, whatever its adverts look like.
 pub(super) fn place(instance: &Instance) -> (u8, Family, Option<LinkId>) {
     let params = instance.router.params();
-    (params.vrid, params.family, instance.base)
+    (params.vrid, params.family, instance.links.base)
 }
 
 /// Whether two commands would run the same thing.

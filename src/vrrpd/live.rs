@@ -32,20 +32,12 @@ pub struct Instance {
     pub config: Config,
     /// The protocol.
     pub router: Router,
-    /// The interface of the configuration; none for unicast by route.
-    pub base: Option<LinkId>,
-    /// The interface of one's own if there is one, else `base`.
-    pub own: Option<LinkId>,
-    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`; without an interface the VRF.
-    pub transmit: Option<LinkId>,
-    /// The source of adverts: the last that there was. A goodbye over IPv4 can still come from one that is gone.
-    pub last_local: Option<IpAddr>,
-    /// Whether it is there now.
-    pub has_local: bool,
-    /// It is not, but duplicate address detection of it goes on.
-    pub tentative: bool,
-    /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
-    pub carried: u8,
+    /// The interfaces that it is on.
+    pub links: OwnLinks,
+    /// Where its adverts come from.
+    pub source: Source,
+    /// What it remembers of its adverts.
+    pub advert: Adverts,
     /// All addresses, advertised and excluded, in the order of the configuration.
     pub addresses: Box<[Moved]>,
     /// Routes and rules, if it has any.
@@ -55,25 +47,68 @@ pub struct Instance {
     /// What it tracks.
     pub tracking: Rare<Vec<Tracked>>,
     /// Where its adverts come in.
-    pub socket: Option<SocketId>,
-    /// Why there is no such socket.
-    pub socket_failed: bool,
+    pub reception: Reception,
     /// What it remembers of its round of announcements, if one of its interfaces is spaced.
     pub waiting: Option<Box<Waiting>>,
-    /// Identification of the next IPv4 advert.
-    pub ip_id: u16,
-    /// Identification of the last advert that the kernel refused.
-    pub refused_advert: Option<u16>,
     /// Scripts of transitions, if any is configured.
     pub notifier: Option<Box<notify::Notifier>>,
     /// When the state was entered.
-    pub since: Instant,
-    /// The wall clock of that.
-    pub since_wall: Wall,
-    /// After a reload: its adverts carry other addresses than before.
-    pub advert_changed: bool,
+    pub entered: Entered,
     /// Effects of the turn under way are still to be carried out.
     pub pending: Pending,
+}
+
+/// The interfaces of an instance.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnLinks {
+    /// The interface of the configuration; none for unicast by route.
+    pub base: Option<LinkId>,
+    /// The macvlan or ipvlan of the instance if there is one, else `base`.
+    pub own: Option<LinkId>,
+    /// The interface that adverts leave by: `own`, or `base` with `vmac_xmit_base`; without an interface the VRF.
+    pub transmit: Option<LinkId>,
+}
+
+/// The source of an instance's adverts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Source {
+    /// The last that there was. A goodbye over IPv4 can still come from one that is gone.
+    pub last: Option<IpAddr>,
+    /// Whether the source is there now.
+    pub is_there: bool,
+    /// The source is not there, but duplicate address detection of it goes on.
+    pub tentative: bool,
+}
+
+/// What an instance remembers of its adverts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Adverts {
+    /// How many of the addresses adverts carry: all that are advertised, fewer if the interface's MTU is small.
+    pub carried: u8,
+    /// Identification of the next IPv4 advert.
+    pub ip_id: u16,
+    /// Identification of the last advert that the kernel refused.
+    pub refused: Option<u16>,
+    /// After a reload: adverts carry other addresses than before.
+    pub changed: bool,
+}
+
+/// Where the adverts of others come in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reception {
+    /// The socket.
+    pub socket: Option<SocketId>,
+    /// The socket could not be opened.
+    pub failed: bool,
+}
+
+/// When an instance entered its state.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered {
+    /// The time of the loop.
+    pub at: Instant,
+    /// The wall clock.
+    pub wall: Wall,
 }
 
 /// A sync group at work; the policy has its state and its members.
@@ -139,31 +174,31 @@ impl Instance {
             },
         };
         let probed = family == Family::V6 && link.is_some_and(|link| link.tentative.is_some());
-        self.tentative = found.is_none() && probed;
+        self.source.tentative = found.is_none() && probed;
         self.fit_advert(links);
         let before = self.local();
-        self.last_local = found.or(self.last_local);
-        self.has_local = found.is_some();
+        self.source.last = found.or(self.source.last);
+        self.source.is_there = found.is_some();
         before != found
     }
 
     /// The interface whose link-local address, or first IPv4 address, is the source of adverts if none is configured.
     #[must_use]
     pub fn source_link(&self) -> Option<LinkId> {
-        if self.config.ipvlan.is_none() { self.base } else { self.own }
+        if self.config.ipvlan.is_none() { self.links.base } else { self.links.own }
     }
 
     /// The source of adverts, if there is one now.
     #[must_use]
     pub fn local(&self) -> Option<IpAddr> {
-        self.last_local.filter(|_| self.has_local)
+        self.source.last.filter(|_| self.source.is_there)
     }
 
     /// Leaves out of adverts what is too much for the interface: those addresses are moved all the same.
     pub fn fit_advert(&mut self, links: &Links) {
-        let mtu = self.base.and_then(|id| links.link(id)).map_or(0, |link| link.mtu);
+        let mtu = self.links.base.and_then(|id| links.link(id)).map_or(0, |link| link.mtu);
         let fit = self.config.addresses.len().min(self.config.advert_room(mtu));
-        self.carried = u8::try_from(fit).unwrap_or(u8::MAX);
+        self.advert.carried = u8::try_from(fit).unwrap_or(u8::MAX);
     }
 
     /// Whether it is MASTER and a route or a rule is not in the kernel that should be.
@@ -194,7 +229,7 @@ impl Instance {
     /// The addresses that adverts carry, in order.
     #[must_use]
     pub fn advertised(&self) -> &[Moved] {
-        advertised(self.carried, &self.addresses)
+        advertised(self.advert.carried, &self.addresses)
     }
 
     /// An address as the kernel is to have it, on the interface of this number.
@@ -218,7 +253,7 @@ impl Instance {
     /// Whether it matters to it whether an interface is up.
     #[must_use]
     pub fn uses(&self, link: LinkId) -> bool {
-        [self.base, self.own, self.transmit].contains(&Some(link))
+        [self.links.base, self.links.own, self.links.transmit].contains(&Some(link))
             || self.tracking.iter().any(|tracked| tracked.object == Object::Link(link))
     }
 

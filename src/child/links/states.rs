@@ -116,7 +116,7 @@ impl Interfaces {
         for (link, _) in before {
             // The interface is not watched any more: it counts as what netlink says.
             if let Some(there) = self.table.link_mut(link) {
-                there.held = None;
+                there.state.held = None;
                 there.set_polled(None);
             }
         }
@@ -147,7 +147,7 @@ impl Interfaces {
     /// Gives an interface its delays, or takes them away.
     fn set_delays(&mut self, now: Instant, position: usize, delays: Option<Delays>) {
         let Some(entry) = self.states.entries.get_mut(position) else { return };
-        let up = self.table.link(entry.link).is_some_and(|link| link.up);
+        let up = self.table.link(entry.link).is_some_and(|link| link.state.up);
         let counted = match (&mut entry.delays, delays) {
             (Some(running), Some(delays)) => {
                 let counted = running.reconfigure(now, delays);
@@ -172,20 +172,20 @@ impl Interfaces {
     /// An interface counts as up, or down, whatever it is.
     fn count_as(&mut self, link: LinkId, counts: Option<bool>) {
         if let Some(there) = self.table.link_mut(link) {
-            there.held = counts.filter(|up| *up != there.up);
+            there.state.held = counts.filter(|up| *up != there.state.up);
         }
     }
 
     fn log_state(&self, link: LinkId, up: bool) {
         if let Some(there) = self.table.link(link) {
-            report::state(&there.name, up, there.polled.is_some());
+            report::state(&there.name, up, there.state.polled.is_some());
         }
     }
 
     /// An interface came, went, or went up or down: reckons what the interface counts as, and logs if that is another
     /// thing. Whether the interface has delays or is polled, so that there may be another deadline.
     pub fn weigh(&mut self, now: Instant, link: LinkId, change: Change) -> bool {
-        let up = self.table.link(link).is_some_and(|there| there.up);
+        let up = self.table.link(link).is_some_and(|there| there.state.up);
         let position = self.states.position(link);
         let Some(entry) = position.and_then(|position| self.states.entries.get_mut(position)) else {
             if change == Change::State {

@@ -18,20 +18,10 @@ pub struct Link {
     pub name: IfName,
     /// The kernel's number while it exists.
     pub index: Option<IfIndex>,
-    /// Packets can leave: wanted up, and with a carrier, as far as the driver that is polled says, or else netlink.
-    pub up: bool,
-    /// It was up at some time since it is there.
-    pub seen_up: bool,
-    /// Netlink says that there is a carrier, and no layer below says otherwise.
-    carrier: bool,
-    /// What its driver says, if it is polled and can be.
-    pub polled: Option<bool>,
-    /// It counts as this although it is otherwise, because that has not lasted yet.
-    pub held: Option<bool>,
+    /// Whether it is up, and for whom.
+    pub state: LinkState,
     /// Its Ethernet address.
     pub mac: Option<Mac>,
-    /// The administrator wants it up.
-    pub wanted_up: bool,
     /// The interface that it lies on; 0 is none.
     pub parent: IfIndex,
     /// What made it, as far as it matters here.
@@ -52,6 +42,23 @@ pub struct Link {
     pub addresses: Vec<Prefix>,
     /// A link-local address that is not ours and of no use yet: duplicate address detection goes on. Of several the last.
     pub tentative: Option<Prefix>,
+}
+
+/// Whether an interface is up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkState {
+    /// The administrator wants it up.
+    pub wanted_up: bool,
+    /// Packets can leave: wanted up, and with a carrier, as far as the driver that is polled says, or else netlink.
+    pub up: bool,
+    /// It was up at some time since it is there.
+    pub seen_up: bool,
+    /// Netlink says that there is a carrier, and no layer below says otherwise.
+    carrier: bool,
+    /// What its driver says, if it is polled and can be.
+    pub polled: Option<bool>,
+    /// It counts as this although it is otherwise, because that has not lasted yet.
+    pub held: Option<bool>,
 }
 
 /// What made an interface.
@@ -91,33 +98,28 @@ impl Link {
     /// Whether it counts as up for those who use or track it.
     #[must_use]
     pub fn counts_up(&self) -> bool {
-        self.held.unwrap_or(self.up)
+        self.state.held.unwrap_or(self.state.up)
     }
 
     /// Takes what its driver says, or that it is not polled; whether it went up or down by that.
     pub fn set_polled(&mut self, polled: Option<bool>) -> bool {
-        self.polled = polled;
+        self.state.polled = polled;
         self.settle()
     }
 
     /// Reckons whether packets can leave; whether that is another thing than before.
     fn settle(&mut self) -> bool {
-        let up = self.wanted_up && self.polled.unwrap_or(self.carrier);
-        self.seen_up |= up;
-        core::mem::replace(&mut self.up, up) != up
+        let up = self.state.wanted_up && self.state.polled.unwrap_or(self.state.carrier);
+        self.state.seen_up |= up;
+        core::mem::replace(&mut self.state.up, up) != up
     }
 
     fn absent(name: &IfName) -> Self {
         Self {
             name: name.clone(),
             index: None,
-            up: false,
-            seen_up: false,
-            carrier: false,
-            polled: None,
-            held: None,
+            state: LinkState::default(),
             mac: None,
-            wanted_up: false,
             parent: IfIndex(0),
             kind: Kind::Other,
             master: IfIndex(0),
@@ -133,12 +135,12 @@ impl Link {
 
     fn gone(&mut self) {
         self.index = None;
-        self.wanted_up = false;
-        self.carrier = false;
-        self.polled = None;
-        self.held = None;
+        self.state.wanted_up = false;
+        self.state.carrier = false;
+        self.state.polled = None;
+        self.state.held = None;
         self.settle();
-        self.seen_up = false;
+        self.state.seen_up = false;
         self.mac = None;
         self.addresses.clear();
         self.tentative = None;
@@ -316,7 +318,8 @@ impl Links {
         };
         let mac = kernel.address.mac().filter(|_| kernel.hardware_type == ETHERNET);
         let appeared = link.index != Some(kernel.index);
-        let changed = (link.wanted_up, link.mac, link.master) != (kernel.flags.up(), mac, kernel.master);
+        let changed =
+            (link.state.wanted_up, link.mac, link.master) != (kernel.flags.up(), mac, kernel.master);
         if appeared {
             if let Some(old) = link.index {
                 self.by_index.remove(&old);
@@ -326,8 +329,8 @@ impl Links {
         }
         link.index = Some(kernel.index);
         link.mac = mac;
-        link.wanted_up = kernel.flags.up();
-        link.carrier = has_carrier(kernel);
+        link.state.wanted_up = kernel.flags.up();
+        link.state.carrier = has_carrier(kernel);
         let flipped = link.settle();
         link.parent = kernel.parent;
         link.table = kernel.table;

@@ -41,7 +41,7 @@ impl Extras {
             let first = list.len();
             for (position, moved) in (0_u16..).zip(&instance.addresses) {
                 let Some(link) = moved.link else { continue };
-                let other = Some(link) != instance.own && (wanted.all || owns.base_of(link).is_some());
+                let other = Some(link) != instance.links.own && (wanted.all || owns.base_of(link).is_some());
                 let known = list.iter().skip(first).any(|extra| extra.link == link);
                 if other && !known {
                     let instance = InstanceId::at(number);

@@ -133,7 +133,7 @@ impl Announcer {
         let Some(link) = moved.link.and_then(|link| links.link(link)) else {
             return;
         };
-        if let (Some(index), Some(mac), true) = (link.index, link.mac, link.up) {
+        if let (Some(index), Some(mac), true) = (link.index, link.mac, link.state.up) {
             self.queue_frame(id, index, mac, addr);
             self.note(id, position, opens);
         }

@@ -120,7 +120,7 @@ impl Items {
         let Some(moved) = instance.addresses.get_mut(usize::from(position)).filter(|_| master) else {
             return Next::Nothing;
         };
-        let up = moved.link.and_then(|link| links.link(link)).is_some_and(|link| link.up);
+        let up = moved.link.and_then(|link| links.link(link)).is_some_and(|link| link.state.up);
         let outcome = moved.item.handle(Input::Deleted { now, how: How::Maybe { secondary }, up });
         answer::log_virtual_news(outcome.news, &instance.config.name, moved, links);
         instance.router.counters_mut().restored += u32::from(outcome.is_put_back());

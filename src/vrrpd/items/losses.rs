@@ -254,7 +254,7 @@ impl Items {
         gone: Prefix,
     ) -> Option<(Request, Next)> {
         let position = self.statics.position_of(link, gone)?;
-        let up = links.link(link).is_some_and(|link| link.up);
+        let up = links.link(link).is_some_and(|link| link.state.up);
         let known = self.statics.addresses.get_mut(position)?;
         if known.item.is_missing() {
             return None;

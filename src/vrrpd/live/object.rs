@@ -135,7 +135,7 @@ impl Placed {
         for (hop, link) in self.route.next_hops.iter_mut().zip(&self.links) {
             let Some(link) = link.and_then(|id: LinkId| links.link(id)) else { continue };
             hop.interface = link.index.unwrap_or(IfIndex(0));
-            usable &= link.index.is_some() && link.wanted_up;
+            usable &= link.index.is_some() && link.state.wanted_up;
         }
         if let Some(vrf) = self.vrf {
             match links.link(vrf).and_then(|link| link.table) {

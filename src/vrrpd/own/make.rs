@@ -123,7 +123,7 @@ impl Owns {
             },
             group: if new { group } else { settled.filter(|group| there.group != *group) },
             master: master.filter(|master| new || there.master != *master),
-            up: new || !there.wanted_up,
+            up: new || !there.state.wanted_up,
             notify: base.index.filter(|_| new && own.notify).map(|index| (index, base.group)),
         })
     }

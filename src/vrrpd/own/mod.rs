@@ -312,7 +312,7 @@ impl Owns {
 /// Whether somebody removed an interface. The kernel takes it down first and tells of that; it answers no list before
 /// the rest is done, so that one tells whether the interface is only down.
 fn is_removed(links: &mut Links, commands: &mut Commands, link: LinkId, change: Change) -> bool {
-    let down = links.link(link).filter(|there| !there.wanted_up).and_then(|there| there.index);
+    let down = links.link(link).filter(|there| !there.state.wanted_up).and_then(|there| there.index);
     let (Some(index), false) = (down, change == Change::Vanished) else {
         return change == Change::Vanished;
     };

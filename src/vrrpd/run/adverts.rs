@@ -67,7 +67,7 @@ impl Vrrp {
         };
         let surroundings = Surroundings {
             local: instance.local(),
-            addresses: advertised(instance.carried, &instance.addresses),
+            addresses: advertised(instance.advert.carried, &instance.addresses),
             peers: &instance.peers,
             old_form: auth::old_form(&instance.config),
         };
@@ -93,7 +93,7 @@ impl Vrrp {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
-        instance.ip_id = Instance::next_id(instance.ip_id);
+        instance.advert.ip_id = Instance::next_id(instance.advert.ip_id);
         if let Some(guard) = instance.router.guard_mut() {
             guard.advance(auth::stamp(clock::wall()));
             self.keep_numbers(id, None);

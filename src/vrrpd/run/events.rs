@@ -37,8 +37,8 @@ impl Vrrp {
         let priority = instance.router.machine().effective_priority();
         match *event {
             Event::Transition { to, why, .. } => {
-                instance.since = now;
-                instance.since_wall = clock::wall();
+                instance.entered.at = now;
+                instance.entered.wall = clock::wall();
                 let state = NotifyState::from(to);
                 if let Some(notifier) = &mut instance.notifier
                     && why != Why::Adopted

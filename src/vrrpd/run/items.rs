@@ -124,7 +124,7 @@ impl Vrrp {
 
     /// An interface came, or came up: what went with it is added again.
     pub(in crate::vrrpd) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
-        let Some(up) = self.links.table.link(link).map(|link| link.up) else { return };
+        let Some(up) = self.links.table.link(link).map(|link| link.state.up) else { return };
         if up {
             self.items.add_statics_to(&mut self.routers.instances, &self.links.table, link);
         }

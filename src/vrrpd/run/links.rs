@@ -142,7 +142,7 @@ impl Vrrp {
         let Some(change) = self.follow_owns(turn, link, change) else {
             return;
         };
-        let up = self.links.table.link(link).is_some_and(|link| link.up);
+        let up = self.links.table.link(link).is_some_and(|link| link.state.up);
         if change == Change::Appeared {
             self.put_own_addresses();
         }
@@ -152,7 +152,7 @@ impl Vrrp {
         }
         if up || change == Change::Appeared {
             self.objects_by_link(turn, link);
-        } else if self.links.table.link(link).is_some_and(|link| !link.wanted_up) {
+        } else if self.links.table.link(link).is_some_and(|link| !link.state.wanted_up) {
             self.objects_without_link(turn, link);
         }
         let macvlan = self.owns.key_of(link);
@@ -203,7 +203,7 @@ impl Vrrp {
     fn used_links(&self) -> Vec<LinkId> {
         let mut used: Vec<LinkId> = Vec::new();
         for instance in &self.routers.instances {
-            used.extend(instance.base);
+            used.extend(instance.links.base);
             used.extend(instance.tracking.iter().filter_map(|tracked| match tracked.object {
                 Object::Link(link) => Some(link),
                 _ => None,
@@ -226,7 +226,7 @@ impl Vrrp {
             }
         }
         for instance in self.routers.instances.iter().filter(|instance| instance.config.linkbeat_polling) {
-            if let Some(link) = instance.base {
+            if let Some(link) = instance.links.base {
                 wanted.change(link, |wanted| wanted.beat = Some(None));
             }
         }

@@ -259,7 +259,7 @@ impl Vrrp {
             };
             if instance.lacks_key() {
                 self.retry_keys(turn, id);
-            } else if instance.socket_failed {
+            } else if instance.reception.failed {
                 self.open_socket(turn, id);
                 self.refresh(turn, id);
             } else {

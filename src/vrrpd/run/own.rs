@@ -73,7 +73,7 @@ impl Vrrp {
     /// Lets interfaces keep their other addresses when the first one goes, where an instance asks for that.
     pub(in crate::vrrpd) fn promote_secondaries(&mut self) {
         for instance in self.routers.instances.iter().filter(|it| it.config.promote_secondaries) {
-            if let Some(link) = instance.own {
+            if let Some(link) = instance.links.own {
                 self.owns.promote_secondaries(&self.links.table, link);
             }
         }
@@ -89,7 +89,7 @@ impl Vrrp {
     /// Puts back the settings that nobody needs any more, and forgets them on disk.
     pub(in crate::vrrpd) fn tidy(&mut self) {
         let promoting = self.routers.instances.iter().filter(|it| it.config.promote_secondaries);
-        let promoting: Vec<LinkId> = promoting.filter_map(|it| it.own).collect();
+        let promoting: Vec<LinkId> = promoting.filter_map(|it| it.links.own).collect();
         let silent = self.model.global.vrrp.disable_local_igmp;
         self.owns.restore(&self.links.table, &promoting, silent);
         self.write_ledger();

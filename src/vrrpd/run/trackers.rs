@@ -248,7 +248,7 @@ impl Vrrp {
             let Some(instance) = self.routers.instances.get_mut(id.index()) else {
                 continue;
             };
-            if instance.base != Some(link) && instance.own != Some(link) {
+            if instance.links.base != Some(link) && instance.links.own != Some(link) {
                 continue;
             }
             let had: Option<IpAddr> = instance.local();

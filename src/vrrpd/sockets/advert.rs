@@ -22,7 +22,7 @@ pub fn emit(
 ) -> Result<(), Short> {
     let params = instance.router.params();
     let goodbye = priority == 0 && params.family == Family::V4;
-    let source = instance.last_local.filter(|_| goodbye || instance.has_local).ok_or(Short)?;
+    let source = instance.source.last.filter(|_| goodbye || instance.source.is_there).ok_or(Short)?;
     let seal = instance.router.guard().map_or(Seal::Open, |guard| guard.seal());
     let start = out.len();
     if let (IpAddr::V4(from), IpAddr::V4(to)) = (source, destination) {
@@ -39,7 +39,7 @@ pub fn emit(
             instance.config.unicast_ttl.unwrap_or(vrrp::HOP_LIMIT)
         };
         let header = ipv4::Header { source: from, destination: to, ttl, protocol };
-        ipv4::emit(out, header, instance.ip_id, len)?;
+        ipv4::emit(out, header, instance.advert.ip_id, len)?;
         if let Seal::Header { sequence, .. } = seal {
             ah::emit(out, from, sequence)?;
         }

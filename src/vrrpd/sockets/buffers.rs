@@ -17,7 +17,7 @@ impl Sockets {
         let mut wanted: Vec<(SocketId, usize)> = Vec::new();
         for instance in instances {
             let octets = queue_of(instance, links, buffers);
-            let (Some(socket), Some(octets)) = (instance.socket, octets) else { continue };
+            let (Some(socket), Some(octets)) = (instance.reception.socket, octets) else { continue };
             match wanted.iter_mut().find(|(other, _)| *other == socket) {
                 Some((_, sum)) => *sum = sum.saturating_add(octets),
                 None => wanted.push((socket, octets)),
@@ -39,7 +39,7 @@ fn queue_of(instance: &Instance, links: &Links, buffers: &Buffers) -> Option<usi
     let one = match buffers.policy? {
         Policy::Bytes(octets) => return usize::try_from(octets).ok(),
         Policy::Mtu => {
-            let link = instance.base.or(instance.transmit).and_then(|link| links.link(link));
+            let link = instance.links.base.or(instance.links.transmit).and_then(|link| links.link(link));
             link.map_or(0, |link| link.mtu)
         }
         Policy::Advert => advert_octets(instance),

@@ -85,21 +85,21 @@ impl Sockets {
         let existing = |link: LinkId| Some((link, links.link(link)?.index?));
         let macvlan = receiving_macvlan(instance, links, owns).map(existing);
         let (Some((key, index)), false) = (subscription(instance, links, owns), macvlan == Some(None)) else {
-            (instance.socket, instance.socket_failed) = (None, false);
+            (instance.reception.socket, instance.reception.failed) = (None, false);
             return false;
         };
-        let base = instance.base.and_then(existing);
+        let base = instance.links.base.and_then(existing);
         match self.receive_on(turn, key, index, base, macvlan.flatten(), (links, global)) {
             Ok(socket) => {
-                (instance.socket, instance.socket_failed) = (Some(socket), false);
+                (instance.reception.socket, instance.reception.failed) = (Some(socket), false);
                 self.changed = true;
                 false
             }
             Err(error) => {
-                if !instance.socket_failed {
+                if !instance.reception.failed {
                     report::socket_failed(&instance.config.name, &error);
                 }
-                (instance.socket, instance.socket_failed) = (None, true);
+                (instance.reception.socket, instance.reception.failed) = (None, true);
                 true
             }
         }
@@ -137,7 +137,7 @@ impl Sockets {
     /// Whether an instance is to receive on another socket than it does: its macvlan went up or down, or into a VRF.
     #[must_use]
     pub fn is_outdated(&self, instance: &Instance, links: &Links, owns: &Owns) -> bool {
-        let receiver = instance.socket.and_then(|socket| self.pool.receiver(socket));
+        let receiver = instance.reception.socket.and_then(|socket| self.pool.receiver(socket));
         let (Some(receiver), Some((key, index))) = (receiver, subscription(instance, links, owns)) else {
             return false;
         };
@@ -170,7 +170,7 @@ impl Sockets {
             let macvlan = receiving_macvlan(instance, links, owns);
             let macvlan = macvlan.and_then(|macvlan| Some((macvlan, links.link(macvlan)?.index?)));
             let vrid = instance.router.params().vrid;
-            Some(User { socket: instance.socket?, vrid, instance: InstanceId::at(i), macvlan })
+            Some(User { socket: instance.reception.socket?, vrid, instance: InstanceId::at(i), macvlan })
         });
         let users: Vec<_> = users.collect();
         self.pool.assign(turn, users.into_iter(), global.vrrp.log_unknown_vrids);
@@ -189,18 +189,18 @@ fn receiving_macvlan(instance: &Instance, links: &Links, owns: &Owns) -> Option<
     if !instance.peers.is_empty() || instance.config.ipvlan.is_some() {
         return None;
     }
-    if instance.own != instance.base || !instance.config.wants_macvlan() {
-        return instance.own.filter(|own| Some(*own) != instance.base);
+    if instance.links.own != instance.links.base || !instance.config.wants_macvlan() {
+        return instance.links.own.filter(|own| Some(*own) != instance.links.base);
     }
-    let link = owns.macvlan(instance.base?, instance.family(), instance.router.params().vrid)?;
-    links.link(link).is_some_and(|link| link.up).then_some(link)
+    let link = owns.macvlan(instance.links.base?, instance.family(), instance.router.params().vrid)?;
+    links.link(link).is_some_and(|link| link.state.up).then_some(link)
 }
 
 /// Whether an instance may receive on a macvlan of this key that only addresses of the instance are on.
 pub(super) fn may_receive_on(instance: &Instance, macvlan: plan::Key) -> bool {
     let mac = virtual_mac(instance.family(), instance.router.params().vrid);
-    instance.own == instance.base
-        && instance.base.is_some_and(|base| macvlan == plan::Key::Macvlan(base, mac))
+    instance.links.own == instance.links.base
+        && instance.links.base.is_some_and(|base| macvlan == plan::Key::Macvlan(base, mac))
 }
 
 /// What an instance is to receive, and the number of the interface if one is needed; none: the interface does not exist.
@@ -208,9 +208,10 @@ fn subscription(instance: &Instance, links: &Links, owns: &Owns) -> Option<(Key,
     let macvlan = receiving_macvlan(instance, links, owns);
     let in_vrf = |link: LinkId| links.link(link).is_some_and(|link| link.in_vrf);
     // What comes in by a VRF bears the VRF's number to a filter.
-    let own = macvlan.is_some() && !instance.base.is_some_and(in_vrf);
+    let own = macvlan.is_some() && !instance.links.base.is_some_and(in_vrf);
     // Without an interface it may be a VRF that adverts come in by.
-    let link = if own { instance.base } else { macvlan.or(instance.base).or(instance.transmit) };
+    let link =
+        if own { instance.links.base } else { macvlan.or(instance.links.base).or(instance.links.transmit) };
     let index = match link {
         None => None,
         Some(link) => Some(links.link(link)?.index?),

@@ -35,7 +35,7 @@ impl Sockets {
         let covered = peer.filter(|peer| !peer.old_form).map_or(instance.config.group, |peer| peer.addr);
         // Without its interface an advert would leave by whatever the routing table says, and a goodbye reach a
         // network that it is no business of.
-        let index = match instance.transmit {
+        let index = match instance.links.transmit {
             None => IfIndex(0),
             Some(link) => match links.link(link).and_then(|link| link.index) {
                 Some(index) => index,
@@ -110,8 +110,8 @@ impl Sockets {
             let Some(instance) = instances.get_mut(id.index()) else {
                 continue;
             };
-            let this = instance.ip_id;
-            let before = instance.refused_advert.replace(this);
+            let this = instance.advert.ip_id;
+            let before = instance.advert.refused.replace(this);
             if before.is_none_or(|before| before != this && Instance::next_id(before) != this) {
                 report::send_failed(&instance.config.name, errno);
             }

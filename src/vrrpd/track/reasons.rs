@@ -79,10 +79,10 @@ impl Display for Reason<'_> {
             Fault::LinkMissing => write!(f, "interface {} missing", self.base()),
             Fault::LinkDown => write!(f, "interface {} down", self.base()),
             Fault::NoAddress => {
-                let source = self.all.instance.source_link().or(self.all.instance.transmit);
+                let source = self.all.instance.source_link().or(self.all.instance.links.transmit);
                 write!(f, "no {} address on interface {}", self.all.instance.family(), self.name(source))
             }
-            Fault::Vmac => write!(f, "macvlan {} missing or down", self.name(self.all.instance.own)),
+            Fault::Vmac => write!(f, "macvlan {} missing or down", self.name(self.all.instance.links.own)),
             Fault::Source => match config.source {
                 Some(source) => write!(f, "source address {source} is on no interface"),
                 None => f.write_str(self.fault.text()),
@@ -160,7 +160,7 @@ impl Reason<'_> {
     }
 
     fn base(&self) -> &str {
-        self.name(self.all.instance.base.or(self.all.instance.transmit))
+        self.name(self.all.instance.links.base.or(self.all.instance.links.transmit))
     }
 
     fn name(&self, link: Option<LinkId>) -> &str {

@@ -22,7 +22,7 @@ impl Situation<'_> {
     /// What is true of an instance now.
     fn facts_of(&self, instance: &Instance) -> Facts {
         let config = &instance.config;
-        let base = match instance.base.or(instance.transmit).map(|id| self.links.link(id)) {
+        let base = match instance.links.base.or(instance.links.transmit).map(|id| self.links.link(id)) {
             None => Base::Up,
             Some(link) => match link.filter(|link| link.index.is_some()) {
                 None => Base::Missing,
@@ -31,10 +31,10 @@ impl Situation<'_> {
             },
         };
         // The carrier of an interface of the instance's own is that of the base interface.
-        let vmac_missing = instance.own != instance.base
-            && instance.own.is_some_and(|id| {
+        let vmac_missing = instance.links.own != instance.links.base
+            && instance.links.own.is_some_and(|id| {
                 let link = self.links.link(id);
-                link.is_none_or(|link| link.index.is_none() || !link.wanted_up)
+                link.is_none_or(|link| link.index.is_none() || !link.state.wanted_up)
             });
         Facts {
             base,
@@ -46,7 +46,7 @@ impl Situation<'_> {
             refused: instance.cannot_serve(),
             no_peer: config.fault_no_peer,
             conflict: config.conflict.is_some(),
-            no_socket: instance.socket_failed,
+            no_socket: instance.reception.failed,
             no_key: instance.lacks_key(),
         }
     }
@@ -54,13 +54,13 @@ impl Situation<'_> {
     /// Whether duplicate address detection goes on for the source of an instance.
     pub(in crate::vrrpd) fn is_probed(&self, instance: &Instance) -> bool {
         let tracked = instance.config.tracked_source();
-        instance.tentative || tracked.is_some_and(|addr| self.trackers.sources.is_probed(addr))
+        instance.source.tentative || tracked.is_some_and(|addr| self.trackers.sources.is_probed(addr))
     }
 
     /// Whether the source address that an instance tracks is there. A link-local one must be on its interface.
     fn has_source(&self, instance: &Instance, addr: IpAddr) -> bool {
         let local = matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        let base = instance.base.and_then(|id| self.links.link(id)?.index);
+        let base = instance.links.base.and_then(|id| self.links.link(id)?.index);
         self.trackers.sources.is_on(addr, base.filter(|_| local))
     }
 

@@ -313,7 +313,7 @@ fn inherit(after: &mut Instance, before: &mut Instance) {
     fn carried(instance: &Instance) -> impl Iterator<Item = IpAddr> {
         instance.advertised().iter().map(|moved| moved.prefix.addr)
     }
-    after.advert_changed = !carried(after).eq(carried(before));
+    after.advert.changed = !carried(after).eq(carried(before));
 }
 
 /// An instance goes on as its successor.
@@ -328,13 +328,13 @@ fn go_on(after: &mut Instance, before: &mut Instance) {
     }
     after.waiting = before.waiting.take();
     // Its adverts go on while the interfaces are still being sorted out.
-    after.last_local = before.last_local;
-    after.has_local = before.has_local;
-    after.tentative = before.tentative;
-    after.ip_id = before.ip_id;
-    after.refused_advert = before.refused_advert;
-    after.since = before.since;
-    after.since_wall = before.since_wall;
+    after.source.last = before.source.last;
+    after.source.is_there = before.source.is_there;
+    after.source.tentative = before.source.tentative;
+    after.advert.ip_id = before.advert.ip_id;
+    after.advert.refused = before.advert.refused;
+    after.entered.at = before.entered.at;
+    after.entered.wall = before.entered.wall;
     if let Some(before) = before.notifier.take_if(|notifier| notifier.is_busy()) {
         // Without scripts of its own any more it still sees to the end of the one under way.
         let after = after.notifier.get_or_insert_default();

@@ -276,7 +276,7 @@ impl Vrrp {
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             let params = instance.config.params.clone();
             let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
-            let changed = core::mem::take(&mut instance.advert_changed);
+            let changed = core::mem::take(&mut instance.advert.changed);
             instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);
         }
         self.act(turn, id, &out);

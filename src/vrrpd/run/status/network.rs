@@ -158,7 +158,8 @@ impl Vrrp {
                 "rp_filter" => settings.rp_filter = Some(entry.given),
                 "promote_secondaries" => {
                     settings.promote_secondaries = entry.before;
-                    let asks = |this: &&Instance| this.own == Some(id) && this.config.promote_secondaries;
+                    let asks =
+                        |this: &&Instance| this.links.own == Some(id) && this.config.promote_secondaries;
                     settings.promote_users = self.routers.instances.iter().filter(asks).count();
                 }
                 _ => {}
@@ -185,10 +186,10 @@ impl Vrrp {
                 IpAddr::V4(_) => None,
             }),
             mac: link.mac,
-            wanted_up: link.wanted_up,
-            up: link.up,
-            seen_up: link.seen_up,
-            lies_on: below.map(|base| (base.name.as_str(), base.up)),
+            wanted_up: link.state.wanted_up,
+            up: link.state.up,
+            seen_up: link.state.seen_up,
+            lies_on: below.map(|base| (base.name.as_str(), base.state.up)),
             own_type: self.owns.type_of(id),
             changeable: self.model.global.vrrp.allow_if_changes,
             mtu: link.mtu,
@@ -215,5 +216,6 @@ fn weight_of(instance: &Instance, id: LinkId) -> Option<Weight> {
     }
     // An interface that does not matter has a weight that none can have.
     let value = if instance.config.dont_track_primary { 255 } else { 0 };
-    (instance.base == Some(id) || instance.own == Some(id)).then_some(Weight { value, reverse: false })
+    (instance.links.base == Some(id) || instance.links.own == Some(id))
+        .then_some(Weight { value, reverse: false })
 }

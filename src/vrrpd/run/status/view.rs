@@ -48,18 +48,18 @@ impl Vrrp {
         let command = |id: ScriptId| self.trackers.scripts.get(id.index())?.command.as_ref().map(runs);
         let waits = |tracked: &&Tracked| self.situation().effect(**tracked) == Effect::Waits;
         let runs = |script: Script| Some(runs(this.notifier.as_ref()?.command(script as usize)?));
-        let heard = this.socket.and_then(|id| self.sockets.pool.receiver(id));
+        let heard = this.reception.socket.and_then(|id| self.sockets.pool.receiver(id));
         Some(write(&dump::instance::Instance {
             model: &self.model,
             config: &this.config,
             router: &this.router,
-            since: this.since_wall,
+            since: this.entered.wall,
             local: this.local(),
-            base: name(this.base),
-            index: this.base.and_then(|id| self.links.table.link(id)?.index),
-            own: name(this.own),
+            base: name(this.links.base),
+            index: this.links.base.and_then(|id| self.links.table.link(id)?.index),
+            own: name(this.links.own),
             next_extra: self.announcer.next_extra(InstanceId::at(position)),
-            own_up: this.own.and_then(|id| self.links.table.link(id)).is_some_and(|link| link.up),
+            own_up: this.links.own.and_then(|id| self.links.table.link(id)).is_some_and(|link| link.state.up),
             sockets: (heard.map(|receiver| receiver.fd()), self.sockets.pool.sender_fd(this.family())),
             place: &place,
             command: &command,
@@ -82,8 +82,10 @@ impl Vrrp {
         let Some(moved) = this.addresses.get(position) else { return Whereabouts::default() };
         let name = |id: Option<LinkId>| Some(self.links.table.link(id?)?.name.as_str());
         let base = match moved.link {
-            Some(link) if Some(link) == this.own => this.base.filter(|base| *base != link),
-            Some(link) if Some(link) != this.base && this.config.wants_macvlan() => self.owns.base_of(link),
+            Some(link) if Some(link) == this.links.own => this.links.base.filter(|base| *base != link),
+            Some(link) if Some(link) != this.links.base && this.config.wants_macvlan() => {
+                self.owns.base_of(link)
+            }
             _ => None,
         };
         Whereabouts {
