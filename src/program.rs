@@ -23,7 +23,7 @@ use keepalived::config::source::{Disk, SourceMap};
 use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
 use keepalived::daemon::cli::Options;
-use keepalived::daemon::parent::{Kind, Mode, Moment, Program, Script, Settings, Start};
+use keepalived::daemon::parent::{Kind, Mode, Program, Script, ScriptTime, Settings, Start};
 use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
@@ -263,11 +263,11 @@ impl Program for Keepalived<'_> {
         vrrpd::run(model, context)
     }
 
-    fn script(&self, loaded: &Loaded, moment: Moment) -> Option<Script> {
+    fn script(&self, loaded: &Loaded, moment: ScriptTime) -> Option<Script> {
         let global = &loaded.outline.global;
         let (command, timeout) = match moment {
-            Moment::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
-            Moment::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
+            ScriptTime::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
+            ScriptTime::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
         };
         // What cannot run was told when the configuration was read.
         let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;

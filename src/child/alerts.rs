@@ -7,7 +7,7 @@ use super::report;
 use super::scripts::Scripts;
 use crate::daemon::keep::{self, Keep, Note};
 use crate::daemon::reactor::{Again, Turn};
-use crate::daemon::token::Own;
+use crate::daemon::token::SourceId;
 use crate::notify::fifo::{self, Fifos, Wanted};
 use crate::notify::mail::{About, Mailer, Place, Settings, Unsent};
 use crate::sys::process::{Ended, Pid};
@@ -138,7 +138,7 @@ impl Alerts {
     }
 
     /// A source of a FIFO or of the mailer is ready.
-    pub fn ready(&mut self, turn: &mut Turn<'_>, places: Places, source: Own) -> Again {
+    pub fn ready(&mut self, turn: &mut Turn<'_>, places: Places, source: SourceId) -> Again {
         if source.kind == self.kind {
             self.fifos.ready(turn, source.index);
             return Again::Done;

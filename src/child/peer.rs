@@ -20,13 +20,13 @@ use crate::base::limit;
 use crate::daemon::ipc::{LONGEST_TO_PEER, ObjectState, ToPeer};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::record::GONE;
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::sys::channel::{Channel, Received, Sent};
 
 /// The other child, and what it is told.
 #[derive(Debug)]
 pub struct Peer {
-    source: Own,
+    source: SourceId,
     link: Option<(Channel, Registration)>,
     /// The newest state of each object, ordered by key.
     objects: Vec<ObjectState>,
@@ -51,7 +51,7 @@ const MESSAGES: usize = limit::CHANNEL_PACKET / LONGEST_TO_PEER;
 impl Peer {
     /// No channel yet. `source`: that of the channel in the loop.
     #[must_use]
-    pub const fn new(source: Own) -> Self {
+    pub const fn new(source: SourceId) -> Self {
         Self { source, link: None, objects: Vec::new(), waiting: VecDeque::new(), incomplete: false }
     }
 
@@ -173,7 +173,7 @@ mod tests {
     use crate::daemon::reactor::Reactor;
     use std::os::fd::AsFd;
 
-    const SOURCE: Own = Own { kind: 1, index: 0 };
+    const SOURCE: SourceId = SourceId { kind: 1, index: 0 };
 
     fn state(key: u64, state: u8) -> ObjectState {
         ObjectState { key, state, value: u32::from(state) * 3 }
@@ -189,7 +189,7 @@ mod tests {
     impl Pair {
         fn new(objects: usize) -> Self {
             let reactor = Reactor::new(1, None).unwrap();
-            let (mut one, other) = (Peer::new(SOURCE), Peer::new(Own { index: 1, ..SOURCE }));
+            let (mut one, other) = (Peer::new(SOURCE), Peer::new(SourceId { index: 1, ..SOURCE }));
             one.reserve(objects);
             let mut pair = Self { reactor, one, other };
             pair.connect();

@@ -12,7 +12,7 @@ use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
 use super::model::{At, Model, Sharing};
-use super::names::{Names, Own, Pending};
+use super::names::{Names, OwnNotices, Pending};
 use super::resolve;
 use super::row::Row;
 use super::rows::{self, global, instance, network, script, top, track_file, track_process};
@@ -243,7 +243,7 @@ impl<'t> Assembly<'_, 't> {
             return;
         }
         self.instances.insert(text);
-        let own = Own { priority_changes: draft.notify_priority_changes };
+        let own = OwnNotices { priority_changes: draft.notify_priority_changes };
         if let Some(mut instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
             self.sharing.share(&mut instance);
             self.model.instances.push(instance);

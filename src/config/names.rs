@@ -15,7 +15,7 @@ pub(super) struct Pending {
     /// The members of each track group, by name.
     pub(super) track_groups: Vec<Vec<(String, Position)>>,
     /// What each instance says itself about what a group may say.
-    pub(super) own: Vec<Own>,
+    pub(super) own: Vec<OwnNotices>,
 }
 
 /// A sync group without its members.
@@ -31,7 +31,7 @@ pub(super) struct PendingGroup {
 
 /// What an instance says itself about what a group may say.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Own {
+pub(super) struct OwnNotices {
     /// `notify_priority_changes`
     pub(super) priority_changes: Option<bool>,
 }

@@ -90,9 +90,9 @@ pub enum Claim {
     },
 }
 
-/// Whose pid file is asked for.
+/// Owner pid file is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum Owner {
     /// A parent's. One that has been told to stop is waited for.
     Parent,
     /// A child's. One whose parent was killed is at its end: it is waited for, and killed if it takes too long.
@@ -105,7 +105,7 @@ impl PidFile {
     ///
     /// # Errors
     /// When the file is no pid file, or cannot be made.
-    pub fn claim(path: &Path, whose: Whose, patience: Option<Span>) -> io::Result<Claim> {
+    pub fn claim(path: &Path, whose: Owner, patience: Option<Span>) -> io::Result<Claim> {
         if let Some(folder) = path.parent()
             && !folder.as_os_str().is_empty()
             && !folder.exists()
@@ -137,7 +137,7 @@ impl PidFile {
         }
     }
 
-    fn attempt(path: &Path, whose: Whose) -> io::Result<Attempt> {
+    fn attempt(path: &Path, whose: Owner) -> io::Result<Attempt> {
         Ok(match lock::lock(path, MODE, is_pid_file)? {
             Locked::Taken { ending } => Attempt::Held(Holder::of_lock(number_in(path), ending, whose)),
             Locked::Ours(file) => match number_in(path).and_then(Holder::of_number) {
@@ -208,15 +208,15 @@ enum Holder {
 
 impl Holder {
     /// Of a file that is locked.
-    fn of_lock(number: Option<Pid>, ending: bool, whose: Whose) -> Self {
+    fn of_lock(number: Option<Pid>, ending: bool, whose: Owner) -> Self {
         if ending {
             return Self::Ending(number);
         }
         // Who has just locked it has not written its number yet.
         let Some(pid) = number else { return Self::Runs };
         match whose {
-            Whose::Child if same_program::is_orphan(pid.number(), NAME) => Self::Orphan(number),
-            Whose::Parent if same_program::is_told_to_end(pid.number()) => Self::Ending(number),
+            Owner::Child if same_program::is_orphan(pid.number(), NAME) => Self::Orphan(number),
+            Owner::Parent if same_program::is_told_to_end(pid.number()) => Self::Ending(number),
             _ if same_program::is_same_program(pid.number()) => Self::Runs,
             _ => Self::Other(number),
         }
@@ -316,7 +316,7 @@ mod tests {
     fn content_is_replaced_and_a_second_claim_is_refused() {
         let folder = std::env::temp_dir().join(format!("ka-pid-{}", std::process::id()));
         let path = folder.join("deep/a.pid");
-        let claim = |path: &Path| PidFile::claim(path, Whose::Parent, None).unwrap();
+        let claim = |path: &Path| PidFile::claim(path, Owner::Parent, None).unwrap();
         let Claim::Ours(file) = claim(&path) else { panic!("taken") };
         file.write(Pid::new(123_456).unwrap()).unwrap();
         file.write(Pid::new(78).unwrap()).unwrap();
@@ -326,7 +326,7 @@ mod tests {
         assert!(matches!(claim(&path), Claim::Taken { passes: false }));
         file.write(Pid::new(78).unwrap()).unwrap();
         file.begin_end();
-        assert_eq!(Holder::of_lock(number_in(&path), true, Whose::Parent), Holder::Ending(Pid::new(78)));
+        assert_eq!(Holder::of_lock(number_in(&path), true, Owner::Parent), Holder::Ending(Pid::new(78)));
         assert_eq!(fs::read_to_string(&path).unwrap(), "78\n", "a refused claim changes nothing");
         file.remove();
         assert!(!path.exists());

@@ -30,7 +30,7 @@ use super::deadline::Deadlines;
 use super::ipc::ToChild;
 use super::log;
 use super::realtime::Realtime;
-use super::token::{Own, Registration, Source, Table};
+use super::token::{Registration, Source, SourceId, Table};
 use super::uplink::{Order, Uplink};
 use crate::base::exit::Exit;
 use crate::base::limit;
@@ -44,7 +44,7 @@ use crate::sys::timerfd::Timer;
 /// What a process does in the loop. The loop is compiled for each process; there are no callbacks.
 pub trait Process {
     /// A registered source is ready: read it until it would block, or a bounded part of it.
-    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again;
+    fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again;
 
     /// The deadline of `slot` has passed; it is no longer set.
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32);

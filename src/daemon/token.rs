@@ -15,12 +15,12 @@ pub enum Source {
     /// The channel to the parent.
     Parent,
     /// Something of the process's own.
-    Own(Own),
+    Own(SourceId),
 }
 
 /// A source that only the process itself understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Own {
+pub struct SourceId {
     /// Which kind, by the process's own numbering.
     pub kind: u8,
     /// Which one of that kind.
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_stale_token_finds_nothing() {
         let mut table = Table::default();
-        let own = |index| Source::Own(Own { kind: 3, index });
+        let own = |index| Source::Own(SourceId { kind: 3, index });
         let first = table.insert(own(1), 10).unwrap();
         assert_eq!(Registration::of(first.token()), first);
         assert_eq!(table.remove(first), Some(10));

@@ -18,7 +18,7 @@ use crate::base::time::{Instant, Span};
 use crate::config::model::global;
 use crate::config::model::script::ScriptCommand;
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::sys::fifo::{Fifo, Key};
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::script;
@@ -137,7 +137,7 @@ impl Fifos {
         for (number, wanted) in wanted.into_iter().enumerate() {
             let (Some(wanted), Some(place)) = (wanted, self.pipes.get_mut(number)) else { continue };
             if place.is_none() {
-                *place = Pipe::open(turn, &wanted, &left, Own { kind: self.kind, index: index(number) });
+                *place = Pipe::open(turn, &wanted, &left, SourceId { kind: self.kind, index: index(number) });
             }
             let Some(pipe) = place else { continue };
             pipe.reserve(objects);
@@ -283,7 +283,7 @@ impl Drop for Fifos {
 }
 
 impl Pipe {
-    fn open(turn: &mut Turn<'_>, wanted: &Wanted, left: &[Key], own: Own) -> Option<Self> {
+    fn open(turn: &mut Turn<'_>, wanted: &Wanted, left: &[Key], own: SourceId) -> Option<Self> {
         let opened = Fifo::open(&wanted.path, wanted.owner, |key| left.contains(&key));
         let failed = |error| error!("Unable to create notify fifo {}: {error}", wanted.path.display());
         let fifo = opened.map_err(failed).ok()?;

@@ -19,7 +19,7 @@ use self::queue::{Letter, Queue};
 pub use self::settings::Settings;
 use crate::daemon::keep::{self, Keep, Left, Note};
 use crate::daemon::reactor::{Again, Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::proto::mail::{Action, Actions, Client, Event, Input, Line};
 use crate::sys::clock::{self, LocalTime, Wall};
 use crate::sys::resolve::{ADDRESSES, Lookup};
@@ -30,9 +30,9 @@ use crate::wire::smtp::{self, Message, Replies};
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// The source of its connection.
-    pub connection: Own,
+    pub connection: SourceId,
     /// The source of its look-ups.
-    pub lookup: Own,
+    pub lookup: SourceId,
     /// Its deadline.
     pub slot: u32,
 }
@@ -223,7 +223,7 @@ impl Mailer {
     }
 
     /// A source of the mailer's is ready.
-    pub fn ready(&mut self, turn: &mut Turn<'_>, place: Place, source: Own) -> Again {
+    pub fn ready(&mut self, turn: &mut Turn<'_>, place: Place, source: SourceId) -> Again {
         let again = if source.kind == place.lookup.kind {
             self.looked_up(turn, place);
             Again::Done

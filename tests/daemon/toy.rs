@@ -13,7 +13,7 @@ use keepalived::daemon::parent::{self, ChildSettings, Kind, Mode, Program, Setti
 use keepalived::daemon::pidfile::Places;
 use keepalived::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use keepalived::daemon::record::{self, Record};
-use keepalived::daemon::token::Own;
+use keepalived::daemon::token::SourceId;
 use keepalived::daemon::tuning::Tuning;
 use keepalived::sys::process::{self, Ended, Pid};
 use keepalived::sys::{alloc, memory};
@@ -154,7 +154,7 @@ struct Ticker {
 }
 
 impl Process for Ticker {
-    fn ready(&mut self, _: &mut Turn<'_>, _: Own) -> Again {
+    fn ready(&mut self, _: &mut Turn<'_>, _: SourceId) -> Again {
         Again::Done
     }
 

@@ -16,7 +16,7 @@ use super::{KINDS, Parent};
 use crate::base::time::Span;
 use crate::daemon::appointment::Appointment;
 use crate::daemon::reactor::{Again, Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::sys::clock::{self, Wall};
 use crate::sys::inotify::{Happening, Inotify};
 
@@ -153,7 +153,8 @@ fn listen(turn: &mut Turn<'_>, file: &Path) -> io::Result<(Inotify, Registration
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let inotify = Inotify::open()?;
     inotify.watch(&CString::new(folder.as_os_str().as_bytes())?)?;
-    let registration = turn.register(inotify.as_raw_fd(), Own { kind: SOURCE, index: 0 }, Interest::Read)?;
+    let registration =
+        turn.register(inotify.as_raw_fd(), SourceId { kind: SOURCE, index: 0 }, Interest::Read)?;
     Ok((inotify, registration))
 }
 

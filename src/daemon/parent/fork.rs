@@ -9,7 +9,7 @@ use crate::base::exit::Exit;
 use crate::daemon::kind::Kind;
 use crate::daemon::log as sinks;
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::Own;
+use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
@@ -49,7 +49,7 @@ impl<P: Program> Parent<'_, P> {
         }
         child.set_pid(Some(pid));
         log::info!("Starting {} child process, pid={pid}", child.kind.title());
-        let source = Own { kind: 0, index: slot(index) };
+        let source = SourceId { kind: 0, index: slot(index) };
         match turn.register(near.as_raw_fd(), source, Interest::Read) {
             Ok(registration) => child.link = Some(Link { channel: near, registration, resting: false }),
             // Without a channel it ends by itself, and is replaced.

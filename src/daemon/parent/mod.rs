@@ -20,7 +20,7 @@ mod text;
 
 pub use super::kind::Kind;
 pub use heritage::disown;
-pub use program::{ChildSettings, Mode, Moment, Program, Script, Settings, Start};
+pub use program::{ChildSettings, Mode, Program, Script, ScriptTime, Settings, Start};
 pub use run::run;
 
 use self::calendar::Calendar;
@@ -30,7 +30,7 @@ use super::cli::Options;
 use super::ipc::ToChild;
 use super::pidfile::PidFile;
 use super::reactor::{Again, Command, Process, Turn};
-use super::token::Own;
+use super::token::SourceId;
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::proto::supervise::{Action, Actions, Input, Params};
@@ -363,7 +363,7 @@ impl<'a, P: Program> Parent<'a, P> {
 }
 
 impl<P: Program> Process for Parent<'_, P> {
-    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+    fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         if source.kind == calendar::SOURCE {
             return self.calendar_ready(turn);
         }

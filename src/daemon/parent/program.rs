@@ -46,7 +46,7 @@ pub struct Start<'a> {
 
 /// When the parent itself runs a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum ScriptTime {
     /// Before the first child starts.
     Startup,
     /// After the last child has ended.
@@ -177,7 +177,7 @@ pub trait Program {
     fn run_child(&self, loaded: &Self::Loaded, start: Start<'_>) -> Exit;
 
     /// The script of a moment, if there is one and it can run.
-    fn script(&self, _loaded: &Self::Loaded, _moment: Moment) -> Option<Script> {
+    fn script(&self, _loaded: &Self::Loaded, _moment: ScriptTime) -> Option<Script> {
         None
     }
 

@@ -9,7 +9,7 @@ use crate::base::limit;
 use crate::base::time::Span;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::{Again, Interest, Turn};
-use crate::daemon::token::Own;
+use crate::daemon::token::SourceId;
 use crate::proto::supervise::Input;
 
 /// The deadlines of channels that rest; one for each child.
@@ -102,7 +102,11 @@ impl<P: Program> Parent<'_, P> {
     pub(super) fn listen_again(&mut self, turn: &mut Turn<'_>, index: usize) {
         let link = self.children.get_mut(index).and_then(|child| child.link.as_mut());
         let Some(link) = link.filter(|link| link.resting) else { return };
-        match turn.register(link.channel.as_raw_fd(), Own { kind: 0, index: slot(index) }, Interest::Read) {
+        match turn.register(
+            link.channel.as_raw_fd(),
+            SourceId { kind: 0, index: slot(index) },
+            Interest::Read,
+        ) {
             Ok(registration) => {
                 link.registration = registration;
                 link.resting = false;

@@ -10,7 +10,7 @@ use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::Options;
 use crate::daemon::log as sinks;
-use crate::daemon::pidfile::{Claim, PidFile, Whose};
+use crate::daemon::pidfile::{Claim, Owner, PidFile};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
 use crate::sys::process::{self, Launcher};
@@ -140,7 +140,7 @@ impl<P: Program> Parent<'_, P> {
     fn claim_pid_files(&mut self) -> Result<(), Exit> {
         let path = &self.settings.pid_files.parent;
         let place = path.display();
-        match PidFile::claim(path, Whose::Parent, Some(self.settings.child_wait)) {
+        match PidFile::claim(path, Owner::Parent, Some(self.settings.child_wait)) {
             Ok(Claim::Ours(file)) => self.own_file = Some(file),
             Ok(Claim::Taken { passes }) => return Err(text::is_running(&place, passes)),
             Err(error) => {
@@ -183,7 +183,7 @@ impl<P: Program> Parent<'_, P> {
             return Ok(());
         };
         let place = self.settings.pid_files.of(child.kind);
-        match PidFile::claim(place, Whose::Child, patience) {
+        match PidFile::claim(place, Owner::Child, patience) {
             Ok(Claim::Ours(file)) => child.pid_file = Some(file),
             Ok(Claim::Taken { passes }) => return Err(text::is_running(&place.display(), passes)),
             Err(error) => log::error!("Unable to make the pid file {}: {error}", place.display()),

@@ -2,7 +2,7 @@
 //!
 //! The loop turns meanwhile: a stop or a reload that is asked for is not missed. Nothing waits longer than the timeout.
 
-use super::program::{Moment, Program, Script};
+use super::program::{Program, Script, ScriptTime};
 use super::{KINDS, Parent};
 use crate::base::time::Span;
 use crate::daemon::reactor::Turn;
@@ -19,7 +19,7 @@ const GRACE: Span = Span::from_secs(2);
 /// What the parent knows of its own scripts.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
-    running: Option<(Moment, Pid)>,
+    running: Option<(ScriptTime, Pid)>,
     /// A startup script that nobody waits for any more and that was told to end.
     condemned: Option<Pid>,
     /// The children may not start yet.
@@ -48,7 +48,7 @@ impl<P: Program> Parent<'_, P> {
         self.scripts.launcher = launcher;
         self.scripts.starting = true;
         self.watch_calendar(turn);
-        if !self.start_script(turn, Moment::Startup) {
+        if !self.start_script(turn, ScriptTime::Startup) {
             self.begin_children(turn);
         }
     }
@@ -79,13 +79,13 @@ impl<P: Program> Parent<'_, P> {
             if let Some(late) = self.scripts.condemned.take() {
                 process::kill_group(late, libc::SIGKILL);
             }
-            self.start_script(turn, Moment::Shutdown);
+            self.start_script(turn, ScriptTime::Shutdown);
         }
         self.scripts.running.is_none()
     }
 
     /// Starts the script of a moment; whether it runs now.
-    fn start_script(&mut self, turn: &mut Turn<'_>, moment: Moment) -> bool {
+    fn start_script(&mut self, turn: &mut Turn<'_>, moment: ScriptTime) -> bool {
         let Some(Script { mut words, terms, timeout }) = self.program.script(&self.loaded, moment) else {
             return false;
         };
@@ -141,24 +141,24 @@ impl<P: Program> Parent<'_, P> {
     fn condemn(&mut self, turn: &mut Turn<'_>) {
         let Some((moment, pid)) = self.scripts.running.take() else { return };
         // After the shutdown script nobody is left to see to its end.
-        let last = moment == Moment::Shutdown;
+        let last = moment == ScriptTime::Shutdown;
         process::kill_group(pid, if last { libc::SIGKILL } else { libc::SIGTERM });
         self.scripts.condemned = Some(pid);
         turn.set_deadline(SLOT, (!last).then(|| turn.now() + GRACE));
     }
 
-    fn go_on(&mut self, turn: &mut Turn<'_>, moment: Moment) {
+    fn go_on(&mut self, turn: &mut Turn<'_>, moment: ScriptTime) {
         match moment {
-            Moment::Startup => self.begin_children(turn),
-            Moment::Shutdown => self.check_end(turn),
+            ScriptTime::Startup => self.begin_children(turn),
+            ScriptTime::Shutdown => self.check_end(turn),
         }
     }
 }
 
 /// As keepalived's log has it.
-const fn word(moment: Moment) -> &'static str {
+const fn word(moment: ScriptTime) -> &'static str {
     match moment {
-        Moment::Startup => "startup",
-        Moment::Shutdown => "shutdown",
+        ScriptTime::Startup => "startup",
+        ScriptTime::Shutdown => "shutdown",
     }
 }

@@ -25,7 +25,7 @@ struct Recorder {
 }
 
 impl Process for Recorder {
-    fn ready(&mut self, _: &mut Turn<'_>, own: Own) -> Again {
+    fn ready(&mut self, _: &mut Turn<'_>, own: SourceId) -> Again {
         let mut buffer = vec![0; self.portion];
         match self.stream.as_mut().expect("registered").read(&mut buffer) {
             Ok(len) => {
@@ -90,7 +90,7 @@ fn reactor_with_stream(recorder: &mut Recorder) -> (Reactor, UnixStream, Registr
     let mut reactor = Reactor::new(4, None).expect("reactor");
     let (near, far) = UnixStream::pair().expect("pair");
     near.set_nonblocking(true).expect("non-blocking");
-    let own = Own { kind: 1, index: 7 };
+    let own = SourceId { kind: 1, index: 7 };
     let registration = reactor.turn().register(near.as_raw_fd(), own, Interest::Read).expect("register");
     recorder.stream = Some(near);
     (reactor, far, registration)

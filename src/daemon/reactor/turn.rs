@@ -8,7 +8,7 @@ use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::ipc::ToParent;
 use crate::daemon::realtime::Realtime;
-use crate::daemon::token::{Own, Registration, Source};
+use crate::daemon::token::{Registration, Source, SourceId};
 use crate::sys::clock;
 
 /// One turn of the loop: what a process may ask of it.
@@ -94,7 +94,7 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// When the descriptor cannot be watched (plain files) or is watched already, or the kernel has no memory.
-    pub fn register(&mut self, fd: RawFd, own: Own, interest: Interest) -> io::Result<Registration> {
+    pub fn register(&mut self, fd: RawFd, own: SourceId, interest: Interest) -> io::Result<Registration> {
         self.core.register(fd, Source::Own(own), interest)
     }
 

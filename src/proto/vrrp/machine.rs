@@ -52,7 +52,7 @@ pub struct Master {
 const ZEROS_ON_FAULT: u8 = 2;
 
 /// The priority of the last advert of a member that yields because another one was outranked.
-const LAST_WORD: u8 = 1;
+const LOWEST_PRIORITY: u8 = 1;
 
 /// One virtual router.
 #[derive(Clone, Debug)]
@@ -346,8 +346,8 @@ impl Machine {
         if why == Why::Outranked {
             // The rival is MASTER of this network as well and needs no priority 0. But it must hear that it had a
             // rival, to announce itself again; of the lowest priority, for it must not yield in its turn.
-            if self.params().higher_prio_send_advert && self.effective > LAST_WORD {
-                self.send(LAST_WORD, out);
+            if self.params().higher_prio_send_advert && self.effective > LOWEST_PRIORITY {
+                self.send(LOWEST_PRIORITY, out);
             }
             push(out, Action::RemoveAddresses);
             self.become_backup(now, Why::Group, out);

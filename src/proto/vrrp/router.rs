@@ -28,7 +28,7 @@ pub struct Router {
     /// Until then adverts of lower priority lead to no further announcements.
     quiet_until: Instant,
     last_sender: Option<IpAddr>,
-    told: Told,
+    told: ReportedRejects,
     guard: Option<Box<Guard>>,
 }
 
@@ -44,7 +44,7 @@ impl Router {
             weights: 0,
             quiet_until: Instant::START,
             last_sender: None,
-            told: Told::default(),
+            told: ReportedRejects::default(),
             guard: None,
         }
     }
@@ -114,7 +114,7 @@ impl Router {
                         report(out, Event::Odd { from: heard.from, what });
                     }
                 } else {
-                    self.told = Told::default();
+                    self.told = ReportedRejects::default();
                 }
                 if let Some(old) = form_changed {
                     report(out, Event::ChecksumForm { from: heard.from, old });
@@ -268,7 +268,7 @@ impl Router {
                 Action::Report(Event::Transition { from, to, .. }) => {
                     count(&mut self.counters.became_master, *to == State::Master);
                     count(&mut self.counters.released_master, *from == State::Master);
-                    self.told = Told::default();
+                    self.told = ReportedRejects::default();
                 }
                 Action::AddAddresses | Action::Report(_) => {}
             }
@@ -310,9 +310,9 @@ impl Router {
 
 /// Which classes of refused or odd adverts were told since the last good advert or change of state.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told(u32);
+struct ReportedRejects(u32);
 
-impl Told {
+impl ReportedRejects {
     fn first(&mut self, bit: u32) -> bool {
         let first = self.0 & bit == 0;
         self.0 |= bit;

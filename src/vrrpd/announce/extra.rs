@@ -12,7 +12,7 @@ use crate::base::time::{Instant, Span};
 use crate::child::links::Links;
 use crate::proto::vrrp::State;
 use crate::vrrpd::live::Instance;
-use crate::vrrpd::own::Owns;
+use crate::vrrpd::own::OwnInterfaces;
 
 /// An interface that an instance announces an address on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Extras(Vec<Extra>);
 
 impl Extras {
     /// What instances ask for. For load time: allocates.
-    fn new(instances: &[Instance], owns: &Owns) -> Self {
+    fn new(instances: &[Instance], owns: &OwnInterfaces) -> Self {
         let mut list: Vec<Extra> = Vec::new();
         for (number, instance) in instances.iter().enumerate() {
             let Some(wanted) = instance.config.garp_extra.filter(|extra| !extra.interval.is_zero()) else {
@@ -64,7 +64,7 @@ impl Announcer {
         &mut self,
         now: Instant,
         instances: &[Instance],
-        owns: &Owns,
+        owns: &OwnInterfaces,
         before: impl Fn(InstanceId) -> Option<InstanceId>,
     ) -> Option<Instant> {
         let mut fresh = Extras::new(instances, owns);

@@ -13,7 +13,7 @@ use std::io;
 use extra::Extras;
 
 use super::live::{Instance, Moved};
-use super::own::Owns;
+use super::own::OwnInterfaces;
 use super::pacing::{Lane, Pacing, Waiting};
 use super::report;
 use crate::base::addr::{Family, IpAddr};
@@ -197,7 +197,7 @@ impl Announcer {
     }
 
     /// Reckons how announcements are spaced, when the interfaces of the model are known.
-    pub fn pace(&mut self, model: &Model, links: &Links, owns: &Owns, instances: &mut [Instance]) {
+    pub fn pace(&mut self, model: &Model, links: &Links, owns: &OwnInterfaces, instances: &mut [Instance]) {
         let mut fresh = Pacing::new(model, links, |link| owns.base_of(link));
         fresh.inherit(&self.pacing);
         let before = core::mem::replace(&mut self.pacing, fresh);

@@ -26,7 +26,7 @@ use vmacs::Vmacs;
 use super::kind;
 use super::live::Instance;
 use super::own::ledger::{Guarding, Ledger, Left};
-use super::own::plan::Own as Interface;
+use super::own::plan::OwnInterface as Interface;
 use crate::base::addr::Family;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
@@ -36,7 +36,7 @@ use crate::child::links::{Change, Links};
 use crate::config::model::Global;
 use crate::config::model::global::Firewall as Config;
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::sys::netlink::nft::monitor::TableMonitor;
 use crate::sys::netlink::nft::{Nft, Refused};
 
@@ -372,7 +372,7 @@ impl Firewall {
 
     fn watch(&mut self, turn: &mut Turn<'_>) {
         let (Some(nft), None) = (&self.nft, &self.watch) else { return };
-        let source = Own { kind: kind::FIREWALL, index: 0 };
+        let source = SourceId { kind: kind::FIREWALL, index: 0 };
         let opened = TableMonitor::open(nft.port()).and_then(|watch| {
             let registration = turn.register(watch.as_raw_fd(), source, Interest::Read)?;
             Ok((watch, registration))

@@ -9,7 +9,7 @@ use crate::base::id::LinkId;
 use crate::base::map::Map;
 use crate::child::links::Links;
 use crate::sys::netlink::nft::Element;
-use crate::vrrpd::own::plan::{Make, Own};
+use crate::vrrpd::own::plan::{Make, OwnInterface};
 
 /// The macvlans of this child.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ pub const LOCAL: &str = "parent_link_local";
 impl Vmacs {
     /// Those of the interfaces that are planned; `v4`: with their IPv4 reports. What `before` has in the kernel is
     /// known. For load time: allocates.
-    pub fn new<'a>(owns: impl Iterator<Item = &'a Own>, v4: bool, before: &Self) -> Self {
+    pub fn new<'a>(owns: impl Iterator<Item = &'a OwnInterface>, v4: bool, before: &Self) -> Self {
         let macvlans = owns.filter(|own| matches!(own.make, Make::Macvlan(_)));
         let mut list: Vec<Vmac> = macvlans
             .map(|own| Vmac {

@@ -15,7 +15,7 @@ use crate::base::time::Instant;
 use crate::child::links::Links;
 use crate::config::model::route::ORIGIN;
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::Own;
+use crate::daemon::token::SourceId;
 use crate::sys::filter::OctetSet;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::deletion::{Deletion, DeletionMonitor};
@@ -89,7 +89,7 @@ impl Items {
             drop(losses);
             return;
         }
-        let source = Own { kind: kind::LOSSES, index: 0 };
+        let source = SourceId { kind: kind::LOSSES, index: 0 };
         let opened = DeletionMonitor::open(ORIGIN, self.commands.port(), lengths).and_then(|losses| {
             let registration = turn.register(losses.as_raw_fd(), source, Interest::Read)?;
             Ok((losses, registration))

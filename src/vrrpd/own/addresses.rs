@@ -1,7 +1,7 @@
 //! What an interface of one's own needs of addresses: a copy of the link-local address of its base, or its own.
 
 use super::plan::Make;
-use super::{MAY, Owns};
+use super::{MAY, OwnInterfaces};
 use crate::base::addr::{Family, IpAddr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::time::Instant;
@@ -10,7 +10,7 @@ use crate::sys::netlink::addr::{Address, AddressFlags};
 use crate::sys::netlink::command::Commands;
 use crate::vrrpd::live::PROTOCOL;
 
-impl Owns {
+impl OwnInterfaces {
     /// Each IPv6 macvlan has a copy of its base's link-local address, which nothing else chooses: adverts and
     /// neighbour discovery need one there.
     pub(in crate::vrrpd) fn copy_link_locals(

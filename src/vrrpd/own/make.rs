@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use super::ledger::Made;
 use super::plan::{Make, lies_on};
 use super::removal::is_way_out;
-use super::{MAY, MUST, Owns};
+use super::{MAY, MUST, OwnInterfaces};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
 use crate::base::name::IfName;
@@ -44,7 +44,7 @@ struct Step {
     notify: Option<(IfIndex, u32)>,
 }
 
-impl Owns {
+impl OwnInterfaces {
     /// Makes everything whose base is there; whether something is new.
     pub(in crate::vrrpd) fn ensure_all(&mut self, links: &Links, commands: &mut Commands) -> bool {
         self.ensure(links, commands, 0..self.list.len())
@@ -52,7 +52,7 @@ impl Owns {
 
     pub(super) fn ensure_on(&mut self, links: &Links, commands: &mut Commands, base: LinkId) {
         if self.list.iter().any(|own| own.base == base) {
-            let on = |(position, own): (usize, &super::Own)| (own.base == base).then_some(position);
+            let on = |(position, own): (usize, &super::OwnInterface)| (own.base == base).then_some(position);
             let positions: Vec<usize> = self.list.iter().enumerate().filter_map(on).collect();
             self.ensure(links, commands, positions.into_iter());
         }

@@ -14,8 +14,8 @@ mod settings;
 use std::path::PathBuf;
 
 use ledger::{Ledger, Left, Made};
-use plan::{Key, Make, Own, Plan, Refusal, lies_on, virtual_mac};
-use removal::{Doomed, delete};
+use plan::{Key, Make, OwnInterface, Plan, Refusal, lies_on, virtual_mac};
+use removal::{Removal, delete};
 
 use super::report;
 use crate::base::addr::Family;
@@ -31,8 +31,8 @@ use crate::sys::sysctl::{Changed, Entry};
 
 /// The interfaces that this child makes, and the settings that it changed for them.
 #[derive(Default)]
-pub(super) struct Owns {
-    list: Vec<Own>,
+pub(super) struct OwnInterfaces {
+    list: Vec<OwnInterface>,
     settings: Changed,
     /// Where a successor finds what was changed.
     pub(super) ledger: Ledger,
@@ -44,7 +44,7 @@ pub(super) struct Owns {
 const MAY: u32 = 0;
 const MUST: u32 = 1;
 
-impl Owns {
+impl OwnInterfaces {
     /// Those of a plan, and the ledger of this path with what a predecessor left.
     pub(super) fn new(plan: Plan, ledger: Option<PathBuf>) -> (Self, Left) {
         tell_refused(&plan);
@@ -55,7 +55,7 @@ impl Owns {
     }
 
     /// What is wanted now.
-    pub(super) fn list(&self) -> &[Own] {
+    pub(super) fn list(&self) -> &[OwnInterface] {
         &self.list
     }
 
@@ -100,11 +100,11 @@ impl Owns {
     }
 }
 
-impl Own {
+impl OwnInterface {
     /// What is to be deleted of it, if it exists.
-    fn doomed(&self, link: &Link) -> Option<Doomed> {
+    fn removal(&self, link: &Link) -> Option<Removal> {
         let (name, user) = (link.name.clone(), self.user.to_string());
-        link.index.map(|index| Doomed { index, name, kind: self.make.kind(), user })
+        link.index.map(|index| Removal { index, name, kind: self.make.kind(), user })
     }
 }
 
@@ -122,7 +122,7 @@ fn tell_refused(plan: &Plan) {
     }
 }
 
-impl Owns {
+impl OwnInterfaces {
     fn own_user(&self, position: usize) -> &str {
         self.list.get(position).map_or("", |own| &own.user)
     }
@@ -235,15 +235,15 @@ impl Owns {
             let is_it = |link: &&KernelLink| {
                 link.name == made.name && Kind::of(link) == made.kind && link.parent == made.parent
             };
-            kernel.iter().find(is_it).map(|link| Doomed {
+            kernel.iter().find(is_it).map(|link| Removal {
                 index: link.index,
                 name: made.name.clone(),
                 kind: made.kind,
                 user: String::new(),
             })
         };
-        let doomed: Vec<_> = left.links.iter().filter(|made| !wanted(made)).filter_map(still).collect();
-        delete(commands, &doomed);
+        let removals: Vec<_> = left.links.iter().filter(|made| !wanted(made)).filter_map(still).collect();
+        delete(commands, &removals);
     }
 
     /// What is wanted and there is taken for made.
@@ -263,13 +263,13 @@ impl Owns {
     }
 
     /// Removes those of our interfaces that exist.
-    fn remove_made(&mut self, links: &Links, commands: &mut Commands, which: impl Fn(&Own) -> bool) {
-        let mut doomed = Vec::new();
+    fn remove_made(&mut self, links: &Links, commands: &mut Commands, which: impl Fn(&OwnInterface) -> bool) {
+        let mut removals = Vec::new();
         for own in self.list.iter_mut().filter(|own| own.made && which(own)) {
             own.made = false;
-            doomed.extend(links.link(own.link).and_then(|link| own.doomed(link)));
+            removals.extend(links.link(own.link).and_then(|link| own.removal(link)));
         }
-        delete(commands, &doomed);
+        delete(commands, &removals);
     }
 
     /// What a new model wants.
@@ -304,8 +304,8 @@ impl Owns {
             own.copied = old.copied;
         }
         let gone = before.iter().filter(|old| old.made);
-        let doomed: Vec<_> = gone.filter_map(|old| old.doomed(links.link(old.link)?)).collect();
-        delete(commands, &doomed);
+        let removals: Vec<_> = gone.filter_map(|old| old.removal(links.link(old.link)?)).collect();
+        delete(commands, &removals);
     }
 }
 

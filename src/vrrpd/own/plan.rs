@@ -21,7 +21,7 @@ use crate::sys::netlink::make::IpvlanFlag;
 
 /// An interface that instances make for themselves.
 #[derive(Debug)]
-pub struct Own {
+pub struct OwnInterface {
     /// The interface.
     pub link: LinkId,
     /// The one that it lies on.
@@ -76,7 +76,7 @@ impl Make {
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The interfaces, each once.
-    pub owns: Vec<Own>,
+    pub owns: Vec<OwnInterface>,
     /// That of an instance, by its position.
     of_instance: HashMap<usize, LinkId>,
     /// That of an address, by the positions of its instance and its own: advertised ones first, then excluded ones.
@@ -104,7 +104,7 @@ const NAMES: usize = 512;
 impl Plan {
     /// What the model wants. `kernel` are all interfaces that there are, `before` what was wanted until now.
     #[must_use]
-    pub fn new(model: &Model, links: &mut Links, kernel: &[KernelLink], before: &[Own]) -> Self {
+    pub fn new(model: &Model, links: &mut Links, kernel: &[KernelLink], before: &[OwnInterface]) -> Self {
         let wants = |instance: &model::Instance| {
             instance.vmac.is_some()
                 || instance.ipvlan.is_some()
@@ -316,7 +316,7 @@ impl Planner<'_> {
         self.claimed.insert(name.clone());
         let link = self.links.named(&name);
         self.planned.insert(key, (self.plan.owns.len(), sends));
-        self.plan.owns.push(Own {
+        self.plan.owns.push(OwnInterface {
             link,
             base,
             make,
@@ -391,7 +391,7 @@ fn lies_on_kernel(
     Some(if [Kind::of(link), kind] == [Kind::Macvlan; 2] { link.parent } else { link.index })
 }
 
-fn needs(own: &mut Own, family: Family) {
+fn needs(own: &mut OwnInterface, family: Family) {
     match family {
         Family::V4 => own.v4 = true,
         Family::V6 => own.v6 = true,
@@ -441,7 +441,7 @@ mod tests {
             Self { links: Links::default(), model: read(text) }
         }
 
-        fn plan(&mut self, before: &[Own]) -> Plan {
+        fn plan(&mut self, before: &[OwnInterface]) -> Plan {
             Plan::new(&self.model, &mut self.links, &[], before)
         }
 
@@ -450,7 +450,7 @@ mod tests {
         }
 
         fn told(&self, plan: &Plan) -> Vec<String> {
-            let one = |own: &Own| {
+            let one = |own: &OwnInterface| {
                 let families = match (own.v4, own.v6) {
                     (true, true) => "both",
                     (true, false) => "v4",

@@ -18,7 +18,7 @@ use crate::sys::netlink::link::Which;
 use crate::vrrpd::report;
 
 /// An interface that is to go.
-pub(super) struct Doomed {
+pub(super) struct Removal {
     pub(super) index: IfIndex,
     pub(super) name: IfName,
     pub(super) kind: Kind,
@@ -44,15 +44,15 @@ fn draw() -> u32 {
 }
 
 /// Whether all of these, which are in the group, are to go.
-fn are_doomed(mut members: impl Iterator<Item = (IfIndex, Kind)>, doomed: &[Doomed]) -> bool {
-    let doomed: Set<_> = doomed.iter().map(|one| (one.index, one.kind)).collect();
-    members.all(|member| doomed.contains(&member))
+fn are_all_to_go(mut members: impl Iterator<Item = (IfIndex, Kind)>, removals: &[Removal]) -> bool {
+    let removals: Set<_> = removals.iter().map(|one| (one.index, one.kind)).collect();
+    members.all(|member| removals.contains(&member))
 }
 
 /// Deletes interfaces of our own, all at once where the kernel lets us.
-pub(super) fn delete(commands: &mut Commands, doomed: &[Doomed]) {
-    let together = doomed.len() > 1 && delete_together(commands, doomed);
-    for Doomed { index, name, kind, user } in doomed {
+pub(super) fn delete(commands: &mut Commands, removals: &[Removal]) {
+    let together = removals.len() > 1 && delete_together(commands, removals);
+    for Removal { index, name, kind, user } in removals {
         if together {
             report::own_removed(user, name, *kind);
             continue;
@@ -67,7 +67,7 @@ pub(super) fn delete(commands: &mut Commands, doomed: &[Doomed]) {
 }
 
 /// False: they are to be deleted one by one.
-fn delete_together(commands: &mut Commands, doomed: &[Doomed]) -> bool {
+fn delete_together(commands: &mut Commands, removals: &[Removal]) -> bool {
     let mut kernel = Vec::new();
     if commands.links(&mut kernel).is_err() {
         return false;
@@ -78,7 +78,7 @@ fn delete_together(commands: &mut Commands, doomed: &[Doomed]) -> bool {
     }
     let there: Set<_> = kernel.iter().map(|link| (link.index, Kind::of(link))).collect();
     let mut moved = true;
-    for some in doomed.chunks(limit::NETLINK_BATCH) {
+    for some in removals.chunks(limit::NETLINK_BATCH) {
         for one in some {
             // One that has gone since is gone.
             if there.contains(&(one.index, one.kind)) {
@@ -92,7 +92,7 @@ fn delete_together(commands: &mut Commands, doomed: &[Doomed]) -> bool {
         return false;
     }
     let members = kernel.iter().filter(|link| link.group == group);
-    if !are_doomed(members.map(|link| (link.index, Kind::of(link))), doomed) {
+    if !are_all_to_go(members.map(|link| (link.index, Kind::of(link))), removals) {
         return false;
     }
     let mut deleted = false;
@@ -107,15 +107,15 @@ mod tests {
 
     #[test]
     fn a_group_with_somebody_elses_interface_is_not_deleted() {
-        let one = |number| Doomed {
+        let one = |number| Removal {
             index: IfIndex(number),
             name: IfName::new("vrrp.51").unwrap(),
             kind: Kind::Macvlan,
             user: String::new(),
         };
-        let doomed = [one(7), one(8)];
+        let removals = [one(7), one(8)];
         let safe = |members: &[(u32, Kind)]| {
-            are_doomed(members.iter().map(|(number, kind)| (IfIndex(*number), *kind)), &doomed)
+            are_all_to_go(members.iter().map(|(number, kind)| (IfIndex(*number), *kind)), &removals)
         };
         assert!(safe(&[(7, Kind::Macvlan)]), "one has gone since");
         assert!(safe(&[(8, Kind::Macvlan), (7, Kind::Macvlan)]));

@@ -1,9 +1,9 @@
 //! The settings without which the kernel answers for the wrong hardware address, or drops what it hears from its own
 //! addresses; set once, told, and put back when nobody needs them any more.
 
-use super::Owns;
+use super::OwnInterfaces;
 use super::ledger::{Guarding, PROMOTE, RP_FILTER};
-use super::plan::{Make, Own, lies_on};
+use super::plan::{Make, OwnInterface, lies_on};
 use crate::base::addr::Family;
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::name::IfName;
@@ -11,7 +11,7 @@ use crate::child::links::{Kind, Links};
 use crate::sys::sysctl::{self, Entry, LOCAL_REPORTS, Setting};
 use crate::vrrpd::report;
 
-impl Owns {
+impl OwnInterfaces {
     /// Sets what interfaces of our own need, on themselves and on those that they lie on, before they go up.
     pub(super) fn set_up(&mut self, links: &Links, positions: &[usize]) {
         let mut bases = Vec::new();
@@ -118,7 +118,7 @@ impl Owns {
     /// Puts back what nobody needs any more. `promoting`: the interfaces that are to keep their other addresses;
     /// `silent`: `disable_local_igmp`. The ledger is then to be written.
     pub(in crate::vrrpd) fn restore(&mut self, links: &Links, promoting: &[LinkId], silent: bool) {
-        let needed = |own: &&Own| own.make.kind() == Kind::Macvlan && own.v4;
+        let needed = |own: &&OwnInterface| own.make.kind() == Kind::Macvlan && own.v4;
         let index = |link: LinkId| links.link(link).and_then(|link| link.index);
         let bases: Vec<IfIndex> = self.list.iter().filter(needed).filter_map(|own| index(own.base)).collect();
         let some = self.list.iter().any(|own| needed(&own));

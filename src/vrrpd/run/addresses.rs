@@ -35,7 +35,7 @@ impl Vrrp {
             self.items.ask_for_address(&mut self.routers.instances, &self.links.table, id, position, add);
             if (position + 1).is_multiple_of(limit::NETLINK_BATCH) {
                 self.commit_batch();
-                self.breathe(turn);
+                self.pause(turn);
             }
         }
     }
@@ -138,11 +138,11 @@ impl Vrrp {
         let mut unsorted = Unsorted::default();
         for id in self.ids() {
             unsorted.add(&self.routers.instances, id);
-            self.breathe_at(turn, id.index());
+            self.pause_at(turn, id.index());
         }
         for of_link in self.items.index.begin(unsorted) {
             self.items.index.append(of_link);
-            self.breathe(turn);
+            self.pause(turn);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::base::id::{GroupId, InstanceId};
 use crate::base::map::Map;
 use crate::child::alerts::Places;
 use crate::daemon::reactor::{Again, Turn};
-use crate::daemon::token::Own;
+use crate::daemon::token::SourceId;
 use crate::notify::Resolver;
 use crate::notify::mail::{self, Place, Settings};
 use crate::proto::vrrp::State;
@@ -59,8 +59,8 @@ impl Vrrp {
         Places {
             fifos: self.work.layout.number(Slot::Fifos),
             mail: Place {
-                connection: Own { kind: kind::MAIL, index: 0 },
-                lookup: Own { kind: kind::LOOKUP, index: 0 },
+                connection: SourceId { kind: kind::MAIL, index: 0 },
+                lookup: SourceId { kind: kind::LOOKUP, index: 0 },
                 slot: self.work.layout.number(Slot::Mail),
             },
         }
@@ -144,7 +144,7 @@ impl Vrrp {
     }
 
     /// A source of a FIFO or of the mail is ready.
-    pub(super) fn alert_ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+    pub(super) fn alert_ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         let places = self.alert_places();
         self.notifies.alerts.ready(turn, places, source)
     }

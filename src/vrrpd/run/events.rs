@@ -17,7 +17,7 @@ impl Vrrp {
         for (id, event) in &events {
             self.tell(turn, *id, event);
             // Scripts are begun, which takes the kernel its time.
-            self.breathe_if_long(turn);
+            self.pause_if_long(turn);
         }
         self.work.events = events;
         self.work.events.clear();

@@ -45,7 +45,7 @@ impl Vrrp {
             self.ask(request);
             if (number + 1).is_multiple_of(limit::NETLINK_BATCH) {
                 self.commit_batch();
-                self.breathe(turn);
+                self.pause(turn);
             }
         }
     }
@@ -197,16 +197,16 @@ impl Vrrp {
     pub(in crate::vrrpd) fn find_shared(&mut self, turn: &mut Turn<'_>) {
         let mut alike = Alike::default();
         for (position, holder) in holders(&self.routers.instances).enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.enter_alike(&mut self.routers.instances, holder, &mut alike);
         }
         let mut numbers = Numbers::default();
         for (position, places) in alike.take_routes().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.number_routes(&mut self.routers.instances, &places, &mut numbers);
         }
         for (position, places) in alike.take_rules().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.number_rules(&mut self.routers.instances, &places, &mut numbers);
         }
     }
@@ -231,15 +231,15 @@ impl Vrrp {
         let Some(left) = self.items.take_left() else { return };
         let mut successors = Successors::default();
         for (position, holder) in holders(&self.routers.instances).enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.enter_successor(&mut self.routers.instances, holder, &mut successors);
         }
         for (position, old) in left.routes.into_iter().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.settle_route(&mut self.routers.instances, &successors, old);
         }
         for (position, old) in left.rules.into_iter().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             let (instances, links) = (&mut self.routers.instances, &self.links.table);
             self.items.settle_rule(instances, links, &successors, old);
         }
@@ -251,12 +251,12 @@ impl Vrrp {
     pub(in crate::vrrpd) fn plan_takeovers(&mut self, turn: &mut Turn<'_>) {
         let Some(mut takeovers) = self.items.begin_takeovers() else { return };
         for (position, holder) in holders(&self.routers.instances).enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.enter_rival(&mut self.routers.instances, holder, &mut takeovers);
         }
         let before = self.items.plan_takeovers(&mut self.routers.instances, takeovers);
         for (position, route) in before.iter().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.delete_route(&mut self.routers.instances, &self.links.table, route);
         }
         self.commit_batch();
@@ -266,16 +266,16 @@ impl Vrrp {
     pub(in crate::vrrpd) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
         let (rules, routes, addresses) = self.items.take_abandoned();
         for (position, rule) in rules.iter().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.delete_rule(&mut self.routers.instances, &self.links.table, rule);
         }
         for (position, route) in routes.iter().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.drop_route(&mut self.routers.instances, &self.links.table, route);
         }
         self.commit_batch();
         for (position, known) in addresses.into_iter().enumerate() {
-            self.breathe_at(turn, position);
+            self.pause_at(turn, position);
             self.items.delete_abandoned(&mut self.routers.instances, &self.links.table, known);
         }
         self.commit_items(turn);

@@ -26,9 +26,9 @@ impl Vrrp {
     /// Lists everything again, and gives back what that took.
     pub(in crate::vrrpd) fn list_again(&mut self, turn: &mut Turn<'_>) {
         self.resync_links(turn);
-        self.breathe(turn);
+        self.pause(turn);
         alloc::trim();
-        self.breathe(turn);
+        self.pause(turn);
     }
 
     /// Lists everything again after lost messages or a reload, and acts on the differences.
@@ -38,7 +38,7 @@ impl Vrrp {
             Ok(Listed { ours: there, stale }) => {
                 for (link, change) in changes {
                     self.link_changed(turn, link, change);
-                    self.breathe(turn);
+                    self.pause(turn);
                 }
                 if core::mem::take(&mut self.owns.remade) {
                     self.links.monitor.discard();
@@ -48,7 +48,7 @@ impl Vrrp {
                 let (instances, links) = (&mut self.routers.instances, &self.links.table);
                 self.items.delete_known(instances, links, stale, Marked::Known);
                 for id in self.ids() {
-                    self.breathe_at(turn, id.index());
+                    self.pause_at(turn, id.index());
                     if let Some(instance) = self.routers.instances.get_mut(id.index()) {
                         instance.refresh_local(&self.links.table);
                     }
@@ -68,18 +68,18 @@ impl Vrrp {
     fn list_anew(&mut self, turn: &mut Turn<'_>, changes: &mut Vec<(LinkId, Change)>) -> io::Result<Listed> {
         let mut lister = Commands::open()?;
         let mut kernel = Vec::new();
-        lister.links_in_slices(&mut kernel, &mut || self.breathe(turn))?;
+        lister.links_in_slices(&mut kernel, &mut || self.pause(turn))?;
         self.links.table.replace(&kernel, |id, change| changes.push((id, change)));
         drop(kernel);
-        self.breathe(turn);
+        self.pause(turn);
         self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
         let mut listed = Vec::new();
-        lister.addresses_in_slices(&mut listed, &mut || self.breathe(turn))?;
+        lister.addresses_in_slices(&mut listed, &mut || self.pause(turn))?;
         let (instances, links) = (&self.routers.instances, &self.links.table);
         let is_stale = |there: &&Address| self.items.may_be_stale(instances, links, there);
         let stale = listed.iter().filter(is_stale).cloned().collect();
-        self.breathe(turn);
-        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.breathe(turn)), stale })
+        self.pause(turn);
+        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.pause(turn)), stale })
     }
 
     /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
@@ -94,11 +94,11 @@ impl Vrrp {
             self.items.virtual_address_told(instances, links, turn.now(), *owner, address);
         }
         for id in self.ids() {
-            self.breathe_at(turn, id.index());
+            self.pause_at(turn, id.index());
             let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
             for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
                 if (usize::from(position) + 1).is_multiple_of(ADDRESSES_A_SLICE) {
-                    self.breathe(turn);
+                    self.pause(turn);
                 }
                 if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
                     self.virtual_address_gone(turn, (id, position), false);

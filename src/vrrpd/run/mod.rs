@@ -41,7 +41,7 @@ use crate::child::role::Role;
 use crate::child::role::patience;
 use crate::config::Model;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
-use crate::daemon::token::Own;
+use crate::daemon::token::SourceId;
 use crate::proto::vrrp::Input;
 use crate::proto::vrrp::Policy;
 use crate::sys::process::{Ended, Pid};
@@ -51,7 +51,7 @@ use crate::vrrpd::items::Items;
 use crate::vrrpd::kind;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::notifies::Notifies;
-use crate::vrrpd::own::Owns;
+use crate::vrrpd::own::OwnInterfaces;
 use crate::vrrpd::routers::Routers;
 use crate::vrrpd::run::status::Status;
 use crate::vrrpd::slots::Slot;
@@ -71,7 +71,7 @@ pub struct Vrrp {
     links: Interfaces,
     sockets: Sockets,
     /// The interfaces that this child makes.
-    owns: Owns,
+    owns: OwnInterfaces,
     items: Items,
     /// Addresses that take no packets.
     firewall: Firewall,
@@ -129,7 +129,7 @@ impl Vrrp {
 }
 
 impl Process for Vrrp {
-    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+    fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         match source.kind {
             kind::SOCKET => self.receive(turn, SocketId::new(source.index)),
             kind::MONITOR => self.listen(turn),

@@ -21,7 +21,7 @@ const ADVERTS: usize = 256;
 impl Vrrp {
     /// Sends the adverts that are due now. Nothing else happens: whatever would change a state waits until the work is
     /// done, for what was heard meanwhile comes first.
-    pub(in crate::vrrpd) fn breathe(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::vrrpd) fn pause(&mut self, turn: &mut Turn<'_>) {
         let slice = turn.renew();
         self.process.meter.note_slice(slice);
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
@@ -52,10 +52,10 @@ impl Vrrp {
         instance.router.state() == State::Master && stays
     }
 
-    /// Breathes if the work of this turn has taken as long as a slice may.
-    pub(in crate::vrrpd) fn breathe_if_long(&mut self, turn: &mut Turn<'_>) {
+    /// Pauses if the work of this turn has taken as long as a slice may.
+    pub(in crate::vrrpd) fn pause_if_long(&mut self, turn: &mut Turn<'_>) {
         if turn.passed() >= limit::SLICE {
-            self.breathe(turn);
+            self.pause(turn);
         }
     }
 
@@ -64,14 +64,14 @@ impl Vrrp {
         if self.work.is_laden() {
             self.settle(turn);
             self.work.load = Load::default();
-            self.breathe(turn);
+            self.pause(turn);
         }
     }
 
     /// The same after each slice of a walk over the instances.
-    pub(in crate::vrrpd) fn breathe_at(&mut self, turn: &mut Turn<'_>, position: usize) {
+    pub(in crate::vrrpd) fn pause_at(&mut self, turn: &mut Turn<'_>, position: usize) {
         if position.is_multiple_of(SLICE) {
-            self.breathe(turn);
+            self.pause(turn);
         }
     }
 

@@ -129,14 +129,14 @@ impl Vrrp {
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.delete_objects(turn, Holder::Instance(*id));
-                self.breathe_if_long(turn);
+                self.pause_if_long(turn);
             }
         }
         self.commit_items(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
                 self.request_removal(turn, *id);
-                self.breathe_if_long(turn);
+                self.pause_if_long(turn);
             }
         }
         self.commit_items(turn);
@@ -146,21 +146,21 @@ impl Vrrp {
                 && (pending.add || pending.remove)
             {
                 self.guard(*id, pending.add, true);
-                self.breathe_if_long(turn);
+                self.pause_if_long(turn);
             }
         }
         self.flush_firewall(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
                 self.request_addition(turn, *id);
-                self.breathe_if_long(turn);
+                self.pause_if_long(turn);
             }
         }
         self.commit_items(turn);
         for id in &touched {
             if self.instance(*id).is_some_and(|instance| instance.pending.add) {
                 self.add_objects(turn, Holder::Instance(*id));
-                self.breathe_if_long(turn);
+                self.pause_if_long(turn);
             }
         }
         self.commit_items(turn);
@@ -168,7 +168,7 @@ impl Vrrp {
             if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
             {
                 self.announce(turn, *id);
-                self.breathe_if_long(turn);
+                self.pause_if_long(turn);
             }
         }
         self.announcer.flush();

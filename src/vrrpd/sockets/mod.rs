@@ -19,7 +19,7 @@ pub use receive::Received;
 use pool::{Key, Pool, User};
 
 use super::live::Instance;
-use super::own::Owns;
+use super::own::OwnInterfaces;
 use super::own::plan::{self, virtual_mac};
 use super::report;
 use crate::base::addr::Family;
@@ -79,7 +79,7 @@ impl Sockets {
         &mut self,
         turn: &mut Turn<'_>,
         instance: &mut Instance,
-        (links, owns): (&Links, &Owns),
+        (links, owns): (&Links, &OwnInterfaces),
         global: &Global,
     ) -> bool {
         let existing = |link: LinkId| Some((link, links.link(link)?.index?));
@@ -136,7 +136,7 @@ impl Sockets {
 
     /// Whether an instance is to receive on another socket than it does: its macvlan went up or down, or into a VRF.
     #[must_use]
-    pub fn is_outdated(&self, instance: &Instance, links: &Links, owns: &Owns) -> bool {
+    pub fn is_outdated(&self, instance: &Instance, links: &Links, owns: &OwnInterfaces) -> bool {
         let receiver = instance.reception.socket.and_then(|socket| self.pool.receiver(socket));
         let (Some(receiver), Some((key, index))) = (receiver, subscription(instance, links, owns)) else {
             return false;
@@ -160,7 +160,7 @@ impl Sockets {
         &mut self,
         turn: &mut Turn<'_>,
         instances: &[Instance],
-        (links, owns): (&Links, &Owns),
+        (links, owns): (&Links, &OwnInterfaces),
         global: &Global,
     ) {
         if !core::mem::take(&mut self.changed) {
@@ -185,7 +185,7 @@ impl Sockets {
 /// The macvlan that a multicast instance receives on. To a macvlan of the child's own the kernel gives, and to it alone,
 /// what bears its hardware address: the adverts of other routers with the same one. That is the macvlan of the
 /// instance, or one that only addresses of the instance are on.
-fn receiving_macvlan(instance: &Instance, links: &Links, owns: &Owns) -> Option<LinkId> {
+fn receiving_macvlan(instance: &Instance, links: &Links, owns: &OwnInterfaces) -> Option<LinkId> {
     if !instance.peers.is_empty() || instance.config.ipvlan.is_some() {
         return None;
     }
@@ -204,7 +204,7 @@ pub(super) fn may_receive_on(instance: &Instance, macvlan: plan::Key) -> bool {
 }
 
 /// What an instance is to receive, and the number of the interface if one is needed; none: the interface does not exist.
-fn subscription(instance: &Instance, links: &Links, owns: &Owns) -> Option<(Key, Option<IfIndex>)> {
+fn subscription(instance: &Instance, links: &Links, owns: &OwnInterfaces) -> Option<(Key, Option<IfIndex>)> {
     let macvlan = receiving_macvlan(instance, links, owns);
     let in_vrf = |link: LinkId| links.link(link).is_some_and(|link| link.in_vrf);
     // What comes in by a VRF bears the VRF's number to a filter.

@@ -10,7 +10,7 @@ use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
 use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::sys::filter::{Filter, OctetSet};
 use crate::sys::ingress::Ingress;
 use crate::sys::queue::QueueSize;
@@ -204,7 +204,7 @@ impl Pool {
         }
         let position = self.receivers.iter().position(Option::is_none).unwrap_or(self.receivers.len());
         let id = SocketId::at(position);
-        let own = Own { kind: kind::SOCKET, index: id.number() };
+        let own = SourceId { kind: kind::SOCKET, index: id.number() };
         let registration = turn.register(socket.as_raw_fd(), own, Interest::Read)?;
         let owners = Box::new([None; 256]);
         let (more, macvlans, kept) = (Vec::new(), Vec::new(), Kept::Octets(Filter::Nothing));

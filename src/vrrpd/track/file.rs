@@ -11,7 +11,7 @@ use crate::base::time::Instant;
 use crate::config::Model;
 use crate::config::model::TrackFile;
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::proto::track::{Effect, File, FileAction, FileInput, is_number};
 use crate::sys::inotify::{Happening, Inotify, Watch};
 use crate::sys::plain_file::{Content, is_linked, make, read_start};
@@ -217,7 +217,7 @@ impl Trackers {
         }
         if self.files.len() > 0 && self.files.inotify.is_none() {
             let opened = Inotify::open().and_then(|inotify| {
-                let own = Own { kind: kind::FILES, index: 0 };
+                let own = SourceId { kind: kind::FILES, index: 0 };
                 let registration = turn.register(inotify.as_raw_fd(), own, Interest::Read)?;
                 Ok((inotify, registration))
             });

@@ -17,7 +17,7 @@ use crate::child::kept::Kept;
 use crate::config::Model;
 use crate::daemon::keep::{Keep, Note, Values, key};
 use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::{Own, Registration};
+use crate::daemon::token::{Registration, SourceId};
 use crate::proto::track::{Cause, Pattern, Process, ProcessAction, ProcessInput, Verdict};
 use crate::sys::processes::Walk;
 use crate::sys::procevent::{ProcessEvent, ProcessEvents};
@@ -182,7 +182,7 @@ impl Processes {
         let buffer = &model.global.buffers.process_monitor;
         let buffer = buffer.bytes.and_then(|octets| Some((usize::try_from(octets).ok()?, buffer.force)));
         let opened = ProcessEvents::open(buffer).and_then(|events| {
-            let own = Own { kind: kind::PROCESSES, index: 0 };
+            let own = SourceId { kind: kind::PROCESSES, index: 0 };
             let registration = turn.register(events.as_raw_fd(), own, Interest::Read)?;
             Ok((events, registration))
         });

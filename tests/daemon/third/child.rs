@@ -27,7 +27,7 @@ use keepalived::daemon::keep::{self, Note};
 use keepalived::daemon::parent::{Kind, Start};
 use keepalived::daemon::reactor::{Again, Command, Process, Reactor, Turn};
 use keepalived::daemon::record::{self, Record};
-use keepalived::daemon::token::Own;
+use keepalived::daemon::token::SourceId;
 use keepalived::notify::fifo::Wanted;
 use keepalived::notify::mail::{Place, Settings};
 use keepalived::notify::{self, Job, Notifier, Resolver, Subject};
@@ -58,8 +58,8 @@ const PEER: u8 = 19;
 const PLACES: Places = Places {
     fifos: FIFOS,
     mail: Place {
-        connection: Own { kind: CONNECTION, index: 0 },
-        lookup: Own { kind: LOOKUP, index: 0 },
+        connection: SourceId { kind: CONNECTION, index: 0 },
+        lookup: SourceId { kind: LOOKUP, index: 0 },
         slot: MAIL,
     },
 };
@@ -159,7 +159,7 @@ fn begin(diary: PathBuf, model: Arc<Model>, start: Start<'_>) -> io::Result<(Rea
         state,
         runs,
         note: note_left,
-        peer: Peer::new(Own { kind: PEER, index: 0 }),
+        peer: Peer::new(SourceId { kind: PEER, index: 0 }),
         reading: Reading::Over,
         dump: None,
     };
@@ -284,7 +284,7 @@ impl Third {
 }
 
 impl Process for Third {
-    fn ready(&mut self, turn: &mut Turn<'_>, source: Own) -> Again {
+    fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         if source.kind != PEER {
             return self.notifies.alerts.ready(turn, PLACES, source);
         }

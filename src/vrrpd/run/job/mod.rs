@@ -147,7 +147,7 @@ impl Vrrp {
 
     /// Does the next slice of the start or the reload.
     pub(super) fn work_on_job(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.breathe(turn);
+        self.pause(turn);
         let Some(mut job) = self.job.take() else { return Again::Done };
         let is_start = job.start.is_some();
         let other = if is_start { Of::Reload } else { Of::Start };
@@ -189,7 +189,7 @@ impl Vrrp {
 
     fn save_after(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.resize_queues();
-        self.breathe(turn);
+        self.pause(turn);
         turn.reserve_sources();
         self.save_state(turn, Moment::After);
         Progress::Done

@@ -20,7 +20,7 @@ impl Vrrp {
 
     pub(super) fn index_again(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.find_followers();
-        self.breathe(turn);
+        self.pause(turn);
         self.index_addresses(turn);
         self.load_alerts(turn);
         Progress::Done
@@ -229,7 +229,7 @@ impl Vrrp {
     pub(super) fn open_sockets(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.sockets.changed = true;
         self.assign_sockets(turn);
-        self.breathe(turn);
+        self.pause(turn);
         self.sockets.open_senders(&self.routers.instances);
         self.promote_secondaries();
         self.tidy();

@@ -39,7 +39,7 @@ impl Vrrp {
             self.save_state(turn, Moment::Before);
         }
         let running = Arc::clone(&self.model);
-        match reading.advance(&running, &mut || self.breathe(turn)) {
+        match reading.advance(&running, &mut || self.pause(turn)) {
             Step::More => Progress::More,
             Step::Failed => Progress::Failed,
             Step::Model(model) => {

@@ -102,7 +102,7 @@ impl Vrrp {
                 if self.write_piece(turn, &clock, &mut file, &mut job).is_err() {
                     break;
                 }
-                self.breathe_at(turn, job.next);
+                self.pause_at(turn, job.next);
             }
             file.finish()
         });
@@ -137,7 +137,7 @@ impl Vrrp {
             for position in 0..KINDS.len() {
                 self.write_some(turn, position);
             }
-            self.breathe(turn);
+            self.pause(turn);
         }
         self.arm_status(turn);
     }
