@@ -194,6 +194,26 @@ fn the_group_follows_the_member_that_leads_in_the_order_of_the_file() {
     assert_eq!(process.instance(id(0)).unwrap().router.faults().to_string(), Fault::Group.text());
 }
 
+#[test]
+fn no_member_leads_its_group_while_instances_are_being_replaced() {
+    let mut process = group(2, &[]);
+    start(&mut process);
+    masters(&mut process);
+    process.policy.set_rebuilding(true);
+    process.set_facts(id(0), Facts { base: Base::Down, ..Facts::default() });
+    process.policy.refresh(id(0));
+    assert_eq!(
+        entered(&run(&mut process, at(60_000))),
+        [(0, State::Fault)],
+        "the other one may not be there yet"
+    );
+    assert_eq!(process.state(id(1)), State::Master);
+    process.policy.set_rebuilding(false);
+    process.align_group(GROUP, &|_| true);
+    run(&mut process, at(60_000));
+    assert_ne!(process.state(id(1)), State::Master, "once all are there they agree");
+}
+
 /// Each member's own reason counts even where the member was not judged yet when its group followed another one.
 #[test]
 fn members_with_the_same_reason_come_back_together() {
