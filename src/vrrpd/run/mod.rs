@@ -25,7 +25,7 @@ mod start;
 mod status;
 mod trackers;
 
-use job::Job;
+use job::{Ended, Job};
 pub use start::{Context, PROGRAM, clean, run};
 
 use std::sync::Arc;
@@ -44,7 +44,8 @@ use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::SourceId;
 use crate::proto::vrrp::Input;
 use crate::proto::vrrp::Policy;
-use crate::sys::process::{Ended, Pid};
+use crate::sys::process::{Ended as ProcessEnded, Pid};
+use crate::sys::{alloc, pages};
 use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::items::Items;
@@ -128,6 +129,24 @@ impl Vrrp {
     }
 }
 
+impl Vrrp {
+    /// The start or the reload is over: the memory that it took goes back to the kernel, the pages of its code among it.
+    // Stands among what runs from here on, and not among the code whose pages it lets go.
+    #[inline(never)]
+    fn end_job(&mut self, turn: &mut Turn<'_>, ended: Ended) {
+        if ended == Ended::Broken {
+            return;
+        }
+        alloc::trim();
+        self.pause(turn);
+        pages::release();
+        match ended {
+            Ended::Reload { ok } => bracket::end_reload(&mut self.process, turn, &self.model.global, ok),
+            Ended::Start | Ended::Broken => bracket::started(&mut self.process),
+        }
+    }
+}
+
 impl Process for Vrrp {
     fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         match source.kind {
@@ -197,10 +216,16 @@ impl Process for Vrrp {
     }
 
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.work_on_job(turn)
+        match self.work_on_job(turn) {
+            None => Again::More,
+            Some(ended) => {
+                self.end_job(turn, ended);
+                Again::Done
+            }
+        }
     }
 
-    fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
+    fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: ProcessEnded) {
         self.script_ended(turn, pid, how);
     }
 

@@ -22,11 +22,9 @@ use carry::Carried;
 use read::Fresh;
 pub(in crate::vrrpd) use start::Start;
 
-use crate::child::bracket::{begin_reload, end_reload, exit_of, started};
+use crate::child::bracket::{begin_reload, exit_of};
 use crate::child::reading::Reading;
-use crate::daemon::reactor::{Again, Turn};
-use crate::sys::alloc;
-use crate::sys::pages;
+use crate::daemon::reactor::Turn;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::status::Moment;
@@ -58,6 +56,17 @@ enum Progress {
     Failed,
     /// The kernel refused what a start cannot do without.
     Broken(io::Error),
+}
+
+/// How a start or a reload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Everything runs.
+    Start,
+    /// `ok`: with the new configuration, otherwise with the one of before.
+    Reload { ok: bool },
+    /// The process ends.
+    Broken,
 }
 
 /// A step.
@@ -127,8 +136,6 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::drop_left_objects),
     (Of::Reload, Vrrp::keep_states),
     (Of::Reload, Vrrp::save_after),
-    (Of::Both, Vrrp::trim),
-    (Of::Both, Vrrp::release_pages),
 ];
 
 impl Vrrp {
@@ -145,19 +152,18 @@ impl Vrrp {
         }
     }
 
-    /// Does the next slice of the start or the reload.
-    pub(super) fn work_on_job(&mut self, turn: &mut Turn<'_>) -> Again {
+    /// Does the next slice of the start or the reload; how that ended, once the last one is done.
+    pub(super) fn work_on_job(&mut self, turn: &mut Turn<'_>) -> Option<Ended> {
         self.pause(turn);
-        let Some(mut job) = self.job.take() else { return Again::Done };
-        let is_start = job.start.is_some();
-        let other = if is_start { Of::Reload } else { Of::Start };
+        let Some(mut job) = self.job.take() else { return Some(Ended::Broken) };
+        let (other, ended) = match job.start.is_some() {
+            true => (Of::Reload, Ended::Start),
+            false => (Of::Start, Ended::Reload { ok: true }),
+        };
         while STEPS.get(job.step).is_some_and(|(of, _)| *of == other) {
             job.step += 1;
         }
-        let Some((_, step)) = STEPS.get(job.step) else {
-            self.end_job(turn, is_start, true);
-            return Again::Done;
-        };
+        let Some((_, step)) = STEPS.get(job.step) else { return Some(ended) };
         // A stop that came with the reload goes first.
         let progress = if self.process.stopping { Progress::Failed } else { step(self, turn, &mut job) };
         match progress {
@@ -166,25 +172,15 @@ impl Vrrp {
                 job.step += 1;
                 (job.at, job.within) = (0, 0);
             }
-            Progress::Failed => {
-                self.end_job(turn, is_start, false);
-                return Again::Done;
-            }
+            Progress::Failed => return Some(Ended::Reload { ok: false }),
             Progress::Broken(error) => {
                 report::kernel_failed("cannot start", &error);
                 turn.stop(exit_of(error.kind()));
-                return Again::Done;
+                return Some(Ended::Broken);
             }
         }
         self.job = Some(job);
-        Again::More
-    }
-
-    fn end_job(&mut self, turn: &mut Turn<'_>, is_start: bool, ok: bool) {
-        match is_start {
-            true => started(&mut self.process),
-            false => end_reload(&mut self.process, turn, &self.model.global, ok),
-        }
+        None
     }
 
     fn save_after(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
@@ -192,21 +188,6 @@ impl Vrrp {
         self.pause(turn);
         turn.reserve_sources();
         self.save_state(turn, Moment::After);
-        Progress::Done
-    }
-
-    /// The memory that the start or the reload took goes back to the kernel.
-    fn trim(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        (job.fresh, job.carried) = (Fresh::default(), Carried::default());
-        if let Some(start) = &mut job.start {
-            start.forget();
-        }
-        alloc::trim();
-        Progress::Done
-    }
-
-    fn release_pages(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
-        pages::release();
         Progress::Done
     }
 }

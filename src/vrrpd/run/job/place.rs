@@ -183,8 +183,10 @@ impl Vrrp {
         Progress::More
     }
 
+    /// At a start all begin at one time of the loop: adverts that fall due together leave together.
     pub(super) fn begin_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else {
+        let most = if job.start.is_some() { usize::MAX } else { SLICE };
+        let Some(slice) = job.slice(self.routers.instances.len(), most) else {
             self.routers.policy.set_rebuilding(false);
             return Progress::Done;
         };
@@ -196,7 +198,9 @@ impl Vrrp {
                 self.tell_taken_off(id);
             }
             self.drive(turn, id, Input::Start { adopt });
-            self.settle_a_slice(turn);
+            if job.start.is_none() {
+                self.settle_a_slice(turn);
+            }
         }
         Progress::More
     }

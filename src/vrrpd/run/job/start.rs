@@ -39,11 +39,6 @@ impl Start {
         self.adopt.get(id.index()).copied().flatten()
     }
 
-    /// Lets go of what is needed no more once everything runs.
-    pub(super) fn forget(&mut self) {
-        (self.left, self.adopt) = (Left::default(), Vec::new());
-    }
-
     fn is_master(&self, id: InstanceId) -> bool {
         self.state(id) == Some(State::Master)
     }
