@@ -44,7 +44,7 @@ impl Role {
         }
     }
 
-    /// The stop begins: without realtime priority, for it may take long, and nothing is left to a daemon that is started
+    /// The stop begins: without a limit of realtime, for it may take long, and nothing is left to a daemon that is started
     /// later. False: it has begun before.
     pub fn begin_stop(&mut self, turn: &mut Turn<'_>) -> bool {
         if core::mem::replace(&mut self.stopping, true) {

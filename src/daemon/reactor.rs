@@ -63,7 +63,8 @@ pub trait Process {
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended);
 
     /// The next part of work that is too long for one turn ([`Turn::begin_work`]). As long as there is more, nothing
-    /// else of the process is called: a part first does what cannot wait until the work is done.
+    /// else of the process is called: a part first does what cannot wait until the work is done. If a part stops the
+    /// loop, nothing of the process is called any more, not even [`Process::turn_end`].
     fn work(&mut self, _: &mut Turn<'_>) -> Again {
         Again::Done
     }
@@ -188,7 +189,7 @@ impl Reactor {
         if self.core.working {
             self.core.renew();
             self.core.working = process.work(&mut Turn { core: &mut self.core }) == Again::More;
-            if self.core.working {
+            if self.core.working || self.core.stop.is_some() {
                 return Ok(());
             }
             return self.end_turn(process);
@@ -395,6 +396,10 @@ impl Core {
 
     fn serve_parent<P: Process>(&mut self, process: &mut P) -> Again {
         for _ in 0..limit::CHANNEL_BATCH {
+            // What the parent said after an order that takes many turns waits for the end of that.
+            if self.working {
+                return Again::More;
+            }
             let Some((uplink, registration)) = &mut self.uplink else {
                 return Again::Done;
             };

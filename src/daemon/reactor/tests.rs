@@ -3,6 +3,7 @@
 
 use super::*;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 /// Notes what happens, in order.
@@ -20,8 +21,10 @@ struct Recorder {
     stall_threshold: Option<Span>,
     stop_after: usize,
     stop_at_turn_end: bool,
-    /// Parts of work that the first expiry begins.
+    /// Parts of work that the first expiry or a reload begins.
     parts: usize,
+    /// With so many parts left the work stops the loop.
+    stop_at_part: Option<usize>,
 }
 
 impl Process for Recorder {
@@ -65,10 +68,17 @@ impl Process for Recorder {
         });
         self.seen.extend(due.iter().map(|slot| format!("due {slot}")));
         self.parts -= 1;
+        if self.stop_at_part == Some(self.parts) {
+            turn.stop(Exit::Busy);
+        }
         if self.parts == 0 { Again::Done } else { Again::More }
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
+        if matches!(command, Command::Reload(_)) {
+            self.seen.push("Reload".to_owned());
+            return turn.begin_work();
+        }
         self.seen.push(format!("{command:?}"));
         turn.stop(Exit::Ok);
     }
@@ -193,6 +203,29 @@ fn orders_and_the_end_of_the_parent_arrive() {
 }
 
 #[test]
+fn what_the_parent_says_after_a_reload_waits_for_the_end_of_it() {
+    let (parent, child) = Channel::pair().unwrap();
+    let mut reactor = Reactor::new(0, Some(child)).unwrap();
+    // Every turn is taken for late: all sources are emptied again in it.
+    let mut recorder =
+        Recorder { parts: 2, stop_after: 2, stall_threshold: Some(Span::ZERO), ..Recorder::default() };
+    reactor.turn().resize_deadlines(1);
+    reactor.turn().set_deadline(0, Some(Instant::START));
+    let null = std::fs::File::open("/dev/null").unwrap();
+    for (message, fd) in [(ToChild::Reload, Some(null.as_fd())), (ToChild::Stop, None)] {
+        let mut buffer = [0; 8];
+        let mut packet = crate::base::bytes::Writer::new(&mut buffer);
+        message.write(&mut packet).unwrap();
+        match fd {
+            Some(fd) => parent.send_with(packet.written(), fd),
+            None => parent.send(packet.written()),
+        };
+    }
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen, ["Reload", "expired 0", "part 2", "part 1", "Stop"]);
+}
+
+#[test]
 fn idle_turns_do_not_wake() {
     let mut reactor = Reactor::new(2, None).unwrap();
     let at = reactor.turn().now() + Span::from_millis(60);
@@ -213,4 +246,14 @@ fn work_of_many_parts_keeps_everything_else_waiting_and_knows_what_is_due() {
     reactor.run(&mut recorder).unwrap();
     let seen: Vec<&str> = recorder.seen.iter().map(String::as_str).filter(|seen| *seen != "7 ").collect();
     assert_eq!(seen, ["expired 0", "part 2", "due 1", "part 1", "due 1", "7 aa", "expired 1"]);
+}
+
+#[test]
+fn work_that_stops_the_loop_has_no_end_of_a_turn() {
+    let mut reactor = Reactor::new(0, None).unwrap();
+    let stop_at_part = Some(0);
+    let mut recorder = Recorder { parts: 1, stop_at_part, stop_at_turn_end: true, ..Recorder::default() };
+    reactor.turn().begin_work();
+    assert_eq!(reactor.run(&mut recorder).unwrap(), Exit::Busy);
+    assert_eq!(recorder.seen, ["part 1"]);
 }
