@@ -71,8 +71,6 @@ impl Peer {
         let channel = Channel::of(fd);
         let registration = turn.register(channel.as_raw_fd(), self.source, Interest::Both)?;
         self.link = Some((channel, registration));
-        self.objects.retain(|object| object.state != GONE);
-        self.waiting.clear();
         self.waiting.extend(self.objects.iter().map(|object| object.key));
         self.incomplete = true;
         Ok(())
@@ -82,6 +80,10 @@ impl Peer {
     /// object, which [`Self::reserve`] does not know of.
     pub fn tell(&mut self, object: ObjectState) -> bool {
         match self.objects.binary_search_by_key(&object.key, |object| object.key) {
+            // Nobody is to be told of the end of an object while there is no channel.
+            Ok(position) if object.state == GONE && self.link.is_none() => {
+                self.objects.remove(position);
+            }
             Ok(position) => match self.objects.get_mut(position) {
                 Some(told) if *told == object => return true,
                 Some(told) => *told = object,
@@ -164,6 +166,7 @@ impl Peer {
             drop(channel);
         }
         self.waiting.clear();
+        self.objects.retain(|object| object.state != GONE);
     }
 }
 
@@ -275,6 +278,22 @@ mod tests {
         }
         assert!(last.iter().all(|state| *state == 3));
         assert_eq!(complete, 1);
+    }
+
+    #[test]
+    fn objects_that_end_while_there_is_no_channel_leave_no_trace() {
+        let mut pair = Pair::new(2);
+        assert!(pair.one.tell(state(1, 1)) && pair.one.tell(state(2, 1)));
+        pair.one.flush();
+        assert!(pair.one.tell(state(1, GONE)), "not sent before the channel ends");
+        pair.one.hang_up(&mut pair.reactor.turn());
+        for key in 3..1_000 {
+            assert!(pair.one.tell(state(key, 1)) && pair.one.tell(state(key, GONE)));
+        }
+        assert_eq!(pair.one.objects, [state(2, 1)]);
+        pair.connect();
+        pair.one.flush();
+        assert_eq!(pair.heard(), [told(2, 1), COMPLETE]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) struct Child {
     pub(super) judged: Option<(Instant, ProcessTime)>,
     /// The start of the process is over.
     pub(super) ready: bool,
-    /// A channel to another child could not be handed over, as the process does not read.
+    /// A channel to another child could not be made, or not be handed over, as the process does not read.
     pub(super) lacks_peer: bool,
     /// It was killed because it did not answer.
     pub(super) hung: bool,

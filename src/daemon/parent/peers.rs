@@ -22,7 +22,7 @@ impl<P: Program> Parent<'_, P> {
         }
     }
 
-    /// A child reads its channel again: connects it if it could not be connected before.
+    /// A child has answered a hello: connects it if it could not be connected before.
     pub(super) fn connect_late(&mut self, index: usize) {
         let child = self.children.get_mut(index);
         if child.is_some_and(|child| core::mem::take(&mut child.lacks_peer)) {
@@ -38,6 +38,7 @@ impl<P: Program> Parent<'_, P> {
         let (near, far) = match Channel::pair() {
             Ok(ends) => ends,
             Err(error) => {
+                one.lacks_peer = true;
                 let (one, other) = (one.kind.title(), other.kind.title());
                 return log::error!("Unable to connect the {one} and {other} child processes: {error}");
             }
