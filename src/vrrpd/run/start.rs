@@ -144,10 +144,9 @@ fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)>
     let mut turn = reactor.turn();
     let monitor = SourceId { kind: kind::MONITOR, index: 0 };
     turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?;
-    let mut adopt: Vec<_> = vrrp.ids().map(|id| vrrp.record_of(context.died, context.records, id)).collect();
-    vrrp.adopt_groups(context.records, &mut adopt);
     let (died, first, dump, another) = (context.died, context.first, context.dump, other.is_some());
-    vrrp.begin_start(&mut turn, Start { died, begun, first, another, twin, dump, left, adopt });
+    let (records, adopt) = (context.records.clone(), Vec::new());
+    vrrp.begin_start(&mut turn, Start { died, begun, first, another, twin, dump, left, records, adopt });
     Ok((reactor, vrrp))
 }
 
@@ -314,11 +313,25 @@ impl Vrrp {
         })
     }
 
+    /// The state that each instance goes on with after a predecessor that `died`. Not once others may have taken over, for
+    /// which it is asked as late as can be.
+    pub(super) fn adopted(&self, died: Option<Instant>, records: &Records) -> Vec<Option<State>> {
+        let now = crate::sys::clock::now();
+        let mut adopt: Vec<_> = self.ids().map(|id| self.record_of(now, died, records, id)).collect();
+        self.adopt_groups(records, &mut adopt);
+        adopt
+    }
+
     /// The state that a predecessor was in, if an instance can go on with it.
-    /// Not once others may have taken over.
-    fn record_of(&self, died: Option<Instant>, records: &Records, id: InstanceId) -> Option<State> {
+    fn record_of(
+        &self,
+        now: Instant,
+        died: Option<Instant>,
+        records: &Records,
+        id: InstanceId,
+    ) -> Option<State> {
         let instance = self.instance(id)?;
-        if crate::sys::clock::now().since(died?) > instance.router.params().patience() {
+        if now.since(died?) > instance.router.params().patience() {
             return None;
         }
         let state = kept::recorded(records, record::key(&instance.config.name));

@@ -110,6 +110,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Both, Vrrp::exchange_interfaces),
     (Of::Start, Vrrp::learn_links),
     (Of::Start, Vrrp::adopt_statics),
+    (Of::Start, Vrrp::adopt_states),
     (Of::Start, Vrrp::begin_firewall),
     (Of::Start, Vrrp::adopt_objects),
     (Of::Start, Vrrp::learn_links),

@@ -55,15 +55,15 @@ impl Vrrp {
     fn leave_address(&mut self, old: &Instance, number: usize, job: &mut Job) {
         let Some(moved) = old.addresses.get(number) else { return };
         let Some(link) = moved.link.filter(|_| moved.item.is_ours()) else { return };
-        let heir = self.items.index.of(&self.routers.instances, link, moved.prefix.addr);
-        let heir = heir.and_then(|(id, position)| {
+        let successor = self.items.index.of(&self.routers.instances, link, moved.prefix.addr);
+        let successor = successor.and_then(|(id, position)| {
             let position = usize::from(position);
             let instance = self.routers.instances.get_mut(id.index())?;
             let master = instance.router.state() == State::Master;
             let same = master && instance.is_same_address(position, old, number);
             same.then_some((id, position))
         });
-        if let Some((id, position)) = heir {
+        if let Some((id, position)) = successor {
             self.items.gain(&mut self.routers.instances, id, position, &moved.item);
         } else if !old.address(number, IfIndex(0)).is_some_and(|it| job.fresh.statics.take_over(link, &it)) {
             if let Some(known) = self.links.table.link(link) {

@@ -7,6 +7,7 @@ use crate::base::id::InstanceId;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
+use crate::daemon::record::Records;
 use crate::proto::vrrp::State;
 use crate::vrrpd::items::{Adoption, Marked};
 use crate::vrrpd::own::ledger::Left;
@@ -29,7 +30,10 @@ pub(in crate::vrrpd) struct Start {
     pub(in crate::vrrpd) dump: bool,
     /// What a predecessor left.
     pub(in crate::vrrpd) left: Left,
-    /// The state that each instance goes on with.
+    /// What the child before this one reported; empty for the first one.
+    pub(in crate::vrrpd) records: Records,
+    /// The state that each instance goes on with, once the interfaces are there: making them may have taken so long that
+    /// others have taken over.
     pub(in crate::vrrpd) adopt: Vec<Option<State>>,
 }
 
@@ -82,6 +86,13 @@ impl Vrrp {
         self.pace();
         self.begin_hold(turn, start.begun);
         done(self.items.adopt_static_addresses(&self.links.table))
+    }
+
+    pub(super) fn adopt_states(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if let Some(start) = &mut job.start {
+            start.adopt = self.adopted(start.died, &start.records);
+        }
+        Progress::Done
     }
 
     /// Before an address is added, and before a macvlan has a group to report.
