@@ -84,3 +84,24 @@ pub fn end_reload(role: &mut Role, turn: &mut Turn<'_>, global: &Global, ok: boo
     }
     turn.report(ToParent::ReloadDone { ok });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::kind::Kind;
+
+    #[test]
+    fn a_reload_that_a_stop_overtook_does_not_tune_the_child_again() {
+        let mut reactor = Reactor::new(0, None).unwrap();
+        let mut role = Role::new(Kind::Vrrp);
+        assert!(begin_reload(&mut role, &mut reactor.turn()));
+        assert!(role.begin_stop(&mut reactor.turn()));
+        let mut global = Global::default();
+        global.names.standard = true;
+        let before = format!("{:?}", role.tuner);
+        end_reload(&mut role, &mut reactor.turn(), &global, false);
+        assert_eq!(format!("{:?}", role.tuner), before);
+        assert!(!role.meter.is_reloading());
+        assert!(!begin_reload(&mut role, &mut reactor.turn()), "a child that stops is not reloaded");
+    }
+}

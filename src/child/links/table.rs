@@ -14,54 +14,57 @@ use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 /// One named interface.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// Its name.
+    /// The name.
     pub name: IfName,
-    /// The kernel's number while it exists.
+    /// The index (ifindex) while the interface exists.
     pub index: Option<IfIndex>,
-    /// Whether it is up, and for whom.
+    /// Whether the interface is up, and what that is reckoned from.
     pub state: LinkState,
-    /// Its Ethernet address.
+    /// The Ethernet address.
     pub mac: Option<Mac>,
-    /// The interface that it lies on; 0 is none.
+    /// The interface below a macvlan or VLAN (IFLA_LINK); 0 is none.
     pub parent: IfIndex,
-    /// What made it, as far as it matters here.
+    /// The kind of a virtual interface, as far as it matters here.
     pub kind: Kind,
-    /// The bridge, bond or VRF that it belongs to; 0 is none.
+    /// The bridge, bond or VRF that the interface belongs to (IFLA_MASTER); 0 is none.
     pub master: IfIndex,
-    /// That is a VRF.
+    /// Whether the master is a VRF.
     pub in_vrf: bool,
-    /// The group that the administrator put it in; 0 is the default one.
+    /// The group that the administrator put the interface in (IFLA_GROUP); 0 is the default one.
     pub group: u32,
     /// For a VRF: its routing table.
     pub table: Option<u32>,
-    /// Octets of the longest packet.
+    /// Octets of the longest packet (IFLA_MTU); 0 is not known.
     pub mtu: u32,
     /// ARPHRD_ number.
     pub hardware_type: u16,
-    /// Addresses that are not ours, in the order in which the kernel tells of them.
+    /// Addresses that this child did not add, in the order in which the kernel tells of them.
     pub addresses: Vec<Prefix>,
-    /// A link-local address that is not ours and of no use yet: duplicate address detection goes on. Of several the last.
+    /// A link-local address that this child did not add and that cannot be used yet, for duplicate address detection goes
+    /// on. Of several the last.
     pub tentative: Option<Prefix>,
 }
 
 /// Whether an interface is up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinkState {
-    /// The administrator wants it up.
+    /// The administrator has set the interface up (IFF_UP).
     pub wanted_up: bool,
-    /// Packets can leave: wanted up, and with a carrier, as far as the driver that is polled says, or else netlink.
+    /// Packets can leave: the interface is wanted up and has a carrier, by the word of the driver if that is polled, else
+    /// of netlink.
     pub up: bool,
-    /// It was up at some time since it is there.
+    /// The interface has been up at some time since it exists.
     pub seen_up: bool,
     /// Netlink says that there is a carrier, and no layer below says otherwise.
     carrier: bool,
-    /// What its driver says, if it is polled and can be.
+    /// Whether the driver says that there is a carrier; none: the driver is not polled, or cannot be.
     pub polled: Option<bool>,
-    /// It counts as this although it is otherwise, because that has not lasted yet.
+    /// The interface counts as up, or as down, although it is not, because the change has not lasted for its delay yet;
+    /// none: it counts as what it is.
     pub held: Option<bool>,
 }
 
-/// What made an interface.
+/// The kind of a virtual interface (IFLA_INFO_KIND).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `macvlan`.
@@ -95,13 +98,13 @@ impl Link {
         })
     }
 
-    /// Whether it counts as up for those who use or track it.
+    /// Whether the interface counts as up for the instances that use or track it.
     #[must_use]
     pub fn counts_up(&self) -> bool {
         self.state.held.unwrap_or(self.state.up)
     }
 
-    /// Takes what its driver says, or that it is not polled; whether it went up or down by that.
+    /// Takes the word of the driver, or that it is not polled; whether the interface went up or down by that.
     pub fn set_polled(&mut self, polled: Option<bool>) -> bool {
         self.state.polled = polled;
         self.settle()
@@ -152,13 +155,14 @@ impl Link {
 pub enum Change {
     /// Nothing that matters.
     None,
-    /// It came, or came back as another one.
+    /// The interface came, or came back with another index.
     Appeared,
-    /// It went.
+    /// The interface went.
     Vanished,
     /// Up became down, or down up.
     State,
-    /// Its Ethernet address changed, its master, or what the administrator wants, and not whether it is up.
+    /// The Ethernet address changed, the master, or whether the administrator wants the interface up, but not whether it is
+    /// up.
     Setting,
 }
 

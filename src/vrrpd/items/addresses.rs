@@ -1,4 +1,4 @@
-//! Virtual addresses on their interfaces: found, taken off, and put back when somebody else deletes one.
+//! Virtual addresses on their interfaces: found, added, deleted, and put back when somebody else deletes one.
 
 use super::{Class, Holder, Items, Request, answer};
 use crate::base::addr::Prefix;
