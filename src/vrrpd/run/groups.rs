@@ -50,11 +50,8 @@ impl Vrrp {
     /// Members of a group carry on as one: `adopt` is what each would do alone.
     pub(in crate::vrrpd) fn adopt_groups(&self, records: &Records, adopt: &mut [Option<State>]) {
         for (position, config) in self.model.groups.iter().enumerate() {
-            let state = match kept::recorded(records, kept::group_key(&config.name)) {
-                state @ Some(State::Master | State::Backup) => state,
-                _ => None,
-            };
-            self.routers.policy.adopt_together(GroupId::at(position), state, adopt);
+            let record = kept::recorded(records, kept::group_key(&config.name));
+            self.routers.policy.adopt_together(GroupId::at(position), record, adopt);
         }
     }
 

@@ -50,9 +50,9 @@ impl Vrrp {
                 self.settle_before(turn, due.id);
             }
             let Routers { policy, instances, .. } = &mut self.routers;
-            let Some(instance) = instances.get_mut(due.id.index()) else { return };
+            let router = instances.get_mut(due.id.index()).map(|instance| &mut instance.router);
             let mut out = Actions::new();
-            policy.step(turn.now(), &mut instance.router, &mut out);
+            policy.step(turn.now(), router, &mut out);
             self.gather(turn, due.id, &out);
         }
     }

@@ -208,9 +208,8 @@ impl Process {
     /// Does the step that is due; `out` receives what its instance asks for, in order.
     pub fn step(&mut self, now: Instant, out: &mut Actions) {
         let Some(due) = self.due() else { return };
-        if let Some(instance) = self.known.instances.get_mut(due.id.index()) {
-            self.policy.step(now, &mut instance.router, out);
-        }
+        let instance = self.known.instances.get_mut(due.id.index());
+        self.policy.step(now, instance.map(|instance| &mut instance.router), out);
     }
 
     /// [`Policy::refresh_group`] for these instances.

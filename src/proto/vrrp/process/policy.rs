@@ -108,9 +108,7 @@ impl Policy {
     pub fn due(&mut self, situation: &dyn Situation, depth: usize) -> Option<Due> {
         while self.work.len() > depth {
             let work = *self.work.last()?;
-            if let Work::Step(id, step) = work
-                && situation.router(id).is_some()
-            {
+            if let Work::Step(id, step) = work {
                 return Some(Due { id, decides: !matches!(step, Step::Tell(_)) });
             }
             let _ = self.work.pop();
@@ -120,10 +118,11 @@ impl Policy {
     }
 
     /// Does the step that [`Policy::due`] named; `router` is that of its instance, and `out` receives what the instance
-    /// asks for, in order.
-    pub fn step(&mut self, now: Instant, router: &mut Router, out: &mut Actions) {
+    /// asks for, in order. Without a router there is no such instance, and the step is left out.
+    pub fn step(&mut self, now: Instant, router: Option<&mut Router>, out: &mut Actions) {
         let Some(Work::Step(id, step)) = self.work.last().copied() else { return };
         let _ = self.work.pop();
+        let Some(router) = router else { return };
         let start = out.len();
         match step {
             Step::Lead(input) | Step::Follow(input) => router.handle(now, input, out),
@@ -148,7 +147,7 @@ impl Policy {
             }
             Work::Refresh(id) => self.judge(situation, id),
             Work::Group(work) => self.unfold_group(situation, work),
-            // There is no such instance.
+            // Steps are done by `step`.
             Work::Step(..) => {}
         }
     }

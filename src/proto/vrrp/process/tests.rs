@@ -288,6 +288,23 @@ fn who_leaves_a_group_is_master_alone() {
     assert_eq!(steps[0].1, [Action::Report(Event::Expired)], "the group decides");
 }
 
+/// A step of an instance that does not exist leaves nothing behind: the steps after it are done.
+#[test]
+fn the_step_of_a_missing_instance_is_left_out() {
+    let mut process = Process::new(vec![instance(&[])], Vec::new());
+    process.policy.input(id(0), Input::Start { adopt: None });
+    process.policy.input(id(1), Input::Start { adopt: None });
+    let mut steps = Vec::new();
+    for _ in 0..3 {
+        let Some(due) = process.due() else { break };
+        let mut out = Actions::new();
+        process.step(at(0), &mut out);
+        steps.push((due.id, out.is_empty()));
+    }
+    assert_eq!(steps, [(id(1), true), (id(0), false)]);
+    assert_eq!(process.policy.depth(), 0);
+}
+
 /// The deepest work that a storm of changes makes fits, with room for an input in the middle of another.
 #[test]
 fn work_fits_its_bound() {
