@@ -1,4 +1,4 @@
-//! From the model to live objects: names become interfaces, commands become files and users.
+//! From the model to instances and sync groups at work: names become interfaces, commands become files and users.
 //!
 //! Used at the start and by each reload, so that both make the same thing of the same text.
 
@@ -31,7 +31,7 @@ use crate::sys::clock;
 use implied::implied;
 use tracking::{Lists, tracking};
 
-/// A command that cannot run, and who wanted it.
+/// A command that cannot run, and its place in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// Where the command stands.
@@ -263,7 +263,7 @@ pub(super) fn notifier(
     (!notifier.is_empty()).then(|| Box::new(notifier))
 }
 
-/// The scripts of an instance by kind.
+/// The commands of notify scripts, each with the script that it is for.
 pub(super) fn commands(notify: &Notify) -> [(Script, Option<&model::ScriptCommand>); 7] {
     [
         (Script::Master, notify.master.as_ref()),

@@ -1,7 +1,7 @@
-//! Every log line of the VRRP child. Machines report facts; here they get keepalived's words.
+//! Log lines of the VRRP child, in keepalived's words where it has the line. Events and trackers have theirs beside them.
 //!
-//! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what somebody
-//! should look at.
+//! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what an
+//! administrator should look at.
 
 use std::path::Path;
 
@@ -22,17 +22,17 @@ use crate::sys::sysctl::Setting;
 
 pub(super) use crate::child::report::{kernel_failed, may, reloading, status_failed};
 
-/// An advert that nobody is configured for.
+/// An advert whose router id no instance has (`log_unknown_vrids`).
 pub(super) fn unknown_vrid(vrid: u8, link: &IfName) {
     info!("Unknown VRID({vrid}) received on interface({link}). ignoring...");
 }
 
-/// Instances wait before they begin.
+/// Instances begin, and are BACKUP for this time (`vrrp_startup_delay`, `vrrp_delay_after_boot`).
 pub(super) fn held(left: Span) {
     info!("Delaying startup for {} seconds", Seconds(Span::from_millis(left.as_millis())));
 }
 
-/// They begin.
+/// The delay at the start is over.
 pub(super) fn released() {
     info!("Delayed start completed");
 }

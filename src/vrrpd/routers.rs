@@ -9,9 +9,9 @@ use crate::proto::vrrp::Policy;
 /// The virtual routers and their sync groups.
 pub(super) struct Routers {
     pub(super) instances: Vec<Instance>,
-    /// What decides over all of them together.
+    /// What decides over all of them together. It has the members and the states of the sync groups.
     pub(super) policy: Policy,
-    /// Sync groups, in the order of the model.
+    /// What else belongs to the sync groups, in the order of the model.
     pub(super) groups: Vec<Group>,
     /// The end of the delay that instances wait for before they begin.
     pub(super) held: Option<Instant>,

@@ -1,8 +1,8 @@
-//! Which deadline belongs to whom: the slots of the loop's deadline heap.
+//! What each deadline of the child is for: the slots of the loop's deadline heap.
 
 use crate::base::id::{FileId, GroupId, InstanceId, ProcessId, ScriptId};
 
-/// Who waits for a deadline.
+/// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     /// The election of an instance.
@@ -33,7 +33,7 @@ pub(super) enum Slot {
     Detection,
     /// Notify scripts of instances that a reload removed.
     Retired,
-    /// The rest of a status file.
+    /// The next part of a status file.
     Status,
     /// Scripts of FIFOs that are to end.
     Fifos,

@@ -1,4 +1,4 @@
-//! What can be tracked, what each object says now, and who tracks it.
+//! What can be tracked, what each object says now, and which instances track it.
 
 use super::{Effect, Verdict, Weight};
 use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
@@ -61,14 +61,14 @@ impl Values {
         }
     }
 
-    /// What an object says now; whether that is something else than before. Objects that nobody tracks have no room
-    /// and change nothing.
+    /// What an object says now; whether that is something else than before. Objects that no instance tracks have no
+    /// room and change nothing.
     pub fn set(&mut self, object: Object, value: Value) -> bool {
         let Ok(place) = self.place(object) else { return false };
         self.0.get_mut(place).is_some_and(|(_, known)| core::mem::replace(known, value) != value)
     }
 
-    /// What an object says.
+    /// What an object says now.
     #[must_use]
     pub fn get(&self, object: Object) -> Value {
         let value = self.place(object).ok().and_then(|place| self.0.get(place));
@@ -80,7 +80,7 @@ impl Values {
     }
 }
 
-/// Who tracks what, ordered by object.
+/// Which instances track which object, ordered by object.
 #[derive(Clone, Debug, Default)]
 pub struct Followers(Vec<(Object, InstanceId)>);
 

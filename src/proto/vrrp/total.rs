@@ -1,14 +1,14 @@
-//! What all trackers of an instance come to: reasons for FAULT, and what is added to its priority.
+//! What everything that is true of an instance comes to: reasons for FAULT, and what is added to its priority.
 
 use super::fault::{Fault, Faults};
 use crate::proto::track::{Effect, Object};
 
-/// What all trackers of an instance or a group come to.
+/// What the facts of an instance and all its trackers come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
-    /// The kinds of trackers that speak against it.
+    /// The reasons for FAULT.
     pub faults: Faults,
-    /// A first result is still out.
+    /// The first result of a tracker is still out, or the source of adverts is still probed.
     pub pending: bool,
     /// The sum of all weights in force; `priority::effective` brings base and sum into 1 to 254.
     pub weights: i32,

@@ -72,7 +72,8 @@ pub fn is_usable(address: &Address) -> bool {
     !flags.contains(AddressFlags::TENTATIVE) || flags.contains(AddressFlags::OPTIMISTIC)
 }
 
-/// Whether an address will be usable soon unless somebody else has it.
+/// Whether duplicate address detection goes on for an address: packets can leave from it soon, unless another machine has
+/// it.
 #[must_use]
 pub fn is_in_detection(address: &Address) -> bool {
     !is_usable(address) && !address.flags.contains(AddressFlags::DADFAILED)

@@ -12,6 +12,7 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
 use crate::vrrpd::live::{Instance, is_in_detection, is_usable};
+use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
 
@@ -51,7 +52,7 @@ impl Vrrp {
         let Some(instance) = self.instance(id) else { return };
         let link = instance.source_link().and_then(|link| self.links.table.link(link));
         if let Some(link) = link.filter(|_| self.awaits_detection(instance)) {
-            crate::vrrpd::report::awaits_detection(&instance.config.name, &link.name);
+            report::awaits_detection(&instance.config.name, &link.name);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::vrrpd::kept::{INTERVAL, OWN, SENDER, pack, unpack};
 use crate::wire::trailer::Stamp;
 
 impl Vrrp {
-    /// Scripts and numbers go on where the predecessor was. Before anybody is asked what speaks against an instance.
+    /// Scripts, numbers and intervals go on where the predecessor was. For before the instances are judged.
     pub(super) fn take_up(&mut self, now: Instant, died: Option<Instant>) {
         for script in &mut self.trackers.scripts {
             script.take_up(&self.kept, now, died);

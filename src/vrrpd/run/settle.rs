@@ -1,16 +1,15 @@
 //! Actions of the machines, carried out.
 //!
 //! Adverts are gathered and leave first. Removals (rules, routes, addresses), additions (the other way round),
-//! announcements and reports follow, in this order, for
-//! all instances of a turn together: many requests in one system call, and no instance's long effects in front of
-//! another's advert. An instance is settled before its machine gets the next input.
+//! announcements and reports follow, in this order, for all instances of a turn together: many requests in one system
+//! call, and no instance's long effects in front of another's advert. An instance is settled before its machine gets the next input.
 
 use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
 use crate::vrrpd::items::Holder;
-use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::{Instance, Pending};
 use crate::vrrpd::routers::Routers;
 use crate::vrrpd::run::{Vrrp, event_lines};
 use crate::vrrpd::slots::Slot;
@@ -109,7 +108,7 @@ impl Vrrp {
     }
 
     /// Notes an event to be told when the effects before it are done.
-    pub(in crate::vrrpd) fn tell_later(&mut self, id: InstanceId, event: Event) {
+    fn tell_later(&mut self, id: InstanceId, event: Event) {
         self.touch(id, |pending| pending.report = true);
         self.work.events.push((id, event));
     }
@@ -174,7 +173,7 @@ impl Vrrp {
         self.announcer.flush();
         for id in &touched {
             if let Some(instance) = self.instance_mut(*id) {
-                instance.pending = crate::vrrpd::live::Pending::default();
+                instance.pending = Pending::default();
             }
         }
         touched.clear();
@@ -183,11 +182,8 @@ impl Vrrp {
         self.announcer.log_announced(turn.now(), &self.routers.instances, &self.links.table);
     }
 
-    pub(in crate::vrrpd) fn touch(
-        &mut self,
-        id: InstanceId,
-        set: impl FnOnce(&mut crate::vrrpd::live::Pending),
-    ) {
+    /// Notes what is to be done for an instance at the end of the turn.
+    pub(in crate::vrrpd) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut Pending)) {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
@@ -199,7 +195,8 @@ impl Vrrp {
             self.work.load.instances += 1;
         }
         if !before.changes_kernel() && instance.pending.changes_kernel() {
-            let objects = instance.objects.as_ref().map_or(0, |it| it.routes.len() + it.rules.len());
+            let objects = instance.objects.as_ref();
+            let objects = objects.map_or(0, |objects| objects.routes.len() + objects.rules.len());
             self.work.load.things += instance.addresses.len() + objects;
         }
     }

@@ -31,22 +31,22 @@ pub struct Files {
 struct Directory {
     path: CString,
     watch: Option<Watch>,
-    /// That it cannot be watched has been told.
+    /// It has been logged that the directory cannot be watched.
     told: bool,
 }
 
 #[derive(Debug)]
 struct Live {
     path: CString,
-    /// Where its name in the directory begins.
+    /// Where the name in the directory begins in the path.
     name: usize,
     directory: usize,
     machine: File,
-    /// Something happened to it in the batch under way.
+    /// Something happened to the file in the batch under way.
     touched: bool,
-    /// That it cannot be read has been told.
+    /// It has been logged that the file cannot be read.
     told: bool,
-    /// It holds something else than a number, which was told.
+    /// The file holds something else than a number, which has been logged.
     garbled: bool,
 }
 

@@ -1,7 +1,6 @@
 //! Tracked processes: the kernel tells of those that come and go, or all are counted each second where it does not.
 //!
-//! A walk over all processes is done in pieces, so that thousands of them hold up nobody's advert. It comes at the
-//! start, when events were lost, when a reload looks for others than before, and each second without events.
+//! A walk over all processes is done in pieces, so that thousands of them hold up no advert. A walk comes at the start, when events were lost, when a reload looks for others than before, and each second without events.
 
 mod count;
 
@@ -28,21 +27,21 @@ use crate::vrrpd::report as lines;
 #[derive(Default)]
 pub struct Processes {
     events: Option<(ProcessEvents, Registration)>,
-    /// The kernel has confirmed that it tells.
+    /// The kernel has confirmed that it tells of processes.
     confirmed: bool,
-    /// That it does not has been told.
+    /// It has been logged that the kernel does not tell of processes.
     told: bool,
     walk: Option<Walk>,
     /// A walk is under way.
     walking: bool,
-    /// When it began.
+    /// When the last walk began.
     began: Instant,
-    /// Its number.
+    /// The number of the last walk.
     round: u32,
     monitors: Vec<Monitor>,
     /// Which processes count for which monitor, in this order.
     matches: Vec<Match>,
-    /// That there are more than fit has been told.
+    /// It has been logged that more processes match than there is room for.
     full: bool,
 }
 
@@ -62,9 +61,9 @@ struct Monitor {
     count: u32,
     /// All processes have been looked at for it.
     counted: bool,
-    /// Its count changed, and by what.
+    /// The count changed, and by what.
     changed: Option<Cause>,
-    /// Where it is kept what it says.
+    /// The note of what the monitor says, for a successor.
     note: Note,
 }
 
@@ -72,7 +71,7 @@ struct Monitor {
 struct Match {
     pid: i32,
     monitor: u32,
-    /// The walk that last saw it.
+    /// The walk that last saw the process.
     round: u32,
 }
 
@@ -128,7 +127,7 @@ impl Processes {
         self.monitors.get(id.index()).map(|monitor| &monitor.machine)
     }
 
-    /// Where it is kept what they say.
+    /// The notes of what the monitors say.
     pub(in crate::vrrpd) fn notes(&self) -> impl Iterator<Item = Note> {
         self.monitors.iter().map(|monitor| monitor.note)
     }

@@ -127,13 +127,8 @@ impl Reason<'_> {
                     write!(f, "tracked interface {} {state}", self.name(Some(id)))
                 }
                 Object::Script(id) => {
-                    let name = self
-                        .all
-                        .situation
-                        .trackers
-                        .scripts
-                        .get(id.index())
-                        .map_or("?", |script| script.name.as_str());
+                    let script = situation.trackers.scripts.get(id.index());
+                    let name = script.map_or("?", |script| script.name.as_str());
                     let how = if tracked.weight.reverse { "succeeded" } else { "failed" };
                     write!(f, "tracked script {name} {how}")
                 }

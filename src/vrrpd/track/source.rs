@@ -35,7 +35,7 @@ impl Sources {
         }
     }
 
-    /// Whether nobody tracks a source address.
+    /// Whether no instance tracks a source address.
     pub(in crate::vrrpd) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

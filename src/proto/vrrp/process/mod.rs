@@ -1,5 +1,5 @@
-//! All virtual routers of a process: what speaks against each, what trackers do to priorities, and who leads and who
-//! follows in sync groups.
+//! All virtual routers of a process: what speaks against each, what trackers do to priorities, and which members of sync
+//! groups lead and which follow.
 //!
 //! ```text
 //!   what is true, what objects say -> refresh -+

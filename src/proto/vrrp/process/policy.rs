@@ -19,8 +19,8 @@ pub struct Due {
     pub decides: bool,
 }
 
-/// The policy of a process: which reasons put an instance in FAULT, what trackers do to its priority, and who follows
-/// whom in sync groups. The instances are not its own: it reads them and what is true of them in a [`Situation`].
+/// The policy of a process: which reasons put an instance in FAULT, what trackers do to its priority, and which member of
+/// a sync group follows which. The instances are not its own: it reads them and what is true of them in a [`Situation`].
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     pub(super) groups: Vec<Members>,
