@@ -12,19 +12,19 @@ use crate::notify::fifo::{self, Fifos, Wanted};
 use crate::notify::mail::{About, Mailer, Place, Settings, Unsent};
 use crate::sys::process::{Ended, Pid};
 
-/// Who is told besides scripts.
+/// The FIFOs and the mailer of a child.
 pub struct Alerts {
     /// The FIFOs.
     pub fifos: Fifos,
-    /// None: no relay, or nobody to get mail.
+    /// The mailer; none: the configuration has no relay, or no receiver of mail.
     mail: Option<Box<Mailer>>,
     /// The kind of the sources of FIFOs in the loop.
     kind: u8,
-    /// Where it is noted which FIFOs were made here.
+    /// The notes of the FIFOs that this process made.
     made: [Note; fifo::COUNT],
 }
 
-/// The kind of the notes of FIFOs: device and inode.
+/// The kind of the notes of FIFOs, whose values are device and inode.
 const FIFO: &str = "fifo";
 
 /// The deadlines and the sources of FIFOs and mail in the loop of their child.
@@ -32,7 +32,7 @@ const FIFO: &str = "fifo";
 pub struct Places {
     /// The deadline of FIFO scripts that are to end.
     pub fifos: u32,
-    /// The mailer's.
+    /// The sources and the deadline of the mailer.
     pub mail: Place,
 }
 
@@ -75,7 +75,8 @@ impl Alerts {
         }
     }
 
-    /// Goes over to the mail of a configuration; none: no relay, or nobody to get mail. For load time: allocates.
+    /// Goes over to the mail of a configuration; none: it has no relay, or no receiver of mail. For load
+    /// time: allocates.
     pub fn load_mail(
         &mut self,
         turn: &mut Turn<'_>,

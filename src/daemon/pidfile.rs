@@ -90,7 +90,7 @@ pub enum Claim {
     },
 }
 
-/// Owner pid file is asked for.
+/// The kind of process that a pid file belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// A parent's. One that has been told to stop is waited for.
@@ -100,12 +100,12 @@ pub enum Owner {
 }
 
 impl PidFile {
-    /// Makes and locks a pid file; its folder too, if it is missing. Who has it is waited for if he is at his end, for
-    /// about as long as `patience`, which is what a child may take to stop; none: nobody is waited for.
+    /// Makes and locks a pid file; its folder too, if it is missing. A process that has it and is at its end is
+    /// waited for, for about as long as `patience`, which is what a child may take to stop; none: not at all.
     ///
     /// # Errors
     /// When the file is no pid file, or cannot be made.
-    pub fn claim(path: &Path, whose: Owner, patience: Option<Span>) -> io::Result<Claim> {
+    pub fn claim(path: &Path, owner: Owner, patience: Option<Span>) -> io::Result<Claim> {
         if let Some(folder) = path.parent()
             && !folder.as_os_str().is_empty()
             && !folder.exists()
@@ -115,7 +115,7 @@ impl PidFile {
         let begin = clock::now();
         let (mut told, mut killed) = (false, false);
         loop {
-            let holder = match Self::attempt(path, whose)? {
+            let holder = match Self::attempt(path, owner)? {
                 Attempt::Ours(file) => return Ok(Claim::Ours(file)),
                 Attempt::Held(holder) => holder,
             };
@@ -137,9 +137,9 @@ impl PidFile {
         }
     }
 
-    fn attempt(path: &Path, whose: Owner) -> io::Result<Attempt> {
+    fn attempt(path: &Path, owner: Owner) -> io::Result<Attempt> {
         Ok(match lock::lock(path, MODE, is_pid_file)? {
-            Locked::Taken { ending } => Attempt::Held(Holder::of_lock(number_in(path), ending, whose)),
+            Locked::Taken { ending } => Attempt::Held(Holder::of_lock(number_in(path), ending, owner)),
             Locked::Ours(file) => match number_in(path).and_then(Holder::of_number) {
                 Some(holder) => Attempt::Held(holder),
                 None => {
@@ -193,7 +193,7 @@ enum Attempt {
     Held(Holder),
 }
 
-/// Who has a pid file.
+/// The process that has a pid file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holder {
     /// A daemon of this program, which is at work as far as can be seen.
@@ -208,13 +208,13 @@ enum Holder {
 
 impl Holder {
     /// Of a file that is locked.
-    fn of_lock(number: Option<Pid>, ending: bool, whose: Owner) -> Self {
+    fn of_lock(number: Option<Pid>, ending: bool, owner: Owner) -> Self {
         if ending {
             return Self::Ending(number);
         }
         // Who has just locked it has not written its number yet.
         let Some(pid) = number else { return Self::Runs };
-        match whose {
+        match owner {
             Owner::Child if same_program::is_orphan(pid.number(), NAME) => Self::Orphan(number),
             Owner::Parent if same_program::is_told_to_end(pid.number()) => Self::Ending(number),
             _ if same_program::is_same_program(pid.number()) => Self::Runs,

@@ -17,7 +17,7 @@ pub(super) struct Uplink {
     put_by: heapless::Vec<Order, MESSAGES>,
     /// Other messages than hellos and transitions, in order.
     words: heapless::Vec<ToParent, MESSAGES>,
-    /// The latest transition of each instance that has one to report; their order does not matter. Few, as long as
+    /// The latest transition of each object that has one to report; their order does not matter. Few, as long as
     /// the parent reads: they leave by the packet.
     transitions: Vec<Record>,
     /// The parent has not read enough since the last flush.
@@ -49,9 +49,9 @@ impl Uplink {
         }
     }
 
-    /// Makes room for one report of each of `instances`.
-    pub(super) fn reserve(&mut self, instances: usize) {
-        self.transitions.reserve_exact(instances.saturating_sub(self.transitions.len()));
+    /// Makes room for one report of each of so many `objects`.
+    pub(super) fn reserve(&mut self, objects: usize) {
+        self.transitions.reserve_exact(objects.saturating_sub(self.transitions.len()));
     }
 
     /// Takes the next packet; hellos are noted for the answer. None: nothing more for now. A packet whose
@@ -106,7 +106,7 @@ impl Uplink {
         Some(orders)
     }
 
-    /// Queues a report. Of two transitions of one instance only the later is sent.
+    /// Queues a report. Of two transitions of one object only the later is sent.
     pub(super) fn report(&mut self, message: ToParent) {
         if let ToParent::Transition(record) = message {
             match self.transitions.iter_mut().find(|there| **there == record) {

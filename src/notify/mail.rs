@@ -108,9 +108,9 @@ struct Link {
 const READS: usize = 8;
 
 impl Mailer {
-    /// A mailer with room for what so many instances and groups have to tell.
+    /// A mailer with room for the messages of so many objects.
     #[must_use]
-    pub fn new(settings: Settings, tellers: usize, keep: Keep) -> Self {
+    pub fn new(settings: Settings, objects: usize, keep: Keep) -> Self {
         let mut made = Self {
             client: Client::new(settings.patience),
             next: None,
@@ -125,18 +125,18 @@ impl Mailer {
             number: 0,
             settings,
         };
-        made.reserve(tellers);
+        made.reserve(objects);
         made
     }
 
-    fn reserve(&mut self, tellers: usize) {
-        self.queue.reserve(queue::messages(tellers));
+    fn reserve(&mut self, objects: usize) {
+        self.queue.reserve(queue::messages(objects));
         let room = self.settings.longest();
         self.out.reserve(room.saturating_sub(self.out.len()));
     }
 
     /// After a reload, which may have moved the deadline.
-    pub fn reconfigure(&mut self, turn: &mut Turn<'_>, place: Place, settings: Settings, tellers: usize) {
+    pub fn reconfigure(&mut self, turn: &mut Turn<'_>, place: Place, settings: Settings, objects: usize) {
         self.next = (settings != self.settings).then_some(settings);
         if self.client.is_apart() && self.next.is_some() {
             self.adopt();
@@ -145,7 +145,7 @@ impl Mailer {
                 self.drive(turn, place, Input::Letter { recipients });
             }
         }
-        self.reserve(tellers);
+        self.reserve(objects);
         self.go_on(turn, place);
     }
 

@@ -1,8 +1,9 @@
 //! A transition becomes scripts, lines of FIFOs, and mail.
 //!
 //! Job: the queue of one object's notify scripts, and what all objects of a process share: its FIFOs and its mailer.
-//! What a state is called and which script it has is the child's; nothing here knows of VRRP. Uses `daemon`, `config`, `proto`, `wire`, `sys` and `base`. Start with [`Notifier`], [`fifo::Fifos`] and
-//! [`mail::Mailer`]; [`command`] turns a configured command into what can be run.
+//! The names of states and the script of each are the child's; nothing here knows of VRRP. Uses `daemon`, `config`,
+//! `proto`, `wire`, `sys` and `base`. Start with [`Notifier`], [`fifo::Fifos`] and [`mail::Mailer`]; [`command`] turns a
+//! configured command into what can be run.
 
 pub mod command;
 pub mod fifo;

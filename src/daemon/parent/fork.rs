@@ -89,7 +89,7 @@ impl<P: Program> Parent<'_, P> {
             died: child.died,
             deaths: child.deaths,
         };
-        // Who cleans up after one that died on the way to a new configuration takes off what both name.
+        // A cleaner after a child that died on the way to a new configuration takes off what both configurations name.
         if mode != Mode::Run
             && child.behind
             && let Ok((_, unused)) = Channel::pair()

@@ -72,9 +72,10 @@ const KINDS: usize = Kind::ALL.len();
 const SLOTS: usize = 3 * KINDS + 2;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
-/// And so much more for each instance: it may have dozens of addresses.
+/// And so much more for each object of the child: an instance may have dozens of addresses.
 const CLEANER_BOUND_EACH: Span = Span::from_millis(20);
-/// What a new child needs to be at work, and a cleaner to be through; and the latter for each instance.
+/// What a new child needs to be at work, and a cleaner to be through; and what the latter needs for
+/// each object of the child.
 const LEAD: Span = Span::from_millis(250);
 const CLEANING_EACH: Span = Span::from_millis(1);
 /// A parent that wakes up later than this reads what the children said before it judges them.
@@ -340,7 +341,7 @@ impl<'a, P: Program> Parent<'a, P> {
                 child.deaths = child.deaths.saturating_add(1);
                 let now = turn.now();
                 child.died = Some(child.keep.last_beat().map_or(now, |beat| beat.min(now)));
-                // Who killed it was told.
+                // The log has the kill already.
                 if !hung {
                     text::ended(pid, how);
                 }

@@ -52,7 +52,7 @@ impl<P: Program> Parent<'_, P> {
         };
         let settings = self.program.settings(&new);
         let before = core::mem::replace(&mut self.loaded, new);
-        // Who is behind already has not even begun with the one in between.
+        // A child that is behind already has not even begun with the configuration in between.
         self.previous.get_or_insert(before);
         let new_settings = Settings { pid_files: self.settings.pid_files.clone(), ..settings };
         let before = core::mem::replace(&mut self.settings, new_settings);

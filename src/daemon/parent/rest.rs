@@ -1,4 +1,4 @@
-//! Hearing the children, and resting from it: a child whose instances change by the hundred tells of each before the
+//! Hearing the children, and resting from it: a child whose objects change by the hundred tells of each before the
 //! network knows. What it tells of is only for its replacement, and lies safe in the channel meanwhile; to be woken for
 //! each would cost more than the change itself.
 
@@ -21,7 +21,7 @@ pub(super) const FIRST_SLOT: u32 = (2 * KINDS + 2) as u32;
 const REST: Span = Span::from_millis(20);
 
 impl<P: Program> Parent<'_, P> {
-    /// Reads what a child has to say. After changes of instances its channel rests.
+    /// Reads what a child has to say. After changes of objects its channel rests.
     pub(super) fn hear(&mut self, turn: &mut Turn<'_>, index: usize) -> Again {
         let mut transitions = 0;
         for _ in 0..limit::CHANNEL_BATCH {

@@ -87,7 +87,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     exit
 }
 
-// Stands among what it calls, and not in the middle of the start.
+// Not inlined: the code of the loop is then not on the same pages as that of the start.
 #[inline(never)]
 fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
@@ -132,7 +132,8 @@ fn allow_core_dumps(options: &Options) -> Option<Vec<u8>> {
 }
 
 impl<P: Program> Parent<'_, P> {
-    /// Locks the parent's pid file and those of the children that are needed. Who is at his end is waited for.
+    /// Locks the parent's pid file and those of the children that are needed. A process that has one
+    /// and is at its end is waited for.
     ///
     /// # Errors
     /// [`Exit::Ok`] when another daemon runs, as keepalived does it; [`Exit::Busy`] when what has the file does not end;
@@ -177,7 +178,7 @@ impl<P: Program> Parent<'_, P> {
     /// Locks the pid file of a child. One that cannot be made is only told.
     ///
     /// # Errors
-    /// As [`Self::claim_pid_files`] when another process has it; without `patience` nobody is waited for.
+    /// As [`Self::claim_pid_files`] when another process has it; without `patience` that process is not waited for.
     pub(super) fn claim_pid_file(&mut self, index: usize, patience: Option<Span>) -> Result<(), Exit> {
         let Some(child) = self.children.get_mut(index).filter(|child| child.pid_file.is_none()) else {
             return Ok(());

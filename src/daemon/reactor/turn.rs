@@ -130,10 +130,10 @@ impl Turn<'_> {
         let _ = self.core.send_reports();
     }
 
-    /// Makes room for one report of each of `instances`. For load time: allocates.
-    pub fn reserve_reports(&mut self, instances: usize) {
+    /// Makes room for one report of each of so many `objects`. For load time: allocates.
+    pub fn reserve_reports(&mut self, objects: usize) {
         if let Some((uplink, _)) = &mut self.core.uplink {
-            uplink.reserve(instances);
+            uplink.reserve(objects);
         }
     }
 

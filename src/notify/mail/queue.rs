@@ -34,9 +34,9 @@ struct Entry {
     body: u16,
 }
 
-/// How many messages may wait for so many who tell something.
-pub(super) fn messages(tellers: usize) -> usize {
-    tellers.saturating_mul(4).clamp(*limit::MAIL_QUEUE.start(), *limit::MAIL_QUEUE.end())
+/// How many messages may wait of so many objects.
+pub(super) fn messages(objects: usize) -> usize {
+    objects.saturating_mul(4).clamp(*limit::MAIL_QUEUE.start(), *limit::MAIL_QUEUE.end())
 }
 
 /// Octets of the text of a message as most of them are.

@@ -104,7 +104,7 @@ pub(in crate::vrrpd) enum Script {
     Any,
 }
 
-/// How many there are.
+/// How many scripts an instance or a sync group may have.
 pub(in crate::vrrpd) const SCRIPTS: usize = 7;
 
 /// A notify script to run.

@@ -131,7 +131,7 @@ impl Vrrp {
 
 impl Vrrp {
     /// The start or the reload is over: the memory that it took goes back to the kernel, the pages of its code among it.
-    // Stands among what runs from here on, and not among the code whose pages it lets go.
+    // Not inlined: this code runs on while the pages of the start and of the reload are let go, and must not be on them.
     #[inline(never)]
     fn end_job(&mut self, turn: &mut Turn<'_>, ended: Ended) {
         if ended == Ended::Broken {
@@ -166,7 +166,7 @@ impl Process for Vrrp {
 
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.work.layout.slot(slot) {
-            // What stops begins nothing any more.
+            // A child that stops begins nothing new.
             Slot::Script(_)
             | Slot::File(_)
             | Slot::Process(_)

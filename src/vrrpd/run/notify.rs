@@ -1,4 +1,5 @@
-//! Notify scripts in the order of the contract: who is advanced when a script has ended, and when the child may stop.
+//! Notify scripts in the order of the contract: which object is next when a script has ended, and when the child may
+//! stop.
 
 use super::Vrrp;
 use crate::base::exit::Exit;

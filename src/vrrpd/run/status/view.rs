@@ -144,7 +144,7 @@ impl Vrrp {
         Some(trackers::process(out, self.model.process(id)?, self.trackers.processes.machine(id)?, users))
     }
 
-    /// Who tracks an object, and with which weight.
+    /// The instances that track an object, and their weights.
     fn users(&self, object: Object) -> impl Iterator<Item = (&str, Weight)> {
         self.routers.instances.iter().filter_map(move |instance| {
             let tracked = instance.tracking.iter().find(|tracked| tracked.object == object)?;
