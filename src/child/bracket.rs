@@ -72,13 +72,10 @@ pub fn begin_reload(role: &mut Role, turn: &mut Turn<'_>) -> bool {
     true
 }
 
-/// The reload is over: a configuration with these global definitions is in force, the new one if all was `ok`. A child
-/// that has begun to stop stays without a limit of realtime.
+/// The reload is over: a configuration with these global definitions is in force, the new one if all was `ok`.
 pub fn end_reload(role: &mut Role, turn: &mut Turn<'_>, global: &Global, ok: bool) {
     role.meter.reloaded();
-    if !role.stopping {
-        role.tuner.change(turn, &Tuning::of(global, role.kind));
-    }
+    role.tuner.change(turn, &Tuning::of(global, role.kind));
     if ok {
         report::reloaded();
     }

@@ -27,7 +27,7 @@ pub use turn::Turn;
 pub use types::{Again, Command, Counters, Interest};
 
 use super::deadline::Deadlines;
-use super::ipc::ToChild;
+use super::ipc::{ToChild, ToParent};
 use super::log;
 use super::realtime::Realtime;
 use super::token::{Registration, Source, SourceId, Table};
@@ -62,9 +62,9 @@ pub trait Process {
     /// A process that this one started has ended.
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended);
 
-    /// The next part of work that is too long for one turn ([`Turn::begin_work`]). As long as there is more, nothing
-    /// else of the process is called: a part first does what cannot wait until the work is done. If a part stops the
-    /// loop, nothing of the process is called any more, not even [`Process::turn_end`].
+    /// The next part of work that is too long for one turn ([`Turn::begin_work`]). Until the work is done, nothing else
+    /// of the process is called but the end of the turn in which the work began: a part first does what cannot wait until
+    /// then. If a part stops the loop, nothing of the process is called any more, not even [`Process::turn_end`].
     fn work(&mut self, _: &mut Turn<'_>) -> Again {
         Again::Done
     }
@@ -230,7 +230,7 @@ impl Reactor {
     fn catch_up<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         for _ in 0..limit::CATCH_UP_PASSES {
             self.gather(Some(Duration::ZERO))?;
-            if self.core.queue.is_empty() {
+            if self.core.queue.is_empty() || self.core.working {
                 break;
             }
             self.core.serve_all(process);
@@ -355,6 +355,10 @@ impl Core {
     /// Serves each queued source once; those that have more queue up again behind.
     fn serve_all<P: Process>(&mut self, process: &mut P) {
         for _ in 0..self.queue.len() {
+            // Work that one of them began comes before the others.
+            if self.working {
+                return;
+            }
             let Some(registration) = self.queue.pop_front() else {
                 return;
             };
@@ -396,7 +400,6 @@ impl Core {
 
     fn serve_parent<P: Process>(&mut self, process: &mut P) -> Again {
         for _ in 0..limit::CHANNEL_BATCH {
-            // What the parent said after an order that takes many turns waits for the end of that.
             if self.working {
                 return Again::More;
             }
@@ -409,8 +412,13 @@ impl Core {
             };
             for order in orders {
                 let command = match order {
-                    Order::Message(ToChild::Hello(_), _)
-                    | Order::Message(ToChild::Reload | ToChild::Peer(_), None) => continue,
+                    Order::Message(ToChild::Hello(_), _) | Order::Message(ToChild::Peer(_), None) => continue,
+                    // A process that has no room for a descriptor gets the message without it.
+                    Order::Message(ToChild::Reload, None) => {
+                        ::log::error!("The new configuration did not come with the order to reload");
+                        Turn { core: self }.report(ToParent::ReloadDone { ok: false });
+                        continue;
+                    }
                     Order::Message(ToChild::Peer(kind), Some(fd)) => Command::Peer(kind, fd),
                     Order::Message(ToChild::Reload, Some(fd)) => Command::Reload(fd),
                     Order::Message(ToChild::DumpData, _) => Command::DumpData,
@@ -434,6 +442,9 @@ impl Core {
 
     fn expire<P: Process>(&mut self, process: &mut P) {
         for _ in 0..limit::DUE_PER_TURN {
+            if self.working {
+                return;
+            }
             let Some(slot) = self.deadlines.pop_due(self.now) else {
                 return;
             };

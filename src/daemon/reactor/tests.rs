@@ -203,7 +203,7 @@ fn orders_and_the_end_of_the_parent_arrive() {
 }
 
 #[test]
-fn what_the_parent_says_after_a_reload_waits_for_the_end_of_it() {
+fn what_comes_with_a_reload_and_after_it_waits_for_the_end_of_the_reload() {
     let (parent, child) = Channel::pair().unwrap();
     let mut reactor = Reactor::new(0, Some(child)).unwrap();
     // Every turn is taken for late: all sources are emptied again in it.
@@ -222,7 +222,25 @@ fn what_the_parent_says_after_a_reload_waits_for_the_end_of_it() {
         };
     }
     reactor.run(&mut recorder).unwrap();
-    assert_eq!(recorder.seen, ["Reload", "expired 0", "part 2", "part 1", "Stop"]);
+    assert_eq!(recorder.seen, ["Reload", "part 2", "due 0", "part 1", "due 0", "Stop", "expired 0"]);
+}
+
+#[test]
+fn a_reload_whose_descriptor_is_lost_is_answered() {
+    let (parent, child) = Channel::pair().unwrap();
+    let mut reactor = Reactor::new(0, Some(child)).unwrap();
+    let mut recorder = Recorder { stop_at_turn_end: true, ..Recorder::default() };
+    let mut buffer = [0; 8];
+    let mut packet = crate::base::bytes::Writer::new(&mut buffer);
+    ToChild::Reload.write(&mut packet).unwrap();
+    parent.send(packet.written());
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(recorder.seen, Vec::<String>::new());
+    let crate::sys::channel::Received::Packet(len, None) = parent.receive(&mut buffer) else {
+        panic!("no answer");
+    };
+    let mut packet = crate::base::bytes::Reader::new(&buffer[..len]);
+    assert_eq!(ToParent::read(&mut packet), Some(ToParent::ReloadDone { ok: false }));
 }
 
 #[test]

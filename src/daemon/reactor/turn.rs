@@ -47,7 +47,7 @@ impl Turn<'_> {
         self.core.answer_hellos();
     }
 
-    /// From the next turn on, has the loop call [`super::Process::work`] until there is no more of it.
+    /// This turn ends, and from the next one on the loop calls [`super::Process::work`] until there is no more of it.
     pub fn begin_work(&mut self) {
         self.core.working = true;
     }

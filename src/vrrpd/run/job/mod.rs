@@ -165,9 +165,7 @@ impl Vrrp {
             job.step += 1;
         }
         let Some((_, step)) = STEPS.get(job.step) else { return Some(ended) };
-        // A signal to this process itself may have begun the stop in the turn in which the reload came.
-        let progress = if self.process.stopping { Progress::Failed } else { step(self, turn, &mut job) };
-        match progress {
+        match step(self, turn, &mut job) {
             Progress::More => {}
             Progress::Done => {
                 job.step += 1;
