@@ -41,7 +41,7 @@ pub const fn exit_of(kind: io::ErrorKind) -> Exit {
     }
 }
 
-// Not inlined: this code runs on while the pages of the start are let go, and must not be on them.
+// The pages of the start are let go: code that runs from here on must not stand among them.
 #[inline(never)]
 fn serve<C: Child>(reactor: &mut Reactor, child: &mut C) -> Exit {
     if !reactor.is_working() {
@@ -72,10 +72,13 @@ pub fn begin_reload(role: &mut Role, turn: &mut Turn<'_>) -> bool {
     true
 }
 
-/// The reload is over: a configuration with these global definitions is in force, the new one if all was `ok`.
+/// The reload is over: a configuration with these global definitions is in force, the new one if all was `ok`. A child
+/// that has begun to stop stays without a limit of realtime.
 pub fn end_reload(role: &mut Role, turn: &mut Turn<'_>, global: &Global, ok: bool) {
     role.meter.reloaded();
-    role.tuner.change(turn, &Tuning::of(global, role.kind));
+    if !role.stopping {
+        role.tuner.change(turn, &Tuning::of(global, role.kind));
+    }
     if ok {
         report::reloaded();
     }
