@@ -41,7 +41,7 @@ pub const fn exit_of(kind: io::ErrorKind) -> Exit {
     }
 }
 
-// The pages of the start are let go: code that runs from here on must not stand among them.
+// Not inlined: this code runs on while the pages of the start are let go, and must not be on them.
 #[inline(never)]
 fn serve<C: Child>(reactor: &mut Reactor, child: &mut C) -> Exit {
     if !reactor.is_working() {

@@ -1,4 +1,4 @@
-//! What outlives this process: noted beside the work, and taken up by the one that replaces it.
+//! What outlives this process: noted beside the work, and taken up by the process that replaces it.
 //!
 //! ```text
 //! script       verdict, streak and last code | when it is due    | -
@@ -9,7 +9,9 @@
 //! MASTER heard its advert interval, where it is not ours
 //! ```
 //!
-//! Instances find their notes by name, so that a successor with another configuration finds them, too.
+//! Instances find their notes by name, so that a successor with another configuration finds them, too. The states of
+//! instances and groups are with the parent ([`crate::daemon::record`]), and on disk if the daemon is killed as a whole:
+//! their numbers are the same in all versions of the program.
 
 use core::net::Ipv6Addr;
 
@@ -67,6 +69,23 @@ pub(super) fn unpack(high: u64, low: u64) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::record::Record;
+
+    const INSTANCE_A: u64 = 0xaf63_fc4c_8602_22ec;
+    const GROUP_A: u64 = 0x00d2_3b77_07bd_af5c;
+
+    #[test]
+    fn a_daemon_of_another_version_reads_the_states() {
+        let (instance, group) = (record::key("A"), group_key("A"));
+        for (state, number) in [(State::Backup, 1), (State::Master, 2), (State::Fault, 3)] {
+            assert_eq!(state_of_record(state), number);
+            let mut records = Records::new(2);
+            records.note(Record::new(instance, number));
+            assert_eq!((recorded(&records, instance), recorded(&records, group)), (Some(state), None));
+        }
+        assert_eq!((state_of_record(State::Init), MASTER), (record::GONE, 2));
+        assert_eq!((instance, group), (INSTANCE_A, GROUP_A));
+    }
 
     #[test]
     fn addresses_come_back_as_they_were_noted() {
