@@ -19,7 +19,7 @@ const ARRIVAL_TRUST: Span = Span::from_millis(10);
 
 impl Vrrp {
     /// Opens the socket that an instance receives adverts on; on failure the instance waits in FAULT.
-    pub(in crate::vrrpd) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn open_socket(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else { return };
         let interfaces = (&self.links.table, &self.owns);
         if self.sockets.open(turn, instance, interfaces, &self.model.global) {
@@ -28,13 +28,13 @@ impl Vrrp {
     }
 
     /// Tells every socket which instances it serves, if that changed.
-    pub(in crate::vrrpd) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn assign_sockets(&mut self, turn: &mut Turn<'_>) {
         let interfaces = (&self.links.table, &self.owns);
         self.sockets.assign(turn, &self.routers.instances, interfaces, &self.model.global);
     }
 
     /// Takes adverts from a socket.
-    pub(in crate::vrrpd) fn receive(&mut self, turn: &mut Turn<'_>, id: SocketId) -> Again {
+    pub(super) fn receive(&mut self, turn: &mut Turn<'_>, id: SocketId) -> Again {
         let Some(mut batch) = self.sockets.batch.take() else {
             return Again::Done;
         };
@@ -89,7 +89,7 @@ impl Vrrp {
     }
 
     /// Puts an advert of this priority into the batch.
-    pub(in crate::vrrpd) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
+    pub(super) fn queue_advert(&mut self, id: InstanceId, priority: u8) {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };
@@ -104,7 +104,7 @@ impl Vrrp {
     }
 
     /// Sends the adverts of `actions` and nothing else.
-    pub(in crate::vrrpd) fn send_only(&mut self, id: InstanceId, actions: &Actions) {
+    pub(super) fn send_only(&mut self, id: InstanceId, actions: &Actions) {
         for action in actions {
             if let Action::SendAdvert { priority } = action {
                 self.queue_advert(id, *priority);
@@ -113,7 +113,7 @@ impl Vrrp {
     }
 
     /// Reads the keys of an instance again that lacks the one that signs.
-    pub(in crate::vrrpd) fn retry_keys(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn retry_keys(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance_mut(id) else { return };
         if !instance.lacks_key() {
             return;

@@ -8,14 +8,14 @@ use crate::vrrpd::slots::Slot;
 
 impl Vrrp {
     /// Queues the announcements of an instance that are due, and arms the timer for the rest.
-    pub(in crate::vrrpd) fn announce(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn announce(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else { return };
         self.announcer.announce(turn.now(), id, instance, &self.links.table);
         turn.set_deadline(self.work.layout.number(Slot::Announce(id)), instance.router.announce_at());
     }
 
     /// The addresses of a MASTER are at another Ethernet address now, or behind another wire.
-    pub(in crate::vrrpd) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
+    pub(super) fn announce_anew(&mut self, turn: &Turn<'_>, id: InstanceId) {
         let now = turn.now();
         if let Some(instance) = self.instance_mut(id).filter(|it| it.router.state() == State::Master) {
             instance.router.announce_again(now);
@@ -24,13 +24,13 @@ impl Vrrp {
     }
 
     /// Reckons how announcements are spaced, when the interfaces of the model are known.
-    pub(in crate::vrrpd) fn pace(&mut self) {
+    pub(super) fn pace(&mut self) {
         self.announcer.pace(&self.model, &self.links.table, &self.owns, &mut self.routers.instances);
     }
 
     /// Finds out what the instances ask to be announced on interfaces that are not their own. `before`: for each
     /// instance the one that it went on from, after a reload.
-    pub(in crate::vrrpd) fn plan_extras(
+    pub(super) fn plan_extras(
         &mut self,
         turn: &mut Turn<'_>,
         before: impl Fn(InstanceId) -> Option<InstanceId>,
@@ -40,7 +40,7 @@ impl Vrrp {
     }
 
     /// An instance has become MASTER, or is not MASTER any more.
-    pub(in crate::vrrpd) fn set_extras(&mut self, turn: &mut Turn<'_>, id: InstanceId, master: bool) {
+    pub(super) fn set_extras(&mut self, turn: &mut Turn<'_>, id: InstanceId, master: bool) {
         if let Some(at) = self.announcer.set_extras(id, master.then(|| turn.now())) {
             let slot = self.work.layout.number(Slot::Extra);
             let at = turn.deadline(slot).map_or(at, |armed| armed.min(at));
@@ -49,7 +49,7 @@ impl Vrrp {
     }
 
     /// Announcements on interfaces that are not an instance's own are due.
-    pub(in crate::vrrpd) fn extras_due(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn extras_due(&mut self, turn: &mut Turn<'_>) {
         let at = self.announcer.announce_extras(turn.now(), &self.routers.instances, &self.links.table);
         turn.set_deadline(self.work.layout.number(Slot::Extra), at);
     }

@@ -18,19 +18,19 @@ use crate::vrrpd::slots::Slot;
 
 impl Vrrp {
     /// Instances are about to begin: from now on they wait for their sources.
-    pub(in crate::vrrpd) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
         self.routers.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
         self.routers.policy.set_patient(true);
         self.arm_detection(turn);
     }
 
     /// After a reload the deadlines are others.
-    pub(in crate::vrrpd) fn arm_detection(&self, turn: &mut Turn<'_>) {
+    pub(super) fn arm_detection(&self, turn: &mut Turn<'_>) {
         turn.set_deadline(self.work.layout.number(Slot::Detection), self.routers.detection);
     }
 
     /// The patience is over: an address that still cannot be used is as good as none.
-    pub(in crate::vrrpd) fn end_detection(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
         self.routers.detection = None;
         self.routers.policy.set_patient(false);
         for id in self.ids() {
@@ -48,7 +48,7 @@ impl Vrrp {
     }
 
     /// An instance is about to begin: tells if it has to wait.
-    pub(in crate::vrrpd) fn tell_detection(&self, id: InstanceId) {
+    pub(super) fn tell_detection(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let link = instance.source_link().and_then(|link| self.links.table.link(link));
         if let Some(link) = link.filter(|_| self.awaits_detection(instance)) {
@@ -57,7 +57,7 @@ impl Vrrp {
     }
 
     /// The kernel tells of an address that is not ours and cannot be used, or not any more.
-    pub(in crate::vrrpd) fn detection_told(
+    pub(super) fn detection_told(
         &mut self,
         turn: &mut Turn<'_>,
         link: LinkId,
@@ -70,7 +70,7 @@ impl Vrrp {
     }
 
     /// Enters an address of a list that is not ours.
-    pub(in crate::vrrpd) fn enter_listed(&mut self, link: LinkId, address: &Address) {
+    pub(super) fn enter_listed(&mut self, link: LinkId, address: &Address) {
         if is_usable(address) {
             self.links.table.address_new(link, address.prefix);
         } else {

@@ -12,7 +12,7 @@ use crate::vrrpd::live::notify::{Job, NotifyState};
 
 impl Vrrp {
     /// Tells the events that this turn gathered, in order.
-    pub(in crate::vrrpd) fn tell_events(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn tell_events(&mut self, turn: &mut Turn<'_>) {
         let events = core::mem::take(&mut self.work.events);
         for (id, event) in &events {
             self.tell(turn, *id, event);
@@ -69,7 +69,7 @@ impl Vrrp {
     }
 
     /// Lets the parent know of a change before the network does: what it knows is what a successor begins with.
-    pub(in crate::vrrpd) fn record(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
+    pub(super) fn record(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let Some(instance) = self.routers.instances.get(id.index()) else {
             return;
         };
@@ -84,13 +84,13 @@ impl Vrrp {
     }
 
     /// The parent need not remember an instance any more.
-    pub(in crate::vrrpd) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn forget_record(&self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         forget(turn, record::key(&instance.config.name));
     }
 }
 
 /// The parent need not remember what has this key any more.
-pub(in crate::vrrpd) fn forget(turn: &mut Turn<'_>, key: u64) {
+pub(super) fn forget(turn: &mut Turn<'_>, key: u64) {
     turn.report(ToParent::Transition(Record::new(key, record::GONE)));
 }

@@ -20,14 +20,14 @@ use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::run::Vrrp;
 
 /// The members of the groups of a model.
-pub(in crate::vrrpd) fn members(model: &Model) -> Vec<Members> {
+pub(super) fn members(model: &Model) -> Vec<Members> {
     let members = |group: &model::Group| Members { ids: group.members.clone().into(), ..Members::default() };
     model.groups.iter().map(members).collect()
 }
 
 impl Vrrp {
     /// Tells members that are about to begin, or that a reload brought together, what the others found out.
-    pub(in crate::vrrpd) fn refresh_group(&mut self, turn: &mut Turn<'_>, id: GroupId) {
+    pub(super) fn refresh_group(&mut self, turn: &mut Turn<'_>, id: GroupId) {
         let (policy, situation) = self.policy();
         let depth = policy.depth();
         policy.refresh_group(&situation, id);
@@ -36,8 +36,8 @@ impl Vrrp {
 
     /// All groups are about to begin, with what speaks against each member known to it. The state that each group
     /// carries on from: that which the dead child reported, while all of its members can.
-    pub(in crate::vrrpd) fn begin_groups(&mut self, turn: &mut Turn<'_>, adopt: &[Option<State>]) {
-        for id in self.group_ids() {
+    pub(super) fn begin_groups(&mut self, turn: &mut Turn<'_>, adopt: &[Option<State>]) {
+        for id in self.routers.policy.groups() {
             let (policy, situation) = self.policy();
             let first = policy.members(id).and_then(|group| group.ids.first());
             let adopt = first.and_then(|first| adopt.get(first.index()).copied().flatten());
@@ -48,7 +48,7 @@ impl Vrrp {
     }
 
     /// Members of a group carry on as one: `adopt` is what each would do alone.
-    pub(in crate::vrrpd) fn adopt_groups(&self, records: &Records, adopt: &mut [Option<State>]) {
+    pub(super) fn adopt_groups(&self, records: &Records, adopt: &mut [Option<State>]) {
         for (position, config) in self.model.groups.iter().enumerate() {
             let record = kept::recorded(records, kept::group_key(&config.name));
             self.routers.policy.adopt_together(GroupId::at(position), record, adopt);
@@ -56,12 +56,7 @@ impl Vrrp {
     }
 
     /// After a reload: groups take over from those of the same name.
-    pub(in crate::vrrpd) fn carry_groups(
-        &mut self,
-        turn: &mut Turn<'_>,
-        before: &Model,
-        mut fresh: Vec<Group>,
-    ) {
+    pub(super) fn carry_groups(&mut self, turn: &mut Turn<'_>, before: &Model, mut fresh: Vec<Group>) {
         let after = Arc::clone(&self.model);
         let mut ids = vec![None; self.routers.groups.len()];
         let mut kept = vec![None; fresh.len()];
@@ -102,7 +97,7 @@ impl Vrrp {
 
     /// After a reload, with everything in place: members that came, went or were left agree again. `veteran`: whether
     /// an instance ran before.
-    pub(in crate::vrrpd) fn align_group(
+    pub(super) fn align_group(
         &mut self,
         turn: &mut Turn<'_>,
         id: GroupId,
@@ -116,8 +111,8 @@ impl Vrrp {
     }
 
     /// The daemon stops, and all members have.
-    pub(in crate::vrrpd) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
-        for id in self.group_ids() {
+    pub(super) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
+        for id in self.routers.policy.groups() {
             let depth = self.routers.policy.depth();
             self.routers.policy.stop_group(id);
             self.take_steps(turn, depth);
@@ -125,7 +120,7 @@ impl Vrrp {
     }
 
     /// The group of an instance is in another state: its scripts are told.
-    pub(in crate::vrrpd) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
+    pub(super) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
         let Some(id) = self.instance(member).and_then(|instance| instance.config.sync_group) else {
             return;
         };
@@ -135,10 +130,6 @@ impl Vrrp {
             self.advance_notify(turn, id);
         }
         self.alert_group(turn, id, to);
-    }
-
-    pub(in crate::vrrpd) fn group_ids(&self) -> impl Iterator<Item = GroupId> + use<> {
-        (0..self.routers.groups.len()).map(GroupId::at)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
 
 /// When the delay is over, if it is not yet. The longer one of the two counts.
-pub(in crate::vrrpd) fn until(vrrp: &global::Vrrp, begun: Instant, now: Instant) -> Option<Instant> {
+pub(super) fn until(vrrp: &global::Vrrp, begun: Instant, now: Instant) -> Option<Instant> {
     // The monotonic clock begins with the machine.
     let end = (begun + vrrp.startup_delay).max(Instant::START + vrrp.delay_after_boot);
     (end > now).then_some(end)
@@ -20,7 +20,7 @@ pub(in crate::vrrpd) fn until(vrrp: &global::Vrrp, begun: Instant, now: Instant)
 impl Vrrp {
     /// Holds every instance that is about to begin, if the delay is not over. `begun`: the start of the daemon,
     /// if this is not its first child.
-    pub(in crate::vrrpd) fn begin_hold(&mut self, turn: &mut Turn<'_>, begun: Option<Instant>) {
+    pub(super) fn begin_hold(&mut self, turn: &mut Turn<'_>, begun: Option<Instant>) {
         let begun = begun.unwrap_or(turn.now());
         self.routers.held = until(&self.model.global.vrrp, begun, turn.now());
         if let Some(until) = self.routers.held {
@@ -30,7 +30,7 @@ impl Vrrp {
     }
 
     /// Holds every instance while the delay lasts; those that a reload brings with them.
-    pub(in crate::vrrpd) fn hold(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn hold(&mut self, turn: &mut Turn<'_>) {
         let Some(until) = self.routers.held else { return };
         for instance in &mut self.routers.instances {
             instance.router.hold(until);
@@ -39,7 +39,7 @@ impl Vrrp {
     }
 
     /// The delay is over.
-    pub(in crate::vrrpd) fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if self.routers.held.take().is_none() {
             return;
         }

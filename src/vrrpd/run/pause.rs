@@ -10,10 +10,10 @@ use crate::vrrpd::slots::Slot;
 use crate::vrrpd::work::Load;
 
 /// Instances that a slice of the work covers: some tens of microseconds.
-pub(in crate::vrrpd) const SLICE: usize = 16;
+pub(super) const SLICE: usize = 16;
 
 /// Addresses that are looked up between two pauses: some tens of microseconds.
-pub(in crate::vrrpd) const ADDRESSES_A_SLICE: usize = 128;
+pub(super) const ADDRESSES_A_SLICE: usize = 128;
 
 /// Adverts that one pause sends.
 const ADVERTS: usize = 256;
@@ -21,7 +21,7 @@ const ADVERTS: usize = 256;
 impl Vrrp {
     /// Sends the adverts that are due now. Nothing else happens: whatever would change a state waits until the work is
     /// done, for what was heard meanwhile comes first.
-    pub(in crate::vrrpd) fn pause(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn pause(&mut self, turn: &mut Turn<'_>) {
         let slice = turn.renew();
         self.process.meter.note_slice(slice);
         let mut due = heapless::Vec::<u32, ADVERTS>::new();
@@ -53,14 +53,14 @@ impl Vrrp {
     }
 
     /// Pauses if the work of this turn has taken as long as a slice may.
-    pub(in crate::vrrpd) fn pause_if_long(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn pause_if_long(&mut self, turn: &mut Turn<'_>) {
         if turn.passed() >= limit::SLICE {
             self.pause(turn);
         }
     }
 
     /// Carries out what was gathered once that takes as long as a slice may.
-    pub(in crate::vrrpd) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
         if self.work.is_laden() {
             self.settle(turn);
             self.work.load = Load::default();
@@ -69,14 +69,14 @@ impl Vrrp {
     }
 
     /// The same after each slice of a walk over the instances.
-    pub(in crate::vrrpd) fn pause_at(&mut self, turn: &mut Turn<'_>, position: usize) {
+    pub(super) fn pause_at(&mut self, turn: &mut Turn<'_>, position: usize) {
         if position.is_multiple_of(SLICE) {
             self.pause(turn);
         }
     }
 
     /// The deadlines of the elections, after the slots were laid out anew.
-    pub(in crate::vrrpd) fn rearm_machines(&self, turn: &mut Turn<'_>) {
+    pub(super) fn rearm_machines(&self, turn: &mut Turn<'_>) {
         for id in self.ids() {
             let at = self.instance(id).and_then(|instance| instance.router.poll_at());
             turn.set_deadline(self.work.layout.number(Slot::Machine(id)), at);

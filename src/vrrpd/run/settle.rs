@@ -17,14 +17,14 @@ use crate::vrrpd::track::Object;
 
 impl Vrrp {
     /// Gives an input to the machine of an instance and gathers what comes of it.
-    pub(in crate::vrrpd) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
+    pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
         let depth = self.routers.policy.depth();
         self.routers.policy.input(id, input);
         self.take_steps(turn, depth);
     }
 
     /// What is true of an instance, or what it tracks, may have changed: its machine hears of that.
-    pub(in crate::vrrpd) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn refresh(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if self.instance(id).is_some_and(Instance::lacks_key) {
             self.arm_retry(turn);
         }
@@ -34,14 +34,14 @@ impl Vrrp {
     }
 
     /// A tracked object says something else than before.
-    pub(in crate::vrrpd) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
+    pub(super) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
         let depth = self.routers.policy.depth();
         self.routers.policy.tracked_changed(object);
         self.take_steps(turn, depth);
     }
 
     /// Takes the steps that are due above a depth, and gathers what each asks for before the next is decided.
-    pub(in crate::vrrpd) fn take_steps(&mut self, turn: &mut Turn<'_>, depth: usize) {
+    pub(super) fn take_steps(&mut self, turn: &mut Turn<'_>, depth: usize) {
         loop {
             let (policy, situation) = self.policy();
             let Some(due) = policy.due(&situation, depth) else { return };
@@ -57,7 +57,7 @@ impl Vrrp {
     }
 
     /// What is pending of an instance must be done before its machine decides again.
-    pub(in crate::vrrpd) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         // One thing may concern thousands of instances.
         turn.rest();
         let events = &self.work.events;
@@ -69,7 +69,7 @@ impl Vrrp {
     }
 
     /// Gathers what an instance asked for outside a step; its sync group follows.
-    pub(in crate::vrrpd) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
+    pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
         self.gather(turn, id, actions);
         let depth = self.routers.policy.depth();
         self.routers.policy.lead(id, actions, 0);
@@ -114,7 +114,7 @@ impl Vrrp {
     }
 
     /// Carries out everything that was gathered.
-    pub(in crate::vrrpd) fn settle(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         // A successor has to know of a MASTER from the moment that the network does.
         if core::mem::take(&mut self.work.recorded) {
             turn.send_reports();
@@ -183,7 +183,7 @@ impl Vrrp {
     }
 
     /// Notes what is to be done for an instance at the end of the turn.
-    pub(in crate::vrrpd) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut Pending)) {
+    pub(super) fn touch(&mut self, id: InstanceId, set: impl FnOnce(&mut Pending)) {
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };

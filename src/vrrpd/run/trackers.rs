@@ -227,7 +227,7 @@ impl Vrrp {
 /// Sources of adverts.
 impl Vrrp {
     /// An address of this machine came or went.
-    pub(in crate::vrrpd) fn note_source(&mut self, turn: &mut Turn<'_>, address: &Address, there: bool) {
+    pub(super) fn note_source(&mut self, turn: &mut Turn<'_>, address: &Address, there: bool) {
         if !self.trackers.sources.note(address, there) {
             return;
         }
@@ -241,7 +241,7 @@ impl Vrrp {
     }
 
     /// An address of the machine came or went: sources of adverts may have changed.
-    pub(in crate::vrrpd) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+    pub(super) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         self.copy_link_locals(Some(link));
         self.follow_locals(turn, link);
         for id in self.ids() {
