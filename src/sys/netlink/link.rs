@@ -85,22 +85,10 @@ impl LinkFlags {
         self.has(Iff::LOOPBACK)
     }
 
-    /// Has exactly one other end.
-    #[must_use]
-    pub const fn point_to_point(self) -> bool {
-        self.has(Iff::POINTOPOINT)
-    }
-
     /// Carries multicast.
     #[must_use]
     pub const fn multicast(self) -> bool {
         self.has(Iff::MULTICAST)
-    }
-
-    /// Does not resolve addresses (IFF_NOARP).
-    #[must_use]
-    pub const fn no_arp(self) -> bool {
-        self.has(Iff::NOARP)
     }
 
     const fn has(self, flag: Iff) -> bool {

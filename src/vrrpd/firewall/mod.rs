@@ -46,32 +46,32 @@ pub(super) struct Firewall {
     vmacs: Vmacs,
     /// Link-local addresses go by the number of their interface, whatever the instance (`nftables_ifindex`).
     by_number: bool,
-    /// What is wanted.
+    /// The tables that the model wants; none: no tables.
     style: Option<(Style, Parts)>,
-    /// What is in the kernel.
+    /// The tables that the kernel has by this child.
     there: Option<(Style, Parts)>,
     nft: Option<Nft>,
     watch: Option<(TableMonitor, Registration)>,
-    /// The kernel refused it: until the next reload, or the next second if that may help.
+    /// Why the kernel refused the tables: until the next reload, or the next second if that may help.
     broken: Option<Errno>,
-    /// Somebody else deletes something, and it is still to be put back.
+    /// Another program deleted something of the tables, and that is still to be put back.
     lost: bool,
-    /// How often it is put back at once.
+    /// How often the tables are put back at once.
     again: Budget,
     iptables: Iptables,
-    /// What is left to do for who called.
+    /// What the caller has still to do.
     outcome: Outcome,
 }
 
-/// What the firewall works with.
+/// What of the other parts the firewall needs.
 pub(super) struct Around<'a, 't> {
     pub(super) turn: &'a mut Turn<'t>,
     pub(super) links: &'a Links,
-    /// Where it is noted what is about to be made.
+    /// Notes each table and set before it is made.
     pub(super) ledger: &'a mut Ledger,
 }
 
-/// What is left to do when the firewall has done its part.
+/// What the caller has to do when the firewall has done its part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// [`Firewall::retry`] is due after this span.
@@ -116,7 +116,7 @@ impl Firewall {
         self.there.as_ref().map(|(style, _)| &*style.name)
     }
 
-    /// What of it is in the kernel, as the ledger has it.
+    /// The tables and sets in the kernel, as the ledger has them.
     pub(super) fn in_kernel(&self) -> impl Iterator<Item = Guarding<'_>> {
         self.table().map(Guarding::Table).into_iter().chain(self.iptables.in_kernel())
     }
@@ -134,7 +134,7 @@ impl Firewall {
 }
 
 impl Firewall {
-    /// What is left to do, told once.
+    /// What the caller has to do since this was asked last.
     pub(super) const fn take_outcome(&mut self) -> Outcome {
         core::mem::replace(&mut self.outcome, Outcome { again: None, ledger: false })
     }

@@ -102,9 +102,9 @@ pub enum Guarding<'a> {
 pub struct Made {
     /// Its name.
     pub name: IfName,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// The number of the interface that it lies on.
+    /// The index of the interface that it lies on.
     pub parent: IfIndex,
 }
 

@@ -28,14 +28,14 @@ fn position_of(tag: u32) -> Option<usize> {
 /// The most requests for one interface.
 const REQUESTS: usize = 8;
 
-/// One that is there or was just asked for.
+/// An interface that is there or was just asked for, and what it still needs.
 struct Step {
     position: usize,
     name: IfName,
     parent: IfIndex,
     make: Make,
     new: bool,
-    /// What it still needs.
+    /// The hardware address, group and master that it is to be given, and whether it is to be set up.
     mac: Option<Mac>,
     group: Option<u32>,
     master: Option<IfIndex>,
@@ -139,7 +139,7 @@ impl OwnInterfaces {
         };
     }
 
-    /// Asks for what it is to have besides, and for it to be up.
+    /// Asks for the hardware address, group and master that the interface is to have, and for it to be up.
     fn finish(&mut self, links: &Links, commands: &mut Commands, step: &Step, refused: &mut Vec<usize>) {
         self.make_room(links, commands, refused);
         let (must, which) = (tag(step.position), Which::Name(&step.name));

@@ -36,7 +36,7 @@ pub(super) struct OwnInterfaces {
     settings: Changed,
     /// Where a successor finds what was changed.
     pub(super) ledger: Ledger,
-    /// One was made anew: what netlink has told until now is older than what is to be listed.
+    /// An interface was made anew: notifications that are queued now are older than the list that is to be asked for.
     pub(super) remade: bool,
 }
 
@@ -54,12 +54,12 @@ impl OwnInterfaces {
         (Self { list: plan.owns, settings, ledger, remade: false }, left)
     }
 
-    /// What is wanted now.
+    /// The interfaces that the model in force wants.
     pub(super) fn list(&self) -> &[OwnInterface] {
         &self.list
     }
 
-    /// What lies on the interface that is one of our own.
+    /// The interface that an interface of our own lies on; none: `link` is not one of our own.
     pub(super) fn base_of(&self, link: LinkId) -> Option<LinkId> {
         self.list.iter().find(|own| own.link == link).map(|own| own.base)
     }
@@ -75,7 +75,7 @@ impl OwnInterfaces {
         self.list.iter().find(|own| own.key == key).map(|own| own.link)
     }
 
-    /// Whose adverts an interface of our own may be the only one to get: those to this base with this address.
+    /// The key of an interface of our own; none: `link` is not one of our own.
     pub(super) fn key_of(&self, link: LinkId) -> Option<Key> {
         self.list.iter().find(|own| own.link == link).map(|own| own.key)
     }
@@ -101,7 +101,7 @@ impl OwnInterfaces {
 }
 
 impl OwnInterface {
-    /// What is to be deleted of it, if it exists.
+    /// The request that deletes the interface, if it exists.
     fn removal(&self, link: &Link) -> Option<Removal> {
         let (name, user) = (link.name.clone(), self.user.to_string());
         link.index.map(|index| Removal { index, name, kind: self.make.kind(), user })
@@ -246,7 +246,7 @@ impl OwnInterfaces {
         delete(commands, &removals);
     }
 
-    /// What is wanted and there is taken for made.
+    /// Interfaces that are wanted and exist already count as made by this child.
     fn find(&mut self, links: &Links) {
         for own in &mut self.list {
             let parent = lies_on(links, own.base, own.make.kind());
@@ -272,7 +272,7 @@ impl OwnInterfaces {
         delete(commands, &removals);
     }
 
-    /// What a new model wants.
+    /// The interfaces that a new model wants.
     pub(super) fn plan(&self, model: &Model, links: &mut Links, commands: &mut Commands) -> Plan {
         let mut kernel = Vec::new();
         if let Err(error) = commands.links(&mut kernel) {

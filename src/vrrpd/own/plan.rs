@@ -24,11 +24,11 @@ use crate::sys::netlink::make::IpvlanFlag;
 pub struct OwnInterface {
     /// The interface.
     pub link: LinkId,
-    /// The one that it lies on.
+    /// The interface that it lies on.
     pub base: LinkId,
-    /// What it is.
+    /// Its kind, and its address.
     pub make: Make,
-    /// What tells it from others.
+    /// What tells it from the others on its base.
     pub key: Key,
     /// Its group; none: that of the base.
     pub group: Option<u32>,
@@ -52,7 +52,7 @@ pub struct OwnInterface {
     pub again: Budget,
 }
 
-/// What an interface of one's own is.
+/// The kind of an interface of our own, and its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Make {
     /// A private macvlan with this hardware address.
@@ -62,7 +62,7 @@ pub enum Make {
 }
 
 impl Make {
-    /// What the kernel calls it.
+    /// The kernel's kind of link.
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
@@ -165,7 +165,8 @@ fn configured_name(instance: &model::Instance) -> Option<&IfName> {
     of_vmac.or_else(|| instance.ipvlan.as_ref()?.name.as_ref())
 }
 
-/// What tells interfaces of one's own apart: a macvlan its hardware address on its base, an ipvlan its router.
+/// What tells interfaces of our own apart: of a macvlan the base and the hardware address, of an ipvlan the base, the
+/// family and the router id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A macvlan.

@@ -14,8 +14,8 @@ impl Vrrp {
         self.owns.ensure_all(&self.links.table, &mut self.items.commands)
     }
 
-    /// An interface changed: what of ours lies on it, or what it is of ours, follows. What is still to be done about
-    /// the change; nothing: everything is about to be listed again.
+    /// An interface changed: the interfaces of our own that lie on it follow, and one of our own is mended or made anew.
+    /// The change that is still to be seen to; none: everything is about to be listed again.
     pub(in crate::vrrpd) fn follow_owns(
         &mut self,
         turn: &mut Turn<'_>,
@@ -36,7 +36,8 @@ impl Vrrp {
         Some(change)
     }
 
-    /// What a predecessor made and nobody wants now is removed, and the settings that it changed for it are put back.
+    /// Interfaces that a predecessor made and the model does not want are removed, and the settings that it changed for
+    /// them are put back.
     pub(in crate::vrrpd) fn remove_left_owns(&mut self, left: &Left) {
         self.owns.remove_left(&self.links.table, &mut self.items.commands, left);
         self.tidy();
@@ -48,7 +49,7 @@ impl Vrrp {
         self.tidy();
     }
 
-    /// What a new model wants.
+    /// The interfaces that a new model wants.
     pub(in crate::vrrpd) fn plan_owns(&mut self, model: &Model) -> Plan {
         self.owns.plan(model, &mut self.links.table, &mut self.items.commands)
     }

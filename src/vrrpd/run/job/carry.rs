@@ -256,8 +256,9 @@ impl Vrrp {
         Progress::Done
     }
 
-    /// What runs for an object of before runs for the one of now.
-    pub(super) fn rename_scripts(&mut self, carried: &Carried) {
+    /// Scripts that run for an object of before run for the one of now.
+    pub(super) fn rename_scripts(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let carried = &job.carried;
         self.notifies.scripts.rename(|purpose| match purpose {
             Purpose::Own(id) => {
                 let id = carried.scripts.get(id.index()).copied().flatten();
@@ -269,6 +270,7 @@ impl Vrrp {
             }
             other => other,
         });
+        Progress::Done
     }
 }
 

@@ -98,6 +98,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::hand_over),
     (Of::Reload, Vrrp::exchange_trackers),
     (Of::Reload, Vrrp::exchange_instances),
+    (Of::Reload, Vrrp::rename_scripts),
     (Of::Start, Vrrp::take_up_trackers),
     (Of::Both, Vrrp::make_room),
     (Of::Start, Vrrp::inherit_fifos),

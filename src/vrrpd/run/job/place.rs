@@ -12,8 +12,7 @@ use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::slots::{Layout, Slot};
 
 impl Vrrp {
-    pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        self.rename_scripts(&job.carried);
+    pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.reserve(turn);
         Progress::Done
     }
