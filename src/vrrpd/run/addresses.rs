@@ -14,12 +14,12 @@ use crate::vrrpd::report;
 
 impl Vrrp {
     /// Asks the kernel for every address of an instance that is missing.
-    pub(in crate::vrrpd) fn request_addition(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn request_addition(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         self.request(turn, id, true);
     }
 
     /// Asks the kernel to delete every address of an instance that this child added.
-    pub(in crate::vrrpd) fn request_removal(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn request_removal(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         if let Some(instance) = self.routers.instances.get_mut(id.index())
             && let Some(waiting) = &mut instance.waiting
         {
@@ -41,12 +41,12 @@ impl Vrrp {
     }
 
     /// Sends the requests of the batch.
-    pub(in crate::vrrpd) fn commit_batch(&mut self) {
+    pub(super) fn commit_batch(&mut self) {
         self.items.commit(&mut self.routers.instances, &self.links.table);
     }
 
     /// Sends the requests of the batch, and sees to what the kernel refused or took late.
-    pub(in crate::vrrpd) fn commit_items(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn commit_items(&mut self, turn: &mut Turn<'_>) {
         self.commit_batch();
         if self.items.take_refused() {
             self.arm_retry(turn);
@@ -57,7 +57,7 @@ impl Vrrp {
     }
 
     /// The kernel tells of an address.
-    pub(in crate::vrrpd) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
+    pub(super) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
         let Some(link) = self.links.table.numbered(address.interface) else { return };
         let (instances, links) = (&mut self.routers.instances, &self.links.table);
         if let Some((place, moved)) = self.items.virtual_address(instances, link, address.prefix)
@@ -78,7 +78,7 @@ impl Vrrp {
     }
 
     /// The kernel tells that an address is gone.
-    pub(in crate::vrrpd) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
+    pub(super) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
         let Some(link) = self.links.table.numbered(address.interface) else { return };
         let known = self.items.virtual_address(&self.routers.instances, link, address.prefix);
         if let Some((place, _)) = known {
@@ -116,7 +116,7 @@ impl Vrrp {
     }
 
     /// The kernel does not have an address that an instance may hold: it is put back, or the instance steps down.
-    pub(in crate::vrrpd) fn virtual_address_gone(
+    pub(super) fn virtual_address_gone(
         &mut self,
         turn: &mut Turn<'_>,
         place: (InstanceId, u16),
@@ -133,7 +133,7 @@ impl Vrrp {
 
     /// Indexes the addresses of all instances anew, in slices: thousands take a while to put in order. Once it is known
     /// which source addresses are tracked.
-    pub(in crate::vrrpd) fn index_addresses(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn index_addresses(&mut self, turn: &mut Turn<'_>) {
         self.items.notify_own = self.links.log_addresses || !self.trackers.sources.is_empty();
         let mut unsorted = Unsorted::default();
         for id in self.ids() {

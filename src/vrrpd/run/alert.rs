@@ -17,7 +17,7 @@ use crate::vrrpd::{kind, report};
 
 impl Vrrp {
     /// Goes over to the FIFOs and the mail of the model in force. For load time: allocates.
-    pub(in crate::vrrpd) fn load_alerts(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn load_alerts(&mut self, turn: &mut Turn<'_>) {
         let resolver = Resolver::new(&self.model.global);
         let mut broken = Vec::new();
         let wanted = notifies::fifos(&self.model, &resolver, &mut broken);
@@ -31,7 +31,7 @@ impl Vrrp {
     }
 
     /// Mails what the predecessor was about to. For load time: allocates.
-    pub(in crate::vrrpd) fn resume_mail(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn resume_mail(&mut self, turn: &mut Turn<'_>) {
         let unsent = mail::unsent(&self.kept.keep, &self.kept.left);
         if unsent.is_empty() {
             return;
@@ -67,13 +67,7 @@ impl Vrrp {
     }
 
     /// An instance is in another state.
-    pub(in crate::vrrpd) fn alert(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: InstanceId,
-        to: NotifyState,
-        priority: u8,
-    ) {
+    pub(super) fn alert(&mut self, turn: &mut Turn<'_>, id: InstanceId, to: NotifyState, priority: u8) {
         let places = self.alert_places();
         let Some(Instance { config, .. }) = self.routers.instances.get(id.index()) else { return };
         let (name, word) = (&config.name, to.word());
@@ -87,7 +81,7 @@ impl Vrrp {
     }
 
     /// A sync group is in another state.
-    pub(in crate::vrrpd) fn alert_group(&mut self, turn: &mut Turn<'_>, id: GroupId, to: NotifyState) {
+    pub(super) fn alert_group(&mut self, turn: &mut Turn<'_>, id: GroupId, to: NotifyState) {
         self.tell_fifos_of_group(id, to);
         let places = self.alert_places();
         let Some(group) = self.model.groups.get(id.index()).filter(|group| group.smtp_alert) else { return };
@@ -130,7 +124,7 @@ impl Vrrp {
     }
 
     /// After a reload, by `fifo_write_vrrp_states_on_reload`: the states of the sync groups, as keepalived has it.
-    pub(in crate::vrrpd) fn repeat_states(&mut self) {
+    pub(super) fn repeat_states(&mut self) {
         if !self.model.global.fifo_states_on_reload {
             return;
         }

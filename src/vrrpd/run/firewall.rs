@@ -10,7 +10,7 @@ use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
     /// Makes the tables, in the place of what a predecessor left. `goes_on`: a MASTER that stays one.
-    pub(in crate::vrrpd) fn start_firewall(
+    pub(super) fn start_firewall(
         &mut self,
         turn: &mut Turn<'_>,
         left: &Left,
@@ -28,7 +28,7 @@ impl Vrrp {
     }
 
     /// Follows a reload. `kept`: which of the instances of before each one is.
-    pub(in crate::vrrpd) fn renew_firewall(&mut self, turn: &mut Turn<'_>, kept: &[Option<InstanceId>]) {
+    pub(super) fn renew_firewall(&mut self, turn: &mut Turn<'_>, kept: &[Option<InstanceId>]) {
         let was_on: Vec<bool> =
             kept.iter().map(|old| old.is_some_and(|old| self.firewall.is_on(old))).collect();
         self.plan_firewall();
@@ -48,53 +48,49 @@ impl Vrrp {
     }
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
-    pub(in crate::vrrpd) fn guard(&mut self, id: InstanceId, on: bool, tell: bool) {
+    pub(super) fn guard(&mut self, id: InstanceId, on: bool, tell: bool) {
         if let Some(instance) = self.routers.instances.get(id.index()) {
             self.firewall.guard(id, instance, on, tell);
         }
     }
 
     /// Interfaces changed.
-    pub(in crate::vrrpd) fn follow_firewall(
-        &mut self,
-        turn: &mut Turn<'_>,
-        changes: impl Iterator<Item = Change>,
-    ) {
+    pub(super) fn follow_firewall(&mut self, turn: &mut Turn<'_>, changes: impl Iterator<Item = Change>) {
         if !self.process.stopping {
             self.with_firewall(turn, |firewall, around| firewall.follow(around, changes));
         }
     }
 
     /// An address of an interface came or went.
-    pub(in crate::vrrpd) fn follow_locals(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+    pub(super) fn follow_locals(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         if !self.process.stopping {
             self.with_firewall(turn, |firewall, around| firewall.follow_locals(around, link));
         }
     }
 
     /// Brings the tables in step with what is guarded: one transaction for everything since the last time.
-    pub(in crate::vrrpd) fn flush_firewall(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn flush_firewall(&mut self, turn: &mut Turn<'_>) {
         self.with_firewall(turn, Firewall::flush);
     }
 
     /// Tries again what failed, or what was put back too often.
-    pub(in crate::vrrpd) fn retry_firewall(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn retry_firewall(&mut self, turn: &mut Turn<'_>) {
         self.with_firewall(turn, Firewall::retry);
     }
 
     /// Somebody else changes tables.
-    pub(in crate::vrrpd) fn hear_firewall(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn hear_firewall(&mut self, turn: &mut Turn<'_>) {
         let stopping = self.process.stopping;
         self.with_firewall(turn, |firewall, around| firewall.hear(around, stopping));
     }
 
     /// Takes everything out of the kernel.
-    pub(in crate::vrrpd) fn remove_firewall(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn remove_firewall(&mut self, turn: &mut Turn<'_>) {
         self.with_firewall(turn, |firewall, around| firewall.remove(around.turn));
     }
 
     /// Takes what a dead child left of the firewall out of the kernel, where nothing of it is wanted.
-    pub(in crate::vrrpd) fn remove_left_firewall(&mut self, left: &Left) {
+    pub(super) fn remove_left_firewall(&mut self, left: &Left) {
         self.firewall.remove_left_tables(left.tables.iter());
         self.firewall.remove_left_rules(&self.owns.ledger, left, &self.model.global.firewall);
         // The ledger is written when all that was left is gone.

@@ -19,19 +19,19 @@ const UNSEEN_STEPS: usize = 3;
 
 impl Vrrp {
     /// Adds every route and then every rule of a holder that is missing.
-    pub(in crate::vrrpd) fn add_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
+    pub(super) fn add_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
         let all = self.items.additions(&self.routers.instances, holder);
         self.ask_all(turn, all);
     }
 
     /// Deletes every rule and then every route of a holder that this child added.
-    pub(in crate::vrrpd) fn delete_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
+    pub(super) fn delete_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
         let all = self.items.removals(&self.routers.instances, holder);
         self.ask_all(turn, all);
     }
 
     /// Adds all static items that are missing: addresses, routes, rules.
-    pub(in crate::vrrpd) fn add_statics(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn add_statics(&mut self, turn: &mut Turn<'_>) {
         let all = self.items.static_addresses();
         self.ask_all(turn, all);
         self.add_objects(turn, Holder::Static);
@@ -67,7 +67,7 @@ impl Vrrp {
     }
 
     /// Takes what the kernel tells of deletions of routes and rules.
-    pub(in crate::vrrpd) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
+    pub(super) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
         // What went with its interface is told there first.
         self.listen(turn);
         let mut heard = Heard::new();
@@ -123,7 +123,7 @@ impl Vrrp {
     }
 
     /// An interface came, or came up: what went with it is added again.
-    pub(in crate::vrrpd) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+    pub(super) fn objects_by_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         let Some(up) = self.links.table.link(link).map(|link| link.state.up) else { return };
         if up {
             self.items.add_statics_to(&mut self.routers.instances, &self.links.table, link);
@@ -134,14 +134,14 @@ impl Vrrp {
     }
 
     /// An interface went, or was taken down: so were the routes by it.
-    pub(in crate::vrrpd) fn objects_without_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+    pub(super) fn objects_without_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         self.items.doubt_routes_without(&mut self.routers.instances, link);
         self.tell_static_followers(turn);
     }
 
     /// An IPv4 address is gone: routes that prefer it as their source are gone with it, and so are all of an
     /// interface that has none left.
-    pub(in crate::vrrpd) fn objects_by_address(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+    pub(super) fn objects_by_address(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
         if gone.family() == Family::V6 {
             return;
         }
@@ -169,7 +169,7 @@ impl Vrrp {
     }
 
     /// An address is gone from its interface: a static one is put back, or left so for a moment.
-    pub(in crate::vrrpd) fn static_address_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+    pub(super) fn static_address_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
         let found = self.items.static_address_gone(&self.links.table, turn.now(), link, gone);
         let Some((request, next)) = found else { return };
         match next {
@@ -184,7 +184,7 @@ impl Vrrp {
     }
 
     /// Asks again for the routes, rules and static items that the kernel refused.
-    pub(in crate::vrrpd) fn retry_objects(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn retry_objects(&mut self, turn: &mut Turn<'_>) {
         for id in self.ids() {
             if self.instance(id).is_some_and(Instance::lacks_object) {
                 self.touch(id, |pending| pending.add = true);
@@ -194,7 +194,7 @@ impl Vrrp {
     }
 
     /// Finds the routes and rules that several holders name. For load time: allocates.
-    pub(in crate::vrrpd) fn find_shared(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn find_shared(&mut self, turn: &mut Turn<'_>) {
         let mut alike = Alike::default();
         for (position, holder) in holders(&self.routers.instances).enumerate() {
             self.pause_at(turn, position);
@@ -212,7 +212,7 @@ impl Vrrp {
     }
 
     /// Static items of the new model take over what is the same.
-    pub(in crate::vrrpd) fn inherit_statics(&mut self, statics: StaticItems) {
+    pub(super) fn inherit_statics(&mut self, statics: StaticItems) {
         let mut fell = Vec::new();
         let (instances, links) = (&mut self.routers.instances, &self.links.table);
         self.items.inherit_statics(instances, links, statics, &mut fell);
@@ -227,7 +227,7 @@ impl Vrrp {
 
     /// The routes and rules of former holders go to those that want the same now. Once all have been asked what they
     /// inherit.
-    pub(in crate::vrrpd) fn settle_abandoned(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn settle_abandoned(&mut self, turn: &mut Turn<'_>) {
         let Some(left) = self.items.take_left() else { return };
         let mut successors = Successors::default();
         for (position, holder) in holders(&self.routers.instances).enumerate() {
@@ -248,7 +248,7 @@ impl Vrrp {
 
     /// Lets routes to the same destination take the place of those that go: no destination is without a way in between.
     /// After all holders have been asked what they inherit.
-    pub(in crate::vrrpd) fn plan_takeovers(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn plan_takeovers(&mut self, turn: &mut Turn<'_>) {
         let Some(mut takeovers) = self.items.begin_takeovers() else { return };
         for (position, holder) in holders(&self.routers.instances).enumerate() {
             self.pause_at(turn, position);
@@ -263,7 +263,7 @@ impl Vrrp {
     }
 
     /// Deletes what no holder wants any more. After what follows has been added.
-    pub(in crate::vrrpd) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
         let (rules, routes, addresses) = self.items.take_abandoned();
         for (position, rule) in rules.iter().enumerate() {
             self.pause_at(turn, position);

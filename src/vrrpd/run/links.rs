@@ -21,7 +21,7 @@ use crate::vrrpd::track::Object;
 
 impl Vrrp {
     /// Takes what netlink tells.
-    pub(in crate::vrrpd) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
+    pub(super) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
         // A take-over makes hundreds of notifications in each turn: what is left too long is lost.
         for _ in 0..limit::MONITOR_BUDGET / limit::MONITOR_BATCH {
             let again = self.listen_once(turn);
@@ -50,11 +50,7 @@ impl Vrrp {
     }
 
     /// What follows from how reading notifications ended.
-    pub(in crate::vrrpd) fn after_reading(
-        &mut self,
-        turn: &mut Turn<'_>,
-        drained: io::Result<Drained>,
-    ) -> Again {
+    pub(super) fn after_reading(&mut self, turn: &mut Turn<'_>, drained: io::Result<Drained>) -> Again {
         match drained {
             Ok(Drained::Yes) => Again::Done,
             Ok(Drained::No) => Again::More,
@@ -128,7 +124,7 @@ impl Vrrp {
     }
 
     /// An interface came, went, or went up or down.
-    pub(in crate::vrrpd) fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
+    pub(super) fn link_changed(&mut self, turn: &mut Turn<'_>, link: LinkId, change: Change) {
         if change == Change::None || self.links.table.link(link).is_none() {
             return;
         }
@@ -188,14 +184,14 @@ impl Vrrp {
 
     /// Watches what the model wants of interfaces, at the start and after a reload. For when all interfaces that are
     /// used are known, and before anything asks what they count as.
-    pub(in crate::vrrpd) fn watch_links(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn watch_links(&mut self, turn: &mut Turn<'_>) {
         let wanted = self.wanted_links();
         self.links.watch(turn.now(), wanted, &self.kept.keep, &self.kept.left);
         self.arm_links(turn);
     }
 
     /// The daemon starts: logs which interfaces it waits for.
-    pub(in crate::vrrpd) fn tell_absent(&self) {
+    pub(super) fn tell_absent(&self) {
         self.links.log_absent(&self.used_links());
     }
 
@@ -248,7 +244,7 @@ impl Vrrp {
     }
 
     /// A delay is over, or drivers are to be asked.
-    pub(in crate::vrrpd) fn links_due(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn links_due(&mut self, turn: &mut Turn<'_>) {
         let (now, mut position) = (turn.now(), 0);
         while let Some(link) = self.links.next_settled(now, &mut position) {
             self.refresh_users(turn, link);

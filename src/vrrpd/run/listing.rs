@@ -24,7 +24,7 @@ struct Listed {
 
 impl Vrrp {
     /// Lists everything again, and gives back what that took.
-    pub(in crate::vrrpd) fn list_again(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn list_again(&mut self, turn: &mut Turn<'_>) {
         self.resync_links(turn);
         self.pause(turn);
         alloc::trim();
@@ -32,7 +32,7 @@ impl Vrrp {
     }
 
     /// Lists everything again after lost messages or a reload, and acts on the differences.
-    pub(in crate::vrrpd) fn resync_links(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
         let mut changes = Vec::new();
         match self.list_anew(turn, &mut changes) {
             Ok(Listed { ours: there, stale }) => {

@@ -6,7 +6,7 @@ mod alert;
 mod announcements;
 mod detection;
 mod event_lines;
-pub(super) mod events;
+mod events;
 mod firewall;
 mod groups;
 mod hold;
@@ -17,7 +17,7 @@ mod links;
 mod listing;
 mod notify;
 mod own;
-pub(super) mod pause;
+mod pause;
 mod queues;
 mod refusal;
 mod settle;
@@ -25,25 +25,22 @@ mod start;
 mod status;
 mod trackers;
 
+use std::sync::Arc;
+
 use job::{Ended, Job};
 pub use start::{Context, PROGRAM, clean, run};
 
-use std::sync::Arc;
-
 use crate::base::exit::Exit;
-use crate::base::id::InstanceId;
-use crate::base::id::SocketId;
+use crate::base::id::{InstanceId, SocketId};
 use crate::base::time::Span;
 use crate::child::bracket;
 use crate::child::kept::Kept;
 use crate::child::links::Interfaces;
-use crate::child::role::Role;
-use crate::child::role::patience;
+use crate::child::role::{Role, patience};
 use crate::config::Model;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::SourceId;
-use crate::proto::vrrp::Input;
-use crate::proto::vrrp::Policy;
+use crate::proto::vrrp::{Input, Policy};
 use crate::sys::process::{Ended as ProcessEnded, Pid};
 use crate::sys::{alloc, pages};
 use crate::vrrpd::announce::Announcer;
@@ -58,8 +55,7 @@ use crate::vrrpd::run::status::Status;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::sockets::Sockets;
 use crate::vrrpd::track::{Reasons, Situation, Trackers};
-use crate::vrrpd::work::Load;
-use crate::vrrpd::work::Work;
+use crate::vrrpd::work::{Load, Work};
 
 /// When a refused address is tried again.
 const RETRY: Span = Span::from_secs(1);

@@ -38,7 +38,7 @@ fn notifying<'a>(
 impl Vrrp {
     /// Starts the next notify script of an instance or a group, if none runs; when too many run, once another has
     /// ended.
-    pub(in crate::vrrpd) fn advance_notify(&mut self, turn: &mut Turn<'_>, object: impl Into<Object>) {
+    pub(super) fn advance_notify(&mut self, turn: &mut Turn<'_>, object: impl Into<Object>) {
         let routers = &mut self.routers;
         let object = object.into();
         if let Some(object) =
@@ -101,7 +101,7 @@ impl Vrrp {
     }
 
     /// A reload removes an instance: its scripts go on without it.
-    pub(in crate::vrrpd) fn retire_notifier(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn retire_notifier(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let slot = self.work.layout.number(Slot::Retired);
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {
             let notifier = instance.notifier.take();
@@ -111,7 +111,7 @@ impl Vrrp {
     }
 
     /// The same for a sync group.
-    pub(in crate::vrrpd) fn retire_group(
+    pub(super) fn retire_group(
         &mut self,
         turn: &mut Turn<'_>,
         id: GroupId,
@@ -123,7 +123,7 @@ impl Vrrp {
     }
 
     /// Of the objects that a reload removed scripts may wait.
-    pub(in crate::vrrpd) fn advance_retired(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn advance_retired(&mut self, turn: &mut Turn<'_>) {
         let slot = self.work.layout.number(Slot::Retired);
         self.notifies.advance_retired(turn, slot);
     }
@@ -148,7 +148,7 @@ impl Vrrp {
     }
 
     /// Ends the child once the last script has ended: those of the stop, and those that were told to end.
-    pub(in crate::vrrpd) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
         if !self.process.stopping {
             return;
         }

@@ -10,13 +10,13 @@ use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
     /// Makes every interface of our own whose base is there; whether one is new.
-    pub(in crate::vrrpd) fn ensure_owns(&mut self) -> bool {
+    pub(super) fn ensure_owns(&mut self) -> bool {
         self.owns.ensure_all(&self.links.table, &mut self.items.commands)
     }
 
     /// An interface changed: the interfaces of our own that lie on it follow, and one of our own is mended or made anew.
     /// The change that is still to be seen to; none: everything is about to be listed again.
-    pub(in crate::vrrpd) fn follow_owns(
+    pub(super) fn follow_owns(
         &mut self,
         turn: &mut Turn<'_>,
         link: LinkId,
@@ -38,41 +38,41 @@ impl Vrrp {
 
     /// Interfaces that a predecessor made and the model does not want are removed, and the settings that it changed for
     /// them are put back.
-    pub(in crate::vrrpd) fn remove_left_owns(&mut self, left: &Left) {
+    pub(super) fn remove_left_owns(&mut self, left: &Left) {
         self.owns.remove_left(&self.links.table, &mut self.items.commands, left);
         self.tidy();
     }
 
     /// After a reload: the interfaces of the new model take the place of those of the old one.
-    pub(in crate::vrrpd) fn replace_owns(&mut self, plan: Plan) {
+    pub(super) fn replace_owns(&mut self, plan: Plan) {
         self.owns.replace(&self.links.table, &mut self.items.commands, plan);
         self.tidy();
     }
 
     /// The interfaces that a new model wants.
-    pub(in crate::vrrpd) fn plan_owns(&mut self, model: &Model) -> Plan {
+    pub(super) fn plan_owns(&mut self, model: &Model) -> Plan {
         self.owns.plan(model, &mut self.links.table, &mut self.items.commands)
     }
 
     /// Removes every interface of our own and restores what was changed.
-    pub(in crate::vrrpd) fn remove_owns(&mut self) {
+    pub(super) fn remove_owns(&mut self) {
         self.owns.remove(&self.links.table, &mut self.items.commands);
         self.write_ledger();
     }
 
     /// Gives each IPv6 macvlan its copy of the base's link-local address; `changed`: only those that this interface
     /// concerns.
-    pub(in crate::vrrpd) fn copy_link_locals(&mut self, changed: Option<LinkId>) {
+    pub(super) fn copy_link_locals(&mut self, changed: Option<LinkId>) {
         self.owns.copy_link_locals(&self.links.table, &mut self.items.commands, changed);
     }
 
     /// Gives ipvlans their addresses.
-    pub(in crate::vrrpd) fn put_own_addresses(&mut self) {
+    pub(super) fn put_own_addresses(&mut self) {
         self.owns.put_addresses(&self.links.table, &mut self.items.commands);
     }
 
     /// Lets interfaces keep their other addresses when the first one goes, where an instance asks for that.
-    pub(in crate::vrrpd) fn promote_secondaries(&mut self) {
+    pub(super) fn promote_secondaries(&mut self) {
         for instance in self.routers.instances.iter().filter(|it| it.config.promote_secondaries) {
             if let Some(link) = instance.links.own {
                 self.owns.promote_secondaries(&self.links.table, link);
@@ -81,14 +81,14 @@ impl Vrrp {
     }
 
     /// Stops reports of membership in 224.0.0.0/24 where the configuration asks for that.
-    pub(in crate::vrrpd) fn stop_local_reports(&mut self) {
+    pub(super) fn stop_local_reports(&mut self) {
         if self.model.global.vrrp.disable_local_igmp {
             self.owns.stop_local_reports(&self.links.table);
         }
     }
 
     /// Puts back the settings that nobody needs any more, and forgets them on disk.
-    pub(in crate::vrrpd) fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         let promoting = self.routers.instances.iter().filter(|it| it.config.promote_secondaries);
         let promoting: Vec<LinkId> = promoting.filter_map(|it| it.links.own).collect();
         let silent = self.model.global.vrrp.disable_local_igmp;
@@ -97,19 +97,19 @@ impl Vrrp {
     }
 
     /// What a predecessor had of the firewall is replaced or gone.
-    pub(in crate::vrrpd) fn forget_left_firewall(&mut self) {
+    pub(super) fn forget_left_firewall(&mut self) {
         if self.owns.ledger.disinherit() {
             self.write_ledger();
         }
     }
 
     /// Notes which notify FIFOs have been made and are there.
-    pub(in crate::vrrpd) fn note_fifos(&mut self) {
+    pub(super) fn note_fifos(&mut self) {
         self.owns.ledger.fifos(self.notifies.alerts.fifos.made());
     }
 
     /// Writes the ledger anew.
-    pub(in crate::vrrpd) fn write_ledger(&mut self) {
+    pub(super) fn write_ledger(&mut self) {
         self.owns.write_ledger(&self.links.table, self.firewall.in_kernel());
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> s
 impl Vrrp {
     /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into the queue of
     /// the monitor, unless the configuration says how long that is. The kernel takes only the memory that is used.
-    pub(in crate::vrrpd) fn widen_monitor(&self) {
+    pub(super) fn widen_monitor(&self) {
         let addresses: usize = self.routers.instances.iter().map(|instance| instance.addresses.len()).sum();
         let addresses =
             addresses.saturating_mul(limit::MONITOR_OCTETS_ADDRESS).min(limit::MONITOR_OCTETS_ADDRESSES);
@@ -30,7 +30,7 @@ impl Vrrp {
     }
 
     /// After a reload. A queue that is not configured any more keeps its size.
-    pub(in crate::vrrpd) fn resize_queues(&self) {
+    pub(super) fn resize_queues(&self) {
         let buffers = &self.model.global.buffers;
         ask("command", buffers.vrrp_command, |size| self.items.commands.set_receive_buffer(size));
         ask("monitor", buffers.vrrp_monitor, |size| self.links.monitor.set_receive_buffer(size));

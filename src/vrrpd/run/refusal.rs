@@ -12,7 +12,7 @@ use crate::vrrpd::live::Instance;
 
 impl Vrrp {
     /// A second has passed: the kernel is asked again for the addresses that it refused.
-    pub(in crate::vrrpd) fn retry_addresses(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+    pub(super) fn retry_addresses(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         match (instance.router.state(), instance.cannot_serve()) {
             (State::Master, true) => {

@@ -218,14 +218,14 @@ impl Vrrp {
 
     /// Learns all addresses of the named interfaces; which of ours are there. Those that we did not put there are
     /// the interface's own as well.
-    pub(in crate::vrrpd) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
+    pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let mut listed = Vec::new();
         self.items.commands.addresses(&mut listed)?;
         Ok(self.learn_addresses(listed, &mut |_| ()))
     }
 
     /// Takes a list of all addresses; which of ours are there. `pause` sees to other duties in between.
-    pub(in crate::vrrpd) fn learn_addresses(
+    pub(super) fn learn_addresses(
         &mut self,
         listed: Vec<Address>,
         pause: &mut dyn FnMut(&mut Self),

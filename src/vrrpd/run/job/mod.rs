@@ -20,7 +20,7 @@ use std::os::fd::OwnedFd;
 
 use carry::Carried;
 use read::Fresh;
-pub(in crate::vrrpd) use start::Start;
+pub(in crate::vrrpd::run) use start::Start;
 
 use crate::child::bracket::{begin_reload, exit_of};
 use crate::child::reading::Reading;
@@ -30,7 +30,7 @@ use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::status::Moment;
 
 /// A start or a reload under way.
-pub(in crate::vrrpd) struct Job {
+pub(in crate::vrrpd::run) struct Job {
     /// The step that is next.
     step: usize,
     /// The place in the list that the step walks, and in the list of that place.
@@ -142,13 +142,13 @@ const STEPS: &[(Of, Step)] = &[
 
 impl Vrrp {
     /// The child has been made: the loop takes up what remains of its start.
-    pub(in crate::vrrpd) fn begin_start(&mut self, turn: &mut Turn<'_>, start: Start) {
+    pub(in crate::vrrpd::run) fn begin_start(&mut self, turn: &mut Turn<'_>, start: Start) {
         self.job = Some(Box::new(Job::new(Some(start), None)));
         turn.begin_work();
     }
 
     /// The parent has a new configuration: the loop takes up the work.
-    pub(in crate::vrrpd) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
+    pub(in crate::vrrpd::run) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
         if begin_reload(&mut self.process, turn) {
             self.job = Some(Box::new(Job::new(None, Some(Reading::Descriptor(fd)))));
         }

@@ -187,6 +187,10 @@ impl Vrrp {
         let most = if job.start.is_some() { usize::MAX } else { SLICE };
         let Some(slice) = job.slice(self.routers.instances.len(), most) else {
             self.routers.policy.set_rebuilding(false);
+            if job.start.is_some() {
+                // The parent knows that an address owner is MASTER before the network does.
+                self.settle(turn);
+            }
             return Progress::Done;
         };
         for id in slice.map(InstanceId::at).filter(|id| !job.carried.went_on(*id)) {

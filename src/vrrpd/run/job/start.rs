@@ -15,26 +15,26 @@ use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::pause::SLICE;
 
 /// What a start goes by.
-pub(in crate::vrrpd) struct Start {
+pub(in crate::vrrpd::run) struct Start {
     /// When the child before this one died; none for the first one.
-    pub(in crate::vrrpd) died: Option<Instant>,
+    pub(in crate::vrrpd::run) died: Option<Instant>,
     /// When the delay of instances at the start began; none: now.
-    pub(in crate::vrrpd) begun: Option<Instant>,
+    pub(in crate::vrrpd::run) begun: Option<Instant>,
     /// No other child of this daemon was before it.
-    pub(in crate::vrrpd) first: bool,
+    pub(in crate::vrrpd::run) first: bool,
     /// Another daemon runs on this machine, whatever its configuration.
-    pub(in crate::vrrpd) another: bool,
+    pub(in crate::vrrpd::run) another: bool,
     /// A daemon of the same configuration that runs on this machine.
-    pub(in crate::vrrpd) twin: Option<i32>,
+    pub(in crate::vrrpd::run) twin: Option<i32>,
     /// The data dump is to be written to the log at the end.
-    pub(in crate::vrrpd) dump: bool,
+    pub(in crate::vrrpd::run) dump: bool,
     /// What a predecessor left.
-    pub(in crate::vrrpd) left: Left,
+    pub(in crate::vrrpd::run) left: Left,
     /// What the child before this one reported; empty for the first one.
-    pub(in crate::vrrpd) records: Records,
+    pub(in crate::vrrpd::run) records: Records,
     /// The state that each instance goes on with, once the interfaces are there: making them may have taken so long that
     /// others have taken over.
-    pub(in crate::vrrpd) adopt: Vec<Option<State>>,
+    pub(in crate::vrrpd::run) adopt: Vec<Option<State>>,
 }
 
 impl Start {
