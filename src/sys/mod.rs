@@ -1,7 +1,8 @@
 //! System calls, and nothing else: this layer has never heard of VRRP.
 //!
 //! Job: the kernel's objects as safe Rust values. Uses `base`. The only place where `unsafe` may stand.
-//! Start with [`raw`] for datagrams, [`netlink`] for links, addresses, routes, rules and nftables, [`process`] and
+//! Start with [`raw`] for datagrams, [`netlink`] for links, addresses, routes, rules and nftables, `ipvs` for
+//! virtual services, [`process`] and
 //! [`script`] for processes; [`inotify`] and [`procevent`] tell of files and processes of others.
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
 
@@ -17,9 +18,12 @@ pub mod identity;
 mod inbox;
 pub mod ingress;
 pub mod inotify;
+#[cfg(feature = "lvs")]
+pub mod ipvs;
 pub mod lock;
 pub mod machine;
 pub mod memory;
+pub mod module;
 pub mod netlink;
 pub mod netns;
 pub mod outbox;

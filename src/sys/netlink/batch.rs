@@ -98,6 +98,12 @@ impl Batch {
         &self.transport
     }
 
+    /// The messages that are collected.
+    #[cfg(all(test, feature = "lvs"))]
+    pub(super) fn collected(&self) -> &[u8] {
+        self.requests.octets()
+    }
+
     /// Messages collected and not sent.
     pub(super) const fn len(&self) -> usize {
         self.pending.len()

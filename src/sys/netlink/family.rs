@@ -4,7 +4,7 @@ use super::message::Requests;
 use crate::base::addr::{Family, IpAddr};
 
 /// AF_INET or AF_INET6.
-pub(super) const fn family_number(family: Family) -> u8 {
+pub(in crate::sys) const fn family_number(family: Family) -> u8 {
     match family {
         Family::V4 => AF_INET,
         Family::V6 => AF_INET6,
@@ -12,7 +12,7 @@ pub(super) const fn family_number(family: Family) -> u8 {
 }
 
 /// The family of a number; none: another one than the Internet's.
-pub(super) const fn family_of(number: u8) -> Option<Family> {
+pub(in crate::sys) const fn family_of(number: u8) -> Option<Family> {
     match number {
         AF_INET => Some(Family::V4),
         AF_INET6 => Some(Family::V6),
@@ -29,7 +29,7 @@ pub(super) fn put_ip(request: &mut Requests, kind: impl Into<u16>, addr: &IpAddr
 }
 
 /// The address that an attribute begins with.
-pub(super) fn ip(family: Family, payload: &[u8]) -> Option<IpAddr> {
+pub(in crate::sys) fn ip(family: Family, payload: &[u8]) -> Option<IpAddr> {
     match family {
         Family::V4 => payload.first_chunk::<4>().copied().map(IpAddr::from),
         Family::V6 => payload.first_chunk::<16>().copied().map(IpAddr::from),

@@ -12,7 +12,7 @@ use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::{Size, ToBytes};
 
 /// A buffer of requests, filled front to back. It never grows past the capacity that it was made with.
-pub(super) struct Requests {
+pub(in crate::sys) struct Requests {
     out: Cursor<Vec<u8>>,
     capacity: usize,
     overflow: bool,
@@ -24,12 +24,12 @@ pub struct Full;
 
 impl Requests {
     /// An empty buffer of `capacity` octets.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(in crate::sys) fn new(capacity: usize) -> Self {
         Self { out: Cursor::new(Vec::with_capacity(capacity)), capacity, overflow: false }
     }
 
     /// Everything appended since the last [`Self::clear`].
-    pub(super) fn octets(&self) -> &[u8] {
+    pub(in crate::sys) fn octets(&self) -> &[u8] {
         self.out.get_ref()
     }
 
@@ -48,7 +48,7 @@ impl Requests {
     ///
     /// # Errors
     /// [`Full`]: nothing is appended.
-    pub(super) fn append(
+    pub(in crate::sys) fn append(
         &mut self,
         kind: u16,
         flags: NlmF,
@@ -74,17 +74,17 @@ impl Requests {
     }
 
     /// Appends an attribute.
-    pub(super) fn attribute(&mut self, kind: impl Into<u16>, payload: &[u8]) {
+    pub(in crate::sys) fn attribute(&mut self, kind: impl Into<u16>, payload: &[u8]) {
         self.put_attribute(kind.into(), payload);
     }
 
     /// Appends text with its terminator as an attribute.
-    pub(super) fn text(&mut self, kind: impl Into<u16>, text: &str) {
+    pub(in crate::sys) fn text(&mut self, kind: impl Into<u16>, text: &str) {
         self.put_text(kind.into(), text);
     }
 
     /// Appends an attribute that holds what `inner` appends.
-    pub(super) fn nest(&mut self, kind: impl Into<u16>, inner: impl FnOnce(&mut Self)) {
+    pub(in crate::sys) fn nest(&mut self, kind: impl Into<u16>, inner: impl FnOnce(&mut Self)) {
         let start = self.len();
         self.attribute(kind, &[]);
         inner(self);
@@ -232,7 +232,7 @@ impl<'a> Iterator for Messages<'a> {
 /// The attributes of a message or of a nest: number without its flag bits, and payload. Ends at the first one
 /// that does not fit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
+pub(in crate::sys) struct Attributes<'a>(pub(in crate::sys) &'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (u16, &'a [u8]);
@@ -248,17 +248,17 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 /// The first octet of a payload.
-pub(super) fn octet(payload: &[u8]) -> Option<u8> {
+pub(in crate::sys) fn octet(payload: &[u8]) -> Option<u8> {
     payload.first().copied()
 }
 
 /// A number of 32 bits in the machine's byte order.
-pub(super) fn number(payload: &[u8]) -> Option<u32> {
+pub(in crate::sys) fn number(payload: &[u8]) -> Option<u32> {
     payload.first_chunk().copied().map(u32::from_ne_bytes)
 }
 
 /// Text without its terminator; `None` if it is no UTF-8.
-pub(super) fn text(payload: &[u8]) -> Option<&str> {
+pub(in crate::sys) fn text(payload: &[u8]) -> Option<&str> {
     let end = payload.iter().position(|octet| *octet == 0).unwrap_or(payload.len());
     std::str::from_utf8(payload.get(..end)?).ok()
 }

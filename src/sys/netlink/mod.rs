@@ -3,10 +3,11 @@
 //! Job: change them ([`command`]), list them (`Commands::links`, `Commands::addresses`, `Commands::routes`,
 //! `Commands::rules`) and receive notifications of changes ([`monitor`]; [`deletion`] for routes and rules), as plain values
 //! ([`link::Link`], [`addr::Address`], [`route::Route`], [`kernel_route::KernelRoute`], [`rule::Rule`]); macvlans and ipvlans come
-//! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in `ipset`.
+//! from [`make`]. Tables of nf_tables are in [`nft`], sets for iptables in `ipset`, the
+//! messages of families that have a name in `genl`.
 //!
 //! ```text
-//! command, nft, ipset > batch, dump > transport > message
+//! command, nft, ipset, genl > batch, dump > transport > message
 //! ```
 //!
 //! A `batch` is many messages of any family of netlink in one send, acknowledged in bulk; a `dump` is what the kernel
@@ -19,7 +20,9 @@ pub mod command;
 pub mod deletion;
 mod dump;
 mod encap;
-mod family;
+pub(super) mod family;
+#[cfg(feature = "lvs")]
+pub(super) mod genl;
 #[cfg(feature = "iptables")]
 pub mod ipset;
 pub mod kernel_route;
@@ -33,6 +36,6 @@ pub mod rule;
 mod transport;
 
 #[cfg(test)]
-mod test_octets;
+pub(super) mod test_octets;
 #[cfg(test)]
 mod tests;

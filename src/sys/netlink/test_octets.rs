@@ -30,7 +30,7 @@ pub(super) fn parts(message: &[u8], nests: &[u16]) -> Parts {
 }
 
 /// Octets at random, mostly small numbers, so that lengths come near the truth.
-pub(super) fn noise(seed: &mut u32, len: usize, length_bits: u8) -> Vec<u8> {
+pub(in crate::sys) fn noise(seed: &mut u32, len: usize, length_bits: u8) -> Vec<u8> {
     let octet = |at: usize| {
         *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let [.., high] = seed.to_le_bytes();

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::module;
 use super::outbox::errno_of;
 use super::socket;
 use crate::base::addr::Family;
@@ -55,15 +56,7 @@ pub fn program(search: Option<&OsStr>) -> Program {
 
 /// Loads the modules of these tables, where they are modules. Waits for it: not for a running child.
 pub fn load() {
-    let quiet = || std::process::Stdio::null();
-    let modprobe = std::process::Command::new("modprobe")
-        .args(["-q", "-a", "ip_tables", "ip6_tables"])
-        .stdin(quiet())
-        .stdout(quiet())
-        .stderr(quiet())
-        .status();
-    // Whether it helped is seen by asking again.
-    drop(modprobe);
+    module::load(&["ip_tables", "ip6_tables"]);
 }
 
 /// Why the rules are not as wanted.

@@ -1,0 +1,16 @@
+//! Modules of the kernel.
+
+use std::process::{Command, Stdio};
+
+/// Loads these modules, where they are modules. Waits for modprobe: not for a running child. Whether it helped is seen
+/// by asking the kernel again for what was missing.
+pub fn load(names: &[&str]) {
+    let modprobe = Command::new("modprobe")
+        .args(["-q", "-a"])
+        .args(names)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    drop(modprobe);
+}
