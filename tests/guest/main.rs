@@ -23,11 +23,13 @@ mod bases;
 #[path = "../lab/events/mod.rs"]
 mod events;
 mod firewall;
+mod ipvs;
 #[allow(dead_code, reason = "the kit serves the labs too")]
 #[path = "../lab/kit/mod.rs"]
 mod kit;
 mod links;
 mod lossy;
+mod lvs;
 mod machine;
 mod own;
 mod poor;
@@ -41,7 +43,10 @@ use std::time::Instant;
 type Test = (&'static str, fn());
 
 /// Tests that nothing may run before or beside: they take something away from the whole guest.
-const FIRST: &[Test] = &[("poor::without_nf_tables", poor::without_nf_tables)];
+const FIRST: &[Test] = &[
+    ("poor::without_nf_tables", poor::without_nf_tables),
+    ("ipvs::without_the_module", ipvs::without_the_module),
+];
 
 /// Tests of a boot of their own, whose kernel has no IPv6, and one that has need of a quiet guest.
 const WITHOUT_IPV6: &[Test] =
@@ -63,6 +68,12 @@ const TESTS: &[Test] = &[
     ("own::on_other_links", own::on_other_links),
     ("routes::encapsulations_and_vrfs", routes::encapsulations_and_vrfs),
     ("routes::on_a_bridge_without_ipv6", routes::on_a_bridge_without_ipv6),
+    ("lvs::pool_of_debian", || lvs::of_debian(lvs::pool::life)),
+    ("ipvs::two_hundred_services", ipvs::two_hundred_services),
+    ("ipvs::every_kind", ipvs::every_kind),
+    ("ipvs::refusals", ipvs::refusals),
+    ("ipvs::sync_daemon", ipvs::sync_daemon),
+    ("ipvs::timeouts_and_stats", ipvs::timeouts_and_stats),
 ];
 
 /// How many run side by side: they mostly wait, but the guest is slow.

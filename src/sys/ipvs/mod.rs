@@ -26,6 +26,7 @@
 //! | set timeouts | EINVAL | one that is out of bounds |
 //! | new daemon | EEXIST, ENODEV, EINVAL | there is one of this role; no such interface; what it was given |
 //! | delete daemon | ESRCH | there is none of this role |
+//! | delete daemon | ENOBUFS | also: it is stopped, but had not run yet, which the kernel does not answer |
 
 pub mod daemon;
 pub mod destination;

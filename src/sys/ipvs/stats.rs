@@ -2,7 +2,8 @@
 
 use crate::sys::netlink::genl::{Attributes, number};
 
-/// Counters since the entry was made or zeroed, and their estimated growth a second.
+/// Counters since the entry was made or zeroed, and their estimated growth a second. The kernel adds up what its
+/// processors have counted every two seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Connections that were scheduled.

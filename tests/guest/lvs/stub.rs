@@ -1,0 +1,182 @@
+//! Real servers that a story switches on and off: threads of the test in the network of a node.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::kit::capture::enter_network;
+use crate::kit::node::Node;
+
+/// What a stub speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP with this status; the body is the name of the stub.
+    Http(u16),
+    /// SMTP, as much of it as a check hears.
+    Smtp,
+    /// DNS over UDP: every question is answered with this code and no record.
+    Dns(u8),
+    /// UDP: every datagram comes back.
+    Echo,
+    /// TCP connections are taken and nothing is said.
+    Silence,
+}
+
+/// A real server.
+pub(crate) struct Stub {
+    holder: i32,
+    name: String,
+    at: SocketAddr,
+    speaks: Speaks,
+    running: Option<Running>,
+    asked: Arc<AtomicUsize>,
+}
+
+struct Running {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Stub {
+    /// A server in a node, switched on. Its name is its address.
+    pub(crate) fn new(node: &Node, at: &str, speaks: Speaks) -> Self {
+        let at: SocketAddr = at.parse().expect("an address and a port");
+        let mut stub = Self {
+            holder: node.holder(),
+            name: at.ip().to_string(),
+            at,
+            speaks,
+            running: None,
+            asked: Arc::default(),
+        };
+        stub.on();
+        stub
+    }
+
+    /// Listens, if it does not; returns when it does.
+    pub(crate) fn on(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let (stop, (tell, told)) = (Arc::new(AtomicBool::new(false)), channel());
+        let stopped = Arc::clone(&stop);
+        let (holder, at, speaks, name) = (self.holder, self.at, self.speaks, self.name.clone());
+        let asked = Arc::clone(&self.asked);
+        let thread = std::thread::spawn(move || {
+            enter_network(holder);
+            let over = || stopped.load(Ordering::Relaxed);
+            if matches!(speaks, Speaks::Dns(_) | Speaks::Echo) {
+                let socket = UdpSocket::bind(at).expect("a port");
+                tell.send(()).expect("somebody waits for it");
+                serve_datagrams(&socket, speaks, &asked, over);
+            } else {
+                let listener = TcpListener::bind(at).expect("a port");
+                tell.send(()).expect("somebody waits for it");
+                serve(&listener, speaks, &name, &asked, over);
+            }
+        });
+        told.recv().expect("the stub listens");
+        self.running = Some(Running { stop, thread });
+    }
+
+    /// Stops listening: whoever connects is refused.
+    pub(crate) fn off(&mut self) {
+        if let Some(Running { stop, thread }) = self.running.take() {
+            stop.store(true, Ordering::Relaxed);
+            thread.join().expect("the stub ends");
+        }
+    }
+
+    /// Speaks something else from now on.
+    pub(crate) fn speak(&mut self, speaks: Speaks) {
+        self.off();
+        self.speaks = speaks;
+        self.on();
+    }
+
+    /// How many connections it took, or datagrams it got.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.off();
+    }
+}
+
+/// How often a stub looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a stub waits for its client.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn serve(listener: &TcpListener, speaks: Speaks, name: &str, asked: &AtomicUsize, over: impl Fn() -> bool) {
+    listener.set_nonblocking(true).expect("a mode of every socket");
+    while !over() {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let name = name.to_owned();
+                // Its own thread: a client may leave it waiting.
+                std::thread::spawn(move || answer(stream, speaks, &name));
+            }
+            Err(_) => std::thread::sleep(LOOK),
+        }
+    }
+}
+
+/// The conversation with one client; its mistakes end it.
+fn answer(mut stream: TcpStream, speaks: Speaks, name: &str) -> Option<()> {
+    stream.set_nonblocking(false).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    match speaks {
+        Speaks::Http(status) => {
+            until(&mut stream, b"\r\n\r\n")?;
+            let length = name.len();
+            let reply = format!("HTTP/1.0 {status} Stub\r\nContent-Length: {length}\r\n\r\n{name}");
+            stream.write_all(reply.as_bytes()).ok()
+        }
+        Speaks::Smtp => {
+            stream.write_all(b"220 stub\r\n").ok()?;
+            until(&mut stream, b"\r\n")?;
+            stream.write_all(b"250 stub\r\n").ok()?;
+            until(&mut stream, b"\r\n")?;
+            stream.write_all(b"221 stub\r\n").ok()
+        }
+        Speaks::Silence | Speaks::Dns(_) | Speaks::Echo => {
+            let _ = stream.read(&mut [0; 64]);
+            None
+        }
+    }
+}
+
+/// Reads until what was read ends so.
+fn until(stream: &mut TcpStream, end: &[u8]) -> Option<()> {
+    let mut seen = Vec::new();
+    let mut octet = [0];
+    while !seen.ends_with(end) {
+        if stream.read(&mut octet).ok()? == 0 {
+            return None;
+        }
+        seen.extend(octet);
+    }
+    Some(())
+}
+
+fn serve_datagrams(socket: &UdpSocket, speaks: Speaks, asked: &AtomicUsize, over: impl Fn() -> bool) {
+    socket.set_read_timeout(Some(LOOK)).expect("a mode of every socket");
+    let mut octets = [0; 2_048];
+    while !over() {
+        let Ok((count, from)) = socket.recv_from(&mut octets) else { continue };
+        asked.fetch_add(1, Ordering::Relaxed);
+        if let (Speaks::Dns(code), Some(flags)) = (speaks, octets.get_mut(2..4)) {
+            flags.copy_from_slice(&[0x81, 0x80 | code]);
+        }
+        let _ = socket.send_to(&octets[..count], from);
+    }
+}
