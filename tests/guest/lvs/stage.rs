@@ -48,11 +48,6 @@ impl Stage {
         Self { director, servers, client, program, _net: net }
     }
 
-    /// Whether the daemon is Debian's.
-    pub(crate) fn is_debian(&self) -> bool {
-        self.program == Program::Reference
-    }
-
     /// A real server, switched on.
     pub(crate) fn stub(&self, at: &str, speaks: Speaks) -> Stub {
         Stub::new(&self.servers, at, speaks)
