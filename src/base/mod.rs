@@ -1,11 +1,12 @@
 //! Leaf values that every layer shares.
 //!
-//! Job: time, addresses, names, typed indexes, ordered maps, total byte access, capacities, rate budgets, exit codes,
+//! Job: time, addresses, names and their digests, typed indexes, ordered maps, total byte access, capacities, rate budgets, exit codes,
 //! and what the configuration and the kernel both say of routes and rules. Uses nothing of the program, no clock and
 //! no system call. Start with [`time`] and [`limit`].
 
 pub mod addr;
 pub mod bytes;
+pub mod digest;
 pub mod encap;
 pub mod exit;
 pub mod feature;

@@ -1,11 +1,11 @@
-//! A new configuration on its way from the parent to a model, in the first steps of a reload.
+//! A new configuration on its way from the parent to a model, in slices: the first step of a reload.
 
 use std::os::fd::OwnedFd;
 
 use super::report;
-use crate::config::assemble;
+use crate::config::assemble::Assembly;
 use crate::config::diag::Diagnostics;
-use crate::config::expand::replay_in_slices;
+use crate::config::expand::Replay;
 use crate::config::model::Model;
 use crate::config::snapshot::Snapshot;
 use crate::config::tree::Tree;
@@ -19,13 +19,15 @@ pub enum Reading {
     Octets(Vec<u8>),
     /// The files and their positions.
     Snapshot(Box<Snapshot>),
-    /// Blocks and lines.
-    Tree(Box<(Tree, Diagnostics)>),
+    /// The lines so far.
+    Lines(Box<(Snapshot, Replay, Diagnostics)>),
+    /// Blocks and lines, and the model so far.
+    Tree(Box<(Tree, Assembly, Diagnostics)>),
     /// Nothing: the model has been made, or what the parent sent cannot be read.
     Over,
 }
 
-/// What became of a step.
+/// What became of a slice.
 pub enum Step {
     /// There are more of them.
     More,
@@ -42,8 +44,8 @@ impl Reading {
         matches!(self, Self::Snapshot(_))
     }
 
-    /// Does the next step. `pause` is called in between, for steps that take long: nothing of what runs is touched yet.
-    pub fn advance(&mut self, running: &Model, pause: &mut dyn FnMut()) -> Step {
+    /// Does the next slice.
+    pub fn advance(&mut self, running: &Model) -> Step {
         *self = match core::mem::replace(self, Self::Over) {
             Self::Descriptor(fd) => match memory::read(fd) {
                 Ok(octets) => Self::Octets(octets),
@@ -55,12 +57,26 @@ impl Reading {
             },
             Self::Snapshot(snapshot) => {
                 let mut found = Diagnostics::new();
-                let tree = replay_in_slices(&snapshot, &mut found, pause).tree;
-                Self::Tree(Box::new((tree, found)))
+                let replay = Replay::new(&snapshot, &mut found);
+                Self::Lines(Box::new((*snapshot, replay, found)))
             }
-            Self::Tree(read) => {
-                let (tree, mut found) = *read;
-                let mut model = assemble::model_in_slices(&tree, &mut found, pause);
+            Self::Lines(mut lines) => {
+                let (snapshot, replay, found) = &mut *lines;
+                if replay.advance(snapshot, found) {
+                    Self::Lines(lines)
+                } else {
+                    let (snapshot, replay, mut found) = *lines;
+                    let tree = replay.finish(&snapshot, &mut found).tree;
+                    Self::Tree(Box::new((tree, Assembly::default(), found)))
+                }
+            }
+            Self::Tree(mut read) => {
+                let (tree, assembly, found) = &mut *read;
+                if assembly.advance(tree, found) {
+                    *self = Self::Tree(read);
+                    return Step::More;
+                }
+                let mut model = read.1.finish();
                 // The process stays in the network namespace in which it is, whatever the file says: the command line
                 // may have had another word.
                 model.daemon.net_namespace.clone_from(&running.daemon.net_namespace);
@@ -102,22 +118,23 @@ mod tests {
         let mut whole = Vec::new();
         let model = loop {
             whole.push(reading.is_whole());
-            match reading.advance(&running, &mut || ()) {
+            match reading.advance(&running) {
                 Step::More => {}
                 Step::Model(model) => break model,
                 Step::Failed => panic!("a good configuration"),
             }
         };
-        assert_eq!(whole, [false, false, true, false]);
+        assert_eq!(whole.get(..3), Some(&[false, false, true][..]));
+        assert_eq!(whole.iter().filter(|whole| **whole).count(), 1, "a child is told once");
         assert_eq!(model.scripts.len(), 1);
         assert_eq!(model.daemon.net_namespace, running.daemon.net_namespace);
-        assert!(matches!(reading.advance(&running, &mut || ()), Step::Failed), "nothing is left");
+        assert!(matches!(reading.advance(&running), Step::Failed), "nothing is left");
     }
 
     #[test]
     fn what_is_no_configuration_is_refused() {
         let mut reading = Reading::Descriptor(memory::sealed("test", b"nonsense").unwrap());
-        assert!(matches!(reading.advance(&Model::default(), &mut || ()), Step::More));
-        assert!(matches!(reading.advance(&Model::default(), &mut || ()), Step::Failed));
+        assert!(matches!(reading.advance(&Model::default()), Step::More));
+        assert!(matches!(reading.advance(&Model::default()), Step::Failed));
     }
 }

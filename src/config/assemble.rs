@@ -12,79 +12,191 @@ use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
 use super::model::{At, Model, Sharing};
-use super::names::{Names, OwnNotices, Pending};
+use super::names::{InstanceNames, Names, OwnNotices, Pending};
 use super::resolve;
 use super::row::Row;
 use super::rows::{self, global, instance, network, script, top, track_file, track_process};
 use super::services;
-use super::tree::{Tree, Word};
+use super::tree::{Place, Tree, Word};
 use crate::base::id::{FileId, ProcessId, ScriptId};
-use crate::base::map::Set;
 
 /// The model of a configuration; what is wrong with it goes to `found`.
 #[must_use]
 pub fn model(tree: &Tree, found: &mut Diagnostics) -> Model {
-    model_in_slices(tree, found, &mut || ())
+    let mut assembly = Assembly::default();
+    while assembly.advance(tree, found) {}
+    assembly.finish()
 }
 
-/// The same for a caller with other duties, which `pause` sees to between one object and the next.
-#[must_use]
-pub fn model_in_slices(tree: &Tree, found: &mut Diagnostics, pause: &mut dyn FnMut()) -> Model {
-    let mut model = Model::default();
-    let mut objects = Vec::new();
-    let mut given = Given::default();
-    let mut scope = Scope {
-        owner: "",
-        place: None,
-        elsewhere: rows::elsewhere,
-        quiet: false,
-        given: &mut given,
-        objects: &mut objects,
-        found,
-    };
-    read(&mut tree.cursor(), top::ROWS, &mut model.daemon, &mut scope);
-    pause();
-    let mut given = Given::default();
-    for object in objects.iter().filter(|object| object.node.keyword().text == "global_defs") {
-        if let Some(extra) = object.node.arguments().next() {
-            found.note(extra, format!("'{}' after global_defs is not used", extra.text));
-        }
-        inside(object, global::ROWS, &mut model.global, "", &mut given, false, found);
-    }
-    resolve::global(&mut model.global, &given, found);
-    let instances = objects.iter().filter(|object| object.node.keyword().text == "vrrp_instance").count();
-    let mut assembly = Assembly {
-        model,
-        names: Names::collect(&objects, pause),
-        network: network::StaticItemsDraft::new(tree.names()),
-        pending: Pending::default(),
-        sharing: Sharing::default(),
-        instances: Set::new(),
-        found,
-    };
-    assembly.model.instances.reserve_exact(instances);
-    assembly.pending.own.reserve_exact(instances);
-    services::groups(&objects, &mut assembly.model, &mut assembly.names, assembly.found);
-    for object in &objects {
-        assembly.read(object);
-        pause();
-    }
-    assembly.finish(pause)
-}
-
-/// The model while objects are read.
-struct Assembly<'f, 't> {
+/// A model that is being made in slices, for a caller that has other work to do in between.
+#[derive(Default)]
+pub struct Assembly {
+    stage: Stage,
+    /// The object or the instance that is next in the stage.
+    at: usize,
+    /// The named blocks of the text.
+    objects: Vec<Place>,
     model: Model,
     names: Names,
     network: network::StaticItemsDraft,
     pending: Pending,
     sharing: Sharing,
-    /// Names of instances so far, where they stand: copies would leave holes between what stays.
-    instances: Set<&'t str>,
-    found: &'f mut Diagnostics,
+    instances: InstanceNames,
+    between: resolve::Between,
 }
 
-impl<'t> Assembly<'_, 't> {
+/// What is done next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The lines outside any block.
+    #[default]
+    Top,
+    /// `global_defs`.
+    Global,
+    /// The names of all objects.
+    Names,
+    /// The objects, one by one.
+    Objects,
+    /// The rules between objects.
+    Between,
+    /// Instances that are alike share what they have.
+    Share,
+    Over,
+}
+
+/// Objects whose names are noted, and instances that are looked at, in a slice.
+const SLICE: usize = 256;
+
+impl Assembly {
+    /// Does the next slice. False: the model is made.
+    pub fn advance(&mut self, tree: &Tree, found: &mut Diagnostics) -> bool {
+        let after = match self.stage {
+            Stage::Top => {
+                self.top(tree, found);
+                Stage::Global
+            }
+            Stage::Global => {
+                self.global(tree, found);
+                Stage::Names
+            }
+            Stage::Names => {
+                for place in self.objects.iter().skip(self.at).take(SLICE) {
+                    self.names.note(&Object::at(tree, *place));
+                }
+                if self.goes_on(SLICE, self.objects.len()) {
+                    return true;
+                }
+                let objects = self.objects.iter().map(|place| Object::at(tree, *place));
+                services::groups(objects, &mut self.model, &mut self.names, found);
+                Stage::Objects
+            }
+            Stage::Objects => {
+                if let Some(place) = self.objects.get(self.at).copied() {
+                    self.at = self.at.saturating_add(1);
+                    self.assembler(tree, found).read(&Object::at(tree, place));
+                    return true;
+                }
+                self.model.network = core::mem::take(&mut self.network.network);
+                Stage::Between
+            }
+            Stage::Between => {
+                if self.between.advance(&mut self.model, &mut self.pending, found) {
+                    return true;
+                }
+                Stage::Share
+            }
+            Stage::Share => {
+                // Those that were changed may be alike again.
+                for instance in self.model.instances.iter_mut().skip(self.at).take(SLICE / 16) {
+                    self.sharing.share(instance);
+                }
+                if self.goes_on(SLICE / 16, self.model.instances.len()) {
+                    return true;
+                }
+                Stage::Over
+            }
+            Stage::Over => return false,
+        };
+        (self.stage, self.at) = (after, 0);
+        after != Stage::Over
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn finish(self) -> Model {
+        self.model
+    }
+
+    /// So many things of a list have been looked at; whether there are more.
+    fn goes_on(&mut self, slice: usize, len: usize) -> bool {
+        self.at = self.at.saturating_add(slice);
+        self.at < len
+    }
+
+    fn top(&mut self, tree: &Tree, found: &mut Diagnostics) {
+        let mut objects = Vec::new();
+        let mut given = Given::default();
+        let mut scope = Scope {
+            owner: "",
+            place: None,
+            elsewhere: rows::elsewhere,
+            quiet: false,
+            given: &mut given,
+            objects: &mut objects,
+            found,
+        };
+        read(&mut tree.cursor(), top::ROWS, &mut self.model.daemon, &mut scope);
+        self.objects = objects.iter().map(Object::place).collect();
+    }
+
+    fn global(&mut self, tree: &Tree, found: &mut Diagnostics) {
+        let (mut given, mut instances) = (Given::default(), 0_usize);
+        for object in self.objects.iter().map(|place| Object::at(tree, *place)) {
+            match object.node.keyword().text {
+                "vrrp_instance" => instances = instances.saturating_add(1),
+                "global_defs" => {
+                    if let Some(extra) = object.node.arguments().next() {
+                        found.note(extra, format!("'{}' after global_defs is not used", extra.text));
+                    }
+                    let global = &mut self.model.global;
+                    inside(&object, global::ROWS, global, "", &mut given, false, found);
+                }
+                _ => {}
+            }
+        }
+        resolve::global(&mut self.model.global, &given, found);
+        self.network = network::StaticItemsDraft::new(tree.names());
+        self.model.instances.reserve_exact(instances);
+        self.pending.own.reserve_exact(instances);
+    }
+
+    fn assembler<'a>(&'a mut self, tree: &'a Tree, found: &'a mut Diagnostics) -> Assembler<'a> {
+        Assembler {
+            tree,
+            model: &mut self.model,
+            names: &mut self.names,
+            network: &mut self.network,
+            pending: &mut self.pending,
+            sharing: &mut self.sharing,
+            instances: &mut self.instances,
+            found,
+        }
+    }
+}
+
+/// The model while an object is read.
+struct Assembler<'a> {
+    tree: &'a Tree,
+    model: &'a mut Model,
+    names: &'a mut Names,
+    network: &'a mut network::StaticItemsDraft,
+    pending: &'a mut Pending,
+    sharing: &'a mut Sharing,
+    instances: &'a mut InstanceNames,
+    found: &'a mut Diagnostics,
+}
+
+impl<'t> Assembler<'t> {
     /// Reads one object.
     fn read(&mut self, object: &Object<'t>) {
         match object.node.keyword().text {
@@ -100,20 +212,8 @@ impl<'t> Assembly<'_, 't> {
             "static_rules" => self.lines(object, network::static_rule),
             "linkbeat_interfaces" => self.lines(object, network::linkbeat),
             "interface_up_down_delays" => self.lines(object, network::delays),
-            _ => services::object(object, &mut self.model, &mut self.names, self.found),
+            _ => services::object(object, self.model, self.names, self.found),
         }
-    }
-
-    /// The rules that need everything.
-    fn finish(mut self, pause: &mut dyn FnMut()) -> Model {
-        self.model.network = self.network.network;
-        resolve::model(&mut self.model, self.pending, self.found, pause);
-        // Those that were changed may be alike again.
-        for instance in &mut self.model.instances {
-            self.sharing.share(instance);
-            pause();
-        }
-        self.model
     }
 
     fn lines(&mut self, object: &Object<'t>, each: fn(&mut network::StaticItemsDraft, &mut Line<'_>)) {
@@ -127,7 +227,7 @@ impl<'t> Assembly<'_, 't> {
             objects: &mut none,
             found: self.found,
         };
-        lines(object, each, &mut self.network, &mut scope);
+        lines(object, each, self.network, &mut scope);
     }
 
     /// A block with a name that may be there twice, of which the first is used, and that may be told to be
@@ -150,7 +250,7 @@ impl<'t> Assembly<'_, 't> {
             let message = format!("'{}' after the name of a {keyword} is not used", extra.text);
             self.found.note(extra, message);
         }
-        if taken(&self.names, text) {
+        if taken(self.names, text) {
             let message = format!("{keyword} {text} already defined; the first one is used");
             self.found.note(name, message);
             return None;
@@ -238,13 +338,13 @@ impl<'t> Assembly<'_, 't> {
         let mut given = Given::default();
         inside(object, instance::ROWS, &mut draft, &owner, &mut given, false, self.found);
         self.network.preferences = draft.preferences;
-        let known = self.instances.contains(text);
+        let known = self.instances.contains(self.tree, text);
         if named.is_none() || self.refused(object, |_, _| known) {
             return;
         }
-        self.instances.insert(text);
+        self.instances.insert(object, text);
         let own = OwnNotices { priority_changes: draft.notify_priority_changes };
-        if let Some(mut instance) = resolve::instance(draft, &given, &self.model, &self.names, self.found) {
+        if let Some(mut instance) = resolve::instance(draft, &given, self.model, self.names, self.found) {
             self.sharing.share(&mut instance);
             self.model.instances.push(instance);
             self.pending.own.push(own);
@@ -262,7 +362,7 @@ impl<'t> Assembly<'_, 't> {
             self.drop(extra, message, "quote a name that holds a blank");
             return true;
         }
-        if taken(&mut self.names, name.text) {
+        if taken(self.names, name.text) {
             let spoken = keyword.replace('_', " ");
             let message = format!("{spoken} {} already defined", name.text);
             self.drop(name, message, "give it another name; this block is not used");

@@ -14,7 +14,7 @@ use super::nearest::nearest;
 use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
 use super::scalar::{absent, argument, choice, decimal, flag, switch, whole};
 use super::text;
-use super::tree::{Cursor, Item, Node, Position, Word};
+use super::tree::{Cursor, Item, Node, Place, Position, Tree, Word};
 use super::value;
 use crate::base::time::Span;
 
@@ -82,6 +82,20 @@ pub struct Object<'t> {
     pub node: Node<'t>,
     /// Behind its opening brace.
     pub inside: Cursor<'t>,
+}
+
+impl<'t> Object<'t> {
+    /// Where the block is, for a reader that goes on later.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place::new(&self.node, &self.inside)
+    }
+
+    /// The block at a place of its tree.
+    #[must_use]
+    pub const fn at(tree: &'t Tree, place: Place) -> Self {
+        Self { node: place.node(tree), inside: place.cursor(tree) }
+    }
 }
 
 /// Reads lines by their rows into `into`: up to and with the closing brace, or to the end outside any block.

@@ -2,8 +2,9 @@
 
 use super::keyword::{Given, Object};
 use super::model::Group;
-use super::tree::Position;
+use super::tree::{Place, Position, Tree};
 use crate::base::addr::IpAddr;
+use crate::base::digest;
 use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 use crate::base::map::{Map, Set};
 
@@ -105,27 +106,40 @@ impl<Id: Copy> Known<Id> {
     }
 }
 
-/// Objects whose names are looked at between two pauses.
-const OBJECTS_A_SLICE: usize = 256;
-
 impl Names {
-    /// The names of the whole text.
-    pub(super) fn collect(objects: &[Object<'_>], pause: &mut dyn FnMut()) -> Self {
-        let mut names = Self::default();
-        for (position, object) in objects.iter().enumerate() {
-            if position.is_multiple_of(OBJECTS_A_SLICE) {
-                pause();
-            }
-            let Some(name) = object.node.word(1) else { continue };
-            let kind = match object.node.keyword().text {
-                "vrrp_script" => &mut names.scripts.anywhere,
-                "track_file" | "vrrp_track_file" => &mut names.files.anywhere,
-                "vrrp_track_process" => &mut names.processes.anywhere,
-                "bfd_instance" => &mut names.bfds.anywhere,
-                _ => continue,
-            };
-            kind.insert(name.text.to_owned());
+    /// Notes that an object stands somewhere in the text.
+    pub(super) fn note(&mut self, object: &Object<'_>) {
+        let Some(name) = object.node.word(1) else { return };
+        let kind = match object.node.keyword().text {
+            "vrrp_script" => &mut self.scripts.anywhere,
+            "track_file" | "vrrp_track_file" => &mut self.files.anywhere,
+            "vrrp_track_process" => &mut self.processes.anywhere,
+            "bfd_instance" => &mut self.bfds.anywhere,
+            _ => return,
+        };
+        kind.insert(name.text.to_owned());
+    }
+}
+
+/// The names of instances so far, as digests of those that stand in the tree: copies would leave holes between what
+/// stays.
+#[derive(Debug, Default)]
+pub(super) struct InstanceNames(Map<(u64, u32), Place>);
+
+impl InstanceNames {
+    /// Whether an instance of this name has been read. Of names with one digest each is compared.
+    pub(super) fn contains(&self, tree: &Tree, name: &str) -> bool {
+        let digest = digest::fnv(digest::EMPTY, name);
+        let known = (0..).map_while(|number| self.0.get(&(digest, number)));
+        known.into_iter().any(|place| place.node(tree).word(1).is_some_and(|word| word.text == name))
+    }
+
+    /// An instance that is named for the first time.
+    pub(super) fn insert(&mut self, object: &Object<'_>, name: &str) {
+        let digest = digest::fnv(digest::EMPTY, name);
+        let free = (0..).find(|number| !self.0.contains_key(&(digest, *number)));
+        if let Some(number) = free {
+            self.0.insert((digest, number), object.place());
         }
-        names
     }
 }

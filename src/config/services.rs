@@ -19,13 +19,18 @@ use crate::base::addr::{IpAddr, Ipv4Addr};
 use crate::base::map::Set;
 
 /// Reads the groups, which services need wherever they stand.
-pub(super) fn groups(objects: &[Object<'_>], model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
+pub(super) fn groups<'t>(
+    objects: impl Iterator<Item = Object<'t>>,
+    model: &mut Model,
+    names: &mut Names,
+    found: &mut Diagnostics,
+) {
     let known = &mut names.services.groups;
     for object in objects {
         if object.node.keyword().text != "virtual_server_group" {
             continue;
         }
-        let named = name(object, Class::Missing, found);
+        let named = name(&object, Class::Missing, found);
         let text = named.map_or("", |name| name.text);
         let mut entries = group::Entries::new();
         read_entries(

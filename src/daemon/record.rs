@@ -3,6 +3,8 @@
 use core::hash::{Hash, Hasher};
 use std::collections::HashSet;
 
+use crate::base::digest;
+
 /// The state of an object that no longer exists, which the parent forgets.
 pub const GONE: u8 = 0;
 
@@ -68,23 +70,14 @@ const STATE: u64 = 3;
 /// at 65,000 objects) share a record, and the replacement of one may start from the other's state.
 #[must_use]
 pub const fn key(name: &str) -> u64 {
-    hash(0xcbf2_9ce4_8422_2325, name)
+    continued(digest::EMPTY, name)
 }
 
 /// The key of a name whose beginning has the key `before`: a child puts the kind of the object in front, so that two
 /// objects of one name have two keys.
 #[must_use]
 pub const fn continued(before: u64, name: &str) -> u64 {
-    hash(before, name)
-}
-
-const fn hash(mut hash: u64, name: &str) -> u64 {
-    let mut rest = name.as_bytes();
-    while let [octet, tail @ ..] = rest {
-        hash = (hash ^ *octet as u64).wrapping_mul(0x0100_0000_01b3);
-        rest = tail;
-    }
-    hash & !STATE
+    digest::fnv(before, name) & !STATE
 }
 
 /// The records of one child's objects.

@@ -8,10 +8,10 @@ use super::super::model::network::{GarpGroup, TrackGroup};
 use super::super::names::Names;
 use super::super::resolve;
 use super::super::rows::{group, network};
-use super::Assembly;
+use super::Assembler;
 use crate::base::id::TrackGroupId;
 
-impl Assembly<'_, '_> {
+impl Assembler<'_> {
     pub(super) fn group(&mut self, object: &Object<'_>) {
         let named = name(object, Class::Ordinary, self.found);
         let text = named.map_or("", |name| name.text);
@@ -24,7 +24,7 @@ impl Assembly<'_, '_> {
         if named.is_none() || self.refused(object, taken) {
             return;
         }
-        let pending = resolve::group(draft, (text, At(at)), given, &self.model, &self.names, self.found);
+        let pending = resolve::group(draft, (text, At(at)), given, self.model, self.names, self.found);
         self.pending.groups.push(pending);
     }
 

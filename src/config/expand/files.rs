@@ -22,10 +22,10 @@ impl Expander<'_> {
         let mark = Mark { at: part.position(0), width: u16::try_from(pattern.len()).unwrap_or(u16::MAX) };
         // What stands behind the pattern is read after the files.
         let tail = (end < line.text.len()).then(|| line.part(end, line.text.len()));
-        if self.grower.dropping() {
+        if self.state.grower.dropping() {
             return tail.map(|_| end);
         }
-        let outer = self.frames.iter().rev().find_map(|frame| match frame {
+        let outer = self.state.frames.iter().rev().find_map(|frame| match frame {
             Frame::File { depth, .. } => Some(*depth),
             _ => None,
         });
@@ -38,15 +38,15 @@ impl Expander<'_> {
             self.found.error(mark, message);
             return tail.map(|_| end);
         }
-        let checks = self.checks.with(checks);
-        let directory = self.directories.last().map_or("", String::as_str);
+        let checks = self.state.checks.with(checks);
+        let directory = self.state.directories.last().map_or("", String::as_str);
         let listed = include::find(self.files, directory, &pattern, checks);
         if let Some((message, fails)) = listed.lacks {
             self.lack(mark, message, fails);
         }
         if let Some(tail) = tail {
             let name = "".into();
-            self.frames.push(Frame::Value { name, lines: Rc::new([]), next: 0, tail: Some(tail) });
+            self.state.frames.push(Frame::Value { name, lines: Rc::new([]), next: 0, tail: Some(tail) });
         }
         let mut usable = Vec::new();
         for name in listed.names {
@@ -57,7 +57,7 @@ impl Expander<'_> {
             match self.files.read(&name) {
                 Ok(bytes) => {
                     // In the order of reading, which is the order of findings.
-                    self.sources.add(&name, Rc::clone(&bytes));
+                    self.state.sources.add(&name, Rc::clone(&bytes));
                     usable.push((name, bytes));
                 }
                 Err(why) => {
@@ -73,7 +73,7 @@ impl Expander<'_> {
                 }
             }
         }
-        self.frames.push(Frame::Files { files: usable.into_iter(), depth, at: mark.at });
+        self.state.frames.push(Frame::Files { files: usable.into_iter(), depth, at: mark.at });
         None
     }
 
@@ -93,12 +93,12 @@ impl Expander<'_> {
         let end = text::brace(&line.text, text::scan(&line.text), start).unwrap_or(line.text.len());
         let mut words = lexer::PlainWords::new(line.text.get(start..end).unwrap_or(""));
         if words.next().is_none_or(|word| word.text != "include_check")
-            || self.grower.only_block() != Some("global_defs")
+            || self.state.grower.only_block() != Some("global_defs")
         {
             return;
         }
         let found = &mut *self.found;
-        self.checks = self.checks.changed(words.map(|word| word.text), |word, message| {
+        self.state.checks = self.state.checks.changed(words.map(|word| word.text), |word, message| {
             // The word is a part of `rest`, so its place follows from its address in it.
             let offset = rest.find(word).unwrap_or(0);
             let width = u16::try_from(word.len()).unwrap_or(u16::MAX);

@@ -45,7 +45,7 @@ impl Expander<'_> {
             }
             self.include_check(line, start);
         }
-        self.grower.take(line, start, self.found).map_err(Stop::from)
+        self.state.grower.take(line, start, self.found).map_err(Stop::from)
     }
 
     /// Whether the rest of the line is a definition or a sequence, and so done with.
@@ -90,10 +90,10 @@ impl Expander<'_> {
         let value = value.trim_matches(is_blank_char);
         let name: Rc<str> = name.into();
         let Some(first) = value.strip_suffix('\\') else {
-            self.parameters.set(&name, value);
+            self.state.parameters.set(&name, value);
             return true;
         };
-        if !matches!(self.frames.last(), Some(Frame::File { .. })) {
+        if !matches!(self.state.frames.last(), Some(Frame::File { .. })) {
             let place = line.position(start);
             self.found.error(place, format!("'${name}' cannot have several lines here: no lines follow"));
             return true;
@@ -107,7 +107,7 @@ impl Expander<'_> {
                 Physical::Unusable => continue,
                 Physical::Line => {}
             }
-            self.lines = self.lines.saturating_add(1);
+            self.state.lines = self.state.lines.saturating_add(1);
             let end = next.text.len();
             trim(&mut next, 0, end);
             if next.text.is_empty() {
@@ -119,7 +119,7 @@ impl Expander<'_> {
                 break;
             }
         }
-        self.parameters.define(&name, Value { first, lines: lines.into() });
+        self.state.parameters.define(&name, Value { first, lines: lines.into() });
         true
     }
 
@@ -149,7 +149,7 @@ impl Expander<'_> {
                 let mut repeated = line.part(rest, line.text.len());
                 let end = repeated.text.len();
                 trim(&mut repeated, 0, end);
-                self.frames.push(Frame::Sequence { sequence, line: Rc::new(repeated) });
+                self.state.frames.push(Frame::Sequence { sequence, line: Rc::new(repeated) });
             }
             Err(why) => {
                 let rest = line.text.get(start..).unwrap_or("");
@@ -157,7 +157,7 @@ impl Expander<'_> {
                 let width = rest.find(')').map_or(rest.len(), |end| end.saturating_add(1));
                 let mark = Mark { at: line.position(start), width: u16::try_from(width).unwrap_or(u16::MAX) };
                 self.found.error(mark, format!("Invalid {kind} specification '{rest}': {why}"));
-                self.grower.drop_line(rest);
+                self.state.grower.drop_line(rest);
             }
         }
     }
@@ -171,12 +171,12 @@ impl Expander<'_> {
             Ok(None) => self.unreplaced(line),
             Ok(Some(Rest { name, lines, tail })) => {
                 self.unreplaced(line);
-                self.frames.push(Frame::Value { name, lines, next: 0, tail });
+                self.state.frames.push(Frame::Value { name, lines, next: 0, tail });
             }
             Err(Refusal { at, width, message }) => {
                 let mark = Mark { at, width: u16::try_from(width).unwrap_or(u16::MAX) };
                 self.found.error(mark, format!("Parameter not replaced: {message}"));
-                self.parameters.name_all(line);
+                self.state.parameters.name_all(line);
             }
         }
         let end = text::scan(&line.text).end;
@@ -199,13 +199,13 @@ impl Expander<'_> {
                 const HINTS: usize = 100;
                 let mut names: Vec<&str> = Vec::new();
                 if self.found.len() < HINTS {
-                    names.extend(self.parameters.names());
+                    names.extend(self.state.parameters.names());
                     names.sort_unstable();
                 }
                 let known = nearest(name, names);
                 let hint = known.map_or(String::new(), |known| format!(" - did you mean '${{{known}}}'?"));
                 self.found.warning(mark, format!("Parameter '${{{name}}}' is not defined{hint}"));
-            } else if self.parameters.has(name) && !(conditional && is_definition(rest)) {
+            } else if self.state.parameters.has(name) && !(conditional && is_definition(rest)) {
                 self.found
                     .note(mark, format!("Parameter '${name}' is not replaced here; write '${{{name}}}'"));
             }
@@ -215,6 +215,7 @@ impl Expander<'_> {
     /// Puts parameters into a text; tells what is odd but usable.
     fn resolve(&mut self, line: &mut Text) -> Result<Option<Rest>, Refusal> {
         let active: Vec<Rc<str>> = self
+            .state
             .frames
             .iter()
             .filter_map(|frame| match frame {
@@ -225,18 +226,18 @@ impl Expander<'_> {
         let mut around = Surroundings {
             files: self.files,
             id: &self.options.id,
-            directory: self.directories.last().map_or("", String::as_str),
-            random: &mut self.random,
+            directory: self.state.directories.last().map_or("", String::as_str),
+            random: &mut self.state.random,
             active: &active,
         };
-        let done = self.parameters.substitute(line, &mut around)?;
+        let done = self.state.parameters.substitute(line, &mut around)?;
         for Refusal { at, width, message } in done.warnings {
             let mark = Mark { at, width: u16::try_from(width).unwrap_or(u16::MAX) };
             self.found.warning(mark, message);
         }
         /// What putting in one parameter costs of the budget of octets.
         const COST: usize = 16;
-        self.octets = self.octets.saturating_add(done.count.saturating_mul(COST));
+        self.state.octets = self.state.octets.saturating_add(done.count.saturating_mul(COST));
         Ok(done.lines.map(|(name, lines)| Rest { name, lines, tail: done.tail }))
     }
 }

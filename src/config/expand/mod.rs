@@ -16,6 +16,7 @@ mod line;
 mod stack;
 
 use std::rc::Rc;
+use std::vec;
 
 use crate::base::limit;
 
@@ -46,24 +47,43 @@ pub struct Parsed {
 /// A main file that is missing or of no use is told in class [`Class::NoFile`].
 pub fn load(files: &dyn Files, options: &Options, found: &mut Diagnostics) -> (Parsed, Snapshot) {
     let recorder = Recorder::new(files, options);
-    let parsed = expand(&recorder, options, BUDGET, found, &mut || ());
+    let parsed = expand(&recorder, options, BUDGET, found);
     (parsed, recorder.finish())
 }
 
 /// Reads a configuration again from what was kept.
 pub fn replay(snapshot: &Snapshot, found: &mut Diagnostics) -> Parsed {
-    replay_in_slices(snapshot, found, &mut || ())
-}
-
-/// The same for a caller with other duties, which `pause` sees to every some hundred lines.
-pub fn replay_in_slices(snapshot: &Snapshot, found: &mut Diagnostics, pause: &mut dyn FnMut()) -> Parsed {
-    expand(snapshot, snapshot.options(), BUDGET, found, pause)
+    expand(snapshot, snapshot.options(), BUDGET, found)
 }
 
 /// Reads a configuration that is one text named `configuration`, without a disk: includes find nothing.
 pub fn parse_text(text: &str, found: &mut Diagnostics) -> Parsed {
     let options = Options { path: "configuration".into(), id: "localhost".into(), ..Options::default() };
-    expand(&OneText(text), &options, BUDGET, found, &mut || ())
+    expand(&OneText(text), &options, BUDGET, found)
+}
+
+/// A configuration that is being read again in slices, for a caller that has other work to do in between.
+pub struct Replay(State);
+
+impl Replay {
+    /// Nothing has been read yet.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, found: &mut Diagnostics) -> Self {
+        Self(State::new(snapshot, snapshot.options(), BUDGET, found))
+    }
+
+    /// Reads some hundred lines. False: everything has been read.
+    pub fn advance(&mut self, snapshot: &Snapshot, found: &mut Diagnostics) -> bool {
+        let mut expander =
+            Expander { files: snapshot, options: snapshot.options(), found, state: &mut self.0 };
+        expander.advance()
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn finish(self, snapshot: &Snapshot, found: &mut Diagnostics) -> Parsed {
+        self.0.finish(snapshot, found)
+    }
 }
 
 struct OneText<'a>(&'a str);
@@ -95,39 +115,13 @@ struct Budget {
 
 const BUDGET: Budget = Budget { lines: limit::CONFIG_LINES, octets: limit::CONFIG_OCTETS };
 
-/// Lines between two pauses: about 0.05 ms.
+/// Lines of a slice: about 0.05 ms.
 const LINES_A_SLICE: usize = 256;
 
-fn expand(
-    files: &dyn Files,
-    options: &Options,
-    budget: Budget,
-    found: &mut Diagnostics,
-    pause: &mut dyn FnMut(),
-) -> Parsed {
-    let mut expander = Expander {
-        files,
-        options,
-        found,
-        sources: SourceMap::default(),
-        parameters: Parameters::default(),
-        random: Random::new(options.seed),
-        frames: Vec::new(),
-        directories: Vec::new(),
-        checks: if options.every_file { Checks::ALL } else { Checks::default() },
-        grower: Grower::default(),
-        budget,
-        lines: 0,
-        octets: 0,
-        pause,
-    };
-    expander.main();
-    let Expander { grower, sources, found, .. } = expander;
-    let mut tree = grower.finish(found);
-    let (vendor, own) = iproute_folders(&tree);
-    let names = Tables::read(files, vendor, own);
-    tree.set_names(names);
-    Parsed { tree, sources }
+fn expand(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diagnostics) -> Parsed {
+    let mut state = State::new(files, options, budget, found);
+    while (Expander { files, options, found, state: &mut state }).advance() {}
+    state.finish(files, found)
 }
 
 /// The folders of iproute2's tables that `global_defs` names, the vendor's and the machine's own.
@@ -151,10 +145,16 @@ fn iproute_folders(tree: &Tree) -> (Option<&str>, Option<&str>) {
     (vendor, own)
 }
 
+/// Reads a slice of a configuration.
 struct Expander<'a> {
     files: &'a dyn Files,
     options: &'a Options,
     found: &'a mut Diagnostics,
+    state: &'a mut State,
+}
+
+/// How far reading has come.
+struct State {
     sources: SourceMap,
     parameters: Parameters,
     random: Random,
@@ -168,8 +168,31 @@ struct Expander<'a> {
     lines: usize,
     /// Their octets so far, and what parameters cost.
     octets: usize,
-    /// Sees to the caller's other duties.
-    pause: &'a mut dyn FnMut(),
+    /// Texts taken in this slice.
+    slice: usize,
+    main: MainFiles,
+}
+
+/// The main files: usually one, several if the path is a pattern.
+#[derive(Default)]
+struct MainFiles {
+    /// Those that are still to be read.
+    names: vec::IntoIter<String>,
+    /// One of them has been read.
+    used: bool,
+    /// One of them exists and cannot be opened.
+    denied: bool,
+    /// What is told of those that cannot be used.
+    unused: Vec<String>,
+}
+
+/// Why there is no next text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// All that stood on the stack has been read.
+    Text,
+    /// The slice is over.
+    Slice,
 }
 
 /// Reading ends here: the budget is spent or the tree is full.
@@ -181,8 +204,37 @@ impl From<Full> for Stop {
     }
 }
 
+impl State {
+    fn new(files: &dyn Files, options: &Options, budget: Budget, found: &mut Diagnostics) -> Self {
+        let mut state = Self {
+            sources: SourceMap::default(),
+            parameters: Parameters::default(),
+            random: Random::new(options.seed),
+            frames: Vec::new(),
+            directories: Vec::new(),
+            checks: if options.every_file { Checks::ALL } else { Checks::default() },
+            grower: Grower::default(),
+            budget,
+            lines: 0,
+            octets: 0,
+            slice: 0,
+            main: MainFiles::default(),
+        };
+        Expander { files, options, found, state: &mut state }.find_main();
+        state
+    }
+
+    fn finish(self, files: &dyn Files, found: &mut Diagnostics) -> Parsed {
+        let mut tree = self.grower.finish(found);
+        let (vendor, own) = iproute_folders(&tree);
+        let names = Tables::read(files, vendor, own);
+        tree.set_names(names);
+        Parsed { tree, sources: self.sources }
+    }
+}
+
 impl Expander<'_> {
-    fn main(&mut self) {
+    fn find_main(&mut self) {
         let path = self.options.path.as_str();
         let mut names = vec![path.to_owned()];
         if self.files.read(path) == Err(Unusable::Missing) && path.contains(['*', '?', '[', '{']) {
@@ -191,31 +243,59 @@ impl Expander<'_> {
         if let (Some(first), 2..) = (names.first(), names.len()) {
             let message =
                 format!("WARNING, multiple configuration file matches of {path}, starting with {first}");
-            self.sources.add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
+            self.state.sources.add(first, self.files.read(first).unwrap_or_else(|_| Rc::new([])));
             self.found.warning(Position::default(), message);
         }
-        let (mut used, mut denied) = (false, false);
-        let mut unused = Vec::new();
-        for name in names {
-            match self.files.read(&name) {
-                Ok(bytes) => {
-                    used = true;
-                    if self.enter(&name, bytes, 0, Position::default()) && self.run().is_err() {
+        self.state.main.names = names.into_iter();
+    }
+
+    /// Reads the lines of a slice. False: everything has been read.
+    fn advance(&mut self) -> bool {
+        self.state.slice = 0;
+        loop {
+            if !self.state.frames.is_empty() {
+                match self.run() {
+                    Ok(End::Text) => {}
+                    Ok(End::Slice) => return true,
+                    Err(Stop) => {
                         self.overflow();
-                        return;
+                        return false;
                     }
                 }
-                Err(Unusable::Missing) => unused.push(format!("Config files missing '{path}'")),
-                Err(why) => {
-                    denied |= matches!(why, Unusable::Denied(_));
-                    unused.push(format!("Configuration file '{name}' {} - skipping", reason(&why)));
-                }
+            }
+            let Some(name) = self.state.main.names.next() else { break };
+            self.open_main(name);
+        }
+        self.tell_unused();
+        false
+    }
+
+    fn open_main(&mut self, name: String) {
+        match self.files.read(&name) {
+            Ok(bytes) => {
+                self.state.main.used = true;
+                self.enter(&name, bytes, 0, Position::default());
+            }
+            Err(Unusable::Missing) => {
+                let message = format!("Config files missing '{}'", self.options.path);
+                self.state.main.unused.push(message);
+            }
+            Err(why) => {
+                self.state.main.denied |= matches!(why, Unusable::Denied(_));
+                let message = format!("Configuration file '{name}' {} - skipping", reason(&why));
+                self.state.main.unused.push(message);
             }
         }
+    }
+
+    /// Tells which main files are missing or of no use.
+    fn tell_unused(&mut self) {
+        let path = self.options.path.as_str();
+        let MainFiles { used, denied, mut unused, .. } = core::mem::take(&mut self.state.main);
         if unused.is_empty() && !used {
             unused.push(format!("No config files matched '{path}'"));
         }
-        self.sources.add(path, Rc::new([]));
+        self.state.sources.add(path, Rc::new([]));
         for message in unused {
             let told = Diagnostic::new(Severity::Note, Position::default(), message);
             let class = match (self.options.every_file, denied) {
@@ -234,16 +314,19 @@ impl Expander<'_> {
     fn overflow(&mut self) {
         let message = format!(
             "The configuration grows beyond {} lines or {} MiB; reading stops here",
-            self.budget.lines,
-            self.budget.octets >> 20
+            self.state.budget.lines,
+            self.state.budget.octets >> 20
         );
         let at = self.here();
         self.found.fatal(at, message);
     }
 
-    fn run(&mut self) -> Result<(), Stop> {
+    fn run(&mut self) -> Result<End, Stop> {
         let mut line = Text::default();
-        while self.next_text(&mut line)? {
+        loop {
+            if let Some(end) = self.next_text(&mut line)? {
+                return Ok(end);
+            }
             let mut start = Some(0);
             while let Some(at) = start {
                 if at > 0 {
@@ -252,7 +335,6 @@ impl Expander<'_> {
                 start = self.step(&mut line, at)?;
             }
         }
-        Ok(())
     }
 }
 
@@ -285,7 +367,7 @@ mod tests {
         let options = Options { path: "/m".into(), id: "r1".into(), seed: 0, every_file: false };
         let mut found = Diagnostics::new();
         let budget = Budget { lines, octets };
-        let parsed = expand(&Itself(text), &options, budget, &mut found, &mut || ());
+        let parsed = expand(&Itself(text), &options, budget, &mut found);
         (parsed, found)
     }
 
@@ -350,10 +432,17 @@ mod tests {
             let files = OneText(&text);
             let recorder = Recorder::new(&files, &options);
             recorder.read("configuration").unwrap();
-            let (mut found, mut pauses) = (Diagnostics::new(), 0);
-            let parsed = replay_in_slices(&recorder.finish(), &mut found, &mut || pauses += 1);
+            let (mut found, mut slices) = (Diagnostics::new(), 1);
+            let snapshot = recorder.finish();
+            let mut replay = Replay::new(&snapshot, &mut found);
+            while replay.advance(&snapshot, &mut found) {
+                slices += 1;
+            }
+            let parsed = replay.finish(&snapshot, &mut found);
             let lines = parsed.tree.lines();
-            assert!(lines >= 1_000 && pauses >= lines / LINES_A_SLICE, "{pauses} pauses in {lines} lines");
+            assert!(lines >= 1_000 && slices > lines / LINES_A_SLICE, "{slices} slices of {lines} lines");
+            let (at_once, _) = load(&files, &options, &mut Diagnostics::new());
+            assert_eq!(parsed.tree.lines(), at_once.tree.lines());
         }
     }
 }

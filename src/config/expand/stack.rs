@@ -14,7 +14,7 @@ use super::super::plain;
 use super::super::sequence::Sequence;
 use super::super::text::{self, Text};
 use super::super::tree::Position;
-use super::{Expander, LINES_A_SLICE, Stop};
+use super::{End, Expander, LINES_A_SLICE, Stop};
 
 /// Something that lines come from.
 pub(super) enum Frame {
@@ -39,7 +39,7 @@ pub(super) enum Physical {
 impl Expander<'_> {
     /// Where reading is: the last line taken from a file.
     pub(super) fn here(&self) -> Position {
-        let files = self.frames.iter().rev().filter_map(|frame| match frame {
+        let files = self.state.frames.iter().rev().filter_map(|frame| match frame {
             Frame::File { file, line, .. } => Some(Position { file: *file, line: *line, column: 1 }),
             _ => None,
         });
@@ -48,7 +48,7 @@ impl Expander<'_> {
 
     /// Starts reading a file; false if it cannot be.
     pub(super) fn enter(&mut self, name: &str, bytes: Rc<[u8]>, depth: usize, at: Position) -> bool {
-        let Some(file) = self.sources.add(name, Rc::clone(&bytes)) else {
+        let Some(file) = self.state.sources.add(name, Rc::clone(&bytes)) else {
             self.found.error(at, format!("Too many files, '{name}' is not read"));
             return false;
         };
@@ -66,39 +66,41 @@ impl Expander<'_> {
             self.found
                 .report(told.remedy("keepalived would take it as part of the first word; save without it"));
         }
-        self.directories.push(include::directory(name).to_owned());
-        self.frames.push(Frame::File { file, bytes, next, line: 0, depth, checks: self.checks });
+        self.state.directories.push(include::directory(name).to_owned());
+        self.state.frames.push(Frame::File { file, bytes, next, line: 0, depth, checks: self.state.checks });
         true
     }
 
     /// Whether a file stands on the stack already.
     pub(super) fn reading(&self, name: &str) -> bool {
-        self.frames.iter().any(|frame| match frame {
-            Frame::File { file, .. } => self.sources.name(*file) == Some(name),
+        self.state.frames.iter().any(|frame| match frame {
+            Frame::File { file, .. } => self.state.sources.name(*file) == Some(name),
             _ => false,
         })
     }
 
     /// Pays for one text of `octets`.
     pub(super) fn charge(&mut self, octets: usize) -> Result<(), Stop> {
-        self.octets = self.octets.saturating_add(octets);
-        let total = self.octets.max(self.grower.octets());
-        if self.lines > self.budget.lines || total > self.budget.octets { Err(Stop) } else { Ok(()) }
-    }
-
-    fn count_line(&mut self) {
-        self.lines = self.lines.saturating_add(1);
-        if self.lines.is_multiple_of(LINES_A_SLICE) {
-            (self.pause)();
+        self.state.octets = self.state.octets.saturating_add(octets);
+        let total = self.state.octets.max(self.state.grower.octets());
+        if self.state.lines > self.state.budget.lines || total > self.state.budget.octets {
+            Err(Stop)
+        } else {
+            Ok(())
         }
     }
 
-    /// The next text to look at: the next line of the innermost frame. False at the end of everything.
-    pub(super) fn next_text(&mut self, line: &mut Text) -> Result<bool, Stop> {
+    /// Takes the next text to look at, the next line of the innermost frame, into `line`. Why there is none, at the end
+    /// of everything and of a slice.
+    pub(super) fn next_text(&mut self, line: &mut Text) -> Result<Option<End>, Stop> {
         loop {
-            self.count_line();
-            match self.frames.last_mut() {
-                None => return Ok(false),
+            if self.state.slice >= LINES_A_SLICE {
+                return Ok(Some(End::Slice));
+            }
+            self.state.slice = self.state.slice.saturating_add(1);
+            self.state.lines = self.state.lines.saturating_add(1);
+            match self.state.frames.last_mut() {
+                None => return Ok(Some(End::Text)),
                 Some(Frame::File { checks, .. }) => {
                     let checks = *checks;
                     self.plain_lines()?;
@@ -110,9 +112,9 @@ impl Expander<'_> {
                         }
                         Physical::Unusable => continue,
                         Physical::End => {
-                            self.checks = checks;
-                            self.directories.pop();
-                            self.frames.pop();
+                            self.state.checks = checks;
+                            self.state.directories.pop();
+                            self.state.frames.pop();
                             continue;
                         }
                     }
@@ -121,14 +123,14 @@ impl Expander<'_> {
                     let (depth, at) = (*depth, *at);
                     match files.next() {
                         Some((name, bytes)) => _ = self.enter(&name, bytes, depth, at),
-                        None => _ = self.frames.pop(),
+                        None => _ = self.state.frames.pop(),
                     }
                     continue;
                 }
                 Some(Frame::Sequence { sequence, line: repeated }) => {
-                    let parameters = &mut self.parameters;
+                    let parameters = &mut self.state.parameters;
                     if !sequence.advance(|name, value| parameters.set(name, value)) {
-                        self.frames.pop();
+                        self.state.frames.pop();
                         continue;
                     }
                     line.text.clone_from(&repeated.text);
@@ -145,51 +147,51 @@ impl Expander<'_> {
                     } else if let Some(tail) = tail.take() {
                         *line = tail;
                     } else {
-                        self.frames.pop();
+                        self.state.frames.pop();
                         continue;
                     }
                     self.charge(line.text.len())?;
                 }
             }
             if !line.text.is_empty() {
-                return Ok(true);
+                return Ok(None);
             }
         }
     }
 
     /// Takes the plain lines of the file on top of the stack straight into the tree, up to the first one that needs
-    /// a closer look. Each costs what it would cost on the long way.
+    /// a closer look or that is left to the next slice. Each costs what it would cost on the long way.
     fn plain_lines(&mut self) -> Result<(), Stop> {
-        let Some(Frame::File { file, bytes, next, line, .. }) = self.frames.last_mut() else {
+        let Some(Frame::File { file, bytes, next, line, .. }) = self.state.frames.last_mut() else {
             return Ok(());
         };
         // A byte order mark counts as columns of the first line.
         if *line == 0 && *next > 0 {
             return Ok(());
         }
-        while let Some(rest) = bytes.get(*next..).filter(|rest| !rest.is_empty()) {
+        while self.state.slice < LINES_A_SLICE
+            && let Some(rest) = bytes.get(*next..).filter(|rest| !rest.is_empty())
+        {
             let Some(plain) = plain::plain(rest, limit::CONFIG_LINE) else { break };
             *next = next.saturating_add(plain.whole);
             *line = line.saturating_add(1);
-            self.lines = self.lines.saturating_add(1);
-            if self.lines.is_multiple_of(LINES_A_SLICE) {
-                (self.pause)();
-            }
+            self.state.lines = self.state.lines.saturating_add(1);
+            self.state.slice = self.state.slice.saturating_add(1);
             let times = if plain.brace.is_some() { 2 } else { 1 };
-            self.octets = self.octets.saturating_add(plain.len.saturating_mul(times));
-            let total = self.octets.max(self.grower.octets());
-            if self.lines > self.budget.lines || total > self.budget.octets {
+            self.state.octets = self.state.octets.saturating_add(plain.len.saturating_mul(times));
+            let total = self.state.octets.max(self.state.grower.octets());
+            if self.state.lines > self.state.budget.lines || total > self.state.budget.octets {
                 return Err(Stop);
             }
             let first = Position { file: *file, line: *line, column: 1 };
-            self.grower.take_plain(&plain, first, self.found)?;
+            self.state.grower.take_plain(&plain, first, self.found)?;
         }
         Ok(())
     }
 
     /// The next line of the file on top of the stack, comment and blanks still there.
     pub(super) fn physical(&mut self, line: &mut Text) -> Physical {
-        let Some(Frame::File { file, bytes, next, line: number, .. }) = self.frames.last_mut() else {
+        let Some(Frame::File { file, bytes, next, line: number, .. }) = self.state.frames.last_mut() else {
             return Physical::End;
         };
         let Some(rest) = bytes.get(*next..).filter(|rest| !rest.is_empty()) else {
@@ -225,7 +227,7 @@ impl Expander<'_> {
             return Physical::Line;
         }
         let text = String::from_utf8_lossy(raw);
-        self.grower.drop_line(&text);
+        self.state.grower.drop_line(&text);
         Physical::Unusable
     }
 }

@@ -9,22 +9,41 @@ use crate::config::model::{At, Instance, Model, Probe};
 
 /// Two routers with one id on one link: multicast ones exclude each other unless their destinations differ,
 /// unicast ones if they have the same source and a common peer.
-pub(super) fn vrids(model: &mut Model, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
-    let dynamic = model.global.vrrp.allow_if_changes;
-    // Only instances with one key can clash, which keeps thousands of them linear.
-    let mut seen: Map<(u8, u8, bool), Vec<usize>> = Map::new();
-    let mut clashes = Vec::new();
-    for (index, instance) in model.instances.iter().enumerate() {
-        pause();
-        let family = instance.params.family as u8;
-        seen.change((instance.params.vrid, family, instance.unicast()), |same| {
-            let others = same.iter().filter_map(|other| model.instances.get(*other));
-            if let Some(other) = others.into_iter().find(|other| clash(other, instance)) {
-                clashes.push((index, other.name.clone()));
-            }
-            same.push(index);
-        });
+#[derive(Default)]
+pub(super) struct RouterIds {
+    /// The instance that is next.
+    at: usize,
+    /// The instances so far by what they must have in common to clash, which keeps thousands of them linear.
+    seen: Map<(u8, u8, bool), Vec<usize>>,
+    /// Instances that clash with one of this name.
+    clashes: Vec<(usize, String)>,
+}
+
+impl RouterIds {
+    /// Compares the instances of a slice with those before them. False: all have been compared, and clashes are told.
+    pub(super) fn advance(&mut self, model: &mut Model, found: &mut Diagnostics) -> bool {
+        let end = self.at.saturating_add(super::SLICE);
+        for (index, instance) in model.instances.iter().enumerate().take(end).skip(self.at) {
+            let family = instance.params.family as u8;
+            self.seen.change((instance.params.vrid, family, instance.unicast()), |same| {
+                let others = same.iter().filter_map(|other| model.instances.get(*other));
+                if let Some(other) = others.into_iter().find(|other| clash(other, instance)) {
+                    self.clashes.push((index, other.name.clone()));
+                }
+                same.push(index);
+            });
+        }
+        self.at = end;
+        if end < model.instances.len() {
+            return true;
+        }
+        tell_clashes(model, core::mem::take(&mut self.clashes), found);
+        false
     }
+}
+
+fn tell_clashes(model: &mut Model, clashes: Vec<(usize, String)>, found: &mut Diagnostics) {
+    let dynamic = model.global.vrrp.allow_if_changes;
     for (index, other) in clashes {
         let Some(instance) = model.instances.get_mut(index) else {
             continue;
@@ -121,7 +140,7 @@ pub(super) fn vmac_names(model: &mut Model, found: &mut Diagnostics) {
 }
 
 /// Scripts, files and process monitors that nobody tracks are told.
-pub(super) fn unused_trackers(model: &Model, found: &mut Diagnostics) {
+pub(super) fn unused_trackers(model: &mut Model, found: &mut Diagnostics) {
     let mut scripts = Set::new();
     let mut files = Set::new();
     let mut processes = Set::new();

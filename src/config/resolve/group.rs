@@ -1,5 +1,8 @@
 //! Sync groups and track groups: their members, and what being one means.
 
+use core::ops::Range;
+use std::vec;
+
 use super::{Teller, track};
 use crate::base::id::{GroupId, InstanceId, TrackGroupId};
 use crate::base::map::{Map, Set};
@@ -8,7 +11,7 @@ use crate::config::keyword::Given;
 use crate::config::model::Rare;
 use crate::config::model::track::TrackedInterface;
 use crate::config::model::{At, Group, Instance, Model};
-use crate::config::names::{Names, Pending, PendingGroup};
+use crate::config::names::{Names, OwnNotices, Pending, PendingGroup};
 use crate::config::rows::group::GroupDraft;
 use crate::config::tree::Position;
 use crate::proto::track::Weight;
@@ -45,21 +48,73 @@ pub(super) fn complete(
 }
 
 /// Finds the members of all groups, and completes the groups and the members.
-pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
-    if pending.groups.is_empty() && pending.track_groups.is_empty() {
-        return;
+#[derive(Default)]
+pub(super) struct Members {
+    stage: Stage,
+    /// The instance that is next in the stage.
+    at: usize,
+    ids: Map<String, InstanceId>,
+    /// The sync groups that are still to be completed.
+    groups: vec::IntoIter<PendingGroup>,
+}
+
+/// What is done next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The names of all instances are put in order.
+    #[default]
+    Names,
+    /// Each sync group gets its members.
+    Groups,
+    /// Each member gets what its group says.
+    Own,
+}
+
+impl Members {
+    /// Does the next slice. False: all groups are complete.
+    pub(super) fn advance(
+        &mut self,
+        model: &mut Model,
+        pending: &mut Pending,
+        found: &mut Diagnostics,
+    ) -> bool {
+        let end = self.at.saturating_add(super::SLICE);
+        match self.stage {
+            Stage::Names => {
+                if self.at == 0 && pending.groups.is_empty() && pending.track_groups.is_empty() {
+                    return false;
+                }
+                for (index, instance) in model.instances.iter().enumerate().take(end).skip(self.at) {
+                    self.ids.insert(instance.name.clone(), InstanceId::at(index));
+                }
+                self.at = end;
+                if end >= model.instances.len() {
+                    self.groups = core::mem::take(&mut pending.groups).into_iter();
+                    (self.stage, self.at) = (Stage::Groups, 0);
+                }
+            }
+            Stage::Groups => match self.groups.next() {
+                Some(PendingGroup { group, members, given }) => {
+                    sync_group(model, group, &members, &given, &self.ids, found);
+                }
+                None => self.stage = Stage::Own,
+            },
+            Stage::Own => {
+                own_notices(model, &pending.own, self.at..end);
+                self.at = end;
+                if end >= pending.own.len() {
+                    track_groups(model, &pending.track_groups, &self.ids, found);
+                    return false;
+                }
+            }
+        }
+        true
     }
-    let mut ids = Map::new();
-    for (index, instance) in model.instances.iter().enumerate() {
-        ids.insert(instance.name.clone(), InstanceId::at(index));
-        pause();
-    }
-    for PendingGroup { group, members, given } in pending.groups {
-        sync_group(model, group, &members, &given, &ids, found);
-        pause();
-    }
-    for (index, own) in pending.own.iter().enumerate() {
-        pause();
+}
+
+/// What a group says of notices holds for its members that say nothing themselves.
+fn own_notices(model: &mut Model, own: &[OwnNotices], slice: Range<usize>) {
+    for (index, own) in own.iter().enumerate().take(slice.end).skip(slice.start) {
         let Some(instance) = model.instances.get_mut(index) else {
             continue;
         };
@@ -70,7 +125,6 @@ pub(super) fn members(model: &mut Model, pending: Pending, found: &mut Diagnosti
             instance.notify_priority_changes = group.notify_priority_changes;
         }
     }
-    track_groups(model, &pending.track_groups, &ids, found);
 }
 
 fn report(severity: Severity, at: Position, message: String, remedy: &str, found: &mut Diagnostics) {

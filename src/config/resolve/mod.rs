@@ -58,18 +58,50 @@ pub(super) fn group(
     group::complete(draft, named, given, model, names, found)
 }
 
-/// The rules between objects; `pause` sees to other duties between one piece of the work and the next.
-pub(super) fn model(model: &mut Model, pending: Pending, found: &mut Diagnostics, pause: &mut dyn FnMut()) {
-    group::members(model, pending, found, pause);
-    clash::vrids(model, found, pause);
-    clash::vmac_names(model, found);
-    pause();
-    clash::shared_vmacs(model, found);
-    pause();
-    delay::fit(model, found);
-    pause();
-    clash::unused_trackers(model, found);
-    pause();
+/// The rules between objects, in slices.
+#[derive(Default)]
+pub(super) struct Between {
+    /// The rule that is next in [`RULES`].
+    rule: usize,
+    members: group::Members,
+    ids: clash::RouterIds,
+}
+
+/// Does a slice of a rule; true: there is more of the rule.
+type Rule = fn(&mut Between, &mut Model, &mut Pending, &mut Diagnostics) -> bool;
+
+/// All rules, in order.
+const RULES: &[Rule] = &[
+    |this, model, pending, found| this.members.advance(model, pending, found),
+    |this, model, _, found| this.ids.advance(model, found),
+    |_, model, _, found| once(clash::vmac_names, model, found),
+    |_, model, _, found| once(clash::shared_vmacs, model, found),
+    |_, model, _, found| once(delay::fit, model, found),
+    |_, model, _, found| once(clash::unused_trackers, model, found),
+];
+
+/// Instances that are looked at in a slice.
+const SLICE: usize = 16;
+
+fn once(rule: fn(&mut Model, &mut Diagnostics), model: &mut Model, found: &mut Diagnostics) -> bool {
+    rule(model, found);
+    false
+}
+
+impl Between {
+    /// Does the next slice. False: all rules hold.
+    pub(super) fn advance(
+        &mut self,
+        model: &mut Model,
+        pending: &mut Pending,
+        found: &mut Diagnostics,
+    ) -> bool {
+        let Some(rule) = RULES.get(self.rule) else { return false };
+        if !rule(self, model, pending, found) {
+            self.rule = self.rule.saturating_add(1);
+        }
+        self.rule < RULES.len()
+    }
 }
 
 /// Where findings about one instance go, and at which of its keywords they point.

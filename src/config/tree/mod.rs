@@ -16,7 +16,7 @@ use super::iproute::Tables;
 use super::lexer;
 
 pub use super::position::Position;
-pub use view::{Block, Cursor, Item, Node, NodeKind, Nodes, ScriptWord, Words};
+pub use view::{Block, Cursor, Item, Node, NodeKind, Nodes, Place, ScriptWord, Words};
 
 /// One word of a line by the rules of plain values, or a longer stretch of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

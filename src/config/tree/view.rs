@@ -286,6 +286,33 @@ impl<'t> Cursor<'t> {
     }
 }
 
+/// A node and a place in the text, for a reader that goes on later.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    node: u32,
+    next: u32,
+}
+
+impl Place {
+    /// The place of a node and a cursor.
+    #[must_use]
+    pub const fn new(node: &Node<'_>, cursor: &Cursor<'_>) -> Self {
+        Self { node: node.index, next: cursor.next }
+    }
+
+    /// The node, in the tree that it was of.
+    #[must_use]
+    pub const fn node(self, tree: &Tree) -> Node<'_> {
+        Node { tree, index: self.node }
+    }
+
+    /// The cursor, in the tree that it was of.
+    #[must_use]
+    pub const fn cursor(self, tree: &Tree) -> Cursor<'_> {
+        Cursor { tree, next: self.next }
+    }
+}
+
 impl<'t> Iterator for Cursor<'t> {
     type Item = Item<'t>;
 

@@ -8,6 +8,7 @@ use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder};
 
 use super::batch::Head;
 use super::command::{Commands, Full};
+use super::dump::Part;
 use super::family::{family_of, ip, put_ip};
 use super::message::{Attributes, Requests, number, octet, text};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr, Prefix};
@@ -228,25 +229,37 @@ impl Commands {
     /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what
     /// the kernel says.
     pub fn addresses(&mut self, out: &mut Vec<Address>) -> io::Result<()> {
-        self.addresses_in_slices(out, &mut || ())
+        out.clear();
+        self.begin_addresses()?;
+        while self.more_addresses(out)? {}
+        Ok(())
     }
 
-    /// The same; `pause` is called between the parts of a long list, for a caller that has other work to do meanwhile.
+    /// Asks for a list of all addresses, which [`Self::more_addresses`] receives part by part: for a caller that has
+    /// other work to do between two parts.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn begin_addresses(&mut self) -> io::Result<()> {
+        let all = fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0)).ok_or(io::ErrorKind::InvalidInput)?;
+        self.begin_dump(Rtm::Getaddr, all, |_| ())
+    }
+
+    /// Adds the addresses of the next part of the list to `out`, which is emptied when a change ran into the list and
+    /// the kernel begins it again. False: the list is whole.
     ///
     /// # Errors
     /// Those of [`Commands::addresses`].
-    pub fn addresses_in_slices(&mut self, out: &mut Vec<Address>, pause: &mut dyn FnMut()) -> io::Result<()> {
-        let all = fixed(RtAddrFamily::Unspecified, 0, 0, IfIndex(0)).ok_or(io::ErrorKind::InvalidInput)?;
-        self.dump(Rtm::Getaddr, all, |_| (), &mut |message| match message {
-            None => out.clear(),
-            Some(message) if Rtm::from(message.kind) == Rtm::Newaddr => {
+    pub fn more_addresses(&mut self, out: &mut Vec<Address>) -> io::Result<bool> {
+        let part = self.receive_part(&mut |message| {
+            if Rtm::from(message.kind) == Rtm::Newaddr {
                 out.extend(Address::decode(message.payload));
-                if out.len().is_multiple_of(LISTED_A_SLICE) {
-                    pause();
-                }
             }
-            Some(_) => {}
-        })
+        })?;
+        if part == Part::Again {
+            out.clear();
+        }
+        Ok(part != Part::Last)
     }
 
     fn put_address(&mut self, tag: u32, marked: bool, flags: NlmF, address: &Address) -> Result<(), Full> {
@@ -258,9 +271,6 @@ impl Commands {
         })
     }
 }
-
-/// Addresses that are listed between two pauses: the kernel writes as many into one part.
-const LISTED_A_SLICE: usize = 256;
 
 /// The fixed part of an address message. neli's builder cannot fail when every field is given.
 fn fixed(family: RtAddrFamily, length: u8, scope: u8, interface: IfIndex) -> Option<Ifaddrmsg> {

@@ -12,7 +12,7 @@ use neli::{Size, ToBytes};
 use nix::errno::Errno;
 
 use super::batch::{Batch, Head};
-use super::dump::Dump;
+use super::dump::{Dump, Part};
 pub use super::message::Full;
 use super::message::{Message, Requests};
 use crate::base::limit;
@@ -128,6 +128,22 @@ impl Commands {
     ) -> io::Result<()> {
         self.dump.ask(kind.into(), NlmF::DUMP, fixed, &mut attributes)?;
         self.dump.all(self.batch.transport(), each)
+    }
+
+    /// Asks for a dump that is received part by part with [`Self::receive_part`].
+    pub(super) fn begin_dump(
+        &mut self,
+        kind: Rtm,
+        fixed: impl Size + ToBytes,
+        mut attributes: impl FnMut(&mut Requests),
+    ) -> io::Result<()> {
+        self.dump.ask(kind.into(), NlmF::DUMP, fixed, &mut attributes)?;
+        self.dump.begin(self.batch.transport())
+    }
+
+    /// Receives the next part of the dump and hands each message of the part to `each`.
+    pub(super) fn receive_part(&mut self, each: &mut dyn FnMut(Message<'_>)) -> io::Result<Part> {
+        self.dump.receive(self.batch.transport(), each)
     }
 
     /// Asks for one thing; `each` gets the answer.

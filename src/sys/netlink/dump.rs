@@ -17,6 +17,29 @@ pub(super) struct Dump {
     sequence: u32,
     parts: Inbox,
     tries: usize,
+    attempt: Attempt,
+}
+
+/// How far the dump under way has come.
+#[derive(Clone, Copy, Default)]
+struct Attempt {
+    /// Attempts that are left after this one.
+    left: usize,
+    /// Parts received.
+    parts: usize,
+    /// A change ran into the attempt: what came does not fit together.
+    torn: bool,
+}
+
+/// What a part of a dump was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// More parts follow.
+    More,
+    /// The last part: the kernel has said everything.
+    Last,
+    /// A change ran into the dump, which has begun again: what came so far counts no more.
+    Again,
 }
 
 impl Dump {
@@ -26,6 +49,7 @@ impl Dump {
             sequence: 0,
             parts: Inbox::new(1, limit::NETLINK_DUMP_OCTETS),
             tries: limit::NETLINK_DUMP_TRIES,
+            attempt: Attempt::default(),
         }
     }
 
@@ -34,7 +58,7 @@ impl Dump {
         self.tries = if patient { limit::NETLINK_PATIENT_TRIES } else { limit::NETLINK_DUMP_TRIES };
     }
 
-    /// Writes the request of the next [`Self::all`] (NLM_F_DUMP) or [`Self::one`] (no flag).
+    /// Writes the request of the next [`Self::begin`] (NLM_F_DUMP) or [`Self::one`] (no flag).
     ///
     /// # Errors
     /// EINVAL: it is longer than the buffer.
@@ -51,6 +75,40 @@ impl Dump {
             .map_err(|Full| io::Error::from_raw_os_error(libc::EINVAL))
     }
 
+    /// Sends the request: the parts of the dump are received one by one from now on.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn begin(&mut self, transport: &Transport) -> io::Result<()> {
+        self.attempt = Attempt { left: self.tries.saturating_sub(1), ..Attempt::default() };
+        self.send(transport)
+    }
+
+    /// Receives one part of the dump and hands each message of the part to `each`.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if changes ran into every attempt, or what the kernel says.
+    pub(super) fn receive(
+        &mut self,
+        transport: &Transport,
+        each: &mut dyn FnMut(Message<'_>),
+    ) -> io::Result<Part> {
+        let over = self.receive_until(transport, &mut |message| {
+            each(message);
+            false
+        })?;
+        match (over, self.attempt) {
+            (false, _) => Ok(Part::More),
+            (true, Attempt { torn: false, .. }) => Ok(Part::Last),
+            (true, Attempt { left: 0, .. }) => Err(io::Error::from(io::ErrorKind::ResourceBusy)),
+            (true, Attempt { left, .. }) => {
+                self.attempt = Attempt { left: left.saturating_sub(1), ..Attempt::default() };
+                self.send(transport)?;
+                Ok(Part::Again)
+            }
+        }
+    }
+
     /// Hands each message of a dump to `each`; begins again, after `None`, if a change ran into it.
     ///
     /// # Errors
@@ -60,16 +118,15 @@ impl Dump {
         transport: &Transport,
         each: &mut dyn FnMut(Option<Message<'_>>),
     ) -> io::Result<()> {
-        for _ in 0..self.tries {
-            each(None);
-            if self.once(transport, &mut |message| {
-                each(Some(message));
-                false
-            })? {
-                return Ok(());
+        each(None);
+        self.begin(transport)?;
+        loop {
+            match self.receive(transport, &mut |message| each(Some(message)))? {
+                Part::More => {}
+                Part::Last => return Ok(()),
+                Part::Again => each(None),
             }
         }
-        Err(io::Error::from(io::ErrorKind::ResourceBusy))
     }
 
     /// Hands the only message of an answer to `each`.
@@ -77,44 +134,56 @@ impl Dump {
     /// # Errors
     /// What the kernel says.
     pub(super) fn one(&mut self, transport: &Transport, each: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
-        self.once(transport, &mut |message| {
+        self.attempt = Attempt::default();
+        self.send(transport)?;
+        let mut last = |message: Message<'_>| {
             each(message);
             true
-        })
-        .map(drop)
+        };
+        while !self.receive_until(transport, &mut last)? {}
+        Ok(())
     }
 
-    /// One attempt, which ends with the dump, or when `each` says so; whether what came is consistent.
-    fn once(&mut self, transport: &Transport, each: &mut dyn FnMut(Message<'_>) -> bool) -> io::Result<bool> {
+    /// Sends the request under a number of its own.
+    fn send(&mut self, transport: &Transport) -> io::Result<()> {
         self.read_leftovers(transport);
         self.sequence = self.sequence.wrapping_add(1);
         self.request.renumber(self.sequence);
-        transport.send(self.request.octets())?;
-        let mut consistent = true;
-        for _ in 0..DUMP_PARTS {
-            if transport.receive(&mut self.parts)? == 0 {
-                return Err(io::Error::from(io::ErrorKind::WouldBlock));
+        transport.send(self.request.octets())
+    }
+
+    /// Receives one part; true: the answer ends with this part, or `each` wants no more of it.
+    fn receive_until(
+        &mut self,
+        transport: &Transport,
+        each: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> io::Result<bool> {
+        if self.attempt.parts >= DUMP_PARTS {
+            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+        }
+        self.attempt.parts = self.attempt.parts.saturating_add(1);
+        if transport.receive(&mut self.parts)? == 0 {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock));
+        }
+        for received in self.parts.iter().filter(|received| received.source.netlink_port() == Some(0)) {
+            if received.truncated {
+                return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
             }
-            for received in self.parts.iter().filter(|received| received.source.netlink_port() == Some(0)) {
-                if received.truncated {
-                    return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
-                }
-                for message in Messages(received.octets).filter(|it| it.sequence == self.sequence) {
-                    consistent &= message.flags & NlmF::DUMP_INTR.bits() == 0;
-                    match Nlmsg::from(message.kind) {
-                        Nlmsg::Done => return Ok(consistent),
-                        Nlmsg::Error => {
-                            let code = number(message.payload).unwrap_or(0).wrapping_neg();
-                            let code = i32::try_from(code).unwrap_or(libc::EIO);
-                            return Err(io::Error::from_raw_os_error(code));
-                        }
-                        _ if each(message) => return Ok(consistent),
-                        _ => {}
+            for message in Messages(received.octets).filter(|message| message.sequence == self.sequence) {
+                self.attempt.torn |= message.flags & NlmF::DUMP_INTR.bits() != 0;
+                match Nlmsg::from(message.kind) {
+                    Nlmsg::Done => return Ok(true),
+                    Nlmsg::Error => {
+                        let code = number(message.payload).unwrap_or(0).wrapping_neg();
+                        let code = i32::try_from(code).unwrap_or(libc::EIO);
+                        return Err(io::Error::from_raw_os_error(code));
                     }
+                    _ if each(message) => return Ok(true),
+                    _ => {}
                 }
             }
         }
-        Err(io::Error::from_raw_os_error(libc::EMSGSIZE))
+        Ok(false)
     }
 
     /// Empties the queue of what an aborted dump left behind, so that the next one can begin.

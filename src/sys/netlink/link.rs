@@ -7,6 +7,7 @@ use neli::consts::rtnl::{Arphrd, Iff, Ifla, IflaInfo, RtAddrFamily, Rtm};
 use neli::rtnl::{Ifinfomsg, IfinfomsgBuilder};
 
 use super::command::{Commands, Full};
+use super::dump::Part;
 use super::message::{Attributes, Requests, number, octet, text};
 use crate::base::id::IfIndex;
 use crate::base::mac::Mac;
@@ -326,28 +327,39 @@ impl Commands {
     /// # Errors
     /// `ResourceBusy` if changes ran into every one of [`crate::base::limit::NETLINK_DUMP_TRIES`] attempts, or what the kernel says.
     pub fn links(&mut self, out: &mut Vec<Link>) -> io::Result<()> {
-        self.links_in_slices(out, &mut || ())
+        out.clear();
+        self.begin_links()?;
+        while self.more_links(out)? {}
+        Ok(())
     }
 
-    /// The same; `pause` is called between the parts of a long list, for a caller that has other work to do meanwhile.
+    /// Asks for a list of all links, which [`Self::more_links`] receives part by part: for a caller that has other work
+    /// to do between two parts.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn begin_links(&mut self) -> io::Result<()> {
+        let all = fixed(IfIndex(0), None).ok_or(io::ErrorKind::InvalidInput)?;
+        self.begin_dump(Rtm::Getlink, all, |request| {
+            request.attribute(Ifla::ExtMask, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+        })
+    }
+
+    /// Adds the links of the next part of the list to `out`, which is emptied when a change ran into the list and the
+    /// kernel begins it again. False: the list is whole.
     ///
     /// # Errors
     /// Those of [`Commands::links`].
-    pub fn links_in_slices(&mut self, out: &mut Vec<Link>, pause: &mut dyn FnMut()) -> io::Result<()> {
-        let all = fixed(IfIndex(0), None).ok_or(io::ErrorKind::InvalidInput)?;
-        let brief = |request: &mut Requests| {
-            request.attribute(Ifla::ExtMask, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
-        };
-        self.dump(Rtm::Getlink, all, brief, &mut |message| match message {
-            None => out.clear(),
-            Some(message) if Rtm::from(message.kind) == Rtm::Newlink => {
+    pub fn more_links(&mut self, out: &mut Vec<Link>) -> io::Result<bool> {
+        let part = self.receive_part(&mut |message| {
+            if Rtm::from(message.kind) == Rtm::Newlink {
                 out.extend(Link::decode(message.payload));
-                if out.len().is_multiple_of(LISTED_A_SLICE) {
-                    pause();
-                }
             }
-            Some(_) => {}
-        })
+        })?;
+        if part == Part::Again {
+            out.clear();
+        }
+        Ok(part != Part::Last)
     }
 
     /// The link of this name, which is not one of its further names; none if there is none.
@@ -421,9 +433,6 @@ pub(super) fn fixed(index: IfIndex, up: Option<bool>) -> Option<Ifinfomsg> {
     .build()
     .ok()
 }
-
-/// Links that are listed between two pauses: the kernel writes as many into a few parts.
-const LISTED_A_SLICE: usize = 64;
 
 // From the kernel's if_link.h, rtnetlink.h and socket.h; neli does not have them.
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;

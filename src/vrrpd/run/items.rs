@@ -70,6 +70,9 @@ impl Vrrp {
     pub(super) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
         // What went with its interface is told there first.
         self.listen(turn);
+        if self.is_about_to_list() {
+            return Again::More;
+        }
         let mut heard = Heard::new();
         let Some(drained) = self.items.read_losses(&mut heard) else { return Again::Done };
         if !self.process.stopping {

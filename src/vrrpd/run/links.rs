@@ -15,6 +15,7 @@ use crate::vrrpd::items;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::run::job::Kind;
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::sockets::may_receive_on;
 use crate::vrrpd::track::Object;
@@ -25,7 +26,7 @@ impl Vrrp {
         // A take-over makes hundreds of notifications in each turn: what is left too long is lost.
         for _ in 0..limit::MONITOR_BUDGET / limit::MONITOR_BATCH {
             let again = self.listen_once(turn);
-            if again == Again::Done || turn.passed() >= limit::SLICE {
+            if again == Again::Done || self.is_about_to_list() || turn.passed() >= limit::SLICE {
                 return again;
             }
         }
@@ -42,7 +43,7 @@ impl Vrrp {
             let unknown = !self.process.stopping && self.take_event(turn, event);
             if core::mem::take(&mut self.owns.remade) || unknown {
                 self.links.monitor.discard();
-                self.list_again(turn);
+                self.begin_listing(turn, Kind::List);
                 return Again::More;
             }
         }
@@ -68,7 +69,7 @@ impl Vrrp {
             self.links.recover();
             // An interface may have been made anew with the number of the old one.
             self.sockets.pool.join_again();
-            self.list_again(turn);
+            self.begin_listing(turn, Kind::List);
         }
         Again::More
     }

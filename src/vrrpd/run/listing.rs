@@ -1,109 +1,222 @@
-//! Everything listed again, after notifications were lost or at a reload, in slices between which adverts leave.
+//! Everything listed again, after notifications were lost or at a reload: a step of the job that the loop resumes, with
+//! adverts between two slices.
 
 use std::io;
+use std::vec;
 
-use super::pause::ADDRESSES_A_SLICE;
+use super::pause::{ADDRESSES_A_SLICE, SLICE};
+use crate::base::addr::Prefix;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::map::Set;
 use crate::child::links::Change;
 use crate::daemon::reactor::Turn;
-use crate::sys::alloc;
+use crate::sys::clock;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
-use crate::vrrpd::items::Marked;
+use crate::sys::netlink::link::Link as KernelLink;
+use crate::vrrpd::items::{Marked, StaticAddress};
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 
+/// The virtual addresses among those that the kernel lists, by instance and position.
+type OurAddresses = Vec<((InstanceId, u16), Address)>;
+
+/// Where addresses are.
+type Places = Set<(LinkId, Prefix)>;
+
+/// How far listing everything has come.
+#[derive(Default)]
+pub(super) enum Listing {
+    /// Nothing has been asked yet.
+    #[default]
+    Begin,
+    /// The kernel lists the interfaces. A long list is read by a socket of its own.
+    Links { lister: Commands, links: Vec<KernelLink> },
+    /// The kernel lists the addresses.
+    Addresses { lister: Commands, changes: Changes, addresses: Vec<Address> },
+    /// The addresses are being compared with those that are known.
+    Learning { changes: Changes, addresses: vec::IntoIter<Address>, listed: Listed },
+    /// What changed of the interfaces has its consequences.
+    Following { changes: vec::IntoIter<(LinkId, Change)>, listed: Listed },
+    /// Virtual addresses that are not there, from an instance and a position on.
+    Missing { there: Places, stale: Vec<Address>, at: usize, within: usize },
+    /// Each instance is judged anew, from this one on.
+    Judging(usize),
+    /// Everything has been listed, or the kernel refused to list it.
+    Over,
+}
+
+/// What changed of the interfaces.
+type Changes = Vec<(LinkId, Change)>;
+
 /// What a list of all addresses says.
-struct Listed {
+#[derive(Default)]
+pub(super) struct Listed {
     /// Which virtual addresses are there.
-    ours: Vec<((InstanceId, u16), Address)>,
+    ours: OurAddresses,
     /// Those with keepalived's protocol number that are not where the configuration has them.
     stale: Vec<Address>,
 }
 
 impl Vrrp {
-    /// Lists everything again, and gives back what that took.
-    pub(super) fn list_again(&mut self, turn: &mut Turn<'_>) {
-        self.resync_links(turn);
-        self.pause(turn);
-        alloc::trim();
-        self.pause(turn);
-    }
-
-    /// Lists everything again after lost messages or a reload, and acts on the differences.
-    pub(super) fn resync_links(&mut self, turn: &mut Turn<'_>) {
-        let mut changes = Vec::new();
-        match self.list_anew(turn, &mut changes) {
-            Ok(Listed { ours: there, stale }) => {
-                for (link, change) in changes {
-                    self.link_changed(turn, link, change);
-                    self.pause(turn);
-                }
-                if core::mem::take(&mut self.owns.remade) {
-                    self.links.monitor.discard();
-                    return self.resync_links(turn);
-                }
-                self.missing(turn, &there);
-                let (instances, links) = (&mut self.routers.instances, &self.links.table);
-                self.items.delete_known(instances, links, stale, Marked::Known);
-                for id in self.ids() {
-                    self.pause_at(turn, id.index());
-                    if let Some(instance) = self.routers.instances.get_mut(id.index()) {
-                        instance.refresh_local(&self.links.table);
-                    }
-                    self.refresh(turn, id);
-                }
-            }
-            Err(error) => {
+    /// Does the next slice of listing everything, after lost messages or a reload, and acts on the differences. False:
+    /// there is no more of it.
+    pub(super) fn list_more(&mut self, turn: &mut Turn<'_>, listing: &mut Listing) -> bool {
+        *listing =
+            self.next_listing(turn, core::mem::replace(listing, Listing::Over)).unwrap_or_else(|error| {
                 report::kernel_failed("netlink", &error);
                 self.links.listing_failed = true;
                 self.arm_retry(turn);
+                Listing::Over
+            });
+        !matches!(listing, Listing::Over)
+    }
+
+    fn next_listing(&mut self, turn: &mut Turn<'_>, listing: Listing) -> io::Result<Listing> {
+        Ok(match listing {
+            Listing::Begin => {
+                let mut lister = Commands::open()?;
+                lister.begin_links()?;
+                Listing::Links { lister, links: Vec::new() }
             }
+            Listing::Links { mut lister, mut links } => {
+                if lister.more_links(&mut links)? {
+                    return Ok(Listing::Links { lister, links });
+                }
+                let mut changes = Vec::new();
+                self.links.table.replace(&links, |id, change| changes.push((id, change)));
+                self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
+                lister.begin_addresses()?;
+                Listing::Addresses { lister, changes, addresses: Vec::new() }
+            }
+            Listing::Addresses { mut lister, changes, mut addresses } => {
+                if lister.more_addresses(&mut addresses)? {
+                    return Ok(Listing::Addresses { lister, changes, addresses });
+                }
+                let (instances, links) = (&self.routers.instances, &self.links.table);
+                let is_stale = |there: &&Address| self.items.may_be_stale(instances, links, there);
+                let stale = addresses.iter().filter(is_stale).cloned().collect();
+                self.begin_learning(&addresses);
+                let listed = Listed { ours: Vec::new(), stale };
+                Listing::Learning { changes, addresses: addresses.into_iter(), listed }
+            }
+            Listing::Learning { changes, mut addresses, mut listed } => {
+                self.learn(addresses.by_ref().take(ADDRESSES_A_SLICE), &mut listed.ours);
+                if addresses.len() > 0 {
+                    return Ok(Listing::Learning { changes, addresses, listed });
+                }
+                self.end_learning();
+                Listing::Following { changes: changes.into_iter(), listed }
+            }
+            Listing::Following { mut changes, listed } => {
+                if let Some((link, change)) = changes.next() {
+                    self.link_changed(turn, link, change);
+                    return Ok(Listing::Following { changes, listed });
+                }
+                if core::mem::take(&mut self.owns.remade) {
+                    self.links.monitor.discard();
+                    return Ok(Listing::Begin);
+                }
+                let there = self.confirm_addresses(turn, &listed.ours);
+                Listing::Missing { there, stale: listed.stale, at: 0, within: 0 }
+            }
+            Listing::Missing { there, stale, at, within } => {
+                if let Some((at, within)) = self.miss_addresses(turn, &there, (at, within)) {
+                    return Ok(Listing::Missing { there, stale, at, within });
+                }
+                let (instances, links) = (&mut self.routers.instances, &self.links.table);
+                self.items.delete_known(instances, links, stale, Marked::Known);
+                Listing::Judging(0)
+            }
+            Listing::Judging(begin) => {
+                let count = self.routers.instances.len();
+                let end = count.min(begin.saturating_add(SLICE));
+                (begin..end).map(InstanceId::at).for_each(|id| self.look_around(turn, id));
+                if end < count { Listing::Judging(end) } else { Listing::Over }
+            }
+            Listing::Over => Listing::Over,
+        })
+    }
+
+    /// Learns a list of all addresses at once; the virtual addresses among them.
+    pub(super) fn learn_all(&mut self, listed: Vec<Address>) -> OurAddresses {
+        let mut ours = Vec::new();
+        self.begin_learning(&listed);
+        self.learn(listed.into_iter(), &mut ours);
+        self.end_learning();
+        ours
+    }
+
+    fn begin_learning(&mut self, listed: &[Address]) {
+        self.items.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
+        self.trackers.sources.forget();
+    }
+
+    /// Learns some of the addresses of the named interfaces. Those that this child did not put there are the interface's
+    /// own as well.
+    fn learn(&mut self, listed: impl Iterator<Item = Address>, ours: &mut OurAddresses) {
+        let now = clock::now();
+        for address in listed {
+            self.trackers.sources.note(&address, true);
+            let Some(link) = self.links.table.numbered(address.interface) else {
+                continue;
+            };
+            let moved = self.items.virtual_address(&self.routers.instances, link, address.prefix);
+            let by_us = moved.is_some_and(|(_, moved)| moved.item.is_ours());
+            let owner = moved.map(|(owner, _)| owner);
+            if !by_us {
+                self.enter_listed(link, &address);
+            }
+            let (instances, links) = (&mut self.routers.instances, &self.links.table);
+            self.items.static_address_told(instances, links, now, link, &address);
+            ours.extend(owner.map(|owner| (owner, address)));
         }
     }
 
-    /// Lists interfaces and their addresses, and what changed of the interfaces. A long list is read by a socket of its
-    /// own, so that adverts go out between its parts.
-    fn list_anew(&mut self, turn: &mut Turn<'_>, changes: &mut Vec<(LinkId, Change)>) -> io::Result<Listed> {
-        let mut lister = Commands::open()?;
-        let mut kernel = Vec::new();
-        lister.links_in_slices(&mut kernel, &mut || self.pause(turn))?;
-        self.links.table.replace(&kernel, |id, change| changes.push((id, change)));
-        drop(kernel);
-        self.pause(turn);
-        self.follow_firewall(turn, changes.iter().map(|(_, change)| *change));
-        let mut listed = Vec::new();
-        lister.addresses_in_slices(&mut listed, &mut || self.pause(turn))?;
-        let (instances, links) = (&self.routers.instances, &self.links.table);
-        let is_stale = |there: &&Address| self.items.may_be_stale(instances, links, there);
-        let stale = listed.iter().filter(is_stale).cloned().collect();
-        self.pause(turn);
-        Ok(Listed { ours: self.learn_addresses(listed, &mut |this| this.pause(turn)), stale })
+    /// The kernel lists addresses of a narrow scope first, whatever their place: static ones are last all the same.
+    fn end_learning(&mut self) {
+        for (link, prefix) in self.items.statics.addresses.iter().filter_map(StaticAddress::ours) {
+            self.links.table.address_last(link, prefix);
+        }
     }
 
-    /// Addresses that a MASTER should hold and that are not among those listed, or not as they should be.
-    fn missing(&mut self, turn: &mut Turn<'_>, there: &[((InstanceId, u16), Address)]) {
-        let place = |this: &Self, (id, position): (InstanceId, u16)| {
-            let moved = this.instance(id)?.addresses.get(usize::from(position))?;
-            Some((moved.link?, moved.prefix))
-        };
-        let listed: Set<_> = there.iter().filter_map(|(owner, _)| place(self, *owner)).collect();
-        for (owner, address) in there {
+    /// The virtual addresses that the kernel lists count as there; their places.
+    fn confirm_addresses(&mut self, turn: &Turn<'_>, ours: &OurAddresses) -> Places {
+        let there = ours.iter().filter_map(|(owner, _)| self.place_of(*owner)).collect();
+        for (owner, address) in ours {
             let (instances, links) = (&mut self.routers.instances, &self.links.table);
             self.items.virtual_address_told(instances, links, turn.now(), *owner, address);
         }
-        for id in self.ids() {
-            self.pause_at(turn, id.index());
-            let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
-            for position in 0..u16::try_from(count).unwrap_or(u16::MAX) {
-                if (usize::from(position) + 1).is_multiple_of(ADDRESSES_A_SLICE) {
-                    self.pause(turn);
-                }
-                if place(self, (id, position)).is_none_or(|place| !listed.contains(&place)) {
-                    self.virtual_address_gone(turn, (id, position), false);
+        there
+    }
+
+    /// Where a virtual address belongs.
+    fn place_of(&self, (id, position): (InstanceId, u16)) -> Option<(LinkId, Prefix)> {
+        let moved = self.instance(id)?.addresses.get(usize::from(position))?;
+        Some((moved.link?, moved.prefix))
+    }
+
+    /// Addresses that a MASTER should hold and that are not where the kernel lists them: a slice from an instance and a
+    /// position on. Where the next slice begins; none: all have been compared.
+    fn miss_addresses(
+        &mut self,
+        turn: &mut Turn<'_>,
+        there: &Places,
+        (mut at, mut within): (usize, usize),
+    ) -> Option<(usize, usize)> {
+        let mut compared = 0;
+        while compared < ADDRESSES_A_SLICE {
+            let count = self.routers.instances.get(at)?.addresses.len();
+            let end = count.min(within.saturating_add(ADDRESSES_A_SLICE));
+            for position in (within..end).filter_map(|position| u16::try_from(position).ok()) {
+                let place = (InstanceId::at(at), position);
+                if self.place_of(place).is_none_or(|place| !there.contains(&place)) {
+                    self.virtual_address_gone(turn, place, false);
                 }
             }
+            compared += end.saturating_sub(within) + ADDRESSES_A_SLICE / SLICE;
+            (at, within) = if end < count { (at, end) } else { (at.saturating_add(1), 0) };
         }
+        Some((at, within))
     }
 }

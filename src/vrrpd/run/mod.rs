@@ -27,7 +27,7 @@ mod trackers;
 
 use std::sync::Arc;
 
-use job::{Ended, Job};
+use job::{Ended, Job, Kind};
 pub use start::{Context, PROGRAM, clean, run};
 
 use crate::base::exit::Exit;
@@ -80,7 +80,7 @@ pub struct Vrrp {
     kept: Kept,
     work: Work,
     process: Role,
-    /// The start or the reload under way.
+    /// The start, the reload or the new list under way.
     job: Option<Box<Job>>,
 }
 
@@ -126,7 +126,8 @@ impl Vrrp {
 }
 
 impl Vrrp {
-    /// The start or the reload is over: the memory that it took goes back to the kernel, the pages of its code among it.
+    /// The job is over: the memory that it took goes back to the kernel, after a start and a reload with the pages of
+    /// their code.
     // Not inlined: this code runs on while the pages of the start and of the reload are let go, and must not be on them.
     #[inline(never)]
     fn end_job(&mut self, turn: &mut Turn<'_>, ended: Ended) {
@@ -135,10 +136,13 @@ impl Vrrp {
         }
         alloc::trim();
         self.pause(turn);
-        pages::release();
+        if ended != Ended::List {
+            pages::release();
+        }
         match ended {
             Ended::Reload { ok } => bracket::end_reload(&mut self.process, turn, &self.model.global, ok),
-            Ended::Start | Ended::Broken => bracket::started(&mut self.process),
+            Ended::Start => bracket::started(&mut self.process),
+            Ended::List | Ended::Broken => {}
         }
     }
 }
@@ -226,9 +230,11 @@ impl Process for Vrrp {
     }
 
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
-        self.assign_sockets(turn);
-        self.settle(turn);
-        self.work.load = Load::default();
+        if !self.is_about_to_list() {
+            self.assign_sockets(turn);
+            self.settle(turn);
+            self.work.load = Load::default();
+        }
         self.notifies.alerts.fifos.flush();
         self.kept.keep.beat(turn.now());
     }
@@ -266,8 +272,13 @@ impl Vrrp {
 
     fn retry(&mut self, turn: &mut Turn<'_>) {
         if core::mem::take(&mut self.links.listing_failed) {
-            self.list_again(turn);
+            return self.begin_listing(turn, Kind::Retry);
         }
+        self.retry_all(turn);
+    }
+
+    /// Tries again what the kernel refused.
+    fn retry_all(&mut self, turn: &mut Turn<'_>) {
         self.retry_objects(turn);
         self.retry_firewall(turn);
         if self.owns.lacks_one(&self.links.table) {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::job::Start;
-use super::pause::ADDRESSES_A_SLICE;
 use crate::base::addr::Family;
 use crate::base::exit::Exit;
 use crate::base::id::InstanceId;
@@ -32,7 +31,7 @@ use crate::sys::netlink::command::Commands;
 use crate::sys::same_program;
 use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
-use crate::vrrpd::items::{Items, Marked, StaticAddress, StaticItems};
+use crate::vrrpd::items::{Items, Marked, StaticItems};
 use crate::vrrpd::kept;
 use crate::vrrpd::live::{PROTOCOL, item};
 use crate::vrrpd::notifies::{self, Notifies};
@@ -221,41 +220,7 @@ impl Vrrp {
     pub(super) fn list_addresses(&mut self) -> io::Result<Vec<((InstanceId, u16), Address)>> {
         let mut listed = Vec::new();
         self.items.commands.addresses(&mut listed)?;
-        Ok(self.learn_addresses(listed, &mut |_| ()))
-    }
-
-    /// Takes a list of all addresses; which of ours are there. `pause` sees to other duties in between.
-    pub(super) fn learn_addresses(
-        &mut self,
-        listed: Vec<Address>,
-        pause: &mut dyn FnMut(&mut Self),
-    ) -> Vec<((InstanceId, u16), Address)> {
-        let (mut ours, now) = (Vec::new(), crate::sys::clock::now());
-        self.items.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
-        self.trackers.sources.forget();
-        for (position, address) in listed.into_iter().enumerate() {
-            if position.is_multiple_of(ADDRESSES_A_SLICE) {
-                pause(self);
-            }
-            self.trackers.sources.note(&address, true);
-            let Some(link) = self.links.table.numbered(address.interface) else {
-                continue;
-            };
-            let moved = self.items.virtual_address(&self.routers.instances, link, address.prefix);
-            let by_us = moved.is_some_and(|(_, moved)| moved.item.is_ours());
-            let owner = moved.map(|(owner, _)| owner);
-            if !by_us {
-                self.enter_listed(link, &address);
-            }
-            let (instances, links) = (&mut self.routers.instances, &self.links.table);
-            self.items.static_address_told(instances, links, now, link, &address);
-            ours.extend(owner.map(|owner| (owner, address)));
-        }
-        // The kernel lists those of a narrow scope first.
-        for (link, prefix) in self.items.statics.addresses.iter().filter_map(StaticAddress::ours) {
-            self.links.table.address_last(link, prefix);
-        }
-        ours
+        Ok(self.learn_all(listed))
     }
 
     /// Sorts out addresses of ours that are there already: kept for an instance that goes on as MASTER, removed

@@ -360,7 +360,7 @@ impl Process for Third {
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
         self.role.meter.note_slice(turn.renew());
         turn.answer_hellos();
-        let ok = match self.reading.advance(&self.model, &mut || turn.answer_hellos()) {
+        let ok = match self.reading.advance(&self.model) {
             Step::More => return Again::More,
             Step::Failed => false,
             Step::Model(model) => {

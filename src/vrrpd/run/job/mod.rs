@@ -1,6 +1,7 @@
-//! The start and a reload: one piece of work in small steps, which the loop calls one after the other.
+//! The start, a reload and a new list of everything: one piece of work in small steps, which the loop calls one after the
+//! other.
 //!
-//! [`STEPS`] has all steps of both in order. Between two of them adverts that are due leave and the parent's hellos are
+//! [`STEPS`] has all steps in order. Between two of them adverts that are due leave and the parent's hellos are
 //! answered; nothing else happens until the last step is done. A step that walks a list does a slice of it each time that
 //! the step is called.
 //!
@@ -27,10 +28,12 @@ use crate::child::reading::Reading;
 use crate::daemon::reactor::Turn;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::run::listing::Listing;
 use crate::vrrpd::run::status::Moment;
 
-/// A start or a reload under way.
+/// A start, a reload or a new list under way.
 pub(in crate::vrrpd::run) struct Job {
+    kind: Kind,
     /// The step that is next.
     step: usize,
     /// The place in the list that the step walks, and in the list of that place.
@@ -44,6 +47,19 @@ pub(in crate::vrrpd::run) struct Job {
     fresh: Fresh,
     /// What goes on of before.
     carried: Carried,
+    /// How far listing all interfaces and addresses has come.
+    listing: Listing,
+}
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::vrrpd::run) enum Kind {
+    Start,
+    Reload,
+    /// Everything is listed again.
+    List,
+    /// The same, because the kernel refused to list it before: what else it refused is tried again after that.
+    Retry,
 }
 
 /// What became of a step.
@@ -58,13 +74,15 @@ enum Progress {
     Broken(io::Error),
 }
 
-/// How a start or a reload ended.
+/// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// Everything runs.
     Start,
     /// `ok`: with the new configuration, otherwise with the one of before.
     Reload { ok: bool },
+    /// Everything has been listed, if the kernel did not refuse.
+    List,
     /// The process ends.
     Broken,
 }
@@ -77,7 +95,23 @@ type Step = fn(&mut Vrrp, &mut Turn<'_>, &mut Job) -> Progress;
 enum Of {
     Start,
     Reload,
+    /// A start and a reload.
     Both,
+    /// Whatever lists everything in slices: all but a start.
+    List,
+    Retry,
+}
+
+impl Of {
+    const fn is_in(self, kind: Kind) -> bool {
+        match self {
+            Self::Start => matches!(kind, Kind::Start),
+            Self::Reload => matches!(kind, Kind::Reload),
+            Self::Both => matches!(kind, Kind::Start | Kind::Reload),
+            Self::List => matches!(kind, Kind::Reload | Kind::List | Kind::Retry),
+            Self::Retry => matches!(kind, Kind::Retry),
+        }
+    }
 }
 
 /// All steps, in order.
@@ -118,7 +152,9 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Start, Vrrp::adopt_addresses),
     (Of::Reload, Vrrp::exchange_firewall),
     (Of::Reload, Vrrp::watch_interfaces),
-    (Of::Reload, Vrrp::list_interfaces),
+    (Of::List, Vrrp::list_interfaces),
+    (Of::Retry, Vrrp::retry_refused),
+    (Of::Reload, Vrrp::list_new_interfaces),
     (Of::Both, Vrrp::address_interfaces),
     (Of::Reload, Vrrp::put_static_items),
     (Of::Start, Vrrp::open_receivers),
@@ -143,29 +179,45 @@ const STEPS: &[(Of, Step)] = &[
 impl Vrrp {
     /// The child has been made: the loop takes up what remains of its start.
     pub(in crate::vrrpd::run) fn begin_start(&mut self, turn: &mut Turn<'_>, start: Start) {
-        self.job = Some(Box::new(Job::new(Some(start), None)));
+        self.job = Some(Box::new(Job { start: Some(start), ..Job::new(Kind::Start) }));
         turn.begin_work();
+    }
+
+    /// Everything is to be listed again: the loop takes up the work. A start or a reload does it anyway.
+    pub(in crate::vrrpd::run) fn begin_listing(&mut self, turn: &mut Turn<'_>, kind: Kind) {
+        if self.job.is_none() {
+            self.job = Some(Box::new(Job::new(kind)));
+            turn.begin_work();
+        }
+    }
+
+    /// Whether everything is about to be listed again: what this turn has gathered waits for that.
+    pub(in crate::vrrpd::run) fn is_about_to_list(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| matches!(job.kind, Kind::List | Kind::Retry))
     }
 
     /// The parent has a new configuration: the loop takes up the work.
     pub(in crate::vrrpd::run) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
         if begin_reload(&mut self.process, turn) {
-            self.job = Some(Box::new(Job::new(None, Some(Reading::Descriptor(fd)))));
+            let reading = Some(Reading::Descriptor(fd));
+            self.job = Some(Box::new(Job { reading, ..Job::new(Kind::Reload) }));
         }
     }
 
-    /// Does the next slice of the start or the reload; how that ended, once the last one is done.
+    /// Does the next slice of the job; how the job ended, once the last one is done.
     pub(super) fn work_on_job(&mut self, turn: &mut Turn<'_>) -> Option<Ended> {
         self.pause(turn);
         let Some(mut job) = self.job.take() else { return Some(Ended::Broken) };
-        let (other, ended) = match job.start.is_some() {
-            true => (Of::Reload, Ended::Start),
-            false => (Of::Start, Ended::Reload { ok: true }),
-        };
-        while STEPS.get(job.step).is_some_and(|(of, _)| *of == other) {
+        while STEPS.get(job.step).is_some_and(|(of, _)| !of.is_in(job.kind)) {
             job.step += 1;
         }
-        let Some((_, step)) = STEPS.get(job.step) else { return Some(ended) };
+        let Some((_, step)) = STEPS.get(job.step) else {
+            return Some(match job.kind {
+                Kind::Start => Ended::Start,
+                Kind::Reload => Ended::Reload { ok: true },
+                Kind::List | Kind::Retry => Ended::List,
+            });
+        };
         match step(self, turn, &mut job) {
             Progress::More => {}
             Progress::Done => {
@@ -193,9 +245,18 @@ impl Vrrp {
 }
 
 impl Job {
-    fn new(start: Option<Start>, reading: Option<Reading>) -> Self {
-        let (fresh, carried) = (Fresh::default(), Carried::default());
-        Self { step: 0, at: 0, within: 0, start, reading, fresh, carried }
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            step: 0,
+            at: 0,
+            within: 0,
+            start: None,
+            reading: None,
+            fresh: Fresh::default(),
+            carried: Carried::default(),
+            listing: Listing::default(),
+        }
     }
 
     /// The next `slice` places of a list of `len` that the step walks; none when all have been walked.

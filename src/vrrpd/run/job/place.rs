@@ -8,6 +8,7 @@ use crate::proto::vrrp::{Actions, Input, State};
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::run::listing::Listing;
 use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::slots::{Layout, Slot};
 
@@ -114,11 +115,25 @@ impl Vrrp {
         Progress::Done
     }
 
-    pub(super) fn list_interfaces(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
-        self.resync_links(turn);
-        if self.make_owns() {
-            self.resync_links(turn);
+    pub(super) fn list_interfaces(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if self.list_more(turn, &mut job.listing) { Progress::More } else { Progress::Done }
+    }
+
+    /// Interfaces of the child's own that could be made only now that their bases are known: they are listed, too.
+    pub(super) fn list_new_interfaces(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if job.at == 0 {
+            job.at = 1;
+            if !self.make_owns() {
+                return Progress::Done;
+            }
+            job.listing = Listing::default();
         }
+        self.list_interfaces(turn, job)
+    }
+
+    /// What the kernel refused before it refused a list.
+    pub(super) fn retry_refused(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
+        self.retry_all(turn);
         Progress::Done
     }
 

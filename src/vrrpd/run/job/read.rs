@@ -30,7 +30,7 @@ pub(super) struct Fresh {
 }
 
 impl Vrrp {
-    /// The text is read as a whole, with pauses for adverts in between: nothing of what runs has been touched yet.
+    /// The text is read in slices: nothing of what runs is touched yet.
     pub(super) fn read_model(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let Some(reading) = &mut job.reading else { return Progress::Failed };
         if reading.is_whole() {
@@ -38,8 +38,7 @@ impl Vrrp {
             self.process.tuner.suspend(turn);
             self.save_state(turn, Moment::Before);
         }
-        let running = Arc::clone(&self.model);
-        match reading.advance(&running, &mut || self.pause(turn)) {
+        match reading.advance(&self.model) {
             Step::More => Progress::More,
             Step::Failed => Progress::Failed,
             Step::Model(model) => {
