@@ -194,7 +194,10 @@ impl Process for Vrrp {
                 let places = self.alert_places();
                 self.notifies.alerts.mail_due(turn, places);
             }
-            Slot::Status => self.write_status(turn),
+            Slot::Status => {
+                self.write_status(turn);
+                self.stop_if_idle(turn);
+            }
             Slot::Extra => self.extras_due(turn),
             Slot::Hold => self.release(),
             Slot::Detection => self.end_detection(turn),
@@ -320,13 +323,14 @@ impl Vrrp {
         }
         self.finish_alerts(turn);
         if self.process.keep_on_stop {
-            self.finish_status(turn);
-            return turn.stop(Exit::Ok);
+            if !self.writes_status() {
+                turn.stop(Exit::Ok);
+            }
+            return;
         }
         self.items.delete_statics(&mut self.routers.instances, &self.links.table);
         self.remove_owns();
         self.remove_firewall(turn);
-        self.finish_status(turn);
         let patience = patience(&self.model.daemon);
         turn.set_deadline(self.work.layout.number(Slot::Stop), Some(turn.now() + patience));
         self.stop_if_idle(turn);

@@ -147,10 +147,14 @@ impl Vrrp {
         self.notifies.cut_retired_short(turn, slot);
     }
 
-    /// Ends the child once the last script has ended: those of the stop, and those that were told to end.
+    /// Ends the child that stops once the last status file is whole and the last script has ended: those of the stop, and
+    /// those that got a signal to end.
     pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
-        if !self.process.stopping {
+        if !self.process.stopping || self.writes_status() {
             return;
+        }
+        if self.process.keep_on_stop {
+            return turn.stop(Exit::Ok);
         }
         let instances = self.routers.instances.iter().filter_map(|instance| instance.notifier.as_ref());
         let groups = self.routers.groups.iter().filter_map(|group| group.notifier.as_ref());

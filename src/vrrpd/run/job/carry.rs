@@ -31,6 +31,8 @@ pub(super) struct Carried {
     pub(super) kept: Vec<Option<InstanceId>>,
     /// The new id of each old instance.
     ids: Vec<Option<InstanceId>>,
+    /// The places of the old scripts, by name.
+    script_places: HashMap<String, usize>,
     /// The new id of each old script.
     scripts: Vec<Option<ScriptId>>,
     /// Where the addresses of the instance stand that is handed over.
@@ -61,13 +63,30 @@ impl Carried {
 }
 
 impl Vrrp {
+    pub(super) fn index_scripts(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.trackers.scripts.len(), SLICE) else {
+            job.carried.scripts = vec![None; self.trackers.scripts.len()];
+            return Progress::Done;
+        };
+        for position in slice {
+            if let Some(script) = self.trackers.scripts.get(position) {
+                job.carried.script_places.insert(script.name.clone(), position);
+            }
+        }
+        Progress::More
+    }
+
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same.
     pub(super) fn carry_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let mut ids = vec![None; self.trackers.scripts.len()];
-        let names = self.trackers.scripts.iter().enumerate();
-        let names: HashMap<String, usize> = names.map(|(old, script)| (script.name.clone(), old)).collect();
-        for (position, after) in job.fresh.scripts.iter_mut().enumerate() {
-            let Some(&old) = names.get(&after.name) else { continue };
+        let Some(slice) = job.slice(job.fresh.scripts.len(), SLICE) else {
+            job.carried.script_places = HashMap::new();
+            job.carried.running.reserve(self.routers.instances.len());
+            self.kill_left_scripts();
+            return Progress::Done;
+        };
+        for position in slice {
+            let Some(after) = job.fresh.scripts.get_mut(position) else { continue };
+            let Some(&old) = job.carried.script_places.get(&after.name) else { continue };
             let Some(before) = self.trackers.scripts.get_mut(old) else { continue };
             let same =
                 matches!((&before.command, &after.command), (Some(a), Some(b)) if build::same_command(a, b));
@@ -81,19 +100,18 @@ impl Vrrp {
             after.machine = before.machine.clone();
             after.machine.reconfigure(turn.now(), params);
             after.pid = before.pid.take();
-            if let Some(id) = ids.get_mut(old) {
+            if let Some(id) = job.carried.scripts.get_mut(old) {
                 *id = Some(ScriptId::at(position));
             }
         }
-        // What runs for a script that is no more has nobody to tell.
-        for before in &self.trackers.scripts {
-            if let Some(pid) = before.pid {
-                process::kill_group(pid, libc::SIGTERM);
-            }
+        Progress::More
+    }
+
+    /// Ends the runs whose result no script of the new model takes.
+    fn kill_left_scripts(&self) {
+        for pid in self.trackers.scripts.iter().filter_map(|before| before.pid) {
+            process::kill_group(pid, libc::SIGTERM);
         }
-        job.carried.scripts = ids;
-        job.carried.running.reserve(self.routers.instances.len());
-        Progress::Done
     }
 
     pub(super) fn index_instances(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {

@@ -29,7 +29,7 @@ use crate::daemon::reactor::Turn;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::listing::Listing;
-use crate::vrrpd::run::status::Moment;
+use crate::vrrpd::run::status::{Moment, Saving};
 
 /// A start, a reload or a new list under way.
 pub(in crate::vrrpd::run) struct Job {
@@ -49,6 +49,8 @@ pub(in crate::vrrpd::run) struct Job {
     carried: Carried,
     /// How far listing all interfaces and addresses has come.
     listing: Listing,
+    /// The data dump of before or after the reload that is being kept.
+    saving: Option<Saving>,
 }
 
 /// What a job is for.
@@ -116,6 +118,8 @@ impl Of {
 
 /// All steps, in order.
 const STEPS: &[(Of, Step)] = &[
+    (Of::Reload, Vrrp::receive_text),
+    (Of::Reload, Vrrp::save),
     (Of::Reload, Vrrp::read_model),
     (Of::Reload, Vrrp::finish_reports),
     (Of::Reload, Vrrp::make_scripts),
@@ -123,6 +127,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::make_instances),
     (Of::Reload, Vrrp::make_groups),
     (Of::Reload, Vrrp::make_static_items),
+    (Of::Reload, Vrrp::index_scripts),
     (Of::Reload, Vrrp::carry_scripts),
     (Of::Reload, Vrrp::index_instances),
     (Of::Reload, Vrrp::pair),
@@ -173,7 +178,9 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::open_sockets),
     (Of::Reload, Vrrp::drop_left_objects),
     (Of::Reload, Vrrp::keep_states),
-    (Of::Reload, Vrrp::save_after),
+    (Of::Reload, Vrrp::settle_queues),
+    (Of::Reload, Vrrp::reserve_sources),
+    (Of::Reload, Vrrp::save),
 ];
 
 impl Vrrp {
@@ -235,11 +242,14 @@ impl Vrrp {
         None
     }
 
-    fn save_after(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
+    fn settle_queues(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.resize_queues();
-        self.pause(turn);
+        Progress::Done
+    }
+
+    fn reserve_sources(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         turn.reserve_sources();
-        self.save_state(turn, Moment::After);
+        job.saving = self.begin_saving(Moment::After);
         Progress::Done
     }
 }
@@ -256,6 +266,7 @@ impl Job {
             fresh: Fresh::default(),
             carried: Carried::default(),
             listing: Listing::default(),
+            saving: None,
         }
     }
 

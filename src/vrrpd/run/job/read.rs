@@ -30,14 +30,34 @@ pub(super) struct Fresh {
 }
 
 impl Vrrp {
-    /// The text is read in slices: nothing of what runs is touched yet.
-    pub(super) fn read_model(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+    /// The text arrives whole, or not at all.
+    pub(super) fn receive_text(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let Some(reading) = &mut job.reading else { return Progress::Failed };
-        if reading.is_whole() {
-            report::reloading();
-            self.process.tuner.suspend(turn);
-            self.save_state(turn, Moment::Before);
+        if !reading.is_whole() {
+            return match reading.advance(&self.model) {
+                Step::More => Progress::More,
+                Step::Model(_) | Step::Failed => Progress::Failed,
+            };
         }
+        report::reloading();
+        self.process.tuner.suspend(turn);
+        job.saving = self.begin_saving(Moment::Before);
+        Progress::Done
+    }
+
+    /// The data dump of the moment before the reload is kept, where the configuration asks for that.
+    pub(super) fn save(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(saving) = &mut job.saving else { return Progress::Done };
+        if self.save_more(turn, saving) {
+            return Progress::More;
+        }
+        job.saving = None;
+        Progress::Done
+    }
+
+    /// The text is read in slices: nothing of what runs is touched yet.
+    pub(super) fn read_model(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(reading) = &mut job.reading else { return Progress::Failed };
         match reading.advance(&self.model) {
             Step::More => Progress::More,
             Step::Failed => Progress::Failed,
@@ -51,7 +71,10 @@ impl Vrrp {
 
     /// Status files under way are written to their end: they name instances by the numbers of before.
     pub(super) fn finish_reports(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        self.finish_status(turn);
+        self.write_status(turn);
+        if self.writes_status() {
+            return Progress::More;
+        }
         self.status.load(&job.fresh.model);
         self.settle(turn);
         Progress::Done

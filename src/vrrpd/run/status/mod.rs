@@ -13,6 +13,7 @@ use std::path::Path;
 
 use part::Part;
 
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::child::status::{Job, Report, clock};
 use crate::config::model::Model;
@@ -37,6 +38,12 @@ pub(super) struct Status {
     machine: Machine,
     /// Reloads so far.
     reloads: u32,
+}
+
+/// The data dump that is kept of the moment before or after a reload.
+pub(super) struct Saving {
+    file: StatusFile,
+    job: Job<Part>,
 }
 
 /// The files of this child.
@@ -85,30 +92,39 @@ impl Vrrp {
         self.begin_report(turn, Kind::VrrpJson, false);
     }
 
-    /// Keeps the data dump of the moment before or after a reload (`config_save_dir`). Adverts that fall due go out.
-    pub(super) fn save_state(&mut self, turn: &mut Turn<'_>, moment: Moment) {
+    /// Begins to keep the data dump of the moment before or after a reload (`config_save_dir`); none: nothing is kept.
+    pub(super) fn begin_saving(&mut self, moment: Moment) -> Option<Saving> {
         if moment == Moment::Before {
             self.status.reloads = self.status.reloads.wrapping_add(1);
         }
-        let Some(folder) = self.model.global.files.config_save_dir.clone() else { return };
+        let folder = self.model.global.files.config_save_dir.as_ref()?;
         let word = if moment == Moment::Before { "pre" } else { "post" };
         let (pid, number) = (process::own(), self.status.reloads);
-        let place = Path::new(&folder).join(format!("keepalived_vrrp.{pid}.{number}.{word}"));
-        let saved = StatusFile::new(&place).and_then(|mut file| {
-            file.begin()?;
-            let mut job = Job::new(Kind::VrrpData, false);
-            while !job.is_over() {
-                let clock = clock(turn.now());
-                if self.write_piece(turn, &clock, &mut file, &mut job).is_err() {
-                    break;
-                }
-                self.pause_at(turn, job.next);
+        let place = Path::new(folder).join(format!("keepalived_vrrp.{pid}.{number}.{word}"));
+        let begun = StatusFile::new(&place).and_then(|mut file| file.begin().map(|()| file));
+        match begun {
+            Ok(file) => Some(Saving { file, job: Job::new(Kind::VrrpData, false) }),
+            Err(error) => {
+                report::status_failed(&place, "config_save_dir", &error);
+                None
             }
-            file.finish()
-        });
-        if let Err(error) = saved {
-            report::status_failed(&place, "config_save_dir", &error);
         }
+    }
+
+    /// Writes the next pieces of what is kept. False: the file is in its place, or cannot be written.
+    pub(super) fn save_more(&mut self, turn: &Turn<'_>, saving: &mut Saving) -> bool {
+        let Saving { file, job } = saving;
+        let clock = clock(turn.now());
+        for _ in 0..limit::STATUS_INSTANCES_PER_TURN {
+            // An error is kept by the file.
+            if job.is_over() || self.write_piece(turn, &clock, file, job).is_err() {
+                if let Err(error) = file.finish() {
+                    report::status_failed(file.place(), "config_save_dir", &error);
+                }
+                return false;
+            }
+        }
+        true
     }
 
     /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
@@ -130,16 +146,9 @@ impl Vrrp {
         self.arm_status(turn);
     }
 
-    /// Writes all that is left of what is under way, before what it tells of changes. Adverts that fall due meanwhile
-    /// leave.
-    pub(super) fn finish_status(&mut self, turn: &mut Turn<'_>) {
-        while self.status.is_under_way() {
-            for position in 0..KINDS.len() {
-                self.write_some(turn, position);
-            }
-            self.pause(turn);
-        }
-        self.arm_status(turn);
+    /// Whether a file is being written.
+    pub(super) fn writes_status(&self) -> bool {
+        self.status.is_under_way()
     }
 
     fn arm_status(&self, turn: &mut Turn<'_>) {
