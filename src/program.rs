@@ -14,6 +14,7 @@ use keepalived::base::exit::Exit;
 use keepalived::base::map::Set;
 use keepalived::base::name::IfName;
 use keepalived::base::time::Instant;
+use keepalived::child::check::{self, Interfaces, Present};
 use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 #[cfg(feature = "tools")]
@@ -28,7 +29,7 @@ use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
 use keepalived::sys::{alloc, clock, netns, pages, same_program, user};
-use keepalived::vrrpd::{self, Interfaces, Present};
+use keepalived::vrrpd;
 
 #[cfg(feature = "tools")]
 pub(crate) use compare::compare;
@@ -99,7 +100,7 @@ fn read(options: &Options, settle: Settle) -> Read {
 /// The same for a config test; with the feature `tools` with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
     let (mut read, tree, present) = load(options, Settle::Try);
-    vrrpd::check_names(&read.model, &mut read.found);
+    check::mail_relay(&read.model, &mut read.found);
     #[cfg(feature = "tools")]
     lint(options, &mut read, &tree, present);
     #[cfg(not(feature = "tools"))]

@@ -184,6 +184,9 @@ pub const THINGS_PER_TURN: usize = 64;
 /// How long work may go on before adverts that are due are sent and the parent's hellos are answered.
 pub const SLICE: crate::base::time::Span = crate::base::time::Span::from_millis(2);
 
+/// After this time what the kernel refused is tried again.
+pub const KERNEL_RETRY: crate::base::time::Span = crate::base::time::Span::from_secs(1);
+
 /// Expired deadlines that act in one turn of the loop; the rest act in the next, after the sockets.
 pub const DUE_PER_TURN: usize = 256;
 

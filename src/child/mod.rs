@@ -8,6 +8,7 @@
 
 pub mod alerts;
 pub mod bracket;
+pub mod check;
 pub mod kept;
 pub mod links;
 pub mod notifies;

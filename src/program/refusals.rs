@@ -1,9 +1,9 @@
 //! Which new configuration a running daemon does not go over to.
 
 use keepalived::base::name::IfName;
+use keepalived::child::check::Interfaces;
 use keepalived::config::diag::Diagnostic;
 use keepalived::config::source::SourceMap;
-use keepalived::vrrpd::Interfaces;
 
 use super::Loaded;
 

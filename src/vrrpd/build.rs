@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use super::live::notify::{Notifier, Script};
 use super::live::{
-    Adverts, Config, Entered, Group, Instance, Moved, Objects, OwnLinks, Reception, Source, TrackScript,
+    Adverts, Config, Entered, Group, Instance, Objects, OwnLinks, Reception, Source, TrackScript, Vip,
 };
 use super::own::plan::Plan;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{LinkId, ScriptId, TrackGroupId};
 use crate::base::time::Instant;
+use crate::child::check::{Broken, unusable};
 use crate::child::links::Links;
 use crate::config::model::instance::{Notify, OldChecksum};
 use crate::config::model::{self, Model, VirtualAddress};
@@ -30,15 +31,6 @@ use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
 use implied::implied;
 use tracking::{Lists, tracking};
-
-/// A command that cannot run, and its place in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Where the command stands.
-    pub at: model::At,
-    /// The message, in keepalived's words where it has some.
-    pub text: String,
-}
 
 impl Broken {
     /// A track script that cannot run.
@@ -152,7 +144,7 @@ fn instance(
     // As with keepalived, addresses stay beside an ipvlan: what answers for them has the base's address anyway. So do
     // those of the other family beside a macvlan, whose hardware address is not theirs.
     let lines = config.addresses.iter().chain(&config.excluded).enumerate();
-    let addresses: Box<[Moved]> = lines
+    let addresses: Box<[Vip]> = lines
         .map(|(number, line)| {
             let beside = config.ipvlan.is_some() || Family::of(&line.prefix.addr) != config.params.family;
             let home = if beside { base } else { own };
@@ -214,7 +206,7 @@ fn followed(config: &Config) -> impl Iterator<Item = Tracked> {
     let groups = config.model().network.track_groups.iter().enumerate();
     let mine: Vec<_> = groups
         .filter(|(_, group)| group.members.contains(&own))
-        .map(|(position, _)| Object::Fixed(TrackGroupId::at(position)))
+        .map(|(position, _)| Object::StaticItems(TrackGroupId::at(position)))
         .collect();
     mine.into_iter().map(|object| Tracked { object, weight: Weight::default() })
 }
@@ -233,9 +225,9 @@ fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracke
     own.iter().copied().chain(group.iter().copied().filter(is_new)).collect()
 }
 
-fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Moved {
+fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Vip {
     let link = own.or_else(|| line.dev.as_ref().map(|named| links.named(&named.name))).or(home);
-    Moved::new(line.prefix, link, line.no_track)
+    Vip::new(line.prefix, link, line.no_track)
 }
 
 /// Makes the sync groups of a model.
@@ -274,27 +266,6 @@ pub(super) fn commands(notify: &Notify) -> [(Script, Option<&model::ScriptComman
         (Script::LowerPriority, notify.master_rx_lower_pri.as_ref()),
         (Script::Any, notify.any.as_ref()),
     ]
-}
-
-/// Why a command never runs, as the end of a sentence.
-pub(super) fn unusable(why: &Unusable) -> String {
-    match why {
-        Unusable::Missing(file) => format!("since not found/accessible ({file})"),
-        Unusable::User(user) => format!("since user {user} does not exist"),
-        Unusable::Group(group) => format!("since group {group} does not exist"),
-        Unusable::Identity(why) => format!("since keepalived cannot run it as its user: {why}"),
-        Unusable::Nobody => {
-            "since script security is on, and neither script_user nor the user keepalived_script \
-                             says who may run it"
-                .to_owned()
-        }
-        Unusable::Insecure(_) => "due to insecure".to_owned(),
-        Unusable::InsecureProgram(program, _) => format!("due to insecure ({program})"),
-        Unusable::Hidden(what) => format!(
-            "since script security is on, and its shell line hides what it runs ({what}): put it into a script"
-        ),
-        Unusable::TooLong => "since it is too long".to_owned(),
-    }
 }
 
 /// What a reload finds an instance again by, whatever its name: everything that its adverts are known by.

@@ -3,6 +3,7 @@
 use crate::base::addr::IpAddr;
 use crate::base::id::IfIndex;
 use crate::base::map::{Map, Set};
+use crate::child::check::Present;
 use crate::config::Model;
 use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
@@ -10,7 +11,6 @@ use crate::notify::Resolver;
 use crate::notify::command::Unusable;
 use crate::sys::path::Insecure;
 use crate::sys::same_program;
-use crate::vrrpd::check::Present;
 use crate::vrrpd::live::PROTOCOL;
 
 /// Looks at everything that a check may ask for. What cannot be found out stays unknown.

@@ -7,9 +7,9 @@ mod object;
 mod refusal;
 mod script;
 
-pub use address::{Moved, PROTOCOL, address, is_in_detection, is_usable};
+pub use address::{PROTOCOL, Vip, address, is_in_detection, is_usable};
 pub use item::Item;
-pub use object::{Common, Entry, Objects, Placed, Unseen};
+pub use object::{Common, Entry, LiveRoute, Objects, Unseen};
 pub use script::TrackScript;
 
 use super::pacing::Waiting;
@@ -39,7 +39,7 @@ pub struct Instance {
     /// What it remembers of its adverts.
     pub advert: Adverts,
     /// All addresses, advertised and excluded, in the order of the configuration.
-    pub addresses: Box<[Moved]>,
+    pub addresses: Box<[Vip]>,
     /// Routes and rules, if it has any.
     pub objects: Option<Box<Objects>>,
     /// The unicast peers.
@@ -228,7 +228,7 @@ impl Instance {
 
     /// The addresses that adverts carry, in order.
     #[must_use]
-    pub fn advertised(&self) -> &[Moved] {
+    pub fn advertised(&self) -> &[Vip] {
         advertised(self.advert.carried, &self.addresses)
     }
 
@@ -266,7 +266,7 @@ impl Instance {
 
 /// Those of an instance's addresses that adverts carry.
 #[must_use]
-pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
+pub fn advertised(carried: u8, addresses: &[Vip]) -> &[Vip] {
     addresses.get(..usize::from(carried)).unwrap_or(addresses)
 }
 
@@ -276,5 +276,5 @@ pub fn advertised(carried: u8, addresses: &[Moved]) -> &[Moved] {
 const _: () = {
     assert!(size_of::<Instance>() <= 416);
     assert!(size_of::<Router>() <= 272);
-    assert!(size_of::<Moved>() <= 40);
+    assert!(size_of::<Vip>() <= 40);
 };

@@ -33,7 +33,7 @@ mod sockets;
 mod track;
 mod work;
 
-pub use check::{Interfaces, Present, check, check_names};
+pub use check::check;
 #[cfg(feature = "tools")]
 pub use facts::facts;
 pub use items::Marked;

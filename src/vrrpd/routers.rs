@@ -15,8 +15,6 @@ pub(super) struct Routers {
     pub(super) groups: Vec<Group>,
     /// The end of the delay that instances wait for before they begin.
     pub(super) held: Option<Instant>,
-    /// Until then instances that begin wait for duplicate address detection.
-    pub(super) detection: Option<Instant>,
     /// MASTERs that were heard with another advert interval than ours, and where that is noted.
     pub(super) intervals: Vec<(InstanceId, Note)>,
     /// After a longer pause than this the loop hears first and acts then.

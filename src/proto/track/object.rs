@@ -15,7 +15,7 @@ pub enum Object {
     /// A `vrrp_track_process`.
     Process(ProcessId),
     /// The static items of a `track_group`.
-    Fixed(TrackGroupId),
+    StaticItems(TrackGroupId),
 }
 
 /// What an object says.

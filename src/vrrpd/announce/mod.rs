@@ -12,7 +12,7 @@ use std::io;
 
 use extra::Extras;
 
-use super::live::{Instance, Moved};
+use super::live::{Instance, Vip};
 use super::own::OwnInterfaces;
 use super::pacing::{Lane, Pacing, Waiting};
 use super::report;
@@ -216,7 +216,7 @@ impl Announcer {
 }
 
 /// The lane that an address waits in, if its interface is spaced.
-fn lane(pacing: &Pacing, addresses: &[Moved], position: usize) -> Option<(Lane, Family)> {
+fn lane(pacing: &Pacing, addresses: &[Vip], position: usize) -> Option<(Lane, Family)> {
     let moved = addresses.get(position)?;
     let family = Family::of(&moved.prefix.addr);
     Some((pacing.lane(moved.link?, family)?, family))

@@ -7,7 +7,7 @@ use crate::config::model::route::{Insert, MetricKind, NextHop};
 use crate::config::model::{self, Named};
 use crate::sys::netlink::route::{self, Route};
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::live::{Entry, Objects, Placed, Unseen};
+use crate::vrrpd::live::{Entry, LiveRoute, Objects, Unseen};
 
 /// Routes and rules of a holder, without host bits, which the kernel refuses. Their interfaces are entered in `links`.
 pub(in crate::vrrpd) fn objects(
@@ -21,7 +21,7 @@ pub(in crate::vrrpd) fn objects(
     }
 }
 
-fn placed(line: &model::Route, links: &mut Links) -> Placed {
+fn placed(line: &model::Route, links: &mut Links) -> LiveRoute {
     let mut link = |named: &Option<Named>| named.as_ref().map(|named| links.named(&named.name));
     let (next_hops, places) = if line.nexthops.is_empty() {
         let leads = line.via.is_some() || line.dev.is_some() || line.encap.is_some();
@@ -39,7 +39,7 @@ fn placed(line: &model::Route, links: &mut Links) -> Placed {
     };
     let vrf = link(&line.vrf);
     let (metrics, locks) = metrics(line);
-    Placed {
+    LiveRoute {
         route: Route {
             family: line.family,
             kind: line.kind,

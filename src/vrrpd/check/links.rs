@@ -4,35 +4,28 @@
 //! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
 //! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
 
-use super::Present;
 use crate::base::map::Set;
 use crate::base::name::IfName;
+use crate::child::check::{Check, Present, mark};
 use crate::child::links::Links;
-use crate::config::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
+use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
 use crate::config::model::{Instance, Model, Named, Route, Rule};
 use crate::vrrpd::own::plan::Plan;
 
 /// Where static addresses go that name no interface.
 const DEFAULT: &str = "eth0";
 
-/// The interfaces of this machine, and where findings go.
-struct Check<'f> {
-    present: &'f mut Present,
-    /// Those that instances make for themselves. Delays and polling are for links that the machine has, as in
-    /// keepalived.
-    made: Set<IfName>,
-    /// `dynamic_interfaces`: they may come later.
-    dynamic: bool,
-    found: &'f mut Diagnostics,
-}
+/// Walks what instances, groups and static items name.
+struct Walk<'f>(Check<'f>);
 
 /// Tells every interface that is not there.
 pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     strict(model, present, found);
     room(model, present, found);
     sources(model, present, found);
-    let mut check =
-        Check { present, made: made(model), dynamic: model.global.vrrp.dynamic_interfaces, found };
+    // Delays and polling are for links that the machine has, not for those that are made, as in keepalived.
+    let made = made(model);
+    let mut check = Walk(Check { present, made, dynamic: model.global.vrrp.dynamic_interfaces, found });
     for instance in &model.instances {
         check.instance(instance);
     }
@@ -103,7 +96,7 @@ fn sources(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     }
 }
 
-impl Check<'_> {
+impl Walk<'_> {
     fn instance(&mut self, instance: &Instance) {
         let owner = format!("vrrp_instance {}", instance.name);
         if let Some(named) = &instance.interface {
@@ -111,13 +104,13 @@ impl Check<'_> {
         }
         if let Some(vmac) = &instance.vmac
             && let Some(name) = &vmac.name
-            && self.present.link(name).is_some_and(|link| link.kind != "macvlan")
+            && self.0.present.link(name).is_some_and(|link| link.kind != "macvlan")
         {
             let message = format!(
                 "({}) interface {name} already exists and is not a private macvlan; ignoring vmac if_name",
                 instance.name
             );
-            self.found.report(Diagnostic::new(Severity::Warning, vmac.at.0, message));
+            self.0.found.report(Diagnostic::new(Severity::Warning, vmac.at.0, message));
         }
         if let Some(named) = &instance.vrf {
             self.one(named, "VRF interface", &owner);
@@ -154,7 +147,7 @@ impl Check<'_> {
         let default = default.map(|named| named.name.clone()).or_else(|| IfName::new(DEFAULT));
         // Looked up only if an address needs it.
         let needed = network.addresses.iter().any(|line| line.address.dev.is_none());
-        let default_there = needed && default.is_some_and(|name| self.there(&name));
+        let default_there = needed && default.is_some_and(|name| self.0.there(&name));
         for line in &network.addresses {
             match &line.address.dev {
                 Some(named) => self.one(named, "interface", "static_ipaddress"),
@@ -164,7 +157,7 @@ impl Check<'_> {
                         "Static address {} requires either an interface or default interface must exist",
                         line.address.prefix
                     );
-                    self.tell(
+                    self.0.tell(
                         line.address.at.0.into(),
                         message,
                         Class::Interface,
@@ -183,50 +176,21 @@ impl Check<'_> {
         let polled = network.linkbeat.iter().map(|line| (&line.interface, "linkbeat interface"));
         let delayed = network.delays.iter().map(|line| (&line.interface, "up/down delay"));
         for (named, what) in polled.chain(delayed) {
-            if !self.present.has(&named.name) {
+            if !self.0.present.has(&named.name) {
                 let message = format!("unknown interface {} specified for {what}", named.name);
-                self.tell(mark(named), message, Class::Interface, "check the name with `ip link`");
+                self.0.tell(mark(named), message, Class::Interface, "check the name with `ip link`");
             }
         }
     }
 
-    fn there(&mut self, name: &IfName) -> bool {
-        self.made.contains(name) || self.present.has(name)
-    }
-
     fn one(&mut self, named: &Named, what: &str, owner: &str) {
-        self.present.note_named(&named.name);
-        if self.there(&named.name) {
-            return;
-        }
-        let message = format!("WARNING - {what} {} for {owner} doesn't exist", named.name);
-        self.present.note_absent(&named.name, &message);
         let remedy = if owner.starts_with("vrrp_instance") {
             "check the name with `ip link`; the instance stays in FAULT until the interface appears"
         } else {
             "check the name with `ip link`"
         };
-        let finding = self.finding(mark(named), message, Class::Ordinary);
-        let costs = !self.dynamic;
-        self.found.report(finding.costs(costs).remedy(remedy));
+        self.0.one(named, what, owner, remedy);
     }
-
-    fn tell(&mut self, mark: Mark, message: String, class: Class, remedy: &str) {
-        let finding = self.finding(mark, message, class);
-        self.found.report(finding.remedy(remedy));
-    }
-
-    fn finding(&self, mark: Mark, message: String, class: Class) -> Diagnostic {
-        if self.dynamic {
-            Diagnostic::new(Severity::Note, mark, message)
-        } else {
-            Diagnostic::new(Severity::Warning, mark, message).class(class)
-        }
-    }
-}
-
-fn mark(named: &Named) -> Mark {
-    Mark { at: named.at.0, width: u16::try_from(named.name.as_str().len()).unwrap_or(1) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::base::id::{InstanceId, LinkId};
 use crate::child::links::Links;
 use crate::proto::vrrp::priority::OWNER;
 use crate::sys::netlink::nft::Element;
-use crate::vrrpd::live::{Instance, Moved};
+use crate::vrrpd::live::{Instance, Vip};
 
 /// A set of the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,7 +261,7 @@ impl Entry {
     }
 }
 
-fn key(instance: &Instance, moved: &Moved, by_number: bool) -> (IpAddr, Place) {
+fn key(instance: &Instance, moved: &Vip, by_number: bool) -> (IpAddr, Place) {
     let addr = moved.prefix.addr;
     let place = match (addr, moved.link) {
         (IpAddr::V6(local), Some(link)) if local.is_unicast_link_local() => {

@@ -1,5 +1,5 @@
 //! Whether iptables does what a firewall is wanted for, and the life of its rules: put at the start and with a reload,
-//! followed from turn to turn, put again where something was in the way or somebody else took them away, taken away in
+//! followed from turn to turn, put again where something was in the way or another program took them away, taken away in
 //! the end.
 //!
 //! As in keepalived nftables does it where the program `iptables` makes rules of nftables itself, or is not there, or the
@@ -9,8 +9,9 @@ use super::legacy::plan::Plan;
 use super::legacy::report::Reason;
 use super::legacy::{Legacy, Trouble, report};
 use super::tables::{Contents, Parts};
-use super::{Around, Firewall, RETRY, may_pass};
+use super::{Around, Firewall, may_pass};
 use crate::base::addr::Family;
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::child::links::Links;
 use crate::config::diag::Diagnostics;
@@ -23,7 +24,7 @@ use crate::vrrpd::own::ledger::{Guarding, Ledger, Left};
 /// When rules are tried again that another program stood in the way of: it changes its own in some milliseconds.
 const SOON: Span = Span::from_millis(20);
 
-/// How often it is looked whether somebody changed the tables, of which the kernel tells nobody.
+/// How often the tables are compared with what they should be: the kernel does not report changes of them.
 const LOOK: Span = Span::from_secs(2);
 
 /// What does the work.
@@ -44,7 +45,7 @@ pub(super) struct Iptables {
     wanted: Option<Plan>,
     /// What is there of it.
     legacy: Option<Legacy>,
-    /// What is wrong with it, as far as that was told.
+    /// What is wrong with the tables, as far as that was logged.
     told: Vec<Trouble>,
 }
 
@@ -155,7 +156,7 @@ impl Firewall {
         if legacy.has_sets() {
             match legacy.update(contents) {
                 Ok(()) => firewall.guards.settled(around.links),
-                // Somebody changed the sets.
+                // Another program changed the sets.
                 Err(_) => self.put_iptables(around),
             }
             return;
@@ -164,7 +165,7 @@ impl Firewall {
         self.settle_iptables(around.links);
     }
 
-    /// Tells what is wrong, and arms what may help.
+    /// Logs what is wrong, and arms what may help.
     fn settle_iptables(&mut self, links: &Links) {
         let firewall = &mut *self;
         firewall.guards.settled(links);
@@ -183,7 +184,7 @@ impl Firewall {
         if busy {
             self.try_again(SOON);
         } else if again {
-            self.try_again(RETRY);
+            self.try_again(limit::KERNEL_RETRY);
         } else {
             self.try_again(LOOK);
         }
@@ -241,7 +242,7 @@ impl Firewall {
     }
 }
 
-/// Whether the next second may bring what is missing now: somebody makes the chain, or the kernel finds memory.
+/// Whether the next second may bring what is missing now: another program makes the chain, or the kernel finds memory.
 const fn passes(trouble: &Trouble) -> bool {
     match trouble {
         Trouble::Chain(..) => true,

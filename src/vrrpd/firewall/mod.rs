@@ -2,7 +2,7 @@
 //!
 //! Job: what the kernel's tables hold follows what the instances do. A guard is there before its address is, and goes
 //! after it, for all instances of a turn in one transaction ([`Firewall::flush`]). The tables are replaced as a
-//! whole when a child begins, when a reload asks for other rules, and when somebody else deleted something: no packet
+//! whole when a child begins, when a reload asks for other rules, and when another program deleted something: no packet
 //! ever meets half a table. Start with [`tables`] for the rules, [`guards`] for whose addresses they hold; where
 //! `vrrp_iptables` asks for it, `legacy` has the same in the words of iptables and [`iptables`] its life.
 
@@ -80,9 +80,6 @@ pub(super) struct Outcome {
     pub(super) ledger: bool,
 }
 
-/// When what the kernel refused is tried again.
-const RETRY: Span = Span::from_secs(1);
-
 impl Default for Firewall {
     fn default() -> Self {
         Self {
@@ -153,7 +150,7 @@ impl Firewall {
         self.broken.is_none()
     }
 
-    /// Tells that nobody chose what does the work, if there is work.
+    /// Logs that the configuration chooses neither nftables nor iptables, if there is work for one of them.
     pub(super) fn tell_choice(&self, config: &Config) {
         if self.style.is_some() && config.nftables.is_none() && config.iptables.is_none() {
             report::default_chosen();
@@ -165,7 +162,7 @@ impl Firewall {
         self.guards.is_on(id)
     }
 
-    /// After a reload changed what an instance asks for: tells whether its addresses are guarded now. `was`: before.
+    /// After a reload changed what an instance asks for: logs whether its addresses are guarded now. `was`: before.
     pub(super) fn tell_renewed(&self, id: InstanceId, instance: &Instance, was: bool) {
         let is = self.guards.is_on(id);
         if was != is && self.broken.is_none() {
@@ -220,7 +217,7 @@ impl Firewall {
     /// Guards the addresses of an instance from the next flush on, or no longer.
     pub(super) fn guard(&mut self, id: InstanceId, instance: &Instance, on: bool, tell: bool) {
         let on = on && is_guarded(instance);
-        // What is missing was told when the kernel refused it.
+        // What is missing was logged when the kernel refused it.
         let tell = tell && self.broken.is_none();
         if self.guards.set(id, instance, self.by_number, on) && tell {
             report::guard(&instance.config.name, on);
@@ -263,7 +260,7 @@ impl Firewall {
                 guards.settled(around.links);
                 vmacs.settled(around.links);
             }
-            // Somebody changed the sets, and we shall hear of it; packets must not wait for that.
+            // Another program changed the sets, and a notification of that will come; packets must not wait for it.
             Err(_) => self.replace(around),
         }
     }
@@ -335,7 +332,7 @@ impl Firewall {
             report::failed(refused, guards);
         }
         if may_pass(refused.errno) {
-            self.try_again(RETRY);
+            self.try_again(limit::KERNEL_RETRY);
         }
     }
 
@@ -347,7 +344,7 @@ impl Firewall {
         }
     }
 
-    /// Somebody else changes tables. `stopping`: nothing is put back any more.
+    /// Another program changes tables. `stopping`: nothing is put back any more.
     pub(super) fn hear(&mut self, around: &mut Around<'_, '_>, stopping: bool) {
         let Self { watch: Some((watch, _)), there: Some((style, _)), .. } = self else { return };
         match watch.read(&style.name) {
@@ -361,7 +358,7 @@ impl Firewall {
     fn put_back(&mut self, around: &mut Around<'_, '_>) {
         self.lost = true;
         if self.again.take(around.turn.now()).is_none() {
-            return self.try_again(RETRY);
+            return self.try_again(limit::KERNEL_RETRY);
         }
         let was_broken = self.broken.is_some();
         self.replace(around);

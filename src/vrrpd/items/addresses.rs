@@ -8,7 +8,7 @@ use crate::child::links::Links;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
 use crate::vrrpd::live::item::{How, Input, Next};
-use crate::vrrpd::live::{Instance, Moved};
+use crate::vrrpd::live::{Instance, Vip};
 
 /// The virtual addresses of an interface went with it.
 pub(in crate::vrrpd) fn forget_addresses_on(instances: &mut [Instance], link: LinkId) {
@@ -132,7 +132,7 @@ impl Items {
     pub(super) fn judge_fall(instances: &mut [Instance], links: &Links, id: InstanceId, position: usize) {
         let moved = instances.get(id.index()).and_then(|instance| instance.addresses.get(position));
         let Some(lost) = moved.filter(|moved| moved.item.may_have_gone_with_first()) else { return };
-        let beside = |moved: &Moved| {
+        let beside = |moved: &Vip| {
             moved.link == lost.link && moved.item.is_there() && moved.prefix.is_same_network(&lost.prefix)
         };
         let link = lost.link.and_then(|link| links.link(link));
@@ -152,7 +152,7 @@ impl Items {
         instances: &'a [Instance],
         link: LinkId,
         address: Prefix,
-    ) -> Option<((InstanceId, u16), &'a Moved)> {
+    ) -> Option<((InstanceId, u16), &'a Vip)> {
         let (id, position) = self.index.of(instances, link, address.addr)?;
         let moved = instances.get(id.index())?.addresses.get(usize::from(position))?;
         (moved.prefix == address).then_some(((id, position), moved))

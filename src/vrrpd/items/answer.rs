@@ -11,7 +11,7 @@ use crate::proto::vrrp::priority::OWNER;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::netlink::route::Insert;
 use crate::vrrpd::live::item::{Input, News, Next, Outcome};
-use crate::vrrpd::live::{Entry, Instance, Item, Moved, Placed, Unseen};
+use crate::vrrpd::live::{Entry, Instance, Item, LiveRoute, Unseen, Vip};
 use crate::vrrpd::report;
 
 /// The kernel's answer to a request.
@@ -130,7 +130,7 @@ fn static_address_answered(known: &mut StaticAddress, add: bool, answer: &Answer
 }
 
 fn route_answered(
-    Entry { value: placed, item, .. }: &mut Entry<Placed>,
+    Entry { value: placed, item, .. }: &mut Entry<LiveRoute>,
     add: bool,
     answer: &Answer<'_>,
     name: Option<&str>,
@@ -163,7 +163,7 @@ fn route_answered(
 }
 
 /// Logs what happened to a virtual address.
-pub(super) fn log_virtual_news(news: News, name: &str, moved: &Moved, links: &Links) {
+pub(super) fn log_virtual_news(news: News, name: &str, moved: &Vip, links: &Links) {
     let (addr, link) = (moved.prefix.addr, links.name(moved.link));
     match news {
         // That it is back has been told with its deletion.

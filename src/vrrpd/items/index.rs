@@ -6,7 +6,7 @@ use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::map::Map;
 use crate::proto::vrrp::State;
-use crate::vrrpd::live::{Instance, Moved};
+use crate::vrrpd::live::{Instance, Vip};
 
 /// All addresses of all instances, ordered by interface and address.
 #[derive(Default)]
@@ -104,6 +104,6 @@ impl AddressIndex {
 }
 
 fn key(instances: &[Instance], (id, position): Place) -> Option<(LinkId, IpAddr)> {
-    let moved: &Moved = instances.get(id.index())?.addresses.get(usize::from(position))?;
+    let moved: &Vip = instances.get(id.index())?.addresses.get(usize::from(position))?;
     Some((moved.link?, moved.prefix.addr))
 }

@@ -23,7 +23,7 @@ use crate::sys::netlink::monitor::Drained;
 use crate::sys::netlink::route::Insert;
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::live::item::{How, Input, News, Next, Outcome, Presence};
-use crate::vrrpd::live::{Entry, Instance, Item, Objects, Placed, Unseen};
+use crate::vrrpd::live::{Entry, Instance, Item, LiveRoute, Objects, Unseen};
 use crate::vrrpd::{kind, report};
 
 /// A batch of deletions.
@@ -52,7 +52,7 @@ pub(in crate::vrrpd) enum MayBeGone {
 }
 
 impl MayBeGone {
-    fn is_about(self, placed: &Placed) -> bool {
+    fn is_about(self, placed: &LiveRoute) -> bool {
         match self {
             Self::Everything => true,
             Self::Through(link) => placed.is_through(link),
@@ -141,12 +141,13 @@ impl Items {
             let Objects { routes, rules } = objects_mut(instances, &mut self.statics.objects, holder)?;
             let (class, position, outcome) = match loss {
                 Deletion::Route(seen) => {
-                    let is_it = |entry: &Entry<Placed>| entry.item.is_there() && entry.value.route.is(seen);
+                    let is_it =
+                        |entry: &Entry<LiveRoute>| entry.item.is_there() && entry.value.route.is(seen);
                     let position = routes.iter().position(is_it)?;
                     (Class::Route, position, route_deleted(routes.get_mut(position)?, links, now, name))
                 }
                 Deletion::Replaced(seen) => {
-                    let is_it = |entry: &Entry<Placed>| {
+                    let is_it = |entry: &Entry<LiveRoute>| {
                         let route = &entry.value.route;
                         entry.item.is_there() && route.has_key_of(seen) && !route.is(seen)
                     };
@@ -184,9 +185,10 @@ impl Items {
         for holder in holders(instances) {
             let active = is_active(instances, holder);
             let Some(objects) = self.objects_mut(instances, holder).filter(|_| active) else { continue };
-            let may_be_there = |entry: &&mut Entry<Placed>| entry.item.is_there() || entry.item.is_doubted();
+            let may_be_there =
+                |entry: &&mut Entry<LiveRoute>| entry.item.is_there() || entry.item.is_doubted();
             for entry in objects.routes.iter_mut().filter(may_be_there) {
-                let Placed { route, insert, unseen, .. } = &mut entry.value;
+                let LiveRoute { route, insert, unseen, .. } = &mut entry.value;
                 let anew = route.family == Family::V6 && route.next_hops.len() > 1;
                 if *insert == Insert::Prepend && !anew {
                     *unseen = Unseen::Place;
@@ -200,7 +202,7 @@ impl Items {
         for holder in holders(instances) {
             let Some(objects) = self.objects_mut(instances, holder) else { continue };
             let mut any = false;
-            let by_it = |entry: &&mut Entry<Placed>| entry.item.is_ours() && entry.value.is_through(link);
+            let by_it = |entry: &&mut Entry<LiveRoute>| entry.item.is_ours() && entry.value.is_through(link);
             for entry in objects.routes.iter_mut().filter(by_it) {
                 entry.item.handle(Input::Doubted);
                 any = true;
@@ -267,7 +269,7 @@ impl Items {
 }
 
 /// Somebody deleted a route, or put another one in its place.
-fn route_deleted(entry: &mut Entry<Placed>, links: &Links, now: Instant, name: Option<&str>) -> Outcome {
+fn route_deleted(entry: &mut Entry<LiveRoute>, links: &Links, now: Instant, name: Option<&str>) -> Outcome {
     // If one of several ways was deleted others may be left: the kernel is asked when the route is added again, or
     // deleted.
     let up = entry.value.locate(links);

@@ -13,7 +13,7 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::route::{Insert, Route};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::live::item::Input;
-use crate::vrrpd::live::{Entry, Instance, Item, Objects, Placed};
+use crate::vrrpd::live::{Entry, Instance, Item, LiveRoute, Objects};
 use crate::vrrpd::report;
 
 /// A route that goes, with the place of the route that the kernel is to put instead.
@@ -64,7 +64,7 @@ struct Rivals {
 impl Objects {
     /// Takes over what is the same in `old`; what `old` still holds then is left over.
     pub(in crate::vrrpd) fn inherit(&mut self, old: &mut Self) {
-        inherit(&mut self.routes, &mut old.routes, |route| route_key(&route.route), Placed::is_same);
+        inherit(&mut self.routes, &mut old.routes, |route| route_key(&route.route), LiveRoute::is_same);
         inherit(&mut self.rules, &mut old.rules, rule_key, Rule::eq);
     }
 }
@@ -291,7 +291,7 @@ impl Items {
         &mut self,
         instances: &mut [Instance],
         successors: &Successors,
-        old: Entry<Placed>,
+        old: Entry<LiveRoute>,
     ) {
         let mut places = successors.routes.get(&route_key(&old.value.route)).into_iter().flatten();
         let found = places.any(|&(holder, place)| {

@@ -8,7 +8,7 @@ use crate::sys::netlink::command::{Commands, Full};
 use crate::sys::netlink::route::{Insert, Route, Which};
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::live::item::Input;
-use crate::vrrpd::live::{Entry, Instance, Placed, Unseen};
+use crate::vrrpd::live::{Entry, Instance, LiveRoute, Unseen};
 
 impl Items {
     /// The requests that add every route and then every rule of a holder that is missing.
@@ -204,7 +204,7 @@ fn ask_for_route(
     commands: &mut Commands,
     links: &Links,
     tag: u32,
-    entry: &mut Entry<Placed>,
+    entry: &mut Entry<LiveRoute>,
     add: bool,
 ) -> Result<bool, Full> {
     let Entry { value: placed, item, .. } = entry;
@@ -242,7 +242,7 @@ fn ask_for_route(
 }
 
 /// The holder of a route does not need it any more.
-fn release_route(entry: &mut Entry<Placed>) {
+fn release_route(entry: &mut Entry<LiveRoute>) {
     entry.item.handle(Input::Released);
     (entry.value.unseen, entry.value.replaces) = (Unseen::No, false);
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::reload::{RouteKey, RuleKey, route_key, rule_key};
 use super::{Class, Holder, Items, Place, Request, holders, is_active};
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::live::{Common, Entry, Instance, Objects, Placed};
+use crate::vrrpd::live::{Common, Entry, Instance, LiveRoute, Objects};
 
 /// The places of the items that look alike.
 type Places<K> = HashMap<K, Vec<Place>>;
@@ -66,7 +66,7 @@ impl Items {
         places: &Candidates,
         numbers: &mut Numbers,
     ) {
-        self.number(instances, places, numbers, |objects| &mut objects.routes, Placed::is_same);
+        self.number(instances, places, numbers, |objects| &mut objects.routes, LiveRoute::is_same);
     }
 
     /// Gives those among rules that look alike which are the same a number in common.

@@ -11,7 +11,7 @@ pub const PROTOCOL: u8 = 18;
 
 /// An address that moves with mastership. What else the configuration says of it: [`Instance::address`].
 #[derive(Clone, Debug)]
-pub struct Moved {
+pub struct Vip {
     /// The address and its network.
     pub prefix: Prefix,
     /// Its interface.
@@ -20,7 +20,7 @@ pub struct Moved {
     pub item: Item,
 }
 
-impl Moved {
+impl Vip {
     /// An address that the kernel does not have yet.
     #[must_use]
     pub fn new(prefix: Prefix, link: Option<LinkId>, no_track: bool) -> Self {
@@ -28,7 +28,7 @@ impl Moved {
     }
 }
 
-impl Addressed for Moved {
+impl Addressed for Vip {
     fn addr(&self) -> &IpAddr {
         &self.prefix.addr
     }

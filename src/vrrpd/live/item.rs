@@ -1,5 +1,5 @@
 //! The life of an item in the kernel: an address, a route or a rule that is added, put back when somebody deletes it,
-//! and deleted again. Pure: what the kernel says goes in, what is to be told and done comes out.
+//! and deleted again. Pure: the kernel's answers and notifications go in, log lines and requests come out.
 //!
 //! ```text
 //!            added, adopted           deleted, doubted
@@ -29,7 +29,7 @@ pub struct Item {
     no_track: bool,
     /// How often the kernel has refused the item since it last took it.
     refusals: u8,
-    /// Why the kernel refused the item last, until it takes it: told once.
+    /// Why the kernel refused the item last, until the kernel takes the item: logged once.
     refused: Option<Errno>,
     /// How often the item is put back before its holder gives up for a moment. Each item has its own: a flush that
     /// deletes twenty at once deletes each of them once.
@@ -46,24 +46,25 @@ pub enum Presence {
     Ours,
     /// Yes: it was there before its holder needed it, and stays when the holder does not need it any more.
     Foreign,
-    /// This child added it and it may be gone: it is added again, and the kernel's answer says whether it was.
+    /// This child added the item and the item may be gone: the item is added again, and the kernel's answer says whether it
+    /// was gone.
     Doubted,
-    /// Somebody deleted it and that does not matter: it is left so until a reload or the next take-over.
+    /// Another program deleted the item and that does not matter: the item stays away until a reload or the next take-over.
     LeftDeleted,
 }
 
-/// A deletion that is still to be told of.
+/// A deletion that is still to be logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Untold {
-    /// There is nothing to tell.
+    /// There is nothing to log.
     #[default]
     Nothing,
-    /// Told by the kernel, maybe about an own deletion just before: if the kernel takes the item again, somebody deleted
-    /// it.
+    /// The kernel reported a deletion, maybe one of this child's own just before: if the kernel takes the item again,
+    /// another program deleted the item.
     Likely,
     /// As likely, but the address may have gone with the first one of its network.
     AlongWithFirst,
-    /// Somebody was seen to delete the item, and that was told: it is to be told that the item is back.
+    /// Another program deleted the item, and that was logged: a second line follows when the item is back.
     Certain,
 }
 
@@ -80,7 +81,7 @@ pub enum Input {
     },
     /// The kernel refused to add it.
     Refused(Errno),
-    /// The kernel tells that it is gone.
+    /// The kernel reports that the item is gone.
     Deleted {
         /// The time now.
         now: Instant,
@@ -100,7 +101,7 @@ pub enum Input {
 /// How certain a deletion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Somebody else asked the kernel for it.
+    /// Another program asked the kernel for the item.
     BySomebody,
     /// The notification may be about an own deletion just before the item was added again.
     Maybe {
@@ -112,24 +113,24 @@ pub enum How {
 /// What follows from an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What is to be told.
+    /// What is to be logged.
     pub news: News,
     /// What is to be done.
     pub next: Next,
 }
 
-/// What is to be told of an item.
+/// What is to be logged of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
     /// Nothing.
     None,
-    /// Somebody deleted it; it is put back.
+    /// Another program deleted the item, which is put back.
     Deleted,
     /// It went with the first address of its network; it is put back.
     WentWithFirst,
-    /// Somebody deletes it again and again.
+    /// Another program deletes the item again and again.
     GivenUp,
-    /// It is back after a deletion that has been told.
+    /// The item is back after a deletion that has been logged.
     Back,
 }
 
@@ -144,7 +145,8 @@ pub enum Next {
     GiveUp,
     /// It is asked for again in a second.
     Retry {
-        /// The kernel has not refused it for this reason since it last took it: that is to be told.
+        /// The kernel has not refused it for this reason since it last took it: that is to be
+        /// logged.
         new: bool,
     },
     /// The kernel took it after it had refused it: it is not announced yet.
@@ -281,7 +283,7 @@ impl Item {
         Outcome::of(news, if late { Next::Announce } else { Next::Nothing })
     }
 
-    /// The kernel has the item; nothing of its past is to be told any more.
+    /// The kernel has the item; nothing of its past is to be logged any more.
     fn enter(&mut self, presence: Presence) {
         (self.presence, self.untold) = (presence, Untold::Nothing);
         self.forget_refusals();

@@ -12,14 +12,14 @@ use crate::sys::netlink::rule::Rule;
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
     /// Routes, in the order of the file.
-    pub routes: Vec<Entry<Placed>>,
+    pub routes: Vec<Entry<LiveRoute>>,
     /// Rules, in the order of the file.
     pub rules: Vec<Entry<Rule>>,
 }
 
 /// A route with the interfaces that its numbers are filled in from.
 #[derive(Clone, Debug)]
-pub struct Placed {
+pub struct LiveRoute {
     /// As the kernel is to have it.
     pub route: Route,
     /// The interface of each next hop.
@@ -76,7 +76,7 @@ impl<T> Entry<T> {
     }
 }
 
-impl Placed {
+impl LiveRoute {
     /// Whether the kernel has this route already if it has `other`.
     pub fn is_same(&self, other: &Self) -> bool {
         (&self.links, self.vrf) == (&other.links, other.vrf) && self.unplaced() == other.unplaced()
@@ -112,7 +112,7 @@ impl Objects {
     }
 }
 
-impl Placed {
+impl LiveRoute {
     /// Whether the route leads by an interface, or is in the table of that VRF.
     #[must_use]
     pub fn is_through(&self, link: LinkId) -> bool {

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::Instance;
-use super::address::Moved;
+use super::address::Vip;
 use crate::base::addr::Prefix;
 
 /// How often an address is refused, a second apart, before it counts as out of reach.
@@ -37,7 +37,7 @@ impl Instance {
 }
 
 /// The position of the first address whose loss matters, if the kernel refuses all of those.
-fn refused(addresses: &[Moved]) -> Option<usize> {
+fn refused(addresses: &[Vip]) -> Option<usize> {
     let counted = || addresses.iter().enumerate().filter(|(_, moved)| !moved.item.no_track());
     let (first, _) = counted().next()?;
     counted().all(|(_, moved)| is_refused(moved)).then_some(first)
@@ -45,7 +45,7 @@ fn refused(addresses: &[Moved]) -> Option<usize> {
 
 /// Whether the kernel has refused an address several times, and for a reason that lies in the address or in what this
 /// process may do: a lack of memory passes.
-fn is_refused(moved: &Moved) -> bool {
+fn is_refused(moved: &Vip) -> bool {
     let passes = |errno| matches!(errno, Errno::ENOBUFS | Errno::ENOMEM | Errno::EAGAIN);
     let item = &moved.item;
     item.is_absent() && item.refusals() >= TRIES && item.refused().is_some_and(|errno| !passes(errno))
@@ -57,9 +57,9 @@ mod tests {
     use crate::vrrpd::live::item::Input;
 
     /// An address, and what the kernel said of it.
-    fn moved(no_track: bool, inputs: &[Input]) -> Moved {
+    fn moved(no_track: bool, inputs: &[Input]) -> Vip {
         let prefix = Prefix { addr: "192.0.2.1".parse().unwrap(), len: 24 };
-        let mut moved = Moved::new(prefix, None, no_track);
+        let mut moved = Vip::new(prefix, None, no_track);
         for input in inputs {
             moved.item.handle(*input);
         }

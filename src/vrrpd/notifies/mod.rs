@@ -10,11 +10,11 @@ pub(super) use letter::{Letter, key};
 use super::kind;
 use crate::base::id::{GroupId, InstanceId, ScriptId};
 use crate::child::alerts::Alerts;
+use crate::child::check::{Broken, unusable};
 use crate::child::{notifies, scripts};
 use crate::config::model::{At, Model, ScriptCommand};
 use crate::notify::fifo::{self, Wanted};
 use crate::notify::{Resolver, Unusable};
-use crate::vrrpd::build::{Broken, unusable};
 use crate::vrrpd::live::notify::{Job, SCRIPTS};
 use crate::vrrpd::slots::Slot;
 

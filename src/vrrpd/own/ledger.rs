@@ -53,11 +53,11 @@ pub struct Ledger {
     /// None: nothing is kept.
     path: Option<PathBuf>,
     file: Option<File>,
-    /// That it cannot be written was told.
+    /// It has been logged that the ledger cannot be written.
     failed: bool,
     /// Lines of the predecessor's firewall, as long as nobody has dealt with it.
     inherited: String,
-    /// FIFOs that were made, a predecessor's as long as nobody has said which there are now.
+    /// FIFOs that were made, those of a predecessor until the child knows which there are now.
     fifos: Vec<Key>,
 }
 
@@ -165,7 +165,7 @@ impl Ledger {
         self.append(&line);
     }
 
-    /// A number that tells this daemon from another one with a ledger of its own.
+    /// A number that distinguishes this daemon from another one with a ledger of its own.
     #[cfg(any(test, feature = "iptables"))]
     #[must_use]
     pub fn number(&self) -> u32 {
@@ -240,7 +240,7 @@ fn read(path: &PathBuf) -> io::Result<String> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let facts = file.metadata()?;
-    // Nobody else may tell us what to put into the kernel.
+    // No other user may decide what this daemon puts into the kernel.
     let ours = facts.is_file() && facts.uid() == nix::unistd::geteuid().as_raw() && facts.mode() & 0o022 == 0;
     if !ours || facts.len() > LONGEST {
         return Err(io::ErrorKind::InvalidData.into());

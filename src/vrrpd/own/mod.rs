@@ -1,8 +1,8 @@
 //! The interfaces that instances make for themselves: macvlans with the virtual hardware address, and ipvlans.
 //!
 //! [`plan`] says which there are to be, `make` makes them or adopts those of a crashed predecessor; here they are followed
-//! when their base or somebody else changes them, and removed. `addresses` and `settings` are what they need, and [`ledger`] is how a
-//! successor finds what was changed, whatever became of this process.
+//! when their base or another program changes them, and removed. `addresses` and `settings` are what they need, and
+//! [`ledger`] is how a successor finds what was changed, whatever became of this process.
 
 mod addresses;
 pub(super) mod ledger;
@@ -137,7 +137,7 @@ impl OwnInterfaces {
         }
     }
 
-    /// Whether an interface is missing although its base is there: somebody removed it.
+    /// Whether an interface is missing although its base is there: another program removed the interface.
     pub(super) fn lacks_one(&self, links: &Links) -> bool {
         let exists = |link| links.link(link).is_some_and(|link| link.index.is_some());
         self.list.iter().any(|own| exists(own.base) && !exists(own.link))
@@ -170,8 +170,8 @@ impl OwnInterfaces {
         Some(change)
     }
 
-    /// Gives an interface of our own its hardware address back. Whether it is up is left to whoever took it down: that
-    /// is how an administrator makes an instance step aside.
+    /// Gives an interface of our own its hardware address back. Whether the interface is up is left to the program that
+    /// took it down: that is how an administrator makes an instance step aside.
     fn mend(&mut self, now: Instant, links: &Links, commands: &mut Commands, link: LinkId) {
         let Some(position) = self.on(link) else { return };
         let (Some(own), Some(there)) = (self.list.get_mut(position), links.link(link)) else {
@@ -276,7 +276,7 @@ impl OwnInterfaces {
     pub(super) fn plan(&self, model: &Model, links: &mut Links, commands: &mut Commands) -> Plan {
         let mut kernel = Vec::new();
         if let Err(error) = commands.links(&mut kernel) {
-            // Names are made up as if nothing were there; one that is taken is told when it is made.
+            // Names are made up as if nothing were there; a name that is taken is logged when its interface is made.
             report::kernel_failed("netlink", &error);
         }
         Plan::new(model, links, &kernel, self.list())
@@ -309,8 +309,8 @@ impl OwnInterfaces {
     }
 }
 
-/// Whether somebody removed an interface. The kernel takes it down first and tells of that; it answers no list before
-/// the rest is done, so that one tells whether the interface is only down.
+/// Whether another program removed an interface. The kernel first reports that the interface is down; a list is answered
+/// only when the rest is done, so that the list says whether the interface is only down.
 fn is_removed(links: &mut Links, commands: &mut Commands, link: LinkId, change: Change) -> bool {
     let down = links.link(link).filter(|there| !there.state.wanted_up).and_then(|there| there.index);
     let (Some(index), false) = (down, change == Change::Vanished) else {

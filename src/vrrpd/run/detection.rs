@@ -19,19 +19,13 @@ use crate::vrrpd::slots::Slot;
 impl Vrrp {
     /// Instances are about to begin: from now on they wait for their sources.
     pub(super) fn begin_detection(&mut self, turn: &mut Turn<'_>) {
-        self.routers.detection = Some(turn.now() + limit::DETECTION_PATIENCE);
         self.routers.policy.set_patient(true);
-        self.arm_detection(turn);
-    }
-
-    /// After a reload the deadlines are others.
-    pub(super) fn arm_detection(&self, turn: &mut Turn<'_>) {
-        turn.set_deadline(self.work.layout.number(Slot::Detection), self.routers.detection);
+        let until = turn.now() + limit::DETECTION_PATIENCE;
+        turn.set_deadline(self.work.layout.number(Slot::Detection), Some(until));
     }
 
     /// The patience is over: an address that still cannot be used is as good as none.
     pub(super) fn end_detection(&mut self, turn: &mut Turn<'_>) {
-        self.routers.detection = None;
         self.routers.policy.set_patient(false);
         for id in self.ids() {
             if self.instance(id).is_some_and(|instance| self.situation().is_probed(instance)) {
@@ -42,7 +36,7 @@ impl Vrrp {
 
     /// Whether an instance that has no source of adverts begins once the one that is being probed can be used.
     fn awaits_detection(&self, instance: &Instance) -> bool {
-        self.routers.detection.is_some()
+        self.routers.policy.is_patient()
             && self.situation().is_probed(instance)
             && instance.router.state() == State::Init
     }
@@ -64,7 +58,7 @@ impl Vrrp {
         address: Prefix,
         goes_on: bool,
     ) {
-        if self.links.table.set_tentative(link, address, goes_on) && self.routers.detection.is_some() {
+        if self.links.table.set_tentative(link, address, goes_on) && self.routers.policy.is_patient() {
             self.source_changed(turn, link);
         }
     }

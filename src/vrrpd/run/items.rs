@@ -61,7 +61,7 @@ impl Vrrp {
         }
         for group in (0..self.items.statics.groups()).map(TrackGroupId::at) {
             if self.items.statics.reckon(group) {
-                self.tracked_changed(turn, Object::Fixed(group));
+                self.tracked_changed(turn, Object::StaticItems(group));
             }
         }
     }

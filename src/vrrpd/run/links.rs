@@ -141,9 +141,9 @@ impl Vrrp {
         };
         let up = self.links.table.link(link).is_some_and(|link| link.state.up);
         if change == Change::Appeared {
-            self.put_own_addresses();
+            self.owns.put_addresses(&self.links.table, &mut self.items.commands);
         }
-        self.copy_link_locals(Some(link));
+        self.owns.copy_link_locals(&self.links.table, &mut self.items.commands, Some(link));
         if matches!(change, Change::Appeared | Change::Vanished) {
             items::forget_addresses_on(&mut self.routers.instances, link);
         }

@@ -152,8 +152,7 @@ impl Vrrp {
         self.trackers.sources.forget();
     }
 
-    /// Learns some of the addresses of the named interfaces. Those that this child did not put there are the interface's
-    /// own as well.
+    /// Learns some of the addresses of the named interfaces. Those that this child did not add are the interface's own.
     fn learn(&mut self, listed: impl Iterator<Item = Address>, ours: &mut OurAddresses) {
         let now = clock::now();
         for address in listed {

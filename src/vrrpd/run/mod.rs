@@ -32,6 +32,7 @@ pub use start::{Context, PROGRAM, clean, run};
 
 use crate::base::exit::Exit;
 use crate::base::id::{InstanceId, SocketId};
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::child::bracket;
 use crate::child::kept::Kept;
@@ -56,9 +57,6 @@ use crate::vrrpd::slots::Slot;
 use crate::vrrpd::sockets::Sockets;
 use crate::vrrpd::track::{Reasons, Situation, Trackers};
 use crate::vrrpd::work::{Load, Work};
-
-/// When a refused address is tried again.
-const RETRY: Span = Span::from_secs(1);
 
 /// The VRRP child: its parts, and the model in force.
 pub struct Vrrp {
@@ -95,23 +93,13 @@ impl Vrrp {
 
     /// What is true now.
     fn situation(&self) -> Situation<'_> {
-        Situation {
-            instances: &self.routers.instances,
-            links: &self.links.table,
-            fixed: &self.items.statics,
-            trackers: &self.trackers,
-        }
+        Situation::of(&self.routers.instances, &self.links, &self.items, &self.trackers)
     }
 
     /// The policy, and what is true now.
     fn policy(&mut self) -> (&mut Policy, Situation<'_>) {
-        let situation = Situation {
-            instances: &self.routers.instances,
-            links: &self.links.table,
-            fixed: &self.items.statics,
-            trackers: &self.trackers,
-        };
-        (&mut self.routers.policy, situation)
+        let Routers { policy, instances, .. } = &mut self.routers;
+        (policy, Situation::of(instances, &self.links, &self.items, &self.trackers))
     }
 
     /// The reasons for which an instance is in FAULT.
@@ -262,7 +250,7 @@ impl bracket::Child for Vrrp {
 impl Vrrp {
     /// Arms the second after which refused things are tried again.
     pub(super) fn arm_retry(&mut self, turn: &mut Turn<'_>) {
-        self.arm_retry_in(turn, RETRY);
+        self.arm_retry_in(turn, limit::KERNEL_RETRY);
     }
 
     /// The same for a time of less.
@@ -285,7 +273,7 @@ impl Vrrp {
         self.retry_objects(turn);
         self.retry_firewall(turn);
         if self.owns.lacks_one(&self.links.table) {
-            self.ensure_owns();
+            self.owns.ensure_all(&self.links.table, &mut self.items.commands);
         }
         self.watch_missing(turn);
         for id in self.ids() {

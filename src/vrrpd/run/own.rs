@@ -2,18 +2,12 @@
 
 use crate::base::id::LinkId;
 use crate::child::links::Change;
-use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
-    /// Makes every interface of our own whose base is there; whether one is new.
-    pub(super) fn ensure_owns(&mut self) -> bool {
-        self.owns.ensure_all(&self.links.table, &mut self.items.commands)
-    }
-
     /// An interface changed: the interfaces of our own that lie on it follow, and one of our own is mended or made anew.
     /// The change that is still to be seen to; none: everything is about to be listed again.
     pub(super) fn follow_owns(
@@ -49,26 +43,10 @@ impl Vrrp {
         self.tidy();
     }
 
-    /// The interfaces that a new model wants.
-    pub(super) fn plan_owns(&mut self, model: &Model) -> Plan {
-        self.owns.plan(model, &mut self.links.table, &mut self.items.commands)
-    }
-
     /// Removes every interface of our own and restores what was changed.
     pub(super) fn remove_owns(&mut self) {
         self.owns.remove(&self.links.table, &mut self.items.commands);
         self.write_ledger();
-    }
-
-    /// Gives each IPv6 macvlan its copy of the base's link-local address; `changed`: only those that this interface
-    /// concerns.
-    pub(super) fn copy_link_locals(&mut self, changed: Option<LinkId>) {
-        self.owns.copy_link_locals(&self.links.table, &mut self.items.commands, changed);
-    }
-
-    /// Gives ipvlans their addresses.
-    pub(super) fn put_own_addresses(&mut self) {
-        self.owns.put_addresses(&self.links.table, &mut self.items.commands);
     }
 
     /// Lets interfaces keep their other addresses when the first one goes, where an instance asks for that.

@@ -187,7 +187,6 @@ impl Vrrp {
                 groups,
                 held: None,
                 intervals: Vec::new(),
-                detection: None,
             },
             trackers: Trackers::new(scripts),
             links,

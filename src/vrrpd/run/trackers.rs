@@ -242,7 +242,7 @@ impl Vrrp {
 
     /// An address of the machine came or went: sources of adverts may have changed.
     pub(super) fn source_changed(&mut self, turn: &mut Turn<'_>, link: LinkId) {
-        self.copy_link_locals(Some(link));
+        self.owns.copy_link_locals(&self.links.table, &mut self.items.commands, Some(link));
         self.follow_locals(turn, link);
         for id in self.ids() {
             let Some(instance) = self.routers.instances.get_mut(id.index()) else {

@@ -177,7 +177,7 @@ impl Pool {
     /// interfaces: allocates.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system calls.
     pub fn open(
         &mut self,
         turn: &mut Turn<'_>,
@@ -220,7 +220,7 @@ impl Pool {
     /// Becomes a member of a group on an interface, for receivers on macvlans.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system calls.
     pub fn join(&mut self, place: Place, index: IfIndex) -> io::Result<()> {
         self.members.join(place, index)
     }
@@ -254,7 +254,7 @@ impl Pool {
     /// Sizes the kernel's queue of a receiver, if it has another size.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system calls.
     pub fn size(&mut self, id: SocketId, octets: usize) -> io::Result<()> {
         let Some(receiver) = self.receivers.get_mut(id.index()).and_then(Option::as_mut) else {
             return Ok(());
@@ -267,7 +267,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Tells every receiver which router ids it serves now, and closes those that serve none.
+    /// Gives every receiver the router ids that it serves now, and closes receivers that serve none.
     /// `all_vrids`: the receivers bring adverts of all other router ids as well.
     pub fn assign(&mut self, turn: &mut Turn<'_>, users: impl Iterator<Item = User>, all_vrids: bool) {
         for receiver in self.receivers.iter_mut().flatten() {
@@ -307,7 +307,7 @@ impl Pool {
         }
     }
 
-    /// A router that expects authentication headers gets bare adverts as well, to tell that they are bare, unless
+    /// A router that expects authentication headers gets bare adverts as well, so that they can be logged as bare, unless
     /// another router has the same router id there.
     fn lend_bare(&mut self) {
         for position in 0..self.receivers.len() {
@@ -362,7 +362,7 @@ impl Pool {
     /// The sender of a family, opened on first use.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system calls.
     pub fn sender(&mut self, family: Family) -> io::Result<&SendSocket> {
         let place = match family {
             Family::V4 => &mut self.v4,

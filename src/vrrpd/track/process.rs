@@ -1,6 +1,8 @@
-//! Tracked processes: the kernel tells of those that come and go, or all are counted each second where it does not.
+//! Tracked processes: the kernel reports processes that begin and end; where the kernel has no such reports, all processes
+//! are counted each second.
 //!
-//! A walk over all processes is done in pieces, so that thousands of them hold up no advert. A walk comes at the start, when events were lost, when a reload looks for others than before, and each second without events.
+//! A walk over all processes is done in pieces, so that thousands of them hold up no advert. A walk comes at the start,
+//! when reports were lost, when a reload looks for other processes than before, and each second without reports.
 
 mod count;
 
@@ -27,9 +29,9 @@ use crate::vrrpd::report as lines;
 #[derive(Default)]
 pub struct Processes {
     events: Option<(ProcessEvents, Registration)>,
-    /// The kernel has confirmed that it tells of processes.
+    /// The kernel has confirmed that it reports processes.
     confirmed: bool,
-    /// It has been logged that the kernel does not tell of processes.
+    /// It has been logged that the kernel does not report processes.
     told: bool,
     walk: Option<Walk>,
     /// A walk is under way.
@@ -45,9 +47,9 @@ pub struct Processes {
     full: bool,
 }
 
-/// What the kernel told of its events.
+/// What the kernel answered about its reports.
 pub(in crate::vrrpd) struct Heard {
-    /// It has confirmed that it tells of processes.
+    /// The kernel has confirmed that it reports processes.
     confirmed: bool,
     /// Events were lost.
     lost: bool,
@@ -63,7 +65,7 @@ struct Monitor {
     counted: bool,
     /// The count changed, and by what.
     changed: Option<Cause>,
-    /// The note of what the monitor says, for a successor.
+    /// The note of the monitor's verdict, for a successor.
     note: Note,
 }
 
@@ -81,7 +83,7 @@ impl Match {
     }
 }
 
-/// From the beginning of one walk to the next where the kernel does not tell of events.
+/// From the beginning of one walk to the next where the kernel does not report processes.
 const PERIOD: Span = Span::from_secs(1);
 
 /// A deadline that is not due in this turn any more.
@@ -127,12 +129,12 @@ impl Processes {
         self.monitors.get(id.index()).map(|monitor| &monitor.machine)
     }
 
-    /// The notes of what the monitors say.
+    /// The notes of the monitors' verdicts.
     pub(in crate::vrrpd) fn notes(&self) -> impl Iterator<Item = Note> {
         self.monitors.iter().map(|monitor| monitor.note)
     }
 
-    /// What a monitor says.
+    /// The verdict of a monitor.
     pub(in crate::vrrpd) fn verdict(&self, id: ProcessId) -> Verdict {
         self.machine(id).map_or(Verdict::Unknown, Process::verdict)
     }
@@ -191,7 +193,7 @@ impl Processes {
         }
     }
 
-    /// Says once that processes are counted each second.
+    /// Logs once that processes are counted each second.
     fn give_up_events(&mut self, error: &io::Error) {
         self.confirmed = false;
         if !core::mem::replace(&mut self.told, true) {
@@ -209,7 +211,7 @@ impl Processes {
         }
     }
 
-    /// When a change of a monitor has lasted long enough. What the monitor says is noted for a successor.
+    /// When a change of a monitor has lasted long enough. The monitor's verdict is noted for a successor.
     pub(in crate::vrrpd) fn poll_at(&mut self, id: ProcessId, model: &Model, keep: &Keep) -> Option<Instant> {
         let monitor = self.monitors.get_mut(id.index())?;
         if let Some(config) = model.process(id) {
@@ -219,7 +221,7 @@ impl Processes {
         monitor.machine.poll_at()
     }
 
-    /// Takes what the kernel tells of processes.
+    /// Reads the kernel's reports of processes.
     pub(in crate::vrrpd) fn hear(&mut self, turn: &mut Turn<'_>) -> Option<Heard> {
         let (mut events, registration) = self.events.take()?;
         let (mut confirmed, mut lost) = (false, false);
@@ -274,7 +276,7 @@ impl Processes {
 }
 
 impl Trackers {
-    /// What the kernel told about its events of processes; whether the next walk is to be planned anew.
+    /// The kernel answered whether it reports processes; whether the next walk is to be planned anew.
     pub(in crate::vrrpd) fn take_process_events(&mut self, now: Instant, heard: &Heard) -> bool {
         let confirmed = heard.confirmed && !core::mem::replace(&mut self.processes.confirmed, true);
         if confirmed {
@@ -289,7 +291,7 @@ impl Trackers {
         confirmed || heard.lost
     }
 
-    /// Tells that a monitor has its quorum, or has it no more.
+    /// Logs that a monitor has its quorum, or has it no more.
     pub(in crate::vrrpd) fn tell_quorum(&mut self, now: Instant, model: &Model, id: ProcessId, up: bool) {
         if lines::may(&mut self.lines, now)
             && let Some(config) = model.process(id)

@@ -54,7 +54,7 @@ impl Reasons<'_> {
                         lines::process_starts_in_fault(name, &process.name);
                     }
                 }
-                Object::Link(_) | Object::Script(_) | Object::Fixed(_) => {}
+                Object::Link(_) | Object::Script(_) | Object::StaticItems(_) => {}
             }
         }
     }
@@ -140,7 +140,7 @@ impl Reason<'_> {
                     let how = if tracked.weight.reverse { "achieved" } else { "not achieved" };
                     write!(f, "tracked process {name} quorum {how}")
                 }
-                Object::Fixed(id) => {
+                Object::StaticItems(id) => {
                     let group = model.network.track_groups.get(id.index());
                     write!(
                         f,

@@ -3,19 +3,31 @@
 use super::Trackers;
 use crate::base::addr::IpAddr;
 use crate::base::id::{GroupId, InstanceId};
-use crate::child::links::{Link, Links};
+use crate::child::links::{Interfaces, Link, Links};
 use crate::proto::track::{Effect, Object, Tracked, Value, Verdict};
 use crate::proto::vrrp::{self, Base, Facts, Router};
-use crate::vrrpd::items::StaticItems;
+use crate::vrrpd::items::{Items, StaticItems};
 use crate::vrrpd::live::Instance;
 
 /// The parts that say what is true now.
 #[derive(Clone, Copy)]
 pub(in crate::vrrpd) struct Situation<'a> {
-    pub(in crate::vrrpd) instances: &'a [Instance],
-    pub(in crate::vrrpd) links: &'a Links,
-    pub(in crate::vrrpd) fixed: &'a StaticItems,
-    pub(in crate::vrrpd) trackers: &'a Trackers,
+    instances: &'a [Instance],
+    pub(super) links: &'a Links,
+    statics: &'a StaticItems,
+    pub(super) trackers: &'a Trackers,
+}
+
+impl<'a> Situation<'a> {
+    /// What these parts say.
+    pub(in crate::vrrpd) const fn of(
+        instances: &'a [Instance],
+        interfaces: &'a Interfaces,
+        items: &'a Items,
+        trackers: &'a Trackers,
+    ) -> Self {
+        Self { instances, links: &interfaces.table, statics: &items.statics, trackers }
+    }
 }
 
 impl Situation<'_> {
@@ -94,7 +106,7 @@ impl vrrp::Situation for Situation<'_> {
     fn value(&self, object: Object) -> Value {
         match object {
             Object::Link(id) => Value::Verdict(Verdict::of(self.links.link(id).is_some_and(Link::counts_up))),
-            Object::Fixed(group) => Value::Verdict(Verdict::of(self.fixed.is_complete(group))),
+            Object::StaticItems(group) => Value::Verdict(Verdict::of(self.statics.is_complete(group))),
             Object::Script(id) => {
                 let script = self.trackers.scripts.get(id.index());
                 Value::Verdict(script.map_or(Verdict::Unknown, |script| script.machine.verdict()))

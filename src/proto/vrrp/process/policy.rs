@@ -63,6 +63,12 @@ impl Policy {
         self.patient = patient;
     }
 
+    /// Whether they do.
+    #[must_use]
+    pub const fn is_patient(&self) -> bool {
+        self.patient
+    }
+
     /// While the process starts or is reloaded, no group is led by one of its members.
     pub const fn set_rebuilding(&mut self, rebuilding: bool) {
         self.rebuilding = rebuilding;

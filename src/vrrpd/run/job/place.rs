@@ -139,8 +139,9 @@ impl Vrrp {
 
     /// What interfaces of our own need of addresses.
     pub(super) fn address_interfaces(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
-        self.put_own_addresses();
-        self.copy_link_locals(None);
+        let (links, commands) = (&self.links.table, &mut self.items.commands);
+        self.owns.put_addresses(links, commands);
+        self.owns.copy_link_locals(links, commands, None);
         Progress::Done
     }
 
@@ -165,7 +166,6 @@ impl Vrrp {
         if job.carried.kept.iter().any(Option::is_none) {
             self.begin_detection(turn);
         }
-        self.arm_detection(turn);
         Progress::Done
     }
 
@@ -277,7 +277,7 @@ impl Vrrp {
     /// Makes the interfaces that are wanted now; whether one is new. That it was down for a moment is older than what is
     /// listed next.
     fn make_owns(&mut self) -> bool {
-        let new = self.ensure_owns();
+        let new = self.owns.ensure_all(&self.links.table, &mut self.items.commands);
         if new {
             self.links.monitor.discard();
         }
@@ -330,8 +330,9 @@ impl Vrrp {
 
     /// A slot for each deadline.
     pub(super) fn lay_out(&mut self, turn: &mut Turn<'_>) {
-        // What is to be tried again need not be among what changes.
-        let retry = turn.deadline(self.work.layout.number(Slot::Retry));
+        // What is to be tried again, and the wait for duplicate address detection, go on.
+        let kept = [Slot::Retry, Slot::Detection];
+        let deadlines = kept.map(|slot| turn.deadline(self.work.layout.number(slot)));
         for slot in 0..u32::try_from(self.work.layout.len()).unwrap_or(0) {
             turn.set_deadline(slot, None);
         }
@@ -343,7 +344,9 @@ impl Vrrp {
             self.trackers.processes.len(),
         );
         turn.resize_deadlines(self.work.layout.len());
-        turn.set_deadline(self.work.layout.number(Slot::Retry), retry);
+        for (slot, at) in kept.into_iter().zip(deadlines) {
+            turn.set_deadline(self.work.layout.number(slot), at);
+        }
     }
 
     /// Room in the lists that work goes through.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{Job, Progress};
+use crate::child::check::Broken;
 use crate::child::reading::Step;
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::notify::Resolver;
-use crate::vrrpd::build::{self, Broken};
+use crate::vrrpd::build;
 use crate::vrrpd::items::StaticItems;
 use crate::vrrpd::live::{Group, Instance, TrackScript};
 use crate::vrrpd::own::plan::Plan;
@@ -88,7 +89,8 @@ impl Vrrp {
     }
 
     pub(super) fn plan_interfaces(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        job.fresh.plan = self.plan_owns(&job.fresh.model);
+        let (links, commands) = (&mut self.links.table, &mut self.items.commands);
+        job.fresh.plan = self.owns.plan(&job.fresh.model, links, commands);
         job.fresh.instances.reserve_exact(job.fresh.model.instances.len());
         Progress::Done
     }

@@ -42,13 +42,13 @@ pub struct Interfaces {
 impl Present {
     /// Whether there is an interface of this name. Without netlink there is nothing to compare with, and it counts
     /// as there.
-    pub(super) fn has(&mut self, name: &IfName) -> bool {
+    pub fn has(&mut self, name: &IfName) -> bool {
         let found = self.link(name).is_some();
         found || self.broken
     }
 
     /// The interface of this name; none if there is none, or netlink does not answer.
-    pub(super) fn link(&mut self, name: &IfName) -> Option<&Link> {
+    pub fn link(&mut self, name: &IfName) -> Option<&Link> {
         if !self.whole && !self.broken && !self.known.contains_key(name) {
             let done = if self.known.len() < SINGLE { self.look(name) } else { self.list() };
             self.broken = done.is_err();
@@ -57,14 +57,14 @@ impl Present {
     }
 
     /// Somebody names an interface.
-    pub(super) fn note_named(&mut self, name: &IfName) {
+    pub fn note_named(&mut self, name: &IfName) {
         if !self.named.all.contains(name) {
             self.named.all.insert(name.clone());
         }
     }
 
     /// It is not there, and this is told of it.
-    pub(super) fn note_absent(&mut self, name: &IfName, message: &str) {
+    pub fn note_absent(&mut self, name: &IfName, message: &str) {
         self.named.absent.insert(message.to_owned(), name.clone());
     }
 
@@ -75,7 +75,7 @@ impl Present {
     }
 
     /// Whether an interface has this address. Without netlink it counts as there.
-    pub(super) fn has_address(&mut self, addr: IpAddr) -> bool {
+    pub fn has_address(&mut self, addr: IpAddr) -> bool {
         if self.addresses.is_none() {
             let mut listed = Vec::new();
             let done = self.commands().and_then(|commands| commands.addresses(&mut listed));
@@ -87,7 +87,7 @@ impl Present {
     /// Those that were asked for, or if one of them is not there, all; and the socket, if it was opened. None if they
     /// are not known.
     #[cfg(feature = "tools")]
-    pub(in crate::vrrpd) fn into_links(mut self) -> Option<(Vec<Link>, Option<Commands>)> {
+    pub fn into_links(mut self) -> Option<(Vec<Link>, Option<Commands>)> {
         let missing = self.known.values().any(Option::is_none);
         if self.broken || (missing && !self.whole && self.list().is_err()) {
             return None;
