@@ -50,6 +50,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unreachable))]
 
 pub mod base;
+pub mod checkd;
 pub mod child;
 pub mod config;
 pub mod daemon;

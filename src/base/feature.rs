@@ -15,8 +15,21 @@ pub const TOOLS: Feature = Feature { name: "tools", built: cfg!(feature = "tools
 /// Rules of the legacy iptables and the sets that they ask.
 pub const IPTABLES: Feature = Feature { name: "iptables", built: cfg!(feature = "iptables") };
 
+/// Patterns of pages.
+pub const REGEX: Feature = Feature { name: "regex", built: cfg!(feature = "regex") };
+
+/// TLS by rustls.
+pub const TLS: Feature = Feature { name: "tls", built: cfg!(feature = "tls") };
+
+/// TLS by OpenSSL.
+pub const TLS_OPENSSL: Feature = Feature { name: "tls-openssl", built: cfg!(feature = "tls-openssl") };
+
+/// What a check by TLS needs: either of the two; the first is the usual one.
+pub const SSL_GET: Feature =
+    Feature { name: "tls", built: cfg!(any(feature = "tls", feature = "tls-openssl")) };
+
 /// All of them, in the order of the alphabet.
-pub const ALL: [Feature; 2] = [IPTABLES, TOOLS];
+pub const ALL: [Feature; 5] = [IPTABLES, REGEX, TLS, TLS_OPENSSL, TOOLS];
 
 impl Feature {
     /// Why `what`, a keyword or an option, does not work in a build without it.

@@ -234,3 +234,7 @@ pub const STATUS_INSTANCES_PER_TURN: usize = 16;
 /// first probe and one after each, of which it sends one: twice that, so that a kernel set to three probes is in time.
 /// What cannot be used then is told as a fault.
 pub const DETECTION_PATIENCE: crate::base::time::Span = crate::base::time::Span::from_secs(4);
+
+/// Octets of a TLS session that are kept until they are a whole message: a handshake message may have 65,535, which a
+/// server with a long chain of certificates comes near to, and the record that ends it 16 kB and its frame.
+pub const TLS_INCOMING: usize = 65_536 + 18_432;

@@ -31,6 +31,8 @@ pub mod output;
 pub mod packet;
 pub mod pages;
 pub mod path;
+#[cfg(feature = "regex")]
+pub mod pattern;
 pub mod plain_file;
 pub mod process;
 pub mod process_time;

@@ -13,3 +13,5 @@ pub mod ndisc;
 pub mod smtp;
 pub mod trailer;
 pub mod vrrp;
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+pub mod x509;

@@ -11,6 +11,7 @@ use crate::config::model::{Checker, RealServer};
 use crate::config::tree::Node;
 use crate::config::value::{self, Seconds};
 use crate::proto::check::Cadence;
+use crate::proto::check::http::Certificate;
 
 /// How a service is called.
 fn title(service: &VirtualServer) -> String {
@@ -259,6 +260,58 @@ pub(super) fn digest_length(input: &Input<'_>, report: &mut Report<'_>) {
             report.tell(word, &message);
         }
     }
+}
+
+/// What every `SSL_GET` asks of certificates, with its server.
+fn asked(service: &VirtualServer) -> impl Iterator<Item = (&RealServer, &Checker, &Certificate)> {
+    let checks =
+        service.servers.iter().flat_map(|server| server.checks.iter().map(move |check| (server, check)));
+    checks.filter_map(|(server, check)| match &check.probe {
+        Probe::Ssl(_, params) => Some((server, check, params.certificate.as_deref()?)),
+        _ => None,
+    })
+}
+
+/// Tells of every service the first check that is so: its servers mostly have the same one.
+fn tell_certificate(
+    input: &Input<'_>,
+    report: &mut Report<'_>,
+    wrong: impl Fn(&Certificate) -> Option<String>,
+) {
+    for service in &input.model.services {
+        let found = asked(service).find_map(|(server, check, asked)| Some((server, check, wrong(asked)?)));
+        if let Some((server, check, what)) = found {
+            report.tell(named("SSL_GET", check.at.0), &format!("{}: {what}", server_title(server)));
+        }
+    }
+}
+
+pub(super) fn tls_verify_no_file(input: &Input<'_>, report: &mut Report<'_>) {
+    let has_file = input.model.tls.as_ref().is_some_and(|tls| tls.ca.is_some());
+    tell_certificate(input, report, |asked| {
+        let lost = asked.verify && asked.ca.is_none() && !has_file;
+        lost.then(|| {
+            "tls_verify has no file of trusted certificates, so that the check cannot run".to_owned()
+        })
+    });
+}
+
+pub(super) fn tls_name_unverified(input: &Input<'_>, report: &mut Report<'_>) {
+    tell_certificate(input, report, |asked| {
+        let name = asked.name.as_deref().filter(|_| !asked.verify)?;
+        Some(format!(
+            "the certificate may be for any name and not only for {name}, because tls_verify is missing"
+        ))
+    });
+}
+
+pub(super) fn tls_expiry_order(input: &Input<'_>, report: &mut Report<'_>) {
+    tell_certificate(input, report, |asked| {
+        let (fail, warn) = (asked.fail?, asked.warn?);
+        (warn <= fail).then(|| {
+            format!("the check fails {fail} days before the certificate expires and warns {warn} days before")
+        })
+    });
 }
 
 pub(super) fn quorum_one_sided(input: &Input<'_>, report: &mut Report<'_>) {

@@ -15,10 +15,27 @@ pub struct Params {
     pub fast_recovery: bool,
     /// Ends a TLS session with a close alert.
     pub tls_compliant: bool,
+    /// What is asked of the server's certificate; none: nothing, as in keepalived.
+    pub certificate: Option<Box<Certificate>>,
     /// `Host` of pages that have none of their own; none: the address.
     pub host: Option<Arc<str>>,
     /// The pages, at least one.
     pub pages: Box<[Page]>,
+}
+
+/// What is asked of the certificate of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Certificate {
+    /// Somebody trusted must have issued it, and for this server.
+    pub verify: bool,
+    /// The file of those who are trusted; none: `ca` of `SSL`.
+    pub ca: Option<Box<str>>,
+    /// The name that it must be for; none: the one sent in the handshake, or the address.
+    pub name: Option<Box<str>>,
+    /// The check fails when it expires in fewer days.
+    pub fail: Option<u16>,
+    /// The log warns when it expires in fewer days.
+    pub warn: Option<u16>,
 }
 
 /// Version of a request.

@@ -30,6 +30,8 @@ impl Timed for Checker {
 type D = CheckDraft;
 type C = Checker;
 const U32: i64 = u32::MAX as i64;
+/// More than a certificate is valid.
+const DAYS: i64 = 36_500;
 
 /// A row of these tables: fixes the types, so that closures need none.
 const fn row(
@@ -116,6 +118,17 @@ static HTTP: &[Row<D, C>] = pages!(never,);
 static SSL: &[Row<D, C>] = pages!(later,
     row("tls_compliant", Switch(|d, on| d.http.tls_compliant = on), "off",
         "Ends a TLS session with a close alert").show(|c| get(c, |h| switch(h.tls_compliant))),
+    row("tls_verify", Custom("[<file>]", probe::tls_verify), "off",
+        "The certificate must be issued by one in the file, or in ca of SSL, and for the name sent in the handshake, else for the address").told().show(|c| asked(c, |a| match &a.ca {
+            Some(file) => plain(Quoted(file)),
+            None => flag(a.verify),
+        })),
+    row("tls_verify_name", Text("<host>", |d, w| d.certificate().name = Some(w.text.into())), "the name sent in the handshake, else the address",
+        "Name or address that the certificate must be for").expected().told().show(|c| asked(c, |a| maybe(a.name.as_deref().map(Quoted)))),
+    row("tls_expiry_fail", Integer(int("days", 0, DAYS, |d, n| d.certificate().fail = Some(fit(n)))), "none",
+        "The check fails when the certificate expires in fewer days; 0: when it has expired").show(|c| asked(c, |a| maybe(a.fail))),
+    row("tls_expiry_warn", Integer(int("days", 0, DAYS, |d, n| d.certificate().warn = Some(fit(n)))), "none",
+        "The log warns when the certificate expires in fewer days").show(|c| asked(c, |a| maybe(a.warn))),
 );
 
 /// Every keyword of `host`, an older way to write another `SMTP_CHECK`.
@@ -245,6 +258,10 @@ fn get(check: &Checker, show: impl FnOnce(&fetch::Params) -> Shown) -> Shown {
         Probe::Http(_, params) | Probe::Ssl(_, params) => show(params),
         _ => Shown::Nothing,
     }
+}
+
+fn asked(check: &Checker, show: impl FnOnce(&fetch::Certificate) -> Shown) -> Shown {
+    get(check, |params| params.certificate.as_deref().map_or(Shown::Nothing, show))
 }
 
 fn datagram(check: &Checker, show: impl FnOnce(&udp::Params) -> Shown) -> Shown {

@@ -53,6 +53,13 @@ pub struct CheckDraft {
     pub unusable: bool,
 }
 
+impl CheckDraft {
+    /// What is asked of the server's certificate.
+    pub(super) fn certificate(&mut self) -> &mut fetch::Certificate {
+        self.http.certificate.get_or_insert_default()
+    }
+}
+
 impl Takes for CheckDraft {
     fn times(&mut self) -> &mut Timing {
         &mut self.timing

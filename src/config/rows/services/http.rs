@@ -3,6 +3,7 @@
 use core::fmt::Write;
 use std::sync::Arc;
 
+use crate::base::feature;
 use crate::config::lexer::{Escapes, split_script};
 use crate::config::line::Line;
 use crate::config::row::Kind::{self, Custom, Flag, Switch, Text};
@@ -72,7 +73,7 @@ macro_rules! page {
             row("virtualhost", Text("<host>", |d, w| d.host = Some(Arc::from(w.text))), "virtualhost of the check",
                 "Host of the request").expected().told().show(|p| maybe(p.host.as_deref().map(Quoted))),
             row("regex", Custom("<pattern>", regex), "none",
-                "Pattern that the body must match").told().show(|p| on(p, |r| Shown::One(quote(&r.pattern)))),
+                "Pattern that the body must match").needs(&feature::REGEX).told().show(|p| on(p, |r| Shown::One(quote(&r.pattern)))),
             row("regex_no_match", Custom("", |d, l| {
                     d.regex_at.get_or_insert(l.keyword.at);
                     d.regex.inverted = true;

@@ -74,6 +74,12 @@ pub(super) fn sni_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
     }
 }
 
+pub(super) fn tls_verify(draft: &mut CheckDraft, line: &mut Line<'_>) {
+    let asked = draft.certificate();
+    asked.verify = true;
+    asked.ca = line.arg(0).map(|word| word.text.into());
+}
+
 pub(super) fn dns_type(draft: &mut CheckDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY");

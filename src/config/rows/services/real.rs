@@ -1,5 +1,6 @@
 //! `real_server`.
 
+use crate::base::feature;
 use std::sync::Arc;
 
 use super::{Takes, Timed, alpha, connect_timeout, delay_before_retry, delay_loop, method, retry, warmup};
@@ -89,7 +90,7 @@ pub static ROWS: &[Row<D, R>] = &[
     retry("retry of the virtual_server"),
     connect_timeout("connect_timeout of the virtual_server"),
     row("HTTP_GET", Object("{ ... }"), "none", "Fetches pages over HTTP"),
-    row("SSL_GET", Object("{ ... }"), "none", "Fetches pages over HTTPS"),
+    row("SSL_GET", Object("{ ... }"), "none", "Fetches pages over HTTPS").needs(&feature::SSL_GET),
     row("TCP_CHECK", Object("{ ... }"), "none", "Opens a TCP connection"),
     row("SMTP_CHECK", Object("{ ... }"), "none", "Talks SMTP up to the greeting"),
     row("DNS_CHECK", Object("{ ... }"), "none", "Asks a name server over UDP"),

@@ -1,0 +1,4 @@
+//! The checker child.
+
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+pub mod tls;
