@@ -1,7 +1,9 @@
 //! Where a story happens: a director, a client and real servers, and the table that IPVS holds on the director.
 
+use std::cell::OnceCell;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -10,7 +12,6 @@ use super::stub::{Speaks, Stub};
 use crate::kit::bounds::{eventually, holds_within};
 use crate::kit::capture::enter_network;
 use crate::kit::daemon::{CONF, Daemon, Program};
-use crate::kit::net::Net;
 use crate::kit::node::Node;
 
 /// The guest is slow, and checks take seconds.
@@ -22,30 +23,40 @@ pub(crate) struct Stage {
     pub(crate) director: Node,
     /// The machine of the stubs, with all their addresses.
     pub(crate) servers: Node,
-    /// The machine of those who ask.
-    pub(crate) client: Node,
+    /// The machine of those who ask, once somebody does.
+    client: OnceCell<Node>,
     program: Program,
-    _net: Net,
 }
 
 impl Stage {
     /// Everything but the daemon; the virtual addresses are 10.9.0.100 to 10.9.0.109.
     pub(crate) fn new(program: Program) -> Self {
-        let net = Net::without_referee();
-        let director = net.node("director", "eth0", &["10.9.0.1/24", "10.8.0.1/24", "fd09::1/64"]);
-        let servers = net.node("servers", "eth0", &[]);
-        let client = net.node("client", "eth0", &["10.8.0.9/24"]);
+        let (director, servers) = (Node::new("director"), Node::new("servers"));
+        cable(&director, "eth0", &servers);
         director.shell(
-            "for scope in all default eth0; do echo 0 >/proc/sys/net/ipv4/conf/$scope/send_redirects; done; \
-             for at in {100..109}; do echo addr add 10.9.0.$at/32 dev eth0; done | ip -batch -",
+            "{ for at in {1,{100..109}}; do echo addr add 10.9.0.$at/24 dev eth0; done
+            echo addr add fd09::1/64 dev eth0 nodad
+            echo link set eth0 up; } | ip -batch -",
         );
         servers.shell(
-            "{ for at in {11..39}; do echo addr add 10.9.0.$at/24 dev eth0; done; \
-             for at in {11..19}; do echo addr add fd09::$at/64 dev eth0 nodad; done; } | ip -batch -; \
-             ip route add default via 10.9.0.1",
+            "{ for at in {11..39}; do echo addr add 10.9.0.$at/24 dev eth0; done
+            for at in {11..19}; do echo addr add fd09::$at/64 dev eth0 nodad; done
+            echo link set eth0 up
+            echo route add default via 10.9.0.1; } | ip -batch -",
         );
-        client.shell("ip route add 10.9.0.0/24 via 10.8.0.1");
-        Self { director, servers, client, program, _net: net }
+        Self { director, servers, client: OnceCell::new(), program }
+    }
+
+    fn client(&self) -> &Node {
+        self.client.get_or_init(|| {
+            let client = Node::new("client");
+            cable(&self.director, "eth1", &client);
+            self.director.shell("ip addr add 10.8.0.1/24 dev eth1; ip link set eth1 up");
+            client.shell(
+                "ip addr add 10.8.0.9/24 dev eth0; ip link set eth0 up; ip route add default via 10.8.0.1",
+            );
+            client
+        })
     }
 
     /// A real server, switched on.
@@ -66,10 +77,12 @@ impl Stage {
 
     /// What IPVS holds, as ipvsadm saves it, sorted.
     pub(crate) fn table(&self) -> Vec<String> {
-        let mut lines: Vec<_> =
-            self.director.shell("ipvsadm -Sn").lines().map(|line| line.trim().to_owned()).collect();
-        lines.sort();
-        lines
+        self.ipvsadm(&["-Sn"])
+    }
+
+    /// What ipvsadm prints on the director, sorted.
+    pub(crate) fn ipvsadm(&self, arguments: &'static [&'static str]) -> Vec<String> {
+        ipvsadm(&self.director, arguments)
     }
 
     /// Waits until the table is this one.
@@ -94,13 +107,13 @@ impl Stage {
         while begin.elapsed() < during {
             let seen = self.table();
             assert_eq!(seen, wanted, "{:?}: {step}: {}", self.program, difference(&seen, &wanted));
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(200));
         }
     }
 
     /// What answers the client at a virtual address, or nothing.
     pub(crate) fn ask(&self, at: &str) -> Option<String> {
-        let (holder, at) = (self.client.holder(), at.to_owned());
+        let (holder, at) = (self.client().holder(), at.to_owned());
         let asking = std::thread::spawn(move || {
             enter_network(holder);
             let mut stream = TcpStream::connect_timeout(&at.parse().ok()?, Duration::from_secs(5)).ok()?;
@@ -113,6 +126,30 @@ impl Stage {
         asking.join().expect("the client ends")
     }
 
+    /// A connection of the client to a virtual address.
+    pub(crate) fn connect(&self, at: &str) -> TcpStream {
+        let (holder, at) = (self.client().holder(), at.to_owned());
+        let connecting = std::thread::spawn(move || {
+            enter_network(holder);
+            let at = at.parse().expect("an address and a port");
+            TcpStream::connect_timeout(&at, Duration::from_secs(10)).expect("a connection")
+        });
+        connecting.join().expect("the client ends")
+    }
+
+    /// Sends datagrams from one port of the client to a virtual address.
+    pub(crate) fn send(&self, at: &str, count: usize) {
+        let (holder, at) = (self.client().holder(), at.to_owned());
+        let sending = std::thread::spawn(move || {
+            enter_network(holder);
+            let socket = UdpSocket::bind("0.0.0.0:0").expect("a port");
+            for _ in 0..count {
+                socket.send_to(b"hello", &at).expect("a datagram");
+            }
+        });
+        sending.join().expect("the client ends");
+    }
+
     /// Waits until those who answer at a virtual address are these, in whatever order.
     pub(crate) fn answers(&self, at: &str, wanted: &[&str]) {
         let mut seen = Vec::new();
@@ -123,6 +160,30 @@ impl Stage {
             seen == wanted
         });
     }
+}
+
+/// What ipvsadm prints in the network of a node, sorted.
+pub(crate) fn ipvsadm(node: &Node, arguments: &'static [&'static str]) -> Vec<String> {
+    let holder = node.holder();
+    // Hundreds of times a story: not by a shell of the node.
+    let asking = std::thread::spawn(move || {
+        enter_network(holder);
+        Command::new("ipvsadm").args(arguments).output().expect("ipvsadm runs")
+    });
+    let text = asking.join().expect("ipvsadm ends").stdout;
+    let mut lines: Vec<_> =
+        String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+/// Lays a cable from a new interface of a node to `eth0` of another one.
+fn cable(node: &Node, interface: &str, other: &Node) {
+    let status = Command::new("ip")
+        .args(["link", "add", "name", interface, "netns", &node.holder().to_string(), "type", "veth"])
+        .args(["peer", "name", "eth0", "netns", &other.holder().to_string()])
+        .status();
+    assert!(status.expect("ip (package iproute2) runs").success(), "a cable to {}", other.name());
 }
 
 /// What is in one table and not in the other.

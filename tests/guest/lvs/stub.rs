@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(crate) enum Speaks {
     Dns(u8),
     /// UDP: every datagram comes back.
     Echo,
+    /// TCP: what is said comes back.
+    Session,
 }
 
 /// A real server.
@@ -31,6 +33,7 @@ pub(crate) struct Stub {
     at: SocketAddr,
     speaks: Speaks,
     running: Option<Running>,
+    asked: Arc<AtomicUsize>,
 }
 
 struct Running {
@@ -42,7 +45,14 @@ impl Stub {
     /// A server in a node, switched on. Its name is its address.
     pub(crate) fn new(node: &Node, at: &str, speaks: Speaks) -> Self {
         let at: SocketAddr = at.parse().expect("an address and a port");
-        let mut stub = Self { holder: node.holder(), name: at.ip().to_string(), at, speaks, running: None };
+        let mut stub = Self {
+            holder: node.holder(),
+            name: at.ip().to_string(),
+            at,
+            speaks,
+            running: None,
+            asked: Arc::default(),
+        };
         stub.on();
         stub
     }
@@ -55,13 +65,14 @@ impl Stub {
         let (stop, (tell, told)) = (Arc::new(AtomicBool::new(false)), channel());
         let stopped = Arc::clone(&stop);
         let (holder, at, speaks, name) = (self.holder, self.at, self.speaks, self.name.clone());
+        let asked = Arc::clone(&self.asked);
         let thread = std::thread::spawn(move || {
             enter_network(holder);
             let over = || stopped.load(Ordering::Relaxed);
             if matches!(speaks, Speaks::Dns(_) | Speaks::Echo) {
                 let socket = UdpSocket::bind(at).expect("a port");
                 tell.send(()).expect("somebody waits for it");
-                serve_datagrams(&socket, speaks, over);
+                serve_datagrams(&socket, speaks, &asked, over);
             } else {
                 let listener = TcpListener::bind(at).expect("a port");
                 tell.send(()).expect("somebody waits for it");
@@ -86,6 +97,11 @@ impl Stub {
         self.speaks = speaks;
         self.on();
     }
+
+    /// How many datagrams it got.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Stub {
@@ -97,7 +113,7 @@ impl Drop for Stub {
 /// How often a stub looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a stub waits for its client.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn serve(listener: &TcpListener, speaks: Speaks, name: &str, over: impl Fn() -> bool) {
     listener.set_nonblocking(true).expect("a mode of every socket");
@@ -131,6 +147,13 @@ fn answer(mut stream: TcpStream, speaks: Speaks, name: &str) -> Option<()> {
             until(&mut stream, b"\r\n")?;
             stream.write_all(b"221 stub\r\n").ok()
         }
+        Speaks::Session => {
+            let mut octets = [0; 64];
+            loop {
+                let count = stream.read(&mut octets).ok().filter(|count| *count > 0)?;
+                stream.write_all(&octets[..count]).ok()?;
+            }
+        }
         Speaks::Dns(_) | Speaks::Echo => None,
     }
 }
@@ -148,11 +171,12 @@ fn until(stream: &mut TcpStream, end: &[u8]) -> Option<()> {
     Some(())
 }
 
-fn serve_datagrams(socket: &UdpSocket, speaks: Speaks, over: impl Fn() -> bool) {
+fn serve_datagrams(socket: &UdpSocket, speaks: Speaks, asked: &AtomicUsize, over: impl Fn() -> bool) {
     socket.set_read_timeout(Some(LOOK)).expect("a mode of every socket");
     let mut octets = [0; 2_048];
     while !over() {
         let Ok((count, from)) = socket.recv_from(&mut octets) else { continue };
+        asked.fetch_add(1, Ordering::Relaxed);
         if let (Speaks::Dns(code), Some(flags)) = (speaks, octets.get_mut(2..4)) {
             flags.copy_from_slice(&[0x81, 0x80 | code]);
         }

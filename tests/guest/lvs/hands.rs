@@ -1,0 +1,58 @@
+//! Somebody edits the table while the daemon runs.
+
+use std::time::Duration;
+
+use super::stage::Stage;
+use super::stub::Speaks;
+
+const CONF: &str = "virtual_server 10.9.0.100 80 {
+    delay_loop 1
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    real_server 10.9.0.11 80 {
+        TCP_CHECK {
+            connect_timeout 2
+            retry 0
+        }
+    }
+    real_server 10.9.0.12 80 {
+        TCP_CHECK {
+            connect_timeout 2
+            retry 0
+        }
+    }
+}
+";
+
+const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
+const ONE: &str = "-a -t 10.9.0.100:80 -r 10.9.0.11:80 -m -w 1";
+const TWO: &str = "-a -t 10.9.0.100:80 -r 10.9.0.12:80 -m -w 1";
+const A_WHILE: Duration = Duration::from_secs(3);
+
+/// What somebody sets on purpose stays: a weight (field case 13), a destination and a scheduler (field case 14), until a
+/// verdict changes the server. Everything of the service goes with it in the end (field case 16).
+pub(crate) fn on_purpose(stage: &Stage) {
+    let mut one = stage.stub("10.9.0.11:80", Speaks::Http(200));
+    let _two = stage.stub("10.9.0.12:80", Speaks::Http(200));
+    let daemon = stage.start(CONF);
+    stage.expect("start", &[WEB, ONE, TWO]);
+    stage.steady("checks succeed", A_WHILE, &[WEB, ONE, TWO]);
+    stage.director.shell(
+        "ipvsadm -e -t 10.9.0.100:80 -r 10.9.0.11:80 -m -w 0
+        ipvsadm -a -t 10.9.0.100:80 -r 10.9.0.30:80 -m -w 5
+        ipvsadm -E -t 10.9.0.100:80 -s wlc -p 77",
+    );
+    let edited = "-A -t 10.9.0.100:80 -s wlc -p 77";
+    let added = "-a -t 10.9.0.100:80 -r 10.9.0.30:80 -m -w 5";
+    let zero = "-a -t 10.9.0.100:80 -r 10.9.0.11:80 -m -w 0";
+    stage.steady("checks go on succeeding", A_WHILE, &[edited, zero, TWO, added]);
+    stage.reload(&daemon, CONF);
+    stage.steady("a reload that changes nothing", A_WHILE, &[edited, zero, TWO, added]);
+    one.off();
+    stage.expect("the server of weight 0 is down", &[edited, TWO, added]);
+    one.on();
+    stage.expect("it is up, with its own weight", &[edited, ONE, TWO, added]);
+    daemon.stop();
+    stage.expect("stop", &[]);
+}

@@ -1,0 +1,102 @@
+//! What a reload changes of servers that are down, and when there is no quorum.
+
+use std::time::Duration;
+
+use super::stage::Stage;
+use super::stub::Speaks;
+
+const A_WHILE: Duration = Duration::from_secs(3);
+const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
+const SORRY: &str = "-a -t 10.9.0.100:80 -r 10.9.0.19:80 -m -w 1";
+
+/// A service of the servers that the lines describe.
+fn conf(lines: &str, servers: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "virtual_server 10.9.0.100 80 {{
+        delay_loop 1
+        lvs_sched rr
+        lvs_method NAT
+        protocol TCP
+        quorum_up \"/bin/sh -c 'echo up >>/tmp/quorum'\" root
+        quorum_down \"/bin/sh -c 'echo down >>/tmp/quorum'\" root
+        sorry_server 10.9.0.19 80
+        {lines}\n"
+    );
+    for (addr, lines) in servers {
+        text += &format!(
+            "real_server {addr} 80 {{
+            {lines}
+            TCP_CHECK {{
+                connect_timeout 2
+                retry 0
+            }}
+            }}\n"
+        );
+    }
+    text + "}\n"
+}
+
+fn server(addr: &str, weight: u32) -> String {
+    format!("-a -t 10.9.0.100:80 -r {addr}:80 -m -w {weight}")
+}
+
+/// What the scripts of the quorum said, a word a run.
+fn said(stage: &Stage) -> String {
+    stage.director.read("/tmp/quorum").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Hysteresis separates (field case 23), the sorry server stays over a reload that changes nothing (field case 28), and
+/// the scripts of the quorum alternate.
+pub(crate) fn hysteresis(stage: &Stage) {
+    let [mut one, mut two] = ["10.9.0.11:80", "10.9.0.12:80"].map(|at| stage.stub(at, Speaks::Http(200)));
+    let two_servers = [("10.9.0.11", "weight 2"), ("10.9.0.12", "weight 2")];
+    let conf = conf("quorum 3\n hysteresis 1", &two_servers);
+    let (first, second) = (server("10.9.0.11", 2), server("10.9.0.12", 2));
+    let daemon = stage.start(&conf);
+    stage.expect("start", &[WEB, &first, &second]);
+    stage.steady("both are up", A_WHILE, &[WEB, &first, &second]);
+    two.off();
+    stage.expect("one is down: still served", &[WEB, &first]);
+    one.off();
+    stage.expect("none is up", &[WEB, SORRY]);
+    stage.reload(&daemon, &conf);
+    stage.steady("a reload that changes nothing", A_WHILE, &[WEB, SORRY]);
+    two.on();
+    stage.steady("one is back: not yet", A_WHILE, &[WEB, SORRY]);
+    one.on();
+    stage.expect("both are back", &[WEB, &first, &second]);
+    assert_eq!(said(stage), "up down up");
+    daemon.stop();
+    stage.expect("stop", &[]);
+}
+
+/// A server that is down and inhibited: its weight changes (field case 30), it is no longer inhibited and again (field case
+/// 32), it leaves the file and comes back (field case 29). One that is down and stays in the file stays down.
+pub(crate) fn inhibited(stage: &Stage) {
+    let mut one = stage.stub("10.9.0.11:80", Speaks::Http(200));
+    let _two = stage.stub("10.9.0.12:80", Speaks::Http(200));
+    let second = server("10.9.0.12", 1);
+    let with = |lines: &'static str| conf("", &[("10.9.0.11", lines), ("10.9.0.12", "")]);
+    let daemon = stage.start(&with("weight 11\n inhibit_on_failure"));
+    stage.expect("start", &[WEB, &server("10.9.0.11", 11), &second]);
+    one.off();
+    stage.expect("it is down", &[WEB, &server("10.9.0.11", 0), &second]);
+    stage.reload(&daemon, &with("weight 9\n inhibit_on_failure"));
+    stage.steady("its weight is changed", A_WHILE, &[WEB, &server("10.9.0.11", 0), &second]);
+    one.on();
+    stage.expect("it is up with the new weight", &[WEB, &server("10.9.0.11", 9), &second]);
+    one.off();
+    stage.expect("it is down again", &[WEB, &server("10.9.0.11", 0), &second]);
+    stage.reload(&daemon, &with("weight 9"));
+    stage.expect("it is no longer inhibited", &[WEB, &second]);
+    stage.steady("it stays down", A_WHILE, &[WEB, &second]);
+    stage.reload(&daemon, &with("weight 9\n inhibit_on_failure"));
+    stage.expect("it is inhibited again", &[WEB, &server("10.9.0.11", 0), &second]);
+    stage.reload(&daemon, &conf("", &[("10.9.0.12", "")]));
+    stage.expect("it leaves the file", &[WEB, &second]);
+    one.on();
+    stage.reload(&daemon, &with("weight 9"));
+    stage.expect("it is back", &[WEB, &server("10.9.0.11", 9), &second]);
+    daemon.stop();
+    stage.expect("stop", &[]);
+}

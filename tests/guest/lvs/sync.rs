@@ -1,0 +1,72 @@
+//! The kernel's sync daemon, by itself and as an instance goes.
+
+use std::time::Duration;
+
+use super::stage::Stage;
+use crate::kit::bounds::holds_within;
+
+/// The guest is slow.
+const SLOW: Duration = Duration::from_secs(30);
+
+const SERVICE: &str = "virtual_server 10.9.0.100 80 {
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    real_server 10.9.0.11 80 {
+    }
+}
+";
+
+fn instance(line: &str, priority: u8) -> String {
+    format!(
+        "global_defs {{
+            {line}
+        }}
+        vrrp_instance VI_1 {{
+            state BACKUP
+            interface eth0
+            virtual_router_id 51
+            priority {priority}
+            advert_int 3
+            virtual_ipaddress {{
+                10.9.0.110
+            }}
+        }}
+        {SERVICE}"
+    )
+}
+
+fn expect(stage: &Stage, step: &str, wanted: &[&str]) {
+    let mut seen = Vec::new();
+    let right = holds_within(SLOW, || {
+        seen = stage.ipvsadm(&["-Ln", "--daemon"]);
+        seen == wanted
+    });
+    assert!(right, "{step}: {seen:?}");
+}
+
+/// Without an instance both roles run from the start to the end (field cases 25 and 27).
+pub(crate) fn alone(stage: &Stage) {
+    let daemon = stage.start(&format!("global_defs {{\n lvs_sync_daemon eth0\n }}\n{SERVICE}"));
+    let given = "mcast=eth0, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1";
+    let (master, backup) = (format!("master sync daemon ({given})"), format!("backup sync daemon ({given})"));
+    expect(stage, "both run", &[&backup, &master]);
+    daemon.stop();
+    expect(stage, "none is left", &[]);
+}
+
+/// With an instance there is one daemon, in the role of the instance, with everything that was given.
+pub(crate) fn of_an_instance(stage: &Stage) {
+    let line = "lvs_sync_daemon eth0 VI_1 id 7 maxlen 1400 port 8849 ttl 3 group 224.0.0.82";
+    let given = "mcast=eth0, syncid=7, maxlen=1400, group=224.0.0.82, port=8849, ttl=3";
+    let (master, backup) = (format!("master sync daemon ({given})"), format!("backup sync daemon ({given})"));
+    let daemon = stage.start(&instance(line, 100));
+    expect(stage, "the instance is backup", &[&backup]);
+    expect(stage, "the instance is master", &[&master]);
+    stage.director.shell("ip link set eth0 down");
+    expect(stage, "the instance has a fault", &[&backup]);
+    stage.director.shell("ip link set eth0 up");
+    expect(stage, "the instance is master again", &[&master]);
+    daemon.stop();
+    expect(stage, "none is left", &[]);
+}
