@@ -18,7 +18,7 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
     let words = match node.script_words() {
         Ok(words) => words,
         Err(quote) => {
-            line.error(quote, "Unmatched quote", "close the quote; the line is not used");
+            line.error(quote, format_args!("Unmatched quote"), "close the quote; the line is not used");
             return None;
         }
     };
@@ -29,7 +29,7 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
     let pieces = match split_script(&command.text, Escapes::Apply) {
         Ok(pieces) => pieces,
         Err(_) => {
-            line.error(command.at, "Unmatched quote", "close the quote; the line is not used");
+            line.error(command.at, format_args!("Unmatched quote"), "close the quote; the line is not used");
             return None;
         }
     };
@@ -39,20 +39,25 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
         match CString::new(piece.bytes) {
             Ok(word) => argv.push(word),
             Err(_) => {
-                line.error(command.at, "a NUL byte in a command", "no program can be given one");
+                line.error(
+                    command.at,
+                    format_args!("a NUL byte in a command"),
+                    "no program can be given one",
+                );
                 return None;
             }
         }
     }
     if argv.first().is_none_or(|word| word.is_empty()) {
-        let message = format!("No {} specified", line.keyword.text);
-        line.error(command.at, &message, "the command is empty; the line is not used");
+        let message = format_args!("No {} specified", line.keyword.text);
+        line.error(command.at, message, "the command is empty; the line is not used");
         return None;
     }
     if shell {
         let bash = shell::wants_bash(&command.text);
         let by = if bash { "bash, else /bin/sh" } else { "/bin/sh" };
-        let message = format!("{} `{}` is a shell line and is run by {by}", line.keyword.text, command.text);
+        let message =
+            format_args!("{} `{}` is a shell line and is run by {by}", line.keyword.text, command.text);
         let remedy = if command.text.trim_start().starts_with("[[") {
             "keepalived would not run it; `[[` needs bash or busybox: write `[` or test"
         } else if bash {
@@ -60,7 +65,7 @@ pub fn read(line: &mut Line<'_>) -> Option<ScriptCommand> {
         } else {
             "keepalived would not run it: put it into a script, or write sh -c '...'"
         };
-        line.tell(Severity::Note, command.at, &message, remedy);
+        line.tell(Severity::Note, command.at, message, remedy);
     }
     let identity: Vec<&str> = identity.iter().map(|word| word.text.as_str()).collect();
     Some(ScriptCommand {
@@ -81,10 +86,10 @@ pub fn read_identity(line: &mut Line<'_>, words: &[&str]) -> Option<Option<Ident
     let strange =
         |name: &&str| name.contains(['"', '\'', '\\', '/']) || name.chars().any(char::is_whitespace);
     if words.iter().any(|word| word.is_empty() || strange(word)) {
-        let message = format!("Unable to set uid/gid for {}: '{}'", line.keyword.text, words.join(" "));
+        let message = format_args!("Unable to set uid/gid for {}: '{}'", line.keyword.text, words.join(" "));
         line.error(
             line.keyword,
-            &message,
+            message,
             "a command with parameters stands in quotes; user and group follow it",
         );
         return None;
@@ -104,10 +109,10 @@ pub fn read_identity(line: &mut Line<'_>, words: &[&str]) -> Option<Option<Ident
             None => identity(Some(group), false),
         },
         _ => {
-            let message = format!("Unable to set uid/gid for {}: too many words", line.keyword.text);
+            let message = format_args!("Unable to set uid/gid for {}: too many words", line.keyword.text);
             line.error(
                 line.keyword,
-                &message,
+                message,
                 "a command with parameters stands in quotes: \"<command> <words>\"",
             );
             None

@@ -204,7 +204,8 @@ fn walk<'t>(cursor: &mut Cursor<'t>, table: &mut dyn Table, scope: &mut Scope<'_
 
 /// Reads one line, and its block.
 fn line<'t>(cursor: &mut Cursor<'t>, node: Node<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
-    let mut line = Line::new(node, false, scope.owner, scope.found);
+    let words = node.all_words();
+    let mut line = Line::new(node, &words, false, scope.owner, scope.found);
     let word = line.keyword.text;
     let row = table.find(word);
     let word_at = line.keyword.at;
@@ -228,8 +229,8 @@ fn line<'t>(cursor: &mut Cursor<'t>, node: Node<'t>, table: &mut dyn Table, scop
     if !head.shape.has_block() {
         let crowd = crowd(&head, table, &line);
         if let (Some(other), Shape::Script) = (crowd, head.shape) {
-            let message = format!("'{}' cannot follow {} on its line", other.text, head.name);
-            return line.error(other, &message, "write one keyword a line; this one is not used");
+            let message = format_args!("'{}' cannot follow {} on its line", other.text, head.name);
+            return line.error(other, message, "write one keyword a line; this one is not used");
         }
         if let Some(other) = crowd {
             line.unused(other, true);
@@ -272,14 +273,14 @@ fn line<'t>(cursor: &mut Cursor<'t>, node: Node<'t>, table: &mut dyn Table, scop
 }
 
 /// A further keyword of the block on the line of one that takes no such word.
-fn crowd<'t>(head: &Head, table: &dyn Table, line: &Line<'t>) -> Option<Word<'t>> {
+fn crowd<'t>(head: &Head, table: &dyn Table, line: &Line<'t>) -> Option<&'t Word<'t>> {
     let taken = usize::from(!matches!(head.shape, Shape::Flag | Shape::Switch));
     let syntax = match head.shape {
         Shape::Words(syntax) => syntax,
         _ => "",
     };
-    let further = |word: &Word<'_>| !syntax.contains(word.text) && table.find(word.text).is_some();
-    let mut words = line.args.iter().skip(taken).copied();
+    let further = |word: &&Word<'_>| !syntax.contains(word.text) && table.find(word.text).is_some();
+    let mut words = line.args.iter().skip(taken);
     words.find(further).filter(|_| !syntax.contains("..."))
 }
 
@@ -307,18 +308,22 @@ fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, l
         && let Some((_, _, before)) = given.once(name)
     {
         if head.repeat == Repeat::First {
-            let message = format!("{name} already specified - ignoring");
+            let message = format_args!("{name} already specified - ignoring");
             let same = *before == words && !head.shape.has_block();
-            line.again(same, line.keyword, &message, "the first one is used; remove this one");
+            line.again(same, line.keyword, message, "the first one is used; remove this one");
             cursor.skip_block();
             return false;
         }
-        let message = format!("{name} already specified - replacing");
-        line.warn(line.keyword, &message, "the last one is used; remove the other");
+        let message = format_args!("{name} already specified - replacing");
+        line.warn(line.keyword, message, "the last one is used; remove the other");
     }
     given.note(name, line.keyword.at, words);
     if let Effect::Lacking(feature) = head.effect {
-        line.error(line.keyword, &feature.lacking(name), "use a build that has it, or remove this");
+        line.error(
+            line.keyword,
+            format_args!("{}", feature.lacking(name)),
+            "use a build that has it, or remove this",
+        );
         cursor.skip_block();
         return false;
     }
@@ -327,7 +332,7 @@ fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, l
         && let Some(block) = line.node.block()
     {
         let remedy = format!("{name} {} has no block; this one is not read", head.shape.syntax());
-        line.error(block.open(), "Unexpected '{' - ignoring", &remedy);
+        line.error(block.open(), format_args!("Unexpected '{{' - ignoring"), &remedy);
         cursor.skip_block();
     }
     if let Shape::Skipped(_) = head.shape {
@@ -361,8 +366,8 @@ fn enter<'t>(
         cursor.next();
         return Ok(Some(behind));
     }
-    let message = format!("Missing '{{' at beginning of configuration block {}", head.name);
-    line.error(line.keyword, &message, &format!("write {} {}", head.name, head.shape.syntax()));
+    let message = format_args!("Missing '{{' at beginning of configuration block {}", head.name);
+    line.error(line.keyword, message, &format!("write {} {}", head.name, head.shape.syntax()));
     match cursor.peek() {
         Some(Item::Line(next)) if fits(next.keyword().text) => Ok(None),
         _ => Err(NoBlock),
@@ -390,15 +395,16 @@ pub fn lines<D>(
     scope: &mut Scope<'_, '_>,
 ) {
     if let Some(extra) = object.node.arguments().next() {
-        extra_words(&mut Line::new(object.node, false, scope.owner, scope.found), extra);
+        let words = object.node.all_words();
+        extra_words(&mut Line::new(object.node, &words, false, scope.owner, scope.found), &extra);
     }
     let mut each = |line: &mut Line<'_>| each(into, line);
     entries(&mut object.inside.clone(), &mut each, (scope.owner, false), scope.found);
 }
 
-fn extra_words(line: &mut Line<'_>, extra: Word<'_>) {
-    let message = format!("Block {} has extra parameters {} ...", line.keyword.text, extra.text);
-    line.warn(extra, &message, "one entry a line, between the braces");
+fn extra_words(line: &mut Line<'_>, extra: &Word<'_>) {
+    let message = format_args!("Block {} has extra parameters {} ...", line.keyword.text, extra.text);
+    line.warn(extra, message, "one entry a line, between the braces");
 }
 
 /// Reads the entries of a block of lines: what is being read, for messages, and whether nothing hangs on it. Some: where a
@@ -418,7 +424,8 @@ pub fn entries(
                 close(cursor);
             }
             Item::Line(node) => {
-                let mut line = Line::new(node, true, owner, found);
+                let words = node.all_words();
+                let mut line = Line::new(node, &words, true, owner, found);
                 line.aside = aside;
                 match tell_leftover(&mut line) {
                     Some(at) => spoilt = Some(at),
@@ -441,13 +448,13 @@ fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
             // There may be thousands of such blocks.
             line.found.note_once(head.name, line.keyword, message);
         } else {
-            line.note(line.keyword, &message, "");
+            line.note(line.keyword, format_args!("{message}"), "");
         }
     }
     if let Some(by) = head.replaced {
         let severity = if head.counted { Severity::Warning } else { Severity::Note };
-        let message = format!("{} is deprecated - please use '{by}'", head.name);
-        line.tell(severity, line.keyword, &message, "");
+        let message = format_args!("{} is deprecated - please use '{by}'", head.name);
+        line.tell(severity, line.keyword, message, "");
     }
     if matches!(head.shape, Shape::Block | Shape::Lines(_))
         && let Some(extra) = line.arg(0)
@@ -501,7 +508,7 @@ enum Value<'l> {
     Integer(i64),
     Seconds(Span),
     Choice(usize),
-    Text(Word<'l>),
+    Text(&'l Word<'l>),
     Interface(Named),
     Script(ScriptCommand),
     /// The line itself, read by a function of the row's own.

@@ -1,19 +1,20 @@
 //! One line while its row reads it: its words, and how its mistakes are told.
 
+use core::fmt::Arguments;
 use core::ops::RangeInclusive;
 
 use super::diag::{Class, Diagnostic, Diagnostics, Mark, Severity};
 use super::model::{At, Named};
-use super::tree::{Node, Word};
+use super::tree::{Node, Position, Word};
 use super::value::{self, Bad};
 use crate::base::name::IfName;
 
 /// One line while it is read: its words, and where its mistakes go.
 pub struct Line<'a> {
     /// The keyword, or the first word of an entry.
-    pub keyword: Word<'a>,
+    pub keyword: &'a Word<'a>,
     /// The words after the keyword; of an entry, all of them.
-    pub args: Vec<Word<'a>>,
+    pub args: &'a [Word<'a>],
     /// The line as the tree has it.
     pub node: Node<'a>,
     /// What is being read, for messages: `(VI_1) ` or empty.
@@ -35,21 +36,31 @@ pub enum Used<'a> {
     Nearest(&'a str),
 }
 
+/// The keyword of a line without words.
+static NO_WORD: Word<'static> =
+    Word { text: "", at: Position { file: 0, line: 0, column: 0 }, quoted: false };
+
 impl<'a> Line<'a> {
-    /// The line of a keyword, or with `entry` a line of which every word is a value.
-    pub fn new(node: Node<'a>, entry: bool, owner: &'a str, found: &'a mut Diagnostics) -> Self {
-        let args = if entry { node.words().collect() } else { node.arguments().collect() };
-        Self { keyword: node.keyword(), args, node, owner, aside: false, found }
+    /// The line of a keyword, or with `entry` a line of which every word is a value. `words`: those of the node.
+    pub fn new(
+        node: Node<'a>,
+        words: &'a [Word<'a>],
+        entry: bool,
+        owner: &'a str,
+        found: &'a mut Diagnostics,
+    ) -> Self {
+        let (keyword, rest) = words.split_first().unwrap_or((&NO_WORD, &[]));
+        Self { keyword, args: if entry { words } else { rest }, node, owner, aside: false, found }
     }
 
     /// The argument at `index`.
     #[must_use]
-    pub fn arg(&self, index: usize) -> Option<Word<'a>> {
-        self.args.get(index).copied()
+    pub fn arg(&self, index: usize) -> Option<&'a Word<'a>> {
+        self.args.get(index)
     }
 
     /// Adds a finding with the owner in front.
-    pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn tell(&mut self, severity: Severity, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         self.report(Diagnostic::new(severity, mark, format!("{}{message}", self.owner)), remedy);
     }
 
@@ -60,39 +71,39 @@ impl<'a> Line<'a> {
     }
 
     /// The line, or the entry, is not used.
-    pub fn error(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn error(&mut self, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         self.tell(Severity::Error, mark, message, remedy);
     }
 
     /// Not used, and nothing is lost by that: the same holds without it.
-    pub fn idle(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn idle(&mut self, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         self.again(true, mark, message, remedy);
     }
 
     /// Not used, as the same was said before; nothing is lost if it was said with the `same` words.
-    pub fn again(&mut self, same: bool, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn again(&mut self, same: bool, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         let finding = Diagnostic::new(Severity::Error, mark, format!("{}{message}", self.owner));
         self.report(finding.costs(!same), remedy);
     }
 
     /// Used, but without a part that may matter.
-    pub fn lossy(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn lossy(&mut self, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         let finding = Diagnostic::new(Severity::Warning, mark, format!("{}{message}", self.owner));
         self.report(finding.costs(true), remedy);
     }
 
     /// Used, but not as written.
-    pub fn warn(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn warn(&mut self, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         self.tell(Severity::Warning, mark, message, remedy);
     }
 
     /// Told only.
-    pub fn note(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub fn note(&mut self, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         self.tell(Severity::Note, mark, message, remedy);
     }
 
     /// The keyword, or an option word of it, lacks its argument (exit 2).
-    pub fn missing(&mut self, after: Word<'_>, syntax: &str) {
+    pub fn missing(&mut self, after: &Word<'_>, syntax: &str) {
         let message = format!("{} is missing a parameter after keyword `{}`", self.keyword.text, after.text);
         let finding = Diagnostic::new(Severity::Error, after, message).class(Class::Missing);
         self.report(finding, &format!("write {} {syntax}", self.keyword.text));
@@ -106,14 +117,14 @@ impl<'a> Line<'a> {
     }
 
     /// Nothing reads the word; `lost`: it is another keyword.
-    pub fn unused(&mut self, extra: Word<'_>, lost: bool) {
+    pub fn unused(&mut self, extra: &Word<'_>, lost: bool) {
         let message = format!("{}'{}' after {} is not used", self.owner, extra.text, self.keyword.text);
         let finding = Diagnostic::new(Severity::Note, extra, message);
         self.report(finding.costs(lost), "only one keyword can stand on a line");
     }
 
     /// Tells why `word` is not the number that `what` takes; `range` as text, `used` what is used instead.
-    pub fn bad_number(&mut self, what: &str, word: Word<'_>, bad: Bad, range: &str, used: Used<'_>) {
+    pub fn bad_number(&mut self, what: &str, word: &Word<'_>, bad: Bad, range: &str, used: Used<'_>) {
         let text = word.text;
         let reason = match bad {
             Bad::Text => format!("{what}: invalid number '{text}'"),
@@ -125,11 +136,16 @@ impl<'a> Line<'a> {
             Used::Default(used) => (Severity::Error, format!("{used} is used")),
             Used::Nothing => (Severity::Error, "this one is not used".to_owned()),
         };
-        self.tell(severity, word, &reason, &format!("{what} takes a number in [{range}]; {then}"));
+        self.tell(
+            severity,
+            word,
+            format_args!("{reason}"),
+            &format!("{what} takes a number in [{range}]; {then}"),
+        );
     }
 
     /// The number of an option word, or a report; strict.
-    pub fn number(&mut self, what: &str, word: Word<'_>, range: RangeInclusive<i64>) -> Option<i64> {
+    pub fn number(&mut self, what: &str, word: &Word<'_>, range: RangeInclusive<i64>) -> Option<i64> {
         match value::integer(word.text, range.clone(), false) {
             Ok(read) => Some(read.value),
             Err(bad) => {
@@ -141,13 +157,13 @@ impl<'a> Line<'a> {
     }
 
     /// The address, or a report.
-    pub fn interface(&mut self, word: Word<'_>) -> Option<Named> {
+    pub fn interface(&mut self, word: &Word<'_>) -> Option<Named> {
         if let Some(name) = IfName::new(word.text) {
             return Some(Named { name, at: At(word.at) });
         }
         let why = if word.text.len() > 15 { "too long" } else { "invalid" };
-        let message = format!("Interface name '{}' {why} - ignoring", word.text);
-        self.error(word, &message, "an interface name has 1 to 15 bytes, no blank and no '/'");
+        let message = format_args!("Interface name '{}' {why} - ignoring", word.text);
+        self.error(word, message, "an interface name has 1 to 15 bytes, no blank and no '/'");
         None
     }
 }

@@ -26,7 +26,7 @@ pub enum Kind<D: 'static, M: 'static> {
     /// One of a few words, by index.
     Choice(&'static [&'static str], fn(&mut D, usize)),
     /// One word of text.
-    Text(&'static str, fn(&mut D, Word<'_>)),
+    Text(&'static str, fn(&mut D, &Word<'_>)),
     /// An interface name.
     Interface(fn(&mut D, Named)),
     /// A command with its identity.

@@ -10,14 +10,14 @@ use super::value::{self, Seconds};
 use crate::base::time::Span;
 
 /// The first argument, or a report that it is not there.
-pub(super) fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<Word<'a>> {
+pub(super) fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<&'a Word<'a>> {
     let first = line.arg(0);
     if first.is_none() {
         absent(head, line);
     } else if let (Argument::Alone, Some(extra)) = (head.argument, line.arg(1)) {
-        let message = format!("{} takes one argument, not '{}' as well", head.name, extra.text);
+        let message = format_args!("{} takes one argument, not '{}' as well", head.name, extra.text);
         let remedy = format!("write {} {}; the line is not used", head.name, head.shape.syntax());
-        line.error(extra, &message, &remedy);
+        line.error(extra, message, &remedy);
         return None;
     }
     first
@@ -29,8 +29,8 @@ pub(super) fn absent(head: &Head, line: &mut Line<'_>) {
     match head.argument {
         Argument::Required => line.missing(line.keyword, &syntax),
         Argument::Expected | Argument::Alone => {
-            let message = format!("No {} specified", head.name);
-            line.error(line.keyword, &message, &format!("write {} {syntax}", head.name));
+            let message = format_args!("No {} specified", head.name);
+            line.error(line.keyword, message, &format!("write {} {syntax}", head.name));
         }
     }
 }
@@ -41,40 +41,40 @@ pub(super) fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
     let on = value::switch(first.map(|arg| arg.text));
     if on.is_none() {
         let arg = first.unwrap_or(line.keyword);
-        let message = format!("invalid {} {} specified", head.name, arg.text);
-        line.error(arg, &message, "write on, off, true, false, yes or no; the line is not used");
+        let message = format_args!("invalid {} {} specified", head.name, arg.text);
+        line.error(arg, message, "write on, off, true, false, yes or no; the line is not used");
     }
     line.surplus(1);
     on
 }
 
 /// One of a few words, by index.
-pub(super) fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: Word<'_>) -> Option<usize> {
+pub(super) fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: &Word<'_>) -> Option<usize> {
     let index = words.iter().position(|word| *word == arg.text);
     if index.is_none() {
-        let message = format!("unknown {} '{}'", head.name, arg.text);
+        let message = format_args!("unknown {} '{}'", head.name, arg.text);
         let near = nearest(arg.text, words.iter().copied());
         let near = near.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
-        line.error(arg, &message, &format!("write {} {}{near}", head.name, words.join("|")));
+        line.error(arg, message, &format!("write {} {}{near}", head.name, words.join("|")));
     }
     line.surplus(1);
     index
 }
 
 /// A whole number.
-pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word<'_>) -> Option<i64> {
+pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<i64> {
     let (name, from, to) = (head.name, number.from, number.to);
     let used = match value::integer(arg.text, number.range(), number.lenient) {
         Ok(read) => {
             let used = number.raise.map_or(read.value, |least| read.value.max(least.into()));
             if used != read.value {
                 let message =
-                    format!("{name} must be greater than {}, setting to {used}", used.saturating_sub(1));
-                line.warn(arg, &message, "");
+                    format_args!("{name} must be greater than {}, setting to {used}", used.saturating_sub(1));
+                line.warn(arg, message, "");
             }
             if read.trailing {
-                let message = format!("{name}: number '{}' has text after it, {used} is used", arg.text);
-                line.warn(arg, &message, &format!("write {name} {}", head.shape.syntax()));
+                let message = format_args!("{name}: number '{}' has text after it, {used} is used", arg.text);
+                line.warn(arg, message, &format!("write {name} {}", head.shape.syntax()));
             }
             Some(used)
         }
@@ -97,17 +97,17 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: Word
 }
 
 /// Decimal seconds.
-pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: Word<'_>) -> Option<Span> {
+pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<Span> {
     let name = head.name;
     let used = match value::seconds(arg.text, number.from..=number.to, number.resolution.into()) {
         Ok(read) => {
             let used = Seconds(read.value);
             if read.rounded {
-                let message = format!("{name}: '{}' has too many digits, {used} is used", arg.text);
-                line.warn(arg, &message, "");
+                let message = format_args!("{name}: '{}' has too many digits, {used} is used", arg.text);
+                line.warn(arg, message, "");
             } else if read.trailing {
-                let message = format!("{name}: number '{}' has text after it, {used} is used", arg.text);
-                line.warn(arg, &message, "write seconds without a unit");
+                let message = format_args!("{name}: number '{}' has text after it, {used} is used", arg.text);
+                line.warn(arg, message, "write seconds without a unit");
             }
             Some(read.value)
         }
@@ -127,8 +127,8 @@ pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg
 pub(super) fn flag(head: &Head, line: &mut Line<'_>) -> bool {
     let word = line.arg(0).map(|word| (word, value::switch(Some(word.text))));
     if let Some((word, Some(false))) = word {
-        let message = format!("{} {} means off here; keepalived takes it as on", head.name, word.text);
-        line.note(word, &message, "remove the line to mean off everywhere");
+        let message = format_args!("{} {} means off here; keepalived takes it as on", head.name, word.text);
+        line.note(word, message, "remove the line to mean off everywhere");
         return false;
     }
     line.surplus(usize::from(matches!(word, Some((_, Some(true))))));

@@ -82,8 +82,8 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
     let second = line.arg(1);
     let surplus = |line: &mut Line<'_>| {
         if let Some(extra) = line.arg(2) {
-            let message = format!("'{}' after the name of a virtual_server is not used", extra.text);
-            line.note(extra, &message, "");
+            let message = format_args!("'{}' after the name of a virtual_server is not used", extra.text);
+            line.note(extra, message, "");
         }
     };
     match (first.text, second) {
@@ -93,7 +93,11 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
         }
         ("fwmark", Some(word)) => match group::mark_number(line, word)? {
             0 => {
-                line.error(word, "virtual server fwmark 0 is no mark - ignoring", "write a mark from 1 on");
+                line.error(
+                    word,
+                    format_args!("virtual server fwmark 0 is no mark - ignoring"),
+                    "write a mark from 1 on",
+                );
                 None
             }
             mark => {
@@ -113,8 +117,8 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
             let (addr, port) = (service::server_address(line, 0), group::port(line));
             let (Some(addr), Some(port)) = (addr, port) else {
                 let port = second.map(|word| format!("/{}", word.text)).unwrap_or_default();
-                let message = format!("Invalid virtual server IP address/port {text}{port} - skipping");
-                line.error(first, &message, "write a numeric address and a port from 1 to 65535");
+                let message = format_args!("Invalid virtual server IP address/port {text}{port} - skipping");
+                line.error(first, message, "write a numeric address and a port from 1 to 65535");
                 return None;
             };
             surplus(line);
@@ -124,7 +128,8 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
 }
 
 fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
-    let key = key(&mut Line::new(object.node, false, "", found));
+    let words = object.node.all_words();
+    let key = key(&mut Line::new(object.node, &words, false, "", found));
     let at = object.node.word(1).map_or(object.node.at(), |word| word.at);
     let usable = key.is_some();
     let mut draft = service::ServiceDraft::new(key.unwrap_or(Key::Mark(0)), At(at));
@@ -164,7 +169,8 @@ struct Within<'a> {
 }
 
 fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServer> {
-    let listens = server_key(&mut Line::new(object.node, false, "", within.found));
+    let words = object.node.all_words();
+    let listens = server_key(&mut Line::new(object.node, &words, false, "", within.found));
     let mut draft = real::RealServerDraft::default();
     let (_, blocks) = quietly(object, real::ROWS, &mut draft, "", within.found);
     let service = &within.service.service;
@@ -212,13 +218,13 @@ fn server_key(line: &mut Line<'_>) -> Option<(IpAddr, u16)> {
     let (addr, port) = (service::server_address(line, 0), group::port(line));
     let (Some(addr), Some(port)) = (addr, port) else {
         let port = line.arg(1).map(|word| format!("/{}", word.text)).unwrap_or_default();
-        let message = format!("Invalid real server ip address/port {}{port} - skipping", word.text);
-        line.error(word, &message, "write a numeric address and a port from 1 to 65535");
+        let message = format_args!("Invalid real server ip address/port {}{port} - skipping", word.text);
+        line.error(word, message, "write a numeric address and a port from 1 to 65535");
         return None;
     };
     if let Some(extra) = line.arg(2) {
-        let message = format!("'{}' after the port of a real_server is not used", extra.text);
-        line.note(extra, &message, "");
+        let message = format_args!("'{}' after the port of a real_server is not used", extra.text);
+        line.note(extra, message, "");
     }
     Some((addr, port))
 }

@@ -52,8 +52,8 @@ pub(super) fn off_subnet(input: &Input<'_>, report: &mut Report<'_>) {
                 continue;
             }
             let message =
-                format!("({}) {addr} is in no subnet of {name} ({})", instance.name, subnets.join(", "));
-            report.tell(mark(address), &message);
+                format_args!("({}) {addr} is in no subnet of {name} ({})", instance.name, subnets.join(", "));
+            report.tell(mark(address), message);
         }
     }
 }
@@ -65,11 +65,11 @@ pub(super) fn twice(input: &Input<'_>, report: &mut Report<'_>) {
             let key = (address.prefix.addr, device(instance, address));
             let first = seen.change(key, |first| *first.get_or_insert(instance));
             if !core::ptr::eq(first, instance) {
-                let message = format!(
+                let message = format_args!(
                     "({}) {} is an address of {}, too: it stays until the last MASTER of them steps down",
                     instance.name, address.prefix.addr, first.name
                 );
-                report.tell(mark(address), &message);
+                report.tell(mark(address), message);
             }
         }
     }
@@ -79,11 +79,11 @@ pub(super) fn source_is_virtual(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         let Some(source) = instance.source else { continue };
         if let Some(address) = all(instance).find(|address| address.prefix.addr == source) {
-            let message = format!(
+            let message = format_args!(
                 "({}) {source} is the source of adverts and a virtual address: as BACKUP the router does not have it",
                 instance.name
             );
-            report.tell(mark(address), &message);
+            report.tell(mark(address), message);
         }
     }
 }
@@ -93,8 +93,8 @@ pub(super) fn own(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in input.model.instances.iter().filter(|one| one.params.priority != OWNER) {
         for address in all(instance).filter(|one| input.facts.addresses.contains(&one.prefix.addr)) {
             let message =
-                format!("({}) {} is an address of this machine", instance.name, address.prefix.addr);
-            report.tell(mark(address), &message);
+                format_args!("({}) {} is an address of this machine", instance.name, address.prefix.addr);
+            report.tell(mark(address), message);
         }
     }
 }
@@ -107,11 +107,11 @@ pub(super) fn label_foreign(input: &Input<'_>, report: &mut Report<'_>) {
             };
             let rest = label.strip_prefix(name.as_str());
             if instance.vmac.is_none() && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
-                let message = format!(
+                let message = format_args!(
                     "({}) label {label} of {} is not one of {name}: ifconfig does not show the address",
                     instance.name, address.prefix.addr
                 );
-                report.advise(mark(address), &message, &format!("write label {name}:<text>"));
+                report.advise(mark(address), message, &format!("write label {name}:<text>"));
             }
         }
     }
@@ -136,12 +136,12 @@ pub(super) fn device_untracked(input: &Input<'_>, report: &mut Report<'_>) {
                 continue;
             }
             told.push(dev);
-            let message = format!(
+            let message = format_args!(
                 "({}) {} is on {dev}, which nothing tracks: when {dev} goes down this router stays MASTER",
                 instance.name, address.prefix.addr
             );
             let remedy = format!("leave no_track out, or write track_interface {{ {dev} }}");
-            report.advise(mark(address), &message, &remedy);
+            report.advise(mark(address), message, &remedy);
         }
     }
 }

@@ -37,13 +37,13 @@ pub(super) fn interval_whole_seconds(input: &Input<'_>, report: &mut Report<'_>)
         };
         if read.value < second {
             let down = Machine::new(instance.params.clone()).master_down_time();
-            let message = format!(
+            let message = format_args!(
                 "({}) version 2 sends every second, not every {} s; a take-over lasts {} s",
                 instance.name,
                 word.text,
                 hundredths(down)
             );
-            report.tell(word, &message);
+            report.tell(word, message);
         }
     }
 }
@@ -52,9 +52,12 @@ pub(super) fn interval_long(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         let down = Machine::new(instance.params.clone()).master_down_time();
         if down > Span::from_secs(30) {
-            let message =
-                format!("({}) a router that dies is replaced after {} s", instance.name, hundredths(down));
-            report.tell(mark(input, instance, "advert_int"), &message);
+            let message = format_args!(
+                "({}) a router that dies is replaced after {} s",
+                instance.name,
+                hundredths(down)
+            );
+            report.tell(mark(input, instance, "advert_int"), message);
         }
     }
 }
@@ -63,12 +66,12 @@ pub(super) fn interval_very_short(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         if instance.params.advert_interval < Span::from_millis(50) {
             let down = Machine::new(instance.params.clone()).master_down_time();
-            let message = format!(
+            let message = format_args!(
                 "({}) a pause of {} ms of this router, and the other one takes over",
                 instance.name,
                 down.as_millis()
             );
-            report.tell(mark(input, instance, "advert_int"), &message);
+            report.tell(mark(input, instance, "advert_int"), message);
         }
     }
 }
@@ -91,13 +94,13 @@ pub(super) fn learned_interval(input: &Input<'_>, report: &mut Report<'_>) {
             continue;
         }
         let patience = most * u64::from(params.down_timer_adverts);
-        let message = format!(
+        let message = format_args!(
             "({}) sends every {} s, and one forged advert keeps it from taking over for {} s",
             instance.name,
             Seconds(params.advert_interval),
             Seconds(patience)
         );
-        report.tell(mark(input, instance, keyword), &message);
+        report.tell(mark(input, instance, keyword), message);
     }
 }
 
@@ -108,12 +111,12 @@ pub(super) fn auth_pass_long(input: &Input<'_>, report: &mut Report<'_>) {
             continue;
         };
         if word.text.len() > 8 {
-            let message = format!(
+            let message = format_args!(
                 "({}) of the {} bytes of the password only the first 8 are compared",
                 instance.name,
                 word.text.len()
             );
-            report.tell(word, &message);
+            report.tell(word, message);
         }
     }
 }
@@ -135,8 +138,8 @@ pub(super) fn auth_pass_cut(input: &Input<'_>, report: &mut Report<'_>) {
             behind.and_then(|behind| behind.chars().next()).filter(|sign| matches!(sign, '!' | '#'))
         {
             let what = if node.keyword().text == "key" { "key" } else { "password" };
-            let message = format!("the {what} ends here: '{sign}' begins a comment");
-            report.tell(word, &message);
+            let message = format_args!("the {what} ends here: '{sign}' begins a comment");
+            report.tell(word, message);
         }
     }
 }
@@ -144,11 +147,11 @@ pub(super) fn auth_pass_cut(input: &Input<'_>, report: &mut Report<'_>) {
 pub(super) fn unicast_any_source(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         if instance.unicast() && !instance.params.check_unicast_src {
-            let message = format!(
+            let message = format_args!(
                 "({}) adverts of any sender are accepted, not only those of the peers",
                 instance.name
             );
-            report.tell(mark(input, instance, "unicast_peer"), &message);
+            report.tell(mark(input, instance, "unicast_peer"), message);
         }
     }
 }
@@ -156,11 +159,11 @@ pub(super) fn unicast_any_source(input: &Input<'_>, report: &mut Report<'_>) {
 pub(super) fn unicast_no_source(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         if instance.unicast() && instance.source.is_none() {
-            let message = format!(
+            let message = format_args!(
                 "({}) unicast adverts leave from the first address of the interface, whichever that is",
                 instance.name
             );
-            report.tell(mark(input, instance, "unicast_peer"), &message);
+            report.tell(mark(input, instance, "unicast_peer"), message);
         }
     }
 }
@@ -170,11 +173,11 @@ pub(super) fn unicast_self(input: &Input<'_>, report: &mut Report<'_>) {
         for peer in &instance.peers {
             if instance.source == Some(peer.addr) {
                 let text = peer.addr.to_string();
-                let message = format!(
+                let message = format_args!(
                     "({}) {text} is the source of the own adverts and one of the peers",
                     instance.name
                 );
-                report.tell(named(&text, peer.at.0), &message);
+                report.tell(named(&text, peer.at.0), message);
             }
         }
     }
@@ -191,11 +194,11 @@ pub(super) fn vrid_twice(input: &Input<'_>, report: &mut Report<'_>) {
         let key = (&interface.name, params.vrid, params.family as u8);
         let first = seen.change(key, |first| *first.get_or_insert(instance));
         if !core::ptr::eq(first, instance) {
-            let message = format!(
+            let message = format_args!(
                 "({}) virtual_router_id {} is that of {} on {}, too",
                 instance.name, params.vrid, first.name, interface.name
             );
-            report.tell(mark(input, instance, "virtual_router_id"), &message);
+            report.tell(mark(input, instance, "virtual_router_id"), message);
         }
     }
 }
@@ -208,11 +211,11 @@ pub(super) fn strict_drops_traffic(input: &Input<'_>, report: &mut Report<'_>) {
             } else {
                 "write accept in the instance, or remove vrrp_strict from global_defs"
             };
-            let message = format!(
+            let message = format_args!(
                 "({}) strict mode: as MASTER it drops all packets to its virtual addresses",
                 instance.name
             );
-            report.advise(named(&instance.name, instance.at.0), &message, remedy);
+            report.advise(named(&instance.name, instance.at.0), message, remedy);
         }
     }
 }
@@ -228,11 +231,11 @@ pub(super) fn garp_once(input: &Input<'_>, report: &mut Report<'_>) {
         }
         if let Some(line) = all {
             let remedy = "write vrrp_garp_master_refresh 60 beside it";
-            let message = "each address is announced once only at a take-over";
+            let message = format_args!("each address is announced once only at a take-over");
             return report.advise(line.keyword(), message, remedy);
         }
-        let message = format!("({}) each address is announced once only at a take-over", instance.name);
-        report.tell(named(&instance.name, instance.at.0), &message);
+        let message = format_args!("({}) each address is announced once only at a take-over", instance.name);
+        report.tell(named(&instance.name, instance.at.0), message);
     }
 }
 
@@ -242,12 +245,12 @@ pub(super) fn interface_no_multicast(input: &Input<'_>, report: &mut Report<'_>)
             continue;
         };
         if input.facts.link(&interface.name).is_some_and(|link| !link.multicast) {
-            let message = format!(
+            let message = format_args!(
                 "({}) adverts go to the group {}, and {} has no multicast",
                 instance.name, instance.group, interface.name
             );
             let remedy = format!("use unicast_peer, or `ip link set {} multicast on`", interface.name);
-            report.advise(interface_mark(interface), &message, &remedy);
+            report.advise(interface_mark(interface), message, &remedy);
         }
     }
 }
@@ -268,13 +271,13 @@ pub(super) fn interface_missing(input: &Input<'_>, report: &mut Report<'_>) {
             } else {
                 "its weight counts as that of an interface that is down"
             };
-            let message = format!("({}) there is no interface {name}: {effect}", instance.name);
+            let message = format_args!("({}) there is no interface {name}: {effect}", instance.name);
             let others: Vec<&str> = links.keys().map(String::as_str).collect();
             let remedy = match nearest(name, others.iter().copied()) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("this machine has {}", list(&others)),
             };
-            report.advise(interface_mark(interface), &message, &remedy);
+            report.advise(interface_mark(interface), message, &remedy);
         }
     }
 }

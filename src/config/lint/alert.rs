@@ -30,17 +30,22 @@ pub(super) fn no_server(input: &Input<'_>, report: &mut Report<'_>) {
         return;
     }
     if wanted(input) {
-        report
-            .tell(mark(input, "smtp_alert"), "smtp_alert is on and no smtp_server is given: no mail leaves");
+        report.tell(
+            mark(input, "smtp_alert"),
+            format_args!("smtp_alert is on and no smtp_server is given: no mail leaves"),
+        );
     } else if !mail.to.is_empty() {
-        let message = "notification_email names receivers and no smtp_server is given: no mail leaves";
+        let message =
+            format_args!("notification_email names receivers and no smtp_server is given: no mail leaves");
         report.tell(mark(input, "notification_email"), message);
     }
 }
 
 pub(super) fn nobody(input: &Input<'_>, report: &mut Report<'_>) {
     if input.model.global.mail.to.is_empty() && wanted(input) {
-        report
-            .tell(mark(input, "smtp_alert"), "smtp_alert is on and nobody is to receive it: no mail leaves");
+        report.tell(
+            mark(input, "smtp_alert"),
+            format_args!("smtp_alert is on and nobody is to receive it: no mail leaves"),
+        );
     }
 }

@@ -38,11 +38,11 @@ pub(super) fn nopreempt_weights(input: &Input<'_>, report: &mut Report<'_>) {
         let files = instance.track_files.iter().all(|tracked| tracked.weight.value != 0);
         let any = weights.peek().is_some() || !instance.track_files.is_empty();
         if any && files && weights.all(|weight| weight.value != 0) {
-            let message = format!(
+            let message = format_args!(
                 "({}) nopreempt with weighted trackers only: if the other routers have nopreempt, too, their failure moves nothing",
                 instance.name
             );
-            report.tell(mark(input, instance, "nopreempt"), &message);
+            report.tell(mark(input, instance, "nopreempt"), message);
         }
     }
 }
@@ -54,11 +54,11 @@ pub(super) fn master_nopreempt(input: &Input<'_>, report: &mut Report<'_>) {
             && params.priority != OWNER
             && input.places.instance(&instance.name, "nopreempt").is_some()
         {
-            let message = format!(
+            let message = format_args!(
                 "({}) state MASTER switches nopreempt off: this router takes the addresses back when it returns",
                 instance.name
             );
-            report.tell(mark(input, instance, "state"), &message);
+            report.tell(mark(input, instance, "state"), message);
         }
     }
 }
@@ -66,11 +66,11 @@ pub(super) fn master_nopreempt(input: &Input<'_>, report: &mut Report<'_>) {
 pub(super) fn master_without_priority(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         if instance.params.priority == OWNER && input.places.instance(&instance.name, "priority").is_none() {
-            let message = format!(
+            let message = format_args!(
                 "({}) state MASTER without priority makes this router the address owner, priority 255",
                 instance.name
             );
-            report.tell(mark(input, instance, "state"), &message);
+            report.tell(mark(input, instance, "state"), message);
         }
     }
 }
@@ -78,11 +78,11 @@ pub(super) fn master_without_priority(input: &Input<'_>, report: &mut Report<'_>
 pub(super) fn default_priority(input: &Input<'_>, report: &mut Report<'_>) {
     for instance in &input.model.instances {
         if instance.params.priority != OWNER && input.places.instance(&instance.name, "priority").is_none() {
-            let message = format!(
+            let message = format_args!(
                 "({}) no priority: it is 100, and a router with the same priority and a higher address wins",
                 instance.name
             );
-            report.tell(named(&instance.name, instance.at.0), &message);
+            report.tell(named(&instance.name, instance.at.0), message);
         }
     }
 }
@@ -101,12 +101,12 @@ pub(super) fn weight_too_small(input: &Input<'_>, report: &mut Report<'_>) {
         // The other router tracks the same things: only the swing counts, not what working trackers add.
         if swing > 0 && base.saturating_sub(swing) >= USUAL {
             let keyword = if instance.track_scripts.is_empty() { "track_interface" } else { "track_script" };
-            let message = format!(
+            let message = format_args!(
                 "({}) with everything failing the priority sinks by {swing} to {} only: a router with 100 does not take over",
                 instance.name,
                 base.saturating_sub(swing)
             );
-            report.tell(mark(input, instance, keyword), &message);
+            report.tell(mark(input, instance, keyword), message);
         }
     }
 }
@@ -128,8 +128,8 @@ pub(super) fn priority_clamped(input: &Input<'_>, report: &mut Report<'_>) {
             (_, true) => format!("can sink to {lowest}; it stops at 1"),
             _ => continue,
         };
-        let message = format!("({}) priority and weights {what}", instance.name);
-        report.tell(mark(input, instance, "priority"), &message);
+        let message = format_args!("({}) priority and weights {what}", instance.name);
+        report.tell(mark(input, instance, "priority"), message);
     }
 }
 
@@ -138,8 +138,8 @@ pub(super) fn down_timer_short(input: &Input<'_>, report: &mut Report<'_>) {
         let adverts = instance.params.down_timer_adverts;
         if adverts < 3 {
             let lost = if adverts == 1 { "one lost advert" } else { "two lost adverts" };
-            let message = format!("({}) {lost} in a row and two routers are MASTER", instance.name);
-            report.tell(mark(input, instance, "down_timer_adverts"), &message);
+            let message = format_args!("({}) {lost} in a row and two routers are MASTER", instance.name);
+            report.tell(mark(input, instance, "down_timer_adverts"), message);
         }
     }
 }

@@ -60,11 +60,11 @@ pub(super) fn weights(input: &Input<'_>, report: &mut Report<'_>) {
                 for entry in entries(instance, list) {
                     let weight = weight(input, entry, kinds);
                     if weight != 0 {
-                        let message = format!(
+                        let message = format_args!(
                             "({member}) weight {weight} of {} does nothing: {member} is in sync group {name}",
                             entry.keyword().text
                         );
-                        report.tell(entry.keyword(), &message);
+                        report.tell(entry.keyword(), message);
                     }
                 }
             }
@@ -86,14 +86,14 @@ pub(super) fn priorities(input: &Input<'_>, report: &mut Report<'_>) {
         if others.is_empty() {
             continue;
         }
-        let message = format!(
+        let message = format_args!(
             "sync group {}: its members have different priorities ({} {own}, {}); one can win its election while another \
              loses, and pull the group to and fro",
             name.map_or("", |name| name.text),
             first.name,
             others.join(", ")
         );
-        report.tell(name.unwrap_or_else(|| group.keyword()), &message);
+        report.tell(name.unwrap_or_else(|| group.keyword()), message);
     }
 }
 
@@ -117,14 +117,14 @@ pub(super) fn down_delay(input: &Input<'_>, report: &mut Report<'_>) {
         };
         let tightest = input.model.instances.iter().filter(own).min_by_key(|one| patience(one));
         if let Some(instance) = tightest.filter(|instance| delay.value >= patience(instance)) {
-            let message = format!(
+            let message = format_args!(
                 "{}: down delay {} s, and the other routers give up on {} after {} s: the delay is cut short, or two were MASTER",
                 entry.keyword().text,
                 Seconds(delay.value),
                 instance.name,
                 Seconds(patience(instance))
             );
-            report.tell(Mark::from(word), &message);
+            report.tell(Mark::from(word), message);
         }
     }
 }

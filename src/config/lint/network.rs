@@ -37,11 +37,11 @@ fn tell<T: PartialEq, K: Ord>(
                 None => alike.push((value, instance)),
                 Some((_, first)) if core::ptr::eq(*first, instance) => {}
                 Some((_, first)) => {
-                    let message = format!(
+                    let message = format_args!(
                         "({}) this {what} is one of {}, too: it stays until the last MASTER of them steps down",
                         instance.name, first.name
                     );
-                    report.tell(Mark::from(at.0), &message);
+                    report.tell(Mark::from(at.0), message);
                 }
             });
         }

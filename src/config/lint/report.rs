@@ -1,5 +1,7 @@
 //! How a check tells what it found.
 
+use core::fmt::Arguments;
+
 use super::{Check, Silence};
 use crate::base::limit;
 use crate::config::diag::{Diagnostic, Diagnostics, Mark, Severity};
@@ -20,12 +22,12 @@ impl<'a> Report<'a> {
     }
 
     /// A finding with the remedy of the check.
-    pub(super) fn tell(&mut self, mark: impl Into<Mark>, message: &str) {
+    pub(super) fn tell(&mut self, mark: impl Into<Mark>, message: Arguments<'_>) {
         self.advise(mark, message, self.check.remedy);
     }
 
     /// A finding with a remedy of its own.
-    pub(super) fn advise(&mut self, mark: impl Into<Mark>, message: &str, remedy: &str) {
+    pub(super) fn advise(&mut self, mark: impl Into<Mark>, message: Arguments<'_>, remedy: &str) {
         let mark = mark.into();
         if self.silence.silent(self.check.name, mark.at) {
             return;
@@ -46,12 +48,12 @@ impl<'a> Report<'a> {
     pub(super) fn finish(mut self) {
         let more = self.told.saturating_sub(limit::LINT_FINDINGS);
         if more > 0 {
-            let message = format!("{more} more places like the ones before");
-            self.note(self.last, &message, self.check.remedy);
+            let message = format_args!("{more} more places like the ones before");
+            self.note(self.last, message, self.check.remedy);
         }
     }
 
-    fn note(&mut self, mark: Mark, message: &str, remedy: &str) {
+    fn note(&mut self, mark: Mark, message: Arguments<'_>, remedy: &str) {
         let text = format!("{message} [{}]", self.check.name);
         self.found.report(Diagnostic::new(Severity::Note, mark, text).remedy(remedy));
     }

@@ -13,13 +13,13 @@ pub(super) fn overlap(input: &Input<'_>, report: &mut Report<'_>) {
         let interval = script.params.interval;
         if let Some(timeout) = script.params.timeout.filter(|timeout| *timeout > interval) {
             let at = input.places.mark("vrrp_script", &script.name, "timeout", script.at.0);
-            let message = format!(
+            let message = format_args!(
                 "vrrp_script {}: a run may last {} s and the next one is due after {} s; it is left out",
                 script.name,
                 Seconds(timeout),
                 Seconds(interval)
             );
-            report.tell(at, &message);
+            report.tell(at, message);
         }
     }
 }
@@ -35,12 +35,12 @@ pub(super) fn slow(input: &Input<'_>, report: &mut Report<'_>) {
             } else {
                 String::new()
             };
-            let message = format!(
+            let message = format_args!(
                 "vrrp_script {}: a failure counts only after up to {} s{times}",
                 script.name,
                 Seconds(noticed)
             );
-            report.tell(at, &message);
+            report.tell(at, message);
         }
     }
 }
@@ -60,11 +60,11 @@ pub(super) fn ping_fault(input: &Input<'_>, report: &mut Report<'_>) {
             .map(|word| word.rsplit('/').next().unwrap_or(word))
             .any(|word| matches!(word, "ping" | "ping6" | "fping" | "arping"));
         if pings && faulting.contains(&index) {
-            let message = format!(
+            let message = format_args!(
                 "vrrp_script {}: when the pinged host dies every router goes to FAULT, and nobody holds the addresses",
                 script.name
             );
-            report.tell(named(&script.name, script.at.0), &message);
+            report.tell(named(&script.name, script.at.0), message);
         }
     }
 }
@@ -81,25 +81,25 @@ pub(super) fn exposed(input: &Input<'_>, report: &mut Report<'_>) {
         if !told.insert(&used.command.raw) {
             continue;
         }
-        let message = format!(
+        let message = format_args!(
             "{} {}: the file, or a folder on the way to it, {who} others than root, and root runs it",
             used.keyword,
             first(used.command)
         );
-        report.tell(used.command.at.0, &message);
+        report.tell(used.command.at.0, message);
     }
 }
 
 pub(super) fn missing(input: &Input<'_>, report: &mut Report<'_>) {
     for script in &input.model.scripts {
         if state(input.facts, &script.command) == Some(Program::Missing) {
-            let message = format!(
+            let message = format_args!(
                 "vrrp_script {}: {} cannot be executed: {}",
                 script.name,
                 first(&script.command),
                 consequence(script)
             );
-            report.tell(script.command.at.0, &message);
+            report.tell(script.command.at.0, message);
         }
     }
 }
@@ -116,14 +116,14 @@ pub(super) fn notify_missing(input: &Input<'_>, report: &mut Report<'_>) {
     for used in uses(input.model).filter(|used| used.keyword != "script") {
         let is_missing = state(input.facts, used.command) == Some(Program::Missing);
         if is_missing && !report.is_told(used.command.at.0, &first(used.command)) {
-            let message = format!(
+            let message = format_args!(
                 "{}{}: {} cannot be executed: {}",
                 used.owner,
                 used.keyword,
                 first(used.command),
                 when(used.keyword)
             );
-            report.tell(used.command.at.0, &message);
+            report.tell(used.command.at.0, message);
         }
     }
 }
@@ -145,11 +145,11 @@ pub(super) fn notify_one_sided(input: &Input<'_>, report: &mut Report<'_>) {
         let notify = &instance.notify;
         let Some(master) = &notify.master else { continue };
         if notify.any.is_none() && notify.backup.is_none() && notify.fault.is_none() {
-            let message = format!(
+            let message = format_args!(
                 "({}) notify_master runs something and nothing ends it when the router is no longer MASTER",
                 instance.name
             );
-            report.tell(master.at.0, &message);
+            report.tell(master.at.0, message);
         }
     }
 }

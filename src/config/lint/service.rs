@@ -60,11 +60,11 @@ pub(super) fn quorum_too_high(input: &Input<'_>, report: &mut Report<'_>) {
         let total = weight(service);
         if let Some((quorum, mark)) = written(input, service, "quorum").filter(|(quorum, _)| *quorum > total)
         {
-            let message = format!(
+            let message = format_args!(
                 "{}: quorum {quorum} is more than all weights together, {total}; one failing server ends it",
                 title(service)
             );
-            report.tell(mark, &message);
+            report.tell(mark, message);
         }
     }
 }
@@ -88,7 +88,7 @@ pub(super) fn hysteresis_too_high(input: &Input<'_>, report: &mut Report<'_>) {
         } else {
             continue;
         };
-        report.tell(mark, &format!("{}: {what}", title(service)));
+        report.tell(mark, format_args!("{}: {what}", title(service)));
     }
 }
 
@@ -97,12 +97,12 @@ pub(super) fn sorry_is_real(input: &Input<'_>, report: &mut Report<'_>) {
         let Some(sorry) = &service.sorry else { continue };
         let same = |server: &&RealServer| server.addr == sorry.addr && server.port == sorry.port;
         if service.servers.iter().any(|server| same(&server)) {
-            let message = format!(
+            let message = format_args!(
                 "{}: the sorry server {} is one of the real servers: when they are down it is, too",
                 title(service),
                 endpoint(sorry.addr, sorry.port)
             );
-            report.tell(named(&sorry.addr.to_string(), sorry.at.0), &message);
+            report.tell(named(&sorry.addr.to_string(), sorry.at.0), message);
         }
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn persistence_unused(input: &Input<'_>, report: &mut Report<'_>) {
         };
         let mark = line(input, service, "persistence_timeout")
             .map_or_else(|| Mark::from(service.at.0), |line| Mark::from(line.keyword()));
-        report.tell(mark, &format!("{}: {what}", title(service)));
+        report.tell(mark, format_args!("{}: {what}", title(service)));
     }
 }
 
@@ -139,12 +139,12 @@ pub(super) fn server_unchecked(input: &Input<'_>, report: &mut Report<'_>) {
             continue;
         }
         for server in service.servers.iter().filter(unchecked) {
-            let message = format!(
+            let message = format_args!(
                 "{}: {} has no check and its neighbours have: it is never taken out, dead or alive",
                 title(service),
                 server_title(server)
             );
-            report.tell(server_mark(server), &message);
+            report.tell(server_mark(server), message);
         }
     }
 }
@@ -158,12 +158,12 @@ pub(super) fn server_weightless(input: &Input<'_>, report: &mut Report<'_>) {
         };
         for server in &service.servers {
             if server.weight == 0 && !server.checks.iter().any(dynamic) {
-                let message = format!(
+                let message = format_args!(
                     "{}: {} has weight 0 and gets no new connection, however well it is",
                     title(service),
                     server_title(server)
                 );
-                report.tell(server_mark(server), &message);
+                report.tell(server_mark(server), message);
             }
         }
     }
@@ -176,12 +176,12 @@ pub(super) fn server_is_service(input: &Input<'_>, report: &mut Report<'_>) {
         };
         for server in &service.servers {
             if server.addr == addr && server.port == port {
-                let message = format!(
+                let message = format_args!(
                     "{}: {} is the address of the service itself: packets go round",
                     title(service),
                     server_title(server)
                 );
-                report.tell(server_mark(server), &message);
+                report.tell(server_mark(server), message);
             }
         }
     }
@@ -198,7 +198,7 @@ pub(super) fn check_overlap(input: &Input<'_>, report: &mut Report<'_>) {
                 && check.cadence.delay_loop < longest(&check.cadence)
         });
         if let Some((server, check)) = slow {
-            let message = format!(
+            let message = format_args!(
                 "{}: delay_loop is {} s, and {} attempts of {} last up to {} s: a dead server is noticed only then",
                 server_title(server),
                 Seconds(check.cadence.delay_loop),
@@ -206,7 +206,7 @@ pub(super) fn check_overlap(input: &Input<'_>, report: &mut Report<'_>) {
                 check.probe.keyword(),
                 Seconds(longest(&check.cadence))
             );
-            report.tell(named(check.probe.keyword(), check.at.0), &message);
+            report.tell(named(check.probe.keyword(), check.at.0), message);
         }
     }
 }
@@ -224,13 +224,13 @@ pub(super) fn misc_overlap(input: &Input<'_>, report: &mut Report<'_>) {
                 let Probe::Misc(misc) = &check.probe else { continue };
                 let timeout = Span::from_secs(u64::from(misc.timeout));
                 if timeout > check.cadence.delay_loop {
-                    let message = format!(
+                    let message = format_args!(
                         "{}: misc_timeout {} s is longer than delay_loop {} s: while a run hangs the next ones are left out",
                         server_title(server),
                         misc.timeout,
                         Seconds(check.cadence.delay_loop)
                     );
-                    report.tell(named("MISC_CHECK", check.at.0), &message);
+                    report.tell(named("MISC_CHECK", check.at.0), message);
                 }
             }
         }
@@ -256,8 +256,9 @@ pub(super) fn digest_length(input: &Input<'_>, report: &mut Report<'_>) {
                 (true, len) => format!("has {len} digits"),
                 (false, _) => "is no hexadecimal number".to_owned(),
             };
-            let message = format!("{}: the digest {what}, an MD5 has 32: no page matches it", server.text());
-            report.tell(word, &message);
+            let message =
+                format_args!("{}: the digest {what}, an MD5 has 32: no page matches it", server.text());
+            report.tell(word, message);
         }
     }
 }
@@ -321,8 +322,10 @@ pub(super) fn quorum_one_sided(input: &Input<'_>, report: &mut Report<'_>) {
             (None, Some(command)) => ("quorum_down", "quorum_up", command),
             _ => continue,
         };
-        let message =
-            format!("{}: {keyword} runs something and there is no {other} that undoes it", title(service));
-        report.tell(command.at.0, &message);
+        let message = format_args!(
+            "{}: {keyword} runs something and there is no {other} that undoes it",
+            title(service)
+        );
+        report.tell(command.at.0, message);
     }
 }

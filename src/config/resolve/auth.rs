@@ -13,9 +13,9 @@ pub(super) fn password(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     let instance = &mut draft.instance;
     let Some(kind) = draft.auth_type else {
         if instance.auth_pass.take().is_some() {
-            let (message, remedy) = ("auth_pass without auth_type - ignoring", "write auth_type PASS");
+            let message = format_args!("auth_pass without auth_type - ignoring");
             match instance.params.version {
-                Version::V2 => tell.error("auth_pass", message, remedy),
+                Version::V2 => tell.error("auth_pass", message, "write auth_type PASS"),
                 Version::V3 => tell.idle("auth_pass", message, "remove it: version 3 has no passwords"),
             }
         }
@@ -23,7 +23,7 @@ pub(super) fn password(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     };
     if instance.params.version != Version::V2 {
         // No router of this version has any.
-        let message = "VRRP version 3 does not support authentication. Ignoring.";
+        let message = format_args!("VRRP version 3 does not support authentication. Ignoring.");
         tell.idle("auth_type", message, "remove the authentication block");
         instance.auth_pass = None;
         return;
@@ -36,20 +36,27 @@ pub(super) fn password(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
         None
     };
     if let Some(message) = refused {
-        tell.error("auth_type", message, "remove the authentication block");
+        tell.error("auth_type", format_args!("{message}"), "remove the authentication block");
         instance.auth_pass = None;
         return;
     }
     let password = Password::new(instance.auth_pass.as_deref().unwrap_or_default());
     if kind == AuthType::Header {
         if instance.params.family == Family::V6 {
-            tell.error("auth_type", "Cannot use AH authentication with IPv6 - ignoring", "use auth_hmac");
+            tell.error(
+                "auth_type",
+                format_args!("Cannot use AH authentication with IPv6 - ignoring"),
+                "use auth_hmac",
+            );
             instance.auth_pass = None;
             return;
         }
         instance.params.auth = Auth::Header(password);
         if instance.params.start == Start::Master && instance.params.priority != 255 {
-            tell.warn("state", "Initial state master is incompatible with AH authentication - clearing");
+            tell.warn(
+                "state",
+                format_args!("Initial state master is incompatible with AH authentication - clearing"),
+            );
             instance.params.start = Start::Backup;
         }
         return;
@@ -69,20 +76,24 @@ pub(super) fn hmac(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
             Some(id) => format!("auth_hmac active_key {id} is not defined - removing auth_hmac"),
             None => "auth_hmac has no active_key - removing auth_hmac".to_owned(),
         };
-        return tell.error("auth_hmac", &message, "write active_key and the id of one of its keys");
+        return tell.error(
+            "auth_hmac",
+            format_args!("{message}"),
+            "write active_key and the id of one of its keys",
+        );
     };
     let instance = &mut draft.instance;
     if instance.auth_pass.take().is_some() {
         tell.error(
             "authentication",
-            "authentication and auth_hmac exclude each other - removing authentication",
+            format_args!("authentication and auth_hmac exclude each other - removing authentication"),
             "auth_hmac protects adverts of every version",
         );
         instance.params.auth = Auth::None;
     }
     let mut mode = read.mode;
     if instance.strict && mode != HmacMode::Enforce {
-        tell.warn("mode", "strict mode requires auth_hmac mode enforce - setting");
+        tell.warn("mode", format_args!("strict mode requires auth_hmac mode enforce - setting"));
         mode = HmacMode::Enforce;
     }
     let (least, most) = (Span::from_secs(5), Span::from_secs(300));

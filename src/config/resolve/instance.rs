@@ -55,7 +55,7 @@ fn family_and_version(draft: &mut InstanceDraft, model: &Model, tell: &mut Telle
     params.version = match (family, draft.version) {
         (Family::V4, given) => given.or(vrrp.version).unwrap_or_default(),
         (Family::V6, Some(Version::V2)) => {
-            tell.warn("version", "IPv6 needs VRRP version 3 - setting version 3");
+            tell.warn("version", format_args!("IPv6 needs VRRP version 3 - setting version 3"));
             Version::V3
         }
         (Family::V6, _) => Version::V3,
@@ -69,7 +69,7 @@ fn required(draft: &mut InstanceDraft, _model: &Model, tell: &mut Teller<'_>) ->
     if instance.params.vrid == 0 {
         tell.lacking(
             "virtual_router_id",
-            "the virtual router id must be set",
+            format_args!("the virtual router id must be set"),
             "write virtual_router_id and a number from 1 to 255",
         );
         runs = false;
@@ -78,7 +78,7 @@ fn required(draft: &mut InstanceDraft, _model: &Model, tell: &mut Teller<'_>) ->
         if instance.vrf.take().is_some() {
             tell.idle(
                 "vrf",
-                "vrf is only valid without interface - ignoring",
+                format_args!("vrf is only valid without interface - ignoring"),
                 "the interface has its own VRF",
             );
         }
@@ -92,19 +92,22 @@ fn required(draft: &mut InstanceDraft, _model: &Model, tell: &mut Teller<'_>) ->
     if instance.peers.is_empty() || !routable {
         tell.lacking(
             "interface",
-            "Unknown interface!",
+            format_args!("Unknown interface!"),
             "write interface and a name; only unicast with a source address can do without",
         );
         return false;
     }
     if instance.vmac.take().is_some() | instance.ipvlan.take().is_some() {
-        tell.warn("use_vmac", "Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac");
+        tell.warn(
+            "use_vmac",
+            format_args!("Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac"),
+        );
     }
     for list in [&mut instance.addresses, &mut instance.settings.excluded] {
         list.retain(|address| {
             if address.dev.is_none() {
-                let message = format!("No interface for address {} - removing", address.prefix);
-                tell.error("virtual_ipaddress", &message, "write dev and an interface after the address");
+                let message = format_args!("No interface for address {} - removing", address.prefix);
+                tell.error("virtual_ipaddress", message, "write dev and an interface after the address");
             }
             address.dev.is_some()
         });
@@ -123,28 +126,37 @@ fn priority_and_state(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     instance.params.priority = priority;
     instance.params.start = start;
     if owner && !instance.params.preempt {
-        tell.warn("nopreempt", "nopreempt is incompatible with priority 255. resetting nopreempt");
+        tell.warn(
+            "nopreempt",
+            format_args!("nopreempt is incompatible with priority 255. resetting nopreempt"),
+        );
         instance.params.preempt = true;
     }
     if start == Start::Master {
         if !instance.params.preempt {
-            tell.warn("nopreempt", "Warning - nopreempt will not work with initial state MASTER - clearing");
+            tell.warn(
+                "nopreempt",
+                format_args!("Warning - nopreempt will not work with initial state MASTER - clearing"),
+            );
             instance.params.preempt = true;
         }
         if !instance.params.preempt_delay.is_zero() {
             tell.warn(
                 "preempt_delay",
-                "Warning - preempt delay will not work with initial state MASTER - clearing",
+                format_args!("Warning - preempt delay will not work with initial state MASTER - clearing"),
             );
             instance.params.preempt_delay = Span::ZERO;
         }
     }
     if !instance.params.preempt && !instance.params.preempt_delay.is_zero() {
-        tell.warn("preempt_delay", "preempt_delay is incompatible with nopreempt mode - resetting");
+        tell.warn(
+            "preempt_delay",
+            format_args!("preempt_delay is incompatible with nopreempt mode - resetting"),
+        );
         instance.params.preempt_delay = Span::ZERO;
     }
     if instance.params.preempt && instance.params.timer_expired_backup.take().is_some() {
-        tell.warn("timer_expired_backup", "timer_expired_backup requires nopreempt - clearing");
+        tell.warn("timer_expired_backup", format_args!("timer_expired_backup requires nopreempt - clearing"));
     }
 }
 
@@ -168,25 +180,26 @@ fn interval(instance: &mut Instance, tell: &mut Teller<'_>) {
         if instance.params.max_learned_interval.is_some() {
             tell.note(
                 "max_learned_interval",
-                "max_learned_interval has no effect in version 2: nothing is learned",
+                format_args!("max_learned_interval has no effect in version 2: nothing is learned"),
             );
         }
         if rounded != given {
-            let message = format!("VRRPv2 advertisement interval {given}s must be an integer. rounding");
-            tell.warn("advert_int", &message);
+            let message = format_args!("VRRPv2 advertisement interval {given}s must be an integer. rounding");
+            tell.warn("advert_int", message);
         }
         instance.params.advert_interval = rounded;
         return;
     }
     if rounded > MOST {
-        let message = format!(
+        let message = format_args!(
             "VRRPv3 advertisement interval {}s is out of range. Must be less than 40.96s. Setting to 40.95s",
             Seconds(given)
         );
-        tell.warn("advert_int", &message);
+        tell.warn("advert_int", message);
     } else if rounded != given {
-        let message = format!("VRRPv3 advertisement interval {given}s must be in units of 10ms - rounding");
-        tell.warn("advert_int", &message);
+        let message =
+            format_args!("VRRPv3 advertisement interval {given}s must be in units of 10ms - rounding");
+        tell.warn("advert_int", message);
     }
     instance.params.advert_interval = rounded.min(MOST);
 }
@@ -196,7 +209,7 @@ fn addresses(draft: &mut InstanceDraft, tell: &mut Teller<'_>) -> bool {
     let instance = &mut draft.instance;
     if instance.addresses.len() > limit::ADVERT_ADDRESSES {
         let message = instance.overfull(limit::ADVERT_ADDRESSES);
-        tell.warn("virtual_ipaddress", &message);
+        tell.warn("virtual_ipaddress", format_args!("{message}"));
         let rest = instance.addresses.split_off(limit::ADVERT_ADDRESSES);
         instance.settings.excluded.splice(0..0, rest);
     }
@@ -205,10 +218,11 @@ fn addresses(draft: &mut InstanceDraft, tell: &mut Teller<'_>) -> bool {
         let local = matches!(first.prefix.addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
         match (local, strict) {
             (true, _) => {}
-            (false, true) => tell.warn("virtual_ipaddress", "the first IPv6 VIP address must be link local"),
-            (false, false) => {
-                tell.note("virtual_ipaddress", "the first IPv6 VIP address should be link local")
+            (false, true) => {
+                tell.warn("virtual_ipaddress", format_args!("the first IPv6 VIP address must be link local"))
             }
+            (false, false) => tell
+                .note("virtual_ipaddress", format_args!("the first IPv6 VIP address should be link local")),
         }
     }
     if !instance.addresses.is_empty() || (instance.no_addresses && !strict) {
@@ -217,13 +231,13 @@ fn addresses(draft: &mut InstanceDraft, tell: &mut Teller<'_>) -> bool {
     if strict || instance.params.version == Version::V3 {
         tell.lacking(
             "virtual_ipaddress",
-            "No VIP specified; at least one is required",
+            format_args!("No VIP specified; at least one is required"),
             "write virtual_ipaddress { <ip> }, or no_virtual_ipaddress outside strict mode",
         );
         return false;
     }
     if tell.given.spoilt("virtual_ipaddress").is_none() {
-        tell.warn("virtual_ipaddress", "No VIP specified; at least one is sensible");
+        tell.warn("virtual_ipaddress", format_args!("No VIP specified; at least one is sensible"));
     }
     true
 }

@@ -15,7 +15,7 @@ fn ipvlan(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     if instance.vmac.is_some() {
         tell.error(
             "use_ipvlan",
-            "use_vmac and use_ipvlan exclude each other - ignoring use_ipvlan",
+            format_args!("use_vmac and use_ipvlan exclude each other - ignoring use_ipvlan"),
             "an instance has one interface of its own",
         );
         instance.ipvlan = None;
@@ -24,11 +24,16 @@ fn ipvlan(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     if instance.params.family == Family::V4 && lacks_address {
         tell.warn(
             "use_ipvlan",
-            "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state",
+            format_args!(
+                "IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state"
+            ),
         );
     }
     if instance.promote_secondaries {
-        tell.warn("promote_secondaries", "promote_secondaries is automatically set for ipvlans - ignoring");
+        tell.warn(
+            "promote_secondaries",
+            format_args!("promote_secondaries is automatically set for ipvlans - ignoring"),
+        );
         instance.promote_secondaries = false;
     }
 }
@@ -46,19 +51,22 @@ pub(super) fn settle(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
                 mac.0 = [a, b, c, d, e, instance.params.vrid];
             }
             if unicast && !settings.vmac_xmit_base {
-                tell.warn("use_vmac", "unicast with use_vmac requires vmac_xmit_base - setting");
+                tell.warn(
+                    "use_vmac",
+                    format_args!("unicast with use_vmac requires vmac_xmit_base - setting"),
+                );
                 settings.vmac_xmit_base = true;
             }
             if settings.promote_secondaries {
                 tell.warn(
                     "promote_secondaries",
-                    "promote_secondaries is automatically set for vmacs - ignoring",
+                    format_args!("promote_secondaries is automatically set for vmacs - ignoring"),
                 );
                 settings.promote_secondaries = false;
             }
         }
         None if settings.vmac_xmit_base => {
-            tell.warn("vmac_xmit_base", "vmac_xmit_base is only valid with a vmac");
+            tell.warn("vmac_xmit_base", format_args!("vmac_xmit_base is only valid with a vmac"));
             settings.vmac_xmit_base = false;
         }
         None => {}
@@ -72,9 +80,11 @@ pub(super) fn settle(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
                 && Family::of(&address.prefix.addr) == family;
             let redundant = if at_home { settings.vmac.is_some() } else { settings.use_vmac_addr };
             if address.use_vmac && redundant {
-                let message =
-                    format!("use_vmac of address {} is redundant with that of the instance", address.prefix);
-                tell.warn("virtual_ipaddress", &message);
+                let message = format_args!(
+                    "use_vmac of address {} is redundant with that of the instance",
+                    address.prefix
+                );
+                tell.warn("virtual_ipaddress", message);
                 address.use_vmac = false;
             }
         }

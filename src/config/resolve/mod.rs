@@ -15,6 +15,8 @@ mod strict;
 mod track;
 mod unicast;
 
+use core::fmt::Arguments;
+
 use super::diag::{Diagnostic, Diagnostics, Severity};
 use super::keyword::Given;
 use super::model::{At, Global, Instance, Model};
@@ -113,12 +115,12 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn tell(&mut self, severity: Severity, keyword: &str, message: &str, remedy: &str) {
+    fn tell(&mut self, severity: Severity, keyword: &str, message: Arguments<'_>, remedy: &str) {
         let finding = self.finding(severity, keyword, message);
         self.found.report(if remedy.is_empty() { finding } else { finding.remedy(remedy) });
     }
 
-    fn finding(&self, severity: Severity, keyword: &str, message: &str) -> Diagnostic {
+    fn finding(&self, severity: Severity, keyword: &str, message: Arguments<'_>) -> Diagnostic {
         let at = self.given.at(keyword).unwrap_or(self.at);
         Diagnostic::new(severity, at, format!("({}) {message}", self.name))
     }
@@ -129,28 +131,28 @@ impl Teller<'_> {
     }
 
     /// Used, but not as written, at the keyword or else at the name of the instance.
-    fn warn(&mut self, keyword: &str, message: &str) {
+    fn warn(&mut self, keyword: &str, message: Arguments<'_>) {
         self.tell(Severity::Warning, keyword, message, "");
     }
 
     /// Not used.
-    fn error(&mut self, keyword: &str, message: &str, remedy: &str) {
+    fn error(&mut self, keyword: &str, message: Arguments<'_>, remedy: &str) {
         self.tell(Severity::Error, keyword, message, remedy);
     }
 
     /// Not used, and nothing is lost by that: the same holds without it.
-    fn idle(&mut self, keyword: &str, message: &str, remedy: &str) {
+    fn idle(&mut self, keyword: &str, message: Arguments<'_>, remedy: &str) {
         let finding = self.finding(Severity::Error, keyword, message).costs(false);
         self.found.report(finding.remedy(remedy));
     }
 
     /// The instance cannot run.
-    fn fatal(&mut self, keyword: &str, message: &str, remedy: &str) {
+    fn fatal(&mut self, keyword: &str, message: Arguments<'_>, remedy: &str) {
         self.tell(Severity::Fatal, keyword, message, remedy);
     }
 
     /// The instance cannot run without the keyword. What was told of a word or a line that was to be it says so.
-    fn lacking(&mut self, keyword: &str, message: &str, remedy: &str) {
+    fn lacking(&mut self, keyword: &str, message: Arguments<'_>, remedy: &str) {
         match self.given.spoilt(keyword) {
             Some(at) => self.found.ruin(at),
             None => self.fatal(keyword, message, remedy),
@@ -158,7 +160,7 @@ impl Teller<'_> {
     }
 
     /// Told only.
-    fn note(&mut self, keyword: &str, message: &str) {
+    fn note(&mut self, keyword: &str, message: Arguments<'_>) {
         self.tell(Severity::Note, keyword, message, "");
     }
 }

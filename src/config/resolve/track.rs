@@ -93,8 +93,8 @@ pub(super) fn of_instance(draft: &mut InstanceDraft, model: &Model, names: &Name
         let name = &tracked.interface.name;
         let other = own.as_ref() != Some(name);
         if !other {
-            let message = format!("Ignoring track_interface {name} since own interface");
-            tell.idle("track_interface", &message, "the own interface is always tracked");
+            let message = format_args!("Ignoring track_interface {name} since own interface");
+            tell.idle("track_interface", message, "the own interface is always tracked");
         }
         other
     });
@@ -108,8 +108,8 @@ pub(super) fn of_instance(draft: &mut InstanceDraft, model: &Model, names: &Name
     }
     let remedy = "the priority of an address owner is always 255";
     let mut refuse = |keyword: &str, what: &str, name: &str| {
-        let message = format!("ignoring tracked {what} {name} with weights due to address_owner");
-        tell.error(keyword, &message, remedy);
+        let message = format_args!("ignoring tracked {what} {name} with weights due to address_owner");
+        tell.error(keyword, message, remedy);
         false
     };
     instance.track_interfaces.retain(|tracked| {

@@ -25,14 +25,14 @@ fn peers(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
         if draft.group.take().is_some() {
             tell.idle(
                 "mcast_dst_ip",
-                "multicast destination specified with unicast - ignoring",
+                format_args!("multicast destination specified with unicast - ignoring"),
                 "adverts go to the peers only",
             );
         }
         return;
     }
     if instance.unicast_ttl.take().is_some() {
-        tell.warn("unicast_ttl", "Cannot use unicast_ttl without unicast peers - resetting");
+        tell.warn("unicast_ttl", format_args!("Cannot use unicast_ttl without unicast peers - resetting"));
     }
     instance.old_unicast_checksum = OldChecksum::Detect;
     if !marked {
@@ -41,11 +41,16 @@ fn peers(draft: &mut InstanceDraft, tell: &mut Teller<'_>) {
     }
     if instance.fault_no_peer {
         draft.group = None;
-        tell.warn("unicast_fault_no_peer", "unicast without peers - the instance stays in fault");
+        tell.warn(
+            "unicast_fault_no_peer",
+            format_args!("unicast without peers - the instance stays in fault"),
+        );
         return;
     }
-    let message = "A unicast keyword has been specified without any unicast peers. Defaulting to multicast. \
-                   This usage is deprecated - please update your configuration.";
+    let message = format_args!(
+        "A unicast keyword has been specified without any unicast peers. Defaulting to multicast. \
+         This usage is deprecated - please update your configuration."
+    );
     if tell.given.at("unicast_peer").is_some() {
         // A router that spoke to its peers must not turn away from them by a reload.
         let remedy = "write the addresses of the other routers, one a line, or remove the block";

@@ -53,19 +53,19 @@ pub(super) fn read(
 ) -> Option<(VirtualAddress, Option<(String, At)>)> {
     let first = line.keyword;
     let Some(read) = value::prefix(first.text) else {
-        let message = format!("VRRP parsed invalid IP {}. skipping IP...", first.text);
-        line.error(first, &message, "an address stands first on its line: a.b.c.d[/len] or IPv6");
+        let message = format_args!("VRRP parsed invalid IP {}. skipping IP...", first.text);
+        line.error(first, message, "an address stands first on its line: a.b.c.d[/len] or IPv6");
         return None;
     };
     let most = read.prefix.family().max_prefix();
     if read.bad.is_some() {
-        let message = format!("Invalid address prefix len for address {} - using {most}", first.text);
-        line.lossy(first, &message, &format!("a prefix has 0 to {most} bits"));
+        let message = format_args!("Invalid address prefix len for address {} - using {most}", first.text);
+        line.lossy(first, message, &format!("a prefix has 0 to {most} bits"));
     }
     let mut address = VirtualAddress::new(read.prefix, At(first.at));
     let mut broadcast = None;
     let mut group = None;
-    let mut words = line.args.clone().into_iter().skip(1);
+    let mut words = line.args.iter().skip(1);
     while let Some(option) = words.next() {
         let flag: Option<fn(&mut AddressOptions) -> &mut bool> = match option.text {
             "home" => Some(|options| &mut options.home),
@@ -87,34 +87,35 @@ pub(super) fn read(
             _ => false,
         };
         if !valued {
-            let message = format!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
+            let message =
+                format_args!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
             let last = if fixed { "track_group" } else { "use_vmac" };
             let remedy = format!(
                 "options: dev scope brd label peer preferred_lft home -nodad mngtmpaddr noprefixroute autojoin \
                  no_track {last}"
             );
-            line.lossy(option, &message, &remedy);
+            line.lossy(option, message, &remedy);
             continue;
         }
         let Some(word) = words.next() else {
-            let message = format!("No {} parameter specified for {}", option.text, first.text);
-            line.error(option, &message, "the address is not used");
+            let message = format_args!("No {} parameter specified for {}", option.text, first.text);
+            line.error(option, message, "the address is not used");
             return None;
         };
         match option.text {
             "dev" => {
                 if address.dev.is_some() {
                     let message =
-                        format!("Cannot specify ipaddress device more than once for {}", first.text);
-                    line.error(option, &message, "the address is not used");
+                        format_args!("Cannot specify ipaddress device more than once for {}", first.text);
+                    line.error(option, message, "the address is not used");
                     return None;
                 }
                 address.dev = Some(line.interface(word)?);
             }
             "scope" => scope(&mut address, line, word, names),
             "track_group" if group.is_some() => {
-                let message = format!("track_group {} is a duplicate", word.text);
-                line.error(word, &message, "one track_group is enough; the rest of the line is not read");
+                let message = format_args!("track_group {} is a duplicate", word.text);
+                line.error(word, message, "one track_group is enough; the rest of the line is not read");
                 break;
             }
             "track_group" => group = Some((word.text.to_owned(), At(word.at))),
@@ -126,7 +127,7 @@ pub(super) fn read(
     }
     if let Some(word) = broadcast {
         if address.peer.is_some() {
-            line.warn(word, "Cannot specify a broadcast address with a peer - ignoring", "");
+            line.warn(word, format_args!("Cannot specify a broadcast address with a peer - ignoring"), "");
         } else {
             set_broadcast(&mut address, line, word)?;
         }
@@ -134,18 +135,18 @@ pub(super) fn read(
     Some((address, group))
 }
 
-fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, names: &Tables) {
+fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: &Word<'_>, names: &Tables) {
     if address.prefix.addr.is_ipv6() {
         let message =
-            format!("Cannot specify scope for IPv6 addresses ({}) - ignoring scope", address.prefix);
-        return line.warn(word, &message, "remove it");
+            format_args!("Cannot specify scope for IPv6 addresses ({}) - ignoring scope", address.prefix);
+        return line.warn(word, message, "remove it");
     }
     match names.scopes.number(word.text, 255) {
         Some(scope) => address.scope = u8::try_from(scope).unwrap_or(u8::MAX),
         None => {
             let message =
-                format!("Invalid scope '{}' specified for {} - ignoring", word.text, address.prefix);
-            line.warn(word, &message, "write host, link, site, global, nowhere or a number from 0 to 255");
+                format_args!("Invalid scope '{}' specified for {} - ignoring", word.text, address.prefix);
+            line.warn(word, message, "write host, link, site, global, nowhere or a number from 0 to 255");
         }
     }
 }
@@ -154,45 +155,46 @@ fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, name
 const SCOPES: [(&str, u8); 5] =
     [("global", 0), ("nowhere", 255), ("host", 254), ("link", 253), ("site", 200)];
 
-fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
+fn label(address: &mut VirtualAddress, line: &mut Line<'_>, word: &Word<'_>) -> Option<()> {
     if word.text.len() > 15 {
         let message =
-            format!("Address label {} is longer than maximum length 15 - removing address", word.text);
-        line.error(word, &message, "a label has at most 15 bytes");
+            format_args!("Address label {} is longer than maximum length 15 - removing address", word.text);
+        line.error(word, message, "a label has at most 15 bytes");
         return None;
     }
     if address.prefix.addr.is_ipv6() {
         let message =
-            format!("Cannot specify label for IPv6 addresses ({}) - ignoring label", address.prefix);
-        line.warn(word, &message, "remove it");
+            format_args!("Cannot specify label for IPv6 addresses ({}) - ignoring label", address.prefix);
+        line.warn(word, message, "remove it");
     } else {
         address.label = Some(word.text.into());
     }
     Some(())
 }
 
-fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>, prefix_given: bool) {
+fn peer(address: &mut VirtualAddress, line: &mut Line<'_>, word: &Word<'_>, prefix_given: bool) {
     if address.peer.is_some() {
-        return line.lossy(word, "peer already specified - ignoring", "one peer is enough");
+        return line.lossy(word, format_args!("peer already specified - ignoring"), "one peer is enough");
     }
     let parsed = word.text.parse::<IpAddr>().ok();
     match parsed.filter(|addr| Family::of(addr) == address.prefix.family()) {
         Some(addr) => {
             if prefix_given {
-                let message = "Cannot specify address prefix when specifying peer address - ignoring";
+                let message =
+                    format_args!("Cannot specify address prefix when specifying peer address - ignoring");
                 line.warn(word, message, "write the address without a prefix length");
                 address.prefix = Prefix::host(address.prefix.addr);
             }
             address.peer = Some(addr);
         }
         None => {
-            let message = format!("Invalid peer address {}", word.text);
-            line.lossy(word, &message, "a peer is an address of the same family without a prefix length");
+            let message = format_args!("Invalid peer address {}", word.text);
+            line.lossy(word, message, "a peer is an address of the same family without a prefix length");
         }
     }
 }
 
-fn lifetime(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
+fn lifetime(address: &mut VirtualAddress, line: &mut Line<'_>, word: &Word<'_>) {
     if word.text == "forever" {
         address.preferred = Some(Lifetime::Forever);
     } else if let Some(number) = line.number("preferred_lft", word, 0..=i64::from(u32::MAX)) {
@@ -203,16 +205,17 @@ fn lifetime(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) {
 }
 
 /// None if the address cannot be used.
-fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'_>) -> Option<()> {
+fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: &Word<'_>) -> Option<()> {
     let IpAddr::V4(own) = address.prefix.addr else {
-        let message = format!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
-        line.error(word, &message, "IPv6 has no broadcast");
+        let message =
+            format_args!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
+        line.error(word, message, "IPv6 has no broadcast");
         return None;
     };
     if matches!(word.text, "+" | "-") {
         if address.prefix.len > 30 {
-            let message = format!("Address prefix length {} too long for broadcast", address.prefix.len);
-            line.warn(word, &message, "a broadcast address needs at least two host bits");
+            let message = format_args!("Address prefix length {} too long for broadcast", address.prefix.len);
+            line.warn(word, message, "a broadcast address needs at least two host bits");
             return Some(());
         }
         let hosts = u32::MAX.checked_shr(u32::from(address.prefix.len)).unwrap_or(0);
@@ -225,8 +228,8 @@ fn set_broadcast(address: &mut VirtualAddress, line: &mut Line<'_>, word: Word<'
         address.broadcast = Some(addr);
         return Some(());
     }
-    let message = format!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
-    line.error(word, &message, "write an IPv4 address, + or -; the address is not used");
+    let message = format_args!("VRRP is trying to assign invalid broadcast {}. skipping VIP...", word.text);
+    line.error(word, message, "write an IPv4 address, + or -; the address is not used");
     None
 }
 

@@ -111,8 +111,8 @@ fn neighbor(draft: &mut BfdDraft, line: &mut Line<'_>) {
     match value::address(word.text) {
         Some(addr) => draft.neighbor = Some(addr),
         None => {
-            let message = format!("malformed neighbor address {}, ignoring instance", word.text);
-            line.error(word, &message, "write a numeric IPv4 or IPv6 address");
+            let message = format_args!("malformed neighbor address {}, ignoring instance", word.text);
+            line.error(word, message, "write a numeric IPv4 or IPv6 address");
         }
     }
 }
@@ -124,8 +124,8 @@ fn source(draft: &mut BfdDraft, line: &mut Line<'_>) {
     match value::address(word.text) {
         Some(addr) => draft.source = Some(addr),
         None => {
-            let message = format!("malformed source address {}, ignoring", word.text);
-            line.error(word, &message, "write a numeric IPv4 or IPv6 address");
+            let message = format_args!("malformed source address {}, ignoring", word.text);
+            line.error(word, message, "write a numeric IPv4 or IPv6 address");
         }
     }
 }
@@ -146,13 +146,13 @@ fn millis(line: &mut Line<'_>, least: u64, set: impl FnOnce(Span)) {
         Ok(read) => {
             let span = Span::from_micros(read.value.as_micros() / 1_000);
             if read.rounded {
-                let message = format!("{name}: number '{}' has too many decimal places", word.text);
+                let message = format_args!("{name}: number '{}' has too many decimal places", word.text);
                 let remedy = format!("{} is used: three decimals are a microsecond", Millis(span));
-                line.warn(word, &message, &remedy);
+                line.warn(word, message, &remedy);
             }
             if span > Span::from_secs(10) {
-                let message = format!("{name} value {} is larger than 10 seconds", word.text);
-                line.note(word, &message, "the unit is milliseconds");
+                let message = format_args!("{name} value {} is larger than 10 seconds", word.text);
+                line.note(word, message, "the unit is milliseconds");
             }
             set(span);
         }
@@ -182,8 +182,9 @@ fn weight(draft: &mut BfdDraft, line: &mut Line<'_>) {
     match value::integer(word.text, -253..=253, true) {
         Ok(read) => {
             if read.trailing {
-                let message = format!("weight '{}' has text after it, {} is used", word.text, read.value);
-                line.warn(word, &message, "write a number from -253 to 253");
+                let message =
+                    format_args!("weight '{}' has text after it, {} is used", word.text, read.value);
+                line.warn(word, message, "write a number from -253 to 253");
             }
             draft.weight.value = fit(read.value);
         }
@@ -193,8 +194,8 @@ fn weight(draft: &mut BfdDraft, line: &mut Line<'_>) {
         None => draft.weight.reverse = false,
         Some(word) if word.text == "reverse" => draft.weight.reverse = true,
         Some(word) => {
-            let message = format!("unknown weight option '{}'", word.text);
-            line.warn(word, &message, "only reverse can follow the number");
+            let message = format_args!("unknown weight option '{}'", word.text);
+            line.warn(word, message, "only reverse can follow the number");
         }
     }
 }

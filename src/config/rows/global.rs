@@ -22,7 +22,7 @@ const U32: i64 = u32::MAX as i64;
 const LONG: u64 = 4_294_967_295;
 const S: u64 = 1_000_000;
 
-fn own(word: Word<'_>) -> Option<String> {
+fn own(word: &Word<'_>) -> Option<String> {
     Some(word.text.to_owned())
 }
 

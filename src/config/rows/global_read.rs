@@ -22,8 +22,8 @@ pub(super) fn name(field: &mut Option<String>, line: &mut Line<'_>) {
     };
     let mut text = word.text;
     if text.len() > 15 {
-        let message = format!("Process name {text} more than 15 characters, truncating");
-        line.warn(word, &message, "");
+        let message = format_args!("Process name {text} more than 15 characters, truncating");
+        line.warn(word, message, "");
         text = cut(text, 15);
     }
     *field = (!text.is_empty()).then(|| text.to_owned());
@@ -51,8 +51,8 @@ pub(super) fn umask(global: &mut Global, line: &mut Line<'_>) {
     match number.filter(|_| !text.contains('+')).or(bits) {
         Some(mask) if mask <= 0o777 => global.files.umask = Some(mask),
         _ => {
-            let message = format!("invalid umask value {text}");
-            line.error(word, &message, "write an octal number up to 0777, or IXUSR|IRWXG|IRWXO and the like");
+            let message = format_args!("invalid umask value {text}");
+            line.error(word, message, "write an octal number up to 0777, or IXUSR|IRWXG|IRWXO and the like");
         }
     }
 }
@@ -93,13 +93,12 @@ pub(super) fn max_auto_priority(global: &mut Global, line: &mut Line<'_>) {
 /// Any number of processors; one bad one clears the set.
 pub(super) fn cpus(field: &mut Vec<u16>, line: &mut Line<'_>) {
     if line.args.is_empty() {
-        let message = format!("No {} specified", line.keyword.text);
-        return line.error(line.keyword, &message, "name processors from 0");
+        let message = format_args!("No {} specified", line.keyword.text);
+        return line.error(line.keyword, message, "name processors from 0");
     }
-    let words = line.args.clone();
+    let words = line.args;
     let name = line.keyword.text;
-    let set: Option<Vec<u16>> =
-        words.into_iter().map(|word| line.number(name, word, 0..=4095).map(fit)).collect();
+    let set: Option<Vec<u16>> = words.iter().map(|word| line.number(name, word, 0..=4095).map(fit)).collect();
     *field = set.unwrap_or_default();
     field.sort_unstable();
     field.dedup();
@@ -119,7 +118,7 @@ pub(super) fn script_user(global: &mut Global, line: &mut Line<'_>) {
     if words.is_empty() {
         return line.error(
             line.keyword,
-            "No script username specified",
+            format_args!("No script username specified"),
             "write script_user <user> [<group>]",
         );
     }
@@ -170,14 +169,14 @@ pub(super) fn switch_that_was_on(field: &mut bool, line: &mut Line<'_>) {
     let word = line.arg(0);
     let Some(on) = value::switch(word.map(|word| word.text)) else {
         let message =
-            format!("invalid {} {} specified", line.keyword.text, word.unwrap_or(line.keyword).text);
-        return line.error(word.unwrap_or(line.keyword), &message, "write on or off; the line is not used");
+            format_args!("invalid {} {} specified", line.keyword.text, word.unwrap_or(line.keyword).text);
+        return line.error(word.unwrap_or(line.keyword), message, "write on or off; the line is not used");
     };
     *field = on;
     if let (false, Some(word)) = (on, word) {
         let message =
-            format!("{} {} means off here; keepalived takes it as on", line.keyword.text, word.text);
-        line.note(word, &message, "remove the line to mean off everywhere");
+            format_args!("{} {} means off here; keepalived takes it as on", line.keyword.text, word.text);
+        line.note(word, message, "remove the line to mean off everywhere");
     }
 }
 
@@ -189,13 +188,13 @@ pub(super) fn group4(global: &mut Global, line: &mut Line<'_>) {
     match word.text.parse::<Ipv4Addr>() {
         Ok(addr) if addr.is_multicast() => global.vrrp.group4 = addr,
         Ok(_) => {
-            let message = format!("vrrp_mcast_group4 [{}] is not multicast. Skipping", word.text);
-            line.error(word, &message, "write an address from 224.0.0.0/4");
+            let message = format_args!("vrrp_mcast_group4 [{}] is not multicast. Skipping", word.text);
+            line.error(word, message, "write an address from 224.0.0.0/4");
         }
         Err(_) => {
             let message =
-                format!("Configuration error: Cannot parse vrrp_mcast_group4 {}. Skipping", word.text);
-            line.error(word, &message, "write an address from 224.0.0.0/4");
+                format_args!("Configuration error: Cannot parse vrrp_mcast_group4 {}. Skipping", word.text);
+            line.error(word, message, "write an address from 224.0.0.0/4");
         }
     }
 }
@@ -214,19 +213,19 @@ pub(super) fn group6(global: &mut Global, line: &mut Line<'_>) {
     match word.text.parse::<Ipv6Addr>() {
         Ok(addr) if addr.is_multicast() => {
             if addr.segments().first().is_none_or(|first| first & 0x000f != 2) {
-                let message = format!("vrrp_mcast_group6 [{}] is not link-local multicast", word.text);
-                line.warn(word, &message, "adverts need a group from ff02::/16");
+                let message = format_args!("vrrp_mcast_group6 [{}] is not link-local multicast", word.text);
+                line.warn(word, message, "adverts need a group from ff02::/16");
             }
             global.vrrp.group6 = addr;
         }
         Ok(_) => {
-            let message = format!("vrrp_mcast_group6 [{}] is not multicast. Skipping", word.text);
-            line.error(word, &message, "write an address from ff02::/16");
+            let message = format_args!("vrrp_mcast_group6 [{}] is not multicast. Skipping", word.text);
+            line.error(word, message, "write an address from ff02::/16");
         }
         Err(_) => {
             let message =
-                format!("Configuration error: Cannot parse vrrp_mcast_group6 {}. Skipping", word.text);
-            line.error(word, &message, "write an address from ff02::/16");
+                format_args!("Configuration error: Cannot parse vrrp_mcast_group6 {}. Skipping", word.text);
+            line.error(word, message, "write an address from ff02::/16");
         }
     }
 }
@@ -246,14 +245,15 @@ pub(super) fn spacing(field: &mut Span, line: &mut Line<'_>) {
     let all = Span::ZERO..=Span::from_micros(4_294_967_295);
     match value::seconds(word.text, all, 1) {
         Ok(read) if read.value.is_zero() => {
-            let message = format!("{name}: number '{}' outside range [0.000001, 4294.967295]", word.text);
-            line.warn(word, &message, "no spacing is the default: the line can go");
+            let message =
+                format_args!("{name}: number '{}' outside range [0.000001, 4294.967295]", word.text);
+            line.warn(word, message, "no spacing is the default: the line can go");
             *field = Span::ZERO;
         }
         Ok(read) => {
             if read.rounded || read.trailing {
-                let message = format!("{name}: '{}' is taken as {}", word.text, Seconds(read.value));
-                line.warn(word, &message, "write seconds with at most six decimals");
+                let message = format_args!("{name}: '{}' is taken as {}", word.text, Seconds(read.value));
+                line.warn(word, message, "write seconds with at most six decimals");
             }
             *field = read.value;
         }
@@ -273,8 +273,8 @@ pub(super) fn dynamic_interfaces(global: &mut Global, line: &mut Line<'_>) {
         None => {}
         Some(word) if word.text == "allow_if_changes" => global.vrrp.allow_if_changes = true,
         Some(word) => {
-            let message = format!("Unknown dynamic_interfaces option '{}'", word.text);
-            line.warn(word, &message, "only allow_if_changes is known; dynamic_interfaces is set");
+            let message = format_args!("Unknown dynamic_interfaces option '{}'", word.text);
+            line.warn(word, message, "only allow_if_changes is known; dynamic_interfaces is set");
         }
     }
 }
@@ -294,8 +294,8 @@ pub(super) fn table(field: &mut Option<String>, default: &str, line: &mut Line<'
     let text = word.map_or(default, |word| word.text);
     match word {
         Some(word) if text.is_empty() || text.len() > 254 => {
-            let message = format!("{} table name '{text}' invalid - ignoring", line.keyword.text);
-            line.error(word, &message, "a table name has 1 to 254 bytes");
+            let message = format_args!("{} table name '{text}' invalid - ignoring", line.keyword.text);
+            line.error(word, message, "a table name has 1 to 254 bytes");
         }
         _ => *field = Some(text.to_owned()),
     }
@@ -303,16 +303,16 @@ pub(super) fn table(field: &mut Option<String>, default: &str, line: &mut Line<'
 
 /// Up to `most` names of up to `length` bytes, none of them twice.
 pub(super) fn names(field: &mut Option<Vec<String>>, most: usize, length: usize, line: &mut Line<'_>) {
-    let words = line.args.clone();
+    let words = line.args;
     let mut names: Vec<String> = Vec::new();
-    for word in words.into_iter().take(most) {
+    for word in words.iter().take(most) {
         let twice = names.iter().any(|name| name == word.text);
         if word.text.len() > length || twice {
             let why = if twice { "repeated" } else { "too long" };
-            let message = format!("{} name {} {why} - ignoring", line.keyword.text, word.text);
+            let message = format_args!("{} name {} {why} - ignoring", line.keyword.text, word.text);
             return line.error(
                 word,
-                &message,
+                message,
                 &format!("each name has up to {length} bytes and is used once"),
             );
         }
@@ -336,8 +336,8 @@ pub(super) fn show_names(names: Option<&Vec<String>>) -> Shown {
 pub(super) fn fifo(field: &mut Fifo, line: &mut Line<'_>) {
     let words: Vec<&str> = line.args.iter().map(|word| word.text).collect();
     let Some((path, owner)) = words.split_first() else {
-        let message = format!("No {} name specified", line.keyword.text);
-        return line.error(line.keyword, &message, "write a path and, if needed, user and group");
+        let message = format_args!("No {} name specified", line.keyword.text);
+        return line.error(line.keyword, message, "write a path and, if needed, user and group");
     };
     if let Some(identity) = read_identity(line, owner) {
         field.path = Some((*path).to_owned());
@@ -358,7 +358,11 @@ pub(super) fn show_fifo(fifo: &Fifo) -> Shown {
 /// `MTU|ADVERT|<bytes>`
 pub(super) fn policy(global: &mut Global, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.error(line.keyword, "Invalid vrrp_rx_bufs_policy", "write MTU, ADVERT or bytes");
+        return line.error(
+            line.keyword,
+            format_args!("Invalid vrrp_rx_bufs_policy"),
+            "write MTU, ADVERT or bytes",
+        );
     };
     let policy = if word.text.eq_ignore_ascii_case("MTU") {
         Policy::Mtu

@@ -13,7 +13,11 @@ use crate::config::value::Quoted;
 /// `lvs_sync_daemon`
 pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.error(line.keyword, "No lvs_sync_daemon interface specified", "name an interface first");
+        return line.error(
+            line.keyword,
+            format_args!("No lvs_sync_daemon interface specified"),
+            "name an interface first",
+        );
     };
     let Some(interface) = line.interface(word) else {
         return;
@@ -27,17 +31,25 @@ pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
         ttl: None,
         group: None,
     };
-    let mut words = line.args.clone().into_iter().skip(1).enumerate();
+    let mut words = line.args.iter().skip(1).enumerate();
     while let Some((index, option)) = words.next() {
         let positional = match option.text {
             "inst" | "id" | "maxlen" | "port" | "ttl" | "group" => false,
             _ if index == 0 => {
-                line.warn(option, "an instance without inst is deprecated", "write inst before its name");
+                line.warn(
+                    option,
+                    format_args!("an instance without inst is deprecated"),
+                    "write inst before its name",
+                );
                 sync.instance = Some(option.text.to_owned());
                 true
             }
             _ => {
-                line.warn(option, "a sync id without id is deprecated", "write id before the number");
+                line.warn(
+                    option,
+                    format_args!("a sync id without id is deprecated"),
+                    "write id before the number",
+                );
                 sync.id = line.number("id", option, 0..=255).map(fit);
                 true
             }
@@ -46,8 +58,8 @@ pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
             continue;
         }
         let Some((_, word)) = words.next() else {
-            let message = format!("No value specified for lvs_sync_daemon {}", option.text);
-            line.error(option, &message, "each option takes a value");
+            let message = format_args!("No value specified for lvs_sync_daemon {}", option.text);
+            line.error(option, message, "each option takes a value");
             break;
         };
         let mut number = |range: RangeInclusive<i64>| line.number(option.text, word, range);
@@ -59,7 +71,11 @@ pub(super) fn sync_daemon(global: &mut Global, line: &mut Line<'_>) {
             "ttl" => sync.ttl = number(1..=255).map(fit),
             _ => match word.text.parse::<IpAddr>() {
                 Ok(addr) if addr.is_multicast() => sync.group = Some(addr),
-                _ => line.error(word, "Invalid lvs_sync_daemon group", "write a multicast address"),
+                _ => line.error(
+                    word,
+                    format_args!("Invalid lvs_sync_daemon group"),
+                    "write a multicast address",
+                ),
             },
         }
     }
@@ -89,23 +105,23 @@ pub(super) fn show_sync_daemon(global: &Global) -> Shown {
 
 /// `lvs_timeouts`
 pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
-    let words = line.args.clone();
+    let words = line.args;
     if words.len() < 2 {
         return line.error(
             line.keyword,
-            "lvs_timeouts requires at least one option",
+            format_args!("lvs_timeouts requires at least one option"),
             "write tcp, tcpfin or udp and seconds",
         );
     }
-    let mut words = words.into_iter();
+    let mut words = words.iter();
     while let Some(option) = words.next() {
         let field = match option.text {
             "tcp" => &mut global.lvs.tcp,
             "tcpfin" => &mut global.lvs.tcpfin,
             "udp" => &mut global.lvs.udp,
             _ => {
-                let message = format!("Unknown option {} specified for lvs_timeouts", option.text);
-                line.error(option, &message, "write tcp, tcpfin or udp and seconds");
+                let message = format_args!("Unknown option {} specified for lvs_timeouts", option.text);
+                line.error(option, message, "write tcp, tcpfin or udp and seconds");
                 continue;
             }
         };
@@ -115,7 +131,9 @@ pub(super) fn timeouts(global: &mut Global, line: &mut Line<'_>) {
                     *field = fit(number);
                 }
             }
-            None => line.error(option, &format!("No value specified for lvs_timeouts {}", option.text), ""),
+            None => {
+                line.error(option, format_args!("No value specified for lvs_timeouts {}", option.text), "")
+            }
         }
     }
 }
@@ -135,8 +153,8 @@ pub(super) fn flush_on_stop(global: &mut Global, line: &mut Line<'_>) {
         None => global.lvs.flush_on_stop = Some(Flush::All),
         Some(word) if word.text == "VS" => global.lvs.flush_on_stop = Some(Flush::Own),
         Some(word) => {
-            let message = format!("Unknown {} type {}", line.keyword.text, word.text);
-            line.error(word, &message, "write VS or nothing; the line is not used");
+            let message = format_args!("Unknown {} type {}", line.keyword.text, word.text);
+            line.error(word, message, "write VS or nothing; the line is not used");
         }
     }
 }

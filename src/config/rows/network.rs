@@ -84,7 +84,11 @@ pub fn static_address(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
         return;
     };
     if group.is_some() && address.no_track {
-        line.note(line.keyword, "static address has no_track and track_group, not tracking", "");
+        line.note(
+            line.keyword,
+            format_args!("static address has no_track and track_group, not tracking"),
+            "",
+        );
     }
     let track_group = group.and_then(|group| draft.group(line, &group));
     draft.network.addresses.push(StaticAddress { address, track_group });
@@ -98,7 +102,7 @@ pub fn static_route(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let watched = route.dev.is_some() || route.nexthops.iter().any(|hop| hop.dev.is_some());
     route.track_group = match group {
         Some((_, at)) if !watched => {
-            let message = "Static route cannot have track group if no oif specified";
+            let message = format_args!("Static route cannot have track group if no oif specified");
             line.lossy(at.0, message, "write dev and an interface");
             None
         }
@@ -115,7 +119,7 @@ pub fn static_rule(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     };
     rule.track_group = match group {
         Some((_, at)) if rule.input.is_none() => {
-            let message = "Static rule cannot have track_group if dev/iif not specified";
+            let message = format_args!("Static rule cannot have track_group if dev/iif not specified");
             line.lossy(at.0, message, "write iif and an interface");
             None
         }
@@ -136,10 +140,10 @@ impl StaticItemsDraft {
     fn group(&self, line: &mut Line<'_>, (name, at): &(String, At)) -> Option<TrackGroupId> {
         let id = self.groups.get(name).copied();
         if id.is_none() {
-            let message = format!("track_group {name} not found");
+            let message = format_args!("track_group {name} not found");
             line.error(
                 at.0,
-                &message,
+                message,
                 "its track_group must stand before this block; the item is used without it",
             );
         }
@@ -157,14 +161,14 @@ pub fn linkbeat(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
         "ETHTOOL" => Some(LinkMethod::Ethtool),
         "IOCTL" => Some(LinkMethod::Ioctl),
         other => {
-            let message = format!("extra characters {other} in linkbeat interface");
-            line.warn(word, &message, "write MII, ETHTOOL or IOCTL, in capitals");
+            let message = format_args!("extra characters {other} in linkbeat interface");
+            line.warn(word, message, "write MII, ETHTOOL or IOCTL, in capitals");
             None
         }
     });
     if let Some(extra) = line.arg(2) {
-        let message = format!("extra characters {} in linkbeat interface", extra.text);
-        line.warn(extra, &message, "one interface a line");
+        let message = format_args!("extra characters {} in linkbeat interface", extra.text);
+        line.warn(extra, message, "one interface a line");
     }
     let entry = Linkbeat { interface, method };
     put(&mut draft.network.linkbeat, &mut draft.polled, entry.interface.name.clone(), entry);
@@ -178,7 +182,7 @@ pub fn delays(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
     let Some(down) = line.arg(1) else {
         return line.note(
             line.keyword,
-            &format!("No delay specified for interface {}", line.keyword.text),
+            format_args!("No delay specified for interface {}", line.keyword.text),
             "write the seconds that it must be down",
         );
     };
@@ -191,8 +195,8 @@ pub fn delays(draft: &mut StaticItemsDraft, line: &mut Line<'_>) {
         None => Span::ZERO,
     };
     if let Some(extra) = line.arg(3) {
-        let message = format!("'{}' after the delays is not used", extra.text);
-        line.note(extra, &message, "one interface a line");
+        let message = format_args!("'{}' after the delays is not used", extra.text);
+        line.note(extra, message, "one interface a line");
     }
     let entry = LinkDelay { interface, down, up };
     put(&mut draft.network.delays, &mut draft.delayed, entry.interface.name.clone(), entry);
@@ -209,12 +213,12 @@ fn put<T>(list: &mut Vec<T>, known: &mut Map<IfName, usize>, name: IfName, entry
     }
 }
 
-fn delay(line: &mut Line<'_>, word: Word<'_>) -> Option<Span> {
+fn delay(line: &mut Line<'_>, word: &Word<'_>) -> Option<Span> {
     match value::seconds(word.text, Span::ZERO..=Span::from_secs(255), 1) {
         Ok(read) => {
             if read.rounded || read.trailing {
-                let message = format!("delay '{}' is taken as {}", word.text, Text(read.value));
-                line.warn(word, &message, "write seconds without a unit");
+                let message = format_args!("delay '{}' is taken as {}", word.text, Text(read.value));
+                line.warn(word, message, "write seconds without a unit");
             }
             Some(read.value)
         }
@@ -258,7 +262,7 @@ pub static GARP_GROUP: &[Row<GarpDraft, GarpGroup>] = &[
             None => l.missing(l.keyword, "<interface>"),
         }), "none", "One of its interfaces"),
     row("interfaces", Lines("{ <interface> ... }", |d, l| {
-            for word in l.args.clone() {
+            for word in l.args {
                 spaced(d, l, word);
             }
         }), "none", "Its interfaces").show(|g| if g.interfaces.is_empty() {
@@ -268,13 +272,13 @@ pub static GARP_GROUP: &[Row<GarpDraft, GarpGroup>] = &[
         }),
 ];
 
-fn spaced(draft: &mut GarpDraft, line: &mut Line<'_>, word: Word<'_>) {
+fn spaced(draft: &mut GarpDraft, line: &mut Line<'_>, word: &Word<'_>) {
     let Some(interface) = line.interface(word) else {
         return;
     };
     if draft.spaced.contains(&interface.name) {
-        let message = format!("garp_group already specified for {} - ignoring", interface.name);
-        return line.idle(word, &message, "an interface is in one garp_group");
+        let message = format_args!("garp_group already specified for {} - ignoring", interface.name);
+        return line.idle(word, message, "an interface is in one garp_group");
     }
     draft.spaced.insert(interface.name.clone());
     draft.group.interfaces.push(interface);

@@ -1,5 +1,6 @@
 //! Lines that are made of option words: the walk over the words, and one entry a word.
 
+use core::fmt::Arguments;
 use core::ops::RangeInclusive;
 
 use crate::base::addr::{Family, IpAddr, Prefix};
@@ -23,7 +24,7 @@ pub(super) struct Choice<D: 'static> {
 }
 
 /// Reads what follows an option word.
-pub(super) type Reader<D> = for<'l, 'a> fn(&mut D, &mut Words<'l, 'a>, Word<'a>) -> Result<(), Unusable>;
+pub(super) type Reader<D> = for<'l, 'a> fn(&mut D, &mut Words<'l, 'a>, &'a Word<'a>) -> Result<(), Unusable>;
 
 /// The words of one line, in order.
 pub(super) struct Words<'l, 'a> {
@@ -39,14 +40,14 @@ impl<'l, 'a> Words<'l, 'a> {
     }
 
     /// The next word.
-    pub(super) fn next(&mut self) -> Option<Word<'a>> {
+    pub(super) fn next(&mut self) -> Option<&'a Word<'a>> {
         let word = self.line.arg(self.next)?;
         self.next = self.next.saturating_add(1);
         Some(word)
     }
 
     /// The next word, which stays the next one.
-    pub(super) fn peek(&self) -> Option<Word<'a>> {
+    pub(super) fn peek(&self) -> Option<&'a Word<'a>> {
         self.line.arg(self.next)
     }
 
@@ -71,7 +72,7 @@ impl<'l, 'a> Words<'l, 'a> {
     }
 
     /// The value of an option; none is a mistake of its own class.
-    pub(super) fn value(&mut self, option: Word<'a>, syntax: &str) -> Result<Word<'a>, Unusable> {
+    pub(super) fn value(&mut self, option: &'a Word<'a>, syntax: &str) -> Result<&'a Word<'a>, Unusable> {
         match self.next() {
             Some(word) => Ok(word),
             None => {
@@ -82,7 +83,7 @@ impl<'l, 'a> Words<'l, 'a> {
     }
 
     /// Tells why the line is not used.
-    pub(super) fn refuse(&mut self, word: Word<'a>, message: &str, remedy: &str) -> Unusable {
+    pub(super) fn refuse(&mut self, word: &'a Word<'a>, message: Arguments<'_>, remedy: &str) -> Unusable {
         self.line.error(word, message, remedy);
         Unusable
     }
@@ -90,7 +91,7 @@ impl<'l, 'a> Words<'l, 'a> {
     /// A whole number; another word makes the line useless. At most 2^32-1.
     pub(super) fn number<T: TryFrom<i64> + Default>(
         &mut self,
-        option: Word<'a>,
+        option: &'a Word<'a>,
         range: RangeInclusive<i64>,
     ) -> Result<T, Unusable> {
         let bounds = format!("<{}..{}>", range.start(), range.end());
@@ -101,7 +102,7 @@ impl<'l, 'a> Words<'l, 'a> {
     /// A name of a table or a number.
     pub(super) fn named(
         &mut self,
-        option: Word<'a>,
+        option: &'a Word<'a>,
         table: &Table,
         most: u32,
         what: &str,
@@ -114,19 +115,19 @@ impl<'l, 'a> Words<'l, 'a> {
     }
 
     /// Tells a word that is neither a name of the table nor a number.
-    pub(super) fn unnamed(&mut self, word: Word<'a>, table: &Table, most: u32, what: &str) -> Unusable {
-        let message = format!("{what} {} not found or invalid", word.text);
+    pub(super) fn unnamed(&mut self, word: &'a Word<'a>, table: &Table, most: u32, what: &str) -> Unusable {
+        let message = format_args!("{what} {} not found or invalid", word.text);
         let remedy = match nearest(word.text, table.names()) {
             Some(near) => format!("did you mean '{near}'? The line is not used"),
             None => format!(
                 "write a name of iproute2's tables or a number from 0 to {most}; the line is not used"
             ),
         };
-        self.refuse(word, &message, &remedy)
+        self.refuse(word, message, &remedy)
     }
 
     /// `[<realm>/]<realm>`: source in the upper half, destination in the lower.
-    pub(super) fn realms(&mut self, option: Word<'a>, table: &Table) -> Result<u32, Unusable> {
+    pub(super) fn realms(&mut self, option: &'a Word<'a>, table: &Table) -> Result<u32, Unusable> {
         let word = self.value(option, "[<realm>/]<realm>")?;
         let (from, to) = match word.text.split_once('/') {
             Some((from, to)) => (table.number(from, 255), to),
@@ -135,10 +136,10 @@ impl<'l, 'a> Words<'l, 'a> {
         match (from, table.number(to, 255)) {
             (Some(from), Some(to)) => Ok(from << 16 | to),
             _ => {
-                let message = format!("invalid realms {}", word.text);
+                let message = format_args!("invalid realms {}", word.text);
                 Err(self.refuse(
                     word,
-                    &message,
+                    message,
                     "write one or two names or numbers from 0 to 255; the line is not used",
                 ))
             }
@@ -146,21 +147,21 @@ impl<'l, 'a> Words<'l, 'a> {
     }
 
     /// An interface.
-    pub(super) fn interface(&mut self, option: Word<'a>) -> Result<Named, Unusable> {
+    pub(super) fn interface(&mut self, option: &'a Word<'a>) -> Result<Named, Unusable> {
         let word = self.value(option, "<interface>")?;
         self.line.interface(word).ok_or(Unusable)
     }
 
     /// An address.
-    pub(super) fn address(&mut self, option: Word<'a>) -> Result<(IpAddr, Word<'a>), Unusable> {
+    pub(super) fn address(&mut self, option: &'a Word<'a>) -> Result<(IpAddr, &'a Word<'a>), Unusable> {
         let word = self.value(option, "<ip>")?;
         match word.text.parse() {
             Ok(addr) => Ok((addr, word)),
             Err(_) => {
-                let message = format!("invalid {} address {}", option.text, word.text);
+                let message = format_args!("invalid {} address {}", option.text, word.text);
                 Err(self.refuse(
                     word,
-                    &message,
+                    message,
                     "write a numeric address without a prefix length; the line is not used",
                 ))
             }
@@ -168,12 +169,12 @@ impl<'l, 'a> Words<'l, 'a> {
     }
 
     /// A prefix; one whose length is bad is used with the longest one.
-    pub(super) fn prefix(&mut self, word: Word<'a>) -> Option<Prefix> {
+    pub(super) fn prefix(&mut self, word: &'a Word<'a>) -> Option<Prefix> {
         let read = value::prefix(word.text)?;
         if read.bad.is_some() {
             let most = read.prefix.family().max_prefix();
-            let message = format!("Invalid address prefix len for address {} - using {most}", word.text);
-            self.line.lossy(word, &message, &format!("a prefix has 0 to {most} bits"));
+            let message = format_args!("Invalid address prefix len for address {} - using {most}", word.text);
+            self.line.lossy(word, message, &format!("a prefix has 0 to {most} bits"));
         }
         Some(read.prefix)
     }

@@ -75,15 +75,15 @@ fn period(line: &mut Line<'_>, set: impl FnOnce(Span)) {
     };
     match value::seconds(word.text, Span::ZERO..=Span::from_secs(4294), 1_000) {
         Ok(read) if read.value.is_zero() => {
-            let message = format!("vrrp script {name} must be greater than 0, setting to 1");
-            line.warn(word, &message, "");
+            let message = format_args!("vrrp script {name} must be greater than 0, setting to 1");
+            line.warn(word, message, "");
             set(SECOND);
         }
         Ok(read) => {
             if read.rounded || read.trailing {
                 let message =
-                    format!("vrrp script {name} '{}' is taken as {}", word.text, Seconds(read.value));
-                line.warn(word, &message, "write seconds with at most three decimals");
+                    format_args!("vrrp script {name} '{}' is taken as {}", word.text, Seconds(read.value));
+                line.warn(word, message, "write seconds with at most three decimals");
             }
             set(read.value);
         }
@@ -106,8 +106,8 @@ fn weight(draft: &mut ScriptDraft, line: &mut Line<'_>) {
         None => draft.params.weight.reverse = false,
         Some(word) if word.text == "reverse" => draft.params.weight.reverse = true,
         Some(word) => {
-            let message = format!("unknown weight option '{}'", word.text);
-            line.warn(word, &message, "only reverse can follow the number");
+            let message = format_args!("unknown weight option '{}'", word.text);
+            line.warn(word, message, "only reverse can follow the number");
         }
     }
 }

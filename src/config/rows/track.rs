@@ -183,8 +183,8 @@ impl Kind {
         let before = trackers.seen.get(&(self.keyword, line.keyword.text.to_owned()));
         if let Some(before) = before {
             let same = *before == options(line);
-            let message = format!("duplicate {} {} - ignoring", self.keyword, line.keyword.text);
-            line.again(same, line.keyword, &message, "name each one once");
+            let message = format_args!("duplicate {} {} - ignoring", self.keyword, line.keyword.text);
+            line.again(same, line.keyword, message, "name each one once");
         }
         before.is_some()
     }
@@ -204,13 +204,13 @@ impl Kind {
             self.most
         );
         if option.text != "weight" {
-            let message = format!("unknown {what} {name} option {} - ignoring", option.text);
-            line.error(option, &message, &remedy);
+            let message = format_args!("unknown {what} {name} option {} - ignoring", option.text);
+            line.error(option, message, &remedy);
             return None;
         }
         let Some(number) = line.arg(2) else {
-            let message = format!("weight without value specified for {what} {name} - ignoring");
-            line.error(option, &message, &remedy);
+            let message = format_args!("weight without value specified for {what} {name} - ignoring");
+            line.error(option, message, &remedy);
             return None;
         };
         let weight = self.number(line, number);
@@ -219,8 +219,8 @@ impl Kind {
             Some(word) if word.text == "reverse" => Some(true),
             Some(word) if word.text == "noreverse" && self.noreverse => Some(false),
             Some(word) => {
-                let message = format!("unknown {what} {name} weight option {} - ignoring", word.text);
-                line.warn(word, &message, "only reverse can follow the number");
+                let message = format_args!("unknown {what} {name} weight option {} - ignoring", word.text);
+                line.warn(word, message, "only reverse can follow the number");
                 None
             }
         };
@@ -228,18 +228,18 @@ impl Kind {
     }
 
     /// A weight; 254 is brought to 253 where that is the bound, one farther out is not used.
-    fn number(&self, line: &mut Line<'_>, word: Word<'_>) -> Option<i16> {
+    fn number(&self, line: &mut Line<'_>, word: &Word<'_>) -> Option<i16> {
         let most = self.most;
         match value::integer(word.text, -254..=254, true) {
             Ok(read) => {
                 let used = read.value.clamp(-most, most);
                 if used != read.value {
                     let message =
-                        format!("weight for {} cannot be +/-254. Setting to +/-253", line.keyword.text);
-                    line.warn(word, &message, "");
+                        format_args!("weight for {} cannot be +/-254. Setting to +/-253", line.keyword.text);
+                    line.warn(word, message, "");
                 } else if read.trailing {
-                    let message = format!("weight '{}' has text after it, {used} is used", word.text);
-                    line.warn(word, &message, &format!("write a number from -{most} to {most}"));
+                    let message = format_args!("weight '{}' has text after it, {used} is used", word.text);
+                    line.warn(word, message, &format!("write a number from -{most} to {most}"));
                 }
                 Some(fit(used))
             }
@@ -285,15 +285,15 @@ pub(super) fn show_interfaces(list: &[TrackedInterface]) -> Shown {
 }
 
 /// A weight of a `vrrp_script`; one beyond is brought to the nearer end, and told.
-pub(super) fn weight_number(line: &mut Line<'_>, word: Word<'_>) -> Option<i16> {
+pub(super) fn weight_number(line: &mut Line<'_>, word: &Word<'_>) -> Option<i16> {
     match value::integer(word.text, i64::MIN..=i64::MAX, true) {
         Ok(read) => {
             let used = read.value.clamp(-253, 253);
             if used != read.value {
                 line.bad_number("weight", word, Bad::Range, "-253, 253", Used::Nearest(&used.to_string()));
             } else if read.trailing {
-                let message = format!("weight '{}' has text after it, {used} is used", word.text);
-                line.warn(word, &message, "write a number from -253 to 253");
+                let message = format_args!("weight '{}' has text after it, {used} is used", word.text);
+                line.warn(word, message, "write a number from -253 to 253");
             }
             Some(fit(used))
         }

@@ -64,12 +64,12 @@ pub static ROWS: &[Row<TrackFileDraft, TrackFile>] = &[
 
 fn file(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0).filter(|word| !word.text.is_empty()) else {
-        return line.error(line.keyword, "track file file name missing", "write file <path>");
+        return line.error(line.keyword, format_args!("track file file name missing"), "write file <path>");
     };
     if let Some((known, _)) = &draft.path {
         let same = known == word.text;
-        let message = format!("File already set for track file - ignoring {}", word.text);
-        return line.again(same, word, &message, "the first one is used");
+        let message = format_args!("File already set for track file - ignoring {}", word.text);
+        return line.again(same, word, message, "the first one is used");
     }
     draft.path = Some((word.text.to_owned(), At(word.at)));
 }
@@ -78,8 +78,8 @@ fn weight(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
     if let Some(weight) = read_weight(line, "track file", Some(1)) {
         match draft.weight {
             Some(known) if known.value != WEIGHT.value => {
-                let message = format!("Weight already set for track file - ignoring {}", weight.value);
-                line.again(known == weight, line.keyword, &message, "the first one is used");
+                let message = format_args!("Weight already set for track file - ignoring {}", weight.value);
+                line.again(known == weight, line.keyword, message, "the first one is used");
             }
             _ => draft.weight = Some(weight),
         }
@@ -89,15 +89,16 @@ fn weight(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
 /// `<-254..254> [reverse]`; a bad number counts as `instead`, or the line is not used.
 pub(super) fn read_weight(line: &mut Line<'_>, what: &str, instead: Option<i16>) -> Option<Weight> {
     let Some(word) = line.arg(0) else {
-        let message = format!("No weight specified for {what} - ignoring");
-        line.error(line.keyword, &message, "write a number from -254 to 254");
+        let message = format_args!("No weight specified for {what} - ignoring");
+        line.error(line.keyword, message, "write a number from -254 to 254");
         return None;
     };
     let value = match value::integer(word.text, -254..=254, true) {
         Ok(read) => {
             if read.trailing {
-                let message = format!("weight '{}' has text after it, {} is used", word.text, read.value);
-                line.warn(word, &message, "write a number from -254 to 254");
+                let message =
+                    format_args!("weight '{}' has text after it, {} is used", word.text, read.value);
+                line.warn(word, message, "write a number from -254 to 254");
             }
             fit(read.value)
         }
@@ -117,8 +118,8 @@ pub(super) fn read_weight(line: &mut Line<'_>, what: &str, instead: Option<i16>)
         None => false,
         Some(word) if word.text == "reverse" => true,
         Some(word) => {
-            let message = format!("{what} unknown weight option {}", word.text);
-            line.warn(word, &message, "only reverse can follow the number");
+            let message = format_args!("{what} unknown weight option {}", word.text);
+            line.warn(word, message, "only reverse can follow the number");
             false
         }
     };
@@ -127,7 +128,7 @@ pub(super) fn read_weight(line: &mut Line<'_>, what: &str, instead: Option<i16>)
 
 fn init_file(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
     let mut init = InitFile::default();
-    for word in line.args.clone() {
+    for word in line.args {
         if word.text == "overwrite" {
             init.overwrite = true;
             continue;
@@ -136,14 +137,16 @@ fn init_file(draft: &mut TrackFileDraft, line: &mut Line<'_>) {
             Ok(read) => {
                 init.value = fit(read.value);
                 if !(-254..=254).contains(&read.value) {
-                    let message =
-                        format!("Track file init value {} is outside sensible range [-254, 254]", read.value);
-                    line.warn(word, &message, "a priority has no more than 254 steps");
+                    let message = format_args!(
+                        "Track file init value {} is outside sensible range [-254, 254]",
+                        read.value
+                    );
+                    line.warn(word, message, "a priority has no more than 254 steps");
                 }
             }
             Err(Bad::Text) => {
-                let message = format!("Unknown track file init option {}", word.text);
-                line.warn(word, &message, "write a number or overwrite; 0 is used");
+                let message = format_args!("Unknown track file init option {}", word.text);
+                line.warn(word, message, "write a number or overwrite; 0 is used");
             }
             Err(bad) => line.bad_number("init_file", word, bad, "-254, 254", Used::Default("0")),
         }

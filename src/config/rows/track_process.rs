@@ -108,10 +108,10 @@ fn process(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
         return line.missing(line.keyword, "<name> [<parameter> ...]");
     };
     if !draft.process.command.is_empty() {
-        let message = format!("Process already set for track process - ignoring {}", first.text);
+        let message = format_args!("Process already set for track process - ignoring {}", first.text);
         let same =
             line.args.iter().map(|word| word.text).eq(draft.process.command.iter().map(String::as_str));
-        return line.again(same, first, &message, "the first one is used");
+        return line.again(same, first, message, "the first one is used");
     }
     draft.process.command = line.args.iter().map(|word| word.text.to_owned()).collect();
 }
@@ -122,8 +122,8 @@ fn param_match(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
         Some(word) if word.text == "initial" => ParameterMatch::Initial,
         Some(word) if word.text == "partial" => ParameterMatch::Partial,
         Some(word) => {
-            let message = format!("Invalid param_match type {} - ignoring", word.text);
-            return line.error(word, &message, "write initial, partial or nothing");
+            let message = format_args!("Invalid param_match type {} - ignoring", word.text);
+            return line.error(word, message, "write initial, partial or nothing");
         }
     });
 }
@@ -131,9 +131,9 @@ fn param_match(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
 fn weight(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     if let Some(weight) = read_weight(line, "track process", None) {
         if draft.process.weight.value != 0 {
-            let message = format!("Weight already set for track process - ignoring {}", weight.value);
+            let message = format_args!("Weight already set for track process - ignoring {}", weight.value);
             let same = draft.process.weight == weight;
-            return line.again(same, line.keyword, &message, "the first one is used");
+            return line.again(same, line.keyword, message, "the first one is used");
         }
         draft.process.weight = weight;
     }
@@ -150,8 +150,8 @@ fn number(line: &mut Line<'_>, least: i64) -> Option<u16> {
         Ok(read) => {
             if read.trailing {
                 let message =
-                    format!("{name}: number '{}' has text after it, {} is used", word.text, read.value);
-                line.warn(word, &message, "write a number");
+                    format_args!("{name}: number '{}' has text after it, {} is used", word.text, read.value);
+                line.warn(word, message, "write a number");
             }
             Some(fit(read.value))
         }
@@ -167,7 +167,7 @@ fn quorum(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     if draft.process.quorum_max.is_some_and(|most| number > most) {
         return line.error(
             line.keyword,
-            "quorum is greater than quorum_max - ignoring",
+            format_args!("quorum is greater than quorum_max - ignoring"),
             "write a quorum that is not above quorum_max",
         );
     }
@@ -183,7 +183,7 @@ fn quorum_max(draft: &mut TrackProcessDraft, line: &mut Line<'_>) {
     } else if number < draft.process.quorum {
         return line.error(
             line.keyword,
-            "quorum_max is less than quorum - ignoring",
+            format_args!("quorum_max is less than quorum - ignoring"),
             "write a quorum_max that is not below quorum",
         );
     }

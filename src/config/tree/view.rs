@@ -80,6 +80,15 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// The keyword and the words after it, in a list.
+    #[must_use]
+    pub fn all_words(&self) -> Vec<Word<'t>> {
+        let mut words = Vec::with_capacity(4);
+        words.push(self.keyword());
+        words.extend(self.arguments());
+        words
+    }
+
     /// The words from byte `offset` on, where none is cut.
     fn words_from(&self, offset: usize) -> Words<'t> {
         Words { node: *self, inner: lexer::PlainWords::behind(self.text(), offset) }

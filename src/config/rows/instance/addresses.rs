@@ -11,10 +11,11 @@ pub(super) fn advertised(draft: &mut InstanceDraft, line: &mut Line<'_>) {
         return;
     };
     if !draft.claim(address.prefix.family()) {
-        let message = format!("address family must match VRRP instance [{}] - ignoring", line.keyword.text);
+        let message =
+            format_args!("address family must match VRRP instance [{}] - ignoring", line.keyword.text);
         return line.error(
             line.keyword,
-            &message,
+            message,
             "addresses of the other family go to virtual_ipaddress_excluded",
         );
     }
@@ -34,10 +35,10 @@ pub(super) fn excluded(draft: &mut InstanceDraft, line: &mut Line<'_>) {
 
 fn keep(list: &mut Vec<VirtualAddress>, address: VirtualAddress, twice: bool, line: &mut Line<'_>) {
     if twice {
-        let message = format!("VIP duplicates a VIP {} - ignoring", address.prefix);
+        let message = format_args!("VIP duplicates a VIP {} - ignoring", address.prefix);
         // Where a sequence makes thousands of them, only those that are told are looked at.
         let same = line.found.has_room(line.keyword.at) && list.iter().any(|known| alike(known, &address));
-        return line.again(same, line.keyword, &message, "write each address once");
+        return line.again(same, line.keyword, message, "write each address once");
     }
     list.push(address);
 }

@@ -50,25 +50,29 @@ pub static ROWS: &[Row<InstanceDraft, Instance>] = &[
 fn key(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let form = "write an id from 1 to 255, and text of 32 to 64 bytes, hex:<digits> or file:<path>";
     let (Some(id), Some(word)) = (line.arg(0), line.arg(1)) else {
-        return line.error(line.keyword, "auth_hmac key needs an id and a key - ignoring", form);
+        return line.error(
+            line.keyword,
+            format_args!("auth_hmac key needs an id and a key - ignoring"),
+            form,
+        );
     };
     let Some(id) = line.number("key", id, 1..=255).map(fit) else {
         return;
     };
     if draft.hmac.keys.iter().any(|known| known.id == id) {
-        let message = format!("auth_hmac key {id} already specified - ignoring");
-        return line.error(line.keyword, &message, "the first one is used");
+        let message = format_args!("auth_hmac key {id} already specified - ignoring");
+        return line.error(line.keyword, message, "the first one is used");
     }
     match secret(line, word) {
         Ok(secret) => draft.hmac.keys.push(HmacKey { id, secret, at: At(word.at) }),
         Err(why) => {
-            let message = format!("auth_hmac key {id} {why} - ignoring");
-            line.error(word, &message, form);
+            let message = format_args!("auth_hmac key {id} {why} - ignoring");
+            line.error(word, message, form);
         }
     }
 }
 
-fn secret(line: &Line<'_>, word: Word<'_>) -> Result<Secret, &'static str> {
+fn secret(line: &Line<'_>, word: &Word<'_>) -> Result<Secret, &'static str> {
     if let Some(path) = word.text.strip_prefix("file:") {
         return if path.is_empty() { Err("names no file") } else { Ok(Secret::File(path.to_owned())) };
     }

@@ -15,28 +15,29 @@ pub(super) fn unicast_peer(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.unicast.get_or_insert(line.keyword.at);
     let first = line.keyword;
     let Some(addr) = value::address(first.text) else {
-        let message = format!("malformed unicast peer address[{}]. Skipping...", first.text);
-        return line.error(first, &message, "write a numeric IPv4 or IPv6 address");
+        let message = format_args!("malformed unicast peer address[{}]. Skipping...", first.text);
+        return line.error(first, message, "write a numeric IPv4 or IPv6 address");
     };
     if !draft.claim(Family::of(&addr)) {
-        let message =
-            format!("instance and unicast peer address[{addr}] MUST be of the same family !!! Skipping...");
-        return line.error(first, &message, "an instance speaks one family only");
+        let message = format_args!(
+            "instance and unicast peer address[{addr}] MUST be of the same family !!! Skipping..."
+        );
+        return line.error(first, message, "an instance speaks one family only");
     }
     let mut peer = Peer { addr, min_ttl: 0, max_ttl: 255, at: At(first.at) };
-    let mut words = line.args.clone().into_iter().skip(1);
+    let mut words = line.args.iter().skip(1);
     while let Some(option) = words.next() {
         let (field, checked) = match option.text {
             "min_ttl" => (&mut peer.min_ttl, true),
             "max_ttl" => (&mut peer.max_ttl, true),
             other => {
-                let message = format!("unknown unicast peer option '{other}'");
-                line.warn(option, &message, "write min_ttl or max_ttl and a number");
+                let message = format_args!("unknown unicast peer option '{other}'");
+                line.warn(option, message, "write min_ttl or max_ttl and a number");
                 continue;
             }
         };
         let Some(word) = words.next() else {
-            line.warn(option, &format!("no value for {}", option.text), "write a number from 0 to 255");
+            line.warn(option, format_args!("no value for {}", option.text), "write a number from 0 to 255");
             break;
         };
         if let Some(number) = line.number(option.text, word, 0..=255) {
@@ -45,17 +46,17 @@ pub(super) fn unicast_peer(draft: &mut InstanceDraft, line: &mut Line<'_>) {
         }
     }
     if peer.min_ttl > peer.max_ttl {
-        let message = format!("min_ttl {} is greater than max_ttl {}", peer.min_ttl, peer.max_ttl);
-        line.warn(first, &message, "no advert of this peer can be accepted");
+        let message = format_args!("min_ttl {} is greater than max_ttl {}", peer.min_ttl, peer.max_ttl);
+        line.warn(first, message, "no advert of this peer can be accepted");
     }
     if let Some(known) = draft.instance.peers.iter().find(|known| known.addr == addr) {
         let same = (known.min_ttl, known.max_ttl) == (peer.min_ttl, peer.max_ttl);
-        let message = format!("duplicate unicast peer {addr} - ignoring");
-        return line.again(same, first, &message, "name each peer once");
+        let message = format_args!("duplicate unicast peer {addr} - ignoring");
+        return line.again(same, first, message, "name each peer once");
     }
     if draft.instance.peers.len() >= limit::UNICAST_PEERS {
-        let message = format!("more than {} unicast peers - ignoring {addr}", limit::UNICAST_PEERS);
-        return line.error(first, &message, "use multicast for so many routers");
+        let message = format_args!("more than {} unicast peers - ignoring {addr}", limit::UNICAST_PEERS);
+        return line.error(first, message, "use multicast for so many routers");
     }
     draft.instance.peers.push(peer);
 }
@@ -93,7 +94,7 @@ pub(in crate::config::rows) fn extra_garp(field: &mut Option<ExtraGarp>, line: &
     let name = line.keyword.text;
     let mut all = false;
     let mut interval = None;
-    for word in line.args.clone() {
+    for word in line.args {
         if word.text == "all" {
             all = true;
         } else {
@@ -106,8 +107,8 @@ pub(in crate::config::rows) fn extra_garp(field: &mut Option<ExtraGarp>, line: &
     match interval {
         Some(interval) => *field = Some(ExtraGarp { all, interval }),
         None => {
-            let message = format!("{name} specified without time - ignoring");
-            line.error(line.keyword, &message, "write the seconds between two announcements");
+            let message = format_args!("{name} specified without time - ignoring");
+            line.error(line.keyword, message, "write the seconds between two announcements");
         }
     }
 }

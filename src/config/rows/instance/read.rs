@@ -19,13 +19,17 @@ pub(super) fn state(draft: &mut InstanceDraft, line: &mut Line<'_>) {
         "MASTER" => Start::Master,
         "BACKUP" => Start::Backup,
         other => {
-            let message = format!("unknown state '{other}', defaulting to BACKUP");
-            line.error(word, &message, "write MASTER or BACKUP, in capitals");
+            let message = format_args!("unknown state '{other}', defaulting to BACKUP");
+            line.error(word, message, "write MASTER or BACKUP, in capitals");
             Start::Backup
         }
     };
     if draft.state == Some(Start::Master) && state == Start::Backup {
-        return line.error(word, "state already MASTER - ignoring BACKUP", "one state line is enough");
+        return line.error(
+            word,
+            format_args!("state already MASTER - ignoring BACKUP"),
+            "one state line is enough",
+        );
     }
     draft.state = Some(state);
 }
@@ -56,8 +60,8 @@ fn link(line: &mut Line<'_>, what: &str) -> Option<Named> {
     line.surplus(1);
     let named = line.interface(word)?;
     if named.name.as_str() == LOOPBACK {
-        let message = format!("cannot use a loopback interface ({LOOPBACK}) for {what} - ignoring");
-        line.error(word, &message, "write the interface that leads to the other routers");
+        let message = format_args!("cannot use a loopback interface ({LOOPBACK}) for {what} - ignoring");
+        line.error(word, message, "write the interface that leads to the other routers");
         return None;
     }
     Some(named)
@@ -76,10 +80,10 @@ pub(super) fn version(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     match deduced {
         Some(before) if before != version => {
             let before = if before == Version::V3 { 3 } else { 2 };
-            let message = format!(
+            let message = format_args!(
                 "vrrp_version {number} conflicts with configured or deduced version {before}; ignoring."
             );
-            line.error(word, &message, "IPv6 needs version 3; one version line is enough");
+            line.error(word, message, "IPv6 needs version 3; one version line is enough");
         }
         _ => draft.version = Some(version),
     }
@@ -88,7 +92,7 @@ pub(super) fn version(draft: &mut InstanceDraft, line: &mut Line<'_>) {
 /// `native_ipv6`
 pub(super) fn native_ipv6(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     if !draft.claim(Family::V6) {
-        line.idle(line.keyword, "Cannot specify native_ipv6 with IPv4 addresses", "remove it");
+        line.idle(line.keyword, format_args!("Cannot specify native_ipv6 with IPv4 addresses"), "remove it");
     }
 }
 
@@ -101,12 +105,12 @@ pub(super) fn source(draft: &mut InstanceDraft, line: &mut Line<'_>, unicast: bo
         draft.unicast.get_or_insert(line.keyword.at);
     }
     let Some(addr) = value::address(word.text) else {
-        let message = format!("malformed src address[{}]. Skipping...", word.text);
-        return line.error(word, &message, "write a numeric IPv4 or IPv6 address");
+        let message = format_args!("malformed src address[{}]. Skipping...", word.text);
+        return line.error(word, message, "write a numeric IPv4 or IPv6 address");
     };
     if !draft.claim(Family::of(&addr)) {
-        let message = format!("src address[{addr}] MUST match VRRP instance family. Skipping...");
-        return line.error(word, &message, "an instance speaks one family only");
+        let message = format_args!("src address[{addr}] MUST match VRRP instance family. Skipping...");
+        return line.error(word, message, "an instance speaks one family only");
     }
     draft.instance.source = Some(addr);
 }
@@ -118,20 +122,20 @@ pub(super) fn group(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     };
     let text = word.text;
     let Ok(addr) = text.parse::<IpAddr>() else {
-        let message = format!("malformed mcast dest address {text}. Skipping...");
-        return line.error(word, &message, "write a numeric multicast address");
+        let message = format_args!("malformed mcast dest address {text}. Skipping...");
+        return line.error(word, message, "write a numeric multicast address");
     };
     let link_local = match addr {
         IpAddr::V4(_) => true,
         IpAddr::V6(v6) => v6.segments().first().is_some_and(|first| first & 0x000f == 2),
     };
     if !addr.is_multicast() || !link_local {
-        let message = format!("mcast dest address {text} is not a multicast address. Skipping...");
-        return line.error(word, &message, "write an address from 224.0.0.0/4 or ff02::/16");
+        let message = format_args!("mcast dest address {text} is not a multicast address. Skipping...");
+        return line.error(word, message, "write an address from 224.0.0.0/4 or ff02::/16");
     }
     if !draft.claim(Family::of(&addr)) {
-        let message = format!("mcast dest address {text} MUST match VRRP instance family. Skipping...");
-        return line.error(word, &message, "an instance speaks one family only");
+        let message = format_args!("mcast dest address {text} MUST match VRRP instance family. Skipping...");
+        return line.error(word, message, "an instance speaks one family only");
     }
     draft.group = Some((addr, At(word.at)));
 }
@@ -149,8 +153,8 @@ pub(super) fn old_unicast_checksum(draft: &mut InstanceDraft, line: &mut Line<'_
         None => OldChecksum::Yes,
         Some(word) if word.text == "never" => OldChecksum::Never,
         Some(word) => {
-            let message = format!("Unknown old_unicast_chksum mode {} - ignoring", word.text);
-            return line.error(word, &message, "write never or nothing");
+            let message = format_args!("Unknown old_unicast_chksum mode {} - ignoring", word.text);
+            return line.error(word, message, "write never or nothing");
         }
     };
 }
@@ -183,8 +187,8 @@ pub(super) fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_>) {
         "PASS" => Some(AuthType::Pass),
         "AH" => Some(AuthType::Header),
         other => {
-            let message = format!("unknown authentication type '{other}'");
-            return line.error(word, &message, "write PASS or AH, in capitals");
+            let message = format_args!("unknown authentication type '{other}'");
+            return line.error(word, message, "write PASS or AH, in capitals");
         }
     };
 }
@@ -196,7 +200,11 @@ pub(super) fn auth_pass(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     };
     let mut text = word.text;
     if text.len() > 8 {
-        line.warn(word, "Truncating auth_pass to 8 characters", "version 2 carries eight bytes");
+        line.warn(
+            word,
+            format_args!("Truncating auth_pass to 8 characters"),
+            "version 2 carries eight bytes",
+        );
         if text.is_char_boundary(8) {
             text = super::super::global_read::cut(text, 8);
         }

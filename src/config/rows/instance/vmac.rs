@@ -16,7 +16,7 @@ use core::fmt::Write;
 pub(super) fn use_vmac(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     let mut vmac =
         Vmac { name: None, mac: None, netlink_notify: false, group: None, at: At(line.keyword.at) };
-    let mut words = line.args.clone().into_iter();
+    let mut words = line.args.iter();
     while let Some(word) = words.next() {
         match word.text {
             "name" | "group" => {
@@ -44,34 +44,34 @@ pub(super) fn use_vmac(draft: &mut InstanceDraft, line: &mut Line<'_>) {
 }
 
 /// The number of a group of interfaces, or a report.
-fn link_group(draft: &InstanceDraft, line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
+fn link_group(draft: &InstanceDraft, line: &mut Line<'_>, word: &Word<'_>) -> Option<u32> {
     let number = draft.names.groups.number(word.text, u32::MAX);
     if number.is_none() {
-        let message = format!("Invalid group '{}' specified - ignoring", word.text);
-        line.error(word, &message, "write a name of iproute2's table `group` or a number");
+        let message = format_args!("Invalid group '{}' specified - ignoring", word.text);
+        line.error(word, message, "write a name of iproute2's table `group` or a number");
     }
     number
 }
 
-fn name(vmac: &mut Vmac, line: &mut Line<'_>, word: Word<'_>) {
+fn name(vmac: &mut Vmac, line: &mut Line<'_>, word: &Word<'_>) {
     if vmac.name.is_some() {
-        return line.error(word, "VMAC interface name already specified", "one name is enough");
+        return line.error(word, format_args!("VMAC interface name already specified"), "one name is enough");
     }
     vmac.name = IfName::new(word.text);
     if vmac.name.is_none() {
         let message =
-            format!("VMAC interface name '{}' too long or invalid characters - ignoring", word.text);
-        line.error(word, &message, "an interface name has 1 to 15 bytes, no blank and no '/'");
+            format_args!("VMAC interface name '{}' too long or invalid characters - ignoring", word.text);
+        line.error(word, message, "an interface name has 1 to 15 bytes, no blank and no '/'");
     }
 }
 
 /// The address, and whether the VRID is its last octet.
-fn hardware(vmac: &Vmac, line: &mut Line<'_>, word: Word<'_>) -> Option<(Mac, bool)> {
+fn hardware(vmac: &Vmac, line: &mut Line<'_>, word: &Word<'_>) -> Option<(Mac, bool)> {
     let text = word.text;
     let mut refuse = |why: &str| {
         line.error(
             word,
-            &format!("VMAC address '{text}' {why} - ignoring"),
+            format_args!("VMAC address '{text}' {why} - ignoring"),
             "write 5 or 6 octets of a unicast address",
         );
         None
@@ -121,12 +121,16 @@ pub(super) fn ipvlan_terms() -> Vec<Term> {
 /// Reads the options of `use_ipvlan` in any order.
 pub(super) fn use_ipvlan(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     if draft.instance.ipvlan.is_some() {
-        return line.error(line.keyword, "use_ipvlan already specified", "the first one is used");
+        return line.error(
+            line.keyword,
+            format_args!("use_ipvlan already specified"),
+            "the first one is used",
+        );
     }
     let mut ipvlan =
         Ipvlan { name: None, address: None, mode: IpvlanMode::Bridge, group: None, at: At(line.keyword.at) };
     let mut mode = None;
-    let mut words = line.args.clone().into_iter();
+    let mut words = line.args.iter();
     while let Some(word) = words.next() {
         let wanted = match word.text {
             "bridge" => Some(IpvlanMode::Bridge),
@@ -136,8 +140,8 @@ pub(super) fn use_ipvlan(draft: &mut InstanceDraft, line: &mut Line<'_>) {
         };
         if let Some(wanted) = wanted {
             if mode.is_some() {
-                let message = format!("ipvlan type already specified - ignoring '{}'", word.text);
-                line.error(word, &message, "the first one is used");
+                let message = format_args!("ipvlan type already specified - ignoring '{}'", word.text);
+                line.error(word, message, "the first one is used");
             }
             mode.get_or_insert(wanted);
             continue;
@@ -167,10 +171,10 @@ pub(super) fn use_ipvlan(draft: &mut InstanceDraft, line: &mut Line<'_>) {
     draft.instance.ipvlan = Some(Box::new(ipvlan));
 }
 
-fn ipvlan_name(ipvlan: &mut Ipvlan, line: &mut Line<'_>, word: Word<'_>) {
+fn ipvlan_name(ipvlan: &mut Ipvlan, line: &mut Line<'_>, word: &Word<'_>) {
     if ipvlan.name.is_some() {
-        let message = format!("IPVLAN interface already specified - ignoring '{}'", word.text);
-        return line.error(word, &message, "one name is enough");
+        let message = format_args!("IPVLAN interface already specified - ignoring '{}'", word.text);
+        return line.error(word, message, "one name is enough");
     }
     ipvlan.name = line.interface(word).map(|named| named.name);
 }
@@ -179,16 +183,16 @@ fn ipvlan_address(
     draft: &mut InstanceDraft,
     ipvlan: &mut Ipvlan,
     line: &mut Line<'_>,
-    word: Word<'_>,
+    word: &Word<'_>,
     prefix: Prefix,
 ) {
     if ipvlan.address.is_some() {
-        let message = format!("ipvlan address already specified - ignoring '{}'", word.text);
-        return line.error(word, &message, "one address is enough");
+        let message = format_args!("ipvlan address already specified - ignoring '{}'", word.text);
+        return line.error(word, message, "one address is enough");
     }
     if !draft.claim(Family::of(&prefix.addr)) {
-        let message = format!("ipvlan address {} MUST match VRRP instance family", word.text);
-        return line.error(word, &message, "an instance speaks one family only");
+        let message = format_args!("ipvlan address {} MUST match VRRP instance family", word.text);
+        return line.error(word, message, "an instance speaks one family only");
     }
     ipvlan.address = Some(prefix);
 }

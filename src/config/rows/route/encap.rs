@@ -29,9 +29,9 @@ pub(super) fn terms() -> Vec<Term> {
 }
 
 /// Reads what follows `encap`; none if it cannot be used, which is told: the route goes without.
-pub(super) fn read<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Option<Encap> {
+pub(super) fn read<'a>(words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Option<Encap> {
     let Some(kind) = words.next() else {
-        words.line.error(option, "encap without a type", "write ip, ip6, mpls or ila");
+        words.line.error(option, format_args!("encap without a type"), "write ip, ip6, mpls or ila");
         return None;
     };
     match kind.text {
@@ -40,20 +40,20 @@ pub(super) fn read<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Option<En
         "mpls" => parameter(words, kind, labels).map(Encap::Mpls),
         "ila" => parameter(words, kind, locator).map(Encap::Ila),
         other => {
-            let message = format!("Unknown encap type - {other}");
-            words.line.error(kind, &message, "write ip, ip6, mpls or ila; there is no tunnel");
+            let message = format_args!("Unknown encap type - {other}");
+            words.line.error(kind, message, "write ip, ip6, mpls or ila; there is no tunnel");
             None
         }
     }
 }
 
 /// The one word of `mpls` and `ila`.
-fn parameter<'a, T>(words: &mut Words<'_, 'a>, kind: Word<'a>, read: fn(&str) -> Option<T>) -> Option<T> {
+fn parameter<'a, T>(words: &mut Words<'_, 'a>, kind: &'a Word<'a>, read: fn(&str) -> Option<T>) -> Option<T> {
     let word = words.next().unwrap_or(kind);
     let value = read(word.text);
     if value.is_none() {
-        let message = format!("invalid {} address {} for encapsulation", kind.text, word.text);
-        words.line.error(word, &message, "there is no tunnel");
+        let message = format_args!("invalid {} address {} for encapsulation", kind.text, word.text);
+        words.line.error(word, message, "there is no tunnel");
     }
     value
 }
@@ -81,7 +81,7 @@ fn locator(text: &str) -> Option<u64> {
 }
 
 /// `id`, `dst`, `src`, `flags` and the two words of the family, as long as they come.
-fn tunnel<A: FromStr>(words: &mut Words<'_, '_>, kind: Word<'_>, own: [&str; 2]) -> Option<Tunnel<A>> {
+fn tunnel<A: FromStr>(words: &mut Words<'_, '_>, kind: &Word<'_>, own: [&str; 2]) -> Option<Tunnel<A>> {
     let mut tunnel = Tunnel::default();
     let mut usable = true;
     let [class, hops] = own;
@@ -92,8 +92,8 @@ fn tunnel<A: FromStr>(words: &mut Words<'_, '_>, kind: Word<'_>, own: [&str; 2])
         }
         words.next();
         let Some(word) = words.next() else {
-            let message = format!("{name} of encap {} without a value", kind.text);
-            words.line.error(option, &message, "there is no tunnel");
+            let message = format_args!("{name} of encap {} without a value", kind.text);
+            words.line.error(option, message, "there is no tunnel");
             return None;
         };
         let number = number_of(word.text);
@@ -125,14 +125,14 @@ fn tunnel<A: FromStr>(words: &mut Words<'_, '_>, kind: Word<'_>, own: [&str; 2])
             }
         };
         if !good {
-            let message = format!("invalid {name} {} for {} encapsulation", word.text, kind.text);
-            words.line.error(word, &message, "there is no tunnel");
+            let message = format_args!("invalid {name} {} for {} encapsulation", word.text, kind.text);
+            words.line.error(word, message, "there is no tunnel");
             usable = false;
         }
     }
     if usable && tunnel.id.is_none() && tunnel.destination.is_none() {
-        let message = format!("address or id missing for {} encapsulation", kind.text);
-        words.line.error(kind, &message, "write id or dst; there is no tunnel");
+        let message = format_args!("address or id missing for {} encapsulation", kind.text);
+        words.line.error(kind, message, "write id or dst; there is no tunnel");
         usable = false;
     }
     usable.then_some(tunnel)

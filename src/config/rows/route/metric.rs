@@ -52,7 +52,7 @@ fn put(draft: &mut RouteDraft, kind: MetricKind, value: u32, lock: bool) {
 fn number<'a>(
     draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
-    option: Word<'a>,
+    option: &'a Word<'a>,
     kind: MetricKind,
     lockable: bool,
     most: i64,
@@ -67,22 +67,22 @@ fn number<'a>(
 fn time<'a>(
     draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
-    option: Word<'a>,
+    option: &'a Word<'a>,
     kind: MetricKind,
     unit: u64,
 ) -> Done {
     let lock = words.take("lock");
     let word = words.value(option, TIME)?;
     let Some(units) = units(word.text, unit) else {
-        let message = format!("Invalid {} {} for route", option.text, word.text);
-        return Err(words.refuse(word, &message, "write a number and s or ms; the route is not used"));
+        let message = format_args!("Invalid {} {} for route", option.text, word.text);
+        return Err(words.refuse(word, message, "write a number and s or ms; the route is not used"));
     };
     let (least, most) = (unit * 200, unit * 120_000);
     let used = units.clamp(least, most);
     if used != units {
-        let message = format!("{} {} is outside 0.2..120 s", option.text, word.text);
+        let message = format_args!("{} {} is outside 0.2..120 s", option.text, word.text);
         let nearer = if used == least { "200ms" } else { "120s" };
-        words.line.warn(word, &message, &format!("{nearer} is used"));
+        words.line.warn(word, message, &format!("{nearer} is used"));
     }
     put(draft, kind, u32::try_from(used).unwrap_or(u32::MAX), lock);
     Ok(())

@@ -43,13 +43,13 @@ struct RouteDraft {
 
 impl RouteDraft {
     /// Whether something of this family fits; the first one decides.
-    fn claim(&mut self, words: &mut Words<'_, '_>, word: Word<'_>, family: Family) -> Result<(), Unusable> {
+    fn claim(&mut self, words: &mut Words<'_, '_>, word: &Word<'_>, family: Family) -> Result<(), Unusable> {
         if *self.family.get_or_insert(family) == family {
             return Ok(());
         }
         words.line.error(
             word,
-            "Cannot mix IPv4 and IPv6 addresses for route",
+            format_args!("Cannot mix IPv4 and IPv6 addresses for route"),
             "a route has one family; it is not used",
         );
         Err(Unusable)
@@ -82,7 +82,7 @@ pub(super) fn read(
 fn word_of<'a>(
     draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
-    word: Word<'a>,
+    word: &'a Word<'a>,
     fixed: bool,
 ) -> Result<(), Unusable> {
     let known = options::find(word.text, fixed);
@@ -106,7 +106,7 @@ fn kind_number(text: &str) -> Option<u8> {
 fn destination<'a>(
     draft: &mut RouteDraft,
     words: &mut Words<'_, 'a>,
-    word: Word<'a>,
+    word: &'a Word<'a>,
 ) -> Result<(), Unusable> {
     draft.aimed = true;
     if matches!(word.text, "default" | "any" | "all") {
@@ -115,14 +115,14 @@ fn destination<'a>(
     }
     let Some(prefix) = words.prefix(word) else {
         draft.aimed = false;
-        let message = format!("unknown route keyword {}", word.text);
+        let message = format_args!("unknown route keyword {}", word.text);
         let remedy = match nearest(word.text, options::names()) {
             Some(near) => format!("did you mean '{near}'? The route is not used"),
             None => {
                 "a destination is a numeric address, default, any or all; the route is not used".to_owned()
             }
         };
-        return Err(words.refuse(word, &message, &remedy));
+        return Err(words.refuse(word, message, &remedy));
     };
     draft.claim(words, word, prefix.family())?;
     draft.route.destination = Some(prefix);
@@ -130,13 +130,13 @@ fn destination<'a>(
 }
 
 /// The rules between the words of a line.
-fn finish(draft: &mut RouteDraft, line: &mut Line<'_>, first: Word<'_>) -> Option<()> {
+fn finish(draft: &mut RouteDraft, line: &mut Line<'_>, first: &Word<'_>) -> Option<()> {
     let route = &mut draft.route;
     route.family = draft.family.unwrap_or_default();
     if !draft.aimed {
         line.error(
             first,
-            "Route must have a destination",
+            format_args!("Route must have a destination"),
             "write <ip>/<len> or default; the route is not used",
         );
         return None;
@@ -150,7 +150,7 @@ fn finish(draft: &mut RouteDraft, line: &mut Line<'_>, first: Word<'_>) -> Optio
         _ => None,
     };
     if let Some(message) = wrong {
-        line.error(first, &message, "remove it; the route is not used");
+        line.error(first, format_args!("{message}"), "remove it; the route is not used");
         return None;
     }
     if let Some(second) = draft.second.take() {
@@ -162,7 +162,9 @@ fn finish(draft: &mut RouteDraft, line: &mut Line<'_>, first: Word<'_>) -> Optio
     if route.origin != ORIGIN && !route.no_track {
         line.warn(
             first,
-            "Route cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol",
+            format_args!(
+                "Route cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol"
+            ),
             "write no_track to keep the protocol",
         );
         route.origin = ORIGIN;

@@ -59,7 +59,11 @@ pub(super) fn read(draft: &mut RouteDraft, words: &mut Words<'_, '_>) -> Result<
     }
     if draft.route.nexthops.is_empty() {
         let first = words.line.keyword;
-        return Err(words.refuse(first, "Route has no nexthop that can be used", "the route is not used"));
+        return Err(words.refuse(
+            first,
+            format_args!("Route has no nexthop that can be used"),
+            "the route is not used",
+        ));
     }
     Ok(())
 }
@@ -69,7 +73,7 @@ fn option<'a>(
     draft: &mut RouteDraft,
     hop: &mut NextHop,
     words: &mut Words<'_, 'a>,
-    word: Word<'a>,
+    word: &'a Word<'a>,
 ) -> Result<(), Unusable> {
     match word.text {
         "via" => {
@@ -77,8 +81,8 @@ fn option<'a>(
             let (addr, at) = words.address(word)?;
             let family = Family::of(&addr);
             if named.is_some_and(|named| named != family) {
-                let message = format!("{addr} is not of the family before it");
-                return Err(words.refuse(at, &message, "remove the family; the nexthop is not used"));
+                let message = format_args!("{addr} is not of the family before it");
+                return Err(words.refuse(at, message, "remove the family; the nexthop is not used"));
             }
             draft.claim(words, at, family)?;
             hop.via = Some(addr);
@@ -92,12 +96,16 @@ fn option<'a>(
             hop.realms = Some(words.realms(word, &names.realms)?);
         }
         "as" => {
-            return Err(words.refuse(word, "\"as to\" for MPLS only", "remove it; the nexthop is not used"));
+            return Err(words.refuse(
+                word,
+                format_args!("\"as to\" for MPLS only"),
+                "remove it; the nexthop is not used",
+            ));
         }
         other => {
-            let message = format!("Route has trailing nonsense after nexthops - {other}");
+            let message = format_args!("Route has trailing nonsense after nexthops - {other}");
             let remedy = "write via, dev, weight, onlink, encap or realms; the nexthop is not used";
-            return Err(words.refuse(word, &message, remedy));
+            return Err(words.refuse(word, message, remedy));
         }
     }
     Ok(())

@@ -65,7 +65,7 @@ static COMMON: &[Choice<RouteDraft>] = &[
     choice("from", "<ip>[/<len>]|default", "none", "Only packets with this source, IPv6", from),
     choice("via", "[inet|inet6] <ip>", "none", "Gateway", via),
     choice("gw", "[inet|inet6] <ip>", "none", "Old spelling of via", |d, w, o| {
-        w.line.warn(o, "\"gw\" for routes is deprecated. Please use \"via\"", "");
+        w.line.warn(o, format_args!("\"gw\" for routes is deprecated. Please use \"via\""), "");
         via(d, w, o)
     }),
     choice("or", "<ip>", "none", "Second gateway, in the old form", or),
@@ -75,7 +75,7 @@ static COMMON: &[Choice<RouteDraft>] = &[
     choice("nexthop", "[<nexthop option> ...] [nexthop ...]", "none", "One of several ways; they end the line", |d, w, _| {
         if d.second.is_some() {
             let word = w.peek().unwrap_or(w.line.keyword);
-            return Err(w.refuse(word, "Cannot specify nexthops with \"or\" route", "write a nexthop for each gateway; the route is not used"));
+            return Err(w.refuse(word, format_args!("Cannot specify nexthops with \"or\" route"), "write a nexthop for each gateway; the route is not used"));
         }
         nexthop::read(d, w)
     }),
@@ -122,8 +122,8 @@ static COMMON: &[Choice<RouteDraft>] = &[
         match word.text {
             "ecn" => d.route.ecn = true,
             other => {
-                let message = format!("feature {other} not supported");
-                w.line.warn(word, &message, "write ecn; the route is used without it");
+                let message = format_args!("feature {other} not supported");
+                w.line.warn(word, message, "write ecn; the route is used without it");
             }
         }
         Ok(())
@@ -146,8 +146,8 @@ static COMMON: &[Choice<RouteDraft>] = &[
     choice("ttl-propagate", "enabled|disabled", "that of the system", "MPLS takes the TTL over", |d, w, o| {
         let word = w.value(o, "enabled|disabled")?;
         if !matches!(word.text, "enabled" | "disabled") {
-            let message = format!("ttl-propagate value {} not recognised", word.text);
-            w.line.warn(word, &message, "write enabled or disabled; disabled is used");
+            let message = format_args!("ttl-propagate value {} not recognised", word.text);
+            w.line.warn(word, message, "write enabled or disabled; disabled is used");
         }
         d.route.ttl_propagate = Some(word.text == "enabled");
         Ok(())
@@ -155,7 +155,7 @@ static COMMON: &[Choice<RouteDraft>] = &[
     choice("as", "[to] <ip>", "none", "Not supported", |_, w, o| {
         w.take("to");
         w.value(o, "[to] <ip>")?;
-        w.line.warn(o, "\"as to\" for MPLS only - ignoring", "remove it");
+        w.line.warn(o, format_args!("\"as to\" for MPLS only - ignoring"), "remove it");
         Ok(())
     }),
     choice("no_track", "", "off", "Its loss changes nothing", |d, _, _| { d.route.no_track = true; Ok(()) }),
@@ -167,8 +167,8 @@ static FIXED: &[Choice<RouteDraft>] = &[
     choice("track_group", "<track_group>", "none", "Instances that follow it", |d, w, o| {
         let name = w.value(o, "<track_group>")?;
         if d.track_group.is_some() {
-            let message = format!("track_group {} is a duplicate", name.text);
-            return Err(w.refuse(name, &message, "one track_group is enough; the route is not used"));
+            let message = format_args!("track_group {} is a duplicate", name.text);
+            return Err(w.refuse(name, message, "one track_group is enough; the route is not used"));
         }
         d.track_group = Some((name.text.to_owned(), At(name.at)));
         Ok(())
@@ -206,64 +206,66 @@ pub(super) fn terms(fixed: bool) -> Vec<Term> {
     all
 }
 
-fn default6<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, word: Word<'a>) -> Done {
-    words.line.note(word, "default6 is deprecated - please use 'default inet6'", "");
+fn default6<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, word: &'a Word<'a>) -> Done {
+    words.line.note(word, format_args!("default6 is deprecated - please use 'default inet6'"), "");
     draft.claim(words, word, Family::V6)?;
     draft.aimed = true;
     draft.route.destination = None;
     Ok(())
 }
 
-fn from<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn from<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let word = words.value(option, "<ip>[/<len>]|default")?;
     if matches!(word.text, "default" | "any" | "all") {
         draft.route.from = None;
         return Ok(());
     }
     let Some(prefix) = words.prefix(word) else {
-        let message = format!("invalid route from address {}", word.text);
+        let message = format_args!("invalid route from address {}", word.text);
         return Err(words.refuse(
             word,
-            &message,
+            message,
             "write a numeric address with or without a prefix length; the route is not used",
         ));
     };
     if prefix.family() == Family::V4 {
-        let message = format!("route from address only supported with IPv6 ({})", word.text);
-        return Err(words.refuse(word, &message, "use a rule; the route is not used"));
+        let message = format_args!("route from address only supported with IPv6 ({})", word.text);
+        return Err(words.refuse(word, message, "use a rule; the route is not used"));
     }
     draft.claim(words, word, Family::V6)?;
     draft.route.from = Some(prefix);
     Ok(())
 }
 
-fn via<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn via<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let named = words.family();
     let (addr, word) = words.address(option)?;
     let family = Family::of(&addr);
     if named.is_some_and(|named| named != family) {
-        let message =
-            format!("{} is not the family of {addr}", if family == Family::V4 { "inet6" } else { "inet" });
-        return Err(words.refuse(word, &message, "remove the family; the route is not used"));
+        let message = format_args!(
+            "{} is not the family of {addr}",
+            if family == Family::V4 { "inet6" } else { "inet" }
+        );
+        return Err(words.refuse(word, message, "remove the family; the route is not used"));
     }
     draft.claim(words, word, family)?;
     draft.route.via = Some(addr);
     Ok(())
 }
 
-fn or<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
-    words.line.warn(option, "\"or\" for routes is deprecated. Please use \"nexthop\"", "");
+fn or<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
+    words.line.warn(option, format_args!("\"or\" for routes is deprecated. Please use \"nexthop\""), "");
     let (addr, word) = words.address(option)?;
     draft.claim(words, word, Family::of(&addr))?;
     if draft.second.is_some() {
-        words.line.warn(word, "\"or\" route already specified - ignoring", "one is enough");
+        words.line.warn(word, format_args!("\"or\" route already specified - ignoring"), "one is enough");
         return Ok(());
     }
     draft.second = Some(NextHop { via: Some(addr), ..NextHop::default() });
     Ok(())
 }
 
-fn tos<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn tos<'a>(draft: &mut RouteDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     draft.route.tos = Some(byte(words.named(option, &names.services, 255, "TOS value")?));
     Ok(())

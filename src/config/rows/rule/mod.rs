@@ -73,13 +73,13 @@ pub(super) fn static_terms() -> Vec<Term> {
 }
 
 impl RuleDraft {
-    fn claim(&mut self, words: &mut Words<'_, '_>, word: Word<'_>, family: Family) -> Done {
+    fn claim(&mut self, words: &mut Words<'_, '_>, word: &Word<'_>, family: Family) -> Done {
         if *self.family.get_or_insert(family) == family {
             return Ok(());
         }
         words.line.error(
             word,
-            "rule specification has mixed IPv4 and IPv6",
+            format_args!("rule specification has mixed IPv4 and IPv6"),
             "a rule has one family; it is not used",
         );
         Err(Unusable)
@@ -89,17 +89,17 @@ impl RuleDraft {
     fn selector<'a>(
         &mut self,
         words: &mut Words<'_, 'a>,
-        option: Word<'a>,
+        option: &'a Word<'a>,
     ) -> Result<Option<Prefix>, Unusable> {
         let word = words.value(option, "<ip>[/<len>]|any")?;
         if matches!(word.text, "default" | "any" | "all") {
             return Ok(None);
         }
         let Some(prefix) = words.prefix(word) else {
-            let message = format!("Invalid rule {} address {}", option.text, word.text);
+            let message = format_args!("Invalid rule {} address {}", option.text, word.text);
             return Err(words.refuse(
                 word,
-                &message,
+                message,
                 "write a numeric address with or without a prefix length, or any; the rule is not used",
             ));
         };
@@ -107,13 +107,13 @@ impl RuleDraft {
         Ok(Some(prefix))
     }
 
-    fn act(&mut self, words: &mut Words<'_, '_>, word: Word<'_>, action: Action) -> Done {
+    fn act(&mut self, words: &mut Words<'_, '_>, word: &Word<'_>, action: Action) -> Done {
         if self.action.replace(action).is_none() {
             return Ok(());
         }
         words.line.error(
             word,
-            "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable/l3mdev for rule",
+            format_args!("Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable/l3mdev for rule"),
             "a rule does one thing; it is not used",
         );
         Err(Unusable)
@@ -148,27 +148,27 @@ pub(super) fn read(
     Some((draft.rule, draft.track_group))
 }
 
-fn unknown(line: &mut Line<'_>, word: Word<'_>) {
-    let message = format!("Unknown rule option {}", word.text);
+fn unknown(line: &mut Line<'_>, word: &Word<'_>) {
+    let message = format_args!("Unknown rule option {}", word.text);
     let names = options::all(false).map(|choice| choice.term.name);
     let remedy = match nearest(word.text, names) {
         Some(near) => format!("did you mean '{near}'? The rule is not used"),
         None => "no word of ip rule is like it; the rule is not used".to_owned(),
     };
-    line.error(word, &message, &remedy);
+    line.error(word, message, &remedy);
 }
 
 /// The rules between the words of a line.
 fn finish(
     draft: &mut RuleDraft,
     line: &mut Line<'_>,
-    first: Word<'_>,
+    first: &Word<'_>,
     preferences: &mut Preferences,
 ) -> Option<()> {
     let rule = &mut draft.rule;
     rule.family = draft.family.unwrap_or_default();
     let mut refuse = |message: &str, remedy: &str| {
-        line.error(first, message, &format!("{remedy}; the rule is not used"));
+        line.error(first, format_args!("{message}"), &format!("{remedy}; the rule is not used"));
         None
     };
     let Some(action) = draft.action else {
@@ -202,7 +202,9 @@ fn finish(
     if rule.origin != ORIGIN && !rule.no_track {
         line.warn(
             first,
-            "Rule cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol",
+            format_args!(
+                "Rule cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol"
+            ),
             "write no_track to keep the protocol",
         );
         rule.origin = ORIGIN;
@@ -211,10 +213,10 @@ fn finish(
         Some(preference) => preference,
         None => {
             let preference = preferences.take(rule.family);
-            let message = format!(
+            let message = format_args!(
                 "Rule has no preference specified - setting to {preference}. This is probably not what you want."
             );
-            line.warn(first, &message, "write preference and a number");
+            line.warn(first, message, "write preference and a number");
             preference
         }
     };

@@ -45,7 +45,7 @@ static COMMON: &[Choice<RuleDraft>] = &[
         let word = w.value(o, "<uint>-<uint>")?;
         match range::<u32>(word.text) {
             Some(users) => { d.rule.users = Some(users); Ok(()) }
-            None => Err(w.refuse(word, &format!("Invalid uidrange {} specified", word.text), "write two numbers with - between them; the rule is not used")),
+            None => Err(w.refuse(word, format_args!("Invalid uidrange {} specified", word.text), "write two numbers with - between them; the rule is not used")),
         }
     }),
     choice("ipproto", "<name or 0..127>", "any", "Protocol of the packet", transport),
@@ -71,7 +71,7 @@ static COMMON: &[Choice<RuleDraft>] = &[
             "blackhole" => d.act(w, word, Action::Blackhole),
             "unreachable" => d.act(w, word, Action::Unreachable),
             "prohibit" => d.act(w, word, Action::Prohibit),
-            other => Err(w.refuse(word, &format!("Unknown rule option {other}"), "write nop, blackhole, unreachable or prohibit; the rule is not used")),
+            other => Err(w.refuse(word, format_args!("Unknown rule option {other}"), "write nop, blackhole, unreachable or prohibit; the rule is not used")),
         }
     }),
 
@@ -104,7 +104,7 @@ static FIXED: &[Choice<RuleDraft>] = &[
     choice("track_group", "<track_group>", "none", "Instances that follow it", |d, w, o| {
         let name = w.value(o, "<track_group>")?;
         if d.track_group.is_some() {
-            w.line.error(name, &format!("track_group {} is a duplicate", name.text), "one track_group is enough");
+            w.line.error(name, format_args!("track_group {} is a duplicate", name.text), "one track_group is enough");
             return Ok(());
         }
         d.track_group = Some((name.text.to_owned(), At(name.at)));
@@ -125,7 +125,7 @@ pub(super) fn terms(fixed: bool) -> Vec<Term> {
     all(fixed).map(|choice| choice.term).collect()
 }
 
-fn tos<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn tos<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     draft.rule.tos = Some(byte(words.named(option, &names.services, 255, "TOS value")?));
     Ok(())
@@ -136,7 +136,7 @@ fn byte(number: u32) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
 }
 
-fn mark<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn mark<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let word = words.value(option, "<uint32>[/<mask>]")?;
     let number = |text: &str| number_of(text).and_then(|number| u32::try_from(number).ok());
     let read = match word.text.split_once('/') {
@@ -144,10 +144,10 @@ fn mark<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) 
         None => number(word.text).map(|mark| (mark, None)),
     };
     if read.is_none() {
-        let message = format!("Invalid rule fwmark {} specified", word.text);
+        let message = format_args!("Invalid rule fwmark {} specified", word.text);
         return Err(words.refuse(
             word,
-            &message,
+            message,
             "write a number, or a number, / and a mask; the rule is not used",
         ));
     }
@@ -155,14 +155,14 @@ fn mark<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) 
     Ok(())
 }
 
-fn wide<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Result<u64, Unusable> {
+fn wide<'a>(words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Result<u64, Unusable> {
     let word = words.value(option, "<uint64>")?;
     let plain = word.text.bytes().all(|b| b.is_ascii_digit());
     match word.text.parse() {
         Ok(number) if plain => Ok(number),
         _ => {
-            let message = format!("Invalid {} {} specified", option.text, word.text);
-            Err(words.refuse(word, &message, "write a number; the rule is not used"))
+            let message = format_args!("Invalid {} {} specified", option.text, word.text);
+            Err(words.refuse(word, message, "write a number; the rule is not used"))
         }
     }
 }
@@ -175,16 +175,16 @@ fn range<T: core::str::FromStr>(text: &str) -> Option<(T, T)> {
 }
 
 /// Ports; a bad range is told and left out.
-fn ports<'a>(words: &mut Words<'_, 'a>, option: Word<'a>) -> Result<Option<(u16, u16)>, Unusable> {
+fn ports<'a>(words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Result<Option<(u16, u16)>, Unusable> {
     let word = words.value(option, "<port>-<port>")?;
     let read = range(word.text);
     if read.is_none() {
-        let message = format!("invalid {} range {}", option.text, word.text);
+        let message = format_args!("invalid {} range {}", option.text, word.text);
         let remedy = match word.text.parse::<u16>() {
             Ok(port) => format!("write {port}-{port}; the rule is used without it"),
             Err(_) => "write two ports with - between them; the rule is used without it".to_owned(),
         };
-        words.line.error(word, &message, &remedy);
+        words.line.error(word, message, &remedy);
     }
     Ok(read)
 }
@@ -205,17 +205,17 @@ const PROTOCOLS: [(&str, u8); 12] = [
     ("vrrp", 112),
 ];
 
-fn transport<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn transport<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let word = words.value(option, "<name or 0..127>")?;
     let named = PROTOCOLS.iter().find(|(name, _)| *name == word.text).map(|(_, number)| *number);
     let number = named.or_else(|| word.text.parse().ok().filter(|number| *number <= 127));
     match number {
         Some(number) => draft.rule.transport = Some(number),
         None => {
-            let message = format!("Invalid ipproto {}", word.text);
+            let message = format_args!("Invalid ipproto {}", word.text);
             words.line.error(
                 word,
-                &message,
+                message,
                 "write tcp, udp or a number from 0 to 127; the rule is used without it",
             );
         }
@@ -223,7 +223,7 @@ fn transport<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<
     Ok(())
 }
 
-fn table<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn table<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     let word = words.value(option, "<name or 1..4294967295>")?;
     match names.tables.number(word.text, u32::MAX).filter(|table| *table > 0) {
@@ -232,7 +232,7 @@ fn table<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>)
     }
 }
 
-fn preference<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn preference<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let word = words.value(option, NUMBER)?;
     match number_of(word.text).and_then(|number| u32::try_from(number).ok()) {
         Some(number) => {
@@ -240,18 +240,18 @@ fn preference<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word
             Ok(())
         }
         None => {
-            let message = format!("Invalid rule {} {} specified", option.text, word.text);
-            Err(words.refuse(word, &message, "write a number from 0 to 4294967295; the rule is not used"))
+            let message = format_args!("Invalid rule {} {} specified", option.text, word.text);
+            Err(words.refuse(word, message, "write a number from 0 to 4294967295; the rule is not used"))
         }
     }
 }
 
-fn length<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn length<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     draft.rule.suppress_length = Some(words.number(option, 0..=i64::from(i32::MAX))?);
     Ok(())
 }
 
-fn group<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: Word<'a>) -> Done {
+fn group<'a>(draft: &mut RuleDraft, words: &mut Words<'_, 'a>, option: &'a Word<'a>) -> Done {
     let names = Rc::clone(&draft.names);
     draft.rule.suppress_group = Some(words.named(option, &names.groups, u32::MAX, "suppress_group")?);
     Ok(())

@@ -53,8 +53,8 @@ pub fn entry(entries: &mut Entries, line: &mut Line<'_>) {
         Ok((first, last)) => entries.push(Entry::Addresses { first, last, port }),
         Err(Wrong::Malformed) => malformed(line, first),
         Err(Wrong::Said(why, remedy)) => {
-            let message = format!("{why} - {} - skipping", first.text);
-            line.error(first, &message, remedy);
+            let message = format_args!("{why} - {} - skipping", first.text);
+            line.error(first, message, remedy);
         }
     }
 }
@@ -65,10 +65,10 @@ enum Wrong {
     Said(&'static str, &'static str),
 }
 
-fn malformed(line: &mut Line<'_>, first: Word<'_>) {
+fn malformed(line: &mut Line<'_>, first: &Word<'_>) {
     let port = line.arg(1).map(|word| format!(" /port/{}", word.text)).unwrap_or_default();
-    let message = format!("Invalid virtual server group IP address {}{port} - skipping", first.text);
-    line.error(first, &message, "write <ip>, <ip>-<last>, <ip>-<ip> or <ip>/<length>, and maybe a port");
+    let message = format_args!("Invalid virtual server group IP address {}{port} - skipping", first.text);
+    line.error(first, message, "write <ip>, <ip>-<last>, <ip>-<ip> or <ip>/<length>, and maybe a port");
 }
 
 /// The port after an address: 0 if there is none; none if it is wrong, which is told.
@@ -81,7 +81,7 @@ pub(crate) fn port(line: &mut Line<'_>) -> Option<u16> {
     }
 }
 
-fn mark(entries: &mut Entries, line: &mut Line<'_>, keyword: Word<'_>) {
+fn mark(entries: &mut Entries, line: &mut Line<'_>, keyword: &Word<'_>) {
     let Some(word) = line.arg(1) else {
         return line.missing(keyword, "<0..4294967295> [inet|inet6]");
     };
@@ -93,20 +93,21 @@ fn mark(entries: &mut Entries, line: &mut Line<'_>, keyword: Word<'_>) {
         Some((_, "inet")) => Some(Family::V4),
         Some((_, "inet6")) => Some(Family::V6),
         Some((family, text)) => {
-            let message = format!("fwmark '{mark}' family {text} unknown - ignoring");
-            return line.error(family, &message, "write inet, inet6 or nothing");
+            let message = format_args!("fwmark '{mark}' family {text} unknown - ignoring");
+            return line.error(family, message, "write inet, inet6 or nothing");
         }
     };
     entries.push(Entry::Mark { mark, family });
 }
 
 /// A mark; none if it is wrong, which is told.
-pub fn mark_number(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
+pub fn mark_number(line: &mut Line<'_>, word: &Word<'_>) -> Option<u32> {
     match value::integer(word.text, 0..=i64::from(u32::MAX), true) {
         Ok(read) => {
             if read.trailing {
-                let message = format!("fwmark: '{}' has text after it, {} is used", word.text, read.value);
-                line.warn(word, &message, "write a number from 1 to 4294967295");
+                let message =
+                    format_args!("fwmark: '{}' has text after it, {} is used", word.text, read.value);
+                line.warn(word, message, "write a number from 1 to 4294967295");
             }
             Some(fit(read.value))
         }

@@ -138,8 +138,9 @@ fn digest(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     };
     let text = word.text;
     if text.len() != 32 {
-        let message = format!("digest '{text}' character length should be 32 rather than {}", text.len());
-        return line.error(word, &message, "genhash prints the MD5 of a page; no digest is checked");
+        let message =
+            format_args!("digest '{text}' character length should be 32 rather than {}", text.len());
+        return line.error(word, message, "genhash prints the MD5 of a page; no digest is checked");
     }
     let mut octets = [0; 16];
     for (octet, pair) in octets.iter_mut().zip(text.as_bytes().chunks(2)) {
@@ -148,14 +149,14 @@ fn digest(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
             .filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         let Some(read) = read else {
-            let message = format!("digest '{text}' has a character that is no hexadecimal digit");
-            return line.error(word, &message, "genhash prints the MD5 of a page; no digest is checked");
+            let message = format_args!("digest '{text}' has a character that is no hexadecimal digit");
+            return line.error(word, message, "genhash prints the MD5 of a page; no digest is checked");
         };
         *octet = read;
     }
     if draft.digest.is_some() {
-        let message = format!("Digest '{text}' is a duplicate");
-        return line.error(word, &message, "the first one is used; remove this one");
+        let message = format_args!("Digest '{text}' is a duplicate");
+        return line.error(word, message, "the first one is used; remove this one");
     }
     draft.digest = Some(octets);
 }
@@ -164,16 +165,16 @@ fn status_code(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     if line.args.is_empty() {
         return line.missing(line.keyword, "<100..599>[-<100..599>] ...");
     }
-    for word in line.args.clone() {
+    for word in line.args {
         let (first, last) = word.text.split_once('-').unwrap_or((word.text, word.text));
         let code = |text: &str| value::integer(text, 100..=599, false).map(|read| read.value);
         match (code(first), code(last)) {
             (Ok(first), Ok(last)) if first <= last => draft.status.insert(fit(first), fit(last)),
             _ => {
-                let message = format!("Invalid HTTP_GET status code '{}'", word.text);
+                let message = format_args!("Invalid HTTP_GET status code '{}'", word.text);
                 line.error(
                     word,
-                    &message,
+                    message,
                     "write a code from 100 to 599, or two with '-' between, the lower one first",
                 );
             }
@@ -199,14 +200,24 @@ fn regex(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     let remedy = "write one pattern; quote one that holds a blank";
     let pattern = match split_script(rest.text, Escapes::Apply).as_deref() {
         Ok([one]) => one.bytes.clone(),
-        Ok(_) => return line.error(line.keyword, "regex missing or with more than one word", remedy),
+        Ok(_) => {
+            return line.error(
+                line.keyword,
+                format_args!("regex missing or with more than one word"),
+                remedy,
+            );
+        }
         Err(_) => {
-            return line.error(rest.at, "Unmatched quote", "close the quote; the line is not used");
+            return line.error(
+                rest.at,
+                format_args!("Unmatched quote"),
+                "close the quote; the line is not used",
+            );
         }
     };
     if let Some(lost) = lost_escape(rest.text) {
-        let message = format!("the backslash of \\{lost} is removed before the pattern is compiled");
-        line.note(rest.at, &message, &format!("write \\\\{lost} if the pattern needs it"));
+        let message = format_args!("the backslash of \\{lost} is removed before the pattern is compiled");
+        line.note(rest.at, message, &format!("write \\\\{lost} if the pattern needs it"));
     }
     draft.has_regex = true;
     draft.regex.pattern = pattern.into();
@@ -250,14 +261,14 @@ fn options(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
         return line.missing(line.keyword, "<option> ...");
     }
     draft.regex_at.get_or_insert(line.keyword.at);
-    for word in line.args.clone() {
+    for word in line.args {
         match OPTIONS.iter().find(|row| row.name == word.text).map(|row| &row.kind) {
             Some(Flag(set)) => set(&mut draft.regex.options),
             _ => {
-                let message = format!("unknown regex option '{}' - ignoring", word.text);
+                let message = format_args!("unknown regex option '{}' - ignoring", word.text);
                 let near = crate::config::nearest::nearest(word.text, Regex::OPTIONS);
                 let remedy = near.map(|near| format!("did you mean '{near}'?")).unwrap_or_default();
-                line.note(word, &message, &remedy);
+                line.note(word, message, &remedy);
             }
         }
     }
@@ -274,12 +285,12 @@ fn fit_bit(index: usize) -> u32 {
 }
 
 /// A number of octets; what is wrong with it is told only, as keepalived does.
-fn octets(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
+fn octets(line: &mut Line<'_>, word: &Word<'_>) -> Option<u32> {
     match value::integer(word.text, 0..=i64::from(u32::MAX), false) {
         Ok(read) => Some(fit(read.value)),
         Err(_) => {
-            let message = format!("Invalid {} {} - ignoring", line.keyword.text, word.text);
-            line.note(word, &message, "write a number from 0 to 4294967295");
+            let message = format_args!("Invalid {} {} - ignoring", line.keyword.text, word.text);
+            line.note(word, message, "write a number from 0 to 4294967295");
             None
         }
     }
@@ -288,7 +299,11 @@ fn octets(line: &mut Line<'_>, word: Word<'_>) -> Option<u32> {
 fn stack(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     draft.regex_at.get_or_insert(line.keyword.at);
     let (Some(start), Some(most), None) = (line.arg(0), line.arg(1), line.arg(2)) else {
-        return line.note(line.keyword, "Invalid regex_stack - ignoring", "write two numbers of bytes");
+        return line.note(
+            line.keyword,
+            format_args!("Invalid regex_stack - ignoring"),
+            "write two numbers of bytes",
+        );
     };
     let (Some(first), Some(last)) = (octets(line, start), octets(line, most)) else {
         return;
@@ -296,7 +311,7 @@ fn stack(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     if first > last {
         return line.note(
             start,
-            "regex_stack start is above its maximum - ignoring",
+            format_args!("regex_stack start is above its maximum - ignoring"),
             "write the lower one first",
         );
     }
@@ -306,8 +321,8 @@ fn stack(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
 fn offset(draft: &mut HttpCheckDraft, line: &mut Line<'_>) -> Option<u32> {
     draft.regex_at.get_or_insert(line.keyword.at);
     let (Some(word), None) = (line.arg(0), line.arg(1)) else {
-        let message = format!("Invalid {} - ignoring", line.keyword.text);
-        line.note(line.keyword, &message, "write one number of octets");
+        let message = format_args!("Invalid {} - ignoring", line.keyword.text);
+        line.note(line.keyword, message, "write one number of octets");
         return None;
     };
     octets(line, word)

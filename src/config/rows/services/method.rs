@@ -41,18 +41,18 @@ pub(super) fn read(line: &mut Line<'_>, place: &str) -> Option<Method> {
         "DR" => Method::Direct,
         "TUN" => return Some(Method::Tunnel(tunnel(line, place).unwrap_or_default())),
         other => {
-            let message = format!("unknown [{other}] routing method for {place}");
+            let message = format_args!("unknown [{other}] routing method for {place}");
             let remedy = match other.to_ascii_uppercase().as_str() {
                 upper @ ("NAT" | "DR" | "TUN") => format!("write {upper} in capitals; the line is not used"),
                 _ => "write NAT, DR or TUN; the line is not used".to_owned(),
             };
-            line.error(word, &message, &remedy);
+            line.error(word, message, &remedy);
             return None;
         }
     };
     if let Some(extra) = line.arg(1) {
-        let message = format!("'{}' after {} is not used", extra.text, word.text);
-        line.note(extra, &message, "only TUN has options");
+        let message = format_args!("'{}' after {} is not used", extra.text, word.text);
+        line.note(extra, message, "only TUN has options");
     }
     Some(method)
 }
@@ -60,12 +60,12 @@ pub(super) fn read(line: &mut Line<'_>, place: &str) -> Option<Method> {
 /// The options of a tunnel; none if one is wrong, which is told.
 fn tunnel(line: &mut Line<'_>, place: &str) -> Option<Tunnel> {
     let mut tunnel = Tunnel::default();
-    let mut words = line.args.clone().into_iter().skip(1);
+    let mut words = line.args.iter().skip(1);
     while let Some(option) = words.next() {
         let name = option.text;
         let Some(row) = ROWS.iter().find(|row| row.name == name) else {
-            let message = format!("Invalid tunnel option {name} for {place}");
-            line.error(option, &message, &format!("write {SYNTAX}; no option is used"));
+            let message = format_args!("Invalid tunnel option {name} for {place}");
+            line.error(option, message, &format!("write {SYNTAX}; no option is used"));
             return None;
         };
         if let Flag(set) = row.kind {
@@ -73,17 +73,17 @@ fn tunnel(line: &mut Line<'_>, place: &str) -> Option<Tunnel> {
             continue;
         }
         let Some(value) = words.next() else {
-            let message = format!("Missing tunnel {name} for {place}");
+            let message = format_args!("Missing tunnel {name} for {place}");
             let remedy = format!("write {name} {}; no option is used", row.syntax());
-            line.error(option, &message, &remedy);
+            line.error(option, message, &remedy);
             return None;
         };
         match &row.kind {
             Choice(known, set) => match known.iter().position(|word| *word == value.text) {
                 Some(index) => set(&mut tunnel, index),
                 None => {
-                    let message = format!("Unknown tunnel type {} for {place}", value.text);
-                    line.error(value, &message, "write ipip, gue or gre; no option is used");
+                    let message = format_args!("Unknown tunnel type {} for {place}", value.text);
+                    line.error(value, message, "write ipip, gue or gre; no option is used");
                     return None;
                 }
             },
@@ -102,7 +102,7 @@ fn tunnel(line: &mut Line<'_>, place: &str) -> Option<Tunnel> {
         (TunnelKind::Gre, _, TunnelChecksum::Remote) => "gre tunnels do not support remote checksum option",
         _ => return Some(tunnel),
     };
-    line.error(line.keyword, wrong, &format!("write {SYNTAX}; no option is used"));
+    line.error(line.keyword, format_args!("{wrong}"), &format!("write {SYNTAX}; no option is used"));
     None
 }
 

@@ -15,8 +15,8 @@ pub(super) fn connect_ip(draft: &mut CheckDraft, line: &mut Line<'_>) {
     };
     draft.addr = super::service::server_address(line, 0);
     if draft.addr.is_none() {
-        let message = format!("Invalid connect_ip address {} - ignoring", word.text);
-        line.error(word, &message, "write a numeric address; that of the real_server is checked");
+        let message = format_args!("Invalid connect_ip address {} - ignoring", word.text);
+        line.error(word, message, "write a numeric address; that of the real_server is checked");
     }
 }
 
@@ -27,8 +27,8 @@ pub(super) fn bindto(draft: &mut CheckDraft, line: &mut Line<'_>) {
     match super::service::server_address(line, 0) {
         Some(addr) => draft.bind = Some((addr, word.at)),
         None => {
-            let message = format!("Invalid bindto address {} - ignoring", word.text);
-            line.error(word, &message, "write a numeric address of this machine");
+            let message = format_args!("Invalid bindto address {} - ignoring", word.text);
+            line.error(word, message, "write a numeric address of this machine");
         }
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn sni_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
         Some(word) => draft.http.sni_name = Some(word.text.into()),
         None if draft.http.sni_name.is_some() => line.error(
             line.keyword,
-            "sni_name without a name after one with a name - ignoring",
+            format_args!("sni_name without a name after one with a name - ignoring"),
             "remove one of the two lines",
         ),
         None => {}
@@ -87,9 +87,9 @@ pub(super) fn dns_type(draft: &mut CheckDraft, line: &mut Line<'_>) {
     match dns::Kind::named(word.text) {
         Some(kind) => draft.dns.0 = Some(kind),
         None => {
-            let message = format!("Unknown DNS check type {} - ignoring", word.text);
+            let message = format_args!("Unknown DNS check type {} - ignoring", word.text);
             let known = dns::Kind::ALL.map(dns::Kind::name).join(", ");
-            line.error(word, &message, &format!("write one of {known}"));
+            line.error(word, message, &format!("write one of {known}"));
         }
     }
 }
@@ -100,7 +100,7 @@ pub(super) fn dns_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
     };
     if draft.dns.1.is_some() {
         let remedy = "the first one is used; remove this one";
-        return line.error(word, "DNS_CHECK name already specified - ignoring", remedy);
+        return line.error(word, format_args!("DNS_CHECK name already specified - ignoring"), remedy);
     }
     let name = word.text.strip_suffix('.').unwrap_or(word.text);
     // RFC 1035 section 3.1: labels of 1 to 63 octets, 255 of them with their lengths and the root.
@@ -116,8 +116,8 @@ pub(super) fn dns_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
     match why {
         None => draft.dns.1 = Some(name.into()),
         Some(why) => {
-            let message = format!("DNS_CHECK name '{}' {why} - ignoring", word.text);
-            line.error(word, &message, "labels have 1 to 63 bytes, a name up to 253; . is the root");
+            let message = format_args!("DNS_CHECK name '{}' {why} - ignoring", word.text);
+            line.error(word, message, "labels have 1 to 63 bytes, a name up to 253; . is the root");
         }
     }
 }
@@ -154,13 +154,13 @@ const HEX: &str = "write pairs of hexadecimal digits; blanks may stand between t
 
 pub(super) fn payload(draft: &mut CheckDraft, line: &mut Line<'_>) {
     if line.args.is_empty() {
-        return line.error(line.keyword, "UDP_CHECK payload requires a payload", HEX);
+        return line.error(line.keyword, format_args!("UDP_CHECK payload requires a payload"), HEX);
     }
     match octets(line, false) {
         Some(octets) => draft.udp.payload = Some(octets.into_iter().map(|(octet, _)| octet).collect()),
         None => {
             let word = line.arg(0).unwrap_or(line.keyword);
-            line.error(word, "Invalid hex string for UDP_CHECK payload", HEX);
+            line.error(word, format_args!("Invalid hex string for UDP_CHECK payload"), HEX);
         }
     }
 }
@@ -171,7 +171,7 @@ pub(super) fn require_reply(draft: &mut CheckDraft, line: &mut Line<'_>) {
         let word = line.arg(0).unwrap_or(line.keyword);
         let remedy =
             "write pairs of hexadecimal digits, X for any digit; a reply is required but not looked at";
-        line.warn(word, "Invalid hex string for UDP_CHECK reply", remedy);
+        line.warn(word, format_args!("Invalid hex string for UDP_CHECK reply"), remedy);
     }
     draft.udp.reply = Some(udp::Pattern { octets: read.unwrap_or_default().into() });
 }
@@ -205,7 +205,7 @@ pub(super) fn user(draft: &mut CheckDraft, line: &mut Line<'_>) {
     if words.is_empty() {
         return line.error(
             line.keyword,
-            "No user specified for misc checker script",
+            format_args!("No user specified for misc checker script"),
             "write user <user> [[:]<group>]",
         );
     }
@@ -225,7 +225,7 @@ pub(super) fn track_file(draft: &mut CheckDraft, line: &mut Line<'_>) {
 pub(super) fn file_weight(draft: &mut CheckDraft, line: &mut Line<'_>) {
     const RANGE: &str = "-2147483647, 2147483647";
     let Some(word) = line.arg(0) else {
-        return line.error(line.keyword, "No weight specified", "write weight and a number");
+        return line.error(line.keyword, format_args!("No weight specified"), "write weight and a number");
     };
     let number = match value::integer(word.text, -2_147_483_647..=2_147_483_647, true) {
         Ok(read) => read,
@@ -236,13 +236,13 @@ pub(super) fn file_weight(draft: &mut CheckDraft, line: &mut Line<'_>) {
         Some((_, "reverse")) => Some(true),
         Some((_, "noreverse")) => Some(false),
         Some((option, text)) => {
-            let message = format!("unknown weight option '{text}' - ignoring");
-            return line.error(option, &message, "only reverse or noreverse can follow the number");
+            let message = format_args!("unknown weight option '{text}' - ignoring");
+            return line.error(option, message, "only reverse or noreverse can follow the number");
         }
     };
     if number.trailing {
-        let message = format!("weight '{}' has text after it, {} is used", word.text, number.value);
-        line.warn(word, &message, &format!("write a number in [{RANGE}]"));
+        let message = format_args!("weight '{}' has text after it, {} is used", word.text, number.value);
+        line.warn(word, message, &format!("write a number in [{RANGE}]"));
     }
     draft.file_weight = Some((fit(number.value), reverse));
 }
@@ -253,8 +253,8 @@ pub(super) fn show_file_weight(params: file::Params) -> Shown {
 }
 
 pub(super) fn bfd_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
-    let one = match line.args.as_slice() {
-        [word] if draft.bfd.is_none() => Some(*word),
+    let one = match line.args {
+        [word] if draft.bfd.is_none() => Some(word),
         _ => None,
     };
     match one {
@@ -266,7 +266,11 @@ pub(super) fn bfd_name(draft: &mut CheckDraft, line: &mut Line<'_>) {
                 "BFD_CHECK name missing or with more than one word"
             };
             draft.unusable = true;
-            line.error(line.keyword, message, "write one name of a bfd_instance; there is no check");
+            line.error(
+                line.keyword,
+                format_args!("{message}"),
+                "write one name of a bfd_instance; there is no check",
+            );
         }
     }
 }

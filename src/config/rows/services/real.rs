@@ -123,8 +123,8 @@ pub(super) fn one_word<'a>(line: &mut Line<'a>) -> Option<&'a str> {
     match words.as_slice() {
         [word] => Some(word),
         _ => {
-            let message = format!("{} missing or invalid", line.keyword.text);
-            line.error(line.keyword, &message, "write one word; quote one that holds a blank");
+            let message = format_args!("{} missing or invalid", line.keyword.text);
+            line.error(line.keyword, message, "write one word; quote one that holds a blank");
             None
         }
     }

@@ -200,14 +200,16 @@ fn ip_family(draft: &mut ServiceDraft, line: &mut Line<'_>) {
         Some((_, "inet")) => Family::V4,
         Some((_, "inet6")) => Family::V6,
         Some((word, text)) => {
-            let message = format!("unknown ip_family '{text}' - ignoring");
-            return line.error(word, &message, "write inet or inet6");
+            let message = format_args!("unknown ip_family '{text}' - ignoring");
+            return line.error(word, message, "write inet or inet6");
         }
     };
     if *draft.family.get_or_insert(family) != family {
-        let message =
-            format!("Virtual server specified family {} conflicts with server family", family_name(family));
-        line.error(line.keyword, &message, "the family of an address is known; remove the line");
+        let message = format_args!(
+            "Virtual server specified family {} conflicts with server family",
+            family_name(family)
+        );
+        line.error(line.keyword, message, "the family of an address is known; remove the line");
     }
 }
 
@@ -227,8 +229,8 @@ fn protocol(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     match known.into_iter().find(|known| known.name().eq_ignore_ascii_case(word.text)) {
         Some(protocol) => draft.service.protocol = Some(protocol),
         None => {
-            let message = format!("Unknown protocol {} - ignoring", word.text);
-            line.error(word, &message, "write TCP, UDP or SCTP");
+            let message = format_args!("Unknown protocol {} - ignoring", word.text);
+            line.error(word, message, "write TCP, UDP or SCTP");
         }
     }
 }
@@ -240,8 +242,8 @@ fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     match Scheduler::ALL.iter().find(|known| known.name() == word.text) {
         Some(known) => draft.scheduler = Some(*known),
         None => {
-            let message = format!("Invalid lvs_scheduler '{}' - ignoring", word.text);
-            line.error(word, &message, &format!("write {SCHEDULERS} in small letters"));
+            let message = format_args!("Invalid lvs_scheduler '{}' - ignoring", word.text);
+            line.error(word, message, &format!("write {SCHEDULERS} in small letters"));
         }
     }
 }
@@ -254,7 +256,7 @@ fn hashed(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     if !hashes(draft.scheduler) {
         line.warn(
             line.keyword,
-            "hashed only applies to sh scheduler - ignoring",
+            format_args!("hashed only applies to sh scheduler - ignoring"),
             "it never had an effect: the line can go",
         );
     }
@@ -266,12 +268,12 @@ fn hash_flag(draft: &mut ServiceDraft, line: &mut Line<'_>, of: Scheduler, bit: 
         return;
     }
     let (name, scheduler) = (line.keyword.text, of.name());
-    let message = format!("{name} only applies to {scheduler} scheduler - ignoring");
+    let message = format_args!("{name} only applies to {scheduler} scheduler - ignoring");
     let remedy = format!("write lvs_sched {scheduler} before it");
     if hashes(draft.scheduler) {
-        line.note(line.keyword, &message, &remedy);
+        line.note(line.keyword, message, &remedy);
     } else {
-        line.error(line.keyword, &message, &remedy);
+        line.error(line.keyword, message, &remedy);
     }
 }
 
@@ -291,8 +293,8 @@ fn engine(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     }
     let name = word.text.get(..end).unwrap_or_default();
     if name.len() < word.text.len() {
-        let message = format!("persistence_engine name too long, truncating - {}", word.text);
-        line.warn(word, &message, &format!("{name} is used: 16 bytes"));
+        let message = format_args!("persistence_engine name too long, truncating - {}", word.text);
+        line.warn(word, message, &format!("{name} is used: 16 bytes"));
     }
     draft.service.engine = Some(name.into());
 }
@@ -320,8 +322,8 @@ fn granularity(draft: &mut ServiceDraft, line: &mut Line<'_>) {
         Family::V6 => match value::integer(word.text, 1..=128, false) {
             Ok(read) => Granularity::Length(fit(read.value)),
             Err(_) => {
-                let message = format!("Invalid IPv6 persistence_granularity specified - {}", word.text);
-                return line.error(word, &message, "write a length from 1 to 128");
+                let message = format_args!("Invalid IPv6 persistence_granularity specified - {}", word.text);
+                return line.error(word, message, "write a length from 1 to 128");
             }
         },
         Family::V4 => match (word.text.parse(), value::integer(word.text, 1..=32, false)) {
@@ -329,13 +331,13 @@ fn granularity(draft: &mut ServiceDraft, line: &mut Line<'_>) {
             (_, Ok(read)) => {
                 let rest = u32::MAX.checked_shr(fit(read.value)).unwrap_or(0);
                 let mask = Ipv4Addr::from_bits(!rest);
-                let message = format!("persistence_granularity {} is taken as {mask}", word.text);
-                line.note(word, &message, "keepalived would take the number as an address: write the mask");
+                let message = format_args!("persistence_granularity {} is taken as {mask}", word.text);
+                line.note(word, message, "keepalived would take the number as an address: write the mask");
                 Granularity::Mask(mask)
             }
             _ => {
-                let message = format!("Invalid IPv4 persistence_granularity specified - {}", word.text);
-                return line.error(word, &message, "write a mask like 255.255.255.0");
+                let message = format_args!("Invalid IPv4 persistence_granularity specified - {}", word.text);
+                return line.error(word, message, "write a mask like 255.255.255.0");
             }
         },
     };
@@ -354,8 +356,8 @@ pub(crate) fn server_address(line: &mut Line<'_>, index: usize) -> Option<IpAddr
     let word = line.arg(index)?;
     let addr = value::address(word.text)?;
     if word.text.contains(['-', '/']) {
-        let message = format!("'{}' is taken as {addr}", word.text);
-        line.note(word, &message, "only entries of a virtual_server_group are ranges or subnets");
+        let message = format_args!("'{}' is taken as {addr}", word.text);
+        line.note(word, message, "only entries of a virtual_server_group are ranges or subnets");
     }
     Some(addr)
 }
@@ -366,8 +368,8 @@ fn sorry(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     };
     let (addr, port) = (server_address(line, 0), group::port(line));
     let (Some(addr), Some(port)) = (addr, port) else {
-        let message = format!("Invalid sorry server IP address {} - skipping", word.text);
-        return line.error(word, &message, "write a numeric address and a port from 1 to 65535");
+        let message = format_args!("Invalid sorry server IP address {} - skipping", word.text);
+        return line.error(word, message, "write a numeric address and a port from 1 to 65535");
     };
     draft.sorry_method = None;
     draft.service.sorry =
@@ -379,7 +381,7 @@ fn sorry_inhibit(draft: &mut ServiceDraft, line: &mut Line<'_>) {
         Some(sorry) => sorry.inhibit = true,
         None => line.error(
             line.keyword,
-            "Ignoring sorry_server inhibit used before or without sorry_server",
+            format_args!("Ignoring sorry_server inhibit used before or without sorry_server"),
             "write sorry_server before it",
         ),
     }
@@ -389,7 +391,7 @@ fn sorry_method(draft: &mut ServiceDraft, line: &mut Line<'_>) {
     if draft.service.sorry.is_none() {
         return line.error(
             line.keyword,
-            "sorry_server forwarding used without sorry_server",
+            format_args!("sorry_server forwarding used without sorry_server"),
             "write sorry_server before it",
         );
     }
