@@ -269,7 +269,7 @@ pub(super) fn commands(notify: &Notify) -> [(Script, Option<&model::ScriptComman
 }
 
 /// What a reload finds an instance again by, whatever its name: everything that its adverts are known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Identity {
     vrid: u8,
     family: Family,

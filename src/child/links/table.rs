@@ -3,11 +3,12 @@
 //! Only named interfaces are kept. Addresses that the child itself puts on them are not entered here, so that
 //! "the first address of the interface" is the machine's own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
+use crate::base::map::Set;
 use crate::base::name::IfName;
 use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 
@@ -252,7 +253,7 @@ impl Links {
 
     /// Takes the whole truth: whatever is named and not in `kernel` is gone.
     pub fn replace(&mut self, kernel: &[KernelLink], mut changed: impl FnMut(LinkId, Change)) {
-        let there: HashSet<(IfIndex, &IfName)> = kernel.iter().map(|link| (link.index, &link.name)).collect();
+        let there: Set<(IfIndex, &IfName)> = kernel.iter().map(|link| (link.index, &link.name)).collect();
         for (position, link) in self.links.iter_mut().enumerate() {
             link.addresses.clear();
             link.tentative = None;

@@ -1,12 +1,9 @@
 //! A reload's difference: what did not change stays, and what follows something else is added before that is deleted.
 
-use core::hash::Hash;
-use std::collections::HashMap;
-
 use super::{Holder, Items, Place, StaticAddress, StaticItems, is_active};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::{IfIndex, InstanceId, LinkId};
-use crate::base::map::Set;
+use crate::base::map::{Map, Set};
 use crate::child::links::Links;
 use crate::proto::vrrp::State;
 use crate::sys::netlink::addr::Address;
@@ -36,16 +33,16 @@ pub(super) struct Abandoned {
 /// The active holders of routes and rules, by what these look like, in order. For load time: allocates.
 #[derive(Default)]
 pub(in crate::vrrpd) struct Successors {
-    routes: HashMap<RouteKey, Vec<Place>>,
-    rules: HashMap<RuleKey, Vec<Place>>,
+    routes: Map<RouteKey, Vec<Place>>,
+    rules: Map<RuleKey, Vec<Place>>,
     /// Rules that the kernel may take for each other.
-    rivals: HashMap<(Family, u32), Vec<Place>>,
+    rivals: Map<(Family, u32), Vec<Place>>,
 }
 
 /// The routes that go, and which routes take the place of some of them. For load time: allocates.
 pub(in crate::vrrpd) struct Takeovers {
     going: Vec<Going>,
-    rivals: HashMap<KernelKey, Rivals>,
+    rivals: Map<KernelKey, Rivals>,
 }
 
 /// The routes of one place in the kernel's tables.
@@ -70,7 +67,7 @@ impl Objects {
 }
 
 /// Gives each item what the one of before that is the same has.
-fn inherit<T, K: Eq + Hash>(
+fn inherit<T, K: Ord>(
     items: &mut [Entry<T>],
     old: &mut [Entry<T>],
     key: fn(&T) -> K,
@@ -95,9 +92,9 @@ fn inherit<T, K: Eq + Hash>(
     if moved.is_empty() {
         return;
     }
-    let mut places = HashMap::<_, Vec<usize>>::with_capacity(old.len());
+    let mut places = Map::<_, Vec<usize>>::new();
     for (place, old) in old.iter().enumerate() {
-        places.entry(key(&old.value)).or_default().push(place);
+        places.change(key(&old.value), |places| places.push(place));
     }
     for item in moved {
         let alike = places.get(&key(&item.value)).into_iter().flatten();
@@ -345,9 +342,9 @@ impl Items {
     /// The routes that are to be deleted, if there are any.
     pub(in crate::vrrpd) fn begin_takeovers(&mut self) -> Option<Takeovers> {
         let going = core::mem::take(&mut self.abandoned.routes);
-        let mut rivals = HashMap::<_, Rivals>::with_capacity(going.len());
+        let mut rivals = Map::<_, Rivals>::new();
         for (route, _) in &going {
-            rivals.entry(kernel_key(route)).or_default().going += 1;
+            rivals.change(kernel_key(route), |rivals| rivals.going += 1);
         }
         (!going.is_empty()).then_some(Takeovers { going, rivals })
     }
@@ -425,14 +422,9 @@ impl Items {
     }
 }
 
-fn enter<T, K: Eq + Hash>(
-    places: &mut HashMap<K, Vec<Place>>,
-    holder: Holder,
-    entries: &[Entry<T>],
-    key: fn(&T) -> K,
-) {
+fn enter<T, K: Ord>(places: &mut Map<K, Vec<Place>>, holder: Holder, entries: &[Entry<T>], key: fn(&T) -> K) {
     for (place, entry) in entries.iter().enumerate() {
-        places.entry(key(&entry.value)).or_default().push((holder, place));
+        places.change(key(&entry.value), |places| places.push((holder, place)));
     }
 }
 

@@ -1,17 +1,16 @@
 //! Routes and rules that several holders name: each is in the kernel once, and is deleted with the last of the holders
 //! that has it.
 
-use core::hash::Hash;
 use core::num::NonZeroU32;
-use std::collections::HashMap;
 
 use super::reload::{RouteKey, RuleKey, route_key, rule_key};
 use super::{Class, Holder, Items, Place, Request, holders, is_active};
+use crate::base::map::Map;
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::live::{Common, Entry, Instance, LiveRoute, Objects};
 
 /// The places of the items that look alike.
-type Places<K> = HashMap<K, Vec<Place>>;
+type Places<K> = Map<K, Vec<Place>>;
 
 /// The routes and rules of all holders by what they look like. For load time: allocates.
 #[derive(Default)]
@@ -129,15 +128,10 @@ impl Items {
     }
 }
 
-fn enter<T, K: Eq + Hash>(
-    places: &mut Places<K>,
-    holder: Holder,
-    entries: &mut [Entry<T>],
-    key: fn(&T) -> K,
-) {
+fn enter<T, K: Ord>(places: &mut Places<K>, holder: Holder, entries: &mut [Entry<T>], key: fn(&T) -> K) {
     for (place, entry) in entries.iter_mut().enumerate() {
         entry.common = None;
-        places.entry(key(&entry.value)).or_default().push((holder, place));
+        places.change(key(&entry.value), |places| places.push((holder, place)));
     }
 }
 

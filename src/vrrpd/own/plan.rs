@@ -4,12 +4,11 @@
 //! they share. Names that are not configured are made of a prefix and the VRID; one that is there already, of a
 //! predecessor or from before a reload, keeps its name, so that nothing flaps because instances changed places.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::base::addr::{Family, IpAddr, Ipv6Addr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::limit;
 use crate::base::mac::Mac;
+use crate::base::map::{Map, Set};
 use crate::base::name::IfName;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
@@ -78,9 +77,9 @@ pub struct Plan {
     /// The interfaces, each once.
     pub owns: Vec<OwnInterface>,
     /// That of an instance, by its position.
-    of_instance: HashMap<usize, LinkId>,
+    of_instance: Map<usize, LinkId>,
     /// That of an address, by the positions of its instance and its own: advertised ones first, then excluded ones.
-    of_address: HashMap<(usize, usize), LinkId>,
+    of_address: Map<(usize, usize), LinkId>,
     /// Names of instances whose interface cannot be, and why.
     pub refused: Vec<(Box<str>, IfName, Refusal)>,
 }
@@ -124,7 +123,7 @@ impl Plan {
                 .filter_map(|link| Some(((link.parent, link.address.mac()?), link)))
                 .collect(),
             before: before.iter().map(|own| (own.key, own.link)).collect(),
-            planned: HashMap::new(),
+            planned: Map::new(),
             plan: Self::default(),
             links,
             model,
@@ -167,7 +166,7 @@ fn configured_name(instance: &model::Instance) -> Option<&IfName> {
 
 /// What tells interfaces of our own apart: of a macvlan the base and the hardware address, of an ipvlan the base, the
 /// family and the router id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// A macvlan.
     Macvlan(LinkId, Mac),
@@ -185,12 +184,12 @@ impl Key {
 }
 
 struct Planner<'a> {
-    claimed: HashSet<IfName>,
-    there: HashMap<&'a IfName, &'a KernelLink>,
-    macvlans: HashMap<(IfIndex, Mac), &'a KernelLink>,
-    before: HashMap<Key, LinkId>,
+    claimed: Set<IfName>,
+    there: Map<&'a IfName, &'a KernelLink>,
+    macvlans: Map<(IfIndex, Mac), &'a KernelLink>,
+    before: Map<Key, LinkId>,
     /// What is planned already, and whether an instance sends from it.
-    planned: HashMap<Key, (usize, bool)>,
+    planned: Map<Key, (usize, bool)>,
     plan: Plan,
     links: &'a mut Links,
     model: &'a Model,
@@ -339,7 +338,9 @@ impl Planner<'_> {
     /// The instance gets an interface that never is there, and so waits in FAULT.
     fn refuse(&mut self, user: usize, name: Option<IfName>, why: Refusal) {
         let nowhere = self.links.nowhere();
-        self.plan.of_instance.entry(user).or_insert(nowhere);
+        if !self.plan.of_instance.contains_key(&user) {
+            self.plan.of_instance.insert(user, nowhere);
+        }
         let user = self.user(user);
         self.plan.refused.push((user, name.unwrap_or_default(), why));
     }
@@ -383,7 +384,7 @@ impl Planner<'_> {
 }
 
 fn lies_on_kernel(
-    there: &HashMap<&IfName, &KernelLink>,
+    there: &Map<&IfName, &KernelLink>,
     links: &Links,
     base: LinkId,
     kind: Kind,

@@ -2,12 +2,13 @@
 //! each with as many memberships as the kernel allows. One receiver gets, for all macvlans of an interface, what these
 //! sockets have joined.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::limit;
+use crate::base::map::Set;
 use crate::sys::raw::member::MemberSocket;
 
 /// A group on an interface.
@@ -76,7 +77,7 @@ impl Members {
     }
 
     /// Leaves what is not wanted.
-    pub fn retain(&mut self, wanted: &HashSet<Place>) {
+    pub fn retain(&mut self, wanted: &Set<Place>) {
         self.leave_all(|place| wanted.contains(place));
     }
 

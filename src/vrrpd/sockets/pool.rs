@@ -1,13 +1,13 @@
 //! The sockets: one receiver for each interface, family and group, shared by the virtual routers of the interface, one
 //! more for those that receive on macvlans of the interface, and one sender for each family.
 
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::AsRawFd;
 
 use super::members::{Members, Place};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, InstanceId, LinkId, SocketId};
+use crate::base::map::Set;
 use crate::base::name::IfName;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
@@ -275,7 +275,7 @@ impl Pool {
             receiver.more.clear();
             receiver.macvlans.clear();
         }
-        let mut places = HashSet::<Place>::new();
+        let mut places = Set::<Place>::new();
         for user in users {
             let receiver = self.receivers.get_mut(user.socket.index()).and_then(Option::as_mut);
             let Some(receiver) = receiver else { continue };

@@ -1,12 +1,12 @@
 //! The steps that find what goes on: the new instances take over from those that run, and take their place.
 
 use core::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Job, Progress};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId, ScriptId};
+use crate::base::map::{Map, Set};
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
 use crate::daemon::reactor::Turn;
@@ -24,21 +24,21 @@ use crate::vrrpd::run::pause::{ADDRESSES_A_SLICE, SLICE};
 #[derive(Default)]
 pub(super) struct Carried {
     /// The instances that run, by what tells them apart.
-    running: HashMap<Identity, Vec<InstanceId>>,
+    running: Map<Identity, Vec<InstanceId>>,
     /// Those that no new instance has taken over from, by link, router id and name.
-    named: HashMap<(Place, String), InstanceId>,
+    named: Map<(Place, String), InstanceId>,
     /// For each new instance the one that runs already, if there is one.
     pub(super) kept: Vec<Option<InstanceId>>,
     /// The new id of each old instance.
     ids: Vec<Option<InstanceId>>,
     /// The places of the old scripts, by name.
-    script_places: HashMap<String, usize>,
+    script_places: Map<String, usize>,
     /// The new id of each old script.
     scripts: Vec<Option<ScriptId>>,
     /// Where the addresses of the instance stand that is handed over.
     places: Places,
     /// The names of all new instances, where an old one is no more.
-    names: HashSet<String>,
+    names: Set<String>,
     /// The instances of before that are still to be taken leave of, once the new ones have their place.
     pub(super) before: std::vec::IntoIter<Instance>,
     /// The one among them whose addresses are being looked through.
@@ -79,8 +79,7 @@ impl Vrrp {
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same.
     pub(super) fn carry_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let Some(slice) = job.slice(job.fresh.scripts.len(), SLICE) else {
-            job.carried.script_places = HashMap::new();
-            job.carried.running.reserve(self.routers.instances.len());
+            job.carried.script_places = Map::new();
             self.kill_left_scripts();
             return Progress::Done;
         };
@@ -118,7 +117,7 @@ impl Vrrp {
         let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
         for id in slice.map(InstanceId::at) {
             if let Some(before) = self.instance(id) {
-                job.carried.running.entry(build::identity(before)).or_default().push(id);
+                job.carried.running.change(build::identity(before), |alike| alike.push(id));
             }
         }
         Progress::More
@@ -293,7 +292,7 @@ impl Vrrp {
 }
 
 /// Where the addresses of an instance stand, once somebody wants to know.
-type Places = OnceCell<HashMap<(Option<LinkId>, Prefix), usize>>;
+type Places = OnceCell<Map<(Option<LinkId>, Prefix), usize>>;
 
 /// What an instance of before leaves to its successor in the kernel of a slice of the successor's addresses. It keeps
 /// those that the successor does not have.
