@@ -24,6 +24,7 @@ use keepalived::config::source::{Disk, SourceMap};
 use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
 use keepalived::daemon::cli::Options;
+use keepalived::daemon::log;
 use keepalived::daemon::parent::{Kind, Mode, Program, Script, ScriptTime, Settings, Start};
 use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;

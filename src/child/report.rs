@@ -3,10 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use log::{error, info, warn};
-
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
+use crate::daemon::log::{error, info, warn};
 
 /// Whether a line that a peer or a script can bring about as often as it likes may be written; says how many lines
 /// were left out since the last one.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::record;
 use crate::base::limit;
 use crate::base::time::Instant;
+use crate::daemon::log;
 use crate::sys::shared::Words;
 
 /// Values of a note.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::cli::PidFiles;
 use super::kind::Kind;
 use crate::base::time::Span;
+use crate::daemon::log;
 use crate::sys::lock::{self, Locked};
 use crate::sys::process::{self, Pid};
 use crate::sys::{clock, same_program};

@@ -415,7 +415,7 @@ impl Core {
                     Order::Message(ToChild::Hello(_), _) | Order::Message(ToChild::Peer(_), None) => continue,
                     // A process that has no room for a descriptor gets the message without it.
                     Order::Message(ToChild::Reload, None) => {
-                        ::log::error!("The new configuration did not come with the order to reload");
+                        log::error!("The new configuration did not come with the order to reload");
                         Turn { core: self }.report(ToParent::ReloadDone { ok: false });
                         continue;
                     }

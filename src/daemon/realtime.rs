@@ -2,6 +2,7 @@
 //! without a wait, before whose end a child that has more to do pauses.
 
 use crate::base::time::{Instant, Span};
+use crate::daemon::log;
 use crate::sys::{clock, sched};
 
 /// What the configuration asks of a process about realtime.

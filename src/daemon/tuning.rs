@@ -8,6 +8,7 @@
 use crate::base::time::Span;
 use crate::config::model::Global;
 use crate::daemon::kind::Kind;
+use crate::daemon::log;
 use crate::daemon::reactor::Turn;
 use crate::daemon::realtime::{LATENESS, LONGEST, Priority};
 use crate::sys::{process, sched};

@@ -10,13 +10,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use log::{error, info, warn};
-
 use super::command::{Command, Resolver, Unusable};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::config::model::global;
 use crate::config::model::script::ScriptCommand;
+use crate::daemon::log::{error, info, warn};
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::sys::fifo::{Fifo, Key};

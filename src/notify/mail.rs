@@ -12,12 +12,12 @@ use core::net::SocketAddr;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use log::{info, warn};
 use nix::errno::Errno;
 
 use self::queue::{Letter, Queue};
 pub use self::settings::Settings;
 use crate::daemon::keep::{self, Keep, Left, Note};
+use crate::daemon::log::{info, warn};
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::proto::mail::{Action, Actions, Client, Event, Input, Line};

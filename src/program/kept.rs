@@ -11,6 +11,7 @@ use keepalived::config::diag::Diagnostics;
 use keepalived::config::packed::Packed;
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::SourceMap;
+use keepalived::daemon::log;
 use keepalived::sys::memory;
 
 /// A configuration as it was read, for children to come.

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::base::limit;
+use crate::daemon::log;
 
 /// Collects text and logs each line of it, by `info!`, when its newline comes. What a line of the log cannot hold is
 /// cut; empty lines are left out.

@@ -13,9 +13,8 @@ pub mod stats;
 
 use std::io::Write;
 
-use log::error;
-
 use crate::config::Model;
+use crate::daemon::log::error;
 use crate::sys::file::Place;
 
 /// Writes the data dump of the parent, which knows the global definitions and no more. It may allocate: the parent

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
 use crate::base::addr::{Family, IpAddr, Prefix};
@@ -14,6 +13,7 @@ use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::child::links::{Kind, Links};
 use crate::config::value::Seconds;
+use crate::daemon::log::{debug, error, info, warn};
 use crate::proto::track::Ending;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process::{self, Ended};

@@ -1,10 +1,9 @@
 //! The log lines about interfaces.
 
-use log::{info, warn};
-
 use super::Links;
 use crate::base::name::IfName;
 use crate::base::time::Span;
+use crate::daemon::log::{info, warn};
 use crate::proto::track::LinkMethod;
 use crate::sys::netlink::addr::Address;
 

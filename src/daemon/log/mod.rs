@@ -9,16 +9,19 @@
 
 mod backlog;
 mod format;
+mod line;
 mod stream;
 mod syslogd;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use log::{Level, LevelFilter, Log, Metadata, Record};
+pub use log::Level;
+use log::{LevelFilter, Log, Metadata, Record};
 pub use syslog::Facility;
 
 use self::format::Line;
+pub use self::line::{debug, error, has_detail, info, line, warn};
 use self::stream::Stream;
 use self::syslogd::Syslogd;
 use crate::base::time::{Instant, Span};
@@ -133,7 +136,7 @@ pub fn rename(suffix: &str) {
 pub fn reopen() {
     let failed = lock().as_mut().and_then(Sinks::reopen);
     if let Some(error) = failed {
-        log::error!("Unable to open the log file again: {error} - keep writing to the old one");
+        error!("Unable to open the log file again: {error} - keep writing to the old one");
     }
 }
 

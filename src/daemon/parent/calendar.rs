@@ -15,6 +15,7 @@ use super::program::Program;
 use super::{KINDS, Parent};
 use crate::base::time::Span;
 use crate::daemon::appointment::Appointment;
+use crate::daemon::log;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::sys::clock::{self, Wall};

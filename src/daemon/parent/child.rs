@@ -10,6 +10,7 @@ use crate::base::time::{Instant, Span};
 use crate::daemon::ipc::{ToChild, ToParent};
 use crate::daemon::keep::Keep;
 use crate::daemon::kind::Kind;
+use crate::daemon::log;
 use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::Records;

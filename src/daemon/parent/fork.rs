@@ -7,7 +7,7 @@ use super::program::{Mode, Program, Start};
 use super::{CLEANER_BOUND, CLEANER_BOUND_EACH, LAST_LINES, Parent, cleaner_slot, slot, text};
 use crate::base::exit::Exit;
 use crate::daemon::kind::Kind;
-use crate::daemon::log as sinks;
+use crate::daemon::log;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
@@ -64,7 +64,7 @@ impl<P: Program> Parent<'_, P> {
 
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
     fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
-        sinks::forget();
+        log::forget();
         let _ = sched::give_way(false);
         let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
         // The lock of its pid file stays with it: should the parent be killed, the next one waits for its end.
@@ -72,7 +72,7 @@ impl<P: Program> Parent<'_, P> {
             Some(file) => process::close_all_but(&[channel.as_fd(), file.as_fd()]),
             None => process::close_all_but(&[channel.as_fd()]),
         }
-        let opened = sinks::start(&self.log_options(), child.kind.identity());
+        let opened = log::start(&self.log_options(), child.kind.identity());
         if !matches!(process::follow_parent(parent), Ok(true)) {
             process::exit_now(Exit::Ok.code());
         }
@@ -100,7 +100,7 @@ impl<P: Program> Parent<'_, P> {
         if mode == Mode::Run {
             text::child_stopped();
         }
-        sinks::finish(LAST_LINES);
+        log::finish(LAST_LINES);
         process::exit_now(exit.code())
     }
 }

@@ -33,6 +33,7 @@ use super::reactor::{Again, Command, Process, Turn};
 use super::token::SourceId;
 use crate::base::exit::Exit;
 use crate::base::time::Span;
+use crate::daemon::log;
 use crate::proto::supervise::{Action, Actions, Input, Params};
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::service::Manager;

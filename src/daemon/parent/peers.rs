@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use super::program::Program;
 use super::{KINDS, Parent};
 use crate::daemon::ipc::ToChild;
+use crate::daemon::log;
 use crate::sys::channel::Channel;
 
 impl<P: Program> Parent<'_, P> {

@@ -6,7 +6,7 @@ use super::child::Child;
 use super::program::{Program, Settings};
 use super::{KINDS, Parent, calendar};
 use crate::daemon::ipc::ToChild;
-use crate::daemon::log as sinks;
+use crate::daemon::log;
 use crate::daemon::reactor::Turn;
 use crate::proto::supervise::Input;
 use crate::sys::{memory, process};
@@ -21,7 +21,7 @@ impl<P: Program> Parent<'_, P> {
             self.reload_again = true;
             return;
         }
-        sinks::reopen();
+        log::reopen();
         self.forward(ToChild::ReopenLog);
         log::info!("Reloading ...");
         self.manager.tell("RELOADING=1");

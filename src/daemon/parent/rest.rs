@@ -8,6 +8,7 @@ use super::{KINDS, Parent, Program, slot};
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::daemon::ipc::ToParent;
+use crate::daemon::log;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::SourceId;
 use crate::proto::supervise::Input;

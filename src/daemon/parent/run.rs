@@ -9,7 +9,7 @@ use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::Options;
-use crate::daemon::log as sinks;
+use crate::daemon::log;
 use crate::daemon::pidfile::{Claim, Owner, PidFile};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
@@ -23,14 +23,14 @@ pub fn run<P: Program>(program: &P, options: &Options) -> Exit {
     // Until the configuration says otherwise.
     process::umask(options.umask.unwrap_or(DEFAULT_UMASK));
     let occupied = process::occupy_standard();
-    let opened = sinks::start(&options.log, sinks::Identity::PARENT);
+    let opened = log::start(&options.log, log::Identity::PARENT);
     text::starting(&options.words);
     if let Err(error) = opened {
         log::error!("Unable to open the log file: {error}");
     }
     if let Err(error) = occupied {
         log::error!("Unable to start: {error}");
-        sinks::finish(LAST_LINES);
+        log::finish(LAST_LINES);
         return Exit::Fatal;
     }
     // A signal that comes before the loop runs waits for it.
@@ -40,7 +40,7 @@ pub fn run<P: Program>(program: &P, options: &Options) -> Exit {
     }
     let exit = prepare(program, options);
     text::stopped();
-    sinks::finish(LAST_LINES);
+    log::finish(LAST_LINES);
     exit
 }
 
@@ -54,8 +54,8 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
     calendar::end_reading(settings.reload_marker.as_deref());
     process::umask(options.umask.unwrap_or(settings.umask));
     if !settings.log_suffix.is_empty() {
-        log::info!("Changing syslog ident to {}{}", sinks::Identity::PARENT.tag, settings.log_suffix);
-        sinks::rename(&settings.log_suffix);
+        log::info!("Changing syslog ident to {}{}", log::Identity::PARENT.tag, settings.log_suffix);
+        log::rename(&settings.log_suffix);
     }
     let mut parent = Parent::new(program, options, loaded, settings, process::name());
     parent.take_name(None);
@@ -108,7 +108,7 @@ fn go_to_background(options: &Options) -> io::Result<Option<Launcher>> {
         return Ok(None);
     }
     let launcher = process::daemonise()?;
-    sinks::leave_console();
+    log::leave_console();
     process::silence(true)?;
     Ok(Some(launcher))
 }
@@ -193,8 +193,8 @@ impl<P: Program> Parent<'_, P> {
     }
 
     /// What syslog calls this daemon is known once the configuration is.
-    pub(super) fn log_options(&self) -> sinks::Options {
-        sinks::Options { tag_suffix: self.settings.log_suffix.clone(), ..self.options.log.clone() }
+    pub(super) fn log_options(&self) -> log::Options {
+        log::Options { tag_suffix: self.settings.log_suffix.clone(), ..self.options.log.clone() }
     }
 
     /// Goes over to the process name that is configured now, if that is another one than `before`.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Parent;
 use super::program::{Program, Settings};
+use crate::daemon::log;
 use crate::sys::file::Replacement;
 use crate::sys::process;
 

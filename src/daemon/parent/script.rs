@@ -5,6 +5,7 @@
 use super::program::{Program, Script, ScriptTime};
 use super::{KINDS, Parent};
 use crate::base::time::Span;
+use crate::daemon::log;
 use crate::daemon::reactor::Turn;
 use crate::sys::process::{self, Ended, Launcher, Pid};
 use crate::sys::script::{Runner, Words, meaning};

@@ -4,6 +4,7 @@ use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::{self, VERSION};
 use crate::daemon::kind::Kind;
+use crate::daemon::log;
 use crate::sys::process::{self, Ended, Pid};
 
 pub(super) fn starting(words: &[String]) {
@@ -88,7 +89,7 @@ pub(super) fn delayed(kind: Kind, pause: Span) {
 
 /// The end of a child, written by itself.
 pub(super) fn child_stopped() {
-    if log::max_level() >= log::LevelFilter::Debug {
+    if log::has_detail() {
         let (user, system) = process::cpu_times();
         let seconds = |micros: u64| Span::from_micros(micros);
         log::info!("Stopped - used {} user time, {} system time", seconds(user), seconds(system));

@@ -1,10 +1,9 @@
 //! What a configuration says of mail.
 
-use log::warn;
-
 use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::model::Global;
+use crate::daemon::log::warn;
 use crate::sys::user;
 
 /// What a configuration says of mail, complete.

@@ -1,8 +1,8 @@
 //! Log lines of the firewall, where keepalived has them in its words.
 
-use log::{error, info, warn};
 use nix::errno::Errno;
 
+use crate::daemon::log::{error, info, warn};
 use crate::sys::netlink::nft::Refused;
 
 /// An instance's addresses take no packets from now on, or do again.

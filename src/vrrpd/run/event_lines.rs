@@ -1,10 +1,9 @@
 //! Log lines of what a virtual router reports.
 
-use log::{debug, error, info, warn};
-
 use crate::base::addr::IpAddr;
 use crate::base::rate::Budget;
 use crate::base::time::Instant;
+use crate::daemon::log::{debug, error, info, warn};
 use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
 use crate::proto::vrrp::{Event, Fault, Reject, State, Why};

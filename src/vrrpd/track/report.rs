@@ -4,10 +4,10 @@
 use std::ffi::CStr;
 use std::io;
 
-use log::{info, warn};
 use nix::errno::Errno;
 
 use crate::base::limit;
+use crate::daemon::log::{info, warn};
 
 /// A tracked file put an instance in FAULT, or leaves it.
 pub(super) fn file_decides(instance: &str, file: &str, fault: bool) {

@@ -1,10 +1,10 @@
 //! Log lines of iptables and its sets, where keepalived has them in its words.
 
-use log::{error, info, warn};
 use nix::errno::Errno;
 
 use super::Trouble;
 use crate::base::addr::Family;
+use crate::daemon::log::{error, info, warn};
 use crate::sys::netlink::ipset::Refused as SetRefused;
 use crate::sys::xtables;
 
