@@ -185,25 +185,26 @@ impl<K: Ord, V> Map<K, V> {
         outcome
     }
 
-    /// Puts a new entry into its place.
-    fn put(&mut self, piece: usize, at: usize, entry: (K, V)) {
-        let Some(entries) = self.pieces.get_mut(piece) else {
-            self.pieces.push(vec![entry]);
-            return;
-        };
-        if entries.len() < PIECE {
-            entries.insert(at, entry);
-            return;
+    /// Puts a new entry into its place, for which a full piece is cut in two.
+    fn put(&mut self, mut piece: usize, mut at: usize, entry: (K, V)) {
+        if piece >= self.pieces.len() {
+            self.pieces.push(Vec::new());
         }
-        // What comes in order fills each piece.
-        let half = if at == PIECE { PIECE } else { PIECE / 2 };
-        let mut rest = entries.split_off(half);
-        if at > half || half == PIECE {
-            rest.insert(at.saturating_sub(half), entry);
-        } else {
+        if let Some(entries) = self.pieces.get_mut(piece)
+            && entries.len() >= PIECE
+        {
+            // What comes in order fills each piece.
+            let half = if at == PIECE { PIECE } else { PIECE / 2 };
+            let rest = entries.split_off(half);
+            self.pieces.insert(piece.saturating_add(1), rest);
+            if at > half || half == PIECE {
+                piece = piece.saturating_add(1);
+                at = at.saturating_sub(half);
+            }
+        }
+        if let Some(entries) = self.pieces.get_mut(piece) {
             entries.insert(at, entry);
         }
-        self.pieces.insert(piece.saturating_add(1), rest);
     }
 
     /// Takes an entry out.

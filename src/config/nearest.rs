@@ -3,6 +3,11 @@
 /// The known word nearest to `word`: at most one edit away for a short word, three for a long one; the first
 /// of equals. Insertions, deletions, replacements and swapped neighbours count one each.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_of(word, &mut known.into_iter())
+}
+
+/// The same for every kind of iterator, so that it is in the program once.
+fn nearest_of<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     /// The longest word worth comparing: keywords are below 48 bytes.
     const LONGEST: usize = 48;
     let word = word.as_bytes();

@@ -73,12 +73,12 @@ pub(super) fn instances(group: &[Member<'_>], found: &mut Found) {
 }
 
 fn protocol(group: &[Member<'_>], found: &mut Found) {
-    if let Some(values) = spread(group, |one| number(one.instance.params.version).to_owned()) {
+    if let Some(values) = spread(group, &|one| number(one.instance.params.version).to_owned()) {
         let what = format!("version is {values}: each refuses the other's adverts, and both become MASTER");
         return tell(found, group, what, "write the same version on all routers");
     }
     let v2 = group.iter().any(|one| one.instance.params.version == Version::V2);
-    if let Some(values) = spread(group, |one| Seconds(one.instance.params.advert_interval).to_string()) {
+    if let Some(values) = spread(group, &|one| Seconds(one.instance.params.advert_interval).to_string()) {
         let effect = if v2 {
             "version 2 refuses adverts of another interval, and both become MASTER"
         } else {
@@ -103,7 +103,7 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
         );
         tell(found, group, what, "write at least the longest advert_int of the group");
     }
-    if let Some(values) = spread(group, |one| one.instance.params.down_timer_adverts.to_string()) {
+    if let Some(values) = spread(group, &|one| one.instance.params.down_timer_adverts.to_string()) {
         tell(
             found,
             group,
@@ -129,7 +129,7 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
     let signed = group.iter().any(|one| one.instance.hmac.is_some());
     if signed && group.iter().all(|one| one.instance.params.auth == Auth::None) {
         signatures(group, found);
-    } else if let Some(values) = spread(group, kind) {
+    } else if let Some(values) = spread(group, &kind) {
         tell(
             found,
             group,
@@ -145,7 +145,7 @@ fn protocol(group: &[Member<'_>], found: &mut Found) {
         );
         tell(found, group, what, "write the same auth_pass on all routers");
     }
-    if let Some(values) = spread(group, |one| switch(one.instance.params.v3_checksum_as_v2))
+    if let Some(values) = spread(group, &|one| switch(one.instance.params.v3_checksum_as_v2))
         && !v2
     {
         tell(
@@ -173,12 +173,12 @@ fn switch(on: bool) -> String {
 fn destinations(group: &[Member<'_>], found: &mut Found) {
     let deaf = "they do not hear each other, and both become MASTER";
     let way = |one: &Member<'_>| if one.instance.unicast() { "unicast" } else { "multicast" }.to_owned();
-    if let Some(values) = spread(group, way) {
+    if let Some(values) = spread(group, &way) {
         let what = format!("adverts are {values}: {deaf}");
         return tell(found, group, what, "write unicast_peer on all routers, or on none");
     }
     if group.iter().any(|one| !one.instance.unicast()) {
-        if let Some(values) = spread(group, |one| one.instance.group.to_string()) {
+        if let Some(values) = spread(group, &|one| one.instance.group.to_string()) {
             tell(
                 found,
                 group,
@@ -258,7 +258,7 @@ fn addresses(group: &[Member<'_>], found: &mut Found) {
                 let own = holders.iter().find(|(holder, _)| *holder == one.name);
                 own.map_or_else(String::new, |(_, prefix)| format!("/{}", prefix.len))
             };
-            if let Some(values) = spread(group, len) {
+            if let Some(values) = spread(group, &len) {
                 let what = format!(
                     "the prefix of {addr} is {values}: with it the connected route changes at a take-over"
                 );
@@ -269,7 +269,7 @@ fn addresses(group: &[Member<'_>], found: &mut Found) {
 }
 
 fn traffic(group: &[Member<'_>], found: &mut Found) {
-    if let Some(values) = spread(group, |one| switch(one.instance.accept)) {
+    if let Some(values) = spread(group, &|one| switch(one.instance.accept)) {
         tell(
             found,
             group,
@@ -279,7 +279,7 @@ fn traffic(group: &[Member<'_>], found: &mut Found) {
             "write accept, or vrrp_strict, alike on all routers",
         );
     }
-    if let Some(values) = spread(group, |one| switch(one.instance.vmac.is_some())) {
+    if let Some(values) = spread(group, &|one| switch(one.instance.vmac.is_some())) {
         tell(
             found,
             group,
@@ -348,7 +348,7 @@ fn grouping(group: &[Member<'_>], found: &mut Found) {
         let ids: Vec<String> = ids.iter().map(u8::to_string).collect();
         format!("that of VRIDs {}", list(&ids))
     };
-    if let Some(values) = spread(group, fellows) {
+    if let Some(values) = spread(group, &fellows) {
         let what =
             format!("the sync group is {values}: a failure can leave its members on different routers");
         tell(found, group, what, "write the same vrrp_sync_group on all routers");

@@ -97,7 +97,8 @@ fn settings(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
         ),
     ];
     for (keyword, field, effect) in fields {
-        if let Some(values) = spread_values(group.iter().map(|(name, service)| (*name, field(service)))) {
+        if let Some(values) = spread_values(&mut group.iter().map(|(name, service)| (*name, field(service))))
+        {
             let what = format!("{keyword} is {values}: {effect}");
             tell(found, title, what, &format!("write the same {keyword} on all routers"));
         }
@@ -132,7 +133,8 @@ fn servers(title: &str, group: &[Service<'_>], found: &mut Vec<Difference>) {
             ("the check", |server| checks(&server.checks), "the routers can disagree whether it is up"),
         ];
         for (keyword, field, effect) in fields {
-            if let Some(values) = spread_values(same.iter().map(|(name, server)| (*name, field(server)))) {
+            if let Some(values) = spread_values(&mut same.iter().map(|(name, server)| (*name, field(server))))
+            {
                 let what = format!("{keyword} is {values}: {effect}");
                 tell(found, &subject, what, &format!("write {keyword} alike on all routers"));
             }

@@ -5,12 +5,12 @@ use crate::base::time::Span;
 use crate::config::value::Seconds;
 
 /// `1 on a, 2 on b and c`, in the order in which the values come; none if all are equal.
-pub(super) fn spread(group: &[Member<'_>], value: impl Fn(&Member<'_>) -> String) -> Option<String> {
-    spread_values(group.iter().map(|member| (member.name, value(member))))
+pub(super) fn spread(group: &[Member<'_>], value: &dyn Fn(&Member<'_>) -> String) -> Option<String> {
+    spread_values(&mut group.iter().map(|member| (member.name, value(member))))
 }
 
 /// The same of values with the names of their routers.
-pub(super) fn spread_values<'a>(of: impl Iterator<Item = (&'a str, String)>) -> Option<String> {
+pub(super) fn spread_values<'a>(of: &mut dyn Iterator<Item = (&'a str, String)>) -> Option<String> {
     let mut values: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, own) in of {
         match values.iter_mut().find(|(known, _)| *known == own) {
