@@ -10,7 +10,7 @@ pub(super) fn spread(group: &[Member<'_>], value: &dyn Fn(&Member<'_>) -> String
 }
 
 /// The same of values with the names of their routers.
-pub(super) fn spread_values<'a>(of: &mut dyn Iterator<Item = (&'a str, String)>) -> Option<String> {
+pub(super) fn spread_values(of: &mut dyn Iterator<Item = (&str, String)>) -> Option<String> {
     let mut values: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, own) in of {
         match values.iter_mut().find(|(known, _)| *known == own) {
