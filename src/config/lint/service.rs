@@ -282,7 +282,7 @@ fn tell_certificate(
     for service in &input.model.services {
         let found = asked(service).find_map(|(server, check, asked)| Some((server, check, wrong(asked)?)));
         if let Some((server, check, what)) = found {
-            report.tell(named("SSL_GET", check.at.0), &format!("{}: {what}", server_title(server)));
+            report.tell(named("SSL_GET", check.at.0), format_args!("{}: {what}", server_title(server)));
         }
     }
 }
