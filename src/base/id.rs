@@ -38,6 +38,12 @@ ids! {
     ProcessId;
     /// A `track_group`.
     TrackGroupId;
+    /// A virtual service.
+    ServiceId;
+    /// A real server, counted through all services.
+    RealId;
+    /// A check of a real server, counted through all real servers.
+    CheckId;
 }
 
 /// Ids that may be absent in places of which there are thousands: an `Option` of one costs no room.

@@ -56,6 +56,14 @@ pub const NOTIFY_DEADLINE: crate::base::time::Span = crate::base::time::Span::fr
 /// Addresses put back at once after somebody else deleted them; then the instance steps down.
 pub const PUT_BACK_BURST: u16 = 5;
 
+/// Services of the kernel that the configuration may stand for: each address of a group is one. A /16 fits; its
+/// table in the kernel has 256 chains by default and is slow long before.
+pub const LVS_KEYS: usize = 65_536;
+
+/// Destinations of the kernel that the configuration may stand for: each server of a group is one for each address of
+/// the group. 16 octets each; the kernel takes 200 and more.
+pub const LVS_DESTINATIONS: usize = 1 << 20;
+
 /// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.
 pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 

@@ -5,9 +5,12 @@
 use std::sync::Arc;
 
 use super::{At, Checker, ScriptCommand};
-use crate::base::addr::{Family, IpAddr, Ipv4Addr};
+use crate::base::addr::{Family, IpAddr};
 use crate::base::time::Span;
 use crate::proto::lvs::Params;
+pub use crate::proto::lvs::{
+    Entry, Granularity, Method, Protocol, Scheduler, Tunnel, TunnelChecksum, TunnelKind,
+};
 
 /// One virtual service with all defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,142 +74,6 @@ pub enum Key {
     Mark(u32),
     /// A `virtual_server_group` of the model, by name.
     Group(String),
-}
-
-/// Which clients count as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Granularity {
-    /// Those whose IPv4 addresses agree under this mask, which need not be contiguous.
-    Mask(Ipv4Addr),
-    /// Those whose IPv6 addresses agree in so many bits, 1 to 128.
-    Length(u8),
-}
-
-/// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-    /// SCTP
-    Sctp,
-}
-
-impl Protocol {
-    /// The name as it is written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        }
-    }
-}
-
-macro_rules! schedulers {
-    ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
-        /// A scheduler of IPVS.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub enum Scheduler {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Scheduler {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-            /// Their names, in the same order.
-            pub const NAMES: &'static [&'static str] = &[$($text),*];
-
-            /// The kernel's name.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-    };
-}
-
-schedulers! {
-    /// Round robin.
-    RoundRobin "rr",
-    /// Weighted round robin.
-    WeightedRoundRobin "wrr",
-    /// Least connections.
-    LeastConnections "lc",
-    /// Weighted least connections.
-    #[default]
-    WeightedLeastConnections "wlc",
-    /// Locality-based least connections.
-    Locality "lblc",
-    /// Source hashing.
-    SourceHash "sh",
-    /// Maglev hashing.
-    Maglev "mh",
-    /// Destination hashing.
-    DestinationHash "dh",
-    /// Weighted fail-over.
-    FailOver "fo",
-    /// Weighted overflow.
-    Overflow "ovf",
-    /// Locality-based least connections with replication.
-    LocalityReplicated "lblcr",
-    /// Shortest expected delay.
-    ShortestDelay "sed",
-    /// Never queue.
-    NeverQueue "nq",
-    /// Power of two choices.
-    TwoChoices "twos",
-}
-
-/// How packets reach a real server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Method {
-    /// Addresses are translated.
-    #[default]
-    Nat,
-    /// Sent on to the hardware address of the server.
-    Direct,
-    /// In a tunnel.
-    Tunnel(Tunnel),
-}
-
-/// A tunnel to a real server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tunnel {
-    /// Encapsulation.
-    pub kind: TunnelKind,
-    /// UDP port of [`TunnelKind::Gue`]; 0 for the others.
-    pub port: u16,
-    /// Checksum of the outer header.
-    pub checksum: TunnelChecksum,
-}
-
-/// Encapsulation of a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TunnelKind {
-    /// IP in IP.
-    #[default]
-    Ipip,
-    /// Generic UDP encapsulation.
-    Gue,
-    /// Generic routing encapsulation.
-    Gre,
-}
-
-/// Checksum of a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TunnelChecksum {
-    /// None.
-    #[default]
-    Off,
-    /// Sent.
-    On,
-    /// Left to the receiver's offload; only with [`TunnelKind::Gue`].
-    Remote,
 }
 
 /// Times of checks as they were given at one level; none: those of the level above.
@@ -307,25 +174,4 @@ pub struct Group {
     pub at: At,
     /// What it holds, at least one entry.
     pub entries: Vec<Entry>,
-}
-
-/// One line of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// Every address from `first` to `last`, which are of one family and in order.
-    Addresses {
-        /// The first address.
-        first: IpAddr,
-        /// The last address.
-        last: IpAddr,
-        /// The port; 0: every port.
-        port: u16,
-    },
-    /// A firewall mark.
-    Mark {
-        /// The mark.
-        mark: u32,
-        /// Its family, if it is given.
-        family: Option<Family>,
-    },
 }

@@ -1,0 +1,65 @@
+//! What is done to the table of the kernel, and what the kernel says to it.
+
+use super::values::{DestKey, DestValue, ServiceKey, ServiceValue};
+
+/// One operation on the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Empties the whole table, other people's services too.
+    Flush,
+    /// Makes a service without destinations.
+    NewService(ServiceKey, ServiceValue),
+    /// Changes a service; its destinations and connections stay.
+    SetService(ServiceKey, ServiceValue),
+    /// Removes a service with all destinations that it has.
+    DelService(ServiceKey),
+    /// Adds a destination.
+    NewDest(ServiceKey, DestKey, DestValue),
+    /// Changes a destination; its connections stay.
+    SetDest(ServiceKey, DestKey, DestValue),
+    /// Removes a destination.
+    DelDest(ServiceKey, DestKey),
+}
+
+/// An operation that has been pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// What is to be done.
+    pub operation: Operation,
+    /// For the answer, if the kernel refuses.
+    pub ticket: Ticket,
+}
+
+/// Which entry of the table an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub(super) member: u32,
+    pub(super) local: u32,
+    pub(super) kind: Kind,
+}
+
+/// What the operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It was about something that is not in the configuration any more.
+    Removal,
+    NewService,
+    SetService,
+    DelService,
+    NewDest,
+    SetDest,
+    DelDest,
+}
+
+/// Why the kernel did not carry out an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// What was to be added is there (EEXIST).
+    Exists,
+    /// The service is not there (ESRCH).
+    NoService,
+    /// The destination is not there (ENOENT).
+    NoDest,
+    /// Another error number.
+    Other(i32),
+}
