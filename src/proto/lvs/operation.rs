@@ -26,29 +26,10 @@ pub enum Operation {
 pub struct Pending {
     /// What is to be done.
     pub operation: Operation,
-    /// For the answer, if the kernel refuses.
-    pub ticket: Ticket,
-}
-
-/// Which entry of the table an operation is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    pub(super) member: u32,
+    /// Which key of the configuration it is about; none: what is in the configuration no more.
+    pub(super) member: Option<u32>,
+    /// Which server of the service, if it is about a destination.
     pub(super) local: u32,
-    pub(super) kind: Kind,
-}
-
-/// What the operation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// It was about something that is not in the configuration any more.
-    Removal,
-    NewService,
-    SetService,
-    DelService,
-    NewDest,
-    SetDest,
-    DelDest,
 }
 
 /// Why the kernel did not carry out an operation.

@@ -1,0 +1,338 @@
+//! The director: services and table together, as the child holds them.
+
+use super::carry::Same;
+use super::facts::Tell;
+use super::operation::{Pending, Refusal};
+use super::service::{CheckStart, Phase, Services};
+use super::spec::{CheckWeight, RealSpec, ServiceSpec, SorrySpec};
+use super::table::{Look, Table};
+use super::values::{DestKey, DestValue, ServiceKey, ServiceValue};
+use crate::base::id::{CheckId, RealId, ServiceId};
+use crate::base::map::Map;
+use crate::base::time::Instant;
+
+/// All services of one configuration, and the table that they want.
+///
+/// Load time: `add_service`, `add_real` and `add_check` in the order of the file, then `seal`; then either `start` of
+/// each service, with `resume_check` and `resume_service` before it if a predecessor left something, or `follow`. None
+/// of the other calls allocates.
+#[derive(Debug, Default)]
+pub struct Director {
+    services: Services,
+    table: Table,
+    /// Nothing is done to the kernel any more.
+    kept: bool,
+}
+
+/// How a service leaves the kernel when the daemon stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Destination by destination, then the service, as keepalived does.
+    Each,
+    /// The service with all its destinations at once (`lvs_flush_on_stop VS`).
+    Whole,
+    /// It stays (`-I`), or all of the table is flushed by the child (`lvs_flush_on_stop`).
+    Keep,
+}
+
+/// A service as status files show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceView {
+    /// It has quorum.
+    pub quorum: bool,
+    /// The sorry server answers.
+    pub sorry: bool,
+    /// The weight of the servers that are up.
+    pub live: u64,
+    /// How many of them there are.
+    pub up: u32,
+}
+
+/// A real server as status files show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RealView {
+    /// Its service.
+    pub service: ServiceId,
+    /// None of its checks has failed.
+    pub up: bool,
+    /// The weight that it has while it is up.
+    pub weight: u32,
+    /// The weight with which the table is to hold it; none: it is not to be there.
+    pub wanted: Option<u32>,
+}
+
+impl Director {
+    /// Adds a service. Its real servers are those that are added before the next one.
+    pub fn add_service(&mut self, spec: &ServiceSpec<'_>) -> ServiceId {
+        self.table.add_service(spec);
+        self.services.add_service(
+            spec.identity,
+            spec.params.clone(),
+            spec.sorry.as_ref().map(SorrySpec::as_real),
+        )
+    }
+
+    /// Adds a real server to the last service. Its checks are those that are added before the next one.
+    pub fn add_real(&mut self, spec: &RealSpec) -> RealId {
+        self.services.add_real(*spec)
+    }
+
+    /// Adds a check to the last real server; `alpha`: the server counts as down until it has succeeded.
+    pub fn add_check(&mut self, alpha: bool) -> CheckId {
+        self.services.add_check(alpha)
+    }
+
+    /// Everything has been added.
+    pub fn seal(&mut self) {
+        self.table.seal(&self.services);
+    }
+
+    /// A line of the state file that a predecessor left: this key is ours. Before the first dump is read.
+    pub fn recorded(&mut self, key: ServiceKey, dest: Option<DestKey>) {
+        self.table.recorded(key, dest);
+    }
+
+    /// What the state file is to hold from now on: every key that the configuration stands for, and what a reload has
+    /// not removed yet. It changes with reloads alone.
+    pub fn owned(&self, each: &mut dyn FnMut(&ServiceKey, Option<&DestKey>)) {
+        self.table.owned(&self.services, each);
+    }
+
+    /// The whole table of the kernel is emptied before anything else (`lvs_flush`).
+    pub fn flush(&mut self) {
+        self.table.flush();
+    }
+
+    /// A service starts: its first evaluation.
+    pub fn start(&mut self, id: ServiceId, tell: &mut Tell<'_>) {
+        self.table.tell_limits(id, tell);
+        self.services.start(id, tell);
+        self.table.push_all(&self.services, id.0);
+    }
+
+    /// What a predecessor left of a check ([`Self::check_word`]).
+    pub fn resume_check(&mut self, id: CheckId, word: u64) {
+        let (failed, weight, settled) = word_to_check(word);
+        self.services.set_check(id, failed, weight, CheckStart::Carried);
+        if !settled {
+            self.services.unsettle(id);
+        }
+    }
+
+    /// A service goes on where a predecessor was, who had quorum or had not; in the place of [`Self::start`]. Nothing
+    /// is told but what has changed since then.
+    pub fn resume_service(&mut self, id: ServiceId, quorum: bool, tell: &mut Tell<'_>) {
+        self.services.resume(id, quorum);
+        self.services.evaluate(id.0, tell);
+        self.table.push_all(&self.services, id.0);
+    }
+
+    /// What a successor is to know of a check; `settled`: the kernel has carried out what the last verdict asked for.
+    /// It is noted twice, before the operations are pulled and after they have been carried out.
+    #[must_use]
+    pub fn check_word(&self, id: CheckId, settled: bool) -> u64 {
+        self.services.check(id).map_or(0, |(failed, weight)| check_to_word(failed, weight, settled))
+    }
+
+    /// A reload: `self` is the new configuration, sealed. What is alike in `old` goes on; facts about what is not there
+    /// any more have the ids of `old`. `same` says whether an old check and a new one are defined alike; `pause` is
+    /// called between the services. All that was pulled from `old` has been answered.
+    pub fn follow(
+        &mut self,
+        old: &mut Self,
+        same: &mut Same<'_>,
+        pause: &mut dyn FnMut(),
+        tell: &mut Tell<'_>,
+    ) {
+        let pairs = self.pairs(old);
+        let mut goes_on = vec![false; old.services.services.len()];
+        for id in pairs.iter().flatten() {
+            if let Some(goes_on) = goes_on.get_mut(id.index()) {
+                *goes_on = true;
+            }
+        }
+        for (id, _) in (0..).map(ServiceId).zip(goes_on).filter(|(_, goes_on)| !goes_on) {
+            pause();
+            old.services.tell_gone(id, tell);
+        }
+        for (id, before) in (0..).map(ServiceId).zip(pairs) {
+            pause();
+            self.table.tell_limits(id, tell);
+            match before {
+                Some(before) => self.services.carry(id, &old.services, before, same, tell),
+                None => self.services.start(id, tell),
+            }
+        }
+        self.table.inherit(&self.services, &mut old.table, &old.services, pause);
+        for id in 0..super::service::position(self.services.services.len()) {
+            self.table.push_all(&self.services, id);
+        }
+    }
+
+    /// The old service that each new one continues: that of the same identity, or else the one that held its first key.
+    fn pairs(&self, old: &Self) -> Vec<Option<ServiceId>> {
+        let mut free: Map<u64, Vec<ServiceId>> = Map::new();
+        for (at, service) in old.services.services.iter().enumerate().rev() {
+            free.change(service.identity, |same| same.push(ServiceId::at(at)));
+        }
+        let mut pairs: Vec<Option<ServiceId>> = Vec::new();
+        let mut used = vec![false; old.services.services.len()];
+        for service in &self.services.services {
+            let found = free.get_mut(&service.identity).and_then(Vec::pop);
+            if let Some(used) = found.and_then(|id| used.get_mut(id.index())) {
+                *used = true;
+            }
+            pairs.push(found);
+        }
+        for (pair, id) in pairs.iter_mut().zip((0..).map(ServiceId)).filter(|(pair, _)| pair.is_none()) {
+            let before = self.table.first_key(id).and_then(|key| old.table.holder_service(&key));
+            *pair = before
+                .filter(|id| used.get_mut(id.index()).is_some_and(|used| !core::mem::replace(used, true)));
+        }
+        pairs
+    }
+
+    /// How a check begins after a start or a reload.
+    #[must_use]
+    pub fn check_start(&self, id: CheckId) -> CheckStart {
+        self.services.checks.get(id.index()).map_or(CheckStart::Anew, |check| check.start)
+    }
+
+    /// A check has come to a verdict. At most four facts: the server, the quorum of its service, the sorry server.
+    pub fn verdict(&mut self, id: CheckId, up: bool, tell: &mut Tell<'_>) {
+        if let Some(change) = self.services.verdict(id, up, tell) {
+            self.table.changed(&self.services, change);
+        }
+    }
+
+    /// A check changes the weight of its server.
+    pub fn weigh(&mut self, id: CheckId, weight: CheckWeight, tell: &mut Tell<'_>) {
+        if let Some(change) = self.services.weigh(id, weight, tell) {
+            self.table.changed(&self.services, change);
+        }
+    }
+
+    /// The next operation on the kernel's table. Pull as many as fit into one message, carry them out in their order,
+    /// give all refusals back, and pull on. What was pulled counts as carried out unless it is refused.
+    pub fn pull(&mut self) -> Option<Pending> {
+        if self.kept {
+            return None;
+        }
+        self.table.pull(&self.services)
+    }
+
+    /// The kernel has refused an operation.
+    pub fn refused(&mut self, now: Instant, pending: &Pending, refusal: Refusal, tell: &mut Tell<'_>) {
+        self.table.refused(&self.services, now, pending, refusal, tell);
+    }
+
+    /// Whether there is nothing to pull.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.kept || self.table.is_settled()
+    }
+
+    /// A dump of the kernel's table begins.
+    pub fn look(&mut self, look: Look) {
+        self.table.look(look);
+    }
+
+    /// It has a service.
+    pub fn seen_service(&mut self, key: &ServiceKey, value: &ServiceValue) {
+        self.table.seen_service(key, value);
+    }
+
+    /// It has a destination of a service that came before.
+    pub fn seen_dest(&mut self, key: &ServiceKey, dest: &DestKey, value: &DestValue) {
+        self.table.seen_dest(&self.services, key, dest, value);
+    }
+
+    /// It has been read to its end. A dump that was interrupted is begun again with [`Self::look`].
+    pub fn look_end(&mut self, now: Instant, tell: &mut Tell<'_>) {
+        self.table.look_end(&self.services, now, tell);
+    }
+
+    /// A service stops with the daemon.
+    pub fn stop(&mut self, id: ServiceId, how: Stop, tell: &mut Tell<'_>) {
+        self.services.stop(id, tell);
+        self.kept |= how == Stop::Keep;
+        self.table.stop(&self.services, id, how);
+    }
+
+    /// How many services there are.
+    #[must_use]
+    pub fn services(&self) -> usize {
+        self.services.services.len()
+    }
+
+    /// A service.
+    #[must_use]
+    pub fn service(&self, id: ServiceId) -> Option<ServiceView> {
+        let service = self.services.service(id.0)?;
+        let up = self.services.reals_of(service).iter().filter(|real| real.up).count();
+        Some(ServiceView {
+            quorum: service.quorum,
+            sorry: service.sorry.is_some() && !service.quorum && service.phase == Phase::Runs,
+            live: service.live,
+            up: super::service::position(up),
+        })
+    }
+
+    /// A real server.
+    #[must_use]
+    pub fn real(&self, id: RealId) -> Option<RealView> {
+        let real = self.services.real(id.0)?;
+        let service = self.services.service(real.service)?;
+        Some(RealView {
+            service: ServiceId(real.service),
+            up: real.up,
+            weight: real.weight,
+            wanted: self.services.wanted(service, id.0.saturating_sub(service.first)),
+        })
+    }
+
+    /// The ids of the real servers of a service.
+    pub fn reals(&self, id: ServiceId) -> impl Iterator<Item = RealId> + use<> {
+        let bounds = self
+            .services
+            .service(id.0)
+            .map_or(0..0, |service| service.first..service.first.saturating_add(service.count));
+        bounds.map(RealId)
+    }
+
+    /// The ids of the checks of a real server.
+    pub fn checks(&self, id: RealId) -> impl Iterator<Item = CheckId> + use<> {
+        self.services.real(id.0).map(Services::check_ids).into_iter().flatten()
+    }
+}
+
+/// Bits of a word: it failed, it is settled, what it does to the weight, and from bit 8 on the weight.
+const FAILED: u64 = 1;
+const SETTLED: u64 = 2;
+const IS: u64 = 4;
+const PLUS: u64 = 8;
+
+fn check_to_word(failed: bool, weight: CheckWeight, settled: bool) -> u64 {
+    let flags = if failed { FAILED } else { 0 } | if settled { SETTLED } else { 0 };
+    flags
+        | match weight {
+            CheckWeight::None => 0,
+            CheckWeight::Is(weight) => IS | u64::from(weight) << 8,
+            // More than 55 bits are more than any weight.
+            CheckWeight::Plus(more) => PLUS | more.clamp(-MOST, MOST).cast_unsigned() << 8,
+        }
+}
+
+fn word_to_check(word: u64) -> (bool, CheckWeight, bool) {
+    let weight = if word & IS != 0 {
+        CheckWeight::Is(u32::try_from(word >> 8).unwrap_or(u32::MAX))
+    } else if word & PLUS != 0 {
+        CheckWeight::Plus(word.cast_signed() >> 8)
+    } else {
+        CheckWeight::None
+    };
+    (word & FAILED != 0, weight, word & SETTLED != 0)
+}
+
+/// The largest number that a word holds.
+const MOST: i64 = (1 << 55) - 1;

@@ -1,0 +1,132 @@
+//! After a reload: what the old configuration had put into the kernel is found under the keys of the new one, or leaves.
+
+use super::{Closing, HOLDS, Leaving, SET, STALE, TOLD, Table};
+use crate::proto::lvs::service::{Service, Services};
+use crate::proto::lvs::spec::dest_key;
+use crate::proto::lvs::values::{DestKey, DestValue, ServiceKey};
+
+impl Table {
+    /// Takes over what `old` holds. For load time; `pause` is called between the services.
+    pub(in crate::proto::lvs) fn inherit(
+        &mut self,
+        services: &Services,
+        old: &mut Self,
+        olds: &Services,
+        pause: &mut dyn FnMut(),
+    ) {
+        for (list, service) in old.lists.iter().zip(&olds.services) {
+            pause();
+            let first = list.first..list.first.saturating_add(list.members);
+            let is_set = |number: &u32| {
+                old.members
+                    .get(*number as usize)
+                    .is_some_and(|member| member.flags & (HOLDS | SET) == HOLDS | SET)
+            };
+            let mut ending = Vec::new();
+            for number in first.filter(is_set) {
+                let Some(member) = old.members.get(number as usize) else { continue };
+                let Some(holder) = self.holder(&member.key) else {
+                    ending.push(number);
+                    continue;
+                };
+                let before = list.value.of_family(member.key.family());
+                self.take(holder, member.flags & STALE != 0, |own| {
+                    before == own.of_family(member.key.family())
+                });
+                if let Some(own) = self.members.get_mut(holder as usize) {
+                    own.put_back = member.put_back;
+                    own.flags |= member.flags & TOLD;
+                }
+                for local in 0..=service.count {
+                    if let Some((dest, value, stale)) = old.set_dest(olds, service, number, local) {
+                        self.place(services, holder, dest, &value, stale);
+                    }
+                }
+            }
+            self.end(old, olds, service, &ending);
+        }
+        for (leaving, number) in old.leaving.iter().zip(0_u32..) {
+            let left = old.lists.get(leaving.service as usize).is_some_and(|list| list.left > number);
+            let key = old.members.get(leaving.member as usize).map(|member| member.key).filter(|_| !left);
+            if let Some(holder) = key.and_then(|key| self.holder(&key)) {
+                self.place(services, holder, leaving.dest, &UNKNOWN, true);
+            }
+        }
+        for closing in old.closing.get(old.closed..).unwrap_or_default() {
+            match (self.holder(&closing.key), closing.dest) {
+                (None, _) => self.closing.push(*closing),
+                (Some(holder), None) => self.take(holder, true, |_| false),
+                (Some(holder), Some(dest)) => self.place(services, holder, dest, &UNKNOWN, true),
+            }
+        }
+        self.recorded = core::mem::take(&mut old.recorded);
+        self.flush = old.flush;
+        self.arrange();
+    }
+
+    /// A key of the old configuration that this one has too is in the kernel.
+    fn take(&mut self, holder: u32, stale: bool, same: impl FnOnce(&super::ServiceValue) -> bool) {
+        let Some(member) = self.members.get_mut(holder as usize) else { return };
+        let same = self.lists.get(member.service as usize).is_some_and(|list| same(&list.value));
+        member.flags |= SET;
+        if stale || !same {
+            member.flags |= STALE;
+        }
+    }
+
+    /// A destination of a member, and what it was set to, if it is in the kernel.
+    fn set_dest(
+        &self,
+        services: &Services,
+        service: &Service,
+        number: u32,
+        local: u32,
+    ) -> Option<(DestKey, DestValue, bool)> {
+        let member = self.members.get(number as usize)?;
+        let entry = self.entries.get(member.entries.saturating_add(local) as usize)?;
+        if entry.flags & SET == 0 {
+            return None;
+        }
+        let dest = dest_key(&member.key, services.spec(service, local)?);
+        let value = services.spec(service, entry.by)?.value(entry.weight);
+        Some((dest, value, entry.flags & STALE != 0))
+    }
+
+    /// A destination under a key that this configuration has is in the kernel.
+    fn place(&mut self, services: &Services, holder: u32, dest: DestKey, value: &DestValue, stale: bool) {
+        let Some(id) = self.members.get(holder as usize).map(|member| member.service) else { return };
+        let Some(service) = services.service(id) else { return };
+        match self.claim(services, service, holder, dest) {
+            Some(claim) => {
+                self.adopt(services, service, holder, &claim, value);
+                if let Some(entry) = self.entry(holder, claim.entry).filter(|_| stale) {
+                    entry.flags |= STALE;
+                }
+            }
+            None => self.leaving.push(Leaving { service: id, member: holder, dest }),
+        }
+    }
+
+    /// The keys of a service that this configuration does not have leave in the order of a stop.
+    fn end(&mut self, old: &Self, olds: &Services, service: &Service, ending: &[u32]) {
+        let sorry_first = core::iter::once(service.count).chain(0..service.count);
+        for local in sorry_first {
+            for number in ending {
+                let Some(key) = old.key(*number) else { continue };
+                if let Some((dest, ..)) = old.set_dest(olds, service, *number, local) {
+                    self.closing.push(Closing { key, dest: Some(dest) });
+                }
+            }
+        }
+        self.closing
+            .extend(ending.iter().filter_map(|number| Some(Closing { key: old.key(*number)?, dest: None })));
+    }
+
+    fn key(&self, number: u32) -> Option<ServiceKey> {
+        self.members.get(number as usize).map(|member| member.key)
+    }
+}
+
+/// What a destination is set to of which only the key is known: it is stale anyhow.
+const UNKNOWN: DestValue =
+    DestValue { weight: 0, method: crate::proto::lvs::Method::Nat, upper: 0, lower: 0 };

@@ -1,0 +1,501 @@
+//! The table of the kernel: what this director put there, and the operations that make it what is wanted.
+//!
+//! A *member* is one key of the kernel that a service stands for; a group has many. An *entry* is one destination of a
+//! member. A *place* is what a transition asks to be looked at again: the keys of a service, one of its servers on all
+//! members, or what a reload left behind. Places wait in a queue; `pull` takes them one by one and makes the
+//! operations that are needed by then. [`look`] compares with a dump of the kernel, [`answer`] takes refusals,
+//! [`inherit`] what an old configuration had put there.
+
+mod answer;
+mod inherit;
+mod look;
+mod queue;
+
+use super::facts::{Fact, Tell};
+use super::operation::{Operation, Pending};
+use super::service::{Change, Phase, Service, Services, position};
+use super::spec::{RealSpec, ServiceSpec, dest_key};
+use super::values::{DestKey, DestValue, ServiceKey, ServiceValue};
+use super::{Stop, group};
+use crate::base::id::ServiceId;
+use crate::base::limit;
+use crate::base::rate::Allowance;
+pub use look::Look;
+use queue::Queue;
+
+/// The table.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    lists: Vec<List>,
+    members: Vec<Member>,
+    entries: Vec<Entry>,
+    /// For each service the numbers of its servers by address; those of one address in the order of the file.
+    by_addr: Vec<u32>,
+    /// The members by key; those of one key in the order of the file. The first one of them holds the key.
+    by_key: Vec<u32>,
+    queue: Queue,
+    /// The place that is being looked at, and how far that is.
+    cursor: Option<(u32, u32)>,
+    /// Destinations that are in the configuration no more, of keys that are; by service.
+    leaving: Vec<Leaving>,
+    /// Services that are in the configuration no more, with their destinations, in the order of the operations.
+    closing: Vec<Closing>,
+    /// How many of `closing` are done.
+    closed: usize,
+    /// The whole table is to be emptied first.
+    flush: bool,
+    /// What a state file said is ours, until the first dump has been read.
+    recorded: Vec<(ServiceKey, Option<DestKey>)>,
+    /// The dump that is being read.
+    looking: Option<Look>,
+}
+
+/// The part of one service.
+#[derive(Debug)]
+struct List {
+    value: ServiceValue,
+    /// Its members: the first one and how many.
+    first: u32,
+    members: u32,
+    /// Its first place.
+    places: u32,
+    /// Its servers in `by_addr`, the sorry server too: the first one and how many.
+    servers: u32,
+    count: u32,
+    /// Entries of each member: one for each server, and one for the sorry server, whether there is one or not.
+    entries: u32,
+    /// The first of `leaving` that is not done.
+    left: u32,
+    /// Not all of its keys are used.
+    cut: bool,
+}
+
+/// One key of a service.
+#[derive(Debug)]
+struct Member {
+    key: ServiceKey,
+    service: u32,
+    /// The entry of its first server.
+    entries: u32,
+    put_back: Allowance,
+    flags: u8,
+}
+
+/// One destination of one member. Servers that have the same destination share the entry of the first one of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// The weight that it was last set to.
+    weight: u32,
+    /// The server whose method and thresholds it was last set to.
+    by: u32,
+    flags: u8,
+}
+
+/// It is in the kernel, as far as is known.
+const SET: u8 = 1;
+/// It was set to something that is wanted no more.
+const STALE: u8 = 2;
+/// The dump has it.
+const SEEN: u8 = 4;
+/// It was changed while a dump was read, which may show it as it was before.
+const TOUCHED: u8 = 8;
+/// The member holds its key.
+const HOLDS: u8 = 16;
+/// It was told that somebody else deletes it again and again.
+const TOLD: u8 = 32;
+
+/// A destination that leaves a key.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    service: u32,
+    member: u32,
+    dest: DestKey,
+}
+
+/// A destination of a service that ends, or the service.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    key: ServiceKey,
+    dest: Option<DestKey>,
+}
+
+/// Which destination of a member, and what is wanted of it.
+struct Claim {
+    /// The server whose entry it is.
+    entry: u32,
+    /// The server that has it now and the weight; none: it is not wanted.
+    wanted: Option<(u32, u32)>,
+}
+
+impl Table {
+    /// Adds the keys of a service. For load time, as long as `seal` has not been called.
+    pub(super) fn add_service(&mut self, spec: &ServiceSpec<'_>) {
+        let (service, first) = (position(self.lists.len()), position(self.members.len()));
+        let mut cut = false;
+        group::keys(spec, &mut |key| {
+            cut = self.members.len() >= limit::LVS_KEYS;
+            if !cut {
+                let put_back = Allowance::default();
+                self.members.push(Member { key, service, entries: 0, put_back, flags: 0 });
+            }
+            !cut
+        });
+        let members = position(self.members.len()).saturating_sub(first);
+        let value = spec.value;
+        let (places, servers, count, entries, left) = (0, 0, 0, 0, 0);
+        self.lists.push(List { value, first, members, places, servers, count, entries, left, cut });
+    }
+
+    /// All services and servers are there: makes room for all that can happen.
+    pub(super) fn seal(&mut self, services: &Services) {
+        for (list, service) in self.lists.iter_mut().zip(&services.services) {
+            list.places = position(self.queue.places());
+            self.queue.grow((service.count as usize).saturating_add(PLACES));
+            list.servers = position(self.by_addr.len());
+            let locals = (0..=service.count).filter(|local| services.spec(service, *local).is_some());
+            self.by_addr.extend(locals);
+            let own = self.by_addr.get_mut(list.servers as usize..).unwrap_or_default();
+            list.count = position(own.len());
+            own.sort_unstable_by_key(|local| (services.spec(service, *local).map(|spec| spec.addr), *local));
+            list.entries = service.count.saturating_add(1);
+            let (each, from) = (list.entries as usize, list.first as usize);
+            let own = from..from.saturating_add(list.members as usize);
+            for member in self.members.get_mut(own).unwrap_or_default() {
+                let first = self.entries.len();
+                let room = first.saturating_add(each) <= limit::LVS_DESTINATIONS;
+                list.cut |= !room;
+                if room {
+                    (member.entries, member.flags) = (position(first), HOLDS);
+                    self.entries.resize(first.saturating_add(each), Entry::default());
+                }
+            }
+        }
+        self.by_key = (0..position(self.members.len())).collect();
+        let key = |member: &u32| self.members.get(*member as usize).map(|member| member.key);
+        self.by_key.sort_unstable_by_key(|member| (key(member), *member));
+        let mut before = None;
+        for member in &self.by_key {
+            let Some(member) = self.members.get_mut(*member as usize) else { continue };
+            if before == Some(member.key) {
+                member.flags &= !HOLDS;
+            } else if member.flags & HOLDS != 0 {
+                before = Some(member.key);
+            }
+        }
+    }
+
+    /// What of a service cannot be used as it stands is told.
+    pub(super) fn tell_limits(&self, id: ServiceId, tell: &mut Tell<'_>) {
+        let Some(list) = self.lists.get(id.index()) else { return };
+        if list.cut {
+            tell(Fact::TooMany { service: id });
+        }
+        for member in self.members_of(list).iter().filter(|member| member.flags & HOLDS == 0) {
+            let key = member.key;
+            let holder = self.holder(&key).and_then(|holder| self.members.get(holder as usize));
+            if let Some(holder) = holder {
+                tell(Fact::Shared { holder: ServiceId(holder.service), service: id, key });
+            }
+        }
+    }
+
+    fn members_of(&self, list: &List) -> &[Member] {
+        let first = list.first as usize;
+        self.members.get(first..first.saturating_add(list.members as usize)).unwrap_or_default()
+    }
+
+    /// The member that holds a key.
+    fn holder(&self, key: &ServiceKey) -> Option<u32> {
+        let of = |member: &u32| self.members.get(*member as usize);
+        let from = self.by_key.partition_point(|member| of(member).is_some_and(|member| member.key < *key));
+        let mut same = self.by_key.get(from..)?.iter();
+        let same = same.by_ref().take_while(|member| of(member).is_some_and(|member| member.key == *key));
+        same.copied().find(|member| of(member).is_some_and(|member| member.flags & HOLDS != 0))
+    }
+
+    /// The destination of a member at this address and port, and what is wanted of it; none if no server has it.
+    fn claim(&self, services: &Services, service: &Service, member: u32, dest: DestKey) -> Option<Claim> {
+        let member = self.members.get(member as usize)?;
+        let list = self.lists.get(member.service as usize)?;
+        let first = list.servers as usize;
+        let own = self.by_addr.get(first..first.saturating_add(list.count as usize))?;
+        let spec = |local: &u32| services.spec(service, *local);
+        let from = own.partition_point(|local| spec(local).is_some_and(|spec| spec.addr < dest.addr));
+        let same = own.get(from..)?.iter().copied();
+        let same = same.take_while(|local| spec(local).is_some_and(|spec| spec.addr == dest.addr));
+        let mut claim: Option<Claim> = None;
+        for local in same {
+            if spec(&local).is_none_or(|spec| dest_key(&member.key, spec) != dest) {
+                continue;
+            }
+            let claim = claim.get_or_insert(Claim { entry: local, wanted: None });
+            if let Some(weight) = services.wanted(service, local) {
+                // One that gets connections goes before one that is only kept.
+                if claim.wanted.is_none_or(|(_, other)| other == 0 && weight > 0) {
+                    claim.wanted = Some((local, weight));
+                }
+            }
+        }
+        claim
+    }
+
+    /// The first key of a service.
+    pub(super) fn first_key(&self, id: ServiceId) -> Option<ServiceKey> {
+        self.members_of(self.lists.get(id.index())?).first().map(|member| member.key)
+    }
+
+    /// The service that holds a key.
+    pub(super) fn holder_service(&self, key: &ServiceKey) -> Option<ServiceId> {
+        Some(ServiceId(self.members.get(self.holder(key)? as usize)?.service))
+    }
+
+    fn entry(&mut self, member: u32, local: u32) -> Option<&mut Entry> {
+        let first = self.members.get(member as usize)?.entries;
+        self.entries.get_mut(first.saturating_add(local) as usize)
+    }
+
+    /// Everything of a service is to be looked at: its keys, its servers, what leaves. While the servers answer, the
+    /// sorry server is taken out before they come in; otherwise it comes in after they have been taken out.
+    pub(super) fn push_all(&mut self, services: &Services, id: u32) {
+        let (Some(list), Some(service)) = (self.lists.get(id as usize), services.service(id)) else { return };
+        let (open, count) = (list.places, service.count);
+        let place = |number: u32| open.saturating_add(number);
+        let sorry = place(count.saturating_add(1));
+        let leaving = place(count.saturating_add(2));
+        self.queue.push(open);
+        if service.quorum {
+            self.queue.push(sorry);
+        }
+        for local in 0..count {
+            self.queue.push(place(local.saturating_add(1)));
+        }
+        self.queue.push(leaving);
+        self.queue.push(sorry);
+    }
+
+    /// A server is to be looked at.
+    fn push_server(&mut self, service: u32, local: u32) {
+        if let Some(list) = self.lists.get(service as usize) {
+            self.queue.push(list.places.saturating_add(local).saturating_add(1));
+        }
+    }
+
+    /// A transition has changed what is wanted. A server that failed goes before those that leave with it.
+    pub(super) fn changed(&mut self, services: &Services, change: Change) {
+        let Some(service) = services.service(change.service) else { return };
+        if !(change.places && service.quorum) {
+            self.push_server(change.service, change.real.saturating_sub(service.first));
+        }
+        if change.places {
+            self.push_all(services, change.service);
+        }
+    }
+
+    /// A service stops.
+    pub(super) fn stop(&mut self, services: &Services, id: ServiceId, how: Stop) {
+        let (Some(list), Some(service)) = (self.lists.get(id.index()), services.service(id.0)) else {
+            return;
+        };
+        let (open, count) = (list.places, service.count);
+        let place = |number: u32| open.saturating_add(number);
+        if how == Stop::Each {
+            self.queue.push(place(count.saturating_add(1)));
+            for local in 0..count {
+                self.queue.push(place(local.saturating_add(1)));
+            }
+            self.queue.push(place(count.saturating_add(2)));
+        }
+        self.queue.push(place(count.saturating_add(3)));
+    }
+
+    /// The whole table is to be emptied before anything else.
+    pub(super) fn flush(&mut self) {
+        self.flush = true;
+        for member in &mut self.members {
+            member.flags &= !SET;
+        }
+        for entry in &mut self.entries {
+            entry.flags &= !SET;
+        }
+        self.leaving.clear();
+        self.closing.clear();
+        self.closed = 0;
+    }
+
+    /// Whether there is nothing to do.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.flush && self.queue.is_empty() && self.cursor.is_none() && self.closed >= self.closing.len()
+    }
+
+    /// The next operation. It counts as carried out unless the kernel refuses it.
+    pub(super) fn pull(&mut self, services: &Services) -> Option<Pending> {
+        if core::mem::take(&mut self.flush) {
+            return Some(Pending { operation: Operation::Flush, member: None, local: 0 });
+        }
+        while let Some((place, from)) = self.cursor.take().or_else(|| Some((self.queue.pop()?, 0))) {
+            let after = self.lists.partition_point(|list| list.places <= place);
+            let id = position(after.saturating_sub(1));
+            let (Some(list), Some(service)) = (self.lists.get(id as usize), services.service(id)) else {
+                continue;
+            };
+            let (number, first, members) = (place.saturating_sub(list.places), list.first, list.members);
+            if number == service.count.saturating_add(2) {
+                if let Some(pending) = self.leave(id) {
+                    self.cursor = Some((place, 0));
+                    return Some(pending);
+                }
+                continue;
+            }
+            for step in from..members {
+                let member = first.saturating_add(step);
+                let pending = match number.checked_sub(1) {
+                    None => self.open(service, member),
+                    Some(local) if local <= service.count => self.dest(services, service, member, local),
+                    Some(_) => self.close(member),
+                };
+                if pending.is_some() {
+                    self.cursor = Some((place, step.saturating_add(1)));
+                    return pending;
+                }
+            }
+        }
+        let Closing { key, dest } = *self.closing.get(self.closed)?;
+        self.closed = self.closed.saturating_add(1);
+        let operation = dest.map_or(Operation::DelService(key), |dest| Operation::DelDest(key, dest));
+        Some(Pending { operation, member: None, local: 0 })
+    }
+
+    /// The service of a member.
+    fn open(&mut self, service: &Service, number: u32) -> Option<Pending> {
+        let looking = self.looking.is_some();
+        let member = self.members.get_mut(number as usize)?;
+        if service.phase != Phase::Runs || member.flags & HOLDS == 0 || member.flags & (SET | STALE) == SET {
+            return None;
+        }
+        let value = self.lists.get(member.service as usize)?.value.of_family(member.key.family());
+        let operation = if member.flags & SET == 0 {
+            Operation::NewService(member.key, value)
+        } else {
+            Operation::SetService(member.key, value)
+        };
+        member.flags = (member.flags | SET) & !STALE;
+        touch(&mut member.flags, looking);
+        Some(Pending { operation, member: Some(number), local: 0 })
+    }
+
+    /// One server on one member.
+    fn dest(&mut self, services: &Services, service: &Service, number: u32, local: u32) -> Option<Pending> {
+        let member = self.members.get(number as usize)?;
+        if member.flags & (HOLDS | SET) != HOLDS | SET {
+            return None;
+        }
+        let key = member.key;
+        let dest = dest_key(&key, services.spec(service, local)?);
+        let claim = self.claim(services, service, number, dest)?;
+        let looking = self.looking.is_some();
+        let entry = self.entry(number, claim.entry)?;
+        let wanted = claim.wanted.and_then(|(by, weight)| Some((by, services.spec(service, by)?, weight)));
+        let operation = match (entry.flags & SET != 0, wanted) {
+            (false, None) => return None,
+            (true, None) => {
+                entry.flags &= !(SET | STALE);
+                Operation::DelDest(key, dest)
+            }
+            (set, Some((by, spec, weight))) => {
+                let value = spec.value(weight);
+                let other = entry.flags & STALE != 0
+                    || entry.weight != weight
+                    || entry.by != by
+                        && services.spec(service, entry.by).is_none_or(|old| old.value(weight) != value);
+                if set && !other {
+                    return None;
+                }
+                (entry.weight, entry.by) = (weight, by);
+                entry.flags = (entry.flags | SET) & !STALE;
+                if set { Operation::SetDest(key, dest, value) } else { Operation::NewDest(key, dest, value) }
+            }
+        };
+        touch(&mut entry.flags, looking);
+        Some(Pending { operation, member: Some(number), local: claim.entry })
+    }
+
+    /// The next destination that leaves the keys of a service.
+    fn leave(&mut self, id: u32) -> Option<Pending> {
+        let list = self.lists.get_mut(id as usize)?;
+        let leaving = *self.leaving.get(list.left as usize).filter(|leaving| leaving.service == id)?;
+        list.left = list.left.saturating_add(1);
+        let key = self.members.get(leaving.member as usize)?.key;
+        Some(Pending { operation: Operation::DelDest(key, leaving.dest), member: None, local: 0 })
+    }
+
+    /// What leaves is put into the order of the services, and in each of them it is to be looked at.
+    fn arrange(&mut self) {
+        self.leaving.sort_by_key(|leaving| leaving.service);
+        for (list, id) in self.lists.iter_mut().zip(0_u32..) {
+            list.left = position(self.leaving.partition_point(|leaving| leaving.service < id));
+        }
+    }
+
+    /// The service of a member ends.
+    fn close(&mut self, number: u32) -> Option<Pending> {
+        let member = self.members.get_mut(number as usize)?;
+        if member.flags & (HOLDS | SET) != HOLDS | SET {
+            return None;
+        }
+        let key = member.key;
+        self.clear(number);
+        Some(Pending { operation: Operation::DelService(key), member: Some(number), local: 0 })
+    }
+
+    /// A service is not in the kernel any more, and none of its destinations.
+    fn clear(&mut self, number: u32) {
+        let Some(member) = self.members.get_mut(number as usize) else { return };
+        member.flags &= !(SET | STALE);
+        let first = member.entries as usize;
+        let each = self.lists.get(member.service as usize).map_or(0, |list| list.entries as usize);
+        for entry in self.entries.get_mut(first..first.saturating_add(each)).unwrap_or_default() {
+            entry.flags &= !(SET | STALE);
+        }
+    }
+
+    /// Everything that may be in the kernel because of this configuration, or because of the one before as long as it
+    /// has not been removed.
+    pub(super) fn owned(&self, services: &Services, each: &mut dyn FnMut(&ServiceKey, Option<&DestKey>)) {
+        for member in self.members.iter().filter(|member| member.flags & HOLDS != 0) {
+            each(&member.key, None);
+            let Some(service) = services.service(member.service) else { continue };
+            for spec in (0..=service.count).filter_map(|local| services.spec(service, local)) {
+                each(&member.key, Some(&dest_key(&member.key, spec)));
+            }
+        }
+        for (leaving, number) in self.leaving.iter().zip(0_u32..) {
+            let list = self.lists.get(leaving.service as usize);
+            let member = self.members.get(leaving.member as usize);
+            if let Some(member) = member.filter(|_| list.is_some_and(|list| list.left <= number)) {
+                each(&member.key, Some(&leaving.dest));
+            }
+        }
+        for closing in self.closing.get(self.closed..).unwrap_or_default() {
+            each(&closing.key, closing.dest.as_ref());
+        }
+    }
+
+    /// A line of the state file of a predecessor.
+    pub(super) fn recorded(&mut self, key: ServiceKey, dest: Option<DestKey>) {
+        self.recorded.push((key, dest));
+    }
+}
+
+/// Places of a service beside its servers: its keys, the sorry server, what leaves, the end.
+const PLACES: usize = 4;
+
+fn touch(flags: &mut u8, looking: bool) {
+    if looking {
+        *flags |= TOUCHED;
+    }
+}
+
+/// Whether two servers set a destination to the same but for the weight.
+fn is_alike(value: &DestValue, spec: &RealSpec) -> bool {
+    spec.value(value.weight) == *value
+}
