@@ -74,9 +74,9 @@ impl Services {
             let known = before.iter().position(|old| same(*old, check));
             let known = known.map(|at| before.remove(at)).and_then(|old| olds.check(old));
             let (failed, weight, start) = match known {
-                Some((failed, weight)) => (failed, weight, CheckStart::Carried),
+                Some((failed, weight)) => (failed, weight, CheckStart::Known),
                 None if old.up => (false, Default::default(), CheckStart::Trusted),
-                None => (true, Default::default(), CheckStart::AtOnce),
+                None => (true, Default::default(), CheckStart::Failed),
             };
             self.set_check(check, failed, weight, start);
         }

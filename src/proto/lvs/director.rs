@@ -4,7 +4,7 @@ use super::carry::Same;
 use super::facts::Tell;
 use super::operation::{Pending, Refusal};
 use super::service::{CheckStart, Phase, Services};
-use super::spec::{CheckWeight, RealSpec, ServiceSpec, SorrySpec};
+use super::spec::{CheckWeight, RealSpec, ServiceSpec, SorrySpec, Stop};
 use super::table::{Look, Table};
 use super::values::{DestKey, DestValue, ServiceKey, ServiceValue};
 use crate::base::id::{CheckId, RealId, ServiceId};
@@ -22,17 +22,6 @@ pub struct Director {
     table: Table,
     /// Nothing is done to the kernel any more.
     kept: bool,
-}
-
-/// How a service leaves the kernel when the daemon stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Destination by destination, then the service, as keepalived does.
-    Each,
-    /// The service with all its destinations at once (`lvs_flush_on_stop VS`).
-    Whole,
-    /// It stays (`-I`), or all of the table is flushed by the child (`lvs_flush_on_stop`).
-    Keep,
 }
 
 /// A service as status files show it.
@@ -107,24 +96,27 @@ impl Director {
     pub fn start(&mut self, id: ServiceId, tell: &mut Tell<'_>) {
         self.table.tell_limits(id, tell);
         self.services.start(id, tell);
-        self.table.push_all(&self.services, id.0);
+        self.table.push_all(id.0);
     }
 
     /// What a predecessor left of a check ([`Self::check_word`]).
     pub fn resume_check(&mut self, id: CheckId, word: u64) {
         let (failed, weight, settled) = word_to_check(word);
-        self.services.set_check(id, failed, weight, CheckStart::Carried);
+        self.services.set_check(id, failed, weight, CheckStart::Known);
         if !settled {
             self.services.unsettle(id);
         }
     }
 
-    /// A service goes on where a predecessor was, who had quorum or had not; in the place of [`Self::start`]. Nothing
-    /// is told but what has changed since then.
-    pub fn resume_service(&mut self, id: ServiceId, quorum: bool, tell: &mut Tell<'_>) {
-        self.services.resume(id, quorum);
+    /// A service goes on where a predecessor was ([`Self::service_word`]), in the place of [`Self::start`] and after all
+    /// of its checks. Nothing is told but what has changed since then.
+    pub fn resume_service(&mut self, id: ServiceId, word: u64, tell: &mut Tell<'_>) {
+        self.services.resume(id, word & QUORUM != 0);
+        if word & SETTLED == 0 {
+            self.services.unsettle_service(id);
+        }
         self.services.evaluate(id.0, tell);
-        self.table.push_all(&self.services, id.0);
+        self.table.push_all(id.0);
     }
 
     /// What a successor is to know of a check; `settled`: the kernel has carried out what the last verdict asked for.
@@ -132,6 +124,14 @@ impl Director {
     #[must_use]
     pub fn check_word(&self, id: CheckId, settled: bool) -> u64 {
         self.services.check(id).map_or(0, |(failed, weight)| check_to_word(failed, weight, settled))
+    }
+
+    /// What a successor is to know of a service; noted as that of a check is, and not settled while a reload goes on.
+    #[must_use]
+    pub fn service_word(&self, id: ServiceId, settled: bool) -> u64 {
+        let quorum = self.services.service(id.0).is_some_and(|service| service.quorum);
+        let quorum = if quorum { QUORUM } else { 0 };
+        quorum | if settled { SETTLED } else { 0 }
     }
 
     /// A reload: `self` is the new configuration, sealed. What is alike in `old` goes on; facts about what is not there
@@ -165,7 +165,7 @@ impl Director {
         }
         self.table.inherit(&self.services, &mut old.table, &old.services, pause);
         for id in 0..super::service::position(self.services.services.len()) {
-            self.table.push_all(&self.services, id);
+            self.table.push_all(id);
         }
     }
 
@@ -195,7 +195,7 @@ impl Director {
     /// How a check begins after a start or a reload.
     #[must_use]
     pub fn check_start(&self, id: CheckId) -> CheckStart {
-        self.services.checks.get(id.index()).map_or(CheckStart::Anew, |check| check.start)
+        self.services.checks.get(id.index()).map_or(CheckStart::Fresh, |check| check.start)
     }
 
     /// A check has come to a verdict. At most four facts: the server, the quorum of its service, the sorry server.
@@ -254,9 +254,9 @@ impl Director {
 
     /// A service stops with the daemon.
     pub fn stop(&mut self, id: ServiceId, how: Stop, tell: &mut Tell<'_>) {
-        self.services.stop(id, tell);
+        self.services.stop(id, how, tell);
         self.kept |= how == Stop::Keep;
-        self.table.stop(&self.services, id, how);
+        self.table.push_all(id.0);
     }
 
     /// How many services there are.
@@ -308,6 +308,8 @@ impl Director {
 
 /// Bits of a word: it failed, it is settled, what it does to the weight, and from bit 8 on the weight.
 const FAILED: u64 = 1;
+/// Of a service: it has quorum.
+const QUORUM: u64 = 1;
 const SETTLED: u64 = 2;
 const IS: u64 = 4;
 const PLUS: u64 = 8;

@@ -33,13 +33,13 @@ mod tests;
 mod values;
 
 pub use carry::Same;
-pub use director::{Director, RealView, ServiceView, Stop};
+pub use director::{Director, RealView, ServiceView};
 pub use facts::{Fact, Tell};
 pub use group::Marks;
 pub use operation::{Operation, Pending, Refusal};
 pub use params::Params;
 pub use service::CheckStart;
-pub use spec::{CheckWeight, Listen, RealSpec, ServiceSpec, SorrySpec};
+pub use spec::{CheckWeight, Listen, RealSpec, ServiceSpec, SorrySpec, Stop};
 pub use table::Look;
 pub use values::{
     DestKey, DestValue, Engine, Entry, Granularity, Method, Protocol, Scheduler, ServiceKey, ServiceValue,

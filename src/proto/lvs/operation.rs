@@ -41,6 +41,8 @@ pub enum Refusal {
     NoService,
     /// The destination is not there (ENOENT).
     NoDest,
+    /// The answer was lost (ENOBUFS): it may have been carried out or not.
+    Unknown,
     /// Another error number.
     Other(i32),
 }

@@ -5,7 +5,7 @@
 //! servers on if that is less: otherwise it could never be gained again.
 
 use super::spec::{CheckWeight, RealSpec};
-use super::{Fact, Params, Tell};
+use super::{Fact, Params, Stop, Tell};
 use crate::base::id::{CheckId, RealId, ServiceId};
 
 /// All services with their servers and checks.
@@ -32,6 +32,8 @@ pub(super) struct Service {
     pub(super) live: u64,
     pub(super) phase: Phase,
     pub(super) quorum: bool,
+    /// As for a server: of all of them, and of the sorry server.
+    pub(super) unsettled: bool,
 }
 
 /// How far a service is.
@@ -41,8 +43,8 @@ pub(super) enum Phase {
     Waits,
     /// It does what it is there for.
     Runs,
-    /// It has stopped: nothing is wanted of it any more.
-    Stopped,
+    /// It has stopped in this way: nothing is wanted of it any more.
+    Stopped(Stop),
 }
 
 /// One real server.
@@ -69,18 +71,19 @@ pub(super) struct Check {
     pub(super) start: CheckStart,
 }
 
-/// How a check begins.
+/// How a check begins, in the terms of its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckStart {
-    /// As any check does.
-    Anew,
+    /// As the configuration has it.
+    Fresh,
     /// It goes on where it was: nothing of it has changed.
-    Carried,
-    /// It is new on a server that was there before and counts as up until it has failed with all its retries: its
-    /// first run does not take down what others hold up.
+    Known,
+    /// It is new on a server that was there before and is up, and counts as passed until it has failed with all its
+    /// retries: its first run does not take down what others hold up.
     Trusted,
-    /// Its server is down and stays down until it succeeds: it runs at once, so that a check that was repaired helps.
-    AtOnce,
+    /// It is new on a server that is down, and counts as failed until it has passed. It runs at once, so that a check
+    /// that was repaired helps.
+    Failed,
 }
 
 /// What a transition asks of the table.
@@ -104,7 +107,9 @@ impl Services {
         let id = ServiceId::at(self.services.len());
         let first = position(self.reals.len());
         let (total, live, phase) = (0, 0, Phase::Waits);
-        let service = Service { identity, params, sorry, first, count: 0, total, live, phase, quorum: false };
+        let (quorum, unsettled) = (false, false);
+        let service =
+            Service { identity, params, sorry, first, count: 0, total, live, phase, quorum, unsettled };
         self.services.push(service);
         id
     }
@@ -131,7 +136,7 @@ impl Services {
             real.count = real.count.saturating_add(1);
             real.up &= !alpha;
         }
-        let (weight, start) = (CheckWeight::None, CheckStart::Anew);
+        let (weight, start) = (CheckWeight::None, CheckStart::Fresh);
         self.checks.push(Check { real, failed: alpha, weight, start });
         id
     }
@@ -299,9 +304,9 @@ impl Services {
     }
 
     /// A service stops: first its servers are told, then itself.
-    pub(super) fn stop(&mut self, id: ServiceId, tell: &mut Tell<'_>) {
+    pub(super) fn stop(&mut self, id: ServiceId, how: Stop, tell: &mut Tell<'_>) {
         let Some(service) = self.services.get_mut(id.index()) else { return };
-        let ran = core::mem::replace(&mut service.phase, Phase::Stopped) == Phase::Runs;
+        let ran = core::mem::replace(&mut service.phase, Phase::Stopped(how)) == Phase::Runs;
         let (omega, quorum, first) = (service.params.omega && ran, service.quorum, service.first);
         let Some(service) = self.services.get(id.index()) else { return };
         for (real, number) in self.reals_of(service).iter().zip(first..) {
@@ -322,6 +327,13 @@ impl Services {
         let real = self.checks.get(check.index()).map_or(u32::MAX, |check| check.real);
         if let Some(real) = self.reals.get_mut(real as usize) {
             real.unsettled = true;
+        }
+    }
+
+    /// The same of all servers of a service, and of its sorry server.
+    pub(super) fn unsettle_service(&mut self, id: ServiceId) {
+        if let Some(service) = self.services.get_mut(id.index()) {
+            service.unsettled = true;
         }
     }
 

@@ -105,6 +105,17 @@ pub enum CheckWeight {
     Plus(i64),
 }
 
+/// How a service leaves the kernel when the daemon stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Destination by destination, then the service, as keepalived does.
+    Each,
+    /// The service with all its destinations at once (`lvs_flush_on_stop VS`).
+    Whole,
+    /// It stays (`-I`), or all of the table is flushed by the child (`lvs_flush_on_stop`).
+    Keep,
+}
+
 /// Where a real server of a service is reached, for one of the keys of the service.
 pub(super) fn dest_key(service: &ServiceKey, real: &RealSpec) -> DestKey {
     use ServiceKey::{Address, Mark};

@@ -51,11 +51,13 @@ pub struct ServiceValue {
 }
 
 impl ServiceValue {
-    /// The same for a service of this family: the granularity of the other one does not count.
+    /// The same for a service of this family: the granularity of the other one does not count, and none without
+    /// persistence.
     #[must_use]
     pub const fn of_family(mut self, family: Family) -> Self {
         self.granularity = match (self.granularity, family) {
             // All bits: every client by itself.
+            _ if self.persistence.is_none() => None,
             (Some(Granularity::Mask(mask)), Family::V4) if mask.to_bits() != u32::MAX => self.granularity,
             (Some(Granularity::Length(..=127)), Family::V6) => self.granularity,
             _ => None,

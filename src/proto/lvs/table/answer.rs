@@ -3,7 +3,7 @@
 //! What is there already is taken over; what somebody else deleted is put back, within an allowance; what has another
 //! reason is told, and tried again when something asks for the same once more: a verdict, a reload, a dump.
 
-use super::{HOLDS, SET, STALE, TOLD, Table};
+use super::{Closing, HOLDS, SET, STALE, TOLD, Table};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::proto::lvs::facts::{Fact, Tell};
@@ -31,13 +31,16 @@ impl Table {
             | Operation::DelDest(key, dest) => (key, Some(dest)),
         };
         let Some(number) = pending.member else {
-            // What was to be removed is not there: so be it.
-            if let Refusal::Other(errno) = refusal {
-                tell(Fact::Refused { key, dest, errno });
+            match refusal {
+                // What was to be removed is not there: so be it.
+                Refusal::Exists | Refusal::NoService | Refusal::NoDest => {}
+                Refusal::Unknown => self.closing.push(Closing { key, dest, value: None }),
+                Refusal::Other(errno) => tell(Fact::Refused { key, dest, errno }),
             }
             return;
         };
         match (pending.operation, refusal) {
+            (_, Refusal::Unknown) => self.again(number, pending),
             (Operation::Flush, _) | (Operation::DelService(_), Refusal::NoService | Refusal::NoDest) => {}
             (Operation::NewService(..), Refusal::Exists) => self.reopen(number),
             (Operation::NewService(..), _) => {
@@ -87,6 +90,31 @@ impl Table {
         }
     }
 
+    /// Whether an operation was carried out is not known: it is asked for again, and the kernel's refusal will say.
+    fn again(&mut self, number: u32, pending: &Pending) {
+        let Some(member) = self.members.get_mut(number as usize) else { return };
+        let (service, key) = (member.service, member.key);
+        match pending.operation {
+            Operation::NewService(..) => {
+                self.clear(number);
+                self.push_all(service);
+            }
+            Operation::DelService(_) => self.closing.push(Closing { key, dest: None, value: None }),
+            Operation::SetService(..) => self.reopen(number),
+            Operation::NewDest(..) => {
+                self.unset(number, pending.local);
+                self.push_entry(number, pending.local);
+            }
+            Operation::SetDest(..) | Operation::DelDest(..) => {
+                if let Some(entry) = self.entry(number, pending.local) {
+                    entry.flags |= SET | STALE;
+                }
+                self.push_entry(number, pending.local);
+            }
+            Operation::Flush => {}
+        }
+    }
+
     /// A service was there already, or is to be set anew: with everything that it is to hold.
     pub(super) fn reopen(&mut self, number: u32) {
         let Some(member) = self.members.get_mut(number as usize) else { return };
@@ -105,7 +133,7 @@ impl Table {
         // Without SET the first of several refusals has brought this about already.
         if runs && set && self.may_put_back(now, number, key, tell) {
             tell(Fact::PutBack { key, dest: None });
-            self.push_all(services, id);
+            self.push_all(id);
         }
     }
 
@@ -156,6 +184,7 @@ const fn number_of(refusal: Refusal) -> i32 {
         Refusal::NoDest => 2,
         Refusal::NoService => 3,
         Refusal::Exists => 17,
+        Refusal::Unknown => 105,
         Refusal::Other(errno) => errno,
     }
 }

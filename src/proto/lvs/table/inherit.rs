@@ -39,7 +39,7 @@ impl Table {
                 }
                 for local in 0..=service.count {
                     if let Some((dest, value, stale)) = old.set_dest(olds, service, number, local) {
-                        self.place(services, holder, dest, &value, stale);
+                        self.place(services, holder, dest, Some(value).filter(|_| !stale));
                     }
                 }
             }
@@ -49,14 +49,14 @@ impl Table {
             let left = old.lists.get(leaving.service as usize).is_some_and(|list| list.left > number);
             let key = old.members.get(leaving.member as usize).map(|member| member.key).filter(|_| !left);
             if let Some(holder) = key.and_then(|key| self.holder(&key)) {
-                self.place(services, holder, leaving.dest, &UNKNOWN, true);
+                self.place(services, holder, leaving.dest, leaving.value);
             }
         }
         for closing in old.closing.get(old.closed..).unwrap_or_default() {
             match (self.holder(&closing.key), closing.dest) {
                 (None, _) => self.closing.push(*closing),
                 (Some(holder), None) => self.take(holder, true, |_| false),
-                (Some(holder), Some(dest)) => self.place(services, holder, dest, &UNKNOWN, true),
+                (Some(holder), Some(dest)) => self.place(services, holder, dest, closing.value),
             }
         }
         self.recorded = core::mem::take(&mut old.recorded);
@@ -92,18 +92,18 @@ impl Table {
         Some((dest, value, entry.flags & STALE != 0))
     }
 
-    /// A destination under a key that this configuration has is in the kernel.
-    fn place(&mut self, services: &Services, holder: u32, dest: DestKey, value: &DestValue, stale: bool) {
+    /// A destination under a key that this configuration has is in the kernel, set to this if that is known.
+    fn place(&mut self, services: &Services, holder: u32, dest: DestKey, value: Option<DestValue>) {
         let Some(id) = self.members.get(holder as usize).map(|member| member.service) else { return };
         let Some(service) = services.service(id) else { return };
         match self.claim(services, service, holder, dest) {
             Some(claim) => {
-                self.adopt(services, service, holder, &claim, value);
-                if let Some(entry) = self.entry(holder, claim.entry).filter(|_| stale) {
+                self.adopt(services, service, holder, &claim, value.as_ref().unwrap_or(&UNKNOWN));
+                if let Some(entry) = self.entry(holder, claim.entry).filter(|_| value.is_none()) {
                     entry.flags |= STALE;
                 }
             }
-            None => self.leaving.push(Leaving { service: id, member: holder, dest }),
+            None => self.leaving.push(Leaving { service: id, member: holder, dest, value }),
         }
     }
 
@@ -113,13 +113,17 @@ impl Table {
         for local in sorry_first {
             for number in ending {
                 let Some(key) = old.key(*number) else { continue };
-                if let Some((dest, ..)) = old.set_dest(olds, service, *number, local) {
-                    self.closing.push(Closing { key, dest: Some(dest) });
+                if let Some((dest, value, stale)) = old.set_dest(olds, service, *number, local) {
+                    let value = Some(value).filter(|_| !stale);
+                    self.closing.push(Closing { key, dest: Some(dest), value });
                 }
             }
         }
-        self.closing
-            .extend(ending.iter().filter_map(|number| Some(Closing { key: old.key(*number)?, dest: None })));
+        self.closing.extend(
+            ending
+                .iter()
+                .filter_map(|number| Some(Closing { key: old.key(*number)?, dest: None, value: None })),
+        );
     }
 
     fn key(&self, number: u32) -> Option<ServiceKey> {

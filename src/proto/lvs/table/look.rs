@@ -40,7 +40,7 @@ impl Table {
         let Some(look) = self.looking else { return };
         let Some(number) = self.holder(key) else {
             if self.is_recorded(*key, None) {
-                self.closing.push(Closing { key: *key, dest: None });
+                self.closing.push(Closing { key: *key, dest: None, value: None });
             }
             return;
         };
@@ -70,7 +70,7 @@ impl Table {
         let Some(service) = services.service(id) else { return };
         let Some(claim) = self.claim(services, service, number, *dest) else {
             if self.is_recorded(*key, Some(*dest)) {
-                self.leaving.push(Leaving { service: id, member: number, dest: *dest });
+                self.leaving.push(Leaving { service: id, member: number, dest: *dest, value: None });
             }
             return;
         };
@@ -121,13 +121,17 @@ impl Table {
                 continue;
             };
             if look != Look::Running {
-                self.push_all(services, id);
-            } else if flags & HOLDS == 0 || flags & TOUCHED != 0 {
-            } else if flags & SET == 0 {
+                self.push_all(id);
+                continue;
+            }
+            if flags & HOLDS == 0 || flags & TOUCHED != 0 {
+                continue;
+            }
+            if flags & SET == 0 {
                 // Refused or left alone before.
                 let key = member.key;
                 if self.may_put_back(now, number, key, tell) {
-                    self.push_all(services, id);
+                    self.push_all(id);
                 }
             } else if flags & SEEN == 0 {
                 self.missing(services, now, number, tell);
@@ -181,5 +185,5 @@ impl Table {
 fn is_settled(services: &Services, service: &Service, claim: &Claim) -> bool {
     let local = claim.wanted.map_or(claim.entry, |(by, _)| by);
     let real = services.reals_of(service).get(local as usize);
-    claim.wanted.is_some() && real.is_none_or(|real| !real.unsettled)
+    claim.wanted.is_some() && !service.unsettled && real.is_none_or(|real| !real.unsettled)
 }

@@ -1,22 +1,26 @@
 //! The table of the kernel: what this director put there, and the operations that make it what is wanted.
 //!
 //! A *member* is one key of the kernel that a service stands for; a group has many. An *entry* is one destination of a
-//! member. A *place* is what a transition asks to be looked at again: the keys of a service, one of its servers on all
-//! members, or what a reload left behind. Places wait in a queue; `pull` takes them one by one and makes the
-//! operations that are needed by then. [`look`] compares with a dump of the kernel, [`answer`] takes refusals,
+//! member. A *place* is what a transition asks to be looked at again: one server on all members of its service, or the
+//! whole of a service, which goes through its *stages*. Places wait in a queue; `pull` takes them one by one and makes
+//! the operations that are needed by then. [`look`] compares with a dump of the kernel, [`answer`] takes refusals,
 //! [`inherit`] what an old configuration had put there.
+//!
+//! The stages of a service that has quorum: its keys, the sorry server (out), its servers, what a reload left behind. Of
+//! one that has none: its keys, the server that failed, the other servers, what a reload left behind, the sorry server
+//! (in). So a sorry server and the servers in whose place it answers are never in the table together.
 
 mod answer;
 mod inherit;
 mod look;
+mod pull;
 mod queue;
 
 use super::facts::{Fact, Tell};
-use super::operation::{Operation, Pending};
-use super::service::{Change, Phase, Service, Services, position};
+use super::group;
+use super::service::{Change, Service, Services, position};
 use super::spec::{RealSpec, ServiceSpec, dest_key};
 use super::values::{DestKey, DestValue, ServiceKey, ServiceValue};
-use super::{Stop, group};
 use crate::base::id::ServiceId;
 use crate::base::limit;
 use crate::base::rate::Allowance;
@@ -35,7 +39,7 @@ pub(super) struct Table {
     by_key: Vec<u32>,
     queue: Queue,
     /// The place that is being looked at, and how far that is.
-    cursor: Option<(u32, u32)>,
+    cursor: Option<Cursor>,
     /// Destinations that are in the configuration no more, of keys that are; by service.
     leaving: Vec<Leaving>,
     /// Services that are in the configuration no more, with their destinations, in the order of the operations.
@@ -66,8 +70,38 @@ struct List {
     entries: u32,
     /// The first of `leaving` that is not done.
     left: u32,
+    /// The server that goes before the others, whose failure took away the quorum.
+    failed: Option<u32>,
+    /// The whole of it waits in the queue: its servers need not be looked at one by one.
+    whole: bool,
     /// Not all of its keys are used.
     cut: bool,
+}
+
+/// How far a place is.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    place: u32,
+    stage: u32,
+    /// The next member.
+    step: u32,
+}
+
+/// What of a service is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its keys.
+    Open,
+    /// One of its servers, or its sorry server.
+    Server(u32),
+    /// Its sorry server, if it is in the table.
+    SorryOut,
+    /// What a reload left behind.
+    Leaving,
+    /// Its keys, at the end.
+    Close,
+    /// Nothing at this stage.
+    Nothing,
 }
 
 /// One key of a service.
@@ -110,6 +144,8 @@ struct Leaving {
     service: u32,
     member: u32,
     dest: DestKey,
+    /// What it is set to, if that is known.
+    value: Option<DestValue>,
 }
 
 /// A destination of a service that ends, or the service.
@@ -117,6 +153,8 @@ struct Leaving {
 struct Closing {
     key: ServiceKey,
     dest: Option<DestKey>,
+    /// What the destination is set to, if that is known.
+    value: Option<DestValue>,
 }
 
 /// Which destination of a member, and what is wanted of it.
@@ -143,7 +181,20 @@ impl Table {
         let members = position(self.members.len()).saturating_sub(first);
         let value = spec.value;
         let (places, servers, count, entries, left) = (0, 0, 0, 0, 0);
-        self.lists.push(List { value, first, members, places, servers, count, entries, left, cut });
+        let (failed, whole) = (None, false);
+        self.lists.push(List {
+            value,
+            first,
+            members,
+            places,
+            servers,
+            count,
+            entries,
+            left,
+            failed,
+            whole,
+            cut,
+        });
     }
 
     /// All services and servers are there: makes room for all that can happen.
@@ -254,23 +305,15 @@ impl Table {
         self.entries.get_mut(first.saturating_add(local) as usize)
     }
 
-    /// Everything of a service is to be looked at: its keys, its servers, what leaves. While the servers answer, the
-    /// sorry server is taken out before they come in; otherwise it comes in after they have been taken out.
-    pub(super) fn push_all(&mut self, services: &Services, id: u32) {
-        let (Some(list), Some(service)) = (self.lists.get(id as usize), services.service(id)) else { return };
-        let (open, count) = (list.places, service.count);
-        let place = |number: u32| open.saturating_add(number);
-        let sorry = place(count.saturating_add(1));
-        let leaving = place(count.saturating_add(2));
-        self.queue.push(open);
-        if service.quorum {
-            self.queue.push(sorry);
+    /// The whole of a service is to be looked at, from its first stage on.
+    pub(super) fn push_all(&mut self, id: u32) {
+        let Some(list) = self.lists.get_mut(id as usize) else { return };
+        let place = list.places;
+        list.whole = true;
+        if self.cursor.is_some_and(|cursor| cursor.place == place) {
+            self.cursor = None;
         }
-        for local in 0..count {
-            self.queue.push(place(local.saturating_add(1)));
-        }
-        self.queue.push(leaving);
-        self.queue.push(sorry);
+        self.queue.push(place);
     }
 
     /// A server is to be looked at.
@@ -280,32 +323,17 @@ impl Table {
         }
     }
 
-    /// A transition has changed what is wanted. A server that failed goes before those that leave with it.
+    /// A transition has changed what is wanted.
     pub(super) fn changed(&mut self, services: &Services, change: Change) {
         let Some(service) = services.service(change.service) else { return };
-        if !(change.places && service.quorum) {
-            self.push_server(change.service, change.real.saturating_sub(service.first));
+        let local = change.real.saturating_sub(service.first);
+        if !change.places {
+            return self.push_server(change.service, local);
         }
-        if change.places {
-            self.push_all(services, change.service);
+        if let Some(list) = self.lists.get_mut(change.service as usize) {
+            list.failed = Some(local);
         }
-    }
-
-    /// A service stops.
-    pub(super) fn stop(&mut self, services: &Services, id: ServiceId, how: Stop) {
-        let (Some(list), Some(service)) = (self.lists.get(id.index()), services.service(id.0)) else {
-            return;
-        };
-        let (open, count) = (list.places, service.count);
-        let place = |number: u32| open.saturating_add(number);
-        if how == Stop::Each {
-            self.queue.push(place(count.saturating_add(1)));
-            for local in 0..count {
-                self.queue.push(place(local.saturating_add(1)));
-            }
-            self.queue.push(place(count.saturating_add(2)));
-        }
-        self.queue.push(place(count.saturating_add(3)));
+        self.push_all(change.service);
     }
 
     /// The whole table is to be emptied before anything else.
@@ -327,124 +355,12 @@ impl Table {
         !self.flush && self.queue.is_empty() && self.cursor.is_none() && self.closed >= self.closing.len()
     }
 
-    /// The next operation. It counts as carried out unless the kernel refuses it.
-    pub(super) fn pull(&mut self, services: &Services) -> Option<Pending> {
-        if core::mem::take(&mut self.flush) {
-            return Some(Pending { operation: Operation::Flush, member: None, local: 0 });
-        }
-        while let Some((place, from)) = self.cursor.take().or_else(|| Some((self.queue.pop()?, 0))) {
-            let after = self.lists.partition_point(|list| list.places <= place);
-            let id = position(after.saturating_sub(1));
-            let (Some(list), Some(service)) = (self.lists.get(id as usize), services.service(id)) else {
-                continue;
-            };
-            let (number, first, members) = (place.saturating_sub(list.places), list.first, list.members);
-            if number == service.count.saturating_add(2) {
-                if let Some(pending) = self.leave(id) {
-                    self.cursor = Some((place, 0));
-                    return Some(pending);
-                }
-                continue;
-            }
-            for step in from..members {
-                let member = first.saturating_add(step);
-                let pending = match number.checked_sub(1) {
-                    None => self.open(service, member),
-                    Some(local) if local <= service.count => self.dest(services, service, member, local),
-                    Some(_) => self.close(member),
-                };
-                if pending.is_some() {
-                    self.cursor = Some((place, step.saturating_add(1)));
-                    return pending;
-                }
-            }
-        }
-        let Closing { key, dest } = *self.closing.get(self.closed)?;
-        self.closed = self.closed.saturating_add(1);
-        let operation = dest.map_or(Operation::DelService(key), |dest| Operation::DelDest(key, dest));
-        Some(Pending { operation, member: None, local: 0 })
-    }
-
-    /// The service of a member.
-    fn open(&mut self, service: &Service, number: u32) -> Option<Pending> {
-        let looking = self.looking.is_some();
-        let member = self.members.get_mut(number as usize)?;
-        if service.phase != Phase::Runs || member.flags & HOLDS == 0 || member.flags & (SET | STALE) == SET {
-            return None;
-        }
-        let value = self.lists.get(member.service as usize)?.value.of_family(member.key.family());
-        let operation = if member.flags & SET == 0 {
-            Operation::NewService(member.key, value)
-        } else {
-            Operation::SetService(member.key, value)
-        };
-        member.flags = (member.flags | SET) & !STALE;
-        touch(&mut member.flags, looking);
-        Some(Pending { operation, member: Some(number), local: 0 })
-    }
-
-    /// One server on one member.
-    fn dest(&mut self, services: &Services, service: &Service, number: u32, local: u32) -> Option<Pending> {
-        let member = self.members.get(number as usize)?;
-        if member.flags & (HOLDS | SET) != HOLDS | SET {
-            return None;
-        }
-        let key = member.key;
-        let dest = dest_key(&key, services.spec(service, local)?);
-        let claim = self.claim(services, service, number, dest)?;
-        let looking = self.looking.is_some();
-        let entry = self.entry(number, claim.entry)?;
-        let wanted = claim.wanted.and_then(|(by, weight)| Some((by, services.spec(service, by)?, weight)));
-        let operation = match (entry.flags & SET != 0, wanted) {
-            (false, None) => return None,
-            (true, None) => {
-                entry.flags &= !(SET | STALE);
-                Operation::DelDest(key, dest)
-            }
-            (set, Some((by, spec, weight))) => {
-                let value = spec.value(weight);
-                let other = entry.flags & STALE != 0
-                    || entry.weight != weight
-                    || entry.by != by
-                        && services.spec(service, entry.by).is_none_or(|old| old.value(weight) != value);
-                if set && !other {
-                    return None;
-                }
-                (entry.weight, entry.by) = (weight, by);
-                entry.flags = (entry.flags | SET) & !STALE;
-                if set { Operation::SetDest(key, dest, value) } else { Operation::NewDest(key, dest, value) }
-            }
-        };
-        touch(&mut entry.flags, looking);
-        Some(Pending { operation, member: Some(number), local: claim.entry })
-    }
-
-    /// The next destination that leaves the keys of a service.
-    fn leave(&mut self, id: u32) -> Option<Pending> {
-        let list = self.lists.get_mut(id as usize)?;
-        let leaving = *self.leaving.get(list.left as usize).filter(|leaving| leaving.service == id)?;
-        list.left = list.left.saturating_add(1);
-        let key = self.members.get(leaving.member as usize)?.key;
-        Some(Pending { operation: Operation::DelDest(key, leaving.dest), member: None, local: 0 })
-    }
-
-    /// What leaves is put into the order of the services, and in each of them it is to be looked at.
+    /// What leaves is put into the order of the services.
     fn arrange(&mut self) {
         self.leaving.sort_by_key(|leaving| leaving.service);
         for (list, id) in self.lists.iter_mut().zip(0_u32..) {
             list.left = position(self.leaving.partition_point(|leaving| leaving.service < id));
         }
-    }
-
-    /// The service of a member ends.
-    fn close(&mut self, number: u32) -> Option<Pending> {
-        let member = self.members.get_mut(number as usize)?;
-        if member.flags & (HOLDS | SET) != HOLDS | SET {
-            return None;
-        }
-        let key = member.key;
-        self.clear(number);
-        Some(Pending { operation: Operation::DelService(key), member: Some(number), local: 0 })
     }
 
     /// A service is not in the kernel any more, and none of its destinations.
@@ -486,14 +402,8 @@ impl Table {
     }
 }
 
-/// Places of a service beside its servers: its keys, the sorry server, what leaves, the end.
-const PLACES: usize = 4;
-
-fn touch(flags: &mut u8, looking: bool) {
-    if looking {
-        *flags |= TOUCHED;
-    }
-}
+/// Places of a service beside its servers: the whole of it, and the sorry server.
+const PLACES: usize = 2;
 
 /// Whether two servers set a destination to the same but for the weight.
 fn is_alike(value: &DestValue, spec: &RealSpec) -> bool {

@@ -1,0 +1,178 @@
+//! From the queue to the operations: each place is gone through stage by stage and member by member.
+
+use super::{Closing, Cursor, HOLDS, List, SET, STALE, Stage, TOUCHED, Table, position};
+use crate::proto::lvs::operation::{Operation, Pending};
+use crate::proto::lvs::service::{Phase, Service, Services};
+use crate::proto::lvs::spec::{Stop, dest_key};
+
+impl Table {
+    /// The next operation. It counts as carried out unless the kernel refuses it.
+    pub(in crate::proto::lvs) fn pull(&mut self, services: &Services) -> Option<Pending> {
+        if core::mem::take(&mut self.flush) {
+            return Some(Pending { operation: Operation::Flush, member: None, local: 0 });
+        }
+        while let Some(cursor) = self.cursor.take().or_else(|| self.next_place()) {
+            let after = self.lists.partition_point(|list| list.places <= cursor.place);
+            let id = position(after.saturating_sub(1));
+            let (Some(list), Some(service)) = (self.lists.get(id as usize), services.service(id)) else {
+                continue;
+            };
+            let stage = match cursor.place.checked_sub(list.places.saturating_add(1)) {
+                // The stages of the whole service come to it.
+                Some(_) if list.whole => continue,
+                Some(local) => (cursor.stage == 0).then_some(Stage::Server(local)),
+                None => self.stage(service, list, cursor.stage),
+            };
+            let Some(stage) = stage else { continue };
+            let (first, members) = (list.first, list.members);
+            for step in cursor.step..members {
+                let member = first.saturating_add(step);
+                let pending = match stage {
+                    Stage::Open => self.open(member),
+                    Stage::Server(local) => self.dest(services, service, member, local),
+                    Stage::SorryOut => {
+                        let set = self.is_set(member, service.count);
+                        if set { self.dest(services, service, member, service.count) } else { None }
+                    }
+                    Stage::Leaving => self.leave(id),
+                    Stage::Close => self.close(member),
+                    Stage::Nothing => break,
+                };
+                if pending.is_some() {
+                    // Of what leaves there is more.
+                    let step = if stage == Stage::Leaving { step } else { step.saturating_add(1) };
+                    self.cursor = Some(Cursor { step, ..cursor });
+                    return pending;
+                }
+                if stage == Stage::Leaving {
+                    break;
+                }
+            }
+            self.cursor = Some(Cursor { stage: cursor.stage.saturating_add(1), step: 0, ..cursor });
+        }
+        let Closing { key, dest, .. } = *self.closing.get(self.closed)?;
+        self.closed = self.closed.saturating_add(1);
+        let operation = dest.map_or(Operation::DelService(key), |dest| Operation::DelDest(key, dest));
+        Some(Pending { operation, member: None, local: 0 })
+    }
+
+    /// The next place of the queue.
+    fn next_place(&mut self) -> Option<Cursor> {
+        let place = self.queue.pop()?;
+        let after = self.lists.partition_point(|list| list.places <= place);
+        let list = self.lists.get_mut(after.saturating_sub(1));
+        if let Some(list) = list.filter(|list| list.places == place) {
+            list.whole = false;
+        }
+        Some(Cursor { place, stage: 0, step: 0 })
+    }
+
+    /// Whether a server has an entry that is in the kernel.
+    fn is_set(&self, member: u32, local: u32) -> bool {
+        let first = self.members.get(member as usize).map_or(u32::MAX, |member| member.entries);
+        self.entries.get(first.saturating_add(local) as usize).is_some_and(|entry| entry.flags & SET != 0)
+    }
+
+    /// The service of a member.
+    fn open(&mut self, number: u32) -> Option<Pending> {
+        let looking = self.looking.is_some();
+        let member = self.members.get_mut(number as usize)?;
+        if member.flags & HOLDS == 0 || member.flags & (SET | STALE) == SET {
+            return None;
+        }
+        let value = self.lists.get(member.service as usize)?.value.of_family(member.key.family());
+        let operation = if member.flags & SET == 0 {
+            Operation::NewService(member.key, value)
+        } else {
+            Operation::SetService(member.key, value)
+        };
+        member.flags = (member.flags | SET) & !STALE;
+        touch(&mut member.flags, looking);
+        Some(Pending { operation, member: Some(number), local: 0 })
+    }
+
+    /// One server on one member.
+    fn dest(&mut self, services: &Services, service: &Service, number: u32, local: u32) -> Option<Pending> {
+        let member = self.members.get(number as usize)?;
+        if member.flags & (HOLDS | SET) != HOLDS | SET {
+            return None;
+        }
+        let key = member.key;
+        let dest = dest_key(&key, services.spec(service, local)?);
+        let claim = self.claim(services, service, number, dest)?;
+        let looking = self.looking.is_some();
+        let entry = self.entry(number, claim.entry)?;
+        let wanted = claim.wanted.and_then(|(by, weight)| Some((by, services.spec(service, by)?, weight)));
+        let operation = match (entry.flags & SET != 0, wanted) {
+            (false, None) => return None,
+            (true, None) => {
+                entry.flags &= !(SET | STALE);
+                Operation::DelDest(key, dest)
+            }
+            (set, Some((by, spec, weight))) => {
+                let value = spec.value(weight);
+                let other = entry.flags & STALE != 0
+                    || entry.weight != weight
+                    || entry.by != by
+                        && services.spec(service, entry.by).is_none_or(|old| old.value(weight) != value);
+                if set && !other {
+                    return None;
+                }
+                (entry.weight, entry.by) = (weight, by);
+                entry.flags = (entry.flags | SET) & !STALE;
+                if set { Operation::SetDest(key, dest, value) } else { Operation::NewDest(key, dest, value) }
+            }
+        };
+        touch(&mut entry.flags, looking);
+        Some(Pending { operation, member: Some(number), local: claim.entry })
+    }
+
+    /// The next destination that leaves the keys of a service.
+    fn leave(&mut self, id: u32) -> Option<Pending> {
+        let list = self.lists.get_mut(id as usize)?;
+        let leaving = *self.leaving.get(list.left as usize).filter(|leaving| leaving.service == id)?;
+        list.left = list.left.saturating_add(1);
+        let key = self.members.get(leaving.member as usize)?.key;
+        Some(Pending { operation: Operation::DelDest(key, leaving.dest), member: None, local: 0 })
+    }
+
+    /// The service of a member ends.
+    fn close(&mut self, number: u32) -> Option<Pending> {
+        let member = self.members.get_mut(number as usize)?;
+        if member.flags & (HOLDS | SET) != HOLDS | SET {
+            return None;
+        }
+        let key = member.key;
+        self.clear(number);
+        Some(Pending { operation: Operation::DelService(key), member: Some(number), local: 0 })
+    }
+
+    /// A stage of a service; none after the last one.
+    fn stage(&self, service: &Service, list: &List, number: u32) -> Option<Stage> {
+        let runs = match service.phase {
+            Phase::Waits => return None,
+            Phase::Runs => true,
+            Phase::Stopped(Stop::Each) => false,
+            Phase::Stopped(Stop::Whole) => return (number == 0).then_some(Stage::Close),
+            Phase::Stopped(Stop::Keep) => return None,
+        };
+        let last = service.count.saturating_add(2);
+        Some(match number {
+            0 if runs => Stage::Open,
+            1 if service.quorum || !runs => Stage::SorryOut,
+            1 => list.failed.map_or(Stage::Nothing, Stage::Server),
+            0 => Stage::Nothing,
+            _ if number < last => Stage::Server(number.saturating_sub(2)),
+            _ if number == last => Stage::Leaving,
+            _ if number > last.saturating_add(1) => return None,
+            _ if runs => Stage::Server(service.count),
+            _ => Stage::Close,
+        })
+    }
+}
+
+fn touch(flags: &mut u8, looking: bool) {
+    if looking {
+        *flags |= TOUCHED;
+    }
+}
