@@ -1,9 +1,18 @@
 //! After a reload: what the old configuration had put into the kernel is found under the keys of the new one, or leaves.
 
-use super::{Closing, HOLDS, Leaving, SET, STALE, TOLD, Table};
+use super::{Closing, HOLDS, Leaving, SET, SORRY, STALE, TOLD, Table};
 use crate::proto::lvs::service::{Service, Services};
 use crate::proto::lvs::spec::dest_key;
-use crate::proto::lvs::values::{DestKey, DestValue, ServiceKey};
+use crate::proto::lvs::values::{DestKey, DestValue, Method, ServiceKey, ServiceValue};
+
+/// A destination that an old configuration had put into the kernel.
+struct Had {
+    dest: DestKey,
+    /// What it was set to, if that is known.
+    value: Option<DestValue>,
+    /// The sorry server answered by it.
+    sorry: bool,
+}
 
 impl Table {
     /// Takes over what `old` holds. For load time; `pause` is called between the services.
@@ -38,8 +47,8 @@ impl Table {
                     own.flags |= member.flags & TOLD;
                 }
                 for local in 0..=service.count {
-                    if let Some((dest, value, stale)) = old.set_dest(olds, service, number, local) {
-                        self.place(services, holder, dest, Some(value).filter(|_| !stale));
+                    if let Some(had) = old.had(olds, service, number, local) {
+                        self.place(services, holder, &had);
                     }
                 }
             }
@@ -49,14 +58,18 @@ impl Table {
             let left = old.lists.get(leaving.service as usize).is_some_and(|list| list.left > number);
             let key = old.members.get(leaving.member as usize).map(|member| member.key).filter(|_| !left);
             if let Some(holder) = key.and_then(|key| self.holder(&key)) {
-                self.place(services, holder, leaving.dest, leaving.value);
+                let Leaving { dest, value, .. } = *leaving;
+                self.place(services, holder, &Had { dest, value, sorry: false });
             }
         }
         for closing in old.closing.get(old.closed..).unwrap_or_default() {
-            match (self.holder(&closing.key), closing.dest) {
+            let Closing { key, dest, value } = *closing;
+            match (self.holder(&key), dest) {
                 (None, _) => self.closing.push(*closing),
                 (Some(holder), None) => self.take(holder, true, |_| false),
-                (Some(holder), Some(dest)) => self.place(services, holder, dest, closing.value),
+                (Some(holder), Some(dest)) => {
+                    self.place(services, holder, &Had { dest, value, sorry: false })
+                }
             }
         }
         self.recorded = core::mem::take(&mut old.recorded);
@@ -65,7 +78,7 @@ impl Table {
     }
 
     /// A key of the old configuration that this one has too is in the kernel.
-    fn take(&mut self, holder: u32, stale: bool, same: impl FnOnce(&super::ServiceValue) -> bool) {
+    fn take(&mut self, holder: u32, stale: bool, same: impl FnOnce(&ServiceValue) -> bool) {
         let Some(member) = self.members.get_mut(holder as usize) else { return };
         let same = self.lists.get(member.service as usize).is_some_and(|list| same(&list.value));
         member.flags |= SET;
@@ -74,36 +87,28 @@ impl Table {
         }
     }
 
-    /// A destination of a member, and what it was set to, if it is in the kernel.
-    fn set_dest(
-        &self,
-        services: &Services,
-        service: &Service,
-        number: u32,
-        local: u32,
-    ) -> Option<(DestKey, DestValue, bool)> {
+    /// A destination of a member, if it is in the kernel.
+    fn had(&self, services: &Services, service: &Service, number: u32, local: u32) -> Option<Had> {
         let member = self.members.get(number as usize)?;
         let entry = self.entries.get(member.entries.saturating_add(local) as usize)?;
-        if entry.flags & SET == 0 {
-            return None;
-        }
-        let dest = dest_key(&member.key, services.spec(service, local)?);
-        let value = services.spec(service, entry.by)?.value(entry.weight);
-        Some((dest, value, entry.flags & STALE != 0))
+        let spec = services.spec(service, local).filter(|_| entry.flags & SET != 0)?;
+        let by = services.spec(service, entry.by).filter(|_| entry.flags & STALE == 0);
+        let value = by.map(|by| by.value(entry.weight));
+        Some(Had { dest: dest_key(&member.key, spec), value, sorry: entry.flags & SORRY != 0 })
     }
 
-    /// A destination under a key that this configuration has is in the kernel, set to this if that is known.
-    fn place(&mut self, services: &Services, holder: u32, dest: DestKey, value: Option<DestValue>) {
+    /// A destination under a key that this configuration has is in the kernel.
+    fn place(&mut self, services: &Services, holder: u32, had: &Had) {
         let Some(id) = self.members.get(holder as usize).map(|member| member.service) else { return };
         let Some(service) = services.service(id) else { return };
-        match self.claim(services, service, holder, dest) {
-            Some(claim) => {
-                self.adopt(services, service, holder, &claim, value.as_ref().unwrap_or(&UNKNOWN));
-                if let Some(entry) = self.entry(holder, claim.entry).filter(|_| value.is_none()) {
-                    entry.flags |= STALE;
-                }
-            }
-            None => self.leaving.push(Leaving { service: id, member: holder, dest, value }),
+        let Had { dest, value, sorry } = *had;
+        let Some(claim) = self.claim(services, service, holder, dest) else {
+            self.leaving.push(Leaving { service: id, member: holder, dest, value });
+            return;
+        };
+        self.adopt(services, service, holder, &claim, value.as_ref().unwrap_or(&UNKNOWN), sorry);
+        if let Some(entry) = self.entry(holder, claim.entry).filter(|_| value.is_none()) {
+            entry.flags |= STALE;
         }
     }
 
@@ -113,8 +118,7 @@ impl Table {
         for local in sorry_first {
             for number in ending {
                 let Some(key) = old.key(*number) else { continue };
-                if let Some((dest, value, stale)) = old.set_dest(olds, service, *number, local) {
-                    let value = Some(value).filter(|_| !stale);
+                if let Some(Had { dest, value, .. }) = old.had(olds, service, *number, local) {
                     self.closing.push(Closing { key, dest: Some(dest), value });
                 }
             }
@@ -132,5 +136,4 @@ impl Table {
 }
 
 /// What a destination is set to of which only the key is known: it is stale anyhow.
-const UNKNOWN: DestValue =
-    DestValue { weight: 0, method: crate::proto::lvs::Method::Nat, upper: 0, lower: 0 };
+const UNKNOWN: DestValue = DestValue { weight: 0, method: Method::Nat, upper: 0, lower: 0 };

@@ -2,7 +2,7 @@
 //!
 //! What it did not put there and what nobody wants stays. What it put there stays as somebody else may have set it.
 
-use super::{Claim, Closing, HOLDS, Leaving, SEEN, SET, STALE, TOUCHED, Table, is_alike};
+use super::{Claim, Closing, HOLDS, Leaving, SEEN, SET, SORRY, STALE, TOUCHED, Table, is_alike};
 use crate::base::time::Instant;
 use crate::proto::lvs::facts::{Fact, Tell};
 use crate::proto::lvs::service::{Phase, Service, Services};
@@ -80,7 +80,9 @@ impl Table {
             return;
         }
         let settled = look == Look::Resume && is_settled(services, service, &claim);
-        self.adopt(services, service, number, &claim, value);
+        // One that no server has can only have been the sorry server's.
+        let sorry = claim.entry == service.count && value.weight > 0;
+        self.adopt(services, service, number, &claim, value, sorry);
         if let (true, Some((_, weight)), Some(entry)) =
             (settled, claim.wanted, self.entry(number, claim.entry))
         {
@@ -90,7 +92,7 @@ impl Table {
         self.push_entry(number, claim.entry);
     }
 
-    /// A destination is in the kernel, set to this.
+    /// A destination is in the kernel, set to this; `sorry`: the sorry server answers by it.
     pub(super) fn adopt(
         &mut self,
         services: &Services,
@@ -98,12 +100,14 @@ impl Table {
         number: u32,
         claim: &Claim,
         value: &DestValue,
+        sorry: bool,
     ) {
         let by = claim.wanted.map_or(claim.entry, |(by, _)| by);
         let alike = services.spec(service, by).is_some_and(|spec| is_alike(value, spec));
         if let Some(entry) = self.entry(number, claim.entry) {
             (entry.weight, entry.by) = (value.weight, by);
-            entry.flags = (entry.flags | SET) & !STALE | if alike { 0 } else { STALE };
+            entry.flags = (entry.flags | SET) & !(STALE | SORRY);
+            entry.flags |= if alike { 0 } else { STALE } | if sorry { SORRY } else { 0 };
         }
     }
 

@@ -94,7 +94,7 @@ enum Stage {
     Open,
     /// One of its servers, or its sorry server.
     Server(u32),
-    /// Its sorry server, if it is in the table.
+    /// Its sorry server, if it has answered until now.
     SorryOut,
     /// What a reload left behind.
     Leaving,
@@ -137,6 +137,8 @@ const TOUCHED: u8 = 8;
 const HOLDS: u8 = 16;
 /// It was told that somebody else deletes it again and again.
 const TOLD: u8 = 32;
+/// The sorry server answers by this entry.
+const SORRY: u8 = 64;
 
 /// A destination that leaves a key.
 #[derive(Clone, Copy, Debug)]

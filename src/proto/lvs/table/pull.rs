@@ -1,6 +1,6 @@
 //! From the queue to the operations: each place is gone through stage by stage and member by member.
 
-use super::{Closing, Cursor, HOLDS, List, SET, STALE, Stage, TOUCHED, Table, position};
+use super::{Closing, Cursor, HOLDS, List, SET, SORRY, STALE, Stage, TOUCHED, Table, position};
 use crate::proto::lvs::operation::{Operation, Pending};
 use crate::proto::lvs::service::{Phase, Service, Services};
 use crate::proto::lvs::spec::{Stop, dest_key};
@@ -31,8 +31,12 @@ impl Table {
                     Stage::Open => self.open(member),
                     Stage::Server(local) => self.dest(services, service, member, local),
                     Stage::SorryOut => {
-                        let set = self.is_set(member, service.count);
-                        if set { self.dest(services, service, member, service.count) } else { None }
+                        let runs = service.phase == Phase::Runs;
+                        if !runs || self.answers(member, service.count) {
+                            self.dest(services, service, member, service.count)
+                        } else {
+                            None
+                        }
                     }
                     Stage::Leaving => self.leave(id),
                     Stage::Close => self.close(member),
@@ -67,10 +71,11 @@ impl Table {
         Some(Cursor { place, stage: 0, step: 0 })
     }
 
-    /// Whether a server has an entry that is in the kernel.
-    fn is_set(&self, member: u32, local: u32) -> bool {
+    /// Whether a server is in the kernel as the sorry server that answers.
+    fn answers(&self, member: u32, local: u32) -> bool {
         let first = self.members.get(member as usize).map_or(u32::MAX, |member| member.entries);
-        self.entries.get(first.saturating_add(local) as usize).is_some_and(|entry| entry.flags & SET != 0)
+        let entry = self.entries.get(first.saturating_add(local) as usize);
+        entry.is_some_and(|entry| entry.flags & (SET | SORRY) == SET | SORRY)
     }
 
     /// The service of a member.
@@ -119,7 +124,10 @@ impl Table {
                     return None;
                 }
                 (entry.weight, entry.by) = (weight, by);
-                entry.flags = (entry.flags | SET) & !STALE;
+                entry.flags = (entry.flags | SET) & !(STALE | SORRY);
+                if by == service.count && weight > 0 {
+                    entry.flags |= SORRY;
+                }
                 if set { Operation::SetDest(key, dest, value) } else { Operation::NewDest(key, dest, value) }
             }
         };

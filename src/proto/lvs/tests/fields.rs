@@ -513,7 +513,7 @@ fn case_32_inhibit_switched_while_down() {
     world.reload(on);
     assert_eq!(world.operations(), ["new 192.0.2.10:80 10.0.0.1:80 0", "new 192.0.2.10:80 10.0.0.99:80 0"]);
     world.reload(off);
-    assert_eq!(world.operations(), ["del 192.0.2.10:80 10.0.0.99:80", "del 192.0.2.10:80 10.0.0.1:80"]);
+    assert_eq!(world.operations(), ["del 192.0.2.10:80 10.0.0.1:80", "del 192.0.2.10:80 10.0.0.99:80"]);
 }
 
 #[test]
