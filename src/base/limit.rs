@@ -61,7 +61,7 @@ pub const PUT_BACK_BURST: u16 = 5;
 pub const LVS_KEYS: usize = 65_536;
 
 /// Destinations of the kernel that the configuration may stand for: each server of a group is one for each address of
-/// the group. 16 octets each; the kernel takes 200 and more.
+/// the group. 12 octets each; the kernel takes 200 and more.
 pub const LVS_DESTINATIONS: usize = 1 << 20;
 
 /// Gratuitous ARPs or neighbour advertisements of one instance in one turn of the loop.

@@ -82,7 +82,8 @@ impl Director {
     }
 
     /// What the state file is to hold from now on: every key that the configuration stands for, and what a reload has
-    /// not removed yet. It changes with reloads alone.
+    /// not removed yet ([`super::RecordWriter`]). It changes with reloads alone: it is written before the first operation of
+    /// a reload is pulled, and again when all have been carried out.
     pub fn owned(&self, each: &mut dyn FnMut(&ServiceKey, Option<&DestKey>)) {
         self.table.owned(&self.services, each);
     }
@@ -239,7 +240,7 @@ impl Director {
 
     /// It has a service.
     pub fn seen_service(&mut self, key: &ServiceKey, value: &ServiceValue) {
-        self.table.seen_service(key, value);
+        self.table.seen_service(&self.services, key, value);
     }
 
     /// It has a destination of a service that came before.

@@ -36,7 +36,12 @@ impl Table {
     }
 
     /// The dump has a service.
-    pub(in crate::proto::lvs) fn seen_service(&mut self, key: &ServiceKey, value: &ServiceValue) {
+    pub(in crate::proto::lvs) fn seen_service(
+        &mut self,
+        services: &Services,
+        key: &ServiceKey,
+        value: &ServiceValue,
+    ) {
         let Some(look) = self.looking else { return };
         let Some(number) = self.holder(key) else {
             if self.is_recorded(*key, None) {
@@ -51,7 +56,8 @@ impl Table {
         }
         let Some(list) = self.lists.get(member.service as usize) else { return };
         member.flags |= SET;
-        if look != Look::Resume && *value != list.value.of_family(key.family()) {
+        let settled = services.service(member.service).is_some_and(|service| !service.unsettled);
+        if !(look == Look::Resume && settled) && *value != list.value.of_family(key.family()) {
             member.flags |= STALE;
         }
         self.queue.push(list.places);
@@ -104,6 +110,8 @@ impl Table {
     ) {
         let by = claim.wanted.map_or(claim.entry, |(by, _)| by);
         let alike = services.spec(service, by).is_some_and(|spec| is_alike(value, spec));
+        // Or it is to answer by it.
+        let sorry = sorry || claim.wanted.is_some_and(|(by, weight)| by == service.count && weight > 0);
         if let Some(entry) = self.entry(number, claim.entry) {
             (entry.weight, entry.by) = (value.weight, by);
             entry.flags = (entry.flags | SET) & !(STALE | SORRY);

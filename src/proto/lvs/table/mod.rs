@@ -6,9 +6,10 @@
 //! the operations that are needed by then. [`look`] compares with a dump of the kernel, [`answer`] takes refusals,
 //! [`inherit`] what an old configuration had put there.
 //!
-//! The stages of a service that has quorum: its keys, the sorry server (out), its servers, what a reload left behind. Of
-//! one that has none: its keys, the server that failed, the other servers, what a reload left behind, the sorry server
-//! (in). So a sorry server and the servers in whose place it answers are never in the table together.
+//! The stages of a service that has quorum: its keys, the sorry server (out), its servers that come, its servers that go,
+//! what a reload left behind. Of one that has none: its keys, the server that failed, the other servers, what a reload
+//! left behind, the sorry server (in). So a sorry server and the servers in whose place it answers are never in the table
+//! together, and a reload never leaves fewer servers than there were or will be.
 
 mod answer;
 mod inherit;
@@ -92,6 +93,8 @@ struct Cursor {
 enum Stage {
     /// Its keys.
     Open,
+    /// One of its servers, if it is to get more than it has.
+    Raise(u32),
     /// One of its servers, or its sorry server.
     Server(u32),
     /// Its sorry server, if it has answered until now.

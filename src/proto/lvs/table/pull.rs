@@ -29,11 +29,12 @@ impl Table {
                 let member = first.saturating_add(step);
                 let pending = match stage {
                     Stage::Open => self.open(member),
-                    Stage::Server(local) => self.dest(services, service, member, local),
+                    Stage::Raise(local) => self.dest(services, service, member, local, true),
+                    Stage::Server(local) => self.dest(services, service, member, local, false),
                     Stage::SorryOut => {
                         let runs = service.phase == Phase::Runs;
                         if !runs || self.answers(member, service.count) {
-                            self.dest(services, service, member, service.count)
+                            self.dest(services, service, member, service.count, false)
                         } else {
                             None
                         }
@@ -96,8 +97,15 @@ impl Table {
         Some(Pending { operation, member: Some(number), local: 0 })
     }
 
-    /// One server on one member.
-    fn dest(&mut self, services: &Services, service: &Service, number: u32, local: u32) -> Option<Pending> {
+    /// One server on one member; `raise`: only if it is to get more than it has.
+    fn dest(
+        &mut self,
+        services: &Services,
+        service: &Service,
+        number: u32,
+        local: u32,
+        raise: bool,
+    ) -> Option<Pending> {
         let member = self.members.get(number as usize)?;
         if member.flags & (HOLDS | SET) != HOLDS | SET {
             return None;
@@ -110,6 +118,7 @@ impl Table {
         let wanted = claim.wanted.and_then(|(by, weight)| Some((by, services.spec(service, by)?, weight)));
         let operation = match (entry.flags & SET != 0, wanted) {
             (false, None) => return None,
+            (true, None | Some((.., 0))) if raise => return None,
             (true, None) => {
                 entry.flags &= !(SET | STALE);
                 Operation::DelDest(key, dest)
@@ -120,13 +129,13 @@ impl Table {
                     || entry.weight != weight
                     || entry.by != by
                         && services.spec(service, entry.by).is_none_or(|old| old.value(weight) != value);
-                if set && !other {
-                    return None;
-                }
                 (entry.weight, entry.by) = (weight, by);
                 entry.flags = (entry.flags | SET) & !(STALE | SORRY);
                 if by == service.count && weight > 0 {
                     entry.flags |= SORRY;
+                }
+                if set && !other {
+                    return None;
                 }
                 if set { Operation::SetDest(key, dest, value) } else { Operation::NewDest(key, dest, value) }
             }
@@ -164,13 +173,17 @@ impl Table {
             Phase::Stopped(Stop::Whole) => return (number == 0).then_some(Stage::Close),
             Phase::Stopped(Stop::Keep) => return None,
         };
-        let last = service.count.saturating_add(2);
+        let answers = runs && (service.quorum || service.sorry.is_none());
+        let servers = service.count.saturating_add(2);
+        let last = servers.saturating_add(service.count);
         Some(match number {
             0 if runs => Stage::Open,
+            0 => Stage::Nothing,
             1 if service.quorum || !runs => Stage::SorryOut,
             1 => list.failed.map_or(Stage::Nothing, Stage::Server),
-            0 => Stage::Nothing,
-            _ if number < last => Stage::Server(number.saturating_sub(2)),
+            _ if number < servers && answers => Stage::Raise(number.saturating_sub(2)),
+            _ if number < servers => Stage::Nothing,
+            _ if number < last => Stage::Server(number.saturating_sub(servers)),
             _ if number == last => Stage::Leaving,
             _ if number > last.saturating_add(1) => return None,
             _ if runs => Stage::Server(service.count),

@@ -17,7 +17,7 @@ pub fn addr(text: &str) -> IpAddr {
 /// B of the field cases: a service on 192.0.2.10, port 80, with this many servers from 10.0.0.1 on.
 pub fn base(servers: u8) -> Service {
     let mut service = Service::new(1, Where::Address(addr("192.0.2.10"), 80));
-    service.reals = (1..=servers).map(|number| server(number)).collect();
+    service.reals = (1..=servers).map(server).collect();
     service
 }
 
