@@ -33,6 +33,9 @@ pub(super) struct Around<'a> {
     pub(super) host: Option<Arc<str>>,
     /// BFD sessions that the server follows already.
     pub(super) sessions: Set<BfdId>,
+    /// The port that the server was given. A check connects to it even where IPVS cannot have it: behind a mark, or
+    /// another one than the service's without address translation.
+    pub(super) port: u16,
 }
 
 impl Around<'_> {
@@ -162,7 +165,7 @@ fn target(draft: &CheckDraft, at: Position, around: &mut Around<'_>, server: &Re
     };
     Some(Target {
         addr,
-        port: draft.port.unwrap_or(server.port),
+        port: draft.port.unwrap_or(around.port),
         origin: (origin != Origin::default()).then(|| Box::new(origin)),
     })
 }
@@ -285,5 +288,32 @@ fn bfd(draft: CheckDraft, at: Position, around: &mut Around<'_>, server: &RealSe
             around.error(at, message, remedy);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::diag::Diagnostics;
+    use crate::config::{assemble, expand};
+
+    /// The port that a check of one server of a service connects to, and that of the server in IPVS.
+    fn ports(service: &str, server: &str, check: &str) -> (u16, u16) {
+        let text = format!(
+            "virtual_server {service} {{\nlvs_sched rr\nprotocol TCP\nlvs_method DR\nreal_server {server} {{\n\
+             TCP_CHECK {{\n{check}\n}}\n}}\n}}\n"
+        );
+        let mut found = Diagnostics::new();
+        let parsed = expand::parse_text(&text, &mut found);
+        let model = assemble::model(&parsed.tree, &mut found);
+        let server = &model.services[0].servers[0];
+        (server.checks[0].probe.target().unwrap().port, server.port)
+    }
+
+    #[test]
+    fn a_check_connects_to_the_port_that_the_server_was_given() {
+        assert_eq!(ports("fwmark 3", "10.0.0.1 443", ""), (443, 0));
+        assert_eq!(ports("10.0.0.9 80", "10.0.0.1 443", ""), (443, 80));
+        assert_eq!(ports("10.0.0.9 80", "10.0.0.1", ""), (80, 80));
+        assert_eq!(ports("fwmark 3", "10.0.0.1 443", "connect_port 8443"), (8_443, 0));
     }
 }

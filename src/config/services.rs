@@ -202,6 +202,7 @@ fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServe
         timing,
         host,
         sessions: Set::new(),
+        port: if port == 0 { server.port } else { port },
     };
     for block in &blocks {
         checks::read(block, &mut around, &mut server);
