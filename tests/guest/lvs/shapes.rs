@@ -64,6 +64,15 @@ const SHAPES: &[Shape] = &[
             real_server 10.9.0.11 80 { } }",
         table: &["-A -t 10.9.0.101:80 -s rr", "-a -t 10.9.0.101:80 -r 10.9.0.11:80 -g -w 1"],
     },
+    // What a check connects to is what is written, as behind a mark.
+    Shape {
+        conf: "virtual_server 10.9.0.101 81 { delay_loop 1
+            lvs_sched rr
+            lvs_method DR
+            protocol TCP
+            real_server 10.9.0.11 443 { TCP_CHECK { connect_timeout 2 } } }",
+        table: &["-A -t 10.9.0.101:81 -s rr", "-a -t 10.9.0.101:81 -r 10.9.0.11:81 -g -w 1"],
+    },
     // A tunnel to a server of the other family (field case 6), and tunnels of every kind.
     Shape {
         conf: "virtual_server fd09::100 80 { lvs_sched rr

@@ -1,12 +1,12 @@
 //! Real servers that a story switches on and off: threads of the test in the network of a node.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kit::capture::enter_network;
 use crate::kit::node::Node;
@@ -70,11 +70,11 @@ impl Stub {
             enter_network(holder);
             let over = || stopped.load(Ordering::Relaxed);
             if matches!(speaks, Speaks::Dns(_) | Speaks::Echo) {
-                let socket = UdpSocket::bind(at).expect("a port");
+                let socket = bound(|| UdpSocket::bind(at));
                 tell.send(()).expect("somebody waits for it");
                 serve_datagrams(&socket, speaks, &asked, over);
             } else {
-                let listener = TcpListener::bind(at).expect("a port");
+                let listener = bound(|| TcpListener::bind(at));
                 tell.send(()).expect("somebody waits for it");
                 serve(&listener, speaks, &name, over);
             }
@@ -114,6 +114,19 @@ impl Drop for Stub {
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a stub waits for its client.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What `bind` gives, as soon as it can: a process that another test starts keeps what this one has closed until its exec.
+fn bound<T>(bind: impl Fn() -> std::io::Result<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        match bind() {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && begin.elapsed() < PATIENCE => {
+                std::thread::sleep(LOOK);
+            }
+            socket => return socket.expect("a port"),
+        }
+    }
+}
 
 fn serve(listener: &TcpListener, speaks: Speaks, name: &str, over: impl Fn() -> bool) {
     listener.set_nonblocking(true).expect("a mode of every socket");
