@@ -1,5 +1,7 @@
 //! Reading and writing octets without a panic: every access that does not fit says so.
 
+use core::fmt;
+
 use super::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The input ended, or the output is full.
@@ -86,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Puts big-endian values into a slice, front to back.
+/// Puts big-endian values and text into a slice, front to back.
 #[derive(Debug)]
 pub struct Writer<'a> {
     out: &'a mut [u8],
@@ -183,6 +185,13 @@ impl<'a> Writer<'a> {
     #[must_use]
     pub fn written(&self) -> &[u8] {
         self.out.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// What does not fit is an error, and nothing of the piece is written then.
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes()).map_err(|Short| fmt::Error)
     }
 }
 

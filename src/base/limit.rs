@@ -246,3 +246,10 @@ pub const DETECTION_PATIENCE: crate::base::time::Span = crate::base::time::Span:
 /// Octets of a TLS session that are kept until they are a whole message: a handshake message may have 65,535, which a
 /// server with a long chain of certificates comes near to, and the record that ends it 16 kB and its frame.
 pub const TLS_INCOMING: usize = 65_536 + 18_432;
+
+/// Octets of the longest message that a check sends: a request with a path and a host of a configuration line each.
+pub const CHECK_MESSAGE: usize = 2_560;
+
+/// Octets of a body that are searched for a pattern at a time. keepalived looks at 4 kB; a match of half of this is
+/// found wherever the reply is cut, and an empty window of this size takes no pages.
+pub const PATTERN_WINDOW: usize = 64 << 10;

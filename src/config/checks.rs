@@ -187,22 +187,22 @@ fn network(
             }
             http.host = http.host.or_else(|| around.host.clone());
             if keyword == "HTTP_GET" {
-                Probe::Http(target, Box::new(http))
+                Probe::Http(target, Arc::new(http))
             } else {
-                Probe::Ssl(target, Box::new(http))
+                Probe::Ssl(target, Arc::new(http))
             }
         }
         "SMTP_CHECK" => {
             let standard = smtp::Params::default();
             let helo = draft.helo.unwrap_or(standard.helo);
-            Probe::Smtp(target, Box::new(smtp::Params { helo }))
+            Probe::Smtp(target, Arc::new(smtp::Params { helo }))
         }
         "DNS_CHECK" => {
             let standard = dns::Params::default();
             let (kind, name) = draft.dns;
             Probe::Dns(
                 target,
-                Box::new(dns::Params {
+                Arc::new(dns::Params {
                     kind: kind.unwrap_or(standard.kind),
                     name: name.unwrap_or(standard.name),
                 }),
@@ -217,7 +217,7 @@ fn network(
                 let remedy = "write min_reply_length below max_reply_length";
                 around.found.tell(Severity::Warning, at, message, remedy);
             }
-            Probe::Udp(target, Box::new(draft.udp))
+            Probe::Udp(target, Arc::new(draft.udp))
         }
         "PING_CHECK" => Probe::Ping(target),
         _ => Probe::Tcp(target),

@@ -1,13 +1,16 @@
 //! Octets to values and back: no allocation, no clock, no panic on any input.
 //!
 //! Job: the formats of VRRP adverts (with [`ah`] and the [`trailer`] that signs them), of what announces an address,
-//! and of the talk with a mail relay. Uses `base`. Start with [`vrrp`].
+//! of the talk with a mail relay, and of what checks of servers speak ([`http`], [`dns`], [`icmp`]). Uses `base`. Start with [`vrrp`].
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod ah;
 pub mod arp;
 pub mod checksum;
+pub mod dns;
 pub mod ethernet;
+pub mod http;
+pub mod icmp;
 pub mod ipv4;
 pub mod ndisc;
 pub mod smtp;

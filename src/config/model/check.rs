@@ -1,13 +1,15 @@
 //! Health checks of real servers: the parameters of the machine, and where the check goes.
 
+use std::sync::Arc;
+
 use super::{At, ScriptCommand};
 use crate::base::addr::IpAddr;
 use crate::base::id::{BfdId, FileId};
 use crate::base::name::IfName;
 use crate::proto::check::{Cadence, dns, file, http, smtp, udp};
 
-/// One check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One check. Two that are equal do the same, wherever they stand: one run of it serves both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checker {
     /// Where it stands.
     pub at: At,
@@ -17,21 +19,21 @@ pub struct Checker {
     pub probe: Probe,
 }
 
-/// What a check does. Real servers are many: what is large is in a box.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a check does. Real servers are many: what is large is shared with the machine, or in a box.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// `TCP_CHECK`
     Tcp(Target),
     /// `HTTP_GET`
-    Http(Target, Box<http::Params>),
+    Http(Target, Arc<http::Params>),
     /// `SSL_GET`
-    Ssl(Target, Box<http::Params>),
+    Ssl(Target, Arc<http::Params>),
     /// `SMTP_CHECK`
-    Smtp(Target, Box<smtp::Params>),
+    Smtp(Target, Arc<smtp::Params>),
     /// `DNS_CHECK`
-    Dns(Target, Box<dns::Params>),
+    Dns(Target, Arc<dns::Params>),
     /// `UDP_CHECK`
-    Udp(Target, Box<udp::Params>),
+    Udp(Target, Arc<udp::Params>),
     /// `PING_CHECK`
     Ping(Target),
     /// `MISC_CHECK`
@@ -77,7 +79,7 @@ impl Probe {
 }
 
 /// Where a check goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// `connect_ip`
     pub addr: IpAddr,
@@ -88,7 +90,7 @@ pub struct Target {
 }
 
 /// Where a check comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// `bindto`
     pub addr: Option<IpAddr>,
@@ -101,7 +103,7 @@ pub struct Origin {
 }
 
 /// A program that checks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Misc {
     /// `misc_path` with its identity.
     pub command: ScriptCommand,

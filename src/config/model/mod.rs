@@ -173,6 +173,10 @@ impl PartialEq for Written {
     }
 }
 
+impl Hash for Written {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
 /// An interface name with its place: whether it exists is found out later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {

@@ -6,7 +6,7 @@ use super::{At, Written};
 use crate::proto::track::ScriptParams;
 
 /// A command to run. Whether its file exists and who its user is, is found out later.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ScriptCommand {
     /// The program and its arguments; at least one word, the first one not empty.
     pub argv: Vec<CString>,
@@ -23,7 +23,7 @@ pub struct ScriptCommand {
 }
 
 /// Who runs a command, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Name or number of a user.
     pub user: String,

@@ -60,6 +60,22 @@ impl Kind {
         }
     }
 
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::A => 1,
+            Self::Ns => 2,
+            Self::Cname => 5,
+            Self::Soa => 6,
+            Self::Mx => 15,
+            Self::Txt => 16,
+            Self::Aaaa => 28,
+            Self::Rrsig => 46,
+            Self::Dnskey => 48,
+        }
+    }
+
     /// The type of this name, in any case of letters.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
