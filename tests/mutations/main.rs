@@ -12,8 +12,10 @@
     reason = "a test ends at the first surprise, and a thread watches over its time"
 )]
 
+mod checks;
 mod mutate;
 mod read;
+mod replies;
 
 use std::collections::BTreeMap;
 use std::io::Write;

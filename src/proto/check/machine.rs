@@ -155,7 +155,7 @@ impl Check {
         let Memory { up, decided, proven, failures, due, weight } = memory;
         let mut attempt = Attempt::new(kind);
         if !up {
-            attempt.fallen(proven);
+            attempt.fallen(proven && matches!(start, Start::Known(_)));
         }
         Self {
             cadence,
@@ -300,7 +300,7 @@ impl Check {
         if self.up {
             self.due = self.next_regular(now).min(now + self.cadence.delay_loop);
         } else {
-            self.attempt.fallen(true);
+            self.attempt.fallen(false);
             self.due = now;
         }
         (self.phase, self.wanted) = (self.due, self.due);

@@ -25,8 +25,8 @@ pub enum Action {
     Weight(Weight),
 }
 
-/// Actions of the longest input: the end of an attempt that takes a server down. A test counts it.
-pub const LONGEST: usize = 6;
+/// Actions of the longest input: a page that makes a server come back after attempts that could not run. Tests count it.
+pub const LONGEST: usize = 5;
 
 /// A bounded, ordered list of actions.
 pub type Actions = heapless::Vec<Action, LONGEST>;
@@ -131,6 +131,8 @@ pub enum Failure {
     Digest,
     /// HTTP: the body does not match the pattern, or does so with `regex_no_match`.
     Regex,
+    /// HTTP: the search for the pattern took too much.
+    RegexGaveUp,
     /// SMTP: the server greets with this code.
     Greeting(u16),
     /// SMTP: the server answers HELO with this code.

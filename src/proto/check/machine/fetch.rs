@@ -194,7 +194,7 @@ impl Fetch {
     fn read_head<'a>(&mut self, page: &Page, octets: &'a [u8]) -> Result<Option<&'a [u8]>, Failure> {
         let mut rest = octets;
         loop {
-            let taken = self.head.push(rest).map_err(failure)?;
+            let read = self.head.push(rest);
             let status = self.head.status().unwrap_or_default();
             let accepted = page.status.contains(status);
             // The final reply follows an interim one, unless the protocol is left (RFC 9110 section 15.2).
@@ -202,7 +202,8 @@ impl Fetch {
             if status != 0 && !accepted && !interim {
                 return Err(Failure::Status(status));
             }
-            let Some(taken) = taken else { return Ok(None) };
+            // What is wrong behind the status comes after it, even if both came at once.
+            let Some(taken) = read.map_err(failure)? else { return Ok(None) };
             rest = rest.get(taken..).unwrap_or_default();
             if !interim {
                 break;
@@ -223,13 +224,14 @@ impl Fetch {
                 framed.update(raw);
             }
         }
-        if let (Some(regex), Some(search)) = (&page.regex, &mut self.search)
-            && search.push(data) == Known::Match
-            && regex.inverted
-        {
-            return Err(Failure::Regex);
+        match (&page.regex, &mut self.search) {
+            (Some(regex), Some(search)) => match search.push(data) {
+                Known::Match if regex.inverted => Err(Failure::Regex),
+                Known::GaveUp => Err(Failure::RegexGaveUp),
+                Known::Match | Known::Open | Known::Absent => Ok(()),
+            },
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether a page is as it should be, whatever follows.
@@ -252,12 +254,14 @@ impl Fetch {
                 return Err(Failure::Digest);
             }
         }
-        if let (Some(regex), Some(search)) = (&page.regex, &mut self.search)
-            && (search.settle(true) == Known::Match) == regex.inverted
-        {
-            return Err(Failure::Regex);
+        match (&page.regex, &mut self.search) {
+            (Some(regex), Some(search)) => match search.settle(true) {
+                Known::GaveUp => Err(Failure::RegexGaveUp),
+                known if (known == Known::Match) == regex.inverted => Err(Failure::Regex),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -24,8 +24,8 @@ pub struct Place {
     pub from: usize,
     /// A match begins here or earlier.
     pub latest: usize,
-    /// The text begins where the body begins.
-    pub begins: bool,
+    /// The search of this body begins: what is known of another one is forgotten.
+    pub first: bool,
     /// The text ends where the body ends. Otherwise more may follow: a match that would need to see what comes next is
     /// [`Find::Partial`], even if it is a match as it stands (`PCRE2_PARTIAL_HARD`).
     pub ends: bool,
@@ -40,6 +40,8 @@ pub enum Find {
     Partial(usize),
     /// Nothing that is or may become a match.
     Nothing,
+    /// The pattern takes more time or memory for this text than there is.
+    GaveUp,
 }
 
 /// What is known of a body so far.
@@ -51,6 +53,8 @@ pub(super) enum Known {
     Match,
     /// There is none, whatever follows.
     Absent,
+    /// It cannot be known.
+    GaveUp,
 }
 
 /// The search in one body.
@@ -60,6 +64,8 @@ pub(super) struct Search {
     page: u16,
     window: Box<[u8]>,
     len: usize,
+    /// The pattern has not been looked for in this body yet.
+    first: bool,
     /// How many octets at the end of the window have not been searched.
     new: usize,
     /// Where the window begins in the body.
@@ -78,6 +84,7 @@ impl Search {
             page: 0,
             window: vec![0; limit::PATTERN_WINDOW].into_boxed_slice(),
             len: 0,
+            first: true,
             new: 0,
             base: 0,
             from: 0,
@@ -89,7 +96,8 @@ impl Search {
     /// A body begins, of a page whose matches begin between these octets.
     pub(super) fn begin(&mut self, page: u16, from: u32, latest: Option<u32>) {
         (self.page, self.from, self.latest) = (page, from.into(), latest.map_or(u64::MAX, u64::from));
-        (self.len, self.new, self.base, self.known) = (0, 0, 0, Known::Open);
+        (self.len, self.new, self.base) = (0, 0, 0);
+        (self.first, self.known) = (true, Known::Open);
     }
 
     /// Takes the next octets of the body.
@@ -127,19 +135,19 @@ impl Search {
     fn search(&mut self, ends: bool) {
         self.new = 0;
         let index = |offset: u64| usize::try_from(offset.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let place =
-            Place { from: index(self.from), latest: index(self.latest), begins: self.base == 0, ends };
-        let text = self.window.get(..self.len).unwrap_or_default();
-        let found =
-            if place.from > self.len { Find::Nothing } else { self.pattern.find(self.page, text, place) };
+        let (from, latest) = (index(self.from), index(self.latest));
+        let found = if from > self.len {
+            Find::Nothing
+        } else {
+            let place = Place { from, latest, first: core::mem::take(&mut self.first), ends };
+            self.pattern.find(self.page, self.window.get(..self.len).unwrap_or_default(), place)
+        };
         let next = match found {
-            Find::Match => {
-                self.known = Known::Match;
-                return;
-            }
+            Find::Match => return self.known = Known::Match,
+            Find::GaveUp => return self.known = Known::GaveUp,
             // A match that begins where the text ends may come yet.
-            Find::Nothing => self.len.max(place.from),
-            Find::Partial(at) => at.clamp(place.from, self.len),
+            Find::Nothing => self.len.max(from),
+            Find::Partial(at) => at.clamp(from, self.len),
         };
         let behind = self.pattern.lookbehind(self.page).min(self.window.len() / 4);
         let mut keep = next.saturating_sub(behind).min(self.len);

@@ -2,9 +2,14 @@
 
 use super::*;
 
+mod datagram;
+mod follow;
+mod http;
 mod kit;
+mod random;
+mod smtp;
 
-use kit::{Rig, span};
+use kit::{Rig, at, span};
 
 fn cadence() -> Cadence {
     Cadence {
@@ -17,7 +22,7 @@ fn cadence() -> Cadence {
 }
 
 fn tcp(cadence: Cadence, start: Start) -> Rig {
-    Rig::new(cadence, Kind::Tcp(super::super::tcp::Params::default()), start)
+    Rig::new(cadence, kind(), start)
 }
 
 const OPEN: Action = Action::Open(Transport::Stream);
@@ -97,4 +102,243 @@ fn a_success_between_makes_all_retries_new() {
     assert!(check.is_up());
 }
 
-mod datagram;
+#[test]
+fn the_first_attempt_comes_at_a_random_time_within_the_warmup() {
+    let warm = Cadence { warmup: span(1_000), ..cadence() };
+    let due = |seed| Check::new(at(5_000), warm.clone(), kind(), Start::Fresh, seed).poll_at().unwrap();
+    let mut parts = [0; 10];
+    for seed in 0..10_000 {
+        let after = due(seed).since(at(5_000)).as_millis();
+        assert!(after < 1_000);
+        parts[usize::try_from(after / 100).unwrap()] += 1;
+    }
+    assert!(parts.iter().all(|part| (900..1_100).contains(part)), "{parts:?}");
+    let none = Check::new(at(5_000), cadence(), kind(), Start::Fresh, 7);
+    assert_eq!(none.poll_at(), Some(at(5_000)));
+}
+
+#[test]
+fn with_alpha_nobody_is_up_until_an_attempt_passes() {
+    let mut check = tcp(Cadence { alpha: true, ..cadence() }, Start::Fresh);
+    assert!(!check.is_up());
+    check.step(0, Input::Timer);
+    assert_eq!(check.step(1, REFUSED), [CLOSE, down(0)], "told, and no change");
+    check.step(10_000, Input::Timer);
+    assert_eq!(check.step(10_001, REFUSED), [CLOSE]);
+    check.step(20_000, Input::Timer);
+    assert_eq!(check.step(20_001, Input::Connected), [CLOSE, PASSED, UP]);
+    check.step(30_000, Input::Timer);
+    assert_eq!(check.step(30_001, REFUSED), [CLOSE], "now there are retries");
+}
+
+/// Field case 39.
+#[test]
+fn a_dead_server_is_told_once() {
+    let mut check = tcp(cadence(), Start::Trusted);
+    let mut told = 0;
+    for _ in 0..2_000 {
+        let now = check.due().unwrap();
+        let mut actions = check.step(now, Input::Timer);
+        actions.extend(check.step(now + 1_000, Input::Timer));
+        told += actions.iter().filter(|action| matches!(action, Action::Log(_) | Action::Verdict(_))).count();
+    }
+    assert_eq!(told, 2, "that it is down, twice over: in words and in deed");
+}
+
+/// Field cases 36 and 37.
+#[test]
+fn what_could_not_run_takes_nobody_out_and_is_tried_again_soon() {
+    let mut check = tcp(cadence(), Start::Fresh);
+    let not_run = |cause| vec![Action::Log(Fact::NotRun(cause))];
+    check.step(0, Input::Timer);
+    assert_eq!(check.step(0, Input::NotRun(Cause::Bind)), not_run(Cause::Bind));
+    assert_eq!(check.due(), Some(1_000));
+    for now in 1..20 {
+        assert_eq!(check.step(now * 1_000, Input::Timer), [OPEN]);
+        assert_eq!(check.step(now * 1_000, Input::NotRun(Cause::Bind)), [], "at {now} s");
+        assert!(!check.0.is_overdue(at(now * 1_000)));
+    }
+    assert_eq!(check.0.not_run(), Some(Cause::Bind));
+    // Two loops after the first attempt should have run; a check that ran before would have done so a loop earlier.
+    assert_eq!(check.step(20_000, Input::Timer), [Action::Log(Fact::Overdue), OPEN]);
+    assert_eq!(check.step(20_000, Input::NotRun(Cause::Bind)), []);
+    check.step(21_000, Input::Timer);
+    assert_eq!(check.step(21_000, Input::NotRun(Cause::Descriptors)), not_run(Cause::Descriptors));
+    assert!(check.is_up() && check.0.is_overdue(at(21_000)));
+    check.step(22_000, Input::Timer);
+    assert_eq!(check.step(22_001, Input::Connected), [CLOSE, Action::Log(Fact::RunsAgain), PASSED]);
+    assert_eq!(check.due(), Some(30_000), "at its regular times again");
+    assert!(!check.0.is_overdue(at(30_000)) && check.0.not_run().is_none());
+}
+
+#[test]
+fn what_could_not_run_does_not_count_as_a_retry() {
+    let mut check = tcp(cadence(), Start::Trusted);
+    let mut attempt = |input| {
+        let now = check.due().unwrap();
+        check.step(now, Input::Timer);
+        check.step(now, input)
+    };
+    assert_eq!(attempt(REFUSED), [CLOSE]);
+    attempt(Input::NotRun(Cause::Memory));
+    assert_eq!(attempt(REFUSED), [CLOSE, Action::Log(Fact::RunsAgain)]);
+    attempt(Input::NotRun(Cause::Memory));
+    assert_eq!(attempt(REFUSED), [CLOSE, Action::Log(Fact::RunsAgain), down(2), DOWN]);
+}
+
+#[test]
+fn an_attempt_that_comes_far_too_late_is_told() {
+    let mut check = tcp(cadence(), Start::Fresh);
+    check.step(0, Input::Timer);
+    check.step(1, Input::Connected);
+    assert!(!check.0.is_overdue(at(29_999)));
+    assert!(check.0.is_overdue(at(30_000)));
+    assert_eq!(check.step(30_000, Input::Timer), [Action::Log(Fact::Overdue), OPEN]);
+    assert_eq!(check.step(30_001, Input::Connected), [CLOSE, Action::Log(Fact::RunsAgain)]);
+}
+
+#[test]
+fn nothing_runs_while_it_is_suspended_and_the_times_stay_the_same() {
+    let mut check = tcp(cadence(), Start::Fresh);
+    check.step(0, Input::Timer);
+    check.step(1, Input::Connected);
+    check.step(10_000, Input::Timer);
+    assert_eq!(check.step(10_001, Input::Suspend), [CLOSE]);
+    assert_eq!((check.due(), check.is_up()), (None, true));
+    assert_eq!(check.step(20_000, Input::Timer), []);
+    assert_eq!(check.step(20_000, Input::Suspend), []);
+    assert!(!check.0.is_overdue(at(500_000)));
+    assert_eq!(check.step(500_500, Input::Resume), []);
+    assert_eq!(check.due(), Some(510_000));
+    assert_eq!(check.step(510_000, Input::Timer), [OPEN]);
+    // Suspended before it ran at all: the warm-up goes on.
+    let mut early = tcp(Cadence { warmup: span(9_000), ..cadence() }, Start::Fresh);
+    let due = early.due();
+    early.step(0, Input::Suspend);
+    early.step(1, Input::Resume);
+    assert_eq!(early.due(), due);
+}
+
+#[test]
+fn a_suspended_check_that_was_failing_has_all_its_retries_again() {
+    let mut check = tcp(cadence(), Start::Trusted);
+    for _ in 0..2 {
+        let now = check.due().unwrap();
+        check.step(now, Input::Timer);
+        check.step(now, REFUSED);
+    }
+    let now = check.due().unwrap();
+    check.step(now, Input::Suspend);
+    check.step(now, Input::Resume);
+    for _ in 0..2 {
+        let now = check.due().unwrap();
+        check.step(now, Input::Timer);
+        assert_eq!(check.step(now, REFUSED), [CLOSE]);
+    }
+}
+
+#[test]
+fn another_cadence_keeps_state_phase_and_what_is_under_way() {
+    let mut check = tcp(cadence(), Start::Fresh);
+    check.step(0, Input::Timer);
+    check.0.reconfigure(at(10), Cadence { retry: 0, ..cadence() });
+    assert_eq!(check.step(20, Input::Connected), [CLOSE, PASSED], "the attempt went on");
+    assert_eq!(check.due(), Some(10_000));
+    check.0.reconfigure(at(2_000), Cadence { delay_loop: span(3_000), retry: 0, ..cadence() });
+    assert_eq!(check.due(), Some(5_000), "a shorter one counts from now");
+    check.0.reconfigure(at(2_000), Cadence { delay_loop: span(60_000), retry: 0, ..cadence() });
+    assert_eq!(check.due(), Some(5_000), "a longer one from the next attempt");
+    check.step(5_000, Input::Timer);
+    assert_eq!(check.step(5_001, REFUSED), [CLOSE, down(0), DOWN]);
+    assert_eq!(check.due(), Some(65_000));
+    check.0.reconfigure(at(6_000), Cadence { alpha: true, ..cadence() });
+    assert!(!check.is_up());
+    // 200 reloads that change nothing move nothing.
+    let due = check.due();
+    for now in 0..200 {
+        let same = check.0.cadence().clone();
+        check.0.reconfigure(at(6_000 + now), same);
+    }
+    assert_eq!(check.due(), due);
+}
+
+/// Field cases 31 and 33.
+#[test]
+fn another_target_keeps_the_state_and_a_server_that_is_down_is_checked_at_once() {
+    let replace = |check: &mut Rig, now| {
+        let mut out = Actions::new();
+        check.0.replace(at(now), cadence(), kind(), &mut out);
+        out.to_vec()
+    };
+    let mut check = tcp(cadence(), Start::Fresh);
+    check.step(0, Input::Timer);
+    check.step(0, REFUSED);
+    assert_eq!(replace(&mut check, 3_000), []);
+    assert_eq!(check.due(), Some(3_000));
+    assert_eq!(check.step(3_000, Input::Timer), [OPEN]);
+    assert_eq!(check.step(3_001, Input::Connected), [CLOSE, PASSED, UP]);
+    check.step(13_000, Input::Timer);
+    assert_eq!(replace(&mut check, 13_500), [CLOSE], "what was under way says nothing of the new one");
+    assert_eq!((check.due(), check.is_up()), (Some(23_000), true));
+    check.step(23_000, Input::Timer);
+    assert_eq!(check.step(23_001, REFUSED), [CLOSE], "and there are retries");
+}
+
+#[test]
+fn a_new_check_of_a_server_that_is_up_has_retries_and_one_of_a_server_that_is_down_runs_at_once() {
+    let slow = Cadence { warmup: span(9_000), ..cadence() };
+    let mut trusted = tcp(slow.clone(), Start::Trusted);
+    assert!(trusted.is_up() && trusted.due().unwrap() > 0);
+    let now = trusted.due().unwrap();
+    trusted.step(now, Input::Timer);
+    assert_eq!(trusted.step(now, REFUSED).last(), Some(&CLOSE));
+    let mut failed = tcp(slow, Start::Failed);
+    assert_eq!((failed.due(), failed.is_up()), (Some(0), false));
+    failed.step(0, Input::Timer);
+    assert_eq!(failed.step(0, Input::Connected), [CLOSE, PASSED, UP]);
+}
+
+#[test]
+fn a_successor_goes_on_with_what_is_known() {
+    let mut check = tcp(cadence(), Start::Trusted);
+    let now = check.due().unwrap();
+    check.step(now, Input::Timer);
+    check.step(now, REFUSED);
+    let memory = check.0.memory();
+    assert_eq!((memory.failures, memory.up, memory.proven), (1, true, true));
+    let mut next = Check::new(at(500), cadence(), kind(), Start::Known(memory), 9);
+    assert_eq!(next.poll_at(), Some(memory.due));
+    assert_eq!(next.memory(), memory);
+    let mut out = Actions::new();
+    for (input, expected) in [
+        (Input::Timer, vec![OPEN]),
+        (REFUSED, vec![CLOSE]),
+        (Input::Timer, vec![OPEN]),
+        (REFUSED, vec![CLOSE, down(2), DOWN]),
+    ] {
+        out.clear();
+        next.handle(next.poll_at().unwrap().min(at(5_000)), input, &mut out);
+        assert_eq!(out.as_slice(), expected);
+    }
+    // A time of nobody's.
+    let far = Memory { due: at(9_000_000), ..memory };
+    assert_eq!(Check::new(at(0), cadence(), kind(), Start::Known(far), 9).poll_at(), Some(at(10_000)));
+}
+
+#[test]
+fn a_connection_is_reset_or_closed_as_wished() {
+    let graceful = Kind::Tcp(super::super::tcp::Params { graceful: true });
+    let mut check = Rig::new(cadence(), graceful, Start::Fresh);
+    check.step(0, Input::Timer);
+    assert_eq!(check.step(0, Input::Connected)[0], Action::Close(Close::Graceful));
+}
+
+#[test]
+fn a_check_is_small() {
+    assert!(size_of::<Check>() <= 256, "{}", size_of::<Check>());
+    assert!(size_of::<Action>() <= 24, "{}", size_of::<Action>());
+}
+
+fn kind() -> Kind {
+    Kind::Tcp(super::super::tcp::Params::default())
+}
