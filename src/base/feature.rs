@@ -15,6 +15,9 @@ pub const TOOLS: Feature = Feature { name: "tools", built: cfg!(feature = "tools
 /// Rules of the legacy iptables and the sets that they ask.
 pub const IPTABLES: Feature = Feature { name: "iptables", built: cfg!(feature = "iptables") };
 
+/// Virtual servers: IPVS and the checks of real servers.
+pub const LVS: Feature = Feature { name: "lvs", built: cfg!(feature = "lvs") };
+
 /// Patterns of pages.
 pub const REGEX: Feature = Feature { name: "regex", built: cfg!(feature = "regex") };
 
@@ -29,7 +32,7 @@ pub const SSL_GET: Feature =
     Feature { name: "tls", built: cfg!(any(feature = "tls", feature = "tls-openssl")) };
 
 /// All of them, in the order of the alphabet.
-pub const ALL: [Feature; 5] = [IPTABLES, REGEX, TLS, TLS_OPENSSL, TOOLS];
+pub const ALL: [Feature; 6] = [IPTABLES, LVS, REGEX, TLS, TLS_OPENSSL, TOOLS];
 
 impl Feature {
     /// Why `what`, a keyword or an option, does not work in a build without it.

@@ -30,6 +30,8 @@ ids! {
     InstanceId;
     /// A `vrrp_script`.
     ScriptId;
+    /// The machine of a check: several real servers whose checks are the same share it.
+    MachineId;
     /// A `bfd_instance`.
     BfdId;
     /// A `track_file`.

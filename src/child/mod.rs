@@ -9,6 +9,7 @@
 pub mod alerts;
 pub mod bracket;
 pub mod check;
+pub mod files;
 pub mod kept;
 pub mod links;
 pub mod notifies;

@@ -99,6 +99,11 @@ impl Peer {
         true
     }
 
+    /// The keys of the objects that the other child is told of.
+    pub fn told(&self) -> impl Iterator<Item = u64> {
+        self.objects.iter().map(|object| object.key)
+    }
+
     /// Sends what waits and fits. For the end of a turn.
     pub fn flush(&mut self) {
         while let Some((channel, _)) = &self.link {

@@ -62,7 +62,7 @@ pub(super) struct ServiceNames {
     /// Groups of the model.
     pub(super) groups: Map<String, usize>,
     /// How many services of each group there were.
-    pub(super) uses: Map<String, usize>,
+    pub(super) uses: Map<String, u32>,
 }
 
 /// Names and addresses of BFD sessions that were used so far.

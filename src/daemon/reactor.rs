@@ -477,6 +477,15 @@ impl Core {
         self.poll.registry().reregister(&mut SourceFd(&fd), registration.token(), interest.into())
     }
 
+    fn forget(&mut self, registration: Registration) {
+        self.table.remove(registration);
+    }
+
+    fn reserve_sources(&mut self, more: usize) {
+        self.table.reserve(more);
+        self.queue.reserve(self.table.room().saturating_sub(self.queue.len()));
+    }
+
     fn deregister(&mut self, registration: Registration) {
         if let Some(fd) = self.table.remove(registration) {
             // It fails only for a descriptor that was closed first, which the kernel has then forgotten.

@@ -78,8 +78,8 @@ struct Used {
 impl Table {
     /// Makes room for all that are registered and some that come and go while the process runs: scripts of FIFOs, the
     /// connection to the mail relay. For load time: allocates.
-    pub(super) fn reserve(&mut self) {
-        self.entries.reserve(COMING_AND_GOING);
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.entries.reserve(COMING_AND_GOING.saturating_add(more));
         self.free.reserve(self.entries.capacity().saturating_sub(self.free.len()));
     }
 
@@ -128,6 +128,11 @@ impl Table {
         if let Some(used) = self.used_mut(registration) {
             used.queued = false;
         }
+    }
+
+    /// Entries there are and room for.
+    pub(super) fn room(&self) -> usize {
+        self.entries.capacity()
     }
 
     /// Entries there are, used or free.

@@ -18,6 +18,12 @@ pub trait Job: Copy {
     /// Whether the job still counts when the object has entered the state of a newer job.
     fn outlasts(self, newer: Self) -> bool;
 
+    /// Whether the job is needless because the last job that was started is this one. By default none is.
+    #[must_use]
+    fn repeats(self, _last: Self) -> bool {
+        false
+    }
+
     /// Appends to the words of the script what the configuration promises it.
     ///
     /// # Errors
@@ -45,6 +51,8 @@ pub struct Notifier<J, const SCRIPTS: usize> {
     commands: [Option<Command>; SCRIPTS],
     queue: heapless::Deque<J, { limit::NOTIFY_QUEUE }>,
     running: Option<Running>,
+    /// The last job that was started.
+    last: Option<J>,
     /// Scripts that were left out since the log was told of some last.
     overtaken: u64,
 }
@@ -60,6 +68,7 @@ impl<J: Job, const SCRIPTS: usize> Notifier<J, SCRIPTS> {
             commands: [const { None }; SCRIPTS],
             queue: heapless::Deque::new(),
             running: None,
+            last: None,
             overtaken: 0,
         }
     }
@@ -86,6 +95,7 @@ impl<J: Job, const SCRIPTS: usize> Notifier<J, SCRIPTS> {
     /// Takes over the script that runs and the jobs that wait from the notifier of before a reload.
     pub fn inherit(&mut self, mut before: Self) {
         self.running = before.running.take();
+        self.last = before.last;
         self.queue = core::mem::take(&mut before.queue);
         self.overtaken = before.overtaken;
     }
@@ -122,6 +132,10 @@ impl<J: Job, const SCRIPTS: usize> Notifier<J, SCRIPTS> {
             let Some(command) = self.commands.get_mut(job.script()).and_then(Option::as_mut) else {
                 continue;
             };
+            if self.last.is_some_and(|last| job.repeats(last)) {
+                self.overtaken += 1;
+                continue;
+            }
             command.words.truncate(command.fixed);
             let appended = job.append(subject, &mut command.words);
             let appended = appended.map_err(|Refused| io::Error::from(io::ErrorKind::ArgumentListTooLong));
@@ -129,6 +143,7 @@ impl<J: Job, const SCRIPTS: usize> Notifier<J, SCRIPTS> {
                 Ok(pid) => {
                     let until = now + limit::NOTIFY_DEADLINE;
                     self.running = Some(Running { pid, until, terminated: false });
+                    self.last = Some(job);
                     return true;
                 }
                 Err(error) => failed(&error),
@@ -414,5 +429,56 @@ mod tests {
         assert_eq!(notifier.kill_overdue(now + GRACE), None, "it was told to end before");
         wait(pid);
         assert!(notifier.ended(pid) && notifier.is_busy());
+    }
+
+    /// A state of which nobody is told twice in a row.
+    #[derive(Clone, Copy, PartialEq)]
+    struct Turn(bool);
+
+    impl Job for Turn {
+        fn script(self) -> usize {
+            usize::from(self.0)
+        }
+
+        fn outlasts(self, _: Self) -> bool {
+            false
+        }
+
+        fn repeats(self, last: Self) -> bool {
+            self == last
+        }
+
+        fn append(self, _: Subject<'_>, _: &mut Words) -> Result<(), Refused> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn scripts_that_take_turns_are_not_told_the_same_twice() {
+        let mut notifier = super::Notifier::<Turn, 2>::new();
+        notifier.set(0, command("exit 0"));
+        notifier.set(1, command("exit 0"));
+        let mut told = Vec::new();
+        let mut enter = |notifier: &mut super::Notifier<Turn, 2>, up| {
+            notifier.enter([Turn(up)]);
+            let runner = Runner::new().unwrap();
+            let mut environment = Words::with_capacity(1, 1);
+            let mut start =
+                |command: &mut Command| runner.start(&mut command.words, &mut environment, &command.terms);
+            if notifier.advance(Instant::START, VI_1, &mut start, &mut |error| panic!("{error}")) {
+                told.push(up);
+            }
+        };
+        enter(&mut notifier, false);
+        // Overtaken while the script runs: up is left out, and down has been told.
+        enter(&mut notifier, true);
+        enter(&mut notifier, false);
+        let pid = notifier.running.as_ref().unwrap().pid;
+        wait(pid);
+        assert!(notifier.ended(pid));
+        enter(&mut notifier, false);
+        enter(&mut notifier, true);
+        assert_eq!(told, [false, true]);
+        wait(notifier.running.as_ref().unwrap().pid);
     }
 }

@@ -9,8 +9,10 @@
 pub mod alloc;
 pub mod carrier;
 pub mod channel;
+pub mod check_socket;
 pub mod clock;
 mod control;
+pub mod descriptors;
 pub mod fifo;
 pub mod file;
 pub mod filter;

@@ -70,7 +70,7 @@ impl Stream {
     }
 }
 
-fn moved(result: io::Result<usize>) -> io::Result<Moved> {
+pub(super) fn moved(result: io::Result<usize>) -> io::Result<Moved> {
     match result {
         Ok(0) => Ok(Moved::End),
         Ok(count) => Ok(Moved::Some(count)),

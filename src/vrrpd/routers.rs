@@ -3,6 +3,7 @@
 use super::live::{Group, Instance};
 use crate::base::id::InstanceId;
 use crate::base::time::{Instant, Span};
+use crate::child::peer::Peer;
 use crate::daemon::keep::Note;
 use crate::proto::vrrp::Policy;
 
@@ -19,4 +20,6 @@ pub(super) struct Routers {
     pub(super) intervals: Vec<(InstanceId, Note)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
+    /// The checker child, which is told the state of the virtual router that the sync daemon of IPVS follows.
+    pub(super) checkers: Peer,
 }

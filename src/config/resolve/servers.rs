@@ -1,11 +1,12 @@
 //! What holds between a virtual server and its servers: ports, families, weights.
 
-use super::services::{Above, log_only, transport};
+use super::services::{Above, log_only};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::map::Set;
 use crate::config::diag::{Diagnostics, Severity};
 use crate::config::keyword::Given;
 use crate::config::model::service::{Key, Method, RealServer, SorryServer, VirtualServer};
+use crate::config::model::service_name::transport;
 use crate::config::rows::services::service::{ServiceDraft, family_name};
 use crate::config::tree::Position;
 

@@ -15,7 +15,7 @@ pub(crate) struct Above {
     /// Its name in messages: `[10.0.0.1]:tcp:80`, `FWM 5`, `[group]:0`.
     pub(crate) name: String,
     /// How many services of its group stand above.
-    order: usize,
+    order: u32,
     /// It cannot be used, which was told.
     pub(super) unusable: bool,
     /// It has a mark.
@@ -75,7 +75,7 @@ fn entries(group: &Group) -> Above {
 pub(crate) fn listens(
     service: &VirtualServer,
     group: Option<&Group>,
-    order: usize,
+    order: u32,
     found: &mut Diagnostics,
 ) -> Above {
     let mut above = match (&service.key, group) {
@@ -94,7 +94,7 @@ pub(crate) fn listens(
         }
     };
     above.order = order;
-    above.name = name(service, order);
+    above.name = service.name(order).to_string();
     above
 }
 
@@ -125,25 +125,6 @@ pub(crate) fn begin(
     draft.service.smtp_alert = alert(draft.smtp_alert, mail, false);
 }
 
-/// The name of a service in messages.
-fn name(service: &VirtualServer, order: usize) -> String {
-    match &service.key {
-        Key::Address(addr, port) => format!("[{addr}]:{}:{port}", transport(service.protocol)),
-        Key::Mark(mark) => format!("FWM {mark}"),
-        Key::Group(name) => format!("[{name}]:{order}"),
-    }
-}
-
-/// The name of a protocol in messages.
-pub(super) const fn transport(protocol: Option<Protocol>) -> &'static str {
-    match protocol {
-        Some(Protocol::Tcp) => "tcp",
-        Some(Protocol::Udp) => "udp",
-        Some(Protocol::Sctp) => "sctp",
-        None => "none",
-    }
-}
-
 fn protocol(draft: &mut ServiceDraft, above: &mut Above, given: &Given, found: &mut Diagnostics) {
     let service = &mut draft.service;
     let at = service.at.0;
@@ -166,7 +147,7 @@ fn protocol(draft: &mut ServiceDraft, above: &mut Above, given: &Given, found: &
         found.tell(Severity::Warning, at, message, "write protocol TCP, UDP or SCTP");
         service.protocol = Some(Protocol::Udp);
     }
-    above.name = name(service, above.order);
+    above.name = service.name(above.order).to_string();
     if service.one_packet && above.addresses && service.protocol != Some(Protocol::Udp) {
         let at = given.at("ops").unwrap_or(at);
         let message =

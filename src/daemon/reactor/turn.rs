@@ -86,7 +86,12 @@ impl Turn<'_> {
 
     /// Makes room for sources that come and go, once all that stay are registered. For load time: allocates.
     pub fn reserve_sources(&mut self) {
-        self.core.table.reserve();
+        self.core.reserve_sources(0);
+    }
+
+    /// The same, and for so many more.
+    pub fn reserve_more_sources(&mut self, more: usize) {
+        self.core.reserve_sources(more);
     }
 
     /// Watches a descriptor, which stays the caller's and must be deregistered before it is closed. For load
@@ -109,6 +114,12 @@ impl Turn<'_> {
     /// Stops watching a source; events already gathered for it are dropped. Before closing the descriptor.
     pub fn deregister(&mut self, registration: Registration) {
         self.core.deregister(registration);
+    }
+
+    /// Stops watching a source whose descriptor nobody else has and that is closed right after: the kernel then stops by
+    /// itself, which saves a system call.
+    pub fn forget(&mut self, registration: Registration) {
+        self.core.forget(registration);
     }
 
     /// Serves a source as if the poll had named it: in this turn if its sources are still being served,

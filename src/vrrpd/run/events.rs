@@ -81,6 +81,9 @@ impl Vrrp {
         };
         turn.report(ToParent::Transition(Record::new(key, kept::state_of_record(to))));
         self.work.recorded = true;
+        if matches!(event, Event::Transition { .. }) {
+            self.tell_checkers(id, to);
+        }
     }
 
     /// The parent need not remember an instance any more.

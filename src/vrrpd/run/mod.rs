@@ -23,6 +23,7 @@ mod refusal;
 mod settle;
 mod start;
 mod status;
+mod told;
 mod trackers;
 
 use std::sync::Arc;
@@ -144,6 +145,7 @@ impl Process for Vrrp {
                 self.hear_firewall(turn);
                 Again::Done
             }
+            kind::CHECKERS => self.checkers_ready(turn),
             kind::LOSSES => self.hear_losses(turn),
             kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
@@ -200,7 +202,8 @@ impl Process for Vrrp {
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => self.dump_json(turn),
-            // BFD is not a child yet, and checkers are told nothing.
+            Command::Peer(crate::daemon::kind::Kind::Checkers, fd) => self.connect_checkers(turn, fd),
+            // BFD is not a child yet.
             Command::Peer(..) => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
@@ -227,6 +230,7 @@ impl Process for Vrrp {
             self.work.load = Load::default();
         }
         self.notifies.alerts.fifos.flush();
+        self.routers.checkers.flush();
         self.kept.keep.beat(turn.now());
     }
 

@@ -13,6 +13,7 @@ use crate::base::time::Instant;
 use crate::child::bracket::{self, exit_of};
 use crate::child::kept::Kept;
 use crate::child::links::{self, Interfaces, Links};
+use crate::child::peer::Peer;
 use crate::child::role::{Role, lines};
 use crate::config::Model;
 use crate::daemon::keep::Keep;
@@ -187,6 +188,7 @@ impl Vrrp {
                 groups,
                 held: None,
                 intervals: Vec::new(),
+                checkers: Peer::new(SourceId { kind: kind::CHECKERS, index: 0 }),
             },
             trackers: Trackers::new(scripts),
             links,

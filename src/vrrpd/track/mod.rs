@@ -18,13 +18,17 @@ pub(super) use reasons::Reasons;
 pub(super) use script::Outcome;
 pub(super) use situation::Situation;
 
-use file::Files;
 use process::Processes;
 use source::Sources;
 
+use super::kind;
 use super::live::TrackScript;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
+use crate::child::files::Files;
+use crate::config::Model;
+use crate::daemon::reactor::Turn;
+use crate::daemon::token::SourceId;
 
 /// What instances track.
 pub(super) struct Trackers {
@@ -49,5 +53,11 @@ impl Trackers {
             processes: Processes::default(),
             lines: Budget::new(100, Span::from_millis(200)),
         }
+    }
+
+    /// Begins or goes on with the files of a model.
+    pub(super) fn watch_files(&mut self, turn: &mut Turn<'_>, model: &Model, make_new: bool) {
+        let own = SourceId { kind: kind::FILES, index: 0 };
+        self.files.load(turn, model, own, make_new, &mut self.lines);
     }
 }

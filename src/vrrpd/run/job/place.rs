@@ -269,6 +269,7 @@ impl Vrrp {
 
     pub(super) fn keep_states(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.repeat_states();
+        self.follow_for_checkers();
         self.reserve_kept();
         self.rekeep();
         Progress::Done

@@ -164,6 +164,7 @@ impl Vrrp {
         self.drop_untaken();
         self.notifies.alerts.fifos.flush();
         self.status.load(&self.model);
+        self.follow_for_checkers();
         turn.reserve_sources();
         self.process.tuner.run(turn);
         turn.report(ToParent::Ready);

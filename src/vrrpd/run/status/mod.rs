@@ -187,7 +187,7 @@ impl Vrrp {
         let left_out = match job.part {
             Part::Groups => self.routers.groups.is_empty(),
             Part::Scripts => self.trackers.scripts.is_empty(),
-            Part::Files => self.trackers.files.len() == 0,
+            Part::Files => self.trackers.files.is_empty(),
             Part::Addresses => self.model.network.addresses.is_empty(),
             Part::Routes => self.model.network.routes.is_empty(),
             Part::Rules => self.model.network.rules.is_empty(),

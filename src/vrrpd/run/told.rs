@@ -1,0 +1,60 @@
+//! What the checker child is told: the state of the virtual router that the sync daemon of IPVS follows
+//! (`lvs_sync_daemon`).
+
+use std::os::fd::OwnedFd;
+
+use crate::base::id::InstanceId;
+use crate::child::report;
+use crate::daemon::ipc::ObjectState;
+use crate::daemon::reactor::{Again, Turn};
+use crate::daemon::record::{self, GONE};
+use crate::proto::vrrp::State;
+use crate::vrrpd::kept;
+use crate::vrrpd::run::Vrrp;
+
+impl Vrrp {
+    /// The parent has made a channel to the checker child.
+    pub(super) fn connect_checkers(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
+        if let Err(error) = self.routers.checkers.connect(turn, fd) {
+            report::kernel_failed("the channel to the checker child", &error);
+        }
+    }
+
+    /// The channel to the checker child is ready. Nothing that it says matters here.
+    pub(super) fn checkers_ready(&mut self, turn: &mut Turn<'_>) -> Again {
+        self.routers.checkers.ready(turn, |_| ())
+    }
+
+    /// Tells the checker child the state of a virtual router, if the sync daemon follows that one.
+    pub(super) fn tell_checkers(&mut self, id: InstanceId, state: State) {
+        let sync = self.model.global.lvs.sync.as_ref();
+        let Some(followed) = sync.and_then(|sync| sync.instance.as_deref()) else { return };
+        let Some(instance) = self.routers.instances.get(id.index()) else { return };
+        if instance.config.name == followed {
+            let vrid = u32::from(instance.router.params().vrid);
+            let state = kept::state_of_record(state);
+            // There is room for one.
+            let _ =
+                self.routers.checkers.tell(ObjectState { key: record::key(followed), state, value: vrid });
+        }
+    }
+
+    /// After a start or a reload: makes room for the virtual router that the sync daemon follows, tells its state, and
+    /// that of the one before is no more. For load time: allocates.
+    pub(super) fn follow_for_checkers(&mut self) {
+        let sync = self.model.global.lvs.sync.as_ref();
+        let followed = sync.and_then(|sync| sync.instance.as_deref()).map(record::key);
+        let checkers = &mut self.routers.checkers;
+        for object in checkers.told().filter(|key| Some(*key) != followed).collect::<Vec<_>>() {
+            let _ = checkers.tell(ObjectState { key: object, state: GONE, value: 0 });
+        }
+        if followed.is_some() {
+            checkers.reserve(1);
+            for id in self.ids() {
+                if let Some(state) = self.instance(id).map(|instance| instance.router.state()) {
+                    self.tell_checkers(id, state);
+                }
+            }
+        }
+    }
+}
