@@ -14,6 +14,8 @@ use keepalived::base::exit::Exit;
 use keepalived::base::map::Set;
 use keepalived::base::name::IfName;
 use keepalived::base::time::Instant;
+#[cfg(feature = "lvs")]
+use keepalived::checkd;
 use keepalived::child::check::{self, Interfaces, Present};
 use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
@@ -57,6 +59,8 @@ pub(crate) struct Loaded {
     /// It has instances, or static items: the VRRP child sets those, as in keepalived. Scripts, files, processes and
     /// FIFOs alone want no child: nobody would follow them.
     vrrp: bool,
+    /// It has virtual servers.
+    services: bool,
     settings: Settings,
     snapshot: Kept,
     /// Not one keyword in it.
@@ -215,8 +219,11 @@ impl Program for Keepalived<'_> {
     }
 
     fn needs(&self, loaded: &Loaded, kind: Kind) -> bool {
-        let only = self.options.only;
-        kind == Kind::Vrrp && (only.vrrp || !only.checkers) && (loaded.vrrp || self.options.all)
+        match kind {
+            Kind::Vrrp => loaded.vrrp || self.options.all,
+            Kind::Checkers => cfg!(feature = "lvs") && (loaded.services || self.options.all),
+            Kind::Bfd => false,
+        }
     }
 
     fn settings(&self, loaded: &Loaded) -> Settings {
@@ -238,7 +245,41 @@ impl Program for Keepalived<'_> {
         pages::release();
     }
 
+    fn are_peers(&self, one: Kind, other: Kind) -> bool {
+        // Which virtual router the sync daemon of IPVS follows.
+        let pair = [one.min(other), one.max(other)];
+        cfg!(feature = "lvs") && pair == [Kind::Checkers, Kind::Vrrp]
+    }
+
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
+        match start.kind {
+            Kind::Vrrp => self.run_vrrp(loaded, start),
+            #[cfg(feature = "lvs")]
+            Kind::Checkers => self.run_checkers(loaded, start),
+            #[cfg(not(feature = "lvs"))]
+            Kind::Checkers => Exit::Internal,
+            Kind::Bfd => Exit::Internal,
+        }
+    }
+
+    fn script(&self, loaded: &Loaded, moment: ScriptTime) -> Option<Script> {
+        let global = &loaded.outline.global;
+        let (command, timeout) = match moment {
+            ScriptTime::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
+            ScriptTime::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
+        };
+        // What cannot run was told when the configuration was read.
+        let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;
+        Some(Script { words: found.words, terms: found.terms, timeout })
+    }
+
+    fn dump(&self, loaded: &Loaded) {
+        status::write_parent(&loaded.outline);
+    }
+}
+
+impl Keepalived<'_> {
+    fn run_vrrp(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
         if start.mode == Mode::CleanStopped && self.options.keep_vrrp {
             return Exit::Ok;
         }
@@ -265,19 +306,29 @@ impl Program for Keepalived<'_> {
         vrrpd::run(model, context)
     }
 
-    fn script(&self, loaded: &Loaded, moment: ScriptTime) -> Option<Script> {
-        let global = &loaded.outline.global;
-        let (command, timeout) = match moment {
-            ScriptTime::Startup => (&global.scripts.startup, global.scripts.startup_timeout),
-            ScriptTime::Shutdown => (&global.scripts.shutdown, global.scripts.shutdown_timeout),
+    #[cfg(feature = "lvs")]
+    fn run_checkers(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
+        // A dead child's table serves its users until the replacement takes it over.
+        if start.mode == Mode::Clean || (start.mode == Mode::CleanStopped && self.options.keep_ipvs) {
+            return Exit::Ok;
+        }
+        let Some(model) = loaded.take_model() else { return Exit::Internal };
+        let pid_file = &loaded.settings.pid_files.checkers;
+        let ledger = pid_file.with_extension("table");
+        if start.mode == Mode::CleanStopped {
+            return checkd::clean(&model, &ledger);
+        }
+        let context = checkd::Context {
+            channel: start.channel,
+            keep: start.keep.clone(),
+            died: start.died,
+            pid_file: pid_file.clone(),
+            keep_on_stop: self.options.keep_ipvs,
+            tuner: start.tuner,
+            dump: self.options.dump,
+            ledger,
         };
-        // What cannot run was told when the configuration was read.
-        let found = Resolver::new(global).resolve(command.as_ref()?, "").ok()?;
-        Some(Script { words: found.words, terms: found.terms, timeout })
-    }
-
-    fn dump(&self, loaded: &Loaded) {
-        status::write_parent(&loaded.outline);
+        checkd::run(model, context)
     }
 }
 
@@ -294,6 +345,7 @@ impl Loaded {
         Self {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
+            services: !read.model.services.is_empty(),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),

@@ -247,6 +247,13 @@ pub const DETECTION_PATIENCE: crate::base::time::Span = crate::base::time::Span:
 /// server with a long chain of certificates comes near to, and the record that ends it 16 kB and its frame.
 pub const TLS_INCOMING: usize = 65_536 + 18_432;
 
+/// Octets that one read takes from the socket of a check; one buffer serves all checks.
+pub const CHECK_RECEIVE: usize = 16_384;
+
+/// Descriptors of the checker child beside the sockets of checks: the loop, netlink, FIFOs, mail, channels, the log, and
+/// scripts that are being started.
+pub const OTHER_DESCRIPTORS: usize = 64;
+
 /// Octets of the longest message that a check sends: a request with a path and a host of a configuration line each.
 pub const CHECK_MESSAGE: usize = 2_560;
 

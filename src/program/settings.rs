@@ -27,7 +27,10 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
                     notes: true,
                     inherited: Some(vrrpd::MASTER),
                 },
-                Kind::Checkers | Kind::Bfd => ChildSettings { tuning, ..ChildSettings::default() },
+                Kind::Checkers => {
+                    ChildSettings { tuning, grace: NOBODY, notes: true, ..ChildSettings::default() }
+                }
+                Kind::Bfd => ChildSettings { tuning, ..ChildSettings::default() },
             }
         }),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
@@ -52,10 +55,13 @@ fn log_suffix(model: &Model) -> String {
     parts.into_iter().flatten().map(|part| format!("_{part}")).collect()
 }
 
+/// What is in the kernel serves until a replacement comes: no other machine takes over from a checker child, nor static
+/// items from a VRRP child without instances.
+const NOBODY: Span = Span::from_secs(3_600);
+
 /// The shortest time after the death of the child in which no peer takes over; static items alone are nobody else's,
 /// and stay for as long as a replacement can be away.
 fn grace(model: &Model) -> Span {
-    const NOBODY: Span = Span::from_secs(3_600);
     model.instances.iter().map(|instance| instance.params.patience()).min().unwrap_or(NOBODY)
 }
 

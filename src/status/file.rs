@@ -19,6 +19,8 @@ pub enum Kind {
     VrrpStats,
     /// The JSON status of the VRRP child.
     VrrpJson,
+    /// The data dump of the checker child.
+    CheckData,
 }
 
 impl Kind {
@@ -26,7 +28,7 @@ impl Kind {
     #[must_use]
     pub const fn keyword(self) -> &'static str {
         match self {
-            Self::ParentData | Self::VrrpData => "state_dump_file",
+            Self::ParentData | Self::VrrpData | Self::CheckData => "state_dump_file",
             Self::VrrpStats => "stats_dump_file",
             Self::VrrpJson => "json_dump_file",
         }
@@ -39,6 +41,7 @@ impl Kind {
             Self::VrrpData => ("keepalived", "data"),
             Self::VrrpStats => ("keepalived", "stats"),
             Self::VrrpJson => ("keepalived", "json"),
+            Self::CheckData => ("keepalived_check", "data"),
         }
     }
 }
@@ -52,7 +55,7 @@ const FOLDER: &str = "/tmp";
 pub fn place(kind: Kind, daemon: &Daemon, global: &Global) -> PathBuf {
     let files = &global.files;
     let configured = match kind {
-        Kind::ParentData | Kind::VrrpData => files.state_dump_file.as_deref(),
+        Kind::ParentData | Kind::VrrpData | Kind::CheckData => files.state_dump_file.as_deref(),
         Kind::VrrpStats => files.stats_dump_file.as_deref(),
         Kind::VrrpJson => files.json_dump_file.as_deref(),
     };
@@ -75,13 +78,15 @@ pub fn place(kind: Kind, daemon: &Daemon, global: &Global) -> PathBuf {
     folder.join(name)
 }
 
-/// A configured name; parent and child share the keyword but not the file.
+/// A configured name; the processes share the keyword but not the file.
 fn named(kind: Kind, path: &Path) -> PathBuf {
-    if kind != Kind::ParentData {
-        return path.to_owned();
-    }
+    let word = match kind {
+        Kind::ParentData => "_parent",
+        Kind::CheckData => "_check",
+        Kind::VrrpData | Kind::VrrpStats | Kind::VrrpJson => return path.to_owned(),
+    };
     let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push("_parent");
+    name.push(word);
     if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);

@@ -83,7 +83,8 @@ impl Paths {
 }
 
 /// A number that nobody can guess; before the kernel has gathered any chance, one of the clock.
-fn random() -> u64 {
+#[must_use]
+pub fn random() -> u64 {
     let mut octets = [0_u8; 8];
     // SAFETY: pointer and length describe `octets`.
     let got = unsafe { libc::getrandom(octets.as_mut_ptr().cast(), octets.len(), libc::GRND_NONBLOCK) };

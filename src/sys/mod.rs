@@ -35,6 +35,7 @@ pub mod pages;
 pub mod path;
 #[cfg(feature = "regex")]
 pub mod pattern;
+pub mod ping_groups;
 pub mod plain_file;
 pub mod process;
 pub mod process_time;

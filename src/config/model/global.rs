@@ -393,6 +393,8 @@ pub struct Lvs {
     pub flush_on_stop: Option<Flush>,
     /// `rs_init_notifies`
     pub init_notifies: bool,
+    /// `no_shared_checks`: equal checks of several real servers run each by itself.
+    pub no_shared_checks: bool,
 }
 
 /// What of IPVS is removed at the stop.

@@ -2,6 +2,7 @@
 
 use super::network;
 use super::show::{flag, text, text_or_flag, unless};
+use crate::base::feature;
 use crate::config::line::Line;
 use crate::config::model::Daemon;
 use crate::config::row::Kind::{self, Custom, Flag, Integer, Object, Text};
@@ -25,7 +26,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("net_namespace", Text("<name>", |d, w| d.net_namespace = Some(w.text.to_owned())), "none",
         "Network namespace of all processes").expected().first().fixed().show(|d| text(d.net_namespace.as_ref())),
     row("net_namespace_ipvs", Custom("[<name>]", net_namespace_ipvs), "same namespace; empty: the default one",
-        "Network namespace of IPVS").first().fixed().later().show(|d| text_or_flag(d.net_namespace_ipvs.as_ref())),
+        "Network namespace of IPVS").first().fixed().show(|d| text_or_flag(d.net_namespace_ipvs.as_ref())),
     row("namespace_with_ipsets", Flag(|d| d.namespace_with_ipsets = true), "off",
         "Permits ipsets in a namespace on kernels before 3.13").never().show(|d| flag(d.namespace_with_ipsets)),
     row("use_pid_dir", Flag(|d| d.use_pid_dir = true), "off; on with instance or net_namespace",
@@ -51,8 +52,8 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces"),
     row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").terms(network::delay_terms),
     row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
-    row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers").later(),
-    row("virtual_server", Object("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").later(),
+    row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers"),
+    row("virtual_server", Object("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").needs(&feature::LVS),
 ];
 
 fn net_namespace_ipvs(daemon: &mut Daemon, line: &mut Line<'_>) {

@@ -301,6 +301,13 @@ impl Director {
         bounds.map(RealId)
     }
 
+    /// How many checks of a real server have failed.
+    #[must_use]
+    pub fn failed_checks(&self, id: RealId) -> usize {
+        let failed = |id: &CheckId| self.services.check(*id).is_some_and(|(failed, _)| failed);
+        self.checks(id).filter(failed).count()
+    }
+
     /// The ids of the checks of a real server.
     pub fn checks(&self, id: RealId) -> impl Iterator<Item = CheckId> + use<> {
         self.services.real(id.0).map(Services::check_ids).into_iter().flatten()

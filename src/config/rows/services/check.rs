@@ -40,7 +40,7 @@ const fn row(
     default: &'static str,
     meaning: &'static str,
 ) -> Row<D, C> {
-    Row::new(name, kind, default, meaning).later()
+    Row::new(name, kind, default, meaning)
 }
 
 const fn int(unit: &'static str, from: i64, to: i64, set: fn(&mut D, i64)) -> Whole<D> {

@@ -19,7 +19,7 @@ const fn row(
     default: &'static str,
     meaning: &'static str,
 ) -> Row<Entries, Entries> {
-    Row::new(name, kind, default, meaning).later()
+    Row::new(name, kind, default, meaning)
 }
 
 /// Every form of an entry. Only `fwmark` is a word; the others say how an address begins a line.

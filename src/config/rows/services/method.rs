@@ -17,7 +17,7 @@ const fn row(
     default: &'static str,
     meaning: &'static str,
 ) -> Row<Tunnel, Tunnel> {
-    Row::new(name, kind, default, meaning).later()
+    Row::new(name, kind, default, meaning)
 }
 
 /// Every option of a tunnel.

@@ -38,7 +38,6 @@ pub trait Takes {
 const fn delay_loop<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Decimal::new(1, u64::MAX - 1, |d: &mut D, s| d.times().delay_loop = Some(s));
     Row::new("delay_loop", Seconds(number), default, "From one check to the next")
-        .later()
         .show(|m| span(m.timing().delay_loop))
 }
 
@@ -47,7 +46,6 @@ const fn delay_before_retry<D: Takes, M: Timed>(default: &'static str) -> Row<D,
     let number = Decimal::new(0, u64::MAX - 1, |d: &mut D, s| d.times().delay_before_retry = Some(s));
     let meaning = "From a failed attempt to the next one";
     Row::new("delay_before_retry", Seconds(number), default, meaning)
-        .later()
         .show(|m| span(m.timing().delay_before_retry))
 }
 
@@ -55,35 +53,32 @@ const fn delay_before_retry<D: Takes, M: Timed>(default: &'static str) -> Row<D,
 const fn warmup<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Decimal::new(0, u64::MAX - 1, |d: &mut D, s| d.times().warmup = Some(s));
     let meaning = "The first check waits a random time up to this";
-    Row::new("warmup", Seconds(number), default, meaning).later().show(|m| span(m.timing().warmup))
+    Row::new("warmup", Seconds(number), default, meaning).show(|m| span(m.timing().warmup))
 }
 
 /// `connect_timeout`
 const fn connect_timeout<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Decimal::new(1, 4_294_967_295, |d: &mut D, s| d.times().connect_timeout = Some(s));
     let meaning = "What connecting and each answer may take";
-    Row::new("connect_timeout", Seconds(number), default, meaning)
-        .later()
-        .show(|m| span(m.timing().connect_timeout))
+    Row::new("connect_timeout", Seconds(number), default, meaning).show(|m| span(m.timing().connect_timeout))
 }
 
 /// `retry` of a server or a service.
 const fn retry<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Whole::new("", 1..=U32, |d: &mut D, n| d.times().retry = Some(fit(n))).strict();
-    Row::new("retry", Integer(number), default, RETRY).later().show(|m| super::show::maybe(m.timing().retry))
+    Row::new("retry", Integer(number), default, RETRY).show(|m| super::show::maybe(m.timing().retry))
 }
 
 /// `retry` of a check.
 const fn retry_of_check<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let number = Whole::new("", 0..=U32, |d: &mut D, n| d.times().retry = Some(fit(n)));
-    Row::new("retry", Integer(number), default, RETRY).later().show(|m| super::show::maybe(m.timing().retry))
+    Row::new("retry", Integer(number), default, RETRY).show(|m| super::show::maybe(m.timing().retry))
 }
 
 /// `alpha` of a server or a check.
 const fn alpha<D: Takes, M: Timed>(default: &'static str) -> Row<D, M> {
     let meaning = "Counts as failed until it was checked";
     Row::new("alpha", Switch(|d: &mut D, on| d.times().alpha = Some(on)), default, meaning)
-        .later()
         .show(|m| m.timing().alpha.map_or(Shown::Nothing, super::show::either))
 }
 

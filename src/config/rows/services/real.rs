@@ -53,7 +53,7 @@ const fn row(
     default: &'static str,
     meaning: &'static str,
 ) -> Row<D, R> {
-    Row::new(name, kind, default, meaning).later()
+    Row::new(name, kind, default, meaning)
 }
 
 const fn int(unit: &'static str, to: i64, set: fn(&mut D, i64)) -> Kind<D, R> {
@@ -82,7 +82,7 @@ pub static ROWS: &[Row<D, R>] = &[
     row("virtualhost", Text("<host>", |d, w| d.rare.host = Some(Arc::from(w.text))), "virtualhost of the virtual_server",
         "Host of requests of HTTP checks").expected().told().show(|r| maybe(rare(r).and_then(|m| m.host.as_deref()).map(Quoted))),
     row("snmp_name", Custom("<text>", snmp_name), "none",
-        "Label told over SNMP").told().show(|r| maybe(rare(r).and_then(|m| m.snmp_name.as_deref()).map(Quoted))),
+        "Label told over SNMP").told().later().show(|r| maybe(rare(r).and_then(|m| m.snmp_name.as_deref()).map(Quoted))),
     alpha("alpha of the virtual_server"),
     delay_loop("delay_loop of the virtual_server"),
     delay_before_retry("delay_before_retry of the virtual_server"),
@@ -90,12 +90,12 @@ pub static ROWS: &[Row<D, R>] = &[
     retry("retry of the virtual_server"),
     connect_timeout("connect_timeout of the virtual_server"),
     row("HTTP_GET", Object("{ ... }"), "none", "Fetches pages over HTTP"),
-    row("SSL_GET", Object("{ ... }"), "none", "Fetches pages over HTTPS").needs(&feature::SSL_GET),
+    row("SSL_GET", Object("{ ... }"), "none", "Fetches pages over HTTPS").needs(&feature::SSL_GET).later(),
     row("TCP_CHECK", Object("{ ... }"), "none", "Opens a TCP connection"),
     row("SMTP_CHECK", Object("{ ... }"), "none", "Talks SMTP up to the greeting"),
     row("DNS_CHECK", Object("{ ... }"), "none", "Asks a name server over UDP"),
     row("MISC_CHECK", Object("{ ... }"), "none", "Runs a program"),
-    row("BFD_CHECK", Object("{ ... }"), "none", "Follows a BFD session"),
+    row("BFD_CHECK", Object("{ ... }"), "none", "Follows a BFD session").later(),
     row("UDP_CHECK", Object("{ ... }"), "none", "Sends a datagram and waits for errors or a reply"),
     row("PING_CHECK", Object("{ ... }"), "none", "Sends an ICMP echo request"),
     row("FILE_CHECK", Object("{ ... }"), "none", "Follows the number in a track_file"),

@@ -94,7 +94,7 @@ const fn row(
     default: &'static str,
     meaning: &'static str,
 ) -> Row<D, V> {
-    Row::new(name, kind, default, meaning).later()
+    Row::new(name, kind, default, meaning)
 }
 
 const fn int(from: i64, to: i64, set: fn(&mut D, i64)) -> Whole<D> {
@@ -157,7 +157,7 @@ pub static ROWS: &[Row<D, V>] = &[
     row("virtualhost", Text("<host>", |d, w| d.service.host = Some(Arc::from(w.text))), "none",
         "Host of requests of HTTP checks").expected().told().show(|v| maybe(v.host.as_deref().map(Quoted))),
     row("snmp_name", Custom("<text>", snmp_name), "none",
-        "Label told over SNMP").told().show(|v| maybe(v.snmp_name.as_deref().map(Quoted))),
+        "Label told over SNMP").told().later().show(|v| maybe(v.snmp_name.as_deref().map(Quoted))),
     row("inhibit_on_failure", Flag(|d| d.service.inhibit = true), "off",
         "Failed servers stay with weight 0").show(|v| flag(v.inhibit)),
     row("weight", Integer(int(1, i32::MAX as i64, |d, n| d.service.weight = fit(n))), "1",

@@ -35,7 +35,7 @@ impl child::status::Part for Part {
     /// Where a file begins.
     fn first(kind: Kind) -> Self {
         match kind {
-            Kind::ParentData | Kind::VrrpData => Self::Global,
+            Kind::ParentData | Kind::VrrpData | Kind::CheckData => Self::Global,
             Kind::VrrpStats => Self::Counters,
             Kind::VrrpJson => Self::JsonBegin,
         }

@@ -1,0 +1,244 @@
+//! The checks of the model at work: their machines, their sockets and programs.
+//!
+//! Equal checks run once ([`sharing`]). What a machine asks for is carried out here as far as it concerns the check
+//! alone; verdicts, weights and facts go to the composition, which knows the servers that the check is for.
+
+pub(super) mod report;
+pub(super) mod sharing;
+pub(super) mod transport;
+
+use std::sync::Arc;
+
+use sharing::Place;
+use transport::{Transport, Unopened};
+
+use super::kept;
+use crate::base::addr::Family;
+use crate::base::id::MachineId;
+use crate::base::limit;
+use crate::base::time::{Instant, Span};
+use crate::config::model::{Checker, Model, Probe};
+use crate::daemon::keep::{Keep, Note, key};
+use crate::daemon::reactor::Turn;
+use crate::notify::{Command, Resolver};
+use crate::proto::check::{self, Cause, Close, Input, Kind, Start, tcp};
+use crate::sys::check_socket;
+use crate::sys::ping_groups::PingGroups;
+use crate::sys::process::Pid;
+
+/// All checks. A machine keeps its number for as long as it runs, through reloads.
+#[derive(Default)]
+pub(super) struct Checks {
+    pub(super) all: Vec<Option<Check>>,
+    /// How many sockets may be open at one time.
+    pub(super) allowed: usize,
+    /// How many are.
+    open: usize,
+    /// The shortest time out of a check.
+    pub(super) patience: Span,
+    /// Groups that may ping, if they were made more.
+    pings: Option<PingGroups>,
+    /// What is received; one for all checks.
+    pub(super) buffer: Vec<u8>,
+}
+
+/// One check.
+pub(super) struct Check {
+    pub(super) machine: check::Check,
+    /// Where it stands in the model: at the first of the servers that it is for.
+    pub(super) place: Place,
+    /// The others that it is for.
+    pub(super) shared: Vec<Place>,
+    /// What it does, as a number: a successor finds its note by that.
+    pub(super) digest: u64,
+    pub(super) note: Note,
+    transport: Option<Transport>,
+    /// The program of a `MISC_CHECK`.
+    pub(super) program: Option<Box<Program>>,
+}
+
+/// A program that checks.
+#[derive(Default)]
+pub(super) struct Program {
+    /// None: the program cannot run, which was told when the configuration was read.
+    pub(super) command: Option<Command>,
+    pub(super) pid: Option<Pid>,
+}
+
+impl Check {
+    /// The check that stands at a place of a model.
+    pub(super) fn new(
+        now: Instant,
+        model: &Model,
+        place: Place,
+        start: Start,
+        seed: u64,
+        resolver: &Resolver,
+    ) -> Option<Self> {
+        let config = place.of(model)?;
+        let program = matches!(config.probe, Probe::Misc(_)).then(Box::default);
+        let machine = check::Check::new(now, config.cadence.clone(), kind(config), start, seed);
+        let digest = sharing::digest_of(model, place);
+        let note = Note::NONE;
+        let mut check = Self { machine, place, shared: Vec::new(), digest, note, transport: None, program };
+        check.resolve(model, resolver);
+        Some(check)
+    }
+
+    /// Makes the program ready to run.
+    pub(super) fn resolve(&mut self, model: &Model, resolver: &Resolver) {
+        if let (Some(program), Some(Probe::Misc(misc))) =
+            (&mut self.program, self.place.of(model).map(|config| &config.probe))
+        {
+            program.command = resolver.resolve(&misc.command, "").ok();
+        }
+    }
+
+    /// Every place that the check is for.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        core::iter::once(self.place).chain(self.shared.iter().copied())
+    }
+
+    /// The process of its program.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        self.program.as_ref()?.pid
+    }
+
+    /// Notes for a successor what the check knows, `word` being what the director says of it.
+    pub(super) fn keep(&mut self, keep: &Keep, word: u64) {
+        let values = kept::values(word, &self.machine.memory());
+        keep.put(&mut self.note, note_key(self.digest), values);
+    }
+}
+
+/// The key of the note of a check.
+pub(super) fn note_key(digest: u64) -> u64 {
+    key(kept::CHECK, "") ^ digest
+}
+
+impl Checks {
+    pub(super) fn get(&self, id: MachineId) -> Option<&Check> {
+        self.all.get(id.index())?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: MachineId) -> Option<&mut Check> {
+        self.all.get_mut(id.index())?.as_mut()
+    }
+
+    /// Enters a check in the first place that is free from `at` on, which becomes that place.
+    pub(super) fn insert(&mut self, at: &mut usize, check: Check) -> MachineId {
+        let free = self.all.iter().skip(*at).position(Option::is_none);
+        *at = free.map_or(self.all.len(), |free| at.saturating_add(free));
+        match self.all.get_mut(*at) {
+            Some(place) => *place = Some(check),
+            None => self.all.push(Some(check)),
+        }
+        MachineId::at(*at)
+    }
+
+    pub(super) fn remove(&mut self, id: MachineId) -> Option<Check> {
+        self.all.get_mut(id.index())?.take()
+    }
+
+    pub(super) fn transport_mut(&mut self, id: MachineId) -> Option<&mut Transport> {
+        self.get_mut(id)?.transport.as_mut()
+    }
+
+    /// Makes room. For load time: allocates.
+    pub(super) fn reserve(&mut self) {
+        self.buffer.resize(limit::CHECK_RECEIVE, 0);
+        let timeouts = self.all.iter().flatten().map(|check| check.machine.cadence().timeout);
+        self.patience = timeouts.min().unwrap_or(Span::from_secs(1));
+    }
+
+    /// Lets this process ping, if a check is to. A check that may not all the same tells it.
+    pub(super) fn permit_pings(&mut self, model: &Model) {
+        let pings = |check: &Check| {
+            check.place.of(model).is_some_and(|config| matches!(config.probe, Probe::Ping(_)))
+        };
+        if self.pings.is_none() && self.all.iter().flatten().any(pings) {
+            self.pings = PingGroups::permit().ok().flatten();
+        }
+    }
+
+    /// Takes back what this process changed for pings.
+    pub(super) fn forbid_pings(&mut self) {
+        if let Some(pings) = self.pings.take() {
+            pings.restore();
+        }
+    }
+
+    /// How many of them may have a socket open at one time.
+    pub(super) fn sockets(&self, model: &Model) -> usize {
+        let has_target =
+            |check: &&Check| check.place.of(model).is_some_and(|one| one.probe.target().is_some());
+        self.all.iter().flatten().filter(has_target).count()
+    }
+
+    /// Opens the transport that a machine asks for; what the machine is to be told at once, if anything.
+    pub(super) fn open(
+        &mut self,
+        turn: &mut Turn<'_>,
+        model: &Model,
+        id: MachineId,
+        transport: check::Transport,
+    ) -> Option<Input<'static>> {
+        let kind = match transport {
+            check::Transport::Stream => check_socket::Kind::Stream,
+            check::Transport::Datagram => check_socket::Kind::Datagram,
+            check::Transport::Ping => check_socket::Kind::Ping,
+            check::Transport::Tls => return Some(Input::NotRun(Cause::Feature)),
+        };
+        if self.open >= self.allowed {
+            return Some(Input::NotRun(Cause::Descriptors));
+        }
+        let check = self.all.get_mut(id.index())?.as_mut()?;
+        let target = check.place.of(model)?.probe.target()?;
+        match Transport::open(turn, id, kind, target) {
+            Ok(transport) => {
+                let connecting = transport.is_connecting();
+                check.transport = Some(transport);
+                self.open += 1;
+                (!connecting).then_some(Input::Connected)
+            }
+            Err(Unopened::Failed(fault)) => Some(Input::Failed(fault)),
+            Err(Unopened::NotRun(cause)) => Some(Input::NotRun(cause)),
+        }
+    }
+
+    /// Sends what the machine has to say; what it is to be told, if that failed.
+    pub(super) fn send(&mut self, id: MachineId) -> Option<Input<'static>> {
+        let check = self.all.get_mut(id.index())?.as_mut()?;
+        let mut message = [0; limit::CHECK_MESSAGE];
+        let count = check.machine.message(&mut message).ok()?;
+        let octets = message.get(..count)?;
+        check.transport.as_mut()?.send(octets).err().map(Input::Failed)
+    }
+
+    /// Closes the transport of a check.
+    pub(super) fn close(&mut self, turn: &mut Turn<'_>, id: MachineId, how: Close) {
+        if let Some(transport) = self.get_mut(id).and_then(|check| check.transport.take()) {
+            transport.close(turn, how);
+            self.open = self.open.saturating_sub(1);
+        }
+    }
+}
+
+/// What the machine of a check does.
+fn kind(config: &Checker) -> Kind {
+    match &config.probe {
+        Probe::Tcp(_) => Kind::Tcp(tcp::Params::default()),
+        Probe::Http(target, params) | Probe::Ssl(target, params) => Kind::Http {
+            params: Arc::clone(params),
+            target: (target.addr, target.port),
+            tls: matches!(config.probe, Probe::Ssl(..)),
+        },
+        Probe::Smtp(_, params) => Kind::Smtp(Arc::clone(params)),
+        Probe::Dns(_, params) => Kind::Dns(Arc::clone(params)),
+        Probe::Udp(_, params) => Kind::Udp(Arc::clone(params)),
+        Probe::Ping(target) => Kind::Ping(Family::of(&target.addr)),
+        Probe::Misc(misc) => Kind::Misc { dynamic: misc.dynamic },
+        Probe::File(_, params) => Kind::File(*params),
+        Probe::Bfd(_) => Kind::Bfd,
+    }
+}

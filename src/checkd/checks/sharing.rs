@@ -1,0 +1,97 @@
+//! Which checks of a model are the same: one of each definition runs, and serves every real server that wants it.
+
+use core::hash::{Hash, Hasher};
+
+use crate::base::id::MachineId;
+use crate::base::map::Map;
+use crate::checkd::services::count;
+use crate::config::model::service::Key;
+use crate::config::model::{Checker, Model};
+
+/// Where a check stands in the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::checkd) struct Place {
+    /// The position of the virtual server.
+    pub(in crate::checkd) service: u32,
+    /// The position of the real server in it.
+    pub(in crate::checkd) server: u32,
+    /// The position of the check in that.
+    pub(in crate::checkd) checker: u32,
+}
+
+impl Place {
+    /// The check that stands there.
+    pub(in crate::checkd) fn of(self, model: &Model) -> Option<&Checker> {
+        let server = model.services.get(self.service as usize)?.servers.get(self.server as usize)?;
+        server.checks.get(self.checker as usize)
+    }
+}
+
+/// Every check of a model in order.
+pub(in crate::checkd) fn places(model: &Model) -> impl Iterator<Item = Place> {
+    model.services.iter().zip(0_u32..).flat_map(|(config, service)| {
+        config.servers.iter().zip(0_u32..).flat_map(move |(config, server)| {
+            (0..count(config.checks.len())).map(move |checker| Place { service, server, checker })
+        })
+    })
+}
+
+/// The definitions of checks that are known, each with its number.
+#[derive(Default)]
+pub(in crate::checkd) struct Definitions(Map<u64, Vec<(Place, MachineId)>>);
+
+impl Definitions {
+    /// The number of a definition that is the same as that of `place`, which stands in `model`, and that is `free`;
+    /// those that are known stand in `of`.
+    pub(in crate::checkd) fn find(
+        &self,
+        of: &Model,
+        (place, model): (Place, &Model),
+        mut free: impl FnMut(MachineId) -> bool,
+    ) -> Option<MachineId> {
+        let wanted = definition(model, place)?;
+        let alike = self.0.get(&digest(&wanted))?;
+        let same = |known: &Place| definition(of, *known).as_ref() == Some(&wanted);
+        alike.iter().find(|(known, id)| same(known) && free(*id)).map(|(_, id)| *id)
+    }
+
+    /// Enters a definition.
+    pub(in crate::checkd) fn enter(&mut self, model: &Model, place: Place, id: MachineId) {
+        if let Some(definition) = definition(model, place) {
+            self.0.change(digest(&definition), |alike| alike.push((place, id)));
+        }
+    }
+}
+
+/// What makes a check the one that it is: how it is made, and the address without which it does not run.
+fn definition(model: &Model, place: Place) -> Option<(&Checker, Option<&Key>)> {
+    let service = model.services.get(place.service as usize)?;
+    Some((place.of(model)?, Some(&service.key).filter(|_| service.ha_suspend)))
+}
+
+/// The definition at a place as a number.
+pub(in crate::checkd) fn digest_of(model: &Model, place: Place) -> u64 {
+    definition(model, place).as_ref().map_or(0, digest)
+}
+
+fn digest((checker, key): &(&Checker, Option<&Key>)) -> u64 {
+    let mut digest = Digest(0xcbf2_9ce4_8422_2325);
+    checker.hash(&mut digest);
+    key.is_some().hash(&mut digest);
+    digest.finish()
+}
+
+/// FNV-1a of 64 bits.
+struct Digest(u64);
+
+impl Hasher for Digest {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = (self.0 ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

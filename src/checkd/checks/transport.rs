@@ -1,0 +1,189 @@
+//! What checks talk over: sockets, and what their errors mean for a check.
+
+use core::net::{SocketAddr, SocketAddrV6};
+use std::io;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+
+use crate::base::addr::IpAddr;
+use crate::base::id::MachineId;
+use crate::checkd::kind;
+use crate::config::model::check::Target;
+use crate::daemon::reactor::{Interest, Turn};
+use crate::daemon::token::{Registration, SourceId};
+use crate::proto::check::{Cause, Close, Fault};
+use crate::sys::check_socket::{Kind, Origin, Refused, Socket, Step, link_of};
+use crate::sys::tcp::Moved;
+
+/// The open socket of a check.
+#[derive(Debug)]
+pub(in crate::checkd) struct Transport {
+    socket: Socket,
+    registration: Registration,
+    kind: Kind,
+    /// A stream is not connected yet.
+    connecting: bool,
+    /// What is still to be sent: the kernel had no room for it.
+    rest: Vec<u8>,
+}
+
+/// Why a transport could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::checkd) enum Unopened {
+    /// The server cannot be reached.
+    Failed(Fault),
+    /// This machine cannot do it.
+    NotRun(Cause),
+}
+
+/// What a socket that is ready has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::checkd) enum Heard {
+    /// Nothing, for now.
+    Nothing,
+    /// It is connected.
+    Connected,
+    /// So many octets were received.
+    Received(usize),
+    /// The peer has closed its stream.
+    Closed,
+    /// It failed.
+    Failed(Fault),
+}
+
+impl Transport {
+    /// Opens a socket to the target of a check.
+    pub(in crate::checkd) fn open(
+        turn: &mut Turn<'_>,
+        id: MachineId,
+        kind: Kind,
+        target: &Target,
+    ) -> Result<Self, Unopened> {
+        let origin = target.origin.as_deref();
+        let from = origin.map_or_else(Origin::default, |origin| Origin {
+            addr: origin.addr,
+            port: if kind == Kind::Ping { 0 } else { origin.port },
+            interface: origin.interface.as_ref(),
+            mark: origin.fwmark,
+        });
+        let port = if kind == Kind::Ping { 0 } else { target.port };
+        let to = match target.addr {
+            // Which link that is on only its interface says.
+            IpAddr::V6(addr) if addr.is_unicast_link_local() => {
+                let index = from.interface.map_or(Ok(0), link_of);
+                let index = index.map_err(|_| Unopened::NotRun(Cause::Interface))?;
+                SocketAddr::V6(SocketAddrV6::new(addr, port, 0, index))
+            }
+            addr => SocketAddr::new(addr, port),
+        };
+        let socket = Socket::open(kind, to, from).map_err(unopened)?;
+        let source = SourceId { kind: kind::CHECK, index: id.0 };
+        let registration = turn
+            .register(socket.as_raw_fd(), source, Interest::Both)
+            .map_err(|_| Unopened::NotRun(Cause::Memory))?;
+        let connecting = kind == Kind::Stream;
+        Ok(Self { socket, registration, kind, connecting, rest: Vec::new() })
+    }
+
+    /// Whether the transport is up as soon as it is open.
+    pub(in crate::checkd) const fn is_connecting(&self) -> bool {
+        self.connecting
+    }
+
+    /// Sends octets; what there is no room for leaves when there is.
+    pub(in crate::checkd) fn send(&mut self, octets: &[u8]) -> Result<(), Fault> {
+        match self.socket.send(octets) {
+            Ok(Moved::Some(count)) => self.rest.extend_from_slice(octets.get(count..).unwrap_or_default()),
+            Ok(Moved::Later) => self.rest.extend_from_slice(octets),
+            Ok(Moved::End) => {}
+            Err(error) => return Err(self.fault(&error)),
+        }
+        Ok(())
+    }
+
+    /// What the socket has to say next. What is received is in the buffer.
+    pub(in crate::checkd) fn hear(&mut self, buffer: &mut [u8]) -> Heard {
+        if self.connecting {
+            self.connecting = false;
+            return match self.socket.error() {
+                None => Heard::Connected,
+                Some(errno) => Heard::Failed(fault(errno)),
+            };
+        }
+        if !self.rest.is_empty() {
+            let rest = core::mem::take(&mut self.rest);
+            if let Err(fault) = self.send(&rest) {
+                return Heard::Failed(fault);
+            }
+        }
+        match self.socket.receive(buffer) {
+            Ok(Moved::Some(count)) => Heard::Received(count),
+            Ok(Moved::Later) => Heard::Nothing,
+            // An empty datagram is a datagram.
+            Ok(Moved::End) if self.kind != Kind::Stream => Heard::Received(0),
+            Ok(Moved::End) => Heard::Closed,
+            Err(error) => Heard::Failed(self.fault(&error)),
+        }
+    }
+
+    /// Closes the socket.
+    pub(in crate::checkd) fn close(self, turn: &mut Turn<'_>, how: Close) {
+        turn.forget(self.registration);
+        if how == Close::Reset && self.kind == Kind::Stream {
+            self.socket.reset();
+        }
+    }
+
+    fn fault(&self, error: &io::Error) -> Fault {
+        if self.kind != Kind::Stream {
+            self.socket.forget_errors();
+        }
+        fault(error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))
+    }
+}
+
+/// What an error of a connection means.
+fn fault(errno: Errno) -> Fault {
+    match errno {
+        Errno::ECONNREFUSED => Fault::Refused,
+        Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EHOSTDOWN | Errno::ENETDOWN => Fault::Unreachable,
+        Errno::ECONNRESET | Errno::EPIPE => Fault::Reset,
+        Errno::ETIMEDOUT => Fault::TimedOut,
+        #[allow(clippy::as_conversions, reason = "the kernel's number")]
+        other => Fault::Other(other as i32),
+    }
+}
+
+/// What a refusal means: what lies with this machine says nothing of the server.
+fn unopened(Refused { step, errno }: Refused) -> Unopened {
+    let cause = match (step, errno) {
+        (_, Errno::EMFILE | Errno::ENFILE) => Cause::Descriptors,
+        (_, Errno::ENOMEM | Errno::ENOBUFS) => Cause::Memory,
+        (_, Errno::EPERM | Errno::EACCES) => Cause::Permission,
+        (Step::Interface, _) => Cause::Interface,
+        (Step::Bind, _) => Cause::Bind,
+        (Step::Connect, Errno::EADDRNOTAVAIL | Errno::EAGAIN) => Cause::Ports,
+        (Step::Connect, errno) => return Unopened::Failed(fault(errno)),
+        #[allow(clippy::as_conversions, reason = "the kernel's number")]
+        (_, other) => Cause::Other(other as i32),
+    };
+    Unopened::NotRun(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_with_this_machine_is_no_fault_of_the_server() {
+        let at = |step, errno| unopened(Refused { step, errno });
+        assert_eq!(at(Step::Socket, Errno::EMFILE), Unopened::NotRun(Cause::Descriptors));
+        assert_eq!(at(Step::Bind, Errno::EADDRNOTAVAIL), Unopened::NotRun(Cause::Bind));
+        assert_eq!(at(Step::Connect, Errno::EADDRNOTAVAIL), Unopened::NotRun(Cause::Ports));
+        assert_eq!(at(Step::Interface, Errno::ENODEV), Unopened::NotRun(Cause::Interface));
+        assert_eq!(at(Step::Connect, Errno::EPERM), Unopened::NotRun(Cause::Permission));
+        assert_eq!(at(Step::Connect, Errno::ENETUNREACH), Unopened::Failed(Fault::Unreachable));
+        assert_eq!(at(Step::Connect, Errno::ECONNREFUSED), Unopened::Failed(Fault::Refused));
+    }
+}

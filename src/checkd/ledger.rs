@@ -1,0 +1,107 @@
+//! Which entries of the kernel's table are ours, on disk: a daemon that is started after every process was killed removes
+//! what its predecessor had put there and nobody wants any more, and leaves alone what others did.
+//!
+//! The file lies beside the child's pid file. It is written at the start and by reloads, for the keys that the
+//! configuration stands for do not change between them, and removed at the stop. After a reboot it says nothing.
+//!
+//! The first line is the boot that the file is about; the others are those of [`RecordWriter`].
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::report;
+use crate::proto::lvs::{DestKey, Director, RecordReader, RecordWriter, ServiceKey};
+use crate::sys::file::Replacement;
+use crate::sys::machine::boot;
+
+/// The file.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    /// That it cannot be written was told.
+    failed: bool,
+}
+
+/// More than this is no such file: 100,000 destinations of 60 octets.
+const LONGEST: u64 = 16 << 20;
+
+impl Ledger {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path, failed: false }
+    }
+
+    /// Tells the director what a predecessor left.
+    pub(super) fn recall(&self, director: &mut Director) {
+        let text = read(&self.path).unwrap_or_default();
+        parse(&text, &mut |key, dest| director.recorded(key, dest));
+    }
+
+    /// Writes what is ours from now on.
+    pub(super) fn write(&mut self, director: &Director) {
+        let mut text = format!("keepalived {}\n", boot());
+        let mut writer = RecordWriter::default();
+        director.owned(&mut |key, dest| {
+            // Writing to a String does not fail.
+            let _ = writer.line(key, dest, &mut text);
+        });
+        let written = Replacement::create(&self.path, 0o600).and_then(|mut fresh| {
+            fresh.file().write_all(text.as_bytes())?;
+            fresh.keep()
+        });
+        if let Err(error) = written
+            && !core::mem::replace(&mut self.failed, true)
+        {
+            report::ledger_failed(&self.path, &error);
+        }
+    }
+
+    /// Nothing is ours any more.
+    pub(super) fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    // Nobody else may say what is removed.
+    let ours = about.is_file() && about.uid() == nix::unistd::geteuid().as_raw() && about.mode() & 0o022 == 0;
+    if !ours || about.len() > LONGEST {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn parse(text: &str, each: &mut dyn FnMut(ServiceKey, Option<DestKey>)) {
+    let mut lines = text.lines();
+    if lines.next().and_then(|head| head.strip_prefix("keepalived ")) != Some(&boot()) {
+        return;
+    }
+    let mut reader = RecordReader::default();
+    for (key, dest) in lines.filter_map(|line| reader.line(line)) {
+        each(key, dest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_daemon_reads_the_keys_and_nothing_after_a_reboot() {
+        let text = format!("keepalived {}\ntcp 192.0.2.10 80\n> 10.0.0.1 80\n", boot());
+        let count = |text: &str| {
+            let mut count = 0;
+            parse(text, &mut |_, _| count += 1);
+            count
+        };
+        assert!(count(&text) >= 1);
+        assert_eq!(count(&text.replacen("keepalived ", "keepalived x", 1)), 0);
+        assert_eq!(count(""), 0);
+    }
+}

@@ -1,0 +1,223 @@
+//! What the director reports: told in the log, carried out in the kernel's table, then told to FIFOs, scripts and mail.
+
+use super::Checkers;
+use crate::base::id::{MachineId, RealId, ServiceId};
+use crate::checkd::checks::sharing::Place;
+use crate::checkd::notifies::{Letter, State};
+use crate::checkd::report::{self, Entry, Quorum, QuorumText};
+use crate::checkd::services::{Named, Places};
+use crate::config::model::Model;
+use crate::daemon::reactor::Turn;
+use crate::proto::lvs::Fact;
+
+/// What happened and is still to be told and carried out.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// Each with the check that brought it about.
+    all: Vec<(Fact, Option<Place>)>,
+    /// The checks that have decided something which the kernel does not have yet.
+    undecided: Vec<MachineId>,
+}
+
+/// Facts that wait to be told together. A turn rarely brings more; past that they are told at once.
+const MANY: usize = 512;
+/// Facts of one verdict at most: the server, its service, and the sorry server.
+const OF_ONE: usize = 4;
+
+impl Facts {
+    /// Makes room. For load time: allocates.
+    pub(super) fn reserve(&mut self, shared: usize) {
+        let room = MANY + OF_ONE * shared;
+        self.all.reserve(room.saturating_sub(self.all.len()));
+        self.undecided.reserve(MANY.saturating_sub(self.undecided.len()));
+    }
+
+    pub(super) fn push(&mut self, fact: Fact, cause: Option<Place>) {
+        self.all.push((fact, cause));
+    }
+
+    /// A check decides something.
+    pub(super) fn note_decision(&mut self, id: MachineId) {
+        if self.undecided.last() != Some(&id) {
+            self.undecided.push(id);
+        }
+    }
+
+    /// Whether a check has just decided something.
+    pub(super) fn is_undecided(&self, id: MachineId) -> bool {
+        self.undecided.last() == Some(&id)
+    }
+
+    pub(super) const fn are_many(&self) -> bool {
+        self.all.len() >= MANY || self.undecided.len() >= MANY
+    }
+}
+
+impl Checkers {
+    /// Tells what happened in this turn, and makes the table what it is to be.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        let facts = core::mem::take(&mut self.lvs.facts.all);
+        for (fact, _) in &facts {
+            log(&self.model, &self.lvs.places, fact);
+            if let Fact::Quorum { service, .. } = fact {
+                self.keep_quorum(*service, false);
+            }
+        }
+        self.program(turn);
+        for (fact, cause) in &facts {
+            self.tell(turn, fact, *cause);
+        }
+        self.lvs.facts.all = facts;
+        self.lvs.facts.all.clear();
+        while let Some(id) = self.lvs.facts.undecided.pop() {
+            self.keep_check(id, true);
+        }
+    }
+
+    /// Carries out what the director asks of the table, and logs what comes of it.
+    pub(super) fn program(&mut self, turn: &mut Turn<'_>) {
+        let lvs = &mut self.lvs;
+        let (model, places) = (&self.model, &lvs.places);
+        lvs.table.settle(turn.now(), &mut lvs.director, &mut |fact| log(model, places, &fact));
+        if lvs.table.unsure {
+            self.arm_table(turn);
+        }
+    }
+
+    /// Tells FIFOs, scripts and mail.
+    fn tell(&mut self, turn: &mut Turn<'_>, fact: &Fact, cause: Option<Place>) {
+        match *fact {
+            Fact::Real { real, up, .. } => self.tell_server(turn, real, State::of(up), cause),
+            Fact::RealGone { .. } | Fact::ServiceGone { .. } => {}
+            Fact::RealStops { real, notify: true } => self.tell_server(turn, real, State::Down, None),
+            Fact::Quorum { service, up, start, live, .. } => {
+                let Some(params) =
+                    self.model.services.get(service.index()).map(|service| service.params.clone())
+                else {
+                    return;
+                };
+                self.keep_quorum(service, true);
+                let quorum = Quorum { params, up, start, live };
+                self.tell_service(turn, service, State::of(up), Some(quorum));
+            }
+            Fact::ServiceStops { service, notify: true } => {
+                self.tell_service(turn, service, State::Down, None);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn tell_server(&mut self, turn: &mut Turn<'_>, real: RealId, to: State, cause: Option<Place>) {
+        let places = self.alert_places();
+        let Some((named, server)) = Named::with_server(&self.model, &self.lvs.places, real) else { return };
+        let (service, name) = (named.name(), named.server_name(server));
+        let alerts = &mut self.notifies.alerts;
+        alerts.fifos.line(format_args!("RS {name} {service} {}", to.word()));
+        if server.smtp_alert {
+            let letter = Letter { service: named.service, order: named.order, server: Some(server), to };
+            let checker = cause.and_then(|place| place.of(&self.model));
+            let kind = checker.map_or("", |checker| word(checker.probe.keyword()));
+            let how = if to == State::Up { "succeed" } else { "failed" };
+            let text = format_args!("=> {kind}CHECK {how} on service <=");
+            alerts.mail(turn, places, letter.about(), format_args!("{letter}"), text);
+        }
+        if let Some((service, server)) = self.lvs.places.server(real) {
+            self.run_notify(turn, (service, Some(server)), to);
+        }
+    }
+
+    fn tell_service(&mut self, turn: &mut Turn<'_>, id: ServiceId, to: State, quorum: Option<Quorum>) {
+        let places = self.alert_places();
+        let Some(named) = Named::of(&self.model, &self.lvs.places, id) else { return };
+        let alerts = &mut self.notifies.alerts;
+        // A service that starts without quorum has told nobody that it had it.
+        if to == State::Up || !quorum.as_ref().is_some_and(|quorum| quorum.start) {
+            alerts.fifos.line(format_args!("VS {} {}", named.name(), to.word()));
+        }
+        if named.service.smtp_alert
+            && let Some(quorum) = quorum
+        {
+            let letter = Letter { service: named.service, order: named.order, server: None, to };
+            let text = QuorumText(quorum);
+            alerts.mail(turn, places, letter.about(), format_args!("{letter}"), format_args!("{text}"));
+        }
+        self.run_notify(turn, (id.0, None), to);
+    }
+}
+
+/// The word for a kind of checks in letters: the keyword up to its underscore, and a blank.
+fn word(keyword: &'static str) -> &'static str {
+    match keyword {
+        "TCP_CHECK" => "TCP ",
+        "HTTP_GET" => "HTTP ",
+        "SSL_GET" => "SSL ",
+        "SMTP_CHECK" => "SMTP ",
+        "DNS_CHECK" => "DNS ",
+        "MISC_CHECK" => "MISC ",
+        "UDP_CHECK" => "UDP ",
+        "PING_CHECK" => "PING ",
+        "FILE_CHECK" => "FILE ",
+        "BFD_CHECK" => "BFD ",
+        _ => "",
+    }
+}
+
+/// Logs a fact about the services of a model.
+pub(super) fn log(model: &Model, places: &Places, fact: &Fact) {
+    let with_server = |real| Named::with_server(model, places, real);
+    let of = |service| Named::of(model, places, service);
+    match *fact {
+        Fact::Real { real, up, inhibit } => {
+            if let Some((named, server)) = with_server(real) {
+                report::server(named.server_name(server), named.name(), up, inhibit);
+            }
+        }
+        Fact::Weight { real, from, to, active } => {
+            if let Some((named, server)) = with_server(real) {
+                report::weight(named.server_name(server), named.name(), (from, to), active);
+            }
+        }
+        Fact::Quorum { service, up, start, live, .. } => {
+            if let Some(named) = of(service) {
+                let params = named.service.params.clone();
+                report::quorum(&Quorum { params, up, start, live }, named.name());
+            }
+        }
+        Fact::Sorry { service, active, inhibit } => {
+            if let Some(named) = of(service)
+                && let Some(sorry) = &named.service.sorry
+            {
+                report::sorry(named.service.sorry_name(sorry), named.name(), active, inhibit);
+            }
+        }
+        Fact::RealGone { real, .. } => {
+            if let Some((named, server)) = with_server(real) {
+                report::server_gone(named.server_name(server));
+            }
+        }
+        Fact::ServiceGone { service, .. } => {
+            if let Some(named) = of(service) {
+                report::service_gone(named.name());
+            }
+        }
+        Fact::RealStops { real, .. } => {
+            if let Some((named, server)) = with_server(real) {
+                report::shutting_down(named.server_name(server), named.name());
+            }
+        }
+        Fact::ServiceStops { .. } => {}
+        Fact::PutBack { key, dest } => report::put_back(Entry(key, dest)),
+        Fact::LeftAlone { key } => report::left_alone(Entry(key, None)),
+        Fact::Refused { key, dest, errno } => report::refused(Entry(key, dest), errno),
+        Fact::Shared { holder, service, key } => {
+            if let (Some(holder), Some(service)) = (of(holder), of(service)) {
+                report::shared(Entry(key, None), holder.name(), service.name());
+            }
+        }
+        Fact::TooMany { service } => {
+            if let Some(named) = of(service) {
+                report::too_many(named.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The checker child at work: its parts composed, one method for each thing that can happen.
+
+mod alerts;
+mod checks;
+mod facts;
+mod followed;
+mod reload;
+mod start;
+mod status;
+mod stop;
+mod suspension;
+mod table;
+
+use std::sync::Arc;
+
+pub use start::{Context, clean, run};
+
+use crate::base::id::MachineId;
+use crate::base::time::Span;
+use crate::checkd::checks::Checks;
+use crate::checkd::kind;
+use crate::checkd::ledger::Ledger;
+use crate::checkd::notifies::{Notifies, Scripted};
+use crate::checkd::services::Places;
+use crate::checkd::slots::{Layout, Slot};
+use crate::checkd::suspend::Addresses;
+use crate::checkd::sync::Sync;
+use crate::checkd::table::Table;
+use crate::child::bracket;
+use crate::child::files::Files;
+use crate::child::kept::Kept;
+use crate::child::peer::Peer;
+use crate::child::reading::Reading;
+use crate::child::role::Role;
+use crate::config::Model;
+use crate::daemon::keep::Note;
+use crate::daemon::reactor::{Again, Command, Process, Turn};
+use crate::daemon::token::SourceId;
+use crate::proto::check::Input;
+use crate::proto::lvs::Director;
+use crate::sys::process::{Ended, Pid};
+
+use facts::Facts;
+use status::Status;
+
+/// The checker child: its parts, and the model in force.
+pub struct Checkers {
+    model: Arc<Model>,
+    lvs: Lvs,
+    checks: Checks,
+    /// Addresses that checks wait for.
+    addresses: Addresses,
+    files: Files,
+    notifies: Notifies,
+    /// Objects that have notify scripts.
+    scripted: Vec<Scripted>,
+    peers: Peers,
+    /// Data dump and statistics.
+    status: Status,
+    /// What outlives this process.
+    kept: Kept,
+    layout: Layout,
+    process: Role,
+    /// The configuration of a reload.
+    reading: Reading,
+}
+
+/// The virtual servers: what is decided of them, and what the kernel has.
+struct Lvs {
+    director: Director,
+    places: Places,
+    table: Table,
+    sync: Sync,
+    /// What happened in this turn and is still to be told.
+    facts: Facts,
+    /// Where it is noted for a successor whether a virtual server has quorum, in the order of the model.
+    notes: Vec<Note>,
+    ledger: Ledger,
+}
+
+/// Other children.
+struct Peers {
+    vrrp: Peer,
+    bfd: Peer,
+    /// The states of BFD sessions, by the keys of their names.
+    sessions: Vec<(u64, bool)>,
+}
+
+impl Checkers {
+    /// Every machine of a check, for walking while changing.
+    fn machines(&self) -> impl Iterator<Item = MachineId> + use<> {
+        (0..self.checks.all.len()).map(MachineId::at)
+    }
+}
+
+impl Process for Checkers {
+    fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
+        match source.kind {
+            kind::CHECK => self.check_ready(turn, MachineId(source.index)),
+            kind::ADDRESSES => self.addresses_ready(turn),
+            kind::FILES => self.files_ready(turn),
+            kind::VRRP => self.vrrp_ready(turn),
+            kind::BFD => self.bfd_ready(turn),
+            kind::FIFO | kind::MAIL | kind::LOOKUP => {
+                let places = self.alert_places();
+                self.notifies.alerts.ready(turn, places, source)
+            }
+            _ => Again::Done,
+        }
+    }
+
+    fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
+        match self.layout.slot(slot) {
+            // A child that stops begins nothing new.
+            Slot::Check(_) | Slot::File(_) | Slot::Table | Slot::Retry if self.process.stopping => {}
+            Slot::Check(id) => self.drive(turn, id, Input::Timer),
+            Slot::Notify(id) => self.notify_overdue(turn, id),
+            Slot::File(id) => self.file_due(turn, id),
+            Slot::Table => self.look_at_table(turn),
+            Slot::Retry => self.watch_missing(turn),
+            Slot::Retired => {
+                let slot = self.layout.number(Slot::Retired);
+                self.notifies.retired_overdue(turn, slot);
+            }
+            Slot::Status => self.write_status(turn),
+            Slot::Fifos => {
+                let places = self.alert_places();
+                self.notifies.alerts.fifos_overdue(turn, places);
+            }
+            Slot::Mail => {
+                let places = self.alert_places();
+                self.notifies.alerts.mail_due(turn, places);
+            }
+            Slot::Stop => self.stop_now(turn),
+        }
+    }
+
+    fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
+        match command {
+            Command::Reload(fd) => self.begin_reload(turn, fd),
+            Command::DumpData => self.dump_data(turn),
+            // As with keepalived there are no statistics and no JSON of checkers.
+            Command::DumpStats { .. } | Command::DumpJson => {}
+            Command::Peer(kind, fd) => self.connect(turn, kind, fd),
+            Command::Stop | Command::ParentGone => self.stop(turn),
+        }
+    }
+
+    fn work(&mut self, turn: &mut Turn<'_>) -> Again {
+        self.work_on_reload(turn)
+    }
+
+    fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {
+        self.script_ended(turn, pid, how);
+    }
+
+    fn turn_end(&mut self, turn: &mut Turn<'_>) {
+        self.settle(turn);
+        self.notifies.alerts.fifos.flush();
+        self.peers.vrrp.flush();
+        self.peers.bfd.flush();
+        self.kept.keep.beat(turn.now());
+    }
+
+    /// The shortest time out of a check: after a longer pause what was heard meanwhile counts first.
+    fn stall_threshold(&self) -> Span {
+        self.checks.patience
+    }
+}
+
+impl bracket::Child for Checkers {
+    fn role(&mut self) -> &mut Role {
+        &mut self.process
+    }
+}

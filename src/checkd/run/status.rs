@@ -1,0 +1,165 @@
+//! What SIGUSR1 asks for: the data dump. keepalived writes no statistics and no JSON of checkers.
+
+use core::fmt::{self, Write};
+
+use super::Checkers;
+use crate::base::id::ServiceId;
+use crate::base::time::Span;
+use crate::checkd::report;
+use crate::checkd::services::Named;
+use crate::checkd::slots::Slot;
+use crate::child::status::{self, Job, Report, clock};
+use crate::config::model::Model;
+use crate::daemon::reactor::Turn;
+use crate::status::dump::global::global;
+use crate::status::dump::machine::Machine;
+use crate::status::dump::service::{self, CheckView, ServerView};
+use crate::status::dump::{Clock, section};
+use crate::status::file::Kind;
+use crate::status::lines::Lines;
+
+/// The data dump, and what it tells of the process.
+#[derive(Default)]
+pub(super) struct Status {
+    report: Option<Report<Part>>,
+    machine: Machine,
+}
+
+/// What the data dump consists of, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Global,
+    Tls,
+    Topology,
+    Checkers,
+    End,
+}
+
+impl status::Part for Part {
+    const END: Self = Self::End;
+
+    fn first(_: Kind) -> Self {
+        Self::Global
+    }
+}
+
+impl Part {
+    const fn after(self) -> Self {
+        match self {
+            Self::Global => Self::Tls,
+            Self::Tls => Self::Topology,
+            Self::Topology => Self::Checkers,
+            Self::Checkers | Self::End => Self::End,
+        }
+    }
+
+    const fn title(self) -> Option<&'static str> {
+        match self {
+            Self::Tls => Some("SSL definitions"),
+            Self::Topology => Some("LVS Topology"),
+            Self::Checkers => Some("Health checkers"),
+            Self::Global | Self::End => None,
+        }
+    }
+}
+
+/// A deadline that is not due in this turn any more.
+const NEXT_TURN: Span = Span::from_micros(1);
+
+impl Status {
+    /// Prepares the file for a configuration: what it allocates here nothing has to allocate later.
+    pub(super) fn load(&mut self, model: &Model) {
+        self.machine = Machine::learn(&model.global);
+        self.report = Report::new(Kind::CheckData, model);
+    }
+}
+
+impl Checkers {
+    /// Writes the data dump.
+    pub(super) fn dump_data(&mut self, turn: &mut Turn<'_>) {
+        report::printing_data();
+        if self.status.report.as_mut().is_some_and(|report| report.ask(false)) {
+            self.write_status(turn);
+        }
+    }
+
+    /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
+    pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
+        let (clock, mut lines) = (clock(turn.now()), Lines::default());
+        let mut job = Job::new(Kind::CheckData, false);
+        while !job.is_over() {
+            // The log takes everything.
+            let _ = self.write_piece(&clock, &mut lines, &mut job);
+        }
+    }
+
+    /// Writes more of what is under way.
+    pub(super) fn write_status(&mut self, turn: &mut Turn<'_>) {
+        let Some(mut report) = self.status.report.take() else { return };
+        report.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
+        let at = report.is_under_way().then(|| turn.now() + NEXT_TURN);
+        self.status.report = Some(report);
+        turn.set_deadline(self.layout.number(Slot::Status), at);
+    }
+
+    /// Writes all that is left of what is under way, before what it tells of changes.
+    pub(super) fn finish_status(&mut self, turn: &mut Turn<'_>) {
+        while self.status.report.as_ref().is_some_and(Report::is_under_way) {
+            self.write_status(turn);
+            turn.answer_hellos();
+        }
+    }
+
+    /// Writes the next piece; past the last one of a part goes on to the next part.
+    fn write_piece(&mut self, clock: &Clock, out: &mut dyn Write, job: &mut Job<Part>) -> fmt::Result {
+        let left_out = job.part == Part::Tls && self.model.tls.is_none();
+        if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
+            section(out, &title)?;
+        }
+        let position = job.next;
+        let written = match job.part {
+            Part::Global if position == 0 => {
+                let model = &self.model;
+                Some(global(out, &model.daemon, &model.global, &self.status.machine))
+            }
+            Part::Tls if position == 0 => self.model.tls.as_ref().map(|tls| service::tls(out, tls)),
+            Part::Topology => self.write_service(out, position),
+            Part::Checkers => self.write_check(clock, out, position),
+            Part::Global | Part::Tls | Part::End => None,
+        };
+        job.advance(written, job.part.after())
+    }
+
+    fn write_service(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = ServiceId::at(position);
+        let named = Named::of(&self.model, &self.lvs.places, id)?;
+        let view = self.lvs.director.service(id)?;
+        Some((|| {
+            service::service(out, named.service, named.order, &view)?;
+            for (config, number) in named.service.servers.iter().zip(0_u32..) {
+                let real = self.lvs.places.real(id.0, number);
+                if let Some(view) = self.lvs.director.real(real) {
+                    let failed = self.lvs.director.failed_checks(real);
+                    service::server(out, config, &ServerView { view, failed })?;
+                }
+            }
+            Ok(())
+        })())
+    }
+
+    fn write_check(&self, clock: &Clock, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let check = self.checks.all.get(position)?;
+        let Some(check) = check else { return Some(Ok(())) };
+        let named = Named::of(&self.model, &self.lvs.places, ServiceId(check.place.service))?;
+        let server = named.service.servers.get(check.place.server as usize)?;
+        let config = server.checks.get(check.place.checker as usize)?;
+        let view = CheckView {
+            machine: &check.machine,
+            config,
+            server: named.server_name(server),
+            service: named.name(),
+            shared: check.shared.len(),
+        };
+        Some(service::check(clock, out, &view))
+    }
+}

@@ -1,0 +1,72 @@
+//! The kernel's table at work: opened, looked at from time to time, and recorded in a file for a later daemon.
+
+use super::Checkers;
+use super::facts::log;
+use crate::base::id::ServiceId;
+use crate::base::time::Span;
+use crate::checkd::kept::{quorum_key, service_key};
+use crate::checkd::slots::Slot;
+use crate::daemon::reactor::Turn;
+use crate::proto::lvs::Look;
+
+/// The kernel does not tell of changes to the table: it is looked at so often. What somebody deletes serves nobody for so
+/// long at most; a look at 200 services takes about 10 ms.
+const LOOK: Span = Span::from_secs(10);
+
+/// A look after an acknowledgement that was lost.
+const SOON: Span = Span::from_millis(100);
+
+impl Checkers {
+    /// The next look at the table.
+    pub(super) fn arm_table(&self, turn: &mut Turn<'_>) {
+        let pause = if self.lvs.table.unsure { SOON } else { LOOK };
+        turn.set_deadline(self.layout.number(Slot::Table), Some(turn.now() + pause));
+    }
+
+    /// Looks whether somebody else deleted what is ours; where there was no IPVS, whether there is now.
+    pub(super) fn look_at_table(&mut self, turn: &mut Turn<'_>) {
+        if self.lvs.table.open(false) {
+            self.begin_table(turn, Look::Start);
+        } else {
+            self.compare_table(turn, Look::Running);
+            self.settle(turn);
+        }
+        self.arm_table(turn);
+    }
+
+    /// The table is open: it is compared with what is wanted, and made so.
+    pub(super) fn begin_table(&mut self, turn: &mut Turn<'_>, how: Look) {
+        self.lvs.table.set_timeouts(&self.model);
+        self.compare_table(turn, how);
+        self.settle(turn);
+        if let Some(ipvs) = &mut self.lvs.table.ipvs {
+            self.lvs.sync.adopt(ipvs);
+        }
+        self.settle_sync();
+    }
+
+    /// Tells the director what the kernel has.
+    pub(super) fn compare_table(&mut self, turn: &Turn<'_>, how: Look) {
+        let lvs = &mut self.lvs;
+        let (model, places) = (&self.model, &lvs.places);
+        lvs.table.look(turn.now(), &mut lvs.director, how, &mut |fact| log(model, places, &fact));
+    }
+
+    /// Starts and stops sync daemons.
+    pub(super) fn settle_sync(&mut self) {
+        if let Some(ipvs) = &mut self.lvs.table.ipvs {
+            self.lvs.sync.settle(ipvs);
+        }
+    }
+
+    /// Notes for a successor whether a virtual server has quorum; `settled`: the kernel has what follows from that.
+    pub(super) fn keep_quorum(&mut self, id: ServiceId, settled: bool) {
+        let (Some(note), Some(service)) =
+            (self.lvs.notes.get_mut(id.index()), self.model.services.get(id.index()))
+        else {
+            return;
+        };
+        let key = quorum_key(service_key(service, self.lvs.places.order(id.0), None));
+        self.kept.keep.put(note, key, [self.lvs.director.service_word(id, settled), 0, 0]);
+    }
+}

@@ -1,0 +1,164 @@
+//! The virtual servers of the model: as the director takes them, and where each of them and their servers stand.
+//!
+//! The director numbers services, real servers and checks in the order of the model, each through all services.
+
+use crate::base::addr::Family;
+use crate::base::id::{CheckId, RealId, ServiceId};
+use crate::checkd::kept::service_key;
+use crate::config::model::service::{Key, RealServer, SorryServer, VirtualServer};
+use crate::config::model::{Model, ServerName, ServiceName};
+use crate::proto::lvs::{Engine, Listen, RealSpec, ServiceSpec, ServiceValue, SorrySpec};
+
+/// Where services, real servers and checks stand.
+#[derive(Default)]
+pub(super) struct Places {
+    /// For each service: its first real server, and how many services of its group stand above it.
+    services: Vec<(u32, u32)>,
+    /// For each real server: its first check.
+    reals: Vec<u32>,
+    checks: u32,
+}
+
+impl Places {
+    /// Those of a model. For load time: allocates.
+    pub(super) fn new(model: &Model) -> Self {
+        let mut places = Self::default();
+        let mut groups: Vec<(&str, u32)> = Vec::new();
+        places.services.reserve_exact(model.services.len());
+        places.reals.reserve_exact(model.services.iter().map(|service| service.servers.len()).sum());
+        for service in &model.services {
+            let order = match &service.key {
+                Key::Group(name) => match groups.iter_mut().find(|(other, _)| other == name) {
+                    Some((_, uses)) => {
+                        *uses += 1;
+                        *uses
+                    }
+                    None => {
+                        groups.push((name, 0));
+                        0
+                    }
+                },
+                Key::Address(..) | Key::Mark(_) => 0,
+            };
+            places.services.push((count(places.reals.len()), order));
+            for server in &service.servers {
+                places.reals.push(places.checks);
+                places.checks = places.checks.saturating_add(count(server.checks.len()));
+            }
+        }
+        places
+    }
+
+    /// How many services of its group stand above a service.
+    pub(super) fn order(&self, service: u32) -> u32 {
+        self.services.get(service as usize).map_or(0, |(_, order)| *order)
+    }
+
+    /// How many checks there are.
+    pub(super) const fn checks(&self) -> usize {
+        self.checks as usize
+    }
+
+    /// The positions of a real server: that of its service, and its own in that.
+    pub(super) fn server(&self, real: RealId) -> Option<(u32, u32)> {
+        let after = self.services.partition_point(|(first, _)| *first <= real.0);
+        let service = after.checked_sub(1)?;
+        let (first, _) = self.services.get(service)?;
+        Some((count(service), real.0 - first))
+    }
+
+    /// The number of a real server by its positions.
+    pub(super) fn real(&self, service: u32, server: u32) -> RealId {
+        RealId(self.services.get(service as usize).map_or(0, |(first, _)| *first) + server)
+    }
+
+    /// The number of a check by its positions.
+    pub(super) fn check(&self, service: u32, server: u32, checker: u32) -> CheckId {
+        let first = self.reals.get(self.real(service, server).index());
+        CheckId(first.copied().unwrap_or(0) + checker)
+    }
+}
+
+/// A service, and what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) service: &'a VirtualServer,
+    pub(super) order: u32,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(model: &'a Model, places: &Places, id: ServiceId) -> Option<Self> {
+        let service = model.services.get(id.index())?;
+        Some(Self { service, order: places.order(id.0) })
+    }
+
+    /// A real server with its service.
+    pub(super) fn with_server(
+        model: &'a Model,
+        places: &Places,
+        real: RealId,
+    ) -> Option<(Self, &'a RealServer)> {
+        let (service, server) = places.server(real)?;
+        let named = Self::of(model, places, ServiceId(service))?;
+        Some((named, named.service.servers.get(server as usize)?))
+    }
+
+    pub(super) fn name(self) -> ServiceName<'a> {
+        self.service.name(self.order)
+    }
+
+    pub(super) fn server_name(self, server: &RealServer) -> ServerName {
+        self.service.server_name(server)
+    }
+
+    /// How the director takes it.
+    pub(super) fn spec(self, model: &'a Model, mark: Option<u32>) -> ServiceSpec<'a> {
+        let Self { service, order } = self;
+        let listen = match &service.key {
+            Key::Address(addr, port) => Listen::Address(*addr, *port),
+            Key::Mark(mark) => Listen::Mark(*mark),
+            Key::Group(name) => {
+                let group = model.service_groups.iter().find(|group| group.name == *name);
+                Listen::Group { entries: group.map_or(&[], |group| &group.entries), mark }
+            }
+        };
+        let value = ServiceValue {
+            scheduler: Some(service.scheduler),
+            flags: service.flags,
+            one_packet: service.one_packet,
+            persistence: service.persistence,
+            granularity: service.granularity,
+            engine: service.engine.as_deref().and_then(Engine::new),
+        };
+        ServiceSpec {
+            identity: service_key(service, order, None),
+            listen,
+            protocol: service.protocol,
+            family: service.family.unwrap_or(Family::V4),
+            value,
+            params: service.params.clone(),
+            sorry: service.sorry.as_ref().map(sorry_spec),
+        }
+    }
+}
+
+fn sorry_spec(sorry: &SorryServer) -> SorrySpec {
+    SorrySpec { addr: sorry.addr, port: sorry.port, method: sorry.method, inhibit: sorry.inhibit }
+}
+
+pub(super) const fn real_spec(server: &RealServer) -> RealSpec {
+    RealSpec {
+        addr: server.addr,
+        port: server.port,
+        weight: server.weight,
+        method: server.method,
+        upper: server.upper,
+        lower: server.lower,
+        inhibit: server.inhibit,
+    }
+}
+
+/// A number of things as their ids have it.
+pub(super) fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,134 @@
+//! Addresses of virtual servers with `ha_suspend`: their checks run only while an address of the service is on an
+//! interface of this machine.
+//!
+//! A netlink monitor tells of addresses. A monitor whose queue ran over has lost notifications; all addresses are listed
+//! again then.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use super::{kind, report};
+use crate::base::id::ServiceId;
+use crate::base::limit;
+use crate::config::model::Model;
+use crate::config::model::service::Key;
+use crate::daemon::reactor::{Again, Interest, Turn};
+use crate::daemon::token::{Registration, SourceId};
+use crate::proto::lvs::Presence;
+use crate::sys::netlink::command::Commands;
+use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
+
+/// The addresses that matter, and which of them are there.
+#[derive(Default)]
+pub(super) struct Addresses {
+    /// Open while an address matters.
+    netlink: Option<Netlink>,
+    presence: Presence,
+}
+
+struct Netlink {
+    monitor: Monitor,
+    registration: Registration,
+    commands: Commands,
+}
+
+impl Addresses {
+    /// Goes over to the addresses that matter in a model. For load time: allocates.
+    pub(super) fn load(&mut self, turn: &mut Turn<'_>, model: &Model) {
+        self.presence = Presence::default();
+        let mut matter = false;
+        for (service, id) in model.services.iter().zip((0..).map(ServiceId)) {
+            if !service.ha_suspend {
+                continue;
+            }
+            matter = true;
+            match &service.key {
+                Key::Address(addr, _) => self.presence.add(id, *addr),
+                Key::Mark(_) => {}
+                Key::Group(name) => {
+                    let group = model.service_groups.iter().find(|group| group.name == *name);
+                    self.presence.add_group(id, group.map_or(&[], |group| &group.entries));
+                }
+            }
+        }
+        if !matter {
+            if let Some(netlink) = self.netlink.take() {
+                turn.deregister(netlink.registration);
+            }
+            return;
+        }
+        if self.netlink.is_none() {
+            match Netlink::open(turn) {
+                Ok(netlink) => self.netlink = Some(netlink),
+                Err(error) => report::kernel_failed("the monitor of addresses", &error),
+            }
+        }
+        self.list();
+    }
+
+    /// Whether none of the addresses of a service is there. Without netlink all are, for checks that run do less harm than
+    /// checks that never do.
+    pub(super) fn suspends(&self, service: ServiceId) -> bool {
+        self.netlink.is_some() && self.presence.is_suspended(service)
+    }
+
+    /// Takes what the kernel tells; whether a service is to be looked at again.
+    pub(super) fn hear(&mut self) -> (Again, bool) {
+        let Self { netlink: Some(netlink), presence } = self else { return (Again::Done, false) };
+        let (mut lost, mut changed) = (false, false);
+        let drained = netlink.monitor.read(limit::MONITOR_BUDGET, |event| {
+            let mut turned = false;
+            let (address, there) = match event {
+                Event::AddressNew(address) => {
+                    presence.came(address.prefix.addr, address.interface, &mut |_| turned = true);
+                    (address, true)
+                }
+                Event::AddressGone(address) => {
+                    presence.went(address.prefix.addr, address.interface, &mut |_| turned = true);
+                    (address, false)
+                }
+                Event::Overrun => return lost = true,
+                Event::LinkNew(_) | Event::LinkGone { .. } => return,
+            };
+            if turned {
+                report::address(address.prefix.addr, there);
+                changed = true;
+            }
+        });
+        if lost {
+            netlink.monitor.discard();
+            self.list();
+        }
+        let again = match drained {
+            Ok(Drained::No) => Again::More,
+            Ok(Drained::Yes) => Again::Done,
+            Err(error) => {
+                report::kernel_failed("the monitor of addresses", &error);
+                Again::Done
+            }
+        };
+        (again, changed || lost)
+    }
+
+    fn list(&mut self) {
+        let Some(netlink) = &mut self.netlink else { return };
+        let mut listed = Vec::new();
+        if let Err(error) = netlink.commands.addresses(&mut listed) {
+            return report::kernel_failed("listing addresses", &error);
+        }
+        self.presence.forget();
+        for address in &listed {
+            self.presence.came(address.prefix.addr, address.interface, &mut |_| ());
+        }
+    }
+}
+
+impl Netlink {
+    fn open(turn: &mut Turn<'_>) -> io::Result<Self> {
+        let monitor = Monitor::open(&[Topic::Ipv4Addresses, Topic::Ipv6Addresses])?;
+        let commands = Commands::open()?;
+        let own = SourceId { kind: kind::ADDRESSES, index: 0 };
+        let registration = turn.register(monitor.as_raw_fd(), own, Interest::Read)?;
+        Ok(Self { monitor, registration, commands })
+    }
+}

@@ -1,0 +1,204 @@
+//! The kernel's table of IPVS: operations of the director are carried out, many in one system call, and what is there is
+//! listed for it.
+
+mod values;
+
+use std::io;
+
+use super::report;
+use crate::base::limit;
+use crate::base::time::Instant;
+use crate::config::model::Model;
+use crate::proto::lvs::{Director, Look, Operation, Pending, Refusal, Tell};
+use crate::sys::ipvs::{self, Full, Ipvs, KernelDestination, KernelService, Timeouts, Unavailable};
+use crate::sys::netns;
+use nix::errno::Errno;
+
+/// The table.
+#[derive(Default)]
+pub(super) struct Table {
+    /// None: the kernel has no IPVS, or it could not be opened.
+    pub(super) ipvs: Option<Ipvs>,
+    /// That was told.
+    told: bool,
+    /// An acknowledgement was lost: only a look at the table shows what became of its operation.
+    pub(super) unsure: bool,
+    /// The network namespace of the table (`net_namespace_ipvs`); none: that of this process.
+    namespace: Option<String>,
+    batch: heapless::Vec<Pending, { limit::NETLINK_BATCH }>,
+    refused: heapless::Vec<(usize, Errno), { limit::NETLINK_BATCH }>,
+    services: Vec<KernelService>,
+    destinations: Vec<KernelDestination>,
+}
+
+impl Table {
+    /// The table of a model's network namespace, not open yet.
+    pub(super) fn new(model: &Model) -> Self {
+        Self { namespace: model.daemon.net_namespace_ipvs.clone(), ..Self::default() }
+    }
+
+    /// Opens the table, if it is not. Loads the module where it is missing and `load` says so. True: it is open now and
+    /// was not before.
+    pub(super) fn open(&mut self, load: bool) -> bool {
+        if self.ipvs.is_some() {
+            return false;
+        }
+        let mut opened = self.within(Ipvs::open);
+        if load && matches!(opened, Err(Unavailable::Missing)) {
+            ipvs::load();
+            opened = self.within(Ipvs::open);
+        }
+        match opened {
+            Ok(ipvs) => {
+                self.ipvs = Some(ipvs);
+                if core::mem::take(&mut self.told) {
+                    report::ipvs_there();
+                }
+                true
+            }
+            Err(why) => {
+                if !core::mem::replace(&mut self.told, true) {
+                    report::no_ipvs(why);
+                }
+                false
+            }
+        }
+    }
+
+    fn within<T>(&self, open: impl FnOnce() -> Result<T, Unavailable>) -> Result<T, Unavailable> {
+        match &self.namespace {
+            None => open(),
+            Some(name) => netns::within(name, open).map_err(Unavailable::from)?,
+        }
+    }
+
+    /// Carries out what the director asks for.
+    pub(super) fn settle(&mut self, now: Instant, director: &mut Director, tell: &mut Tell<'_>) {
+        let Self { ipvs: Some(ipvs), batch, refused, unsure, .. } = self else { return };
+        loop {
+            batch.clear();
+            while batch.len() < batch.capacity() && ipvs.room() > 0 {
+                let Some(pending) = director.pull() else { break };
+                let tag = u32::try_from(batch.len()).unwrap_or(0);
+                // There is room in both.
+                let _ = ask(ipvs, tag, &pending.operation);
+                let _ = batch.push(pending);
+            }
+            if batch.is_empty() {
+                return;
+            }
+            refused.clear();
+            ipvs.commit(|tag, result| {
+                if let Err(refusal) = result {
+                    let _ = refused.push((tag as usize, refusal.errno));
+                }
+            });
+            for (tag, errno) in &*refused {
+                if *errno == Errno::ENOBUFS {
+                    *unsure = true;
+                }
+                if let Some(pending) = batch.get(*tag) {
+                    director.refused(now, pending, meaning(&pending.operation, *errno), tell);
+                }
+            }
+        }
+    }
+
+    /// Lists what the kernel has, for the director. False: the kernel did not answer.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        director: &mut Director,
+        how: Look,
+        tell: &mut Tell<'_>,
+    ) -> bool {
+        let Self { ipvs: Some(ipvs), services, destinations, unsure, .. } = self else { return false };
+        let looked: io::Result<()> = (|| {
+            ipvs.services(services)?;
+            director.look(how);
+            for there in &*services {
+                let (key, value) = values::of_service(&there.service);
+                director.seen_service(&key, &value);
+                ipvs.destinations(&there.service.key, destinations)?;
+                for there in &*destinations {
+                    let (dest, value) = values::of_destination(&there.destination);
+                    director.seen_dest(&key, &dest, &value);
+                }
+            }
+            director.look_end(now, tell);
+            Ok(())
+        })();
+        *unsure = false;
+        looked.inspect_err(|error| report::kernel_failed("listing the table of IPVS", error)).is_ok()
+    }
+
+    /// Sets the timeouts of connections (`lvs_timeouts`).
+    pub(super) fn set_timeouts(&mut self, model: &Model) {
+        let lvs = &model.global.lvs;
+        let timeouts = Timeouts { tcp: lvs.tcp, tcp_fin: lvs.tcpfin, udp: lvs.udp };
+        let (Some(ipvs), true) = (&mut self.ipvs, timeouts != Timeouts::default()) else { return };
+        // Nothing else is collected.
+        let _ = ipvs.set_timeouts(0, timeouts);
+        ipvs.commit(|_, result| {
+            if let Err(refusal) = result {
+                report::timeouts_refused(refusal.errno);
+            }
+        });
+    }
+
+    /// Empties the whole table, other people's services too.
+    pub(super) fn flush(&mut self) {
+        let Some(ipvs) = &mut self.ipvs else { return };
+        let _ = ipvs.flush(0);
+        ipvs.commit(|_, _| ());
+    }
+}
+
+fn ask(ipvs: &mut Ipvs, tag: u32, operation: &Operation) -> Result<(), Full> {
+    match operation {
+        Operation::Flush => ipvs.flush(tag),
+        Operation::NewService(key, value) => ipvs.add_service(tag, &values::service(key, value)),
+        Operation::SetService(key, value) => ipvs.set_service(tag, &values::service(key, value)),
+        Operation::DelService(key) => ipvs.delete_service(tag, &values::service_key(key)),
+        Operation::NewDest(key, dest, value) => {
+            ipvs.add_destination(tag, &values::service_key(key), &values::destination(dest, value))
+        }
+        Operation::SetDest(key, dest, value) => {
+            ipvs.set_destination(tag, &values::service_key(key), &values::destination(dest, value))
+        }
+        Operation::DelDest(key, dest) => {
+            ipvs.delete_destination(tag, &values::service_key(key), &values::destination_key(dest))
+        }
+    }
+}
+
+/// What an error number means for an operation.
+fn meaning(operation: &Operation, errno: Errno) -> Refusal {
+    use Operation::{DelDest, DelService, NewDest, NewService, SetDest, SetService};
+    match (operation, errno) {
+        (NewService(..) | NewDest(..), Errno::EEXIST) => Refusal::Exists,
+        (SetService(..) | DelService(_) | NewDest(..) | SetDest(..) | DelDest(..), Errno::ESRCH) => {
+            Refusal::NoService
+        }
+        (SetDest(..) | DelDest(..), Errno::ENOENT) => Refusal::NoDest,
+        #[allow(clippy::as_conversions, reason = "the kernel's number")]
+        (_, errno) => Refusal::Other(errno as i32),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::lvs::{DestKey, Protocol, ServiceKey};
+
+    #[test]
+    fn an_error_means_what_the_operation_was_about() {
+        let key = ServiceKey::Address(Protocol::Tcp, "192.0.2.1".parse().unwrap(), 80);
+        let dest = DestKey { addr: "10.0.0.1".parse().unwrap(), port: 80 };
+        assert_eq!(meaning(&Operation::DelService(key), Errno::ESRCH), Refusal::NoService);
+        assert_eq!(meaning(&Operation::DelDest(key, dest), Errno::ESRCH), Refusal::NoService);
+        assert_eq!(meaning(&Operation::DelDest(key, dest), Errno::ENOENT), Refusal::NoDest);
+        assert_eq!(meaning(&Operation::DelService(key), Errno::ENOENT), Refusal::Other(libc::ENOENT));
+        assert_eq!(meaning(&Operation::Flush, Errno::EPERM), Refusal::Other(libc::EPERM));
+    }
+}

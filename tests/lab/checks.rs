@@ -1,0 +1,232 @@
+//! Checks of real servers, judged by FIFO lines, scripts and log: the kernel of a lab has no ip_vs, so that the table of
+//! virtual servers is the guest's.
+
+use std::time::Duration;
+
+use crate::kit::bounds::{START, eventually};
+use crate::kit::daemon::{Daemon, Program};
+use crate::kit::net::Net;
+use crate::kit::node::Node;
+
+const US: Program = Program::UnderTest;
+const SOON: Duration = Duration::from_secs(10);
+
+/// Reads a FIFO from when it appears until its writer is gone.
+const FOLLOW: &str =
+    "(until [ -p /run/fifo ]; do sleep 0.01; done; exec cat /run/fifo >> /run/lines) >/dev/null 2>&1 &";
+
+/// Real servers of every kind in one process, each on a port of its own.
+const SERVERS: &str = r#"
+import os, socketserver, sys, threading
+
+class Tcp(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(1)
+
+class Http(socketserver.StreamRequestHandler):
+    def handle(self):
+        path = self.rfile.readline().split()[1].decode()
+        while self.rfile.readline().strip():
+            pass
+        status = open("/run/status").read().strip() if os.path.exists("/run/status") else "200"
+        body = b"hello " + path.encode() + b"\n"
+        self.wfile.write(b"HTTP/1.1 %s x\r\nContent-Length: %d\r\n\r\n" % (status.encode(), len(body)) + body)
+
+class Smtp(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220-mx.example.test\r\n220 ready\r\n")
+        while True:
+            line = self.rfile.readline()
+            if not line:
+                return
+            self.wfile.write(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 ok\r\n")
+            if line.startswith(b"QUIT"):
+                return
+
+class Dns(socketserver.BaseRequestHandler):
+    def handle(self):
+        query, sock = self.request
+        sock.sendto(query[:2] + b"\x81\x80" + query[4:6] + b"\0\0\0\0\0\0" + query[12:], self.client_address)
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        data, sock = self.request
+        sock.sendto(data, self.client_address)
+
+class Threading(socketserver.ThreadingMixIn):
+    daemon_threads = True
+
+class TcpServer(Threading, socketserver.TCPServer):
+    allow_reuse_address = True
+    request_queue_size = 64
+
+class UdpServer(Threading, socketserver.UDPServer):
+    pass
+
+host = sys.argv[1]
+for kind, port, handler in [(TcpServer, 8001, Tcp), (TcpServer, 8002, Http), (TcpServer, 8003, Smtp),
+                            (UdpServer, 8004, Dns), (UdpServer, 8005, Echo)]:
+    threading.Thread(target=kind((host, port), handler).serve_forever).start()
+"#;
+
+/// Kinds of checks: the port of the real server, and the block.
+const KINDS: &[(u16, &str, &str)] = &[
+    (8001, "TCP", "TCP_CHECK {\n connect_timeout 1\n}"),
+    (8002, "TCP", "HTTP_GET {\n url {\n path /page\n status_code 200\n}\n}"),
+    (8003, "TCP", "SMTP_CHECK {\n}"),
+    (8004, "UDP", "DNS_CHECK {\n name example.test\n type A\n}"),
+    (8005, "UDP", "UDP_CHECK {\n require_reply\n connect_timeout 1\n}"),
+    (8006, "TCP", "MISC_CHECK {\n misc_path /usr/local/bin/check\n}"),
+    (8007, "TCP", "FILE_CHECK {\n track_file bad\n weight 0\n}"),
+    (8008, "TCP", "PING_CHECK {\n}"),
+];
+
+/// A director and the machine of its real servers.
+struct Scene {
+    director: Node,
+    backend: Node,
+    _net: Net,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let net = Net::without_referee();
+        let director = net.node("a", "eth0", &["10.9.0.1/24"]);
+        let backend = net.node("b", "eth0", &["10.9.0.2/24"]);
+        director.shell(FOLLOW);
+        director.write_script("/usr/local/bin/check", "#!/bin/sh\n! test -e /run/broken\n");
+        for state in ["up", "down"] {
+            let line = format!("#!/bin/sh\necho \"{state} $*\" >> /run/told\n");
+            director.write_script(&format!("/usr/local/bin/{state}"), &line);
+        }
+        director.write("/run/bad", "0\n");
+        backend.write("/run/servers.py", SERVERS);
+        let scene = Self { director, backend, _net: net };
+        scene.serve(true);
+        scene
+    }
+
+    /// Starts the servers, or kills them.
+    fn serve(&self, serve: bool) {
+        if serve {
+            self.backend.shell("exec setsid python3 /run/servers.py 10.9.0.2 >/run/servers.log 2>&1 & echo $! >/run/servers.pid");
+            eventually("the servers listen", START, || {
+                self.backend.shell("ss -Hltun").lines().filter(|line| line.contains(":800")).count() == 5
+            });
+        } else {
+            self.backend.shell("kill -9 $(cat /run/servers.pid)");
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.director.read("/run/lines").lines().map(str::to_owned).collect()
+    }
+
+    fn wait_line(&self, line: &str, times: usize) {
+        let count = || self.lines().iter().filter(|one| *one == line).count();
+        eventually(&format!("{times} x {line}"), SOON, || count() >= times);
+        assert_eq!(count(), times, "{line}");
+    }
+}
+
+/// One virtual server for each kind, on the ports from 1 on.
+fn conf(kinds: &[(u16, &str, &str)], more: &str) -> String {
+    let mut text = String::from(
+        "global_defs {\n lvs_notify_fifo /run/fifo\n script_user root\n}\ntrack_file bad {\n file /run/bad\n}\n",
+    );
+    for (number, (port, protocol, check)) in kinds.iter().enumerate() {
+        text.push_str(&format!(
+            "virtual_server 192.0.2.10 {} {{\n delay_loop 1\n warmup 0\n lvs_sched rr\n lvs_method NAT\n protocol {protocol}\n \
+             retry 1\n delay_before_retry 1\n {more}\n real_server 10.9.0.2 {port} {{\n \
+             notify_up \"/usr/local/bin/up {port}\"\n notify_down \"/usr/local/bin/down {port}\"\n {check}\n }}\n}}\n",
+            number + 1
+        ));
+    }
+    text
+}
+
+/// The FIFO line of the real server of a kind.
+fn line(number: usize, state: &str) -> String {
+    let (port, protocol, _) = KINDS[number];
+    let protocol = protocol.to_lowercase();
+    format!("RS [10.9.0.2]:{protocol}:{port} [192.0.2.10]:{protocol}:{} {state}", number + 1)
+}
+
+#[test]
+fn every_kind_of_check_takes_its_server_out_and_back_in() {
+    let scene = Scene::new();
+    let daemon = Daemon::start(&scene.director, US, &conf(KINDS, ""));
+    for (number, (_, protocol, _)) in KINDS.iter().enumerate() {
+        scene.wait_line(&format!("VS [192.0.2.10]:{}:{} UP", protocol.to_lowercase(), number + 1), 1);
+    }
+    for line in [
+        "TCP connection to [10.9.0.2]:tcp:8001 success.",
+        "Remote Web server [10.9.0.2]:tcp:8002 succeed on service.",
+        "Remote SMTP server [10.9.0.2]:tcp:8003 succeed on service.",
+        "UDP connection to [10.9.0.2]:udp:8005 success.",
+        "Misc check for [[10.9.0.2]:tcp:8006 VS [192.0.2.10]:tcp:6] by [/usr/local/bin/check] succeeded.",
+        "ICMP connection to [10.9.0.2]:tcp:8008 success.",
+    ] {
+        daemon.wait_log(line, SOON);
+    }
+    assert!(!scene.lines().iter().any(|line| line.starts_with("RS")), "{:?}", scene.lines());
+    scene.serve(false);
+    scene.director.write("/run/broken", "");
+    scene.director.write("/run/bad", "1\n");
+    scene.backend.shell("sysctl -qw net.ipv4.icmp_echo_ignore_all=1");
+    for number in 0..KINDS.len() {
+        scene.wait_line(&line(number, "DOWN"), 1);
+    }
+    for line in [
+        "TCP_CHECK on service [10.9.0.2]:tcp:8001 failed after 1 retries.",
+        "Removing service [10.9.0.2]:tcp:8001 from VS [192.0.2.10]:tcp:1",
+        "Lost quorum 1-0=1 > 0 for VS [192.0.2.10]:tcp:1",
+        "HTTP_CHECK on service [10.9.0.2]:tcp:8002 failed after 1 retries.",
+        "(exited with status 1).",
+        "ICMP CHECK on service [10.9.0.2]:tcp:8008 of [192.0.2.10]:tcp:8 failed after 1 retries.",
+    ] {
+        daemon.wait_log(line, SOON);
+    }
+    scene.serve(true);
+    scene.director.remove("/run/broken");
+    scene.director.write("/run/bad", "0\n");
+    scene.backend.shell("sysctl -qw net.ipv4.icmp_echo_ignore_all=0");
+    for number in 0..KINDS.len() {
+        scene.wait_line(&line(number, "UP"), 1);
+    }
+    daemon.wait_log("Adding service [10.9.0.2]:tcp:8001 to VS [192.0.2.10]:tcp:1", SOON);
+    let told = scene.director.read("/run/told");
+    for (port, _, _) in KINDS {
+        let of_port: Vec<_> = told.lines().filter(|line| line.ends_with(&port.to_string())).collect();
+        assert_eq!(of_port, [format!("down {port}"), format!("up {port}")]);
+    }
+    daemon.stop();
+    assert!(!scene.director.exists("/run/fifo"), "the FIFO goes with the daemon");
+    let groups = scene.director.shell("cat /proc/sys/net/ipv4/ping_group_range");
+    assert_eq!(groups.split_whitespace().collect::<Vec<_>>(), ["1", "0"], "as before the start");
+}
+
+#[test]
+fn a_reload_keeps_states_and_tells_what_is_gone() {
+    let scene = Scene::new();
+    let daemon = Daemon::start(&scene.director, US, &conf(KINDS, ""));
+    scene.wait_line("VS [192.0.2.10]:tcp:1 UP", 1);
+    daemon.wait_log("by [/usr/local/bin/check] succeeded", SOON);
+    scene.director.write("/run/broken", "");
+    scene.wait_line(&line(5, "DOWN"), 1);
+    let child = scene.director.read("/run/checkers.pid");
+    // The same file: nothing is told, and what failed stays failed.
+    daemon.reload(&conf(KINDS, ""));
+    std::thread::sleep(Duration::from_millis(1_500));
+    scene.wait_line(&line(5, "DOWN"), 1);
+    assert_eq!(scene.lines().iter().filter(|line| line.ends_with(" UP")).count(), KINDS.len());
+    // Without the last virtual server, and with another check on a server that is down.
+    let mut kinds = KINDS[..7].to_vec();
+    kinds[5].2 = "MISC_CHECK {\n misc_path /bin/true\n}";
+    daemon.reload(&conf(&kinds, ""));
+    scene.wait_line(&line(7, "DOWN"), 1);
+    scene.wait_line("VS [192.0.2.10]:tcp:8 DOWN", 1);
+    scene.wait_line(&line(5, "UP"), 1);
+    assert_eq!(scene.director.read("/run/checkers.pid"), child, "nobody was replaced");
+    daemon.stop();
+}
