@@ -247,7 +247,11 @@ impl Reactor {
             Err(error) => return Err(error),
         }
         for event in &self.events {
-            self.core.enqueue(Registration::of(event.token()));
+            let registration = Registration::of(event.token());
+            self.core.enqueue(registration);
+            if event.is_error() {
+                self.core.table.note_error(registration);
+            }
         }
         Ok(())
     }

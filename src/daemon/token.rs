@@ -73,6 +73,8 @@ struct Used {
     source: Source,
     fd: RawFd,
     queued: bool,
+    /// The poll told of an error, which nobody has taken yet.
+    failed: bool,
 }
 
 impl Table {
@@ -85,7 +87,7 @@ impl Table {
 
     /// Enters a source; none if the table is full (over a million sources).
     pub(super) fn insert(&mut self, source: Source, fd: RawFd) -> Option<Registration> {
-        let used = Some(Used { source, fd, queued: false });
+        let used = Some(Used { source, fd, queued: false, failed: false });
         if let Some(slot) = self.free.pop() {
             let entry = self.entries.get_mut(slot as usize)?;
             entry.used = used;
@@ -121,6 +123,18 @@ impl Table {
     /// Marks a source as waiting to be served; false if it is already, or stale.
     pub(super) fn queue(&mut self, registration: Registration) -> bool {
         self.used_mut(registration).is_some_and(|used| !core::mem::replace(&mut used.queued, true))
+    }
+
+    /// The poll tells of an error of the source.
+    pub(super) fn note_error(&mut self, registration: Registration) {
+        if let Some(used) = self.used_mut(registration) {
+            used.failed = true;
+        }
+    }
+
+    /// Whether the poll has told of an error of the source since this was asked last.
+    pub(super) fn take_error(&mut self, registration: Registration) -> bool {
+        self.used_mut(registration).is_some_and(|used| core::mem::take(&mut used.failed))
     }
 
     /// Takes the mark off.

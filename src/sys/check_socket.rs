@@ -104,10 +104,33 @@ impl Socket {
         if let Some(local) = local(to, from) {
             at(Step::Bind, bind(raw, kind, local))?;
         }
-        match net::connect(raw, &SockaddrStorage::from(to)) {
-            Ok(()) | Err(Errno::EINPROGRESS) => Ok(Self(fd)),
+        let socket = Self(fd);
+        socket.connect(to)?;
+        Ok(socket)
+    }
+
+    /// Begins to connect a stream once more, after [`Self::disconnect`].
+    ///
+    /// # Errors
+    /// What the kernel refused, and why.
+    pub fn connect(&self, to: SocketAddr) -> Result<(), Refused> {
+        match net::connect(self.0.as_raw_fd(), &SockaddrStorage::from(to)) {
+            Ok(()) | Err(Errno::EINPROGRESS) => Ok(()),
             Err(errno) => Err(Refused { step: Step::Connect, errno }),
         }
+    }
+
+    /// Ends the connection of a stream with a reset and keeps the socket, with what it is bound to, for the next one.
+    ///
+    /// # Errors
+    /// When the kernel does not want to: the socket is to be closed.
+    pub fn disconnect(&self) -> io::Result<()> {
+        let nobody = libc::sockaddr { sa_family: 0, sa_data: [0; 14] };
+        // SAFETY: the pointer and the length describe `nobody`, which the kernel only reads.
+        let code = unsafe {
+            libc::connect(self.0.as_raw_fd(), &raw const nobody, socket::length_of::<libc::sockaddr>())
+        };
+        super::check(code).map(|_| ())
     }
 
     /// The error that the socket has, if it has one, and takes it off. For a stream that is writable none means that it
@@ -290,6 +313,35 @@ mod tests {
         };
         assert_eq!(end_of(false), Ok(0));
         assert_eq!(end_of(true), Err(io::ErrorKind::ConnectionReset));
+    }
+
+    #[test]
+    fn a_stream_is_reset_and_connects_again_whatever_became_of_it_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        let from = Origin { addr: Some("127.0.0.9".parse().unwrap()), ..HERE };
+        let socket = Socket::open(Kind::Stream, to, from).unwrap();
+        let mut ports = Vec::new();
+        for _ in 0..3 {
+            let (mut other, peer) = listener.accept().unwrap();
+            assert_eq!(peer.ip(), from.addr.unwrap());
+            ports.push(peer.port());
+            wait(&socket, PollFlags::POLLOUT);
+            assert_eq!(socket.error(), None);
+            socket.disconnect().unwrap();
+            let ended = other.read(&mut [0; 8]).map_err(|error| error.kind());
+            assert_eq!(ended, Err(io::ErrorKind::ConnectionReset));
+            socket.connect(to).unwrap();
+        }
+        let (_, peer) = listener.accept().unwrap();
+        assert!(!ports.contains(&peer.port()), "another port each time");
+        drop(listener);
+        for _ in 0..2 {
+            socket.disconnect().unwrap();
+            socket.connect(to).unwrap();
+            wait(&socket, PollFlags::POLLOUT);
+            assert_eq!(socket.error(), Some(Errno::ECONNREFUSED));
+        }
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub(super) struct Checks {
     pub(super) all: Vec<Option<Check>>,
     /// How many sockets may be open at one time.
     pub(super) allowed: usize,
-    /// How many are.
+    /// There are enough for all checks: a socket may be kept from one attempt to the next.
+    pub(super) keeps: bool,
+    /// How many are open.
     open: usize,
     /// The shortest time out of a check.
     pub(super) patience: Span,
@@ -136,12 +138,18 @@ impl Checks {
         MachineId::at(*at)
     }
 
-    pub(super) fn remove(&mut self, id: MachineId) -> Option<Check> {
-        self.all.get_mut(id.index())?.take()
+    /// Takes a check out that has ended.
+    pub(super) fn remove(&mut self, turn: &mut Turn<'_>, id: MachineId) -> Option<Check> {
+        let mut check = self.all.get_mut(id.index())?.take()?;
+        if let Some(kept) = check.transport.take() {
+            kept.close(turn, Close::Graceful, false);
+            self.open = self.open.saturating_sub(1);
+        }
+        Some(check)
     }
 
     pub(super) fn transport_mut(&mut self, id: MachineId) -> Option<&mut Transport> {
-        self.get_mut(id)?.transport.as_mut()
+        self.get_mut(id)?.transport.as_mut().filter(|transport| !transport.is_idle())
     }
 
     /// Makes room. For load time: allocates.
@@ -189,11 +197,20 @@ impl Checks {
             check::Transport::Ping => check_socket::Kind::Ping,
             check::Transport::Tls => return Some(Input::NotRun(Cause::Feature)),
         };
+        let check = self.all.get_mut(id.index())?.as_mut()?;
+        let target = check.place.of(model)?.probe.target()?;
+        if let Some(mut kept) = check.transport.take_if(|kept| kept.is_idle()) {
+            if kept.connect_again(turn, target).is_ok() {
+                check.transport = Some(kept);
+                return None;
+            }
+            // What is wrong a new socket tells.
+            kept.close(turn, Close::Graceful, false);
+            self.open = self.open.saturating_sub(1);
+        }
         if self.open >= self.allowed {
             return Some(Input::NotRun(Cause::Descriptors));
         }
-        let check = self.all.get_mut(id.index())?.as_mut()?;
-        let target = check.place.of(model)?.probe.target()?;
         match Transport::open(turn, id, kind, target) {
             Ok(transport) => {
                 let connecting = transport.is_connecting();
@@ -212,14 +229,24 @@ impl Checks {
         let mut message = [0; limit::CHECK_MESSAGE];
         let count = check.machine.message(&mut message).ok()?;
         let octets = message.get(..count)?;
-        check.transport.as_mut()?.send(octets).err().map(Input::Failed)
+        check
+            .transport
+            .as_mut()
+            .filter(|transport| !transport.is_idle())?
+            .send(octets)
+            .err()
+            .map(Input::Failed)
     }
 
-    /// Closes the transport of a check.
+    /// Closes the transport of a check, or keeps it for the next attempt while there are descriptors for all checks.
     pub(super) fn close(&mut self, turn: &mut Turn<'_>, id: MachineId, how: Close) {
-        if let Some(transport) = self.get_mut(id).and_then(|check| check.transport.take()) {
-            transport.close(turn, how);
-            self.open = self.open.saturating_sub(1);
+        let keep = self.keeps;
+        let Some(check) = self.get_mut(id) else { return };
+        if let Some(transport) = check.transport.take_if(|transport| !transport.is_idle()) {
+            check.transport = transport.close(turn, how, keep);
+            if check.transport.is_none() {
+                self.open = self.open.saturating_sub(1);
+            }
         }
     }
 }

@@ -24,6 +24,10 @@ pub(in crate::checkd) struct Transport {
     kind: Kind,
     /// A stream is not connected yet.
     connecting: bool,
+    /// A stream may be connected again: it is bound to nothing that may come and go.
+    lasts: bool,
+    /// It is kept for the next connection, and has nothing to say.
+    idle: bool,
     /// What is still to be sent: the kernel had no room for it.
     rest: Vec<u8>,
 }
@@ -83,7 +87,25 @@ impl Transport {
             .register(socket.as_raw_fd(), source, Interest::Both)
             .map_err(|_| Unopened::NotRun(Cause::Memory))?;
         let connecting = kind == Kind::Stream;
-        Ok(Self { socket, registration, kind, connecting, rest: Vec::new() })
+        let free = from.addr.is_none() && from.port == 0 && from.interface.is_none();
+        let lasts = connecting && free;
+        Ok(Self { socket, registration, kind, connecting, lasts, idle: false, rest: Vec::new() })
+    }
+
+    /// Begins the next connection of a stream that was kept.
+    pub(in crate::checkd) fn connect_again(
+        &mut self,
+        turn: &mut Turn<'_>,
+        target: &Target,
+    ) -> Result<(), Unopened> {
+        turn.take_error(self.registration);
+        (self.idle, self.connecting) = (false, true);
+        self.socket.connect(SocketAddr::new(target.addr, target.port)).map_err(unopened)
+    }
+
+    /// Whether it is kept for the next connection.
+    pub(in crate::checkd) const fn is_idle(&self) -> bool {
+        self.idle
     }
 
     /// Whether the transport is up as soon as it is open.
@@ -103,10 +125,11 @@ impl Transport {
     }
 
     /// What the socket has to say next. What is received is in the buffer.
-    pub(in crate::checkd) fn hear(&mut self, buffer: &mut [u8]) -> Heard {
+    pub(in crate::checkd) fn hear(&mut self, turn: &mut Turn<'_>, buffer: &mut [u8]) -> Heard {
         if self.connecting {
             self.connecting = false;
-            return match self.socket.error() {
+            let failed = turn.take_error(self.registration);
+            return match failed.then(|| self.socket.error()).flatten() {
                 None => Heard::Connected,
                 Some(errno) => Heard::Failed(fault(errno)),
             };
@@ -127,12 +150,19 @@ impl Transport {
         }
     }
 
-    /// Closes the socket.
-    pub(in crate::checkd) fn close(self, turn: &mut Turn<'_>, how: Close) {
+    /// Closes the socket. `keep`: a stream that is reset is kept for the next connection, which saves the kernel's work to
+    /// make another one.
+    pub(in crate::checkd) fn close(mut self, turn: &mut Turn<'_>, how: Close, keep: bool) -> Option<Self> {
+        if keep && self.lasts && how == Close::Reset && self.socket.disconnect().is_ok() {
+            (self.idle, self.connecting) = (true, false);
+            self.rest.clear();
+            return Some(self);
+        }
         turn.forget(self.registration);
         if how == Close::Reset && self.kind == Kind::Stream {
             self.socket.reset();
         }
+        None
     }
 
     fn fault(&self, error: &io::Error) -> Fault {

@@ -74,7 +74,7 @@ impl Checkers {
     fn hear_check(&mut self, turn: &mut Turn<'_>, id: MachineId, buffer: &mut [u8]) -> Again {
         for _ in 0..READS {
             let Some(transport) = self.checks.transport_mut(id) else { return Again::Done };
-            let input = match transport.hear(buffer) {
+            let input = match transport.hear(turn, buffer) {
                 Heard::Nothing => return Again::Done,
                 Heard::Connected => Input::Connected,
                 Heard::Received(count) => Input::Received(buffer.get(..count).unwrap_or_default()),

@@ -260,7 +260,7 @@ impl Checkers {
                 Purpose::Own(of) if of == id => Purpose::Nothing,
                 other => other,
             });
-            if let Some(mut check) = self.checks.remove(id) {
+            if let Some(mut check) = self.checks.remove(turn, id) {
                 self.kept.keep.forget(&mut check.note);
             }
         }

@@ -267,10 +267,12 @@ impl Checkers {
                     report::few_descriptors(sockets, for_checks);
                 }
                 self.checks.allowed = for_checks;
+                self.checks.keeps = for_checks >= sockets;
             }
             Err(error) => {
                 report::kernel_failed("the limit of descriptors", &error);
                 self.checks.allowed = sockets;
+                self.checks.keeps = false;
             }
         }
     }

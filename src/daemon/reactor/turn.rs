@@ -122,6 +122,12 @@ impl Turn<'_> {
         self.core.forget(registration);
     }
 
+    /// Whether the poll has told of an error of a source since this was asked last: a stream that becomes writable without
+    /// one is connected.
+    pub fn take_error(&mut self, registration: Registration) -> bool {
+        self.core.table.take_error(registration)
+    }
+
     /// Serves a source as if the poll had named it: in this turn if its sources are still being served,
     /// else in the next, which does not wait.
     pub fn again(&mut self, registration: Registration) {
