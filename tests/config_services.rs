@@ -16,7 +16,8 @@ fn rows_claim_the_effect_that_they_have() {
             || block.starts_with("SSL")
             || block.contains("/regex_options")
             || name.starts_with("regex")
-            || ["SSL_GET", "BFD_CHECK", "snmp_name", "tls_compliant"].contains(&name)
+            || block.contains("SSL_GET")
+            || ["SSL_GET", "BFD_CHECK", "snmp_name"].contains(&name)
     };
     for row in rows::catalogue().iter().filter(|row| mine(&row.block)) {
         let never = matches!(
@@ -38,7 +39,7 @@ fn load(text: &str) -> (Model, Diagnostics) {
     (assemble::model(&parsed.tree, &mut found), found)
 }
 
-/// A thousand services of which none has an effect yet: told once, and real mistakes still find room.
+/// Two thousand services: nothing is told of those that are right, and mistakes find room.
 #[test]
 fn many_services_leave_room_for_mistakes() {
     let mut text = String::new();
@@ -51,6 +52,6 @@ fn many_services_leave_room_for_mistakes() {
     text.push_str("virtual_server fwmark 5 {\nlvs_shed rr\n}\n");
     let (model, found) = load(&text);
     assert_eq!(model.services.len(), 2_000);
-    assert_eq!(found.len(), 3, "{:?}", found.iter().collect::<Vec<_>>());
+    assert_eq!(found.len(), 2, "{:?}", found.iter().collect::<Vec<_>>());
     assert!(found.iter().any(|finding| finding.message.contains("lvs_shed")));
 }

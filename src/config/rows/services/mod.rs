@@ -92,19 +92,20 @@ const RETRY: &str = "Attempts after the first before it counts as failed";
 /// Every row of these blocks.
 #[cfg(feature = "tools")]
 pub(super) fn catalogue(all: &mut Vec<Known>) {
-    list("virtual_server_group", group::ROWS, Effect::NoneYet, all);
-    list("virtual_server", service::ROWS, Effect::NoneYet, all);
-    list("virtual_server/lvs_method", method::ROWS, Effect::NoneYet, all);
-    list("virtual_server/sorry_server_lvs_method", method::ROWS, Effect::NoneYet, all);
+    list("virtual_server_group", group::ROWS, Effect::Full, all);
+    list("virtual_server", service::ROWS, Effect::Full, all);
+    list("virtual_server/lvs_method", method::ROWS, Effect::Full, all);
+    list("virtual_server/sorry_server_lvs_method", method::ROWS, Effect::Full, all);
     let real = "virtual_server/real_server";
-    list(real, real::ROWS, Effect::NoneYet, all);
-    list(&format!("{real}/lvs_method"), method::ROWS, Effect::NoneYet, all);
+    list(real, real::ROWS, Effect::Full, all);
+    list(&format!("{real}/lvs_method"), method::ROWS, Effect::Full, all);
+    let around = |name: &str| if name == "SSL_GET" { Effect::NoneYet } else { Effect::Full };
     for (name, rows) in check::TABLES {
-        list(&format!("{real}/{name}"), rows, Effect::NoneYet, all);
+        list(&format!("{real}/{name}"), rows, around(name), all);
     }
-    list(&format!("{real}/SMTP_CHECK/host"), check::HOST, Effect::NoneYet, all);
+    list(&format!("{real}/SMTP_CHECK/host"), check::HOST, Effect::Full, all);
     for (name, rows) in [("HTTP_GET", http::URL), ("SSL_GET", http::URL_TLS)] {
-        list(&format!("{real}/{name}/url"), rows, Effect::NoneYet, all);
+        list(&format!("{real}/{name}/url"), rows, around(name), all);
         list(&format!("{real}/{name}/url/regex_options"), http::OPTIONS, Effect::NoneYet, all);
     }
 }
