@@ -21,6 +21,8 @@ use program::Keepalived;
 
 fn main() -> ExitCode {
     let exit = match cli::parse(std::env::args_os()) {
+        #[cfg(feature = "lvs")]
+        Invocation::Genhash(name, words) => program::genhash::run(&name, words),
         Invocation::Answer(answer) => say(&answer),
         Invocation::Run(options) => {
             alloc::prepare();

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tools")]
 mod compare;
+#[cfg(feature = "lvs")]
+pub(crate) mod genhash;
 mod kept;
 mod refusals;
 mod settings;

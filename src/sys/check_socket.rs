@@ -7,15 +7,17 @@
 use core::net::SocketAddr;
 use std::ffi::c_int;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{self as net, MsgFlags, SockaddrStorage};
 
 use super::socket::{self, bind_device, if_known, set_option};
 use super::tcp::{Moved, moved};
 use crate::base::addr::IpAddr;
 use crate::base::name::IfName;
+use crate::base::time::Instant;
 
 /// What a check talks over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +182,22 @@ impl Socket {
         moved(net::recv(self.0.as_raw_fd(), octets, MsgFlags::empty()).map_err(io::Error::from))
     }
 
+    /// Waits until there is something to receive, or room to send, or an error, but not longer than to this time; whether
+    /// that came. For a program that has nothing else to do.
+    #[must_use]
+    pub fn wait(&self, to_send: bool, until: Instant) -> bool {
+        let events = if to_send { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        loop {
+            let left = until.since(super::clock::now()).as_millis();
+            // A part of a millisecond counts as one.
+            let left = PollTimeout::try_from(left.saturating_add(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.0.as_fd(), events)], left) {
+                Err(Errno::EINTR) => {}
+                outcome => return matches!(outcome, Ok(1..)),
+            }
+        }
+    }
+
     /// Closes a stream with a reset, so that neither side waits for stray packets afterwards.
     pub fn reset(self) {
         let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
@@ -256,10 +274,7 @@ fn at<T>(step: Step, result: io::Result<T>) -> Result<T, Refused> {
 mod tests {
     use super::*;
     use std::net::{TcpListener, UdpSocket};
-    use std::os::fd::AsFd;
     use std::time::Duration;
-
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     const HERE: Origin<'static> = Origin { addr: None, port: 0, interface: None, mark: 0 };
 

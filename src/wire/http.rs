@@ -8,6 +8,8 @@ mod head;
 
 use core::fmt::{self, Display, Formatter};
 
+use crate::base::addr::IpAddr;
+
 pub use body::{Body, Piece};
 pub use head::{Framing, Head};
 
@@ -40,6 +42,25 @@ impl<H: Display> Display for Request<'_, H> {
         write!(f, "GET {path} HTTP/1.{minor}\r\nUser-Agent: KeepAliveClient\r\n")?;
         f.write_str(if *close { "Connection: close\r\n" } else { "" })?;
         write!(f, "Host: {host}\r\n\r\n")
+    }
+}
+
+/// The `Host` of a request: as configured, or the target.
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'a> {
+    /// As configured.
+    pub name: Option<&'a str>,
+    /// Address and port of the server.
+    pub target: (IpAddr, u16),
+}
+
+impl Display for Host<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (self.name, self.target) {
+            (Some(name), _) => f.write_str(name),
+            (None, (IpAddr::V4(addr), port)) => write!(f, "{addr}:{port}"),
+            (None, (IpAddr::V6(addr), port)) => write!(f, "[{addr}]:{port}"),
+        }
     }
 }
 

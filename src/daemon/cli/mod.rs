@@ -8,13 +8,15 @@ mod questions;
 mod text;
 
 use std::ffi::OsString;
+#[cfg(feature = "lvs")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
 use super::log::{self, Facility};
 use crate::base::exit::Exit;
-#[cfg(not(feature = "tools"))]
+#[cfg(not(all(feature = "lvs", feature = "tools")))]
 use crate::base::feature;
 use crate::sys::signal::Signal;
 pub use text::{NAME, VERSION};
@@ -29,6 +31,9 @@ pub enum Invocation {
     /// Compare the configurations of several routers (--compare), each FILE or FILE@ID.
     #[cfg(feature = "tools")]
     Compare(Options, Vec<PathBuf>),
+    /// Be genhash (-T, or by this name): how the program was called, and what follows.
+    #[cfg(feature = "lvs")]
+    Genhash(String, Vec<OsString>),
     /// Print something and end.
     Answer(Answer),
 }
@@ -120,6 +125,12 @@ pub struct PidFiles {
 #[must_use]
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
     let words: Vec<OsString> = words.into_iter().collect();
+    #[cfg(feature = "lvs")]
+    if let Some((name, rest)) = words.split_first()
+        && Path::new(name).file_name().is_some_and(|name| name == GENHASH)
+    {
+        return Invocation::Genhash(GENHASH.to_owned(), rest.to_vec());
+    }
     let shown = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match read(words) {
         Ok(Invocation::Run(options)) => Invocation::Run(Options { words: shown, ..options }),
@@ -208,7 +219,15 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
             Short('v') | Long("version") => return Ok(print(text::version())),
             Short('h') | Long("help") => return Ok(print(text::help())),
-            Short('T') | Long("genhash") => return Err(absent("-T, --genhash", "genhash yet")),
+            #[cfg(feature = "lvs")]
+            Short('T') | Long("genhash") => {
+                let rest = parser.raw_args().map_err(|error| refuse(&error))?.collect();
+                return Ok(Invocation::Genhash(format!("{NAME} --{GENHASH}"), rest));
+            }
+            #[cfg(not(feature = "lvs"))]
+            Short('T') | Long("genhash") => {
+                return Err(wrong(format!("{NAME}: {}\n", feature::LVS.lacking("-T, --genhash"))));
+            }
             Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP yet")),
             Short('s') | Long("namespace") => options.namespace = Some(string(&mut parser)?),
             // keepalived has these two only where they were compiled in; Debian's has not.
@@ -231,6 +250,10 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
         None => Invocation::Run(options),
     })
 }
+
+/// The other name of the program.
+#[cfg(feature = "lvs")]
+const GENHASH: &str = "genhash";
 
 /// A command line that cannot be followed.
 fn wrong(text: String) -> Answer {

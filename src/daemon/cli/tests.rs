@@ -72,16 +72,7 @@ fn refusals_use_keepaliveds_words_and_code() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for line in [
-        "-T -s -u http://x",
-        "--genhash",
-        "-x",
-        "--snmp",
-        "-A /run/agentx",
-        "--perf",
-        "--perf=all",
-        "--debug=DvEc",
-    ] {
+    for line in ["-x", "--snmp", "-A /run/agentx", "--perf", "--perf=all", "--debug=DvEc"] {
         let answer = answer(line);
         assert!(answer.text.contains("this version has no") && answer.text.lines().count() == 1, "{line}");
         assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));
@@ -218,4 +209,23 @@ fn the_version_names_the_features_that_are_built_and_those_that_are_not() {
         assert!(line.split(' ').any(|name| name == feature.name), "{text}");
     }
     assert_eq!(answer("-h").text.contains("\n      --explain"), feature::TOOLS.built);
+}
+
+#[cfg(feature = "lvs")]
+#[test]
+fn genhash_has_a_command_line_of_its_own() {
+    for (line, called, rest) in [
+        ("keepalived -T -s ::1 -u /x", "keepalived --genhash", &["-s", "::1", "-u", "/x"][..]),
+        ("keepalived --genhash -h", "keepalived --genhash", &["-h"]),
+        ("/usr/bin/genhash -S -v", "genhash", &["-S", "-v"]),
+        ("genhash", "genhash", &[]),
+    ] {
+        match parse(line.split(' ').map(OsString::from)) {
+            Invocation::Genhash(name, words) => {
+                assert_eq!(name, called);
+                assert!(words.iter().eq(rest.iter()), "{words:?}");
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
 }

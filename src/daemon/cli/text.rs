@@ -72,7 +72,7 @@ Usage: keepalived [OPTION...]
                                 effective configuration to standard output
   -p, --pid=FILE               Use this pid file for the parent
   -r, --vrrp_pid=FILE          Use this pid file for the VRRP child
-  -T, --genhash                Be genhash (not in this version)
+  -T, --genhash                Be genhash; its options follow, -h lists them
   -c, --checkers_pid=FILE      Use this pid file for the checker child
   -a, --address-monitoring     Log all addresses that come or go
   -b, --bfd_pid=FILE           Use this pid file for the BFD child

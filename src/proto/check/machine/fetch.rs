@@ -3,7 +3,7 @@
 //! Nothing of a reply is kept: the head goes line by line, the body through the digest and the search for the pattern. The
 //! verdict is given as soon as nothing can change it.
 
-use core::fmt::{self, Display, Formatter, Write};
+use core::fmt::{self, Write};
 use std::sync::Arc;
 
 use md5::{Digest, Md5};
@@ -15,7 +15,7 @@ use super::step::{Opening, Step};
 use crate::base::addr::IpAddr;
 use crate::base::bytes::{Short, Writer};
 use crate::proto::check::http::{Page, Params, Version};
-use crate::wire::http::{Bad, Body, Framing, Head, Request};
+use crate::wire::http::{Bad, Body, Framing, Head, Host, Request};
 
 /// What is fetched, and how far it is.
 #[derive(Debug)]
@@ -269,21 +269,5 @@ const fn failure(bad: Bad) -> Failure {
     match bad {
         Bad::Malformed => Failure::Malformed,
         Bad::TooLong => Failure::TooLong,
-    }
-}
-
-/// The `Host` of a request: as configured, or the target.
-struct Host<'a> {
-    name: Option<&'a str>,
-    target: (IpAddr, u16),
-}
-
-impl Display for Host<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match (self.name, self.target) {
-            (Some(name), _) => f.write_str(name),
-            (None, (IpAddr::V4(addr), port)) => write!(f, "{addr}:{port}"),
-            (None, (IpAddr::V6(addr), port)) => write!(f, "[{addr}]:{port}"),
-        }
     }
 }
