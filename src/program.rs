@@ -147,6 +147,8 @@ fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
     }
     let mut present = Present::default();
     vrrpd::check(&model, &mut present, &mut found);
+    #[cfg(feature = "regex")]
+    checkd::patterns::check(&model, &tree, &mut found);
     let interfaces = present.take_named();
     let read = Read { model, empty: tree.nodes().next().is_none(), snapshot, interfaces, sources, found };
     (read, tree, present)

@@ -8,16 +8,11 @@ fn mine(block: &str) -> bool {
     ["virtual_server", "SSL", "bfd_instance"].iter().any(|name| block.starts_with(name))
 }
 
-/// What the BFD child, TLS, patterns and SNMP are to do has no effect yet; everything else of virtual servers has.
+/// What the BFD child and SNMP are to do has no effect yet; everything else of virtual servers has.
 #[test]
 fn rows_claim_the_effect_that_they_have() {
     let waits = |block: &str, name: &str| {
-        block.starts_with("bfd_instance")
-            || block.starts_with("SSL")
-            || block.contains("/regex_options")
-            || name.starts_with("regex")
-            || block.contains("SSL_GET")
-            || ["SSL_GET", "BFD_CHECK", "snmp_name"].contains(&name)
+        block.starts_with("bfd_instance") || ["BFD_CHECK", "snmp_name"].contains(&name)
     };
     for row in rows::catalogue().iter().filter(|row| mine(&row.block)) {
         let never = matches!(

@@ -8,6 +8,7 @@
 //!   the sync daemon.
 //! * `checks` are machines of `proto::check` with their sockets and programs; `suspend` knows the addresses that they
 //!   wait for.
+//! * `tls` speaks TLS for them, `patterns` searches pages.
 //! * `notifies` are scripts, FIFOs and mail; `kept` is what a successor goes on with, `ledger` what a later
 //!   daemon finds; `report` phrases the log lines.
 
@@ -15,6 +16,8 @@ mod checks;
 mod kept;
 mod ledger;
 mod notifies;
+#[cfg(feature = "regex")]
+pub mod patterns;
 mod report;
 mod run;
 mod services;

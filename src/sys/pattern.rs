@@ -32,8 +32,6 @@ pub struct Place {
     pub from: usize,
     /// A match begins here or earlier.
     pub latest: usize,
-    /// The search of this text begins: what is known of another one is forgotten.
-    pub first: bool,
     /// The text ends where the window does.
     pub ends: bool,
 }
@@ -69,8 +67,6 @@ pub struct Pattern {
     stack: Option<NonNull<pcre::pcre2_jit_stack_8>>,
     /// A match begins in the first line of the text.
     in_first_line: bool,
-    /// That line is over.
-    is_line_over: bool,
     /// Octets before a match that decide about it, and one more: what is kept never begins where a match looks.
     behind: usize,
     /// Characters may have several octets.
@@ -126,16 +122,7 @@ impl Pattern {
             }
             return Err(Mistake { text: "no memory".to_owned(), offset: 0 });
         };
-        let mut new = Self {
-            code,
-            context,
-            data,
-            stack: None,
-            in_first_line: false,
-            is_line_over: false,
-            behind: 0,
-            utf: false,
-        };
+        let mut new = Self { code, context, data, stack: None, in_first_line: false, behind: 0, utf: false };
         new.limit(settings.stack);
         let all = new.info(pcre::PCRE2_INFO_ALLOPTIONS);
         let utf = all & pcre::PCRE2_UTF != 0;
@@ -176,36 +163,33 @@ impl Pattern {
     }
 
     /// Searches a window of a text, which may begin and end inside a character.
-    pub fn find(&mut self, window: &[u8], place: Place) -> Found {
+    #[must_use]
+    pub fn find(&self, window: &[u8], place: Place) -> Found {
         let whole = if place.ends { window.len() } else { window.len() - self.unfinished(window) };
         let text = window.get(..whole).unwrap_or(window);
         let mut from = place.from;
         while self.utf && text.get(from).is_some_and(|octet| continues(*octet)) {
             from += 1;
         }
-        if place.first {
-            self.is_line_over = false;
-        }
-        if from > text.len() || from > place.latest || self.is_line_over {
-            return if place.ends || from <= text.len() {
-                Found::Nothing
-            } else {
-                Found::Partial(from.min(window.len()))
-            };
+        if from > text.len() || from > place.latest {
+            let later = from > text.len() && !place.ends;
+            return if later { Found::Partial(from.min(window.len())) } else { Found::Nothing };
         }
         let (found, begin) = self.run(text, from, place);
         // Compiled to code of the machine, patterns look beyond these two limits where a piece ends.
-        let line = text.get(from..begin).unwrap_or_default();
-        let late = begin > place.latest || self.in_first_line && line.contains(&b'\n');
+        let late = begin > place.latest || self.is_first_line_over(text.get(..begin).unwrap_or(text), from);
         match if late { Found::Nothing } else { found } {
-            Found::Nothing => {
-                self.is_line_over =
-                    self.in_first_line && text.get(from..).is_some_and(|text| text.contains(&b'\n'));
-                // What is left of a character may begin a match.
-                if whole < window.len() { Found::Partial(whole) } else { Found::Nothing }
-            }
+            // What is left of a character may begin a match.
+            Found::Nothing if whole < window.len() => Found::Partial(whole),
             found => found,
         }
+    }
+
+    /// Whether a match, which has to begin in the first line of the text (`firstline`), cannot begin any more after a
+    /// window that was searched from `from` on.
+    #[must_use]
+    pub fn is_first_line_over(&self, window: &[u8], from: usize) -> bool {
+        self.in_first_line && window.get(from..).is_some_and(|text| text.contains(&b'\n'))
     }
 
     /// What the library finds, and where that begins.

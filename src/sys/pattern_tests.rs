@@ -14,20 +14,23 @@ fn with(options: u32) -> Settings {
 
 /// A search as its caller has it: what is not needed further is forgotten with each piece.
 fn found<'a>(
-    pattern: &mut Pattern,
+    pattern: &Pattern,
     offsets: (usize, usize),
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Found {
     let (mut window, mut base, (mut from, latest)) = (Vec::new(), 0_usize, offsets);
-    let mut first = true;
+    let mut over = false;
     let mut look = |window: &mut Vec<u8>, ends: bool| {
         if base + window.len() < from && !ends {
             return Found::Nothing;
         }
         let Some(last) = latest.checked_sub(base) else { return Found::Nothing };
-        let place = Place { from: from.saturating_sub(base), latest: last, first, ends };
-        first = false;
+        let place = Place { from: from.saturating_sub(base), latest: last, ends };
+        if over {
+            return Found::Nothing;
+        }
         let found = pattern.find(window, place);
+        over = found == Found::Nothing && pattern.is_first_line_over(window, place.from);
         let next = match found {
             Found::Match | Found::GaveUp => return found,
             Found::Partial(at) => at,
@@ -52,17 +55,17 @@ fn found<'a>(
 /// The same in one piece, in pieces of every length up to 9, and in two pieces wherever it can be cut.
 fn check_between(text: &str, settings: Settings, offsets: (usize, usize), body: &[u8], right: bool) {
     let right = if right { Found::Match } else { Found::Nothing };
-    let mut pattern = Pattern::new(text.as_bytes(), settings).expect("a pattern");
+    let pattern = Pattern::new(text.as_bytes(), settings).expect("a pattern");
     for length in (1..10).chain([body.len().max(1)]) {
         assert_eq!(
-            found(&mut pattern, offsets, body.chunks(length)),
+            found(&pattern, offsets, body.chunks(length)),
             right,
             "{text} {settings:?} in pieces of {length}"
         );
     }
     for at in 0..=body.len() {
         let (first, second) = body.split_at(at);
-        assert_eq!(found(&mut pattern, offsets, [first, second]), right, "{text} {settings:?} cut at {at}");
+        assert_eq!(found(&pattern, offsets, [first, second]), right, "{text} {settings:?} cut at {at}");
     }
 }
 
@@ -152,10 +155,10 @@ fn characters_may_be_cut_and_may_be_none() {
 #[test]
 fn a_pattern_that_explodes_is_given_up() {
     let settings = Settings { stack: Some((32_768, 65_536)), ..Settings::default() };
-    let mut pattern = Pattern::new(b"^(a+)+$", settings).expect("a pattern");
+    let pattern = Pattern::new(b"^(a+)+$", settings).expect("a pattern");
     let all = (0, usize::MAX);
-    assert_eq!(found(&mut pattern, all, [&[b'a'; 4096][..], b"!"]), Found::GaveUp);
-    assert_eq!(found(&mut pattern, all, [&b"aaa"[..]]), Found::Match);
+    assert_eq!(found(&pattern, all, [&[b'a'; 4096][..], b"!"]), Found::GaveUp);
+    assert_eq!(found(&pattern, all, [&b"aaa"[..]]), Found::Match);
 }
 
 #[test]

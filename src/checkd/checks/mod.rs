@@ -3,16 +3,22 @@
 //! Equal checks run once ([`sharing`]). What a machine asks for is carried out here as far as it concerns the check
 //! alone; verdicts, weights and facts go to the composition, which knows the servers that the check is for.
 
+pub(super) mod prepared;
 pub(super) mod report;
 pub(super) mod sharing;
 pub(super) mod transport;
 
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+use std::rc::Rc;
 use std::sync::Arc;
 
+use prepared::Prepared;
 use sharing::Place;
 use transport::{Transport, Unopened};
 
 use super::kept;
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+use super::tls::Client;
 use crate::base::addr::Family;
 use crate::base::id::MachineId;
 use crate::base::limit;
@@ -23,6 +29,8 @@ use crate::daemon::reactor::Turn;
 use crate::notify::{Command, Resolver};
 use crate::proto::check::{self, Cause, Close, Input, Kind, Start, tcp};
 use crate::sys::check_socket;
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+use crate::sys::clock;
 use crate::sys::ping_groups::PingGroups;
 use crate::sys::process::Pid;
 
@@ -57,6 +65,12 @@ pub(super) struct Check {
     transport: Option<Transport>,
     /// The program of a `MISC_CHECK`.
     pub(super) program: Option<Box<Program>>,
+    /// What its sessions share, if it uses TLS.
+    #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+    client: Option<Rc<Client>>,
+    /// Days until the certificate expires, as they were told last.
+    #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+    told_days: Option<i64>,
 }
 
 /// A program that checks.
@@ -76,19 +90,41 @@ impl Check {
         start: Start,
         seed: u64,
         resolver: &Resolver,
+        prepared: &mut Prepared,
     ) -> Option<Self> {
         let config = place.of(model)?;
         let program = matches!(config.probe, Probe::Misc(_)).then(Box::default);
         let machine = check::Check::new(now, config.cadence.clone(), kind(config), start, seed);
+        let machine = prepared.search(machine, &config.probe);
         let digest = sharing::digest_of(model, place);
         let note = Note::NONE;
-        let mut check = Self { machine, place, shared: Vec::new(), digest, note, transport: None, program };
-        check.resolve(model, resolver);
+        let mut check = Self {
+            machine,
+            place,
+            shared: Vec::new(),
+            digest,
+            note,
+            transport: None,
+            program,
+            #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+            client: None,
+            #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+            told_days: None,
+        };
+        check.resolve(model, resolver, prepared);
         Some(check)
     }
 
-    /// Makes the program ready to run.
-    pub(super) fn resolve(&mut self, model: &Model, resolver: &Resolver) {
+    /// Makes ready what the check uses beside its socket: its program, and what TLS reads from files.
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "tls-openssl")),
+        allow(unused_variables, clippy::needless_pass_by_ref_mut, reason = "there is no TLS in this build")
+    )]
+    pub(super) fn resolve(&mut self, model: &Model, resolver: &Resolver, prepared: &mut Prepared) {
+        #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+        if let Some(config) = self.place.of(model) {
+            self.client = prepared.client(model, &config.probe);
+        }
         if let (Some(program), Some(Probe::Misc(misc))) =
             (&mut self.program, self.place.of(model).map(|config| &config.probe))
         {
@@ -193,8 +229,11 @@ impl Checks {
     ) -> Option<Input<'static>> {
         let kind = match transport {
             check::Transport::Stream => check_socket::Kind::Stream,
+            #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+            check::Transport::Tls => check_socket::Kind::Stream,
             check::Transport::Datagram => check_socket::Kind::Datagram,
             check::Transport::Ping => check_socket::Kind::Ping,
+            #[cfg(not(any(feature = "tls", feature = "tls-openssl")))]
             check::Transport::Tls => return Some(Input::NotRun(Cause::Feature)),
         };
         let check = self.all.get_mut(id.index())?.as_mut()?;
@@ -211,8 +250,20 @@ impl Checks {
         if self.open >= self.allowed {
             return Some(Input::NotRun(Cause::Descriptors));
         }
+        #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+        let session = match (transport, &check.client) {
+            (check::Transport::Tls, None) => return Some(Input::NotRun(Cause::Feature)),
+            (check::Transport::Tls, Some(client)) => {
+                let begun = client.begin(check.machine.server_name(), target.addr, clock::wall().secs);
+                let Ok(session) = begun else { return Some(Input::NotRun(Cause::Memory)) };
+                Some(session)
+            }
+            _ => None,
+        };
         match Transport::open(turn, id, kind, target) {
             Ok(transport) => {
+                #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+                let transport = transport.with_session(session);
                 let connecting = transport.is_connecting();
                 check.transport = Some(transport);
                 self.open += 1;
@@ -236,6 +287,18 @@ impl Checks {
             .send(octets)
             .err()
             .map(Input::Failed)
+    }
+
+    /// Days until the certificate of the server expires, if the check wants to be warned and was not yet.
+    #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+    pub(super) fn expiry(&mut self, id: MachineId) -> Option<i64> {
+        let check = self.get_mut(id)?;
+        let days = check.transport.as_ref()?.expiry();
+        if days == check.told_days {
+            return None;
+        }
+        check.told_days = days;
+        days
     }
 
     /// Closes the transport of a check, or keeps it for the next attempt while there are descriptors for all checks.

@@ -5,6 +5,7 @@ use core::fmt::{self, Display, Formatter};
 use log::{debug, info, warn};
 use nix::errno::Errno;
 
+use crate::base::feature;
 use crate::config::model::check::Target;
 use crate::config::model::{Checker, Probe, ServerName, ServiceName};
 use crate::proto::check::{Cause, Fact, Failure, Fault, Tls};
@@ -15,6 +16,12 @@ pub(in crate::checkd) struct Subject<'a> {
     pub(in crate::checkd) checker: &'a Checker,
     pub(in crate::checkd) server: ServerName,
     pub(in crate::checkd) service: ServiceName<'a>,
+}
+
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+/// TLS cannot be used by the checks that ask for these files.
+pub(super) fn no_client(error: &str) {
+    log::error!("SSL_GET cannot run: {error}");
 }
 
 /// A check reports something.
@@ -32,6 +39,8 @@ pub(in crate::checkd) fn fact(subject: Subject<'_>, fact: Fact) {
         Fact::Overdue => {
             warn!("{keyword} on service {server} of VS {service} has not run for three times its delay_loop");
         }
+        Fact::Expires { days: ..0 } => warn!("The certificate of {server} has expired"),
+        Fact::Expires { days } => warn!("The certificate of {server} expires in {days} days"),
         Fact::RunsAgain => info!("{keyword} on service {server} of VS {service} runs again"),
     }
 }
@@ -190,6 +199,9 @@ fn transport(fault: Fault, f: &mut Formatter<'_>) -> fmt::Result {
         Fault::Unreachable => "the server cannot be reached",
         Fault::Reset => "the server broke the connection",
         Fault::TimedOut => "the connection timed out",
+        Fault::Tls(Tls::NothingInCommon) if feature::TLS_OPENSSL.built => {
+            "TLS: no version or cipher suite in common"
+        }
         Fault::Tls(Tls::NothingInCommon) => {
             "TLS: no version or cipher suite in common (older ones need the feature 'tls-openssl')"
         }

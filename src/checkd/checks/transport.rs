@@ -9,9 +9,13 @@ use nix::errno::Errno;
 use crate::base::addr::IpAddr;
 use crate::base::id::MachineId;
 use crate::checkd::kind;
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+use crate::checkd::tls::{self, Event, Session};
 use crate::config::model::check::Target;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+use crate::proto::check::Tls;
 use crate::proto::check::{Cause, Close, Fault};
 use crate::sys::check_socket::{Kind, Origin, Refused, Socket, Step, link_of};
 use crate::sys::tcp::Moved;
@@ -30,6 +34,8 @@ pub(in crate::checkd) struct Transport {
     idle: bool,
     /// What is still to be sent: the kernel had no room for it.
     rest: Vec<u8>,
+    #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+    session: Option<Box<Session>>,
 }
 
 /// Why a transport could not be opened.
@@ -89,7 +95,17 @@ impl Transport {
         let connecting = kind == Kind::Stream;
         let free = from.addr.is_none() && from.port == 0 && from.interface.is_none();
         let lasts = connecting && free;
-        Ok(Self { socket, registration, kind, connecting, lasts, idle: false, rest: Vec::new() })
+        Ok(Self {
+            socket,
+            registration,
+            kind,
+            connecting,
+            lasts,
+            idle: false,
+            rest: Vec::new(),
+            #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+            session: None,
+        })
     }
 
     /// Begins the next connection of a stream that was kept.
@@ -115,6 +131,19 @@ impl Transport {
 
     /// Sends octets; what there is no room for leaves when there is.
     pub(in crate::checkd) fn send(&mut self, octets: &[u8]) -> Result<(), Fault> {
+        #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+        if let Some(session) = &mut self.session {
+            session.send(octets).map_err(tls_fault)?;
+            return self.flush();
+        }
+        self.put(octets)
+    }
+
+    fn put(&mut self, octets: &[u8]) -> Result<(), Fault> {
+        if !self.rest.is_empty() {
+            self.rest.extend_from_slice(octets);
+            return Ok(());
+        }
         match self.socket.send(octets) {
             Ok(Moved::Some(count)) => self.rest.extend_from_slice(octets.get(count..).unwrap_or_default()),
             Ok(Moved::Later) => self.rest.extend_from_slice(octets),
@@ -130,15 +159,21 @@ impl Transport {
             self.connecting = false;
             let failed = turn.take_error(self.registration);
             return match failed.then(|| self.socket.error()).flatten() {
+                #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+                None if self.session.is_some() => self.hear_session(buffer),
                 None => Heard::Connected,
                 Some(errno) => Heard::Failed(fault(errno)),
             };
         }
         if !self.rest.is_empty() {
             let rest = core::mem::take(&mut self.rest);
-            if let Err(fault) = self.send(&rest) {
+            if let Err(fault) = self.put(&rest) {
                 return Heard::Failed(fault);
             }
+        }
+        #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+        if self.session.is_some() {
+            return self.hear_session(buffer);
         }
         match self.socket.receive(buffer) {
             Ok(Moved::Some(count)) => Heard::Received(count),
@@ -153,6 +188,12 @@ impl Transport {
     /// Closes the socket. `keep`: a stream that is reset is kept for the next connection, which saves the kernel's work to
     /// make another one.
     pub(in crate::checkd) fn close(mut self, turn: &mut Turn<'_>, how: Close, keep: bool) -> Option<Self> {
+        #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+        if let Some(session) = self.session.as_mut().filter(|_| how == Close::Alert) {
+            session.close();
+            // Whether the server hears it does not matter any more.
+            let _ = self.flush();
+        }
         if keep && self.lasts && how == Close::Reset && self.socket.disconnect().is_ok() {
             (self.idle, self.connecting) = (true, false);
             self.rest.clear();
@@ -171,6 +212,88 @@ impl Transport {
         }
         fault(error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))
     }
+}
+
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+impl Transport {
+    /// The same with TLS inside.
+    pub(in crate::checkd) fn with_session(mut self, session: Option<Session>) -> Self {
+        self.session = session.map(Box::new);
+        self
+    }
+
+    /// Days until the certificate of the server expires, if that is as soon as the check wants to be warned.
+    pub(in crate::checkd) fn expiry(&self) -> Option<i64> {
+        self.session.as_ref()?.warning()
+    }
+
+    /// What the session has to say next; octets are received for it as it needs them.
+    fn hear_session(&mut self, buffer: &mut [u8]) -> Heard {
+        loop {
+            let Some(session) = &mut self.session else { return Heard::Nothing };
+            let heard = match session.event() {
+                Ok(Event::Wait) => None,
+                Ok(Event::Ready) => Some(Heard::Connected),
+                Ok(Event::Text(text)) => {
+                    for (to, from) in buffer.iter_mut().zip(text) {
+                        *to = *from;
+                    }
+                    Some(Heard::Received(text.len().min(buffer.len())))
+                }
+                Ok(Event::End) => Some(Heard::Closed),
+                Err(fault) => Some(Heard::Failed(tls_fault(fault))),
+            };
+            if let Err(fault) = self.flush() {
+                // What the session says is the reason of what the connection says.
+                return heard.unwrap_or(Heard::Failed(fault));
+            }
+            if let Some(heard) = heard {
+                return heard;
+            }
+            match self.socket.receive(buffer) {
+                Ok(Moved::Some(count)) => {
+                    let octets = buffer.get(..count).unwrap_or_default();
+                    let taken = self.session.as_mut().map(|session| session.receive(octets));
+                    if let Some(Err(fault)) = taken {
+                        return Heard::Failed(tls_fault(fault));
+                    }
+                }
+                Ok(Moved::Later) => return Heard::Nothing,
+                Ok(Moved::End) => {
+                    let ended = self.session.as_mut().map(|session| session.end());
+                    return if let Some(Err(_)) = ended {
+                        Heard::Failed(Fault::Reset)
+                    } else {
+                        Heard::Closed
+                    };
+                }
+                Err(error) => return Heard::Failed(self.fault(&error)),
+            }
+        }
+    }
+
+    /// Sends what the session has for the server.
+    fn flush(&mut self) -> Result<(), Fault> {
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let sent = if session.outgoing().is_empty() { Ok(()) } else { self.put(session.outgoing()) };
+        session.sent(usize::MAX);
+        self.session = Some(session);
+        sent
+    }
+}
+
+/// What a failure of TLS means.
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+const fn tls_fault(fault: tls::Fault) -> Fault {
+    Fault::Tls(match fault {
+        tls::Fault::NoCommonSuite => Tls::NothingInCommon,
+        tls::Fault::Untrusted => Tls::Untrusted,
+        tls::Fault::WrongName => Tls::WrongName,
+        tls::Fault::OutOfTime | tls::Fault::Expires { .. } => Tls::Expired,
+        tls::Fault::Alert(alert) => Tls::Alert(alert),
+        tls::Fault::Truncated => return Fault::Reset,
+        tls::Fault::NotTls | tls::Fault::TooLong | tls::Fault::Protocol => Tls::Garbage,
+    })
 }
 
 /// What an error of a connection means.

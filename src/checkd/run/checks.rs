@@ -81,6 +81,12 @@ impl Checkers {
                 Heard::Closed => Input::Closed,
                 Heard::Failed(fault) => Input::Failed(fault),
             };
+            #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+            if matches!(input, Input::Connected)
+                && let Some(days) = self.checks.expiry(id)
+            {
+                self.tell_check(id, Fact::Expires { days });
+            }
             let ends = matches!(input, Input::Closed | Input::Failed(_));
             self.drive(turn, id, input);
             if ends {

@@ -11,6 +11,7 @@ use super::start::fill;
 use crate::base::id::{CheckId, MachineId};
 use crate::base::map::Map;
 use crate::checkd::checks::Check;
+use crate::checkd::checks::prepared::Prepared;
 use crate::checkd::checks::sharing::{Definitions, Place, places};
 use crate::checkd::notifies::{NotifyId, Purpose, Scripted};
 use crate::checkd::report;
@@ -196,7 +197,7 @@ impl Checkers {
         let (model, now) = (Arc::clone(&self.model), turn.now());
         self.end_checks(turn, plan);
         let mut placed = vec![false; self.checks.all.len()];
-        let (mut definitions, mut free) = (Definitions::default(), 0);
+        let (mut definitions, mut free, mut prepared) = (Definitions::default(), 0, Prepared::default());
         let share = !model.global.lvs.no_shared_checks;
         for (place, carried) in places(&model).zip(&plan.carried) {
             if let Some(id) = carried {
@@ -206,8 +207,8 @@ impl Checkers {
                     if first {
                         check.place = place;
                         check.shared.clear();
-                        // Who runs programs may be another user now.
-                        check.resolve(&model, resolver);
+                        // Who runs programs may be another user now, and certificates others.
+                        check.resolve(&model, resolver, &mut prepared);
                     } else {
                         check.shared.push(place);
                     }
@@ -225,9 +226,8 @@ impl Checkers {
                 CheckStart::Failed => Start::Failed,
                 CheckStart::Known | CheckStart::Trusted => Start::Trusted,
             };
-            let Some(check) = Check::new(now, &model, place, start, file::random(), resolver) else {
-                continue;
-            };
+            let made = Check::new(now, &model, place, start, file::random(), resolver, &mut prepared);
+            let Some(check) = made else { continue };
             let id = self.checks.insert(&mut free, check);
             definitions.enter(&model, place, id);
             turn.answer_hellos();

@@ -11,6 +11,7 @@ use crate::base::exit::Exit;
 use crate::base::id::{MachineId, ServiceId};
 use crate::base::limit;
 use crate::base::time::Instant;
+use crate::checkd::checks::prepared::Prepared;
 use crate::checkd::checks::sharing::{Definitions, Place, digest_of, places};
 use crate::checkd::checks::{Check, Checks, note_key};
 use crate::checkd::kept::{self, memory};
@@ -178,6 +179,7 @@ impl Checkers {
     fn make_checks(&mut self, turn: &mut Turn<'_>, resolver: &Resolver) {
         let (model, now) = (Arc::clone(&self.model), turn.now());
         let (mut definitions, share) = (Definitions::default(), !model.global.lvs.no_shared_checks);
+        let mut prepared = Prepared::default();
         for place in places(&model) {
             let known = definitions.find(&model, (place, &model), |_| share);
             if let Some(check) = known.and_then(|id| self.checks.get_mut(id)) {
@@ -186,9 +188,8 @@ impl Checkers {
             }
             let left = self.kept.left.of_key(note_key(digest_of(&model, place)));
             let start = left.map_or(Start::Fresh, |note| Start::Known(memory(self.kept.keep.values(note))));
-            let Some(mut check) = Check::new(now, &model, place, start, file::random(), resolver) else {
-                continue;
-            };
+            let made = Check::new(now, &model, place, start, file::random(), resolver, &mut prepared);
+            let Some(mut check) = made else { continue };
             check.note = left.unwrap_or(Note::NONE);
             definitions.enter(&model, place, MachineId::at(self.checks.all.len()));
             self.checks.all.push(Some(check));

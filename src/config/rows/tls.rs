@@ -15,7 +15,6 @@ macro_rules! row {
         )
         .expected()
         .told()
-        .later()
         .show(|t: &Tls| text(t.$field.as_ref()))
     };
 }

@@ -51,7 +51,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").later(),
     row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces"),
     row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").terms(network::delay_terms),
-    row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET").later(),
+    row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET"),
     row("virtual_server_group", Object("<name> { ... }"), "none", "Addresses and marks of virtual servers"),
     row("virtual_server", Object("<ip> [<port>] | fwmark <mark> | group <name> { ... }"), "none", "An IPVS service").needs(&feature::LVS),
 ];

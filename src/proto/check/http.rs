@@ -68,7 +68,7 @@ pub struct Page {
 }
 
 /// A pattern of a body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Regex {
     /// The pattern of PCRE2.
     pub pattern: Box<[u8]>,

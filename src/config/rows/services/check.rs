@@ -88,7 +88,7 @@ macro_rules! network {
 
 /// Rows of `HTTP_GET` and `SSL_GET`; SNI works with TLS only.
 macro_rules! pages {
-    ($sni:ident, $($last:expr),* $(,)?) => {
+    ([$($sni:ident)?] $($last:expr),* $(,)?) => {
         network!("1", "3",
             row("nb_get_retry", Integer(int("", 0, U32, |d, n| d.timing.retry = Some(fit(n)))), "retry",
                 "Old name of retry").replaced("retry", true),
@@ -97,9 +97,9 @@ macro_rules! pages {
             row("http_protocol", Choice(probe::VERSIONS, probe::version), "1.0",
                 "Version of its requests; C adds Connection: close").expected().show(|c| get(c, probe::show_version)),
             row("enable_sni", Switch(|d, on| d.http.sni = on), "off",
-                "Sends the name of the server in the TLS handshake").$sni().show(|c| get(c, |h| switch(h.sni && h.sni_name.is_none()))),
+                "Sends the name of the server in the TLS handshake")$(.$sni())?.show(|c| get(c, |h| switch(h.sni && h.sni_name.is_none()))),
             row("sni_name", Custom("[<host>]", probe::sni_name), "virtualhost",
-                "Name sent in the TLS handshake").$sni().told().show(|c| get(c, |h| maybe(h.sni_name.as_deref().map(Quoted)))),
+                "Name sent in the TLS handshake")$(.$sni())?.told().show(|c| get(c, |h| maybe(h.sni_name.as_deref().map(Quoted)))),
             row("fast_recovery", Switch(|d, on| d.http.fast_recovery = on), "off",
                 "Asks for all pages without delay when the server comes back").show(|c| get(c, |h| switch(h.fast_recovery))),
             $($last,)*
@@ -112,10 +112,10 @@ macro_rules! pages {
 static TCP: &[Row<D, C>] = network!("1", "1",);
 
 #[rustfmt::skip]
-static HTTP: &[Row<D, C>] = pages!(never,);
+static HTTP: &[Row<D, C>] = pages!([never]);
 
 #[rustfmt::skip]
-static SSL: &[Row<D, C>] = pages!(later,
+static SSL: &[Row<D, C>] = pages!([]
     row("tls_compliant", Switch(|d, on| d.http.tls_compliant = on), "off",
         "Ends a TLS session with a close alert").show(|c| get(c, |h| switch(h.tls_compliant))),
     row("tls_verify", Custom("[<file>]", probe::tls_verify), "off",

@@ -73,28 +73,28 @@ macro_rules! page {
             row("virtualhost", Text("<host>", |d, w| d.host = Some(Arc::from(w.text))), "virtualhost of the check",
                 "Host of the request").expected().told().show(|p| maybe(p.host.as_deref().map(Quoted))),
             row("regex", Custom("<pattern>", regex), "none",
-                "Pattern that the body must match").needs(&feature::REGEX).told().later().show(|p| on(p, |r| Shown::One(quote(&r.pattern)))),
+                "Pattern that the body must match").needs(&feature::REGEX).told().show(|p| on(p, |r| Shown::One(quote(&r.pattern)))),
             row("regex_no_match", Custom("", |d, l| {
                     d.regex_at.get_or_insert(l.keyword.at);
                     d.regex.inverted = true;
                 }), "off",
-                "A match is a failure").later().show(|p| on(p, |r| flag(r.inverted))),
+                "A match is a failure").show(|p| on(p, |r| flag(r.inverted))),
             row("regex_options", Custom("<option> ...", options), "none",
-                "Options of PCRE2").later().show(|p| on(p, show_options)),
+                "Options of PCRE2").show(|p| on(p, show_options)),
             row("regex_stack", Custom("<start bytes> <max bytes>", stack), "that of the library",
-                "Stack of a compiled pattern").later().show(|p| on(p, |r| r.stack.map_or(Shown::Nothing, |(start, most)| Shown::One(format!("{start} {most}"))))),
+                "Stack of a compiled pattern").show(|p| on(p, |r| r.stack.map_or(Shown::Nothing, |(start, most)| Shown::One(format!("{start} {most}"))))),
             row("regex_min_offset", Custom("<octets>", |d, l| {
                     if let Some(offset) = offset(d, l) {
                         d.regex.from = offset;
                     }
                 }), "0",
-                "Where the search begins").later().show(|p| on(p, |r| unless(r.from, &0))),
+                "Where the search begins").show(|p| on(p, |r| unless(r.from, &0))),
             row("regex_max_offset", Custom("<octets>", |d, l| {
                     if let Some(offset) = offset(d, l) {
                         d.regex.to = Some(offset);
                     }
                 }), "none",
-                "Where a match may begin at the latest").later().show(|p| on(p, |r| maybe(r.to))),
+                "Where a match may begin at the latest").show(|p| on(p, |r| maybe(r.to))),
             $($more,)*
         ]
     };
@@ -108,14 +108,14 @@ pub static URL: &[Row<D, Page>] = page!();
 #[rustfmt::skip]
 pub static URL_TLS: &[Row<D, Page>] = page!(
     row("tls_compliant", Switch(|d, on| d.tls_compliant = on), "off",
-        "Ends the TLS session of this page with a close alert").later().show(|p| switch(p.tls_compliant)),
+        "Ends the TLS session of this page with a close alert").show(|p| switch(p.tls_compliant)),
 );
 
 macro_rules! options {
     ($($bit:literal $name:literal)*) => {
         /// Every option of `regex_options`; the same as [`Regex::OPTIONS`].
         pub static OPTIONS: &[Row<u32, u32>] = &[
-            $(Row::new($name, Flag(|o: &mut u32| *o |= 1 << $bit), "off", "PCRE2 option of the same name").later(),)*
+            $(Row::new($name, Flag(|o: &mut u32| *o |= 1 << $bit), "off", "PCRE2 option of the same name"),)*
         ];
     };
 }

@@ -99,14 +99,13 @@ pub(super) fn catalogue(all: &mut Vec<Known>) {
     let real = "virtual_server/real_server";
     list(real, real::ROWS, Effect::Full, all);
     list(&format!("{real}/lvs_method"), method::ROWS, Effect::Full, all);
-    let around = |name: &str| if name == "SSL_GET" { Effect::NoneYet } else { Effect::Full };
     for (name, rows) in check::TABLES {
-        list(&format!("{real}/{name}"), rows, around(name), all);
+        list(&format!("{real}/{name}"), rows, Effect::Full, all);
     }
     list(&format!("{real}/SMTP_CHECK/host"), check::HOST, Effect::Full, all);
     for (name, rows) in [("HTTP_GET", http::URL), ("SSL_GET", http::URL_TLS)] {
-        list(&format!("{real}/{name}/url"), rows, around(name), all);
-        list(&format!("{real}/{name}/url/regex_options"), http::OPTIONS, Effect::NoneYet, all);
+        list(&format!("{real}/{name}/url"), rows, Effect::Full, all);
+        list(&format!("{real}/{name}/url/regex_options"), http::OPTIONS, Effect::Full, all);
     }
 }
 

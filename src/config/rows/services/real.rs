@@ -90,7 +90,7 @@ pub static ROWS: &[Row<D, R>] = &[
     retry("retry of the virtual_server"),
     connect_timeout("connect_timeout of the virtual_server"),
     row("HTTP_GET", Object("{ ... }"), "none", "Fetches pages over HTTP"),
-    row("SSL_GET", Object("{ ... }"), "none", "Fetches pages over HTTPS").needs(&feature::SSL_GET).later(),
+    row("SSL_GET", Object("{ ... }"), "none", "Fetches pages over HTTPS").needs(&feature::SSL_GET),
     row("TCP_CHECK", Object("{ ... }"), "none", "Opens a TCP connection"),
     row("SMTP_CHECK", Object("{ ... }"), "none", "Talks SMTP up to the greeting"),
     row("DNS_CHECK", Object("{ ... }"), "none", "Asks a name server over UDP"),

@@ -102,6 +102,11 @@ pub enum Fact {
     NotRun(Cause),
     /// No attempt has run for three times the `delay_loop`; told once until one runs.
     Overdue,
+    /// The certificate of the server expires sooner than `tls_expiry_warn` allows. The binding tells it, who sees it.
+    Expires {
+        /// In so many days; negative: it has.
+        days: i64,
+    },
     /// An attempt runs again after one of the two facts above.
     RunsAgain,
 }
