@@ -214,7 +214,8 @@ impl Director {
     }
 
     /// The next operation on the kernel's table. Pull as many as fit into one message, carry them out in their order,
-    /// give all refusals back, and pull on. What was pulled counts as carried out unless it is refused.
+    /// give all refusals back, and pull on. What was pulled counts as carried out unless it is refused. None may come
+    /// before all is done, so that the loop of the child can go on: [`Self::is_settled`] says whether it is.
     pub fn pull(&mut self) -> Option<Pending> {
         if self.kept {
             return None;
@@ -258,6 +259,25 @@ impl Director {
         self.services.stop(id, how, tell);
         self.kept |= how == Stop::Keep;
         self.table.push_all(id.0);
+    }
+
+    /// The service that holds a key of the kernel.
+    #[must_use]
+    pub fn holder(&self, key: &ServiceKey) -> Option<ServiceId> {
+        self.table.holder_service(key)
+    }
+
+    /// The server that has a destination of the kernel now, or would have it; none: nobody, or the sorry server.
+    #[must_use]
+    pub fn server(&self, key: &ServiceKey, dest: &DestKey) -> Option<RealId> {
+        let service = self.services.service(self.table.holder_service(key)?.0)?;
+        let local = self.table.local(&self.services, service, key, *dest)?;
+        (local < service.count).then_some(RealId(service.first.saturating_add(local)))
+    }
+
+    /// The keys of the kernel that a service holds, in the order of the operations.
+    pub fn keys(&self, id: ServiceId) -> impl Iterator<Item = ServiceKey> {
+        self.table.keys(id)
     }
 
     /// How many services there are.

@@ -16,34 +16,56 @@
 //! the want: a weight, a flag or a destination that somebody else set stays until the configuration or a verdict
 //! changes it. What somebody else deleted is put back.
 //!
+//! A build without the feature `lvs` has the values and the parameters alone, for the configuration.
+//!
 //! Ownership goes by the keys of the kernel: a service that moves to another block of the file keeps its table entry,
 //! and of two services with one key the first one in the file holds it.
 
+#[cfg(feature = "lvs")]
 mod carry;
+#[cfg(feature = "lvs")]
 mod director;
+#[cfg(feature = "lvs")]
 mod facts;
+#[cfg(feature = "lvs")]
 mod group;
+#[cfg(feature = "lvs")]
 mod operation;
 mod params;
+#[cfg(feature = "lvs")]
 mod presence;
+#[cfg(feature = "lvs")]
 mod record;
+#[cfg(feature = "lvs")]
 mod service;
+#[cfg(feature = "lvs")]
 mod spec;
+#[cfg(feature = "lvs")]
 mod table;
-#[cfg(test)]
+#[cfg(all(test, feature = "lvs"))]
 mod tests;
 mod values;
 
+#[cfg(feature = "lvs")]
 pub use carry::Same;
+#[cfg(feature = "lvs")]
 pub use director::{Director, RealView, ServiceView};
+#[cfg(feature = "lvs")]
 pub use facts::{Fact, Tell};
+#[cfg(feature = "lvs")]
 pub use group::Marks;
+#[cfg(feature = "lvs")]
 pub use operation::{Operation, Pending, Refusal};
 pub use params::Params;
+#[cfg(feature = "lvs")]
 pub use presence::Presence;
+#[cfg(feature = "lvs")]
 pub use record::{RecordReader, RecordWriter};
+#[cfg(feature = "lvs")]
 pub use service::CheckStart;
+#[cfg(feature = "lvs")]
 pub use spec::{CheckWeight, Listen, RealSpec, ServiceSpec, SorrySpec, Stop};
+#[cfg(feature = "lvs")]
 pub use table::Look;
 pub use values::{
     DestKey, DestValue, Engine, Entry, Granularity, Method, Protocol, Scheduler, ServiceKey, ServiceValue,

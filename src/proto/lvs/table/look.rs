@@ -166,13 +166,18 @@ impl Table {
         let Some(key) = self.members.get(number as usize).map(|member| member.key) else { return };
         let mut allowed = None;
         for local in 0..=service.count {
+            // Most are as they should be.
+            let flags = self.entry(number, local).map_or(0, |entry| entry.flags);
+            if flags & TOUCHED != 0 || flags & (SET | SEEN) == SET | SEEN {
+                continue;
+            }
             let Some(dest) = services.spec(service, local).map(|spec| dest_key(&key, spec)) else { continue };
             let Some(claim) = self.claim(services, service, number, dest) else { continue };
             let Some(entry) = self.entry(number, local) else { continue };
             let set = entry.flags & SET != 0;
             let missing = if set { entry.flags & SEEN == 0 } else { claim.wanted.is_some() };
             // Another server has the entry.
-            if !missing || entry.flags & TOUCHED != 0 || claim.entry != local {
+            if !missing || claim.entry != local {
                 continue;
             }
             entry.flags &= !(SET | STALE);

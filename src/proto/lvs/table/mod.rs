@@ -305,6 +305,24 @@ impl Table {
         Some(ServiceId(self.members.get(self.holder(key)? as usize)?.service))
     }
 
+    /// The number of the server that has a destination.
+    pub(super) fn local(
+        &self,
+        services: &Services,
+        service: &Service,
+        key: &ServiceKey,
+        dest: DestKey,
+    ) -> Option<u32> {
+        let claim = self.claim(services, service, self.holder(key)?, dest)?;
+        Some(claim.wanted.map_or(claim.entry, |(by, _)| by))
+    }
+
+    /// The keys that a service holds.
+    pub(super) fn keys(&self, id: ServiceId) -> impl Iterator<Item = ServiceKey> {
+        let members = self.lists.get(id.index()).map(|list| self.members_of(list)).unwrap_or_default();
+        members.iter().filter(|member| member.flags & HOLDS != 0).map(|member| member.key)
+    }
+
     fn entry(&mut self, member: u32, local: u32) -> Option<&mut Entry> {
         let first = self.members.get(member as usize)?.entries;
         self.entries.get_mut(first.saturating_add(local) as usize)

@@ -1,16 +1,19 @@
 //! From the queue to the operations: each place is gone through stage by stage and member by member.
 
 use super::{Closing, Cursor, HOLDS, List, SET, SORRY, STALE, Stage, TOUCHED, Table, position};
+use crate::base::limit;
 use crate::proto::lvs::operation::{Operation, Pending};
 use crate::proto::lvs::service::{Phase, Service, Services};
 use crate::proto::lvs::spec::{Stop, dest_key};
 
 impl Table {
-    /// The next operation. It counts as carried out unless the kernel refuses it.
+    /// The next operation. It counts as carried out unless the kernel refuses it. None after so many looks without one,
+    /// too: what is left goes on with the next call.
     pub(in crate::proto::lvs) fn pull(&mut self, services: &Services) -> Option<Pending> {
         if core::mem::take(&mut self.flush) {
             return Some(Pending { operation: Operation::Flush, member: None, local: 0 });
         }
+        let mut looks: u32 = 0;
         while let Some(cursor) = self.cursor.take().or_else(|| self.next_place()) {
             let after = self.lists.partition_point(|list| list.places <= cursor.place);
             let id = position(after.saturating_sub(1));
@@ -25,6 +28,11 @@ impl Table {
             };
             let Some(stage) = stage else { continue };
             let (first, members) = (list.first, list.members);
+            looks = looks.saturating_add(members.saturating_sub(cursor.step).max(1));
+            if looks > limit::LVS_LOOKS_PER_PULL.saturating_add(members) {
+                self.cursor = Some(cursor);
+                return None;
+            }
             for step in cursor.step..members {
                 let member = first.saturating_add(step);
                 let pending = match stage {

@@ -71,7 +71,7 @@ impl Kernel {
         let mut all = Vec::new();
         loop {
             let asked = self.step(now, director, batch, tell);
-            if asked.is_empty() {
+            if asked.is_empty() && director.is_settled() {
                 return all;
             }
             all.extend(asked);

@@ -1,10 +1,11 @@
 //! The rules of behaviour: start, verdicts, quorum, sorry servers, weights, groups, stop. The order of operations and
 //! facts is part of each rule.
 
-use super::conf::{Check, Conf, Where};
+use super::conf::{Check, Conf, Real, Where};
 use super::world::{World, addr, base, server, sorry};
 use crate::base::addr::Family;
-use crate::proto::lvs::{CheckWeight, Entry, Fact, Method, Stop, Tunnel};
+use crate::base::id::ServiceId;
+use crate::proto::lvs::{CheckWeight, DestKey, Entry, Fact, Method, ServiceKey, Stop, Tunnel};
 
 const VIP: &str = "192.0.2.10:80";
 
@@ -440,7 +441,7 @@ fn servers_that_are_one_destination_share_it() {
     service.reals[1].spec.weight = 5;
     let mut world = World::start(one(service));
     assert_eq!(world.operations(), ["new service IPv4 mark 3", "new IPv4 mark 3 10.0.0.1:0 1"]);
-    let reals: Vec<_> = world.director.reals(crate::base::id::ServiceId(0)).collect();
+    let reals: Vec<_> = world.director.reals(ServiceId(0)).collect();
     let check = world.director.checks(reals[0]).next().unwrap();
     world.director.verdict(check, false, &mut |_| {});
     assert_eq!(world.operations(), ["set IPv4 mark 3 10.0.0.1:0 5"]);
@@ -479,12 +480,58 @@ fn servers_added_after_each_other_are_numbered_through() {
     second.listen = Where::Mark(1);
     second.reals = vec![server(7), server(8)];
     let world = World::start(Conf(vec![base(2), second]));
-    let of = |service| {
-        world.director.reals(crate::base::id::ServiceId(service)).map(|id| id.0).collect::<Vec<_>>()
-    };
+    let of = |service| world.director.reals(ServiceId(service)).map(|id| id.0).collect::<Vec<_>>();
     assert_eq!((of(0), of(1), of(2)), (vec![0, 1], vec![2, 3], vec![]));
-    let view = world.director.service(crate::base::id::ServiceId(1)).unwrap();
+    let view = world.director.service(ServiceId(1)).unwrap();
     assert_eq!((view.quorum, view.sorry, view.live, view.up), (true, false, 2, 2));
     let view = world.director.real(crate::base::id::RealId(3)).unwrap();
     assert_eq!((view.service.0, view.up, view.weight, view.wanted), (1, true, 1, Some(1)));
+}
+
+#[test]
+fn an_entry_of_the_kernel_is_found_by_its_keys() {
+    let mut service = base(2);
+    service.sorry = Some(sorry());
+    let twice = Entry::Addresses { first: addr("192.0.2.20"), last: addr("192.0.2.21"), port: 80 };
+    service.listen = Where::Group(vec![twice, twice], None);
+    let world = World::start(Conf(vec![service]));
+    let keys: Vec<_> = world.director.keys(ServiceId(0)).collect();
+    assert_eq!(keys.len(), 2);
+    assert!(keys.iter().all(|key| world.director.holder(key) == Some(ServiceId(0))));
+    let dest = |number| DestKey { addr: crate::base::addr::IpAddr::from([10, 0, 0, number]), port: 80 };
+    let found = |number| world.director.server(&keys[1], &dest(number)).map(|real| real.0);
+    assert_eq!([found(1), found(2), found(3), found(99)], [Some(0), Some(1), None, None]);
+    assert_eq!(world.director.holder(&ServiceKey::Mark(Family::V4, 1)), None);
+}
+
+/// A reload of very many servers that are as they were goes on in slices.
+#[test]
+fn looking_at_what_has_not_changed_is_done_in_slices() {
+    let mut service = base(0);
+    service.reals = (0..20_000_u32)
+        .map(|number| Real::new(crate::base::addr::Ipv4Addr::from_bits(0x0a00_0000 + number).into(), 80))
+        .collect();
+    service.sorry = Some(sorry());
+    let mut world = World::start(one(service));
+    assert_eq!(world.operations().len(), 20_001);
+    let mut conf = world.conf.clone();
+    conf.0[0].reals.last_mut().unwrap().spec.weight = 5;
+    world.reload(conf);
+    assert!(world.director.pull().is_none() && !world.director.is_settled());
+    assert_eq!(short(&world.operations()), ["set 10.0.78.31 5"]);
+    assert!(world.director.is_settled() && world.director.pull().is_none());
+}
+
+/// Keys and destinations past the capacity are told and left out.
+#[test]
+fn what_is_too_much_is_told() {
+    let mut service = base(1);
+    let all = Entry::Addresses { first: addr("10.0.0.0"), last: addr("10.255.255.255"), port: 80 };
+    service.listen = Where::Group(vec![all], None);
+    let mut second = base(1);
+    second.identity = 2;
+    let world = &mut World::start(Conf(vec![service, second]));
+    assert_eq!(world.facts()[..2], ["0 too many", "0 start with quorum up 1 <= 1"]);
+    assert_eq!(world.director.keys(ServiceId(0)).count(), crate::base::limit::LVS_KEYS);
+    assert_eq!(world.director.keys(ServiceId(1)).count(), 0);
 }
