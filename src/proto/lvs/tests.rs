@@ -3,6 +3,7 @@
 
 mod conf;
 mod fields;
+mod kept;
 mod kernel;
 mod rules;
 mod world;

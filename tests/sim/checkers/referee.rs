@@ -55,6 +55,8 @@ pub(super) struct Referee {
     floor: BTreeMap<ServiceKey, usize>,
     /// Keys whose sorry server answers before or after a reload.
     swapping: BTreeSet<ServiceKey>,
+    /// A new process takes over what it finds under its keys.
+    adopts: bool,
     /// Nothing is under way that would set anew what other people set.
     sure: bool,
 }
@@ -77,6 +79,7 @@ impl Referee {
             passing: true,
             floor: BTreeMap::new(),
             swapping: BTreeSet::new(),
+            adopts: true,
             sure: true,
         }
     }
@@ -87,7 +90,7 @@ impl Referee {
         self.told.clear();
         self.set.clear();
         self.services_set.clear();
-        self.passing = true;
+        (self.passing, self.adopts) = (true, true);
         self.quorum.clear();
     }
 
@@ -227,7 +230,7 @@ impl Referee {
     /// The process dies and another one goes on.
     pub(super) fn dies(&mut self, settled: bool) {
         self.old_names = self.names.clone();
-        self.passing = true;
+        (self.passing, self.adopts) = (true, true);
         self.sure &= settled;
     }
 
@@ -262,6 +265,8 @@ impl Referee {
                 self.added.remove(&(key, Some(*dest)));
             }
             (_, Some(dest)) if carried_out => {
+                let added = self.added.contains(&(key, Some(dest)));
+                assert!(!added || self.adopts || !self.sure, "{operation:?} of what somebody added");
                 self.set.remove(&(key, dest));
                 self.added.remove(&(key, Some(dest)));
             }
@@ -335,7 +340,7 @@ impl Referee {
                 .collect();
         }
         self.work_out(conf);
-        (self.passing, self.sure) = (false, true);
+        (self.passing, self.adopts, self.sure) = (false, false, true);
         for (at, quorum) in self.quorum.iter().enumerate() {
             let view = director.service(ServiceId::at(at)).unwrap();
             assert_eq!((view.quorum, view.live), (*quorum, self.live(conf, at)), "{:?}", conf.0[at]);

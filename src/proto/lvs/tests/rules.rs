@@ -152,6 +152,13 @@ fn what_was_not_pulled_yet_is_not_done_if_it_is_undone() {
     world.kernel.carry_out(&first.operation).unwrap();
     world.verdict(3, true);
     assert_eq!(short(&world.operations()), ["new 10.0.0.3 1"]);
+    // What is half done begins anew.
+    world.verdict(3, false);
+    for _ in 0..2 {
+        world.kernel.step(world.now, &mut world.director, 1, &mut |_| {});
+    }
+    world.verdict(3, true);
+    assert_eq!(short(&world.operations()), ["new 10.0.0.1 1", "new 10.0.0.3 1"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::base::addr::IpAddr;
 use crate::base::id::{CheckId, RealId, ServiceId};
 use crate::base::time::{Instant, Span};
 use crate::proto::lvs::{
-    CheckWeight, DestKey, Director, Fact, Look, Method, Operation, ServiceKey, SorrySpec, Stop,
+    CheckWeight, DestKey, DestValue, Director, Fact, Look, Method, Operation, Protocol, ServiceKey,
+    SorrySpec, Stop,
 };
 
 /// An address.
@@ -29,6 +30,40 @@ pub fn server(number: u8) -> Real {
 /// The sorry server 10.0.0.99.
 pub fn sorry() -> SorrySpec {
     SorrySpec { addr: addr("10.0.0.99"), port: 80, method: Method::Nat, inhibit: false }
+}
+
+/// 192.0.2.10, port 80.
+pub const VIP: ServiceKey =
+    ServiceKey::Address(Protocol::Tcp, IpAddr::V4(crate::base::addr::Ipv4Addr::new(192, 0, 2, 10)), 80);
+
+/// The destination 10.0.0.`number`, port 80.
+pub fn dest(number: u8) -> DestKey {
+    DestKey { addr: IpAddr::from([10, 0, 0, number]), port: 80 }
+}
+
+/// A destination with NAT and this weight.
+pub fn value(weight: u32) -> DestValue {
+    DestValue { weight, method: Method::Nat, upper: 0, lower: 0 }
+}
+
+/// A director that has started and has nothing to do.
+pub fn settled(conf: Conf) -> World {
+    let mut world = World::start(conf);
+    world.operations();
+    world.facts();
+    world
+}
+
+/// A configuration of B.
+pub fn b(servers: u8) -> Conf {
+    Conf(vec![base(servers)])
+}
+
+/// The same with a sorry server.
+pub fn with_sorry(servers: u8) -> Conf {
+    let mut conf = b(servers);
+    conf.0[0].sorry = Some(sorry());
+    conf
 }
 
 /// A director and its kernel.
