@@ -85,7 +85,11 @@ impl Table {
                 let _ = batch.push(pending);
             }
             if batch.is_empty() {
-                return;
+                // Where much was looked at and nothing was to be done there may be more.
+                if director.is_settled() {
+                    return;
+                }
+                continue;
             }
             refused.clear();
             ipvs.commit(|tag, result| {
@@ -181,6 +185,8 @@ fn meaning(operation: &Operation, errno: Errno) -> Refusal {
             Refusal::NoService
         }
         (SetDest(..) | DelDest(..), Errno::ENOENT) => Refusal::NoDest,
+        // The acknowledgement was lost.
+        (_, Errno::ENOBUFS) => Refusal::Unknown,
         #[allow(clippy::as_conversions, reason = "the kernel's number")]
         (_, errno) => Refusal::Other(errno as i32),
     }
@@ -200,5 +206,6 @@ mod tests {
         assert_eq!(meaning(&Operation::DelDest(key, dest), Errno::ENOENT), Refusal::NoDest);
         assert_eq!(meaning(&Operation::DelService(key), Errno::ENOENT), Refusal::Other(libc::ENOENT));
         assert_eq!(meaning(&Operation::Flush, Errno::EPERM), Refusal::Other(libc::EPERM));
+        assert_eq!(meaning(&Operation::DelDest(key, dest), Errno::ENOBUFS), Refusal::Unknown);
     }
 }

@@ -226,6 +226,10 @@ fn five_times_in_ten_seconds_and_then_it_is_told_once_and_left_alone() {
         world.kernel.services.clear();
         world.look(Look::Running);
         assert_eq!((world.operations().len(), world.facts().len()), (3, 1));
+        // A reload does not begin to count anew.
+        let same = world.conf.clone();
+        world.reload(same);
+        assert!(world.operations().is_empty());
     }
     world.kernel.services.clear();
     world.look(Look::Running);

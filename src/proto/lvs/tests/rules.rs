@@ -211,6 +211,16 @@ fn a_sorry_server_that_is_a_real_server_too_changes_its_role_and_stays() {
     assert_eq!(short(&world.operations()), ["set 10.0.0.1 1", "new 10.0.0.2 1"]);
     world.stop(Stop::Each);
     assert_eq!(short(&world.operations()), ["del 10.0.0.1", "del 10.0.0.2", "del service"]);
+    // With inhibit on both it has the weight of the role in which it answers.
+    let mut service = base(2);
+    service.params.quorum = 2;
+    service.sorry = Some(crate::proto::lvs::SorrySpec { addr: addr("10.0.0.1"), inhibit: true, ..sorry() });
+    (service.reals[0].spec.inhibit, service.reals[0].spec.weight) = (true, 3);
+    let mut world = World::start(one(service));
+    world.operations();
+    world.verdict(2, false);
+    world.verdict(1, false);
+    assert_eq!(short(&world.operations()), ["set 10.0.0.1 1", "del 10.0.0.2"]);
 }
 
 /// Field case 23.
