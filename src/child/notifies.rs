@@ -225,3 +225,6 @@ fn tell_failure(name: &str, how: Ended, turn: &Turn<'_>, lines: &mut Budget) {
         report::notify_failed(name, meaning);
     }
 }
+
+#[cfg(test)]
+mod tests;

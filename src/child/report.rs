@@ -72,3 +72,41 @@ pub fn notify_overtaken(name: &str, count: u64) {
 pub fn mail_lost(count: usize) {
     warn!("{count} SMTP alerts of before the restart are left out");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::log::told;
+
+    #[test]
+    fn lines_that_others_can_bring_about_are_bounded_and_those_left_out_are_counted() {
+        let mut lines = Budget::new(1, Span::from_secs(1));
+        let at = |secs| Instant::START + Span::from_secs(secs);
+        let written = told(|| {
+            assert!(may(&mut lines, at(10)));
+            assert!(!may(&mut lines, at(10)) && !may(&mut lines, at(10)));
+            assert!(may(&mut lines, at(11)));
+            assert!(may(&mut lines, at(12)));
+        });
+        assert_eq!(written, ["2 log lines of this kind left out"]);
+    }
+
+    #[test]
+    fn a_reload_is_told_at_its_beginning_at_its_end_and_if_it_did_not_arrive() {
+        let lines = told(|| {
+            reloading();
+            reloaded();
+            snapshot_unreadable();
+            kernel_failed("socket", &io::ErrorKind::AddrInUse.into());
+        });
+        assert_eq!(
+            lines,
+            [
+                "Reloading",
+                "Reload complete",
+                "the new configuration did not arrive whole; the old one stays in force",
+                "socket: address in use",
+            ]
+        );
+    }
+}

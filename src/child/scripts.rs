@@ -98,6 +98,15 @@ impl<N: Copy, O: Copy> Scripts<N, O> {
         }
     }
 
+    /// The script that runs for something.
+    #[cfg(test)]
+    pub(super) fn running(&self, purpose: Purpose<N, O>) -> Option<Pid>
+    where
+        Purpose<N, O>: PartialEq,
+    {
+        self.running.iter().find(|(_, running)| *running == purpose).map(|(pid, _)| *pid)
+    }
+
     /// Kills every script.
     pub fn kill(&self) {
         for (pid, _) in &self.running {

@@ -150,6 +150,7 @@ pub fn clock(now: Instant) -> Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::log::told;
 
     /// Two parts of numbered pieces.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -176,6 +177,23 @@ mod tests {
         let written =
             (job.next < count).then(|| writeln!(out, "{:?} {} clear={}", job.part, job.next, job.clear));
         job.advance(written, after)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_with_the_keyword_that_moves_it() {
+        let path = std::env::temp_dir().join(format!("ka-no-folder-{}", std::process::id())).join("stats");
+        let mut model = Model::default();
+        model.global.files.stats_dump_file = Some(path.to_string_lossy().into_owned());
+        let lines = told(|| {
+            let mut report = Report::<Lines>::new(Kind::VrrpStats, &model).unwrap();
+            assert!(report.ask(false));
+            while report.is_under_way() {
+                report.write(Instant::START, &mut piece);
+            }
+        });
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(line.starts_with(&format!("Unable to write {}: ", path.display())), "{line}");
+        assert!(line.ends_with("; make room there or let stats_dump_file name another place"), "{line}");
     }
 
     #[test]

@@ -164,6 +164,13 @@ impl Reactor {
         Turn { core: &mut self.core }
     }
 
+    /// A turn at a time that a test chooses.
+    #[cfg(test)]
+    pub fn turn_at(&mut self, now: Instant) -> Turn<'_> {
+        self.core.now = now;
+        Turn { core: &mut self.core }
+    }
+
     /// Whether work is under way that is too long for one turn ([`Turn::begin_work`]).
     #[must_use]
     pub const fn is_working(&self) -> bool {

@@ -335,6 +335,60 @@ mod tests {
     }
 
     #[test]
+    fn without_a_shell_only_the_file_of_the_command_is_judged() {
+        // The arguments are handed over as they are: nothing in them is run.
+        for text in ["/usr/bin/true $(/tmp/any)", "/usr/bin/true `any`", "/usr/bin/true {"] {
+            assert!(!command(text).shell, "{text}");
+            let found = resolver(true).resolve(&command(text), "").unwrap();
+            assert_eq!((found.insecure, found.terms.guarded.len()), (None, 1), "{text}");
+            let expected: Vec<_> = text.split_whitespace().skip(1).collect();
+            assert_eq!(words(&found)[1..], expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_its_reason() {
+        let missing = resolver(false).resolve(&command("/nowhere/check a"), "").unwrap_err();
+        assert_eq!(missing, Unusable::Missing("/nowhere/check".to_owned()));
+        let named = |user: &str, group: Option<&str>| {
+            let mut resolver = resolver(false);
+            let group = group.map(str::to_owned);
+            resolver.user = Some(model::Identity { user: user.to_owned(), group, supplementary: false });
+            (resolver.check_user(), resolver.resolve(&command("true"), "").map(|_| ()))
+        };
+        let no_user = Err(Unusable::User("no such user".to_owned()));
+        assert_eq!(named("no such user", None), (no_user.clone(), no_user));
+        let no_group = Err(Unusable::Group("no such group".to_owned()));
+        assert_eq!(named("root", Some("no such group")), (no_group.clone(), no_group));
+        assert_eq!(named("root", Some("root")), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_command_runs_as_the_user_and_group_that_it_names() {
+        let mut bobs = command("true");
+        bobs.identity = Some(model::Identity {
+            user: "65534".to_owned(),
+            group: Some("1234".to_owned()),
+            supplementary: false,
+        });
+        let identity = resolver(false).resolve(&bobs, "").unwrap().terms.identity.unwrap();
+        assert_eq!((identity.uid, identity.gid, identity.groups), (65_534, 1_234, vec![1_234]));
+        let root = resolver(false).resolve(&command("true"), "").unwrap().terms.identity.unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0), "else as script_user");
+    }
+
+    #[test]
+    fn a_command_without_a_slash_is_found_in_the_path_and_there_is_room_for_what_a_transition_appends() {
+        let name = "x".repeat(300);
+        let mut found = resolver(false).resolve(&command("true a b"), &name).unwrap();
+        assert!(words(&found)[0].ends_with("bin/true"), "{:?}", words(&found));
+        assert_eq!((&words(&found)[1..], found.fixed), (&["a".to_owned(), "b".to_owned()][..], 3));
+        for word in ["INSTANCE", &name, "MASTER", "255"] {
+            found.words.push(word.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
     fn as_another_user_it_is_that_users_business() {
         let mut bobs = command("/home/bob/check && exit 0");
         bobs.identity = Some(model::Identity { user: "65534".to_owned(), group: None, supplementary: false });

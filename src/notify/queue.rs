@@ -401,6 +401,71 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_loses_neither_the_script_that_runs_nor_those_that_wait() {
+        let told = told("reload", |notifier, advance| {
+            notifier.state(State::Backup, 100);
+            let pid = advance(notifier).unwrap();
+            notifier.state(State::Master, 150);
+            let mut after = Notifier::new();
+            for script in [State::Master as usize, State::Backup as usize, ANY] {
+                let command = notifier.commands[script].take().unwrap();
+                after.set(script, command);
+            }
+            after.inherit(core::mem::replace(notifier, Notifier::new()));
+            assert_eq!(after.overtaken(), 1, "and what was left out is still to be told");
+            assert_eq!(after.poll_at(), Some(Instant::START + limit::NOTIFY_DEADLINE));
+            assert_eq!(advance(&mut after), None, "one at a time");
+            assert_eq!(after.running.as_ref().map(|running| running.pid), Some(pid));
+            *notifier = after;
+        });
+        assert_eq!(told, "backup\nmaster\nMaster 150\n");
+    }
+
+    #[test]
+    fn an_object_waits_for_room_only_if_a_script_waits_and_none_runs() {
+        let mut notifier = Notifier::new();
+        assert!(notifier.is_empty() && !notifier.is_waiting() && !notifier.is_busy());
+        notifier.state(State::Master, 1);
+        assert!(!notifier.is_waiting(), "there is no script for that state");
+        notifier.set(State::Master as usize, command("true"));
+        assert!(!notifier.is_empty() && notifier.command(State::Master as usize).is_some());
+        notifier.state(State::Master, 1);
+        assert!(notifier.is_waiting() && notifier.is_busy());
+        let pid = notifier.start(Instant::START).unwrap();
+        assert!(!notifier.is_waiting() && notifier.is_busy(), "one runs");
+        notifier.state(State::Master, 1);
+        assert!(!notifier.is_waiting(), "the next one follows it without being asked");
+        wait(pid);
+        assert!(notifier.ended(pid) && notifier.is_waiting());
+        notifier.cut_short(Instant::START);
+        assert!(!notifier.is_waiting() && !notifier.is_busy());
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_started_does_not_keep_the_next_one() {
+        let mut notifier = Notifier::new();
+        notifier.set(State::Master as usize, command("false"));
+        notifier.set(ANY, command("true"));
+        notifier.state(State::Master, 1);
+        let (runner, mut environment) = (Runner::new().unwrap(), Words::with_capacity(1, 1));
+        let (mut refused, mut errors) = (true, Vec::new());
+        let started = notifier.advance(
+            Instant::START,
+            VI_1,
+            &mut |command| {
+                if core::mem::take(&mut refused) {
+                    return Err(io::ErrorKind::QuotaExceeded.into());
+                }
+                runner.start(&mut command.words, &mut environment, &command.terms)
+            },
+            &mut |error| errors.push(error.kind()),
+        );
+        assert!(started);
+        assert_eq!(errors, [io::ErrorKind::QuotaExceeded]);
+        wait(notifier.running.as_ref().unwrap().pid);
+    }
+
+    #[test]
     fn an_overdue_script_is_killed_with_its_group() {
         let mut notifier = Notifier::new();
         notifier.set(State::Master as usize, command("trap '' TERM; sleep 60 & wait; sleep 60"));

@@ -106,3 +106,6 @@ impl Interfaces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ mod format;
 mod line;
 mod stream;
 mod syslogd;
+#[cfg(test)]
+mod told;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +26,8 @@ use self::format::Line;
 pub use self::line::{debug, error, has_detail, info, line, warn};
 use self::stream::Stream;
 use self::syslogd::Syslogd;
+#[cfg(test)]
+pub use self::told::told;
 use crate::base::time::{Instant, Span};
 use crate::sys::{clock, process};
 

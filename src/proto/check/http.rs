@@ -169,6 +169,12 @@ mod tests {
     use super::Codes;
 
     #[test]
+    fn unless_the_configuration_says_otherwise_each_code_of_success_is_accepted() {
+        assert_eq!(Codes::success().ranges().collect::<Vec<_>>(), [(200, 299)]);
+        assert!(!Codes::success().is_empty());
+    }
+
+    #[test]
     fn codes_are_ranges_again() {
         let mut codes = Codes::default();
         assert!(codes.is_empty());

@@ -151,7 +151,9 @@ impl HardwareAddress {
         <[u8; 6]>::try_from(self.octets()).ok().map(Mac)
     }
 
-    fn of(payload: &[u8]) -> Self {
+    /// The address of these octets; an empty one of more than there may be.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Self {
         let mut address = Self::default();
         if let (Some(room), Ok(len)) = (address.octets.get_mut(..payload.len()), u8::try_from(payload.len()))
         {

@@ -62,6 +62,19 @@ fn each_packet_is_counted_once_and_each_class_told_once() {
 }
 
 #[test]
+fn what_is_refused_for_its_signature_is_counted_where_adverts_are_signed() {
+    use super::super::guard::{Mode, Replay, Signature};
+    let mut router = router();
+    assert_eq!(router.extension(), None, "nothing is signed");
+    let signature = Signature::new(Vec::new(), 1, Span::from_secs(5), Replay::Time, Mode::Enforce);
+    router.change_guard(Some(Box::new(Guard::Signature(Box::new(signature)))));
+    assert_eq!(router.extension(), Some(&Extension::default()));
+    receive(&mut router, at(10), &VECTOR);
+    assert_eq!(router.extension(), Some(&Extension { missing: 1, ..Extension::default() }));
+    assert_eq!(router.counters().received, 0, "it changes nothing");
+}
+
+#[test]
 fn rejected_adverts_change_nothing_but_a_counter() {
     let mut router = router();
     router.handle(at(3_610), Input::Timeout, &mut Actions::new());

@@ -119,6 +119,15 @@ fn own_numbers_grow_within_one_moment_and_over_a_small_step_of_the_clock() {
 }
 
 #[test]
+fn own_numbers_grow_as_long_as_peers_take_what_is_ahead_of_their_clocks() {
+    // Set back by just the window: the peers still take the number, and refuse a lower one.
+    let mut guard = strict();
+    assert_eq!(sent(&mut guard, at(0)), at(0));
+    assert_eq!(sent(&mut guard, at(-5)), at(0).next());
+    assert_eq!(sent(&mut guard, at(-6)), at(-6), "past the window the numbers go back");
+}
+
+#[test]
 fn clocks_that_are_set_back_agree_again() {
     // Both clocks were an hour ahead. Ours is put right first, the peer's after it.
     let mut timed = strict();
