@@ -179,3 +179,95 @@ impl Alerts {
         turn.set_deadline(places.fifos, self.fifos.poll_at());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Instant;
+    use crate::config::model::{Global, global};
+    use crate::daemon::log::told;
+    use crate::daemon::reactor::Reactor;
+    use crate::notify::Resolver;
+
+    const PLACES: Places = Places {
+        fifos: 0,
+        mail: Place {
+            connection: SourceId { kind: 8, index: 0 },
+            lookup: SourceId { kind: 9, index: 0 },
+            slot: 1,
+        },
+    };
+
+    fn load_fifo(alerts: &mut Alerts, turn: &mut Turn<'_>, path: &str) {
+        let fifo = global::Fifo { path: Some(path.to_owned()), ..global::Fifo::default() };
+        let wanted = Wanted::new(&fifo, &Resolver::new(&Global::default()), |_, _, why| panic!("{why:?}"));
+        let mut scripts = Scripts::<u8, u8>::new().unwrap();
+        alerts.load_fifos(turn, PLACES, [wanted, None], 1, &mut scripts);
+    }
+
+    #[test]
+    fn a_fifo_that_a_predecessor_made_goes_at_the_stop_and_one_that_was_there_stays() {
+        let path = std::env::temp_dir().join(format!("ka-alerts-{}", std::process::id()));
+        let text = path.to_str().unwrap();
+        let mut reactor = Reactor::new(2, None).unwrap();
+        let (mut turn, keep) = (reactor.turn(), Keep::new());
+        let mut first = Alerts::new(7, "vrrp");
+        load_fifo(&mut first, &mut turn, text);
+        first.keep_fifos(&keep);
+        assert_eq!(keep.all().len(), 1);
+        assert_eq!(first.notes().filter(|note| *note != Note::NONE).count(), 1);
+        // One that knows nothing of it leaves it there.
+        let mut stranger = Alerts::new(7, "vrrp");
+        load_fifo(&mut stranger, &mut turn, text);
+        stranger.finish(&mut turn, PLACES);
+        assert!(path.exists());
+        let mut successor = Alerts::new(7, "vrrp");
+        successor.inherit_fifos(&Kept::new(keep.clone(), Some(Instant::START)));
+        load_fifo(&mut successor, &mut turn, text);
+        successor.finish(&mut turn, PLACES);
+        assert!(!path.exists());
+        first.finish(&mut turn, PLACES);
+        first.keep_fifos(&keep);
+        assert!(keep.all().is_empty(), "none is left to be told of");
+    }
+
+    #[test]
+    fn mail_begins_and_ends_with_the_configuration_and_what_was_not_sent_is_told() {
+        let relay = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = relay.local_addr().unwrap().port();
+        let mut global = Global::default();
+        global.mail.server = Some(("127.0.0.1".to_owned(), port));
+        global.mail.to = vec!["a@example".to_owned()];
+        let mut reactor = Reactor::new(2, None).unwrap();
+        let (mut turn, keep) = (reactor.turn(), Keep::new());
+        let mut alerts = Alerts::new(7, "vrrp");
+        let about = About { key: 5, state: 1 };
+        let mail = |alerts: &mut Alerts, turn: &mut Turn<'_>| {
+            alerts.mail(turn, PLACES, about, format_args!("subject"), format_args!("text"));
+        };
+        mail(&mut alerts, &mut turn);
+        assert!(keep.all().is_empty(), "there is no relay");
+        for _ in 0..2 {
+            alerts.load_mail(&mut turn, PLACES, Settings::new(&global), 1, &keep);
+            mail(&mut alerts, &mut turn);
+        }
+        assert_eq!(alerts.notes().filter(|note| *note != Note::NONE).count(), 2);
+        let left = keep::Left::of(&keep);
+        let unsent = crate::notify::mail::unsent(&keep, &left);
+        let lines = told(|| alerts.load_mail(&mut turn, PLACES, None, 1, &keep));
+        assert_eq!(lines, [format!("2 SMTP alerts were not sent to [127.0.0.1]:{port}")]);
+        assert!(keep.all().is_empty());
+        // A successor without mail, and one whose configuration does not know the object any more.
+        let letter = Some(("subject".to_owned(), "text".to_owned()));
+        let lost = told(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| letter.clone()));
+        assert_eq!(lost, ["2 SMTP alerts of before the restart are left out"]);
+        alerts.load_mail(&mut turn, PLACES, Settings::new(&global), 1, &keep);
+        let lost = told(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| None));
+        assert_eq!(lost, ["2 SMTP alerts of before the restart are left out"]);
+        let lost = told(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| letter.clone()));
+        assert!(lost.is_empty(), "{lost:?}");
+        let lines = told(|| alerts.finish(&mut turn, PLACES));
+        assert_eq!(lines, [format!("2 SMTP alerts were not sent to [127.0.0.1]:{port}")]);
+        assert!(told(|| alerts.finish(&mut turn, PLACES)).is_empty(), "once");
+    }
+}

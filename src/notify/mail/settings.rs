@@ -58,3 +58,56 @@ impl Settings {
 
 /// Octets of the fixed words of a message, and of those of a recipient, with some to spare.
 const ENVELOPE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::log::told;
+
+    fn global() -> Global {
+        let mut global = Global::default();
+        global.mail.server = Some(("relay.example".to_owned(), 587));
+        global.mail.to = vec!["a@example".to_owned(), "b@example".to_owned()];
+        global
+    }
+
+    #[test]
+    fn there_is_no_mail_without_a_relay_or_without_a_receiver() {
+        assert!(Settings::new(&global()).is_some());
+        let mut unserved = global();
+        unserved.mail.server = None;
+        assert!(Settings::new(&unserved).is_none());
+        let mut unread = global();
+        unread.mail.to.clear();
+        assert!(Settings::new(&unread).is_none());
+    }
+
+    #[test]
+    fn what_the_configuration_does_not_say_follows_from_the_name_of_the_host() {
+        let (settings, name) = (Settings::new(&global()).unwrap(), user::host_name());
+        assert_eq!((settings.host.as_str(), settings.port), ("relay.example", 587));
+        assert_eq!((&settings.hello, &settings.id), (&name, &name));
+        assert_eq!(settings.from, format!("root@{name}"));
+        assert_eq!(settings.recipients(), 2);
+        let mut named = global();
+        named.mail.helo_name = Some("hello".to_owned());
+        named.mail.from = Some("from@example".to_owned());
+        named.files.router_id = Some("R1".to_owned());
+        let settings = Settings::new(&named).unwrap();
+        assert_eq!(
+            (settings.hello, settings.from, settings.id),
+            ("hello".into(), "from@example".into(), "R1".into())
+        );
+    }
+
+    #[test]
+    fn receivers_past_the_bound_are_left_out_and_that_is_told() {
+        let mut many = global();
+        many.mail.to = vec!["a@example".to_owned(); limit::MAIL_RECIPIENTS];
+        let lines = told(|| assert_eq!(Settings::new(&many).unwrap().to.len(), limit::MAIL_RECIPIENTS));
+        assert!(lines.is_empty(), "{lines:?}");
+        many.mail.to.push("last@example".to_owned());
+        let lines = told(|| assert_eq!(Settings::new(&many).unwrap().to.len(), limit::MAIL_RECIPIENTS));
+        assert_eq!(lines, ["Only the first 64 recipients of notification_email get mail"]);
+    }
+}
