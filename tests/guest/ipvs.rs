@@ -100,6 +100,8 @@ pub(crate) fn without_the_module() {
     assert_eq!(ipvs.look_up(), Ok(()));
     ipvs.flush(2).expect("room");
     commit(&mut ipvs);
+    // For who comes next.
+    shell("rmmod ip_vs");
     std::fs::write(helper, before).expect("root");
 }
 

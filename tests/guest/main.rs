@@ -39,6 +39,8 @@ use std::process::{Command, exit};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use kit::daemon::Program;
+
 /// A name and a test.
 type Test = (&'static str, fn());
 
@@ -46,6 +48,7 @@ type Test = (&'static str, fn());
 const FIRST: &[Test] = &[
     ("poor::without_nf_tables", poor::without_nf_tables),
     ("ipvs::without_the_module", ipvs::without_the_module),
+    ("lvs::without_ip_vs", lvs::restored::without_ip_vs),
 ];
 
 /// Tests of a boot of their own, whose kernel has no IPv6, and one that has need of a quiet guest.
@@ -69,15 +72,31 @@ const TESTS: &[Test] = &[
     ("routes::encapsulations_and_vrfs", routes::encapsulations_and_vrfs),
     ("routes::on_a_bridge_without_ipv6", routes::on_a_bridge_without_ipv6),
     ("lvs::pool_of_debian", || lvs::of_debian(lvs::pool::life)),
+    ("lvs::pool", || lvs::of_ours(lvs::pool::life)),
+    ("lvs::example_of_debian", || lvs::example::two_directors(Program::Reference)),
+    ("lvs::example", || lvs::example::two_directors(Program::UnderTest)),
+    ("lvs::samples", lvs::the_samples),
     ("lvs::shapes_of_debian", || lvs::of_debian(lvs::shapes::every)),
+    ("lvs::shapes", || lvs::of_ours(lvs::shapes::every)),
     ("lvs::edits_of_debian", || lvs::of_debian(lvs::hands::on_purpose)),
+    ("lvs::edits", || lvs::of_ours(lvs::hands::on_purpose)),
+    ("lvs::flushes_of_debian", || lvs::of_debian(lvs::hands::flushes)),
+    ("lvs::flushes", || lvs::of_ours(lvs::hands::flushes)),
     ("lvs::hysteresis_of_debian", || lvs::of_debian(lvs::reloads::hysteresis)),
+    ("lvs::hysteresis", || lvs::of_ours(lvs::reloads::hysteresis)),
     ("lvs::inhibited_of_debian", || lvs::of_debian(lvs::reloads::inhibited)),
+    ("lvs::inhibited", || lvs::of_ours(lvs::reloads::inhibited)),
     ("lvs::sessions_of_debian", || lvs::of_debian(lvs::traffic::sessions)),
-    ("lvs::example_of_debian", || lvs::example::two_directors(kit::daemon::Program::Reference)),
-    ("lvs::samples_of_debian", lvs::samples_of_debian),
+    ("lvs::sessions", || lvs::of_ours(lvs::traffic::sessions)),
     ("lvs::sync_of_debian", || lvs::of_debian(lvs::sync::alone)),
+    ("lvs::sync", || lvs::of_ours(lvs::sync::alone)),
     ("lvs::sync_of_an_instance_of_debian", || lvs::of_debian(lvs::sync::of_an_instance)),
+    ("lvs::sync_of_an_instance", || lvs::of_ours(lvs::sync::of_an_instance)),
+    ("lvs::deleted", || lvs::of_ours(lvs::restored::deleted)),
+    ("lvs::left_over", || lvs::of_ours(lvs::restored::left_over)),
+    ("lvs::groups", || lvs::of_ours(lvs::restored::groups)),
+    ("lvs::child_dies", || lvs::of_ours(lvs::restored::child_dies)),
+    ("lvs::redefined", || lvs::of_ours(lvs::restored::redefined)),
     ("ipvs::two_hundred_services", ipvs::two_hundred_services),
     ("ipvs::every_kind", ipvs::every_kind),
     ("ipvs::refusals", ipvs::refusals),

@@ -56,3 +56,24 @@ pub(crate) fn on_purpose(stage: &Stage) {
     daemon.stop();
     stage.expect("stop", &[]);
 }
+
+/// What becomes of the services of others at the start and at the end (field case 12).
+pub(crate) fn flushes(stage: &Stage) {
+    let _servers = ["10.9.0.11:80", "10.9.0.12:80"].map(|at| stage.stub(at, Speaks::Http(200)));
+    let foreign = "-A -u 192.0.2.99:53 -s rr";
+    let with = |line: &str| format!("global_defs {{\n {line}\n }}\n{CONF}");
+    let ours = [WEB, ONE, TWO];
+    let both = [&ours[..], &[foreign]].concat();
+    for (line, during, after) in [
+        ("lvs_flush_on_stop VS", &both[..], &[foreign][..]),
+        ("lvs_flush_on_stop", &both, &[]),
+        ("lvs_flush", &ours, &[]),
+    ] {
+        stage.director.shell(&format!("ipvsadm {foreign}"));
+        let daemon = stage.start(&with(line));
+        stage.expect(line, during);
+        daemon.stop();
+        stage.expect("stop", after);
+        stage.director.shell("ipvsadm -C");
+    }
+}

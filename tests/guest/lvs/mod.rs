@@ -13,6 +13,7 @@ pub(crate) mod example;
 pub(crate) mod hands;
 pub(crate) mod pool;
 pub(crate) mod reloads;
+pub(crate) mod restored;
 pub(crate) mod samples;
 pub(crate) mod shapes;
 pub(crate) mod stage;
@@ -23,12 +24,17 @@ pub(crate) mod traffic;
 use crate::kit::daemon::Program;
 use stage::Stage;
 
-/// Tells a story of Debian's keepalived.
+/// Tells a story of the program under test.
+pub(crate) fn of_ours(story: fn(&Stage)) {
+    story(&Stage::new(Program::UnderTest));
+}
+
+/// Tells a story of Debian's keepalived, which shows that the story is what keepalived's users know.
 pub(crate) fn of_debian(story: fn(&Stage)) {
     story(&Stage::new(Program::Reference));
 }
 
-/// The samples, loaded by Debian's keepalived.
-pub(crate) fn samples_of_debian() {
-    samples::all(&[Program::Reference]);
+/// The samples, loaded by both.
+pub(crate) fn the_samples() {
+    samples::all(&[Program::Reference, Program::UnderTest]);
 }
