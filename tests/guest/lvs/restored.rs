@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::stub::Speaks;
 use crate::kit::bounds::eventually;
 use crate::kit::daemon::Program;
-use crate::kit::node::command_name;
+use crate::kit::node::{children, is_alive};
 
 const A_WHILE: Duration = Duration::from_secs(3);
 const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
@@ -171,7 +171,7 @@ pub(crate) fn child_dies(stage: &Stage) {
     let held = [WEB, &server("10.9.0.12")];
     let daemon = stage.start(&conf("", &[one, two]));
     stage.expect("one of two is up", &held);
-    let child = || daemon.processes().into_iter().find(|pid| command_name(*pid) == "keepalived_chec");
+    let child = || children(daemon.first()).into_iter().find(|pid| is_alive(*pid));
     let first = child().expect("the checkers run");
     kill(Pid::from_raw(first), Signal::SIGKILL).expect("root");
     stage.steady("the child is killed", A_WHILE, &held);
