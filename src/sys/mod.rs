@@ -54,7 +54,7 @@ mod socket;
 pub mod sysctl;
 pub mod tcp;
 #[cfg(test)]
-mod test_net;
+pub(crate) mod test_net;
 pub mod timerfd;
 pub mod user;
 #[cfg(feature = "iptables")]

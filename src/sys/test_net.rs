@@ -14,7 +14,7 @@ use crate::base::name::IfName;
 
 /// Runs `body` on a thread of its own in a new network namespace, which disappears with it.
 #[allow(clippy::disallowed_methods, reason = "a namespace belongs to a thread")]
-pub(super) fn in_namespace(body: impl FnOnce(&mut Network) + Send) {
+pub(crate) fn in_namespace(body: impl FnOnce(&mut Network) + Send) {
     let outcome = std::thread::scope(|scope| {
         scope
             .spawn(|| {
@@ -29,13 +29,13 @@ pub(super) fn in_namespace(body: impl FnOnce(&mut Network) + Send) {
 }
 
 /// What a test does to its namespace.
-pub(super) struct Network {
-    pub(super) commands: Commands,
+pub(crate) struct Network {
+    pub(crate) commands: Commands,
 }
 
 impl Network {
     /// A pair of connected links, both up and ready.
-    pub(super) fn pair(&mut self, near: &str, far: &str) -> (IfIndex, IfIndex) {
+    pub(crate) fn pair(&mut self, near: &str, far: &str) -> (IfIndex, IfIndex) {
         let names = [near, far].map(|name| IfName::new(name).unwrap());
         let [near_name, far_name] = &names;
         self.commands.create_pair(0, near_name, far_name).unwrap();
@@ -52,36 +52,36 @@ impl Network {
     }
 
     /// Sets a link up or down.
-    pub(super) fn up(&mut self, index: IfIndex, up: bool) {
+    pub(crate) fn up(&mut self, index: IfIndex, up: bool) {
         self.commands.set_link_up(0, Which::Index(index), up).unwrap();
         self.commit();
     }
 
     /// Adds an address.
-    pub(super) fn add(&mut self, address: &Address) {
+    pub(crate) fn add(&mut self, address: &Address) {
         self.commands.add_address(0, address).unwrap();
         self.commit();
     }
 
     /// Commits requests that must succeed.
-    pub(super) fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         self.commands.commit(|tag, result| assert_eq!(result, Ok(()), "request {tag}"));
     }
 
     /// The link of a name.
-    pub(super) fn link(&mut self, name: &str) -> Option<Link> {
+    pub(crate) fn link(&mut self, name: &str) -> Option<Link> {
         self.links().into_iter().find(|link| link.name.as_str() == name)
     }
 
     /// All links.
-    pub(super) fn links(&mut self) -> Vec<Link> {
+    pub(crate) fn links(&mut self) -> Vec<Link> {
         let mut links = Vec::new();
         self.commands.links(&mut links).unwrap();
         links
     }
 
     /// All addresses.
-    pub(super) fn addresses(&mut self) -> Vec<Address> {
+    pub(crate) fn addresses(&mut self) -> Vec<Address> {
         let mut addresses = Vec::new();
         self.commands.addresses(&mut addresses).unwrap();
         addresses
@@ -89,7 +89,7 @@ impl Network {
 }
 
 /// Waits until something can be read, a second at most; whether it can.
-pub(super) fn readable(socket: &impl AsRawFd) -> bool {
+pub(crate) fn readable(socket: &impl AsRawFd) -> bool {
     // SAFETY: the socket is borrowed for the whole call.
     let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket.as_raw_fd()) };
     let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
@@ -97,6 +97,6 @@ pub(super) fn readable(socket: &impl AsRawFd) -> bool {
 }
 
 /// Asks again and again for five seconds; whether it became true.
-pub(super) fn eventually(mut is: impl FnMut() -> bool) -> bool {
+pub(crate) fn eventually(mut is: impl FnMut() -> bool) -> bool {
     (0..500).any(|_| is() || poll(&mut [], 10_u16).is_err())
 }

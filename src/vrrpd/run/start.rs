@@ -123,7 +123,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
     }
 }
 
-fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
+pub(super) fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reactor, Vrrp)> {
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.process.keep_on_stop = context.keep_on_stop;
     vrrp.process.pid_file = context.pid_file;

@@ -15,6 +15,8 @@ mod carry;
 mod place;
 mod read;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::OwnedFd;
