@@ -1,14 +1,16 @@
 //! A private network namespace for a test. Needs root.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sched::{CloneFlags, unshare};
 
+use super::inbox::Inbox;
 use super::netlink::addr::Address;
 use super::netlink::command::Commands;
 use super::netlink::link::{Link, OperState, Which};
+use super::socket::open;
 use crate::base::id::IfIndex;
 use crate::base::name::IfName;
 
@@ -99,4 +101,28 @@ pub(crate) fn readable(socket: &impl AsRawFd) -> bool {
 /// Asks again and again for five seconds; whether it became true.
 pub(crate) fn eventually(mut is: impl FnMut() -> bool) -> bool {
     (0..500).any(|_| is() || poll(&mut [], 10_u16).is_err())
+}
+
+/// Hears what comes in on any link of the namespace.
+pub(crate) struct Listener {
+    fd: OwnedFd,
+    inbox: Inbox,
+}
+
+impl Listener {
+    /// Hears IPv4.
+    pub(crate) fn ipv4() -> Self {
+        let protocol = u16::try_from(libc::ETH_P_IP).unwrap().to_be();
+        let fd = open(libc::AF_PACKET, libc::SOCK_RAW, i32::from(protocol)).unwrap();
+        Self { fd, inbox: Inbox::new(64, 256) }
+    }
+
+    /// The frames since this was last asked.
+    pub(crate) fn frames(&mut self) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        while self.inbox.receive(self.fd.as_raw_fd()).is_ok_and(|count| count > 0) {
+            frames.extend(self.inbox.iter().map(|received| received.octets.to_vec()));
+        }
+        frames
+    }
 }

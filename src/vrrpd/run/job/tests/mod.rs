@@ -1,6 +1,9 @@
 //! The start and the reload of a VRRP child in a network namespace of its own, step by step. Needs root.
 
+mod adverts;
+mod groups;
 mod moves;
+mod objects;
 mod reload;
 mod start;
 mod trackers;
