@@ -35,3 +35,15 @@ fn an_instance_that_leaves_says_goodbye_and_the_others_do_not() {
         assert!(adverts(&mut listener).is_empty(), "a BACKUP says nothing");
     });
 }
+
+#[test]
+fn other_addresses_are_advertised_at_once() {
+    on_a_machine(|_| {
+        let mut listener = Listener::ipv4();
+        let mut child = Child::successor(&instance("A", 51, &["192.0.2.11"]), &["A"]);
+        child.words();
+        listener.frames();
+        child.reload(&instance("A", 51, &["192.0.2.12"]));
+        assert!(adverts(&mut listener).contains(&(51, 100)));
+    });
+}

@@ -33,8 +33,10 @@ fn a_reload_of_the_same_text_changes_nothing() {
         let mut child = Child::first(&text);
         child.words();
         let since = ["A", "B"].map(|name| child.since(name));
+        let announcement = child.instance("A").router.announce_at();
         for _ in 0..2 {
             child.reload(&text);
+            assert_eq!(child.instance("A").router.announce_at(), announcement, "no new round");
             assert_eq!(["A", "B"].map(|name| child.since(name)), since);
             assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup));
         }

@@ -103,6 +103,21 @@ fn groups_are_judged_anew() {
     });
 }
 
+#[test]
+fn a_group_follows_its_members_after_a_reload() {
+    on_a_machine(|_| {
+        let group = "vrrp_sync_group G {\n group {\n A\n B\n }\n}\n";
+        let text = script("S", "/bin/sleep 1000")
+            + &instance_with("A", 51, TRACKING, &["192.0.2.11"])
+            + &instance("B", 52, &["192.0.2.12"]);
+        let mut child = Child::first(&text);
+        child.words();
+        child.reload(&format!("{group}{text}"));
+        child.end("S", 1);
+        assert_eq!((child.state("A"), child.state("B")), (State::Fault, State::Fault));
+    });
+}
+
 /// What a FIFO hears when an instance leaves: a name that a configuration still has is not deleted.
 #[test]
 fn an_instance_that_leaves_is_deleted_where_asked_and_in_fault_otherwise() {
