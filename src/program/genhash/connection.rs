@@ -34,7 +34,7 @@ impl Connection {
         let to = SocketAddr::new(options.server, options.port);
         let origin = Origin { mark: options.mark, ..Origin::default() };
         let socket = Socket::open(Kind::Stream, to, origin).map_err(|refused| failed(refused.errno))?;
-        let mut new = Self {
+        let new = Self {
             socket,
             timeout: options.timeout,
             until: clock::now() + options.timeout,
@@ -51,9 +51,7 @@ impl Connection {
             return Err(failed(errno));
         }
         #[cfg(any(feature = "tls", feature = "tls-openssl"))]
-        if options.tls {
-            new.shake(options)?;
-        }
+        let new = if options.tls { new.shake(options)? } else { new };
         Ok(new)
     }
 
@@ -109,14 +107,15 @@ impl Connection {
 /// By TLS.
 #[cfg(any(feature = "tls", feature = "tls-openssl"))]
 impl Connection {
-    fn shake(&mut self, options: &Options) -> Result<(), String> {
-        let Some(library) = LIBRARIES.first() else { return Ok(()) };
+    fn shake(mut self, options: &Options) -> Result<Self, String> {
+        let Some(library) = LIBRARIES.first() else { return Ok(self) };
         let sni = options.host.as_deref().filter(|_| options.sni);
         let client = Client::new(*library, &Default::default(), None)?;
         let session =
             client.begin(sni, options.server, clock::wall().secs).map_err(|fault| fault.to_string())?;
         self.session = Some(session);
-        self.decrypt().map(drop)
+        self.decrypt()?;
+        Ok(self)
     }
 
     /// Text that comes next, none at the end of the handshake and at the end of the text.
