@@ -6,6 +6,7 @@
 //! usual.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "a test")]
 
+mod bfd;
 #[cfg(feature = "lvs")]
 mod checkers;
 mod disturbance;

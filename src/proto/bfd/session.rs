@@ -328,11 +328,14 @@ impl Session {
         if control.last {
             self.end_poll(out);
         }
+        self.heard = now;
+        self.deadline = Some(now + self.detection_time());
         if self.state == State::AdminDown {
+            // The packet counts for the discriminator of the peer alone, which is forgotten after the detection time as in any
+            // other state.
             self.arm(now);
             return;
         }
-        self.heard = now;
         self.note_detection(before, out);
         let next = match (self.state, control.state) {
             (State::Init | State::Up, State::AdminDown) | (State::Up, State::Down) => {
@@ -355,7 +358,6 @@ impl Session {
             // The answer leaves whatever the time, and polls nothing itself (section 6.8.7).
             let _ = out.push(Action::Transmit(Control { poll: false, last: true, ..self.packet() }));
         }
-        self.deadline = Some(now + self.detection_time());
         self.arm(now);
     }
 
@@ -393,10 +395,6 @@ impl Session {
         let _ = out.push(Action::Event(Event::Transition { from, to: state }));
         if state != State::Up {
             self.poll = Poll::Off;
-        }
-        if state == State::AdminDown {
-            // What the peer says from now on changes nothing.
-            self.deadline = None;
         }
         self.take_intervals(out);
         if self.speaks() {

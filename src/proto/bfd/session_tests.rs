@@ -306,8 +306,14 @@ fn a_session_is_switched_off_and_on_and_a_peer_that_is_off_is_told_apart() {
     assert_eq!((packet.state, packet.diagnostic), (State::AdminDown, Diagnostic::ADMIN_DOWN));
     assert!(handle(&mut session, 41, Input::Disable).is_empty());
     hear(&mut session, 50, peer(State::Up));
-    assert!(session.poll_at().unwrap() > at(300), "slow packets, and no detection");
-    handle(&mut session, 60, Input::Enable);
+    assert!(session.poll_at().unwrap() > at(300), "packets are slow");
+    handle(&mut session, 1_250, Input::Timeout);
+    assert_eq!(
+        (session.state(), session.peer().discriminator),
+        (State::AdminDown, 0),
+        "the peer is forgotten"
+    );
+    handle(&mut session, 1_260, Input::Enable);
     assert_eq!(session.state(), State::Down);
     let mut session = up();
     hear(&mut session, 40, Control { diagnostic: Diagnostic::ADMIN_DOWN, ..peer(State::AdminDown) });
