@@ -1,3 +1,5 @@
+//! The session machine: its table of states, its timers, its polls, and what a successor takes over.
+
 use super::*;
 
 const MY: u32 = 0x11;
