@@ -34,7 +34,7 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::monitor::{Event, Monitor, Topic};
 use crate::sys::queue::QueueSize;
 use crate::sys::test_net::{Network, in_namespace};
-use crate::sys::{clock, memory};
+use crate::sys::{clock, memory, process};
 use crate::vrrpd::kept;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::run::start::start;
@@ -282,6 +282,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        for pid in self.vrrp.trackers.scripts.iter().filter_map(|script| script.pid) {
+            process::kill_group(pid, libc::SIGKILL);
+        }
         let _ = std::fs::remove_file(&self.ledger);
     }
 }

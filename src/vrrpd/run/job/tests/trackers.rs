@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use super::{Child, instance, instance_with, on_a_machine};
 use crate::daemon::reactor::Process;
 use crate::proto::vrrp::State;
-use crate::sys::process::{Ended, Pid};
+use crate::sys::process::{self, Ended, Pid};
 
 const TRACKING: &str = " priority 100\n track_script {\n S\n }";
 
@@ -24,6 +24,7 @@ impl Child {
     /// The run of a script under way ends with an exit code.
     fn end(&mut self, script: &str, code: i32) {
         let pid = self.pid(script).expect("a run under way");
+        process::kill_group(pid, libc::SIGKILL);
         let mut turn = self.reactor.turn();
         self.vrrp.ended(&mut turn, pid, Ended::Exited(code));
         self.vrrp.turn_end(&mut turn);
