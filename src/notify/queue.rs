@@ -411,7 +411,7 @@ mod tests {
                 let command = notifier.commands[script].take().unwrap();
                 after.set(script, command);
             }
-            after.inherit(core::mem::replace(notifier, Notifier::new()));
+            after.inherit(core::mem::take(notifier));
             assert_eq!(after.overtaken(), 1, "and what was left out is still to be told");
             assert_eq!(after.poll_at(), Some(Instant::START + limit::NOTIFY_DEADLINE));
             assert_eq!(advance(&mut after), None, "one at a time");

@@ -339,7 +339,10 @@ mod tests {
                 random ^= random << 13;
                 random ^= random >> 7;
                 random ^= random << 17;
-                octets[random.to_le_bytes()[0] as usize % LEN] = random.to_le_bytes()[1];
+                let [place, octet, ..] = random.to_le_bytes();
+                if let Some(changed) = octets.get_mut(usize::from(place) % LEN) {
+                    *changed = octet;
+                }
             }
             if let Ok(control) = Control::parse(&octets) {
                 accepted += 1;

@@ -267,7 +267,7 @@ fn params(random: &mut Random) -> Params {
 
 fn play(seed: u64) {
     let mut world = World::new(seed);
-    if seed % 5 == 0 {
+    if seed.is_multiple_of(5) {
         let mut passive = world.sides[0].session.params().clone();
         passive.passive = true;
         world.sides[0].session.reconfigure(world.now, passive, &mut Actions::new());

@@ -1,6 +1,6 @@
 //! Health checks of real servers: what each kind is asked for, and the machine of one check.
 //!
-//! [`Cadence`] is when a check runs and how often it may fail, which all kinds share; [`dns`], [`file`], [`http`],
+//! [`Cadence`] is when a check runs and how often it may fail, which all kinds share; [`dns`], [`mod@file`], [`http`],
 //! [`smtp`], [`tcp`] and [`udp`] hold what one kind asks for. A ping and a BFD session have no parameters of their own.
 //! Start with [`Check`].
 

@@ -13,6 +13,7 @@ pub mod instance;
 pub mod machine;
 pub mod network;
 pub mod objects;
+#[cfg(feature = "lvs")]
 pub mod service;
 pub mod tables;
 mod tracked;
