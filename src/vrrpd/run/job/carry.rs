@@ -9,15 +9,19 @@ use crate::base::id::{InstanceId, LinkId, ScriptId};
 use crate::base::map::{Map, Set};
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
+use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
+use crate::daemon::record::{self, Record};
 use crate::proto::vrrp::{Action, Actions, Event, Input, Peer};
 use crate::sys::process;
 use crate::vrrpd::build::{self, Identity};
+use crate::vrrpd::kept;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::notify::NotifyState;
 use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::run::events::forget;
 use crate::vrrpd::run::pause::{ADDRESSES_A_SLICE, SLICE};
 
 /// What goes on of before.
@@ -123,24 +127,38 @@ impl Vrrp {
         Progress::More
     }
 
-    /// Finds for each new instance the one that runs already, if there is one.
+    /// Finds for each new instance the one that runs already as the same router and has a peer or the name in common with
+    /// it: unicast instances with one router id and one source differ by their peers.
     pub(super) fn pair(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let Some(slice) = job.slice(job.fresh.instances.len(), SLICE) else { return Progress::Done };
         let carried = &mut job.carried;
         for after in job.fresh.instances.get(slice).unwrap_or_default() {
-            let likeness = |id: InstanceId| {
-                let Some(before) = self.instance(id) else { return (0, false) };
+            let likeness = |id: &InstanceId| {
+                let Some(before) = self.instance(*id) else { return (0, false) };
                 let common = |peer: &&Peer| before.peers.iter().any(|other| other.addr == peer.addr);
                 (after.peers.iter().filter(common).count(), before.config.name == after.config.name)
             };
             carried.kept.push(carried.running.get_mut(&build::identity(after)).and_then(|alike| {
-                // Unicast instances with one router id and one source differ by their peers.
-                let best = match alike.len() {
-                    0 | 1 => 0,
-                    many => (0..many).max_by_key(|at| alike.get(*at).map(|id| likeness(*id)))?,
-                };
-                (best < alike.len()).then(|| alike.swap_remove(best))
+                let all = alike.iter().map(likeness).enumerate();
+                let (best, _) =
+                    all.filter(|(_, alike)| *alike != (0, false)).max_by_key(|(_, alike)| *alike)?;
+                Some(alike.swap_remove(best))
             }));
+        }
+        Progress::More
+    }
+
+    /// A new instance without one takes one that runs as the same router, once those with something in common have theirs:
+    /// its name or all its peers have changed.
+    pub(super) fn pair_the_rest(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(job.fresh.instances.len(), SLICE) else { return Progress::Done };
+        let carried = &mut job.carried;
+        for position in slice {
+            if let (Some(after), Some(old @ None)) =
+                (job.fresh.instances.get(position), carried.kept.get_mut(position))
+            {
+                *old = carried.running.get_mut(&build::identity(after)).and_then(Vec::pop);
+            }
         }
         Progress::More
     }
@@ -258,15 +276,24 @@ impl Vrrp {
         Progress::Done
     }
 
-    /// The new instances take their place, and their deadlines are armed: nothing can be sent before this is done.
+    /// The new instances take their place, and their deadlines are armed: nothing can be sent before this is done. What
+    /// the parent remembers of an instance by its name of before it remembers by the new one: a successor begins with that.
     pub(super) fn exchange_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let fresh = core::mem::take(&mut job.fresh.instances);
         let mut before = core::mem::replace(&mut self.routers.instances, fresh);
+        let mut renamed = Vec::new();
         for (instance, old) in self.routers.instances.iter_mut().zip(&job.carried.kept) {
             if let Some(old) = old.and_then(|id| before.get_mut(id.index())) {
                 go_on(instance, old);
+                if old.config.name != instance.config.name {
+                    forget(turn, record::key(&old.config.name));
+                    let state = kept::state_of_record(instance.router.state());
+                    renamed.push(Record::new(record::key(&instance.config.name), state));
+                }
             }
         }
+        // Two instances may have exchanged their names: all old ones are forgotten before.
+        renamed.into_iter().for_each(|record| turn.report(ToParent::Transition(record)));
         job.carried.before = before.into_iter();
         self.lay_out(turn);
         self.rearm_machines(turn);

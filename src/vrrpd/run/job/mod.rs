@@ -133,6 +133,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::carry_scripts),
     (Of::Reload, Vrrp::index_instances),
     (Of::Reload, Vrrp::pair),
+    (Of::Reload, Vrrp::pair_the_rest),
     (Of::Reload, Vrrp::index_names),
     (Of::Reload, Vrrp::pair_by_name),
     (Of::Reload, Vrrp::resign_removed),

@@ -53,6 +53,24 @@ fn an_instance_of_another_name_goes_on() {
         let since = child.since("A");
         child.reload(&instance("Z", 51, &["192.0.2.11"]));
         assert_eq!((child.state("Z"), child.since("Z")), (State::Master, since));
+        assert_eq!(
+            (child.recorded("A"), child.recorded("Z")),
+            (None, Some(State::Master)),
+            "for a successor"
+        );
+        assert!(machine.taken_off().is_empty());
+    });
+}
+
+#[test]
+fn instances_that_exchange_their_names_are_remembered_by_the_new_ones() {
+    on_a_machine(|machine| {
+        let both = |one, other| instance(one, 51, &["192.0.2.11"]) + &instance(other, 52, &["192.0.2.12"]);
+        let mut child = Child::successor(&both("A", "B"), &["A"]);
+        child.words();
+        child.reload(&both("B", "A"));
+        assert_eq!((child.state("A"), child.state("B")), (State::Backup, State::Master));
+        assert_eq!((child.recorded("A"), child.recorded("B")), (Some(State::Backup), Some(State::Master)));
         assert!(machine.taken_off().is_empty());
     });
 }
@@ -100,6 +118,10 @@ fn unicast_instances_alike_are_told_apart_by_their_peers() {
         child.reload(&format!("{b}{a}{}", to("C", "192.0.2.7", "192.0.2.13")));
         assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup));
         assert_eq!(child.state("C"), State::Backup);
+        child.reload(&format!("{}{b}{a}", to("D", "192.0.2.6", "192.0.2.14")));
+        assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup), "D is none of them");
+        child.reload(&format!("{}{b}", to("E", "192.0.2.5", "192.0.2.11")));
+        assert_eq!(child.state("E"), State::Master, "what is left goes on as what is new");
         assert!(machine.taken_off().is_empty());
     });
 }
