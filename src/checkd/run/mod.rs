@@ -156,6 +156,8 @@ impl Process for Checkers {
 
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
         self.settle(turn);
+        // What a successor begins with is known to the parent before anybody else hears of it.
+        turn.send_reports();
         self.notifies.alerts.fifos.flush();
         self.peers.vrrp.flush();
         self.peers.bfd.flush();

@@ -374,6 +374,8 @@ impl Process for Third {
     }
 
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
+        // What a successor begins with is known to the parent before anybody else hears of it.
+        turn.send_reports();
         self.notifies.alerts.fifos.flush();
         self.peer.flush();
         self.kept.keep.beat(turn.now());
