@@ -291,7 +291,7 @@ fn bfd(draft: CheckDraft, at: Position, around: &mut Around<'_>, server: &RealSe
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "lvs"))]
 mod tests {
     use crate::config::diag::Diagnostics;
     use crate::config::{assemble, expand};
