@@ -291,7 +291,8 @@ fn bfd(draft: CheckDraft, at: Position, around: &mut Around<'_>, server: &RealSe
     }
 }
 
-#[cfg(all(test, feature = "lvs"))]
+#[cfg(test)]
+#[cfg(feature = "lvs")]
 mod tests {
     use crate::config::diag::Diagnostics;
     use crate::config::{assemble, expand};

@@ -195,7 +195,9 @@ fn every_kind_of_check_takes_its_server_out_and_back_in() {
         scene.wait_line(&line(number, "UP"), 1);
     }
     daemon.wait_log("Adding service [10.9.0.2]:tcp:8001 to VS [192.0.2.10]:tcp:1", SOON);
-    let told = scene.director.read("/run/told");
+    let told = || scene.director.read("/run/told");
+    eventually("every script runs", SOON, || told().lines().count() >= 2 * KINDS.len());
+    let told = told();
     for (port, _, _) in KINDS {
         let of_port: Vec<_> = told.lines().filter(|line| line.ends_with(&port.to_string())).collect();
         assert_eq!(of_port, [format!("down {port}"), format!("up {port}")]);
