@@ -40,10 +40,11 @@ impl Sync {
             let name = config.instance.as_deref()?;
             model.instances.iter().find(|instance| instance.name == name)
         };
-        self.config = model.global.lvs.sync.as_ref().map(|config| {
-            let vrid = instance_of(config).map_or(0, |instance| instance.params.vrid);
+        self.config = model.sync_daemon().map(|config| {
+            let vrid = instance_of(&config).map_or(0, |instance| instance.params.vrid);
             let instance = config.instance.as_deref().map(record::key);
-            Wanted { config: config.clone(), instance, id: config.id.unwrap_or(vrid) }
+            let id = config.id.unwrap_or(vrid);
+            Wanted { config, instance, id }
         });
         if self.config.as_ref().is_none_or(|wanted| wanted.instance.is_none()) {
             self.master = false;

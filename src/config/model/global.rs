@@ -425,6 +425,22 @@ pub struct SyncDaemon {
     pub group: Option<crate::base::addr::IpAddr>,
 }
 
+impl SyncDaemon {
+    /// That of an instance: its id is 0, as with keepalived.
+    pub(super) fn of_instance(instance: &str, interface: &IfName) -> Self {
+        let instance = Some(instance.to_owned());
+        Self {
+            interface: interface.clone(),
+            instance,
+            id: Some(0),
+            maxlen: None,
+            port: None,
+            ttl: None,
+            group: None,
+        }
+    }
+}
+
 /// SNMP and DBus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one keyword")]

@@ -28,6 +28,7 @@ pub use bfd::Bfd;
 pub use check::{Checker, Probe};
 pub use common::Common;
 pub use global::Global;
+use global::SyncDaemon;
 pub use group::Group;
 pub use hmac::Hmac;
 pub use instance::Instance;
@@ -82,6 +83,32 @@ impl Model {
     #[must_use]
     pub fn script(&self, id: ScriptId) -> Option<&Script> {
         self.scripts.get(id.index())
+    }
+
+    /// The sync daemon of IPVS that is wanted: of `lvs_sync_daemon`, else of the first instance with
+    /// `lvs_sync_daemon_interface`.
+    #[must_use]
+    pub fn sync_daemon(&self) -> Option<SyncDaemon> {
+        self.global.lvs.sync.clone().or_else(|| {
+            let (instance, interface) = self.sync_instance()?;
+            Some(SyncDaemon::of_instance(instance, interface))
+        })
+    }
+
+    /// The instance whose state decides what the sync daemon of IPVS does.
+    #[must_use]
+    pub fn followed_by_sync(&self) -> Option<&str> {
+        match &self.global.lvs.sync {
+            Some(sync) => sync.instance.as_deref(),
+            None => self.sync_instance().map(|(name, _)| name),
+        }
+    }
+
+    fn sync_instance(&self) -> Option<(&str, &IfName)> {
+        self.instances.iter().find_map(|instance| {
+            let interface = instance.lvs_sync_interface.as_deref()?;
+            Some((instance.name.as_str(), &interface.name))
+        })
     }
 
     /// A BFD session by its id.

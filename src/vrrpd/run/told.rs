@@ -27,8 +27,7 @@ impl Vrrp {
 
     /// Tells the checker child the state of a virtual router, if the sync daemon follows that one.
     pub(super) fn tell_checkers(&mut self, id: InstanceId, state: State) {
-        let sync = self.model.global.lvs.sync.as_ref();
-        let Some(followed) = sync.and_then(|sync| sync.instance.as_deref()) else { return };
+        let Some(followed) = self.model.followed_by_sync() else { return };
         let Some(instance) = self.routers.instances.get(id.index()) else { return };
         if instance.config.name == followed {
             let vrid = u32::from(instance.router.params().vrid);
@@ -42,8 +41,7 @@ impl Vrrp {
     /// After a start or a reload: makes room for the virtual router that the sync daemon follows, tells its state, and
     /// that of the one before is no more. For load time: allocates.
     pub(super) fn follow_for_checkers(&mut self) {
-        let sync = self.model.global.lvs.sync.as_ref();
-        let followed = sync.and_then(|sync| sync.instance.as_deref()).map(record::key);
+        let followed = self.model.followed_by_sync().map(record::key);
         let checkers = &mut self.routers.checkers;
         for object in checkers.told().filter(|key| Some(*key) != followed).collect::<Vec<_>>() {
             let _ = checkers.tell(ObjectState { key: object, state: GONE, value: 0 });

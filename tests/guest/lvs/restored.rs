@@ -156,7 +156,8 @@ pub(crate) fn redefined(stage: &Stage) {
     stage.reload(&daemon, &conf(lines, &[("10.9.0.11", &with_port(82))]));
     stage.expect("the check succeeds at once", &[WEB, &server("10.9.0.11")]);
     let said = || stage.director.read("/tmp/quorum").split_whitespace().collect::<Vec<_>>().join(" ");
-    let before = said();
+    let before = "up down up";
+    eventually("the scripts of the quorum have run", A_WHILE, || said() == before);
     stage.reload(&daemon, &conf(lines, &[("10.9.0.12", &with_port(82))]));
     stage.expect("another server", &[WEB, &server("10.9.0.12")]);
     assert_eq!(said(), before, "the quorum was there all the time");

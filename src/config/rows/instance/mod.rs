@@ -220,7 +220,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "smtp_alert_vrrp, then smtp_alert, then off",
         "Mails transitions").aside().show(|i| either(i.smtp_alert)),
     row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(Box::new(name))), "none",
-        "Old way to start the IPVS synchronisation").later().replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
+        "Old way to start the IPVS synchronisation").replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
     row("debug", Integer(int("", 0, 4, |d, n| d.instance.debug = fit(n))), "0",
         "Accepted without effect").never().show(|i| unless(i.debug, &0)),
 ];
