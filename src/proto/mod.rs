@@ -2,8 +2,8 @@
 //!
 //! Job: what the protocols decide. Uses `base` and the plain values of `wire`; never `sys`, a clock, a
 //! socket or a file. Start with [`vrrp`], the election, its groups and what is believed of a packet; [`track`] is what
-//! it follows, [`mail`] a mail on its way, [`supervise`] a child under its parent. [`bfd`], [`check`] and [`lvs`] hold
-//! parameters only so far.
+//! it follows. [`lvs`] is the director that decides what IPVS holds, [`check`] one check of a real server, [`bfd`] a session,
+//! which nothing binds to sockets yet; [`mail`] is a mail on its way, [`supervise`] a child under its parent.
 
 pub mod bfd;
 pub mod check;

@@ -2,8 +2,7 @@
 //!
 //! Job: the kernel's objects as safe Rust values. Uses `base`. The only place where `unsafe` may stand.
 //! Start with [`raw`] for datagrams, [`netlink`] for links, addresses, routes, rules and nftables, `ipvs` for
-//! virtual services, [`process`] and
-//! [`script`] for processes; [`inotify`] and [`procevent`] tell of files and processes of others.
+//! virtual services, [`process`] and [`script`] for processes; [`inotify`] and [`procevent`] tell of files and processes of others.
 #![allow(unsafe_code, reason = "the one fence of the program: system calls live here")]
 
 pub mod alloc;

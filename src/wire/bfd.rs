@@ -29,6 +29,8 @@ pub const HOP_LIMIT: u8 = 255;
 /// Octets of a packet without authentication.
 pub const LEN: usize = 24;
 
+/// The length field of such a packet.
+const LEN_FIELD: u8 = 24;
 const VERSION: u8 = 1;
 const POLL: u8 = 1 << 5;
 const FINAL: u8 = 1 << 4;
@@ -243,7 +245,7 @@ impl Control {
             | flag(self.independent, INDEPENDENT)
             | flag(self.demand, DEMAND))?;
         out.u8(self.multiplier)?;
-        out.u8(24)?;
+        out.u8(LEN_FIELD)?;
         out.u32(self.my)?;
         out.u32(self.your)?;
         for interval in [self.min_tx, self.min_rx, self.min_echo] {

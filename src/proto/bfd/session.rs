@@ -331,8 +331,8 @@ impl Session {
         self.heard = now;
         self.deadline = Some(now + self.detection_time());
         if self.state == State::AdminDown {
-            // The packet counts for the discriminator of the peer alone, which is forgotten after the detection time as in any
-            // other state.
+            // The packet counts for the discriminator of the peer alone, which is forgotten after the detection time as
+            // in any other state.
             self.arm(now);
             return;
         }
