@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stage::Stage;
+use super::stage::{Stage, WEB};
 use super::stub::Speaks;
 
 const CONF: &str = "virtual_server 10.9.0.100 80 {
@@ -25,7 +25,6 @@ const CONF: &str = "virtual_server 10.9.0.100 80 {
 }
 ";
 
-const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
 const ONE: &str = "-a -t 10.9.0.100:80 -r 10.9.0.11:80 -m -w 1";
 const TWO: &str = "-a -t 10.9.0.100:80 -r 10.9.0.12:80 -m -w 1";
 const A_WHILE: Duration = Duration::from_secs(3);

@@ -2,39 +2,24 @@
 
 use std::time::Duration;
 
-use super::stage::Stage;
+use super::stage::{self, CHECK, Stage, WEB};
 use super::stub::Speaks;
 use crate::kit::bounds::eventually;
 
 const A_WHILE: Duration = Duration::from_secs(3);
-const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
 const SORRY: &str = "-a -t 10.9.0.100:80 -r 10.9.0.19:80 -m -w 1";
 
-/// A service of the servers that the lines describe.
+/// The service of [`stage::conf`] with its sorry server, whose quorum is written down and whose servers are checked.
 fn conf(lines: &str, servers: &[(&str, &str)]) -> String {
-    let mut text = format!(
-        "virtual_server 10.9.0.100 80 {{
-        delay_loop 1
-        lvs_sched rr
-        lvs_method NAT
-        protocol TCP
-        quorum_up \"/bin/sh -c 'echo up >>/tmp/quorum'\" root
+    let lines = format!(
+        "quorum_up \"/bin/sh -c 'echo up >>/tmp/quorum'\" root
         quorum_down \"/bin/sh -c 'echo down >>/tmp/quorum'\" root
         sorry_server 10.9.0.19 80
-        {lines}\n"
+        {lines}"
     );
-    for (addr, lines) in servers {
-        text += &format!(
-            "real_server {addr} 80 {{
-            {lines}
-            TCP_CHECK {{
-                connect_timeout 2
-                retry 0
-            }}
-            }}\n"
-        );
-    }
-    text + "}\n"
+    let servers: Vec<_> = servers.iter().map(|(addr, lines)| (*addr, format!("{lines}\n{CHECK}"))).collect();
+    let servers: Vec<_> = servers.iter().map(|(addr, lines)| (*addr, lines.as_str())).collect();
+    stage::conf(&lines, &servers)
 }
 
 fn server(addr: &str, weight: u32) -> String {

@@ -5,36 +5,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::stage::Stage;
+use super::stage::{CHECK, Stage, WEB, conf};
 use super::stub::Speaks;
 use crate::kit::bounds::eventually;
 use crate::kit::daemon::Program;
 use crate::kit::node::{children, is_alive};
 
 const A_WHILE: Duration = Duration::from_secs(3);
-const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
-
-/// A service whose servers have these addresses and lines.
-fn conf(lines: &str, servers: &[(&str, &str)]) -> String {
-    let mut text = format!(
-        "virtual_server 10.9.0.100 80 {{
-        delay_loop 1
-        lvs_sched rr
-        lvs_method NAT
-        protocol TCP
-        {lines}\n"
-    );
-    for (addr, lines) in servers {
-        text += &format!("real_server {addr} 80 {{\n {lines}\n }}\n");
-    }
-    text + "}\n"
-}
-
-const CHECK: &str = "TCP_CHECK {
-    connect_timeout 2
-    retry 0
-}";
-
 fn server(addr: &str) -> String {
     format!("-a -t 10.9.0.100:80 -r {addr}:80 -m -w 1")
 }

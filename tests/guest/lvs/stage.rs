@@ -192,3 +192,28 @@ fn difference(seen: &[String], wanted: &[String]) -> String {
     let extra = seen.iter().filter(|line| !wanted.contains(line)).map(|line| format!("not wanted {line}"));
     missing.chain(extra).collect::<Vec<_>>().join("; ")
 }
+
+/// What the table shows of the service of [`conf`].
+pub(super) const WEB: &str = "-A -t 10.9.0.100:80 -s rr";
+
+/// A service whose servers have these addresses and lines.
+pub(super) fn conf(lines: &str, servers: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "virtual_server 10.9.0.100 80 {{
+        delay_loop 1
+        lvs_sched rr
+        lvs_method NAT
+        protocol TCP
+        {lines}\n"
+    );
+    for (addr, lines) in servers {
+        text += &format!("real_server {addr} 80 {{\n {lines}\n }}\n");
+    }
+    text + "}\n"
+}
+
+/// A check that fails at once.
+pub(super) const CHECK: &str = "TCP_CHECK {
+    connect_timeout 2
+    retry 0
+}";
