@@ -115,11 +115,11 @@ fn unicast_instances_alike_are_told_apart_by_their_peers() {
         assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup));
         child.reload(&format!("{b}{a}"));
         assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup));
+        child.reload(&format!("{}{b}{a}", to("D", "192.0.2.6", "192.0.2.14")));
+        assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup), "D is none of them");
         child.reload(&format!("{b}{a}{}", to("C", "192.0.2.7", "192.0.2.13")));
         assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup));
         assert_eq!(child.state("C"), State::Backup);
-        child.reload(&format!("{}{b}{a}", to("D", "192.0.2.6", "192.0.2.14")));
-        assert_eq!((child.state("A"), child.state("B")), (State::Master, State::Backup), "D is none of them");
         child.reload(&format!("{}{b}", to("E", "192.0.2.5", "192.0.2.11")));
         assert_eq!(child.state("E"), State::Master, "what is left goes on as what is new");
         assert!(machine.taken_off().is_empty());
