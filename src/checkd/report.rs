@@ -5,11 +5,11 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
 use crate::base::addr::IpAddr;
 use crate::config::model::{ServerName, ServiceName};
+use crate::daemon::log::{debug, error, info, warn};
 use crate::proto::lvs::{DestKey, Params, ServiceKey};
 use crate::sys::ipvs::Unavailable;
 use crate::sys::process;

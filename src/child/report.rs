@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::base::rate::Budget;
 use crate::base::time::{Instant, Span};
 use crate::daemon::log::{error, info, warn};
@@ -23,6 +25,12 @@ pub fn may(lines: &mut Budget, now: Instant) -> bool {
 /// The kernel refused something.
 pub fn kernel_failed(what: &str, error: &io::Error) {
     error!("{what}: {error}");
+}
+
+/// The text of an error of the kernel; that of [`io::Error`] would allocate.
+#[must_use]
+pub fn text_of(error: &io::Error) -> &'static str {
+    error.raw_os_error().map_or("not available", |number| Errno::from_raw(number).desc())
 }
 
 /// A reload begins.

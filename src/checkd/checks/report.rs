@@ -2,12 +2,12 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use log::{debug, info, warn};
 use nix::errno::Errno;
 
 use crate::base::feature;
 use crate::config::model::check::Target;
 use crate::config::model::{Checker, Probe, ServerName, ServiceName};
+use crate::daemon::log::{debug, info, warn};
 use crate::proto::check::{Cause, Fact, Failure, Fault, Tls};
 
 /// Whose check a line is about.

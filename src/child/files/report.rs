@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 use std::io;
 
-use log::{info, warn};
-use nix::errno::Errno;
+use crate::child::report::text_of;
+use crate::daemon::log::{info, warn};
 
 pub(super) fn number_refused(path: &CStr, number: i64) {
     info!("Invalid number {number} read from {} - ignoring", path.to_string_lossy());
@@ -35,9 +35,4 @@ pub(super) fn directory_not_watched(directory: &CStr, error: &io::Error) {
 
 pub(super) fn directory_watched(directory: &CStr) {
     info!("Watching {} again", directory.to_string_lossy());
-}
-
-/// The text of an error; io::Error's own would allocate.
-fn text_of(error: &io::Error) -> &'static str {
-    error.raw_os_error().map_or("not available", |number| Errno::from_raw(number).desc())
 }

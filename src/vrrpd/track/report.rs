@@ -3,9 +3,8 @@
 
 use std::io;
 
-use nix::errno::Errno;
-
 use crate::base::limit;
+use crate::child::report::text_of;
 use crate::daemon::log::{info, warn};
 
 /// A tracked file put an instance in FAULT, or leaves it.
@@ -50,9 +49,4 @@ pub(super) fn process_events_lost() {
 
 pub(super) fn too_many_processes() {
     warn!("More than {} processes are tracked: not all are counted", limit::MATCHED_PROCESSES);
-}
-
-/// The text of an error; io::Error's own would allocate.
-fn text_of(error: &io::Error) -> &'static str {
-    error.raw_os_error().map_or("not available", |number| Errno::from_raw(number).desc())
 }
