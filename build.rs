@@ -16,7 +16,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Modules whose code runs for adverts, for a take-over and in a parent that waits.
+/// Modules whose code runs for adverts, for a take-over, for a new list of all addresses when too much has happened at
+/// once, and in a parent that waits.
 const LIVELY: &[&str] = &[
     "keepalived::base",
     "keepalived::child::alerts",
@@ -95,6 +96,7 @@ const LIVELY: &[&str] = &[
     "keepalived::vrrpd::run::items",
     "keepalived::vrrpd::run::kept",
     "keepalived::vrrpd::run::links",
+    "keepalived::vrrpd::run::listing",
     "keepalived::vrrpd::run::notify",
     "keepalived::vrrpd::run::pause",
     "keepalived::vrrpd::run::settle",
@@ -126,9 +128,8 @@ const LIVELY: &[&str] = &[
 ];
 
 /// The same for single functions, by a part of their names: the allocator's entries, what makes buffers of zeroes,
-/// what lists addresses again when too much has happened at once, and the parent's loop.
-const OTHERS: [&str; 4] =
-    ["__rust_alloc", "$u20$as$u20$alloc..vec..", "learn_addresses", "turn_until_the_end"];
+/// and the parent's loop.
+const OTHERS: [&str; 3] = ["__rust_alloc", "$u20$as$u20$alloc..vec..", "turn_until_the_end"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
