@@ -1,8 +1,8 @@
 //! Leaf values that every layer shares.
 //!
-//! Job: time, addresses, names and their digests, typed indexes, ordered maps, total byte access, capacities, rate budgets, exit codes,
-//! and what the configuration and the kernel both say of routes and rules. Uses nothing of the program, no clock and
-//! no system call. Start with [`time`] and [`limit`].
+//! Job: time, addresses, names and their digests, typed indexes, ordered maps, total byte access, capacities, rate
+//! budgets, exit codes, and what the configuration and the kernel both say of routes and rules. Uses nothing of the
+//! program, no clock and no system call. Start with [`time`] and [`limit`].
 
 pub mod addr;
 pub mod bytes;

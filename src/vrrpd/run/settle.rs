@@ -2,7 +2,8 @@
 //!
 //! Adverts are gathered and leave first. Removals (rules, routes, addresses), additions (the other way round),
 //! announcements and reports follow, in this order, for all instances of a turn together: many requests in one system
-//! call, and no instance's long effects in front of another's advert. An instance is settled before its machine gets the next input.
+//! call, and no instance's long effects in front of another's advert. An instance is settled before its machine gets
+//! the next input.
 
 use crate::base::id::InstanceId;
 use crate::daemon::reactor::Turn;
