@@ -26,11 +26,13 @@
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
 //! | main, program | the binary: what the command line asks for; what the parent supervises | src/main.rs |
 //!
-//! # Two walks
+//! # Three walks
 //!
 //! ```text
 //! an advert:  daemon/reactor -> vrrpd/run/mod -> run/adverts -> sockets/receive -> proto/vrrp/router -> wire/vrrp
 //!             -> proto/vrrp/machine -> vrrpd/run/settle -> run/events -> notify/queue
+//! a check:    daemon/reactor -> checkd/run/mod -> run/checks -> checks/transport -> proto/check/machine
+//!             -> proto/lvs/director -> checkd/run/facts -> checkd/table -> sys/ipvs, notify/queue
 //! a keyword:  config/source -> lexer -> expand/mod -> tree -> rows/... -> assemble -> model -> vrrpd/build
 //!             -> proto/vrrp/machine
 //! ```
