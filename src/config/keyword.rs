@@ -6,17 +6,14 @@
 use core::hash::{Hash, Hasher};
 use std::hash::DefaultHasher;
 
-use super::command;
 use super::diag::{Diagnostic, Diagnostics, Mark, Severity};
 use super::line::Line;
-use super::model::{Named, ScriptCommand};
 use super::nearest::nearest;
 use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
-use super::scalar::{absent, argument, choice, decimal, flag, switch, whole};
+use super::scalar::{Value, value};
 use super::text;
 use super::tree::{Cursor, Item, Node, Place, Position, Tree, Word};
 use super::value;
-use crate::base::time::Span;
 
 /// Which keywords of one object were given before, over all its blocks.
 #[derive(Clone, Debug, Default)]
@@ -463,58 +460,6 @@ fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
     }
 }
 
-/// The value of a keyword without a block; none if its line is not used.
-fn value<'l>(head: &Head, line: &mut Line<'l>) -> Option<Value<'l>> {
-    Some(match &head.shape {
-        Shape::Flag => flag(head, line).then_some(Value::Flag)?,
-        Shape::Switch => Value::Switch(switch(head, line)?),
-        Shape::Script if line.args.is_empty() => {
-            absent(head, line);
-            return None;
-        }
-        Shape::Script => Value::Script(command::read(line)?),
-        Shape::Integer(bounds) => {
-            let arg = argument(head, line)?;
-            Value::Integer(whole(head, bounds, line, arg)?)
-        }
-        Shape::Seconds(bounds) => {
-            let arg = argument(head, line)?;
-            Value::Seconds(decimal(head, bounds, line, arg)?)
-        }
-        Shape::Choice(words) => {
-            let arg = argument(head, line)?;
-            Value::Choice(choice(head, words, line, arg)?)
-        }
-        Shape::Text(_) => {
-            let arg = argument(head, line)?;
-            line.surplus(1);
-            Value::Text(arg)
-        }
-        Shape::Interface => {
-            let arg = argument(head, line)?;
-            let name = line.interface(arg);
-            line.surplus(1);
-            Value::Interface(name?)
-        }
-        Shape::Words(_) => Value::Words,
-        Shape::Block | Shape::Lines(_) | Shape::Object(_) | Shape::Skipped(_) => return None,
-    })
-}
-
-/// What a line gives to the field of its row.
-enum Value<'l> {
-    Flag,
-    Switch(bool),
-    Integer(i64),
-    Seconds(Span),
-    Choice(usize),
-    Text(&'l Word<'l>),
-    Interface(Named),
-    Script(ScriptCommand),
-    /// The line itself, read by a function of the row's own.
-    Words,
-}
-
 /// Tells an unknown word: with the nearest known one, which it returns, or with the block where it belongs.
 fn unknown(
     line: &mut Line<'_>,
@@ -547,58 +492,4 @@ fn unknown(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::exit::Exit;
-    use crate::base::feature::Feature;
-    use crate::config::expand;
-
-    /// How often a keyword was read.
-    struct Count(u32);
-
-    const LEFT_OUT: Feature = Feature { name: "smithy", built: false };
-    const BUILT: Feature = Feature { name: "forge", built: true };
-    static ROWS: &[Row<Count, Count>] = &[
-        Row::new("anvil", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(&LEFT_OUT),
-        Row::new("yard", Kind::Lines("{ ... }", |count: &mut Count, _| count.0 += 1), "none", "")
-            .needs(&LEFT_OUT),
-        Row::new("bellows", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(&BUILT),
-    ];
-
-    #[test]
-    fn a_keyword_whose_feature_the_build_lacks_is_not_used_and_told_by_place_and_name() {
-        let mut found = Diagnostics::new();
-        let parsed = expand::parse_text("bellows\nanvil\nyard {\n  anvil\n  x\n}\nbellows\n", &mut found);
-        let (mut given, mut objects, mut count) = (Given::default(), Vec::new(), Count(0));
-        let mut scope = Scope {
-            owner: "",
-            place: None,
-            elsewhere: |_| None,
-            quiet: false,
-            given: &mut given,
-            objects: &mut objects,
-            found: &mut found,
-        };
-        read(&mut parsed.tree.cursor(), ROWS, &mut count, &mut scope);
-        assert_eq!(count.0, 2);
-        let lines: Vec<String> = found.iter().map(|one| one.line(&parsed.sources).to_string()).collect();
-        let lacks = "needs the feature 'smithy', which this build lacks";
-        assert_eq!(
-            lines,
-            [format!("configuration:2:1: anvil {lacks}"), format!("configuration:3:1: yard {lacks}")]
-        );
-        // As with an unknown keyword.
-        assert_eq!(found.exit_test(), Exit::ConfigTest);
-    }
-
-    #[cfg(not(feature = "iptables"))]
-    #[test]
-    fn keywords_of_iptables_are_refused_without_it() {
-        let mut found = Diagnostics::new();
-        let text = "global_defs {\n  vrrp_iptables a b\n  vrrp_ipsets c\n}\n";
-        let parsed = expand::parse_text(text, &mut found);
-        let model = crate::config::assemble::model(&parsed.tree, &mut found);
-        assert_eq!((model.global.firewall.iptables, model.global.firewall.ipsets), (None, None));
-        assert_eq!(found.iter().filter(|one| one.message.contains("feature 'iptables'")).count(), 2);
-    }
-}
+mod tests;

@@ -1,16 +1,71 @@
-//! The value of a keyword that takes one word: a switch, a choice, a number, a time; and every mistake in it told.
+//! The value of a keyword without a block: a switch, a choice, a number, a time, a text, an interface, a command; and
+//! every mistake in it told.
 //!
 //! Nothing here depends on what a row writes into, so that it is in the program once.
 
+use super::command;
 use super::line::{Line, Used};
+use super::model::{Named, ScriptCommand};
 use super::nearest::nearest;
-use super::row::{Argument, Bounds, Head, TimeBounds};
+use super::row::{Argument, Bounds, Head, Shape, TimeBounds};
 use super::tree::Word;
 use super::value::{self, Seconds};
 use crate::base::time::Span;
 
+/// The value of a keyword without a block; none if its line is not used.
+pub(super) fn value<'l>(head: &Head, line: &mut Line<'l>) -> Option<Value<'l>> {
+    Some(match &head.shape {
+        Shape::Flag => flag(head, line).then_some(Value::Flag)?,
+        Shape::Switch => Value::Switch(switch(head, line)?),
+        Shape::Script if line.args.is_empty() => {
+            absent(head, line);
+            return None;
+        }
+        Shape::Script => Value::Script(command::read(line)?),
+        Shape::Integer(bounds) => {
+            let arg = argument(head, line)?;
+            Value::Integer(whole(head, bounds, line, arg)?)
+        }
+        Shape::Seconds(bounds) => {
+            let arg = argument(head, line)?;
+            Value::Seconds(decimal(head, bounds, line, arg)?)
+        }
+        Shape::Choice(words) => {
+            let arg = argument(head, line)?;
+            Value::Choice(choice(head, words, line, arg)?)
+        }
+        Shape::Text(_) => {
+            let arg = argument(head, line)?;
+            line.surplus(1);
+            Value::Text(arg)
+        }
+        Shape::Interface => {
+            let arg = argument(head, line)?;
+            let name = line.interface(arg);
+            line.surplus(1);
+            Value::Interface(name?)
+        }
+        Shape::Words(_) => Value::Words,
+        Shape::Block | Shape::Lines(_) | Shape::Object(_) | Shape::Skipped(_) => return None,
+    })
+}
+
+/// What a line gives to the field of its row.
+pub(super) enum Value<'l> {
+    Flag,
+    Switch(bool),
+    Integer(i64),
+    Seconds(Span),
+    Choice(usize),
+    Text(&'l Word<'l>),
+    Interface(Named),
+    Script(ScriptCommand),
+    /// The line itself, read by a function of the row's own.
+    Words,
+}
+
 /// The first argument, or a report that it is not there.
-pub(super) fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<&'a Word<'a>> {
+fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<&'a Word<'a>> {
     let first = line.arg(0);
     if first.is_none() {
         absent(head, line);
@@ -24,7 +79,7 @@ pub(super) fn argument<'a>(head: &Head, line: &mut Line<'a>) -> Option<&'a Word<
 }
 
 /// The argument is not there.
-pub(super) fn absent(head: &Head, line: &mut Line<'_>) {
+fn absent(head: &Head, line: &mut Line<'_>) {
     let syntax = head.shape.syntax();
     match head.argument {
         Argument::Required => line.missing(line.keyword, &syntax),
@@ -36,7 +91,7 @@ pub(super) fn absent(head: &Head, line: &mut Line<'_>) {
 }
 
 /// A switch word; none means on.
-pub(super) fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
+fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
     let first = line.arg(0);
     let on = value::switch(first.map(|arg| arg.text));
     if on.is_none() {
@@ -49,7 +104,7 @@ pub(super) fn switch(head: &Head, line: &mut Line<'_>) -> Option<bool> {
 }
 
 /// One of a few words, by index.
-pub(super) fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: &Word<'_>) -> Option<usize> {
+fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: &Word<'_>) -> Option<usize> {
     let index = words.iter().position(|word| *word == arg.text);
     if index.is_none() {
         let message = format_args!("unknown {} '{}'", head.name, arg.text);
@@ -62,7 +117,7 @@ pub(super) fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: &Wor
 }
 
 /// A whole number.
-pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<i64> {
+fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<i64> {
     let (name, from, to) = (head.name, number.from, number.to);
     let used = match value::integer(arg.text, number.range(), number.lenient) {
         Ok(read) => {
@@ -97,7 +152,7 @@ pub(super) fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: &Wor
 }
 
 /// Decimal seconds.
-pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<Span> {
+fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<Span> {
     let name = head.name;
     let used = match value::seconds(arg.text, number.from..=number.to, number.resolution.into()) {
         Ok(read) => {
@@ -124,7 +179,7 @@ pub(super) fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg
 }
 
 /// Whether a flag is meant to be on: with a word that says off it is not, though keepalived never looks.
-pub(super) fn flag(head: &Head, line: &mut Line<'_>) -> bool {
+fn flag(head: &Head, line: &mut Line<'_>) -> bool {
     let word = line.arg(0).map(|word| (word, value::switch(Some(word.text))));
     if let Some((word, Some(false))) = word {
         let message = format_args!("{} {} means off here; keepalived takes it as on", head.name, word.text);
