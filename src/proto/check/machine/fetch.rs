@@ -195,11 +195,11 @@ impl Fetch {
         let mut rest = octets;
         loop {
             let read = self.head.push(rest);
-            let status = self.head.status().unwrap_or_default();
-            let accepted = page.status.contains(status);
+            let status = self.head.status();
+            let accepted = status.is_some_and(|status| page.status.contains(status));
             // The final reply follows an interim one, unless the protocol is left (RFC 9110 section 15.2).
-            let interim = !accepted && (100..200).contains(&status) && status != 101;
-            if status != 0 && !accepted && !interim {
+            let interim = !accepted && matches!(status, Some(100 | 102..200));
+            if let Some(status) = status.filter(|_| !accepted && !interim) {
                 return Err(Failure::Status(status));
             }
             // What is wrong behind the status comes after it, even if both came at once.

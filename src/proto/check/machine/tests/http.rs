@@ -211,6 +211,11 @@ fn the_status_decides_before_the_body() {
             assert_eq!(judge(&plain, head.as_bytes(), false), expected, "{code}");
         }
     }
+    // Three digits that are no status of RFC 9110 section 15 are a status that is not accepted.
+    for (digits, code) in [("000", 0), ("099", 99), ("600", 600), ("999", 999)] {
+        let reply = format!("HTTP/1.1 {digits} x\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(judge(&plain, reply.as_bytes(), false), Err(Failure::Status(code)));
+    }
     let mut status = Codes::default();
     status.insert(301, 302);
     status.insert(103, 103);
