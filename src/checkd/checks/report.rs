@@ -174,7 +174,6 @@ impl Display for Reason {
             Failure::Exited(code) => return write!(f, "it exited with status {code}"),
             Failure::Signalled(signal) => return write!(f, "signal {signal} ended it"),
             Failure::Value(value) => return write!(f, "its file holds {value}"),
-            Failure::NotRun(cause) => return write!(f, "it could not run: {}", cause_text(cause)),
             Failure::NotConnected => "there was no connection in time",
             Failure::Silent => "there was no reply in time",
             Failure::Unfinished => "the reply did not end in time",

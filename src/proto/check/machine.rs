@@ -274,41 +274,6 @@ impl Check {
         }
     }
 
-    /// A reload changed when the check runs and nothing else: its state is kept, and the attempt that is under way goes
-    /// on. A longer `delay_loop` begins after the next attempt.
-    pub fn reconfigure(&mut self, now: Instant, cadence: Cadence) {
-        if cadence.delay_loop != self.cadence.delay_loop {
-            let next = self.next_regular(now).min(now + cadence.delay_loop);
-            if self.state == State::Idle && self.failures == 0 {
-                self.due = self.due.min(next);
-                self.wanted = self.due;
-            }
-            self.phase = next;
-        }
-        self.cadence = cadence;
-    }
-
-    /// A reload changed what is checked: whether the server is up is kept, and what is under way is given up. A server
-    /// that is down is checked at once, so that a check that was repaired helps at once. A file or a session is to be
-    /// told again.
-    pub fn replace(&mut self, now: Instant, cadence: Cadence, kind: Kind, out: &mut Actions) {
-        self.abort(now, out);
-        let steers = matches!(kind, Kind::File(_) | Kind::Misc { dynamic: true });
-        self.attempt = Attempt::new(kind);
-        self.cadence = cadence;
-        (self.decided, self.proven, self.failures) = (true, true, 0);
-        if self.up {
-            self.due = self.next_regular(now).min(now + self.cadence.delay_loop);
-        } else {
-            self.attempt.fallen(false);
-            self.due = now;
-        }
-        (self.phase, self.wanted) = (self.due, self.due);
-        if !steers {
-            self.weigh(Weight::Configured, out);
-        }
-    }
-
     /// Ends the check: closes its transport, or ends its program, whose end is not awaited. Nothing is to be told to it
     /// afterwards.
     pub fn stop(&mut self, now: Instant, out: &mut Actions) {

@@ -156,6 +156,4 @@ pub enum Failure {
     Value(i64),
     /// The BFD session is down.
     Session,
-    /// With `fail_on_local_failure`: the attempt could not run.
-    NotRun(Cause),
 }

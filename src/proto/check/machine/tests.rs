@@ -237,53 +237,7 @@ fn a_suspended_check_that_was_failing_has_all_its_retries_again() {
     }
 }
 
-#[test]
-fn another_cadence_keeps_state_phase_and_what_is_under_way() {
-    let mut check = tcp(cadence(), Start::Fresh);
-    check.step(0, Input::Timer);
-    check.0.reconfigure(at(10), Cadence { retry: 0, ..cadence() });
-    assert_eq!(check.step(20, Input::Connected), [CLOSE, PASSED], "the attempt went on");
-    assert_eq!(check.due(), Some(10_000));
-    check.0.reconfigure(at(2_000), Cadence { delay_loop: span(3_000), retry: 0, ..cadence() });
-    assert_eq!(check.due(), Some(5_000), "a shorter one counts from now");
-    check.0.reconfigure(at(2_000), Cadence { delay_loop: span(60_000), retry: 0, ..cadence() });
-    assert_eq!(check.due(), Some(5_000), "a longer one from the next attempt");
-    check.step(5_000, Input::Timer);
-    assert_eq!(check.step(5_001, REFUSED), [CLOSE, down(0), DOWN]);
-    assert_eq!(check.due(), Some(65_000));
-    check.0.reconfigure(at(6_000), Cadence { alpha: true, ..cadence() });
-    assert!(!check.is_up());
-    // 200 reloads that change nothing move nothing.
-    let due = check.due();
-    for now in 0..200 {
-        let same = check.0.cadence().clone();
-        check.0.reconfigure(at(6_000 + now), same);
-    }
-    assert_eq!(check.due(), due);
-}
-
 /// Field cases 31 and 33.
-#[test]
-fn another_target_keeps_the_state_and_a_server_that_is_down_is_checked_at_once() {
-    let replace = |check: &mut Rig, now| {
-        let mut out = Actions::new();
-        check.0.replace(at(now), cadence(), kind(), &mut out);
-        out.to_vec()
-    };
-    let mut check = tcp(cadence(), Start::Fresh);
-    check.step(0, Input::Timer);
-    check.step(0, REFUSED);
-    assert_eq!(replace(&mut check, 3_000), []);
-    assert_eq!(check.due(), Some(3_000));
-    assert_eq!(check.step(3_000, Input::Timer), [OPEN]);
-    assert_eq!(check.step(3_001, Input::Connected), [CLOSE, PASSED, UP]);
-    check.step(13_000, Input::Timer);
-    assert_eq!(replace(&mut check, 13_500), [CLOSE], "what was under way says nothing of the new one");
-    assert_eq!((check.due(), check.is_up()), (Some(23_000), true));
-    check.step(23_000, Input::Timer);
-    assert_eq!(check.step(23_001, REFUSED), [CLOSE], "and there are retries");
-}
-
 #[test]
 fn a_new_check_of_a_server_that_is_up_has_retries_and_one_of_a_server_that_is_down_runs_at_once() {
     let slow = Cadence { warmup: span(9_000), ..cadence() };

@@ -181,19 +181,10 @@ fn play(seed: u64, kind: Kind, http: Option<&Params>) -> usize {
                 binding.step(now, Input::Suspend);
             }
             19 => binding.step(now, Input::Resume),
-            20 => binding
-                .check
-                .reconfigure(now, Cadence { delay_loop: span(1 + below(20_000)), ..cadence.clone() }),
-            21 if below(8) == 0 => {
-                let (before, mut out) = (binding.check.last(), Actions::new());
-                binding.check.replace(now, cadence.clone(), kind.clone(), &mut out);
-                (binding.streak, binding.proven) = (0, true);
-                binding.settle(now, before, &out);
-            }
-            22 if matches!(kind, Kind::File(_)) => {
+            20 if matches!(kind, Kind::File(_)) => {
                 binding.step(now, Input::Value(i64::try_from(below(3)).unwrap()));
             }
-            23 if matches!(kind, Kind::Bfd) => binding.step(now, Input::Session { up: below(2) == 0 }),
+            21 if matches!(kind, Kind::Bfd) => binding.step(now, Input::Session { up: below(2) == 0 }),
             _ => {}
         }
     }
