@@ -10,7 +10,6 @@ use crate::checkd::services::Named;
 use crate::checkd::slots::Slot;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::check::{Action, Actions, Cause, Ending, Fact, Input, Verdict, Weight};
-use crate::proto::lvs::CheckWeight;
 use crate::sys::process::{self, Ended, Pid};
 
 /// Reads of one socket in one turn: a page of some kilobytes takes no more.
@@ -152,7 +151,6 @@ impl Checkers {
 
     fn weigh(&mut self, turn: &mut Turn<'_>, id: MachineId, weight: Weight) {
         let Some(check) = self.checks.get(id) else { return };
-        let weight = weight_of(weight);
         let lvs = &mut self.lvs;
         lvs.facts.note_decision(id);
         for place in check.places() {
@@ -172,15 +170,6 @@ impl Checkers {
         let Place { service, server, checker } = check.place;
         let of_server = self.lvs.places.check(service, server, checker);
         check.keep(&self.kept.keep, self.lvs.director.check_word(of_server, settled));
-    }
-}
-
-/// The weight that a check asks for, as the director takes it.
-pub(super) fn weight_of(weight: Weight) -> CheckWeight {
-    match weight {
-        Weight::Configured => CheckWeight::None,
-        Weight::Set(weight) => CheckWeight::Is(u32::from(weight)),
-        Weight::Plus(weight) => CheckWeight::Plus(weight),
     }
 }
 

@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Checkers;
-use super::checks::weight_of;
 use super::facts::log;
 use super::start::fill;
 use crate::base::id::{CheckId, MachineId};
@@ -243,7 +242,7 @@ impl Checkers {
                 let facts = &mut lvs.facts;
                 let mut tell = |fact| facts.push(fact, Some(place));
                 lvs.director.verdict(id, check.machine.is_up(), &mut tell);
-                lvs.director.weigh(id, weight_of(check.machine.weight()), &mut tell);
+                lvs.director.weigh(id, check.machine.weight(), &mut tell);
             }
         }
     }

@@ -4,12 +4,13 @@ use super::carry::Same;
 use super::facts::Tell;
 use super::operation::{Pending, Refusal};
 use super::service::{CheckStart, Phase, Services};
-use super::spec::{CheckWeight, RealSpec, ServiceSpec, SorrySpec, Stop};
+use super::spec::{RealSpec, ServiceSpec, SorrySpec, Stop};
 use super::table::{Look, Table};
 use super::values::{DestKey, DestValue, ServiceKey, ServiceValue};
 use crate::base::id::{CheckId, RealId, ServiceId};
 use crate::base::map::Map;
 use crate::base::time::Instant;
+use crate::proto::check::Weight;
 
 /// All services of one configuration, and the table that they want.
 ///
@@ -207,7 +208,7 @@ impl Director {
     }
 
     /// A check changes the weight of its server.
-    pub fn weigh(&mut self, id: CheckId, weight: CheckWeight, tell: &mut Tell<'_>) {
+    pub fn weigh(&mut self, id: CheckId, weight: Weight, tell: &mut Tell<'_>) {
         if let Some(change) = self.services.weigh(id, weight, tell) {
             self.table.changed(&self.services, change);
         }
@@ -342,24 +343,24 @@ const SETTLED: u64 = 2;
 const IS: u64 = 4;
 const PLUS: u64 = 8;
 
-fn check_to_word(failed: bool, weight: CheckWeight, settled: bool) -> u64 {
+fn check_to_word(failed: bool, weight: Weight, settled: bool) -> u64 {
     let flags = if failed { FAILED } else { 0 } | if settled { SETTLED } else { 0 };
     flags
         | match weight {
-            CheckWeight::None => 0,
-            CheckWeight::Is(weight) => IS | u64::from(weight) << 8,
+            Weight::Configured => 0,
+            Weight::Set(weight) => IS | u64::from(weight) << 8,
             // More than 55 bits are more than any weight.
-            CheckWeight::Plus(more) => PLUS | more.clamp(-MOST, MOST).cast_unsigned() << 8,
+            Weight::Plus(more) => PLUS | more.clamp(-MOST, MOST).cast_unsigned() << 8,
         }
 }
 
-fn word_to_check(word: u64) -> (bool, CheckWeight, bool) {
+fn word_to_check(word: u64) -> (bool, Weight, bool) {
     let weight = if word & IS != 0 {
-        CheckWeight::Is(u32::try_from(word >> 8).unwrap_or(u32::MAX))
+        Weight::Set(u8::try_from(word >> 8).unwrap_or(u8::MAX))
     } else if word & PLUS != 0 {
-        CheckWeight::Plus(word.cast_signed() >> 8)
+        Weight::Plus(word.cast_signed() >> 8)
     } else {
-        CheckWeight::None
+        Weight::Configured
     };
     (word & FAILED != 0, weight, word & SETTLED != 0)
 }

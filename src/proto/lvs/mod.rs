@@ -1,7 +1,7 @@
 //! The director: from the configuration and the results of checks to the table of IPVS.
 //!
 //! Job: decides which service has quorum, which real server is in with which weight, and what is done to the kernel's
-//! table in which order. Uses `base`. Start with [`Director`].
+//! table in which order. Uses `base`, and the weight that a check asks for (`proto::check`). Start with [`Director`].
 //!
 //! ```text
 //! configuration -> new, add_service, add_real, add_check, then start of each service, or follow (a reload)
@@ -64,7 +64,7 @@ pub use record::{RecordReader, RecordWriter};
 #[cfg(feature = "lvs")]
 pub use service::CheckStart;
 #[cfg(feature = "lvs")]
-pub use spec::{CheckWeight, Listen, RealSpec, ServiceSpec, SorrySpec, Stop};
+pub use spec::{Listen, RealSpec, ServiceSpec, SorrySpec, Stop};
 #[cfg(feature = "lvs")]
 pub use table::Look;
 pub use values::{

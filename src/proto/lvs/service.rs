@@ -4,9 +4,10 @@
 //! Quorum is lost below `quorum - hysteresis` and gained from `quorum + hysteresis` on, or from the weight of all
 //! servers on if that is less: otherwise it could never be gained again.
 
-use super::spec::{CheckWeight, RealSpec};
+use super::spec::RealSpec;
 use super::{Fact, Params, Stop, Tell};
 use crate::base::id::{CheckId, RealId, ServiceId};
+use crate::proto::check::Weight;
 
 /// All services with their servers and checks.
 #[derive(Debug, Default)]
@@ -67,7 +68,7 @@ pub(super) struct Real {
 pub(super) struct Check {
     pub(super) real: u32,
     pub(super) failed: bool,
-    weight: CheckWeight,
+    weight: Weight,
     pub(super) start: CheckStart,
 }
 
@@ -136,7 +137,7 @@ impl Services {
             real.count = real.count.saturating_add(1);
             real.up &= !alpha;
         }
-        let (weight, start) = (CheckWeight::None, CheckStart::Fresh);
+        let (weight, start) = (Weight::Configured, CheckStart::Fresh);
         self.checks.push(Check { real, failed: alpha, weight, start });
         id
     }
@@ -198,9 +199,9 @@ impl Services {
     pub(super) fn weight(&self, real: &Real) -> u32 {
         let own = i64::from(real.spec.weight);
         let sum = self.checks_of(real).iter().fold(own, |sum, check| match check.weight {
-            CheckWeight::None => sum,
-            CheckWeight::Is(weight) => sum.saturating_add(i64::from(weight).saturating_sub(own)),
-            CheckWeight::Plus(more) => sum.saturating_add(more),
+            Weight::Configured => sum,
+            Weight::Set(weight) => sum.saturating_add(i64::from(weight).saturating_sub(own)),
+            Weight::Plus(more) => sum.saturating_add(more),
         });
         // The kernel's weights are of 31 bits.
         u32::try_from(sum.clamp(0, i64::from(i32::MAX))).unwrap_or(0)
@@ -223,12 +224,7 @@ impl Services {
     }
 
     /// A check changes the weight of its server.
-    pub(super) fn weigh(
-        &mut self,
-        check: CheckId,
-        weight: CheckWeight,
-        tell: &mut Tell<'_>,
-    ) -> Option<Change> {
+    pub(super) fn weigh(&mut self, check: CheckId, weight: Weight, tell: &mut Tell<'_>) -> Option<Change> {
         let check = self.checks.get_mut(check.index())?;
         check.weight = weight;
         let id = check.real;
@@ -316,7 +312,7 @@ impl Services {
     }
 
     /// Notes what a predecessor knew of a check.
-    pub(super) fn set_check(&mut self, check: CheckId, failed: bool, weight: CheckWeight, start: CheckStart) {
+    pub(super) fn set_check(&mut self, check: CheckId, failed: bool, weight: Weight, start: CheckStart) {
         if let Some(check) = self.checks.get_mut(check.index()) {
             (check.failed, check.weight, check.start) = (failed, weight, start);
         }
@@ -338,7 +334,7 @@ impl Services {
     }
 
     /// What is known of a check.
-    pub(super) fn check(&self, check: CheckId) -> Option<(bool, CheckWeight)> {
+    pub(super) fn check(&self, check: CheckId) -> Option<(bool, Weight)> {
         let check = self.checks.get(check.index())?;
         Some((check.failed, check.weight))
     }

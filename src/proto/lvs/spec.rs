@@ -93,18 +93,6 @@ impl SorrySpec {
 /// The weight of a sorry server that answers.
 const SORRY_WEIGHT: u32 = 1;
 
-/// What a check does to the weight of its server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CheckWeight {
-    /// Nothing.
-    #[default]
-    None,
-    /// It sets the weight to this (`misc_dynamic`).
-    Is(u32),
-    /// It adds this to the configured weight (a tracked file).
-    Plus(i64),
-}
-
 /// How a service leaves the kernel when the daemon stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {

@@ -3,9 +3,9 @@
 
 use keepalived::base::id::{CheckId, ServiceId};
 use keepalived::base::time::{Instant, Span};
-use keepalived::proto::check::{Start, Weight};
+use keepalived::proto::check::Start;
 use keepalived::proto::lvs::{
-    CheckStart, CheckWeight, DestKey, Director, Fact, Look, Operation, Pending, ServiceKey, Stop,
+    CheckStart, DestKey, Director, Fact, Look, Operation, Pending, ServiceKey, Stop,
 };
 
 use super::conf::Conf;
@@ -130,7 +130,7 @@ impl World {
                 let mut tell = |fact| referee.told(fact);
                 match saying {
                     Saying::Verdict(up) => director.verdict(id, up, &mut tell),
-                    Saying::Weight(weight) => director.weigh(id, weight_of(weight), &mut tell),
+                    Saying::Weight(weight) => director.weigh(id, weight, &mut tell),
                 }
                 self.trace(|| format!("check {number} says {saying:?}"));
                 self.referee.said(&self.conf, number, saying);
@@ -363,15 +363,6 @@ impl World {
         if self.random.percent(50) {
             self.look(Look::Running);
         }
-    }
-}
-
-/// A weight as the director takes it.
-pub(super) fn weight_of(weight: Weight) -> CheckWeight {
-    match weight {
-        Weight::Configured => CheckWeight::None,
-        Weight::Set(weight) => CheckWeight::Is(u32::from(weight)),
-        Weight::Plus(more) => CheckWeight::Plus(more),
     }
 }
 

@@ -5,8 +5,9 @@ use super::kernel::Kernel;
 use super::world::{VIP, World, addr, b, base, dest, server, settled, sorry, value, with_sorry};
 use crate::base::id::{CheckId, RealId};
 use crate::base::time::Span;
+use crate::proto::check::Weight;
 use crate::proto::lvs::{
-    CheckStart, CheckWeight, Entry, Look, Method, Operation, Protocol, Scheduler, ServiceKey, SorrySpec, Stop,
+    CheckStart, Entry, Look, Method, Operation, Protocol, Scheduler, ServiceKey, SorrySpec, Stop,
 };
 
 fn group(identity: u64, members: &[(&str, u16)], servers: core::ops::RangeInclusive<u8>) -> Service {
@@ -212,7 +213,7 @@ fn a_destination_that_somebody_else_deleted_comes_back() {
     assert_eq!(world.facts(), ["put back 192.0.2.10:80 10.0.0.1:80", "put back 192.0.2.10:80 10.0.0.3:80"]);
     // Or when it is to be changed.
     world.kernel.services.get_mut(&VIP).unwrap().1.clear();
-    world.weigh(1, CheckWeight::Is(9));
+    world.weigh(1, Weight::Set(9));
     assert_eq!(world.operations(), ["set 192.0.2.10:80 10.0.0.1:80 9", "new 192.0.2.10:80 10.0.0.1:80 9"]);
     world.verdict(2, false);
     assert_eq!(world.operations(), ["del 192.0.2.10:80 10.0.0.2:80"], "gone is gone");

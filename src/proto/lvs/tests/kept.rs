@@ -5,7 +5,8 @@ use super::kernel::Kernel;
 use super::world::{VIP, World, b, dest, settled, value, with_sorry};
 use crate::base::id::{CheckId, RealId, ServiceId};
 use crate::base::time::Instant;
-use crate::proto::lvs::{CheckWeight, Director, Look, Refusal};
+use crate::proto::check::Weight;
+use crate::proto::lvs::{Director, Look, Refusal};
 
 /// A successor of a process that died: what was known goes on, what somebody set by hand stays.
 #[test]
@@ -18,8 +19,8 @@ fn a_successor_goes_on_where_its_predecessor_was() {
     let mut world = settled(conf.clone());
     world.verdict(1, false);
     world.verdict(3, false);
-    world.weigh(2, CheckWeight::Plus(-7));
-    world.weigh(2, CheckWeight::Plus(40));
+    world.weigh(2, Weight::Plus(-7));
+    world.weigh(2, Weight::Plus(40));
     world.operations();
     world.facts();
     world.kernel.services.get_mut(&VIP).unwrap().1.insert(dest(2), value(0));
@@ -53,12 +54,12 @@ fn words_of_checks_come_back_as_they_were() {
     let mut director = b(1).director();
     director.start(ServiceId(0), &mut |_| {});
     for (up, weight, real) in [
-        (true, CheckWeight::None, 1),
-        (false, CheckWeight::Is(u32::MAX >> 1), u32::MAX >> 1),
-        (true, CheckWeight::Plus(-1), 0),
-        (false, CheckWeight::Plus(i64::MAX), u32::MAX >> 1),
-        (true, CheckWeight::Plus(i64::MIN), 0),
-        (false, CheckWeight::Plus(300), 301),
+        (true, Weight::Configured, 1),
+        (false, Weight::Set(u8::MAX), 255),
+        (true, Weight::Plus(-1), 0),
+        (false, Weight::Plus(i64::MAX), u32::MAX >> 1),
+        (true, Weight::Plus(i64::MIN), 0),
+        (false, Weight::Plus(300), 301),
     ] {
         director.verdict(CheckId(0), up, &mut |_| {});
         director.weigh(CheckId(0), weight, &mut |_| {});

@@ -5,7 +5,8 @@ use super::conf::{Check, Conf, Real, Where};
 use super::world::{World, addr, base, server, sorry};
 use crate::base::addr::Family;
 use crate::base::id::ServiceId;
-use crate::proto::lvs::{CheckWeight, DestKey, Entry, Fact, Method, ServiceKey, Stop, Tunnel};
+use crate::proto::check::Weight;
+use crate::proto::lvs::{DestKey, Entry, Fact, Method, ServiceKey, Stop, Tunnel};
 
 const VIP: &str = "192.0.2.10:80";
 
@@ -270,21 +271,21 @@ fn weights_are_counted_and_a_weight_of_0_counts_nothing() {
     let mut world = World::start(one(service));
     world.operations();
     world.facts();
-    world.weigh(1, CheckWeight::Is(0));
+    world.weigh(1, Weight::Set(0));
     assert_eq!(world.facts(), ["10.0.0.1 weight 1 to 0", "0 quorum down 2 > 1"]);
     assert_eq!(short(&world.operations()), ["set 10.0.0.1 0"]);
-    world.weigh(1, CheckWeight::Plus(609));
+    world.weigh(1, Weight::Plus(609));
     assert_eq!(world.facts(), ["10.0.0.1 weight 0 to 610", "0 quorum up 2 <= 611"]);
     assert_eq!(short(&world.operations()), ["set 10.0.0.1 610"]);
-    world.weigh(1, CheckWeight::Plus(-7));
+    world.weigh(1, Weight::Plus(-7));
     assert_eq!(short(&world.operations()), ["set 10.0.0.1 0"]);
-    world.weigh(1, CheckWeight::Plus(i64::MAX));
+    world.weigh(1, Weight::Plus(i64::MAX));
     assert_eq!(short(&world.operations()), ["set 10.0.0.1 2147483647"]);
-    world.weigh(1, CheckWeight::None);
+    world.weigh(1, Weight::Configured);
     world.facts();
     world.verdict(1, false);
     world.operations();
-    world.weigh(1, CheckWeight::Is(9));
+    world.weigh(1, Weight::Set(9));
     assert_eq!(world.facts().last().unwrap(), "10.0.0.1 weight 1 to 9 inactive");
     assert!(world.operations().is_empty());
     world.verdict(1, true);
@@ -302,11 +303,11 @@ fn weights_of_several_checks_add_up() {
         world.director.weigh(id, weight, &mut |_| {});
         world.director.real(world.real(1)).unwrap().weight
     };
-    assert_eq!(weigh(0, CheckWeight::Plus(5)), 15);
-    assert_eq!(weigh(1, CheckWeight::Is(4)), 9);
-    assert_eq!(weigh(2, CheckWeight::Plus(-20)), 0);
-    assert_eq!(weigh(0, CheckWeight::None), 0);
-    assert_eq!(weigh(2, CheckWeight::None), 4);
+    assert_eq!(weigh(0, Weight::Plus(5)), 15);
+    assert_eq!(weigh(1, Weight::Set(4)), 9);
+    assert_eq!(weigh(2, Weight::Plus(-20)), 0);
+    assert_eq!(weigh(0, Weight::Configured), 0);
+    assert_eq!(weigh(2, Weight::Configured), 4);
 }
 
 #[test]

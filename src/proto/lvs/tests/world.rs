@@ -5,9 +5,9 @@ use super::kernel::Kernel;
 use crate::base::addr::IpAddr;
 use crate::base::id::{CheckId, RealId, ServiceId};
 use crate::base::time::{Instant, Span};
+use crate::proto::check::Weight;
 use crate::proto::lvs::{
-    CheckWeight, DestKey, DestValue, Director, Fact, Look, Method, Operation, Protocol, ServiceKey,
-    SorrySpec, Stop,
+    DestKey, DestValue, Director, Fact, Look, Method, Operation, Protocol, ServiceKey, SorrySpec, Stop,
 };
 
 /// An address.
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// The first check of a server of the first service says what it weighs.
-    pub fn weigh(&mut self, number: u8, weight: CheckWeight) {
+    pub fn weigh(&mut self, number: u8, weight: Weight) {
         let check = self.director.checks(self.real(number)).next().unwrap();
         self.director.weigh(check, weight, &mut |fact| self.facts.push(fact));
     }
