@@ -14,6 +14,9 @@
 //! counts as failed until an attempt passes. The very first attempt decides by itself. Transports of datagrams and
 //! echoes are kept from one attempt to the next, because the kernel learns late that nobody is there: an error that comes
 //! in between is the result of the attempt before.
+//!
+//! What happens and what is asked of the binding stands here; [`start`] is what a check begins with, and [`result`] what
+//! the result of an attempt leads to. The [`attempt`] knows its kind.
 
 mod action;
 mod attempt;
@@ -22,8 +25,10 @@ mod fetch;
 mod input;
 mod kind;
 mod random;
+mod result;
 mod search;
 mod smtp;
+mod start;
 mod step;
 
 use attempt::Attempt;
@@ -38,39 +43,7 @@ pub use action::{Action, Actions, Close, Fact, Failure, LONGEST, Transport, Verd
 pub use input::{Cause, Ending, Fault, Input, Tls};
 pub use kind::Kind;
 pub use search::{Find, Pattern, Place};
-
-/// What a check begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// The daemon starts: the server counts as up, without `alpha`, until the first attempt says otherwise. The attempt
-    /// comes at a random time within `warmup`.
-    Fresh,
-    /// A reload brought the check to a server that is up: the check counts as passed, and even its first failure is
-    /// followed by retries. The attempt comes at a random time within `warmup`.
-    Trusted,
-    /// A reload brought the check to a server that is down: the check counts as failed, and its first attempt comes at
-    /// once.
-    Failed,
-    /// What another check of the same definition was told by its [`Check::memory`], in this process or in the one before.
-    Known(Memory),
-}
-
-/// What a successor goes on with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// The check counts as passed.
-    pub up: bool,
-    /// An attempt has ended with a result.
-    pub decided: bool,
-    /// An attempt has passed, so that failures are followed by retries.
-    pub proven: bool,
-    /// Attempts in a row that have failed while the check counts as passed.
-    pub failures: u32,
-    /// When the next attempt is due.
-    pub due: Instant,
-    /// What the server weighs.
-    pub weight: Weight,
-}
+pub use start::{Memory, Start};
 
 /// The end of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +56,6 @@ pub struct Outcome {
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Span = Span::from_secs(2);
-
-/// The longest pause after an attempt that could not run: what is missing may be there again soon.
-const LOCAL_PAUSE: Span = Span::from_secs(1);
-
-/// Loops after an attempt should have run, which is another one after the last one that did, until the check is overdue.
-const OVERDUE: u64 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -132,52 +99,6 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check that has not run. `seed` is to be different for each check and unknown to others.
-    #[must_use]
-    pub fn new(now: Instant, cadence: Cadence, kind: Kind, start: Start, seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let warm = now + part(cadence.warmup, random.next());
-        let fresh = Memory {
-            up: !cadence.alpha,
-            decided: false,
-            proven: false,
-            failures: 0,
-            due: warm,
-            weight: Weight::Configured,
-        };
-        let memory = match start {
-            Start::Fresh => fresh,
-            Start::Trusted => Memory { up: true, proven: true, ..fresh },
-            Start::Failed => Memory { up: false, proven: true, due: now, ..fresh },
-            // A time of nobody's does not count.
-            Start::Known(memory) => Memory { due: memory.due.clamp(now, now + cadence.delay_loop), ..memory },
-        };
-        let Memory { up, decided, proven, failures, due, weight } = memory;
-        let mut attempt = Attempt::new(kind);
-        if !up {
-            attempt.fallen(proven && matches!(start, Start::Known(_)));
-        }
-        Self {
-            cadence,
-            attempt,
-            random,
-            state: State::Idle,
-            due,
-            phase: due,
-            wanted: due,
-            last: None,
-            failures,
-            weight,
-            not_run: None,
-            up,
-            decided,
-            proven,
-            suspended: false,
-            open: false,
-            overdue: false,
-        }
-    }
-
     /// The patterns of the pages of an HTTP check. Without them a page that has one cannot be checked.
     #[must_use]
     pub fn with_pattern(mut self, pattern: Box<dyn Pattern>) -> Self {
@@ -326,23 +247,10 @@ impl Check {
         self.not_run
     }
 
-    /// Whether no attempt has run for three times the `delay_loop`, although one should have.
-    #[must_use]
-    pub fn is_overdue(&self, now: Instant) -> bool {
-        self.overdue || self.is_late(now)
-    }
-
     /// When the check runs.
     #[must_use]
     pub const fn cadence(&self) -> &Cadence {
         &self.cadence
-    }
-
-    /// What a successor goes on with.
-    #[must_use]
-    pub const fn memory(&self) -> Memory {
-        let Self { up, decided, proven, failures, due, weight, .. } = *self;
-        Memory { up, decided, proven, failures, due, weight }
     }
 
     fn begin_if_due(&mut self, now: Instant, out: &mut Actions) {
@@ -423,91 +331,6 @@ impl Check {
         }
     }
 
-    /// An attempt ended, with what it makes of the weight if it passed.
-    fn conclude(&mut self, now: Instant, result: Result<Weight, Failure>, out: &mut Actions) {
-        self.last = Some(Outcome { at: now, result: result.map(|_| ()) });
-        if self.not_run.take().is_some() | core::mem::take(&mut self.overdue) {
-            push(out, Action::Log(Fact::RunsAgain));
-        }
-        match result {
-            Ok(weight) => self.passed(now, weight, out),
-            Err(why) => self.failed(now, why, out),
-        }
-        (self.decided, self.wanted) = (true, self.due);
-    }
-
-    fn passed(&mut self, now: Instant, weight: Weight, out: &mut Actions) {
-        let news = !self.up || !self.decided;
-        (self.failures, self.proven, self.due) = (0, true, self.next_regular(now));
-        if let Some(progress) = self.attempt.passed(self.up) {
-            if news {
-                push(out, Action::Log(Fact::Page(progress.page)));
-            }
-            if progress.hasty {
-                self.due = now;
-            }
-            if !progress.complete {
-                return;
-            }
-        }
-        if news {
-            push(out, Action::Log(Fact::Passed));
-        }
-        self.weigh(weight, out);
-        if !self.up {
-            self.up = true;
-            push(out, Action::Verdict(Verdict::Up));
-        }
-    }
-
-    fn failed(&mut self, now: Instant, why: Failure, out: &mut Actions) {
-        // What is no attempt is not tried again.
-        let retry = if self.attempt.is_timed() { self.cadence.retry } else { 0 };
-        if self.up && self.proven && self.failures < retry {
-            self.failures = self.failures.saturating_add(1);
-            self.due = now + self.cadence.delay_before_retry;
-            if self.cadence.log_all_failures {
-                push(out, Action::Log(Fact::Failed { why, failures: self.failures }));
-            }
-            return;
-        }
-        self.due = self.next_regular(now);
-        self.attempt.fallen(self.up || self.proven);
-        let retries = core::mem::take(&mut self.failures);
-        if self.up || !self.decided {
-            push(out, Action::Log(Fact::Down { why, retries }));
-        }
-        if self.up {
-            self.up = false;
-            push(out, Action::Verdict(Verdict::Down));
-        }
-    }
-
-    /// This machine is to blame: the server stays what it is.
-    fn could_not_run(&mut self, now: Instant, cause: Cause, out: &mut Actions) {
-        self.open = false;
-        self.enter(State::Idle);
-        if self.not_run != Some(cause) {
-            self.not_run = Some(cause);
-            push(out, Action::Log(Fact::NotRun(cause)));
-        }
-        self.tell_if_late(now, out);
-        self.due = now + self.cadence.delay_loop.min(LOCAL_PAUSE);
-    }
-
-    fn tell_if_late(&mut self, now: Instant, out: &mut Actions) {
-        if !self.overdue && self.is_late(now) {
-            self.overdue = true;
-            push(out, Action::Log(Fact::Overdue));
-        }
-    }
-
-    /// Whether it is long ago that an attempt ran, and none is under way.
-    fn is_late(&self, now: Instant) -> bool {
-        let waits = self.state == State::Idle && self.attempt.is_timed() && !self.suspended;
-        waits && now.since(self.wanted) >= self.cadence.delay_loop * OVERDUE
-    }
-
     fn suspend(&mut self, now: Instant, out: &mut Actions) {
         self.abort(now, out);
         self.failures = 0;
@@ -544,32 +367,9 @@ impl Check {
         }
     }
 
-    fn weigh(&mut self, weight: Weight, out: &mut Actions) {
-        if self.weight != weight {
-            self.weight = weight;
-            push(out, Action::Weight(weight));
-        }
-    }
-
-    /// The first regular attempt after now.
-    fn next_regular(&self, now: Instant) -> Instant {
-        let span = self.cadence.delay_loop.max(Span::from_micros(1));
-        if now < self.phase {
-            return self.phase;
-        }
-        let loops = now.since(self.phase).as_micros() / span.as_micros();
-        self.phase + span * loops.saturating_add(1)
-    }
-
     const fn enter(&mut self, state: State) {
         self.state = state;
     }
-}
-
-/// A part of a span: none for the smallest number, all of it for the largest.
-fn part(span: Span, number: u64) -> Span {
-    let scaled = (u128::from(span.as_micros()) * u128::from(number)) >> 64;
-    Span::from_micros(u64::try_from(scaled).unwrap_or(u64::MAX))
 }
 
 fn push(out: &mut Actions, action: Action) {
