@@ -17,9 +17,10 @@ pub(super) struct Sync {
     config: Option<Wanted>,
     /// The daemons that this child has started or taken over.
     running: heapless::Vec<SyncDaemon, 2>,
-    /// The virtual router is MASTER.
-    master: bool,
-    /// The VRRP child has told of the virtual router since the channel to it was made.
+    /// The virtual router of which the VRRP child told last, by its key, and whether it is MASTER. Not always the one that
+    /// this child follows: of two children that reload one is first.
+    router: Option<(u64, bool)>,
+    /// The VRRP child has told of a virtual router since the channel to it was made.
     told: bool,
 }
 
@@ -46,24 +47,30 @@ impl Sync {
             let id = config.id.unwrap_or(vrid);
             Wanted { config, instance, id }
         });
-        if self.config.as_ref().is_none_or(|wanted| wanted.instance.is_none()) {
-            self.master = false;
-        }
     }
 
     /// What the VRRP child says. True: another daemon is to run.
     pub(super) fn hear(&mut self, message: ToPeer) -> bool {
-        let Some(followed) = self.config.as_ref().and_then(|wanted| wanted.instance) else { return false };
-        let master = match message {
-            ToPeer::State(ObjectState { key, state, .. }) if key == followed => {
-                self.told = true;
-                state == MASTER
+        let before = self.is_master();
+        match message {
+            ToPeer::State(ObjectState { key, state: record::GONE, .. }) => {
+                self.router.take_if(|(router, _)| *router == key);
             }
-            ToPeer::State(_) => return false,
+            ToPeer::State(ObjectState { key, state, .. }) => {
+                self.told = true;
+                self.router = Some((key, state == MASTER));
+            }
             // There is no such virtual router any more.
-            ToPeer::Complete => self.told && self.master,
-        };
-        core::mem::replace(&mut self.master, master) != master
+            ToPeer::Complete if !self.told => self.router = None,
+            ToPeer::Complete => {}
+        }
+        self.is_master() != before
+    }
+
+    /// Whether the virtual router that the configuration names is MASTER.
+    fn is_master(&self) -> bool {
+        let followed = self.config.as_ref().and_then(|wanted| wanted.instance);
+        followed.is_some_and(|followed| self.router == Some((followed, true)))
     }
 
     /// The VRRP child is gone: what it said last stands until its replacement tells anew.
@@ -84,29 +91,30 @@ impl Sync {
     pub(super) fn settle(&mut self, ipvs: &mut Ipvs) {
         let wanted = self.wanted();
         let stays = |there: &SyncDaemon| wanted.iter().any(|wanted| there.is_as_wanted(wanted));
-        let (mut refused, mut stopped) = (None, false);
+        let (mut refused, mut changed) = (None, false);
         for daemon in self.running.iter().filter(|there| !stays(there)) {
-            stopped = true;
+            changed = true;
             // There is room: nothing else is collected.
-            let _ = ipvs.stop_daemon(0, daemon.role);
+            let _ = ipvs.stop_daemon(STOPS, daemon.role);
         }
-        for daemon in &wanted {
+        for (daemon, tag) in wanted.iter().zip(0..) {
             if !self.running.iter().any(|there| there.is_as_wanted(daemon)) {
-                stopped = true;
-                let _ = ipvs.start_daemon(1, daemon);
+                changed = true;
+                let _ = ipvs.start_daemon(tag, daemon);
             }
         }
-        if !stopped {
+        if !changed {
             return;
         }
+        let mut failed = heapless::Vec::<u32, 2>::new();
         ipvs.commit(|tag, result| {
-            if let (1, Err(refusal)) = (tag, result) {
+            if let (0..STOPS, Err(refusal)) = (tag, result) {
                 refused = Some(refusal.errno);
+                let _ = failed.push(tag);
             }
         });
-        self.running = wanted;
+        self.running = started(wanted, &failed);
         if let Some(errno) = refused {
-            self.running.clear();
             report::sync_daemon_refused(errno);
         }
     }
@@ -119,7 +127,7 @@ impl Sync {
 
     fn wanted(&self) -> heapless::Vec<SyncDaemon, 2> {
         let Some(Wanted { config, instance, id }) = &self.config else { return heapless::Vec::new() };
-        let roles: &[Role] = match (instance, self.master) {
+        let roles: &[Role] = match (instance, self.is_master()) {
             (None, _) => &[Role::Master, Role::Backup],
             (Some(_), true) => &[Role::Master],
             (Some(_), false) => &[Role::Backup],
@@ -134,5 +142,100 @@ impl Sync {
             group: config.group,
         };
         roles.iter().map(daemon).collect()
+    }
+}
+
+/// The tag of a request to stop a daemon; that of a request to start one is the number of the daemon.
+const STOPS: u32 = 2;
+
+/// The wanted daemons that run, where the kernel refused those with these numbers.
+fn started(wanted: heapless::Vec<SyncDaemon, 2>, failed: &[u32]) -> heapless::Vec<SyncDaemon, 2> {
+    wanted
+        .into_iter()
+        .zip(0..)
+        .filter(|(_, number)| !failed.contains(number))
+        .map(|(daemon, _)| daemon)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(instance: Option<&str>) -> Model {
+        let mut model = Model::default();
+        model.global.lvs.sync = Some(Config {
+            interface: crate::base::name::IfName::new("eth0").unwrap(),
+            instance: instance.map(Into::into),
+            id: None,
+            maxlen: None,
+            port: None,
+            ttl: None,
+            group: None,
+        });
+        model
+    }
+
+    fn says(name: &str, state: u8) -> ToPeer {
+        ToPeer::State(ObjectState { key: record::key(name), state, value: 0 })
+    }
+
+    fn roles(sync: &Sync) -> Vec<Role> {
+        sync.wanted().iter().map(|daemon| daemon.role).collect()
+    }
+
+    #[test]
+    fn the_virtual_router_of_a_reload_is_followed_whichever_child_reloads_first() {
+        for vrrp_first in [true, false] {
+            let mut sync = Sync::default();
+            sync.load(&model(Some("VI_1")));
+            assert!(sync.hear(says("VI_1", MASTER)));
+            assert!(!sync.hear(ToPeer::Complete));
+            let told = |sync: &mut Sync| {
+                sync.hear(says("VI_1", record::GONE));
+                sync.hear(says("VI_2", 1));
+            };
+            if vrrp_first {
+                told(&mut sync);
+            }
+            sync.load(&model(Some("VI_2")));
+            assert_eq!(roles(&sync), [Role::Backup], "nobody has said that VI_2 is MASTER");
+            if !vrrp_first {
+                told(&mut sync);
+            }
+            assert_eq!(roles(&sync), [Role::Backup]);
+            sync.load(&model(Some("VI_1")));
+            if vrrp_first {
+                sync.hear(says("VI_1", MASTER));
+            }
+            assert_eq!(roles(&sync), [if vrrp_first { Role::Master } else { Role::Backup }]);
+        }
+    }
+
+    #[test]
+    fn what_a_dead_vrrp_child_said_stands_until_its_replacement_has_told_everything() {
+        let mut sync = Sync::default();
+        sync.load(&model(Some("VI_1")));
+        assert!(sync.hear(says("VI_1", MASTER)));
+        sync.vrrp_away();
+        assert_eq!(roles(&sync), [Role::Master]);
+        assert!(!sync.hear(says("VI_1", MASTER)));
+        assert!(!sync.hear(ToPeer::Complete));
+        sync.vrrp_away();
+        assert!(sync.hear(ToPeer::Complete), "the replacement has no such virtual router");
+        assert_eq!(roles(&sync), [Role::Backup]);
+    }
+
+    #[test]
+    fn one_daemon_that_is_refused_leaves_the_other_one_known() {
+        let mut sync = Sync::default();
+        sync.load(&model(None));
+        assert_eq!(roles(&sync), [Role::Master, Role::Backup]);
+        let runs =
+            |failed: &[u32]| started(sync.wanted(), failed).iter().map(|it| it.role).collect::<Vec<_>>();
+        assert_eq!(runs(&[]), [Role::Master, Role::Backup]);
+        assert_eq!(runs(&[1]), [Role::Master]);
+        assert_eq!(runs(&[0]), [Role::Backup]);
+        assert_eq!(runs(&[0, 1]), []);
     }
 }

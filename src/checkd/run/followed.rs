@@ -135,7 +135,11 @@ impl Checkers {
     /// The parent has made a channel to another child.
     pub(super) fn connect(&mut self, turn: &mut Turn<'_>, kind: Kind, fd: OwnedFd) {
         let peer = match kind {
-            Kind::Vrrp => &mut self.peers.vrrp,
+            Kind::Vrrp => {
+                // Whoever is at its other end tells everything anew.
+                self.lvs.sync.vrrp_away();
+                &mut self.peers.vrrp
+            }
             Kind::Bfd => &mut self.peers.bfd,
             Kind::Checkers => return,
         };
