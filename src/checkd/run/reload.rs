@@ -86,11 +86,9 @@ impl Checkers {
         self.rearm(turn);
         self.lvs.sync.load(&self.model);
         report::initializing(true);
-        self.lvs.table.open(true);
-        self.lvs.table.set_timeouts(&self.model);
-        self.compare_table(turn, Look::Running);
-        self.settle(turn);
-        self.settle_sync();
+        // A table that was not there until now has nothing of this process.
+        let how = if self.lvs.table.open(true) { Look::Start } else { Look::Running };
+        self.begin_table(turn, how);
         self.lvs.ledger.write(&self.lvs.director);
         self.arm_table(turn);
         self.load_files(turn, true);

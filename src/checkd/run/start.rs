@@ -67,7 +67,7 @@ pub fn run(model: Arc<Model>, context: Context) -> Exit {
     bracket::run(|| start(model, context))
 }
 
-/// Takes away what a child that had to be killed left in the table.
+/// Takes away what a child that had to be killed left in the kernel: its entries of the table, and the sync daemon.
 pub fn clean(model: &Model, ledger: &Path) -> Exit {
     let (places, mut director, mut table) = (Places::new(model), Director::default(), Table::new(model));
     fill(&mut director, model, &places);
@@ -82,6 +82,12 @@ pub fn clean(model: &Model, ledger: &Path) -> Exit {
     table.look(now, &mut director, Look::Resume, &mut |_| ());
     services().for_each(|id| director.stop(id, Stop::Whole, &mut |_| ()));
     table.settle(now, &mut director, &mut |fact| log(model, &places, &fact));
+    let mut sync = Sync::default();
+    sync.load(model);
+    if let Some(ipvs) = &mut table.ipvs {
+        sync.adopt(ipvs);
+        sync.stop(ipvs);
+    }
     ledger.remove();
     Exit::Ok
 }

@@ -34,7 +34,8 @@ impl Checkers {
         self.arm_table(turn);
     }
 
-    /// The table is open: it is compared with what is wanted, and made so.
+    /// After the start, after a reload, or when the kernel has IPVS at last: the table is compared with what is wanted, and
+    /// made so.
     pub(super) fn begin_table(&mut self, turn: &mut Turn<'_>, how: Look) {
         self.lvs.table.set_timeouts(&self.model);
         self.compare_table(turn, how);
