@@ -10,7 +10,9 @@
 
 use core::fmt;
 
+use crate::base::addr::Family;
 use crate::base::time::Instant;
+use crate::config::model::service::Key as ServiceKey;
 use crate::config::model::{RealServer, VirtualServer};
 use crate::daemon::keep::{Values, key};
 use crate::daemon::record;
@@ -29,6 +31,10 @@ pub(super) fn service_key(service: &VirtualServer, order: u32, server: Option<&R
     let mut key = Key(record::key("service\0"));
     // A key takes everything.
     let _ = fmt::write(&mut key, format_args!("{}", service.name(order)));
+    // The name of a mark does not tell its family, and both families may have the same mark.
+    if matches!(service.key, ServiceKey::Mark(_)) && service.family == Some(Family::V6) {
+        key.0 = record::continued(key.0, "\0v6");
+    }
     if let Some(server) = server {
         let _ = fmt::write(&mut key, format_args!("\0{}", service.server_name(server)));
     }
@@ -88,6 +94,19 @@ pub(super) fn memory([_, due, flags]: Values) -> Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::diag::Diagnostics;
+    use crate::config::{assemble, expand};
+
+    #[test]
+    fn one_mark_of_both_families_is_two_virtual_servers() {
+        let text = "virtual_server fwmark 7 {\n real_server 192.0.2.1 80 {\n }\n}\n\
+                    virtual_server fwmark 7 {\n ip_family inet6\n real_server 2001:db8::1 80 {\n }\n}\n";
+        let mut found = Diagnostics::new();
+        let model = assemble::model(&expand::parse_text(text, &mut found).tree, &mut found);
+        let [four, six] = &*model.services else { panic!("{found:?}") };
+        assert_eq!((four.family, six.family), (Some(Family::V4), Some(Family::V6)));
+        assert_ne!(service_key(four, 0, None), service_key(six, 0, None));
+    }
 
     #[test]
     fn a_successor_reads_what_was_noted() {

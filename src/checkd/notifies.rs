@@ -130,8 +130,8 @@ pub(super) struct Scripted {
     /// The position of the virtual server, and of the real server in it; none: the virtual server itself.
     pub(super) of: (u32, Option<u32>),
     pub(super) name: Box<str>,
-    /// What the virtual server is called.
-    service: Box<str>,
+    /// By which a reload finds it again.
+    pub(super) key: u64,
     pub(super) notifier: Box<Notifier>,
 }
 
@@ -141,9 +141,15 @@ impl Scripted {
         let mut all = Vec::new();
         for (service, position) in model.services.iter().zip(0_u32..) {
             let (up, down) = (service.quorum_up.as_ref(), service.quorum_down.as_ref());
-            let of_service = || service.name(places.order(position)).to_string().into_boxed_str();
+            let order = places.order(position);
             if let Some(notifier) = notifier(resolver, up, down) {
-                all.push(Self { of: (position, None), name: of_service(), service: of_service(), notifier });
+                let name = service.name(order).to_string().into();
+                all.push(Self {
+                    of: (position, None),
+                    name,
+                    key: service_key(service, order, None),
+                    notifier,
+                });
             }
             for (server, number) in service.servers.iter().zip(0_u32..) {
                 let Some(rare) = &server.more else { continue };
@@ -151,16 +157,11 @@ impl Scripted {
                 if let Some(notifier) = notifier(resolver, up, down) {
                     let name = service.server_name(server).to_string().into();
                     let of = (position, Some(number));
-                    all.push(Self { of, name, service: of_service(), notifier });
+                    all.push(Self { of, name, key: service_key(service, order, Some(server)), notifier });
                 }
             }
         }
         all
-    }
-
-    /// By which a reload finds it again: the virtual server, and the real server or nothing.
-    pub(super) fn full_name(&self) -> (Box<str>, Box<str>) {
-        (self.service.clone(), if self.of.1.is_some() { self.name.clone() } else { Box::default() })
     }
 
     /// As its scripts are told of it.

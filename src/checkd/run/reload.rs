@@ -12,6 +12,7 @@ use crate::base::map::Map;
 use crate::checkd::checks::Check;
 use crate::checkd::checks::prepared::Prepared;
 use crate::checkd::checks::sharing::{Definitions, Place, places};
+use crate::checkd::kept::service_key;
 use crate::checkd::notifies::{NotifyId, Purpose, Scripted};
 use crate::checkd::report;
 use crate::checkd::services::{Named, Places, count};
@@ -175,7 +176,7 @@ impl Checkers {
     fn exchange_notes(&mut self, model: &Model, new_places: &Places) {
         let key = |model: &Model, places: &Places, position: u32| {
             let service = model.services.get(position as usize)?;
-            Some(crate::checkd::kept::service_key(service, places.order(position), None))
+            Some(service_key(service, places.order(position), None))
         };
         let mut known: Map<u64, Note> = Map::new();
         for (note, position) in self.lvs.notes.iter().zip(0_u32..) {
@@ -268,14 +269,14 @@ impl Checkers {
     fn exchange_scripts(&mut self, turn: &mut Turn<'_>, resolver: &Resolver) {
         let mut fresh = Scripted::all(&self.model, &self.lvs.places, resolver);
         let before = core::mem::take(&mut self.scripted);
-        let mut by_name: Map<(Box<str>, Box<str>), usize> = Map::new();
+        let mut by_key: Map<u64, usize> = Map::new();
         for (position, object) in fresh.iter().enumerate() {
-            by_name.insert(object.full_name(), position);
+            by_key.insert(object.key, position);
         }
         let mut renamed = vec![None; before.len()];
         let slot = self.layout.number(Slot::Retired);
         for (object, number) in before.into_iter().zip(0_u32..) {
-            let position = by_name.get(&object.full_name()).copied();
+            let position = by_key.get(&object.key).copied();
             let old_slot = self.layout.number(Slot::Notify(NotifyId(number)));
             turn.set_deadline(old_slot, None);
             if let Some((new, position)) =
