@@ -203,7 +203,17 @@ impl Left {
     pub fn all_of(&self, key: u64) -> impl Iterator<Item = Note> {
         let start = self.0.partition_point(|(other, _)| *other < key);
         let rest = self.0.get(start..).unwrap_or_default();
-        rest.iter().take_while(move |(other, _)| *other == key).map(|(_, note)| *note)
+        rest.iter()
+            .take_while(move |(other, _)| *other == key)
+            .map(|(_, note)| *note)
+            .filter(|note| *note != Note::NONE)
+    }
+
+    /// The next note of a key, which nobody shall find twice.
+    pub fn take(&mut self, key: u64) -> Option<Note> {
+        let start = self.0.partition_point(|(other, _)| *other < key);
+        let mut same = self.0.get_mut(start..)?.iter_mut().take_while(|(other, _)| *other == key);
+        same.find(|(_, note)| *note != Note::NONE).map(|(_, note)| core::mem::take(note))
     }
 
     /// The note of a key.
@@ -234,6 +244,12 @@ mod tests {
         let left = Left::of(&keep);
         assert_eq!(left.all_of(7).map(|note| keep.values(note)).collect::<Vec<_>>(), [[10, 2, 3], [7, 8, 9]]);
         assert_eq!(left.of_key(5), Some(two));
+        let mut taken = Left::of(&keep);
+        assert_eq!(
+            [7, 7, 7, 5, 6].map(|key| taken.take(key)),
+            [Some(one), Some(three), None, Some(two), None]
+        );
+        assert_eq!((taken.of_key(7), taken.of_key(5)), (None, None));
         assert_eq!(left.of_key(6), None);
         keep.rename(two, 6);
         keep.rename(Note::NONE, 8);

@@ -77,7 +77,7 @@ pub(in crate::checkd) fn digest_of(model: &Model, place: Place) -> u64 {
 fn digest((checker, key): &(&Checker, Option<&Key>)) -> u64 {
     let mut digest = Digest(0xcbf2_9ce4_8422_2325);
     checker.hash(&mut digest);
-    key.is_some().hash(&mut digest);
+    key.hash(&mut digest);
     digest.finish()
 }
 
@@ -93,5 +93,31 @@ impl Hasher for Digest {
         for octet in octets {
             self.0 = (self.0 ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::diag::Diagnostics;
+    use crate::config::{assemble, expand};
+
+    #[test]
+    fn checks_that_wait_for_different_addresses_have_notes_of_their_own() {
+        let digests = |suspend: &str| {
+            let service = |addr: &str| {
+                let check = "TCP_CHECK {\n }\n";
+                let real = format!("real_server 10.0.0.1 80 {{\n {check} }}\n");
+                format!("virtual_server {addr} 80 {{\n {suspend}\n {real} }}\n")
+            };
+            let text = service("192.0.2.1") + &service("192.0.2.2");
+            let mut found = Diagnostics::new();
+            let model = assemble::model(&expand::parse_text(&text, &mut found).tree, &mut found);
+            places(&model).map(|place| digest_of(&model, place)).collect::<Vec<_>>()
+        };
+        let [one, other] = *digests("ha_suspend") else { panic!("two checks") };
+        assert_ne!(one, other);
+        let [one, other] = *digests("") else { panic!("two checks") };
+        assert_eq!(one, other, "one check for both");
     }
 }

@@ -66,7 +66,7 @@ pub struct VirtualServer {
 }
 
 /// What a service listens to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// An address and a port; 0 is every port, of a persistent service.
     Address(IpAddr, u16),
