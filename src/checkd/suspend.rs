@@ -23,6 +23,8 @@ use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
 pub(super) struct Addresses {
     /// Open while an address matters.
     netlink: Option<Netlink>,
+    /// The kernel has listed its addresses since some of them matter.
+    listed: bool,
     presence: Presence,
 }
 
@@ -55,6 +57,7 @@ impl Addresses {
             if let Some(netlink) = self.netlink.take() {
                 turn.deregister(netlink.registration);
             }
+            self.listed = false;
             return;
         }
         if self.netlink.is_none() {
@@ -66,16 +69,16 @@ impl Addresses {
         self.list();
     }
 
-    /// Whether none of the addresses of a service is there. Without netlink all are, for checks that run do less harm than
-    /// checks that never do.
+    /// Whether none of the addresses of a service is there. Where the kernel does not tell, all are, for checks that run do
+    /// less harm than checks that never do.
     pub(super) fn suspends(&self, service: ServiceId) -> bool {
-        self.netlink.is_some() && self.presence.is_suspended(service)
+        self.listed && self.presence.is_suspended(service)
     }
 
     /// Takes what the kernel tells; whether a service is to be looked at again.
     pub(super) fn hear(&mut self) -> (Again, bool) {
-        let Self { netlink: Some(netlink), presence } = self else { return (Again::Done, false) };
-        let (mut lost, mut changed) = (false, false);
+        let Self { netlink: Some(netlink), listed, presence } = self else { return (Again::Done, false) };
+        let (mut lost, mut changed) = (!*listed, false);
         let drained = netlink.monitor.read(limit::MONITOR_BUDGET, |event| {
             let mut turned = false;
             let (address, there) = match event {
@@ -111,13 +114,15 @@ impl Addresses {
     }
 
     fn list(&mut self) {
+        self.listed = false;
         let Some(netlink) = &mut self.netlink else { return };
-        let mut listed = Vec::new();
-        if let Err(error) = netlink.commands.addresses(&mut listed) {
+        let mut addresses = Vec::new();
+        if let Err(error) = netlink.commands.addresses(&mut addresses) {
             return report::kernel_failed("listing addresses", &error);
         }
+        self.listed = true;
         self.presence.forget();
-        for address in &listed {
+        for address in &addresses {
             self.presence.came(address.prefix.addr, address.interface, &mut |_| ());
         }
     }
@@ -130,5 +135,21 @@ impl Netlink {
         let own = SourceId { kind: kind::ADDRESSES, index: 0 };
         let registration = turn.register(monitor.as_raw_fd(), own, Interest::Read)?;
         Ok(Self { monitor, registration, commands })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_the_kernel_does_not_list_suspend_nothing() {
+        let id = ServiceId(0);
+        let mut addresses = Addresses::default();
+        addresses.presence.add(id, "192.0.2.1".parse().unwrap());
+        addresses.listed = true;
+        assert!(addresses.suspends(id), "the address is not there");
+        addresses.list();
+        assert!(!addresses.suspends(id), "nobody knows whether it is there");
     }
 }
