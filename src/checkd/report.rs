@@ -221,7 +221,7 @@ pub(super) fn printing_data() {
     info!("Printing checkers data for process({}) on signal", process::own());
 }
 
-/// SIGUSR2.
+/// What a daemon that is started after a crash of this one needs could not be written.
 pub(super) fn ledger_failed(path: &std::path::Path, error: &std::io::Error) {
     warn!("Unable to write {}, which a restart after a crash needs: {error}", path.display());
 }

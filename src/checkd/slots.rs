@@ -41,7 +41,7 @@ const OF_THE_CHILD: [Slot; 7] =
 
 impl Layout {
     pub(super) fn new(checks: usize, notifies: usize, files: usize) -> Self {
-        // A third of the numbers for each.
+        // A quarter of the numbers for each, so that their sum and the slots of the child have numbers, too.
         let count = |len| u32::try_from(len).unwrap_or(u32::MAX / 4);
         Self { checks: count(checks), notifies: count(notifies), files: count(files) }
     }

@@ -18,8 +18,8 @@ pub(in crate::checkd) struct Subject<'a> {
     pub(in crate::checkd) service: ServiceName<'a>,
 }
 
-#[cfg(any(feature = "tls", feature = "tls-openssl"))]
 /// TLS cannot be used by the checks that ask for these files.
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
 pub(super) fn no_client(error: &str) {
     log::error!("SSL_GET cannot run: {error}");
 }

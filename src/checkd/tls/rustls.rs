@@ -35,7 +35,7 @@ impl Client {
         let mut config = match (files.certificate, files.key) {
             (Some(chain), key) => {
                 let chain = certificates("certificate", &chain)?;
-                // As in keepalived, one file may hold both.
+                // `certificate` and `key` may name the same file: each takes what it needs from there.
                 let key = key.ok_or_else(|| "SSL has a certificate and no key".to_owned())?;
                 if files.password.is_some() && is_encrypted(&key) {
                     return Err(
