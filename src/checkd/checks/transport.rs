@@ -60,7 +60,14 @@ pub(in crate::checkd) enum Heard {
     Closed,
     /// It failed.
     Failed(Fault),
+    /// Nothing yet, and there may be more to read: others come first.
+    #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+    More,
 }
+
+/// Reads for a TLS session in one turn that bring no text: a handshake message without end holds up nobody else.
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+const RECORD_READS: usize = 4;
 
 impl Transport {
     /// Opens a socket to the target of a check.
@@ -229,7 +236,7 @@ impl Transport {
 
     /// What the session has to say next; octets are received for it as it needs them.
     fn hear_session(&mut self, buffer: &mut [u8]) -> Heard {
-        loop {
+        for _ in 0..RECORD_READS {
             let Some(session) = &mut self.session else { return Heard::Nothing };
             let heard = match session.event() {
                 Ok(Event::Wait) => None,
@@ -270,6 +277,7 @@ impl Transport {
                 Err(error) => return Heard::Failed(self.fault(&error)),
             }
         }
+        Heard::More
     }
 
     /// Sends what the session has for the server.
@@ -338,5 +346,34 @@ mod tests {
         assert_eq!(at(Step::Connect, Errno::EPERM), Unopened::NotRun(Cause::Permission));
         assert_eq!(at(Step::Connect, Errno::ENETUNREACH), Unopened::Failed(Fault::Unreachable));
         assert_eq!(at(Step::Connect, Errno::ECONNREFUSED), Unopened::Failed(Fault::Refused));
+    }
+
+    #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+    #[test]
+    fn a_handshake_that_does_not_end_leaves_others_their_turn() {
+        use crate::checkd::tls::{Client, LIBRARIES};
+        use std::io::Write;
+
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let mut reactor = crate::daemon::reactor::Reactor::new(0, None).unwrap();
+        let mut turn = reactor.turn();
+        turn.reserve_more_sources(1);
+        let target = Target { addr: [127, 0, 0, 1].into(), port, origin: None };
+        let client = Client::new(LIBRARIES[0], &Default::default(), None).unwrap();
+        let session = client.begin(None, target.addr, 0).unwrap();
+        let transport = Transport::open(&mut turn, MachineId(0), Kind::Stream, &target).unwrap();
+        let mut transport = transport.with_session(Some(session));
+        let (mut peer, _) = server.accept().unwrap();
+        // The begin of a ServerHello of 65,535 octets.
+        let mut piece = [0; 5 + 4096];
+        piece[..9].copy_from_slice(&[22, 3, 3, 0x10, 0, 2, 0, 0xff, 0xff]);
+        peer.write_all(&piece).unwrap();
+        let mut buffer = [0; 512];
+        let mut heard = |transport: &mut Transport, buffer: &mut [u8]| transport.hear(&mut turn, buffer);
+        assert_eq!(heard(&mut transport, &mut buffer), Heard::More);
+        assert_eq!(heard(&mut transport, &mut buffer), Heard::More);
+        assert_eq!(heard(&mut transport, &mut buffer), Heard::Nothing, "4101 octets are nine pieces");
+        let _ = transport.close(&mut turn, Close::Graceful, false);
     }
 }

@@ -79,6 +79,8 @@ impl Checkers {
                 Heard::Received(count) => Input::Received(buffer.get(..count).unwrap_or_default()),
                 Heard::Closed => Input::Closed,
                 Heard::Failed(fault) => Input::Failed(fault),
+                #[cfg(any(feature = "tls", feature = "tls-openssl"))]
+                Heard::More => return Again::More,
             };
             #[cfg(any(feature = "tls", feature = "tls-openssl"))]
             if matches!(input, Input::Connected)

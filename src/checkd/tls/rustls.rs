@@ -133,9 +133,14 @@ impl Session {
     }
 
     pub(super) fn send(&mut self, text: &[u8]) -> Result<(), Fault> {
-        // Text that has come meanwhile waits for its turn.
-        while !matches!(self.go(Want::Text(text))?, Went::Idle) {}
-        Ok(())
+        loop {
+            match self.go(Want::Text(text))? {
+                Went::Idle => return Ok(()),
+                // Text that has come meanwhile waits for its turn.
+                Went::Text | Went::End => {}
+                Went::Blocked => return Err(Fault::Protocol),
+            }
+        }
     }
 
     pub(super) fn close(&mut self) {
