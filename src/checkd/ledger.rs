@@ -6,14 +6,13 @@
 //!
 //! The first line is the boot that the file is about; the others are those of [`RecordWriter`].
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
 
 use super::report;
 use crate::proto::lvs::{DestKey, Director, RecordReader, RecordWriter, ServiceKey};
-use crate::sys::file::Replacement;
+use crate::sys::file::{Replacement, read_own};
 use crate::sys::machine::boot;
 
 /// The file.
@@ -34,7 +33,7 @@ impl Ledger {
 
     /// Tells the director what a predecessor left.
     pub(super) fn recall(&self, director: &mut Director) {
-        let text = read(&self.path).unwrap_or_default();
+        let text = read_own(&self.path, LONGEST).unwrap_or_default();
         parse(&text, &mut |key, dest| director.recorded(key, dest));
     }
 
@@ -61,20 +60,6 @@ impl Ledger {
     pub(super) fn remove(&self) {
         let _ = fs::remove_file(&self.path);
     }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    let about = file.metadata()?;
-    // Nobody else may say what is removed.
-    let ours = about.is_file() && about.uid() == nix::unistd::geteuid().as_raw() && about.mode() & 0o022 == 0;
-    if !ours || about.len() > LONGEST {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn parse(text: &str, each: &mut dyn FnMut(ServiceKey, Option<DestKey>)) {

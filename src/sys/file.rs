@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -146,11 +146,49 @@ pub fn append(place: &Path) -> io::Result<File> {
         .open(place)
 }
 
+/// Reads a file that an earlier process of this user left, of at most `longest` octets. Nobody else may say what a daemon
+/// goes on with.
+///
+/// # Errors
+/// `InvalidData` for what is no file, belongs to another user, or can be written by one, and for a longer file.
+pub fn read_own(path: &Path, longest: u64) -> io::Result<String> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    let ours = about.is_file() && about.uid() == nix::unistd::geteuid().as_raw() && about.mode() & 0o022 == 0;
+    if !ours || about.len() > longest {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut text = String::new();
+    file.take(longest).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
-    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn only_an_own_file_that_nobody_else_can_write_is_read() {
+        let folder = std::env::temp_dir().join(format!("ka-own-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (place, link) = (folder.join("own"), folder.join("link"));
+        Replacement::create(&place, 0o600)
+            .and_then(|mut own| {
+                own.file().write_all(b"left")?;
+                own.keep()
+            })
+            .unwrap();
+        std::os::unix::fs::symlink(&place, &link).unwrap();
+        assert_eq!(read_own(&place, 4).unwrap(), "left");
+        assert!(read_own(&place, 3).is_err(), "too long");
+        assert!(read_own(&link, 4).is_err(), "a link");
+        assert!(read_own(&folder, 4).is_err(), "a folder");
+        fs::set_permissions(&place, Permissions::from_mode(0o620)).unwrap();
+        assert!(read_own(&place, 4).is_err(), "others can write it");
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn a_replacement_appears_whole_and_replaces_a_link_instead_of_following_it() {

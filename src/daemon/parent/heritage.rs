@@ -9,13 +9,13 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::time::Instant;
 use crate::daemon::record::{Record, Records};
-use crate::sys::file::Replacement;
+use crate::sys::file::{Replacement, read_own};
 use crate::sys::machine;
 
 /// The file, while an object is in the state that is worth it.
@@ -31,7 +31,7 @@ impl Heritage {
     /// The file beside the pid file of a child, and what is in it, which nobody shall find twice.
     pub(super) fn take(pid_file: &Path, lasting: u8) -> (Self, Option<(Instant, Vec<Record>)>) {
         let path = pid_file.with_extension(EXTENSION);
-        let left = read(&path).ok().and_then(|text| parse(&text));
+        let left = read_own(&path, LONGEST).ok().and_then(|text| parse(&text));
         let _ = fs::remove_file(&path);
         (Self { path, lasting, file: None }, left)
     }
@@ -81,20 +81,6 @@ const EXTENSION: &str = "state";
 /// The first line. It always has the same length.
 fn head(now: Instant) -> String {
     format!("keepalived {} {:020}\n", machine::boot(), now.as_micros())
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    let about = file.metadata()?;
-    // Nobody else may say what this daemon goes on with.
-    let ours = about.is_file() && about.uid() == nix::unistd::geteuid().as_raw() && about.mode() & 0o022 == 0;
-    if !ours || about.len() > LONGEST {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn parse(text: &str) -> Option<(Instant, Vec<Record>)> {
