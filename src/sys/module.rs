@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-/// Loads these modules, where they are modules. Waits for modprobe: not for a running child. Whether it helped is seen
-/// by asking the kernel again for what was missing.
+/// Loads these modules, where they are modules. Waits for modprobe: for a start and a reload, not for what a child does
+/// between the two. Whether it helped is seen by asking the kernel again for what was missing.
 pub fn load(names: &[&str]) {
     let modprobe = Command::new("modprobe")
         .args(["-q", "-a"])

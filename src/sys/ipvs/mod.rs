@@ -94,7 +94,7 @@ impl From<io::Error> for Unavailable {
     }
 }
 
-/// Loads the module of IPVS, where it is a module. Waits for it: not for a running child.
+/// Loads the module of IPVS, where it is a module. Waits for modprobe: for a start and a reload.
 pub fn load() {
     module::load(&["ip_vs"]);
 }

@@ -54,7 +54,7 @@ pub fn program(search: Option<&OsStr>) -> Program {
     if is_new { Program::Nftables } else { Program::Legacy }
 }
 
-/// Loads the modules of these tables, where they are modules. Waits for it: not for a running child.
+/// Loads the modules of these tables, where they are modules. Waits for modprobe: for a start and a reload.
 pub fn load() {
     module::load(&["ip_tables", "ip6_tables"]);
 }
