@@ -1,7 +1,7 @@
 //! Leaf values that every layer shares.
 //!
 //! Job: time, addresses, names and their digests, typed indexes, ordered maps, total byte access, capacities, rate
-//! budgets, exit codes, and what the configuration and the kernel both say of routes and rules. Uses nothing of the
+//! budgets, exit codes, and what the configuration and the kernel both say of routes, rules and virtual services. Uses nothing of the
 //! program, no clock and no system call. Start with [`time`] and [`limit`].
 
 pub mod addr;
@@ -11,6 +11,7 @@ pub mod encap;
 pub mod exit;
 pub mod feature;
 pub mod id;
+pub mod ipvs;
 pub mod limit;
 pub mod mac;
 pub mod map;

@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keepalived::base::addr::{Family, IpAddr};
+use keepalived::base::ipvs::{Granularity, Protocol, Tunnel, TunnelChecksum, TunnelKind};
 use keepalived::base::name::IfName;
 use keepalived::sys::ipvs::{
-    self, Destination, DestinationKey, Full, Granularity, Ipvs, KernelDestination, Method, Name, Persistence,
-    Protocol, Role, Service, ServiceKey, SyncDaemon, Timeouts, Tunnel, TunnelChecksum, TunnelKind,
-    Unavailable,
+    self, Destination, DestinationKey, Full, Ipvs, KernelDestination, Method, Name, Persistence, Role,
+    Service, ServiceKey, SyncDaemon, Timeouts, Unavailable,
 };
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};

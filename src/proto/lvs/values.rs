@@ -2,7 +2,8 @@
 //!
 //! The configuration holds the same values, and the child maps them onto those of netlink.
 
-use crate::base::addr::{Family, IpAddr, Ipv4Addr};
+use crate::base::addr::{Family, IpAddr};
+pub use crate::base::ipvs::{Granularity, Protocol, Tunnel, TunnelChecksum, TunnelKind};
 
 /// What the kernel knows a service by. Two services of the configuration that have one key share one in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,29 +101,6 @@ pub struct DestValue {
     pub lower: u32,
 }
 
-/// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-    /// SCTP
-    Sctp,
-}
-
-impl Protocol {
-    /// The name as it is written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        }
-    }
-}
-
 macro_rules! schedulers {
     ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
         /// A scheduler of IPVS.
@@ -192,50 +170,6 @@ pub enum Method {
     Tunnel(Tunnel),
 }
 
-/// A tunnel to a real server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tunnel {
-    /// Encapsulation.
-    pub kind: TunnelKind,
-    /// UDP port of [`TunnelKind::Gue`]; 0 for the others.
-    pub port: u16,
-    /// Checksum of the outer header.
-    pub checksum: TunnelChecksum,
-}
-
-/// Encapsulation of a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TunnelKind {
-    /// IP in IP.
-    #[default]
-    Ipip,
-    /// Generic UDP encapsulation.
-    Gue,
-    /// Generic routing encapsulation.
-    Gre,
-}
-
-/// Checksum of a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TunnelChecksum {
-    /// None.
-    #[default]
-    Off,
-    /// Sent.
-    On,
-    /// Left to the receiver's offload; only with [`TunnelKind::Gue`].
-    Remote,
-}
-
-/// Which clients count as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Granularity {
-    /// Those whose IPv4 addresses agree under this mask, which need not be contiguous.
-    Mask(Ipv4Addr),
-    /// Those whose IPv6 addresses agree in so many bits, 1 to 128.
-    Length(u8),
-}
-
 /// One line of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -260,6 +194,7 @@ pub enum Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::addr::Ipv4Addr;
 
     #[test]
     fn the_name_of_an_engine_has_its_bounds() {

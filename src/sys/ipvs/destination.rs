@@ -2,6 +2,7 @@
 
 use super::stats::Stats;
 use crate::base::addr::{Family, IpAddr};
+use crate::base::ipvs::{Tunnel, TunnelChecksum, TunnelKind};
 use crate::sys::netlink::family::{family_number, family_of};
 use crate::sys::netlink::genl::{Attributes, Requests, number, octet};
 
@@ -35,41 +36,6 @@ pub enum Method {
     Direct,
     /// Past the cache that the service stands for.
     Bypass,
-}
-
-/// A tunnel to a destination.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tunnel {
-    /// Encapsulation.
-    pub kind: TunnelKind,
-    /// UDP port of [`TunnelKind::Gue`], for which it is not 0.
-    pub port: u16,
-    /// Checksum of the outer header; IPIP has none.
-    pub checksum: TunnelChecksum,
-}
-
-/// Encapsulation of a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TunnelKind {
-    /// IP in IP.
-    #[default]
-    Ipip,
-    /// Generic UDP encapsulation; kernels since 5.2.
-    Gue,
-    /// Generic routing encapsulation; kernels since 5.3.
-    Gre,
-}
-
-/// Checksum of a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TunnelChecksum {
-    /// None.
-    #[default]
-    Off,
-    /// Sent; kernels since 5.3.
-    On,
-    /// Left to the receiver's offload; kernels since 5.3.
-    Remote,
 }
 
 /// A destination as the kernel has it or is to have it.

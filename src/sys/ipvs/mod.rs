@@ -46,10 +46,8 @@ use super::outbox::errno_of;
 use crate::base::addr::IpAddr;
 use crate::base::limit;
 pub use daemon::{Role, SyncDaemon};
-pub use destination::{
-    Destination, DestinationKey, KernelDestination, Lack, Method, Tunnel, TunnelChecksum, TunnelKind,
-};
-pub use service::{Granularity, KernelService, Persistence, Protocol, Service, ServiceKey};
+pub use destination::{Destination, DestinationKey, KernelDestination, Lack, Method};
+pub use service::{KernelService, Persistence, Service, ServiceKey};
 pub use stats::Stats;
 
 /// The kernel's name of a scheduler or of a persistence engine: at most 16 octets.

@@ -2,34 +2,10 @@
 
 use super::Name;
 use super::stats::Stats;
-use crate::base::addr::{Family, IpAddr, Ipv4Addr};
+use crate::base::addr::{Family, IpAddr};
+use crate::base::ipvs::{Granularity, Protocol};
 use crate::sys::netlink::family::{family_number, family_of};
 use crate::sys::netlink::genl::{Attributes, Requests, number, text};
-
-/// A transport protocol that IPVS balances.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-    /// SCTP
-    Sctp,
-}
-
-impl Protocol {
-    const fn number(self) -> u16 {
-        match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
-            Self::Sctp => 132,
-        }
-    }
-
-    fn of(number: u16) -> Option<Self> {
-        [Self::Tcp, Self::Udp, Self::Sctp].into_iter().find(|protocol| protocol.number() == number)
-    }
-}
 
 /// What a service listens to: the kernel has at most one service of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,44 +43,10 @@ impl ServiceKey {
         match self {
             Self::Mark { mark, .. } => nest.attribute(SVC_MARK, &mark.to_ne_bytes()),
             Self::Address { protocol, addr, port } => {
-                nest.attribute(SVC_PROTOCOL, &protocol.number().to_ne_bytes());
+                nest.attribute(SVC_PROTOCOL, &protocol_number(*protocol).to_ne_bytes());
                 nest.attribute(SVC_ADDR, &super::address_octets(addr));
                 nest.attribute(SVC_PORT, &port.to_be_bytes());
             }
-        }
-    }
-}
-
-/// Which clients of a persistent service count as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Granularity {
-    /// Those whose IPv4 addresses agree under this mask.
-    Mask(Ipv4Addr),
-    /// Those whose IPv6 addresses agree in so many bits, 1 to 128.
-    Length(u8),
-}
-
-impl Granularity {
-    /// Every client counts by itself.
-    #[must_use]
-    pub const fn host(family: Family) -> Self {
-        match family {
-            Family::V4 => Self::Mask(Ipv4Addr::BROADCAST),
-            Family::V6 => Self::Length(128),
-        }
-    }
-
-    fn octets(self) -> [u8; 4] {
-        match self {
-            Self::Mask(mask) => mask.octets(),
-            Self::Length(length) => u32::from(length).to_ne_bytes(),
-        }
-    }
-
-    fn of(family: Family, octets: [u8; 4]) -> Self {
-        match family {
-            Family::V4 => Self::Mask(octets.into()),
-            Family::V6 => Self::Length(u8::try_from(u32::from_ne_bytes(octets)).unwrap_or(128)),
         }
     }
 }
@@ -161,7 +103,7 @@ impl Service {
             .persistence
             .unwrap_or(Persistence { seconds: 0, granularity: Granularity::host(self.key.family()) });
         nest.attribute(SVC_TIMEOUT, &seconds.to_ne_bytes());
-        nest.attribute(SVC_NETMASK, &granularity.octets());
+        nest.attribute(SVC_NETMASK, &netmask(granularity));
     }
 }
 
@@ -177,7 +119,7 @@ impl KernelService {
                 SVC_AF => {
                     family = super::short(payload).and_then(|number| family_of(u8::try_from(number).ok()?))
                 }
-                SVC_PROTOCOL => protocol = super::short(payload).and_then(Protocol::of),
+                SVC_PROTOCOL => protocol = super::short(payload).and_then(protocol_of),
                 SVC_ADDR => addr = Some(payload),
                 SVC_PORT => port = super::port(payload)?,
                 SVC_MARK => mark = number(payload),
@@ -196,7 +138,7 @@ impl KernelService {
             Some(mark) => ServiceKey::Mark { mark, family },
             None => ServiceKey::Address { protocol: protocol?, addr: super::address(family, addr?)?, port },
         };
-        let granularity = Granularity::of(family, netmask);
+        let granularity = granularity_of(family, netmask);
         let persistence = (flags & PERSISTENT != 0).then_some(Persistence { seconds, granularity });
         let service = Service {
             key,
@@ -207,6 +149,34 @@ impl KernelService {
             engine,
         };
         Some(Self { service, stats: wide.or(stats).unwrap_or_default() })
+    }
+}
+
+const fn protocol_number(protocol: Protocol) -> u16 {
+    match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+        Protocol::Sctp => 132,
+    }
+}
+
+fn protocol_of(number: u16) -> Option<Protocol> {
+    let all = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+    all.into_iter().find(|protocol| protocol_number(*protocol) == number)
+}
+
+/// The granularity as the kernel has it: a mask of IPv4, or the length of one of IPv6.
+fn netmask(granularity: Granularity) -> [u8; 4] {
+    match granularity {
+        Granularity::Mask(mask) => mask.octets(),
+        Granularity::Length(length) => u32::from(length).to_ne_bytes(),
+    }
+}
+
+fn granularity_of(family: Family, octets: [u8; 4]) -> Granularity {
+    match family {
+        Family::V4 => Granularity::Mask(octets.into()),
+        Family::V6 => Granularity::Length(u8::try_from(u32::from_ne_bytes(octets)).unwrap_or(128)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::base::addr::Family;
+use crate::base::ipvs::{Granularity, Protocol, Tunnel, TunnelChecksum, TunnelKind};
 use crate::base::name::IfName;
 use crate::sys::netlink::test_octets::noise;
 
