@@ -112,7 +112,7 @@ impl Search {
             self.new = self.new.saturating_add(head.len());
             octets = tail;
             // A peer that sends octet by octet does not have the whole window searched for each of them.
-            if self.new.saturating_mul(8) >= self.len || self.len == self.window.len() {
+            if self.new.saturating_mul(PARTS) >= self.len || self.len == self.window.len() {
                 self.search(false);
             }
         }
@@ -152,8 +152,9 @@ impl Search {
         let behind = self.pattern.lookbehind(self.page).min(self.window.len() / 4);
         let mut keep = next.saturating_sub(behind).min(self.len);
         let mut begin = next;
-        if self.len.saturating_sub(keep) == self.window.len() {
-            // What would be a match is longer than is waited for: the search goes on behind its beginning.
+        if self.len == self.window.len() && keep < self.window.len() / PARTS {
+            // What would be a match is longer than is waited for: the search goes on behind its beginning. A full window
+            // is searched again only after a part of it has made room, not for each octet that a peer sends.
             keep = self.len / 2;
             begin = keep.saturating_add(behind);
         }
@@ -165,5 +166,40 @@ impl Search {
         if ends || self.from > self.latest {
             self.known = Known::Absent;
         }
+    }
+}
+
+/// The window is searched again when one of so many parts of it is new.
+const PARTS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use std::rc::Rc;
+
+    /// A pattern whose match may always begin one octet further on, which counts its searches.
+    #[derive(Debug)]
+    struct Creeping(Rc<Cell<u32>>);
+
+    impl Pattern for Creeping {
+        fn find(&mut self, _: u16, _: &[u8], place: Place) -> Find {
+            self.0.set(self.0.get() + 1);
+            Find::Partial(place.from + 1)
+        }
+
+        fn lookbehind(&self, _: u16) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn a_full_window_is_not_searched_for_each_octet() {
+        let searches = Rc::new(Cell::new(0));
+        let mut search = Search::new(Box::new(Creeping(Rc::clone(&searches))));
+        search.begin(0, 0, None);
+        assert_eq!(search.push(&vec![b'x'; 16 * limit::PATTERN_WINDOW]), Known::Open);
+        // A window has eight parts, and from one octet to a full one it grows by an eighth each time.
+        assert!(searches.get() <= 16 * 16, "{}", searches.get());
     }
 }
