@@ -177,6 +177,8 @@ impl Checkers {
         self.load_files(turn, died.is_none());
         self.addresses.load(turn, &self.model);
         self.begin_checks(turn, |_| true);
+        // What files say of servers does not wait for the end of the first turn, before which the loop sleeps.
+        self.settle(turn);
         self.retain_notes();
         self.status.load(&self.model);
     }
