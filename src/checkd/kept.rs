@@ -3,6 +3,7 @@
 //! ```text
 //! check    what the director says of it | when it is due | verdict, what it has shown, streak, weight
 //! quorum   of a virtual server          | -              | -
+//! pings    the range of groups before   | as it was made | -
 //! ```
 //!
 //! A check finds its note by what it does, so that a successor with another configuration finds it, too; a virtual
@@ -20,6 +21,7 @@ use crate::proto::check::{Memory, Weight};
 
 pub(super) const CHECK: &str = "check";
 const QUORUM: &str = "quorum";
+pub(super) const PINGS: &str = "pings";
 
 /// The key of the note of a virtual server with this key of a record.
 pub(super) fn quorum_key(of_service: u64) -> u64 {

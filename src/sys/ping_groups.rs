@@ -6,7 +6,7 @@ use std::io;
 const PLACE: &str = "/proc/sys/net/ipv4/ping_group_range";
 
 /// The range was made wider.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PingGroups {
     before: (u32, u32),
     given: (u32, u32),
@@ -26,6 +26,20 @@ impl PingGroups {
         }
         write(given)?;
         Ok(Some(Self { before, given }))
+    }
+
+    /// What a process that replaces this one is to know, to put the range back in its place ([`Self::of`]).
+    #[must_use]
+    pub fn words(self) -> [u64; 2] {
+        [self.before, self.given].map(|(first, last)| u64::from(first) << 32 | u64::from(last))
+    }
+
+    /// What a predecessor of this process changed.
+    #[must_use]
+    pub fn of(words: [u64; 2]) -> Self {
+        let half = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or(0);
+        let [before, given] = words.map(|word| (half(word >> 32), half(word)));
+        Self { before, given }
     }
 
     /// Puts the range back, unless somebody else has changed it since.
@@ -56,6 +70,12 @@ fn write((first, last): (u32, u32)) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replacement_knows_what_its_predecessor_changed() {
+        let changed = PingGroups { before: (1, 0), given: (4_294_967_294, 4_294_967_294) };
+        assert_eq!(PingGroups::of(changed.words()), changed);
+    }
 
     #[test]
     fn a_range_gets_one_group_more() {

@@ -23,6 +23,7 @@ use crate::base::addr::Family;
 use crate::base::id::MachineId;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
+use crate::child::kept::Kept;
 use crate::config::model::{Checker, Model, Probe};
 use crate::daemon::keep::{Keep, Note, key};
 use crate::daemon::reactor::Turn;
@@ -48,6 +49,8 @@ pub(super) struct Checks {
     pub(super) patience: Span,
     /// Groups that may ping, if they were made more.
     pings: Option<PingGroups>,
+    /// Which of them a successor finds.
+    pub(super) pings_note: Note,
     /// What is received; one for all checks.
     pub(super) buffer: Vec<u8>,
 }
@@ -196,12 +199,19 @@ impl Checks {
     }
 
     /// Lets this process ping, if a check is to. A check that may not all the same tells it.
-    pub(super) fn permit_pings(&mut self, model: &Model) {
+    pub(super) fn permit_pings(&mut self, model: &Model, kept: &Kept) {
+        if let Some(left) = kept.left.of_key(key(kept::PINGS, "")).filter(|_| self.pings.is_none()) {
+            let [before, given, _] = kept.keep.values(left);
+            (self.pings, self.pings_note) = (Some(PingGroups::of([before, given])), left);
+        }
         let pings = |check: &Check| {
             check.place.of(model).is_some_and(|config| matches!(config.probe, Probe::Ping(_)))
         };
         if self.pings.is_none() && self.all.iter().flatten().any(pings) {
             self.pings = PingGroups::permit().ok().flatten();
+            if let Some([before, given]) = self.pings.map(PingGroups::words) {
+                kept.keep.put(&mut self.pings_note, key(kept::PINGS, ""), [before, given, 0]);
+            }
         }
     }
 
@@ -330,5 +340,24 @@ fn kind(config: &Checker) -> Kind {
         Probe::Misc(misc) => Kind::Misc { dynamic: misc.dynamic },
         Probe::File(_, params) => Kind::File(*params),
         Probe::Bfd(_) => Kind::Bfd,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_puts_the_range_of_groups_that_ping_back() {
+        let (keep, changed) = (Keep::new(), PingGroups::of([1 << 32, 7 << 32 | 7]));
+        let [before, given] = changed.words();
+        let mut note = Note::NONE;
+        keep.put(&mut note, key(kept::PINGS, ""), [before, given, 0]);
+        let mut checks = Checks::default();
+        checks.permit_pings(&Model::default(), &Kept::new(keep.clone(), Some(Instant::from_micros(1))));
+        assert_eq!((checks.pings, checks.pings_note), (Some(changed), note));
+        let mut first = Checks::default();
+        first.permit_pings(&Model::default(), &Kept::new(keep, None));
+        assert_eq!((first.pings, first.pings_note), (None, Note::NONE));
     }
 }

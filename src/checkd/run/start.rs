@@ -256,7 +256,7 @@ impl Checkers {
         turn.resize_deadlines(self.layout.len());
         turn.set_deadline(self.layout.number(Slot::Retry), retry);
         self.checks.reserve();
-        self.checks.permit_pings(&self.model);
+        self.checks.permit_pings(&self.model, &self.kept);
         let shared = self.checks.all.iter().flatten().map(|check| check.shared.len() + 1).max();
         self.lvs.facts.reserve(shared.unwrap_or(0));
         let programs = self.checks.all.iter().flatten().filter(|check| check.program.is_some()).count();
@@ -326,6 +326,7 @@ impl Checkers {
     pub(super) fn retain_notes(&mut self) {
         let mut notes: Vec<Note> = self.checks.all.iter().flatten().map(|check| check.note).collect();
         notes.extend_from_slice(&self.lvs.notes);
+        notes.push(self.checks.pings_note);
         notes.extend(self.notifies.alerts.notes());
         self.kept.retain(notes);
     }
