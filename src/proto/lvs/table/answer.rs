@@ -1,9 +1,10 @@
 //! The kernel refused an operation: its table is not what was believed.
 //!
 //! What is there already is taken over; what somebody else deleted is put back, within an allowance; what has another
-//! reason is told, and tried again when something asks for the same once more: a verdict, a reload, a dump.
+//! reason is told, and tried again when something asks for the same once more: a verdict, a reload, a dump. What was to be
+//! added and is refused again is told no more until a dump has shown it.
 
-use super::{Closing, HOLDS, SET, STALE, TOLD, Table};
+use super::{Closing, HOLDS, REFUSED, SET, STALE, TOLD, Table};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::proto::lvs::facts::{Fact, Tell};
@@ -46,7 +47,9 @@ impl Table {
             (Operation::NewService(..), _) => {
                 // Its destinations fail with it and are not tried again before it is.
                 self.clear(number);
-                tell(Fact::Refused { key, dest, errno: number_of(refusal) });
+                if self.members.get_mut(number as usize).is_some_and(|member| is_news(&mut member.flags)) {
+                    tell(Fact::Refused { key, dest, errno: number_of(refusal) });
+                }
             }
             (Operation::SetService(..) | Operation::DelDest(..), Refusal::NoService) => {
                 self.missing(services, now, number, tell);
@@ -79,7 +82,9 @@ impl Table {
             (Operation::DelDest(..), Refusal::NoDest) => {}
             (Operation::NewDest(..), _) => {
                 self.unset(number, pending.local);
-                tell(Fact::Refused { key, dest, errno: number_of(refusal) });
+                if self.entry(number, pending.local).is_some_and(|entry| is_news(&mut entry.flags)) {
+                    tell(Fact::Refused { key, dest, errno: number_of(refusal) });
+                }
             }
             (Operation::SetDest(..) | Operation::DelDest(..), _) => {
                 if let Some(entry) = self.entry(number, pending.local) {
@@ -173,6 +178,13 @@ impl Table {
             self.push_server(service, local);
         }
     }
+}
+
+/// Whether it is told that the kernel refuses this: it was not told before.
+const fn is_news(flags: &mut u8) -> bool {
+    let news = *flags & REFUSED == 0;
+    *flags |= REFUSED;
+    news
 }
 
 /// One more each so often: five in ten seconds.

@@ -2,7 +2,7 @@
 //!
 //! What it did not put there and what nobody wants stays. What it put there stays as somebody else may have set it.
 
-use super::{Claim, Closing, HOLDS, Leaving, SEEN, SET, SORRY, STALE, TOUCHED, Table, is_alike};
+use super::{Claim, Closing, HOLDS, Leaving, REFUSED, SEEN, SET, SORRY, STALE, TOUCHED, Table, is_alike};
 use crate::base::time::Instant;
 use crate::proto::lvs::facts::{Fact, Tell};
 use crate::proto::lvs::service::{Phase, Service, Services};
@@ -50,7 +50,7 @@ impl Table {
             return;
         };
         let Some(member) = self.members.get_mut(number as usize) else { return };
-        member.flags |= SEEN;
+        member.flags = (member.flags | SEEN) & !REFUSED;
         if member.flags & (SET | TOUCHED) != 0 {
             return;
         }
@@ -81,7 +81,7 @@ impl Table {
             return;
         };
         let Some(entry) = self.entry(number, claim.entry) else { return };
-        entry.flags |= SEEN;
+        entry.flags = (entry.flags | SEEN) & !REFUSED;
         if entry.flags & (SET | TOUCHED) != 0 || look == Look::Running && claim.wanted.is_none() {
             return;
         }

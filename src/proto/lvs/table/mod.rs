@@ -142,6 +142,8 @@ const HOLDS: u8 = 16;
 const TOLD: u8 = 32;
 /// The sorry server answers by this entry.
 const SORRY: u8 = 64;
+/// The kernel refused it, which was told, and has not had it since.
+const REFUSED: u8 = 128;
 
 /// A destination that leaves a key.
 #[derive(Clone, Copy, Debug)]

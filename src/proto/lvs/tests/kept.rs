@@ -4,9 +4,9 @@ use super::conf::Conf;
 use super::kernel::Kernel;
 use super::world::{VIP, World, b, dest, settled, value, with_sorry};
 use crate::base::id::{CheckId, RealId, ServiceId};
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::proto::check::Weight;
-use crate::proto::lvs::{Director, Look, Refusal};
+use crate::proto::lvs::{Director, Look, Operation, Refusal};
 
 /// A successor of a process that died: what was known goes on, what somebody set by hand stays.
 #[test]
@@ -138,6 +138,42 @@ fn a_refusal_for_another_reason_is_told_and_tried_again_when_there_is_cause() {
     assert_eq!(world.operations(), ["set 192.0.2.10:80 10.0.0.2:80 1"]);
     world.reload(b(2));
     assert_eq!(world.operations(), ["set 192.0.2.10:80 10.0.0.2:80 1"]);
+}
+
+#[test]
+fn what_is_refused_again_and_again_is_told_once() {
+    let mut world = World::start(b(1));
+    // Three looks at a kernel without the scheduler.
+    let refuse = |world: &mut World| {
+        let mut told = 0;
+        for _ in 0..3 {
+            let pending = world.director.pull().unwrap();
+            assert!(matches!(pending.operation, Operation::NewService(..)));
+            world.director.refused(world.now, &pending, Refusal::NoDest, &mut |_| told += 1);
+            assert_eq!(world.director.pull(), None);
+            world.now += Span::from_secs(10);
+            world.look(Look::Running);
+        }
+        told
+    };
+    assert_eq!(refuse(&mut world), 1);
+    world.operations();
+    world.look(Look::Running);
+    world.kernel.services.clear();
+    world.look(Look::Running);
+    assert_eq!(refuse(&mut world), 1, "the kernel had it, and this is news");
+    // Thresholds that the kernel does not take.
+    let mut conf = b(2);
+    (conf.0[0].reals[1].spec.upper, conf.0[0].reals[1].spec.lower) = (1, 2);
+    let mut world = World::start(conf);
+    world.operations();
+    assert_eq!(world.facts().last().unwrap(), "refused 192.0.2.10:80 10.0.0.2:80 34");
+    for _ in 0..3 {
+        world.now += Span::from_secs(10);
+        world.look(Look::Running);
+        assert_eq!(world.operations(), ["new 192.0.2.10:80 10.0.0.2:80 1"]);
+        assert_eq!(world.facts(), [""; 0]);
+    }
 }
 
 #[test]
