@@ -10,6 +10,7 @@ use crate::base::map::Set;
 /// The services that are suspended without their addresses, and which of these are there.
 #[derive(Debug, Default)]
 pub struct Presence {
+    /// By service: which of thousands of services are suspended is asked for each of their checks.
     ranges: Vec<Range>,
     here: Here,
 }
@@ -28,16 +29,28 @@ struct Range {
 impl Presence {
     /// A service is to be suspended unless this address is there, or another one that was named. For load time.
     pub fn add(&mut self, service: ServiceId, addr: IpAddr) {
-        self.ranges.push(Range { first: addr, last: addr, service });
+        self.enter(Range { first: addr, last: addr, service });
     }
 
     /// The same for the addresses of a group.
     pub fn add_group(&mut self, service: ServiceId, entries: &[Entry]) {
         for entry in entries {
             if let Entry::Addresses { first, last, .. } = *entry {
-                self.ranges.push(Range { first, last, service });
+                self.enter(Range { first, last, service });
             }
         }
+    }
+
+    fn enter(&mut self, range: Range) {
+        let at = self.ranges.partition_point(|other| other.service <= range.service);
+        self.ranges.insert(at, range);
+    }
+
+    /// The addresses of a service.
+    fn own(&self, service: ServiceId) -> &[Range] {
+        let from = self.ranges.partition_point(|range| range.service < service);
+        let to = self.ranges.partition_point(|range| range.service <= service);
+        self.ranges.get(from..to).unwrap_or_default()
     }
 
     /// Takes what is there from the presence of an old configuration; of what that one did not look for nothing is
@@ -59,8 +72,8 @@ impl Presence {
     /// Whether a service is suspended now; one without `ha_suspend` never is.
     #[must_use]
     pub fn is_suspended(&self, service: ServiceId) -> bool {
-        let mut own = self.ranges.iter().filter(|range| range.service == service).peekable();
-        own.peek().is_some() && !own.any(|range| self.is_here(range))
+        let own = self.own(service);
+        !own.is_empty() && !own.iter().any(|range| self.is_here(range))
     }
 
     /// An address is on an interface now; it may have been before. `resumed` gets the services that it resumes.
@@ -90,8 +103,7 @@ impl Presence {
             // A service that has the address twice is told once, and one that has another address here is not told.
             let twice = self.ranges.iter().take(at);
             let twice = twice.clone().any(|other| other.service == range.service && other.contains(&addr));
-            let others = self.ranges.iter().filter(|other| other.service == range.service);
-            if !twice && !others.clone().any(|other| self.is_here_beside(other, &addr)) {
+            if !twice && !self.own(range.service).iter().any(|other| self.is_here_beside(other, &addr)) {
                 turned(range.service);
             }
         }
@@ -142,12 +154,13 @@ mod tests {
     #[test]
     fn a_service_runs_while_one_of_its_addresses_is_there() {
         let mut presence = Presence::default();
-        presence.add(ServiceId(0), addr("192.0.2.10"));
         let entries = [
             Entry::Addresses { first: addr("192.0.2.10"), last: addr("192.0.2.12"), port: 80 },
             Entry::Addresses { first: addr("192.0.2.10"), last: addr("192.0.2.10"), port: 443 },
         ];
+        // In any order.
         presence.add_group(ServiceId(2), &entries);
+        presence.add(ServiceId(0), addr("192.0.2.10"));
         assert!(presence.is_suspended(ServiceId(0)) && presence.is_suspended(ServiceId(2)));
         assert!(!presence.is_suspended(ServiceId(1)), "it does without");
         assert_eq!(turned(&mut presence, "192.0.2.99", 1, true), [0; 0]);
