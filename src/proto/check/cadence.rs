@@ -5,19 +5,19 @@ use crate::base::time::Span;
 /// The cadence of one check, every inherited value worked out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cadence {
-    /// From one check to the next.
+    /// From the beginning of one regular attempt to that of the next; 1 us or more.
     pub delay_loop: Span,
-    /// From a failed attempt to the next one.
+    /// From the end of a failed attempt to the beginning of the next one.
     pub delay_before_retry: Span,
-    /// The first check waits a random time up to this.
+    /// The first attempt waits a random time up to this; zero: none.
     pub warmup: Span,
     /// What one attempt may take: to connect and for each answer, or the run of a program.
     pub timeout: Span,
-    /// Attempts after the first one before it counts as failed.
+    /// Further attempts that must fail, too, before the check counts as failed; 0: none.
     pub retry: u32,
-    /// Counts as failed until the first success.
+    /// The check counts as failed until the first success.
     pub alpha: bool,
-    /// Tells every failed attempt, not only changes.
+    /// Every failed attempt of a check that counts as passed is told, not only changes.
     pub log_all_failures: bool,
 }
 

@@ -38,12 +38,10 @@ enum State {
 /// What the first octets of a piece are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// How many octets this is about.
+    /// How many octets were taken.
     pub taken: usize,
     /// Those of the body among them.
     pub data: &'a [u8],
-    /// The body ends after them.
-    pub end: bool,
 }
 
 const SIZE: State = State::Size { size: 0, digits: 0, extension: false, total: 0 };
@@ -93,7 +91,7 @@ impl Body {
             State::Data(0) => self.0 = State::After { total: 0 },
             _ => {}
         }
-        Ok(Piece { taken: data.len(), data, end: self.is_over() })
+        Ok(Piece { taken: data.len(), data })
     }
 
     /// Takes the octets up to the next data or to the end.
@@ -106,7 +104,7 @@ impl Body {
                 break;
             }
         }
-        Ok(Piece { taken, data: &[], end: self.is_over() })
+        Ok(Piece { taken, data: &[] })
     }
 
     fn next(self, octet: u8) -> Result<State, Bad> {
@@ -160,7 +158,7 @@ mod tests {
             for mut rest in text.chunks(size) {
                 while !rest.is_empty() && !body.is_over() {
                     let piece = body.push(rest)?;
-                    assert!(piece.taken > 0 || piece.end);
+                    assert!(piece.taken > 0 || body.is_over());
                     data.extend(piece.data);
                     total += piece.taken;
                     rest = &rest[piece.taken..];

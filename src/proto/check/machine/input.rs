@@ -25,7 +25,8 @@ pub enum Input<'a> {
         /// Whether the session is up.
         up: bool,
     },
-    /// No attempts from now on, and the results stay as they are.
+    /// No attempts from now on, and the results stay as they are. What a file or a session says counts all the same: it
+    /// costs no attempt, and is told once.
     Suspend,
     /// Attempts go on.
     Resume,

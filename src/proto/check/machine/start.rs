@@ -37,7 +37,7 @@ pub struct Memory {
     pub failures: u32,
     /// When the next attempt is due.
     pub due: Instant,
-    /// What the server weighs.
+    /// What the check makes of the weight of its server.
     pub weight: Weight,
 }
 
