@@ -233,9 +233,16 @@ fn a_certificate_that_expires_soon_fails_or_warns() {
         let asked = |fail, warn| strict(library, Certificate { fail, warn, ..Certificate::default() });
         let talk = |client: &Client, server: &Server| talk(client, server, None, GET, 4096);
         let soon = talk(&asked(Some(21), None), &server);
-        assert_eq!(soon.fault, Some(Fault::Expires { days: 19 }), "{library:?}");
+        // The certificate of 20 days may have been made in this very second.
+        let left = |days: i64| (19..=20).contains(&days);
+        assert!(
+            matches!(soon.fault, Some(Fault::Expires { days }) if left(days)),
+            "{library:?}: {:?}",
+            soon.fault
+        );
         let late = talk(&asked(Some(19), Some(21)), &server);
-        assert_eq!((late.fault, late.warning), (None, Some(19)), "{library:?}");
+        assert_eq!(late.fault, None, "{library:?}");
+        assert!(late.warning.is_some_and(left), "{library:?}: {:?}", late.warning);
         assert_eq!(talk(&asked(Some(19), Some(19)), &server).warning, None, "{library:?}");
         // A day ago, to the second or a little more.
         let gone = |days: i64| (-2..=-1).contains(&days);
