@@ -220,7 +220,7 @@ fn network(
             Probe::Udp(target, Arc::new(draft.udp))
         }
         "PING_CHECK" => Probe::Ping(target),
-        _ => Probe::Tcp(target),
+        _ => Probe::Tcp(target, draft.tcp),
     })
 }
 

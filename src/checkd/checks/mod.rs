@@ -28,7 +28,7 @@ use crate::config::model::{Checker, Model, Probe};
 use crate::daemon::keep::{Keep, Note, key};
 use crate::daemon::reactor::Turn;
 use crate::notify::{Command, Resolver};
-use crate::proto::check::{self, Cause, Close, Input, Kind, Start, tcp};
+use crate::proto::check::{self, Cause, Close, Input, Kind, Start};
 use crate::sys::check_socket;
 #[cfg(any(feature = "tls", feature = "tls-openssl"))]
 use crate::sys::clock;
@@ -327,7 +327,7 @@ impl Checks {
 /// What the machine of a check does.
 fn kind(config: &Checker) -> Kind {
     match &config.probe {
-        Probe::Tcp(_) => Kind::Tcp(tcp::Params::default()),
+        Probe::Tcp(_, params) => Kind::Tcp(*params),
         Probe::Http(target, params) | Probe::Ssl(target, params) => Kind::Http {
             params: Arc::clone(params),
             target: (target.addr, target.port),
@@ -346,6 +346,25 @@ fn kind(config: &Checker) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tcp_check_closes_as_its_block_says() {
+        use crate::config::diag::Diagnostics;
+        use crate::config::{assemble, expand};
+        use crate::proto::check::tcp;
+
+        let kind_of = |line: &str| {
+            let check = format!("TCP_CHECK {{\n {line}\n }}\n");
+            let text =
+                format!("virtual_server 192.0.2.1 80 {{\n real_server 10.0.0.1 80 {{\n {check} }}\n }}\n");
+            let mut found = Diagnostics::new();
+            let model = assemble::model(&expand::parse_text(&text, &mut found).tree, &mut found);
+            kind(&model.services[0].servers[0].checks[0])
+        };
+        assert_eq!(kind_of(""), Kind::Tcp(tcp::Params { graceful: false }));
+        assert_eq!(kind_of("tcp_close reset"), Kind::Tcp(tcp::Params { graceful: false }));
+        assert_eq!(kind_of("tcp_close graceful"), Kind::Tcp(tcp::Params { graceful: true }));
+    }
 
     #[test]
     fn a_successor_puts_the_range_of_groups_that_ping_back() {

@@ -47,7 +47,7 @@ pub(in crate::checkd) fn fact(subject: Subject<'_>, fact: Fact) {
 
 fn passed(Subject { checker, server, service }: Subject<'_>) {
     match &checker.probe {
-        Probe::Tcp(_) => info!("TCP connection to {server} success."),
+        Probe::Tcp(..) => info!("TCP connection to {server} success."),
         Probe::Http(..) | Probe::Ssl(..) => info!("Remote Web server {server} succeed on service."),
         Probe::Smtp(..) => info!("Remote SMTP server {server} succeed on service."),
         Probe::Dns(..) => info!("DNS_CHECK ({server}) success."),
@@ -74,10 +74,10 @@ fn page(Subject { checker, server, .. }: Subject<'_>, position: u16) {
 fn failed(subject: Subject<'_>, why: Failure) {
     let Subject { checker, server, .. } = subject;
     match (&checker.probe, why) {
-        (Probe::Tcp(_), Failure::NotConnected | Failure::Transport(Fault::TimedOut)) => {
+        (Probe::Tcp(..), Failure::NotConnected | Failure::Transport(Fault::TimedOut)) => {
             info!("TCP connection to {server} timeout.");
         }
-        (Probe::Tcp(_), _) => info!("TCP connection to {server} failed."),
+        (Probe::Tcp(..), _) => info!("TCP connection to {server} failed."),
         (Probe::Http(..) | Probe::Ssl(..), why) => match why {
             Failure::NotConnected | Failure::Transport(_) => info!("Connection failed server {server}."),
             Failure::Status(_) => info!("HTTP status code error to server {server}."),
@@ -100,7 +100,7 @@ fn down(subject: Subject<'_>, why: Failure, retries: u32) {
     let Subject { checker, server, service } = subject;
     let after = After(retries, "retries");
     match (&checker.probe, why) {
-        (Probe::Tcp(_), _) => info!("TCP_CHECK on service {server} failed{after}."),
+        (Probe::Tcp(..), _) => info!("TCP_CHECK on service {server} failed{after}."),
         (Probe::Http(..), _) => info!("HTTP_CHECK on service {server} failed{after}."),
         (Probe::Ssl(..), _) => info!("SSL_CHECK on service {server} failed{after}."),
         (Probe::Udp(..), _) => info!("UDP_CHECK on service {server} failed{after}."),

@@ -348,6 +348,32 @@ mod tests {
         assert_eq!(at(Step::Connect, Errno::ECONNREFUSED), Unopened::Failed(Fault::Refused));
     }
 
+    #[test]
+    fn a_server_sees_how_a_connection_is_closed() {
+        use std::io::{ErrorKind, Read};
+
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let mut reactor = crate::daemon::reactor::Reactor::new(0, None).unwrap();
+        let mut turn = reactor.turn();
+        turn.reserve_more_sources(1);
+        let target = Target { addr: [127, 0, 0, 1].into(), port, origin: None };
+        let mut seen = |how, keep| {
+            let transport = Transport::open(&mut turn, MachineId(0), Kind::Stream, &target).unwrap();
+            let (mut peer, _) = server.accept().unwrap();
+            let kept = transport.close(&mut turn, how, keep);
+            let seen = peer.read(&mut [0]).map_err(|error| error.kind());
+            if let Some(kept) = kept {
+                kept.close(&mut turn, Close::Graceful, false);
+            }
+            seen
+        };
+        for keep in [false, true] {
+            assert_eq!(seen(Close::Graceful, keep), Ok(0), "an end like any other");
+            assert_eq!(seen(Close::Reset, keep), Err(ErrorKind::ConnectionReset));
+        }
+    }
+
     #[cfg(any(feature = "tls", feature = "tls-openssl"))]
     #[test]
     fn a_handshake_that_does_not_end_leaves_others_their_turn() {

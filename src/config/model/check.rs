@@ -6,7 +6,7 @@ use super::{At, ScriptCommand};
 use crate::base::addr::IpAddr;
 use crate::base::id::{BfdId, FileId};
 use crate::base::name::IfName;
-use crate::proto::check::{Cadence, dns, file, http, smtp, udp};
+use crate::proto::check::{Cadence, dns, file, http, smtp, tcp, udp};
 
 /// One check. Two that are equal do the same, wherever they stand: one run of it serves both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub struct Checker {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// `TCP_CHECK`
-    Tcp(Target),
+    Tcp(Target, tcp::Params),
     /// `HTTP_GET`
     Http(Target, Arc<http::Params>),
     /// `SSL_GET`
@@ -49,7 +49,7 @@ impl Probe {
     #[must_use]
     pub const fn target(&self) -> Option<&Target> {
         match self {
-            Self::Tcp(target)
+            Self::Tcp(target, _)
             | Self::Http(target, _)
             | Self::Ssl(target, _)
             | Self::Smtp(target, _)
@@ -64,7 +64,7 @@ impl Probe {
     #[must_use]
     pub const fn keyword(&self) -> &'static str {
         match self {
-            Self::Tcp(_) => "TCP_CHECK",
+            Self::Tcp(..) => "TCP_CHECK",
             Self::Http(..) => "HTTP_GET",
             Self::Ssl(..) => "SSL_GET",
             Self::Smtp(..) => "SMTP_CHECK",

@@ -197,7 +197,7 @@ pub fn check(clock: &Clock, out: &mut dyn Write, check: &CheckView<'_>) -> fmt::
             writeln!(out, "   timeout = {}", misc.timeout)?;
             writeln!(out, "   dynamic = {}", yes(misc.dynamic))?;
         }
-        Probe::Tcp(_) | Probe::Udp(..) | Probe::Ping(_) | Probe::File(..) | Probe::Bfd(_) => {}
+        Probe::Tcp(..) | Probe::Udp(..) | Probe::Ping(_) | Probe::File(..) | Probe::Bfd(_) => {}
     }
     if let Some(last) = machine.last() {
         let how = if last.result.is_ok() { "passed" } else { "failed" };

@@ -109,7 +109,14 @@ macro_rules! pages {
 }
 
 #[rustfmt::skip]
-static TCP: &[Row<D, C>] = network!("1", "1",);
+static TCP: &[Row<D, C>] = network!("1", "1",
+    row("tcp_close", Choice(&["reset", "graceful"], |d, index| d.tcp.graceful = index == 1), "reset",
+        "How its connections end; a reset leaves nothing behind here and a line in the logs of some servers, graceful is a FIN, as TCP has it; not in keepalived")
+        .expected().show(|c| match &c.probe {
+            Probe::Tcp(_, tcp) if tcp.graceful => plain("graceful"),
+            _ => Shown::Nothing,
+        }),
+);
 
 #[rustfmt::skip]
 static HTTP: &[Row<D, C>] = pages!([never]);

@@ -6,7 +6,7 @@ use crate::base::name::IfName;
 use crate::config::model::service::Timing;
 use crate::config::model::{Identity, ScriptCommand};
 use crate::config::tree::Position;
-use crate::proto::check::{dns, http as fetch, udp};
+use crate::proto::check::{dns, http as fetch, tcp, udp};
 
 /// A check while it is read, of any kind: each table writes what its kind has.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct CheckDraft {
     pub timing: Timing,
     /// `log_all_failures`
     pub log_all_failures: Option<bool>,
+    /// Of `TCP_CHECK`.
+    pub tcp: tcp::Params,
     /// Of `HTTP_GET` and `SSL_GET`.
     pub http: fetch::Params,
     /// `helo_name`
