@@ -3,6 +3,8 @@
 //!
 //! Without a virtual router both daemons run from the start to the stop.
 
+use nix::errno::Errno;
+
 use super::report;
 use crate::config::model::Model;
 use crate::config::model::global::SyncDaemon as Config;
@@ -22,6 +24,8 @@ pub(super) struct Sync {
     router: Option<(u64, bool)>,
     /// The VRRP child has told of a virtual router since the channel to it was made.
     told: bool,
+    /// Why the kernel refused a daemon the last time, until it takes all that are wanted.
+    refused: Option<Errno>,
 }
 
 struct Wanted {
@@ -47,6 +51,8 @@ impl Sync {
             let id = config.id.unwrap_or(vrid);
             Wanted { config, instance, id }
         });
+        // What a new configuration asks for is told anew.
+        self.refused = None;
     }
 
     /// What the VRRP child says. True: another daemon is to run.
@@ -87,7 +93,8 @@ impl Sync {
         }
     }
 
-    /// Stops the daemons that are not wanted, and starts those that are and do not run.
+    /// Stops the daemons that are not wanted, and starts those that are and do not run. One that the kernel refused is
+    /// tried again each time: its interface may be there by now.
     pub(super) fn settle(&mut self, ipvs: &mut Ipvs) {
         let wanted = self.wanted();
         let stays = |there: &SyncDaemon| wanted.iter().any(|wanted| there.is_as_wanted(wanted));
@@ -114,9 +121,15 @@ impl Sync {
             }
         });
         self.running = started(wanted, &failed);
-        if let Some(errno) = refused {
+        if let Some(errno) = self.news(refused) {
             report::sync_daemon_refused(errno);
         }
+    }
+
+    /// What of a refusal is to be told: each reason once, until the kernel has taken what is wanted.
+    fn news(&mut self, refused: Option<Errno>) -> Option<Errno> {
+        let before = core::mem::replace(&mut self.refused, refused);
+        refused.filter(|_| before != refused)
     }
 
     /// The child stops.
@@ -237,5 +250,14 @@ mod tests {
         assert_eq!(runs(&[1]), [Role::Master]);
         assert_eq!(runs(&[0]), [Role::Backup]);
         assert_eq!(runs(&[0, 1]), []);
+    }
+
+    #[test]
+    fn a_refusal_that_repeats_itself_is_told_once() {
+        let (gone, down) = (Errno::ENODEV, Errno::ENETDOWN);
+        let mut sync = Sync::default();
+        let told = [Some(gone), Some(gone), Some(down), Some(down), None, None, Some(down)]
+            .map(|refused| sync.news(refused));
+        assert_eq!(told, [Some(gone), None, Some(down), None, None, None, Some(down)]);
     }
 }

@@ -90,6 +90,7 @@ const TESTS: &[Test] = &[
     ("lvs::sessions", || lvs::of_ours(lvs::traffic::sessions)),
     ("lvs::sync_of_debian", || lvs::of_debian(lvs::sync::alone)),
     ("lvs::sync", || lvs::of_ours(lvs::sync::alone)),
+    ("lvs::sync_late_interface", || lvs::of_ours(lvs::sync::late_interface)),
     ("lvs::sync_of_an_instance_of_debian", || lvs::of_debian(lvs::sync::of_an_instance)),
     ("lvs::sync_of_an_instance", || lvs::of_ours(lvs::sync::of_an_instance)),
     ("lvs::deleted", || lvs::of_ours(lvs::restored::deleted)),

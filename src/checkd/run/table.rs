@@ -23,13 +23,15 @@ impl Checkers {
         turn.set_deadline(self.layout.number(Slot::Table), Some(turn.now() + pause));
     }
 
-    /// Looks whether somebody else deleted what is ours; where there was no IPVS, whether there is now.
+    /// Looks whether somebody else deleted what is ours; where there was no IPVS, whether there is now. Sync daemons that
+    /// the kernel refused are tried again.
     pub(super) fn look_at_table(&mut self, turn: &mut Turn<'_>) {
         if self.lvs.table.open(false) {
             self.begin_table(turn, Look::Start);
         } else {
             self.compare_table(turn, Look::Running);
             self.settle(turn);
+            self.settle_sync();
         }
         self.arm_table(turn);
     }

@@ -70,3 +70,20 @@ pub(crate) fn of_an_instance(stage: &Stage) {
     daemon.stop();
     expect(stage, "none is left", &[]);
 }
+
+/// The kernel refuses a daemon on an interface that is not there: it runs soon after the interface has come.
+pub(crate) fn late_interface(stage: &Stage) {
+    let daemon = stage.start(&format!("global_defs {{\n lvs_sync_daemon late0\n }}\n{SERVICE}"));
+    std::thread::sleep(Duration::from_secs(2));
+    expect(stage, "no interface, no daemon", &[]);
+    stage.director.shell("ip link add late0 type veth peer name late1");
+    stage.director.shell("ip addr add 10.99.0.1/24 dev late0");
+    stage.director.shell("ip link set late0 up");
+    stage.director.shell("ip link set late1 up");
+    let given = "mcast=late0, syncid=0, maxlen=1472, group=224.0.0.81, port=8848, ttl=1";
+    let (master, backup) = (format!("master sync daemon ({given})"), format!("backup sync daemon ({given})"));
+    expect(stage, "both run", &[&backup, &master]);
+    daemon.stop();
+    expect(stage, "none is left", &[]);
+    stage.director.shell("ip link del late0");
+}
