@@ -180,6 +180,7 @@ impl Display for Reason {
             Failure::Closed => "the server closed before it replied",
             Failure::Truncated => "the server closed before its reply ended",
             Failure::Malformed => "the reply does not follow its protocol",
+            Failure::Early => "the server said more than its greeting before it was asked",
             Failure::TooLong => "the reply is too long",
             Failure::Digest => "the digest of the body is another one",
             Failure::Regex => "the body does not match its regex",

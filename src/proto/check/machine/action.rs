@@ -142,6 +142,8 @@ pub enum Failure {
     Greeting(u16),
     /// SMTP: the server answers HELO with this code.
     Hello(u16),
+    /// SMTP: the server says more than its greeting before it is asked.
+    Early,
     /// DNS: the code of the reply.
     Rcode(u8),
     /// UDP: the reply is not the one that is required.

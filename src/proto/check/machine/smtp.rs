@@ -32,31 +32,30 @@ impl Talk {
         (self.heard, self.greeted, self.known) = (false, false, false);
     }
 
-    /// A server that says more than it was asked for is heard out.
+    /// What comes with the greeting was said before our name was: the server does not listen, or is none.
     pub(super) fn received(&mut self, octets: &[u8]) -> Step {
-        let (mut rest, mut step) = (octets, Step::Wait);
-        while !rest.is_empty() && !self.known {
-            self.heard = true;
-            let (taken, code) = match self.replies.push(rest) {
-                Ok(Some(reply)) => reply,
-                Ok(None) => break,
-                Err(Malformed) => return Step::Fail(Failure::Malformed),
-            };
-            step = match (self.greeted, code) {
-                (false, 220) => {
-                    (self.greeted, self.heard) = (true, false);
-                    Step::Send
-                }
-                (true, 250) => {
-                    self.known = true;
-                    Step::Part
-                }
-                (false, code) => return Step::Fail(Failure::Greeting(code)),
-                (true, code) => return Step::Fail(Failure::Hello(code)),
-            };
-            rest = rest.get(taken..).unwrap_or_default();
+        if octets.is_empty() || self.known {
+            return Step::Wait;
         }
-        step
+        self.heard = true;
+        let (taken, code) = match self.replies.push(octets) {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return Step::Wait,
+            Err(Malformed) => return Step::Fail(Failure::Malformed),
+        };
+        match (self.greeted, code) {
+            (false, 220) if taken < octets.len() => Step::Fail(Failure::Early),
+            (false, 220) => {
+                (self.greeted, self.heard) = (true, false);
+                Step::Send
+            }
+            (true, 250) => {
+                self.known = true;
+                Step::Part
+            }
+            (false, code) => Step::Fail(Failure::Greeting(code)),
+            (true, code) => Step::Fail(Failure::Hello(code)),
+        }
     }
 
     pub(super) const fn closed(&self) -> Failure {
