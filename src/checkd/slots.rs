@@ -18,6 +18,8 @@ pub(super) enum Slot {
     Retry,
     /// Notify scripts of objects that a reload removed.
     Retired,
+    /// Programs of checks that a reload removed.
+    Leaving,
     /// The next part of a status file.
     Status,
     /// Scripts of FIFOs that are to end.
@@ -28,7 +30,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: one slot a check, one an object with notify scripts, one a tracked file, seven of the child itself.
+/// The layout: one slot a check, one an object with notify scripts, one a tracked file, eight of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     checks: u32,
@@ -36,8 +38,16 @@ pub(super) struct Layout {
     files: u32,
 }
 
-const OF_THE_CHILD: [Slot; 7] =
-    [Slot::Table, Slot::Retry, Slot::Retired, Slot::Status, Slot::Fifos, Slot::Mail, Slot::Stop];
+const OF_THE_CHILD: [Slot; 8] = [
+    Slot::Table,
+    Slot::Retry,
+    Slot::Retired,
+    Slot::Leaving,
+    Slot::Status,
+    Slot::Fifos,
+    Slot::Mail,
+    Slot::Stop,
+];
 
 impl Layout {
     pub(super) fn new(checks: usize, notifies: usize, files: usize) -> Self {
@@ -90,6 +100,6 @@ mod tests {
             seen.push(slot);
         }
         assert_eq!(seen.len(), 3 + 2 + 2 + OF_THE_CHILD.len());
-        assert_eq!(Layout::new(0, 0, 0).slot(6), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0).slot(7), Slot::Stop);
     }
 }

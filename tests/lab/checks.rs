@@ -232,3 +232,22 @@ fn a_reload_keeps_states_and_tells_what_is_gone() {
     assert_eq!(scene.director.read("/run/checkers.pid"), child, "nobody was replaced");
     daemon.stop();
 }
+
+/// A program that ignores SIGTERM is killed, whether its time is over or its check.
+#[test]
+fn the_program_of_a_removed_check_is_killed_if_it_does_not_end() {
+    let scene = Scene::new();
+    let script = "#!/bin/sh\ntrap '' TERM\necho $$ > /run/deaf.pid\nwhile :; do sleep 0.1; done\n";
+    scene.director.write_script("/usr/local/bin/deaf", script);
+    let mut kinds = KINDS[..6].to_vec();
+    kinds[5].2 = "MISC_CHECK {\n misc_path /usr/local/bin/deaf\n misc_timeout 1000\n}";
+    let daemon = Daemon::start(&scene.director, US, &conf(&kinds, ""));
+    eventually("the program runs", START, || scene.director.exists("/run/deaf.pid"));
+    let runs =
+        || !scene.director.shell("ls -d /proc/$(cat /run/deaf.pid) 2>/dev/null || true").trim().is_empty();
+    assert!(runs());
+    daemon.reload(&conf(&kinds[..5], ""));
+    assert!(runs(), "it has two seconds");
+    eventually("the program is killed", SOON, || !runs());
+    daemon.stop();
+}

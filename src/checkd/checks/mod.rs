@@ -3,6 +3,7 @@
 //! Equal checks run once ([`sharing`]). What a machine asks for is carried out here as far as it concerns the check
 //! alone; verdicts, weights and facts go to the composition, which knows the servers that the check is for.
 
+pub(super) mod leaving;
 pub(super) mod prepared;
 pub(super) mod report;
 pub(super) mod sharing;
@@ -12,6 +13,7 @@ pub(super) mod transport;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use leaving::Leaving;
 use prepared::Prepared;
 use sharing::Place;
 use transport::{Transport, Unopened};
@@ -51,6 +53,8 @@ pub(super) struct Checks {
     pings: Option<PingGroups>,
     /// Which of them a successor finds.
     pub(super) pings_note: Note,
+    /// Programs of checks that are gone.
+    pub(super) leaving: Leaving,
     /// What is received; one for all checks.
     pub(super) buffer: Vec<u8>,
 }

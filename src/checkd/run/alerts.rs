@@ -121,7 +121,7 @@ impl Checkers {
                 let places = self.alert_places();
                 self.notifies.alerts.fifo_script_ended(turn, places, (pid, how));
             }
-            Some(Purpose::Nothing) | None => {}
+            Some(Purpose::Nothing) | None => self.checks.leaving.ended(pid),
         }
         while let Some(next) = self.notifies.next_waiting() {
             self.advance_notify(turn, next);

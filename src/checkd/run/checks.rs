@@ -123,6 +123,14 @@ impl Checkers {
         }
     }
 
+    /// Programs of removed checks that have not ended in time are killed. Arms the deadline of the others.
+    pub(super) fn kill_leaving(&mut self, turn: &mut Turn<'_>) {
+        self.checks.leaving.overdue(turn.now(), |pid| {
+            process::kill_group(pid, libc::SIGKILL);
+        });
+        turn.set_deadline(self.layout.number(Slot::Leaving), self.checks.leaving.poll_at());
+    }
+
     /// Logs a fact of a check, for each real server that it is for.
     fn tell_check(&self, id: MachineId, fact: Fact) {
         let Some(check) = self.checks.get(id) else { return };

@@ -122,6 +122,7 @@ impl Process for Checkers {
                 let slot = self.layout.number(Slot::Retired);
                 self.notifies.retired_overdue(turn, slot);
             }
+            Slot::Leaving => self.kill_leaving(turn),
             Slot::Status => self.write_status(turn),
             Slot::Fifos => {
                 let places = self.alert_places();

@@ -23,7 +23,7 @@ use crate::config::Model;
 use crate::daemon::keep::Note;
 use crate::daemon::reactor::{Again, Turn};
 use crate::notify::{Resolver, Subject};
-use crate::proto::check::{Actions, Start};
+use crate::proto::check::{Actions, GRACE, Start};
 use crate::proto::lvs::{CheckStart, Director, Fact, Look};
 use crate::sys::{alloc, file, pages};
 
@@ -259,6 +259,9 @@ impl Checkers {
                 other => other,
             });
             if let Some(mut check) = self.checks.remove(turn, id) {
+                if let Some(pid) = check.pid() {
+                    self.checks.leaving.add(pid, turn.now() + GRACE);
+                }
                 self.kept.keep.forget(&mut check.note);
             }
         }
@@ -304,6 +307,7 @@ impl Checkers {
 
     /// Deadlines of what goes on, after the slots were laid out anew.
     fn rearm(&mut self, turn: &mut Turn<'_>) {
+        self.kill_leaving(turn);
         for id in (0..count(self.scripted.len())).map(NotifyId) {
             let at = self.scripted.get(id.0 as usize).and_then(|object| object.notifier.poll_at());
             turn.set_deadline(self.layout.number(Slot::Notify(id)), at);

@@ -84,6 +84,7 @@ impl Checkers {
         }
         let scripts = self.scripted.iter().any(|object| object.notifier.is_busy());
         let programs = self.checks.all.iter().flatten().any(|check| check.pid().is_some());
+        let programs = programs || !self.checks.leaving.is_empty();
         if !scripts && !programs && !self.notifies.is_busy() {
             turn.stop(Exit::Ok);
         }

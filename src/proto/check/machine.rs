@@ -55,7 +55,7 @@ pub struct Outcome {
 }
 
 /// From SIGTERM to SIGKILL.
-const GRACE: Span = Span::from_secs(2);
+pub const GRACE: Span = Span::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

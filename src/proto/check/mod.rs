@@ -15,6 +15,6 @@ pub mod udp;
 
 pub use cadence::Cadence;
 pub use machine::{
-    Action, Actions, Cause, Check, Close, Ending, Fact, Failure, Fault, Find, Input, Kind, LONGEST, Memory,
-    Outcome, Pattern, Place, Start, Tls, Transport, Verdict, Weight,
+    Action, Actions, Cause, Check, Close, Ending, Fact, Failure, Fault, Find, GRACE, Input, Kind, LONGEST,
+    Memory, Outcome, Pattern, Place, Start, Tls, Transport, Verdict, Weight,
 };
