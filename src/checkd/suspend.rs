@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use super::{kind, report};
 use crate::base::id::ServiceId;
 use crate::base::limit;
+use crate::child::queues::ask;
 use crate::config::model::Model;
 use crate::config::model::service::Key;
 use crate::daemon::reactor::{Again, Interest, Turn};
@@ -35,7 +36,8 @@ struct Netlink {
 }
 
 impl Addresses {
-    /// Goes over to the addresses that matter in a model. For load time: allocates.
+    /// Goes over to the addresses that matter in a model, and to its sizes of queues; one that is not configured any more
+    /// keeps its size. For load time: allocates.
     pub(super) fn load(&mut self, turn: &mut Turn<'_>, model: &Model) {
         self.presence = Presence::default();
         let mut matter = false;
@@ -65,6 +67,11 @@ impl Addresses {
                 Ok(netlink) => self.netlink = Some(netlink),
                 Err(error) => report::kernel_failed("the monitor of addresses", &error),
             }
+        }
+        if let Some(Netlink { monitor, commands, .. }) = &self.netlink {
+            let buffers = &model.global.buffers;
+            ask("command", buffers.lvs_command, |size| commands.set_receive_buffer(size));
+            ask("monitor", buffers.lvs_monitor, |size| monitor.set_receive_buffer(size));
         }
         self.list();
     }
@@ -151,5 +158,33 @@ mod tests {
         assert!(addresses.suspends(id), "the address is not there");
         addresses.list();
         assert!(!addresses.suspends(id), "nobody knows whether it is there");
+    }
+
+    #[test]
+    fn the_queues_are_as_long_as_configured() {
+        use crate::config::diag::Diagnostics;
+        use crate::config::{assemble, expand};
+        use crate::daemon::reactor::Reactor;
+        use crate::sys::queue::octets_of;
+
+        let mut reactor = Reactor::new(0, None).unwrap();
+        let mut turn = reactor.turn();
+        turn.reserve_more_sources(1);
+        let mut addresses = Addresses::default();
+        let mut sizes = |sizes: &str| {
+            let service = "virtual_server 192.0.2.1 80 {\n ha_suspend\n real_server 10.0.0.1 80 {\n}\n}\n";
+            let text = format!("global_defs {{\n{sizes}}}\n{service}");
+            let mut found = Diagnostics::new();
+            let model = assemble::model(&expand::parse_text(&text, &mut found).tree, &mut found);
+            addresses.load(&mut turn, &model);
+            let Netlink { monitor, commands, .. } = addresses.netlink.as_ref().unwrap();
+            (octets_of(monitor), octets_of(commands))
+        };
+        let system = sizes("");
+        // The kernel doubles them for what it needs itself.
+        let one = "lvs_netlink_monitor_rcv_bufs 65536\n";
+        assert_eq!(sizes(one), (2 * 65_536, system.1));
+        let both = "lvs_netlink_monitor_rcv_bufs 98304\nlvs_netlink_cmd_rcv_bufs 49152\n";
+        assert_eq!(sizes(both), (2 * 98_304, 2 * 49_152), "a reload changes them");
     }
 }

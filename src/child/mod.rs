@@ -14,6 +14,7 @@ pub mod kept;
 pub mod links;
 pub mod notifies;
 pub mod peer;
+pub mod queues;
 pub mod reading;
 pub mod report;
 pub mod role;

@@ -22,3 +22,13 @@ pub(super) fn set(fd: RawFd, size: QueueSize) -> io::Result<()> {
     let option = if size.force { libc::SO_RCVBUFFORCE } else { libc::SO_RCVBUF };
     set_option(fd, libc::SOL_SOCKET, option, &octets)
 }
+
+/// The octets of the receive queue of a socket, as the kernel counts them.
+#[cfg(test)]
+pub fn octets_of(socket: &impl std::os::fd::AsRawFd) -> usize {
+    use std::os::fd::BorrowedFd;
+
+    // SAFETY: the socket is open for as long as the borrow.
+    let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+    nix::sys::socket::getsockopt(&fd, nix::sys::socket::sockopt::RcvBuf).unwrap()
+}

@@ -160,6 +160,13 @@ impl Commands {
 }
 
 #[cfg(test)]
+impl std::os::fd::AsRawFd for Commands {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.batch.transport().as_raw_fd()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::addr::Prefix;

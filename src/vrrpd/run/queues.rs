@@ -1,18 +1,9 @@
 //! How many octets of netlink's messages the kernel holds back for this process while it does something else.
 
 use crate::base::limit;
-use crate::config::model::global::Buffer;
+use crate::child::queues::ask;
 use crate::sys::queue::QueueSize;
-use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
-
-/// Asks for a queue of a netlink socket as the queue is configured; what is not configured stays as the system has it.
-pub(super) fn ask(socket: &str, wanted: Buffer, set: impl FnOnce(QueueSize) -> std::io::Result<()>) {
-    let Some(octets) = wanted.bytes.and_then(|octets| usize::try_from(octets).ok()) else { return };
-    if let Err(error) = set(QueueSize { octets, force: wanted.force }) {
-        report::kernel_failed(&format!("the receive buffer of the netlink {socket} socket"), &error);
-    }
-}
 
 impl Vrrp {
     /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into the queue of

@@ -14,6 +14,7 @@ use crate::child::bracket::{self, exit_of};
 use crate::child::kept::Kept;
 use crate::child::links::{self, Interfaces, Links};
 use crate::child::peer::Peer;
+use crate::child::queues;
 use crate::child::role::{Role, lines};
 use crate::config::Model;
 use crate::daemon::keep::Keep;
@@ -160,7 +161,7 @@ impl Vrrp {
         let mut commands = Commands::open()?;
         commands.set_patient(true);
         let buffers = &model.global.buffers;
-        super::queues::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
+        queues::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
@@ -170,7 +171,7 @@ impl Vrrp {
         let (owns, left) = OwnInterfaces::new(plan, Some(ledger));
         let statics = StaticItems::new(&model, &mut links);
         let links = Interfaces::open(links, &commands)?;
-        super::queues::ask("monitor", buffers.vrrp_monitor, |size| links.monitor.set_receive_buffer(size));
+        queues::ask("monitor", buffers.vrrp_monitor, |size| links.monitor.set_receive_buffer(size));
         let groups = build::groups(&model, &resolver, &mut broken);
         broken.iter().for_each(|broken| report::cannot_run(&broken.text));
         let layout = Layout::new(
