@@ -1,6 +1,7 @@
 //! Which instances name an address on an interface: an index into the instances' addresses, eight octets each.
 
 use core::cmp::Reverse;
+use std::vec;
 
 use crate::base::addr::{IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
@@ -16,7 +17,7 @@ pub(in crate::vrrpd) struct AddressIndex(Vec<Place>);
 type Place = (InstanceId, u16);
 
 /// The addresses of one interface.
-type OfLink = Vec<(IpAddr, Reverse<Place>)>;
+pub(in crate::vrrpd) type OfLink = Vec<(IpAddr, Reverse<Place>)>;
 
 /// The addresses of each interface, not in order yet.
 #[derive(Default)]
@@ -46,11 +47,11 @@ impl AddressIndex {
 
     /// Empties the index and makes room for these addresses, which [`AddressIndex::append`] takes one interface after
     /// the other. For load time: allocates.
-    pub(in crate::vrrpd) fn begin(&mut self, unsorted: Unsorted) -> impl Iterator<Item = OfLink> + use<> {
+    pub(in crate::vrrpd) fn begin(&mut self, unsorted: Unsorted) -> vec::IntoIter<OfLink> {
         // The old one goes first: there is no need for the memory of both.
         self.0 = Vec::new();
         self.0.reserve_exact(unsorted.0.values().map(Vec::len).sum());
-        unsorted.0.into_values()
+        unsorted.0.into_values().collect::<Vec<_>>().into_iter()
     }
 
     /// Appends the addresses of one interface, which comes after those that are there.

@@ -23,7 +23,7 @@ mod statics;
 
 pub(super) use addresses::forget_addresses_on;
 pub(super) use adopt::Adoption;
-pub(super) use index::{AddressIndex, Unsorted};
+pub(super) use index::{AddressIndex, OfLink, Unsorted};
 pub(super) use losses::{Heard, Lost, MayBeGone};
 pub(super) use reload::Successors;
 pub(super) use shared::{Alike, Numbers};

@@ -7,7 +7,6 @@ use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::Input;
 use crate::sys::netlink::addr::{Address, AddressFlags};
-use crate::vrrpd::items::Unsorted;
 use crate::vrrpd::live::item::Next;
 use crate::vrrpd::live::{is_in_detection, is_usable};
 use crate::vrrpd::report;
@@ -128,21 +127,6 @@ impl Vrrp {
             Next::PutBack => self.touch(id, |pending| pending.add = true),
             Next::GiveUp => self.drive(turn, id, Input::AddressLost),
             Next::Nothing | Next::Retry { .. } | Next::Announce => {}
-        }
-    }
-
-    /// Indexes the addresses of all instances anew, in slices: thousands take a while to put in order. Once it is known
-    /// which source addresses are tracked.
-    pub(super) fn index_addresses(&mut self, turn: &mut Turn<'_>) {
-        self.items.notify_own = self.links.log_addresses || !self.trackers.sources.is_empty();
-        let mut unsorted = Unsorted::default();
-        for id in self.ids() {
-            unsorted.add(&self.routers.instances, id);
-            self.pause_at(turn, id.index());
-        }
-        for of_link in self.items.index.begin(unsorted) {
-            self.items.index.append(of_link);
-            self.pause(turn);
         }
     }
 }

@@ -22,6 +22,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use carry::Carried;
+use place::Indexing;
 use read::Fresh;
 pub(in crate::vrrpd::run) use start::Start;
 
@@ -49,6 +50,7 @@ pub(in crate::vrrpd::run) struct Job {
     fresh: Fresh,
     /// What goes on of before.
     carried: Carried,
+    indexing: Indexing,
     /// How far listing all interfaces and addresses has come.
     listing: Listing,
     /// The data dump of before or after the reload that is being kept.
@@ -144,7 +146,10 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Start, Vrrp::take_up_trackers),
     (Of::Both, Vrrp::make_room),
     (Of::Start, Vrrp::inherit_fifos),
-    (Of::Both, Vrrp::index_again),
+    (Of::Both, Vrrp::find_who_tracks),
+    (Of::Both, Vrrp::gather_addresses),
+    (Of::Both, Vrrp::index_addresses),
+    (Of::Both, Vrrp::open_alerts),
     (Of::Start, Vrrp::resume_letters),
     (Of::Reload, Vrrp::remove_abandoned),
     (Of::Reload, Vrrp::exchange_static_items),
@@ -268,6 +273,7 @@ impl Job {
             reading: None,
             fresh: Fresh::default(),
             carried: Carried::default(),
+            indexing: Indexing::default(),
             listing: Listing::default(),
             saving: None,
         }

@@ -1,10 +1,13 @@
 //! The steps that give the instances of the new model their place in the kernel, and let them begin or go on.
 
+use std::vec;
+
 use super::{Job, Progress};
 use crate::base::id::{GroupId, IfIndex, InstanceId, ScriptId};
 use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
+use crate::vrrpd::items::{OfLink, Unsorted};
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
@@ -12,16 +15,48 @@ use crate::vrrpd::run::listing::Listing;
 use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::slots::{Layout, Slot};
 
+/// How far the index of the addresses of all instances has come.
+#[derive(Default)]
+pub(super) struct Indexing {
+    /// The addresses gathered so far.
+    unsorted: Unsorted,
+    /// The addresses of the interfaces that are to be indexed yet.
+    interfaces: vec::IntoIter<OfLink>,
+}
+
 impl Vrrp {
     pub(super) fn make_room(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.reserve(turn);
         Progress::Done
     }
 
-    pub(super) fn index_again(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
+    pub(super) fn find_who_tracks(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.find_followers();
-        self.pause(turn);
-        self.index_addresses(turn);
+        self.items.notify_own = self.links.log_addresses || !self.trackers.sources.is_empty();
+        Progress::Done
+    }
+
+    /// The addresses of all instances are gathered by interface.
+    pub(super) fn gather_addresses(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else {
+            job.indexing.interfaces = self.items.index.begin(core::mem::take(&mut job.indexing.unsorted));
+            return Progress::Done;
+        };
+        slice.map(InstanceId::at).for_each(|id| job.indexing.unsorted.add(&self.routers.instances, id));
+        Progress::More
+    }
+
+    /// The addresses of one interface after the other are indexed: thousands take a while to put in order.
+    pub(super) fn index_addresses(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        let Some(of_link) = job.indexing.interfaces.next() else {
+            job.indexing = Indexing::default();
+            return Progress::Done;
+        };
+        self.items.index.append(of_link);
+        Progress::More
+    }
+
+    pub(super) fn open_alerts(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.load_alerts(turn);
         Progress::Done
     }
