@@ -7,7 +7,6 @@ use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Actions, Input, State};
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
-use crate::vrrpd::work::Load;
 
 /// Instances that a slice of the work covers: some tens of microseconds.
 pub(super) const SLICE: usize = 16;
@@ -55,15 +54,6 @@ impl Vrrp {
     /// Pauses if the work of this turn has taken as long as a slice may.
     pub(super) fn pause_if_long(&mut self, turn: &mut Turn<'_>) {
         if turn.passed() >= limit::SLICE {
-            self.pause(turn);
-        }
-    }
-
-    /// Carries out what was gathered once that takes as long as a slice may.
-    pub(super) fn settle_a_slice(&mut self, turn: &mut Turn<'_>) {
-        if self.work.is_laden() {
-            self.settle(turn);
-            self.work.load = Load::default();
             self.pause(turn);
         }
     }

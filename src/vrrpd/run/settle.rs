@@ -15,6 +15,7 @@ use crate::vrrpd::routers::Routers;
 use crate::vrrpd::run::{Vrrp, event_lines};
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::track::Object;
+use crate::vrrpd::work::Load;
 
 impl Vrrp {
     /// Gives an input to the machine of an instance and gathers what comes of it.
@@ -181,6 +182,17 @@ impl Vrrp {
         self.work.touched = touched;
         self.tell_events(turn);
         self.announcer.log_announced(turn.now(), &self.routers.instances, &self.links.table);
+    }
+
+    /// Carries out what a step of a job gathered, if that takes as long as a slice may; whether it was so much. The slice
+    /// of the step ends with that.
+    pub(super) fn settle_if_laden(&mut self, turn: &mut Turn<'_>) -> bool {
+        let laden = self.work.is_laden();
+        if laden {
+            self.settle(turn);
+            self.work.load = Load::default();
+        }
+        laden
     }
 
     /// Notes what is to be done for an instance at the end of the turn.

@@ -208,7 +208,10 @@ impl Vrrp {
         let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
         for id in slice.map(InstanceId::at) {
             self.bring_up_one(turn, id, job.carried.went_on(id));
-            self.settle_a_slice(turn);
+            if self.settle_if_laden(turn) {
+                job.at = id.index() + 1;
+                break;
+            }
         }
         Progress::More
     }
@@ -251,8 +254,9 @@ impl Vrrp {
                 self.tell_taken_off(id);
             }
             self.drive(turn, id, Input::Start { adopt });
-            if job.start.is_none() {
-                self.settle_a_slice(turn);
+            if job.start.is_none() && self.settle_if_laden(turn) {
+                job.at = id.index() + 1;
+                break;
             }
         }
         Progress::More
@@ -262,7 +266,10 @@ impl Vrrp {
     pub(super) fn align_members(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let Some(slice) = job.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
         for id in slice.map(GroupId::at) {
-            self.settle_a_slice(turn);
+            if self.settle_if_laden(turn) {
+                job.at = id.index();
+                break;
+            }
             self.align_group(turn, id, &|member| job.carried.went_on(member));
         }
         Progress::More
