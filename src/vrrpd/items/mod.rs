@@ -25,8 +25,8 @@ pub(super) use addresses::forget_addresses_on;
 pub(super) use adopt::Adoption;
 pub(super) use index::{AddressIndex, OfLink, Unsorted};
 pub(super) use losses::{Heard, Lost, MayBeGone};
-pub(super) use reload::Successors;
-pub(super) use shared::{Alike, Numbers};
+pub(super) use reload::{Going, Successors, Takeovers};
+pub(super) use shared::{Alike, Candidates, Numbers};
 pub use stale::Marked;
 pub(super) use statics::{StaticAddress, StaticItems};
 

@@ -14,7 +14,7 @@ use crate::vrrpd::live::{Entry, Instance, Item, LiveRoute, Objects};
 use crate::vrrpd::report;
 
 /// A route that goes, with the place of the route that the kernel is to put instead.
-type Going = (Route, Option<Place>);
+pub(in crate::vrrpd) type Going = (Route, Option<Place>);
 
 /// What no holder wants any more, still in the kernel.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 //! that has it.
 
 use core::num::NonZeroU32;
+use std::vec;
 
 use super::reload::{RouteKey, RuleKey, route_key, rule_key};
 use super::{Class, Holder, Items, Place, Request, holders, is_active};
@@ -34,14 +35,12 @@ impl Numbers {
 }
 
 impl Alike {
-    /// The routes that look like others.
-    pub(in crate::vrrpd) fn take_routes(&mut self) -> impl Iterator<Item = Candidates> + use<> {
-        core::mem::take(&mut self.routes).into_values().filter(|places| places.len() > 1)
-    }
-
-    /// The rules that look like others.
-    pub(in crate::vrrpd) fn take_rules(&mut self) -> impl Iterator<Item = Candidates> + use<> {
-        core::mem::take(&mut self.rules).into_values().filter(|places| places.len() > 1)
+    /// The routes that look like others, and the rules that do.
+    pub(in crate::vrrpd) fn into_candidates(self) -> (vec::IntoIter<Candidates>, vec::IntoIter<Candidates>) {
+        let several = |places: &Candidates| places.len() > 1;
+        let routes: Vec<_> = self.routes.into_values().filter(several).collect();
+        let rules: Vec<_> = self.rules.into_values().filter(several).collect();
+        (routes.into_iter(), rules.into_iter())
     }
 }
 

@@ -8,9 +8,7 @@ use crate::daemon::reactor::{Again, Turn};
 use crate::proto::track::Object;
 use crate::proto::vrrp::Input;
 use crate::sys::netlink::deletion::Deletion;
-use crate::vrrpd::items::{
-    Alike, Heard, Holder, Lost, MayBeGone, Numbers, Request, StaticItems, Successors, holders, is_active,
-};
+use crate::vrrpd::items::{Heard, Holder, Lost, MayBeGone, Request, StaticItems, holders, is_active};
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::item::Next;
 
@@ -196,24 +194,6 @@ impl Vrrp {
         self.add_statics(turn);
     }
 
-    /// Finds the routes and rules that several holders name. For load time: allocates.
-    pub(super) fn find_shared(&mut self, turn: &mut Turn<'_>) {
-        let mut alike = Alike::default();
-        for (position, holder) in holders(&self.routers.instances).enumerate() {
-            self.pause_at(turn, position);
-            self.items.enter_alike(&mut self.routers.instances, holder, &mut alike);
-        }
-        let mut numbers = Numbers::default();
-        for (position, places) in alike.take_routes().enumerate() {
-            self.pause_at(turn, position);
-            self.items.number_routes(&mut self.routers.instances, &places, &mut numbers);
-        }
-        for (position, places) in alike.take_rules().enumerate() {
-            self.pause_at(turn, position);
-            self.items.number_rules(&mut self.routers.instances, &places, &mut numbers);
-        }
-    }
-
     /// Static items of the new model take over what is the same.
     pub(super) fn inherit_statics(&mut self, statics: StaticItems) {
         let mut fell = Vec::new();
@@ -228,60 +208,8 @@ impl Vrrp {
         }
     }
 
-    /// The routes and rules of former holders go to those that want the same now. Once all have been asked what they
-    /// inherit.
-    pub(super) fn settle_abandoned(&mut self, turn: &mut Turn<'_>) {
-        let Some(left) = self.items.take_left() else { return };
-        let mut successors = Successors::default();
-        for (position, holder) in holders(&self.routers.instances).enumerate() {
-            self.pause_at(turn, position);
-            self.items.enter_successor(&mut self.routers.instances, holder, &mut successors);
-        }
-        for (position, old) in left.routes.into_iter().enumerate() {
-            self.pause_at(turn, position);
-            self.items.settle_route(&mut self.routers.instances, &successors, old);
-        }
-        for (position, old) in left.rules.into_iter().enumerate() {
-            self.pause_at(turn, position);
-            let (instances, links) = (&mut self.routers.instances, &self.links.table);
-            self.items.settle_rule(instances, links, &successors, old);
-        }
-        self.commit_batch();
-    }
-
-    /// Lets routes to the same destination take the place of those that go: no destination is without a way in between.
-    /// After all holders have been asked what they inherit.
-    pub(super) fn plan_takeovers(&mut self, turn: &mut Turn<'_>) {
-        let Some(mut takeovers) = self.items.begin_takeovers() else { return };
-        for (position, holder) in holders(&self.routers.instances).enumerate() {
-            self.pause_at(turn, position);
-            self.items.enter_rival(&mut self.routers.instances, holder, &mut takeovers);
-        }
-        let before = self.items.plan_takeovers(&mut self.routers.instances, takeovers);
-        for (position, route) in before.iter().enumerate() {
-            self.pause_at(turn, position);
-            self.items.delete_route(&mut self.routers.instances, &self.links.table, route);
-        }
-        self.commit_batch();
-    }
-
-    /// Deletes what no holder wants any more. After what follows has been added.
-    pub(super) fn drop_abandoned(&mut self, turn: &mut Turn<'_>) {
-        let (rules, routes, addresses) = self.items.take_abandoned();
-        for (position, rule) in rules.iter().enumerate() {
-            self.pause_at(turn, position);
-            self.items.delete_rule(&mut self.routers.instances, &self.links.table, rule);
-        }
-        for (position, route) in routes.iter().enumerate() {
-            self.pause_at(turn, position);
-            self.items.drop_route(&mut self.routers.instances, &self.links.table, route);
-        }
-        self.commit_batch();
-        for (position, known) in addresses.into_iter().enumerate() {
-            self.pause_at(turn, position);
-            self.items.delete_abandoned(&mut self.routers.instances, &self.links.table, known);
-        }
-        self.commit_items(turn);
+    /// Addresses that the kernel may have deleted along with those that a reload deleted are added again.
+    pub(super) fn add_what_fell(&mut self) {
         let mut fell = Vec::new();
         self.items.doubt_neighbours(&mut self.routers.instances, &mut fell);
         self.add_again(fell);

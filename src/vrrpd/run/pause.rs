@@ -58,13 +58,6 @@ impl Vrrp {
         }
     }
 
-    /// The same after each slice of a walk over the instances.
-    pub(super) fn pause_at(&mut self, turn: &mut Turn<'_>, position: usize) {
-        if position.is_multiple_of(SLICE) {
-            self.pause(turn);
-        }
-    }
-
     /// The deadlines of the elections, after the slots were laid out anew.
     pub(super) fn rearm_machines(&self, turn: &mut Turn<'_>) {
         for id in self.ids() {

@@ -12,6 +12,7 @@
 //! between instances stays where it is.
 
 mod carry;
+mod objects;
 mod place;
 mod read;
 mod start;
@@ -22,6 +23,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use carry::Carried;
+use objects::Sorting;
 use place::Indexing;
 use read::Fresh;
 pub(in crate::vrrpd::run) use start::Start;
@@ -51,6 +53,7 @@ pub(in crate::vrrpd::run) struct Job {
     /// What goes on of before.
     carried: Carried,
     indexing: Indexing,
+    sorting: Sorting,
     /// How far listing all interfaces and addresses has come.
     listing: Listing,
     /// The data dump of before or after the reload that is being kept.
@@ -153,7 +156,12 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Start, Vrrp::resume_letters),
     (Of::Reload, Vrrp::remove_abandoned),
     (Of::Reload, Vrrp::exchange_static_items),
-    (Of::Both, Vrrp::settle_objects),
+    (Of::Both, Vrrp::gather_alike),
+    (Of::Both, Vrrp::number_alike),
+    (Of::Reload, Vrrp::find_successors),
+    (Of::Reload, Vrrp::settle_left),
+    (Of::Reload, Vrrp::find_rivals),
+    (Of::Reload, Vrrp::plan_takeovers),
     (Of::Start, Vrrp::learn_links),
     (Of::Both, Vrrp::exchange_interfaces),
     (Of::Start, Vrrp::learn_links),
@@ -185,6 +193,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Start, Vrrp::tell_parent),
     (Of::Reload, Vrrp::open_sockets),
     (Of::Reload, Vrrp::drop_left_objects),
+    (Of::Reload, Vrrp::drop_left_addresses),
     (Of::Reload, Vrrp::keep_states),
     (Of::Reload, Vrrp::settle_queues),
     (Of::Reload, Vrrp::reserve_sources),
@@ -274,6 +283,7 @@ impl Job {
             fresh: Fresh::default(),
             carried: Carried::default(),
             indexing: Indexing::default(),
+            sorting: Sorting::default(),
             listing: Listing::default(),
             saving: None,
         }

@@ -115,13 +115,6 @@ impl Vrrp {
         Progress::Done
     }
 
-    pub(super) fn settle_objects(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
-        self.find_shared(turn);
-        self.settle_abandoned(turn);
-        self.plan_takeovers(turn);
-        Progress::Done
-    }
-
     /// What is not wanted any more goes first: it may have the hardware address of what is to be made.
     pub(super) fn exchange_interfaces(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         match &job.start {
@@ -297,14 +290,6 @@ impl Vrrp {
         self.sockets.open_senders(&self.routers.instances);
         self.promote_secondaries();
         self.tidy();
-        self.settle(turn);
-        Progress::Done
-    }
-
-    /// What nobody has any more goes, now that what takes its place is there.
-    pub(super) fn drop_left_objects(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
-        self.drop_abandoned(turn);
-        self.items.watch(turn, &self.routers.instances);
         self.settle(turn);
         Progress::Done
     }
