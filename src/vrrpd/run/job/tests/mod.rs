@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::bytes::Reader;
-use crate::base::id::IfIndex;
+use crate::base::id::{IfIndex, InstanceId};
 use crate::base::limit;
 use crate::base::time::Instant;
 use crate::child::reading::{Reading, Step};
@@ -28,7 +28,7 @@ use crate::daemon::keep::Keep;
 use crate::daemon::reactor::{Again, Command, Process, Reactor};
 use crate::daemon::record::{self, Record, Records};
 use crate::daemon::tuning::Tuner;
-use crate::proto::vrrp::State;
+use crate::proto::vrrp::{Input, State};
 use crate::sys::channel::{Channel, Received};
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::monitor::{Event, Monitor, Topic};
@@ -237,6 +237,17 @@ impl Child {
         if self.vrrp.job.is_none() {
             self.vrrp.turn_end(&mut turn);
         }
+        self.hear();
+    }
+
+    /// A turn in which the machine of an instance gets an input.
+    fn input(&mut self, name: &str, input: Input) {
+        let is_named = |instance: &Instance| instance.config.name == name;
+        let position =
+            self.vrrp.routers.instances.iter().position(is_named).expect("an instance of this name");
+        let mut turn = self.reactor.turn();
+        self.vrrp.drive(&mut turn, InstanceId::at(position), input);
+        self.vrrp.turn_end(&mut turn);
         self.hear();
     }
 
