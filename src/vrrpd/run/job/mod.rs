@@ -192,6 +192,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Both, Vrrp::begin_scripts),
     (Of::Start, Vrrp::tell_parent),
     (Of::Reload, Vrrp::open_sockets),
+    (Of::Reload, Vrrp::open_senders),
     (Of::Reload, Vrrp::drop_left_objects),
     (Of::Reload, Vrrp::drop_left_addresses),
     (Of::Reload, Vrrp::keep_states),

@@ -286,7 +286,10 @@ impl Vrrp {
     pub(super) fn open_sockets(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.sockets.changed = true;
         self.assign_sockets(turn);
-        self.pause(turn);
+        Progress::Done
+    }
+
+    pub(super) fn open_senders(&mut self, turn: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.sockets.open_senders(&self.routers.instances);
         self.promote_secondaries();
         self.tidy();
