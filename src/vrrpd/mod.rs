@@ -52,6 +52,8 @@ mod kind {
     pub(super) const PROCESSES: u8 = 3;
     /// The channel to the checker child.
     pub(super) const CHECKERS: u8 = 19;
+    /// The channel to the BFD child.
+    pub(super) const BFD: u8 = 20;
     /// What tells of changes to tables of the firewall.
     pub(super) const FIREWALL: u8 = 10;
     /// A notify FIFO that has room again; the index is its number.

@@ -1,7 +1,7 @@
 //! What can be tracked, what each object says now, and which instances track it.
 
 use super::{Effect, Verdict, Weight};
-use crate::base::id::{FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
+use crate::base::id::{BfdId, FileId, InstanceId, LinkId, ProcessId, ScriptId, TrackGroupId};
 
 /// Something that can be tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +14,8 @@ pub enum Object {
     File(FileId),
     /// A `vrrp_track_process`.
     Process(ProcessId),
+    /// A `bfd_instance`.
+    Bfd(BfdId),
     /// The static items of a `track_group`.
     StaticItems(TrackGroupId),
 }

@@ -6,7 +6,7 @@ use core::fmt;
 
 /// One reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
+#[repr(u32)]
 pub enum Fault {
     /// The interface is administratively down or has no carrier.
     LinkDown = 1,
@@ -41,11 +41,13 @@ pub enum Fault {
     Conflict = 1 << 14,
     /// Another member of the sync group cannot take part.
     Group = 1 << 15,
+    /// A tracked BFD session without weight is down.
+    Bfd = 1 << 16,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -53,6 +55,7 @@ impl Fault {
         Self::Script,
         Self::File,
         Self::Process,
+        Self::Bfd,
         Self::Source,
         Self::Address,
         Self::Vmac,
@@ -79,6 +82,7 @@ impl Fault {
             Self::Socket => "no socket",
             Self::File => "tracked file",
             Self::Process => "tracked process quorum not achieved",
+            Self::Bfd => "tracked BFD session down",
             Self::Source => "source address missing",
             Self::Address => "addresses cannot be added",
             Self::Key => "no key to sign adverts with",
@@ -90,7 +94,7 @@ impl Fault {
 
 /// A set of reasons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Faults(u16);
+pub struct Faults(u32);
 
 impl Faults {
     /// No reason: the instance can take part.
@@ -105,13 +109,13 @@ impl Faults {
     /// Whether `fault` holds.
     #[must_use]
     pub const fn contains(self, fault: Fault) -> bool {
-        self.0 & fault as u16 != 0
+        self.0 & fault as u32 != 0
     }
 
     /// The set in which `fault` holds if `holds`, and everything else is as here.
     #[must_use]
     pub const fn with(self, fault: Fault, holds: bool) -> Self {
-        if holds { Self(self.0 | fault as u16) } else { Self(self.0 & !(fault as u16)) }
+        if holds { Self(self.0 | fault as u32) } else { Self(self.0 & !(fault as u32)) }
     }
 
     /// The reasons of both sets.
@@ -130,7 +134,7 @@ impl Faults {
     /// the interface itself is missing or down that is no surprise.
     #[must_use]
     pub const fn shrinks_to(self, remaining: Self) -> bool {
-        let link = Fault::LinkDown as u16 | Fault::LinkMissing as u16;
+        let link = Fault::LinkDown as u32 | Fault::LinkMissing as u32;
         self.0 & !remaining.0 != 0 && remaining.0 != 0 && remaining.0 & link == 0
     }
 

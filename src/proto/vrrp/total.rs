@@ -33,6 +33,7 @@ pub const fn fault_of(object: Object) -> Fault {
         Object::Script(_) => Fault::Script,
         Object::File(_) => Fault::File,
         Object::Process(_) => Fault::Process,
+        Object::Bfd(_) => Fault::Bfd,
         Object::StaticItems(_) => Fault::StaticItem,
     }
 }

@@ -136,7 +136,7 @@ fn standing(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt:
     writeln!(
         out,
         "   Number of tracker faults = {}",
-        count(&[Fault::TrackedLink, Fault::Script, Fault::File, Fault::Process])
+        count(&[Fault::TrackedLink, Fault::Script, Fault::File, Fault::Process, Fault::Bfd])
     )?;
     let faults = (!machine.faults().is_empty()).then_some(instance.reasons);
     writeln!(out, "   Flags of interface faults = {}", Or(faults, "none"))?;

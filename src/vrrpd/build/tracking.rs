@@ -3,7 +3,7 @@
 use crate::base::id::ScriptId;
 use crate::child::links::Links;
 use crate::config::model;
-use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
+use crate::config::model::track::{TrackedBfd, TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::proto::track::{Object, Tracked};
 
 /// The lists of an instance or a group.
@@ -13,6 +13,7 @@ pub(super) struct Lists<'a> {
     pub(super) scripts: &'a [TrackedScript],
     pub(super) files: &'a [TrackedFile],
     pub(super) processes: &'a [TrackedProcess],
+    pub(super) sessions: &'a [TrackedBfd],
 }
 
 impl<'a> Lists<'a> {
@@ -23,6 +24,7 @@ impl<'a> Lists<'a> {
             scripts: &instance.track_scripts,
             files: &instance.track_files,
             processes: &instance.track_processes,
+            sessions: &instance.track_bfds,
         }
     }
 
@@ -33,6 +35,7 @@ impl<'a> Lists<'a> {
             scripts: &group.track_scripts,
             files: &group.track_files,
             processes: &group.track_processes,
+            sessions: &group.track_bfds,
         }
     }
 }
@@ -55,5 +58,9 @@ pub(super) fn tracking(
     let processes = lists.processes.iter();
     let processes =
         processes.map(|tracked| Tracked { object: Object::Process(tracked.of), weight: tracked.weight });
-    interfaces.chain(scripts).chain(files).chain(processes).collect()
+    // Without a BFD child nobody would ever tell that a session is up.
+    let sessions = lists.sessions.iter().filter(|_| cfg!(feature = "bfd"));
+    let sessions =
+        sessions.map(|tracked| Tracked { object: Object::Bfd(tracked.of), weight: tracked.weight });
+    interfaces.chain(scripts).chain(files).chain(processes).chain(sessions).collect()
 }

@@ -146,6 +146,7 @@ impl Process for Vrrp {
                 Again::Done
             }
             kind::CHECKERS => self.checkers_ready(turn),
+            kind::BFD => self.sessions_ready(turn),
             kind::LOSSES => self.hear_losses(turn),
             kind::FIFO | kind::MAIL | kind::LOOKUP => self.alert_ready(turn, source),
             kind::FILES => self.files_ready(turn),
@@ -202,9 +203,7 @@ impl Process for Vrrp {
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => self.dump_json(turn),
-            Command::Peer(crate::daemon::kind::Kind::Checkers, fd) => self.connect_checkers(turn, fd),
-            // BFD is not a child yet.
-            Command::Peer(..) => {}
+            Command::Peer(kind, fd) => self.connect(turn, kind, fd),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
@@ -231,6 +230,7 @@ impl Process for Vrrp {
         }
         self.notifies.alerts.fifos.flush();
         self.routers.checkers.flush();
+        self.trackers.sessions.peer.flush();
         self.kept.keep.beat(turn.now());
     }
 

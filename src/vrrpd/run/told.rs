@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use crate::base::id::InstanceId;
 use crate::child::report;
 use crate::daemon::ipc::ObjectState;
+use crate::daemon::kind::Kind;
 use crate::daemon::reactor::{Again, Turn};
 use crate::daemon::record::{self, GONE};
 use crate::proto::vrrp::State;
@@ -13,10 +14,15 @@ use crate::vrrpd::kept;
 use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
-    /// The parent has made a channel to the checker child.
-    pub(super) fn connect_checkers(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
-        if let Err(error) = self.routers.checkers.connect(turn, fd) {
-            report::kernel_failed("the channel to the checker child", &error);
+    /// The parent has made a channel to another child.
+    pub(super) fn connect(&mut self, turn: &mut Turn<'_>, kind: Kind, fd: OwnedFd) {
+        let peer = match kind {
+            Kind::Checkers => &mut self.routers.checkers,
+            Kind::Bfd => &mut self.trackers.sessions.peer,
+            Kind::Vrrp => return,
+        };
+        if let Err(error) = peer.connect(turn, fd) {
+            report::kernel_failed("the channel to another child", &error);
         }
     }
 

@@ -224,6 +224,35 @@ impl Vrrp {
     }
 }
 
+/// BFD sessions.
+impl Vrrp {
+    /// The BFD child tells of sessions.
+    pub(super) fn sessions_ready(&mut self, turn: &mut Turn<'_>) -> Again {
+        let again = self.trackers.sessions.hear(turn);
+        let mut from = 0;
+        while let Some((id, news)) = self.trackers.sessions.next_news(from) {
+            from = id.index();
+            if self.process.stopping {
+                continue;
+            }
+            self.trackers.tell_session(turn.now(), &self.model, id, news);
+            if !news.changed {
+                continue;
+            }
+            let (object, mut position) = (Object::Bfd(id), 0);
+            while let Some(follower) = self.routers.policy.followers().of(object, position) {
+                position += 1;
+                if let Some(instance) = self.routers.instances.get(follower.index()) {
+                    let name = &instance.config.name;
+                    self.trackers.tell_tracked_session(turn.now(), &self.model, id, news.up, name);
+                }
+            }
+            self.tracked_changed(turn, object);
+        }
+        again
+    }
+}
+
 /// Sources of adverts.
 impl Vrrp {
     /// An address of this machine came or went.

@@ -1,4 +1,4 @@
-//! The trackers of the configuration: scripts, files, processes and source addresses.
+//! The trackers of the configuration: scripts, files, processes, BFD sessions and source addresses.
 //!
 //! Every tracker is an [`Object`] with something to say, a verdict or a number. When an object says something else, its
 //! method tells so, and the policy judges each instance that tracks the object anew, by what is true then
@@ -10,6 +10,7 @@ mod process;
 mod reasons;
 mod report;
 mod script;
+mod session;
 mod situation;
 mod source;
 
@@ -19,13 +20,16 @@ pub(super) use script::Outcome;
 pub(super) use situation::Situation;
 
 use process::Processes;
+use session::Sessions;
 use source::Sources;
 
 use super::kind;
 use super::live::TrackScript;
+use crate::base::id::BfdId;
 use crate::base::rate::Budget;
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::child::files::Files;
+use crate::child::report as lines;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::daemon::token::SourceId;
@@ -39,6 +43,8 @@ pub(super) struct Trackers {
     pub(super) sources: Sources,
     /// Process monitors.
     pub(super) processes: Processes,
+    /// BFD sessions.
+    pub(super) sessions: Sessions,
     /// For lines that files and processes can trigger, 100 at once and five a second: peers do not use it up.
     lines: Budget,
 }
@@ -51,6 +57,7 @@ impl Trackers {
             files: Files::default(),
             sources: Sources::default(),
             processes: Processes::default(),
+            sessions: Sessions::default(),
             lines: Budget::new(100, Span::from_millis(200)),
         }
     }
@@ -59,5 +66,30 @@ impl Trackers {
     pub(super) fn watch_files(&mut self, turn: &mut Turn<'_>, model: &Model, make_new: bool) {
         let own = SourceId { kind: kind::FILES, index: 0 };
         self.files.load(turn, model, own, make_new, &mut self.lines);
+    }
+
+    /// Something was said of a BFD session.
+    pub(super) fn tell_session(&mut self, now: Instant, model: &Model, id: BfdId, news: session::News) {
+        if lines::may(&mut self.lines, now)
+            && let Some(config) = model.bfd(id)
+        {
+            report::session(&config.name, news.up, news.took);
+        }
+    }
+
+    /// The session that an instance tracks has changed.
+    pub(super) fn tell_tracked_session(
+        &mut self,
+        now: Instant,
+        model: &Model,
+        id: BfdId,
+        up: bool,
+        instance: &str,
+    ) {
+        if lines::may(&mut self.lines, now)
+            && let Some(config) = model.bfd(id)
+        {
+            report::tracked_session(instance, &config.name, up);
+        }
     }
 }

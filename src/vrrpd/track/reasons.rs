@@ -54,7 +54,7 @@ impl Reasons<'_> {
                         lines::process_starts_in_fault(name, &process.name);
                     }
                 }
-                Object::Link(_) | Object::Script(_) | Object::StaticItems(_) => {}
+                Object::Link(_) | Object::Script(_) | Object::Bfd(_) | Object::StaticItems(_) => {}
             }
         }
     }
@@ -101,9 +101,12 @@ impl Display for Reason<'_> {
                 Some(group) => write!(f, "another member of sync group {} cannot take part", group.name),
                 None => f.write_str(self.fault.text()),
             },
-            Fault::TrackedLink | Fault::Script | Fault::File | Fault::Process | Fault::StaticItem => {
-                self.tracked(f)
-            }
+            Fault::TrackedLink
+            | Fault::Script
+            | Fault::File
+            | Fault::Process
+            | Fault::Bfd
+            | Fault::StaticItem => self.tracked(f),
             Fault::NoPeer | Fault::Socket | Fault::Key => f.write_str(self.fault.text()),
         }
     }
@@ -139,6 +142,11 @@ impl Reason<'_> {
                     let name = model.process(id).map_or("?", |process| process.name.as_str());
                     let how = if tracked.weight.reverse { "achieved" } else { "not achieved" };
                     write!(f, "tracked process {name} quorum {how}")
+                }
+                Object::Bfd(id) => {
+                    let name = model.bfd(id).map_or("?", |session| session.name.as_str());
+                    let state = if tracked.weight.reverse { "up" } else { "down" };
+                    write!(f, "tracked BFD instance {name} {state}")
                 }
                 Object::StaticItems(id) => {
                     let group = model.network.track_groups.get(id.index());

@@ -30,6 +30,17 @@ pub(super) fn process_starts_in_fault(instance: &str, process: &str) {
     info!("({instance}) entering FAULT state (tracked process {process} quorum not achieved)");
 }
 
+/// The BFD child has said something of a session.
+pub(super) fn session(name: &str, up: bool, took: u32) {
+    let state = if up { "Up" } else { "Down" };
+    info!("Received BFD event: instance {name} is in state {state} (delivered in {took} usec)");
+}
+
+/// A session that an instance tracks has changed.
+pub(super) fn tracked_session(instance: &str, name: &str, up: bool) {
+    info!("VRRP_Instance({instance}) Tracked BFD instance {name} is {}", if up { "UP" } else { "DOWN" });
+}
+
 pub(super) fn process_events_confirmed() {
     info!("proc_events has confirmed it is configured");
 }

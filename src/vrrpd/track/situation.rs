@@ -112,6 +112,7 @@ impl vrrp::Situation for Situation<'_> {
                 Value::Verdict(script.map_or(Verdict::Unknown, |script| script.machine.verdict()))
             }
             Object::Process(id) => Value::Verdict(self.trackers.processes.verdict(id)),
+            Object::Bfd(id) => Value::Verdict(self.trackers.sessions.verdict(id)),
             Object::File(id) => Value::Number(self.trackers.files.number(id)),
         }
     }

@@ -272,6 +272,7 @@ impl Vrrp {
         self.carry_groups(turn, &job.carried.model, core::mem::take(&mut job.fresh.groups));
         self.trackers.scripts = core::mem::take(&mut job.fresh.scripts);
         self.trackers.watch_files(turn, &self.model, true);
+        self.trackers.sessions.load(&self.model);
         self.trackers.processes.watch(turn, &self.model, &self.kept, false);
         Progress::Done
     }

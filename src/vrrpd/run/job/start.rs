@@ -60,6 +60,7 @@ impl Vrrp {
         self.reserve_kept();
         self.take_up(turn.now(), start.died);
         self.trackers.watch_files(turn, &self.model, start.first);
+        self.trackers.sessions.load(&self.model);
         self.trackers.processes.watch(turn, &self.model, &self.kept, true);
         self.lay_out(turn);
         Progress::Done
