@@ -53,6 +53,8 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unreachable))]
 
 pub mod base;
+#[cfg(feature = "bfd")]
+pub mod bfdd;
 #[cfg(feature = "lvs")]
 pub mod checkd;
 pub mod child;

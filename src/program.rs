@@ -16,6 +16,8 @@ use keepalived::base::exit::Exit;
 use keepalived::base::map::Set;
 use keepalived::base::name::IfName;
 use keepalived::base::time::Instant;
+#[cfg(feature = "bfd")]
+use keepalived::bfdd;
 #[cfg(feature = "lvs")]
 use keepalived::checkd;
 use keepalived::child::check::{self, Interfaces, Present};
@@ -63,6 +65,8 @@ pub(crate) struct Loaded {
     vrrp: bool,
     /// It has virtual servers.
     services: bool,
+    /// It has BFD sessions.
+    sessions: bool,
     settings: Settings,
     snapshot: Kept,
     /// Not one keyword in it.
@@ -226,7 +230,7 @@ impl Program for Keepalived<'_> {
         match kind {
             Kind::Vrrp => loaded.vrrp || self.options.all,
             Kind::Checkers => cfg!(feature = "lvs") && (loaded.services || self.options.all),
-            Kind::Bfd => false,
+            Kind::Bfd => cfg!(feature = "bfd") && (loaded.sessions || self.options.all),
         }
     }
 
@@ -250,9 +254,15 @@ impl Program for Keepalived<'_> {
     }
 
     fn are_peers(&self, one: Kind, other: Kind) -> bool {
-        // Which virtual router the sync daemon of IPVS follows.
-        let pair = [one.min(other), one.max(other)];
-        cfg!(feature = "lvs") && pair == [Kind::Checkers, Kind::Vrrp]
+        match [one.min(other), one.max(other)] {
+            // Which virtual router the sync daemon of IPVS follows.
+            [Kind::Checkers, Kind::Vrrp] => cfg!(feature = "lvs"),
+            // What BFD_CHECK follows.
+            [Kind::Checkers, Kind::Bfd] => cfg!(all(feature = "bfd", feature = "lvs")),
+            // What track_bfd follows.
+            [Kind::Vrrp, Kind::Bfd] => cfg!(feature = "bfd"),
+            _ => false,
+        }
     }
 
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
@@ -262,6 +272,9 @@ impl Program for Keepalived<'_> {
             Kind::Checkers => self.run_checkers(loaded, start),
             #[cfg(not(feature = "lvs"))]
             Kind::Checkers => Exit::Internal,
+            #[cfg(feature = "bfd")]
+            Kind::Bfd => run_bfd(loaded, start),
+            #[cfg(not(feature = "bfd"))]
             Kind::Bfd => Exit::Internal,
         }
     }
@@ -336,6 +349,23 @@ impl Keepalived<'_> {
     }
 }
 
+#[cfg(feature = "bfd")]
+fn run_bfd(loaded: &Loaded, start: Start<'_>) -> Exit {
+    // A BFD child leaves nothing in the kernel.
+    if start.mode != Mode::Run {
+        return Exit::Ok;
+    }
+    let Some(model) = loaded.take_model() else { return Exit::Internal };
+    let context = bfdd::Context {
+        channel: start.channel,
+        keep: start.keep.clone(),
+        died: start.died,
+        pid_file: loaded.settings.pid_files.bfd.clone(),
+        tuner: start.tuner,
+    };
+    bfdd::run(&model, context)
+}
+
 impl Loaded {
     fn new(read: Read, options: &Options) -> Self {
         let messages = |wanted: fn(&Diagnostic) -> bool| {
@@ -350,6 +380,7 @@ impl Loaded {
             outline: Model { daemon, global, ..Model::default() },
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             services: !read.model.services.is_empty(),
+            sessions: !read.model.bfds.is_empty(),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),

@@ -264,3 +264,10 @@ pub const CHECK_MESSAGE: usize = 2_560;
 /// Octets of a body that are searched for a pattern at a time. keepalived looks at 4 kB; a match of half of this is
 /// found wherever the reply is cut, and an empty window of this size takes no pages.
 pub const PATTERN_WINDOW: usize = 64 << 10;
+
+/// BFD packets taken from a socket by one recvmmsg, or handed to the kernel by one sendmmsg.
+pub const BFD_BATCH: usize = 64;
+
+/// Octets of a BFD packet that are looked at, and of one that leaves: 24 and the 8 of the UDP header; one with the longest
+/// authentication section has 52.
+pub const BFD_OCTETS: usize = 64;

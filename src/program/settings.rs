@@ -30,7 +30,7 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
                 Kind::Checkers => {
                     ChildSettings { tuning, grace: NOBODY, notes: true, ..ChildSettings::default() }
                 }
-                Kind::Bfd => ChildSettings { tuning, ..ChildSettings::default() },
+                Kind::Bfd => ChildSettings { tuning, grace: NOBODY, notes: true, ..ChildSettings::default() },
             }
         }),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),
@@ -56,7 +56,7 @@ fn log_suffix(model: &Model) -> String {
 }
 
 /// What is in the kernel serves until a replacement comes: no other machine takes over from a checker child, nor static
-/// items from a VRRP child without instances.
+/// items from a VRRP child without instances. A BFD child leaves nothing there.
 const NOBODY: Span = Span::from_secs(3_600);
 
 /// The shortest time after the death of the child in which no peer takes over; static items alone are nobody else's,

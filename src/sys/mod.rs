@@ -55,6 +55,8 @@ pub mod tcp;
 #[cfg(test)]
 pub(crate) mod test_net;
 pub mod timerfd;
+#[cfg(feature = "bfd")]
+pub mod udp;
 pub mod user;
 #[cfg(feature = "iptables")]
 pub mod xtables;

@@ -17,6 +17,8 @@ pub mod ipv4;
 pub mod ndisc;
 pub mod smtp;
 pub mod trailer;
+#[cfg(feature = "bfd")]
+pub mod udp;
 pub mod vrrp;
 #[cfg(any(feature = "tls", feature = "tls-openssl"))]
 pub mod x509;

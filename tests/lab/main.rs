@@ -18,6 +18,8 @@
 mod addresses;
 mod around;
 mod auth;
+#[cfg(feature = "bfd")]
+mod bfd;
 mod checks;
 mod control;
 mod crash;

@@ -61,7 +61,7 @@ const fn row(
     default: &'static str,
     meaning: &'static str,
 ) -> Row<BfdDraft, Bfd> {
-    Row::new(name, kind, default, meaning).later()
+    Row::new(name, kind, default, meaning)
 }
 
 const fn int(from: i64, to: i64, set: fn(&mut BfdDraft, i64)) -> Kind<BfdDraft, Bfd> {

@@ -53,7 +53,7 @@ pub static ROWS: &[Row<GroupDraft, Group>] = &[
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
         "Process monitors that are tracked for all members").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
-        "BFD sessions that are tracked for all members").terms(|| track::BFD.terms()).later(),
+        "BFD sessions that are tracked for all members").terms(|| track::BFD.terms()),
     row("notify_master", script(|d| &mut d.notify.master), "none",
         "Runs when the group becomes MASTER").first().show(|g| command(g.notify.master.as_ref())),
     row("notify_backup", script(|d| &mut d.notify.backup), "none",

@@ -192,7 +192,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_process", Lines(track::PROCESS.syntax, |d, l| track::PROCESS.read(&mut d.trackers, |t| &mut t.processes, l)), "none",
         "Process monitors that are tracked").terms(|| track::PROCESS.terms()),
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
-        "BFD sessions that are tracked").later().terms(|| track::BFD.terms()),
+        "BFD sessions that are tracked").terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
         "Polls the link of the interface").replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
 

@@ -95,7 +95,7 @@ pub static ROWS: &[Row<D, R>] = &[
     row("SMTP_CHECK", Object("{ ... }"), "none", "Talks SMTP up to the greeting"),
     row("DNS_CHECK", Object("{ ... }"), "none", "Asks a name server over UDP"),
     row("MISC_CHECK", Object("{ ... }"), "none", "Runs a program"),
-    row("BFD_CHECK", Object("{ ... }"), "none", "Follows a BFD session").later(),
+    row("BFD_CHECK", Object("{ ... }"), "none", "Follows a BFD session"),
     row("UDP_CHECK", Object("{ ... }"), "none", "Sends a datagram and waits for errors or a reply"),
     row("PING_CHECK", Object("{ ... }"), "none", "Sends an ICMP echo request"),
     row("FILE_CHECK", Object("{ ... }"), "none", "Follows the number in a track_file"),

@@ -1,0 +1,113 @@
+//! The BFD child's start: sessions that a predecessor left up go on, all others begin.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Bfd;
+use crate::base::exit::Exit;
+use crate::base::id::BfdId;
+use crate::base::time::Instant;
+use crate::bfdd::kept;
+use crate::bfdd::kind;
+use crate::bfdd::sessions::{Live, Sessions};
+use crate::bfdd::sockets::Sockets;
+use crate::child::bracket;
+use crate::child::kept::Kept;
+use crate::child::peer::Peer;
+use crate::child::reading::Reading;
+use crate::child::role::Role;
+use crate::config::Model;
+use crate::daemon::ipc::ToParent;
+use crate::daemon::keep::Keep;
+use crate::daemon::kind::Kind;
+use crate::daemon::reactor::{Reactor, Turn};
+use crate::daemon::token::SourceId;
+use crate::daemon::tuning::Tuner;
+use crate::proto::bfd::session::{Adopted, Input};
+use crate::sys::channel::Channel;
+use crate::sys::udp::ReceiveBatch;
+
+/// What a new BFD child finds.
+pub struct Context {
+    /// The channel to the parent.
+    pub channel: Channel,
+    /// What the child before it noted, and where this one does.
+    pub keep: Keep,
+    /// When the child before it died; none for the first one.
+    pub died: Option<Instant>,
+    /// Its pid file.
+    pub pid_file: PathBuf,
+    /// How this process is run.
+    pub tuner: Tuner,
+}
+
+/// Runs the child until it is told to stop.
+pub fn run(model: &Model, context: Context) -> Exit {
+    let model = outline(model);
+    bracket::run(|| start(model, context))
+}
+
+/// What this child uses of a model: with thousands of virtual routers that is little of it.
+pub(super) fn outline(model: &Model) -> Model {
+    let (daemon, global, bfds) = (model.daemon.clone(), model.global.clone(), model.bfds.clone());
+    Model { daemon, global, bfds, ..Model::default() }
+}
+
+fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
+    let Context { channel, keep, died, pid_file, tuner } = context;
+    let mut reactor = Reactor::new(model.bfds.len() + 1, Some(channel))?;
+    let source = |kind| SourceId { kind, index: 0 };
+    let mut child = Bfd {
+        model: Arc::new(model),
+        sessions: Sessions::default(),
+        sockets: Sockets::default(),
+        inbox: ReceiveBatch::new(),
+        vrrp: Peer::new(source(kind::VRRP)),
+        checkers: Peer::new(source(kind::CHECKERS)),
+        kept: Kept::new(keep, died),
+        process: Role { tuner, pid_file, ..Role::new(Kind::Bfd) },
+        reading: Reading::Over,
+    };
+    let mut turn = reactor.turn();
+    child.begin(&mut turn);
+    turn.reserve_sources();
+    child.process.tuner.run(&mut turn);
+    turn.report(ToParent::Ready);
+    Ok((reactor, child))
+}
+
+impl Bfd {
+    fn begin(&mut self, turn: &mut Turn<'_>) {
+        let mut all: Vec<Live> = Vec::with_capacity(self.model.bfds.len());
+        let mut adopted: Vec<Option<Adopted>> = Vec::with_capacity(all.capacity());
+        for config in &self.model.bfds {
+            let left = self.kept.left.of_key(kept::note_key(config)).and_then(|note| {
+                let left = kept::left(self.kept.keep.values(note))?;
+                Some((note, left))
+            });
+            adopted.push(left.and_then(|(_, left)| left.adopted));
+            all.push(self.sessions.make(&all, config, left));
+        }
+        self.kept.retain(all.iter().map(|live| live.note).collect());
+        self.sessions.set(all);
+        self.make_room();
+        self.want_sockets(turn);
+        for (id, adopted) in (0..).map(BfdId).zip(adopted) {
+            self.drive(turn, id, Input::Start(adopted));
+            self.tell(id);
+        }
+    }
+
+    /// Makes room in what other children are told. For load time: allocates.
+    pub(super) fn make_room(&mut self) {
+        self.vrrp.reserve(self.sessions.all.len());
+        self.checkers.reserve(self.sessions.all.len());
+    }
+
+    /// Goes over to the sockets that the sessions need.
+    pub(super) fn want_sockets(&mut self, turn: &mut Turn<'_>) {
+        self.sockets.want(turn, self.sessions.all.iter().map(Live::place));
+        self.open_sockets(turn);
+    }
+}

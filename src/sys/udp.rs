@@ -1,0 +1,305 @@
+//! UDP for one process that speaks with many peers: a socket that receives from all of them, and one that sends as if each
+//! peer had a socket of its own, both in batches.
+//!
+//! The send socket is a raw one, for one call is to send datagrams of many source ports; the caller writes the UDP header.
+//! The kernel checks that the source address is there.
+
+use std::ffi::c_int;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{self as net, SockaddrStorage};
+
+use super::control::Control;
+use super::filter::{self, Filter, SMALLEST_BUFFER, Start};
+use super::inbox::Inbox;
+use super::outbox::{Outbox, Refused};
+use super::socket::{Address, in_addr, in6_addr, open, set_option, unsigned};
+use crate::base::addr::{Family, IpAddr, Ipv4Addr};
+use crate::base::id::IfIndex;
+use crate::base::limit;
+
+/// A socket that receives what is sent to one port.
+#[derive(Debug)]
+pub struct ReceiveSocket {
+    fd: OwnedFd,
+    family: Family,
+}
+
+impl ReceiveSocket {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// EADDRINUSE if somebody else has the port, EAFNOSUPPORT without the family, and what else the calls say.
+    pub fn open(family: Family, port: u16) -> io::Result<Self> {
+        let (domain, level) = match family {
+            Family::V4 => (libc::AF_INET, libc::IPPROTO_IP),
+            Family::V6 => (libc::AF_INET6, libc::IPPROTO_IPV6),
+        };
+        let socket = Self { fd: open(domain, libc::SOCK_DGRAM, libc::IPPROTO_UDP)?, family };
+        let (fd, on): (RawFd, c_int) = (socket.fd.as_raw_fd(), 1);
+        match family {
+            Family::V4 => {
+                set_option(fd, level, libc::IP_PKTINFO, &on)?;
+                set_option(fd, level, libc::IP_RECVTTL, &on)?;
+            }
+            Family::V6 => {
+                set_option(fd, level, libc::IPV6_V6ONLY, &on)?;
+                set_option(fd, level, libc::IPV6_RECVPKTINFO, &on)?;
+                set_option(fd, level, libc::IPV6_RECVHOPLIMIT, &on)?;
+            }
+        }
+        let any = match family {
+            Family::V4 => IpAddr::from([0; 4]),
+            Family::V6 => IpAddr::from([0_u8; 16]),
+        };
+        net::bind(fd, &SockaddrStorage::from(SocketAddr::new(any, port)))?;
+        Ok(socket)
+    }
+
+    /// Takes what is queued, at most [`limit::BFD_BATCH`] datagrams, and tells how many; 0 if none is queued. Fewer than
+    /// the batch holds means that the queue was empty for a moment.
+    ///
+    /// # Errors
+    /// What the kernel says, except for an empty queue.
+    pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
+        batch.family = self.family;
+        batch.inbox.receive(self.fd.as_raw_fd())
+    }
+}
+
+impl AsRawFd for ReceiveSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// The buffers of one receive call; one set serves every socket in turn.
+pub struct ReceiveBatch {
+    inbox: Inbox,
+    family: Family,
+}
+
+/// One received datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// The payload, cut to [`limit::BFD_OCTETS`].
+    pub octets: &'a [u8],
+    /// The sender.
+    pub source: IpAddr,
+    /// Where it was sent to.
+    pub destination: Option<IpAddr>,
+    /// The interface that it came in by; 0 if the kernel did not say.
+    pub interface: IfIndex,
+    /// The TTL or hop limit that it arrived with.
+    pub hop_limit: Option<u8>,
+}
+
+impl ReceiveBatch {
+    /// Buffers for [`limit::BFD_BATCH`] datagrams of [`limit::BFD_OCTETS`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self { inbox: Inbox::new(limit::BFD_BATCH, limit::BFD_OCTETS), family: Family::V4 }
+    }
+
+    /// How many datagrams one call can bring.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.inbox.capacity()
+    }
+
+    /// The datagrams of the last [`ReceiveSocket::receive`], in the order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
+        self.inbox.iter().filter_map(|received| {
+            let (destination, interface, hops): (_, _, Option<c_int>) = match self.family {
+                Family::V4 => {
+                    let info: Option<libc::in_pktinfo> =
+                        received.control.find(libc::IPPROTO_IP, libc::IP_PKTINFO);
+                    (
+                        info.map(|info| IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes())),
+                        info.map_or(IfIndex(0), |info| unsigned(info.ipi_ifindex)),
+                        received.control.find(libc::IPPROTO_IP, libc::IP_TTL),
+                    )
+                }
+                Family::V6 => {
+                    let level = libc::IPPROTO_IPV6;
+                    let info: Option<libc::in6_pktinfo> = received.control.find(level, libc::IPV6_PKTINFO);
+                    (
+                        info.map(|info| IpAddr::from(info.ipi6_addr.s6_addr)),
+                        info.map_or(IfIndex(0), |info| IfIndex(info.ipi6_ifindex as _)),
+                        received.control.find(level, libc::IPV6_HOPLIMIT),
+                    )
+                }
+            };
+            Some(Datagram {
+                octets: received.octets,
+                source: received.source.as_ip()?,
+                destination,
+                interface,
+                hop_limit: hops.and_then(|hops| u8::try_from(hops).ok()),
+            })
+        })
+    }
+}
+
+impl Default for ReceiveBatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A raw socket that sends UDP datagrams and never receives.
+#[derive(Debug)]
+pub struct SendSocket {
+    fd: OwnedFd,
+}
+
+impl SendSocket {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_RAW, and what else the calls say.
+    pub fn open(family: Family) -> io::Result<Self> {
+        let (domain, start) = match family {
+            Family::V4 => (libc::AF_INET, Start::Ipv4Header),
+            Family::V6 => (libc::AF_INET6, Start::Transport),
+        };
+        let fd = open(domain, libc::SOCK_RAW, libc::IPPROTO_UDP)?;
+        filter::attach(&fd, &Filter::Nothing, start)?;
+        set_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, &SMALLEST_BUFFER)?;
+        Ok(Self { fd })
+    }
+
+    /// Sends the batch and empties it. The tag of each datagram that the kernel refused goes to `on_failure`: EINVAL or
+    /// ENETUNREACH (the source address is not there, or no route), EPERM (a packet filter), ENOBUFS and EAGAIN (a queue is full).
+    pub fn send(&self, batch: &mut SendBatch, on_failure: impl FnMut(u32, Errno)) {
+        batch.outbox.send(self.fd.as_raw_fd(), on_failure);
+    }
+}
+
+/// Datagrams that leave in one system call.
+pub struct SendBatch {
+    outbox: Outbox,
+}
+
+impl SendBatch {
+    /// Room for [`limit::BFD_BATCH`] datagrams of [`limit::BFD_OCTETS`] with their UDP header.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { outbox: Outbox::new(limit::BFD_BATCH, limit::BFD_OCTETS) }
+    }
+
+    /// Copies a datagram in, from its UDP header on. `tag` names it if it fails.
+    ///
+    /// # Errors
+    /// [`Refused`] if the batch is full or the datagram too long.
+    pub fn push(
+        &mut self,
+        tag: u32,
+        octets: &[u8],
+        (source, destination): (IpAddr, IpAddr),
+        hop_limit: u8,
+    ) -> Result<(), Refused> {
+        let (mut control, hops) = (Control::EMPTY, c_int::from(hop_limit));
+        match source {
+            IpAddr::V4(source) => {
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: in_addr(source),
+                    ipi_addr: in_addr(Ipv4Addr::UNSPECIFIED),
+                };
+                control.push(libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+                control.push(libc::IPPROTO_IP, libc::IP_TTL, hops);
+            }
+            IpAddr::V6(source) => {
+                let info = libc::in6_pktinfo { ipi6_addr: in6_addr(source), ipi6_ifindex: 0 };
+                control.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+                control.push(libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, hops);
+            }
+        }
+        self.outbox.push(tag, octets, Address::ip(destination, IfIndex(0)), control)
+    }
+
+    /// Whether no datagram waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.outbox.len() == 0
+    }
+
+    /// Forgets the datagrams.
+    pub fn clear(&mut self) {
+        self.outbox.clear();
+    }
+}
+
+impl Default for SendBatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The address that the kernel would speak from to a destination.
+///
+/// # Errors
+/// ENETUNREACH without a route, EADDRNOTAVAIL without an address.
+pub fn source_toward(destination: IpAddr, port: u16) -> io::Result<IpAddr> {
+    let any = match destination {
+        IpAddr::V4(_) => IpAddr::from([0; 4]),
+        IpAddr::V6(_) => IpAddr::from([0_u8; 16]),
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+    socket.connect(SocketAddr::new(destination, port))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::bytes::Writer;
+    use crate::sys::test_net::in_namespace;
+
+    #[test]
+    fn datagrams_of_many_ports_leave_in_one_call_with_their_hop_limit() {
+        in_namespace(|network| {
+            network.up(IfIndex(1), true);
+            let here: IpAddr = "127.0.0.1".parse().unwrap();
+            let receiver = ReceiveSocket::open(Family::V4, 3_784).unwrap();
+            assert!(ReceiveSocket::open(Family::V4, 3_784).is_err(), "one process has the port");
+            assert_eq!(source_toward(here, 3_784).unwrap(), here);
+            let (sender, mut batch) = (SendSocket::open(Family::V4).unwrap(), SendBatch::new());
+            for port in 49_152..49_155_u16 {
+                let mut room = [0; 12];
+                let mut out = Writer::new(&mut room);
+                for word in [port, 3_784, 12, 0] {
+                    out.u16(word).unwrap();
+                }
+                batch.push(u32::from(port), &room, (here, here), 253).unwrap();
+            }
+            sender.send(&mut batch, |tag, errno| panic!("{tag}: {errno}"));
+            let mut inbox = ReceiveBatch::new();
+            assert_eq!(receiver.receive(&mut inbox).unwrap(), 3);
+            for datagram in inbox.iter() {
+                assert_eq!((datagram.source, datagram.destination), (here, Some(here)));
+                assert_eq!((datagram.hop_limit, datagram.octets.len()), (Some(253), 4));
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_leaves_from_an_address_that_is_not_there() {
+        in_namespace(|network| {
+            network.up(IfIndex(1), true);
+            let pairs = [(Family::V4, "192.0.2.7", "127.0.0.1"), (Family::V6, "2001:db8::7", "::1")];
+            for (family, source, here) in pairs {
+                let (sender, mut batch) = (SendSocket::open(family).unwrap(), SendBatch::new());
+                batch.push(7, &[0; 12], (source.parse().unwrap(), here.parse().unwrap()), 255).unwrap();
+                let mut refused = Vec::new();
+                sender.send(&mut batch, |tag, errno| refused.push((tag, errno)));
+                // Which of the two depends on the kernel.
+                assert!(matches!(refused[..], [(7, Errno::EINVAL | Errno::ENETUNREACH)]), "{refused:?}");
+            }
+        });
+    }
+}
