@@ -22,6 +22,7 @@ mod many;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,9 +42,9 @@ const NICE: i32 = -15;
 type Connects = Arc<Mutex<Vec<(IpAddr, Stamp)>>>;
 
 /// The figures of one daemon, in the order of [`NAMES`].
-type Figures = [f64; 13];
+type Figures = [f64; 14];
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "checks a second",
     "connect late by, p50, ms",
     "connect late by, p99, ms",
@@ -54,7 +55,8 @@ const NAMES: [&str; 13] = [
     "descriptors before",
     "descriptors more after",
     "private memory before, kB",
-    "private memory more after, kB",
+    "private memory more at half-time, kB",
+    "private memory more after half-time, kB",
     "footprint, kB",
     "checks of the soak",
 ];
@@ -72,15 +74,15 @@ fn main() {
     let theirs = theirs.unwrap_or_else(|log| {
         let line = log.lines().rev().find(|line| line.to_lowercase().contains("ipvs")).unwrap_or_default();
         println!("keepalived checks nothing on this kernel, which has no ip_vs: {line}");
-        [f64::NAN; 13]
+        [f64::NAN; 14]
     });
     for (figure, name) in NAMES.iter().enumerate() {
         many::print(&format!("{checks} checks at 1 s: {name}"), [ours[figure], theirs[figure]]);
     }
     let [.., descriptors, _, memory, _, _] = ours;
     assert!(descriptors <= 0.0, "{descriptors} descriptors are leaked");
-    // Whole pages that the first rounds had not touched.
-    assert!(memory <= 64.0, "memory grows by {memory} kB");
+    // In the first half pages of buffers are touched for the first time, as many as the worst delay needs.
+    assert!(memory <= 16.0, "memory grows by {memory} kB");
 }
 
 /// Checks servers until so many checks have run; the log if nothing comes to the servers.
@@ -103,7 +105,11 @@ fn figures(kind: Program, checks: usize, soak: usize) -> Result<Figures, String>
     let (descriptors, [private, _]) = (descriptors(&daemon), many::memory(&daemon));
 
     let (begin, before, cpu) = (now(), count(), many::cpu(&daemon));
+    let mut half = None;
     while count() < before + soak {
+        if half.is_none() && count() >= before + soak / 2 {
+            half = Some(many::memory(&daemon)[0]);
+        }
         std::thread::sleep(Duration::from_millis(250));
         assert!(many::millis(begin, now()) < 3.0 * CADENCE * (soak / checks + 10) as f64, "checks come");
     }
@@ -116,10 +122,11 @@ fn figures(kind: Program, checks: usize, soak: usize) -> Result<Figures, String>
     assert_eq!(daemon.logged("failed"), 0, "checks succeed: {}", daemon.log());
     let mut late = lateness(&all);
     let mean = late.iter().sum::<f64>() / late.len() as f64;
-    let [half, most, worst] = [50, 99, 100].map(|percent| many::percentile(&mut late, percent));
+    let half = half.unwrap_or(private);
+    let [usual, most, worst] = [50, 99, 100].map(|percent| many::percentile(&mut late, percent));
     Ok([
         rate,
-        half,
+        usual,
         most,
         worst,
         mean,
@@ -128,7 +135,8 @@ fn figures(kind: Program, checks: usize, soak: usize) -> Result<Figures, String>
         descriptors,
         more_descriptors,
         private,
-        private_after - private,
+        half - private,
+        private_after - half,
         footprint,
         all.len() as f64,
     ])
@@ -142,6 +150,13 @@ fn listen(bench: &Bench) -> Connects {
     // It ends with the bench: nothing wakes it from its wait.
     std::thread::spawn(move || {
         enter_network(holder);
+        // Who accepts late would blame the daemon: it is as urgent as that.
+        let thread = nix::unistd::gettid().to_string();
+        let urgent = Command::new("renice")
+            .args(["-n", &NICE.to_string(), "-p", &thread])
+            .stdout(Stdio::null())
+            .status();
+        assert!(urgent.is_ok_and(|status| status.success()), "renice (package bsdutils) runs");
         let listener = TcpListener::bind("0.0.0.0:80").expect("a port");
         ready.send(()).expect("somebody waits");
         while let Ok((stream, _)) = listener.accept() {
