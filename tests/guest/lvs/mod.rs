@@ -12,6 +12,7 @@
 pub(crate) mod example;
 pub(crate) mod hands;
 pub(crate) mod pool;
+pub(crate) mod programming;
 pub(crate) mod reloads;
 pub(crate) mod restored;
 pub(crate) mod samples;

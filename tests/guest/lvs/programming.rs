@@ -1,0 +1,154 @@
+//! A bench: 200 services of 20 servers go into the table, change by a tenth and leave, ours and Debian's keepalived in one
+//! guest. Run by its name alone, of a release build:
+//!
+//!     cargo test --release --test guest -- bench::programming
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kit::bounds::holds_within;
+use crate::kit::daemon::{CONF, Daemon, Program};
+use crate::kit::node::Node;
+
+const SERVICES: usize = 200;
+const SERVERS: usize = 20;
+/// Servers of each service that a reload replaces.
+const CHANGED: usize = 2;
+const DESTINATIONS: usize = SERVICES * SERVERS;
+const REPLACED: usize = SERVICES * CHANGED;
+/// The guest is slow.
+const BOUND: Duration = Duration::from_secs(120);
+
+/// Programs both and prints their figures beside each other.
+pub(crate) fn programming() {
+    let [ours, theirs] = [Program::UnderTest, Program::Reference]
+        .map(|program| [times(program).as_slice(), calls(program).as_slice()].concat());
+    let names = [
+        "start, ms until the table is whole",
+        "reload with 10 % changed, ms",
+        "fewest destinations during the reload",
+        "stop, ms until the processes are gone",
+        "programming, system calls a destination",
+        "reload with 10 % changed, system calls a destination replaced",
+        "stop, system calls a destination",
+    ];
+    for (name, (ours, theirs)) in names.iter().zip(ours.iter().zip(&theirs)) {
+        println!("{name:<64} ours {ours:>10.3}  keepalived {theirs:>10.3}  ratio {:>6.2}", ours / theirs);
+    }
+}
+
+/// How long each step takes, with nobody who counts.
+fn times(program: Program) -> [f64; 4] {
+    let node = Node::new("director");
+    let begin = Instant::now();
+    let daemon = Daemon::start(&node, program, &conf(SERVICES, 0));
+    wait(&node, 0);
+    let start = millis(begin);
+    node.write(CONF, &conf(SERVICES, CHANGED));
+    let begin = Instant::now();
+    daemon.signal(Signal::SIGHUP);
+    let fewest = wait(&node, CHANGED);
+    let reload = millis(begin);
+    let (stop, _) = daemon.stop();
+    assert_eq!(count(&node), (0, 0), "{program:?}: after the stop");
+    [start, reload, fewest as f64, stop.as_secs_f64() * 1e3]
+}
+
+/// How many system calls each step takes.
+fn calls(program: Program) -> [f64; 3] {
+    let node = Node::new("director");
+    let daemon = Daemon::start(&node, program, &conf(1, 0));
+    assert!(holds_within(BOUND, || count(&node).0 == SERVERS), "{program:?}: the first service");
+    let counted = |services, changed| {
+        let counting = Counting::begin(&daemon);
+        node.write(CONF, &conf(services, changed));
+        daemon.signal(Signal::SIGHUP);
+        wait(&node, changed);
+        // What follows a change of the table belongs to it.
+        std::thread::sleep(Duration::from_secs(2));
+        counting.end()
+    };
+    let whole = counted(SERVICES, 0);
+    let tenth = counted(SERVICES, CHANGED);
+    let counting = Counting::begin(&daemon);
+    daemon.stop();
+    [whole / DESTINATIONS as f64, tenth / REPLACED as f64, counting.end() / DESTINATIONS as f64]
+}
+
+/// Services whose first servers, so many, are others than at first. None has a check: all are up.
+fn conf(services: usize, changed: usize) -> String {
+    let mut text = String::from("global_defs {\n    router_id bench\n}\n");
+    for service in 0..services {
+        text += &format!(
+            "virtual_server 10.2.0.{service} 80 {{\n    lvs_sched wrr\n    lvs_method DR\n    protocol TCP\n"
+        );
+        for server in 1..=SERVERS {
+            let net = if server <= changed { 4 } else { 3 };
+            text += &format!("    real_server 10.{net}.0.{server} 80 {{\n        weight 1\n    }}\n");
+        }
+        text += "}\n";
+    }
+    text
+}
+
+/// Destinations in the table: all, and those that a reload has put in.
+fn count(node: &Node) -> (usize, usize) {
+    let table = node.read("/proc/1/net/ip_vs");
+    let lines = || table.lines().filter(|line| line.trim_start().starts_with("-> 0A"));
+    (lines().count(), lines().filter(|line| line.trim_start().starts_with("-> 0A04")).count())
+}
+
+/// Waits until the table is whole; the fewest destinations that it had meanwhile.
+fn wait(node: &Node, changed: usize) -> usize {
+    let mut fewest = usize::MAX;
+    let whole = holds_within(BOUND, || {
+        // Looks cost the daemon time, too.
+        std::thread::sleep(Duration::from_millis(20));
+        let (all, new) = count(node);
+        fewest = fewest.min(all);
+        (all, new) == (DESTINATIONS, SERVICES * changed)
+    });
+    assert!(whole, "the table has {:?} destinations", count(node));
+    fewest
+}
+
+fn millis(begin: Instant) -> f64 {
+    begin.elapsed().as_secs_f64() * 1e3
+}
+
+/// Counts the system calls of a daemon.
+struct Counting {
+    strace: std::process::Child,
+    file: String,
+}
+
+impl Counting {
+    fn begin(daemon: &Daemon<'_>) -> Self {
+        let file = format!("/tmp/calls.{}", daemon.first());
+        let mut command = Command::new("strace");
+        command.args(["-f", "-q", "-c", "-o", &file]).stderr(Stdio::null());
+        for pid in daemon.processes() {
+            command.args(["-p", &pid.to_string()]);
+        }
+        let strace = command.spawn().expect("strace (package strace) runs");
+        let traced = |pid: &i32| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+        };
+        assert!(holds_within(BOUND, || daemon.processes().iter().all(traced)), "strace sees all processes");
+        Self { strace, file }
+    }
+
+    /// The calls so far.
+    fn end(mut self) -> f64 {
+        let _ = kill(Pid::from_raw(self.strace.id().cast_signed()), Signal::SIGINT);
+        self.strace.wait().expect("strace ends");
+        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        let total = text.lines().find(|line| line.ends_with("total"));
+        total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok()).unwrap_or(f64::NAN)
+    }
+}
