@@ -9,6 +9,9 @@ pub struct Feature {
     pub built: bool,
 }
 
+/// BFD sessions.
+pub const BFD: Feature = Feature { name: "bfd", built: cfg!(feature = "bfd") };
+
 /// The checks of a config test, `--compare` and `--explain`.
 pub const TOOLS: Feature = Feature { name: "tools", built: cfg!(feature = "tools") };
 
@@ -32,7 +35,7 @@ pub const SSL_GET: Feature =
     Feature { name: "tls", built: cfg!(any(feature = "tls", feature = "tls-openssl")) };
 
 /// All of them, in the order of the alphabet.
-pub const ALL: [Feature; 6] = [IPTABLES, LVS, REGEX, TLS, TLS_OPENSSL, TOOLS];
+pub const ALL: [Feature; 7] = [BFD, IPTABLES, LVS, REGEX, TLS, TLS_OPENSSL, TOOLS];
 
 impl Feature {
     /// Why `what`, a keyword or an option, does not work in a build without it.

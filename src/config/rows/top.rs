@@ -48,7 +48,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("track_file", Object("<name> { ... }"), "none", "A file whose number changes priorities"),
     row("vrrp_track_file", Object("<name> { ... }"), "none", "Older name of track_file").replaced("track_file", false),
     row("vrrp_track_process", Object("<name> { ... }"), "none", "Processes whose presence changes priorities"),
-    row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session"),
+    row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").needs(&feature::BFD),
     row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces"),
     row("interface_up_down_delays", Object(network::DELAYS), "none", "How long changes of interfaces must last before they count").terms(network::delay_terms),
     row("SSL", Object("{ ... }"), "none", "Key and certificates of SSL_GET"),

@@ -121,6 +121,7 @@ fn take(all: &mut [Session], told: &mut Vec<(u64, bool)>, ObjectState { key, sta
 }
 
 #[cfg(test)]
+#[cfg(feature = "bfd")]
 mod tests {
     use super::*;
     use crate::config::diag::Diagnostics;
