@@ -1,12 +1,12 @@
 //! keepalived: VRRP, BFD and IPVS control for Linux routers. This is the architecture page.
 //!
-//! A small parent reads the configuration and supervises one child for each job: VRRP, and checks of real servers.
+//! A small parent reads the configuration and supervises one child for each job: VRRP, checks of real servers, and BFD.
 //! Every process is one thread in one event loop. Nothing in a child blocks, and once it runs nothing allocates.
 //!
 //! # Layers
 //!
 //! ```text
-//! main > vrrpd, checkd > child > notify, status > daemon > config > proto > wire, sys > base
+//! main > vrrpd, checkd, bfdd > child > notify, status > daemon > config > proto > wire, sys > base
 //! ```
 //!
 //! A folder uses what is to its right, never what is to its left, never a sibling; `tests/layers` reads the
@@ -23,6 +23,7 @@
 //! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps, statistics, JSON | [`notify::Notifier`], [`status::dump`] |
 //! | [`child`] | what every child shares: scripts, FIFOs, mail, status, what a successor goes on with | [`child::notifies`] |
 //! | [`checkd`] | binds the machines of virtual servers and of checks to the kernel's table, sockets and programs | [`checkd::run`] |
+//! | [`bfdd`] | binds the machines of BFD sessions to sockets, and tells the other children of them | [`bfdd::run`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
 //! | main, program | the binary: what the command line asks for; what the parent supervises | src/main.rs |
 //!

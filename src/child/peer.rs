@@ -45,6 +45,11 @@ pub enum Heard {
     Away,
 }
 
+/// A BFD session that is not up, as the BFD child tells of it to the others.
+pub const SESSION_DOWN: u8 = 1;
+/// A BFD session that is up.
+pub const SESSION_UP: u8 = 2;
+
 /// Messages of one packet.
 const MESSAGES: usize = limit::CHANNEL_PACKET / LONGEST_TO_PEER;
 

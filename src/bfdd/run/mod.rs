@@ -19,7 +19,7 @@ use crate::bfdd::sessions::Sessions;
 use crate::bfdd::sockets::Sockets;
 use crate::child::bracket;
 use crate::child::kept::Kept;
-use crate::child::peer::Peer;
+use crate::child::peer::{Peer, SESSION_DOWN, SESSION_UP};
 use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
@@ -50,10 +50,6 @@ pub struct Bfd {
     reading: Reading,
 }
 
-/// States of a session in the words between children.
-const DOWN: u8 = 1;
-const UP: u8 = 2;
-
 impl Bfd {
     /// The slot of the second after which sockets that could not be opened are tried again; those before it are the
     /// deadlines of the sessions.
@@ -71,7 +67,7 @@ impl Bfd {
     /// Tells the other children whether a session is up.
     fn tell(&mut self, id: BfdId) {
         let Some(live) = self.sessions.get_mut(id) else { return };
-        let state = if live.machine.state() == State::Up { UP } else { DOWN };
+        let state = if live.machine.state() == State::Up { SESSION_UP } else { SESSION_DOWN };
         // The time at which it happened, for who wants to know how long the word took.
         let [a, b, c, d, ..] = clock::now().as_micros().to_le_bytes();
         let key = record::key(&live.config.name);
@@ -135,7 +131,7 @@ impl Process for Bfd {
         match command {
             Command::Reload(fd) => self.begin_reload(turn, fd),
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
-            // As with keepalived there are no statistics and no JSON of sessions.
+            // As with keepalived there are no statistics and no JSON of sessions. The data dump is not written yet.
             Command::DumpData | Command::DumpStats { .. } | Command::DumpJson => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }

@@ -6,7 +6,7 @@ use super::Checkers;
 use crate::base::id::{FileId, MachineId};
 use crate::checkd::kind;
 use crate::checkd::slots::Slot;
-use crate::child::peer::Heard;
+use crate::child::peer::{Heard, SESSION_UP};
 use crate::child::report;
 use crate::config::model::Probe;
 use crate::daemon::ipc::{ObjectState, ToPeer};
@@ -16,9 +16,6 @@ use crate::daemon::record;
 use crate::daemon::token::SourceId;
 use crate::proto::check::Input;
 use crate::proto::track::FileInput;
-
-/// Up, in the numbers of the BFD child.
-const SESSION_UP: u8 = 2;
 
 /// Tracked files.
 impl Checkers {

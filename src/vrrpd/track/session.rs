@@ -1,7 +1,7 @@
 //! Tracked BFD sessions, as the BFD child tells of them.
 
 use crate::base::id::BfdId;
-use crate::child::peer::{Heard, Peer};
+use crate::child::peer::{Heard, Peer, SESSION_UP};
 use crate::config::Model;
 use crate::daemon::ipc::{ObjectState, ToPeer};
 use crate::daemon::reactor::{Again, Turn};
@@ -10,9 +10,6 @@ use crate::daemon::token::SourceId;
 use crate::proto::track::{Bfd, BfdInput, Verdict};
 use crate::sys::clock;
 use crate::vrrpd::kind;
-
-/// Up, in the numbers of the BFD child.
-const UP: u8 = 2;
 
 /// The sessions of the model, and the child that has them.
 pub(in crate::vrrpd) struct Sessions {
@@ -98,7 +95,7 @@ const fn input(up: bool) -> BfdInput {
 }
 
 fn take(all: &mut [Session], told: &mut Vec<(u64, bool)>, ObjectState { key, state, value }: ObjectState) {
-    let up = state == UP;
+    let up = state == SESSION_UP;
     let known = told.iter().position(|(other, _)| *other == key);
     if state == GONE {
         // Whoever tracks it still is about to hear of a configuration without it.
@@ -150,7 +147,7 @@ mod tests {
         assert_eq!(sessions.verdict(BfdId(1)), Verdict::Down);
         say(&mut sessions, "B", 1);
         assert_eq!(news(&mut sessions), Some((BfdId(1), false, false)));
-        say(&mut sessions, "B", UP);
+        say(&mut sessions, "B", SESSION_UP);
         assert_eq!(sessions.verdict(BfdId(1)), Verdict::Up);
         assert_eq!(news(&mut sessions), Some((BfdId(1), true, true)));
         assert_eq!(news(&mut sessions), None);
@@ -160,8 +157,8 @@ mod tests {
     fn a_reload_keeps_what_was_said_even_of_sessions_that_were_not_known_yet() {
         let mut sessions = Sessions::default();
         sessions.load(&model(&["A"]));
-        say(&mut sessions, "A", UP);
-        say(&mut sessions, "C", UP);
+        say(&mut sessions, "A", SESSION_UP);
+        say(&mut sessions, "C", SESSION_UP);
         sessions.load(&model(&["B", "C", "A"]));
         let verdicts = [0, 1, 2].map(|id| sessions.verdict(BfdId(id)));
         assert_eq!(verdicts, [Verdict::Down, Verdict::Up, Verdict::Up]);
