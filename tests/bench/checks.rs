@@ -79,7 +79,7 @@ fn main() {
     for (figure, name) in NAMES.iter().enumerate() {
         many::print(&format!("{checks} checks at 1 s: {name}"), [ours[figure], theirs[figure]]);
     }
-    let [.., descriptors, _, memory, _, _] = ours;
+    let [.., descriptors, _before, _in_the_first_half, memory, _footprint, _soaked] = ours;
     assert!(descriptors <= 0.0, "{descriptors} descriptors are leaked");
     // In the first half pages of buffers are touched for the first time, as many as the worst delay needs.
     assert!(memory <= 16.0, "memory grows by {memory} kB");

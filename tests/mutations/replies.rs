@@ -94,20 +94,28 @@ fn kinds(protocol: Protocol) -> Vec<Kind> {
     }
 }
 
-/// Shows a reply to every check of its protocol. A stream comes to the same however it is cut; a datagram is whole.
+/// Shows a reply to every check of its protocol. A datagram is whole. A stream comes to the same however it is cut, but for
+/// one thing that depends on when octets come and not on what they are: what follows the greeting of an SMTP server in one
+/// piece with it was said before HELO, and what follows in a later piece answers HELO.
 pub fn read(protocol: Protocol, reply: &[u8], size: usize) {
     for kind in kinds(protocol) {
         let datagram = matches!(protocol, Protocol::Dns | Protocol::Udp | Protocol::Echo);
         for closes in [true, false] {
             let whole = attempt(kind.clone(), reply, reply.len(), closes);
-            if !datagram {
-                let pieces = attempt(kind.clone(), reply, size, closes);
-                assert_eq!(pieces, whole, "in pieces of {size}, closes: {closes}");
-                assert_eq!(
-                    attempt(kind.clone(), reply, 1, closes),
-                    whole,
-                    "octet by octet, closes: {closes}"
+            if datagram {
+                continue;
+            }
+            let octets = attempt(kind.clone(), reply, 1, closes);
+            let pieces = attempt(kind.clone(), reply, size, closes);
+            if whole == Err(Failure::Early) {
+                assert!(matches!(kind, Kind::Smtp(_)), "only an SMTP server can speak early");
+                assert!(
+                    pieces == Err(Failure::Early) || pieces == octets,
+                    "{pieces:?} in pieces of {size}, {octets:?} octet by octet, closes: {closes}"
                 );
+            } else {
+                assert_eq!(octets, whole, "octet by octet, closes: {closes}");
+                assert_eq!(pieces, whole, "in pieces of {size}, closes: {closes}");
             }
         }
     }
