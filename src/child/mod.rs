@@ -20,3 +20,4 @@ pub mod report;
 pub mod role;
 pub mod scripts;
 pub mod status;
+pub mod tables;

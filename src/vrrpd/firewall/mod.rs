@@ -15,12 +15,10 @@ mod report;
 pub(super) mod tables;
 pub(super) mod vmacs;
 
-use std::os::fd::AsRawFd;
-
 use guards::{Guards, SETS, is_guarded};
 use iptables::Iptables;
 use nix::errno::Errno;
-use tables::{Contents, Parts, Style};
+use tables::{Contents, Parts};
 use vmacs::Vmacs;
 
 use super::kind;
@@ -30,14 +28,15 @@ use super::own::plan::OwnInterface as Interface;
 use crate::base::addr::Family;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
-use crate::base::rate::Budget;
 use crate::base::time::Span;
 use crate::child::links::{Change, Links};
+use crate::child::tables::{
+    Style, Watch, may_pass, remove, tell_left_over, tell_put_back, tell_stuck, tell_works_again,
+};
 use crate::config::model::Global;
 use crate::config::model::global::Firewall as Config;
-use crate::daemon::reactor::{Interest, Turn};
-use crate::daemon::token::{Registration, SourceId};
-use crate::sys::netlink::nft::monitor::TableMonitor;
+use crate::daemon::reactor::Turn;
+use crate::daemon::token::SourceId;
 use crate::sys::netlink::nft::{Nft, Refused};
 
 /// What this child has of the firewall.
@@ -51,13 +50,11 @@ pub(super) struct Firewall {
     /// The tables that the kernel has by this child.
     there: Option<(Style, Parts)>,
     nft: Option<Nft>,
-    watch: Option<(TableMonitor, Registration)>,
+    watch: Watch,
     /// Why the kernel refused the tables: until the next reload, or the next second if that may help.
     broken: Option<Errno>,
     /// Another program deleted something of the tables, and that is still to be put back.
     lost: bool,
-    /// How often the tables are put back at once.
-    again: Budget,
     iptables: Iptables,
     /// What the caller has still to do.
     outcome: Outcome,
@@ -89,18 +86,14 @@ impl Default for Firewall {
             style: None,
             there: None,
             nft: None,
-            watch: None,
+            watch: Watch::default(),
             broken: None,
             lost: false,
-            again: Budget::new(limit::PUT_BACK_BURST, AGAIN_REFILL),
             iptables: Iptables::default(),
             outcome: Outcome::default(),
         }
     }
 }
-
-/// Once the tables were put back so often, one more time is earned in this span.
-const AGAIN_REFILL: Span = Span::from_secs(2);
 
 impl Firewall {
     /// Whether packets to the addresses of an instance are dropped.
@@ -188,7 +181,7 @@ impl Firewall {
             (Some(_), _) => self.replace(around),
         }
         if was_broken && self.broken.is_none() && self.there.is_some() {
-            report::works_again();
+            tell_works_again();
         }
         if !self.iptables.is_wanted() {
             self.drop_iptables();
@@ -210,7 +203,7 @@ impl Firewall {
             kinds: true,
         };
         let needed = !parts.is_empty();
-        self.style = (needed && !is_iptables).then(|| (Style::of(&global.firewall), parts));
+        self.style = (needed && !is_iptables).then(|| (tables::style(&global.firewall), parts));
         self.iptables.want((needed && is_iptables).then_some((&global.firewall, parts)));
     }
 
@@ -285,7 +278,7 @@ impl Firewall {
         firewall.there = Some((style, parts));
         firewall.lost = false;
         if firewall.broken.take().is_some() {
-            report::works_again();
+            tell_works_again();
         }
         self.watch(around.turn);
     }
@@ -346,37 +339,27 @@ impl Firewall {
 
     /// Another program changes tables. `stopping`: nothing is put back any more.
     pub(super) fn hear(&mut self, around: &mut Around<'_, '_>, stopping: bool) {
-        let Self { watch: Some((watch, _)), there: Some((style, _)), .. } = self else { return };
-        match watch.read(&style.name) {
-            Ok(false) => {}
-            Ok(true) if stopping => {}
-            Ok(true) => self.put_back(around),
-            Err(error) => super::report::kernel_failed("netlink", &error),
+        let Self { watch, there: Some((style, _)), .. } = self else { return };
+        if watch.is_deleted(&style.name) && !stopping {
+            self.put_back(around);
         }
     }
 
     fn put_back(&mut self, around: &mut Around<'_, '_>) {
         self.lost = true;
-        if self.again.take(around.turn.now()).is_none() {
+        if !self.watch.may_put_back(around.turn.now()) {
             return self.try_again(limit::KERNEL_RETRY);
         }
         let was_broken = self.broken.is_some();
         self.replace(around);
         if let (Some(table), false) = (self.table(), was_broken) {
-            report::put_back(table);
+            tell_put_back(table);
         }
     }
 
     fn watch(&mut self, turn: &mut Turn<'_>) {
-        let (Some(nft), None) = (&self.nft, &self.watch) else { return };
-        let source = SourceId { kind: kind::FIREWALL, index: 0 };
-        let opened = TableMonitor::open(nft.port()).and_then(|watch| {
-            let registration = turn.register(watch.as_raw_fd(), source, Interest::Read)?;
-            Ok((watch, registration))
-        });
-        match opened {
-            Ok(opened) => self.watch = Some(opened),
-            Err(error) => super::report::kernel_failed("netlink", &error),
+        if let Some(nft) = &self.nft {
+            self.watch.begin(turn, nft, SourceId { kind: kind::FIREWALL, index: 0 });
         }
     }
 
@@ -388,14 +371,11 @@ impl Firewall {
     }
 
     fn remove_tables(&mut self, turn: &mut Turn<'_>) {
-        if let Some((watch, registration)) = self.watch.take() {
-            turn.deregister(registration);
-            drop(watch);
-        }
+        self.watch.end(turn);
         let firewall = &mut *self;
         let (Some((style, _)), Some(nft)) = (firewall.there.take(), &mut firewall.nft) else { return };
-        if let Err(refused) = tables::remove(nft, core::iter::once(&*style.name)) {
-            report::stuck(&style.name, &refused);
+        if let Err(refused) = remove(nft, core::iter::once(&*style.name)) {
+            tell_stuck(&style.name, &refused);
         }
         if !firewall.iptables.is_wanted() {
             firewall.guards.forget();
@@ -411,15 +391,10 @@ impl Firewall {
                 return;
             }
             let Some(nft) = &mut self.nft else { return };
-            report::left_over(name);
-            if let Err(refused) = tables::remove(nft, core::iter::once(&**name)) {
-                report::stuck(name, &refused);
+            tell_left_over(name);
+            if let Err(refused) = remove(nft, core::iter::once(&**name)) {
+                tell_stuck(name, &refused);
             }
         }
     }
-}
-
-/// Whether the next second may bring what is refused now.
-const fn may_pass(errno: Errno) -> bool {
-    matches!(errno, Errno::ENOMEM | Errno::ENOBUFS | Errno::EBUSY | Errno::EAGAIN | Errno::EINTR)
 }

@@ -1,7 +1,6 @@
 //! Log lines of the firewall, where keepalived has them in its words.
 
-use nix::errno::Errno;
-
+use crate::child::tables::{REMEDY, is_missing, text_of};
 use crate::daemon::log::{error, info, warn};
 use crate::sys::netlink::nft::Refused;
 
@@ -26,14 +25,6 @@ pub(super) fn rules_stay() {
     );
 }
 
-pub(super) fn put_back(table: &str) {
-    warn!("nftables table {table} was changed by somebody else, put back; find out who does it");
-}
-
-pub(super) fn left_over(table: &str) {
-    info!("Removing nftables table {table} that was left behind");
-}
-
 /// Until it works; instances go on.
 pub(super) fn failed(refused: &Refused, guards: bool) {
     let what = match guards {
@@ -41,36 +32,14 @@ pub(super) fn failed(refused: &Refused, guards: bool) {
         false => "membership reports of VMAC interfaces leave with their hardware address",
     };
     match is_missing(refused) {
-        true => error!("nftables: {} - {what}; {REMEDY}", text(refused)),
-        false => error!("nftables: {} - {what}", text(refused)),
+        true => error!("nftables: {} - {what}; {REMEDY}", text_of(refused)),
+        false => error!("nftables: {} - {what}", text_of(refused)),
     }
 }
 
 pub(super) fn no_copies(refused: &Refused) {
     warn!(
         "nftables: {} - membership reports of VMAC interfaces leave with their hardware address",
-        text(refused)
+        text_of(refused)
     );
-}
-
-pub(super) fn works_again() {
-    info!("nftables: the rules are in place");
-}
-
-pub(super) fn stuck(table: &str, refused: &Refused) {
-    warn!("nftables: cannot remove table {table}: {}", text(refused));
-}
-
-const REMEDY: &str = "modprobe nf_tables (CONFIG_NF_TABLES), then reload";
-
-const fn is_missing(refused: &Refused) -> bool {
-    matches!(refused.errno, Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT)
-}
-
-fn text(refused: &Refused) -> String {
-    let errno = match is_missing(refused) {
-        true => "this kernel has no nf_tables",
-        false => refused.errno.desc(),
-    };
-    if refused.text.is_empty() { errno.to_owned() } else { format!("{errno} ({})", refused.text) }
 }

@@ -11,38 +11,24 @@
 //!       to a guarded address                          dropped
 //! ```
 
-use nix::errno::Errno;
-
 use super::guards::{Guards, SETS, Which};
 use super::vmacs::{self, Vmacs};
 use crate::base::addr::Family;
 use crate::child::links::Links;
+use crate::child::tables::{FAMILIES, Style};
 use crate::config::model::global::Firewall as Config;
 use crate::sys::netlink::nft::expression::{Direction, Expression, FIRST, SECOND, Verdict};
 use crate::sys::netlink::nft::{ELEMENT_OCTETS, Element, Hook, Kind, Nft, Refused, Set, Table};
 
-/// What the configuration says of the tables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// Their name.
-    pub name: Box<str>,
-    /// Chains of lower priority look first.
-    pub priority: i32,
-    /// Each rule counts.
-    pub counts: bool,
+/// The style of a configuration.
+#[must_use]
+pub fn style(config: &Config) -> Style {
+    let name = config.nftables.as_deref().unwrap_or(NAME);
+    Style::new(name, config.nftables_priority, config.nftables_counters)
 }
 
-impl Style {
-    /// The style of a configuration.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        Self {
-            name: config.nftables.as_deref().unwrap_or("keepalived").into(),
-            priority: config.nftables_priority.unwrap_or(-1),
-            counts: config.nftables_counters,
-        }
-    }
-}
+/// The name of the tables where the configuration has none.
+const NAME: &str = "keepalived";
 
 /// Which parts there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,8 +79,6 @@ pub struct Contents<'a> {
     /// Their interfaces.
     pub links: &'a Links,
 }
-
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// Octets of everything but elements: some 40 messages, each with two names of 255 octets and a rule of 400.
 const FRAME_OCTETS: usize = 48 * 1_024;
@@ -163,29 +147,6 @@ pub fn update(
     if nft.is_empty() { Ok(()) } else { nft.commit() }
 }
 
-/// Deletes tables of these names, those that are there.
-///
-/// # Errors
-/// The kernel's; nothing is changed then.
-pub fn remove<'a>(nft: &mut Nft, names: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
-    // A kernel without IPv6 refuses its table, which must not keep the other one.
-    let mut outcome = Ok(());
-    for name in names {
-        for family in FAMILIES {
-            let table = Table { family, name };
-            nft.begin();
-            nft.add_table(table);
-            nft.delete_table(table);
-            match nft.commit() {
-                Err(refused) if refused.errno == Errno::EAFNOSUPPORT => {}
-                Err(refused) => outcome = Err(refused),
-                Ok(()) => {}
-            }
-        }
-    }
-    outcome
-}
-
 struct Writer<'a> {
     nft: &'a mut Nft,
     style: &'a Style,
@@ -252,12 +213,12 @@ impl Writer<'_> {
     }
 
     fn set(&mut self, name: &str, kind: Kind, is_map: bool, elements: impl Iterator<Item = Element>) {
-        self.nft.add_set(self.table, Set { name, kind, is_map, is_constant: false });
+        self.nft.add_set(self.table, Set { name, kind, is_map, is_constant: false, counts: false });
         self.nft.change(self.table, name, true, elements);
     }
 
     fn constant(&mut self, name: &str, types: &[u8]) {
-        let set = Set { name, kind: Kind::Icmpv6Type, is_map: false, is_constant: true };
+        let set = Set { name, kind: Kind::Icmpv6Type, is_map: false, is_constant: true, counts: false };
         self.nft.add_set(self.table, set);
         self.nft.change(self.table, name, true, types.iter().map(|kind| Element::new(&[&[*kind]])));
     }
@@ -267,7 +228,7 @@ impl Writer<'_> {
         let kind: &[Expression<'_>] = if self.parts.kinds { &by_kind } else { &[] };
         let copy = [
             Expression::Interface(Direction::Out, SECOND),
-            Expression::LookupMap(vmacs::MAP),
+            Expression::LookupMap(vmacs::MAP, SECOND),
             Expression::Dup,
         ];
         match self.table.family {

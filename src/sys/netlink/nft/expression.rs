@@ -1,6 +1,7 @@
 //! Expressions of rules: each loads something into a register, compares a register, or gives a verdict.
 //!
-//! A register has 16 octets. Where the elements of a set have two parts, [`FIRST`] and [`SECOND`] are looked up together.
+//! A register has 16 octets. Where the elements of a set have two parts, [`FIRST`] and [`SECOND`] are looked up together;
+//! behind a part of four octets the second one lies in [`AFTER_FOUR`].
 
 use super::{DATA_VALUE, LIST_ELEMENT, NESTED, put_text};
 use crate::sys::netlink::message::Requests;
@@ -9,6 +10,8 @@ use crate::sys::netlink::message::Requests;
 pub const FIRST: u32 = 1;
 /// The one after it.
 pub const SECOND: u32 = 2;
+/// The last 12 octets of the first one.
+pub const AFTER_FOUR: u32 = 9;
 
 /// An expression of a rule, by nft's name. The first one that does not match ends the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +39,12 @@ pub enum Expression<'a> {
     Compare(&'a [u8]),
     /// Matches if [`FIRST`] is in a set.
     Lookup(&'a str),
-    /// Matches if [`SECOND`] is in a map, and loads what the map has for it into [`SECOND`].
-    LookupMap(&'a str),
+    /// Loads the destination port of TCP, UDP or SCTP into a register.
+    DestinationPort(u32),
+    /// Matches if the register is in a map, and loads what the map has for it into the same register.
+    LookupMap(&'a str, u32),
+    /// Gives the packet the mark that is in [`FIRST`].
+    SetMark,
     /// Sends a copy of the packet to the address in [`FIRST`], by the interface in [`SECOND`].
     Dup,
     /// Counts the packets that reach it.
@@ -64,14 +71,17 @@ pub enum Verdict<'a> {
     Accept,
     /// Another chain decides.
     Goto(&'a str),
+    /// The rules that follow do not see the packet; in a base chain it passes.
+    Return,
 }
 
 impl Expression<'_> {
     /// Appends the expression to those of a rule.
     pub(super) fn put(&self, list: &mut Requests) {
         match *self {
-            Self::Payload { offset, octets } => load(list, NETWORK_HEADER, offset, octets),
-            Self::TransportType => load(list, TRANSPORT_HEADER, 0, 1),
+            Self::Payload { offset, octets } => load(list, FIRST, NETWORK_HEADER, offset, octets),
+            Self::TransportType => load(list, FIRST, TRANSPORT_HEADER, 0, 1),
+            Self::DestinationPort(register) => load(list, register, TRANSPORT_HEADER, 2, 2),
             Self::L4Proto => meta(list, META_PROTOCOL, FIRST),
             Self::Interface(direction, register) => {
                 meta(list, if direction == Direction::In { META_IN } else { META_OUT }, register);
@@ -98,19 +108,20 @@ impl Expression<'_> {
                 put_text(data, 1, set);
                 number(data, 2, FIRST);
             }),
-            Self::LookupMap(map) => expression(list, "lookup", |data| {
+            Self::LookupMap(map, register) => expression(list, "lookup", |data| {
                 put_text(data, 1, map);
-                number(data, 2, SECOND);
-                number(data, 3, SECOND);
+                number(data, 2, register);
+                number(data, 3, register);
+            }),
+            Self::SetMark => expression(list, "meta", |data| {
+                number(data, 2, META_MARK);
+                number(data, 3, FIRST);
             }),
             Self::Dup => expression(list, "dup", |data| {
                 number(data, 1, FIRST);
                 number(data, 2, SECOND);
             }),
-            Self::Counter => expression(list, "counter", |data| {
-                data.attribute(1_u16, &0_u64.to_be_bytes());
-                data.attribute(2_u16, &0_u64.to_be_bytes());
-            }),
+            Self::Counter => list.nest(NESTED | LIST_ELEMENT, put_counter),
             Self::Immediate(verdict) => expression(list, "immediate", |data| {
                 number(data, 1, VERDICT_REGISTER);
                 data.nest(NESTED | 2, |nest| {
@@ -121,11 +132,21 @@ impl Expression<'_> {
     }
 }
 
+/// Puts the counter that a set has for each of its elements, or that a rule has.
+pub(super) fn put_counter(element: &mut Requests) {
+    put_text(element, 1, "counter");
+    element.nest(NESTED | 2, |data| {
+        data.attribute(1_u16, &0_u64.to_be_bytes());
+        data.attribute(2_u16, &0_u64.to_be_bytes());
+    });
+}
+
 fn put_verdict(nest: &mut Requests, verdict: Verdict<'_>) {
     let code: i32 = match verdict {
         Verdict::Drop => 0,
         Verdict::Accept => 1,
         Verdict::Goto(_) => GOTO,
+        Verdict::Return => RETURN,
     };
     nest.attribute(1_u16, &code.to_be_bytes());
     if let Verdict::Goto(chain) = verdict {
@@ -133,9 +154,9 @@ fn put_verdict(nest: &mut Requests, verdict: Verdict<'_>) {
     }
 }
 
-fn load(list: &mut Requests, base: u32, offset: u32, octets: u32) {
+fn load(list: &mut Requests, register: u32, base: u32, offset: u32, octets: u32) {
     expression(list, "payload", |data| {
-        number(data, 1, FIRST);
+        number(data, 1, register);
         number(data, 2, base);
         number(data, 3, offset);
         number(data, 4, octets);
@@ -170,6 +191,8 @@ const EQUAL: u32 = 0;
 const VERDICT_REGISTER: u32 = 0;
 const DATA_VERDICT: u16 = 2;
 const GOTO: i32 = -4;
+const RETURN: i32 = -5;
+const META_MARK: u32 = 3;
 const META_IN: u32 = 4;
 const META_OUT: u32 = 5;
 const META_IN_NAME: u32 = 6;

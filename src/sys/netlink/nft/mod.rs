@@ -25,8 +25,7 @@ use super::message::Requests;
 use crate::base::addr::Family;
 use crate::sys::outbox::errno_of;
 pub use expression::{Expression, Verdict};
-use set::INTERFACE;
-pub use set::{ELEMENT_OCTETS, Element, Kind, Set};
+pub use set::{ELEMENT_OCTETS, Element, Kind, RANGE_OCTETS, Set};
 
 /// A table, by its name and the family of packets that it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,21 +164,38 @@ impl Nft {
             let constant = if set.is_constant { SET_CONSTANT } else { 0 };
             let map = if set.is_map { SET_MAP } else { 0 };
             let (kind, octets) = set.kind.shape();
-            number(SET_FLAGS, constant | map);
+            let ranges = if set.kind.ranges().is_some() { SET_INTERVAL | SET_CONCAT } else { 0 };
+            number(SET_FLAGS, constant | map | ranges);
             number(SET_KEY_TYPE, kind);
             number(SET_KEY_OCTETS, octets);
             number(SET_ID, id);
             if set.is_map {
-                number(SET_DATA_TYPE, INTERFACE);
+                number(SET_DATA_TYPE, set.kind.data());
                 number(SET_DATA_OCTETS, 4);
+            }
+            if let Some(parts) = set.kind.ranges() {
+                request.nest(NESTED | SET_DESCRIPTION, |description| {
+                    description.nest(NESTED | SET_PARTS, |list| {
+                        for octets in parts {
+                            list.nest(NESTED | LIST_ELEMENT, |part| {
+                                part.attribute(SET_PART_OCTETS, &octets.to_be_bytes());
+                            });
+                        }
+                    });
+                });
+            }
+            if set.counts {
+                request.nest(NESTED | SET_EXPRESSION, expression::put_counter);
             }
             put_text(request, TABLE, table.name);
             put_text(request, SET_NAME, set.name);
-            if set.kind.is_native() {
+            if set.kind.is_native() || set.kind.ranges().is_some() {
                 let of_key = [SET_USER_KEY_ORDER, 4, NATIVE_ORDER, 0, 0, 0];
                 let of_data = [SET_USER_DATA_ORDER, 4, NATIVE_ORDER, 0, 0, 0];
                 let mut both: heapless::Vec<u8, 12> = heapless::Vec::new();
-                let _ = both.extend_from_slice(&of_key);
+                if set.kind.is_native() {
+                    let _ = both.extend_from_slice(&of_key);
+                }
                 if set.is_map {
                     let _ = both.extend_from_slice(&of_data);
                 }
@@ -272,7 +288,7 @@ fn number_of(kind: i32) -> u16 {
 const SUBSYSTEM: u16 = 10;
 /// NLA_F_NESTED.
 const NESTED: u16 = 0x8000;
-/// An element has at most 52 octets, and the length of a list has 16 bits.
+/// An element has at most [`RANGE_OCTETS`], and the length of a list has 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 512;
 /// Messages of a transaction that are not full of elements: of each family about ten sets, chains and rules, each
 /// set with a message that is not full.
@@ -293,13 +309,19 @@ const SET_KEY_TYPE: u16 = 4;
 const SET_KEY_OCTETS: u16 = 5;
 const SET_DATA_TYPE: u16 = 6;
 const SET_DATA_OCTETS: u16 = 7;
+const SET_DESCRIPTION: u16 = 9;
+const SET_PARTS: u16 = 2;
+const SET_PART_OCTETS: u16 = 1;
 const SET_ID: u16 = 10;
 const SET_USER: u16 = 13;
+const SET_EXPRESSION: u16 = 17;
 const SET_ELEMENTS: u16 = 3;
 const LIST_ELEMENT: u16 = 1;
 const DATA_VALUE: u16 = 1;
 const SET_CONSTANT: u32 = 2;
+const SET_INTERVAL: u32 = 4;
 const SET_MAP: u32 = 8;
+const SET_CONCAT: u32 = 0x80;
 // What nft notes for itself beside a set.
 const SET_USER_KEY_ORDER: u8 = 0;
 const SET_USER_DATA_ORDER: u8 = 1;

@@ -8,7 +8,8 @@ use super::*;
 use crate::sys::test_net::in_namespace;
 
 const TABLE_V6: Table<'_> = Table { family: Family::V6, name: "lab" };
-const VIPS: Set<'_> = Set { name: "vips", kind: Kind::Ipv6, is_map: false, is_constant: false };
+const VIPS: Set<'_> =
+    Set { name: "vips", kind: Kind::Ipv6, is_map: false, is_constant: false, counts: false };
 
 fn nft(arguments: &[&str]) -> String {
     let output = Command::new("nft").args(arguments).output().unwrap();
@@ -37,10 +38,10 @@ fn everything_reads_as_it_is_meant() {
             ("local", Kind::Ipv6AndInterface),
             ("named", Kind::Ipv6AndName),
         ] {
-            let set = Set { name, kind, is_map: false, is_constant: name == "types" };
+            let set = Set { name, kind, is_map: false, is_constant: name == "types", counts: false };
             socket.add_set(TABLE_V6, set);
         }
-        let map = Set { name: "map", kind: Kind::Interface, is_map: true, is_constant: false };
+        let map = Set { name: "map", kind: Kind::Interface, is_map: true, is_constant: false, counts: false };
         socket.add_set(TABLE_V6, map);
         let one = 1_u32.to_ne_bytes();
         let local: [u8; 16] = "fe80::1".parse::<std::net::Ipv6Addr>().unwrap().octets();
