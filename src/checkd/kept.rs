@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! check    what the director says of it | when it is due | verdict, what it has shown, streak, weight
-//! quorum   of a virtual server          | -              | -
+//! quorum   of a virtual server          | mark of a group| -
 //! pings    the range of groups before   | as it was made | -
 //! ```
 //!

@@ -4,7 +4,8 @@
 //! The file lies beside the child's pid file. It is written at the start and by reloads, for the keys that the
 //! configuration stands for do not change between them, and removed at the stop. After a reboot it says nothing.
 //!
-//! The first line is the boot that the file is about; the others are those of [`RecordWriter`].
+//! The first line is the boot that the file is about; the others are those of [`RecordWriter`], and one that names our
+//! tables of nftables.
 
 use std::fs;
 use std::io::Write;
@@ -31,15 +32,18 @@ impl Ledger {
         Self { path, failed: false }
     }
 
-    /// Tells the director what a predecessor left.
-    pub(super) fn recall(&self, director: &mut Director) {
+    /// Tells the director what a predecessor left. The name of its tables of nftables, if it left some.
+    pub(super) fn recall(&self, director: &mut Director) -> Option<Box<str>> {
         let text = read_own(&self.path, LONGEST).unwrap_or_default();
-        parse(&text, &mut |key, dest| director.recorded(key, dest));
+        parse(&text, &mut |key, dest| director.recorded(key, dest))
     }
 
-    /// Writes what is ours from now on.
-    pub(super) fn write(&mut self, director: &Director) {
+    /// Writes what is ours from now on: what the director has, and tables of nftables of this name.
+    pub(super) fn write(&mut self, director: &Director, tables: Option<&str>) {
         let mut text = format!("keepalived {}\n", boot());
+        if let Some(name) = tables {
+            text.extend([TABLES, name, "\n"]);
+        }
         let mut writer = RecordWriter::default();
         director.owned(&mut |key, dest| {
             // Writing to a String does not fail.
@@ -62,15 +66,21 @@ impl Ledger {
     }
 }
 
-fn parse(text: &str, each: &mut dyn FnMut(ServiceKey, Option<DestKey>)) {
-    let mut lines = text.lines();
+/// What stands before the name of tables of nftables.
+const TABLES: &str = "nftables ";
+
+/// Calls `each` with what the text says; the name of the tables of nftables.
+fn parse(text: &str, each: &mut dyn FnMut(ServiceKey, Option<DestKey>)) -> Option<Box<str>> {
+    let mut lines = text.lines().peekable();
     if lines.next().and_then(|head| head.strip_prefix("keepalived ")) != Some(&boot()) {
-        return;
+        return None;
     }
+    let tables = lines.peek().and_then(|line| line.strip_prefix(TABLES)).map(Box::from);
     let mut reader = RecordReader::default();
     for (key, dest) in lines.filter_map(|line| reader.line(line)) {
         each(key, dest);
     }
+    tables
 }
 
 #[cfg(test)]
@@ -88,5 +98,9 @@ mod tests {
         assert!(count(&text) >= 1);
         assert_eq!(count(&text.replacen("keepalived ", "keepalived x", 1)), 0);
         assert_eq!(count(""), 0);
+        assert_eq!(parse(&text, &mut |_, _| ()), None);
+        let with_tables = text.replacen('\n', "\nnftables mine\n", 1);
+        assert_eq!(parse(&with_tables, &mut |_, _| ()).as_deref(), Some("mine"));
+        assert_eq!(count(&with_tables), count(&text));
     }
 }

@@ -6,6 +6,7 @@
 //! * `run` composes the parts in the order of the contract: the start, a reload, what a turn asks for.
 //! * `services` are the virtual servers as the director of `proto::lvs` takes them; `table` is the kernel's table, `sync`
 //!   the sync daemon.
+//! * `marking` are the rules of nftables that give packets to groups their marks.
 //! * `checks` are machines of `proto::check` with their sockets and programs; `suspend` knows the addresses that they
 //!   wait for.
 //! * `tls` speaks TLS for them, `patterns` searches pages.
@@ -15,6 +16,7 @@
 mod checks;
 mod kept;
 mod ledger;
+mod marking;
 mod notifies;
 #[cfg(feature = "regex")]
 pub mod patterns;
@@ -38,6 +40,8 @@ mod kind {
     pub(super) const ADDRESSES: u8 = 1;
     /// The watched directories of tracked files.
     pub(super) const FILES: u8 = 2;
+    /// Notifications of changes to tables of nftables.
+    pub(super) const MARKING: u8 = 3;
     /// A notify FIFO that has room again; the index is its number.
     pub(super) const FIFO: u8 = 16;
     /// The connection to the mail relay.

@@ -8,10 +8,12 @@ use core::fmt::{self, Display, Formatter};
 use nix::errno::Errno;
 
 use crate::base::addr::IpAddr;
+use crate::child::tables::{REMEDY, is_missing, text_of};
 use crate::config::model::{ServerName, ServiceName};
 use crate::daemon::log::{debug, error, info, warn};
 use crate::proto::lvs::{DestKey, Params, ServiceKey};
 use crate::sys::ipvs::Unavailable;
+use crate::sys::netlink::nft::Refused;
 use crate::sys::process;
 
 pub(super) use crate::child::report::{kernel_failed, reloading};
@@ -224,4 +226,14 @@ pub(super) fn printing_data() {
 /// What a daemon that is started after a crash of this one needs could not be written.
 pub(super) fn ledger_failed(path: &std::path::Path, error: &std::io::Error) {
     warn!("Unable to write {}, which a restart after a crash needs: {error}", path.display());
+}
+
+/// The kernel refused the rules of nftables that mark packets to groups.
+pub(super) fn no_marking(refused: &Refused) {
+    let what = "packets to groups of virtual servers get no mark and reach no real server";
+    let why = text_of(refused);
+    match is_missing(refused) {
+        true => error!("nftables: {why} - {what}; {REMEDY}, or leave nftables_ipvs out"),
+        false => error!("nftables: {why} - {what}; leave nftables_ipvs out, or see what else uses its table"),
+    }
 }

@@ -7,13 +7,17 @@ use crate::base::id::{CheckId, RealId, ServiceId};
 use crate::checkd::kept::service_key;
 use crate::config::model::service::{Key, RealServer, SorryServer, VirtualServer};
 use crate::config::model::{Model, ServerName, ServiceName};
-use crate::proto::lvs::{Engine, Listen, RealSpec, ServiceSpec, ServiceValue, SorrySpec};
+use crate::proto::lvs::{
+    Engine, Entry, Listen, Marked, Marks, Protocol, RealSpec, ServiceSpec, ServiceValue, SorrySpec, marked,
+};
 
 /// Where services, real servers and checks stand.
 #[derive(Default)]
 pub(super) struct Places {
     /// For each service: its first real server, and how many services of its group stand above it.
     services: Vec<(u32, u32)>,
+    /// For each service the mark that stands for the addresses of its group; empty: none has one.
+    marks: Vec<Option<u32>>,
     /// For each real server: its first check.
     reals: Vec<u32>,
     checks: u32,
@@ -49,6 +53,36 @@ impl Places {
         places
     }
 
+    /// Gives the services of groups their marks, if the model wants so (`nftables_ipvs`). For load time: allocates.
+    pub(super) fn give_marks(&mut self, model: &Model, marks: &mut Marks) {
+        self.marks.clear();
+        if model.global.firewall.nftables_ipvs.is_none() {
+            return;
+        }
+        for (service, position) in model.services.iter().zip(0..) {
+            // A group that has marks of its own keeps its addresses beside them, as with keepalived.
+            let merges = |entries: &[Entry]| {
+                !entries.is_empty() && entries.iter().all(|entry| matches!(entry, Entry::Addresses { .. }))
+            };
+            let mark = merges(entries(model, service))
+                .then(|| marks.of(service_key(service, self.order(position), None)));
+            self.marks.push(mark.flatten());
+        }
+    }
+
+    /// The mark that stands for the addresses of a service's group.
+    pub(super) fn mark(&self, service: u32) -> Option<u32> {
+        self.marks.get(service as usize).copied().flatten()
+    }
+
+    /// Which packets get which mark. For load time: allocates.
+    pub(super) fn marked(&self, model: &Model) -> Vec<Marked> {
+        let groups = model.services.iter().zip(&self.marks).filter_map(|(service, mark)| {
+            Some((service.protocol.unwrap_or(Protocol::Udp), entries(model, service), (*mark)?))
+        });
+        marked(groups)
+    }
+
     /// How many services of its group stand above a service.
     pub(super) fn order(&self, service: u32) -> u32 {
         self.services.get(service as usize).map_or(0, |(_, order)| *order)
@@ -79,17 +113,48 @@ impl Places {
     }
 }
 
+/// The entries of the group that a service listens to; none if it is no group.
+fn entries<'a>(model: &'a Model, service: &VirtualServer) -> &'a [Entry] {
+    let Key::Group(name) = &service.key else { return &[] };
+    model.service_groups.iter().find(|group| group.name == *name).map_or(&[], |group| &group.entries)
+}
+
+/// The marks for a model: services that were there keep theirs.
+pub(super) fn marks(model: &Model, places: &Places, before: Option<&Marks>) -> Marks {
+    let start = model.global.firewall.nftables_ipvs_mark.unwrap_or(FIRST_MARK);
+    let of_services = model.services.iter().filter_map(|service| match service.key {
+        Key::Mark(mark) => Some(mark),
+        Key::Address(..) | Key::Group(_) => None,
+    });
+    let of_groups = model.service_groups.iter().flat_map(|group| &group.entries);
+    let of_groups = of_groups.filter_map(|entry| match entry {
+        Entry::Mark { mark, .. } => Some(*mark),
+        Entry::Addresses { .. } => None,
+    });
+    let taken = of_services.chain(of_groups).collect();
+    let Some(before) = before else { return Marks::new(start, taken) };
+    let services = model.services.iter().zip(0..);
+    let identities: Vec<u64> =
+        services.map(|(service, at)| service_key(service, places.order(at), None)).collect();
+    Marks::follow(before, start, taken, &identities)
+}
+
+/// The first mark of a group, where `nftables_ipvs_start_fwmark` says nothing.
+const FIRST_MARK: u32 = 1_000;
+
 /// A service, and what it is called.
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) service: &'a VirtualServer,
     pub(super) order: u32,
+    /// The mark that stands for the addresses of its group.
+    mark: Option<u32>,
 }
 
 impl<'a> Named<'a> {
     pub(super) fn of(model: &'a Model, places: &Places, id: ServiceId) -> Option<Self> {
         let service = model.services.get(id.index())?;
-        Some(Self { service, order: places.order(id.0) })
+        Some(Self { service, order: places.order(id.0), mark: places.mark(id.0) })
     }
 
     /// A real server with its service.
@@ -112,15 +177,12 @@ impl<'a> Named<'a> {
     }
 
     /// How the director takes it.
-    pub(super) fn spec(self, model: &'a Model, mark: Option<u32>) -> ServiceSpec<'a> {
-        let Self { service, order } = self;
+    pub(super) fn spec(self, model: &'a Model) -> ServiceSpec<'a> {
+        let Self { service, order, mark } = self;
         let listen = match &service.key {
             Key::Address(addr, port) => Listen::Address(*addr, *port),
             Key::Mark(mark) => Listen::Mark(*mark),
-            Key::Group(name) => {
-                let group = model.service_groups.iter().find(|group| group.name == *name);
-                Listen::Group { entries: group.map_or(&[], |group| &group.entries), mark }
-            }
+            Key::Group(_) => Listen::Group { entries: entries(model, service), mark },
         };
         let value = ServiceValue {
             scheduler: Some(service.scheduler),

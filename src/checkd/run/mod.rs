@@ -20,6 +20,7 @@ use crate::base::time::Span;
 use crate::checkd::checks::Checks;
 use crate::checkd::kind;
 use crate::checkd::ledger::Ledger;
+use crate::checkd::marking::Marking;
 use crate::checkd::notifies::{Notifies, Scripted};
 use crate::checkd::services::Places;
 use crate::checkd::slots::{Layout, Slot};
@@ -37,7 +38,7 @@ use crate::daemon::keep::Note;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::SourceId;
 use crate::proto::check::Input;
-use crate::proto::lvs::Director;
+use crate::proto::lvs::{Director, Marks};
 use crate::sys::process::{Ended, Pid};
 
 use facts::Facts;
@@ -69,6 +70,10 @@ pub struct Checkers {
 struct Lvs {
     director: Director,
     places: Places,
+    /// The marks of groups.
+    marks: Marks,
+    /// The rules that give packets to groups their marks.
+    marking: Marking,
     table: Table,
     sync: Sync,
     /// What happened in this turn and is still to be told.
@@ -99,6 +104,10 @@ impl Process for Checkers {
             kind::CHECK => self.check_ready(turn, MachineId(source.index)),
             kind::ADDRESSES => self.addresses_ready(turn),
             kind::FILES => self.files_ready(turn),
+            kind::MARKING => {
+                self.lvs.marking.hear(turn, self.process.stopping);
+                Again::Done
+            }
             kind::VRRP => self.vrrp_ready(turn),
             kind::BFD => self.bfd_ready(turn),
             kind::FIFO | kind::MAIL | kind::LOOKUP => {

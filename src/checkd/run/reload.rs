@@ -15,7 +15,7 @@ use crate::checkd::checks::sharing::{Definitions, Place, places};
 use crate::checkd::kept::service_key;
 use crate::checkd::notifies::{NotifyId, Purpose, Scripted};
 use crate::checkd::report;
-use crate::checkd::services::{Named, Places, count};
+use crate::checkd::services::{Named, Places, count, marks};
 use crate::checkd::slots::Slot;
 use crate::child::bracket;
 use crate::child::reading::{Reading, Step};
@@ -74,7 +74,9 @@ impl Checkers {
         self.settle(turn);
         self.finish_status(turn);
         let resolver = Resolver::new(&model.global);
-        let new_places = Places::new(&model);
+        let mut new_places = Places::new(&model);
+        self.lvs.marks = marks(&model, &new_places, Some(&self.lvs.marks));
+        new_places.give_marks(&model, &mut self.lvs.marks);
         let plan = self.plan(&model, &new_places);
         self.exchange_services(turn, &model, new_places, &plan);
         let old = core::mem::replace(&mut self.model, model);
@@ -90,7 +92,9 @@ impl Checkers {
         // A table that was not there until now has nothing of this process.
         let how = if self.lvs.table.open(true) { Look::Start } else { Look::Running };
         self.begin_table(turn, how);
-        self.lvs.ledger.write(&self.lvs.director);
+        self.load_marking();
+        self.lvs.ledger.write(&self.lvs.director, self.lvs.marking.name());
+        self.settle_marking(turn);
         self.arm_table(turn);
         self.load_files(turn, true);
         self.arm_files(turn);

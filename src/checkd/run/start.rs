@@ -16,8 +16,9 @@ use crate::checkd::checks::sharing::{Definitions, Place, digest_of, places};
 use crate::checkd::checks::{Check, Checks, note_key};
 use crate::checkd::kept::{self, memory};
 use crate::checkd::ledger::Ledger;
+use crate::checkd::marking::Marking;
 use crate::checkd::notifies::{self, Notifies, Scripted, State};
-use crate::checkd::services::{Named, Places, real_spec};
+use crate::checkd::services::{Named, Places, marks, real_spec};
 use crate::checkd::slots::{Layout, Slot};
 use crate::checkd::suspend::Addresses;
 use crate::checkd::sync::Sync;
@@ -38,7 +39,7 @@ use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
 use crate::notify::Resolver;
 use crate::proto::check::{Input, Start};
-use crate::proto::lvs::{Director, Look, Stop};
+use crate::proto::lvs::{Director, Look, Marks, Stop};
 use crate::sys::channel::Channel;
 use crate::sys::{clock, descriptors, file};
 
@@ -75,7 +76,7 @@ pub fn clean(model: &Model, ledger: &Path) -> Exit {
         return Exit::Ok;
     }
     let ledger = Ledger::new(ledger.to_owned());
-    ledger.recall(&mut director);
+    let tables = ledger.recall(&mut director);
     let now = clock::now();
     let services = || (0..model.services.len()).map(ServiceId::at);
     services().for_each(|id| director.start(id, &mut |_| ()));
@@ -88,15 +89,32 @@ pub fn clean(model: &Model, ledger: &Path) -> Exit {
         sync.adopt(ipvs);
         sync.stop(ipvs);
     }
+    if let Some(name) = tables {
+        let mut marking = Marking::default();
+        marking.load(model, Vec::new());
+        marking.remove_left(&name);
+    }
     ledger.remove();
     Exit::Ok
+}
+
+/// Groups of a model have the marks that they had under a predecessor.
+fn resume_marks(marks: &mut Marks, model: &Model, places: &Places, kept: &Kept) {
+    for (service, position) in model.services.iter().zip(0..) {
+        let identity = kept::service_key(service, places.order(position), None);
+        let Some(note) = kept.left.of_key(kept::quorum_key(identity)) else { continue };
+        let [_, mark, _] = kept.keep.values(note);
+        if let Some(mark) = u32::try_from(mark).ok().filter(|mark| *mark != 0) {
+            marks.resume(identity, mark);
+        }
+    }
 }
 
 /// Gives the director the services of a model.
 pub(super) fn fill(director: &mut Director, model: &Model, places: &Places) {
     for id in (0..model.services.len()).map(ServiceId::at) {
         let Some(named) = Named::of(model, places, id) else { continue };
-        director.add_service(&named.spec(model, None));
+        director.add_service(&named.spec(model));
         for server in &named.service.servers {
             director.add_real(&real_spec(server));
             for check in &server.checks {
@@ -110,7 +128,11 @@ pub(super) fn fill(director: &mut Director, model: &Model, places: &Places) {
 fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Checkers)> {
     let Context { channel, keep, died, pid_file, keep_on_stop, dump, tuner, ledger } = context;
     let mut reactor = Reactor::new(Layout::default().len(), Some(channel))?;
-    let places = Places::new(&model);
+    let kept = Kept::new(keep, died);
+    let mut places = Places::new(&model);
+    let mut marks = marks(&model, &places, None);
+    resume_marks(&mut marks, &model, &places, &kept);
+    places.give_marks(&model, &mut marks);
     let mut director = Director::default();
     fill(&mut director, &model, &places);
     let source = |kind| SourceId { kind, index: 0 };
@@ -118,6 +140,8 @@ fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Checkers)>
         lvs: Lvs {
             director,
             places,
+            marks,
+            marking: Marking::default(),
             table: Table::new(&model),
             sync: Sync::default(),
             facts: Facts::default(),
@@ -135,7 +159,7 @@ fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Checkers)>
             sessions: Vec::new(),
         },
         status: Status::default(),
-        kept: Kept::new(keep, died),
+        kept,
         layout: Layout::default(),
         process: Role { tuner, keep_on_stop, pid_file, ..Role::new(Kind::Checkers) },
         reading: Reading::Over,
@@ -163,13 +187,18 @@ impl Checkers {
         self.lvs.sync.load(&self.model);
         report::initializing(false);
         self.begin_services(died);
-        self.lvs.ledger.recall(&mut self.lvs.director);
+        let tables = self.lvs.ledger.recall(&mut self.lvs.director);
+        self.load_marking();
         self.lvs.table.open(true);
         if self.model.global.lvs.flush && died.is_none() {
             self.lvs.director.flush();
         }
         self.begin_table(turn, if died.is_some() { Look::Resume } else { Look::Start });
-        self.lvs.ledger.write(&self.lvs.director);
+        self.lvs.ledger.write(&self.lvs.director, self.lvs.marking.name());
+        if let Some(name) = tables {
+            self.lvs.marking.remove_left(&name);
+        }
+        self.settle_marking(turn);
         self.arm_table(turn);
         if self.model.global.lvs.init_notifies && died.is_none() {
             self.tell_initial(turn);

@@ -39,6 +39,9 @@ impl Checkers {
         if self.model.global.lvs.flush_on_stop == Some(Flush::All) && !self.process.keep_on_stop {
             self.lvs.table.flush();
         }
+        if !self.process.keep_on_stop {
+            self.lvs.marking.remove(turn);
+        }
         for id in (0..self.model.services.len()).map(ServiceId::at) {
             let facts = &mut self.lvs.facts;
             self.lvs.director.stop(id, how, &mut |fact| facts.push(fact, None));

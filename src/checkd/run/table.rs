@@ -28,12 +28,27 @@ impl Checkers {
     pub(super) fn look_at_table(&mut self, turn: &mut Turn<'_>) {
         if self.lvs.table.open(false) {
             self.begin_table(turn, Look::Start);
+            self.settle_marking(turn);
         } else {
             self.compare_table(turn, Look::Running);
             self.settle(turn);
             self.settle_sync();
+            self.lvs.marking.retry(turn);
         }
         self.arm_table(turn);
+    }
+
+    /// The model says which packets to groups get which mark.
+    pub(super) fn load_marking(&mut self) {
+        let ranges = self.lvs.places.marked(&self.model);
+        self.lvs.marking.load(&self.model, ranges);
+    }
+
+    /// Packets to groups get their marks, where the kernel has services for them.
+    pub(super) fn settle_marking(&mut self, turn: &mut Turn<'_>) {
+        if self.lvs.table.ipvs.is_some() {
+            self.lvs.marking.settle(turn);
+        }
     }
 
     /// After the start, after a reload, or when the kernel has IPVS at last: the table is compared with what is wanted, and
@@ -70,6 +85,7 @@ impl Checkers {
             return;
         };
         let key = quorum_key(service_key(service, self.lvs.places.order(id.0), None));
-        self.kept.keep.put(note, key, [self.lvs.director.service_word(id, settled), 0, 0]);
+        let mark = self.lvs.places.mark(id.0).unwrap_or(0);
+        self.kept.keep.put(note, key, [self.lvs.director.service_word(id, settled), u64::from(mark), 0]);
     }
 }

@@ -3,9 +3,10 @@
 //! With `nftables_ipvs` one mark stands for all addresses of a group: a rule of nftables sets it on their packets, and
 //! the kernel's table has one service of each family in the place of thousands.
 
+use super::marks::after;
 use super::spec::{Listen, ServiceSpec};
 use super::values::{Entry, Protocol, ServiceKey};
-use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::base::addr::{Family, IpAddr};
 
 /// Calls `each` with the keys of a service in the order of the kernel's operations: addresses, then marks, each as the
 /// file has them. Stops when `each` says false.
@@ -50,17 +51,9 @@ fn addresses(entries: &[Entry]) -> impl Iterator<Item = (IpAddr, u16)> {
             Entry::Addresses { first, last, port } => (Some(*first), Some(*last), *port),
             Entry::Mark { .. } => (None, None, 0),
         };
-        core::iter::successors(first, move |addr| next(addr).filter(|_| Some(*addr) != last))
+        core::iter::successors(first, move |addr| after(addr).filter(|_| Some(*addr) != last))
             .map(move |addr| (addr, port))
     })
-}
-
-/// The address after this one.
-fn next(addr: &IpAddr) -> Option<IpAddr> {
-    match addr {
-        IpAddr::V4(addr) => addr.to_bits().checked_add(1).map(|bits| Ipv4Addr::from_bits(bits).into()),
-        IpAddr::V6(addr) => addr.to_bits().checked_add(1).map(|bits| Ipv6Addr::from_bits(bits).into()),
-    }
 }
 
 /// The families that the addresses of a group have, IPv4 first.
@@ -70,52 +63,6 @@ fn families(entries: &[Entry]) -> impl Iterator<Item = Family> {
             .iter()
             .any(|entry| matches!(entry, Entry::Addresses { first, .. } if Family::of(first) == *family))
     })
-}
-
-/// The marks that `nftables_ipvs` gives to groups. A group keeps its mark for as long as it is there, through reloads:
-/// connections go by it.
-#[derive(Clone, Debug)]
-pub struct Marks {
-    /// `nftables_ipvs_start_fwmark`
-    start: u32,
-    /// The identity of a service and its mark.
-    given: Vec<(u64, u32)>,
-    /// What the file itself uses.
-    taken: Vec<u32>,
-}
-
-impl Marks {
-    /// No marks yet; `taken`: the marks that the file itself uses, which no group gets.
-    #[must_use]
-    pub fn new(start: u32, mut taken: Vec<u32>) -> Self {
-        taken.sort_unstable();
-        Self { start, given: Vec::new(), taken }
-    }
-
-    /// The marks for another configuration, whose services are those of `identities`: those that were there keep
-    /// theirs, unless the file itself uses the mark now.
-    #[must_use]
-    pub fn follow(old: &Self, start: u32, taken: Vec<u32>, identities: &[u64]) -> Self {
-        let mut marks = Self::new(start, taken);
-        let stays = |(identity, mark): &&(u64, u32)| {
-            identities.contains(identity) && marks.taken.binary_search(mark).is_err()
-        };
-        marks.given = old.given.iter().filter(stays).copied().collect();
-        marks
-    }
-
-    /// The mark of a service: the one that it has, or the first that is free. None if all are taken.
-    pub fn of(&mut self, identity: u64) -> Option<u32> {
-        if let Some((_, mark)) = self.given.iter().find(|(other, _)| *other == identity) {
-            return Some(*mark);
-        }
-        let free = |mark: &u32| {
-            self.taken.binary_search(mark).is_err() && self.given.iter().all(|(_, other)| other != mark)
-        };
-        let mark = (self.start..=u32::MAX).find(free)?;
-        self.given.push((identity, mark));
-        Some(mark)
-    }
 }
 
 #[cfg(test)]
@@ -210,16 +157,5 @@ mod tests {
         let marks_alone = [mark(7, None)];
         let listen = Listen::Group { entries: &marks_alone, mark: Some(1_000) };
         assert_eq!(expanded(listen, Family::V4), [ServiceKey::Mark(Family::V4, 7)]);
-    }
-
-    #[test]
-    fn a_group_keeps_its_mark_and_gets_none_that_the_file_uses() {
-        let mut marks = Marks::new(1_000, vec![1_001, 5]);
-        assert_eq!([marks.of(11), marks.of(12), marks.of(11)], [Some(1_000), Some(1_002), Some(1_000)]);
-        let mut next = Marks::follow(&marks, 1_000, vec![5], &[12, 13]);
-        assert_eq!([next.of(13), next.of(12), next.of(14)], [Some(1_000), Some(1_002), Some(1_001)]);
-        let mut next = Marks::follow(&next, 2_000, vec![1_002], &[12, 13]);
-        assert_eq!([next.of(12), next.of(13)], [Some(2_000), Some(1_000)], "the file uses its mark now");
-        assert_eq!(Marks::new(u32::MAX, vec![u32::MAX]).of(1), None);
     }
 }

@@ -30,6 +30,8 @@ mod facts;
 #[cfg(feature = "lvs")]
 mod group;
 #[cfg(feature = "lvs")]
+mod marks;
+#[cfg(feature = "lvs")]
 mod operation;
 mod params;
 #[cfg(feature = "lvs")]
@@ -53,7 +55,7 @@ pub use director::{Director, RealView, ServiceView};
 #[cfg(feature = "lvs")]
 pub use facts::{Fact, Tell};
 #[cfg(feature = "lvs")]
-pub use group::Marks;
+pub use marks::{Marked, Marks, marked};
 #[cfg(feature = "lvs")]
 pub use operation::{Operation, Pending, Refusal};
 pub use params::Params;

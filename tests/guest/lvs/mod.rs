@@ -11,6 +11,7 @@
 
 pub(crate) mod example;
 pub(crate) mod hands;
+pub(crate) mod marks;
 pub(crate) mod pool;
 pub(crate) mod programming;
 pub(crate) mod reloads;
