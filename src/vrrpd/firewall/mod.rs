@@ -40,6 +40,7 @@ use crate::daemon::token::SourceId;
 use crate::sys::netlink::nft::{Nft, Refused};
 
 /// What this child has of the firewall.
+#[derive(Default)]
 pub(super) struct Firewall {
     guards: Guards,
     vmacs: Vmacs,
@@ -75,24 +76,6 @@ pub(super) struct Outcome {
     pub(super) again: Option<Span>,
     /// The kernel has less than the ledger says: it is to be written anew.
     pub(super) ledger: bool,
-}
-
-impl Default for Firewall {
-    fn default() -> Self {
-        Self {
-            guards: Guards::default(),
-            vmacs: Vmacs::default(),
-            by_number: false,
-            style: None,
-            there: None,
-            nft: None,
-            watch: Watch::default(),
-            broken: None,
-            lost: false,
-            iptables: Iptables::default(),
-            outcome: Outcome::default(),
-        }
-    }
 }
 
 impl Firewall {
