@@ -141,7 +141,7 @@ impl Sessions {
             noted: Values::default(),
             attempts: 0,
             refused: None,
-            lines: Budget::new(LINES, Span::from_secs(1)),
+            lines: Budget::new(LINES, LINE_SPACING),
             config: config.clone(),
         }
     }
@@ -187,8 +187,10 @@ impl Sessions {
     }
 }
 
-/// Lines about one session that its peer can bring about: so many at once, one a second.
+/// Lines about one session that its peer can bring about: so many at once, and then one each time this has passed. A
+/// session that is cut again and again as soon as it is up has eight in two seconds, and all of them are logged.
 const LINES: u16 = 20;
+const LINE_SPACING: Span = Span::from_millis(200);
 
 #[cfg(test)]
 mod tests {

@@ -39,7 +39,8 @@ pub struct Bfd {
     model: Arc<Model>,
     sessions: Sessions,
     sockets: Sockets,
-    inbox: ReceiveBatch,
+    /// None while its packets are handed on.
+    inbox: Option<ReceiveBatch>,
     /// Other children, which are told of sessions.
     vrrp: Peer,
     checkers: Peer,

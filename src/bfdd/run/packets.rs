@@ -16,7 +16,7 @@ use crate::wire::bfd::{Control, State};
 impl Bfd {
     /// A socket has packets.
     pub(super) fn receive(&mut self, turn: &mut Turn<'_>, index: u32) -> Again {
-        let mut inbox = core::mem::take(&mut self.inbox);
+        let Some(mut inbox) = self.inbox.take() else { return Again::Done };
         let again = match self.sockets.read(index, &mut inbox) {
             Some((count, place)) => {
                 if !self.process.stopping {
@@ -28,7 +28,7 @@ impl Bfd {
             }
             None => Again::Done,
         };
-        self.inbox = inbox;
+        self.inbox = Some(inbox);
         again
     }
 

@@ -62,7 +62,7 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
         model: Arc::new(model),
         sessions: Sessions::default(),
         sockets: Sockets::default(),
-        inbox: ReceiveBatch::new(),
+        inbox: Some(ReceiveBatch::new()),
         vrrp: Peer::new(source(kind::VRRP)),
         checkers: Peer::new(source(kind::CHECKERS)),
         kept: Kept::new(keep, died),
