@@ -119,6 +119,11 @@ impl Bench {
         Self { near, far, size }
     }
 
+    /// The configuration of the instances, all MASTER from the start.
+    pub(crate) fn conf(&self) -> String {
+        self.size.conf(true, "", "")
+    }
+
     /// Starts a daemon and waits until it listens on every cable.
     pub(crate) fn start(&self, kind: Program, conf: &str) -> Daemon<'_> {
         self.near.write(CONF, conf);

@@ -118,6 +118,11 @@ impl Capture {
         self.shared.frames().clear();
     }
 
+    /// Every frame so far and its time, in order.
+    pub(crate) fn frames(&self) -> Vec<(Stamp, Vec<u8>)> {
+        self.shared.frames().iter().map(|frame| (frame.event.at, frame.octets.clone())).collect()
+    }
+
     /// The frames sent by the nodes that `keep` accepts, as a pcap file with nanoseconds.
     pub(crate) fn pcap(&self, keep: impl Fn(&str) -> bool) -> Vec<u8> {
         let mut file = Vec::new();
