@@ -273,7 +273,7 @@ impl Program for Keepalived<'_> {
             #[cfg(not(feature = "lvs"))]
             Kind::Checkers => Exit::Internal,
             #[cfg(feature = "bfd")]
-            Kind::Bfd => run_bfd(loaded, start),
+            Kind::Bfd => run_bfd(loaded, start, self.options.dump),
             #[cfg(not(feature = "bfd"))]
             Kind::Bfd => Exit::Internal,
         }
@@ -350,7 +350,7 @@ impl Keepalived<'_> {
 }
 
 #[cfg(feature = "bfd")]
-fn run_bfd(loaded: &Loaded, start: Start<'_>) -> Exit {
+fn run_bfd(loaded: &Loaded, start: Start<'_>, dump: bool) -> Exit {
     // A BFD child leaves nothing in the kernel.
     if start.mode != Mode::Run {
         return Exit::Ok;
@@ -361,6 +361,7 @@ fn run_bfd(loaded: &Loaded, start: Start<'_>) -> Exit {
         keep: start.keep.clone(),
         died: start.died,
         pid_file: loaded.settings.pid_files.bfd.clone(),
+        dump,
         tuner: start.tuner,
     };
     bfdd::run(&model, context)

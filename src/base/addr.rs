@@ -131,6 +131,12 @@ impl fmt::Display for Prefix {
     }
 }
 
+/// Whether an address belongs to one link, so that it says nothing without an interface.
+#[must_use]
+pub const fn is_link_local(addr: &IpAddr) -> bool {
+    matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

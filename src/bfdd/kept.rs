@@ -28,11 +28,12 @@ pub(super) struct Left {
     pub(super) adopted: Option<Adopted>,
 }
 
-/// The key of the note of a session.
+/// The key of the note of a session: what makes it this session, whatever its intervals.
 pub(super) fn note_key(config: &Bfd) -> u64 {
     let mut key = Key(key("session", &config.name));
+    let Bfd { neighbor, source, interface, multihop, .. } = config;
     // A key takes everything.
-    let _ = write!(key, "\0{}\0{:?}\0{}", config.neighbor, config.source, config.multihop);
+    let _ = write!(key, "\0{neighbor}\0{source:?}\0{interface:?}\0{multihop}");
     key.0
 }
 

@@ -1,17 +1,18 @@
 //! Log lines of the BFD child, in keepalived's words where it has the line.
 
-use core::fmt::Display;
 use std::io;
 
 use nix::errno::Errno;
 
 use crate::base::addr::{Family, IpAddr};
 use crate::base::time::Span;
+use crate::config::model::Bfd;
 use crate::daemon::log::{debug, info, warn};
 use crate::proto::bfd::Session;
-use crate::wire::bfd::{Malformed, State};
+use crate::sys::process;
+use crate::wire::bfd::State;
 
-pub(super) use crate::child::report::{kernel_failed, may, reloading};
+pub(super) use crate::child::report::{kernel_failed, may};
 
 /// A session has entered a state.
 pub(super) fn entered(name: &str, session: &Session) {
@@ -52,8 +53,13 @@ pub(super) fn detection(name: &str, session: &Session, from: Span, to: Span) {
 }
 
 /// The kernel refused a packet, the first of several in a row.
-pub(super) fn send_failed(name: &str, local: Option<IpAddr>, errno: Errno) {
+pub(super) fn send_failed(config: &Bfd, local: Option<IpAddr>, errno: Errno) {
+    let name = &config.name;
     match (errno, local) {
+        (Errno::ENODEV, _) => warn!(
+            "({name}) Error sending packet - the interface of {} is not there; trying on",
+            config.with_interface(config.neighbor)
+        ),
         // What the kernel says of a source address that is not there depends on its version.
         (Errno::EINVAL | Errno::ENETUNREACH, Some(local)) => warn!(
             "({name}) Error sending packet - {local} is not an address of this machine, or has no route; trying on"
@@ -67,24 +73,23 @@ pub(super) fn cannot_listen(family: Family, port: u16, error: &io::Error) {
     warn!("Unable to receive BFD packets over {family} at UDP port {port}: {error}; trying on");
 }
 
-/// A packet is discarded; `whose`: the name of its session, if one was found.
-pub(super) fn discarded(whose: Option<&str>, source: IpAddr, why: impl Display) {
+/// A packet is discarded; `whose`: the name of its session, if one was found, and the TTL of the packet.
+pub(super) fn discarded(whose: Option<(&str, Option<u8>)>, source: IpAddr, why: &str) {
     match whose {
-        Some(name) => info!("({name}) discarded a packet from {source}: {why}"),
+        Some((name, hop_limit)) => {
+            let hop_limit = hop_limit.unwrap_or(0);
+            info!("({name}) discarded a packet from {source}: its TTL is {hop_limit}, {why}");
+        }
         None => info!("discarded a BFD packet from {source}: {why}"),
     }
 }
 
-/// Why a packet is discarded, in words.
-pub(super) const fn reason(why: Malformed) -> &'static str {
-    match why {
-        Malformed::Short => "it is too short",
-        Malformed::Version => "it has another version than 1",
-        Malformed::Length => "its length field does not fit it",
-        Malformed::Multiplier => "its multiplier is 0",
-        Malformed::Multipoint => "it has the multipoint bit",
-        Malformed::MyDiscriminator => "its sender's discriminator is 0",
-        Malformed::YourDiscriminator => "it claims to know this session and does not name it",
-        Malformed::Authenticated => "it is authenticated and the session is not",
-    }
+/// The data dump is asked for.
+pub(super) fn printing_data() {
+    info!("Printing BFD data for process({}) on signal", process::own());
+}
+
+/// The process was not run for so long.
+pub(super) fn stalled(late: Span) {
+    info!("BFD was not scheduled for {} ms: what came meanwhile counts before timers", late.as_millis());
 }

@@ -1,17 +1,17 @@
 //! The sockets: one that receives for each family and port, one that sends for each family. Packets move in batches.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::errno::Errno;
 
 use super::{kind, report};
-use crate::base::addr::{Family, IpAddr};
+use crate::base::addr::Family;
 use crate::base::bytes::Writer;
 use crate::base::limit;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
-use crate::sys::udp::{ReceiveBatch, ReceiveSocket, SendBatch, SendSocket};
+use crate::sys::udp::{ReceiveBatch, ReceiveSocket, SendBatch, SendSocket, Way};
 use crate::wire::bfd::{Control, PORT, PORT_MULTIHOP};
 use crate::wire::udp;
 
@@ -66,10 +66,9 @@ pub(super) struct Packet {
     pub(super) tag: u32,
     pub(super) control: Control,
     pub(super) place: Place,
-    pub(super) local: IpAddr,
-    pub(super) neighbor: IpAddr,
+    pub(super) way: Way,
+    /// The source port.
     pub(super) port: u16,
-    pub(super) ttl: u8,
 }
 
 impl Sockets {
@@ -117,23 +116,38 @@ impl Sockets {
         Some((socket.receive(batch).unwrap_or(0), *Place::ALL.get(position)?))
     }
 
+    /// The descriptors of the sockets that receive, and for whom.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (RawFd, Place)> {
+        self.listeners.iter().zip(Place::ALL).filter_map(|(listener, place)| {
+            let (socket, _) = listener.socket.as_ref()?;
+            Some((socket.as_raw_fd(), place))
+        })
+    }
+
+    /// The descriptor of the socket that sends for a family; none before its first packet.
+    pub(super) fn sends(&self, family: Family) -> Option<RawFd> {
+        let [four, six] = &self.senders;
+        let sender = if family == Family::V4 { four } else { six };
+        sender.socket.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
     /// Puts a packet into the batch; one that is full leaves first. Packets that the kernel refuses go to `failed`.
     pub(super) fn queue(&mut self, packet: &Packet, failed: &mut dyn FnMut(u32, Errno)) {
         let (mut room, mut payload) = ([0; limit::BFD_OCTETS], [0; limit::BFD_OCTETS]);
         let mut control = Writer::new(&mut payload);
         let mut out = Writer::new(&mut room);
-        let ends = ((&packet.local, packet.port), (&packet.neighbor, packet.place.port()));
+        let Way { source, destination, .. } = &packet.way;
+        let ends = ((source, packet.port), (destination, packet.place.port()));
         if packet.control.emit(&mut control).is_err()
             || udp::emit(&mut out, ends.0, ends.1, control.written()).is_err()
         {
             return;
         }
-        let between = (packet.local, packet.neighbor);
         let sender = self.sender(packet.place.family);
-        if sender.batch.push(packet.tag, out.written(), between, packet.ttl).is_err() {
+        if sender.batch.push(packet.tag, out.written(), &packet.way).is_err() {
             sender.flush(packet.place.family, failed);
             // An empty batch takes every packet.
-            let _ = sender.batch.push(packet.tag, out.written(), between, packet.ttl);
+            let _ = sender.batch.push(packet.tag, out.written(), &packet.way);
         }
     }
 

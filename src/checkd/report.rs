@@ -16,7 +16,7 @@ use crate::sys::ipvs::Unavailable;
 use crate::sys::netlink::nft::Refused;
 use crate::sys::process;
 
-pub(super) use crate::child::report::{kernel_failed, reloading};
+pub(super) use crate::child::report::kernel_failed;
 
 /// A check begins; `active`: it is not suspended.
 pub(super) fn activating(server: ServerName, service: ServiceName<'_>, active: bool) {

@@ -1,13 +1,16 @@
 //! The start and the reload of a child: what each child does around its own work.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use super::reading::{Reading, Step};
 use super::report;
 use super::role::Role;
 use crate::base::exit::Exit;
-use crate::config::model::Global;
+use crate::config::model::{Global, Model};
 use crate::daemon::ipc::ToParent;
-use crate::daemon::reactor::{Process, Reactor, Turn};
+use crate::daemon::reactor::{Again, Process, Reactor, Turn};
 use crate::daemon::tuning::Tuning;
 use crate::sys::{alloc, pages, sched};
 
@@ -83,6 +86,50 @@ pub fn end_reload(role: &mut Role, turn: &mut Turn<'_>, global: &Global, ok: boo
         report::reloaded();
     }
     turn.report(ToParent::ReloadDone { ok });
+}
+
+/// A child whose reload is one step once the new model is there.
+pub trait Reloads {
+    /// How the child is run.
+    fn role(&mut self) -> &mut Role;
+    /// The configuration on its way.
+    fn reading(&mut self) -> &mut Reading;
+    /// The model in force.
+    fn model(&self) -> Arc<Model>;
+    /// Goes over to a model.
+    fn go_over(&mut self, turn: &mut Turn<'_>, model: Box<Model>);
+}
+
+/// The parent has a new configuration for such a child.
+pub fn begin_reload_from(child: &mut dyn Reloads, turn: &mut Turn<'_>, fd: OwnedFd) {
+    if begin_reload(child.role(), turn) {
+        *child.reading() = Reading::Descriptor(fd);
+    }
+}
+
+/// Does the next part of the reload of such a child.
+pub fn work_on_reload(child: &mut dyn Reloads, turn: &mut Turn<'_>) -> Again {
+    child.role().meter.note_slice(turn.renew());
+    turn.answer_hellos();
+    if child.reading().is_whole() {
+        report::reloading();
+        child.role().tuner.suspend(turn);
+    }
+    let running = child.model();
+    let ok = match child.reading().advance(&running) {
+        Step::More => return Again::More,
+        Step::Failed => false,
+        Step::Model(model) => {
+            child.go_over(turn, model);
+            true
+        }
+    };
+    drop(running);
+    alloc::trim();
+    pages::release();
+    let global = child.model();
+    end_reload(child.role(), turn, &global.global, ok);
+    Again::Done
 }
 
 #[cfg(test)]

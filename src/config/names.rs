@@ -7,6 +7,7 @@ use crate::base::addr::IpAddr;
 use crate::base::digest;
 use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 use crate::base::map::{Map, Set};
+use crate::base::name::IfName;
 
 /// What can be completed only when all instances are known.
 #[derive(Debug, Default)]
@@ -71,7 +72,7 @@ pub(super) struct SessionNames {
     /// Names of blocks, those that are not used included.
     pub(super) all: Set<String>,
     /// Both ends of sessions.
-    pub(super) ends: Set<(Option<IpAddr>, IpAddr)>,
+    pub(super) ends: Set<(Option<IpAddr>, IpAddr, Option<IfName>)>,
 }
 
 /// The names of one kind of objects.

@@ -6,6 +6,7 @@ use super::keyword::Object;
 use super::model::{At, Model, Tls};
 use super::names::Names;
 use super::rows::{bfd, tls};
+use crate::base::addr::is_link_local;
 use crate::base::id::BfdId;
 
 /// Reads `SSL`; the last block is used.
@@ -51,12 +52,26 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Names, fou
         );
         return found.tell(Severity::Error, at("source_ip"), message, "a session speaks one family only");
     }
+    if !bfd::one_interface(&draft) {
+        let message = format!(
+            "{owner}source address and neighbor address are not on the same interface, disabling instance"
+        );
+        let remedy = "name the interface that both ends share, or name it once";
+        return found.tell(Severity::Error, at("source_ip"), message, remedy);
+    }
     let Some(mut bfd) = draft.finish(text, At(name.at)) else {
         return;
     };
-    if !sessions.ends.insert((bfd.source, bfd.neighbor)) {
+    if !sessions.ends.insert((bfd.source, bfd.neighbor, bfd.interface.clone())) {
         let message = format!("{owner}has duplicate neighbor address {}, ignoring instance", bfd.neighbor);
         return found.tell(Severity::Error, name.at, message, "one session to one neighbour is enough");
+    }
+    if is_link_local(&bfd.neighbor) && bfd.interface.is_none() {
+        let at = given.at("neighbor_ip").or_else(|| given.at("neighbour_ip")).unwrap_or(name.at);
+        let message = format!("{owner}has link-local neighbor address {} without an interface", bfd.neighbor);
+        let remedy =
+            format!("no packet can leave: write {}%eth0 with the name of the interface", bfd.neighbor);
+        found.tell(Severity::Warning, at, message, &remedy);
     }
     let ttl = bfd.ttl.map_or(255, i16::from);
     if bfd.params.max_hops > ttl {

@@ -5,8 +5,9 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use crate::base::addr::{Family, IpAddr, Prefix};
+use crate::base::addr::{Family, IpAddr, Prefix, is_link_local};
 use crate::base::mac::Mac;
+use crate::base::name::IfName;
 use crate::base::time::Span;
 
 /// Why a word is not the number that was asked for.
@@ -160,6 +161,17 @@ pub fn prefix(text: &str) -> Option<ReadPrefix> {
 #[must_use]
 pub fn address(text: &str) -> Option<IpAddr> {
     text.split(['-', '/']).next()?.parse().ok()
+}
+
+/// An address, and of a link-local one the interface where that is named: `fe80::1%eth0`.
+#[must_use]
+pub fn scoped_address(text: &str) -> Option<(IpAddr, Option<IfName>)> {
+    let Some((addr, interface)) = text.split_once('%') else {
+        return Some((address(text)?, None));
+    };
+    let addr = address(addr)?;
+    let interface = IfName::new(interface)?;
+    is_link_local(&addr).then_some((addr, Some(interface)))
 }
 
 /// Octets of a hardware address, separated by colons: 5 or 6 of them.

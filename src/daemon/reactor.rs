@@ -219,6 +219,7 @@ impl Reactor {
         self.core.serve_all(process);
         if late > process.stall_threshold() {
             self.core.counters.stalls += 1;
+            self.core.counters.stall = late;
             self.catch_up(process)?;
         }
         self.core.expire(process);

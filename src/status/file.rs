@@ -21,6 +21,8 @@ pub enum Kind {
     VrrpJson,
     /// The data dump of the checker child.
     CheckData,
+    /// The data dump of the BFD child.
+    BfdData,
 }
 
 impl Kind {
@@ -28,7 +30,7 @@ impl Kind {
     #[must_use]
     pub const fn keyword(self) -> &'static str {
         match self {
-            Self::ParentData | Self::VrrpData | Self::CheckData => "state_dump_file",
+            Self::ParentData | Self::VrrpData | Self::CheckData | Self::BfdData => "state_dump_file",
             Self::VrrpStats => "stats_dump_file",
             Self::VrrpJson => "json_dump_file",
         }
@@ -42,6 +44,7 @@ impl Kind {
             Self::VrrpStats => ("keepalived", "stats"),
             Self::VrrpJson => ("keepalived", "json"),
             Self::CheckData => ("keepalived_check", "data"),
+            Self::BfdData => ("keepalived_bfd", "data"),
         }
     }
 }
@@ -55,7 +58,9 @@ const FOLDER: &str = "/tmp";
 pub fn place(kind: Kind, daemon: &Daemon, global: &Global) -> PathBuf {
     let files = &global.files;
     let configured = match kind {
-        Kind::ParentData | Kind::VrrpData | Kind::CheckData => files.state_dump_file.as_deref(),
+        Kind::ParentData | Kind::VrrpData | Kind::CheckData | Kind::BfdData => {
+            files.state_dump_file.as_deref()
+        }
         Kind::VrrpStats => files.stats_dump_file.as_deref(),
         Kind::VrrpJson => files.json_dump_file.as_deref(),
     };
@@ -83,6 +88,7 @@ fn named(kind: Kind, path: &Path) -> PathBuf {
     let word = match kind {
         Kind::ParentData => "_parent",
         Kind::CheckData => "_check",
+        Kind::BfdData => "_bfd",
         Kind::VrrpData | Kind::VrrpStats | Kind::VrrpJson => return path.to_owned(),
     };
     let mut name = path.file_stem().unwrap_or_default().to_owned();

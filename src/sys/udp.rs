@@ -6,7 +6,7 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ use super::control::Control;
 use super::filter::{self, Filter, SMALLEST_BUFFER, Start};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Refused};
-use super::socket::{Address, in_addr, in6_addr, open, set_option, unsigned};
+use super::socket::{Address, in_addr, in6_addr, open, set_option, signed, unsigned};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr};
 use crate::base::id::IfIndex;
 use crate::base::limit;
@@ -179,6 +179,25 @@ impl SendSocket {
     }
 }
 
+impl AsRawFd for SendSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// How a datagram goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// The sender.
+    pub source: IpAddr,
+    /// The receiver.
+    pub destination: IpAddr,
+    /// The interface, which a link-local address needs; 0: as the kernel routes.
+    pub interface: IfIndex,
+    /// The TTL or hop limit.
+    pub hop_limit: u8,
+}
+
 /// Datagrams that leave in one system call.
 pub struct SendBatch {
     outbox: Outbox,
@@ -195,18 +214,12 @@ impl SendBatch {
     ///
     /// # Errors
     /// [`Refused`] if the batch is full or the datagram too long.
-    pub fn push(
-        &mut self,
-        tag: u32,
-        octets: &[u8],
-        (source, destination): (IpAddr, IpAddr),
-        hop_limit: u8,
-    ) -> Result<(), Refused> {
-        let (mut control, hops) = (Control::EMPTY, c_int::from(hop_limit));
-        match source {
+    pub fn push(&mut self, tag: u32, octets: &[u8], way: &Way) -> Result<(), Refused> {
+        let (mut control, hops) = (Control::EMPTY, c_int::from(way.hop_limit));
+        match way.source {
             IpAddr::V4(source) => {
                 let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
+                    ipi_ifindex: signed(way.interface),
                     ipi_spec_dst: in_addr(source),
                     ipi_addr: in_addr(Ipv4Addr::UNSPECIFIED),
                 };
@@ -214,12 +227,13 @@ impl SendBatch {
                 control.push(libc::IPPROTO_IP, libc::IP_TTL, hops);
             }
             IpAddr::V6(source) => {
-                let info = libc::in6_pktinfo { ipi6_addr: in6_addr(source), ipi6_ifindex: 0 };
+                let info =
+                    libc::in6_pktinfo { ipi6_addr: in6_addr(source), ipi6_ifindex: way.interface.0 as _ };
                 control.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
                 control.push(libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, hops);
             }
         }
-        self.outbox.push(tag, octets, Address::ip(destination, IfIndex(0)), control)
+        self.outbox.push(tag, octets, Address::ip(way.destination, way.interface), control)
     }
 
     /// Whether no datagram waits.
@@ -240,17 +254,20 @@ impl Default for SendBatch {
     }
 }
 
-/// The address that the kernel would speak from to a destination.
+/// The address that the kernel would speak from to a destination; `interface`: of a link-local one, else 0.
 ///
 /// # Errors
 /// ENETUNREACH without a route, EADDRNOTAVAIL without an address.
-pub fn source_toward(destination: IpAddr, port: u16) -> io::Result<IpAddr> {
+pub fn source_toward(destination: IpAddr, port: u16, interface: IfIndex) -> io::Result<IpAddr> {
     let any = match destination {
         IpAddr::V4(_) => IpAddr::from([0; 4]),
         IpAddr::V6(_) => IpAddr::from([0_u8; 16]),
     };
     let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
-    socket.connect(SocketAddr::new(destination, port))?;
+    socket.connect(match destination {
+        IpAddr::V4(_) => SocketAddr::new(destination, port),
+        IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, interface.0).into(),
+    })?;
     Ok(socket.local_addr()?.ip())
 }
 
@@ -267,7 +284,7 @@ mod tests {
             let here: IpAddr = "127.0.0.1".parse().unwrap();
             let receiver = ReceiveSocket::open(Family::V4, 3_784).unwrap();
             assert!(ReceiveSocket::open(Family::V4, 3_784).is_err(), "one process has the port");
-            assert_eq!(source_toward(here, 3_784).unwrap(), here);
+            assert_eq!(source_toward(here, 3_784, IfIndex(0)).unwrap(), here);
             let (sender, mut batch) = (SendSocket::open(Family::V4).unwrap(), SendBatch::new());
             for port in 49_152..49_155_u16 {
                 let mut room = [0; 12];
@@ -275,7 +292,8 @@ mod tests {
                 for word in [port, 3_784, 12, 0] {
                     out.u16(word).unwrap();
                 }
-                batch.push(u32::from(port), &room, (here, here), 253).unwrap();
+                let way = Way { source: here, destination: here, interface: IfIndex(0), hop_limit: 253 };
+                batch.push(u32::from(port), &room, &way).unwrap();
             }
             sender.send(&mut batch, |tag, errno| panic!("{tag}: {errno}"));
             let mut inbox = ReceiveBatch::new();
@@ -294,7 +312,9 @@ mod tests {
             let pairs = [(Family::V4, "192.0.2.7", "127.0.0.1"), (Family::V6, "2001:db8::7", "::1")];
             for (family, source, here) in pairs {
                 let (sender, mut batch) = (SendSocket::open(family).unwrap(), SendBatch::new());
-                batch.push(7, &[0; 12], (source.parse().unwrap(), here.parse().unwrap()), 255).unwrap();
+                let [source, destination] = [source, here].map(|addr| addr.parse().unwrap());
+                let way = Way { source, destination, interface: IfIndex(0), hop_limit: 255 };
+                batch.push(7, &[0; 12], &way).unwrap();
                 let mut refused = Vec::new();
                 sender.send(&mut batch, |tag, errno| refused.push((tag, errno)));
                 // Which of the two depends on the kernel.

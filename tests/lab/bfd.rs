@@ -1,6 +1,10 @@
 //! BFD sessions between two of ours, and with Debian's keepalived and FRR's bfdd: they come up, a cut is noticed by both
 //! ends, and a stop is told.
 
+mod cases;
+mod routed;
+mod status;
+
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -31,10 +35,16 @@ fn session(source: &str, neighbor: &str, lines: &str) -> String {
 const FOUR: [&str; 2] = ["10.9.0.1", "10.9.0.2"];
 const SIX: [&str; 2] = ["fd09::1", "fd09::2"];
 
+const LINK: [&str; 2] = ["fe80::1%eth0", "fe80::2%eth0"];
+
+fn without_interface(end: &str) -> &str {
+    end.split('%').next().unwrap_or(end)
+}
+
 /// Two nodes on one link.
 fn pair(net: &Net, ends: [&str; 2]) -> [Node; 2] {
     let length = if ends[0].contains(':') { 64 } else { 24 };
-    let [a, b] = ends.map(|end| format!("{end}/{length}"));
+    let [a, b] = ends.map(|end| format!("{}/{length}", without_interface(end)));
     [net.node("a", "eth0", &[&a]), net.node("b", "eth0", &[&b])]
 }
 
@@ -83,6 +93,11 @@ fn two_of_ours_over_ipv6() {
 }
 
 #[test]
+fn two_of_ours_on_one_link() {
+    lives_through(LINK, US, "");
+}
+
+#[test]
 fn two_of_ours_with_the_port_of_multihop_sessions() {
     lives_through(FOUR, US, "multihop");
 }
@@ -114,26 +129,33 @@ fn a_source_address_that_comes_later_is_waited_for() {
     peer.stop();
 }
 
+/// FRR's zebra and bfdd in a node.
+fn start_frr(node: &Node, sessions: &str) {
+    node.write("/run/frr/frr.conf", &format!("log file /run/frr/log\nbfd\n{sessions}"));
+    node.shell("chown -R frr:frr /run/frr");
+    let common = "-d -f /run/frr/frr.conf -z /run/frr/zserv.api --vty_socket /run/frr";
+    node.shell(&format!("/usr/lib/frr/zebra {common} -i /run/frr/zebra.pid"));
+    eventually("zebra listens", START, || node.exists("/run/frr/zserv.api"));
+    node.shell(FRR_BFDD);
+}
+
+const FRR_BFDD: &str = "/usr/lib/frr/bfdd -d -f /run/frr/frr.conf -z /run/frr/zserv.api --vty_socket /run/frr \
+                        -i /run/frr/bfdd.pid --bfdctl /run/frr/bfdd.sock";
+
+/// A session of FRR, at 100 ms.
+fn frr_session(peer: &str) -> String {
+    format!(" peer {peer}\n  receive-interval 100\n  transmit-interval 100\n  detect-multiplier 5\n")
+}
+
 /// FRR takes no session whose packets come from another port than 49152 and up or with another TTL than 255.
 #[test]
 fn with_frr() {
-    for ends in [FOUR, SIX] {
+    for ends in [FOUR, SIX, LINK] {
         let net = Net::new();
         let [a, b] = pair(&net, ends);
         let ours = Daemon::start(&a, US, &session(ends[0], ends[1], ""));
-        b.write(
-            "/run/frr/frr.conf",
-            &format!(
-                "log file /run/frr/log\nbfd\n peer {} local-address {} interface eth0\n  receive-interval 100\n  \
-                 transmit-interval 100\n  detect-multiplier 5\n",
-                ends[0], ends[1]
-            ),
-        );
-        b.shell("chown -R frr:frr /run/frr");
-        let common = "-d -f /run/frr/frr.conf -z /run/frr/zserv.api --vty_socket /run/frr";
-        b.shell(&format!("/usr/lib/frr/zebra {common} -i /run/frr/zebra.pid"));
-        eventually("zebra listens", START, || b.exists("/run/frr/zserv.api"));
-        b.shell(&format!("/usr/lib/frr/bfdd {common} -i /run/frr/bfdd.pid --bfdctl /run/frr/bfdd.sock"));
+        let [one, other] = ends.map(without_interface);
+        start_frr(&b, &frr_session(&format!("{one} local-address {other} interface eth0")));
         wait(&ours, "Up", 1, HANDSHAKE);
         ours.wait_log("Detection time is 500000 us", HANDSHAKE);
         std::thread::sleep(DETECTION * 2);

@@ -3,6 +3,7 @@
 mod packets;
 mod reload;
 mod start;
+mod status;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use crate::base::exit::Exit;
 use crate::base::id::BfdId;
 use crate::base::limit;
 use crate::base::time::Span;
+use crate::bfdd::discards::Discards;
 use crate::bfdd::kind;
-use crate::bfdd::report;
+use crate::bfdd::links::Links;
+use crate::bfdd::report::{self, may};
 use crate::bfdd::sessions::Sessions;
 use crate::bfdd::sockets::Sockets;
 use crate::child::bracket;
@@ -25,7 +28,7 @@ use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ObjectState;
 use crate::daemon::kind::Kind;
-use crate::daemon::reactor::{Again, Command, Process, Turn};
+use crate::daemon::reactor::{Again, Command, Counters, Process, Turn};
 use crate::daemon::record;
 use crate::daemon::token::SourceId;
 use crate::proto::bfd::session::Input;
@@ -34,13 +37,18 @@ use crate::sys::process::{Ended, Pid};
 use crate::sys::udp::ReceiveBatch;
 use crate::wire::bfd::State;
 
+use status::Status;
+
 /// The BFD child: its parts, and of the model in force what it uses.
 pub struct Bfd {
     model: Arc<Model>,
     sessions: Sessions,
     sockets: Sockets,
+    links: Links,
     /// None while its packets are handed on.
     inbox: Option<ReceiveBatch>,
+    /// Packets that no session took.
+    discards: Discards,
     /// Other children, which are told of sessions.
     vrrp: Peer,
     checkers: Peer,
@@ -49,13 +57,30 @@ pub struct Bfd {
     process: Role,
     /// The configuration of a reload.
     reading: Reading,
+    /// The data dump.
+    status: Status,
+    /// So many stalls of the loop have been told.
+    stalls: u64,
 }
+
+/// The deadlines behind those of the sessions.
+const FURTHER_SLOTS: usize = 2;
 
 impl Bfd {
     /// The slot of the second after which sockets that could not be opened are tried again; those before it are the
     /// deadlines of the sessions.
     fn retry_slot(&self) -> u32 {
         BfdId::at(self.sessions.all.len()).0
+    }
+
+    /// The slot of the data dump that is being written.
+    fn status_slot(&self) -> u32 {
+        self.retry_slot().saturating_add(1)
+    }
+
+    /// How many deadlines there are.
+    fn slots(&self) -> usize {
+        self.sessions.all.len() + FURTHER_SLOTS
     }
 
     /// Opens the sockets that are wanted and not open.
@@ -110,6 +135,7 @@ impl Process for Bfd {
     fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         match source.kind {
             kind::LISTENER => self.receive(turn, source.index),
+            kind::LINKS => self.links.hear(&mut self.sessions),
             // Nothing that they say matters here.
             kind::VRRP => self.vrrp.ready(turn, |_| ()),
             kind::CHECKERS => self.checkers.ready(turn, |_| ()),
@@ -123,6 +149,8 @@ impl Process for Bfd {
         }
         if slot == self.retry_slot() {
             self.open_sockets(turn);
+        } else if slot == self.status_slot() {
+            self.write_status(turn);
         } else {
             self.drive(turn, BfdId(slot), Input::Timeout);
         }
@@ -130,16 +158,17 @@ impl Process for Bfd {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(fd) => self.begin_reload(turn, fd),
+            Command::Reload(fd) => bracket::begin_reload_from(self, turn, fd),
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
-            // As with keepalived there are no statistics and no JSON of sessions. The data dump is not written yet.
-            Command::DumpData | Command::DumpStats { .. } | Command::DumpJson => {}
+            Command::DumpData => self.dump_data(turn),
+            // As with keepalived there are no statistics and no JSON of sessions.
+            Command::DumpStats { .. } | Command::DumpJson => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }
 
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.work_on_reload(turn)
+        bracket::work_on_reload(self, turn)
     }
 
     /// No script runs for a session.
@@ -150,6 +179,11 @@ impl Process for Bfd {
         self.vrrp.flush();
         self.checkers.flush();
         self.kept.keep.beat(turn.now());
+        let Counters { stalls, stall, .. } = turn.counters();
+        if core::mem::replace(&mut self.stalls, stalls) != stalls && may(&mut self.process.lines, turn.now())
+        {
+            report::stalled(stall);
+        }
     }
 
     /// After a longer pause what was heard meanwhile counts first: nobody is lost whose packets wait.

@@ -3,14 +3,17 @@
 use nix::errno::Errno;
 
 use super::Bfd;
+use crate::base::addr::IpAddr;
 use crate::base::id::BfdId;
+use crate::base::time::Instant;
+use crate::bfdd::discards::Discard;
 use crate::bfdd::kept;
 use crate::bfdd::report::{self, may};
-use crate::bfdd::sessions::Sessions;
+use crate::bfdd::sessions::{Ends, Sessions};
 use crate::bfdd::sockets::{Packet, Place};
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::bfd::session::{Action, Actions, Event, Input};
-use crate::sys::udp::{Datagram, source_toward};
+use crate::sys::udp::{Datagram, Way};
 use crate::wire::bfd::{Control, State};
 
 impl Bfd {
@@ -33,40 +36,34 @@ impl Bfd {
     }
 
     fn take(&mut self, turn: &mut Turn<'_>, place: Place, datagram: &Datagram<'_>) {
-        let now = turn.now();
+        let Datagram { source, destination, interface, hop_limit, .. } = *datagram;
         let control = match Control::parse(datagram.octets) {
             Ok(control) => control,
-            Err(why) => {
-                if may(&mut self.process.lines, now) {
-                    report::discarded(None, datagram.source, report::reason(why));
-                }
-                return;
-            }
+            Err(why) => return self.discard(turn, None, source, Discard::Malformed(why)),
         };
-        let ends = (datagram.source, datagram.destination);
-        let Some((id, live)) =
-            self.sessions.find(&control, ends, place).and_then(|id| Some((id, self.sessions.get_mut(id)?)))
-        else {
-            if may(&mut self.process.lines, now) {
-                report::discarded(
-                    None,
-                    datagram.source,
-                    "no session has its addresses and its discriminator",
-                );
-            }
-            return;
+        let ends = Ends { source, destination, interface };
+        let Some(id) = self.sessions.find(&control, &ends, place) else {
+            return self.discard(turn, None, source, Discard::Stranger);
         };
-        if !live.accepts(datagram.hop_limit) {
-            if may(&mut self.process.lines, now) {
-                let why = format_args!(
-                    "its TTL is {}, it came by more routers than max_hops allows",
-                    datagram.hop_limit.unwrap_or(0)
-                );
-                report::discarded(Some(&live.config.name), datagram.source, why);
-            }
-            return;
+        let Some(live) = self.sessions.get_mut(id) else { return };
+        if !live.accepts(hop_limit) {
+            live.traffic.too_far = live.traffic.too_far.saturating_add(1);
+            return self.discard(turn, Some((id, hop_limit)), source, Discard::TooFar);
         }
+        live.traffic.received = live.traffic.received.saturating_add(1);
         self.drive(turn, id, Input::Received(control));
+    }
+
+    /// A packet is not taken; `whose`: its session, if one was found, and its TTL.
+    fn discard(&mut self, turn: &Turn<'_>, whose: Option<(BfdId, Option<u8>)>, source: IpAddr, why: Discard) {
+        self.discards.note(why);
+        if may(&mut self.process.lines, turn.now()) {
+            let found = whose.and_then(|(id, hop_limit)| {
+                let live = self.sessions.get_mut(id)?;
+                Some((live.config.name.as_str(), hop_limit))
+            });
+            report::discarded(found, source, why.reason());
+        }
     }
 
     /// Something happens to a session.
@@ -81,7 +78,7 @@ impl Bfd {
     pub(super) fn carry_out(&mut self, turn: &mut Turn<'_>, id: BfdId, actions: &Actions) {
         for action in actions {
             match *action {
-                Action::Transmit(control) => self.transmit(id, control),
+                Action::Transmit(control) => self.transmit(turn.now(), id, control),
                 Action::Event(event) => self.happened(turn, id, event),
             }
         }
@@ -114,29 +111,17 @@ impl Bfd {
         }
     }
 
-    fn transmit(&mut self, id: BfdId, control: Control) {
+    fn transmit(&mut self, now: Instant, id: BfdId, control: Control) {
         let Some(live) = self.sessions.get_mut(id) else { return };
-        let place = live.place();
+        let (place, destination) = (live.place(), live.config.neighbor);
         live.attempts = live.attempts.wrapping_add(1);
-        if live.local.is_none() {
-            match source_toward(live.config.neighbor, place.port()) {
-                Ok(local) => live.local = Some(local),
-                Err(error) => {
-                    let errno = error.raw_os_error().map_or(Errno::EADDRNOTAVAIL, Errno::from_raw);
-                    return live.refused(errno);
-                }
-            }
-        }
-        let Some(local) = live.local else { return };
-        let packet = Packet {
-            tag: id.0,
-            control,
-            place,
-            local,
-            neighbor: live.config.neighbor,
-            port: live.port,
-            ttl: live.ttl(),
+        let source = match live.source(now) {
+            Ok(source) => source,
+            Err(errno) => return live.refused(errno),
         };
+        live.traffic.sent = live.traffic.sent.saturating_add(1);
+        let way = Way { source, destination, interface: live.interface, hop_limit: live.ttl() };
+        let packet = Packet { tag: id.0, control, place, way, port: live.port };
         let Self { sockets, sessions, .. } = self;
         sockets.queue(&packet, &mut |tag, errno| refused(sessions, tag, errno));
     }

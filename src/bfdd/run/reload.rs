@@ -1,21 +1,21 @@
 //! A reload: a session whose ends did not change goes on as it is. Other intervals are agreed on by a poll sequence.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Bfd;
 use super::start::outline;
 use crate::base::id::BfdId;
-use crate::bfdd::report;
-use crate::bfdd::sessions::Live;
-use crate::child::bracket;
-use crate::child::reading::{Reading, Step};
+use crate::base::map::{Map, Set};
+use crate::bfdd::kept::note_key;
+use crate::bfdd::sessions::{Live, Taken};
+use crate::child::bracket::Reloads;
+use crate::child::reading::Reading;
+use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ObjectState;
-use crate::daemon::reactor::{Again, Turn};
+use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, GONE};
 use crate::proto::bfd::session::{Actions, Input};
-use crate::sys::{alloc, pages};
 
 /// How a session of the new model begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,46 +28,33 @@ enum Begin {
     Changed,
 }
 
+impl Reloads for Bfd {
+    fn role(&mut self) -> &mut Role {
+        &mut self.process
+    }
+
+    fn reading(&mut self) -> &mut Reading {
+        &mut self.reading
+    }
+
+    fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model)
+    }
+
+    fn go_over(&mut self, turn: &mut Turn<'_>, model: Box<Model>) {
+        // A child that stops has told its peers so.
+        if !self.process.stopping {
+            self.finish_status(turn);
+            self.follow(turn, outline(&model));
+        }
+    }
+}
+
 impl Bfd {
-    /// The parent has a new configuration: the loop takes up the work.
-    pub(super) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
-        if bracket::begin_reload(&mut self.process, turn) {
-            self.reading = Reading::Descriptor(fd);
-        }
-    }
-
-    /// Does the next part of a reload.
-    pub(super) fn work_on_reload(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.process.meter.note_slice(turn.renew());
-        turn.answer_hellos();
-        if self.reading.is_whole() {
-            report::reloading();
-            self.process.tuner.suspend(turn);
-        }
-        let running = Arc::clone(&self.model);
-        let ok = match self.reading.advance(&running) {
-            Step::More => return Again::More,
-            Step::Failed => false,
-            Step::Model(model) => {
-                // A child that stops has told its peers so.
-                if !self.process.stopping {
-                    self.go_over(turn, outline(&model));
-                }
-                true
-            }
-        };
-        drop(running);
-        alloc::trim();
-        pages::release();
-        bracket::end_reload(&mut self.process, turn, &self.model.global, ok);
-        Again::Done
-    }
-
-    fn go_over(&mut self, turn: &mut Turn<'_>, model: Model) {
+    fn follow(&mut self, turn: &mut Turn<'_>, model: Model) {
+        let wanted: Set<u64> = model.bfds.iter().map(note_key).collect();
         for id in self.sessions.ids() {
-            let stays =
-                self.sessions.get_mut(id).is_some_and(|live| model.bfds.iter().any(|bfd| live.is(bfd)));
-            if !stays {
+            if self.sessions.get_mut(id).is_some_and(|live| !wanted.contains(&live.key)) {
                 self.drive(turn, id, Input::Disable);
             }
         }
@@ -77,8 +64,9 @@ impl Bfd {
         self.model = Arc::new(model);
         self.make_room();
         self.forget_untold();
-        turn.resize_deadlines(self.sessions.all.len() + 1);
+        turn.resize_deadlines(self.slots());
         self.want_sockets(turn);
+        self.status.load(&self.model);
         for (id, begin) in (0..).map(BfdId).zip(begins) {
             match begin {
                 Begin::Fresh => self.drive(turn, id, Input::Start(None)),
@@ -97,28 +85,26 @@ impl Bfd {
 
     /// Puts the sessions of the new model in place of those of before.
     fn exchange(&mut self, model: &Model) -> Vec<Begin> {
-        let mut fresh = Vec::new();
-        for config in &model.bfds {
-            if !self.sessions.all.iter().any(|live| live.is(config)) {
-                fresh.push(self.sessions.make(&fresh, config, None));
-            }
-        }
-        let mut fresh = fresh.into_iter();
-        let mut before = core::mem::take(&mut self.sessions.all);
+        let before = core::mem::take(&mut self.sessions.all);
+        let mut taken = Taken::of(&before);
+        let mut before: Map<u64, Live> = before.into_iter().map(|live| (live.key, live)).collect();
         let (mut all, mut begins) = (Vec::with_capacity(model.bfds.len()), Vec::new());
         for config in &model.bfds {
-            let old = before.iter().position(|live| live.is(config)).map(|old| before.swap_remove(old));
-            begins.push(match &old {
-                None => Begin::Fresh,
-                Some(live) if live.config.params == config.params => Begin::Same,
-                Some(_) => Begin::Changed,
-            });
-            if let Some(mut live) = old.or_else(|| fresh.next()) {
-                live.config.clone_from(config);
-                all.push(live);
-            }
+            let mut live = match before.remove(&note_key(config)) {
+                None => {
+                    begins.push(Begin::Fresh);
+                    taken.make(config, None)
+                }
+                Some(live) => {
+                    let same = live.config.params == config.params;
+                    begins.push(if same { Begin::Same } else { Begin::Changed });
+                    live
+                }
+            };
+            live.config.clone_from(config);
+            all.push(live);
         }
-        for gone in &mut before {
+        for gone in before.values_mut() {
             self.kept.keep.forget(&mut gone.note);
         }
         self.sessions.set(all);
@@ -131,12 +117,11 @@ impl Bfd {
             (&mut self.vrrp, (|live| live.config.vrrp) as fn(&Live) -> bool),
             (&mut self.checkers, |live| live.config.checker),
         ] {
-            let keys: Vec<u64> = peer.told().collect();
-            for key in keys {
-                let is_told = |live: &Live| wanted(live) && record::key(&live.config.name) == key;
-                if !self.sessions.all.iter().any(is_told) {
-                    let _ = peer.tell(ObjectState { key, state: GONE, value: 0 });
-                }
+            let live = self.sessions.all.iter().filter(|live| wanted(live));
+            let keys: Set<u64> = live.map(|live| record::key(&live.config.name)).collect();
+            let gone: Vec<u64> = peer.told().filter(|key| !keys.contains(key)).collect();
+            for key in gone {
+                let _ = peer.tell(ObjectState { key, state: GONE, value: 0 });
             }
         }
     }

@@ -4,13 +4,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Bfd;
+use super::status::Status;
+use super::{Bfd, FURTHER_SLOTS};
 use crate::base::exit::Exit;
 use crate::base::id::BfdId;
 use crate::base::time::Instant;
+use crate::bfdd::discards::Discards;
 use crate::bfdd::kept;
 use crate::bfdd::kind;
-use crate::bfdd::sessions::{Live, Sessions};
+use crate::bfdd::links::Links;
+use crate::bfdd::sessions::{Live, Sessions, Taken};
 use crate::bfdd::sockets::Sockets;
 use crate::child::bracket;
 use crate::child::kept::Kept;
@@ -24,7 +27,7 @@ use crate::daemon::kind::Kind;
 use crate::daemon::reactor::{Reactor, Turn};
 use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
-use crate::proto::bfd::session::{Adopted, Input};
+use crate::proto::bfd::session::Input;
 use crate::sys::channel::Channel;
 use crate::sys::udp::ReceiveBatch;
 
@@ -38,6 +41,8 @@ pub struct Context {
     pub died: Option<Instant>,
     /// Its pid file.
     pub pid_file: PathBuf,
+    /// Write the data dump to the log once everything runs (`-d`).
+    pub dump: bool,
     /// How this process is run.
     pub tuner: Tuner,
 }
@@ -55,22 +60,29 @@ pub(super) fn outline(model: &Model) -> Model {
 }
 
 fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
-    let Context { channel, keep, died, pid_file, tuner } = context;
-    let mut reactor = Reactor::new(model.bfds.len() + 1, Some(channel))?;
+    let Context { channel, keep, died, pid_file, dump, tuner } = context;
+    let mut reactor = Reactor::new(model.bfds.len() + FURTHER_SLOTS, Some(channel))?;
     let source = |kind| SourceId { kind, index: 0 };
     let mut child = Bfd {
         model: Arc::new(model),
         sessions: Sessions::default(),
         sockets: Sockets::default(),
+        links: Links::default(),
+        discards: Discards::default(),
         inbox: Some(ReceiveBatch::new()),
         vrrp: Peer::new(source(kind::VRRP)),
         checkers: Peer::new(source(kind::CHECKERS)),
         kept: Kept::new(keep, died),
+        status: Status::default(),
+        stalls: 0,
         process: Role { tuner, pid_file, ..Role::new(Kind::Bfd) },
         reading: Reading::Over,
     };
     let mut turn = reactor.turn();
     child.begin(&mut turn);
+    if dump {
+        child.log_data(&turn);
+    }
     turn.reserve_sources();
     child.process.tuner.run(&mut turn);
     turn.report(ToParent::Ready);
@@ -79,22 +91,24 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
 
 impl Bfd {
     fn begin(&mut self, turn: &mut Turn<'_>) {
-        let mut all: Vec<Live> = Vec::with_capacity(self.model.bfds.len());
-        let mut adopted: Vec<Option<Adopted>> = Vec::with_capacity(all.capacity());
-        for config in &self.model.bfds {
-            let left = self.kept.left.of_key(kept::note_key(config)).and_then(|note| {
-                let left = kept::left(self.kept.keep.values(note))?;
-                Some((note, left))
-            });
-            adopted.push(left.and_then(|(_, left)| left.adopted));
-            all.push(self.sessions.make(&all, config, left));
+        let left = self.model.bfds.iter().map(|config| {
+            let note = self.kept.left.of_key(kept::note_key(config))?;
+            Some((note, kept::left(self.kept.keep.values(note))?))
+        });
+        let left: Vec<_> = left.collect();
+        let mut taken = Taken::default();
+        for (_, left) in left.iter().flatten() {
+            taken.note(left.discriminator, left.port);
         }
+        let made = self.model.bfds.iter().zip(&left).map(|(config, left)| taken.make(config, *left));
+        let all: Vec<Live> = made.collect();
         self.kept.retain(all.iter().map(|live| live.note).collect());
         self.sessions.set(all);
         self.make_room();
         self.want_sockets(turn);
-        for (id, adopted) in (0..).map(BfdId).zip(adopted) {
-            self.drive(turn, id, Input::Start(adopted));
+        self.status.load(&self.model);
+        for (id, left) in (0..).map(BfdId).zip(left) {
+            self.drive(turn, id, Input::Start(left.and_then(|(_, left)| left.adopted)));
             self.tell(id);
         }
     }
@@ -105,9 +119,12 @@ impl Bfd {
         self.checkers.reserve(self.sessions.all.len());
     }
 
-    /// Goes over to the sockets that the sessions need.
+    /// Goes over to the sockets that the sessions need. For load time: allocates.
     pub(super) fn want_sockets(&mut self, turn: &mut Turn<'_>) {
         self.sockets.want(turn, self.sessions.all.iter().map(Live::place));
+        self.links.want(turn, self.sessions.follow_kernel());
+        // What changed before the monitor was open it does not tell.
+        self.sessions.look_up_interfaces();
         self.open_sockets(turn);
     }
 }

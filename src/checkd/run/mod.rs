@@ -147,7 +147,7 @@ impl Process for Checkers {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(fd) => self.begin_reload(turn, fd),
+            Command::Reload(fd) => bracket::begin_reload_from(self, turn, fd),
             Command::DumpData => self.dump_data(turn),
             // As with keepalived there are no statistics and no JSON of checkers.
             Command::DumpStats { .. } | Command::DumpJson => {}
@@ -157,7 +157,7 @@ impl Process for Checkers {
     }
 
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.work_on_reload(turn)
+        bracket::work_on_reload(self, turn)
     }
 
     fn ended(&mut self, turn: &mut Turn<'_>, pid: Pid, how: Ended) {

@@ -1,7 +1,6 @@
 //! A reload: what did not change goes on as it is. A check that is defined as before keeps its machine, its socket and its
 //! phase, whichever servers it is for; a server keeps its state, and the kernel's table what is wanted of it as before.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Checkers;
@@ -17,15 +16,16 @@ use crate::checkd::notifies::{NotifyId, Purpose, Scripted};
 use crate::checkd::report;
 use crate::checkd::services::{Named, Places, count, marks};
 use crate::checkd::slots::Slot;
-use crate::child::bracket;
-use crate::child::reading::{Reading, Step};
+use crate::child::bracket::Reloads;
+use crate::child::reading::Reading;
+use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::keep::Note;
-use crate::daemon::reactor::{Again, Turn};
+use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Subject};
 use crate::proto::check::{Actions, GRACE, Start};
 use crate::proto::lvs::{CheckStart, Director, Fact, Look};
-use crate::sys::{alloc, file, pages};
+use crate::sys::file;
 
 /// The machines of the checks of a new model, in the order of its checks.
 struct Plan {
@@ -37,39 +37,21 @@ struct Plan {
     stays: Vec<bool>,
 }
 
-impl Checkers {
-    /// The parent has a new configuration: the loop takes up the work.
-    pub(super) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
-        if bracket::begin_reload(&mut self.process, turn) {
-            self.reading = Reading::Descriptor(fd);
-        }
+impl Reloads for Checkers {
+    fn role(&mut self) -> &mut Role {
+        &mut self.process
     }
 
-    /// Does the next part of a reload.
-    pub(super) fn work_on_reload(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.process.meter.note_slice(turn.renew());
-        turn.answer_hellos();
-        if self.reading.is_whole() {
-            report::reloading();
-            self.process.tuner.suspend(turn);
-        }
-        let running = Arc::clone(&self.model);
-        let ok = match self.reading.advance(&running) {
-            Step::More => return Again::More,
-            Step::Failed => false,
-            Step::Model(model) => {
-                self.go_over(turn, Arc::new(*model));
-                true
-            }
-        };
-        drop(running);
-        alloc::trim();
-        pages::release();
-        bracket::end_reload(&mut self.process, turn, &self.model.global, ok);
-        Again::Done
+    fn reading(&mut self) -> &mut Reading {
+        &mut self.reading
     }
 
-    fn go_over(&mut self, turn: &mut Turn<'_>, model: Arc<Model>) {
+    fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model)
+    }
+
+    fn go_over(&mut self, turn: &mut Turn<'_>, model: Box<Model>) {
+        let model = Arc::new(*model);
         // What was brought about before counts before.
         self.settle(turn);
         self.finish_status(turn);
@@ -103,7 +85,9 @@ impl Checkers {
         self.retain_notes();
         self.status.load(&self.model);
     }
+}
 
+impl Checkers {
     /// Which machines go on.
     fn plan(&self, model: &Model, new_places: &Places) -> Plan {
         let old = &*self.model;

@@ -2,6 +2,7 @@
 
 use super::show::{flag, maybe, plain, switch, unless};
 use crate::base::addr::{Family, IpAddr};
+use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::config::line::{Line, Used};
 use crate::config::model::{At, Bfd};
@@ -16,10 +17,14 @@ use crate::proto::track::Weight;
 pub struct BfdDraft {
     /// `neighbor_ip`
     pub neighbor: Option<IpAddr>,
+    /// The interface of that.
+    pub neighbor_interface: Option<IfName>,
     /// `neighbor_ip` was given, whatever it said.
     pub has_neighbor: bool,
     /// `source_ip`
     pub source: Option<IpAddr>,
+    /// The interface of that.
+    pub source_interface: Option<IfName>,
     /// What the machine needs.
     pub params: Params,
     /// `ttl`
@@ -44,6 +49,7 @@ impl BfdDraft {
             at,
             neighbor: self.neighbor?,
             source: self.source,
+            interface: self.neighbor_interface.or(self.source_interface),
             params: self.params,
             ttl: self.ttl,
             multihop: self.multihop,
@@ -68,15 +74,19 @@ const fn int(from: i64, to: i64, set: fn(&mut BfdDraft, i64)) -> Kind<BfdDraft, 
     Integer(Whole::new("", from..=to, set).strict())
 }
 
+const ADDRESS: &str = "<ip>[%<interface>]";
+const REMEDY: &str =
+    "write a numeric IPv4 or IPv6 address, a link-local one with its interface: fe80::1%eth0";
+
 /// Every keyword of `bfd_instance`.
 #[rustfmt::skip]
 pub static ROWS: &[Row<BfdDraft, Bfd>] = &[
-    row("neighbor_ip", Custom("<ip>", neighbor), "required",
-        "Address of the other end").show(|b| plain(b.neighbor)),
-    row("neighbour_ip", Custom("<ip>", neighbor), "required",
+    row("neighbor_ip", Custom(ADDRESS, neighbor), "required",
+        "Address of the other end").show(|b| plain(b.with_interface(b.neighbor))),
+    row("neighbour_ip", Custom(ADDRESS, neighbor), "required",
         "British spelling of neighbor_ip"),
-    row("source_ip", Custom("<ip>", source), "as the kernel chooses",
-        "Own address").show(|b| maybe(b.source)),
+    row("source_ip", Custom(ADDRESS, source), "as the kernel chooses",
+        "Own address").show(|b| maybe(b.source.map(|source| b.with_interface(source)))),
     row("min_rx", Custom("<milliseconds 1..4294967>", |d, l| millis(l, 1, |span| d.params.min_rx = span)), "10",
         "Shortest time between two packets that can be received").show(|b| show_millis(b.params.min_rx, 10)),
     row("min_tx", Custom("<milliseconds 1..4294967>", |d, l| millis(l, 1, |span| d.params.min_tx = span)), "10",
@@ -106,26 +116,26 @@ pub static ROWS: &[Row<BfdDraft, Bfd>] = &[
 fn neighbor(draft: &mut BfdDraft, line: &mut Line<'_>) {
     draft.has_neighbor = true;
     let Some(word) = line.arg(0) else {
-        return line.missing(line.keyword, "<ip>");
+        return line.missing(line.keyword, ADDRESS);
     };
-    match value::address(word.text) {
-        Some(addr) => draft.neighbor = Some(addr),
+    match value::scoped_address(word.text) {
+        Some((addr, interface)) => (draft.neighbor, draft.neighbor_interface) = (Some(addr), interface),
         None => {
             let message = format_args!("malformed neighbor address {}, ignoring instance", word.text);
-            line.error(word, message, "write a numeric IPv4 or IPv6 address");
+            line.error(word, message, REMEDY);
         }
     }
 }
 
 fn source(draft: &mut BfdDraft, line: &mut Line<'_>) {
     let Some(word) = line.arg(0) else {
-        return line.missing(line.keyword, "<ip>");
+        return line.missing(line.keyword, ADDRESS);
     };
-    match value::address(word.text) {
-        Some(addr) => draft.source = Some(addr),
+    match value::scoped_address(word.text) {
+        Some((addr, interface)) => (draft.source, draft.source_interface) = (Some(addr), interface),
         None => {
             let message = format_args!("malformed source address {}, ignoring", word.text);
-            line.error(word, message, "write a numeric IPv4 or IPv6 address");
+            line.error(word, message, REMEDY);
         }
     }
 }
@@ -197,6 +207,14 @@ fn weight(draft: &mut BfdDraft, line: &mut Line<'_>) {
             let message = format_args!("unknown weight option '{}'", word.text);
             line.warn(word, message, "only reverse can follow the number");
         }
+    }
+}
+
+/// Whether both ends are on one interface, where both name one.
+pub fn one_interface(draft: &BfdDraft) -> bool {
+    match (&draft.neighbor_interface, &draft.source_interface) {
+        (Some(neighbor), Some(source)) => neighbor == source,
+        _ => true,
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Counters {
     pub expired: u64,
     /// Turns that began later than the stall threshold.
     pub stalls: u64,
+    /// How late the last of these began.
+    pub stall: Span,
     /// The longest time by which a turn began after the earliest deadline.
     pub latest: Span,
     /// The longest work of a turn between two looks at the clock, where what is due is sent.

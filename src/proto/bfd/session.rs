@@ -256,6 +256,24 @@ impl Session {
         &self.peer
     }
 
+    /// When the last packet of the peer came; none: none has come yet.
+    #[must_use]
+    pub fn heard(&self) -> Option<Instant> {
+        Some(self.heard).filter(|heard| *heard != Instant::START)
+    }
+
+    /// When the next packet leaves; none: no packet leaves by time.
+    #[must_use]
+    pub const fn next_packet(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// When the peer counts as lost unless a packet of it comes; none: it is not heard.
+    #[must_use]
+    pub const fn detects_at(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// The parameters.
     #[must_use]
     pub const fn params(&self) -> &Params {

@@ -55,6 +55,7 @@ pub fn group(out: &mut dyn Write, group: &Group<'_>) -> fmt::Result {
         scripts: &config.track_scripts,
         files: &config.track_files,
         processes: &config.track_processes,
+        sessions: &config.track_bfds,
     };
     trackers.write(out, "process")?;
     for (what, runs) in SCRIPTS.iter().zip(&group.scripts) {

@@ -399,6 +399,7 @@ fn tracked(out: &mut dyn Write, instance: &Instance<'_>) -> fmt::Result {
         scripts: &config.track_scripts,
         files: &config.track_files,
         processes: &config.track_processes,
+        sessions: &config.track_bfds,
     };
     trackers.write(out, "processes")
 }

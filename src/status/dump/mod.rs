@@ -7,6 +7,8 @@
 //! keepalived's where it has the value.
 
 pub mod address;
+#[cfg(feature = "bfd")]
+pub mod bfd;
 pub mod global;
 pub mod group;
 pub mod instance;

@@ -3,7 +3,7 @@
 use core::fmt::{self, Display, Formatter, Write};
 
 use crate::config::model::Model;
-use crate::config::model::track::{TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
+use crate::config::model::track::{TrackedBfd, TrackedFile, TrackedInterface, TrackedProcess, TrackedScript};
 use crate::proto::track::Weight;
 
 /// What an instance or a group tracks.
@@ -13,6 +13,7 @@ pub(super) struct Trackers<'a> {
     pub(super) scripts: &'a [TrackedScript],
     pub(super) files: &'a [TrackedFile],
     pub(super) processes: &'a [TrackedProcess],
+    pub(super) sessions: &'a [TrackedBfd],
 }
 
 impl Trackers<'_> {
@@ -36,7 +37,16 @@ impl Trackers<'_> {
         let files = self.files.iter().filter_map(|of| Some((&model.file(of.of)?.name, of.weight)));
         named(out, "files", files)?;
         let processes = self.processes.iter().filter_map(|of| Some((&model.process(of.of)?.name, of.weight)));
-        named(out, many, processes)
+        named(out, many, processes)?;
+        if !self.sessions.is_empty() {
+            out.write_str("   Tracked BFDs :\n")?;
+        }
+        for tracked in self.sessions {
+            if let Some(session) = model.bfd(tracked.of) {
+                writeln!(out, "     {}: weight {}", session.name, Weighed(tracked.weight))?;
+            }
+        }
+        Ok(())
     }
 }
 

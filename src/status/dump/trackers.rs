@@ -1,11 +1,11 @@
-//! Tracked files and processes.
+//! Tracked files, processes and BFD sessions.
 
 use core::fmt::{self, Write};
 
 use super::tables::tracking;
 use super::tracked::Weighed;
 use crate::config::model::track::ParameterMatch;
-use crate::config::model::{TrackFile, TrackProcess};
+use crate::config::model::{Bfd, TrackFile, TrackProcess};
 use crate::proto::track::{Cause, Process, Verdict, Weight};
 
 /// Writes a tracked file, its number and who tracks it.
@@ -63,5 +63,21 @@ pub fn process<'a>(
     writeln!(out, "   Fork delay timer {}running", timer(Cause::Fork))?;
     writeln!(out, "   Terminate delay timer {}running", timer(Cause::Exit))?;
     writeln!(out, "   Full command = {}", config.full_command)?;
+    tracking(out, "Tracking instances", users)
+}
+
+/// Writes a BFD session, what it says and who tracks it.
+///
+/// # Errors
+/// What `out` says.
+pub fn session<'a>(
+    out: &mut dyn Write,
+    config: &Bfd,
+    verdict: Verdict,
+    users: impl Iterator<Item = (&'a str, Weight)>,
+) -> fmt::Result {
+    writeln!(out, " VRRP Track BFD = {}", config.name)?;
+    writeln!(out, "   Weight = {}", Weighed(config.weight))?;
+    writeln!(out, "   Bfd is {}", if verdict == Verdict::Up { "up" } else { "down" })?;
     tracking(out, "Tracking instances", users)
 }

@@ -22,6 +22,9 @@ pub(in crate::vrrpd) struct Sessions {
     told: Vec<(u64, bool)>,
 }
 
+/// Sessions of a configuration that this process does not know yet for which there is room, whatever it knows.
+const FURTHER: usize = 64;
+
 #[derive(Clone, Copy)]
 struct Session {
     key: u64,
@@ -48,9 +51,11 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// Goes over to the sessions of a model. One of which nothing was heard yet is down.
+    /// Goes over to the sessions of a model. One of which nothing was heard yet is down. For load time: allocates.
     pub(in crate::vrrpd) fn load(&mut self, model: &Model) {
         let before = core::mem::take(&mut self.all);
+        // Room for what a child tells that knows of the next configuration already, if that has not twice as many.
+        self.told.reserve(2 * model.bfds.len() + FURTHER);
         self.all = model
             .bfds
             .iter()

@@ -194,6 +194,7 @@ impl Vrrp {
             Part::TrackGroups => self.model.network.track_groups.is_empty(),
             Part::Spacing => self.model.network.garp_groups.is_empty() && !self.spaces_everywhere(),
             Part::Processes => self.trackers.processes.len() == 0,
+            Part::Sessions => !self.model.bfds.iter().any(|session| session.vrrp),
             _ => false,
         };
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
@@ -216,6 +217,7 @@ impl Vrrp {
             Part::Scripts => self.write_script(out, position),
             Part::Files => self.write_file(out, position),
             Part::Processes => self.write_process(out, position),
+            Part::Sessions => self.write_tracked_session(out, position),
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),

@@ -18,6 +18,7 @@ pub(super) enum Part {
     Scripts,
     Files,
     Processes,
+    Sessions,
     Links,
     Counters,
     Further,
@@ -35,7 +36,7 @@ impl child::status::Part for Part {
     /// Where a file begins.
     fn first(kind: Kind) -> Self {
         match kind {
-            Kind::ParentData | Kind::VrrpData | Kind::CheckData => Self::Global,
+            Kind::ParentData | Kind::VrrpData | Kind::CheckData | Kind::BfdData => Self::Global,
             Kind::VrrpStats => Self::Counters,
             Kind::VrrpJson => Self::JsonBegin,
         }
@@ -56,7 +57,8 @@ impl Part {
             Self::Groups => Self::Scripts,
             Self::Scripts => Self::Files,
             Self::Files => Self::Processes,
-            Self::Processes => Self::Links,
+            Self::Processes => Self::Sessions,
+            Self::Sessions => Self::Links,
             Self::Counters => Self::Further,
             Self::Further => Self::Process,
             Self::JsonBegin => Self::JsonInstances,
@@ -79,6 +81,7 @@ impl Part {
             Self::Scripts => Some("VRRP Scripts"),
             Self::Files => Some("VRRP Track files"),
             Self::Processes => Some("VRRP Track processes"),
+            Self::Sessions => Some("VRRP Track BFDs"),
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process => None,
             Self::JsonBegin | Self::JsonInstances | Self::JsonProcesses | Self::JsonEnd | Self::End => None,

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::base::id::{FileId, GroupId, InstanceId, LinkId, ProcessId, ScriptId};
+use crate::base::id::{BfdId, FileId, GroupId, InstanceId, LinkId, ProcessId, ScriptId};
 use crate::notify::Command;
 use crate::proto::track::{Effect, Tracked, Weight};
 use crate::status::dump::address::Whereabouts;
@@ -142,6 +142,16 @@ impl Vrrp {
         let id = ProcessId::at(position);
         let users = self.users(Object::Process(id));
         Some(trackers::process(out, self.model.process(id)?, self.trackers.processes.machine(id)?, users))
+    }
+
+    pub(super) fn write_tracked_session(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let id = BfdId::at(position);
+        let config = self.model.bfd(id)?;
+        if !config.vrrp {
+            return Some(Ok(()));
+        }
+        let verdict = self.trackers.sessions.verdict(id);
+        Some(trackers::session(out, config, verdict, self.users(Object::Bfd(id))))
     }
 
     /// The instances that track an object, and their weights.
