@@ -12,6 +12,7 @@
     reason = "a test ends at the first surprise, and a thread watches over its time"
 )]
 
+mod bfd;
 mod checks;
 mod mutate;
 mod read;
