@@ -49,6 +49,7 @@ fn conf() -> String {
         session(&format!("A{pair}"), &ends[0], &ends[1]);
         session(&format!("B{pair}"), &ends[1], &ends[0]);
     }
+    text += "bfd_instance OPEN {\n neighbor_ip 127.0.5.1\n}\nbfd_instance LOST {\n neighbor_ip fe80::1%nowhere\n}\n";
     session("NOBODY", "127.0.3.1", "127.0.3.2");
     session("NOWHERE", "127.0.4.1", "192.0.2.1");
     text
@@ -124,7 +125,7 @@ fn nothing_is_allocated_once_sessions_run() {
 
     let mut found = Diagnostics::new();
     let model = assemble::model(&expand::parse_text(&conf(), &mut found).tree, &mut found);
-    assert_eq!(model.bfds.len(), 2 * PAIRS + 2);
+    assert_eq!(model.bfds.len(), 2 * PAIRS + 4);
     let ((parent, channel), (checkers, theirs)) = (Channel::pair().unwrap(), Channel::pair().unwrap());
     let say = |message: ToChild, fd: Option<BorrowedFd<'_>>| {
         let mut room = [0; 16];
@@ -154,6 +155,9 @@ fn nothing_is_allocated_once_sessions_run() {
     }
     // The first flaps are within the rate of log lines, the last ones are not.
     around.live(Duration::from_secs(2));
+    // An address comes and goes all the time.
+    let line = "while ip addr add 127.9.0.1/32 dev lo; do sleep 0.1; ip addr del 127.9.0.1/32 dev lo; sleep 0.1; done";
+    let mut churn = Command::new("sh").args(["-c", line]).spawn().unwrap();
     // The harness may allocate beside; a child that does would do so each time.
     let fewest = (0..3)
         .map(|_| {
@@ -162,6 +166,8 @@ fn nothing_is_allocated_once_sessions_run() {
             alloc::allocations() - before
         })
         .min();
+    churn.kill().unwrap();
+    churn.wait().unwrap();
     assert_eq!(fewest, Some(0));
     assert!(around.flaps > 4, "{} flaps", around.flaps);
     assert!(around.up.len() >= 2 * PAIRS - 2, "the others stay up");

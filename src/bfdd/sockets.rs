@@ -30,6 +30,9 @@ impl Place {
         Self { family: Family::V6, multihop: true },
     ];
 
+    /// How many there are.
+    pub(super) const COUNT: u32 = 4;
+
     /// The port to which packets are sent.
     pub(super) const fn port(self) -> u16 {
         if self.multihop { PORT_MULTIHOP } else { PORT }

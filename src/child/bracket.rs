@@ -96,6 +96,8 @@ pub trait Reloads {
     fn reading(&mut self) -> &mut Reading;
     /// The model in force.
     fn model(&self) -> Arc<Model>;
+    /// What cannot wait for the end of the reload happens now.
+    fn pause(&mut self, _: &mut Turn<'_>) {}
     /// Goes over to a model.
     fn go_over(&mut self, turn: &mut Turn<'_>, model: Box<Model>);
 }
@@ -111,6 +113,7 @@ pub fn begin_reload_from(child: &mut dyn Reloads, turn: &mut Turn<'_>, fd: Owned
 pub fn work_on_reload(child: &mut dyn Reloads, turn: &mut Turn<'_>) -> Again {
     child.role().meter.note_slice(turn.renew());
     turn.answer_hellos();
+    child.pause(turn);
     if child.reading().is_whole() {
         report::reloading();
         child.role().tuner.suspend(turn);

@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use super::Bfd;
 use crate::base::addr::IpAddr;
 use crate::base::id::BfdId;
+use crate::base::limit;
 use crate::base::time::Instant;
 use crate::bfdd::discards::Discard;
 use crate::bfdd::kept;
@@ -33,6 +34,17 @@ impl Bfd {
         };
         self.inbox = Some(inbox);
         again
+    }
+
+    /// All sockets are read until they are empty, within a bound.
+    pub(super) fn receive_all(&mut self, turn: &mut Turn<'_>) {
+        for index in 0..Place::COUNT {
+            for _ in 0..limit::CATCH_UP_PASSES {
+                if self.receive(turn, index) == Again::Done {
+                    break;
+                }
+            }
+        }
     }
 
     fn take(&mut self, turn: &mut Turn<'_>, place: Place, datagram: &Datagram<'_>) {
