@@ -135,6 +135,7 @@ fn cadence(keyword: &str, draft: &CheckDraft, around: &Around<'_>) -> Cadence {
         retry: timing.retry.unwrap_or_else(|| check::retries(keyword)),
         alpha: timing.alpha.unwrap_or(false),
         log_all_failures: draft.log_all_failures.unwrap_or(all),
+        fail_on_local_failure: draft.fail_on_local_failure,
     }
 }
 

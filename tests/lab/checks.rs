@@ -7,6 +7,7 @@ use crate::kit::bounds::{START, eventually};
 use crate::kit::daemon::{Daemon, Program};
 use crate::kit::net::Net;
 use crate::kit::node::Node;
+use crate::mail;
 
 const US: Program = Program::UnderTest;
 const SOON: Duration = Duration::from_secs(10);
@@ -250,4 +251,88 @@ fn the_program_of_a_removed_check_is_killed_if_it_does_not_end() {
     assert!(runs(), "it has two seconds");
     eventually("the program is killed", SOON, || !runs());
     daemon.stop();
+}
+
+/// One server whose own program, or own address, decides.
+fn decided_by(global: &str, checks: &str) -> String {
+    format!(
+        "global_defs {{\n router_id R\n notification_email {{\n a@x.org\n }}\n smtp_server 127.0.0.1\n {global}\n}}\n\
+         virtual_server 192.0.2.10 80 {{\n delay_loop 0.2\n lvs_sched rr\n protocol TCP\n\
+         real_server 127.0.0.1 99 {{\n smtp_alert\n {checks}\n }}\n}}\n"
+    )
+}
+
+/// Without `no_checker_emails` each check that changes is mailed, with what the server is then; with it those alone that
+/// change the server, as Debian's keepalived does both.
+#[test]
+fn each_changed_check_is_mailed_unless_that_is_not_wanted() {
+    let program = |at: u8| {
+        format!("MISC_CHECK {{\n misc_path \"/usr/bin/test -e /run/good{at}\"\n retry 0\n warmup 0\n }}\n")
+    };
+    let checks = program(1) + &program(2);
+    for (global, wanted) in [
+        ("", &["DOWN failed", "DOWN failed", "DOWN succeeded", "UP succeeded"][..]),
+        ("no_checker_emails", &["DOWN failed", "UP succeeded"]),
+    ] {
+        let net = Net::without_referee();
+        let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+        mail::serve(&node, "127.0.0.1", 25);
+        node.shell("touch /run/good1 /run/good2; touch /run/mails");
+        let daemon = Daemon::start(&node, US, &decided_by(global, &checks));
+        let said = |count: usize, what: &str| {
+            eventually(&format!("{what} {count}"), SOON, || daemon.logged(what) >= count);
+        };
+        said(2, "] succeeded");
+        node.shell("rm /run/good1");
+        said(1, "] failed");
+        node.shell("rm /run/good2");
+        said(2, "] failed");
+        node.shell("touch /run/good1");
+        said(3, "] succeeded");
+        node.shell("touch /run/good2");
+        said(4, "] succeeded");
+        mail::arrive(&node, wanted.len(), SOON);
+        let mails = node.read("/run/mails");
+        let seen: Vec<_> = mails
+            .split("=====\n")
+            .filter(|mail| !mail.is_empty())
+            .map(|mail| {
+                let state = if mail.contains("192.0.2.10]:tcp:80 - UP") { "UP" } else { "DOWN" };
+                let how =
+                    if mail.contains("=> MISC CHECK failed on service <=") { "failed" } else { "succeeded" };
+                format!("{state} {how}")
+            })
+            .collect();
+        assert_eq!(seen, wanted, "{global}: {mails}");
+    }
+}
+
+/// An address of `bindto` that is deleted leaves the server as it is, or with `fail_on_local_failure` takes it out; it
+/// comes back with its address (field case 36).
+#[test]
+fn an_own_address_that_is_gone_takes_a_server_out_only_where_that_is_wanted() {
+    for (line, takes_out) in [("", false), ("fail_on_local_failure", true)] {
+        let net = Net::without_referee();
+        let node = net.node("a", "eth0", &["10.9.0.1/24", "10.9.0.7/24"]);
+        let check = format!(
+            "TCP_CHECK {{\n bindto 10.9.0.7\n connect_ip 10.9.0.1\n connect_port 98\n retry 0\n warmup 0\n {line}\n }}"
+        );
+        node.shell("/usr/bin/python3 -c 'import socket\ns = socket.create_server((\"10.9.0.1\", 98))\nwhile True: s.accept()' >/dev/null 2>&1 &");
+        eventually("it listens", SOON, || !node.shell("ss -Hltn 'sport = :98'").trim().is_empty());
+        let daemon = Daemon::start(&node, US, &decided_by("", &check));
+        eventually("the check passes", SOON, || daemon.logged("success.") > 0);
+        node.shell("ip addr del 10.9.0.7/24 dev eth0");
+        eventually("it cannot run", SOON, || daemon.logged("cannot run: ") == 1);
+        if takes_out {
+            eventually("the server is out", SOON, || daemon.logged("Removing service") == 1);
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(daemon.logged("Removing service"), usize::from(takes_out), "{}", daemon.log());
+        node.shell("ip addr add 10.9.0.7/24 dev eth0");
+        if takes_out {
+            eventually("the server is back", SOON, || daemon.logged("Adding service") == 1);
+        } else {
+            eventually("it runs again", SOON, || daemon.logged("runs again") == 1);
+        }
+    }
 }

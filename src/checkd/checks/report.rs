@@ -188,6 +188,7 @@ impl Display for Reason {
             Failure::Mismatch => "the reply is not the one that is required",
             Failure::RanTooLong => "it did not end in time",
             Failure::Session => "the BFD session is down",
+            Failure::Local => "its own address or interface cannot be used here",
         };
         f.write_str(text)
     }

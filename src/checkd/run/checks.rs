@@ -5,11 +5,12 @@ use crate::base::id::{MachineId, ServiceId};
 use crate::checkd::checks::report::{self, Subject};
 use crate::checkd::checks::sharing::Place;
 use crate::checkd::checks::transport::Heard;
-use crate::checkd::notifies::Purpose;
+use crate::checkd::notifies::{Purpose, State};
 use crate::checkd::services::Named;
 use crate::checkd::slots::Slot;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::check::{Action, Actions, Cause, Ending, Fact, Input, Verdict, Weight};
+use crate::proto::lvs;
 use crate::sys::process::{self, Ended, Pid};
 
 /// Reads of one socket in one turn: a page of some kilobytes takes no more.
@@ -150,9 +151,15 @@ impl Checkers {
         lvs.facts.note_decision(id);
         for place in check.places() {
             let of_server = lvs.places.check(place.service, place.server, place.checker);
-            let facts = &mut lvs.facts;
-            lvs.director
-                .verdict(of_server, verdict == Verdict::Up, &mut |fact| facts.push(fact, Some(place)));
+            let (facts, up) = (&mut lvs.facts, verdict == Verdict::Up);
+            let mut of_its_server = false;
+            lvs.director.verdict(of_server, up, &mut |fact| {
+                of_its_server |= matches!(fact, lvs::Fact::Real { .. });
+                facts.push(fact, Some(place));
+            });
+            if !of_its_server {
+                facts.push_checked(place, State::of(up));
+            }
         }
         if lvs.facts.are_many() {
             self.settle(turn);

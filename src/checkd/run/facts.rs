@@ -1,12 +1,14 @@
 //! What the director reports: told in the log, carried out in the kernel's table, then told to FIFOs, scripts and mail.
 
+use core::fmt::{self, Display, Formatter};
+
 use super::Checkers;
 use crate::base::id::{MachineId, RealId, ServiceId};
 use crate::checkd::checks::sharing::Place;
 use crate::checkd::notifies::{Letter, State};
 use crate::checkd::report::{self, Entry, Quorum, QuorumText};
 use crate::checkd::services::{Named, Places};
-use crate::config::model::Model;
+use crate::config::model::{Checker, Model};
 use crate::daemon::reactor::Turn;
 use crate::proto::lvs::Fact;
 
@@ -15,6 +17,8 @@ use crate::proto::lvs::Fact;
 pub(super) struct Facts {
     /// Each with the check that brought it about.
     all: Vec<(Fact, Option<Place>)>,
+    /// The checks that have come to another verdict while their server stayed what it is, each with the verdict.
+    checked: Vec<(Place, State)>,
     /// The checks that have decided something which the kernel does not have yet.
     undecided: Vec<MachineId>,
 }
@@ -29,11 +33,17 @@ impl Facts {
     pub(super) fn reserve(&mut self, shared: usize) {
         let room = MANY + OF_ONE * shared;
         self.all.reserve(room.saturating_sub(self.all.len()));
+        self.checked.reserve((MANY + shared).saturating_sub(self.checked.len()));
         self.undecided.reserve(MANY.saturating_sub(self.undecided.len()));
     }
 
     pub(super) fn push(&mut self, fact: Fact, cause: Option<Place>) {
         self.all.push((fact, cause));
+    }
+
+    /// A check has come to another verdict, and its server is what it was.
+    pub(super) fn push_checked(&mut self, place: Place, verdict: State) {
+        self.checked.push((place, verdict));
     }
 
     /// A check decides something.
@@ -69,6 +79,12 @@ impl Checkers {
         }
         self.lvs.facts.all = facts;
         self.lvs.facts.all.clear();
+        let checked = core::mem::take(&mut self.lvs.facts.checked);
+        for (place, verdict) in &checked {
+            self.mail_check(turn, *place, *verdict);
+        }
+        self.lvs.facts.checked = checked;
+        self.lvs.facts.checked.clear();
         while let Some(id) = self.lvs.facts.undecided.pop() {
             self.keep_check(id, true);
         }
@@ -115,14 +131,29 @@ impl Checkers {
         alerts.fifos.line(format_args!("RS {name} {service} {}", to.word()));
         if server.smtp_alert {
             let letter = Letter { service: named.service, order: named.order, server: Some(server), to };
-            let checker = cause.and_then(|place| place.of(&self.model));
-            let kind = checker.map_or("", |checker| word(checker.probe.keyword()));
-            let how = if to == State::Up { "succeed" } else { "failed" };
-            let text = format_args!("=> {kind}CHECK {how} on service <=");
-            alerts.mail(turn, places, letter.about(), format_args!("{letter}"), text);
+            let text = Checked(cause.and_then(|place| place.of(&self.model)), to);
+            alerts.mail(turn, places, letter.about(), format_args!("{letter}"), format_args!("{text}"));
         }
         if let Some((service, server)) = self.lvs.places.server(real) {
             self.run_notify(turn, (service, Some(server)), to);
+        }
+    }
+
+    /// Mails that a check has come to another verdict, which left its server as it is, unless nobody wants to know
+    /// (`no_checker_emails`).
+    fn mail_check(&mut self, turn: &mut Turn<'_>, place: Place, verdict: State) {
+        if self.model.global.mail.no_checker_emails {
+            return;
+        }
+        let real = self.lvs.places.real(place.service, place.server);
+        let Some((named, server)) = Named::with_server(&self.model, &self.lvs.places, real) else { return };
+        if server.smtp_alert {
+            let to = State::of(self.lvs.director.real(real).is_some_and(|view| view.up));
+            let letter = Letter { service: named.service, order: named.order, server: Some(server), to };
+            let text = Checked(place.of(&self.model), verdict);
+            let (subject, text) = (format_args!("{letter}"), format_args!("{text}"));
+            let places = self.alert_places();
+            self.notifies.alerts.mail(turn, places, letter.about(), subject, text);
         }
     }
 
@@ -142,6 +173,22 @@ impl Checkers {
             alerts.mail(turn, places, letter.about(), format_args!("{letter}"), format_args!("{text}"));
         }
         self.run_notify(turn, (id.0, None), to);
+    }
+}
+
+/// The text of a letter about a real server: what its check came to, if it was one.
+struct Checked<'a>(Option<&'a Checker>, State);
+
+impl Display for Checked<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let keyword = self.0.map_or("", |checker| checker.probe.keyword());
+        let how = match (self.1, keyword) {
+            // keepalived has this word for programs alone.
+            (State::Up, "MISC_CHECK") => "succeeded",
+            (State::Up, _) => "succeed",
+            (State::Down, _) => "failed",
+        };
+        write!(f, "=> {}CHECK {how} on service <=", word(keyword))
     }
 }
 

@@ -177,7 +177,7 @@ pub static ROWS: &[Row<G, G>] = &[
     row("no_email_faults", Flag(|g| g.mail.no_faults = true), "off",
         "No mail for transitions to FAULT").aside().show(|g| flag(g.mail.no_faults)),
     row("no_checker_emails", Switch(|g, on| g.mail.no_checker_emails = on), "off",
-        "Mails only added and removed real servers, not each checker; here that is always so").aside().later().show(|g| switch(g.mail.no_checker_emails)),
+        "Mails only added and removed real servers, not each changed checker").aside().show(|g| switch(g.mail.no_checker_emails)),
 
     // VRRP.
     row("vrrp_mcast_group4", Custom("<ipv4 multicast>", read::group4), "224.0.0.18",

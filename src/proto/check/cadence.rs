@@ -19,6 +19,8 @@ pub struct Cadence {
     pub alpha: bool,
     /// Every failed attempt of a check that counts as passed is told, not only changes.
     pub log_all_failures: bool,
+    /// An own address or interface that cannot be used fails an attempt, which otherwise counts as none.
+    pub fail_on_local_failure: bool,
 }
 
 impl Default for Cadence {
@@ -31,6 +33,7 @@ impl Default for Cadence {
             retry: 1,
             alpha: false,
             log_all_failures: false,
+            fail_on_local_failure: false,
         }
     }
 }

@@ -147,7 +147,11 @@ impl Check {
                 self.take(now, step, out);
             }
             (State::Opening { .. } | State::Talking { .. }, Input::NotRun(cause)) => {
-                self.could_not_run(now, cause, out);
+                if self.cadence.fail_on_local_failure && matches!(cause, Cause::Bind | Cause::Interface) {
+                    self.fails_here(now, cause, out);
+                } else {
+                    self.could_not_run(now, cause, out);
+                }
             }
 
             (State::Parting { .. }, Input::Received(_) | Input::Closed | Input::Failed(_)) => self.close(out),

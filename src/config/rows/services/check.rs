@@ -81,6 +81,9 @@ macro_rules! network {
                 "Own interface; link-local addresses need it").show(|c| from(c, |o| maybe(o.interface.as_ref().map(|name| Quoted(name.as_str()))))),
             row("fwmark", Integer(int("", 0, U32, |d, n| d.fwmark = fit(n))), "0 (none)",
                 "Firewall mark of its packets").show(|c| from(c, |o| unless(o.fwmark, &0))),
+            row("fail_on_local_failure", Switch(|d, on| d.fail_on_local_failure = on), "off",
+                "A bindto or bind_if that cannot be used fails the check, which otherwise leaves the server as it is; not in keepalived")
+                .show(|c| switch(c.cadence.fail_on_local_failure)),
             connect_timeout("connect_timeout of the real_server"),
         ], [$($last),*])
     };

@@ -27,6 +27,8 @@ pub struct CheckDraft {
     pub timing: Timing,
     /// `log_all_failures`
     pub log_all_failures: Option<bool>,
+    /// `fail_on_local_failure`
+    pub fail_on_local_failure: bool,
     /// Of `TCP_CHECK`.
     pub tcp: tcp::Params,
     /// Of `HTTP_GET` and `SSL_GET`.

@@ -158,4 +158,6 @@ pub enum Failure {
     Value(i64),
     /// The BFD session is down.
     Session,
+    /// The own address or interface cannot be used, and `fail_on_local_failure` stands.
+    Local,
 }

@@ -78,6 +78,16 @@ impl Check {
         self.due = now + self.cadence.delay_loop.min(LOCAL_PAUSE);
     }
 
+    /// This machine is to blame, and the configuration wants that the server pays for it (`fail_on_local_failure`).
+    pub(super) fn fails_here(&mut self, now: Instant, cause: Cause, out: &mut Actions) {
+        self.open = false;
+        self.enter(State::Idle);
+        if self.up || !self.decided {
+            push(out, Action::Log(Fact::NotRun(cause)));
+        }
+        self.conclude(now, Err(Failure::Local), out);
+    }
+
     pub(super) fn tell_if_late(&mut self, now: Instant, out: &mut Actions) {
         if !self.overdue && self.is_late(now) {
             self.overdue = true;

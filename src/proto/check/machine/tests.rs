@@ -171,6 +171,33 @@ fn what_could_not_run_takes_nobody_out_and_is_tried_again_soon() {
     assert!(!check.0.is_overdue(at(30_000)) && check.0.not_run().is_none());
 }
 
+/// The other answer to field case 36.
+#[test]
+fn an_own_address_that_is_gone_fails_a_check_that_wants_so() {
+    let mut check = tcp(Cadence { fail_on_local_failure: true, retry: 1, ..cadence() }, Start::Fresh);
+    check.step(0, Input::Timer);
+    assert_eq!(check.step(0, Input::Connected), [CLOSE, PASSED]);
+    let local = Action::Log(Fact::NotRun(Cause::Bind));
+    check.step(10_000, Input::Timer);
+    assert_eq!(check.step(10_000, Input::NotRun(Cause::Bind)), [local]);
+    assert!(check.is_up(), "there is a retry");
+    let due = check.due().unwrap();
+    check.step(due, Input::Timer);
+    let down = Action::Log(Fact::Down { why: Failure::Local, retries: 1 });
+    assert_eq!(check.step(due, Input::NotRun(Cause::Bind)), [local, down, Action::Verdict(Verdict::Down)]);
+    let due = check.due().unwrap();
+    assert_eq!(check.step(due, Input::Timer), [OPEN]);
+    assert_eq!(check.step(due, Input::NotRun(Cause::Interface)), [], "told once");
+    // What is no matter of where a check comes from takes nobody out here either.
+    let mut other = tcp(Cadence { fail_on_local_failure: true, retry: 0, ..cadence() }, Start::Fresh);
+    for cause in [Cause::Descriptors, Cause::Memory, Cause::Ports, Cause::Permission, Cause::Other(1)] {
+        let due = other.due().unwrap();
+        other.step(due, Input::Timer);
+        other.step(due, Input::NotRun(cause));
+        assert!(other.is_up(), "{cause:?}");
+    }
+}
+
 #[test]
 fn what_could_not_run_does_not_count_as_a_retry() {
     let mut check = tcp(cadence(), Start::Trusted);

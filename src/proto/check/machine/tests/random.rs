@@ -121,6 +121,7 @@ fn play(seed: u64, kind: Kind, http: Option<&Params>) -> usize {
         retry: u32::try_from(below(4)).unwrap(),
         alpha: below(2) == 0,
         log_all_failures: below(2) == 0,
+        fail_on_local_failure: false,
     };
     let start = [Start::Fresh, Start::Trusted, Start::Failed][usize::try_from(below(3)).unwrap()];
     let mut now = Instant::START;
