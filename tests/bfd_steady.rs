@@ -49,9 +49,9 @@ fn conf() -> String {
         session(&format!("A{pair}"), &ends[0], &ends[1]);
         session(&format!("B{pair}"), &ends[1], &ends[0]);
     }
-    text += "bfd_instance OPEN {\n neighbor_ip 127.0.5.1\n}\nbfd_instance LOST {\n neighbor_ip fe80::1%nowhere\n}\n";
     session("NOBODY", "127.0.3.1", "127.0.3.2");
     session("NOWHERE", "127.0.4.1", "192.0.2.1");
+    text += "bfd_instance OPEN {\n neighbor_ip 127.0.5.1\n}\nbfd_instance LOST {\n neighbor_ip fe80::1%nowhere\n}\n";
     text
 }
 
