@@ -108,7 +108,11 @@ mod tests {
             min_rx: Span::from_millis(30),
             ..Control::default()
         };
-        session.handle(Instant::START, Input::Received(heard), &mut Actions::new());
+        session.handle(
+            Instant::START,
+            Input::Received { control: heard, arrived: Instant::START },
+            &mut Actions::new(),
+        );
         assert_eq!(session.state(), State::Up);
         let adopted = left(values(&session, 49_152)).and_then(|left| left.adopted).unwrap();
         let expected = Peer { state: State::Down, ..*session.peer() };

@@ -5,8 +5,10 @@ use std::mem;
 use std::os::fd::RawFd;
 use std::ptr;
 
+use super::clock::Wall;
 use super::control::Control;
 use super::socket::{Address, length_of};
+use crate::base::time::{Instant, Span};
 
 /// Buffers for a fixed number of datagrams of a fixed greatest length.
 pub(super) struct Inbox {
@@ -37,6 +39,27 @@ pub(super) struct Received<'a> {
     pub(super) control: &'a Control,
     /// Whether the datagram was longer than the buffer.
     pub(super) truncated: bool,
+}
+
+impl Received<'_> {
+    /// When the kernel took it in, on the monotonic clock, from both clocks just after the receive call and never after
+    /// them; without a stamp the time of that call. A wall clock that was set in between makes it wrong: trust it only
+    /// within a known span.
+    pub(super) fn arrived(&self, (now, wall): (Instant, Wall)) -> Instant {
+        let Some(stamp) = self.control.find::<libc::timespec>(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) else {
+            return now;
+        };
+        #[allow(
+            clippy::unnecessary_cast,
+            clippy::useless_conversion,
+            reason = "time_t and long of 32-bit targets"
+        )]
+        let (secs, micros) = (i64::from(stamp.tv_sec), i64::from(stamp.tv_nsec) / 1_000);
+        let ago = (wall.secs.saturating_sub(secs))
+            .saturating_mul(1_000_000)
+            .saturating_add(i64::from(wall.micros).saturating_sub(micros));
+        now - Span::from_micros(u64::try_from(ago).unwrap_or(0))
+    }
 }
 
 impl Inbox {

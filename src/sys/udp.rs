@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::sys::socket::{self as net, SockaddrStorage};
 
+use super::clock::{self, Wall};
 use super::control::Control;
 use super::filter::{self, Filter, SMALLEST_BUFFER, Start};
 use super::inbox::Inbox;
@@ -20,6 +21,7 @@ use super::socket::{Address, in_addr, in6_addr, open, set_option, signed, unsign
 use crate::base::addr::{Family, IpAddr, Ipv4Addr};
 use crate::base::id::IfIndex;
 use crate::base::limit;
+use crate::base::time::Instant;
 
 /// A socket that receives what is sent to one port.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ impl ReceiveSocket {
         };
         let socket = Self { fd: open(domain, libc::SOCK_DGRAM, libc::IPPROTO_UDP)?, family };
         let (fd, on): (RawFd, c_int) = (socket.fd.as_raw_fd(), 1);
+        set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
         match family {
             Family::V4 => {
                 set_option(fd, level, libc::IP_PKTINFO, &on)?;
@@ -66,7 +69,9 @@ impl ReceiveSocket {
     /// What the kernel says, except for an empty queue.
     pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         batch.family = self.family;
-        batch.inbox.receive(self.fd.as_raw_fd())
+        let received = batch.inbox.receive(self.fd.as_raw_fd());
+        batch.read_at = clock::both();
+        received
     }
 }
 
@@ -80,6 +85,8 @@ impl AsRawFd for ReceiveSocket {
 pub struct ReceiveBatch {
     inbox: Inbox,
     family: Family,
+    /// Both clocks just after the last receive: the kernel's stamps are of the wall clock.
+    read_at: (Instant, Wall),
 }
 
 /// One received datagram.
@@ -95,13 +102,20 @@ pub struct Datagram<'a> {
     pub interface: IfIndex,
     /// The TTL or hop limit that it arrived with.
     pub hop_limit: Option<u8>,
+    /// When the kernel took it in, on the monotonic clock; never after the receive call. A wall clock that was set in
+    /// between makes it wrong: trust it only within a known span.
+    pub arrived: Instant,
 }
 
 impl ReceiveBatch {
     /// Buffers for [`limit::BFD_BATCH`] datagrams of [`limit::BFD_OCTETS`].
     #[must_use]
     pub fn new() -> Self {
-        Self { inbox: Inbox::new(limit::BFD_BATCH, limit::BFD_OCTETS), family: Family::V4 }
+        Self {
+            inbox: Inbox::new(limit::BFD_BATCH, limit::BFD_OCTETS),
+            family: Family::V4,
+            read_at: (Instant::START, Wall { secs: 0, micros: 0 }),
+        }
     }
 
     /// How many datagrams one call can bring.
@@ -139,6 +153,7 @@ impl ReceiveBatch {
                 destination,
                 interface,
                 hop_limit: hops.and_then(|hops| u8::try_from(hops).ok()),
+                arrived: received.arrived(self.read_at),
             })
         })
     }
@@ -275,6 +290,7 @@ pub fn source_toward(destination: IpAddr, port: u16, interface: IfIndex) -> io::
 mod tests {
     use super::*;
     use crate::base::bytes::Writer;
+    use crate::base::time::Span;
     use crate::sys::test_net::in_namespace;
 
     #[test]
@@ -296,9 +312,15 @@ mod tests {
                 batch.push(u32::from(port), &room, &way).unwrap();
             }
             sender.send(&mut batch, |tag, errno| panic!("{tag}: {errno}"));
-            let mut inbox = ReceiveBatch::new();
+            let (sent, mut inbox) = (clock::now(), ReceiveBatch::new());
             assert_eq!(receiver.receive(&mut inbox).unwrap(), 3);
             for datagram in inbox.iter() {
+                // On this path they come in before the call returns; the two clocks round each for itself.
+                let ago = sent.since(datagram.arrived);
+                assert!(
+                    datagram.arrived <= sent + Span::from_micros(2) && ago < Span::from_secs(1),
+                    "{ago:?}"
+                );
                 assert_eq!((datagram.source, datagram.destination), (here, Some(here)));
                 assert_eq!((datagram.hop_limit, datagram.octets.len()), (Some(253), 4));
             }

@@ -29,6 +29,10 @@ fn authentic(state: State) -> Control {
     }
 }
 
+fn hear(session: &mut Session, now: Instant, control: Control) -> Actions {
+    handle(session, now, Input::Received { control, arrived: now })
+}
+
 fn handle(session: &mut Session, now: Instant, input: Input) -> Actions {
     let mut out = Actions::new();
     session.handle(now, input, &mut out);
@@ -71,8 +75,8 @@ fn a_session_that_its_peer_keeps_up_is_not_taken_down_by_mutated_packets() {
     let mut session = Session::new(params, OURS, 7);
     let mut now = Instant::from_micros(1_000_000);
     handle(&mut session, now, Input::Start(None));
-    handle(&mut session, now, Input::Received(authentic(State::Init)));
-    handle(&mut session, now, Input::Received(Control { last: true, ..authentic(State::Up) }));
+    hear(&mut session, now, authentic(State::Init));
+    hear(&mut session, now, Control { last: true, ..authentic(State::Up) });
     assert_eq!((session.state(), session.polls()), (State::Up, false));
     let (mut discarded, mut taken, mut ended) = (0, 0, 0);
     for case in 0..CASES {
@@ -81,7 +85,7 @@ fn a_session_that_its_peer_keeps_up_is_not_taken_down_by_mutated_packets() {
             now += INTERVAL;
             let mut out = handle(&mut session, now, Input::Timeout);
             assert!(!falls(&out), "{case}");
-            out = handle(&mut session, now, Input::Received(authentic(State::Up)));
+            out = hear(&mut session, now, authentic(State::Up));
             assert!(!falls(&out), "{case}");
         }
         let octets = mutation(&mut random, &session.packet());
@@ -95,7 +99,7 @@ fn a_session_that_its_peer_keeps_up_is_not_taken_down_by_mutated_packets() {
         // Nothing tells it apart from a packet of the peer. The session that takes it is another one, so that the next case
         // begins as this one did.
         let mut copy = session.clone();
-        let out = handle(&mut copy, now, Input::Received(control));
+        let out = hear(&mut copy, now, control);
         let says_so = control.state <= State::Down;
         assert_eq!(falls(&out), says_so, "{case}: {control:?}");
         ended += u64::from(says_so);
@@ -109,7 +113,7 @@ fn a_session_that_its_peer_keeps_up_is_not_taken_down_by_mutated_packets() {
         let lost = falls(&handle(&mut copy, next, Input::Timeout));
         assert!(!(lost && allowed), "{case}: {control:?}");
         if !lost {
-            let out = handle(&mut copy, next, Input::Received(authentic(State::Up)));
+            let out = hear(&mut copy, next, authentic(State::Up));
             assert!(!falls(&out), "{case}: {control:?}");
             assert_eq!(copy.peer(), session.peer(), "{case}");
             assert_eq!(copy.detection_time(), INTERVAL * 3, "{case}");

@@ -153,12 +153,12 @@ impl World {
                 self.check(from != to, "a transition to the same state");
                 self.check(
                     (from, to) != (State::Down, State::Up)
-                        || matches!(input, Input::Received(c) if c.state == State::Init),
+                        || matches!(input, Input::Received { control, .. } if control.state == State::Init),
                     "up without the peer having heard us",
                 );
                 if to == State::Up {
                     self.check(
-                        matches!(input, Input::Received(c) if c.state >= State::Init),
+                        matches!(input, Input::Received { control, .. } if control.state >= State::Init),
                         "up without a packet",
                     );
                 }
@@ -182,7 +182,7 @@ impl World {
         }
         self.log.push((self.now, flying.to, Happened::Heard(control)));
         self.sides[flying.to].heard = Some(self.now);
-        self.handle(flying.to, Input::Received(control));
+        self.handle(flying.to, Input::Received { control, arrived: self.now });
     }
 
     /// Lets everything happen that is due until then.

@@ -6,7 +6,7 @@ use super::Bfd;
 use crate::base::addr::IpAddr;
 use crate::base::id::BfdId;
 use crate::base::limit;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::bfdd::discards::Discard;
 use crate::bfdd::kept;
 use crate::bfdd::report::{self, may};
@@ -16,6 +16,11 @@ use crate::daemon::reactor::{Again, Turn};
 use crate::proto::bfd::session::{Action, Actions, Event, Input};
 use crate::sys::udp::{Datagram, Way};
 use crate::wire::bfd::{Control, State};
+
+/// How far back the kernel's stamp of a packet is believed: the wall clock, which stamps are made of, may have been set.
+/// Packets are read later than they come in by [`SHARED_READING`](crate::base::limit::SHARED_READING) and the time until
+/// this process runs.
+const ARRIVAL_TRUST: Span = Span::from_millis(5);
 
 impl Bfd {
     /// A socket has packets.
@@ -49,6 +54,7 @@ impl Bfd {
 
     fn take(&mut self, turn: &mut Turn<'_>, place: Place, datagram: &Datagram<'_>) {
         let Datagram { source, destination, interface, hop_limit, .. } = *datagram;
+        let arrived = datagram.arrived.max(turn.before()).max(turn.now() - ARRIVAL_TRUST);
         let control = match Control::parse(datagram.octets) {
             Ok(control) => control,
             Err(why) => return self.discard(turn, None, source, Discard::Malformed(why)),
@@ -63,7 +69,7 @@ impl Bfd {
             return self.discard(turn, Some((id, hop_limit)), source, Discard::TooFar);
         }
         live.traffic.received = live.traffic.received.saturating_add(1);
-        self.drive(turn, id, Input::Received(control));
+        self.drive(turn, id, Input::Received { control, arrived });
     }
 
     /// A packet is not taken; `whose`: its session, if one was found, and its TTL.

@@ -104,7 +104,12 @@ pub enum Input {
     /// The session begins; without an earlier process it is Down.
     Start(Option<Adopted>),
     /// A packet of the peer that passed [`Control::parse`] and belongs to this session.
-    Received(Control),
+    Received {
+        /// The packet.
+        control: Control,
+        /// When it came in, which may be a little before it was read: the detection time begins there.
+        arrived: Instant,
+    },
     /// Time has passed.
     Timeout,
     /// The session is switched off: the peer is told so.
@@ -166,11 +171,27 @@ pub const LONGEST: usize = 8;
 /// What one input leads to.
 pub type Actions = heapless::Vec<Action, LONGEST>;
 
-/// A packet leaves by so much of an interval earlier, in thousandths at most (section 6.8.7).
-const JITTER: u32 = 250;
-/// The same with a multiplier of 1: the latest packet leaves after 90 % of the interval.
-const JITTER_SINGLE: u32 = 150;
-const LEAST_SINGLE: u32 = 750;
+/// A packet leaves so many thousandths of an interval after the one before it, at least and at most (section 6.8.7).
+const LEAST: u64 = 750;
+const MOST: u64 = 1_000;
+/// The most with a multiplier of 1.
+const MOST_SINGLE: u64 = 900;
+
+/// Packets leave at multiples of so many microseconds, so that those of many sessions leave in one system call: a power
+/// of two, at most a sixteenth of the interval, of which its jitter takes a quarter, and at most [`LONGEST_TICK`].
+const fn tick(interval: u64) -> u64 {
+    let sixteenth = interval / 16;
+    if sixteenth >= LONGEST_TICK {
+        LONGEST_TICK
+    } else if sixteenth < 2 {
+        1
+    } else {
+        1 << sixteenth.ilog2()
+    }
+}
+
+/// Of 500 sessions at 50 ms twenty packets leave at each tick, which no queue on their way minds.
+const LONGEST_TICK: u64 = 2_048;
 
 impl Session {
     /// A session that has not begun. `local`: its discriminator, not 0; `random`: where its jitter begins.
@@ -199,7 +220,7 @@ impl Session {
         match input {
             Input::Start(None) => self.arm(now),
             Input::Start(Some(adopted)) => self.adopt(now, adopted, out),
-            Input::Received(control) => self.receive(now, control, out),
+            Input::Received { control, arrived } => self.receive(now, arrived, control, out),
             Input::Timeout => self.time_out(now, out),
             Input::Disable => {
                 if self.state != State::AdminDown {
@@ -332,7 +353,7 @@ impl Session {
     }
 
     /// The rest of section 6.8.6, for a packet that is in order.
-    fn receive(&mut self, now: Instant, control: Control, out: &mut Actions) {
+    fn receive(&mut self, now: Instant, arrived: Instant, control: Control, out: &mut Actions) {
         let before = self.detection_time();
         self.peer = Peer {
             discriminator: control.my,
@@ -346,8 +367,8 @@ impl Session {
         if control.last {
             self.end_poll(out);
         }
-        self.heard = now;
-        self.deadline = Some(now + self.detection_time());
+        self.heard = arrived.min(now).max(self.heard);
+        self.deadline = Some(self.heard + self.detection_time());
         if self.state == State::AdminDown {
             // The packet counts for the discriminator of the peer alone, which is forgotten after the detection time as
             // in any other state.
@@ -486,14 +507,15 @@ impl Session {
     /// A packet leaves now.
     fn transmit(&mut self, now: Instant, out: &mut Actions) {
         let _ = out.push(Action::Transmit(self.packet()));
-        let interval = self.jittered();
         // The next packet is reckoned from when this one was due, unless it left for another reason or so late that the
         // next one would be due, too.
-        self.sent = match self.next {
-            Some(due) if due <= now && due + interval > now => due,
-            _ => now,
+        let after_due = self.next.filter(|due| *due <= now).map(|due| (due, self.next_after(due)));
+        let (sent, next) = match after_due {
+            Some((due, next)) if next > now => (due, next),
+            _ => (now, self.next_after(now)),
         };
-        self.next = self.speaks().then_some(self.sent + interval);
+        self.sent = sent;
+        self.next = self.speaks().then_some(next);
     }
 
     /// What was heard or configured may have changed when the next packet leaves: never later than the interval asks for.
@@ -506,27 +528,30 @@ impl Session {
             Some(next) => {
                 let latest = self.sent + self.transmit_interval();
                 if next > latest {
-                    self.next = Some((self.sent + self.jittered()).max(now));
+                    self.next = Some(self.next_after(self.sent).max(now));
                 }
             }
             None => {
                 self.sent = now;
-                self.next = Some(now + self.jittered());
+                self.next = Some(self.next_after(now));
             }
         }
     }
 
-    /// The interval, shorter by a random part of it.
-    fn jittered(&mut self) -> Span {
+    /// When the packet after one that left then leaves: an interval later, less a random part of it, at a tick that all
+    /// sessions share.
+    fn next_after(&mut self, sent: Instant) -> Instant {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;
-        let thousandths = if self.params.multiplier == 1 {
-            LEAST_SINGLE + self.random % (JITTER_SINGLE + 1)
-        } else {
-            1_000 - self.random % (JITTER + 1)
-        };
-        self.transmit_interval() * u64::from(thousandths) / 1_000
+        let interval = self.transmit_interval().as_micros();
+        let most = if self.params.multiplier == 1 { MOST_SINGLE } else { MOST };
+        let tick = tick(interval);
+        // The packet leaves less than a tick earlier than this.
+        let (least, most) = (interval * LEAST / 1_000 + tick, interval * most / 1_000);
+        let after = least + u64::from(self.random) % (most.saturating_sub(least) + 1);
+        let at = (sent + Span::from_micros(after)).as_micros();
+        Instant::from_micros(at - at % tick)
     }
 }
 

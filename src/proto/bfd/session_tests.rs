@@ -44,7 +44,7 @@ fn peer(state: State) -> Control {
 }
 
 fn hear(session: &mut Session, millis: u64, control: Control) -> Vec<Action> {
-    handle(session, millis, Input::Received(control))
+    handle(session, millis, Input::Received { control, arrived: at(millis) })
 }
 
 fn packets(actions: &[Action]) -> Vec<Control> {
@@ -193,6 +193,34 @@ fn a_peer_that_falls_silent_while_the_session_is_down_is_forgotten() {
     assert_eq!((session.peer().discriminator, session.poll_at()), (0, None));
 }
 
+/// Packets leave at multiples of so many microseconds.
+const TICK: u64 = 2_048;
+
+#[test]
+fn a_packet_leaves_at_a_tick_of_a_small_part_of_its_interval() {
+    let ticks = [1, 31, 32, 1_000, 10_000, 50_000, 1_000_000].map(tick);
+    assert_eq!(ticks, [1, 1, 2, 32, 512, TICK, TICK]);
+}
+
+/// The detection time begins when a packet comes in, not when it is read.
+#[test]
+fn a_packet_that_is_read_late_counts_from_its_arrival() {
+    let mut session = up();
+    let (mut out, arrived) = (Actions::new(), at(99));
+    session.handle(at(101), Input::Received { control: peer(State::Up), arrived }, &mut out);
+    // Stamps that contradict each other, or the clock, do no harm.
+    for arrived in [at(98), Instant::START] {
+        session.handle(at(102), Input::Received { control: peer(State::Up), arrived }, &mut out);
+    }
+    handle(&mut session, 99 + 1_199, Input::Timeout);
+    assert_eq!(session.state(), State::Up);
+    let expired = Event::Expired { after: Span::from_millis(1_200), overdue: Span::ZERO };
+    assert_eq!(events(&handle(&mut session, 99 + 1_200, Input::Timeout))[0], expired);
+    let mut session = up();
+    session.handle(at(101), Input::Received { control: peer(State::Up), arrived: at(500) }, &mut out);
+    assert_eq!(events(&handle(&mut session, 101 + 1_200, Input::Timeout))[0], expired);
+}
+
 #[test]
 fn packets_keep_to_the_interval_with_jitter_and_do_not_drift() {
     for (multiplier, shortest, longest) in [(3, 75_000, 100_000), (1, 75_000, 90_000)] {
@@ -208,13 +236,14 @@ fn packets_keep_to_the_interval_with_jitter_and_do_not_drift() {
                 (least, most, sum) = (least.min(gap), most.max(gap), sum + gap);
             }
             last = due;
+            assert_eq!(due.as_micros() % TICK, 0, "all sessions send at the same moments");
             // Every packet leaves a little late: the next one is not reckoned from that.
             let mut out = Actions::new();
             session.handle(due + Span::from_micros(900), Input::Timeout, &mut out);
             assert_eq!(out.len(), 1);
         }
-        assert!(least >= shortest && least < shortest + 1_000, "{least}");
-        assert!(most <= longest && most > longest - 1_000, "{most}");
+        assert!(least >= shortest && least < shortest + TICK, "{least}");
+        assert!(most <= longest && most > longest - TICK, "{most}");
         let mean = sum / 1_999;
         let middle = u64::midpoint(shortest, longest);
         assert!(mean > middle - 1_000 && mean < middle + 1_000, "{mean}");

@@ -9,7 +9,7 @@ use crate::base::addr::{Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::id::IfIndex;
 use crate::base::limit;
 use crate::base::name::IfName;
-use crate::base::time::{Instant, Span};
+use crate::base::time::Instant;
 use crate::sys::clock::{self, Wall};
 use crate::sys::filter::{self, Filter, Start};
 use crate::sys::inbox::{Inbox, Received};
@@ -259,7 +259,7 @@ fn datagram_v4<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagra
         interface: info.map_or(IfIndex(0), |info| unsigned(info.ipi_ifindex)),
         hop_limit: received.octets.get(TTL_OFFSET).copied(),
         truncated: received.truncated,
-        arrived: arrived(received, read_at),
+        arrived: received.arrived(read_at),
     }
 }
 
@@ -274,24 +274,8 @@ fn datagram_v6<'a>(received: &Received<'a>, read_at: (Instant, Wall)) -> Datagra
         interface: info.map_or(IfIndex(0), |info| IfIndex(info.ipi6_ifindex as _)),
         hop_limit: hop_limit.and_then(|hops| u8::try_from(hops).ok()),
         truncated: received.truncated,
-        arrived: arrived(received, read_at),
+        arrived: received.arrived(read_at),
     }
-}
-
-fn arrived(received: &Received<'_>, (now, wall): (Instant, Wall)) -> Instant {
-    let Some(stamp) = received.control.find::<libc::timespec>(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) else {
-        return now;
-    };
-    #[allow(
-        clippy::unnecessary_cast,
-        clippy::useless_conversion,
-        reason = "time_t and long of 32-bit targets"
-    )]
-    let (secs, micros) = (i64::from(stamp.tv_sec), i64::from(stamp.tv_nsec) / 1_000);
-    let ago = (wall.secs.saturating_sub(secs))
-        .saturating_mul(1_000_000)
-        .saturating_add(i64::from(wall.micros).saturating_sub(micros));
-    now - Span::from_micros(u64::try_from(ago).unwrap_or(0))
 }
 
 /// Tells the kernel to neither verify nor fill a checksum. ICMPv6 sockets refuse: the kernel insists there.

@@ -31,7 +31,7 @@ libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
         assert_eq!(Control::parse(&again), Ok(control));
         // The session is found by this number; a peer that does not know it yet says 0.
         if control.your == 0 || control.your == MY {
-            step(now, Input::Received(control));
+            step(now, Input::Received { control, arrived: now });
         }
     }
 });
