@@ -172,6 +172,12 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
+    /// The shortest time after which a peer is lost, of those that are heard.
+    pub(super) fn shortest_detection(&self) -> Option<Span> {
+        let heard = self.all.iter().filter(|live| live.machine.detects_at().is_some());
+        heard.map(|live| live.machine.detection_time()).min()
+    }
+
     /// The session of an id.
     pub(super) fn get_mut(&mut self, id: BfdId) -> Option<&mut Live> {
         self.all.get_mut(id.index())

@@ -79,6 +79,17 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Names, fou
         found.tell(Severity::Warning, at("max_hops"), message, "no packet loses more than its TTL");
         bfd.params.max_hops = ttl;
     }
+    if bfd.params.max_hops != 0 && !bfd.multihop {
+        let message = format!(
+            "{owner}takes packets that came by routers at port 3784, which only keepalived sends there"
+        );
+        found.tell(
+            Severity::Note,
+            at("max_hops"),
+            message,
+            "write multihop if the other end is another program",
+        );
+    }
     names.bfds.add(text, BfdId::at(model.bfds.len()));
     model.bfds.push(bfd);
 }

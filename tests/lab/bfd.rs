@@ -129,6 +129,44 @@ fn a_source_address_that_comes_later_is_waited_for() {
     peer.stop();
 }
 
+/// A session at another interval whose peer is killed and started again.
+fn survives_its_peer(other: Program, milliseconds: u32, multiplier: u32) {
+    let net = Net::new();
+    let [a, b] = pair(&net, FOUR);
+    let lines = format!("min_rx {milliseconds}\n min_tx {milliseconds}\n multiplier {multiplier}");
+    let conf = session(FOUR[1], FOUR[0], &lines);
+    let ours = Daemon::start(&a, US, &session(FOUR[0], FOUR[1], &lines));
+    let peer = Daemon::start(&b, other, &conf);
+    [&ours, &peer].iter().for_each(|daemon| wait(daemon, "Up", 1, HANDSHAKE));
+    let text = format!("Detection time is {} us", milliseconds * multiplier * 1_000);
+    let detection = Duration::from_millis(u64::from(milliseconds * multiplier));
+    [&ours, &peer].iter().for_each(|daemon| daemon.wait_log(&text, HANDSHAKE));
+    std::thread::sleep(detection * 2);
+    assert_eq!(ours.logged("Entering Down"), 0, "{}", ours.log());
+    peer.kill();
+    ours.wait_log(&format!("(B) Expired after {} ms", milliseconds * multiplier), detection);
+    let peer = Daemon::start(&b, other, &conf);
+    wait(&ours, "Up", 2, HANDSHAKE);
+    // The second start goes on in the log of the first one.
+    peer.wait_log("(B) Entering Up state", HANDSHAKE);
+    ours.stop();
+    peer.stop();
+}
+
+#[test]
+fn at_ten_milliseconds() {
+    for other in [US, REFERENCE] {
+        survives_its_peer(other, 10, 30);
+    }
+}
+
+#[test]
+fn at_a_second() {
+    for other in [US, REFERENCE] {
+        survives_its_peer(other, 1_000, 3);
+    }
+}
+
 /// FRR's zebra and bfdd in a node.
 fn start_frr(node: &Node, sessions: &str) {
     node.write("/run/frr/frr.conf", &format!("log file /run/frr/log\nbfd\n{sessions}"));
@@ -299,24 +337,53 @@ fn a_router_stays_master_while_its_bfd_child_is_replaced() {
 }
 
 #[cfg(feature = "lvs")]
+fn checked(lines: &str) -> String {
+    format!(
+        "virtual_server 10.9.0.50 80 {{\n lvs_sched rr\n lvs_method DR\n protocol TCP\n \
+         real_server 10.9.0.2 80 {{\n BFD_CHECK {{\n name B\n {lines}\n }}\n }}\n}}\n"
+    )
+}
+
+/// How often the real server went and came.
+#[cfg(feature = "lvs")]
+fn went_and_came(daemon: &Daemon<'_>) -> (usize, usize) {
+    let logged = |word: &str, of: &str| {
+        daemon.logged(&format!("{word} service [10.9.0.2]:tcp:80 {of} VS [10.9.0.50]:tcp:80"))
+    };
+    (logged("Removing", "from"), logged("Adding", "to"))
+}
+
+#[cfg(feature = "lvs")]
 #[test]
 fn a_real_server_follows_its_session() {
     let net = Net::new();
     let [a, b] = pair(&net, FOUR);
-    let service = "virtual_server 10.9.0.50 80 {\n lvs_sched rr\n lvs_method DR\n protocol TCP\n \
-                   real_server 10.9.0.2 80 {\n BFD_CHECK {\n name B\n }\n }\n}\n";
-    let first = Daemon::start(&a, US, &(session(FOUR[0], FOUR[1], "") + service));
+    let first = Daemon::start(&a, US, &(session(FOUR[0], FOUR[1], "") + &checked("")));
     let second = Daemon::start(&b, US, &session(FOUR[1], FOUR[0], ""));
     first.wait_log("Detection time is 500000 us", HANDSHAKE);
-    let server =
-        |word: &str, of: &str| format!("{word} service [10.9.0.2]:tcp:80 {of} VS [10.9.0.50]:tcp:80");
-    let (removing, adding) = (server("Removing", "from"), server("Adding", "to"));
     std::thread::sleep(DETECTION * 2);
-    let before = (first.logged(&removing), first.logged(&adding));
+    let before = went_and_came(&first);
     cut(&net, true);
-    eventually("the server is out", DETECTION + ALLOWANCE, || first.logged(&removing) > before.0);
+    eventually("the server is out", DETECTION + ALLOWANCE, || went_and_came(&first).0 > before.0);
     cut(&net, false);
-    eventually("the server is in", HANDSHAKE + ALLOWANCE, || first.logged(&adding) > before.1);
+    eventually("the server is in", HANDSHAKE + ALLOWANCE, || went_and_came(&first).1 > before.1);
     first.stop();
     second.stop();
+}
+
+#[cfg(feature = "lvs")]
+#[test]
+fn a_real_server_with_alpha_waits_for_its_session() {
+    let net = Net::new();
+    let [a, b] = pair(&net, FOUR);
+    let first = Daemon::start(&a, US, &(session(FOUR[0], FOUR[1], "") + &checked("alpha")));
+    std::thread::sleep(Duration::from_secs(2));
+    let before = went_and_came(&first);
+    let second = Daemon::start(&b, US, &session(FOUR[1], FOUR[0], ""));
+    eventually("the server is in", HANDSHAKE + ALLOWANCE, || went_and_came(&first).1 == before.1 + 1);
+    wait(&first, "Up", 1, HANDSHAKE);
+    assert_eq!(before.1, 0, "{}", first.log());
+    second.stop();
+    eventually("the server is out", DETECTION + ALLOWANCE, || went_and_came(&first).0 == before.0 + 1);
+    first.stop();
 }

@@ -180,7 +180,9 @@ impl Process for Bfd {
         self.checkers.flush();
         self.kept.keep.beat(turn.now());
         let Counters { stalls, stall, .. } = turn.counters();
-        if core::mem::replace(&mut self.stalls, stalls) != stalls && may(&mut self.process.lines, turn.now())
+        if core::mem::replace(&mut self.stalls, stalls) != stalls
+            && self.sessions.shortest_detection().is_some_and(|detection| stall >= detection)
+            && may(&mut self.process.lines, turn.now())
         {
             report::stalled(stall);
         }

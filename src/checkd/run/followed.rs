@@ -164,7 +164,8 @@ impl Checkers {
         let again = self.peers.bfd.ready(turn, |heard| {
             let Heard::Message(ToPeer::State(ObjectState { key, state, .. })) = heard else { return };
             if state == record::GONE {
-                return;
+                // Whoever follows it still is about to hear of a configuration without it.
+                return sessions.retain(|(session, _)| *session != key);
             }
             let up = state == SESSION_UP;
             match sessions.iter_mut().find(|(session, _)| *session == key) {

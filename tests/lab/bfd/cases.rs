@@ -217,17 +217,16 @@ fn link_local_sessions_are_told_apart_by_their_links() {
 fn a_long_reload_holds_up_no_packet() {
     let net = Net::new();
     let [a, b] = pair(&net, FOUR);
-    let fast = "min_rx 50\n min_tx 50";
     let conf = |idle: u32| {
         let silent = (0..SILENT).map(|number| {
             let neighbor = format!("10.20.{}.{}", number / 250, number % 250 + 1);
             named(&format!("S{number}"), FOUR[0], &neighbor, &format!("passive\n idle_tx {idle}"))
         });
-        session(FOUR[0], FOUR[1], fast) + &silent.collect::<String>()
+        session(FOUR[0], FOUR[1], "") + &silent.collect::<String>()
     };
     let ours = Daemon::start(&a, US, &conf(1_000));
-    let peer = Daemon::start(&b, US, &session(FOUR[1], FOUR[0], fast));
-    [&ours, &peer].iter().for_each(|daemon| daemon.wait_log("Detection time is 250000 us", HANDSHAKE * 2));
+    let peer = Daemon::start(&b, US, &session(FOUR[1], FOUR[0], ""));
+    [&ours, &peer].iter().for_each(|daemon| daemon.wait_log("Detection time is 500000 us", HANDSHAKE * 2));
     for idle in [1_001, 1_002, 1_003] {
         ours.reload_within(&conf(idle), Duration::from_secs(20));
     }
