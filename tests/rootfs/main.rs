@@ -1,7 +1,9 @@
-//! The files of `rootfs/` do what an image expects of them: the scripts under busybox's shell with small stand-ins for
-//! the functions of procd and UCI, the configurations by the real daemon.
+//! The files of `rootfs/` and `buildroot/` do what an image expects of them: the scripts under busybox's shell with small
+//! stand-ins for the functions of procd and UCI, the configurations by the real daemon, the package of buildroot by make
+//! and by a reader of Kconfig, with stand-ins for what buildroot defines.
 //!
-//! Needs root (networks of their own, by unshare) and the packages busybox-static and shellcheck.
+//! Needs root (networks of their own, by unshare) and the packages busybox-static, shellcheck, make and
+//! python3-kconfiglib.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +12,7 @@
 )]
 
 mod box_shell;
+mod buildroot;
 mod busybox;
 mod openwrt;
 mod scripts;
