@@ -21,6 +21,7 @@ pub(super) fn cadence(definition: u64) -> Cadence {
         retry: u32::try_from(definition % 4).unwrap(),
         alpha: definition.is_multiple_of(5),
         log_all_failures: false,
+        fail_on_local_failure: definition.is_multiple_of(3),
     }
 }
 
