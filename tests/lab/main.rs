@@ -20,6 +20,8 @@ mod around;
 mod auth;
 #[cfg(feature = "bfd")]
 mod bfd;
+#[cfg(feature = "bfd")]
+mod bird;
 mod checks;
 mod control;
 mod crash;
