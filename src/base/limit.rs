@@ -64,6 +64,9 @@ pub const LVS_KEYS: usize = 65_536;
 /// the group. 12 octets each; the kernel takes 200 and more.
 pub const LVS_DESTINATIONS: usize = 1 << 20;
 
+/// Services of the kernel that are listed with their destinations until the loop goes on: about 50 us each.
+pub const LVS_SERVICES_PER_LOOK: usize = 16;
+
 /// Destinations that are compared with what is wanted of them until an operation has to be made or the loop goes on:
 /// about 0.2 us each.
 pub const LVS_LOOKS_PER_PULL: u32 = 4_096;

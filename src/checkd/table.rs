@@ -29,6 +29,17 @@ pub(super) struct Table {
     refused: heapless::Vec<(usize, Errno), { limit::NETLINK_BATCH }>,
     services: Vec<KernelService>,
     destinations: Vec<KernelDestination>,
+    /// How many of `services` were looked at; none: no look goes on.
+    looked: Option<usize>,
+}
+
+/// How far a look at the table has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// There are services that were not looked at.
+    More,
+    /// All were, or the kernel did not answer.
+    Over,
 }
 
 impl Table {
@@ -108,32 +119,70 @@ impl Table {
         }
     }
 
-    /// Lists what the kernel has, for the director. False: the kernel did not answer.
+    /// Lists what the kernel has, for the director: the next `most` services. Operations may be carried out between
+    /// the parts of a look at a table that is at work.
     pub(super) fn look(
         &mut self,
         now: Instant,
         director: &mut Director,
-        how: Look,
+        (how, most): (Look, usize),
         tell: &mut Tell<'_>,
-    ) -> bool {
-        let Self { ipvs: Some(ipvs), services, destinations, unsure, .. } = self else { return false };
-        let looked: io::Result<()> = (|| {
-            ipvs.services(services)?;
-            director.look(how);
-            for there in &*services {
-                let (key, value) = values::of_service(&there.service);
-                director.seen_service(&key, &value);
-                ipvs.destinations(&there.service.key, destinations)?;
-                for there in &*destinations {
-                    let (dest, value) = values::of_destination(&there.destination);
-                    director.seen_dest(&key, &dest, &value);
-                }
+    ) -> Looked {
+        let looked = self.look_on(now, director, (how, most), tell);
+        if !matches!(looked, Ok(Looked::More)) {
+            self.looked = None;
+        }
+        looked.unwrap_or_else(|error| {
+            report::kernel_failed("listing the table of IPVS", &error);
+            Looked::Over
+        })
+    }
+
+    fn look_on(
+        &mut self,
+        now: Instant,
+        director: &mut Director,
+        (how, most): (Look, usize),
+        tell: &mut Tell<'_>,
+    ) -> io::Result<Looked> {
+        let Self { ipvs: Some(ipvs), services, destinations, unsure, looked, .. } = self else {
+            return Ok(Looked::Over);
+        };
+        let from = match *looked {
+            Some(from) => from,
+            None => {
+                *unsure = false;
+                ipvs.services(services)?;
+                director.look(how);
+                0
             }
-            director.look_end(now, tell);
-            Ok(())
-        })();
-        *unsure = false;
-        looked.inspect_err(|error| report::kernel_failed("listing the table of IPVS", error)).is_ok()
+        };
+        for there in services.iter().skip(from).take(most) {
+            let (key, value) = values::of_service(&there.service);
+            director.seen_service(&key, &value);
+            ipvs.destinations(&there.service.key, destinations)?;
+            for there in &*destinations {
+                let (dest, value) = values::of_destination(&there.destination);
+                director.seen_dest(&key, &dest, &value);
+            }
+        }
+        let to = from.saturating_add(most);
+        if to < services.len() {
+            *looked = Some(to);
+            return Ok(Looked::More);
+        }
+        director.look_end(now, tell);
+        Ok(Looked::Over)
+    }
+
+    /// A look that goes on is begun again by the next one: the director is another one now.
+    pub(super) const fn forget_look(&mut self) {
+        self.looked = None;
+    }
+
+    /// Whether a look has been begun and is not over.
+    pub(super) const fn is_looking(&self) -> bool {
+        self.looked.is_some()
     }
 
     /// Sets the timeouts of connections (`lvs_timeouts`).

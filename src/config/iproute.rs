@@ -39,6 +39,15 @@ impl Tables {
         let standard = if vendor.is_some() { &[][..] } else { &VENDOR };
         let own = own.unwrap_or(OWN);
         let folders: Vec<&str> = vendor.into_iter().chain(standard.iter().copied()).chain([own]).collect();
+        Self::of(files, &folders)
+    }
+
+    /// What the kernel fixes: for a configuration in which no names are used.
+    pub(super) fn fixed(files: &dyn Files) -> Self {
+        Self::of(files, &[])
+    }
+
+    fn of(files: &dyn Files, folders: &[&str]) -> Self {
         let table = |name: &str, known: &[(&str, u32)]| {
             let mut table = Table::default();
             for (name, number) in known {
@@ -46,7 +55,7 @@ impl Tables {
             }
             // What the kernel fixes keeps its number: FRR's file names another origin "static", too.
             let fixed = table.0.clone();
-            for folder in &folders {
+            for folder in folders {
                 let whole = format!("{folder}/{name}");
                 let parts = files.matches(&format!("{whole}.d/*.conf"));
                 for file in core::iter::once(whole).chain(parts) {

@@ -4,7 +4,7 @@
 //! that would change it for them too; so it is opened a second time, or asked before each write.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -79,14 +79,15 @@ impl Output {
         there.is_ok_and(|there| own.is_ok_and(|own| identity(there) == identity(own)))
     }
 
-    /// Writes a part of `octets` and says how much.
+    /// Writes the beginning of what `parts` hold one after the other, and says how much.
     ///
     /// # Errors
     /// `WouldBlock` when nothing is taken now; others when nothing will be taken any more.
-    pub fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let octets = parts.first().map_or(&[][..], |part| part);
         loop {
             let written = match self.way {
-                Way::Plain => self.file.write(octets),
+                Way::Plain => self.file.write_vectored(parts),
                 Way::Socket => {
                     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                     send(self.file.as_raw_fd(), octets, flags).map_err(io::Error::from)

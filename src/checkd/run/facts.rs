@@ -1,4 +1,4 @@
-//! What the director reports: told in the log, carried out in the kernel's table, then told to FIFOs, scripts and mail.
+//! What the director reports: carried out in the kernel's table, told in the log, then told to FIFOs, scripts and mail.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -9,6 +9,7 @@ use crate::checkd::notifies::{Letter, State};
 use crate::checkd::report::{self, Entry, Quorum, QuorumText};
 use crate::checkd::services::{Named, Places};
 use crate::config::model::{Checker, Model};
+use crate::daemon::log::together;
 use crate::daemon::reactor::Turn;
 use crate::proto::lvs::Fact;
 
@@ -58,22 +59,32 @@ impl Facts {
         self.undecided.last() == Some(&id)
     }
 
+    /// Makes room for what a stop tells of all services at once. Allocates.
+    pub(super) fn reserve_for_stop(&mut self, services: usize, servers: usize) {
+        self.all.reserve(services.saturating_add(servers));
+    }
+
     pub(super) const fn are_many(&self) -> bool {
         self.all.len() >= MANY || self.undecided.len() >= MANY
     }
 }
 
 impl Checkers {
-    /// Tells what happened in this turn, and makes the table what it is to be.
+    /// Makes the table what it is to be, and tells what happened in this turn. A server that fails is not asked for more
+    /// while lines are written: the table comes first.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         let facts = core::mem::take(&mut self.lvs.facts.all);
         for (fact, _) in &facts {
-            log(&self.model, &self.lvs.places, fact);
             if let Fact::Quorum { service, .. } = fact {
                 self.keep_quorum(*service, false);
             }
         }
         self.program(turn);
+        let lines = together();
+        for (fact, _) in &facts {
+            log(&self.model, &self.lvs.places, fact);
+        }
+        drop(lines);
         for (fact, cause) in &facts {
             self.tell(turn, fact, *cause);
         }

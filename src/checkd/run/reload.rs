@@ -21,10 +21,11 @@ use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::keep::Note;
+use crate::daemon::log::together;
 use crate::daemon::reactor::Turn;
 use crate::notify::{Resolver, Subject};
 use crate::proto::check::{Actions, GRACE, Start};
-use crate::proto::lvs::{CheckStart, Director, Fact, Look};
+use crate::proto::lvs::{CheckStart, Director, Fact};
 use crate::sys::file;
 
 /// The machines of the checks of a new model, in the order of its checks.
@@ -71,13 +72,12 @@ impl Reloads for Checkers {
         self.rearm(turn);
         self.lvs.sync.load(&self.model);
         report::initializing(true);
-        // A table that was not there until now has nothing of this process.
-        let how = if self.lvs.table.open(true) { Look::Start } else { Look::Running };
-        self.begin_table(turn, how);
         self.load_marking();
-        self.lvs.ledger.write(&self.lvs.director, self.lvs.marking.name());
-        self.settle_marking(turn);
+        self.write_ledger();
         self.arm_table(turn);
+        self.reload_table(turn);
+        self.write_ledger();
+        self.settle_marking(turn);
         self.load_files(turn, true);
         self.arm_files(turn);
         self.addresses.load(turn, &self.model);
@@ -132,10 +132,12 @@ impl Checkers {
                 fact => facts.push(fact, None),
             }
         });
+        let lines = together();
         for fact in &gone {
             log(&self.model, &self.lvs.places, fact);
             self.tell_gone(fact);
         }
+        drop(lines);
         self.exchange_notes(model, &new_places);
         self.lvs.director = director;
         self.lvs.places = new_places;

@@ -34,6 +34,7 @@ use crate::config::Model;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::keep::{Keep, Note};
 use crate::daemon::kind::Kind;
+use crate::daemon::log::together;
 use crate::daemon::reactor::{Reactor, Turn};
 use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
@@ -80,8 +81,8 @@ pub fn clean(model: &Model, ledger: &Path) -> Exit {
     let now = clock::now();
     let services = || (0..model.services.len()).map(ServiceId::at);
     services().for_each(|id| director.start(id, &mut |_| ()));
-    table.look(now, &mut director, Look::Resume, &mut |_| ());
-    services().for_each(|id| director.stop(id, Stop::Whole, &mut |_| ()));
+    table.look(now, &mut director, (Look::Resume, usize::MAX), &mut |_| ());
+    services().for_each(|id| director.stop(id, Stop::Remove, &mut |_| ()));
     table.settle(now, &mut director, &mut |fact| log(model, &places, &fact));
     let mut sync = Sync::default();
     sync.load(model);
@@ -193,8 +194,10 @@ impl Checkers {
         if self.model.global.lvs.flush && died.is_none() {
             self.lvs.director.flush();
         }
+        let marking = tables.as_deref().or(self.lvs.marking.name());
+        self.lvs.ledger.write(&self.lvs.director, marking);
         self.begin_table(turn, if died.is_some() { Look::Resume } else { Look::Start });
-        self.lvs.ledger.write(&self.lvs.director, self.lvs.marking.name());
+        self.write_ledger();
         if let Some(name) = tables {
             self.lvs.marking.remove_left(&name);
         }
@@ -318,6 +321,7 @@ impl Checkers {
 
     /// Those of the checks begin that are to: they are told, suspended if their address is not there, and armed.
     pub(super) fn begin_checks(&mut self, turn: &mut Turn<'_>, begins: impl Fn(MachineId) -> bool) {
+        let _lines = together();
         for id in self.machines() {
             if self.checks.get(id).is_none() {
                 continue;

@@ -33,8 +33,7 @@ impl Checkers {
         self.cut_notifies_short(turn);
         let how = match (self.process.keep_on_stop, self.model.global.lvs.flush_on_stop) {
             (true, _) | (false, Some(Flush::All)) => Stop::Keep,
-            (false, None) => Stop::Each,
-            (false, Some(Flush::Own)) => Stop::Whole,
+            (false, None | Some(Flush::Own)) => Stop::Remove,
         };
         if self.model.global.lvs.flush_on_stop == Some(Flush::All) && !self.process.keep_on_stop {
             self.lvs.table.flush();
@@ -42,12 +41,11 @@ impl Checkers {
         if !self.process.keep_on_stop {
             self.lvs.marking.remove(turn);
         }
+        let servers = self.model.services.iter().map(|service| service.servers.len()).sum();
+        self.lvs.facts.reserve_for_stop(self.model.services.len(), servers);
         for id in (0..self.model.services.len()).map(ServiceId::at) {
             let facts = &mut self.lvs.facts;
             self.lvs.director.stop(id, how, &mut |fact| facts.push(fact, None));
-            if facts.are_many() {
-                self.settle(turn);
-            }
         }
         self.settle(turn);
         if !self.process.keep_on_stop

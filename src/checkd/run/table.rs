@@ -3,14 +3,16 @@
 use super::Checkers;
 use super::facts::log;
 use crate::base::id::ServiceId;
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::checkd::kept::{quorum_key, service_key};
 use crate::checkd::slots::Slot;
+use crate::checkd::table::Looked;
 use crate::daemon::reactor::Turn;
 use crate::proto::lvs::Look;
 
 /// The kernel does not tell of changes to the table: it is looked at so often. What somebody deletes serves nobody for so
-/// long at most; a look at 200 services takes about 10 ms.
+/// long at most; a look at 200 services takes about 10 ms, in slices between which checks go on.
 const LOOK: Span = Span::from_secs(10);
 
 /// A look after an acknowledgement that was lost.
@@ -19,7 +21,11 @@ const SOON: Span = Span::from_millis(100);
 impl Checkers {
     /// The next look at the table.
     pub(super) fn arm_table(&self, turn: &mut Turn<'_>) {
-        let pause = if self.lvs.table.unsure { SOON } else { LOOK };
+        let pause = match (self.lvs.table.is_looking(), self.lvs.table.unsure) {
+            (true, _) => Span::ZERO,
+            (false, true) => SOON,
+            (false, false) => LOOK,
+        };
         turn.set_deadline(self.layout.number(Slot::Table), Some(turn.now() + pause));
     }
 
@@ -29,8 +35,7 @@ impl Checkers {
         if self.lvs.table.open(false) {
             self.begin_table(turn, Look::Start);
             self.settle_marking(turn);
-        } else {
-            self.compare_table(turn, Look::Running);
+        } else if self.compare_table(turn, (Look::Running, limit::LVS_SERVICES_PER_LOOK)) == Looked::Over {
             self.settle(turn);
             self.settle_sync();
             self.lvs.marking.retry(turn);
@@ -51,11 +56,16 @@ impl Checkers {
         }
     }
 
-    /// After the start, after a reload, or when the kernel has IPVS at last: the table is compared with what is wanted, and
-    /// made so.
+    /// After the start, or when the kernel has IPVS at last: the table is compared with what is wanted, and made so. For
+    /// load time.
     pub(super) fn begin_table(&mut self, turn: &mut Turn<'_>, how: Look) {
+        self.compare_table(turn, (how, usize::MAX));
+        self.change_table(turn);
+    }
+
+    /// The table is made what is wanted, as far as this process knows what is there.
+    fn change_table(&mut self, turn: &mut Turn<'_>) {
         self.lvs.table.set_timeouts(&self.model);
-        self.compare_table(turn, how);
         self.settle(turn);
         if let Some(ipvs) = &mut self.lvs.table.ipvs {
             self.lvs.sync.adopt(ipvs);
@@ -63,11 +73,29 @@ impl Checkers {
         self.settle_sync();
     }
 
+    /// After a reload: what is known to differ is changed at once, and then the table is looked at. Where it is not as this
+    /// process knows it, the kernel refuses a change, and the look shows the rest.
+    pub(super) fn reload_table(&mut self, turn: &mut Turn<'_>) {
+        self.lvs.table.forget_look();
+        if self.lvs.table.open(false) {
+            // A table that was not there until now has nothing of this process.
+            return self.begin_table(turn, Look::Start);
+        }
+        self.change_table(turn);
+        turn.set_deadline(self.layout.number(Slot::Table), Some(turn.now()));
+    }
+
     /// Tells the director what the kernel has.
-    pub(super) fn compare_table(&mut self, turn: &Turn<'_>, how: Look) {
+    fn compare_table(&mut self, turn: &Turn<'_>, look: (Look, usize)) -> Looked {
         let lvs = &mut self.lvs;
         let (model, places) = (&self.model, &lvs.places);
-        lvs.table.look(turn.now(), &mut lvs.director, how, &mut |fact| log(model, places, &fact));
+        lvs.table.look(turn.now(), &mut lvs.director, look, &mut |fact| log(model, places, &fact))
+    }
+
+    /// Writes which entries are ours from now on. Before the table is changed this names what is about to be ours too, so
+    /// that a crash in between leaves nothing that nobody knows of; afterwards, what has left is named no more.
+    pub(super) fn write_ledger(&mut self) {
+        self.lvs.ledger.write(&self.lvs.director, self.lvs.marking.name());
     }
 
     /// Starts and stops sync daemons.

@@ -145,6 +145,14 @@ fn iproute_folders(tree: &Tree) -> (Option<&str>, Option<&str>) {
     (vendor, own)
 }
 
+/// Whether names of iproute2's tables may stand in a configuration: those of virtual servers alone have none, and are read
+/// sooner without the files.
+fn may_use_names(tree: &Tree) -> bool {
+    let without = ["global_defs", "virtual_server", "virtual_server_group"];
+    let mut lines = tree.nodes().filter(|node| matches!(node.kind(), NodeKind::Line));
+    lines.any(|line| !without.contains(&line.keyword().text))
+}
+
 /// Reads a slice of a configuration.
 struct Expander<'a> {
     files: &'a dyn Files,
@@ -226,8 +234,10 @@ impl State {
 
     fn finish(self, files: &dyn Files, found: &mut Diagnostics) -> Parsed {
         let mut tree = self.grower.finish(found);
-        let (vendor, own) = iproute_folders(&tree);
-        let names = Tables::read(files, vendor, own);
+        let names = match iproute_folders(&tree) {
+            (None, None) if !may_use_names(&tree) => Tables::fixed(files),
+            (vendor, own) => Tables::read(files, vendor, own),
+        };
         tree.set_names(names);
         Parsed { tree, sources: self.sources }
     }

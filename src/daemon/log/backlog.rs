@@ -1,5 +1,7 @@
 //! Lines that wait for a sink: a queue in one fixed piece of memory.
 
+use std::io::IoSlice;
+
 use crate::base::limit;
 
 /// The queue, and how many lines did not fit.
@@ -42,6 +44,26 @@ impl Backlog {
     pub(super) fn front(&self) -> Option<&[u8]> {
         let (header, rest) = self.octets.get(self.head..)?.split_first_chunk::<HEADER>()?;
         rest.get(..usize::from(u16::from_ne_bytes(*header)))
+    }
+
+    /// Fills `parts` with the lines that wait, the longest first, without the first `skip` octets of that one; how many
+    /// there are.
+    pub(super) fn lines<'a>(&'a self, skip: usize, parts: &mut [IoSlice<'a>]) -> usize {
+        let (mut rest, mut skip, mut count) = (self.octets.get(self.head..).unwrap_or_default(), skip, 0);
+        for part in parts {
+            let Some((header, after)) = rest.split_first_chunk::<HEADER>() else { break };
+            let Some((line, after)) = after.split_at_checked(usize::from(u16::from_ne_bytes(*header))) else {
+                break;
+            };
+            *part = IoSlice::new(line.get(core::mem::take(&mut skip)..).unwrap_or_default());
+            (rest, count) = (after, count + 1);
+        }
+        count
+    }
+
+    /// Whether half of the memory is taken.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.octets.len().saturating_sub(self.head) > limit::LOG_BACKLOG / 2
     }
 
     /// Forgets the line that has waited longest.

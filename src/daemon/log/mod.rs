@@ -149,6 +149,29 @@ pub fn flush(now: Instant) -> Option<Instant> {
     lock().as_mut()?.flush(now)
 }
 
+/// Many lines are about to be written: console and file get them together, in few calls, when this goes out of scope.
+#[must_use]
+pub fn together() -> Together {
+    hold(true);
+    Together(())
+}
+
+/// Lines that are written together.
+#[derive(Debug)]
+pub struct Together(());
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        hold(false);
+    }
+}
+
+fn hold(on: bool) {
+    if let Some(sinks) = lock().as_mut() {
+        sinks.streams.iter_mut().for_each(|stream| stream.hold(on));
+    }
+}
+
 /// Offers the backlogs for up to `limit`, and waits for slow sinks meanwhile, not for missing ones: the last
 /// act of a process.
 pub fn finish(limit: Span) {

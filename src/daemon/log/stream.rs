@@ -1,6 +1,6 @@
 //! Console and log file: lines to a descriptor that may be slow.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use super::backlog::Backlog;
@@ -14,6 +14,8 @@ pub(super) struct Stream {
     output: Output,
     backlog: Backlog,
     out: usize,
+    /// How many callers want their lines written together.
+    held: u32,
     /// The log file and whether to be patient with it; none: the console.
     file: Option<(PathBuf, bool)>,
 }
@@ -31,7 +33,7 @@ impl Stream {
     }
 
     fn new(output: Output, file: Option<(PathBuf, bool)>) -> Self {
-        Self { output, backlog: Backlog::new(), out: 0, file }
+        Self { output, backlog: Backlog::new(), out: 0, held: 0, file }
     }
 
     /// Whether this is standard error.
@@ -54,26 +56,35 @@ impl Stream {
     /// Writes a line, or keeps it.
     pub(super) fn write(&mut self, time: Option<&LocalTime>, text: &Line) {
         let frame: Frame = format::stamped(time, text);
-        self.offer();
+        if self.held == 0 || self.backlog.is_half_full() {
+            self.offer();
+        }
         self.backlog.push(&frame);
-        self.offer();
+        if self.held == 0 {
+            self.offer();
+        }
+    }
+
+    /// Lines wait for each other as long as somebody wants it so.
+    pub(super) fn hold(&mut self, on: bool) {
+        self.held = if on { self.held.saturating_add(1) } else { self.held.saturating_sub(1) };
+        if self.held == 0 {
+            self.offer();
+        }
     }
 
     /// Writes what waits, as far as it is taken.
     pub(super) fn offer(&mut self) {
         loop {
-            while let Some(line) = self.backlog.front() {
-                let rest = line.get(self.out..).unwrap_or_default();
-                match self.output.write(rest) {
-                    Ok(len) if len < rest.len() => {
-                        self.out += len;
-                        if len == 0 {
-                            return;
-                        }
-                    }
+            while !self.backlog.is_empty() {
+                let mut parts = [IoSlice::new(&[]); TOGETHER];
+                let count = self.backlog.lines(self.out, &mut parts);
+                match self.output.write(parts.get(..count).unwrap_or_default()) {
+                    Ok(0) => return,
+                    Ok(len) => self.took(len),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                    // Written, or the other end is gone for good: nobody is left to read it.
-                    Ok(_) | Err(_) => {
+                    // The other end is gone for good: nobody is left to read it.
+                    Err(_) => {
                         self.out = 0;
                         self.backlog.pop();
                     }
@@ -88,6 +99,15 @@ impl Stream {
         }
     }
 
+    /// So many octets of what waits are out.
+    fn took(&mut self, len: usize) {
+        self.out = self.out.saturating_add(len);
+        while let Some(line) = self.backlog.front().map(<[u8]>::len).filter(|line| *line <= self.out) {
+            self.out = self.out.saturating_sub(line);
+            self.backlog.pop();
+        }
+    }
+
     /// Whether everything is written.
     pub(super) fn is_flushed(&self) -> bool {
         self.backlog.is_empty() && !self.backlog.has_untold()
@@ -98,3 +118,6 @@ impl Stream {
         self.backlog.lost()
     }
 }
+
+/// Lines of one call at most.
+const TOGETHER: usize = 64;

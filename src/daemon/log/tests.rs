@@ -179,3 +179,23 @@ fn the_loop_is_asked_back_ever_more_rarely_while_a_sink_is_missing() {
     }
     assert!((10..60).contains(&asked), "{asked}");
 }
+
+#[test]
+fn lines_that_are_written_together_reach_a_file_whole_and_in_order() {
+    let folder = Folder::new("together");
+    let path = folder.path("log");
+    let mut stream = Stream::file(&path, false).unwrap();
+    let line = |number: usize| format::message(format_args!("line {number} {}", "x".repeat(number % 200)));
+    stream.write(None, &line(0));
+    stream.hold(true);
+    stream.hold(true);
+    stream.write(None, &line(1));
+    stream.hold(false);
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1, "the second one waits");
+    (2..1_000).for_each(|number| stream.write(None, &line(number)));
+    stream.hold(false);
+    let text = fs::read_to_string(&path).unwrap();
+    let right = (0..1_000).map(|number| format!("line {number} {}", "x".repeat(number % 200)));
+    assert!(text.lines().map(str::trim_end).eq(right.map(|line| line.trim_end().to_owned())));
+    assert!(stream.is_flushed() && stream.lost() == 0);
+}

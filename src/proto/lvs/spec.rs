@@ -96,10 +96,9 @@ const SORRY_WEIGHT: u32 = 1;
 /// How a service leaves the kernel when the daemon stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Destination by destination, then the service, as keepalived does.
-    Each,
-    /// The service with all its destinations at once (`lvs_flush_on_stop VS`).
-    Whole,
+    /// The service with all its destinations at once, as keepalived does with `lvs_flush_on_stop VS`; without that it
+    /// removes one destination after the other, which comes to the same.
+    Remove,
     /// It stays (`-I`), or all of the table is flushed by the child (`lvs_flush_on_stop`).
     Keep,
 }

@@ -47,7 +47,8 @@ impl Dump {
         Self {
             request: Requests::new(limit::NETLINK_REQUEST_OCTETS),
             sequence: 0,
-            parts: Inbox::new(1, limit::NETLINK_DUMP_OCTETS),
+            // A short dump is one part of what was asked for, and one that says that this was all.
+            parts: Inbox::new(2, limit::NETLINK_DUMP_OCTETS),
             tries: limit::NETLINK_DUMP_TRIES,
             attempt: Attempt::default(),
         }

@@ -3,7 +3,7 @@
 use super::{Closing, HOLDS, Leaving, SET, SORRY, STALE, TOLD, Table};
 use crate::proto::lvs::service::{Service, Services};
 use crate::proto::lvs::spec::dest_key;
-use crate::proto::lvs::values::{DestKey, DestValue, Method, ServiceKey, ServiceValue};
+use crate::proto::lvs::values::{DestKey, DestValue, Method, ServiceValue};
 
 /// A destination that an old configuration had put into the kernel.
 struct Had {
@@ -112,26 +112,18 @@ impl Table {
         }
     }
 
-    /// The keys of a service that this configuration does not have leave in the order of a stop.
+    /// The keys of a service that this configuration does not have leave as at a stop, each with its destinations. These
+    /// are noted for a reload that wants the key again before it has left.
     fn end(&mut self, old: &Self, olds: &Services, service: &Service, ending: &[u32]) {
-        let sorry_first = core::iter::once(service.count).chain(0..service.count);
-        for local in sorry_first {
-            for number in ending {
-                let Some(key) = old.key(*number) else { continue };
+        for number in ending {
+            let Some(key) = old.members.get(*number as usize).map(|member| member.key) else { continue };
+            self.closing.push(Closing { key, dest: None, value: None });
+            for local in 0..=service.count {
                 if let Some(Had { dest, value, .. }) = old.had(olds, service, *number, local) {
                     self.closing.push(Closing { key, dest: Some(dest), value });
                 }
             }
         }
-        self.closing.extend(
-            ending
-                .iter()
-                .filter_map(|number| Some(Closing { key: old.key(*number)?, dest: None, value: None })),
-        );
-    }
-
-    fn key(&self, number: u32) -> Option<ServiceKey> {
-        self.members.get(number as usize).map(|member| member.key)
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Table {
     cursor: Option<Cursor>,
     /// Destinations that are in the configuration no more, of keys that are; by service.
     leaving: Vec<Leaving>,
-    /// Services that are in the configuration no more, with their destinations, in the order of the operations.
+    /// Services that are in the configuration no more, each with its destinations after it, in the order of the operations.
     closing: Vec<Closing>,
     /// How many of `closing` are done.
     closed: usize,
@@ -101,7 +101,7 @@ enum Stage {
     SorryOut,
     /// What a reload left behind.
     Leaving,
-    /// Its keys, at the end.
+    /// Its keys, at the stop.
     Close,
     /// Nothing at this stage.
     Nothing,
@@ -155,7 +155,7 @@ struct Leaving {
     value: Option<DestValue>,
 }
 
-/// A destination of a service that ends, or the service.
+/// A service that ends, or, after it, one of its destinations.
 #[derive(Clone, Copy, Debug)]
 struct Closing {
     key: ServiceKey,
@@ -400,7 +400,7 @@ impl Table {
     }
 
     /// Everything that may be in the kernel because of this configuration, or because of the one before as long as it
-    /// has not been removed.
+    /// has not been removed, or because of a predecessor as long as no dump has been read.
     pub(super) fn owned(&self, services: &Services, each: &mut dyn FnMut(&ServiceKey, Option<&DestKey>)) {
         for member in self.members.iter().filter(|member| member.flags & HOLDS != 0) {
             each(&member.key, None);
@@ -418,6 +418,9 @@ impl Table {
         }
         for closing in self.closing.get(self.closed..).unwrap_or_default() {
             each(&closing.key, closing.dest.as_ref());
+        }
+        for (key, dest) in &self.recorded {
+            each(key, dest.as_ref());
         }
     }
 

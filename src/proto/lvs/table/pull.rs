@@ -39,14 +39,10 @@ impl Table {
                     Stage::Open => self.open(member),
                     Stage::Raise(local) => self.dest(services, service, member, local, true),
                     Stage::Server(local) => self.dest(services, service, member, local, false),
-                    Stage::SorryOut => {
-                        let runs = service.phase == Phase::Runs;
-                        if !runs || self.answers(member, service.count) {
-                            self.dest(services, service, member, service.count, false)
-                        } else {
-                            None
-                        }
+                    Stage::SorryOut if self.answers(member, service.count) => {
+                        self.dest(services, service, member, service.count, false)
                     }
+                    Stage::SorryOut => None,
                     Stage::Leaving => self.leave(id),
                     Stage::Close => self.close(member),
                     Stage::Nothing => break,
@@ -66,6 +62,12 @@ impl Table {
         let Closing { key, dest, .. } = *self.closing.get(self.closed)?;
         self.closed = self.closed.saturating_add(1);
         let operation = dest.map_or(Operation::DelService(key), |dest| Operation::DelDest(key, dest));
+        if dest.is_none() {
+            // Its destinations go with it.
+            let rest = self.closing.get(self.closed..).unwrap_or_default();
+            let own = rest.iter().take_while(|closing| closing.key == key && closing.dest.is_some()).count();
+            self.closed = self.closed.saturating_add(own);
+        }
         Some(Pending { operation, member: None, local: 0 })
     }
 
@@ -174,28 +176,24 @@ impl Table {
 
     /// A stage of a service; none after the last one.
     fn stage(&self, service: &Service, list: &List, number: u32) -> Option<Stage> {
-        let runs = match service.phase {
-            Phase::Waits => return None,
-            Phase::Runs => true,
-            Phase::Stopped(Stop::Each) => false,
-            Phase::Stopped(Stop::Whole) => return (number == 0).then_some(Stage::Close),
-            Phase::Stopped(Stop::Keep) => return None,
-        };
-        let answers = runs && (service.quorum || service.sorry.is_none());
+        match service.phase {
+            Phase::Runs => {}
+            Phase::Stopped(Stop::Remove) => return (number == 0).then_some(Stage::Close),
+            Phase::Waits | Phase::Stopped(Stop::Keep) => return None,
+        }
+        let answers = service.quorum || service.sorry.is_none();
         let servers = service.count.saturating_add(2);
         let last = servers.saturating_add(service.count);
         Some(match number {
-            0 if runs => Stage::Open,
-            0 => Stage::Nothing,
-            1 if service.quorum || !runs => Stage::SorryOut,
+            0 => Stage::Open,
+            1 if service.quorum => Stage::SorryOut,
             1 => list.failed.map_or(Stage::Nothing, Stage::Server),
             _ if number < servers && answers => Stage::Raise(number.saturating_sub(2)),
             _ if number < servers => Stage::Nothing,
             _ if number < last => Stage::Server(number.saturating_sub(servers)),
             _ if number == last => Stage::Leaving,
             _ if number > last.saturating_add(1) => return None,
-            _ if runs => Stage::Server(service.count),
-            _ => Stage::Close,
+            _ => Stage::Server(service.count),
         })
     }
 }

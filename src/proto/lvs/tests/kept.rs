@@ -234,3 +234,14 @@ fn what_is_ours_is_every_key_that_the_configuration_stands_for() {
     world.operations();
     assert!(world.owned().is_empty());
 }
+
+#[test]
+fn what_a_predecessor_left_is_ours_until_a_dump_has_shown_it() {
+    let mut world = World::start(b(1));
+    world.operations();
+    let gone = (crate::proto::lvs::ServiceKey::Mark(crate::base::addr::Family::V4, 5), None);
+    world.director.recorded(gone.0, gone.1);
+    assert_eq!(world.owned(), [(VIP, None), (VIP, Some(dest(1))), gone]);
+    world.look(Look::Running);
+    assert_eq!(world.owned(), [(VIP, None), (VIP, Some(dest(1)))], "it was not there");
+}

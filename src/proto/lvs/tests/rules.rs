@@ -210,8 +210,8 @@ fn a_sorry_server_that_is_a_real_server_too_changes_its_role_and_stays() {
     );
     world.verdict(2, true);
     assert_eq!(short(&world.operations()), ["set 10.0.0.1 1", "new 10.0.0.2 1"]);
-    world.stop(Stop::Each);
-    assert_eq!(short(&world.operations()), ["del 10.0.0.1", "del 10.0.0.2", "del service"]);
+    world.stop(Stop::Remove);
+    assert_eq!(short(&world.operations()), ["del service"]);
     // With inhibit on both it has the weight of the role in which it answers.
     let mut service = base(2);
     service.params.quorum = 2;
@@ -339,17 +339,10 @@ fn a_group_goes_through_its_members_for_each_step() {
         world.operations(),
         ["del 192.0.2.20:80 10.0.0.1:80", "del 192.0.2.21:80 10.0.0.1:80", "del IPv4 mark 7 10.0.0.1:80"]
     );
-    world.stop(Stop::Each);
+    world.stop(Stop::Remove);
     assert_eq!(
         world.operations(),
-        [
-            "del 192.0.2.20:80 10.0.0.2:80",
-            "del 192.0.2.21:80 10.0.0.2:80",
-            "del IPv4 mark 7 10.0.0.2:80",
-            "del service 192.0.2.20:80",
-            "del service 192.0.2.21:80",
-            "del service IPv4 mark 7",
-        ]
+        ["del service 192.0.2.20:80", "del service 192.0.2.21:80", "del service IPv4 mark 7",]
     );
     assert!(world.kernel.services.is_empty());
 }
@@ -382,19 +375,11 @@ fn at_the_stop_everything_of_ours_goes() {
         world.stop(how);
         (world.facts(), world.operations(), world.kernel.services.is_empty())
     };
-    let (facts, operations, empty) = stopped(Stop::Each, false);
+    let (facts, operations, empty) = stopped(Stop::Remove, false);
     assert_eq!(facts, ["10.0.0.1 stops", "10.0.0.2 stops", "0 stops", "10.0.0.1 stops", "1 stops"]);
-    assert_eq!(
-        operations,
-        [
-            "del 192.0.2.10:80 10.0.0.2:80",
-            "del service 192.0.2.10:80",
-            "del 192.0.2.11:80 10.0.0.1:80",
-            "del service 192.0.2.11:80"
-        ]
-    );
+    assert_eq!(operations, ["del service 192.0.2.10:80", "del service 192.0.2.11:80"]);
     assert!(empty);
-    let (facts, operations, empty) = stopped(Stop::Whole, true);
+    let (facts, operations, empty) = stopped(Stop::Remove, true);
     assert_eq!(facts[..3], ["10.0.0.1 stops", "10.0.0.2 stops, notify", "0 stops, notify"]);
     assert_eq!(operations, ["del service 192.0.2.10:80", "del service 192.0.2.11:80"]);
     assert!(empty);
@@ -403,22 +388,10 @@ fn at_the_stop_everything_of_ours_goes() {
 }
 
 #[test]
-fn the_sorry_server_goes_first_at_the_stop() {
-    let mut service = base(1);
-    service.sorry = Some(sorry());
-    service.reals[0].spec.inhibit = true;
-    let mut world = World::start(one(service));
-    world.verdict(1, false);
-    world.operations();
-    world.stop(Stop::Each);
-    assert_eq!(short(&world.operations()), ["del 10.0.0.99", "del 10.0.0.1", "del service"]);
-}
-
-#[test]
 fn after_the_stop_nothing_changes_any_more() {
     let mut world = World::start(one(base(2)));
     world.operations();
-    world.stop(Stop::Each);
+    world.stop(Stop::Remove);
     world.operations();
     world.facts();
     world.verdict(1, false);
