@@ -20,20 +20,22 @@
 //! | [`proto`] | state machines: (now, input) in, ordered actions out | [`proto::vrrp::machine`] |
 //! | [`config`] | text to model, every mistake told by place and remedy | [`config::expand`], [`config::rows`] |
 //! | [`daemon`] | what all processes share: loop, supervision, log | [`daemon::reactor`], [`daemon::parent`] |
-//! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps, statistics, JSON | [`notify::Notifier`], [`status::dump`] |
+//! | [`notify`], [`status`] | a transition becomes scripts, FIFO lines and mail; dumps, statistics, JSON, answers | [`notify::Notifier`], [`status::dump`] |
 //! | [`child`] | what every child shares: scripts, FIFOs, mail, status, what a successor goes on with | [`child::notifies`] |
 //! | [`checkd`] | binds the machines of virtual servers and of checks to the kernel's table, sockets and programs | [`checkd::run`] |
 //! | [`bfdd`] | binds the machines of BFD sessions to sockets, and tells the other children of them | [`bfdd::run`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
 //! | main, program | the binary: what the command line asks for; what the parent supervises | src/main.rs |
 //!
-//! # Three walks
+//! # Four walks
 //!
 //! ```text
 //! an advert:  daemon/reactor -> vrrpd/run/mod -> run/adverts -> sockets/receive -> proto/vrrp/router -> wire/vrrp
 //!             -> proto/vrrp/machine -> vrrpd/run/settle -> run/events -> notify/queue
 //! a check:    daemon/reactor -> checkd/run/mod -> run/checks -> checks/transport -> proto/check/machine
 //!             -> proto/lvs/director -> checkd/run/facts -> checkd/table -> sys/ipvs, notify/queue
+//! a question: daemon/reactor -> daemon/parent/control -> wire/control -> daemon/ipc -> vrrpd/run/status/answer
+//!             -> status/answer -> a memory file -> daemon/parent/control/outgoing
 //! a keyword:  config/source -> lexer -> expand/mod -> tree -> rows/... -> assemble -> model -> vrrpd/build
 //!             -> proto/vrrp/machine
 //! ```

@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "lvs")]
         Invocation::Genhash(name, words) => program::genhash::run(&name, words),
         Invocation::Answer(answer) => say(&answer),
+        #[cfg(feature = "status")]
+        Invocation::Control(socket, words) => return ExitCode::from(program::ctl::run(&socket, &words)),
         Invocation::Run(options) => {
             alloc::prepare();
             complain(&options);

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tools")]
 mod compare;
+#[cfg(feature = "status")]
+pub(crate) mod ctl;
 #[cfg(feature = "lvs")]
 pub(crate) mod genhash;
 mod kept;
@@ -25,6 +27,8 @@ use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 #[cfg(feature = "tools")]
 use keepalived::config::lint::{self, Input, Silence};
+#[cfg(feature = "status")]
+use keepalived::config::print;
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
 use keepalived::config::tree::{Position, Tree};
@@ -290,6 +294,14 @@ impl Program for Keepalived<'_> {
         Some(Script { words: found.words, terms: found.terms, timeout })
     }
 
+    #[cfg(feature = "status")]
+    fn effective(&self, loaded: &Loaded) -> String {
+        let text = loaded.model().map(|model| print(&model)).unwrap_or_default();
+        // A large one was most of this process's memory for a moment.
+        alloc::trim();
+        text
+    }
+
     fn dump(&self, loaded: &Loaded) {
         status::write_parent(&loaded.outline);
     }
@@ -395,18 +407,18 @@ impl Loaded {
     /// All of it: for a child that replaces another one, read again from what was read first.
     /// None: a disk has failed. It is taken, not lent: a child that reloads must be able to let go of it.
     fn take_model(&self) -> Option<Arc<Model>> {
-        Some(match self.whole.take() {
-            Some(model) => model,
-            None => {
-                let mut told_before = Diagnostics::new();
-                let snapshot = self.snapshot.read()?;
-                let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
-                let mut model = assemble::model(&tree, &mut told_before);
-                // The command line may have had another word.
-                model.daemon.net_namespace.clone_from(&self.outline.daemon.net_namespace);
-                Arc::new(model)
-            }
-        })
+        self.whole.take().or_else(|| self.model())
+    }
+
+    /// All of it, read again from what was read first. None: a disk has failed.
+    fn model(&self) -> Option<Arc<Model>> {
+        let mut told_before = Diagnostics::new();
+        let snapshot = self.snapshot.read()?;
+        let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
+        let mut model = assemble::model(&tree, &mut told_before);
+        // The command line may have had another word.
+        model.daemon.net_namespace.clone_from(&self.outline.daemon.net_namespace);
+        Some(Arc::new(model))
     }
 }
 

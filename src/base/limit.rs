@@ -274,3 +274,7 @@ pub const BFD_BATCH: usize = 64;
 /// Octets of a BFD packet that are looked at, and of one that leaves: 24 and the 8 of the UDP header; one with the longest
 /// authentication section has 52.
 pub const BFD_OCTETS: usize = 64;
+
+/// Clients of the control socket that are connected at once: a person, a few exporters, and room for those that hang. Those
+/// beyond it make the ones leave that say nothing.
+pub const CONTROL_CLIENTS: usize = 16;

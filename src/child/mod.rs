@@ -7,6 +7,8 @@
 //! [`links::Interfaces`], the interfaces that it uses.
 
 pub mod alerts;
+#[cfg(feature = "status")]
+pub mod answer;
 pub mod bracket;
 pub mod check;
 pub mod files;

@@ -30,6 +30,79 @@ pub enum ToChild {
     Stop,
     /// The descriptor that comes with this is the channel to the child of this kind, in place of an earlier one.
     Peer(Kind),
+    /// Write the answer to this into the descriptor that comes with it.
+    #[cfg(feature = "status")]
+    Ask(Question),
+}
+
+/// What a client of the control socket wants to know of a child.
+#[cfg(feature = "status")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Which question it is, for the word that it is answered.
+    pub number: u32,
+    /// About what.
+    pub about: About,
+    /// As JSON; else as text.
+    pub json: bool,
+    /// Only the object with this [`super::record::key`].
+    pub name: Option<u64>,
+}
+
+/// What is asked for.
+#[cfg(feature = "status")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum About {
+    /// The state of every object.
+    #[default]
+    Status,
+    /// The counters.
+    Stats {
+        /// Zero them afterwards.
+        clear: bool,
+    },
+}
+
+#[cfg(feature = "status")]
+impl Question {
+    fn write(self, out: &mut Writer<'_>) -> Result<(), Short> {
+        out.u8(9)?;
+        out.u32(self.number)?;
+        let about = match self.about {
+            About::Status => 0,
+            About::Stats { clear: false } => 1,
+            About::Stats { clear: true } => 2,
+        };
+        out.u8(about | u8::from(self.json) << 4 | u8::from(self.name.is_some()) << 5)?;
+        out.put(&self.name.unwrap_or(0).to_be_bytes())
+    }
+
+    fn read(packet: &mut Reader<'_>) -> Result<Option<Self>, Short> {
+        let number = packet.u32()?;
+        let word = packet.u8()?;
+        let name = u64::from_be_bytes(packet.array()?);
+        let about = match word & 0xf {
+            0 => About::Status,
+            1 => About::Stats { clear: false },
+            2 => About::Stats { clear: true },
+            _ => return Ok(None),
+        };
+        let question =
+            Self { number, about, json: word & 1 << 4 != 0, name: (word & 1 << 5 != 0).then_some(name) };
+        Ok(Some(question))
+    }
+}
+
+/// What came of a question.
+#[cfg(feature = "status")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The answer is whole.
+    Whole,
+    /// It is whole, and there is no object of the name.
+    Nothing,
+    /// It could not be written.
+    Failed,
 }
 
 /// From a child to the parent.
@@ -46,10 +119,16 @@ pub enum ToParent {
     },
     /// An object of the child has entered a state.
     Transition(Record),
+    /// The question of this number was answered.
+    #[cfg(feature = "status")]
+    Answered(u32, Answered),
 }
 
-/// Octets of the longest message between parent and child.
+/// Octets of the longest message to the parent.
 pub const LONGEST: usize = 9;
+
+/// Octets of the longest message to a child.
+pub const LONGEST_TO_CHILD: usize = 14;
 
 /// The state of one object of a child (a BFD session, a virtual router), as another child is told it.
 ///
@@ -140,6 +219,8 @@ impl ToChild {
                 out.u8(8)?;
                 out.u8(kind.number())
             }
+            #[cfg(feature = "status")]
+            Self::Ask(question) => question.write(out),
         }
     }
 
@@ -158,6 +239,8 @@ impl ToChild {
                     Some(kind) => Self::Peer(kind),
                     None => return Ok(None),
                 },
+                #[cfg(feature = "status")]
+                9 => return Ok(Question::read(packet)?.map(Self::Ask)),
                 _ => return Ok(None),
             }))
         };
@@ -185,6 +268,16 @@ impl ToParent {
                 out.u8(4)?;
                 out.put(&record.bits().to_be_bytes())
             }
+            #[cfg(feature = "status")]
+            Self::Answered(number, how) => {
+                out.u8(5)?;
+                out.u32(number)?;
+                out.u8(match how {
+                    Answered::Whole => 0,
+                    Answered::Nothing => 1,
+                    Answered::Failed => 2,
+                })
+            }
         }
     }
 
@@ -196,6 +289,16 @@ impl ToParent {
                 2 => Self::Ready,
                 3 => Self::ReloadDone { ok: packet.u8()? != 0 },
                 4 => Self::Transition(Record::from_bits(u64::from_be_bytes(packet.array()?))),
+                #[cfg(feature = "status")]
+                5 => {
+                    let number = packet.u32()?;
+                    let how = match packet.u8()? {
+                        0 => Answered::Whole,
+                        1 => Answered::Nothing,
+                        _ => Answered::Failed,
+                    };
+                    Self::Answered(number, how)
+                }
                 _ => return Ok(None),
             }))
         };
@@ -246,6 +349,29 @@ mod tests {
         let mut reader = Reader::new(writer.written());
         let back: Vec<_> = core::iter::from_fn(|| ToParent::read(&mut reader)).collect();
         assert_eq!(back, up);
+    }
+
+    #[cfg(feature = "status")]
+    #[test]
+    fn questions_survive_the_way() {
+        let names = [None, Some(0), Some(u64::MAX)];
+        let about = [About::Status, About::Stats { clear: true }, About::Stats { clear: false }];
+        for (about, name) in about.into_iter().flat_map(|about| names.map(|name| (about, name))) {
+            for json in [false, true] {
+                let question = ToChild::Ask(Question { number: 0x0102_0304, about, json, name });
+                let mut packet = [0; LONGEST_TO_CHILD];
+                let mut writer = Writer::new(&mut packet);
+                question.write(&mut writer).unwrap();
+                assert_eq!(ToChild::read(&mut Reader::new(writer.written())), Some(question));
+            }
+        }
+        for how in [Answered::Whole, Answered::Nothing, Answered::Failed] {
+            let answered = ToParent::Answered(7, how);
+            let mut packet = [0; LONGEST];
+            let mut writer = Writer::new(&mut packet);
+            answered.write(&mut writer).unwrap();
+            assert_eq!(ToParent::read(&mut Reader::new(writer.written())), Some(answered));
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod ipc;
 pub mod keep;
 pub mod kind;
 pub mod log;
+#[cfg(feature = "status")]
+pub mod moment;
 pub mod parent;
 pub mod pidfile;
 pub mod reactor;

@@ -27,6 +27,8 @@ pub use turn::Turn;
 pub use types::{Again, Command, Counters, Interest};
 
 use super::deadline::Deadlines;
+#[cfg(feature = "status")]
+use super::ipc::Answered;
 use super::ipc::{ToChild, ToParent};
 use super::log;
 use super::realtime::Realtime;
@@ -440,6 +442,14 @@ impl Core {
                         log::reopen();
                         continue;
                     }
+                    #[cfg(feature = "status")]
+                    Order::Message(ToChild::Ask(question), None) => {
+                        let answered = ToParent::Answered(question.number, Answered::Failed);
+                        Turn { core: self }.report(answered);
+                        continue;
+                    }
+                    #[cfg(feature = "status")]
+                    Order::Message(ToChild::Ask(question), Some(fd)) => Command::Ask(question, fd),
                     Order::Message(ToChild::Stop, _) => Command::Stop,
                     Order::Gone => {
                         self.deregister(registration);

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use keepalived::base::time::Span;
 use keepalived::config::Model;
+#[cfg(feature = "status")]
+use keepalived::daemon::cli;
 use keepalived::daemon::cli::Options;
-use keepalived::daemon::parent::{ChildSettings, Kind, Settings};
+use keepalived::daemon::parent::{ChildSettings, ControlSocket, Kind, Settings};
 use keepalived::daemon::pidfile::Places;
 use keepalived::daemon::tuning::{DEFAULT_UMASK, Tuning};
 use keepalived::proto::vrrp::Machine;
@@ -46,8 +48,38 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
         reload_repeat: files.reload_repeat,
         save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
         scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
+        control: control(model, options),
     }
 }
+
+/// Where clients ask: by the option, else by the keyword, else at the usual place. In a build without the feature nowhere.
+#[cfg_attr(not(feature = "status"), allow(unused_variables, reason = "the argument of the other form"))]
+fn control(model: &Model, options: &Options) -> Option<ControlSocket> {
+    #[cfg(not(feature = "status"))]
+    return None;
+    #[cfg(feature = "status")]
+    {
+        let global = &model.global.control;
+        let path = match (&options.control_socket, global.path.as_deref()) {
+            (Some(path), _) => path.clone(),
+            (None, Some(NO_SOCKET)) => return None,
+            (None, Some(path)) => PathBuf::from(path),
+            (None, None) => cli::control_socket(&log_suffix(model)),
+        };
+        Some(ControlSocket {
+            path,
+            mode: global.mode.map_or(USUAL_MODE, u32::from),
+            group: global.group.clone(),
+        })
+    }
+}
+
+/// What stands for no path.
+#[cfg(feature = "status")]
+const NO_SOCKET: &str = "none";
+/// Owner and group may connect.
+#[cfg(feature = "status")]
+const USUAL_MODE: u32 = 0o660;
 
 /// Network namespace and instance, as syslog shows them behind the name of the process.
 fn log_suffix(model: &Model) -> String {

@@ -1,6 +1,7 @@
 //! Where a status file goes, and how it is written piece by piece without the heap.
 
 use core::fmt;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -100,14 +101,71 @@ fn named(kind: Kind, path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// What is written to a file by a few long writes. Made at load time; writing allocates nothing.
+#[derive(Debug)]
+pub struct Pieces {
+    buffer: Vec<u8>,
+    /// Why the file under way will never be whole.
+    failed: Option<io::Error>,
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self { buffer: Vec::with_capacity(limit::STATUS_BUFFER), failed: None }
+    }
+}
+
+impl Pieces {
+    /// Adds text, and writes what has no room.
+    ///
+    /// # Errors
+    /// When a write has failed, which [`Pieces::finish`] tells.
+    pub fn push(&mut self, text: &str, mut file: Option<&mut File>) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let room = self.buffer.capacity() - self.buffer.len();
+            if room == 0 {
+                self.flush(file.as_deref_mut());
+                continue;
+            }
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.buffer.extend_from_slice(now);
+            rest = later;
+        }
+        if self.failed.is_some() { Err(fmt::Error) } else { Ok(()) }
+    }
+
+    /// Writes the rest.
+    ///
+    /// # Errors
+    /// Whatever went wrong since the file was begun.
+    pub fn finish(&mut self, file: Option<&mut File>) -> io::Result<()> {
+        self.flush(file);
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Forgets what was not written.
+    pub fn clear(&mut self) {
+        self.failed = None;
+        self.buffer.clear();
+    }
+
+    fn flush(&mut self, file: Option<&mut File>) {
+        if self.failed.is_none()
+            && let Some(file) = file
+        {
+            self.failed = file.write_all(&self.buffer).err();
+        }
+        self.buffer.clear();
+    }
+}
+
 /// A status file of one process. Made at load time; writing allocates nothing.
 #[derive(Debug)]
 pub struct StatusFile {
     place: Place,
     open: Option<Replacement>,
-    buffer: Vec<u8>,
-    /// Why the file under way will never get to its place.
-    failed: Option<io::Error>,
+    pieces: Pieces,
 }
 
 impl StatusFile {
@@ -116,12 +174,7 @@ impl StatusFile {
     /// # Errors
     /// When `place` has no file name.
     pub fn new(place: &Path) -> io::Result<Self> {
-        Ok(Self {
-            place: Place::new(place)?,
-            open: None,
-            buffer: Vec::with_capacity(limit::STATUS_BUFFER),
-            failed: None,
-        })
+        Ok(Self { place: Place::new(place)?, open: None, pieces: Pieces::default() })
     }
 
     /// Where it goes.
@@ -145,47 +198,22 @@ impl StatusFile {
     /// # Errors
     /// Whatever went wrong since it was begun; the old file is still there then.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.flush();
-        let file = self.open.take();
-        match (self.failed.take(), file) {
-            (Some(error), _) => Err(error),
-            (None, Some(file)) => file.keep(),
-            (None, None) => Err(io::ErrorKind::NotFound.into()),
-        }
+        let mut file = self.open.take();
+        self.pieces.finish(file.as_mut().map(Replacement::file))?;
+        file.ok_or(io::ErrorKind::NotFound)?.keep()
     }
 
     /// Gives the file under way up.
     pub fn abandon(&mut self) {
         self.open = None;
-        self.failed = None;
-        self.buffer.clear();
-    }
-
-    fn flush(&mut self) {
-        if self.failed.is_none()
-            && let Some(file) = &mut self.open
-        {
-            self.failed = file.file().write_all(&self.buffer).err();
-        }
-        self.buffer.clear();
+        self.pieces.clear();
     }
 }
 
 /// An error of the file is told by [`StatusFile::finish`]; here it only ends the writing.
 impl fmt::Write for StatusFile {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            let room = self.buffer.capacity() - self.buffer.len();
-            if room == 0 {
-                self.flush();
-                continue;
-            }
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            self.buffer.extend_from_slice(now);
-            rest = later;
-        }
-        if self.failed.is_some() { Err(fmt::Error) } else { Ok(()) }
+        self.pieces.push(text, self.open.as_mut().map(Replacement::file))
     }
 }
 
@@ -229,7 +257,7 @@ mod tests {
         let target = folder.join("stats");
         let mut file = StatusFile::new(&target).unwrap();
         file.begin().unwrap();
-        let capacity = file.buffer.capacity();
+        let capacity = file.pieces.buffer.capacity();
         let mut expected = String::new();
         for line in 0..3 * limit::STATUS_BUFFER / 16 {
             writeln!(file, "line {line:>20}").unwrap();
@@ -238,7 +266,7 @@ mod tests {
         assert!(!target.exists());
         file.finish().unwrap();
         assert_eq!(std::fs::read_to_string(&target).unwrap(), expected);
-        assert_eq!(file.buffer.capacity(), capacity, "the buffer never grows");
+        assert_eq!(file.pieces.buffer.capacity(), capacity, "the buffer never grows");
         file.begin().unwrap();
         file.abandon();
         assert!(file.finish().is_err());

@@ -2,9 +2,11 @@
 //!
 //! Job: the form of the files, from values that the children lend. Uses `config`, `proto`, `sys` and `base`. Start
 //! with [`stats`] for what is counted, [`dump`] for what is known and [`json`] for both in one; [`mod@file`] is how
-//! each gets to its place, [`lines`] how a dump gets into the log. The writers are pure and allocate nothing: whoever
-//! calls them decides how much is written in one turn of a loop.
+//! each gets to its place, [`lines`] how a dump gets into the log, `answer` what clients of the control socket are told.
+//! The writers are pure and allocate nothing: whoever calls them decides how much is written in one turn of a loop.
 
+#[cfg(feature = "status")]
+pub mod answer;
 pub mod dump;
 pub mod file;
 pub mod json;

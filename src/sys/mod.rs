@@ -21,6 +21,8 @@ pub mod ingress;
 pub mod inotify;
 #[cfg(feature = "lvs")]
 pub mod ipvs;
+#[cfg(feature = "status")]
+pub mod local;
 pub mod lock;
 pub mod machine;
 pub mod memory;

@@ -20,6 +20,12 @@ pub fn is_root() -> bool {
     unistd::geteuid().is_root()
 }
 
+/// The user that this process acts as.
+#[must_use]
+pub fn own() -> u32 {
+    unistd::geteuid().as_raw()
+}
+
 /// The user of this name; none if there is none.
 ///
 /// # Errors

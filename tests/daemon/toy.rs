@@ -91,6 +91,7 @@ impl Program for Toy {
             reload_repeat: false,
             save_folder: None,
             scratch: None,
+            control: None,
         }
     }
 

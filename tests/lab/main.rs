@@ -26,6 +26,8 @@ mod checks;
 mod control;
 mod crash;
 mod crowd;
+#[cfg(feature = "status")]
+mod ctl;
 mod detection;
 mod edits;
 mod edits_deep;

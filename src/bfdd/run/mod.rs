@@ -1,5 +1,7 @@
 //! The BFD child at work: its parts composed, one method for each thing that can happen.
 
+#[cfg(feature = "status")]
+mod answer;
 mod packets;
 mod reload;
 mod start;
@@ -61,6 +63,9 @@ pub struct Bfd {
     status: Status,
     /// So many stalls of the loop have been told.
     stalls: u64,
+    /// What a client of the control socket is told.
+    #[cfg(feature = "status")]
+    pieces: crate::status::file::Pieces,
 }
 
 /// The deadlines behind those of the sessions.
@@ -163,6 +168,8 @@ impl Process for Bfd {
             Command::DumpData => self.dump_data(turn),
             // As with keepalived there are no statistics and no JSON of sessions.
             Command::DumpStats { .. } | Command::DumpJson => {}
+            #[cfg(feature = "status")]
+            Command::Ask(question, fd) => self.answer_client(turn, question, fd),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

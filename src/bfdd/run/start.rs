@@ -77,6 +77,8 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
         stalls: 0,
         process: Role { tuner, pid_file, ..Role::new(Kind::Bfd) },
         reading: Reading::Over,
+        #[cfg(feature = "status")]
+        pieces: crate::status::file::Pieces::default(),
     };
     let mut turn = reactor.turn();
     child.begin(&mut turn);

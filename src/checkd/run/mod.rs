@@ -1,9 +1,12 @@
 //! The checker child at work: its parts composed, one method for each thing that can happen.
 
 mod alerts;
+#[cfg(feature = "status")]
+mod answer;
 mod checks;
 mod facts;
 mod followed;
+mod part;
 mod reload;
 mod start;
 mod status;
@@ -152,6 +155,8 @@ impl Process for Checkers {
             // As with keepalived there are no statistics and no JSON of checkers.
             Command::DumpStats { .. } | Command::DumpJson => {}
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
+            #[cfg(feature = "status")]
+            Command::Ask(question, fd) => self.answer_client(turn, question, fd),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

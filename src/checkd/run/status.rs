@@ -3,12 +3,13 @@
 use core::fmt::{self, Write};
 
 use super::Checkers;
+use super::part::Part;
 use crate::base::id::ServiceId;
 use crate::base::time::Span;
 use crate::checkd::report;
 use crate::checkd::services::Named;
 use crate::checkd::slots::Slot;
-use crate::child::status::{self, Job, Report, clock};
+use crate::child::status::{Job, Report, clock};
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::status::dump::global::global;
@@ -22,45 +23,10 @@ use crate::status::lines::Lines;
 #[derive(Default)]
 pub(super) struct Status {
     report: Option<Report<Part>>,
+    /// What a client of the control socket is told.
+    #[cfg(feature = "status")]
+    pub(super) asked: super::answer::Asked,
     machine: Machine,
-}
-
-/// What the data dump consists of, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Global,
-    Tls,
-    Topology,
-    Checkers,
-    End,
-}
-
-impl status::Part for Part {
-    const END: Self = Self::End;
-
-    fn first(_: Kind) -> Self {
-        Self::Global
-    }
-}
-
-impl Part {
-    const fn after(self) -> Self {
-        match self {
-            Self::Global => Self::Tls,
-            Self::Tls => Self::Topology,
-            Self::Topology => Self::Checkers,
-            Self::Checkers | Self::End => Self::End,
-        }
-    }
-
-    const fn title(self) -> Option<&'static str> {
-        match self {
-            Self::Tls => Some("SSL definitions"),
-            Self::Topology => Some("LVS Topology"),
-            Self::Checkers => Some("Health checkers"),
-            Self::Global | Self::End => None,
-        }
-    }
 }
 
 /// A deadline that is not due in this turn any more.
@@ -71,6 +37,16 @@ impl Status {
     pub(super) fn load(&mut self, model: &Model) {
         self.machine = Machine::learn(&model.global);
         self.report = Report::new(Kind::CheckData, model);
+        #[cfg(feature = "status")]
+        self.asked.load();
+    }
+
+    fn is_under_way(&self) -> bool {
+        #[cfg(feature = "status")]
+        if self.asked.is_under_way() {
+            return true;
+        }
+        self.report.as_ref().is_some_and(Report::is_under_way)
     }
 }
 
@@ -95,23 +71,31 @@ impl Checkers {
 
     /// Writes more of what is under way.
     pub(super) fn write_status(&mut self, turn: &mut Turn<'_>) {
-        let Some(mut report) = self.status.report.take() else { return };
-        report.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
-        let at = report.is_under_way().then(|| turn.now() + NEXT_TURN);
-        self.status.report = Some(report);
+        if let Some(mut report) = self.status.report.take() {
+            report.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
+            self.status.report = Some(report);
+        }
+        #[cfg(feature = "status")]
+        self.write_answer(turn);
+        let at = self.status.is_under_way().then(|| turn.now() + NEXT_TURN);
         turn.set_deadline(self.layout.number(Slot::Status), at);
     }
 
     /// Writes all that is left of what is under way, before what it tells of changes.
     pub(super) fn finish_status(&mut self, turn: &mut Turn<'_>) {
-        while self.status.report.as_ref().is_some_and(Report::is_under_way) {
+        while self.status.is_under_way() {
             self.write_status(turn);
             turn.answer_hellos();
         }
     }
 
     /// Writes the next piece; past the last one of a part goes on to the next part.
-    fn write_piece(&mut self, clock: &Clock, out: &mut dyn Write, job: &mut Job<Part>) -> fmt::Result {
+    pub(super) fn write_piece(
+        &mut self,
+        clock: &Clock,
+        out: &mut dyn Write,
+        job: &mut Job<Part>,
+    ) -> fmt::Result {
         let left_out = job.part == Part::Tls && self.model.tls.is_none();
         if let (0, Some(title), false) = (job.next, job.part.title(), left_out) {
             section(out, &title)?;
@@ -125,6 +109,14 @@ impl Checkers {
             Part::Tls if position == 0 => self.model.tls.as_ref().map(|tls| service::tls(out, tls)),
             Part::Topology => self.write_service(out, position),
             Part::Checkers => self.write_check(clock, out, position),
+            #[cfg(feature = "status")]
+            Part::AnswerServices => self.answer_service(out, position),
+            #[cfg(feature = "status")]
+            Part::AnswerChecks => self.answer_check(clock, out, position),
+            #[cfg(feature = "status")]
+            Part::AnswerEnd if position == 0 => Some(self.status.asked.sheet.end(out)),
+            #[cfg(feature = "status")]
+            Part::AnswerEnd => None,
             Part::Global | Part::Tls | Part::End => None,
         };
         job.advance(written, job.part.after())
@@ -148,18 +140,26 @@ impl Checkers {
     }
 
     fn write_check(&self, clock: &Clock, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        self.with_check(position, |view| service::check(clock, out, view))
+    }
+
+    /// Lends the check at a position to a writer.
+    pub(super) fn with_check(
+        &self,
+        position: usize,
+        write: impl FnOnce(&CheckView<'_>) -> fmt::Result,
+    ) -> Option<fmt::Result> {
         let check = self.checks.all.get(position)?;
         let Some(check) = check else { return Some(Ok(())) };
         let named = Named::of(&self.model, &self.lvs.places, ServiceId(check.place.service))?;
         let server = named.service.servers.get(check.place.server as usize)?;
         let config = server.checks.get(check.place.checker as usize)?;
-        let view = CheckView {
+        Some(write(&CheckView {
             machine: &check.machine,
             config,
             server: named.server_name(server),
             service: named.name(),
             shared: check.shared.len(),
-        };
-        Some(service::check(clock, out, &view))
+        }))
     }
 }

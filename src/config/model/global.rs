@@ -41,6 +41,8 @@ pub struct Global {
     pub lvs_fifo: Fifo,
     /// `fifo_write_vrrp_states_on_reload`
     pub fifo_states_on_reload: bool,
+    /// The control socket.
+    pub control: Control,
     /// Receive buffers.
     pub buffers: Buffers,
     /// IPVS.
@@ -84,6 +86,17 @@ pub struct Files {
     pub iproute_etc_dir: Option<String>,
     /// `random_seed`: without effect, as in keepalived.
     pub random_seed: Option<u32>,
+}
+
+/// The socket that clients ask at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// `control_socket`; `none`: there is none.
+    pub path: Option<String>,
+    /// `control_socket_mode`; none: 0660.
+    pub mode: Option<u16>,
+    /// `control_socket_group`; none: root and the owner alone.
+    pub group: Option<String>,
 }
 
 /// Names of processes, at most 15 bytes each.

@@ -57,6 +57,17 @@ pub(super) fn umask(global: &mut Global, line: &mut Line<'_>) {
     }
 }
 
+/// Permission bits in octal digits.
+pub(super) fn socket_mode(global: &mut Global, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<mode>");
+    };
+    match u16::from_str_radix(word.text, 8) {
+        Ok(mode) if mode <= 0o777 && !word.text.starts_with('+') => global.control.mode = Some(mode),
+        _ => line.error(word, format_args!("invalid mode {}", word.text), "write an octal number up to 0777"),
+    }
+}
+
 fn mask_of_bits(text: &str) -> Option<u16> {
     text.split('|').try_fold(0, |mask, bit| {
         let bit = match bit.trim() {

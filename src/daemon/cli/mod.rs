@@ -3,6 +3,8 @@
 //! Pure: words in, a decision out; main prints and acts. An option whose feature this version lacks is refused
 //! in one line; one that merely tunes such a feature is taken, because start scripts pass it.
 
+#[cfg(feature = "status")]
+mod control;
 #[cfg(feature = "tools")]
 mod questions;
 mod text;
@@ -16,10 +18,12 @@ use lexopt::prelude::{Long, Short, Value};
 
 use super::log::{self, Facility};
 use crate::base::exit::Exit;
-#[cfg(not(all(feature = "lvs", feature = "tools")))]
+#[cfg(not(all(feature = "lvs", feature = "status", feature = "tools")))]
 use crate::base::feature;
 use crate::sys::signal::Signal;
-pub use text::{NAME, VERSION};
+#[cfg(feature = "status")]
+pub use control::control_socket;
+pub use text::{NAME, TITLE, VERSION};
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -34,6 +38,9 @@ pub enum Invocation {
     /// Be genhash (-T, or by this name): how the program was called, and what follows.
     #[cfg(feature = "lvs")]
     Genhash(String, Vec<OsString>),
+    /// Ask the daemon that runs (--ctl, or by the name keepalivedctl): at this socket, these words.
+    #[cfg(feature = "status")]
+    Control(PathBuf, Vec<OsString>),
     /// Print something and end.
     Answer(Answer),
 }
@@ -88,6 +95,9 @@ pub struct Options {
     pub umask: Option<u32>,
     /// -p, -r, -c, -b: pid files.
     pub pid_files: PidFiles,
+    /// --control-socket: where clients ask; stronger than the configuration's.
+    #[cfg(feature = "status")]
+    pub control_socket: Option<PathBuf>,
     /// -l, -D, -S, -g, -G.
     pub log: log::Options,
     /// --lint-off: checks of a config test that are not made.
@@ -131,6 +141,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
     {
         return Invocation::Genhash(GENHASH.to_owned(), rest.to_vec());
     }
+    #[cfg(feature = "status")]
+    let words = control::spelt_out(words);
     let shown = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match read(words) {
         Ok(Invocation::Run(options)) => Invocation::Run(Options { words: shown, ..options }),
@@ -227,6 +239,17 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             #[cfg(not(feature = "lvs"))]
             Short('T') | Long("genhash") => {
                 return Err(wrong(format!("{NAME}: {}\n", feature::LVS.lacking("-T, --genhash"))));
+            }
+            #[cfg(feature = "status")]
+            Long("control-socket") => options.control_socket = Some(path(&mut parser)?),
+            #[cfg(feature = "status")]
+            Long("ctl") => {
+                let rest = parser.raw_args().map_err(|error| refuse(&error))?.collect();
+                return control::ask(&options, rest);
+            }
+            #[cfg(not(feature = "status"))]
+            Long(name @ ("control-socket" | "ctl")) => {
+                return Err(wrong(format!("{NAME}: {}\n", feature::STATUS.lacking(&format!("--{name}")))));
             }
             Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP yet")),
             Short('s') | Long("namespace") => options.namespace = Some(string(&mut parser)?),

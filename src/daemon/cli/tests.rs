@@ -229,3 +229,24 @@ fn genhash_has_a_command_line_of_its_own() {
         }
     }
 }
+
+#[cfg(feature = "status")]
+#[test]
+fn a_client_is_one_by_its_option_or_by_its_name() {
+    let client = |line: &str| match parse(line.split_whitespace().map(OsString::from)) {
+        Invocation::Control(socket, words) => {
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            format!("{} {}", socket.display(), words.join(" "))
+        }
+        other => format!("{other:?}"),
+    };
+    assert_eq!(client("keepalived --ctl status VI_1 --json"), "/run/keepalived.sock status VI_1 --json");
+    assert_eq!(client("/usr/sbin/keepalivedctl status -x"), "/run/keepalived.sock status -x");
+    assert_eq!(client("keepalivedctl -s blue version"), "/run/keepalived_blue.sock version");
+    assert_eq!(client("keepalivedctl --control-socket=/a.sock help"), "/a.sock help");
+    assert_eq!(client("keepalivedctl --control-socket /a.sock help"), "/a.sock help");
+    assert_eq!(client("keepalived --control-socket=/a.sock --ctl help"), "/a.sock help");
+    for line in ["keepalived --ctl", "keepalivedctl", "keepalivedctl -s blue"] {
+        assert!(client(line).contains("a word is missing"), "{line}");
+    }
+}

@@ -8,13 +8,16 @@ use crate::sys::process;
 /// The program's name.
 pub const NAME: &str = "keepalived";
 
+/// The same where it begins a line.
+pub const TITLE: &str = "Keepalived";
+
 /// The level of keepalived that this program follows, and its own version.
 pub const VERSION: &str = concat!("v2.4.3 (rust ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The text of --version, in keepalived's order of lines.
 pub(super) fn version() -> String {
     let (system, release, version) = process::kernel();
-    let mut text = format!("Keepalived {VERSION}\n\nLicensed under MIT or Apache-2.0\n\n");
+    let mut text = format!("{TITLE} {VERSION}\n\nLicensed under MIT or Apache-2.0\n\n");
     // Writing to a String cannot fail.
     let _ = writeln!(text, "Running on {system} {release} {version}");
     if let Some(distribution) = distribution() {
@@ -43,7 +46,8 @@ fn distribution() -> Option<String> {
 /// The text of --help.
 pub(super) fn help() -> String {
     let tools = if feature::TOOLS.built { TOOLS } else { "" };
-    [OPTIONS, tools, ANSWERS].concat()
+    let control = if feature::STATUS.built { CONTROL } else { "" };
+    [OPTIONS, control, tools, ANSWERS].concat()
 }
 
 const OPTIONS: &str = "\
@@ -90,6 +94,15 @@ Usage: keepalived [OPTION...]
                                 STATS_CLEAR, JSON
   -t, --config-test[=FILE]     Check the configuration and write what is found to FILE, by
                                 default to standard error
+";
+
+/// What the feature `status` adds.
+const CONTROL: &str = "\
+\x20     --control-socket=PATH    Answer, or with --ctl ask, at this socket; by default
+                                /run/keepalived.sock, with _NAME before the dot for a namespace
+                                or an instance
+      --ctl WORDS              Ask the daemon that runs, as does a program called keepalivedctl;
+                                --ctl help lists the words
 ";
 
 /// What the feature `tools` adds.

@@ -10,6 +10,8 @@
 mod backlog;
 mod format;
 mod line;
+#[cfg(feature = "status")]
+mod overheard;
 mod stream;
 mod syslogd;
 #[cfg(test)]
@@ -144,6 +146,21 @@ pub fn reopen() {
     }
 }
 
+/// Keeps warnings and errors for [`overheard`] from now on, or ends that.
+#[cfg(feature = "status")]
+pub fn overhear(on: bool) {
+    if let Some(sinks) = lock().as_mut() {
+        sinks.overheard.set(on);
+    }
+}
+
+/// The warnings and errors since [`overhear`], line by line.
+#[cfg(feature = "status")]
+#[must_use]
+pub fn overheard() -> String {
+    lock().as_ref().map(|sinks| sinks.overheard.text()).unwrap_or_default()
+}
+
 /// Offers the backlogs to their sinks if their time has come. Says when to call again; none: nothing waits.
 pub fn flush(now: Instant) -> Option<Instant> {
     lock().as_mut()?.flush(now)
@@ -229,6 +246,8 @@ struct Sinks {
     syslogd: Option<Syslogd>,
     streams: heapless::Vec<Stream, 2>,
     stamps: bool,
+    #[cfg(feature = "status")]
+    overheard: overheard::Overheard,
     /// When a sink with a backlog is offered it again, and how long after that if it refuses.
     retry: Option<Instant>,
     pace: Span,
@@ -253,7 +272,15 @@ impl Sinks {
             let tag = [identity.tag, &options.tag_suffix].concat();
             Syslogd::new(&options.syslog_socket, options.facility, tag)
         });
-        let sinks = Self { syslogd, streams, stamps: options.stamps, retry: None, pace: FIRST_PACE };
+        let sinks = Self {
+            syslogd,
+            streams,
+            stamps: options.stamps,
+            #[cfg(feature = "status")]
+            overheard: overheard::Overheard::default(),
+            retry: None,
+            pace: FIRST_PACE,
+        };
         (sinks, opened)
     }
 
@@ -264,6 +291,8 @@ impl Sinks {
     }
 
     fn write(&mut self, level: Level, text: &Line) {
+        #[cfg(feature = "status")]
+        self.overheard.note(level, text);
         let time = clock::local(clock::wall());
         if let Some(syslogd) = &mut self.syslogd {
             syslogd.write(level, &time, text);

@@ -7,7 +7,7 @@ use super::program::ChildSettings;
 use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
-use crate::daemon::ipc::{ToChild, ToParent};
+use crate::daemon::ipc::{LONGEST_TO_CHILD, ToChild, ToParent};
 use crate::daemon::keep::Keep;
 use crate::daemon::kind::Kind;
 use crate::daemon::log;
@@ -98,7 +98,7 @@ impl Child {
 
     /// Sends a message; false: it did not get through.
     pub(super) fn send(&self, message: ToChild, fd: Option<BorrowedFd<'_>>) -> bool {
-        let mut buffer = [0; 16];
+        let mut buffer = [0; LONGEST_TO_CHILD];
         let mut packet = Writer::new(&mut buffer);
         let Some(link) = &self.link else { return false };
         if message.write(&mut packet).is_err() {

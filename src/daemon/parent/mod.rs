@@ -7,6 +7,8 @@
 
 mod calendar;
 mod child;
+#[cfg(feature = "status")]
+mod control;
 mod fork;
 mod heritage;
 mod peers;
@@ -20,7 +22,7 @@ mod text;
 
 pub use super::kind::Kind;
 pub use heritage::disown;
-pub use program::{ChildSettings, Mode, Program, Script, ScriptTime, Settings, Start};
+pub use program::{ChildSettings, ControlSocket, Mode, Program, Script, ScriptTime, Settings, Start};
 pub use run::run;
 
 use self::calendar::Calendar;
@@ -65,12 +67,15 @@ struct Parent<'a, P: Program> {
     calendar: Calendar,
     /// Configurations that were read so far.
     reads: u32,
+    /// The control socket.
+    #[cfg(feature = "status")]
+    control: control::Control,
 }
 
 const KINDS: usize = Kind::ALL.len();
 /// Deadlines: one for the supervision of each child, one for the cleaner of each, one for the script before or after
-/// them, one for the reload that a file asks for, one for the rest of each channel.
-const SLOTS: usize = 3 * KINDS + 2;
+/// them, one for the reload that a file asks for, one for the rest of each channel, one for the control socket.
+const SLOTS: usize = 3 * KINDS + 3;
 /// A cleaner that takes longer than this is killed.
 const CLEANER_BOUND: Span = Span::from_secs(3);
 /// And so much more for each object of the child: an instance may have dozens of addresses.
@@ -112,6 +117,8 @@ impl<'a, P: Program> Parent<'a, P> {
             scripts: Scripts::default(),
             calendar: Calendar::default(),
             reads: 0,
+            #[cfg(feature = "status")]
+            control: control::Control::default(),
         }
     }
 
@@ -282,6 +289,8 @@ impl<'a, P: Program> Parent<'a, P> {
             file.begin_end();
         }
         self.manager.tell("STOPPING=1");
+        #[cfg(feature = "status")]
+        self.close_control(turn);
         for index in 0..KINDS {
             self.step(turn, index, Input::Stop);
         }
@@ -324,6 +333,9 @@ impl<'a, P: Program> Parent<'a, P> {
         };
         child.hang_up(turn);
         child.set_pid(None);
+        #[cfg(feature = "status")]
+        self.child_silent(turn, index);
+        let Some(child) = self.children.get_mut(index) else { return };
         let wanted = !child.supervisor.is_leaving();
         let hung = core::mem::take(&mut child.hung);
         child.left_things = how != Ended::Exited(0);
@@ -361,6 +373,8 @@ impl<'a, P: Program> Parent<'a, P> {
         if !busy && core::mem::take(&mut self.reload_again) {
             self.reload(turn);
         }
+        #[cfg(feature = "status")]
+        self.answer_reloads(turn);
     }
 }
 
@@ -369,10 +383,20 @@ impl<P: Program> Process for Parent<'_, P> {
         if source.kind == calendar::SOURCE {
             return self.calendar_ready(turn);
         }
+        #[cfg(feature = "status")]
+        match source.kind {
+            control::LISTENER => return self.control_ready(turn),
+            control::CLIENT => return self.client_ready(turn, source.index as usize),
+            _ => {}
+        }
         self.hear(turn, source.index as usize)
     }
 
     fn expired(&mut self, turn: &mut Turn<'_>, expired: u32) {
+        #[cfg(feature = "status")]
+        if expired == control::SLOT {
+            return self.control_due(turn);
+        }
         let index = expired as usize;
         if expired == script::SLOT {
             self.script_overdue(turn);

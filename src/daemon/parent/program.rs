@@ -134,6 +134,19 @@ pub struct Settings {
     pub save_folder: Option<PathBuf>,
     /// Where the copy of the configuration for the children is, instead of in memory (`tmp_config_directory`).
     pub scratch: Option<PathBuf>,
+    /// Where clients ask; none: nowhere.
+    pub control: Option<ControlSocket>,
+}
+
+/// The socket that clients ask at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlSocket {
+    /// Its name (`control_socket`).
+    pub path: PathBuf,
+    /// Its permission bits (`control_socket_mode`).
+    pub mode: u32,
+    /// The group whose members may look (`control_socket_group`); none: nobody but root and the owner.
+    pub group: Option<String>,
 }
 
 /// The program: its configuration and its children. Implemented by main, and by the parent's own tests.
@@ -179,6 +192,12 @@ pub trait Program {
     /// The script of a moment, if there is one and it can run.
     fn script(&self, _loaded: &Self::Loaded, _moment: ScriptTime) -> Option<Script> {
         None
+    }
+
+    /// The configuration in its own language, every value spelt out; by default its text.
+    #[cfg(feature = "status")]
+    fn effective(&self, loaded: &Self::Loaded) -> String {
+        String::from_utf8_lossy(&self.text(loaded)).into_owned()
     }
 
     /// SIGUSR1 in the parent: writes its data dump.

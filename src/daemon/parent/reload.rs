@@ -21,6 +21,8 @@ impl<P: Program> Parent<'_, P> {
             self.reload_again = true;
             return;
         }
+        #[cfg(feature = "status")]
+        self.begin_reload();
         log::reopen();
         self.forward(ToChild::ReopenLog);
         log::info!("Reloading ...");
@@ -38,9 +40,18 @@ impl<P: Program> Parent<'_, P> {
         }
         match read {
             Ok(new) if self.program.accepts(&self.loaded, &new) => self.hand_out(turn, new),
-            Ok(_) | Err(_) => log::error!("New configuration refused - keep running with the old one"),
+            Ok(_) | Err(_) => {
+                log::error!("New configuration refused - keep running with the old one");
+                #[cfg(feature = "status")]
+                self.reload_failed();
+            }
         }
         self.watch_calendar(turn);
+        #[cfg(feature = "status")]
+        {
+            self.open_control(turn);
+            self.answer_reloads(turn);
+        }
         self.manager.tell("READY=1");
     }
 
@@ -48,6 +59,8 @@ impl<P: Program> Parent<'_, P> {
     fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded) {
         let Some(snapshot) = self.snapshot(&new) else {
             log::error!("The new configuration is not passed on - keep running with the old one");
+            #[cfg(feature = "status")]
+            self.reload_failed();
             return;
         };
         let settings = self.program.settings(&new);

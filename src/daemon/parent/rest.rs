@@ -55,12 +55,16 @@ impl<P: Program> Parent<'_, P> {
                     ToParent::ReloadDone { ok } => {
                         if !ok && let Some(child) = self.children.get(index) {
                             log::error!("{} child process refused the new configuration", child.kind.title());
+                            #[cfg(feature = "status")]
+                            self.reload_failed();
                         }
                         self.caught_up(index);
                         self.step(turn, index, Input::ReloadDone);
                         self.after_busy(turn);
                     }
                     ToParent::Transition(_) => {}
+                    #[cfg(feature = "status")]
+                    ToParent::Answered(number, how) => self.child_answered(turn, index, number, how),
                 }
             }
         }

@@ -49,6 +49,8 @@ impl<P: Program> Parent<'_, P> {
         self.scripts.launcher = launcher;
         self.scripts.starting = true;
         self.watch_calendar(turn);
+        #[cfg(feature = "status")]
+        self.open_control(turn);
         if !self.start_script(turn, ScriptTime::Startup) {
             self.begin_children(turn);
         }

@@ -6,6 +6,8 @@ use crate::daemon::cli::{self, VERSION};
 use crate::daemon::kind::Kind;
 use crate::daemon::log;
 use crate::sys::process::{self, Ended, Pid};
+#[cfg(feature = "status")]
+use crate::wire::control::{self, Refusal};
 
 pub(super) fn starting(words: &[String]) {
     let (system, release, version) = process::kernel();
@@ -96,4 +98,26 @@ pub(super) fn child_stopped() {
     } else {
         log::info!("Stopped");
     }
+}
+
+/// Why a request is none.
+#[cfg(feature = "status")]
+pub(super) fn refusal(refusal: Refusal<'_>) -> String {
+    match refusal {
+        Refusal::Empty => "a word is missing; 'help' lists them\n".to_owned(),
+        Refusal::NoText => "the request is no text\n".to_owned(),
+        Refusal::Unknown(word) => format!("unknown word '{word}'; 'help' lists them\n"),
+        Refusal::Unexpected(word) => format!("'{word}' means nothing here; 'help' lists what does\n"),
+    }
+}
+
+/// The words of requests, a line each.
+#[cfg(feature = "status")]
+pub(super) fn words() -> String {
+    let line = |row: &control::Row| {
+        let name = if row.named { " [NAME]" } else { "" };
+        let options: String = row.options.iter().map(|option| format!(" [{option}]")).collect();
+        format!("{:<24} {}\n", [row.word, name, &options].concat(), row.meaning)
+    };
+    control::ROWS.iter().map(line).collect()
 }

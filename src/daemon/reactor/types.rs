@@ -3,6 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use crate::base::time::Span;
+#[cfg(feature = "status")]
+use crate::daemon::ipc::Question;
 use crate::daemon::kind::Kind;
 use crate::sys::signal::Signal;
 
@@ -22,6 +24,9 @@ pub enum Command {
     DumpJson,
     /// This descriptor is the channel to the child of this kind, in place of an earlier one. See `child::peer`.
     Peer(Kind, OwnedFd),
+    /// Write the answer to this into the descriptor, then report `ToParent::Answered`.
+    #[cfg(feature = "status")]
+    Ask(Question, OwnedFd),
     /// Leave everything in order, then call `Turn::stop`.
     Stop,
     /// The parent has ended: as [`Command::Stop`], nobody supervises any more.

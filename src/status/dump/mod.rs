@@ -68,7 +68,7 @@ pub fn section(out: &mut dyn Write, name: &dyn Display) -> fmt::Result {
 
 impl Clock {
     /// The wall time of a deadline.
-    const fn wall_of(&self, at: Instant) -> Wall {
+    pub(in crate::status) const fn wall_of(&self, at: Instant) -> Wall {
         let micros = at.as_micros() as i128 - self.now.as_micros() as i128 + self.wall.micros as i128;
         #[allow(
             clippy::cast_possible_truncation,
@@ -158,7 +158,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Display for Quoted<I> {
 }
 
 /// Seconds without zeros at their end: `0`, `2.5`, `0.01`.
-pub(super) struct Seconds(pub(super) Span);
+pub(in crate::status) struct Seconds(pub(in crate::status) Span);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -176,7 +176,7 @@ impl Display for Seconds {
 }
 
 /// What is there, or another text.
-struct Or<T>(Option<T>, &'static str);
+pub(in crate::status) struct Or<T>(pub(in crate::status) Option<T>, pub(in crate::status) &'static str);
 
 impl<T: Display> Display for Or<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -70,13 +70,7 @@ fn standing(data: &mut Fields<'_>, instance: &Instance<'_>) -> fmt::Result {
     data.number("preempt_delay", Seconds(params.preempt_delay))?;
     data.number("state", number(machine.state()))?;
     data.number("wantstate", number(instance.wanted()))?;
-    data.number(
-        "version",
-        match params.version {
-            Version::V2 => 2,
-            Version::V3 => 3,
-        },
-    )?;
+    data.number("version", version(params.version))?;
     data.truth("smtp_alert", config.smtp_alert)?;
     data.truth("notify_deleted", config.notify.deleted)
 }
@@ -116,7 +110,18 @@ fn authentication(data: &mut Fields<'_>, instance: &Instance<'_>) -> fmt::Result
     data.text("auth_data", "********")
 }
 
-fn counters(out: &mut dyn Write, counters: &Counters, extension: &Extension) -> fmt::Result {
+pub(in crate::status) const fn version(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+pub(in crate::status) fn counters(
+    out: &mut dyn Write,
+    counters: &Counters,
+    extension: &Extension,
+) -> fmt::Result {
     let mut stats = Fields::open(out)?;
     let (c, e) = (counters, extension);
     stats.number("advert_rcvd", c.received)?;

@@ -70,23 +70,23 @@ pub fn close(out: &mut dyn Write, version: Version) -> fmt::Result {
 }
 
 /// An object under way.
-struct Fields<'a> {
+pub(in crate::status) struct Fields<'a> {
     out: &'a mut dyn Write,
     any: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn open(out: &'a mut dyn Write) -> Result<Self, fmt::Error> {
+    pub(in crate::status) fn open(out: &'a mut dyn Write) -> Result<Self, fmt::Error> {
         out.write_char('{')?;
         Ok(Self { out, any: false })
     }
 
-    fn close(self) -> fmt::Result {
+    pub(in crate::status) fn close(self) -> fmt::Result {
         self.out.write_char('}')
     }
 
     /// A key, and the writer for what belongs to it. Keys are ours: they need no escapes.
-    fn key(&mut self, key: &str) -> Result<&mut dyn Write, fmt::Error> {
+    pub(in crate::status) fn key(&mut self, key: &str) -> Result<&mut dyn Write, fmt::Error> {
         if core::mem::replace(&mut self.any, true) {
             self.out.write_char(',')?;
         }
@@ -95,24 +95,28 @@ impl<'a> Fields<'a> {
     }
 
     /// `value` has the form of a number.
-    fn number(&mut self, key: &str, value: impl Display) -> fmt::Result {
+    pub(in crate::status) fn number(&mut self, key: &str, value: impl Display) -> fmt::Result {
         write!(self.key(key)?, "{value}")
     }
 
     /// As 0 or 1, which keepalived writes where it keeps a number.
-    fn digit(&mut self, key: &str, value: bool) -> fmt::Result {
+    pub(in crate::status) fn digit(&mut self, key: &str, value: bool) -> fmt::Result {
         self.number(key, u8::from(value))
     }
 
-    fn truth(&mut self, key: &str, value: bool) -> fmt::Result {
+    pub(in crate::status) fn truth(&mut self, key: &str, value: bool) -> fmt::Result {
         self.number(key, value)
     }
 
-    fn text(&mut self, key: &str, value: impl Display) -> fmt::Result {
+    pub(in crate::status) fn text(&mut self, key: &str, value: impl Display) -> fmt::Result {
         string(self.key(key)?, value)
     }
 
-    fn list(&mut self, key: &str, values: impl Iterator<Item = impl Display>) -> fmt::Result {
+    pub(in crate::status) fn list(
+        &mut self,
+        key: &str,
+        values: impl Iterator<Item = impl Display>,
+    ) -> fmt::Result {
         let out = self.key(key)?;
         out.write_char('[')?;
         for (position, value) in values.enumerate() {
@@ -125,9 +129,43 @@ impl<'a> Fields<'a> {
     }
 
     /// A list that is left out when it is empty.
-    fn some(&mut self, key: &str, values: impl Iterator<Item = impl Display>) -> fmt::Result {
+    pub(in crate::status) fn some(
+        &mut self,
+        key: &str,
+        values: impl Iterator<Item = impl Display>,
+    ) -> fmt::Result {
         let mut values = values.peekable();
         if values.peek().is_some() { self.list(key, values) } else { Ok(()) }
+    }
+
+    /// Text, or null.
+    #[cfg(feature = "status")]
+    pub(in crate::status) fn maybe(&mut self, key: &str, value: Option<impl Display>) -> fmt::Result {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self.number(key, "null"),
+        }
+    }
+
+    /// A list of objects.
+    #[cfg(feature = "status")]
+    pub(in crate::status) fn objects<T>(
+        &mut self,
+        key: &str,
+        values: impl Iterator<Item = T>,
+        mut write: impl FnMut(&mut Fields<'_>, T) -> fmt::Result,
+    ) -> fmt::Result {
+        let out = self.key(key)?;
+        out.write_char('[')?;
+        for (position, value) in values.enumerate() {
+            if position > 0 {
+                out.write_char(',')?;
+            }
+            let mut fields = Fields::open(out)?;
+            write(&mut fields, value)?;
+            fields.close()?;
+        }
+        out.write_char(']')
     }
 }
 

@@ -204,6 +204,8 @@ impl Process for Vrrp {
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => self.dump_json(turn),
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
+            #[cfg(feature = "status")]
+            Command::Ask(question, fd) => self.answer_client(turn, question, fd),
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

@@ -333,6 +333,9 @@ impl Process for Third {
             Command::Stop | Command::ParentGone => self.stop(turn),
             Command::DumpData => self.write_dump(turn),
             Command::DumpStats { .. } | Command::DumpJson => {}
+            // There is no socket that could ask.
+            #[cfg(feature = "status")]
+            Command::Ask(..) => {}
         }
     }
 

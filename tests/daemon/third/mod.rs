@@ -80,6 +80,7 @@ impl Program for Third {
             reload_repeat: false,
             save_folder: None,
             scratch: None,
+            control: None,
         }
     }
 

@@ -62,6 +62,12 @@ impl Machine {
         self.master
     }
 
+    /// When a BACKUP heard last of the MASTER that it listens to.
+    #[must_use]
+    pub fn heard(&self) -> Option<Instant> {
+        self.master.filter(|_| self.state == State::Backup).map(|_| self.restarted)
+    }
+
     /// The interval that the master-down time is reckoned with.
     #[must_use]
     pub const fn master_interval(&self) -> Span {

@@ -4,6 +4,8 @@
 //! instances the file is there when the handler returns. [`part`] has the order of what is written, [`view`] and
 //! [`network`] lend it.
 
+#[cfg(feature = "status")]
+mod answer;
 mod network;
 mod part;
 mod view;
@@ -35,6 +37,9 @@ use crate::vrrpd::slots::Slot;
 pub(super) struct Status {
     /// In the order of [`KINDS`].
     reports: [Option<Report<Part>>; KINDS.len()],
+    /// What a client of the control socket is told.
+    #[cfg(feature = "status")]
+    asked: answer::Asked,
     machine: Machine,
     /// Reloads so far.
     reloads: u32,
@@ -64,9 +69,15 @@ impl Status {
     pub(super) fn load(&mut self, model: &Model) {
         self.machine = Machine::learn(&model.global);
         self.reports = KINDS.map(|kind| Report::new(kind, model));
+        #[cfg(feature = "status")]
+        self.asked.load();
     }
 
     fn is_under_way(&self) -> bool {
+        #[cfg(feature = "status")]
+        if self.asked.is_under_way() {
+            return true;
+        }
         self.reports.iter().flatten().any(Report::is_under_way)
     }
 }
@@ -143,6 +154,8 @@ impl Vrrp {
         for position in 0..KINDS.len() {
             self.write_some(turn, position);
         }
+        #[cfg(feature = "status")]
+        self.write_answer(turn);
         self.arm_status(turn);
     }
 
@@ -226,6 +239,14 @@ impl Vrrp {
             Part::JsonInstances => self.write_json_instance(out, position),
             Part::JsonProcesses => self.write_json_process(out, position),
             Part::JsonEnd if position == 0 => Some(json::close(out, self.json_version())),
+            #[cfg(feature = "status")]
+            Part::AnswerInstances => self.answer_instance(clock, out, position),
+            #[cfg(feature = "status")]
+            Part::AnswerGroups => self.answer_group(out, position),
+            #[cfg(feature = "status")]
+            Part::AnswerEnd if position == 0 => Some(self.end_answer(out)),
+            #[cfg(feature = "status")]
+            Part::AnswerEnd => None,
             Part::Global | Part::Process | Part::JsonBegin | Part::JsonEnd | Part::End => None,
         };
         job.advance(written, job.part.after())

@@ -27,6 +27,12 @@ pub(super) enum Part {
     JsonInstances,
     JsonProcesses,
     JsonEnd,
+    #[cfg(feature = "status")]
+    AnswerInstances,
+    #[cfg(feature = "status")]
+    AnswerGroups,
+    #[cfg(feature = "status")]
+    AnswerEnd,
     End,
 }
 
@@ -64,6 +70,12 @@ impl Part {
             Self::JsonBegin => Self::JsonInstances,
             Self::JsonInstances => Self::JsonProcesses,
             Self::JsonProcesses => Self::JsonEnd,
+            #[cfg(feature = "status")]
+            Self::AnswerInstances => Self::AnswerGroups,
+            #[cfg(feature = "status")]
+            Self::AnswerGroups => Self::AnswerEnd,
+            #[cfg(feature = "status")]
+            Self::AnswerEnd => Self::End,
             Self::Links | Self::Process | Self::JsonEnd | Self::End => Self::End,
         }
     }
@@ -85,6 +97,8 @@ impl Part {
             Self::Links => Some("Interfaces"),
             Self::Global | Self::Counters | Self::Further | Self::Process => None,
             Self::JsonBegin | Self::JsonInstances | Self::JsonProcesses | Self::JsonEnd | Self::End => None,
+            #[cfg(feature = "status")]
+            Self::AnswerInstances | Self::AnswerGroups | Self::AnswerEnd => None,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Vrrp {
     }
 
     /// Lends the instance at a position to a writer.
-    fn with_instance(
+    pub(super) fn with_instance(
         &self,
         position: usize,
         write: impl FnOnce(&dump::instance::Instance<'_>) -> fmt::Result,
@@ -97,6 +97,15 @@ impl Vrrp {
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        self.with_group(position, |view| dump::group::group(out, view))
+    }
+
+    /// Lends the sync group at a position to a writer.
+    pub(super) fn with_group(
+        &self,
+        position: usize,
+        write: impl FnOnce(&dump::group::Group<'_>) -> fmt::Result,
+    ) -> Option<fmt::Result> {
         let (this, config) = (self.routers.groups.get(position)?, self.model.groups.get(position)?);
         let members = self.routers.policy.members(GroupId::at(position))?;
         let instances = members.ids.iter().filter_map(|member| self.instance(*member));
@@ -116,7 +125,7 @@ impl Vrrp {
                 runs(Script::Any),
             ],
         };
-        Some(dump::group::group(out, &view))
+        Some(write(&view))
     }
 
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

@@ -1,0 +1,48 @@
+//! What the child tells a client of the control socket: all sessions at once, for they are few.
+
+use core::fmt::{self, Write};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+
+use super::Bfd;
+use crate::bfdd::sessions::Live;
+use crate::child::answer::Sink;
+use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::reactor::Turn;
+use crate::daemon::record;
+use crate::status::answer::{Sheet, bfd};
+
+impl Bfd {
+    /// A client of the control socket asks. There are no statistics.
+    pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
+        let how = match question.about {
+            About::Status => self.answer(question, &mut File::from(fd)),
+            About::Stats { .. } => Answered::Nothing,
+        };
+        turn.report(ToParent::Answered(question.number, how));
+    }
+
+    fn answer(&mut self, question: Question, file: &mut File) -> Answered {
+        let mut sheet = Sheet::new(question.json, question.name);
+        self.pieces.clear();
+        // The file keeps the error.
+        let _ = write(&self.sessions.all, &mut sheet, &mut Sink(&mut self.pieces, file));
+        match self.pieces.finish(Some(file)) {
+            Err(_) => Answered::Failed,
+            Ok(()) if sheet.count == 0 && question.name.is_some() => Answered::Nothing,
+            Ok(()) => Answered::Whole,
+        }
+    }
+}
+
+fn write(all: &[Live], sheet: &mut Sheet, out: &mut dyn Write) -> fmt::Result {
+    sheet.list(out, "sessions")?;
+    for live in all {
+        if !sheet.wants(record::key(&live.config.name)) {
+            continue;
+        }
+        sheet.object(out, bfd::SESSIONS)?;
+        bfd::session(out, *sheet, &live.config, &live.machine)?;
+    }
+    sheet.end(out)
+}

@@ -1,0 +1,109 @@
+//! What the child lends to a client of the control socket: services with their servers, and checks, one at a time.
+//!
+//! The first piece of a list is its beginning; each writer says None past the last one.
+
+use core::fmt::{self, Write};
+use std::os::fd::OwnedFd;
+
+use super::Checkers;
+use super::part::Part;
+use crate::base::id::ServiceId;
+use crate::checkd::checks::report::Reason;
+use crate::checkd::services::Named;
+use crate::child::answer::Answer;
+use crate::child::status::Job;
+use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::reactor::Turn;
+use crate::status::answer::{Sheet, lvs};
+use crate::status::dump::Clock;
+use crate::status::dump::service::ServerView;
+
+/// The question, and how far its answer has come.
+#[derive(Default)]
+pub(super) struct Asked {
+    number: u32,
+    pub(super) sheet: Sheet,
+    /// None while it is being written, or before the first configuration.
+    answer: Option<Answer<Part>>,
+}
+
+impl Asked {
+    /// Makes room for answers. For load time: allocates.
+    pub(super) fn load(&mut self) {
+        self.answer.get_or_insert_default();
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.answer.as_ref().is_some_and(Answer::is_under_way)
+    }
+}
+
+impl Checkers {
+    /// A client of the control socket asks. No service has a name that it could be asked for by; there are no statistics.
+    pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
+        let part = match question {
+            Question { about: About::Status, name: None, .. } => Part::AnswerServices,
+            _ => {
+                turn.report(ToParent::Answered(question.number, Answered::Nothing));
+                return;
+            }
+        };
+        let asked = &mut self.status.asked;
+        asked.number = question.number;
+        asked.sheet = Sheet::new(question.json, None);
+        if let Some(answer) = &mut asked.answer {
+            answer.begin(fd, Job { part, next: 0, clear: false });
+        }
+        self.write_status(turn);
+    }
+
+    /// Writes more of the answer that is under way.
+    pub(super) fn write_answer(&mut self, turn: &mut Turn<'_>) {
+        let Some(mut answer) = self.status.asked.answer.take() else { return };
+        let over = answer.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
+        self.status.asked.answer = Some(answer);
+        if let Some(how) = over {
+            turn.report(ToParent::Answered(self.status.asked.number, how));
+        }
+    }
+
+    pub(super) fn answer_service(&mut self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let Some(position) = position.checked_sub(1) else {
+            return Some(self.status.asked.sheet.list(out, "services"));
+        };
+        let id = ServiceId::at(position);
+        let named = Named::of(&self.model, &self.lvs.places, id)?;
+        let view = self.lvs.director.service(id)?;
+        let sheet = &mut self.status.asked.sheet;
+        let begun = sheet.object(out, lvs::SERVICES);
+        let servers = named.service.servers.iter().zip(0_u32..).filter_map(|(config, number)| {
+            let real = self.lvs.places.real(id.0, number);
+            let view = self.lvs.director.real(real)?;
+            let failed = self.lvs.director.failed_checks(real);
+            Some((named.server_name(config), ServerView { view, failed }))
+        });
+        let sheet = *sheet;
+        Some(begun.and_then(|()| lvs::service(out, sheet, named.service, named.name(), &view, servers)))
+    }
+
+    pub(super) fn answer_check(
+        &mut self,
+        clock: &Clock,
+        out: &mut dyn Write,
+        position: usize,
+    ) -> Option<fmt::Result> {
+        let Some(position) = position.checked_sub(1) else {
+            return Some(self.status.asked.sheet.list(out, "checks"));
+        };
+        if matches!(self.checks.all.get(position), Some(Some(_)))
+            && let Err(error) = self.status.asked.sheet.object(out, lvs::CHECKS)
+        {
+            return Some(Err(error));
+        }
+        let sheet = self.status.asked.sheet;
+        self.with_check(position, |view| {
+            let failure = view.machine.last().and_then(|last| last.result.err());
+            lvs::check(out, clock, sheet, view, failure.map(Reason))
+        })
+    }
+}

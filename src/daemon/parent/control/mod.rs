@@ -1,0 +1,301 @@
+//! The control socket: whoever may asks what runs, and says what is to happen.
+//!
+//! Served by the loop of the parent, which sends no adverts, and never waits: clients are few, each with a bounded request,
+//! a bounded time and a buffer that is the kernel's. What only a child knows is asked of it, one question at a time, and
+//! written by it into a memory file, which goes to the client however slowly that one reads. Root and the owner of the
+//! daemon may ask everything, the group of the socket what changes nothing and shows no secret, others nothing.
+//!
+//! [`client`] is a connection, [`outgoing`] an answer on its way, [`question`] what the children are asked; here is who is
+//! served when.
+
+mod client;
+mod outgoing;
+mod question;
+mod reload;
+
+use std::os::fd::AsRawFd;
+
+use client::{Client, Next, State};
+use outgoing::Outgoing;
+use question::Asking;
+
+use super::program::{ControlSocket, Program};
+use super::{KINDS, Parent, text};
+use crate::base::limit;
+use crate::base::time::{Instant, Span};
+use crate::daemon::log;
+use crate::daemon::moment::Moment;
+use crate::daemon::reactor::{Again, Interest, Turn};
+use crate::daemon::token::{Registration, SourceId};
+use crate::sys::clock::{self, Wall};
+use crate::sys::local::{Listener, Stream};
+use crate::sys::{process, user};
+use crate::wire::control::{self, Outcome, Verb};
+
+/// The kinds of the sources: the socket, and a client.
+pub(super) const LISTENER: u8 = 2;
+pub(super) const CLIENT: u8 = 3;
+/// The deadline of the client or the question whose time is over first.
+#[allow(clippy::cast_possible_truncation, reason = "a handful")]
+pub(super) const SLOT: u32 = (3 * KINDS + 2) as u32;
+
+/// The socket, its clients and what they wait for.
+#[derive(Debug)]
+pub(super) struct Control {
+    settings: Option<ControlSocket>,
+    listener: Option<(Listener, Registration)>,
+    /// Members of this group may look.
+    group: Option<u32>,
+    clients: Vec<Option<Client>>,
+    asking: Option<Asking>,
+    /// The number of the last question.
+    number: u32,
+    /// Whether the reload of now, or the last one, is going well.
+    reload: bool,
+    started: Wall,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            settings: None,
+            listener: None,
+            group: None,
+            clients: Vec::new(),
+            asking: None,
+            number: 0,
+            reload: true,
+            started: clock::wall(),
+        }
+    }
+}
+
+/// Connections that are looked at in one turn.
+const ACCEPTED_PER_TURN: usize = 32;
+/// Steps with one client in one turn.
+const STEPS_PER_TURN: usize = 8;
+/// How long a client may be connected and ask nothing.
+const IDLE: Span = Span::from_secs(60);
+/// How long a request may take to arrive, and a piece of the answer to be read.
+const PATIENCE: Span = Span::from_secs(5);
+/// How long a reload may take until a client is told that it is still under way.
+const RELOAD: Span = Span::from_secs(120);
+/// From when on a client that does not read its answer makes room for one that asks. One that does takes what there is
+/// within milliseconds.
+const STUCK: Span = Span::from_millis(100);
+
+impl<P: Program> Parent<'_, P> {
+    /// Opens the socket where it is configured now, if that is not where it is.
+    pub(super) fn open_control(&mut self, turn: &mut Turn<'_>) {
+        if self.control.settings == self.settings.control {
+            return;
+        }
+        self.control.settings.clone_from(&self.settings.control);
+        self.close_listener(turn);
+        let Some(settings) = &self.control.settings else { return };
+        let path = settings.path.display();
+        self.control.group = settings.group.as_deref().and_then(|name| user::group(name).ok().flatten());
+        if let Some(name) = &settings.group
+            && self.control.group.is_none()
+        {
+            log::warn!("Unknown group {name} - the control socket is for the owner of the daemon alone");
+        }
+        let opened = Listener::new(&settings.path, settings.mode, self.control.group).and_then(|listener| {
+            let source = SourceId { kind: LISTENER, index: 0 };
+            let registration = turn.register(listener.as_raw_fd(), source, Interest::Read)?;
+            Ok((listener, registration))
+        });
+        match opened {
+            Ok(listener) => self.control.listener = Some(listener),
+            Err(error) => log::warn!("Unable to listen on the control socket {path}: {error}"),
+        }
+    }
+
+    fn close_listener(&mut self, turn: &mut Turn<'_>) {
+        if let Some((listener, registration)) = self.control.listener.take() {
+            turn.deregister(registration);
+            drop(listener);
+        }
+    }
+
+    /// Somebody connects.
+    pub(super) fn control_ready(&mut self, turn: &mut Turn<'_>) -> Again {
+        for _ in 0..ACCEPTED_PER_TURN {
+            let Some((listener, _)) = &self.control.listener else { return Again::Done };
+            let Some(stream) = listener.accept() else { return Again::Done };
+            // Who may not even look is told nothing, not even why.
+            if let Some(operates) = self.control.judge(&stream)
+                && let Some(index) = self.make_room(turn)
+            {
+                self.welcome(turn, index, stream, operates);
+            }
+        }
+        Again::More
+    }
+
+    fn welcome(&mut self, turn: &mut Turn<'_>, index: usize, stream: Stream, operates: bool) {
+        let source = SourceId { kind: CLIENT, index: u32::try_from(index).unwrap_or(u32::MAX) };
+        let Ok(registration) = turn.register(stream.as_raw_fd(), source, Interest::Both) else { return };
+        if let Some(place) = self.control.clients.get_mut(index) {
+            *place = Some(Client::new(stream, registration, operates, turn.now()));
+        }
+        // What it asks may be there already, and spares it from making room for others.
+        if self.client_ready(turn, index) == Again::More {
+            turn.again(registration);
+        }
+    }
+
+    /// A free place; the client that has been silent for longest makes room for one that comes.
+    fn make_room(&mut self, turn: &mut Turn<'_>) -> Option<usize> {
+        let clients = &mut self.control.clients;
+        if let Some(index) = clients.iter().position(Option::is_none) {
+            return Some(index);
+        }
+        if clients.len() < limit::CONTROL_CLIENTS {
+            clients.push(None);
+            return Some(clients.len() - 1);
+        }
+        let index = self.control.least_wanted(turn.now())?;
+        self.dismiss(turn, index);
+        Some(index)
+    }
+
+    fn dismiss(&mut self, turn: &mut Turn<'_>, index: usize) {
+        if let Some(client) = self.control.clients.get_mut(index).and_then(Option::take) {
+            turn.deregister(client.registration);
+        }
+        // Nobody is left: what they needed is free.
+        if self.control.clients.iter().all(Option::is_none) {
+            self.control.clients = Vec::new();
+        }
+    }
+
+    /// A client has sent something, has read something, or is gone.
+    pub(super) fn client_ready(&mut self, turn: &mut Turn<'_>, index: usize) -> Again {
+        let mut again = Again::More;
+        for _ in 0..STEPS_PER_TURN {
+            let client = self.control.clients.get_mut(index).and_then(Option::as_mut);
+            let Some(client) = client else { return Again::Done };
+            match client.step(turn.now()) {
+                Next::More => {}
+                Next::Wait => {
+                    again = Again::Done;
+                    break;
+                }
+                Next::Request(line) => self.serve(turn, index, &line),
+                Next::Gone => {
+                    self.dismiss(turn, index);
+                    again = Again::Done;
+                    break;
+                }
+            }
+        }
+        self.arm_control(turn);
+        again
+    }
+
+    /// A whole request.
+    fn serve(&mut self, turn: &mut Turn<'_>, index: usize, line: &[u8]) {
+        let request = match control::parse(line) {
+            Ok(request) => request,
+            Err(refusal) => return self.tell(index, Outcome::Unknown, text::refusal(refusal)),
+        };
+        let operates = |client: &Client| client.operates;
+        let may = self.control.clients.get(index).and_then(Option::as_ref).is_some_and(operates);
+        if (request.row.operates || request.has(control::RESET)) && !may {
+            let text = format!("{}: only root and the owner of the daemon may do that\n", request.row.word);
+            return self.tell(index, Outcome::Denied, text);
+        }
+        match request.row.verb {
+            Verb::Help => self.tell(index, Outcome::Ok, text::words()),
+            Verb::Version => self.tell(index, Outcome::Ok, self.opening()),
+            Verb::Config => self.tell(index, Outcome::Ok, self.program.effective(&self.loaded)),
+            Verb::Reload => self.reload_for(turn, index),
+            Verb::Status | Verb::Stats => self.ask_for(turn, index, &request),
+        }
+    }
+
+    /// Answers a client with a text.
+    fn tell(&mut self, index: usize, outcome: Outcome, text: String) {
+        self.send(index, Outgoing::new(outcome, vec![outgoing::Part::Text(text.into_bytes())]));
+    }
+
+    fn send(&mut self, index: usize, outgoing: Outgoing) {
+        if let Some(client) = self.control.clients.get_mut(index).and_then(Option::as_mut) {
+            client.state = State::Writing(outgoing);
+        }
+    }
+
+    /// Which program answers, and when.
+    fn opening(&self) -> String {
+        let (name, version) = (crate::daemon::cli::TITLE, crate::daemon::cli::VERSION);
+        let (now, since) = (Moment(clock::wall()), Moment(self.control.started));
+        format!("{name} {version}, process {} since {since}, at {now}\n", process::own())
+    }
+
+    /// The time of a client or of a question is over.
+    pub(super) fn control_due(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now();
+        if self.control.asking.as_ref().is_some_and(|asking| asking.until <= now) {
+            self.finish_question(turn);
+        }
+        for index in 0..self.control.clients.len() {
+            let client = self.control.clients.get(index).and_then(Option::as_ref);
+            match client.and_then(Client::until) {
+                Some(until) if until > now => {}
+                Some(_) if client.is_some_and(|client| matches!(client.state, State::Reloads)) => {
+                    self.reload_is_long(turn, index);
+                }
+                Some(_) => self.dismiss(turn, index),
+                None => {}
+            }
+        }
+        self.arm_control(turn);
+    }
+
+    fn arm_control(&self, turn: &mut Turn<'_>) {
+        let clients = self.control.clients.iter().flatten().filter_map(Client::until);
+        let asking = self.control.asking.as_ref().map(|asking| asking.until);
+        turn.set_deadline(SLOT, clients.chain(asking).min());
+    }
+
+    /// Has a client served that waited: its answer is there.
+    fn wake(&self, turn: &mut Turn<'_>, index: usize) {
+        if let Some(client) = self.control.clients.get(index).and_then(Option::as_ref) {
+            turn.again(client.registration);
+        }
+    }
+
+    /// The end of the daemon: nobody is answered any more.
+    pub(super) fn close_control(&mut self, turn: &mut Turn<'_>) {
+        self.close_listener(turn);
+        for index in 0..self.control.clients.len() {
+            self.dismiss(turn, index);
+        }
+        self.control.asking = None;
+        self.arm_control(turn);
+    }
+}
+
+impl Control {
+    /// Whether the other end may operate the daemon; none: it may not even look.
+    fn judge(&self, stream: &Stream) -> Option<bool> {
+        let peer = stream.peer().ok()?;
+        if peer.uid == 0 || peer.uid == user::own() {
+            return Some(true);
+        }
+        stream.is_in_group(self.group?).then_some(false)
+    }
+
+    /// The client that makes room for another one.
+    fn least_wanted(&self, now: Instant) -> Option<usize> {
+        let clients =
+            || self.clients.iter().enumerate().filter_map(|(index, client)| Some((index, client.as_ref()?)));
+        let silent = clients().filter(|(_, client)| matches!(client.state, State::Reading));
+        let stuck = clients().filter(|(_, client)| {
+            matches!(client.state, State::Writing(_)) && now.since(client.since) >= STUCK
+        });
+        let oldest = silent.min_by_key(|(_, client)| client.since);
+        oldest.or_else(|| stuck.min_by_key(|(_, client)| client.since)).map(|(index, _)| index)
+    }
+}

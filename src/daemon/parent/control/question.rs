@@ -1,0 +1,232 @@
+//! What the children are asked for a client, and the answer that is made of theirs.
+//!
+//! One question at a time: the next one begins when all have answered, or when their time is over. A child that does not
+//! answer is named, and the rest of the answer is sent.
+
+use core::fmt::Write;
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use super::client::{Client, State};
+use super::outgoing::{Outgoing, Part};
+use crate::base::time::{Instant, Span};
+use crate::daemon::cli::VERSION;
+use crate::daemon::ipc::{About, Answered, Question, ToChild};
+use crate::daemon::kind::Kind;
+use crate::daemon::moment::Epoch;
+use crate::daemon::parent::{KINDS, Parent, Program};
+use crate::daemon::reactor::Turn;
+use crate::daemon::token::Registration;
+use crate::sys::{clock, memory, process};
+use crate::wire::control::{self, Outcome, Request, SCHEMA, Verb};
+
+/// A question under way.
+#[derive(Debug)]
+pub(super) struct Asking {
+    /// Whose it is; the registration tells whether that one is still there.
+    client: usize,
+    registration: Registration,
+    question: Question,
+    children: [Asked; KINDS],
+    /// How long it is waited for.
+    pub(super) until: Instant,
+}
+
+/// A child and the question.
+#[derive(Debug, Default)]
+enum Asked {
+    /// There is no such child.
+    #[default]
+    Absent,
+    /// It could not be asked, or has not answered in time.
+    Silent,
+    /// It writes.
+    Writes(File),
+    /// It has written.
+    Has(File, Answered),
+}
+
+/// How long children are waited for. One that is at work answers within milliseconds; one that applies a large
+/// configuration does not.
+const PATIENCE: Span = Span::from_secs(2);
+
+/// The children in the order of answers.
+const ORDER: [Kind; KINDS] = [Kind::Vrrp, Kind::Checkers, Kind::Bfd];
+
+impl<P: Program> Parent<'_, P> {
+    /// A client wants to know something of the children.
+    pub(super) fn ask_for(&mut self, turn: &mut Turn<'_>, index: usize, request: &Request<'_>) {
+        let about = match request.row.verb {
+            Verb::Stats => About::Stats { clear: request.has(control::RESET) },
+            _ => About::Status,
+        };
+        if let Some(client) = self.control.clients.get_mut(index).and_then(Option::as_mut) {
+            client.state = State::asks(about, request.has(control::JSON), request.name);
+        }
+        self.ask_next(turn);
+    }
+
+    /// Asks the children for the client that has waited for longest, unless they are being asked.
+    fn ask_next(&mut self, turn: &mut Turn<'_>) {
+        if self.control.asking.is_some() {
+            return;
+        }
+        let clients = self.control.clients.iter().enumerate();
+        let waiting = clients.filter_map(|(index, client)| {
+            let client = client.as_ref()?;
+            Some((client.since, index, client.registration, client.question()?))
+        });
+        let Some((_, client, registration, question)) = waiting.min_by_key(|(since, ..)| *since) else {
+            return;
+        };
+        self.control.number = self.control.number.wrapping_add(1);
+        let question = Question { number: self.control.number, ..question };
+        let children = [0, 1, 2].map(|index| self.ask_child(index, question));
+        let until = turn.now() + PATIENCE;
+        self.control.asking = Some(Asking { client, registration, question, children, until });
+        self.finish_if_answered(turn);
+    }
+
+    fn ask_child(&self, index: usize, question: Question) -> Asked {
+        let concerned = |kind| matches!(question.about, About::Status) || kind == Kind::Vrrp;
+        let Some(child) = self.children.get(index).filter(|child| concerned(child.kind)) else {
+            return Asked::Absent;
+        };
+        if child.supervisor.is_absent() {
+            return Asked::Absent;
+        }
+        let Ok(file) = memory::create("keepalived") else { return Asked::Silent };
+        if child.ready && child.send(ToChild::Ask(question), Some(file.as_fd())) {
+            Asked::Writes(file)
+        } else {
+            Asked::Silent
+        }
+    }
+
+    /// A child has answered.
+    pub(in crate::daemon::parent) fn child_answered(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: usize,
+        number: u32,
+        how: Answered,
+    ) {
+        let Some(asking) = self.control.asking.as_mut().filter(|asking| asking.question.number == number)
+        else {
+            return;
+        };
+        let Some(asked) = asking.children.get_mut(index) else { return };
+        *asked = match core::mem::take(asked) {
+            Asked::Writes(file) => Asked::Has(file, how),
+            other => other,
+        };
+        self.finish_if_answered(turn);
+    }
+
+    /// A child has died: it will not answer.
+    pub(in crate::daemon::parent) fn child_silent(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let Some(asking) = &mut self.control.asking else { return };
+        let Some(asked) = asking.children.get_mut(index) else { return };
+        if matches!(asked, Asked::Writes(_)) {
+            *asked = Asked::Silent;
+        }
+        self.finish_if_answered(turn);
+    }
+
+    fn finish_if_answered(&mut self, turn: &mut Turn<'_>) {
+        let asking = self.control.asking.as_ref();
+        if asking.is_some_and(|asking| !asking.children.iter().any(|asked| matches!(asked, Asked::Writes(_))))
+        {
+            self.finish_question(turn);
+        }
+    }
+
+    /// Answers the client with what there is, and goes on with the next one.
+    pub(super) fn finish_question(&mut self, turn: &mut Turn<'_>) {
+        let Some(asking) = self.control.asking.take() else { return };
+        let index = asking.client;
+        let client = self.control.clients.get(index).and_then(Option::as_ref);
+        let is_there = |client: &&Client| client.registration == asking.registration;
+        if let Some(client) = client.filter(is_there) {
+            let opening = self.opening();
+            let outgoing = asking.outgoing(&opening, client.name());
+            self.send(index, outgoing);
+            self.wake(turn, index);
+        }
+        self.ask_next(turn);
+        self.arm_control(turn);
+    }
+}
+
+impl Asking {
+    fn outgoing(self, opening: &str, name: Option<&str>) -> Outgoing {
+        let silent = |asked: &Asked| {
+            matches!(asked, Asked::Silent | Asked::Writes(_) | Asked::Has(_, Answered::Failed))
+        };
+        let found = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Whole));
+        let any_silent = self.children.iter().any(silent);
+        if let Some(name) = name
+            && !any_silent
+            && !self.children.iter().any(found)
+        {
+            let text = format!("nothing here is called {name}\n");
+            return Outgoing::new(Outcome::Failed, vec![Part::Text(text.into_bytes())]);
+        }
+        let outcome = if any_silent { Outcome::Partial } else { Outcome::Ok };
+        let mut children: Vec<Child> = Kind::ALL
+            .into_iter()
+            .zip(self.children)
+            .map(|(kind, asked)| {
+                let silent = silent(&asked);
+                let file = match asked {
+                    Asked::Has(file, Answered::Whole | Answered::Nothing) => Some(Part::file(file)),
+                    _ => None,
+                };
+                (kind, file, silent)
+            })
+            .collect();
+        children.sort_by_key(|(kind, ..)| ORDER.iter().position(|other| other == kind));
+        let parts = if self.question.json { json(children) } else { text(opening, children) };
+        Outgoing::new(outcome, parts)
+    }
+}
+
+/// What came of a child: its answer, and whether it is silent.
+type Child = (Kind, Option<Part>, bool);
+
+fn text(opening: &str, children: Vec<Child>) -> Vec<Part> {
+    let mut parts = vec![Part::Text(opening.as_bytes().to_vec())];
+    for (kind, file, silent) in children {
+        parts.extend(file);
+        if silent {
+            parts.push(Part::Text(format!("\nThe {} process does not answer.\n", kind.title()).into_bytes()));
+        }
+    }
+    parts
+}
+
+fn json(children: Vec<Child>) -> Vec<Part> {
+    let (time, own) = (Epoch(clock::wall()), process::own());
+    let mut text =
+        format!("{{\"schema\":{SCHEMA},\"time\":{time},\"version\":\"{VERSION}\",\"pid\":{own},\"silent\":[");
+    let silent = children.iter().filter(|(.., silent)| *silent);
+    for ((kind, ..), position) in silent.zip(0..) {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{}\"{}\"", if position > 0 { "," } else { "" }, kind.word());
+    }
+    text.push(']');
+    let mut parts = Vec::new();
+    for (kind, file, _) in children {
+        let _ = write!(text, ",\"{}\":", kind.word());
+        match file.filter(|file| !file.is_empty()) {
+            Some(file) => {
+                parts.push(Part::Text(core::mem::take(&mut text).into_bytes()));
+                parts.push(file);
+            }
+            None => text.push_str("null"),
+        }
+    }
+    text.push_str("}\n");
+    parts.push(Part::Text(text.into_bytes()));
+    parts
+}

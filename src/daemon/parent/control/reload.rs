@@ -1,0 +1,62 @@
+//! A reload that clients wait for: what is logged of it as a warning or an error is their answer.
+
+use super::client::State;
+use crate::daemon::log;
+use crate::daemon::parent::{Parent, Program};
+use crate::daemon::reactor::Turn;
+use crate::wire::control::Outcome;
+
+impl<P: Program> Parent<'_, P> {
+    /// A client asks for a reload, and waits for its end.
+    pub(super) fn reload_for(&mut self, turn: &mut Turn<'_>, index: usize) {
+        if self.ending.is_some() {
+            return self.tell(index, Outcome::Failed, "the daemon stops\n".to_owned());
+        }
+        if let Some(client) = self.control.clients.get_mut(index).and_then(Option::as_mut) {
+            client.state = State::Reloads;
+        }
+        self.reload(turn);
+    }
+
+    /// Files are about to be read.
+    pub(in crate::daemon::parent) fn begin_reload(&mut self) {
+        self.control.reload = true;
+        log::overhear(true);
+    }
+
+    /// The reload of now does not become what was asked for.
+    pub(in crate::daemon::parent) fn reload_failed(&mut self) {
+        self.control.reload = false;
+    }
+
+    /// Answers those who wait for a reload, if it is over.
+    pub(in crate::daemon::parent) fn answer_reloads(&mut self, turn: &mut Turn<'_>) {
+        let busy = self.children.iter().any(|child| child.supervisor.is_busy() || child.behind);
+        if busy || self.reload_again || self.scripts.is_starting() {
+            return;
+        }
+        let told = log::overheard();
+        log::overhear(false);
+        let outcome = if self.control.reload { Outcome::Ok } else { Outcome::Failed };
+        for index in self.reloading() {
+            let end = if self.control.reload { "The new configuration runs.\n" } else { "" };
+            self.tell(index, outcome, [&told, end].concat());
+            self.wake(turn, index);
+        }
+    }
+
+    /// A client has waited for long.
+    pub(super) fn reload_is_long(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let told = log::overheard();
+        self.tell(index, Outcome::Partial, [&told, "The reload is still under way.\n"].concat());
+        self.wake(turn, index);
+    }
+
+    fn reloading(&self) -> Vec<usize> {
+        let clients = self.control.clients.iter().enumerate();
+        let waits = clients.filter(|(_, client)| {
+            client.as_ref().is_some_and(|client| matches!(client.state, State::Reloads))
+        });
+        waits.map(|(index, _)| index).collect()
+    }
+}

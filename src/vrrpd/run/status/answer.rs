@@ -1,0 +1,133 @@
+//! What the child lends to a client of the control socket: its instances and groups, one at a time.
+//!
+//! The first piece of a list is its beginning; each writer says None past the last one.
+
+use core::fmt::{self, Write};
+use std::os::fd::OwnedFd;
+
+use super::part::Part;
+use crate::child::answer::Answer;
+use crate::child::status::Job;
+use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::reactor::Turn;
+use crate::daemon::record;
+use crate::proto::track::{Object, Tracked};
+use crate::status::answer::{Sheet, vrrp};
+use crate::status::dump::Clock;
+use crate::vrrpd::run::Vrrp;
+
+/// The question, and how far its answer has come.
+#[derive(Default)]
+pub(super) struct Asked {
+    question: Question,
+    sheet: Sheet,
+    /// None while it is being written, or before the first configuration.
+    answer: Option<Answer<Part>>,
+}
+
+impl Asked {
+    /// Makes room for answers. For load time: allocates.
+    pub(super) fn load(&mut self) {
+        self.answer.get_or_insert_default();
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.answer.as_ref().is_some_and(Answer::is_under_way)
+    }
+}
+
+impl Vrrp {
+    /// A client of the control socket asks.
+    pub(in crate::vrrpd::run) fn answer_client(
+        &mut self,
+        turn: &mut Turn<'_>,
+        question: Question,
+        fd: OwnedFd,
+    ) {
+        let Question { about, json, name, .. } = question;
+        let (part, clear) = match about {
+            About::Status => (Part::AnswerInstances, false),
+            About::Stats { clear } => (Part::Counters, clear),
+        };
+        let asked = &mut self.status.asked;
+        asked.question = question;
+        asked.sheet = Sheet::new(json, name);
+        if let Some(answer) = &mut asked.answer {
+            answer.begin(fd, Job { part, next: 0, clear });
+        }
+        self.write_answer(turn);
+        self.arm_status(turn);
+    }
+
+    /// Writes more of the answer that is under way.
+    pub(super) fn write_answer(&mut self, turn: &mut Turn<'_>) {
+        let Some(mut answer) = self.status.asked.answer.take() else { return };
+        let over = answer.write(turn.now(), &mut |clock, out, job| self.write_piece(turn, clock, out, job));
+        let asked = &mut self.status.asked;
+        asked.answer = Some(answer);
+        if let Some(how) = over {
+            let nothing = asked.question.name.is_some() && asked.sheet.count == 0;
+            let how = if nothing && how == Answered::Whole { Answered::Nothing } else { how };
+            turn.report(ToParent::Answered(asked.question.number, how));
+        }
+    }
+
+    pub(super) fn answer_instance(
+        &mut self,
+        clock: &Clock,
+        out: &mut dyn Write,
+        position: usize,
+    ) -> Option<fmt::Result> {
+        let Some(position) = position.checked_sub(1) else {
+            return Some(self.status.asked.sheet.list(out, "instances"));
+        };
+        let key = record::key(&self.routers.instances.get(position)?.config.name);
+        if !self.status.asked.sheet.wants(key) {
+            return Some(Ok(()));
+        }
+        if let Err(error) = self.status.asked.sheet.object(out, vrrp::INSTANCES) {
+            return Some(Err(error));
+        }
+        let sheet = self.status.asked.sheet;
+        self.with_instance(position, |view| {
+            let Some(this) = self.routers.instances.get(position) else { return Ok(()) };
+            let faults = self.reasons(this);
+            let faults = faults.iter().map(|(_, reason)| reason);
+            let trackers = this.tracking.iter().filter_map(|tracked| self.tracker(*tracked));
+            vrrp::instance(out, clock, sheet, vrrp::Why { instance: view, faults, trackers })
+        })
+    }
+
+    fn tracker(&self, tracked: Tracked) -> Option<vrrp::Tracker<'_>> {
+        let (kind, name) = match tracked.object {
+            Object::Link(id) => ("interface", self.links.table.link(id)?.name.as_str()),
+            Object::Script(id) => ("script", self.model.scripts.get(id.index())?.name.as_str()),
+            Object::File(id) => ("file", self.model.file(id)?.name.as_str()),
+            Object::Process(id) => ("process", self.model.process(id)?.name.as_str()),
+            Object::Bfd(id) => ("bfd", self.model.bfds.get(id.index())?.name.as_str()),
+            Object::StaticItems(id) => {
+                ("static", self.model.network.track_groups.get(id.index())?.name.as_str())
+            }
+        };
+        Some(vrrp::Tracker { kind, name, effect: self.situation().effect(tracked) })
+    }
+
+    pub(super) fn answer_group(&mut self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let Some(position) = position.checked_sub(1) else {
+            return Some(self.status.asked.sheet.list(out, "groups"));
+        };
+        let key = record::key(&self.model.groups.get(position)?.name);
+        if !self.status.asked.sheet.wants(key) {
+            return Some(Ok(()));
+        }
+        if let Err(error) = self.status.asked.sheet.object(out, vrrp::GROUPS) {
+            return Some(Err(error));
+        }
+        let sheet = self.status.asked.sheet;
+        self.with_group(position, |view| vrrp::group(out, sheet, view))
+    }
+
+    pub(super) fn end_answer(&self, out: &mut dyn Write) -> fmt::Result {
+        self.status.asked.sheet.end(out)
+    }
+}

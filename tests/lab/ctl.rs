@@ -1,0 +1,295 @@
+//! The control socket and its client: what they say on a pair of routers is what the kernel says, who may ask what, and that
+//! clients which do not behave cost nobody anything.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
+use crate::kit::net::{Net, spacings};
+use crate::kit::node::{Node, UNDER_TEST};
+
+const US: Program = Program::UnderTest;
+const TIMING: Timing = Timing::v3(10);
+
+/// Asks; output and exit code as they are.
+fn ask(node: &Node, words: &str) -> Output {
+    node.try_shell(&format!("{UNDER_TEST} --ctl {words}"))
+}
+
+/// Asks for what must succeed.
+fn told(node: &Node, words: &str) -> String {
+    let output = ask(node, words);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((code(&output), &*err), (0, ""), "{words}: {out}");
+    out
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default())
+}
+
+/// An expression of python over `s`, the status, and `i`, its first instance.
+fn status(node: &Node, expression: &str) -> String {
+    let program =
+        "import json,sys\ns=json.load(sys.stdin)\ni=s['vrrp']['instances'][0]\nprint(eval(sys.argv[1]))\n";
+    node.write("/run/lab/status.py", program);
+    let line = format!("{UNDER_TEST} --ctl status --json | python3 /run/lab/status.py \"{expression}\"");
+    node.shell(&line).trim().to_owned()
+}
+
+#[test]
+fn the_status_of_a_pair_is_what_the_kernel_says_at_every_step() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let (a, b) = (net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"]));
+    let one = Daemon::start(&a, US, &Instance::default().priority(150).text());
+    let _two = Daemon::start(&b, US, &Instance::default().text());
+    net.wait_master("a", one.since(), START + TIMING.master_down(150));
+    let agrees = |node: &Node, state: &str| {
+        let held = if node.holds("eth0", "10.9.0.100") { "True" } else { "False" };
+        assert_eq!(status(node, "i['state']"), state);
+        assert_eq!(status(node, "i['addresses'][0]['in_kernel']"), held);
+        assert_eq!(held == "True", state == "MASTER", "{}", node.name());
+    };
+    eventually("b listens to a", START, || status(&b, "i['master']") != "None");
+    agrees(&a, "MASTER");
+    agrees(&b, "BACKUP");
+    assert_eq!(status(&b, "i['master']['address'],i['master']['priority']"), "('10.9.0.1', 150)");
+    assert_eq!(status(&b, "i['master']['heard_ago'] < 1"), "True");
+    assert_eq!(status(&a, "s['schema'],s['silent'],i['priority'],i['faults']"), "(1, [], 150, [])");
+    // No answer is old.
+    assert_eq!(status(&a, "abs(s['time']-__import__('time').time()) < 2"), "True");
+    let table = told(&b, "status");
+    assert!(table.contains("VI_1             BACKUP  100        0/1"), "{table}");
+    assert!(table.contains("10.9.0.1 with priority 150, heard 0."), "{table}");
+    let details = told(&a, "status VI_1");
+    assert!(details.contains("address     10.9.0.100/32 dev eth0: in the kernel"), "{details}");
+
+    a.shell("ip link set eth0 down");
+    eventually("a is in FAULT", START, || status(&a, "i['state']") == "FAULT");
+    assert!(status(&a, "i['faults']").contains("eth0"), "the reason names the interface");
+    assert!(told(&a, "status").contains("fault: "));
+    eventually("b is MASTER", START, || status(&b, "i['state']") == "MASTER");
+    agrees(&b, "MASTER");
+    assert_eq!(status(&b, "i['master']"), "None");
+
+    a.shell("ip link set eth0 up");
+    eventually("a is MASTER again", START, || status(&a, "i['state']") == "MASTER");
+    eventually("b has yielded", START, || status(&b, "i['state']") == "BACKUP");
+    agrees(&a, "MASTER");
+    agrees(&b, "BACKUP");
+    let before = one.stats().allocations();
+    for words in ["status", "status --json", "stats", "status VI_1"] {
+        told(&a, words);
+    }
+    assert_eq!(one.stats().allocations(), before, "answers are written without the heap");
+}
+
+#[test]
+fn an_effective_priority_is_told_with_what_it_is_made_of() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = "vrrp_track_file load {\n file /run/lab/load\n weight 1\n}\n";
+    let instance = Instance::default().before(conf).line("track_file {\n load\n }");
+    a.write("/run/lab/load", "-30\n");
+    let daemon = Daemon::start(&a, US, &instance.text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(70));
+    assert_eq!(status(&a, "i['priority'],i['configured_priority']"), "(70, 100)");
+    assert_eq!(
+        status(&a, "[(t['kind'],t['name'],t['adds']) for t in i['tracking']]"),
+        "[('file', 'load', -30)]"
+    );
+    let details = told(&a, "status VI_1");
+    assert!(details.contains("  priority    70 of 100\n    file load: -30\n"), "{details}");
+}
+
+#[test]
+fn a_reload_is_answered_with_its_outcome_and_every_mistake() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    a.write(CONF, &Instance::default().priority(120).text());
+    assert_eq!(told(&a, "reload"), "The new configuration runs.\n");
+    assert_eq!(status(&a, "i['priority']"), "120", "it runs when the answer is there");
+    assert!(told(&a, "config").contains("    priority 120\n"));
+
+    a.write(CONF, &Instance::default().line("nonsense 1").line("priority ten").text());
+    let output = ask(&a, "reload");
+    let answer = text(&output.stderr);
+    assert_eq!((code(&output), text(&output.stdout)), (1, String::new()));
+    for line in ["'nonsense'", "ten", "New configuration refused - keep running with the old one"] {
+        assert!(answer.contains(line), "{answer}");
+    }
+    assert_eq!(status(&a, "i['priority']"), "120");
+    // The same words without a daemon, and a file that is fit.
+    assert_eq!(code(&ask(&a, &format!("check {CONF}"))), 5);
+    a.shell(&format!("{UNDER_TEST} --ctl config > /run/lab/effective.conf"));
+    assert_eq!(code(&ask(&a, "check /run/lab/effective.conf")), 0);
+}
+
+#[test]
+fn a_client_without_a_daemon_ends_at_once_with_one_line() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let gone = |output: &Output| {
+        assert_eq!(text(&output.stderr), "keepalivedctl: no daemon listens at /run/keepalived.sock\n");
+        assert_eq!((code(output), text(&output.stdout)), (3, String::new()));
+    };
+    gone(&ask(&a, "status"));
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    eventually("it listens", START, || code(&ask(&a, "version")) == 0);
+    assert_eq!(code(&ask(&a, "frobnicate")), 2);
+    assert_eq!(code(&ask(&a, "status NOBODY")), 1);
+    daemon.kill();
+    // The name is still there, and nobody behind it.
+    assert!(a.exists("/run/keepalived.sock"));
+    gone(&ask(&a, "status"));
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    eventually("the next one listens there", START, || code(&ask(&a, "version")) == 0);
+    a.shell(&format!("ln -s {UNDER_TEST} /run/lab/keepalivedctl"));
+    assert_eq!(a.shell("/run/lab/keepalivedctl help"), told(&a, "help"));
+    a.shell(&format!("{UNDER_TEST} --ctl completion bash > /run/lab/complete && bash -n /run/lab/complete"));
+    daemon.stop();
+    assert!(!a.exists("/run/keepalived.sock"), "a daemon that ends takes its socket away");
+    gone(&ask(&a, "status"));
+}
+
+#[test]
+fn root_operates_the_group_looks_and_others_do_nothing() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = |place: &str| {
+        let global =
+            format!("control_socket {place}\n control_socket_mode 0666\n control_socket_group daemon");
+        Instance { globals: vec![global], ..Instance::default() }.text()
+    };
+    let daemon = Daemon::start(&a, US, &conf("/run/other.sock"));
+    let as_group = |group: &str, words: &str| {
+        let asks = format!("{UNDER_TEST} --control-socket=/run/other.sock --ctl {words}");
+        a.try_shell(&format!("setpriv --reuid=nobody --regid=nogroup --groups={group} {asks}"))
+    };
+    eventually("it listens", START, || a.exists("/run/other.sock"));
+    assert_eq!(a.shell("stat -c '%a %G' /run/other.sock").trim(), "666 daemon");
+    let output = as_group("daemon", "status");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for words in ["reload", "config", "stats --reset"] {
+        let output = as_group("daemon", words);
+        assert_eq!((code(&output), text(&output.stdout)), (4, String::new()), "{words}");
+    }
+    assert_eq!(daemon.logged("Reload"), 0);
+    // By the mode of the socket this one gets in, and is shown out.
+    assert_eq!(code(&as_group("nogroup", "status")), 3);
+    // A reload moves it, or takes it away.
+    daemon.reload(&conf("/run/third.sock"));
+    eventually("it has moved", START, || a.exists("/run/third.sock") && !a.exists("/run/other.sock"));
+    daemon.reload(&conf("none"));
+    eventually("it is gone", START, || !a.exists("/run/third.sock"));
+}
+
+#[test]
+fn a_child_that_does_not_answer_is_named() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    // So slow that nobody minds a child standing still for a moment.
+    let instance = Instance { interval: "30", ..Instance::default() };
+    let daemon = Launch::new(&a, US);
+    a.write(CONF, &instance.text());
+    let daemon = daemon.start();
+    eventually("it answers", START, || code(&ask(&a, "status")) == 0);
+    let child = daemon.vrrp_child();
+    kill(Pid::from_raw(child), Signal::SIGSTOP).expect("the child runs");
+    let begun = Instant::now();
+    let output = ask(&a, "status --json");
+    let took = begun.elapsed();
+    let _ = kill(Pid::from_raw(child), Signal::SIGCONT);
+    let answer = text(&output.stdout);
+    assert_eq!(code(&output), 5, "{answer}");
+    assert!(answer.contains("\"silent\":[\"vrrp\"],\"vrrp\":null"), "{answer}");
+    assert!(took < Duration::from_secs(4) + ALLOWANCE, "{took:?}");
+    eventually("it answers again", START, || code(&ask(&a, "status")) == 0);
+}
+
+/// 500 clients that say nothing, 50 that send an octet a second, 50 of 64 KiB of garbage, 20 that ask for a lot and do
+/// not read; until its standard input ends.
+const HOSTILE: &str = "import os,socket,sys,threading,time
+def connect():
+    s=socket.socket(socket.AF_UNIX); s.settimeout(2)
+    try: s.connect('/run/keepalived.sock'); return s
+    except OSError: return None
+def send(s,octets):
+    try: s.sendall(octets)
+    except OSError: pass
+keep=[connect() for _ in range(500)]
+greedy=[connect() for _ in range(20)]
+for s in greedy: s and send(s,b'status --json\\n'*30)
+slow=[connect() for _ in range(50)]
+for _ in range(50):
+    s=connect()
+    if s: send(s,os.urandom(65536)); s.close()
+print('ready',flush=True)
+while True:
+    for s in slow: s and send(s,b's')
+    keep=[s for s in keep if s][-400:]+[connect() for _ in range(100)]
+    time.sleep(1)
+";
+
+#[test]
+fn clients_that_do_not_behave_cost_no_advert_and_no_memory() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    told(&a, "status");
+    let memory = daemon.memory();
+    a.write("/run/lab/hostile.py", HOSTILE);
+    a.shell("python3 /run/lab/hostile.py > /run/lab/hostile 2>&1 & echo $! > /run/lab/hostile.pid");
+    let begun = crate::kit::capture::now();
+    eventually("the clients are connected", START * 4, || a.read("/run/lab/hostile").contains("ready"));
+    for _ in 0..20 {
+        let asked = Instant::now();
+        assert_eq!(status(&a, "i['state']"), "MASTER");
+        assert!(asked.elapsed() < Duration::from_secs(3) + ALLOWANCE, "{:?}", asked.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let grown = daemon.memory().saturating_sub(memory);
+    assert!(grown < 2_048, "{grown} kB more");
+    let parent = daemon.first();
+    let open = std::fs::read_dir(format!("/proc/{parent}/fd")).expect("the parent runs").count();
+    assert!(open < 80, "{open} descriptors");
+    let longest = spacings(&net.adverts(begun, "a")).into_iter().max().expect("adverts");
+    assert!(longest < Duration::from_millis(100) + ALLOWANCE, "{longest:?} between two adverts");
+    assert_eq!(daemon.logged("does not answer - killing"), 0);
+    a.shell("kill $(cat /run/lab/hostile.pid)");
+    eventually("a behaving client is answered", START, || code(&ask(&a, "status")) == 0);
+}
