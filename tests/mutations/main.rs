@@ -17,6 +17,10 @@ mod checks;
 mod mutate;
 mod read;
 mod replies;
+#[cfg(feature = "status")]
+mod requests;
+#[cfg(feature = "status")]
+mod talk;
 
 use std::collections::BTreeMap;
 use std::io::Write;
