@@ -53,5 +53,5 @@ fn whatever_comes_in_at_the_control_socket_is_read_or_refused() {
         requests += read(&octets, random.below(64));
     }
     // The pieces make requests that are understood, too.
-    assert!(requests > 10_000, "{requests}");
+    assert!(requests > 5_000, "{requests}");
 }
