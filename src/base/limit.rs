@@ -271,6 +271,11 @@ pub const PATTERN_WINDOW: usize = 64 << 10;
 /// BFD packets taken from a socket by one recvmmsg, or handed to the kernel by one sendmmsg.
 pub const BFD_BATCH: usize = 64;
 
+/// Octets of the queue of a socket that receives BFD packets, which the kernel doubles: 2,700 packets, which are those of
+/// 500 sessions at 50 ms in a quarter of a second. A child that did not run for so long finds that no peer was silent; in
+/// the usual queue the packets of the first 25 ms would be found, and sessions would end whose packets did not fit.
+pub const BFD_QUEUE: usize = 1 << 20;
+
 /// Octets of a BFD packet that are looked at, and of one that leaves: 24 and the 8 of the UDP header; one with the longest
 /// authentication section has 52.
 pub const BFD_OCTETS: usize = 64;

@@ -17,6 +17,7 @@ use super::control::Control;
 use super::filter::{self, Filter, SMALLEST_BUFFER, Start};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Refused};
+use super::queue::{self, QueueSize};
 use super::socket::{Address, in_addr, in6_addr, open, set_option, signed, unsigned};
 use crate::base::addr::{Family, IpAddr, Ipv4Addr};
 use crate::base::id::IfIndex;
@@ -58,6 +59,9 @@ impl ReceiveSocket {
             Family::V4 => IpAddr::from([0; 4]),
             Family::V6 => IpAddr::from([0_u8; 16]),
         };
+        let size = QueueSize { octets: limit::BFD_QUEUE, force: true };
+        // Without CAP_NET_ADMIN the socket has as much as the system allows to anybody.
+        queue::set(fd, size).or_else(|_| queue::set(fd, QueueSize { force: false, ..size }))?;
         net::bind(fd, &SockaddrStorage::from(SocketAddr::new(any, port)))?;
         Ok(socket)
     }
@@ -324,6 +328,26 @@ mod tests {
                 assert_eq!((datagram.source, datagram.destination), (here, Some(here)));
                 assert_eq!((datagram.hop_limit, datagram.octets.len()), (Some(253), 4));
             }
+        });
+    }
+
+    #[test]
+    fn what_comes_while_nobody_reads_waits() {
+        in_namespace(|network| {
+            network.up(IfIndex(1), true);
+            let receiver = ReceiveSocket::open(Family::V4, 3_784).unwrap();
+            let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for _ in 0..2_000 {
+                sender.send_to(&[0; 24], "127.0.0.1:3784").unwrap();
+            }
+            let (mut inbox, mut all) = (ReceiveBatch::new(), 0);
+            loop {
+                match receiver.receive(&mut inbox).unwrap() {
+                    0 => break,
+                    count => all += count,
+                }
+            }
+            assert_eq!(all, 2_000);
         });
     }
 
