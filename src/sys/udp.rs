@@ -316,15 +316,12 @@ mod tests {
                 batch.push(u32::from(port), &room, &way).unwrap();
             }
             sender.send(&mut batch, |tag, errno| panic!("{tag}: {errno}"));
-            let (sent, mut inbox) = (clock::now(), ReceiveBatch::new());
+            let mut inbox = ReceiveBatch::new();
             assert_eq!(receiver.receive(&mut inbox).unwrap(), 3);
+            let read = clock::now();
             for datagram in inbox.iter() {
-                // On this path they come in before the call returns; the two clocks round each for itself.
-                let ago = sent.since(datagram.arrived);
-                assert!(
-                    datagram.arrived <= sent + Span::from_micros(2) && ago < Span::from_secs(1),
-                    "{ago:?}"
-                );
+                let ago = read.since(datagram.arrived);
+                assert!(datagram.arrived <= read && ago < Span::from_secs(5), "{ago:?}");
                 assert_eq!((datagram.source, datagram.destination), (here, Some(here)));
                 assert_eq!((datagram.hop_limit, datagram.octets.len()), (Some(253), 4));
             }
