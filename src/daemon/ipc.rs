@@ -61,6 +61,12 @@ pub enum About {
         /// Zero them afterwards.
         clear: bool,
     },
+    /// The checks of real servers.
+    Checks,
+    /// Why a virtual router is in its state.
+    Why,
+    /// The addresses of a virtual router are to be announced.
+    Garp,
 }
 
 #[cfg(feature = "status")]
@@ -72,6 +78,9 @@ impl Question {
             About::Status => 0,
             About::Stats { clear: false } => 1,
             About::Stats { clear: true } => 2,
+            About::Checks => 3,
+            About::Why => 4,
+            About::Garp => 5,
         };
         out.u8(about | u8::from(self.json) << 4 | u8::from(self.name.is_some()) << 5)?;
         out.put(&self.name.unwrap_or(0).to_be_bytes())
@@ -85,6 +94,9 @@ impl Question {
             0 => About::Status,
             1 => About::Stats { clear: false },
             2 => About::Stats { clear: true },
+            3 => About::Checks,
+            4 => About::Why,
+            5 => About::Garp,
             _ => return Ok(None),
         };
         let question =
@@ -101,6 +113,8 @@ pub enum Answered {
     Whole,
     /// It is whole, and there is no object of the name.
     Nothing,
+    /// It is whole, and says why nothing was done.
+    Refused,
     /// It could not be written.
     Failed,
 }
@@ -276,6 +290,7 @@ impl ToParent {
                     Answered::Whole => 0,
                     Answered::Nothing => 1,
                     Answered::Failed => 2,
+                    Answered::Refused => 3,
                 })
             }
         }
@@ -295,6 +310,7 @@ impl ToParent {
                     let how = match packet.u8()? {
                         0 => Answered::Whole,
                         1 => Answered::Nothing,
+                        3 => Answered::Refused,
                         _ => Answered::Failed,
                     };
                     Self::Answered(number, how)
@@ -355,8 +371,9 @@ mod tests {
     #[test]
     fn questions_survive_the_way() {
         let names = [None, Some(0), Some(u64::MAX)];
-        let about = [About::Status, About::Stats { clear: true }, About::Stats { clear: false }];
-        for (about, name) in about.into_iter().flat_map(|about| names.map(|name| (about, name))) {
+        let stats = [About::Stats { clear: true }, About::Stats { clear: false }];
+        let about = [About::Status, About::Checks, About::Why, About::Garp].into_iter().chain(stats);
+        for (about, name) in about.flat_map(|about| names.map(|name| (about, name))) {
             for json in [false, true] {
                 let question = ToChild::Ask(Question { number: 0x0102_0304, about, json, name });
                 let mut packet = [0; LONGEST_TO_CHILD];
@@ -365,7 +382,7 @@ mod tests {
                 assert_eq!(ToChild::read(&mut Reader::new(writer.written())), Some(question));
             }
         }
-        for how in [Answered::Whole, Answered::Nothing, Answered::Failed] {
+        for how in [Answered::Whole, Answered::Nothing, Answered::Failed, Answered::Refused] {
             let answered = ToParent::Answered(7, how);
             let mut packet = [0; LONGEST];
             let mut writer = Writer::new(&mut packet);

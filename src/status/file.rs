@@ -283,7 +283,7 @@ mod tests {
         std::fs::write(&target, "old").unwrap();
         let mut file = StatusFile::new(&target).unwrap();
         file.begin().unwrap();
-        *file.open.as_mut().unwrap().file() = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        *file.open.as_mut().unwrap().file() = File::options().write(true).open("/dev/full").unwrap();
         let _ = file.write_str(&"x".repeat(2 * limit::STATUS_BUFFER));
         assert_eq!(file.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "old");

@@ -28,8 +28,14 @@ pub enum Verb {
     Version,
     /// What the children are doing.
     Status,
+    /// Why a virtual router is in the state that it is in.
+    Why,
+    /// The checks of real servers.
+    Checkers,
     /// What the VRRP child has counted.
     Stats,
+    /// Announce the addresses of a virtual router again.
+    Garp,
     /// The configuration that runs.
     Config,
     /// Read the configuration again.
@@ -45,12 +51,23 @@ pub struct Row {
     pub verb: Verb,
     /// It shows secrets or changes something: for root and the owner of the daemon alone.
     pub operates: bool,
-    /// A name may follow.
-    pub named: bool,
+    /// Whether a name follows.
+    pub named: Named,
     /// Options that may follow.
     pub options: &'static [&'static str],
     /// What it does, in a line.
     pub meaning: &'static str,
+}
+
+/// Whether the name of an object follows a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// None.
+    Never,
+    /// One, or the word is about all.
+    May,
+    /// One.
+    Must,
 }
 
 /// The answer is to be JSON.
@@ -58,28 +75,47 @@ pub const JSON: &str = "--json";
 /// Counters are to begin at zero afterwards.
 pub const RESET: &str = "--reset";
 
+use Named::{May, Must, Never};
+
 /// Every word.
 pub const ROWS: &[Row] = &[
     row(
         "status",
         Verb::Status,
         false,
-        true,
+        May,
         &[JSON],
         "what runs and in which state, or one object of this name",
     ),
-    row("stats", Verb::Stats, false, false, &[RESET], "the counters; with --reset from zero again"),
-    row("config", Verb::Config, true, false, &[], "the configuration that runs, every value spelt out"),
-    row("reload", Verb::Reload, true, false, &[], "read the configuration again, and say what came of it"),
-    row("version", Verb::Version, false, false, &[], "the version, and since when the daemon runs"),
-    row("help", Verb::Help, false, false, &[], "this list"),
+    row("why", Verb::Why, false, Must, &[], "why a virtual router is in its state, and what would change it"),
+    row(
+        "checkers",
+        Verb::Checkers,
+        false,
+        Never,
+        &[JSON],
+        "the checks of real servers, with their last result",
+    ),
+    row("stats", Verb::Stats, false, Never, &[RESET], "the counters; with --reset from zero again"),
+    row("config", Verb::Config, true, Never, &[], "the configuration that runs, every value spelt out"),
+    row("reload", Verb::Reload, true, Never, &[], "read the configuration again, and say what came of it"),
+    row(
+        "garp",
+        Verb::Garp,
+        true,
+        Must,
+        &[],
+        "announce the addresses of a virtual router that is MASTER again",
+    ),
+    row("version", Verb::Version, false, Never, &[], "the version, and since when the daemon runs"),
+    row("help", Verb::Help, false, Never, &[], "this list"),
 ];
 
 const fn row(
     word: &'static str,
     verb: Verb,
     operates: bool,
-    named: bool,
+    named: Named,
     options: &'static [&'static str],
     meaning: &'static str,
 ) -> Row {
@@ -118,6 +154,8 @@ pub enum Refusal<'a> {
     Unknown(&'a str),
     /// The word takes nothing like this.
     Unexpected(&'a str),
+    /// The word takes a name.
+    Nameless,
 }
 
 /// Reads a line without its end.
@@ -140,11 +178,14 @@ pub fn parse(line: &[u8]) -> Result<Request<'_>, Refusal<'_>> {
         let option = row.options.iter().zip(&mut request.options).find(|(known, _)| **known == word);
         if let Some((_, given)) = option {
             *given = true;
-        } else if row.named && request.name.is_none() && !word.starts_with('-') {
+        } else if row.named != Never && request.name.is_none() && !word.starts_with('-') {
             request.name = Some(word);
         } else {
             return Err(Refusal::Unexpected(word));
         }
+    }
+    if row.named == Must && request.name.is_none() {
+        return Err(Refusal::Nameless);
     }
     Ok(request)
 }
@@ -303,7 +344,14 @@ mod tests {
         let many = [b"status".as_slice(), &b" --json".repeat(9)].concat();
         assert_eq!(parse(&many).unwrap_err(), Refusal::Unexpected("--json"));
         for row in ROWS {
-            assert_eq!(parse(row.word.as_bytes()).unwrap().row.word, row.word);
+            let alone = parse(row.word.as_bytes()).map(|request| request.row.word);
+            assert_eq!(alone, if row.named == Must { Err(Refusal::Nameless) } else { Ok(row.word) });
+            let named = [row.word, " VI_1"].concat();
+            let named = parse(named.as_bytes()).map(|request| request.name);
+            assert_eq!(
+                named,
+                if row.named == Never { Err(Refusal::Unexpected("VI_1")) } else { Ok(Some("VI_1")) }
+            );
             assert!(row.options.len() <= OPTIONS, "{}", row.word);
         }
     }

@@ -77,10 +77,21 @@ fn the_status_of_a_pair_is_what_the_kernel_says_at_every_step() {
     let details = told(&a, "status VI_1");
     assert!(details.contains("address     10.9.0.100/32 dev eth0: in the kernel"), "{details}");
 
+    let why = told(&b, "why VI_1");
+    assert!(why.contains("10.9.0.1 is MASTER with priority 150, heard 0."), "{why}");
+    assert!(
+        why.contains(
+            "It becomes MASTER with a higher priority than that router, or when that router is silent for 0."
+        ),
+        "{why}"
+    );
+
     a.shell("ip link set eth0 down");
     eventually("a is in FAULT", START, || status(&a, "i['state']") == "FAULT");
     assert!(status(&a, "i['faults']").contains("eth0"), "the reason names the interface");
     assert!(told(&a, "status").contains("fault: "));
+    let why = told(&a, "why VI_1");
+    assert!(why.contains("It cannot take part: ") && why.contains("eth0"), "{why}");
     eventually("b is MASTER", START, || status(&b, "i['state']") == "MASTER");
     agrees(&b, "MASTER");
     assert_eq!(status(&b, "i['master']"), "None");
@@ -91,7 +102,7 @@ fn the_status_of_a_pair_is_what_the_kernel_says_at_every_step() {
     agrees(&a, "MASTER");
     agrees(&b, "BACKUP");
     let before = one.stats().allocations();
-    for words in ["status", "status --json", "stats", "status VI_1"] {
+    for words in ["status", "status --json", "stats", "status VI_1", "why VI_1", "garp VI_1"] {
         told(&a, words);
     }
     assert_eq!(one.stats().allocations(), before, "answers are written without the heap");
@@ -114,6 +125,9 @@ fn an_effective_priority_is_told_with_what_it_is_made_of() {
         status(&a, "[(t['kind'],t['name'],t['adds']) for t in i['tracking']]"),
         "[('file', 'load', -30)]"
     );
+    let why = told(&a, "why VI_1");
+    assert!(why.starts_with("VI_1 is MASTER since ") && why.contains(" than 70 is heard.\n"), "{why}");
+    assert!(why.ends_with("Its priority is 70 of 100.\nThe file load changes it by -30.\n"), "{why}");
     let details = told(&a, "status VI_1");
     assert!(details.contains("  priority    70 of 100\n    file load: -30\n"), "{details}");
 }
@@ -197,7 +211,7 @@ fn root_operates_the_group_looks_and_others_do_nothing() {
     assert_eq!(a.shell("stat -c '%a %G' /run/other.sock").trim(), "666 daemon");
     let output = as_group("daemon", "status");
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    for words in ["reload", "config", "stats --reset"] {
+    for words in ["reload", "config", "garp VI_1", "stats --reset"] {
         let output = as_group("daemon", words);
         assert_eq!((code(&output), text(&output.stdout)), (4, String::new()), "{words}");
     }
@@ -235,6 +249,42 @@ fn a_child_that_does_not_answer_is_named() {
     assert!(answer.contains("\"silent\":[\"vrrp\"],\"vrrp\":null"), "{answer}");
     assert!(took < Duration::from_secs(4) + ALLOWANCE, "{took:?}");
     eventually("it answers again", START, || code(&ask(&a, "status")) == 0);
+}
+
+#[test]
+fn a_backup_says_why_it_does_not_preempt_and_only_a_master_announces() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let (a, b) = (net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"]));
+    let one = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", one.since(), START + TIMING.master_down(100));
+    let instance = Instance::default().priority(150);
+    let two = Daemon::start(&b, US, &instance.clone().line("nopreempt").text());
+    eventually("b listens to a", START, || {
+        code(&ask(&b, "status")) == 0 && status(&b, "i['master']") != "None"
+    });
+    let why = told(&b, "why VI_1");
+    assert!(
+        why.contains("with priority 100, heard 0.") && why.contains("its own priority is 150.\n"),
+        "{why}"
+    );
+    assert!(why.contains("It does not preempt (nopreempt)"), "{why}");
+    let output = ask(&b, "garp VI_1");
+    assert_eq!(text(&output.stderr), "Only a MASTER announces its addresses, and this one is BACKUP.\n");
+    assert_eq!(code(&output), 1);
+    assert_eq!((code(&ask(&b, "garp VI_9")), code(&ask(&b, "garp")), code(&ask(&b, "why"))), (1, 2, 2));
+
+    // What a became MASTER with is out.
+    std::thread::sleep(Duration::from_secs(6));
+    let announced =
+        || net.tshark("a", "arp.isgratuitous && arp.src.proto_ipv4 == 10.9.0.100", &["frame.number"]).len();
+    let before = announced();
+    assert_eq!(told(&a, "garp VI_1"), "1 addresses are announced.\n");
+    eventually("the address is announced again", START, || announced() > before);
+    two.reload(&instance.text());
+    eventually("b preempts", START, || status(&b, "i['state']") == "MASTER");
 }
 
 /// 500 clients that say nothing, 50 that send an octet a second, 50 of 64 KiB of garbage, 20 that ask for a lot and do

@@ -1,7 +1,7 @@
 //! Everything that is done with octets that come in at the control socket, and with the first line of an answer. Used by the
 //! seeded mutations and by the fuzz target.
 
-use keepalived::wire::control::{Head, Inbox, LONGEST_REQUEST, Refusal, parse};
+use keepalived::wire::control::{Head, Inbox, LONGEST_REQUEST, Named, Refusal, parse};
 
 /// Reads the octets in pieces; how many of the requests were understood.
 pub fn read(octets: &[u8], size: usize) -> usize {
@@ -14,12 +14,16 @@ pub fn read(octets: &[u8], size: usize) -> usize {
         match parse(line) {
             Ok(request) => {
                 understood += 1;
-                assert!(request.name.is_none_or(|name| request.row.named && line.len() > name.len()));
+                assert!(
+                    request
+                        .name
+                        .is_none_or(|name| request.row.named != Named::Never && line.len() > name.len())
+                );
             }
             Err(Refusal::Unknown(word) | Refusal::Unexpected(word)) => {
                 assert!(!word.is_empty() && !word.contains(char::is_control));
             }
-            Err(Refusal::Empty | Refusal::NoText) => {}
+            Err(Refusal::Empty | Refusal::Nameless | Refusal::NoText) => {}
         }
     }
     for line in octets.split(|octet| *octet == b'\n') {

@@ -9,6 +9,9 @@ const CASES: u64 = 100_000;
 const PIECES: &[&[u8]] = &[
     b"status",
     b"stats",
+    b"why",
+    b"checkers",
+    b"garp ",
     b"config",
     b"reload",
     b"version",

@@ -17,7 +17,7 @@ impl Bfd {
     pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
         let how = match question.about {
             About::Status => self.answer(question, &mut File::from(fd)),
-            About::Stats { .. } => Answered::Nothing,
+            _ => Answered::Nothing,
         };
         turn.report(ToParent::Answered(question.number, how));
     }

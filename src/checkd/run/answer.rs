@@ -43,6 +43,7 @@ impl Checkers {
     pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
         let part = match question {
             Question { about: About::Status, name: None, .. } => Part::AnswerServices,
+            Question { about: About::Checks, .. } => Part::AnswerChecks,
             _ => {
                 turn.report(ToParent::Answered(question.number, Answered::Nothing));
                 return;

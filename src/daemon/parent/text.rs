@@ -7,7 +7,7 @@ use crate::daemon::kind::Kind;
 use crate::daemon::log;
 use crate::sys::process::{self, Ended, Pid};
 #[cfg(feature = "status")]
-use crate::wire::control::{self, Refusal};
+use crate::wire::control::{self, Named, Refusal};
 
 pub(super) fn starting(words: &[String]) {
     let (system, release, version) = process::kernel();
@@ -107,6 +107,7 @@ pub(super) fn refusal(refusal: Refusal<'_>) -> String {
         Refusal::Empty => "a word is missing; 'help' lists them\n".to_owned(),
         Refusal::NoText => "the request is no text\n".to_owned(),
         Refusal::Unknown(word) => format!("unknown word '{word}'; 'help' lists them\n"),
+        Refusal::Nameless => "a name is missing; 'status' has the names\n".to_owned(),
         Refusal::Unexpected(word) => format!("'{word}' means nothing here; 'help' lists what does\n"),
     }
 }
@@ -115,7 +116,11 @@ pub(super) fn refusal(refusal: Refusal<'_>) -> String {
 #[cfg(feature = "status")]
 pub(super) fn words() -> String {
     let line = |row: &control::Row| {
-        let name = if row.named { " [NAME]" } else { "" };
+        let name = match row.named {
+            Named::Never => "",
+            Named::May => " [NAME]",
+            Named::Must => " NAME",
+        };
         let options: String = row.options.iter().map(|option| format!(" [{option}]")).collect();
         format!("{:<24} {}\n", [row.word, name, &options].concat(), row.meaning)
     };

@@ -1,6 +1,6 @@
 //! What a child answers a client of the control socket: a table and JSON of the same values.
 //!
-//! Start with [`Sheet`], the frame of both forms; [`vrrp`] has virtual routers and groups, `lvs` services, real servers
+//! Start with [`Sheet`], the frame of both forms; [`vrrp`] has virtual routers and groups, [`mod@why`] sentences about one, `lvs` services, real servers
 //! and checks, `bfd` sessions. Everything is lent and nothing is allocated. The keys of JSON keep their meaning; a key
 //! that changes its meaning changes [`crate::wire::control::SCHEMA`].
 
@@ -9,6 +9,7 @@ pub mod bfd;
 #[cfg(feature = "lvs")]
 pub mod lvs;
 pub mod vrrp;
+pub mod why;
 
 use core::fmt::{self, Display, Write};
 

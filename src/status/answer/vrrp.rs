@@ -68,7 +68,7 @@ fn addresses(instance: &Instance<'_>) -> (usize, usize) {
 }
 
 /// `90 of 100`, or one number if both are the same.
-struct Priority<'a, 'i>(&'a Instance<'i>);
+pub(super) struct Priority<'a, 'i>(pub(super) &'a Instance<'i>);
 
 impl Display for Priority<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -211,7 +211,9 @@ impl<P: Program> Parent<'_, P> {
             Verb::Version => self.tell(index, Outcome::Ok, self.opening()),
             Verb::Config => self.tell(index, Outcome::Ok, self.program.effective(&self.loaded)),
             Verb::Reload => self.reload_for(turn, index),
-            Verb::Status | Verb::Stats => self.ask_for(turn, index, &request),
+            Verb::Status | Verb::Stats | Verb::Checkers | Verb::Why | Verb::Garp => {
+                self.ask_for(turn, index, &request);
+            }
         }
     }
 

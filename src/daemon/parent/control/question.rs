@@ -58,6 +58,9 @@ impl<P: Program> Parent<'_, P> {
     pub(super) fn ask_for(&mut self, turn: &mut Turn<'_>, index: usize, request: &Request<'_>) {
         let about = match request.row.verb {
             Verb::Stats => About::Stats { clear: request.has(control::RESET) },
+            Verb::Checkers => About::Checks,
+            Verb::Why => About::Why,
+            Verb::Garp => About::Garp,
             _ => About::Status,
         };
         if let Some(client) = self.control.clients.get_mut(index).and_then(Option::as_mut) {
@@ -88,7 +91,11 @@ impl<P: Program> Parent<'_, P> {
     }
 
     fn ask_child(&self, index: usize, question: Question) -> Asked {
-        let concerned = |kind| matches!(question.about, About::Status) || kind == Kind::Vrrp;
+        let concerned = |kind| match question.about {
+            About::Status => true,
+            About::Checks => kind == Kind::Checkers,
+            About::Stats { .. } | About::Why | About::Garp => kind == Kind::Vrrp,
+        };
         let Some(child) = self.children.get(index).filter(|child| concerned(child.kind)) else {
             return Asked::Absent;
         };
@@ -163,7 +170,8 @@ impl Asking {
         let silent = |asked: &Asked| {
             matches!(asked, Asked::Silent | Asked::Writes(_) | Asked::Has(_, Answered::Failed))
         };
-        let found = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Whole));
+        let found = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Whole | Answered::Refused));
+        let refused = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Refused));
         let any_silent = self.children.iter().any(silent);
         if let Some(name) = name
             && !any_silent
@@ -172,14 +180,21 @@ impl Asking {
             let text = format!("nothing here is called {name}\n");
             return Outgoing::new(Outcome::Failed, vec![Part::Text(text.into_bytes())]);
         }
-        let outcome = if any_silent { Outcome::Partial } else { Outcome::Ok };
+        let outcome = match (any_silent, self.children.iter().any(refused)) {
+            (true, _) => Outcome::Partial,
+            (_, true) => Outcome::Failed,
+            _ => Outcome::Ok,
+        };
+        let opening = if matches!(self.question.about, About::Why | About::Garp) { "" } else { opening };
         let mut children: Vec<Child> = Kind::ALL
             .into_iter()
             .zip(self.children)
             .map(|(kind, asked)| {
                 let silent = silent(&asked);
                 let file = match asked {
-                    Asked::Has(file, Answered::Whole | Answered::Nothing) => Some(Part::file(file)),
+                    Asked::Has(file, Answered::Whole | Answered::Nothing | Answered::Refused) => {
+                        Some(Part::file(file))
+                    }
                     _ => None,
                 };
                 (kind, file, silent)

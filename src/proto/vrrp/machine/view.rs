@@ -62,6 +62,12 @@ impl Machine {
         self.master
     }
 
+    /// When the delay of a BACKUP before it preempts is over.
+    #[must_use]
+    pub fn preempts_at(&self) -> Option<Instant> {
+        self.patience.filter(|_| self.state == State::Backup)
+    }
+
     /// When a BACKUP heard last of the MASTER that it listens to.
     #[must_use]
     pub fn heard(&self) -> Option<Instant> {

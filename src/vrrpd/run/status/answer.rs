@@ -3,17 +3,23 @@
 //! The first piece of a list is its beginning; each writer says None past the last one.
 
 use core::fmt::{self, Write};
+use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 use super::part::Part;
+use crate::base::id::InstanceId;
 use crate::child::answer::Answer;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
 use crate::proto::track::{Object, Tracked};
-use crate::status::answer::{Sheet, vrrp};
+use crate::proto::vrrp::State;
+use crate::status::answer::{Sheet, vrrp, why};
 use crate::status::dump::Clock;
+use crate::status::dump::instance::word;
+use crate::vrrpd::live::Instance;
 use crate::vrrpd::run::Vrrp;
 
 /// The question, and how far its answer has come.
@@ -48,6 +54,16 @@ impl Vrrp {
         let (part, clear) = match about {
             About::Status => (Part::AnswerInstances, false),
             About::Stats { clear } => (Part::Counters, clear),
+            About::Why => (Part::AnswerWhy, false),
+            About::Garp => {
+                self.garp_for_client(turn, question, &mut File::from(fd));
+                return;
+            }
+            // That is another child's.
+            About::Checks => {
+                turn.report(ToParent::Answered(question.number, Answered::Nothing));
+                return;
+            }
         };
         let asked = &mut self.status.asked;
         asked.question = question;
@@ -57,6 +73,34 @@ impl Vrrp {
         }
         self.write_answer(turn);
         self.arm_status(turn);
+    }
+
+    /// Announces the addresses of an instance again, if it is MASTER.
+    fn garp_for_client(&mut self, turn: &mut Turn<'_>, question: Question, file: &mut File) {
+        let instances = self.routers.instances.iter().zip(0..);
+        let named = |instance: &Instance| Some(record::key(&instance.config.name)) == question.name;
+        let found = instances.filter(|(instance, _)| named(instance)).map(|(instance, position)| {
+            let count = instance.config.addresses.len().saturating_add(instance.config.excluded.len());
+            (InstanceId::at(position), instance.router.state(), count)
+        });
+        // There is one of each name.
+        let found = found.last();
+        let (written, how) = match found {
+            None => (Ok(()), Answered::Nothing),
+            Some((id, State::Master, count)) => {
+                self.announce_anew(turn, id);
+                (writeln!(file, "{count} addresses are announced."), Answered::Whole)
+            }
+            Some((_, state, _)) => {
+                let state = word(state);
+                (
+                    writeln!(file, "Only a MASTER announces its addresses, and this one is {state}."),
+                    Answered::Refused,
+                )
+            }
+        };
+        let how = if written.is_ok() { how } else { Answered::Failed };
+        turn.report(ToParent::Answered(question.number, how));
     }
 
     /// Writes more of the answer that is under way.
@@ -95,6 +139,27 @@ impl Vrrp {
             let faults = faults.iter().map(|(_, reason)| reason);
             let trackers = this.tracking.iter().filter_map(|tracked| self.tracker(*tracked));
             vrrp::instance(out, clock, sheet, vrrp::Why { instance: view, faults, trackers })
+        })
+    }
+
+    /// All instances but one are passed over.
+    pub(super) fn answer_why(
+        &mut self,
+        clock: &Clock,
+        out: &mut dyn Write,
+        position: usize,
+    ) -> Option<fmt::Result> {
+        let key = record::key(&self.routers.instances.get(position)?.config.name);
+        if !self.status.asked.sheet.wants(key) {
+            return Some(Ok(()));
+        }
+        self.status.asked.sheet.count = 1;
+        self.with_instance(position, |view| {
+            let Some(this) = self.routers.instances.get(position) else { return Ok(()) };
+            let faults = self.reasons(this);
+            let faults = faults.iter().map(|(_, reason)| reason);
+            let trackers = this.tracking.iter().filter_map(|tracked| self.tracker(*tracked));
+            why::why(out, clock, vrrp::Why { instance: view, faults, trackers })
         })
     }
 

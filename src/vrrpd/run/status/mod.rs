@@ -244,6 +244,8 @@ impl Vrrp {
             #[cfg(feature = "status")]
             Part::AnswerGroups => self.answer_group(out, position),
             #[cfg(feature = "status")]
+            Part::AnswerWhy => self.answer_why(clock, out, position),
+            #[cfg(feature = "status")]
             Part::AnswerEnd if position == 0 => Some(self.end_answer(out)),
             #[cfg(feature = "status")]
             Part::AnswerEnd => None,

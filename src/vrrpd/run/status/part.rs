@@ -33,6 +33,8 @@ pub(super) enum Part {
     AnswerGroups,
     #[cfg(feature = "status")]
     AnswerEnd,
+    #[cfg(feature = "status")]
+    AnswerWhy,
     End,
 }
 
@@ -75,7 +77,7 @@ impl Part {
             #[cfg(feature = "status")]
             Self::AnswerGroups => Self::AnswerEnd,
             #[cfg(feature = "status")]
-            Self::AnswerEnd => Self::End,
+            Self::AnswerEnd | Self::AnswerWhy => Self::End,
             Self::Links | Self::Process | Self::JsonEnd | Self::End => Self::End,
         }
     }
@@ -98,7 +100,7 @@ impl Part {
             Self::Global | Self::Counters | Self::Further | Self::Process => None,
             Self::JsonBegin | Self::JsonInstances | Self::JsonProcesses | Self::JsonEnd | Self::End => None,
             #[cfg(feature = "status")]
-            Self::AnswerInstances | Self::AnswerGroups | Self::AnswerEnd => None,
+            Self::AnswerInstances | Self::AnswerGroups | Self::AnswerEnd | Self::AnswerWhy => None,
         }
     }
 }
