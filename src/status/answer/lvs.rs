@@ -89,6 +89,8 @@ pub fn check(
         fields.text("kind", view.config.probe.keyword())?;
         fields.text("server", view.server)?;
         fields.text("service", view.service)?;
+        // Checks that do the same run once.
+        fields.number("more_servers", view.shared)?;
         fields.truth("up", machine.is_up())?;
         fields.truth("enabled", !machine.is_suspended())?;
         fields.truth("overdue", overdue)?;
@@ -110,8 +112,12 @@ pub fn check(
     };
     column(out, state, 12)?;
     match (machine.last(), why) {
-        (None, _) => out.write_str("none yet\n"),
-        (Some(last), None) => writeln!(out, "passed {} s ago", Ago::of(clock.now, last.at)),
-        (Some(last), Some(why)) => writeln!(out, "failed {} s ago: {why}", Ago::of(clock.now, last.at)),
+        (None, _) => out.write_str("none yet")?,
+        (Some(last), None) => write!(out, "passed {} s ago", Ago::of(clock.now, last.at))?,
+        (Some(last), Some(why)) => write!(out, "failed {} s ago: {why}", Ago::of(clock.now, last.at))?,
+    }
+    match view.shared {
+        0 => out.write_char('\n'),
+        more => writeln!(out, " (for {more} more servers)"),
     }
 }
