@@ -74,9 +74,12 @@ impl Reloads for Checkers {
         report::initializing(true);
         self.load_marking();
         self.write_ledger();
+        let gives_up = self.lvs.director.gives_up();
         self.arm_table(turn);
         self.reload_table(turn);
-        self.write_ledger();
+        if gives_up {
+            self.write_ledger();
+        }
         self.settle_marking(turn);
         self.load_files(turn, true);
         self.arm_files(turn);

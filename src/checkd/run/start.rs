@@ -196,8 +196,11 @@ impl Checkers {
         }
         let marking = tables.as_deref().or(self.lvs.marking.name());
         self.lvs.ledger.write(&self.lvs.director, marking);
+        let gives_up = self.lvs.director.gives_up() || tables.is_some();
         self.begin_table(turn, if died.is_some() { Look::Resume } else { Look::Start });
-        self.write_ledger();
+        if gives_up {
+            self.write_ledger();
+        }
         if let Some(name) = tables {
             self.lvs.marking.remove_left(&name);
         }

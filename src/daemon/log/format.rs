@@ -29,6 +29,10 @@ struct Cutting(Line);
 
 impl Write for Cutting {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most text is harmless and fits.
+        if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) && self.0.push_str(text).is_ok() {
+            return Ok(());
+        }
         for character in text.chars() {
             let harmless = if character.is_control() && character != '\t' { '?' } else { character };
             if self.0.push(harmless).is_err() {
@@ -39,21 +43,29 @@ impl Write for Cutting {
     }
 }
 
-/// `Www Mmm DD HH:MM:SS YYYY: text`, the form of console and log file.
-pub(super) fn stamped(time: Option<&LocalTime>, text: &str) -> Frame {
+/// `Www Mmm DD HH:MM:SS YYYY: `, what stands in front of a line on console and in a log file.
+pub(super) type Stamp = heapless::String<40>;
+
+/// The stamp of a time.
+pub(super) fn stamp(time: &LocalTime) -> Stamp {
+    let mut stamp = Stamp::new();
+    let _ = stamp.write_fmt(format_args!(
+        "{} {} {:2} {:02}:{:02}:{:02} {}: ",
+        time.weekday_name(),
+        time.month_name(),
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
+        time.year,
+    ));
+    stamp
+}
+
+/// A line of console and log file.
+pub(super) fn stamped(stamp: &str, text: &str) -> Frame {
     let mut frame = Frame::new();
-    if let Some(time) = time {
-        let _ = frame.write_fmt(format_args!(
-            "{} {} {:2} {:02}:{:02}:{:02} {}: ",
-            time.weekday_name(),
-            time.month_name(),
-            time.day,
-            time.hour,
-            time.minute,
-            time.second,
-            time.year,
-        ));
-    }
+    let _ = frame.write_str(stamp);
     let _ = frame.write_str(text);
     let _ = frame.push(b'\n');
     frame
@@ -124,8 +136,9 @@ mod tests {
 
     #[test]
     fn lines_look_like_keepaliveds() {
-        assert_eq!(stamped(Some(&TIME), "text"), b"Thu Nov  5 07:08:09 2026: text\n");
-        assert_eq!(stamped(None, "text"), b"text\n");
+        assert_eq!(stamped(&stamp(&TIME), "text"), b"Thu Nov  5 07:08:09 2026: text\n");
+        assert_eq!(stamped("", "text"), b"text\n");
+        assert!(!stamp(&LocalTime { year: i32::MIN, ..TIME }).is_empty(), "the longest has room");
         let format = Rfc3164 { facility: Facility::LOG_DAEMON, tag: "Keepalived_vrrp".to_owned(), pid: 42 };
         let mut out = Vec::new();
         format.format(&mut out, severity(Level::Info), (&TIME, "(VI_1) Entering MASTER STATE")).unwrap();
@@ -140,6 +153,8 @@ mod tests {
     #[test]
     fn a_message_is_cut_and_cannot_forge_a_line() {
         assert_eq!(message(format_args!("a\nb\x1b[2J\tc")).as_str(), "a?b?[2J\tc");
+        let plain = "x".repeat(limit::LOG_LINE - 3);
+        assert_eq!(message(format_args!("{plain}{}", "longer")).as_str(), format!("{plain}lon"));
         let long = "é".repeat(limit::LOG_LINE);
         let cut = message(format_args!("{long}"));
         assert_eq!(cut.len(), limit::LOG_LINE);

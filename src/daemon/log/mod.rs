@@ -31,6 +31,7 @@ use self::syslogd::Syslogd;
 #[cfg(test)]
 pub use self::told::told;
 use crate::base::time::{Instant, Span};
+use crate::sys::clock::LocalTime;
 use crate::sys::{clock, process};
 
 /// Where lines go and which; fixed by the command line.
@@ -248,6 +249,8 @@ struct Sinks {
     stamps: bool,
     #[cfg(feature = "status")]
     overheard: overheard::Overheard,
+    /// The second of the last line, since 1970 and in the machine's time zone.
+    second: Option<(i64, LocalTime)>,
     /// When a sink with a backlog is offered it again, and how long after that if it refuses.
     retry: Option<Instant>,
     pace: Span,
@@ -276,6 +279,7 @@ impl Sinks {
             syslogd,
             streams,
             stamps: options.stamps,
+            second: None,
             #[cfg(feature = "status")]
             overheard: overheard::Overheard::default(),
             retry: None,
@@ -293,7 +297,12 @@ impl Sinks {
     fn write(&mut self, level: Level, text: &Line) {
         #[cfg(feature = "status")]
         self.overheard.note(level, text);
-        let time = clock::local(clock::wall());
+        let wall = clock::wall();
+        let time = match self.second {
+            Some((secs, time)) if secs == wall.secs => time,
+            _ => clock::local(wall),
+        };
+        self.second = Some((wall.secs, time));
         if let Some(syslogd) = &mut self.syslogd {
             syslogd.write(level, &time, text);
         }

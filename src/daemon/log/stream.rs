@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use super::backlog::Backlog;
-use super::format::{self, Frame, Line};
+use super::format::{self, Frame, Line, Stamp};
 use crate::sys::clock::LocalTime;
 use crate::sys::output::Output;
 
@@ -14,6 +14,8 @@ pub(super) struct Stream {
     output: Output,
     backlog: Backlog,
     out: usize,
+    /// What stands in front of the lines of one second.
+    stamp: (Option<LocalTime>, Stamp),
     /// How many callers want their lines written together.
     held: u32,
     /// The log file and whether to be patient with it; none: the console.
@@ -33,7 +35,7 @@ impl Stream {
     }
 
     fn new(output: Output, file: Option<(PathBuf, bool)>) -> Self {
-        Self { output, backlog: Backlog::new(), out: 0, held: 0, file }
+        Self { output, backlog: Backlog::new(), out: 0, stamp: (None, Stamp::new()), held: 0, file }
     }
 
     /// Whether this is standard error.
@@ -55,7 +57,10 @@ impl Stream {
 
     /// Writes a line, or keeps it.
     pub(super) fn write(&mut self, time: Option<&LocalTime>, text: &Line) {
-        let frame: Frame = format::stamped(time, text);
+        if self.stamp.0.as_ref() != time {
+            self.stamp = (time.copied(), time.map(format::stamp).unwrap_or_default());
+        }
+        let frame: Frame = format::stamped(&self.stamp.1, text);
         if self.held == 0 || self.backlog.is_half_full() {
             self.offer();
         }
@@ -95,7 +100,7 @@ impl Stream {
             }
             let lost = self.backlog.take_untold();
             let line = format::message(format_args!("{lost} log lines lost"));
-            self.backlog.push(&format::stamped(None, &line));
+            self.backlog.push(&format::stamped("", &line));
         }
     }
 

@@ -84,9 +84,15 @@ impl Director {
 
     /// What the state file is to hold from now on: every key that the configuration stands for, and what a reload has
     /// not removed yet ([`super::RecordWriter`]). It changes with reloads alone: it is written before the first operation of
-    /// a reload is pulled, and again when all have been carried out.
+    /// a start or a reload is pulled, and if something is given up ([`Self::gives_up`]) again when all have been carried out.
     pub fn owned(&self, each: &mut dyn FnMut(&ServiceKey, Option<&DestKey>)) {
         self.table.owned(&self.services, each);
+    }
+
+    /// Whether a part of what is ours is to leave: once it has, the state file is written again.
+    #[must_use]
+    pub fn gives_up(&self) -> bool {
+        self.table.gives_up()
     }
 
     /// The whole table of the kernel is emptied before anything else (`lvs_flush`).

@@ -11,7 +11,7 @@
 use core::fmt::{self, Write};
 
 use super::values::{DestKey, Protocol, ServiceKey};
-use crate::base::addr::Family;
+use crate::base::addr::{Family, IpAddr};
 
 /// Writes the lines.
 #[derive(Debug, Default)]
@@ -35,10 +35,34 @@ impl RecordWriter {
             }
         }
         match dest {
+            Some(DestKey { addr: IpAddr::V4(addr), port }) => {
+                // There may be 100,000 of them, and what the formatter does for each number takes ten times as long.
+                let octets = addr.octets().map(u16::from);
+                for (number, before) in octets.into_iter().zip(["> ", ".", ".", "."]).chain([(*port, " ")]) {
+                    out.write_str(before)?;
+                    decimal(number, out)?;
+                }
+                out.write_str("\n")
+            }
             Some(dest) => writeln!(out, "> {} {}", dest.addr, dest.port),
             None => Ok(()),
         }
     }
+}
+
+/// Writes a number.
+fn decimal(number: u16, out: &mut dyn Write) -> fmt::Result {
+    let mut digits = [b'0'; 5];
+    let (mut rest, mut used) = (number, 0_usize);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
+        (rest, used) = (rest / 10, used.saturating_add(1));
+        if rest == 0 {
+            break;
+        }
+    }
+    let from = digits.len().saturating_sub(used);
+    out.write_str(core::str::from_utf8(digits.get(from..).unwrap_or_default()).unwrap_or_default())
 }
 
 /// Reads the lines.

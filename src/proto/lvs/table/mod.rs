@@ -424,6 +424,11 @@ impl Table {
         }
     }
 
+    /// Whether something leaves that the configuration does not have, or may be there of a predecessor.
+    pub(super) const fn gives_up(&self) -> bool {
+        !(self.leaving.is_empty() && self.closing.is_empty() && self.recorded.is_empty())
+    }
+
     /// A line of the state file of a predecessor.
     pub(super) fn recorded(&mut self, key: ServiceKey, dest: Option<DestKey>) {
         self.recorded.push((key, dest));
