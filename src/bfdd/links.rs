@@ -14,29 +14,50 @@ use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
 
-/// The monitor; none while no session needs it, or the kernel does not give one.
+/// The monitor, if a session needs one.
 #[derive(Default)]
-pub(super) struct Links(Option<(Monitor, Registration)>);
+pub(super) struct Links {
+    monitor: Option<(Monitor, Registration)>,
+    wanted: bool,
+    /// It has been told that the monitor cannot be opened.
+    told: bool,
+}
 
 impl Links {
-    /// Goes over to what the sessions need. For load time: allocates.
+    /// Goes over to what the sessions need.
     pub(super) fn want(&mut self, turn: &mut Turn<'_>, wanted: bool) {
-        if !wanted {
-            if let Some((monitor, registration)) = self.0.take() {
-                turn.deregister(registration);
-                drop(monitor);
+        self.wanted = wanted;
+        if !wanted && let Some((monitor, registration)) = self.monitor.take() {
+            turn.deregister(registration);
+            drop(monitor);
+        }
+    }
+
+    /// Opens the monitor if it is wanted and not open yet. False: that is to be tried again.
+    pub(super) fn open(&mut self, turn: &mut Turn<'_>, sessions: &mut Sessions) -> bool {
+        if !self.wanted || self.monitor.is_some() {
+            return true;
+        }
+        let opened = open(turn);
+        // What changed before the monitor was open it does not tell.
+        sessions.look_up_interfaces();
+        match opened {
+            Ok(open) => {
+                self.monitor = Some(open);
+                self.told = false;
             }
-        } else if self.0.is_none() {
-            match open(turn) {
-                Ok(open) => self.0 = Some(open),
-                Err(error) => report::kernel_failed("the monitor of interfaces and addresses", &error),
+            Err(error) => {
+                if !core::mem::replace(&mut self.told, true) {
+                    report::kernel_failed("the monitor of interfaces and addresses", &error);
+                }
             }
         }
+        self.monitor.is_some()
     }
 
     /// Takes what the kernel tells.
     pub(super) fn hear(&mut self, sessions: &mut Sessions) -> Again {
-        let Some((monitor, _)) = &mut self.0 else { return Again::Done };
+        let Some((monitor, _)) = &mut self.monitor else { return Again::Done };
         let mut lost = false;
         let drained = monitor.read(limit::MONITOR_BUDGET, |event| match event {
             Event::LinkNew(link) => sessions.interface_is(&link.name, link.index),

@@ -371,6 +371,7 @@ fn a_real_server_follows_its_session() {
     second.stop();
 }
 
+/// Field case 73.
 #[cfg(feature = "lvs")]
 #[test]
 fn a_real_server_with_alpha_waits_for_its_session() {

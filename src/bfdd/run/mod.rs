@@ -88,9 +88,9 @@ impl Bfd {
         self.sessions.all.len() + FURTHER_SLOTS
     }
 
-    /// Opens the sockets that are wanted and not open.
+    /// Opens the sockets and the monitor that are wanted and not open.
     fn open_sockets(&mut self, turn: &mut Turn<'_>) {
-        let complete = self.sockets.open(turn);
+        let complete = self.links.open(turn, &mut self.sessions) & self.sockets.open(turn);
         let at = (!complete).then(|| turn.now() + limit::KERNEL_RETRY);
         turn.set_deadline(self.retry_slot(), at);
     }

@@ -125,8 +125,6 @@ impl Bfd {
     pub(super) fn want_sockets(&mut self, turn: &mut Turn<'_>) {
         self.sockets.want(turn, self.sessions.all.iter().map(Live::place));
         self.links.want(turn, self.sessions.follow_kernel());
-        // What changed before the monitor was open it does not tell.
-        self.sessions.look_up_interfaces();
         self.open_sockets(turn);
     }
 }

@@ -250,6 +250,7 @@ fn packets_keep_to_the_interval_with_jitter_and_do_not_drift() {
     }
 }
 
+/// Field case 66.
 #[test]
 fn the_peer_says_how_often_it_wants_packets() {
     let mut session = up();
@@ -265,6 +266,7 @@ fn the_peer_says_how_often_it_wants_packets() {
     assert!(session.poll_at().unwrap() <= at(180));
 }
 
+/// Field case 67.
 #[test]
 fn longer_intervals_wait_for_the_answer_to_the_poll_and_shorter_ones_do_not() {
     let mut session = up();
@@ -314,6 +316,7 @@ fn parameters_of_a_session_that_is_not_up_need_no_poll() {
     );
 }
 
+/// Field case 68: packets of the other kinds are discarded by `wire::bfd` before a session hears them.
 #[test]
 fn a_peer_that_was_restarted_brings_the_session_down_and_up_again() {
     let mut session = up();
@@ -329,6 +332,7 @@ fn a_peer_that_was_restarted_brings_the_session_down_and_up_again() {
     assert_eq!((session.state(), session.diagnostic()), (State::Up, Diagnostic::NONE));
 }
 
+/// Field case 70.
 #[test]
 fn a_session_is_switched_off_and_on_and_a_peer_that_is_off_is_told_apart() {
     let mut session = up();

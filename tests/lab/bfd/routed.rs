@@ -48,7 +48,7 @@ fn a_packet_that_came_by_a_router_needs_max_hops() {
     }
 }
 
-/// The session comes up over port 4784, its route is cut and comes back.
+/// Case 64: the session comes up over port 4784, its route is cut and comes back.
 #[test]
 fn multihop_sessions_with_ours_and_with_frr() {
     for way in [FOUR, SIX] {
