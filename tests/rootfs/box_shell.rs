@@ -61,12 +61,16 @@ impl BoxShell {
         self.0.join(name).symlink_metadata().is_ok()
     }
 
-    /// Runs lines of shell in a network and a process table of their own, with these variables and no others.
+    /// Runs lines of shell in a network, a process table and a /run of their own, with these variables and no others.
     pub(crate) fn run(&self, lines: &str, variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new("unshare");
         command
             .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "busybox", "sh", "-c"])
-            .arg(format!("export PATH={}\ncd {}\n{lines}", self.path("bin"), self.path("")))
+            .arg(format!(
+                "export PATH={}\nmount -t tmpfs tmpfs /run\ncd {}\n{lines}",
+                self.path("bin"),
+                self.path("")
+            ))
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .envs(variables.iter().copied())

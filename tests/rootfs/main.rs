@@ -6,6 +6,7 @@
 //! python3-kconfiglib.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "a test program that starts others"
