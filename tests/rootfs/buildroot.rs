@@ -58,6 +58,7 @@ fn options_are_those_of_the_features() {
         "KEEPALIVED_RS_BFD",
         "KEEPALIVED_RS_LVS",
         "KEEPALIVED_RS_RESPAWN",
+        "KEEPALIVED_RS_STATUS",
     ];
     assert_eq!(chosen, expected.map(str::to_owned).into());
     // Each feature of Cargo.toml but the one that needs the headers of a library.
