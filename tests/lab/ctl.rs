@@ -287,6 +287,48 @@ fn a_backup_says_why_it_does_not_preempt_and_only_a_master_announces() {
     eventually("b preempts", START, || status(&b, "i['state']") == "MASTER");
 }
 
+#[cfg(feature = "lvs")]
+#[test]
+fn checks_and_servers_are_told_with_their_last_result_and_its_reason() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let conf = "virtual_server 10.9.0.100 80 {\n delay_loop 1\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n \
+                real_server 10.9.0.1 8081 {\n TCP_CHECK {\n connect_timeout 1\n retry 0\n }\n }\n}\n";
+    a.write(CONF, conf);
+    a.shell("python3 -m http.server -b 10.9.0.1 8081 >/dev/null 2>&1 & echo $! > /run/lab/server.pid");
+    let _daemon = Launch::new(&a, US).start();
+    let server = |expression: &str| {
+        let program = "import json,sys\ns=json.load(sys.stdin)['checker']\nprint(eval(sys.argv[1]))\n";
+        a.write("/run/lab/checker.py", program);
+        let line = format!("{UNDER_TEST} --ctl status --json | python3 /run/lab/checker.py \"{expression}\"");
+        text(&a.try_shell(&line).stdout).trim().to_owned()
+    };
+    let both = "s['services'][0]['servers'][0]['up'],s['checks'][0]['up'],s['checks'][0]['last_failure']";
+    // It counts as up before its first check, and the server may take its time to listen.
+    eventually("a check has passed", START, || {
+        server("s['checks'][0]['last_run'] is None") == "False" && server(both) == "(True, True, None)"
+    });
+    let table = told(&a, "checkers");
+    assert!(table.contains("TCP_CHECK       [10.9.0.1]:tcp:8081           up          passed "), "{table}");
+    assert!(!table.contains("Virtual server"), "the checks alone: {table}");
+    assert!(
+        told(&a, "checkers --json")
+            .contains("\"vrrp\":null,\"checker\":{\"checks\":[{\"kind\":\"TCP_CHECK\"")
+    );
+    a.shell("kill $(cat /run/lab/server.pid)");
+    eventually("the server is down", START, || server(both) == "(False, False, 'the port is closed')");
+    assert_eq!(server("s['services'][0]['quorum'],s['services'][0]['servers_up']"), "(False, 0)");
+    let table = told(&a, "status");
+    assert!(
+        table.contains("[10.9.0.100]:tcp:80                           no quorum   0       0/1"),
+        "{table}"
+    );
+    assert!(table.contains("down        failed 0.") || table.contains("down        failed 1."), "{table}");
+}
+
 /// 500 clients that say nothing, 50 that send an octet a second, 50 of 64 KiB of garbage, 20 that ask for a lot and do
 /// not read; until its standard input ends.
 const HOSTILE: &str = "import os,socket,sys,threading,time
