@@ -68,12 +68,6 @@ impl Broken {
         };
         Self { at: command.at, text }
     }
-
-    /// A command of a virtual server that cannot run.
-    pub(super) fn of_service(command: &model::ScriptCommand, what: &str, why: &Unusable) -> Self {
-        let text = format!("{what} {} could not be run {}", command.raw, unusable(why));
-        Self { at: command.at, text }
-    }
 }
 
 /// Makes the track scripts. One that cannot run is told and has no command.

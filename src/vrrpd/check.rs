@@ -3,9 +3,9 @@
 mod files;
 mod links;
 
-use crate::child::check::{Broken, Commands, Present, tell_insecure, unusable};
+use crate::child::check::{Broken, Commands, Present, check_services, tell_insecure, unusable};
 use crate::config::diag::Diagnostics;
-use crate::config::model::{Model, Probe, ScriptCommand};
+use crate::config::model::{Model, ScriptCommand};
 use crate::notify::{Resolver, Unusable};
 
 /// Looks up everything that the model names outside itself, and tells what is not there. Nothing is fatal: an
@@ -66,7 +66,7 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
             Err(why) => ready.told.push(Broken::around(word, command, &why)),
         }
     }
-    let checks = runnable_services(model, &mut ready);
+    let checks = check_services(model, &mut ready);
     ready.tell(found);
     let kinds = [
         (around, "start/shutdown scripts are being"),
@@ -74,39 +74,4 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         (checks, "check scripts are being"),
     ];
     tell_insecure(&model.global, &kinds, found);
-}
-
-/// Looks up the commands of virtual servers; says whether one of them can run. keepalived's config test counts
-/// a program of `MISC_CHECK` whose user does not exist, nothing else.
-fn runnable_services(model: &Model, ready: &mut Commands<'_>) -> bool {
-    let mut runnable = false;
-    let mut notify = |command: &ScriptCommand, what: &str| match ready.check(command) {
-        Ok(()) => runnable = true,
-        Err(why) => ready.told.push(Broken::of_service(command, what, &why)),
-    };
-    for service in &model.services {
-        for command in [&service.quorum_up, &service.quorum_down].into_iter().flatten() {
-            notify(command, "quorum script");
-        }
-        for rare in service.servers.iter().filter_map(|server| server.more.as_deref()) {
-            for command in [&rare.notify_up, &rare.notify_down].into_iter().flatten() {
-                notify(command, "notify script");
-            }
-        }
-    }
-    let checks = model.services.iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
-    for check in checks {
-        let Probe::Misc(misc) = &check.probe else { continue };
-        match ready.check(&misc.command) {
-            Ok(()) => runnable = true,
-            Err(why) => {
-                let one = Broken::of_service(&misc.command, "misc script", &why);
-                match why {
-                    Unusable::User(_) | Unusable::Group(_) => ready.counted.push(one),
-                    _ => ready.told.push(one),
-                }
-            }
-        }
-    }
-    runnable
 }

@@ -5,10 +5,12 @@
 mod commands;
 mod interfaces;
 mod present;
+mod services;
 
 pub use commands::{Broken, Commands, tell_insecure, unusable};
 pub use interfaces::{Check, mark};
 pub use present::{Interfaces, Present};
+pub use services::check_services;
 
 use crate::config::diag::{Class, Diagnostic, Diagnostics, Severity};
 use crate::config::model::Model;
