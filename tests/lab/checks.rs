@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::kit::bounds::{START, eventually};
 use crate::kit::daemon::{Daemon, Program};
 use crate::kit::net::Net;
@@ -327,6 +329,12 @@ fn an_own_address_that_is_gone_takes_a_server_out_only_where_that_is_wanted() {
             eventually("the server is out", SOON, || daemon.logged("Removing service") == 1);
         }
         std::thread::sleep(Duration::from_secs(1));
+        daemon.signal(Signal::SIGUSR1);
+        let dump = daemon.dump("/tmp/keepalived_check.data");
+        let cannot = dump.contains(
+            "   Cannot run = the address of bindto, or bind_port, cannot be used (10.9.0.7 port 0)\n",
+        );
+        assert_eq!((cannot, dump.contains("   Overdue\n")), (!takes_out, !takes_out), "{dump}");
         assert_eq!(daemon.logged("Removing service"), usize::from(takes_out), "{}", daemon.log());
         node.shell("ip addr add 10.9.0.7/24 dev eth0");
         if takes_out {
@@ -335,4 +343,84 @@ fn an_own_address_that_is_gone_takes_a_server_out_only_where_that_is_wanted() {
             eventually("it runs again", SOON, || daemon.logged("runs again") == 1);
         }
     }
+}
+
+/// A quorum that is lost takes the address of a MASTER to another router, by way of a script and a file, within the time
+/// of a check (field case 22).
+#[test]
+fn a_lost_quorum_lowers_a_priority_by_way_of_a_file() {
+    let net = Net::without_referee();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    node.write("/run/pool", "0\n");
+    node.write_script("/usr/local/bin/pool", "#!/bin/sh\necho $1 > /run/pool\n");
+    node.write("/run/good", "");
+    let conf = "track_file pool {\n file /run/pool\n weight -1\n}\n\
+         vrrp_instance VI {\n interface eth0\n virtual_router_id 1\n priority 150\n advert_int 0.2\n version 3\n\
+         track_file {\n pool\n }\n virtual_ipaddress {\n 10.9.0.100\n }\n}\n\
+         virtual_server 10.9.0.100 80 {\n delay_loop 0.2\n lvs_sched rr\n protocol TCP\n\
+         quorum_up \"/usr/local/bin/pool 0\"\n quorum_down \"/usr/local/bin/pool 100\"\n\
+         real_server 10.9.0.2 80 {\n MISC_CHECK {\n misc_path \"/usr/bin/test -e /run/good\"\n retry 0\n warmup 0\n }\n }\n}\n";
+    let daemon = Daemon::start(&node, US, conf);
+    eventually("the router is MASTER", SOON, || node.holds("eth0", "10.9.0.100"));
+    daemon.wait_log("] succeeded", SOON);
+    let lowered = "Changing effective priority from 150 to 50";
+    let raised = "Changing effective priority from 50 to 150";
+    node.remove("/run/good");
+    daemon.wait_log(lowered, Duration::from_secs(3));
+    node.write("/run/good", "");
+    daemon.wait_log(raised, Duration::from_secs(3));
+    daemon.stop();
+}
+
+/// Takes connections and never answers; each is written down with its time in milliseconds.
+const SILENT: &str = "
+import socket, time
+listener = socket.create_server((\"10.9.0.2\", 80), backlog=2000)
+kept = []
+with open(\"/run/accepted\", \"w\") as out:
+    while True:
+        kept.append(listener.accept()[0])
+        out.write(\"%d\\n\" % (time.monotonic() * 1000))
+        out.flush()
+";
+
+/// Reloads while many checks wait for an answer that never comes: descriptors stay as many, no verdict is lost or
+/// brought about, and the checks keep their times (field case 33).
+#[test]
+fn reloads_leave_checks_in_flight_alone() {
+    const CHECKS: usize = 200;
+    const RELOADS: usize = 40;
+    let net = Net::without_referee();
+    let (node, backend) = (net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"]));
+    backend.write("/run/silent.py", SILENT);
+    backend.shell("ulimit -n 65536; /usr/bin/python3 /run/silent.py >/run/silent.log 2>&1 &");
+    eventually("it listens", SOON, || !backend.shell("ss -Hltn 'sport = :80'").trim().is_empty());
+    let service = |number: usize| {
+        format!(
+            "virtual_server 192.0.2.10 {number} {{\n delay_loop 30\n warmup 2\n lvs_sched rr\n protocol TCP\n\
+             real_server 10.9.0.2 80 {{\n HTTP_GET {{\n connect_timeout 20\n retry 0\n url {{\n path /{number}\n \
+             }}\n }}\n }}\n}}\n"
+        )
+    };
+    let conf = String::from("global_defs {\n no_shared_checks\n}\n")
+        + &(1..=CHECKS).map(service).collect::<String>();
+    let daemon = Daemon::start(&node, US, &conf);
+    let accepted = || backend.read("/run/accepted").lines().count();
+    eventually("every check waits", SOON, || accepted() == CHECKS);
+    let child = node.read("/run/checkers.pid").trim().to_owned();
+    let descriptors =
+        || node.shell(&format!("ls /proc/{child}/fd | wc -l")).trim().parse::<usize>().expect("a number");
+    let before = descriptors();
+    assert!(before > CHECKS, "{before}");
+    // One service comes and goes, all others stay.
+    let more = conf.clone() + &service(CHECKS + 1);
+    for round in 0..RELOADS {
+        daemon.reload(if round % 2 == 0 { &more } else { &conf });
+    }
+    assert_eq!(node.read("/run/checkers.pid").trim(), child, "nobody was replaced");
+    eventually("descriptors are as many as before", SOON, || descriptors() == before);
+    let asked = accepted();
+    assert!(asked <= CHECKS + RELOADS / 2, "{asked} connections: checks that did not change began anew");
+    assert_eq!(daemon.logged("Removing service"), 0, "{}", daemon.log());
+    daemon.stop();
 }

@@ -216,7 +216,8 @@ fn transport(fault: Fault, f: &mut Formatter<'_>) -> fmt::Result {
 }
 
 /// Why a check could not run.
-struct Why<'a>(Cause, &'a Checker);
+#[derive(Clone, Copy)]
+pub(in crate::checkd) struct Why<'a>(pub(in crate::checkd) Cause, pub(in crate::checkd) &'a Checker);
 
 impl Display for Why<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

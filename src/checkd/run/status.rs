@@ -6,6 +6,7 @@ use super::Checkers;
 use super::part::Part;
 use crate::base::id::ServiceId;
 use crate::base::time::Span;
+use crate::checkd::checks::report::Why;
 use crate::checkd::report;
 use crate::checkd::services::Named;
 use crate::checkd::slots::Slot;
@@ -154,12 +155,14 @@ impl Checkers {
         let named = Named::of(&self.model, &self.lvs.places, ServiceId(check.place.service))?;
         let server = named.service.servers.get(check.place.server as usize)?;
         let config = server.checks.get(check.place.checker as usize)?;
+        let why = check.machine.not_run().map(|cause| Why(cause, config));
         Some(write(&CheckView {
             machine: &check.machine,
             config,
             server: named.server_name(server),
             service: named.name(),
             shared: check.shared.len(),
+            cannot_run: why.as_ref().map(|why| -> &dyn fmt::Display { why }),
         }))
     }
 }

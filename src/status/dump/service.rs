@@ -1,6 +1,6 @@
 //! Virtual servers, their real servers and the checks of those in the data dump.
 
-use core::fmt::{self, Write};
+use core::fmt::{self, Display, Write};
 
 use super::Clock;
 use crate::base::addr::Family;
@@ -22,7 +22,7 @@ pub struct ServerView {
 }
 
 /// A check at work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct CheckView<'a> {
     /// Its machine.
     pub machine: &'a Check,
@@ -34,6 +34,8 @@ pub struct CheckView<'a> {
     pub service: ServiceName<'a>,
     /// How many more real servers it is for.
     pub shared: usize,
+    /// Why it cannot run; none: it can.
+    pub cannot_run: Option<&'a dyn Display>,
 }
 
 /// The `SSL` block. A password is not shown.
@@ -147,7 +149,7 @@ pub fn server(out: &mut dyn Write, config: &RealServer, server: &ServerView) -> 
 /// # Errors
 /// What `out` says.
 pub fn check(clock: &Clock, out: &mut dyn Write, check: &CheckView<'_>) -> fmt::Result {
-    let CheckView { machine, config, server, service, shared } = check;
+    let CheckView { machine, config, server, service, shared, cannot_run } = check;
     let (cadence, memory) = (machine.cadence(), machine.memory());
     let yes = |on: bool| if on { "yes" } else { "no" };
     writeln!(out, " {server} of {service}")?;
@@ -203,8 +205,8 @@ pub fn check(clock: &Clock, out: &mut dyn Write, check: &CheckView<'_>) -> fmt::
         let how = if last.result.is_ok() { "passed" } else { "failed" };
         writeln!(out, "   Last result = {how} at {}", clock.wall_of(last.at).secs)?;
     }
-    if machine.not_run().is_some() {
-        writeln!(out, "   Cannot run")?;
+    if let Some(why) = cannot_run {
+        writeln!(out, "   Cannot run = {why}")?;
     }
     if machine.is_overdue(clock.now) {
         writeln!(out, "   Overdue")?;
