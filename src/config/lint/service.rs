@@ -69,6 +69,21 @@ pub(super) fn quorum_too_high(input: &Input<'_>, report: &mut Report<'_>) {
     }
 }
 
+pub(super) fn persistence_inhibit(input: &Input<'_>, report: &mut Report<'_>) {
+    for service in input.model.services.iter().filter(|service| service.persistence.is_some()) {
+        let inhibited = service.servers.iter().filter(|server| server.inhibit).count();
+        let mark = line(input, service, "persistence_timeout").and_then(|line| line.word(0));
+        if let (1.., Some(word)) = (inhibited, mark) {
+            let message = format_args!(
+                "{}: inhibit_on_failure keeps clients of a failed server on it, unless \
+                 net.ipv4.vs.expire_quiescent_template is 1",
+                title(service)
+            );
+            report.tell(Mark::from(word), message);
+        }
+    }
+}
+
 pub(super) fn hysteresis_too_high(input: &Input<'_>, report: &mut Report<'_>) {
     for service in &input.model.services {
         let quorum = written(input, service, "quorum").map_or(1, |(quorum, _)| quorum);

@@ -72,7 +72,7 @@ pub static ROWS: &[Row<D, R>] = &[
     row("lthreshold", int("connections", U32, |d, n| d.lower = fit(n)), "0 (none)",
         "Connections that allow new ones again").show(|r| unless(r.lower, &0)),
     row("inhibit_on_failure", Switch(|d, on| d.inhibit = Some(on)), "inhibit_on_failure of the virtual_server",
-        "A failed server stays with weight 0").show(|r| either(r.inhibit)),
+        "A failed server stays with weight 0, so that its sessions go on; without it they end as net.ipv4.vs.expire_nodest_conn says").show(|r| either(r.inhibit)),
     row("notify_up", Script(|d| &mut d.rare.notify_up), "none",
         "Command run when the server can be used").first().show(|r| command(rare(r).and_then(|m| m.notify_up.as_ref()))),
     row("notify_down", Script(|d| &mut d.rare.notify_down), "none",

@@ -159,7 +159,7 @@ pub static ROWS: &[Row<D, V>] = &[
     row("snmp_name", Custom("<text>", snmp_name), "none",
         "Label told over SNMP").told().later().show(|v| maybe(v.snmp_name.as_deref().map(Quoted))),
     row("inhibit_on_failure", Flag(|d| d.service.inhibit = true), "off",
-        "Failed servers stay with weight 0").show(|v| flag(v.inhibit)),
+        "Failed servers stay with weight 0, so that their sessions go on; without it they end as net.ipv4.vs.expire_nodest_conn says").show(|v| flag(v.inhibit)),
     row("weight", Integer(int(1, i32::MAX as i64, |d, n| d.service.weight = fit(n))), "1",
         "Weight of real servers that have none of their own").show(|v| unless(v.weight, &1)),
     row("alpha", Flag(|d| {
