@@ -142,9 +142,20 @@ const GLOBAL: &str = "global_defs {\n router_id lab\n script_user root\n smtp_se
                       {\n root@localhost\n }\n}\ntrack_file F {\n file /run/number\n}\nvrrp_script S {\n script \
                       /bin/true\n interval 1\n}\nvrrp_track_process P {\n process keepalived\n weight 1\n}\n";
 
+/// The queues of the sockets of every child, which a reload sizes anew.
+const QUEUES: [&str; 2] = [
+    "vrrp_netlink_cmd_rcv_bufs 100000\n vrrp_netlink_monitor_rcv_bufs 200000\n lvs_netlink_cmd_rcv_bufs 100000\n \
+     lvs_netlink_monitor_rcv_bufs 200000\n process_monitor_rcv_bufs 100000\n",
+    "vrrp_netlink_cmd_rcv_bufs 200000\n vrrp_netlink_cmd_rcv_bufs_force\n vrrp_netlink_monitor_rcv_bufs 100000\n \
+     vrrp_netlink_monitor_rcv_bufs_force\n lvs_netlink_cmd_rcv_bufs 200000\n lvs_netlink_cmd_rcv_bufs_force\n \
+     lvs_netlink_monitor_rcv_bufs 100000\n lvs_netlink_monitor_rcv_bufs_force\n process_monitor_rcv_bufs 200000\n \
+     process_monitor_rcv_bufs_force\n",
+];
+
 /// The configuration with the first, the second or no form of each keyword.
 fn text(form: Option<usize>) -> String {
-    let mut text = GLOBAL.to_owned();
+    let queues = form.map_or("", |form| QUEUES[form]);
+    let mut text = GLOBAL.replace("router_id lab\n", &format!("router_id lab\n {queues}"));
     for (number, (keyword, beside, forms)) in EDITS.iter().enumerate() {
         let form = form.map_or("", |form| forms[form]);
         let has = |line: &str| beside.contains(line) || form.contains(line);

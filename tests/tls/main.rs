@@ -168,6 +168,21 @@ fn an_end_without_announcement_is_told_and_no_fault() {
     }
 }
 
+/// Field case 52 (b): who says that it does not go on has sent a whole page before.
+#[test]
+fn an_alert_that_a_user_has_canceled_is_no_fault() {
+    let _beside = ALONE.read();
+    for kind in ["canceled12", "canceled13"] {
+        let server = Server::python(kind, &files().path("web.pem"));
+        for &library in LIBRARIES {
+            let talk = talk(&client(library), &server, None, GET, 4096);
+            assert_eq!(talk.fault, None, "{library:?} {kind}");
+            assert!(talk.text.ends_with(b"page"), "{library:?} {kind}");
+            assert_eq!(talk.ending, Ending::Announced, "{library:?} {kind}");
+        }
+    }
+}
+
 #[test]
 fn a_long_text_comes_whole_in_bounded_memory() {
     let _alone = ALONE.write();
