@@ -55,6 +55,32 @@ pub(crate) fn alone(stage: &Stage) {
     expect(stage, "none is left", &[]);
 }
 
+/// A reload that removes the line stops both roles, and a stop after it leaves none either (field case 27).
+pub(crate) fn removed(stage: &Stage) {
+    let daemon = stage.start(&format!("global_defs {{\n lvs_sync_daemon eth0\n }}\n{SERVICE}"));
+    let both = || stage.ipvsadm(&["-Ln", "--daemon"]).len() == 2;
+    assert!(holds_within(SLOW, both), "both run");
+    stage.reload(&daemon, SERVICE);
+    expect(stage, "none is left after the reload", &[]);
+    daemon.stop();
+    expect(stage, "none is left after the stop", &[]);
+}
+
+/// Of two lines the first one works; the other one is told of, by its line (field case 26).
+pub(crate) fn twice(stage: &Stage) {
+    let lines = "lvs_sync_daemon eth0 inst VI_1 id 1\n lvs_sync_daemon eth0 inst VI_2 id 2";
+    let daemon = stage.start(&instance(lines, 100));
+    let given = "mcast=eth0, syncid=1, maxlen=1472, group=224.0.0.81, port=8848, ttl=1";
+    expect(stage, "the first one works", &[&format!("master sync daemon ({given})")]);
+    let told = daemon.log();
+    let ours = ["conf:3:", "lvs_sync_daemon already specified - ignoring"];
+    let theirs = ["(Line 3) lvs_sync_daemon has already been specified", "ignoring"];
+    let has = |words: [&str; 2]| told.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(has(ours) || has(theirs), "{told}");
+    daemon.stop();
+    expect(stage, "none is left", &[]);
+}
+
 /// With an instance there is one daemon, in the role of the instance, with everything that was given.
 pub(crate) fn of_an_instance(stage: &Stage) {
     let line = "lvs_sync_daemon eth0 VI_1 id 7 maxlen 1400 port 8849 ttl 3 group 224.0.0.82";
