@@ -319,7 +319,7 @@ impl World {
     }
 
     fn stop(&mut self) {
-        let how = self.random.pick(&[Stop::Each, Stop::Whole, Stop::Keep]);
+        let how = self.random.pick(&[Stop::Remove, Stop::Keep]);
         let mut facts: Vec<Fact> = Vec::new();
         for id in 0..self.conf.0.len() {
             self.director.stop(ServiceId::at(id), how, &mut |fact| facts.push(fact));
