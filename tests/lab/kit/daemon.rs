@@ -190,11 +190,20 @@ impl<'n> Daemon<'n> {
     pub(crate) fn kill(mut self) -> Stamp {
         let all = self.processes();
         let at = now();
+        // A parent that still runs would replace a child that was killed before it.
+        for pid in &all {
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGSTOP);
+        }
         for pid in all.iter().rev() {
             let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
         }
         eventually("a killed daemon is gone", bounds::START, || !all.iter().any(|pid| is_alive(*pid)));
-        let _ = self.child.wait();
+        // nsenter stops itself when what it runs is stopped.
+        let outer = Pid::from_raw(self.child.id().cast_signed());
+        eventually("nsenter ends", bounds::START, || {
+            let _ = kill(outer, Signal::SIGCONT);
+            !matches!(self.child.try_wait(), Ok(None))
+        });
         // /run does not survive a power cut.
         for file in ["keepalived", "vrrp", "checkers", "bfd"] {
             self.node.remove(&format!("/run/{file}.pid"));
