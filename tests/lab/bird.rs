@@ -112,6 +112,28 @@ fn by_one_hop() {
     lives_through(&net, &a, &session("10.9.0.1", "10.9.0.2", ""), &bird, [1, 2]);
 }
 
+#[test]
+fn by_one_hop_over_ipv6() {
+    let net = Net::new();
+    let (a, b) = (net.node("a", "eth0", &["fd09::1/64"]), net.node("b", "eth0", &["fd09::2/64"]));
+    let bird = Bird::start(&b, "fd09::1", "dev \"eth0\" local fd09::2");
+    lives_through(&net, &a, &session("fd09::1", "fd09::2", ""), &bird, [1, 2]);
+}
+
+#[test]
+fn over_a_router_by_ipv6() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["fd01::1/64"]);
+    let router = net.node("router", "eth0", &["fd01::ff/64"]);
+    net.plug(&router, "eth1", &["fd02::ff/64"]);
+    let b = net.node("b", "eth0", &["fd02::2/64"]);
+    router.shell("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+    a.shell("ip route add fd02::/64 via fd01::ff");
+    b.shell("ip route add fd01::/64 via fd02::ff");
+    let bird = Bird::start(&b, "fd01::1", "local fd02::2 multihop yes");
+    lives_through(&net, &a, &session("fd01::1", "fd02::2", "multihop"), &bird, [1, 2]);
+}
+
 /// BIRD takes packets at the port of multihop sessions alone (field case 64).
 #[test]
 fn over_a_router() {
