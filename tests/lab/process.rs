@@ -10,7 +10,7 @@ use crate::kit::bounds::{START, eventually};
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
-use crate::kit::node::{Node, command_name};
+use crate::kit::node::{Node, children, command_name};
 
 const US: Program = Program::UnderTest;
 
@@ -130,6 +130,35 @@ fn the_child_runs_as_it_is_configured_and_a_reload_changes_it() {
         next != child && scheduling(next) == (0, 0, OTHER)
     };
     eventually("its replacement is at its work", START, replaced);
+}
+
+/// Of BFD, and what a reload takes back.
+#[test]
+fn the_bfd_child_runs_as_it_is_configured() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let last = *processors(a.holder()).last().expect("this runs on one");
+    let conf = |global: &str| {
+        format!(
+            "global_defs {{\n{global}\n}}\nbfd_instance B {{\n neighbor_ip 10.9.0.2\n source_ip 10.9.0.1\n}}\n"
+        )
+    };
+    let settings =
+        format!("bfd_process_name sessions\nbfd_priority -5\nbfd_cpu_affinity {last}\nbfd_no_swap");
+    let daemon = Daemon::start(&a, US, &conf(&settings));
+    let child = || children(daemon.first()).first().copied().unwrap_or_default();
+    eventually("the child is named", START, || child() > 0 && command_name(child()) == "sessions");
+    assert_eq!((scheduling(child()), processors(child())), ((-5, 0, OTHER), vec![last]));
+    assert!(locked(child()));
+    if is_reference("it keeps its name in a reload") {
+        return;
+    }
+    daemon.reload(&conf("bfd_rt_priority 10\nbfd_rlimit_rttime 20000"));
+    assert_eq!(scheduling(child()), (0, 10, ROUND_ROBIN));
+    assert_eq!(realtime_limit(child()), "20000 unlimited us");
+    assert_eq!(command_name(child()), "keepalived");
+    assert!(!locked(child()));
+    daemon.stop();
 }
 
 #[test]
