@@ -29,6 +29,7 @@ pub mod memory;
 pub mod module;
 pub mod netlink;
 pub mod netns;
+pub mod oom;
 pub mod outbox;
 pub mod output;
 pub mod packet;

@@ -1,7 +1,7 @@
 //! Running a script: fork and exec from prepared memory, without an allocation.
 //!
 //! A script gets its own process group, so that a deadline can end all that it started; its identity, the
-//! daemon's umask, /dev/null as its three streams, default signals, no other descriptor. Plain fork rather
+//! daemon's umask but for what is the owner's, a short environment, /dev/null as its three streams, default signals, no other descriptor. Plain fork rather
 //! than vfork: the daemon must not wait for a slow disk to deliver the script. A text that does not name its
 //! interpreter is run by /bin/sh, as by a shell.
 
@@ -35,12 +35,17 @@ impl PartialEq for Words {
 pub struct Refused;
 
 impl Words {
-    /// This process's own environment, as a script inherits it. For load time: allocates.
+    /// What a script is given of this process's own environment: [`INHERITED`], and names that begin with
+    /// [`INHERITED_PREFIX`]. For load time: allocates.
     #[must_use]
     pub fn environment() -> Self {
-        let all: Vec<Vec<u8>> = std::env::vars_os()
+        let mut all: Vec<Vec<u8>> = std::env::vars_os()
+            .filter(|(name, _)| is_inherited(name.as_bytes()))
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
+        if std::env::var_os("PATH").is_none() {
+            all.push([b"PATH=", SEARCH_PATH].concat());
+        }
         Self::of(all.iter().map(Vec::as_slice)).unwrap_or_else(|_| Self::with_capacity(0, 0))
     }
 
@@ -266,6 +271,8 @@ unsafe fn become_script(
     unsafe {
         libc::setpgid(0, 0);
         super::sched::restore_in_child();
+        super::oom::restore_in_child();
+        libc::umask(libc::umask(SCRIPT_MASK) & SCRIPT_MASK);
         for stream in 0..=2 {
             libc::dup2(null, stream);
         }
@@ -315,6 +322,27 @@ pub fn names_no_interpreter(file: &CStr) -> bool {
     head.is_some_and(|head| !head.starts_with(b"#!") && !head.starts_with(b"\x7fELF") && !head.contains(&0))
 }
 
+/// Names of the environment that a script is given, beside those of a language (LC_...). The rest stays with the daemon:
+/// what changes how programs are loaded (LD_...), the credentials that a container has in its environment, the sockets
+/// of a service manager.
+pub const INHERITED: [&str; 10] =
+    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LANGUAGE", "TZ", "TMPDIR"];
+
+/// What begins like this is meant for scripts of this daemon.
+pub const INHERITED_PREFIX: &str = "KEEPALIVED_";
+
+fn is_inherited(name: &[u8]) -> bool {
+    let begins = |prefix: &str| name.starts_with(prefix.as_bytes());
+    INHERITED.iter().any(|known| known.as_bytes() == name) || begins("LC_") || begins(INHERITED_PREFIX)
+}
+
+/// Where programs are looked for if nobody has said.
+pub const SEARCH_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Permission bits that new files of a script may lack: those of the owner never do. Else it could not enter the folders
+/// that it makes, as keepalived's own mask takes away the bit for that.
+const SCRIPT_MASK: libc::mode_t = 0o077;
+
 /// What runs a script that does not name its interpreter.
 const SHELL: &CStr = c"/bin/sh";
 
@@ -355,6 +383,24 @@ mod tests {
         assert_eq!(words.len(), 1);
         assert_eq!(words.push(b"x"), Ok(()));
         assert_eq!(words.octets, b"abc\0x\0");
+    }
+
+    #[test]
+    fn a_script_is_not_told_what_changes_how_programs_are_loaded_nor_what_a_container_keeps_there() {
+        for name in ["PATH", "LC_ALL", "LANG", "KEEPALIVED_SITE"] {
+            assert!(is_inherited(name.as_bytes()), "{name}");
+        }
+        for name in ["LD_PRELOAD", "NOTIFY_SOCKET", "API_TOKEN", "BASH_ENV", "ENV", "IFS", "PATHS", ""] {
+            assert!(!is_inherited(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_script_can_enter_the_folders_that_it_makes_and_others_cannot() {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let own = status.lines().find_map(|line| line.strip_prefix("Umask:\t")).unwrap();
+        let own = u32::from_str_radix(own, 8).unwrap();
+        assert_eq!(says("umask", None), format!("{:04o}\n", own & 0o077));
     }
 
     #[test]

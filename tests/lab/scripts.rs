@@ -198,7 +198,7 @@ fn notify_scripts_get_their_arguments_and_surroundings() {
     for call in ["to the backup", "to master", "any INSTANCE VI_1 MASTER 100"] {
         let line = lines.iter().find(|line| line.starts_with(&format!("begin {call} ")));
         let line = line.unwrap_or_else(|| panic!("not called: {call}\n{lines:#?}"));
-        assert!(line.contains("umask=0177"), "{line}");
+        assert!(line.contains("umask=0077"), "{line}");
         assert!(line.contains("path=/usr/local/bin:/usr/sbin:"), "the daemon's environment: {line}");
         let group = line.split("group=").nth(1).and_then(|rest| rest.split(' ').next()).expect("group");
         let (group, own) = group.split_once('/').expect("group and pid");

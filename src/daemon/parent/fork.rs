@@ -14,7 +14,7 @@ use crate::daemon::tuning::Tuner;
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Fork, Pid};
-use crate::sys::sched;
+use crate::sys::{oom, sched};
 
 impl<P: Program> Parent<'_, P> {
     /// Makes a child process.
@@ -66,6 +66,7 @@ impl<P: Program> Parent<'_, P> {
     fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
         log::forget();
         let _ = sched::give_way(false);
+        oom::restore_in_child();
         let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
         // The lock of its pid file stays with it: should the parent be killed, the next one waits for its end.
         match child.pid_file.as_ref().filter(|_| mode == Mode::Run) {

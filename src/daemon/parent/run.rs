@@ -14,8 +14,8 @@ use crate::daemon::pidfile::{Claim, Owner, PidFile};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
 use crate::sys::process::{self, Launcher};
-use crate::sys::sched;
 use crate::sys::signal::Signals;
+use crate::sys::{oom, sched};
 
 /// Runs the daemon to its end. When it goes to the background this process ends with code 0 on the way, as soon
 /// as the children are started and all pid files are written.
@@ -90,6 +90,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
 // Not inlined: the code of the loop is then not on the same pages as that of the start.
 #[inline(never)]
 fn turn_until_the_end<P: Program>(parent: &mut Parent<'_, P>, launcher: Option<Launcher>) -> Exit {
+    oom::spare();
     let ran = Reactor::new(SLOTS, None).and_then(|mut reactor| {
         parent.begin(&mut reactor.turn(), launcher);
         // Nothing that wakes the parent is as urgent as the adverts of a child on the same processor.
