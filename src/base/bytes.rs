@@ -181,6 +181,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Forgets what was written behind `len` octets.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// What was written.
     #[must_use]
     pub fn written(&self) -> &[u8] {

@@ -21,6 +21,9 @@ pub const IPTABLES: Feature = Feature { name: "iptables", built: cfg!(feature = 
 /// Virtual servers: IPVS and the checks of real servers.
 pub const LVS: Feature = Feature { name: "lvs", built: cfg!(feature = "lvs") };
 
+/// A subagent of the SNMP agent.
+pub const SNMP: Feature = Feature { name: "snmp", built: cfg!(feature = "snmp") };
+
 /// The control socket.
 pub const STATUS: Feature = Feature { name: "status", built: cfg!(feature = "status") };
 
@@ -38,7 +41,7 @@ pub const SSL_GET: Feature =
     Feature { name: "tls", built: cfg!(any(feature = "tls", feature = "tls-openssl")) };
 
 /// All of them, in the order of the alphabet.
-pub const ALL: [Feature; 8] = [BFD, IPTABLES, LVS, REGEX, STATUS, TLS, TLS_OPENSSL, TOOLS];
+pub const ALL: [Feature; 9] = [BFD, IPTABLES, LVS, REGEX, SNMP, STATUS, TLS, TLS_OPENSSL, TOOLS];
 
 impl Feature {
     /// Why `what`, a keyword or an option, does not work in a build without it.

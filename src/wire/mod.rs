@@ -1,10 +1,12 @@
 //! Octets to values and back: no allocation, no clock, no panic on any input.
 //!
 //! Job: the formats of VRRP adverts (with [`ah`] and the [`trailer`] that signs them), of BFD, of what announces an
-//! address, of the talk with a mail relay, of the talk at the control socket, and of what checks of servers speak
-//! ([`http`], [`dns`], [`icmp`]). Uses `base`. Start with [`vrrp`].
+//! address, of the talk with a mail relay, of the talk at the control socket, of the talk with an SNMP agent (`agentx`),
+//! and of what checks of servers speak ([`http`], [`dns`], [`icmp`]). Uses `base`. Start with [`vrrp`].
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+#[cfg(feature = "snmp")]
+pub mod agentx;
 pub mod ah;
 pub mod arp;
 pub mod bfd;

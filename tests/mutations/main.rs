@@ -12,9 +12,13 @@
     reason = "a test ends at the first surprise, and a thread watches over its time"
 )]
 
+#[cfg(feature = "snmp")]
+mod agentx;
 mod bfd;
 mod checks;
 mod mutate;
+#[cfg(feature = "snmp")]
+mod pdus;
 mod read;
 mod replies;
 #[cfg(feature = "status")]
