@@ -6,7 +6,7 @@
 //! # Layers
 //!
 //! ```text
-//! main > vrrpd, checkd, bfdd > child > notify, status > daemon > config > proto > wire, sys > base
+//! main > vrrpd, checkd, bfdd, subagent > child > notify, status > daemon > config > proto > wire, sys > base
 //! ```
 //!
 //! A folder uses what is to its right, never what is to its left, never a sibling; `tests/layers` reads the
@@ -24,6 +24,7 @@
 //! | [`child`] | what every child shares: scripts, FIFOs, mail, status, what a successor goes on with | [`child::notifies`] |
 //! | [`checkd`] | binds the machines of virtual servers and of checks to the kernel's table, sockets and programs | [`checkd::run`] |
 //! | [`bfdd`] | binds the machines of BFD sessions to sockets, and tells the other children of them | [`bfdd::run`] |
+//! | [`subagent`] | answers an SNMP agent what the children lend, and notifies it | [`subagent::run`] |
 //! | [`vrrpd`] | binds the VRRP machines to interfaces, sockets, trackers and what they put into the kernel | [`vrrpd::run`] |
 //! | main, program | the binary: what the command line asks for; what the parent supervises | src/main.rs |
 //!
@@ -66,6 +67,8 @@ pub mod daemon;
 pub mod notify;
 pub mod proto;
 pub mod status;
+#[cfg(feature = "snmp")]
+pub mod subagent;
 pub mod sys;
 pub mod vrrpd;
 pub mod wire;

@@ -39,6 +39,8 @@ use keepalived::daemon::parent::{Kind, Mode, Program, Script, ScriptTime, Settin
 use keepalived::daemon::pidfile;
 use keepalived::notify::Resolver;
 use keepalived::status;
+#[cfg(feature = "snmp")]
+use keepalived::subagent;
 use keepalived::sys::{alloc, clock, netns, pages, same_program, user};
 use keepalived::vrrpd;
 
@@ -235,6 +237,10 @@ impl Program for Keepalived<'_> {
             Kind::Vrrp => loaded.vrrp || self.options.all,
             Kind::Checkers => cfg!(feature = "lvs") && (loaded.services || self.options.all),
             Kind::Bfd => cfg!(feature = "bfd") && (loaded.sessions || self.options.all),
+            #[cfg(feature = "snmp")]
+            Kind::Snmp => subagent::trees(&loaded.outline.global, self.options.snmp) != 0,
+            #[cfg(not(feature = "snmp"))]
+            Kind::Snmp => false,
         }
     }
 
@@ -280,6 +286,10 @@ impl Program for Keepalived<'_> {
             Kind::Bfd => run_bfd(loaded, start, self.options.dump),
             #[cfg(not(feature = "bfd"))]
             Kind::Bfd => Exit::Internal,
+            #[cfg(feature = "snmp")]
+            Kind::Snmp => run_subagent(loaded, start, self.options),
+            #[cfg(not(feature = "snmp"))]
+            Kind::Snmp => Exit::Internal,
         }
     }
 
@@ -359,6 +369,22 @@ impl Keepalived<'_> {
         };
         checkd::run(model, context)
     }
+}
+
+#[cfg(feature = "snmp")]
+fn run_subagent(loaded: &Loaded, start: Start<'_>, options: &Options) -> Exit {
+    // A subagent leaves nothing in the kernel.
+    if start.mode != Mode::Run {
+        return Exit::Ok;
+    }
+    let context = subagent::Context {
+        channel: start.channel,
+        pid_file: loaded.settings.pid_files.snmp.clone(),
+        tuner: start.tuner,
+        all: options.snmp,
+        socket: options.snmp_socket.clone(),
+    };
+    subagent::run(&loaded.outline, context)
 }
 
 #[cfg(feature = "bfd")]

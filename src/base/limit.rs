@@ -280,6 +280,23 @@ pub const BFD_QUEUE: usize = 1 << 20;
 /// authentication section has 52.
 pub const BFD_OCTETS: usize = 64;
 
+/// Octets that have come from an SNMP agent and wait to be read: the longest PDU, with what was read behind it.
+pub const AGENTX_INBOX: usize = 20 + 65_536;
+
+/// Octets that an SNMP agent has not read yet: a few of the longest answers. An agent that reads nothing has what was asked
+/// of it by others answered by nobody, and its session ends.
+pub const AGENTX_OUTBOX: usize = 256 << 10;
+
+/// Octets of one answer to an SNMP agent. It passes on over UDP what it is answered; what does not fit is asked for again.
+pub const AGENTX_ANSWER: usize = 16_384;
+
+/// Objects that one request asks for many times over; managers ask for the columns of one table.
+pub const AGENTX_REPEATERS: usize = 128;
+
+/// Transitions that wait for an SNMP agent to be told: what 100 virtual routers do when a link fails and comes back. The
+/// newest ones count.
+pub const AGENTX_NOTICES: usize = 256;
+
 /// Clients of the control socket that are connected at once: a person, a few exporters, and room for those that hang. Those
 /// beyond it make the ones leave that say nothing.
 pub const CONTROL_CLIENTS: usize = 16;

@@ -33,6 +33,25 @@ pub enum ToChild {
     /// Write the answer to this into the descriptor that comes with it.
     #[cfg(feature = "status")]
     Ask(Question),
+    /// For the subagent: what the children were asked for is here. Rows of a child come with it; none: the child is silent,
+    /// or there is no such child.
+    #[cfg(feature = "snmp")]
+    Rows(Rows),
+    /// For the subagent: an object of a child has entered a state.
+    #[cfg(feature = "snmp")]
+    Happened(Kind, Record),
+}
+
+/// Which rows come to the subagent.
+#[cfg(feature = "snmp")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// The child that was asked.
+    pub of: Kind,
+    /// It is there, and has not answered.
+    pub silent: bool,
+    /// These are the last of the rows that were asked for.
+    pub last: bool,
 }
 
 /// What a client of the control socket wants to know of a child.
@@ -67,6 +86,9 @@ pub enum About {
     Why,
     /// The addresses of a virtual router are to be announced.
     Garp,
+    /// The rows of all objects, for the subagent.
+    #[cfg(feature = "snmp")]
+    Rows,
 }
 
 #[cfg(feature = "status")]
@@ -81,6 +103,8 @@ impl Question {
             About::Checks => 3,
             About::Why => 4,
             About::Garp => 5,
+            #[cfg(feature = "snmp")]
+            About::Rows => 6,
         };
         out.u8(about | u8::from(self.json) << 4 | u8::from(self.name.is_some()) << 5)?;
         out.put(&self.name.unwrap_or(0).to_be_bytes())
@@ -97,6 +121,8 @@ impl Question {
             3 => About::Checks,
             4 => About::Why,
             5 => About::Garp,
+            #[cfg(feature = "snmp")]
+            6 => About::Rows,
             _ => return Ok(None),
         };
         let question =
@@ -136,6 +162,9 @@ pub enum ToParent {
     /// The question of this number was answered.
     #[cfg(feature = "status")]
     Answered(u32, Answered),
+    /// The subagent wants the rows of all children.
+    #[cfg(feature = "snmp")]
+    WantRows,
 }
 
 /// Octets of the longest message to the parent.
@@ -235,6 +264,17 @@ impl ToChild {
             }
             #[cfg(feature = "status")]
             Self::Ask(question) => question.write(out),
+            #[cfg(feature = "snmp")]
+            Self::Rows(Rows { of, silent, last }) => {
+                out.u8(10)?;
+                out.u8(of.number() | u8::from(silent) << 6 | u8::from(last) << 7)
+            }
+            #[cfg(feature = "snmp")]
+            Self::Happened(kind, record) => {
+                out.u8(11)?;
+                out.u8(kind.number())?;
+                out.put(&record.bits().to_be_bytes())
+            }
         }
     }
 
@@ -255,6 +295,17 @@ impl ToChild {
                 },
                 #[cfg(feature = "status")]
                 9 => return Ok(Question::read(packet)?.map(Self::Ask)),
+                #[cfg(feature = "snmp")]
+                10 => {
+                    let word = packet.u8()?;
+                    let Some(of) = Kind::numbered(word & 0x3f) else { return Ok(None) };
+                    Self::Rows(Rows { of, silent: word & 1 << 6 != 0, last: word & 1 << 7 != 0 })
+                }
+                #[cfg(feature = "snmp")]
+                11 => {
+                    let Some(kind) = Kind::numbered(packet.u8()?) else { return Ok(None) };
+                    Self::Happened(kind, Record::from_bits(u64::from_be_bytes(packet.array()?)))
+                }
                 _ => return Ok(None),
             }))
         };
@@ -293,6 +344,8 @@ impl ToParent {
                     Answered::Refused => 3,
                 })
             }
+            #[cfg(feature = "snmp")]
+            Self::WantRows => out.u8(6),
         }
     }
 
@@ -315,6 +368,8 @@ impl ToParent {
                     };
                     Self::Answered(number, how)
                 }
+                #[cfg(feature = "snmp")]
+                6 => Self::WantRows,
                 _ => return Ok(None),
             }))
         };
@@ -365,6 +420,26 @@ mod tests {
         let mut reader = Reader::new(writer.written());
         let back: Vec<_> = core::iter::from_fn(|| ToParent::read(&mut reader)).collect();
         assert_eq!(back, up);
+    }
+
+    #[cfg(feature = "snmp")]
+    #[test]
+    fn what_the_subagent_is_told_survives_the_way() {
+        let rows = [(true, false), (false, true), (true, true)];
+        let rows = rows.map(|(silent, last)| ToChild::Rows(Rows { of: Kind::Checkers, silent, last }));
+        let question = Question { number: 7, about: About::Rows, ..Question::default() };
+        let record = Record::new(1 << 63, 3);
+        let further = [ToChild::Ask(question), ToChild::Happened(Kind::Vrrp, record)];
+        for message in rows.into_iter().chain(further) {
+            let mut packet = [0; LONGEST_TO_CHILD];
+            let mut writer = Writer::new(&mut packet);
+            message.write(&mut writer).unwrap();
+            assert_eq!(ToChild::read(&mut Reader::new(writer.written())), Some(message));
+        }
+        let mut packet = [0; LONGEST];
+        let mut writer = Writer::new(&mut packet);
+        ToParent::WantRows.write(&mut writer).unwrap();
+        assert_eq!(ToParent::read(&mut Reader::new(writer.written())), Some(ToParent::WantRows));
     }
 
     #[cfg(feature = "status")]
@@ -437,6 +512,6 @@ mod tests {
         }
         assert_eq!(ToParent::read(&mut Reader::new(&[4, 0, 0, 0, 0, 0, 0, 0])), None);
         assert_eq!(ToChild::read(&mut Reader::new(&[])), None);
-        assert_eq!(ToChild::read(&mut Reader::new(&[8, 3])), None, "there is no fourth kind");
+        assert_eq!(ToChild::read(&mut Reader::new(&[8, 4])), None, "there is no fifth kind");
     }
 }

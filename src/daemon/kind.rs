@@ -11,11 +11,13 @@ pub enum Kind {
     Vrrp,
     /// BFD.
     Bfd,
+    /// The subagent of an SNMP agent.
+    Snmp,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are forked.
-    pub const ALL: [Self; 3] = [Self::Checkers, Self::Vrrp, Self::Bfd];
+    pub const ALL: [Self; 4] = [Self::Checkers, Self::Vrrp, Self::Bfd, Self::Snmp];
 
     /// Its number in messages.
     #[must_use]
@@ -24,6 +26,7 @@ impl Kind {
             Self::Checkers => 0,
             Self::Vrrp => 1,
             Self::Bfd => 2,
+            Self::Snmp => 3,
         }
     }
 
@@ -40,6 +43,7 @@ impl Kind {
             Self::Checkers => "Healthcheck",
             Self::Vrrp => "VRRP",
             Self::Bfd => "BFD",
+            Self::Snmp => "SNMP",
         }
     }
 
@@ -50,6 +54,7 @@ impl Kind {
             Self::Checkers => "checker",
             Self::Vrrp => "vrrp",
             Self::Bfd => "bfd",
+            Self::Snmp => "snmp",
         }
     }
 
@@ -60,6 +65,7 @@ impl Kind {
             Self::Checkers => Identity::CHECKERS,
             Self::Vrrp => Identity::VRRP,
             Self::Bfd => Identity::BFD,
+            Self::Snmp => Identity::SNMP,
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Places {
     pub checkers: PathBuf,
     /// The BFD child's.
     pub bfd: PathBuf,
+    /// The subagent's.
+    pub snmp: PathBuf,
 }
 
 impl Places {
@@ -43,6 +45,7 @@ impl Places {
             Kind::Checkers => &self.checkers,
             Kind::Vrrp => &self.vrrp,
             Kind::Bfd => &self.bfd,
+            Kind::Snmp => &self.snmp,
         }
     }
 
@@ -68,6 +71,7 @@ impl Places {
             vrrp: place("vrrp", &named.vrrp),
             checkers: place("checkers", &named.checkers),
             bfd: place("bfd", &named.bfd),
+            snmp: place("snmp", &None),
         }
     }
 }

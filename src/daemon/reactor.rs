@@ -450,6 +450,10 @@ impl Core {
                     }
                     #[cfg(feature = "status")]
                     Order::Message(ToChild::Ask(question), Some(fd)) => Command::Ask(question, fd),
+                    #[cfg(feature = "snmp")]
+                    Order::Message(ToChild::Rows(rows), fd) => Command::Rows(rows, fd),
+                    #[cfg(feature = "snmp")]
+                    Order::Message(ToChild::Happened(kind, record), _) => Command::Happened(kind, record),
                     Order::Message(ToChild::Stop, _) => Command::Stop,
                     Order::Gone => {
                         self.deregister(registration);

@@ -7,6 +7,7 @@
 
 use crate::base::time::Span;
 use crate::config::model::Global;
+use crate::config::model::global::Scheduling;
 use crate::daemon::kind::Kind;
 use crate::daemon::log;
 use crate::daemon::reactor::Turn;
@@ -51,10 +52,12 @@ impl Tuning {
     #[must_use]
     pub fn of(global: &Global, kind: Kind) -> Self {
         let names = &global.names;
+        let usual = Scheduling::default();
         let (name, standard, scheduling) = match kind {
             Kind::Checkers => (&names.checker, "keepalived_lvs", &global.checker_process),
             Kind::Vrrp => (&names.vrrp, "keepalived_vrrp", &global.vrrp_process),
             Kind::Bfd => (&names.bfd, "keepalived_bfd", &global.bfd_process),
+            Kind::Snmp => (&None, "keepalived_snmp", &usual),
         };
         Self {
             name: name.clone().or_else(|| names.standard.then(|| standard.to_owned())),
@@ -156,7 +159,6 @@ fn set_name(name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::global::Scheduling;
 
     #[test]
     fn each_kind_has_its_own_settings_and_the_common_ones() {

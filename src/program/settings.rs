@@ -33,6 +33,7 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
                     ChildSettings { tuning, grace: NOBODY, notes: true, ..ChildSettings::default() }
                 }
                 Kind::Bfd => ChildSettings { tuning, grace: NOBODY, notes: true, ..ChildSettings::default() },
+                Kind::Snmp => ChildSettings { tuning, grace: NOBODY, ..ChildSettings::default() },
             }
         }),
         child_wait: Span::from_secs(u64::from(daemon.child_wait_time)),

@@ -11,6 +11,8 @@ pub mod dump;
 pub mod file;
 pub mod json;
 pub mod lines;
+#[cfg(feature = "snmp")]
+pub mod mib;
 pub mod stats;
 
 use std::io::Write;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, getsockopt, sockopt};
 
 /// The socket; its name goes with it.
 #[derive(Debug)]
@@ -112,6 +112,17 @@ impl AsRawFd for Listener {
 }
 
 impl Stream {
+    /// Connects without waiting: a listener whose queue is full is as good as none.
+    ///
+    /// # Errors
+    /// When nobody listens there, or has no time.
+    pub fn connect(path: &Path) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let fd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+        Ok(Self(UnixStream::from(fd)))
+    }
+
     /// Who is at the other end.
     ///
     /// # Errors

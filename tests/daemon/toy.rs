@@ -79,7 +79,7 @@ impl Program for Toy {
                     inherited: Some(MASTER),
                     ..ChildSettings::default()
                 },
-                Kind::Checkers | Kind::Bfd => ChildSettings::default(),
+                Kind::Checkers | Kind::Bfd | Kind::Snmp => ChildSettings::default(),
             }),
             child_wait: Span::from_secs(1),
             pid_files: Places::new(&self.pid_files, false, None),

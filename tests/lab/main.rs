@@ -67,6 +67,8 @@ mod routes;
 mod sayings;
 mod scripts;
 mod shared;
+#[cfg(feature = "snmp")]
+mod snmp;
 mod status;
 mod steps;
 mod stopping;

@@ -1,7 +1,7 @@
 //! Reads the sources and fails with file:line where the program's shape is broken.
 //!
 //! ```text
-//! main > vrrpd, checkd, bfdd > child > notify, status > daemon > config > proto > wire, sys > base
+//! main > vrrpd, checkd, bfdd, subagent > child > notify, status > daemon > config > proto > wire, sys > base
 //! ```
 //!
 //! * A folder uses what is to its right, never to its left, never a sibling; `proto` not `sys`, `config` neither
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     // The binary: `main` and the modules that belong to it alone.
     &["main", "program"],
-    &["vrrpd", "checkd", "bfdd"],
+    &["vrrpd", "checkd", "bfdd", "subagent"],
     &["child"],
     &["notify", "status"],
     &["daemon"],

@@ -116,7 +116,7 @@ impl Bfd {
         let peer = match kind {
             Kind::Vrrp => &mut self.vrrp,
             Kind::Checkers => &mut self.checkers,
-            Kind::Bfd => return,
+            Kind::Bfd | Kind::Snmp => return,
         };
         if let Err(error) = peer.connect(turn, fd) {
             report::kernel_failed("the channel to another child", &error);
@@ -170,6 +170,9 @@ impl Process for Bfd {
             Command::DumpStats { .. } | Command::DumpJson => {}
             #[cfg(feature = "status")]
             Command::Ask(question, fd) => self.answer_client(turn, question, fd),
+            // That is for the subagent.
+            #[cfg(feature = "snmp")]
+            Command::Rows(..) | Command::Happened(..) => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

@@ -44,6 +44,8 @@ impl Checkers {
         let part = match question {
             Question { about: About::Status, name: None, .. } => Part::AnswerServices,
             Question { about: About::Checks, .. } => Part::AnswerChecks,
+            #[cfg(feature = "snmp")]
+            Question { about: About::Rows, .. } => Part::Rows,
             _ => {
                 turn.report(ToParent::Answered(question.number, Answered::Nothing));
                 return;
@@ -66,6 +68,28 @@ impl Checkers {
         if let Some(how) = over {
             turn.report(ToParent::Answered(self.status.asked.number, how));
         }
+    }
+
+    /// Writes the rows of the object at a position for the subagent: what belongs to no object, groups, services.
+    #[cfg(feature = "snmp")]
+    pub(super) fn write_rows(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        use crate::status::mib::{lvs, number};
+        let Some(at) = position.checked_sub(1) else { return Some(lvs::node(out, &self.model.global)) };
+        let groups = &self.model.service_groups;
+        if let Some(group) = groups.get(at) {
+            return Some(lvs::group(out, number(at), group));
+        }
+        let at = at.saturating_sub(groups.len());
+        let id = ServiceId::at(at);
+        let named = Named::of(&self.model, &self.lvs.places, id)?;
+        let view = self.lvs.director.service(id)?;
+        let servers = named.service.servers.iter().zip(0_u32..).filter_map(|(config, number)| {
+            let real = self.lvs.places.real(id.0, number);
+            let view = self.lvs.director.real(real)?;
+            let failed = self.lvs.director.failed_checks(real);
+            Some((config, ServerView { view, failed }))
+        });
+        Some(lvs::service(out, number(at), named.service, &view, servers))
     }
 
     pub(super) fn answer_service(&mut self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

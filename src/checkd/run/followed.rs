@@ -138,6 +138,7 @@ impl Checkers {
                 &mut self.peers.vrrp
             }
             Kind::Bfd => &mut self.peers.bfd,
+            Kind::Snmp => return,
             Kind::Checkers => return,
         };
         if let Err(error) = peer.connect(turn, fd) {

@@ -16,6 +16,8 @@ pub(super) enum Part {
     AnswerChecks,
     #[cfg(feature = "status")]
     AnswerEnd,
+    #[cfg(feature = "snmp")]
+    Rows,
     End,
 }
 
@@ -39,6 +41,8 @@ impl Part {
             Self::AnswerChecks => Self::AnswerEnd,
             #[cfg(feature = "status")]
             Self::AnswerEnd => Self::End,
+            #[cfg(feature = "snmp")]
+            Self::Rows => Self::End,
             Self::Checkers | Self::End => Self::End,
         }
     }
@@ -51,6 +55,8 @@ impl Part {
             Self::Global | Self::End => None,
             #[cfg(feature = "status")]
             Self::AnswerServices | Self::AnswerChecks | Self::AnswerEnd => None,
+            #[cfg(feature = "snmp")]
+            Self::Rows => None,
         }
     }
 }

@@ -112,6 +112,8 @@ impl Checkers {
             Part::Checkers => self.write_check(clock, out, position),
             #[cfg(feature = "status")]
             Part::AnswerServices => self.answer_service(out, position),
+            #[cfg(feature = "snmp")]
+            Part::Rows => self.write_rows(out, position),
             #[cfg(feature = "status")]
             Part::AnswerChecks => self.answer_check(clock, out, position),
             #[cfg(feature = "status")]

@@ -18,7 +18,7 @@ use lexopt::prelude::{Long, Short, Value};
 
 use super::log::{self, Facility};
 use crate::base::exit::Exit;
-#[cfg(not(all(feature = "lvs", feature = "status", feature = "tools")))]
+#[cfg(not(all(feature = "lvs", feature = "snmp", feature = "tools")))]
 use crate::base::feature;
 use crate::sys::signal::Signal;
 #[cfg(feature = "status")]
@@ -98,6 +98,10 @@ pub struct Options {
     /// --control-socket: where clients ask; stronger than the configuration's.
     #[cfg(feature = "status")]
     pub control_socket: Option<PathBuf>,
+    /// -x: every object is told over SNMP.
+    pub snmp: bool,
+    /// -A: where the SNMP agent listens for subagents; stronger than the configuration's.
+    pub snmp_socket: Option<String>,
     /// -l, -D, -S, -g, -G.
     pub log: log::Options,
     /// --lint-off: checks of a config test that are not made.
@@ -204,9 +208,12 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             }
             // The socket of an agent that only -x would talk to; lines are never held back; there is no
             // allocator of our own to check.
+            #[cfg(feature = "snmp")]
+            Short('A') | Long("snmp-agent-socket") => options.snmp_socket = Some(string(&mut parser)?),
+            #[cfg(not(feature = "snmp"))]
             Short('A') | Long("snmp-agent-socket") => {
                 path(&mut parser)?;
-                return Err(absent("-A, --snmp-agent-socket", "SNMP yet"));
+                return Err(wrong(format!("{NAME}: {}\n", feature::SNMP.lacking("-A, --snmp-agent-socket"))));
             }
             // A stop always drops addresses, unless -V keeps them, and each line of a log file is flushed.
             Short('X') | Long("release-vips" | "flush-log-file" | "no-mem-check") => {}
@@ -251,7 +258,12 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             Long(name @ ("control-socket" | "ctl")) => {
                 return Err(wrong(format!("{NAME}: {}\n", feature::STATUS.lacking(&format!("--{name}")))));
             }
-            Short('x') | Long("snmp") => return Err(absent("-x, --snmp", "SNMP yet")),
+            #[cfg(feature = "snmp")]
+            Short('x') | Long("snmp") => options.snmp = true,
+            #[cfg(not(feature = "snmp"))]
+            Short('x') | Long("snmp") => {
+                return Err(wrong(format!("{NAME}: {}\n", feature::SNMP.lacking("-x, --snmp"))));
+            }
             Short('s') | Long("namespace") => options.namespace = Some(string(&mut parser)?),
             // keepalived has these two only where they were compiled in; Debian's has not.
             Long("perf") => return Err(absent("--perf", "perf recording, but perf record -p works")),

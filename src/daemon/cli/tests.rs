@@ -72,7 +72,7 @@ fn refusals_use_keepaliveds_words_and_code() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for line in ["-x", "--snmp", "-A /run/agentx", "--perf", "--perf=all", "--debug=DvEc"] {
+    for line in ["--perf", "--perf=all", "--debug=DvEc"] {
         let answer = answer(line);
         assert!(answer.text.contains("this version has no") && answer.text.lines().count() == 1, "{line}");
         assert_eq!((answer.output, answer.exit), (false, Exit::Fatal));

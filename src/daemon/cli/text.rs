@@ -80,8 +80,8 @@ Usage: keepalived [OPTION...]
   -c, --checkers_pid=FILE      Use this pid file for the checker child
   -a, --address-monitoring     Log all addresses that come or go
   -b, --bfd_pid=FILE           Use this pid file for the BFD child
-  -x, --snmp                   Enable SNMP (not in this version)
-  -A, --snmp-agent-socket=FILE Use this SNMP socket (not in this version)
+  -x, --snmp                   Tell an SNMP agent of everything, as enable_snmp_... would
+  -A, --snmp-agent-socket=FILE Reach the SNMP agent here; by default unix:/var/agentx/master
   -s, --namespace=NAME         Run in network namespace NAME
   -m, --core-dump              Let an abnormal end write a core file
   -M, --core-dump-pattern[=PATTERN]

@@ -99,6 +99,8 @@ impl Identity {
     pub const CHECKERS: Self = Self { tag: "Keepalived_healthcheckers", suffix: "_healthcheckers" };
     /// The BFD child.
     pub const BFD: Self = Self { tag: "Keepalived_bfd", suffix: "_bfd" };
+    /// The subagent.
+    pub const SNMP: Self = Self { tag: "Keepalived_snmp", suffix: "_snmp" };
 }
 
 /// Opens the sinks for this process. Called once when the program starts and again in each new child, which

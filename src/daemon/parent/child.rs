@@ -13,7 +13,7 @@ use crate::daemon::kind::Kind;
 use crate::daemon::log;
 use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
-use crate::daemon::record::Records;
+use crate::daemon::record::{Record, Records};
 use crate::daemon::token::Registration;
 use crate::proto::supervise::{Params, Supervisor};
 use crate::sys::channel::{Channel, Received, Sent};
@@ -112,7 +112,7 @@ impl Child {
     }
 
     /// The messages of the next packet; none: there is no packet now. Transitions are noted, counted and left out.
-    pub(super) fn receive(&mut self, transitions: &mut u32) -> Option<heapless::Vec<ToParent, MESSAGES>> {
+    pub(super) fn receive(&mut self, heard: &mut Heard) -> Option<heapless::Vec<ToParent, MESSAGES>> {
         let link = self.link.as_ref()?;
         let mut buffer = [0; limit::CHANNEL_PACKET];
         let Received::Packet(len, _) = link.channel.receive(&mut buffer) else {
@@ -123,7 +123,8 @@ impl Child {
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
                 self.records.note(record);
-                *transitions = transitions.saturating_add(1);
+                // A packet has no room for more.
+                let _ = heard.push(record);
             } else if messages.push(message).is_err() {
                 break;
             }
@@ -133,7 +134,7 @@ impl Child {
 
     /// Reads the last reports of a dead child and closes its channel.
     pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
-        while self.receive(&mut 0).is_some() {}
+        while self.receive(&mut Heard::new()).is_some() {}
         self.ready = false;
         self.lacks_peer = false;
         if let Some(link) = self.link.take() {
@@ -154,6 +155,9 @@ impl Child {
         }
     }
 }
+
+/// The transitions of one packet: each takes nine octets.
+pub(super) type Heard = heapless::Vec<Record, { limit::CHANNEL_PACKET / 9 }>;
 
 /// Messages of one packet beside transitions, see `uplink`.
 const MESSAGES: usize = 16;

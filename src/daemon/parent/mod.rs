@@ -149,6 +149,7 @@ impl<'a, P: Program> Parent<'a, P> {
             Kind::Checkers => !self.options.only.vrrp || self.options.only.checkers,
             Kind::Vrrp => !self.options.only.checkers || self.options.only.vrrp,
             Kind::Bfd => !self.options.no_bfd,
+            Kind::Snmp => true,
         };
         let needed = |child: &Child| permitted(child.kind) && self.program.needs(&self.loaded, child.kind);
         self.children.get(index).is_some_and(needed)

@@ -100,11 +100,12 @@ impl Settings {
     /// The settings of one kind of child.
     #[must_use]
     pub const fn child(&self, kind: Kind) -> &ChildSettings {
-        let [checkers, vrrp, bfd] = &self.children;
+        let [checkers, vrrp, bfd, snmp] = &self.children;
         match kind {
             Kind::Checkers => checkers,
             Kind::Vrrp => vrrp,
             Kind::Bfd => bfd,
+            Kind::Snmp => snmp,
         }
     }
 }
@@ -113,7 +114,7 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How each kind of child is treated, in the order of [`Kind::ALL`].
-    pub children: [ChildSettings; 3],
+    pub children: [ChildSettings; 4],
     /// How long children may take to stop (`child_wait_time`).
     pub child_wait: Span,
     /// Where the pid files go. Not changed by a reload.

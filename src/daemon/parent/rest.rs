@@ -4,6 +4,7 @@
 
 use std::os::fd::AsRawFd;
 
+use super::child::Heard;
 use super::{KINDS, Parent, Program, slot};
 use crate::base::limit;
 use crate::base::time::Span;
@@ -24,13 +25,16 @@ const REST: Span = Span::from_millis(20);
 impl<P: Program> Parent<'_, P> {
     /// Reads what a child has to say. After changes of objects its channel rests.
     pub(super) fn hear(&mut self, turn: &mut Turn<'_>, index: usize) -> Again {
-        let mut transitions = 0;
+        let mut changed = false;
         for _ in 0..limit::CHANNEL_BATCH {
-            let Some(messages) =
-                self.children.get_mut(index).and_then(|child| child.receive(&mut transitions))
-            else {
+            let mut heard = Heard::new();
+            let received = self.children.get_mut(index).and_then(|child| child.receive(&mut heard));
+            changed |= !heard.is_empty();
+            #[cfg(feature = "snmp")]
+            self.tell_subagent(index, &heard);
+            let Some(messages) = received else {
                 // Empty, or closed: then the death follows as a signal.
-                if transitions > 0 {
+                if changed {
                     self.write_heritage(turn, index);
                     self.rest(turn, index);
                 }
@@ -50,6 +54,8 @@ impl<P: Program> Parent<'_, P> {
                         self.step(turn, index, Input::Ready);
                         self.catch_up(turn, index);
                         self.connect_peers(index);
+                        #[cfg(feature = "snmp")]
+                        self.subagent_ready(index);
                         self.after_busy(turn);
                     }
                     ToParent::ReloadDone { ok } => {
@@ -65,6 +71,8 @@ impl<P: Program> Parent<'_, P> {
                     ToParent::Transition(_) => {}
                     #[cfg(feature = "status")]
                     ToParent::Answered(number, how) => self.child_answered(turn, index, number, how),
+                    #[cfg(feature = "snmp")]
+                    ToParent::WantRows => self.want_rows(turn),
                 }
             }
         }

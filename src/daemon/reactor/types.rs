@@ -5,7 +5,11 @@ use std::os::fd::OwnedFd;
 use crate::base::time::Span;
 #[cfg(feature = "status")]
 use crate::daemon::ipc::Question;
+#[cfg(feature = "snmp")]
+use crate::daemon::ipc::Rows;
 use crate::daemon::kind::Kind;
+#[cfg(feature = "snmp")]
+use crate::daemon::record::Record;
 use crate::sys::signal::Signal;
 
 /// What a child is asked to do.
@@ -27,6 +31,12 @@ pub enum Command {
     /// Write the answer to this into the descriptor, then report `ToParent::Answered`.
     #[cfg(feature = "status")]
     Ask(Question, OwnedFd),
+    /// Rows for the subagent.
+    #[cfg(feature = "snmp")]
+    Rows(Rows, Option<OwnedFd>),
+    /// An object of a child has entered a state, for the subagent.
+    #[cfg(feature = "snmp")]
+    Happened(Kind, Record),
     /// Leave everything in order, then call `Turn::stop`.
     Stop,
     /// The parent has ended: as [`Command::Stop`], nobody supervises any more.

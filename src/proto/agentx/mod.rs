@@ -13,7 +13,7 @@
 //! and asks otherwise (values, notifications) is no matter of this machine: it is told only that something was heard.
 
 use crate::base::time::{Instant, Span};
-use crate::wire::agentx::error;
+use crate::wire::agentx::{CLOSE_SHUTDOWN, error};
 
 #[cfg(test)]
 mod tests;
@@ -85,8 +85,8 @@ pub enum Request {
     Unregister(Tree),
     /// Ping.
     Ping,
-    /// Close, for one of the reasons of [`crate::wire::agentx`].
-    Close(u8),
+    /// Close the session of this number, for one of the reasons of [`crate::wire::agentx`].
+    Close(u32, u8),
 }
 
 /// Something that a person is told; each change once.
@@ -296,9 +296,9 @@ impl Session {
     fn stop(&mut self, state: State, out: &mut Actions) {
         self.enter(State::Off);
         (self.pause, self.told) = (PAUSE.0, false);
-        if matches!(state, State::Open(_)) {
+        if let State::Open(open) = state {
             let packet = self.next_packet();
-            push(out, Action::Send(Request::Close(crate::wire::agentx::CLOSE_SHUTDOWN), packet));
+            push(out, Action::Send(Request::Close(open.session, CLOSE_SHUTDOWN), packet));
         }
         if !matches!(state, State::Off | State::Waiting { .. }) {
             push(out, Action::Disconnect);

@@ -1,7 +1,6 @@
 //! What the session does with an agent that is there, away, hung, or somebody else's.
 
 use super::*;
-use crate::wire::agentx::CLOSE_SHUTDOWN;
 
 const ALL: Params = Params { trees: 0b1_1111 };
 const NOW: Instant = Instant::from_micros(1_000_000);
@@ -79,7 +78,7 @@ fn a_session_registers_what_is_wanted_and_pings_when_nothing_is_heard() {
     assert!(matches!(out[..], [Action::Send(Request::Unregister(3), _)]));
     let stopped = world.step(Input::Stop);
     assert!(
-        matches!(stopped[..], [Action::Send(Request::Close(CLOSE_SHUTDOWN), _), Action::Disconnect]),
+        matches!(stopped[..], [Action::Send(Request::Close(77, CLOSE_SHUTDOWN), _), Action::Disconnect]),
         "{stopped:?}"
     );
     assert_eq!((world.session.poll_at(), world.session.number()), (None, None));

@@ -206,6 +206,9 @@ impl Process for Vrrp {
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
             #[cfg(feature = "status")]
             Command::Ask(question, fd) => self.answer_client(turn, question, fd),
+            // That is for the subagent.
+            #[cfg(feature = "snmp")]
+            Command::Rows(..) | Command::Happened(..) => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

@@ -19,7 +19,7 @@ impl Vrrp {
         let peer = match kind {
             Kind::Checkers => &mut self.routers.checkers,
             Kind::Bfd => &mut self.trackers.sessions.peer,
-            Kind::Vrrp => return,
+            Kind::Vrrp | Kind::Snmp => return,
         };
         if let Err(error) = peer.connect(turn, fd) {
             report::kernel_failed("the channel to another child", &error);

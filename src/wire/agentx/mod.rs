@@ -123,8 +123,6 @@ pub mod error {
 
 /// Why a subagent ends its session: it stops.
 pub const CLOSE_SHUTDOWN: u8 = 5;
-/// The same: the master does not answer.
-pub const CLOSE_TIMEOUTS: u8 = 4;
 
 /// The header of a PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

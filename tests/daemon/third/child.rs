@@ -336,6 +336,8 @@ impl Process for Third {
             // There is no socket that could ask.
             #[cfg(feature = "status")]
             Command::Ask(..) => {}
+            #[cfg(feature = "snmp")]
+            Command::Rows(..) | Command::Happened(..) => {}
         }
     }
 

@@ -114,6 +114,7 @@ const fn diary(kind: Kind) -> &'static str {
         Kind::Checkers => "checkers.diary",
         Kind::Vrrp => "vrrp.diary",
         Kind::Bfd => "bfd.diary",
+        Kind::Snmp => "snmp.diary",
     }
 }
 

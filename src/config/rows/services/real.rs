@@ -82,7 +82,7 @@ pub static ROWS: &[Row<D, R>] = &[
     row("virtualhost", Text("<host>", |d, w| d.rare.host = Some(Arc::from(w.text))), "virtualhost of the virtual_server",
         "Host of requests of HTTP checks").expected().told().show(|r| maybe(rare(r).and_then(|m| m.host.as_deref()).map(Quoted))),
     row("snmp_name", Custom("<text>", snmp_name), "none",
-        "Label told over SNMP").told().later().show(|r| maybe(rare(r).and_then(|m| m.snmp_name.as_deref()).map(Quoted))),
+        "Label told over SNMP").told().needs(&feature::SNMP).show(|r| maybe(rare(r).and_then(|m| m.snmp_name.as_deref()).map(Quoted))),
     alpha("alpha of the virtual_server"),
     delay_loop("delay_loop of the virtual_server"),
     delay_before_retry("delay_before_retry of the virtual_server"),

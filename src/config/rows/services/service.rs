@@ -6,6 +6,7 @@ use super::{
     Takes, Timed, connect_timeout, delay_before_retry, delay_loop, group, method, real, retry, warmup,
 };
 use crate::base::addr::{Family, IpAddr, Ipv4Addr};
+use crate::base::feature;
 use crate::config::line::Line;
 use crate::config::model::At;
 use crate::config::model::service::{
@@ -157,7 +158,7 @@ pub static ROWS: &[Row<D, V>] = &[
     row("virtualhost", Text("<host>", |d, w| d.service.host = Some(Arc::from(w.text))), "none",
         "Host of requests of HTTP checks").expected().told().show(|v| maybe(v.host.as_deref().map(Quoted))),
     row("snmp_name", Custom("<text>", snmp_name), "none",
-        "Label told over SNMP").told().later().show(|v| maybe(v.snmp_name.as_deref().map(Quoted))),
+        "Label told over SNMP").told().needs(&feature::SNMP).show(|v| maybe(v.snmp_name.as_deref().map(Quoted))),
     row("inhibit_on_failure", Flag(|d| d.service.inhibit = true), "off",
         "Failed servers stay with weight 0, so that their sessions go on; without it they end as net.ipv4.vs.expire_nodest_conn says").show(|v| flag(v.inhibit)),
     row("weight", Integer(int(1, i32::MAX as i64, |d, n| d.service.weight = fit(n))), "1",

@@ -12,6 +12,8 @@ mod client;
 mod outgoing;
 mod question;
 mod reload;
+#[cfg(feature = "snmp")]
+mod rows;
 
 use std::os::fd::AsRawFd;
 
@@ -48,6 +50,9 @@ pub(super) struct Control {
     group: Option<u32>,
     clients: Vec<Option<Client>>,
     asking: Option<Asking>,
+    /// Since when the subagent waits for rows.
+    #[cfg(feature = "snmp")]
+    rows_wanted: Option<Instant>,
     /// The number of the last question.
     number: u32,
     /// Whether the reload of now, or the last one, is going well.
@@ -63,6 +68,8 @@ impl Default for Control {
             group: None,
             clients: Vec::new(),
             asking: None,
+            #[cfg(feature = "snmp")]
+            rows_wanted: None,
             number: 0,
             reload: true,
             started: clock::wall(),

@@ -23,18 +23,26 @@ use crate::wire::control::{self, Outcome, Request, SCHEMA, Verb};
 /// A question under way.
 #[derive(Debug)]
 pub(super) struct Asking {
-    /// Whose it is; the registration tells whether that one is still there.
-    client: usize,
-    registration: Registration,
+    asker: Asker,
     question: Question,
     children: [Asked; KINDS],
     /// How long it is waited for.
     pub(super) until: Instant,
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    /// A client, by its place; the registration tells whether that one is still there.
+    Client(usize, Registration),
+    /// The subagent.
+    #[cfg(feature = "snmp")]
+    Subagent,
+}
+
 /// A child and the question.
 #[derive(Debug, Default)]
-enum Asked {
+pub(super) enum Asked {
     /// There is no such child.
     #[default]
     Absent,
@@ -51,7 +59,7 @@ enum Asked {
 const PATIENCE: Span = Span::from_secs(2);
 
 /// The children in the order of answers.
-const ORDER: [Kind; KINDS] = [Kind::Vrrp, Kind::Checkers, Kind::Bfd];
+const ORDER: [Kind; KINDS - 1] = [Kind::Vrrp, Kind::Checkers, Kind::Bfd];
 
 impl<P: Program> Parent<'_, P> {
     /// A client wants to know something of the children.
@@ -70,29 +78,39 @@ impl<P: Program> Parent<'_, P> {
     }
 
     /// Asks the children for the client that has waited for longest, unless they are being asked.
-    fn ask_next(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_next(&mut self, turn: &mut Turn<'_>) {
         if self.control.asking.is_some() {
             return;
         }
         let clients = self.control.clients.iter().enumerate();
         let waiting = clients.filter_map(|(index, client)| {
             let client = client.as_ref()?;
-            Some((client.since, index, client.registration, client.question()?))
+            let asker = Asker::Client(index, client.registration);
+            Some((client.since, asker, client.question()?))
         });
-        let Some((_, client, registration, question)) = waiting.min_by_key(|(since, ..)| *since) else {
-            return;
-        };
+        #[cfg(feature = "snmp")]
+        let waiting = waiting.chain(self.control.rows_wanted.map(|since| {
+            let question = Question { about: About::Rows, ..Question::default() };
+            (since, Asker::Subagent, question)
+        }));
+        let Some((_, asker, question)) = waiting.min_by_key(|(since, ..)| *since) else { return };
+        #[cfg(feature = "snmp")]
+        if matches!(asker, Asker::Subagent) {
+            self.control.rows_wanted = None;
+        }
         self.control.number = self.control.number.wrapping_add(1);
         let question = Question { number: self.control.number, ..question };
-        let children = [0, 1, 2].map(|index| self.ask_child(index, question));
+        let children = core::array::from_fn(|index| self.ask_child(index, question));
         let until = turn.now() + PATIENCE;
-        self.control.asking = Some(Asking { client, registration, question, children, until });
+        self.control.asking = Some(Asking { asker, question, children, until });
         self.finish_if_answered(turn);
     }
 
     fn ask_child(&self, index: usize, question: Question) -> Asked {
         let concerned = |kind| match question.about {
-            About::Status => true,
+            About::Status => kind != Kind::Snmp,
+            #[cfg(feature = "snmp")]
+            About::Rows => matches!(kind, Kind::Vrrp | Kind::Checkers),
             About::Checks => kind == Kind::Checkers,
             About::Stats { .. } | About::Why | About::Garp => kind == Kind::Vrrp,
         };
@@ -151,14 +169,19 @@ impl<P: Program> Parent<'_, P> {
     /// Answers the client with what there is, and goes on with the next one.
     pub(super) fn finish_question(&mut self, turn: &mut Turn<'_>) {
         let Some(asking) = self.control.asking.take() else { return };
-        let index = asking.client;
-        let client = self.control.clients.get(index).and_then(Option::as_ref);
-        let is_there = |client: &&Client| client.registration == asking.registration;
-        if let Some(client) = client.filter(is_there) {
-            let opening = self.opening();
-            let outgoing = asking.outgoing(&opening, client.name());
-            self.send(index, outgoing);
-            self.wake(turn, index);
+        match asking.asker {
+            Asker::Client(index, registration) => {
+                let client = self.control.clients.get(index).and_then(Option::as_ref);
+                let is_there = |client: &&Client| client.registration == registration;
+                if let Some(client) = client.filter(is_there) {
+                    let opening = self.opening();
+                    let outgoing = asking.outgoing(&opening, client.name());
+                    self.send(index, outgoing);
+                    self.wake(turn, index);
+                }
+            }
+            #[cfg(feature = "snmp")]
+            Asker::Subagent => self.lend_rows(asking.children),
         }
         self.ask_next(turn);
         self.arm_control(turn);
@@ -189,6 +212,7 @@ impl Asking {
         let mut children: Vec<Child> = Kind::ALL
             .into_iter()
             .zip(self.children)
+            .filter(|(kind, _)| *kind != Kind::Snmp)
             .map(|(kind, asked)| {
                 let silent = silent(&asked);
                 let file = match asked {

@@ -55,6 +55,8 @@ impl Vrrp {
             About::Status => (Part::AnswerInstances, false),
             About::Stats { clear } => (Part::Counters, clear),
             About::Why => (Part::AnswerWhy, false),
+            #[cfg(feature = "snmp")]
+            About::Rows => (Part::Rows, false),
             About::Garp => {
                 self.garp_for_client(turn, question, &mut File::from(fd));
                 return;

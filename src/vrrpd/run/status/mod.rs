@@ -8,6 +8,8 @@
 mod answer;
 mod network;
 mod part;
+#[cfg(feature = "snmp")]
+mod rows;
 mod view;
 
 use core::fmt::{self, Write};
@@ -243,6 +245,8 @@ impl Vrrp {
             Part::AnswerInstances => self.answer_instance(clock, out, position),
             #[cfg(feature = "status")]
             Part::AnswerGroups => self.answer_group(out, position),
+            #[cfg(feature = "snmp")]
+            Part::Rows => self.write_rows(clock, out, position),
             #[cfg(feature = "status")]
             Part::AnswerWhy => self.answer_why(clock, out, position),
             #[cfg(feature = "status")]

@@ -35,6 +35,8 @@ pub(super) enum Part {
     AnswerEnd,
     #[cfg(feature = "status")]
     AnswerWhy,
+    #[cfg(feature = "snmp")]
+    Rows,
     End,
 }
 
@@ -78,6 +80,8 @@ impl Part {
             Self::AnswerGroups => Self::AnswerEnd,
             #[cfg(feature = "status")]
             Self::AnswerEnd | Self::AnswerWhy => Self::End,
+            #[cfg(feature = "snmp")]
+            Self::Rows => Self::End,
             Self::Links | Self::Process | Self::JsonEnd | Self::End => Self::End,
         }
     }
@@ -101,6 +105,8 @@ impl Part {
             Self::JsonBegin | Self::JsonInstances | Self::JsonProcesses | Self::JsonEnd | Self::End => None,
             #[cfg(feature = "status")]
             Self::AnswerInstances | Self::AnswerGroups | Self::AnswerEnd | Self::AnswerWhy => None,
+            #[cfg(feature = "snmp")]
+            Self::Rows => None,
         }
     }
 }

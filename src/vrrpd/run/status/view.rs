@@ -129,6 +129,16 @@ impl Vrrp {
     }
 
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
+        let users = self.users(Object::Script(ScriptId::at(position)));
+        self.with_script(position, |view| script(out, view, users))
+    }
+
+    /// Lends the script at a position to a writer.
+    pub(super) fn with_script(
+        &self,
+        position: usize,
+        write: impl FnOnce(&tables::Script<'_>) -> fmt::Result,
+    ) -> Option<fmt::Result> {
         let this = self.trackers.scripts.get(position)?;
         let command = this.command.as_ref();
         let view = tables::Script {
@@ -138,7 +148,7 @@ impl Vrrp {
             insecure: command.is_some_and(|command| command.insecure.is_some()),
             running: this.pid.is_some(),
         };
-        Some(script(out, &view, self.users(Object::Script(ScriptId::at(position)))))
+        Some(write(&view))
     }
 
     pub(super) fn write_file(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

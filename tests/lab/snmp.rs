@@ -1,0 +1,300 @@
+//! SNMP: what net-snmp's agent tells of our objects is what it tells of Debian's keepalived with the same configuration,
+//! notifications arrive, and an agent that is killed, hung or away is felt by nobody.
+
+use std::collections::BTreeMap;
+use std::process::Child;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
+use crate::kit::capture::now;
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::net::{Net, spacings};
+use crate::kit::node::Node;
+
+/// The three MIBs.
+const TREES: [&str; 3] = [".1.3.6.1.4.1.9586.100.5", ".1.3.6.1.2.1.68", ".1.3.6.1.2.1.207"];
+/// An agent that was away is reached again within this time: it is tried after 1, 2, 4 ... seconds.
+const AGAIN: Duration = Duration::from_secs(20);
+
+const AGENT: &str = "agentaddress udp:127.0.0.1:1161\nrocommunity public\nrwcommunity private\nmaster agentx\n\
+    agentXSocket unix:/run/agentx\ntrap2sink 127.0.0.1:1162 public\n";
+
+/// net-snmp's agent in a node; killed when dropped.
+struct Agent(Child);
+
+impl Agent {
+    fn start(node: &Node) -> Self {
+        node.write("/run/lab/snmpd.conf", AGENT);
+        node.remove("/run/agentx");
+        let mut command = node.command("snmpd");
+        command.args(["-f", "-Lf", "/run/lab/snmpd.log", "-m", "", "-C", "-c", "/run/lab/snmpd.conf"]);
+        command.args(["-p", "/run/lab/snmpd.pid"]).env("SNMP_PERSISTENT_DIR", "/run/lab/persistent");
+        let this = Self(command.spawn().expect("snmpd is there"));
+        eventually("snmpd listens for subagents", START, || node.exists("/run/agentx"));
+        this
+    }
+
+    /// The process itself, which stands below the one that has entered the node.
+    fn signal(node: &Node, signal: Signal) {
+        for pid in node.processes() {
+            if crate::kit::node::command_name(pid) == "snmpd" {
+                kill(Pid::from_raw(pid), signal).expect("it is there");
+            }
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It may have been killed before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks the agent; none: it does not answer.
+fn ask(node: &Node, words: &str) -> Option<String> {
+    let output = node.try_shell(words);
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// All objects of the three MIBs with their types and values.
+fn walk(node: &Node) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for tree in TREES {
+        let text = ask(node, &format!("snmpwalk -m '' -v2c -c public -On -t 5 127.0.0.1:1161 {tree}"));
+        for line in text.expect("the agent answers").lines() {
+            if let Some((name, value)) = line.split_once(" = ") {
+                all.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// One object.
+fn object(node: &Node, name: &str) -> Option<String> {
+    let text = ask(node, &format!("snmpget -m '' -v2c -c public -Oqv -t 2 -r 1 127.0.0.1:1161 {name}"))?;
+    Some(text.trim().to_owned())
+}
+
+const STATE: &str = ".1.3.6.1.4.1.9586.100.5.2.3.1.4.1";
+
+/// Where our value is another one than that of keepalived 2.2.7, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    (".1.3.6.1.4.1.9586.100.5.1.1.0", "the version"),
+    (".1.3.6.1.4.1.9586.100.5.1.12.", "newer than 2.2.7"),
+    (".1.3.6.1.4.1.9586.100.5.2.3.1.27.", "2.2.7 answers 0, which the MIB does not have, for version 2"),
+    (".1.3.6.1.4.1.9586.100.5.2.3.1.36.", "newer than 2.2.7"),
+    (".1.3.6.1.4.1.9586.100.5.2.4.1.", "2.2.7 numbers the interfaces, the MIB has ifIndex"),
+    (".1.3.6.1.4.1.9586.100.5.2.6.1.11.", "2.2.7 says so of the first instance only"),
+    (".1.3.6.1.4.1.9586.100.5.2.9.1.10.", "newer than 2.2.7"),
+    (".1.3.6.1.4.1.9586.100.5.2.9.1.11.", "newer than 2.2.7"),
+    (".1.3.6.1.4.1.9586.100.5.2.9.1.12.", "newer than 2.2.7"),
+    (".1.3.6.1.2.1.68.1.3.1.7.", "2.2.7 says 0.0.0.0 of a MASTER of version 2"),
+    (".1.3.6.1.2.1.68.1.3.1.13.", "a time"),
+    (".1.3.6.1.2.1.207.1.1.1.1.12.", "a time"),
+];
+
+const CONF: &str = "\
+global_defs {
+ router_id lab
+ notification_email {
+  root@localhost
+ }
+ notification_email_from ka@localhost
+ smtp_server 127.0.0.1
+ enable_snmp_vrrp
+ enable_snmp_rfc
+ enable_traps
+ snmp_socket unix:/run/agentx
+}
+vrrp_script true {
+ script \"/bin/true\"
+ interval 1
+ weight 5
+ rise 2
+ fall 3
+}
+vrrp_sync_group G1 {
+ group {
+  VI_1
+  VI_2
+ }
+ notify_master \"/bin/echo master\"
+}
+vrrp_instance VI_1 {
+ interface eth0
+ virtual_router_id 51
+ priority 150
+ advert_int 1
+ authentication {
+  auth_type PASS
+  auth_pass secret
+ }
+ virtual_ipaddress {
+  10.9.0.100/24 dev eth0 label eth0:1
+  10.9.0.101/24 brd 10.9.0.255
+ }
+ virtual_ipaddress_excluded {
+  10.9.0.102/24
+ }
+ virtual_routes {
+  10.88.0.0/16 via 10.9.0.2 metric 10
+ }
+ virtual_rules {
+  from 10.9.0.0/24 table 100 priority 1000
+ }
+ notify_master \"/bin/echo one\"
+}
+vrrp_instance VI_2 {
+ interface eth0
+ virtual_router_id 52
+ version 3
+ priority 200
+ advert_int 0.5
+ virtual_ipaddress {
+  fd09::100/64
+ }
+}
+vrrp_instance VI_3 {
+ interface eth0
+ virtual_router_id 53
+ version 3
+ priority 90
+ preempt_delay 10
+ accept
+ track_script {
+  true
+ }
+ virtual_ipaddress {
+  10.9.0.200/24
+ }
+}
+";
+
+#[test]
+fn objects_types_and_values_are_those_of_debians_keepalived() {
+    if is_reference("it is what ours is compared with") {
+        return;
+    }
+    let net = Net::without_referee();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let _agent = Agent::start(&node);
+    let walked = |program| {
+        let daemon = Daemon::start(&node, program, CONF);
+        let masters = || {
+            (1..=3).all(|number| {
+                let name = format!(".1.3.6.1.4.1.9586.100.5.2.3.1.4.{number}");
+                object(&node, &name).is_some_and(|state| state == "2")
+            })
+        };
+        eventually("all instances are MASTER", AGAIN, masters);
+        // The script has succeeded twice.
+        eventually("the script counts", AGAIN, || {
+            object(&node, ".1.3.6.1.4.1.9586.100.5.2.3.1.8.3").is_some_and(|priority| priority == "95")
+        });
+        let all = walk(&node);
+        daemon.stop();
+        all
+    };
+    let theirs = walked(Program::Reference);
+    let ours = walked(Program::UnderTest);
+    let expected = |name: &str| DIFFERENT.iter().any(|(prefix, _)| name.starts_with(prefix));
+    let names: std::collections::BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+    let mut differences = Vec::new();
+    for name in names.into_iter().filter(|name| !expected(name)) {
+        if theirs.get(name) != ours.get(name) {
+            differences.push(format!("{name}: {:?}, ours {:?}", theirs.get(name), ours.get(name)));
+        }
+    }
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+    assert!(ours.len() > 200, "{} objects", ours.len());
+}
+
+#[test]
+fn an_agent_that_is_killed_hung_or_started_again_holds_up_no_advert() {
+    if is_reference("it is known to be held up") {
+        return;
+    }
+    let net = Net::new();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let instance = Instance::default()
+        .global("enable_snmp_vrrp")
+        .global("enable_snmp_rfc")
+        .global("enable_traps")
+        .global("snmp_socket unix:/run/agentx");
+    let daemon = Daemon::start(&node, Program::UnderTest, &instance.text());
+    let timing = Timing::v3(10);
+    net.wait_master("a", daemon.since(), START + timing.master_down(100));
+    assert_eq!(object(&node, STATE), None, "there is no agent yet");
+    let agent = Agent::start(&node);
+    let is_master = || object(&node, STATE).is_some_and(|state| state == "2");
+    let begin = now();
+    eventually("the agent is reached once it is there", AGAIN, is_master);
+    // It hangs: what it was sent is not read, and the next session cannot be opened.
+    Agent::signal(&node, Signal::SIGSTOP);
+    std::thread::sleep(Duration::from_secs(4));
+    Agent::signal(&node, Signal::SIGCONT);
+    eventually("it goes on where it stopped", AGAIN, is_master);
+    drop(agent);
+    Agent::signal(&node, Signal::SIGKILL);
+    std::thread::sleep(Duration::from_secs(2));
+    let _agent = Agent::start(&node);
+    eventually("one that was started again is reached", AGAIN, is_master);
+    // The subagent itself dies.
+    let subagents = || {
+        let is_one = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok();
+        daemon.processes().into_iter().filter(is_one).collect::<Vec<_>>()
+    };
+    let last = *subagents().last().expect("it runs");
+    assert_ne!(last, daemon.vrrp_child());
+    kill(Pid::from_raw(last), Signal::SIGKILL).expect("it is there");
+    eventually("another one is there", START, || subagents().last().is_some_and(|pid| *pid != last));
+    eventually("and is reached", AGAIN, is_master);
+    let late = spacings(&net.adverts(begin, "a")).into_iter().max().expect("there were adverts");
+    assert!(late < timing.interval + ALLOWANCE, "an advert came {late:?} after the one before");
+    assert!(daemon.log().contains("AgentX subagent connected"), "{}", daemon.log());
+}
+
+#[test]
+fn transitions_are_notified() {
+    let net = Net::new();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let _agent = Agent::start(&node);
+    node.write("/run/lab/trapd.conf", "disableAuthorization yes\n");
+    let mut traps = node.command("snmptrapd");
+    traps.args(["-f", "-Lf", "/run/lab/traps", "-On", "-m", "", "-C", "-c", "/run/lab/trapd.conf"]);
+    let mut traps =
+        traps.args(["-p", "/run/lab/trapd.pid", "udp:127.0.0.1:1162"]).spawn().expect("it is there");
+    std::thread::sleep(Duration::from_millis(500));
+    let instance = Instance::default()
+        .global("router_id lab")
+        .global("enable_snmp_vrrp")
+        .global("enable_snmp_rfc")
+        .global("enable_traps")
+        .global("snmp_socket unix:/run/agentx");
+    let _daemon = Daemon::start(&node, Program::UnderTest, &instance.text());
+    let heard = |trap: &str, values: &[&str]| {
+        eventually(trap, AGAIN, || {
+            node.read("/run/lab/traps").lines().any(|line| {
+                line.contains(&format!("OID: {trap}\t")) && values.iter().all(|value| line.contains(value))
+            })
+        });
+    };
+    let named = ".1.3.6.1.4.1.9586.100.5.2.3.1.2 = STRING: \"VI_1\"";
+    let changed = ".1.3.6.1.4.1.9586.100.5.2.10.0.2";
+    let router = ".1.3.6.1.4.1.9586.100.5.1.2.0 = STRING: \"lab\"";
+    heard(changed, &[named, ".1.3.6.1.4.1.9586.100.5.2.3.1.4 = INTEGER: 1", router]);
+    heard(changed, &[named, ".1.3.6.1.4.1.9586.100.5.2.3.1.4 = INTEGER: 2", router]);
+    heard(".1.3.6.1.2.1.207.0.1", &["= Hex-STRING: 0A 09 00 01"]);
+    node.shell("ip link set eth0 down");
+    heard(changed, &[named, ".1.3.6.1.4.1.9586.100.5.2.3.1.4 = INTEGER: 3", router]);
+    // It may have ended.
+    let _ = traps.kill();
+    let _ = traps.wait();
+}
