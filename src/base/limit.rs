@@ -67,6 +67,10 @@ pub const LVS_DESTINATIONS: usize = 1 << 20;
 /// Services of the kernel that are listed with their destinations until the loop goes on: about 50 us each.
 pub const LVS_SERVICES_PER_LOOK: usize = 16;
 
+/// Operations on the table of IPVS that are carried out until the loop goes on, in batches: about 5 us each, and a
+/// scheduler that has to be loaded first takes longer anyway. A reload may bring hundreds of thousands.
+pub const LVS_OPERATIONS_PER_TURN: usize = 16 * NETLINK_BATCH;
+
 /// Destinations that are compared with what is wanted of them until an operation has to be made or the loop goes on:
 /// about 0.2 us each.
 pub const LVS_LOOKS_PER_PULL: u32 = 4_096;

@@ -32,6 +32,12 @@ impl Ledger {
         Self { path, failed: false }
     }
 
+    /// Where it lies.
+    #[cfg(test)]
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     /// Tells the director what a predecessor left. The name of its tables of nftables, if it left some.
     pub(super) fn recall(&self, director: &mut Director) -> Option<Box<str>> {
         let text = read_own(&self.path, LONGEST).unwrap_or_default();

@@ -7,8 +7,8 @@
 //! * `services` are the virtual servers as the director of `proto::lvs` takes them; `table` is the kernel's table, `sync`
 //!   the sync daemon.
 //! * `marking` are the rules of nftables that give packets to groups their marks.
-//! * `checks` are machines of `proto::check` with their sockets and programs; `suspend` knows the addresses that they
-//!   wait for.
+//! * `checks` are machines of `proto::check` with their sockets and programs, but for those that are `unusable`; `suspend`
+//!   knows the addresses that they wait for.
 //! * `tls` speaks TLS for them, `patterns` searches pages.
 //! * `notifies` are scripts, FIFOs and mail; `kept` is what a successor goes on with, `ledger` what a later
 //!   daemon finds; `report` phrases the log lines.
@@ -29,6 +29,7 @@ mod sync;
 mod table;
 #[cfg(any(feature = "tls", feature = "tls-openssl"))]
 pub mod tls;
+mod unusable;
 
 pub use run::{Context, clean, run};
 

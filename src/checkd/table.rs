@@ -83,10 +83,18 @@ impl Table {
         }
     }
 
-    /// Carries out what the director asks for.
-    pub(super) fn settle(&mut self, now: Instant, director: &mut Director, tell: &mut Tell<'_>) {
+    /// Carries out what the director asks for, all of it or as many batches as `most` operations need. `between` is called
+    /// between the batches.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        (director, most): (&mut Director, usize),
+        between: &mut dyn FnMut(),
+        tell: &mut Tell<'_>,
+    ) {
         let Self { ipvs: Some(ipvs), batch, refused, unsure, .. } = self else { return };
-        loop {
+        let mut done: usize = 0;
+        while done < most {
             batch.clear();
             while batch.len() < batch.capacity() && ipvs.room() > 0 {
                 let Some(pending) = director.pull() else { break };
@@ -116,6 +124,8 @@ impl Table {
                     director.refused(now, pending, meaning(&pending.operation, *errno), tell);
                 }
             }
+            done = done.saturating_add(batch.len());
+            between();
         }
     }
 

@@ -344,10 +344,12 @@ impl Core {
 
     /// Answers the parent's hellos in the middle of work; what else it says waits for its turn.
     fn answer_hellos(&mut self) {
-        if self.now.since(self.answered) < HELLO_SPACING {
+        // The time of the turn stands still while the work goes on.
+        let now = clock::now();
+        if now.since(self.answered) < HELLO_SPACING {
             return;
         }
-        self.answered = self.now;
+        self.answered = now;
         let Some((uplink, registration)) = &mut self.uplink else { return };
         let registration = *registration;
         if uplink.answer_hellos() {

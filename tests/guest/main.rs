@@ -75,6 +75,7 @@ const TESTS: &[Test] = &[
     ("lvs::pool", || lvs::of_ours(lvs::pool::life)),
     ("lvs::example_of_debian", || lvs::example::two_directors(Program::Reference)),
     ("lvs::example", || lvs::example::two_directors(Program::UnderTest)),
+    ("lvs::field", lvs::field::every),
     ("lvs::samples", lvs::the_samples),
     ("lvs::shapes_of_debian", || lvs::of_debian(lvs::shapes::every)),
     ("lvs::shapes", || lvs::of_ours(lvs::shapes::every)),

@@ -162,7 +162,7 @@ impl Checkers {
             }
         }
         if lvs.facts.are_many() {
-            self.settle(turn);
+            self.settle_all(turn);
         }
     }
 
@@ -176,7 +176,7 @@ impl Checkers {
             lvs.director.weigh(of_server, weight, &mut |fact| facts.push(fact, Some(place)));
         }
         if lvs.facts.are_many() {
-            self.settle(turn);
+            self.settle_all(turn);
         }
     }
 

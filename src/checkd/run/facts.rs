@@ -4,6 +4,7 @@ use core::fmt::{self, Display, Formatter};
 
 use super::Checkers;
 use crate::base::id::{MachineId, RealId, ServiceId};
+use crate::base::limit;
 use crate::checkd::checks::sharing::Place;
 use crate::checkd::notifies::{Letter, State};
 use crate::checkd::report::{self, Entry, Quorum, QuorumText};
@@ -70,16 +71,44 @@ impl Facts {
 }
 
 impl Checkers {
-    /// Makes the table what it is to be, and tells what happened in this turn. A server that fails is not asked for more
-    /// while lines are written: the table comes first.
+    /// Makes the table what it is to be, and tells what happened. A server that fails is not asked for more while lines are
+    /// written: the table comes first. Where much is to be done to the table the loop goes on in between, so that checks
+    /// run and the parent is answered, and what happened is told when all is done.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.program(turn, limit::LVS_OPERATIONS_PER_TURN);
+        if self.lvs.is_settled() {
+            self.tell_all(turn);
+            if core::mem::take(&mut self.lvs.gives_up) {
+                self.write_ledger();
+            }
+        } else {
+            // What happened is not in the kernel yet: a successor looks at it.
+            self.keep_quorums();
+            self.arm_table(turn);
+        }
+    }
+
+    /// The same to its end, before anything else happens.
+    pub(super) fn settle_all(&mut self, turn: &mut Turn<'_>) {
+        self.keep_quorums();
+        self.program(turn, usize::MAX);
+        self.tell_all(turn);
+    }
+
+    /// Notes the quorums that have changed, which the kernel does not know of.
+    fn keep_quorums(&mut self) {
         let facts = core::mem::take(&mut self.lvs.facts.all);
         for (fact, _) in &facts {
             if let Fact::Quorum { service, .. } = fact {
                 self.keep_quorum(*service, false);
             }
         }
-        self.program(turn);
+        self.lvs.facts.all = facts;
+    }
+
+    /// Logs and tells what happened, all of which the kernel has.
+    fn tell_all(&mut self, turn: &mut Turn<'_>) {
+        let facts = core::mem::take(&mut self.lvs.facts.all);
         let lines = together();
         for (fact, _) in &facts {
             log(&self.model, &self.lvs.places, fact);
@@ -101,11 +130,12 @@ impl Checkers {
         }
     }
 
-    /// Carries out what the director asks of the table, and logs what comes of it.
-    pub(super) fn program(&mut self, turn: &mut Turn<'_>) {
-        let lvs = &mut self.lvs;
+    /// Carries out what the director asks of the table, so many operations at most, and logs what comes of it.
+    fn program(&mut self, turn: &mut Turn<'_>, most: usize) {
+        let (lvs, now) = (&mut self.lvs, turn.now());
         let (model, places) = (&self.model, &lvs.places);
-        lvs.table.settle(turn.now(), &mut lvs.director, &mut |fact| log(model, places, &fact));
+        let between = &mut || turn.answer_hellos();
+        lvs.table.settle(now, (&mut lvs.director, most), between, &mut |fact| log(model, places, &fact));
         if lvs.table.unsure {
             self.arm_table(turn);
         }

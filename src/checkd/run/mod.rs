@@ -13,6 +13,8 @@ mod status;
 mod stop;
 mod suspension;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -79,11 +81,20 @@ struct Lvs {
     marking: Marking,
     table: Table,
     sync: Sync,
-    /// What happened in this turn and is still to be told.
+    /// What happened and is still to be told.
     facts: Facts,
+    /// What a reload gives up is to be named no more once it has left the table.
+    gives_up: bool,
     /// Where it is noted for a successor whether a virtual server has quorum, in the order of the model.
     notes: Vec<Note>,
     ledger: Ledger,
+}
+
+impl Lvs {
+    /// Whether the kernel has everything that is to be in its table; also where it has no table.
+    fn is_settled(&self) -> bool {
+        self.table.ipvs.is_none() || self.director.is_settled()
+    }
 }
 
 /// Other children.

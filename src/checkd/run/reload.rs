@@ -16,6 +16,7 @@ use crate::checkd::notifies::{NotifyId, Purpose, Scripted};
 use crate::checkd::report;
 use crate::checkd::services::{Named, Places, count, marks};
 use crate::checkd::slots::Slot;
+use crate::checkd::unusable::remove_checks;
 use crate::child::bracket::Reloads;
 use crate::child::reading::Reading;
 use crate::child::role::Role;
@@ -51,12 +52,13 @@ impl Reloads for Checkers {
         Arc::clone(&self.model)
     }
 
-    fn go_over(&mut self, turn: &mut Turn<'_>, model: Box<Model>) {
+    fn go_over(&mut self, turn: &mut Turn<'_>, mut model: Box<Model>) {
+        let resolver = Resolver::new(&model.global);
+        remove_checks(&mut model, &resolver);
         let model = Arc::new(*model);
         // What was brought about before counts before.
-        self.settle(turn);
+        self.settle_all(turn);
         self.finish_status(turn);
-        let resolver = Resolver::new(&model.global);
         let mut new_places = Places::new(&model);
         self.lvs.marks = marks(&model, &new_places, Some(&self.lvs.marks));
         new_places.give_marks(&model, &mut self.lvs.marks);
@@ -74,12 +76,9 @@ impl Reloads for Checkers {
         report::initializing(true);
         self.load_marking();
         self.write_ledger();
-        let gives_up = self.lvs.director.gives_up();
+        self.lvs.gives_up = self.lvs.director.gives_up();
         self.arm_table(turn);
         self.reload_table(turn);
-        if gives_up {
-            self.write_ledger();
-        }
         self.settle_marking(turn);
         self.load_files(turn, true);
         self.arm_files(turn);

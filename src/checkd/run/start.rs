@@ -23,6 +23,7 @@ use crate::checkd::slots::{Layout, Slot};
 use crate::checkd::suspend::Addresses;
 use crate::checkd::sync::Sync;
 use crate::checkd::table::Table;
+use crate::checkd::unusable::remove_checks;
 use crate::checkd::{kind, report};
 use crate::child::bracket;
 use crate::child::files::Files;
@@ -31,6 +32,7 @@ use crate::child::peer::Peer;
 use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
+use crate::config::model::global::Flush;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::keep::{Keep, Note};
 use crate::daemon::kind::Kind;
@@ -80,10 +82,14 @@ pub fn clean(model: &Model, ledger: &Path) -> Exit {
     let tables = ledger.recall(&mut director);
     let now = clock::now();
     let services = || (0..model.services.len()).map(ServiceId::at);
+    let all = model.global.lvs.flush_on_stop == Some(Flush::All);
+    if all {
+        table.flush();
+    }
     services().for_each(|id| director.start(id, &mut |_| ()));
     table.look(now, &mut director, (Look::Resume, usize::MAX), &mut |_| ());
     services().for_each(|id| director.stop(id, Stop::Remove, &mut |_| ()));
-    table.settle(now, &mut director, &mut |fact| log(model, &places, &fact));
+    table.settle(now, (&mut director, usize::MAX), &mut || (), &mut |fact| log(model, &places, &fact));
     let mut sync = Sync::default();
     sync.load(model);
     if let Some(ipvs) = &mut table.ipvs {
@@ -126,7 +132,12 @@ pub(super) fn fill(director: &mut Director, model: &Model, places: &Places) {
     director.seal();
 }
 
-fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Checkers)> {
+pub(super) fn start(mut model: Arc<Model>, context: Context) -> io::Result<(Reactor, Checkers)> {
+    // Nobody else has it: this process has just been made.
+    if let Some(model) = Arc::get_mut(&mut model) {
+        let resolver = Resolver::new(&model.global);
+        remove_checks(model, &resolver);
+    }
     let Context { channel, keep, died, pid_file, keep_on_stop, dump, tuner, ledger } = context;
     let mut reactor = Reactor::new(Layout::default().len(), Some(channel))?;
     let kept = Kept::new(keep, died);
@@ -146,6 +157,7 @@ fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Checkers)>
             table: Table::new(&model),
             sync: Sync::default(),
             facts: Facts::default(),
+            gives_up: false,
             notes: vec![Note::NONE; model.services.len()],
             ledger: Ledger::new(ledger),
         },
@@ -213,7 +225,7 @@ impl Checkers {
         self.addresses.load(turn, &self.model);
         self.begin_checks(turn, |_| true);
         // What files say of servers does not wait for the end of the first turn, before which the loop sleeps.
-        self.settle(turn);
+        self.settle_all(turn);
         self.retain_notes();
         self.status.load(&self.model);
     }

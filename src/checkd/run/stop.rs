@@ -20,7 +20,7 @@ impl Checkers {
             return;
         }
         // What this turn has brought comes first.
-        self.settle(turn);
+        self.settle_all(turn);
         for id in self.machines() {
             let mut out = Actions::new();
             if let Some(check) = self.checks.get_mut(id) {
@@ -47,7 +47,7 @@ impl Checkers {
             let facts = &mut self.lvs.facts;
             self.lvs.director.stop(id, how, &mut |fact| facts.push(fact, None));
         }
-        self.settle(turn);
+        self.settle_all(turn);
         if !self.process.keep_on_stop
             && let Some(ipvs) = &mut self.lvs.table.ipvs
         {

@@ -21,7 +21,8 @@ const SOON: Span = Span::from_millis(100);
 impl Checkers {
     /// The next look at the table.
     pub(super) fn arm_table(&self, turn: &mut Turn<'_>) {
-        let pause = match (self.lvs.table.is_looking(), self.lvs.table.unsure) {
+        let at_work = self.lvs.table.is_looking() || !self.lvs.is_settled();
+        let pause = match (at_work, self.lvs.table.unsure) {
             (true, _) => Span::ZERO,
             (false, true) => SOON,
             (false, false) => LOOK,
@@ -35,6 +36,9 @@ impl Checkers {
         if self.lvs.table.open(false) {
             self.begin_table(turn, Look::Start);
             self.settle_marking(turn);
+        } else if !self.lvs.is_settled() {
+            // More is to be done than one turn does.
+            self.settle(turn);
         } else if self.compare_table(turn, (Look::Running, limit::LVS_SERVICES_PER_LOOK)) == Looked::Over {
             self.settle(turn);
             self.settle_sync();
@@ -60,13 +64,13 @@ impl Checkers {
     /// load time.
     pub(super) fn begin_table(&mut self, turn: &mut Turn<'_>, how: Look) {
         self.compare_table(turn, (how, usize::MAX));
-        self.change_table(turn);
+        self.lvs.table.set_timeouts(&self.model);
+        self.settle_all(turn);
+        self.exchange_sync();
     }
 
-    /// The table is made what is wanted, as far as this process knows what is there.
-    fn change_table(&mut self, turn: &mut Turn<'_>) {
-        self.lvs.table.set_timeouts(&self.model);
-        self.settle(turn);
+    /// The sync daemons are made what is wanted.
+    fn exchange_sync(&mut self) {
         if let Some(ipvs) = &mut self.lvs.table.ipvs {
             self.lvs.sync.adopt(ipvs);
         }
@@ -77,11 +81,13 @@ impl Checkers {
     /// process knows it, the kernel refuses a change, and the look shows the rest.
     pub(super) fn reload_table(&mut self, turn: &mut Turn<'_>) {
         self.lvs.table.forget_look();
-        if self.lvs.table.open(false) {
+        if self.lvs.table.open(true) {
             // A table that was not there until now has nothing of this process.
             return self.begin_table(turn, Look::Start);
         }
-        self.change_table(turn);
+        self.lvs.table.set_timeouts(&self.model);
+        self.settle(turn);
+        self.exchange_sync();
         turn.set_deadline(self.layout.number(Slot::Table), Some(turn.now()));
     }
 

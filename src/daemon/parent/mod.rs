@@ -76,8 +76,8 @@ const KINDS: usize = Kind::ALL.len();
 /// Deadlines: one for the supervision of each child, one for the cleaner of each, one for the script before or after
 /// them, one for the reload that a file asks for, one for the rest of each channel, one for the control socket.
 const SLOTS: usize = 3 * KINDS + 3;
-/// A cleaner that takes longer than this is killed.
-const CLEANER_BOUND: Span = Span::from_secs(3);
+/// A cleaner that takes longer than this is killed: what it takes away may be thousands of services, on a slow machine.
+const CLEANER_BOUND: Span = Span::from_secs(10);
 /// And so much more for each object of the child: an instance may have dozens of addresses.
 const CLEANER_BOUND_EACH: Span = Span::from_millis(20);
 /// What a new child needs to be at work, and a cleaner to be through; and what the latter needs for

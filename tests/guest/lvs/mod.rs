@@ -10,6 +10,7 @@
 //! both have the same table at every step. Start with [`stage::Stage`] and the first story, [`pool`].
 
 pub(crate) mod example;
+pub(crate) mod field;
 pub(crate) mod hands;
 pub(crate) mod marks;
 pub(crate) mod pool;

@@ -178,7 +178,7 @@ pub(crate) fn ipvsadm(node: &Node, arguments: &'static [&'static str]) -> Vec<St
 }
 
 /// Lays a cable from a new interface of a node to `eth0` of another one.
-fn cable(node: &Node, interface: &str, other: &Node) {
+pub(super) fn cable(node: &Node, interface: &str, other: &Node) {
     let status = Command::new("ip")
         .args(["link", "add", "name", interface, "netns", &node.holder().to_string(), "type", "veth"])
         .args(["peer", "name", "eth0", "netns", &other.holder().to_string()])
@@ -187,7 +187,7 @@ fn cable(node: &Node, interface: &str, other: &Node) {
 }
 
 /// What is in one table and not in the other.
-fn difference(seen: &[String], wanted: &[String]) -> String {
+pub(super) fn difference(seen: &[String], wanted: &[String]) -> String {
     let missing = wanted.iter().filter(|line| !seen.contains(line)).map(|line| format!("missing {line}"));
     let extra = seen.iter().filter(|line| !wanted.contains(line)).map(|line| format!("not wanted {line}"));
     missing.chain(extra).collect::<Vec<_>>().join("; ")
