@@ -2,8 +2,8 @@
 //! stand-ins for the functions of procd and UCI, the configurations by the real daemon, the package of buildroot by make
 //! and by a reader of Kconfig, with stand-ins for what buildroot defines.
 //!
-//! Needs root (networks of their own, by unshare) and the packages busybox-static, shellcheck, make and
-//! python3-kconfiglib.
+//! Needs root (networks of their own, by unshare) and the packages busybox-static, shellcheck, make, python3-kconfiglib,
+//! smitools and snmp.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,5 +15,6 @@
 mod box_shell;
 mod buildroot;
 mod busybox;
+mod mibs;
 mod openwrt;
 mod scripts;

@@ -54,6 +54,15 @@ define KEEPALIVED_RS_INSTALL_TARGET_CMDS
 		$(TARGET_DIR)/lib/upgrade/keep.d/keepalived
 endef
 
+ifeq ($(BR2_PACKAGE_KEEPALIVED_RS_SNMP),y)
+define KEEPALIVED_RS_INSTALL_MIBS
+	mkdir -p $(TARGET_DIR)/usr/share/snmp/mibs
+	$(INSTALL) -m 0644 $(@D)/rootfs/snmp/usr/share/snmp/mibs/*.txt \
+		$(TARGET_DIR)/usr/share/snmp/mibs/
+endef
+KEEPALIVED_RS_POST_INSTALL_TARGET_HOOKS += KEEPALIVED_RS_INSTALL_MIBS
+endif
+
 define KEEPALIVED_RS_INSTALL_INIT_SYSV
 	$(INSTALL) -D -m 0755 $(@D)/rootfs/busybox/etc/init.d/S50keepalived \
 		$(TARGET_DIR)/etc/init.d/S50keepalived
