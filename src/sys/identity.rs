@@ -110,6 +110,32 @@ impl Powers {
     }
 }
 
+/// Gives up every capability of this process for good, so that it may do what its user may do by the file system's rules.
+///
+/// # Errors
+/// When the kernel does not take that.
+pub fn give_up_capabilities() -> io::Result<()> {
+    let (mut header, sets) = (Header(VERSION, 0), Sets([[0; 3]; 2]));
+    // SAFETY: both are what this version of the call reads.
+    let done = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, &raw const sets) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: takes no pointer.
+    let done = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3`, and a process; 0: this one.
+#[repr(C)]
+struct Header(u32, libc::c_int);
+
+const VERSION: u32 = 0x2008_0522;
+
+/// Effective, permitted, inheritable; the lower and the upper half of each.
+#[repr(C)]
+struct Sets([[u32; 3]; 2]);
+
 /// The ids that a user namespace has, as ranges of first one and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Map(Vec<(u32, u32)>);
@@ -167,13 +193,7 @@ fn group_ids() -> [u32; 3] {
 
 /// The capabilities of this process that are in effect.
 fn capabilities() -> io::Result<u64> {
-    /// `_LINUX_CAPABILITY_VERSION_3`, and this process.
-    #[repr(C)]
-    struct Header(u32, libc::c_int);
-    /// Effective, permitted, inheritable; the lower and the upper half of each.
-    #[repr(C)]
-    struct Sets([[u32; 3]; 2]);
-    let mut header = Header(0x2008_0522, 0);
+    let mut header = Header(VERSION, 0);
     let mut sets = Sets([[0; 3]; 2]);
     // SAFETY: both are what this version of the call reads and writes.
     let done = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, &raw mut sets) };

@@ -100,6 +100,27 @@ const DIFFERENT: &[(&str, &str)] = &[
     (".1.3.6.1.2.1.207.1.1.1.1.12.", "a time"),
 ];
 
+/// Every object has the type that its MIB says, and a name there.
+fn agrees_with_mibs(node: &Node) {
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["rootfs/snmp/usr/share/snmp/mibs", "tests/rootfs/mibs"] {
+        for file in std::fs::read_dir(repository.join(folder)).expect("it is there") {
+            let file = file.expect("it can be read").path();
+            let name = file.file_name().expect("a file").to_string_lossy().into_owned();
+            node.write(&format!("/run/lab/mibs/{name}"), &std::fs::read_to_string(&file).expect("text"));
+        }
+    }
+    for tree in TREES {
+        let walk = "snmpwalk -M /run/lab/mibs -m KEEPALIVED-MIB:VRRP-MIB:VRRPV3-MIB -v2c -c public -t 5";
+        let text = ask(node, &format!("{walk} 127.0.0.1:1161 {tree} 2>&1")).expect("the agent answers");
+        for line in text.lines().filter(|line| line.contains(" = ")) {
+            let known = ["KEEPALIVED-MIB::", "VRRP-MIB::", "VRRPV3-MIB::"];
+            let begins = known.iter().any(|module| line.starts_with(module));
+            assert!(begins && !line.contains("Wrong Type"), "{line}");
+        }
+    }
+}
+
 const CONF: &str = "\
 global_defs {
  router_id lab
@@ -199,6 +220,9 @@ fn objects_types_and_values_are_those_of_debians_keepalived() {
             object(&node, ".1.3.6.1.4.1.9586.100.5.2.3.1.8.3").is_some_and(|priority| priority == "95")
         });
         let all = walk(&node);
+        if program == Program::UnderTest {
+            agrees_with_mibs(&node);
+        }
         daemon.stop();
         all
     };
@@ -253,6 +277,8 @@ fn an_agent_that_is_killed_hung_or_started_again_holds_up_no_advert() {
     };
     let last = *subagents().last().expect("it runs");
     assert_ne!(last, daemon.vrrp_child());
+    let status = std::fs::read_to_string(format!("/proc/{last}/status")).expect("it runs");
+    assert!(status.contains("CapEff:\t0000000000000000"), "it has no privileges: {status}");
     kill(Pid::from_raw(last), Signal::SIGKILL).expect("it is there");
     eventually("another one is there", START, || subagents().last().is_some_and(|pid| *pid != last));
     eventually("and is reached", AGAIN, is_master);
