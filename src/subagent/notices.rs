@@ -65,8 +65,95 @@ const SHAPES: [Shape; 2] = [
     Shape { table: Table::GROUP, trap: GROUP_CHANGED, columns: &[2, 3] },
 ];
 
-/// Writes the notifications that follow from a transition, each with a number of `packet`.
+/// Writes the notifications that follow from a transition of an object of a child, each with a number of `packet`.
 pub(super) fn write(
+    out: &mut Writer<'_>,
+    session: u32,
+    packet: &mut dyn FnMut() -> u32,
+    rows: &Rows,
+    trees: u8,
+    (kind, record): (Kind, Record),
+) {
+    match kind {
+        Kind::Vrrp => of_vrrp(out, session, packet, rows, trees, record),
+        #[cfg(feature = "lvs")]
+        Kind::Checkers if trees & 1 << tree::CHECK != 0 => {
+            // One that does not fit is lost; none is as long.
+            let _ = of_checkers(out, header(session, packet()), rows, record);
+        }
+        _ => {}
+    }
+}
+
+/// Notifications of KEEPALIVED-MIB about virtual servers, below its tree `check`.
+#[cfg(feature = "lvs")]
+const SERVER_CHANGED: [u32; 3] = [5, 0, 1];
+#[cfg(feature = "lvs")]
+const QUORUM_CHANGED: [u32; 3] = [5, 0, 2];
+
+/// What a notification says of a real server and of its virtual server; the columns of the states stand for what a record
+/// says.
+#[cfg(feature = "lvs")]
+const OF_SERVER: [(Table, u8); 8] = [
+    (Table::SERVER, 3),
+    (Table::SERVER, 4),
+    (Table::SERVER, 5),
+    (Table::SERVER, SERVER_STATE),
+    (Table::SERVICE, 2),
+    (Table::SERVICE, 8),
+    (Table::SERVICE, 21),
+    (Table::SERVICE, 20),
+];
+#[cfg(feature = "lvs")]
+const OF_SERVICE: [(Table, u8); 6] = [
+    (Table::SERVICE, 2),
+    (Table::SERVICE, 8),
+    (Table::SERVICE, QUORUM_STATE),
+    (Table::SERVICE, 22),
+    (Table::SERVICE, 21),
+    (Table::SERVICE, 20),
+];
+#[cfg(feature = "lvs")]
+const SERVER_STATE: u8 = 6;
+#[cfg(feature = "lvs")]
+const QUORUM_STATE: u8 = 23;
+/// What names a virtual server, whichever of these it has: group, mark, or address and port.
+#[cfg(feature = "lvs")]
+const NAMES: [(Table, u8); 5] =
+    [(Table::SERVICE, 3), (Table::SERVICE, 4), (Table::SERVICE, 5), (Table::SERVICE, 6), (Table::SERVICE, 7)];
+
+#[cfg(feature = "lvs")]
+fn of_checkers(out: &mut Writer<'_>, header: Header, rows: &Rows, record: Record) -> Result<(), Short> {
+    let [Some(service), server] = crate::status::mib::lvs::index(record.key()) else { return Ok(()) };
+    let (trap, columns): (_, &[(Table, u8)]) = match server {
+        Some(_) => (SERVER_CHANGED, &OF_SERVER),
+        None => (QUORUM_CHANGED, &OF_SERVICE),
+    };
+    let index = [service, server.unwrap_or(0)];
+    let mut name = Oid::new(tree_name(tree::CHECK));
+    name.extend(&trap);
+    notify(out, header, &name, |draft| {
+        let write = |draft: &mut Draft<'_, '_>, (table, column): (Table, u8)| {
+            let columns = column_name(table.0, column);
+            let mut object = columns.clone();
+            object.extend(if table == Table::SERVER { &index } else { &index[..1] });
+            let Found::At(line, column) = rows.get(object.numbers()) else { return Ok(()) };
+            let mut scratch = [0; 16];
+            let value = match (table, column) {
+                (Table::SERVER, SERVER_STATE) | (Table::SERVICE, QUORUM_STATE) => {
+                    Some(Value::Integer(i32::from(record.state())))
+                }
+                _ => rows.value(line, column, &mut scratch),
+            };
+            value.map_or(Ok(()), |value| draft.varbind(columns.numbers(), &value))
+        };
+        columns.iter().try_for_each(|column| write(draft, *column))?;
+        router_id(draft, rows)?;
+        NAMES.iter().try_for_each(|column| write(draft, *column))
+    })
+}
+
+fn of_vrrp(
     out: &mut Writer<'_>,
     session: u32,
     packet: &mut dyn FnMut() -> u32,
@@ -195,4 +282,119 @@ fn router_id(draft: &mut Draft<'_, '_>, rows: &Rows) -> Result<(), Short> {
     let Found::At(line, column) = rows.get(name.numbers()) else { return Ok(()) };
     let mut scratch = [0; 16];
     rows.value(line, column, &mut scratch).map_or(Ok(()), |value| draft.varbind(name.numbers(), &value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::mib::row;
+    use crate::wire::agentx::Pdu as Read;
+
+    fn rows() -> Rows {
+        let mut text = String::new();
+        row(&mut text, Table::GLOBAL, &[0], |row| row.text(2, "lab")).unwrap();
+        row(&mut text, Table::INSTANCE, &[1], |row| {
+            row.text(2, "VI_1");
+            row.gauge(3, 51);
+            row.int(4, 1);
+            row.int(5, 1);
+            row.int(30, 2);
+            row.gauge(LINK, 3);
+            row.int(FAMILY, 1);
+        })
+        .unwrap();
+        row(&mut text, Table::GROUP, &[1], |row| {
+            row.text(2, "VI_1");
+            row.int(3, 1);
+        })
+        .unwrap();
+        row(&mut text, Table::V2_ROUTER, &[3, 51], |row| row.ipv4(7, [192, 0, 2, 1])).unwrap();
+        row(&mut text, Table::SERVICE, &[2], |row| {
+            row.int(2, 1);
+            row.gauge(4, 77);
+            row.int(8, 1);
+            row.gauge(20, 5);
+            row.gauge(21, 4);
+            row.gauge(22, 1);
+            row.int(QUORUM_STATE, 1);
+        })
+        .unwrap();
+        row(&mut text, Table::SERVER, &[2, 3], |row| {
+            row.int(3, 1);
+            row.octets(4, &[10, 0, 0, 1]);
+            row.gauge(5, 80);
+            row.int(SERVER_STATE, 1);
+        })
+        .unwrap();
+        let mut rows = Rows::default();
+        rows.add(&text);
+        rows.settle();
+        rows
+    }
+
+    /// The last two numbers of each notification, and its values behind that.
+    fn written(kind: Kind, record: Record) -> Vec<(Vec<u32>, Vec<String>)> {
+        let mut buffer = [0; 4_096];
+        let mut out = Writer::new(&mut buffer);
+        let mut number = 0;
+        let mut packet = || {
+            number += 1;
+            number
+        };
+        write(&mut out, 7, &mut packet, &rows(), 0xff, (kind, record));
+        let mut rest = out.written();
+        let mut all = Vec::new();
+        while let Ok(Some(len)) = crate::wire::agentx::frame(rest) {
+            let (Header { session: 7, .. }, Read::Notify(mut varbinds)) = Read::parse(&rest[..len]).unwrap()
+            else {
+                panic!()
+            };
+            rest = &rest[len..];
+            let Some((_, Value::Oid(trap))) = varbinds.next() else { panic!() };
+            let values =
+                varbinds.map(|(name, value)| format!("{:?} {value:?}", &name.numbers()[7..])).collect();
+            all.push((trap.numbers()[7..].to_vec(), values));
+        }
+        all
+    }
+
+    #[test]
+    fn a_transition_to_master_is_notified_in_every_mib() {
+        let found = written(Kind::Vrrp, Record::new(key("VI_1"), 2));
+        let traps: Vec<_> = found.iter().map(|(trap, _)| trap.clone()).collect();
+        assert_eq!(traps, [vec![100, 5, 2, 10, 0, 2], vec![0, 1], vec![0, 1]], "{found:?}");
+        assert!(found[0].1.contains(&"[100, 5, 2, 3, 1, 4] Integer(2)".to_owned()), "{found:?}");
+        assert!(found[1].1[0].contains("IpAddress([192, 0, 2, 1])"), "{found:?}");
+        let found = written(Kind::Vrrp, Record::new(continued(key("group\0"), "VI_1"), 3));
+        assert_eq!(found.len(), 1, "a group of the same name is another object");
+        assert_eq!(found[0].0, [100, 5, 2, 10, 0, 1]);
+        assert!(written(Kind::Vrrp, Record::new(key("VI_2"), 2)).is_empty());
+    }
+
+    #[cfg(feature = "lvs")]
+    #[test]
+    fn real_servers_and_quorums_are_notified_with_what_names_them() {
+        use crate::status::mib::lvs;
+        let found = written(Kind::Checkers, Record::new(lvs::key(1, Some(2)), lvs::DOWN));
+        assert_eq!(found[0].0, [100, 5, 3, 5, 0, 1]);
+        let values = found[0].1.join("; ");
+        assert_eq!(found[0].1.len(), 10, "{values}");
+        assert!(values.contains("[100, 5, 3, 4, 1, 6] Integer(2)"), "{values}");
+        assert!(values.ends_with("[100, 5, 3, 3, 1, 4] Gauge32(77)"), "{values}");
+        let found = written(Kind::Checkers, Record::new(lvs::key(1, None), lvs::UP));
+        assert_eq!(found[0].0, [100, 5, 3, 5, 0, 2]);
+        assert_eq!(found[0].1.len(), 8, "{found:?}");
+    }
+
+    #[test]
+    fn the_oldest_makes_room_and_is_counted() {
+        let mut notices = Notices::default();
+        notices.note(Kind::Vrrp, Record::new(4, GONE));
+        assert!(notices.is_empty());
+        for number in 0..=limit::AGENTX_NOTICES as u64 {
+            notices.note(Kind::Vrrp, Record::new(number << 2, 1));
+        }
+        assert_eq!((notices.take_lost(), notices.take_lost()), (1, 0));
+        assert_eq!(notices.take().map(|(_, record)| record.key()), Some(4));
+    }
 }

@@ -165,6 +165,10 @@ impl Checkers {
     }
 
     pub(super) fn tell_server(&mut self, turn: &mut Turn<'_>, real: RealId, to: State, cause: Option<Place>) {
+        #[cfg(feature = "snmp")]
+        if let Some((service, server)) = self.lvs.places.server(real) {
+            self.tell_subagent(turn, service, Some(server), to);
+        }
         let places = self.alert_places();
         let Some((named, server)) = Named::with_server(&self.model, &self.lvs.places, real) else { return };
         let (service, name) = (named.name(), named.server_name(server));
@@ -198,7 +202,21 @@ impl Checkers {
         }
     }
 
+    /// Has an SNMP agent notified (`enable_traps`).
+    #[cfg(feature = "snmp")]
+    fn tell_subagent(&self, turn: &mut Turn<'_>, service: u32, server: Option<u32>, to: State) {
+        use crate::daemon::ipc::ToParent;
+        use crate::daemon::record::Record;
+        use crate::status::mib::lvs;
+        if self.model.global.monitoring.traps {
+            let state = if to == State::Up { lvs::UP } else { lvs::DOWN };
+            turn.report(ToParent::Transition(Record::new(lvs::key(service, server), state)));
+        }
+    }
+
     fn tell_service(&mut self, turn: &mut Turn<'_>, id: ServiceId, to: State, quorum: Option<Quorum>) {
+        #[cfg(feature = "snmp")]
+        self.tell_subagent(turn, id.0, None, to);
         let places = self.alert_places();
         let Some(named) = Named::of(&self.model, &self.lvs.places, id) else { return };
         let alerts = &mut self.notifies.alerts;

@@ -122,7 +122,10 @@ impl Child {
         let mut messages = heapless::Vec::new();
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
-                self.records.note(record);
+                // Those of checkers are for the subagent alone: a successor goes on with its notes.
+                if self.kind != Kind::Checkers {
+                    self.records.note(record);
+                }
                 // A packet has no room for more.
                 let _ = heard.push(record);
             } else if messages.push(message).is_err() {

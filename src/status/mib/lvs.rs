@@ -150,6 +150,27 @@ pub fn service<'s>(
     }
 }
 
+/// The key of the record that says that a virtual server, or one of its real servers, is in another state; both by their
+/// positions.
+#[must_use]
+pub fn key(service: u32, server: Option<u32>) -> u64 {
+    let server = server.map_or(0, |server| u64::from(server).saturating_add(1));
+    // Two bits are the state's.
+    (u64::from(service).saturating_add(1) << 28 | server & ((1 << 28) - 1)) << 2
+}
+
+/// The numbers in the index of what a record of this key is about: of the service, and of the real server if it is one.
+#[must_use]
+pub fn index(key: u64) -> [Option<u32>; 2] {
+    let part = |word: u64| u32::try_from(word).ok().filter(|number| *number > 0);
+    [part(key >> 30), part(key >> 2 & ((1 << 28) - 1))]
+}
+
+/// The state of such a record: alive or with quorum; else dead or without.
+pub const UP: u8 = 1;
+/// See [`UP`].
+pub const DOWN: u8 = 2;
+
 /// What is used where nothing is configured.
 const DELAY_LOOP: Span = Span::from_secs(60);
 
@@ -292,6 +313,15 @@ fn tunnel(row: &mut Row<'_>, first: u8, method: Method) {
 mod tests {
     use super::*;
     use crate::proto::lvs::Scheduler;
+
+    #[test]
+    fn a_key_says_what_it_is_about() {
+        for (service, server) in [(0, None), (0, Some(0)), (99_999, Some(65_535)), (u32::MAX - 1, None)] {
+            let record = crate::daemon::record::Record::new(key(service, server), DOWN);
+            assert_eq!(record.state(), DOWN);
+            assert_eq!(index(record.key()), [Some(service + 1), server.map(|server| server + 1)]);
+        }
+    }
 
     #[test]
     fn every_scheduler_has_its_number() {

@@ -309,12 +309,12 @@ impl Subagent {
         if lost > 0 {
             report::notices_lost(lost);
         }
-        while let Some((_, record)) = self.notices.take() {
+        while let Some(happened) = self.notices.take() {
             let mut buffer = [0; 2_048];
             let mut out = Writer::new(&mut buffer);
             let machine = &mut self.session;
             let mut packet = || machine.next_packet();
-            notices::write(&mut out, session, &mut packet, &self.rows, self.trees, record);
+            notices::write(&mut out, session, &mut packet, &self.rows, self.trees, happened);
             self.send(turn, out.written());
         }
     }
