@@ -29,9 +29,8 @@ impl Vrrp {
     /// Tells members that are about to begin, or that a reload brought together, what the others found out.
     pub(super) fn refresh_group(&mut self, turn: &mut Turn<'_>, id: GroupId) {
         let (policy, situation) = self.policy();
-        let depth = policy.depth();
         policy.refresh_group(&situation, id);
-        self.take_steps(turn, depth);
+        self.take_steps(turn);
     }
 
     /// All groups are about to begin, with what speaks against each member known to it. The state that each group
@@ -41,9 +40,8 @@ impl Vrrp {
             let (policy, situation) = self.policy();
             let first = policy.members(id).and_then(|group| group.ids.first());
             let adopt = first.and_then(|first| adopt.get(first.index()).copied().flatten());
-            let depth = policy.depth();
-            policy.begin_group(&situation, id, adopt);
-            self.take_steps(turn, depth);
+                policy.begin_group(&situation, id, adopt);
+            self.take_steps(turn);
         }
     }
 
@@ -104,18 +102,16 @@ impl Vrrp {
         veteran: &dyn Fn(InstanceId) -> bool,
     ) {
         let (policy, situation) = self.policy();
-        let depth = policy.depth();
         policy.align_group(&situation, id, veteran);
-        self.take_steps(turn, depth);
+        self.take_steps(turn);
         self.advance_notify(turn, id);
     }
 
     /// The daemon stops, and all members have.
     pub(super) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
         for id in self.routers.policy.groups() {
-            let depth = self.routers.policy.depth();
             self.routers.policy.stop_group(id);
-            self.take_steps(turn, depth);
+            self.take_steps(turn);
         }
     }
 

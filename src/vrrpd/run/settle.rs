@@ -20,9 +20,8 @@ use crate::vrrpd::work::Load;
 impl Vrrp {
     /// Gives an input to the machine of an instance and gathers what comes of it.
     pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: InstanceId, input: Input) {
-        let depth = self.routers.policy.depth();
         self.routers.policy.input(id, input);
-        self.take_steps(turn, depth);
+        self.take_steps(turn);
     }
 
     /// What is true of an instance, or what it tracks, may have changed: its machine hears of that.
@@ -30,23 +29,21 @@ impl Vrrp {
         if self.instance(id).is_some_and(Instance::lacks_key) {
             self.arm_retry(turn);
         }
-        let depth = self.routers.policy.depth();
         self.routers.policy.refresh(id);
-        self.take_steps(turn, depth);
+        self.take_steps(turn);
     }
 
     /// A tracked object says something else than before.
     pub(super) fn tracked_changed(&mut self, turn: &mut Turn<'_>, object: Object) {
-        let depth = self.routers.policy.depth();
         self.routers.policy.tracked_changed(object);
-        self.take_steps(turn, depth);
+        self.take_steps(turn);
     }
 
-    /// Takes the steps that are due above a depth, and gathers what each asks for before the next is decided.
-    pub(super) fn take_steps(&mut self, turn: &mut Turn<'_>, depth: usize) {
+    /// Takes the steps that are due, and gathers what each asks for before the next is decided.
+    pub(super) fn take_steps(&mut self, turn: &mut Turn<'_>) {
         loop {
             let (policy, situation) = self.policy();
-            let Some(due) = policy.due(&situation, depth) else { return };
+            let Some(due) = policy.due(&situation) else { return };
             if due.decides {
                 self.settle_before(turn, due.id);
             }
@@ -73,9 +70,8 @@ impl Vrrp {
     /// Gathers what an instance asked for outside a step; its sync group follows.
     pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
         self.gather(turn, id, actions);
-        let depth = self.routers.policy.depth();
         self.routers.policy.lead(id, actions, 0);
-        self.take_steps(turn, depth);
+        self.take_steps(turn);
     }
 
     /// Gathers actions and arms the machine's timer.

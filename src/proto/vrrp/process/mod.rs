@@ -9,13 +9,13 @@
 //!                                             its group leads: the others follow
 //! ```
 //!
-//! One input may concern many instances. The [`Policy`] keeps what is still to be done as a small stack of work and hands
-//! it out one step at a time, so that the actions of every step are carried out before the next one is decided:
+//! One input may concern many instances. The [`Policy`] keeps the inputs in the order in which they came, and hands out what
+//! they lead to one step at a time, so that the actions of every step are carried out before the next one is decided. Whoever
+//! takes the steps may stop after any of them and go on later:
 //!
 //! ```text
-//!   let depth = policy.depth();
 //!   policy.refresh(id);                          // or another input
-//!   while let Some(due) = policy.due(situation, depth) {
+//!   while let Some(due) = policy.due(situation) {
 //!       // if due.decides: carry out what is left to be done for due.id
 //!       policy.step(now, router of due.id, &mut actions);
 //!       // carry out `actions` of due.id, in order
@@ -202,7 +202,7 @@ impl Process {
 
     /// The step that is to be done next; none: all that the inputs so far lead to is done.
     pub fn due(&mut self) -> Option<Due> {
-        self.policy.due(&self.known, 0)
+        self.policy.due(&self.known)
     }
 
     /// Does the step that is due; `out` receives what its instance asks for, in order.

@@ -1,5 +1,7 @@
 //! What is still to be done for all instances, one step at a time.
 
+use std::collections::VecDeque;
+
 use super::Situation;
 use super::work::{GroupWork, Members, Step, Work};
 use crate::base::id::InstanceId;
@@ -25,7 +27,10 @@ pub struct Due {
 pub struct Policy {
     pub(super) groups: Vec<Members>,
     followers: Followers,
-    /// Has room for [`DEPTH`]; beyond that it grows, for no work may be lost.
+    /// Inputs, in the order in which they came. Beyond its room the queue grows, for no input may be lost.
+    inputs: VecDeque<Work>,
+    /// What the input that is being dealt with still leads to; what is on top is done first. Has room for [`DEPTH`];
+    /// beyond that it grows, for no work may be lost.
     work: Vec<Work>,
     /// Groups are brought in step when all members are there ([`Policy::set_rebuilding`]).
     pub(super) rebuilding: bool,
@@ -48,8 +53,13 @@ impl Policy {
     /// Finds out anew which instances track what; `lists`: what each instance tracks, in the order of the file. For load
     /// time: allocates.
     pub fn find_followers<'a>(&mut self, lists: impl Iterator<Item = &'a [Tracked]>) {
-        let lists = lists.enumerate().map(|(position, tracking)| (InstanceId::at(position), tracking));
+        let mut instances = 0_usize;
+        let lists = lists.enumerate().inspect(|_| instances = instances.saturating_add(1));
+        let lists = lists.map(|(position, tracking)| (InstanceId::at(position), tracking));
         self.followers = Followers::new(lists);
+        // Something that concerns all instances, and what happens to each object at the same time.
+        let room = instances.saturating_add(self.followers.objects().count()).saturating_add(DEPTH);
+        self.inputs.reserve(room.saturating_sub(self.inputs.len()));
     }
 
     /// Which instances track what.
@@ -82,7 +92,7 @@ impl Policy {
 
     /// An instance gets an input of its election: a timeout, the loss of an address, the start, the stop.
     pub fn input(&mut self, id: InstanceId, input: Input) {
-        self.push(Work::Step(id, Step::Lead(input)));
+        self.queue(Work::Step(id, Step::Lead(input)));
     }
 
     /// An instance did something outside a step, because of a packet or a reload for example: its group follows.
@@ -103,24 +113,33 @@ impl Policy {
         }
     }
 
-    /// How much is still to be done. An input that comes while the actions of a step are carried out is dealt with
-    /// first: its steps are those above this depth.
+    /// Whether nothing is left to be done.
     #[must_use]
-    pub const fn depth(&self) -> usize {
-        self.work.len()
+    pub fn is_idle(&self) -> bool {
+        self.work.is_empty() && self.inputs.is_empty()
     }
 
-    /// The step that is to be done next of those above a depth; none: all of them are done.
-    pub fn due(&mut self, situation: &dyn Situation, depth: usize) -> Option<Due> {
-        while self.work.len() > depth {
-            let work = *self.work.last()?;
+    /// The step that is to be done next; none: all that the inputs so far lead to is done.
+    pub fn due(&mut self, situation: &dyn Situation) -> Option<Due> {
+        loop {
+            let work = match self.work.last() {
+                Some(work) => *work,
+                None => {
+                    let input = self.inputs.pop_front()?;
+                    if self.inputs.is_empty() {
+                        // The next one takes the first place again: the rest of the memory is left alone.
+                        self.inputs.clear();
+                    }
+                    self.push(input);
+                    input
+                }
+            };
             if let Work::Step(id, step) = work {
                 return Some(Due { id, decides: !matches!(step, Step::Tell(_)) });
             }
             let _ = self.work.pop();
             self.unfold(situation, work);
         }
-        None
     }
 
     /// Does the step that [`Policy::due`] named; `router` is that of its instance, and `out` receives what the instance
@@ -158,6 +177,17 @@ impl Policy {
         }
     }
 
+    /// Takes an input: what it leads to begins when everything that came before it is done.
+    pub(super) fn queue(&mut self, input: Work) {
+        self.inputs.push_back(input);
+    }
+
+    /// How much is still to be done of the input that is being dealt with.
+    #[cfg(test)]
+    pub(super) const fn depth(&self) -> usize {
+        self.work.len()
+    }
+
     pub(super) fn push(&mut self, work: Work) {
         debug_assert!(self.work.len() < DEPTH, "the work is deeper than process::DEPTH");
         self.work.push(work);
@@ -167,6 +197,5 @@ impl Policy {
 /// The deepest work. One input unfolds at most like this, each line on top of those before: the followers of an object
 /// (1), three steps of one of them (2 are left while the first is done), a timer that ran out and a transition (2),
 /// three answers of the group (2 are left), the members that follow (1) with two steps each (2). The member that a
-/// group moves leads in its turn (2 + 2 + 1 + 2). An input that comes while another one is carried out adds the same
-/// again; a third does not come before these are done.
-pub(super) const DEPTH: usize = 48;
+/// group moves leads in its turn (2 + 2 + 1 + 2).
+pub(super) const DEPTH: usize = 24;

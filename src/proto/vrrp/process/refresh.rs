@@ -15,12 +15,12 @@ use crate::proto::vrrp::total::{Total, fault_of};
 impl Policy {
     /// Facts of an instance, or what it tracks, may have changed.
     pub fn refresh(&mut self, id: InstanceId) {
-        self.push(Work::Refresh(id));
+        self.queue(Work::Refresh(id));
     }
 
     /// An object says something else than before: each instance that tracks it is judged anew.
     pub fn tracked_changed(&mut self, object: Object) {
-        self.push(Work::Followers(object, 0));
+        self.queue(Work::Followers(object, 0));
     }
 
     /// The reasons that an instance itself has now, whether it waits for a first result or for its source of adverts, and
