@@ -203,6 +203,12 @@ pub const THINGS_PER_TURN: usize = 64;
 /// How long work may go on before adverts that are due are sent and the parent's hellos are answered.
 pub const SLICE: crate::base::time::Span = crate::base::time::Span::from_millis(2);
 
+/// Instances that one slice of a start or a reload covers: some tens of microseconds.
+pub const INSTANCES_PER_SLICE: usize = 16;
+
+/// Addresses that one slice of a reload looks up: some tens of microseconds.
+pub const ADDRESSES_PER_SLICE: usize = 128;
+
 /// After this time what the kernel refused is tried again.
 pub const KERNEL_RETRY: crate::base::time::Span = crate::base::time::Span::from_secs(1);
 

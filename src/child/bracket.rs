@@ -111,7 +111,7 @@ pub fn begin_reload_from(child: &mut dyn Reloads, turn: &mut Turn<'_>, fd: Owned
 
 /// Does the next part of the reload of such a child.
 pub fn work_on_reload(child: &mut dyn Reloads, turn: &mut Turn<'_>) -> Again {
-    child.role().meter.note_slice(turn.renew());
+    child.role().meter.note_slice(turn.slice());
     turn.answer_hellos();
     child.pause(turn);
     if child.reading().is_whole() {

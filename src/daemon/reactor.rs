@@ -120,6 +120,8 @@ struct Core {
     realtime: Realtime,
     /// Work is under way that is too long for one turn.
     working: bool,
+    /// How long the part of the work before the next one took.
+    slice: Span,
     stop: Option<Exit>,
 }
 
@@ -149,6 +151,7 @@ impl Reactor {
             counters: Counters::default(),
             realtime: Realtime::default(),
             working: false,
+            slice: Span::ZERO,
             stop: None,
         };
         core.register(core.signals.as_raw_fd(), Source::Signal, Interest::Read)?;
@@ -196,7 +199,7 @@ impl Reactor {
 
     fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
         if self.core.working {
-            self.core.renew();
+            self.core.slice = self.core.renew();
             self.core.working = process.work(&mut Turn { core: &mut self.core }) == Again::More;
             if self.core.working || self.core.stop.is_some() {
                 return Ok(());

@@ -30,14 +30,13 @@ pub struct Interfaces {
     states: LinkStates,
     /// The socket on which the kernel tells of changes.
     pub monitor: Monitor,
+    /// Notifications that were read and not taken yet, the oldest first.
+    unread: heapless::Deque<Event, { limit::MONITOR_BATCH }>,
     /// Listing the interfaces failed: it is to be tried again.
     pub listing_failed: bool,
     /// Each address that comes or goes is logged (`-a`).
     pub log_addresses: bool,
 }
-
-/// The notifications of one read.
-pub type Events = heapless::Vec<Event, { limit::MONITOR_BATCH }>;
 
 impl Interfaces {
     /// Opens the monitor. `commands`: the socket whose own additions of IPv4 addresses the monitor need not tell.
@@ -53,23 +52,32 @@ impl Interfaces {
             table,
             states: LinkStates::default(),
             monitor,
+            unread: heapless::Deque::new(),
             listing_failed: false,
             log_addresses: false,
         })
     }
 
-    /// Reads one batch of notifications into `events`. None: notifications were lost, and `events` is worth nothing.
-    pub fn read(&mut self, events: &mut Events) -> Option<io::Result<Drained>> {
+    /// Reads one batch of notifications, once [`Interfaces::take_event`] has given all of the one before. None: notifications
+    /// were lost, and what was read is worth nothing.
+    pub fn read(&mut self) -> Option<io::Result<Drained>> {
+        let (unread, mut lost) = (&mut self.unread, false);
         let drained = self.monitor.read(limit::MONITOR_BATCH, |event| {
             // A batch never holds more; if a datagram of several messages did, listing everything makes up for it.
-            if let Err(event) = events.push(event)
-                && let Some(last) = events.last_mut()
-            {
-                drop(event);
-                *last = Event::Overrun;
-            }
+            lost |= event == Event::Overrun || unread.push_back(event).is_err();
         });
-        (!events.contains(&Event::Overrun)).then_some(drained)
+        (!lost).then_some(drained)
+    }
+
+    /// The next notification that was read.
+    pub fn take_event(&mut self) -> Option<Event> {
+        self.unread.pop_front()
+    }
+
+    /// Forgets all notifications, those that were not read among them: everything is listed next.
+    pub fn discard(&mut self) {
+        self.unread.clear();
+        self.monitor.discard();
     }
 
     /// Notifications were lost. The kernel goes on losing them, without a word, until the queue is empty; so the queue
@@ -77,7 +85,7 @@ impl Interfaces {
     /// lists everything next.
     pub fn recover(&mut self) {
         report::overrun();
-        self.monitor.discard();
+        self.discard();
     }
 
     /// Logs that an interface came or went.

@@ -29,6 +29,12 @@ impl Turn<'_> {
         self.core.renew()
     }
 
+    /// How long the part of the work before this one took, or what came before that of the work.
+    #[must_use]
+    pub fn slice(&self) -> Span {
+        self.core.slice
+    }
+
     /// Waits for a moment if a realtime process has worked for so long that the kernel's patience comes to its end. For
     /// work on many things that is not sliced.
     pub fn rest(&mut self) {

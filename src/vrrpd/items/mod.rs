@@ -173,6 +173,15 @@ pub(super) fn holders(instances: &[Instance]) -> impl Iterator<Item = Holder> + 
     ids.map(Holder::Instance).chain(core::iter::once(Holder::Static))
 }
 
+/// A holder by its number among all: the instances, then the static items.
+pub(super) fn holder_at(instances: &[Instance], number: usize) -> Option<Holder> {
+    match number.checked_sub(instances.len()) {
+        None => Some(Holder::Instance(InstanceId::at(number))),
+        Some(0) => Some(Holder::Static),
+        Some(_) => None,
+    }
+}
+
 /// Whether a holder's items are to be in the kernel.
 pub(super) fn is_active(instances: &[Instance], holder: Holder) -> bool {
     match holder {

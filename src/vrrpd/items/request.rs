@@ -11,26 +11,23 @@ use crate::vrrpd::live::item::Input;
 use crate::vrrpd::live::{Entry, Instance, LiveRoute, Unseen};
 
 impl Items {
-    /// The requests that add every route and then every rule of a holder that is missing.
-    pub(in crate::vrrpd) fn additions(
+    /// One of the requests that add the routes and then the rules of a holder that are missing, or delete the rules and
+    /// then the routes that this child added, by its number in this order; none: that were all of them.
+    pub(in crate::vrrpd) fn object_request(
         &self,
         instances: &[Instance],
         holder: Holder,
-    ) -> impl Iterator<Item = Request> + use<> {
+        number: usize,
+        add: bool,
+    ) -> Option<Request> {
         let (routes, rules) = self.counts(instances, holder);
-        let of = move |class| move |position| Request { holder, class, position, add: true };
-        (0..routes).map(of(Class::Route)).chain((0..rules).map(of(Class::Rule)))
-    }
-
-    /// The requests that delete every rule and then every route of a holder that this child added.
-    pub(in crate::vrrpd) fn removals(
-        &self,
-        instances: &[Instance],
-        holder: Holder,
-    ) -> impl Iterator<Item = Request> + use<> {
-        let (routes, rules) = self.counts(instances, holder);
-        let of = move |class| move |position| Request { holder, class, position, add: false };
-        (0..rules).rev().map(of(Class::Rule)).chain((0..routes).rev().map(of(Class::Route)))
+        let number =
+            if add { number } else { routes.saturating_add(rules).checked_sub(number)?.checked_sub(1)? };
+        let (class, position) = match number.checked_sub(routes) {
+            None => (Class::Route, number),
+            Some(position) => (Class::Rule, position),
+        };
+        (number < routes.saturating_add(rules)).then_some(Request { holder, class, position, add })
     }
 
     fn counts(&self, instances: &[Instance], holder: Holder) -> (usize, usize) {

@@ -166,19 +166,24 @@ impl StaticItems {
 }
 
 impl Items {
-    /// The requests that add all static addresses that are missing.
-    pub(in crate::vrrpd) fn static_addresses(&self) -> impl DoubleEndedIterator<Item = Request> + use<> {
-        let of = |position| Request { holder: Holder::Static, class: Class::Address, position, add: true };
-        (0..self.statics.addresses.len()).map(of)
+    /// The request that adds a static address if it is missing, or deletes it if this child added it; none: there is no
+    /// address at this position.
+    pub(in crate::vrrpd) fn static_address(&self, position: usize, add: bool) -> Option<Request> {
+        let request = Request { holder: Holder::Static, class: Class::Address, position, add };
+        (position < self.statics.addresses.len()).then_some(request)
     }
 
     /// Asks the kernel to delete all static items that this child added: rules, routes, addresses.
     pub(in crate::vrrpd) fn delete_statics(&mut self, instances: &mut [Instance], links: &Links) {
-        for request in self.removals(instances, Holder::Static) {
+        let mut number = 0;
+        while let Some(request) = self.object_request(instances, Holder::Static, number, false) {
             self.ask(instances, links, request);
+            number += 1;
         }
-        for request in self.static_addresses().rev() {
-            self.ask(instances, links, Request { add: false, ..request });
+        for position in (0..self.statics.addresses.len()).rev() {
+            if let Some(request) = self.static_address(position, false) {
+                self.ask(instances, links, request);
+            }
         }
         self.commit(instances, links);
     }
@@ -190,11 +195,13 @@ impl Items {
         links: &Links,
         link: LinkId,
     ) {
-        for request in self.static_addresses() {
-            let known = self.statics.addresses.get(request.position);
+        let mut position = 0;
+        while let Some(request) = self.static_address(position, true) {
+            let known = self.statics.addresses.get(position);
             if known.is_some_and(|known| known.link == Some(link) && known.item.is_missing()) {
                 self.ask(instances, links, request);
             }
+            position += 1;
         }
     }
 

@@ -1,9 +1,8 @@
-//! Virtual addresses of instances asked for, and what follows when the kernel tells of an address.
+//! What follows when the kernel tells of an address.
 
 use super::Vrrp;
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId};
-use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::Input;
 use crate::sys::netlink::addr::{Address, AddressFlags};
@@ -12,33 +11,6 @@ use crate::vrrpd::live::{is_in_detection, is_usable};
 use crate::vrrpd::report;
 
 impl Vrrp {
-    /// Asks the kernel for every address of an instance that is missing.
-    pub(super) fn request_addition(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        self.request(turn, id, true);
-    }
-
-    /// Asks the kernel to delete every address of an instance that this child added.
-    pub(super) fn request_removal(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        if let Some(instance) = self.routers.instances.get_mut(id.index())
-            && let Some(waiting) = &mut instance.waiting
-        {
-            waiting.clear(&mut self.announcer.pacing, turn.now());
-        }
-        self.request(turn, id, false);
-    }
-
-    /// An instance may have thousands of addresses: adverts leave after each batch, its own among them.
-    fn request(&mut self, turn: &mut Turn<'_>, id: InstanceId, add: bool) {
-        let count = self.instance(id).map_or(0, |instance| instance.addresses.len());
-        for position in 0..count {
-            self.items.ask_for_address(&mut self.routers.instances, &self.links.table, id, position, add);
-            if (position + 1).is_multiple_of(limit::NETLINK_BATCH) {
-                self.commit_batch();
-                self.pause(turn);
-            }
-        }
-    }
-
     /// Sends the requests of the batch.
     pub(super) fn commit_batch(&mut self) {
         self.items.commit(&mut self.routers.instances, &self.links.table);
@@ -88,7 +60,7 @@ impl Vrrp {
         self.static_address_gone(turn, link, address.prefix);
         self.detection_told(turn, link, address.prefix, false);
         self.source_gone(turn, link, address.prefix);
-        self.objects_by_address(turn, link, address.prefix);
+        self.objects_by_address(link, address.prefix);
     }
 
     fn source_gone(&mut self, turn: &mut Turn<'_>, link: LinkId, address: Prefix) {

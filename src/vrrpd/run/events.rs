@@ -1,4 +1,4 @@
-//! Events of a turn, told: in the log, to the parent, and to notify scripts.
+//! Events reported: in the log, to the parent, and to notify scripts.
 
 use super::{Vrrp, event_lines};
 use crate::base::id::InstanceId;
@@ -11,20 +11,8 @@ use crate::vrrpd::kept;
 use crate::vrrpd::live::notify::{Job, NotifyState};
 
 impl Vrrp {
-    /// Tells the events that this turn gathered, in order.
-    pub(super) fn tell_events(&mut self, turn: &mut Turn<'_>) {
-        let events = core::mem::take(&mut self.work.events);
-        for (id, event) in &events {
-            self.tell(turn, *id, event);
-            // Scripts are begun, which takes the kernel its time.
-            self.pause_if_long(turn);
-        }
-        self.work.events = events;
-        self.work.events.clear();
-        self.notifies.alerts.fifos.flush();
-    }
-
-    fn tell(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
+    /// Reports an event: in the log, to notify scripts, FIFOs and by mail.
+    pub(super) fn report_event(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
         if event_lines::may_tell(event, now, &mut self.process.lines)
             && let Some(instance) = self.instance(id)

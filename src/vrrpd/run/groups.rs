@@ -33,16 +33,14 @@ impl Vrrp {
         self.take_steps(turn);
     }
 
-    /// All groups are about to begin, with what speaks against each member known to it. The state that each group
-    /// carries on from: that which the dead child reported, while all of its members can.
-    pub(super) fn begin_groups(&mut self, turn: &mut Turn<'_>, adopt: &[Option<State>]) {
-        for id in self.routers.policy.groups() {
-            let (policy, situation) = self.policy();
-            let first = policy.members(id).and_then(|group| group.ids.first());
-            let adopt = first.and_then(|first| adopt.get(first.index()).copied().flatten());
-                policy.begin_group(&situation, id, adopt);
-            self.take_steps(turn);
-        }
+    /// A group is about to begin, with what speaks against each member known to it. `adopt`: the state that each instance
+    /// carries on from, which is that of the group while all of its members can.
+    pub(super) fn begin_group(&mut self, turn: &mut Turn<'_>, id: GroupId, adopt: &[Option<State>]) {
+        let (policy, situation) = self.policy();
+        let first = policy.members(id).and_then(|group| group.ids.first());
+        let adopt = first.and_then(|first| adopt.get(first.index()).copied().flatten());
+        policy.begin_group(&situation, id, adopt);
+        self.take_steps(turn);
     }
 
     /// Members of a group carry on as one: `adopt` is what each would do alone.
@@ -107,12 +105,10 @@ impl Vrrp {
         self.advance_notify(turn, id);
     }
 
-    /// The daemon stops, and all members have.
-    pub(super) fn stop_groups(&mut self, turn: &mut Turn<'_>) {
-        for id in self.routers.policy.groups() {
-            self.routers.policy.stop_group(id);
-            self.take_steps(turn);
-        }
+    /// The daemon stops, and all members of a group have.
+    pub(super) fn stop_group(&mut self, turn: &mut Turn<'_>, id: GroupId) {
+        self.routers.policy.stop_group(id);
+        self.take_steps(turn);
     }
 
     /// The group of an instance is in another state: its scripts are told.

@@ -3,7 +3,6 @@
 use super::Vrrp;
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::{InstanceId, LinkId, TrackGroupId};
-use crate::base::limit;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::track::Object;
 use crate::proto::vrrp::Input;
@@ -12,48 +11,19 @@ use crate::vrrpd::items::{Heard, Holder, Lost, MayBeGone, Request, StaticItems, 
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::live::item::Next;
 
-/// How often a route is added at most whose place was not watched for a while.
-const UNSEEN_STEPS: usize = 3;
-
 impl Vrrp {
-    /// Adds every route and then every rule of a holder that is missing.
-    pub(super) fn add_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
-        let all = self.items.additions(&self.routers.instances, holder);
-        self.ask_all(turn, all);
-    }
-
-    /// Deletes every rule and then every route of a holder that this child added.
-    pub(super) fn delete_objects(&mut self, turn: &mut Turn<'_>, holder: Holder) {
-        let all = self.items.removals(&self.routers.instances, holder);
-        self.ask_all(turn, all);
-    }
-
     /// Adds all static items that are missing: addresses, routes, rules.
     pub(super) fn add_statics(&mut self, turn: &mut Turn<'_>) {
-        let all = self.items.static_addresses();
-        self.ask_all(turn, all);
-        self.add_objects(turn, Holder::Static);
-        self.commit_items(turn);
-        self.tell_static_followers(turn);
+        (self.work.static_addresses, self.work.static_objects) = (true, true);
+        self.settle(turn);
     }
 
-    /// Asks for many items. There may be thousands: adverts leave after each batch.
-    fn ask_all(&mut self, turn: &mut Turn<'_>, requests: impl Iterator<Item = Request>) {
-        for (number, request) in requests.enumerate() {
-            self.ask(request);
-            if (number + 1).is_multiple_of(limit::NETLINK_BATCH) {
-                self.commit_batch();
-                self.pause(turn);
-            }
-        }
-    }
-
-    fn ask(&mut self, request: Request) {
+    pub(super) fn ask(&mut self, request: Request) {
         self.items.ask(&mut self.routers.instances, &self.links.table, request);
     }
 
     /// Tells instances that track static items whether all of those are there, if that changed.
-    fn tell_static_followers(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn tell_static_followers(&mut self, turn: &mut Turn<'_>) {
         if !self.items.take_statics_changed() {
             return;
         }
@@ -68,7 +38,7 @@ impl Vrrp {
     pub(super) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
         // What went with its interface is told there first.
         self.listen(turn);
-        if self.is_about_to_list() {
+        if self.work.busy || self.is_about_to_list() {
             return Again::More;
         }
         let mut heard = Heard::new();
@@ -110,17 +80,9 @@ impl Vrrp {
     /// Notifications were lost: everything may be gone, and another program's route may stand in the place of one.
     fn doubt_everything(&mut self, turn: &mut Turn<'_>) {
         self.items.mark_unseen(&mut self.routers.instances);
-        self.doubt_objects(turn, MayBeGone::Everything);
-        // Into a free place, before what stands there, and over IPv6 instead of it.
-        for _ in 0..UNSEEN_STEPS {
-            for holder in holders(&self.routers.instances) {
-                if is_active(&self.routers.instances, holder) {
-                    self.add_objects(turn, holder);
-                }
-            }
-            self.commit_items(turn);
-        }
-        self.tell_static_followers(turn);
+        self.doubt_objects(MayBeGone::Everything);
+        self.work.unseen = true;
+        self.settle(turn);
     }
 
     /// An interface came, or came up: what went with it is added again.
@@ -130,7 +92,7 @@ impl Vrrp {
             self.items.add_statics_to(&mut self.routers.instances, &self.links.table, link);
         }
         self.commit_items(turn);
-        self.doubt_objects(turn, MayBeGone::Through(link));
+        self.doubt_objects(MayBeGone::Through(link));
         self.promote_secondaries();
     }
 
@@ -142,16 +104,16 @@ impl Vrrp {
 
     /// An IPv4 address is gone: routes that prefer it as their source are gone with it, and so are all of an
     /// interface that has none left.
-    pub(super) fn objects_by_address(&mut self, turn: &mut Turn<'_>, link: LinkId, gone: Prefix) {
+    pub(super) fn objects_by_address(&mut self, link: LinkId, gone: Prefix) {
         if gone.family() == Family::V6 {
             return;
         }
         let bare = self.links.table.link(link).is_some_and(|link| link.source(Family::V4).is_none());
-        self.doubt_objects(turn, MayBeGone::Source { addr: gone.addr, bare: bare.then_some(link) });
+        self.doubt_objects(MayBeGone::Source { addr: gone.addr, bare: bare.then_some(link) });
     }
 
     /// Adds those routes and rules again that may be gone.
-    fn doubt_objects(&mut self, turn: &mut Turn<'_>, may_be_gone: MayBeGone) {
+    fn doubt_objects(&mut self, may_be_gone: MayBeGone) {
         for holder in holders(&self.routers.instances) {
             if !is_active(&self.routers.instances, holder) {
                 continue;
@@ -159,11 +121,7 @@ impl Vrrp {
             let any = self.items.doubt(&mut self.routers.instances, holder, may_be_gone);
             match holder {
                 Holder::Instance(id) if any => self.touch(id, |pending| pending.add = true),
-                Holder::Static if any => {
-                    self.add_objects(turn, holder);
-                    self.commit_items(turn);
-                    self.tell_static_followers(turn);
-                }
+                Holder::Static if any => self.work.static_objects = true,
                 _ => {}
             }
         }

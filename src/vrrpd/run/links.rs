@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::id::{InstanceId, LinkId};
 use crate::base::limit;
 use crate::base::map::Map;
-use crate::child::links::{Change, Events, Wanted, report as lines};
+use crate::child::links::{Change, Wanted, report as lines};
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::track::Delays;
 use crate::sys::netlink::link::Link as KernelLink;
@@ -26,7 +26,8 @@ impl Vrrp {
         // A take-over makes hundreds of notifications in each turn: what is left too long is lost.
         for _ in 0..limit::MONITOR_BUDGET / limit::MONITOR_BATCH {
             let again = self.listen_once(turn);
-            if again == Again::Done || self.is_about_to_list() || turn.passed() >= limit::SLICE {
+            let waits = self.work.busy || self.is_about_to_list();
+            if again == Again::Done || waits || turn.passed() >= limit::SLICE {
                 return again;
             }
         }
@@ -34,20 +35,32 @@ impl Vrrp {
     }
 
     fn listen_once(&mut self, turn: &mut Turn<'_>) -> Again {
-        let mut events = Events::new();
-        let Some(drained) = self.links.read(&mut events) else {
+        // Those that an earlier turn had to leave come first.
+        if !self.take_events(turn) {
+            return Again::More;
+        }
+        let Some(drained) = self.links.read() else {
             return self.catch_up(turn);
         };
-        for event in events {
+        if self.take_events(turn) { self.after_reading(turn, drained) } else { Again::More }
+    }
+
+    /// Takes the notifications that were read, one after the other; whether these were all. What one of them leads to may
+    /// be so much that the others have to wait.
+    fn take_events(&mut self, turn: &mut Turn<'_>) -> bool {
+        while let Some(event) = self.links.take_event() {
             // When stopping nothing is put back: what disappears is what the stop itself removes.
             let unknown = !self.process.stopping && self.take_event(turn, event);
             if core::mem::take(&mut self.owns.remade) || unknown {
-                self.links.monitor.discard();
+                self.links.discard();
                 self.begin_listing(turn, Kind::List);
-                return Again::More;
+                return false;
+            }
+            if self.work.busy {
+                return false;
             }
         }
-        self.after_reading(turn, drained)
+        true
     }
 
     /// What follows from how reading notifications ended.

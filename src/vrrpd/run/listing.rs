@@ -4,9 +4,9 @@
 use std::io;
 use std::vec;
 
-use super::pause::{ADDRESSES_A_SLICE, SLICE};
 use crate::base::addr::Prefix;
 use crate::base::id::{InstanceId, LinkId};
+use crate::base::limit;
 use crate::base::map::Set;
 use crate::child::links::Change;
 use crate::daemon::reactor::Turn;
@@ -101,7 +101,7 @@ impl Vrrp {
                 Listing::Learning { changes, addresses: addresses.into_iter(), listed }
             }
             Listing::Learning { changes, mut addresses, mut listed } => {
-                self.learn(addresses.by_ref().take(ADDRESSES_A_SLICE), &mut listed.ours);
+                self.learn(addresses.by_ref().take(limit::ADDRESSES_PER_SLICE), &mut listed.ours);
                 if addresses.len() > 0 {
                     return Ok(Listing::Learning { changes, addresses, listed });
                 }
@@ -114,7 +114,7 @@ impl Vrrp {
                     return Ok(Listing::Following { changes, listed });
                 }
                 if core::mem::take(&mut self.owns.remade) {
-                    self.links.monitor.discard();
+                    self.links.discard();
                     return Ok(Listing::Begin);
                 }
                 let there = self.confirm_addresses(turn, &listed.ours);
@@ -130,7 +130,7 @@ impl Vrrp {
             }
             Listing::Judging(begin) => {
                 let count = self.routers.instances.len();
-                let end = count.min(begin.saturating_add(SLICE));
+                let end = count.min(begin.saturating_add(limit::INSTANCES_PER_SLICE));
                 (begin..end).map(InstanceId::at).for_each(|id| self.look_around(turn, id));
                 if end < count { Listing::Judging(end) } else { Listing::Over }
             }
@@ -204,16 +204,16 @@ impl Vrrp {
         (mut at, mut within): (usize, usize),
     ) -> Option<(usize, usize)> {
         let mut compared = 0;
-        while compared < ADDRESSES_A_SLICE {
+        while compared < limit::ADDRESSES_PER_SLICE {
             let count = self.routers.instances.get(at)?.addresses.len();
-            let end = count.min(within.saturating_add(ADDRESSES_A_SLICE));
+            let end = count.min(within.saturating_add(limit::ADDRESSES_PER_SLICE));
             for position in (within..end).filter_map(|position| u16::try_from(position).ok()) {
                 let place = (InstanceId::at(at), position);
                 if self.place_of(place).is_none_or(|place| !there.contains(&place)) {
                     self.virtual_address_gone(turn, place, false);
                 }
             }
-            compared += end.saturating_sub(within) + ADDRESSES_A_SLICE / SLICE;
+            compared += end.saturating_sub(within) + limit::ADDRESSES_PER_SLICE / limit::INSTANCES_PER_SLICE;
             (at, within) = if end < count { (at, end) } else { (at.saturating_add(1), 0) };
         }
         Some((at, within))

@@ -5,6 +5,7 @@ mod adverts;
 mod alert;
 mod announcements;
 mod detection;
+mod effects;
 mod event_lines;
 mod events;
 mod firewall;
@@ -17,7 +18,6 @@ mod links;
 mod listing;
 mod notify;
 mod own;
-mod pause;
 mod queues;
 mod refusal;
 mod settle;
@@ -43,8 +43,8 @@ use crate::config::Model;
 use crate::daemon::reactor::{Again, Command, Process, Turn};
 use crate::daemon::token::SourceId;
 use crate::proto::vrrp::{Input, Policy};
+use crate::sys::pages;
 use crate::sys::process::{Ended as ProcessEnded, Pid};
-use crate::sys::{alloc, pages};
 use crate::vrrpd::announce::Announcer;
 use crate::vrrpd::firewall::Firewall;
 use crate::vrrpd::items::Items;
@@ -115,23 +115,18 @@ impl Vrrp {
 }
 
 impl Vrrp {
-    /// The job is over: the memory that it took goes back to the kernel, after a start and a reload with the pages of
-    /// their code.
+    /// The job is over: after a start and a reload the pages of their code go back to the kernel.
     // Not inlined: this code runs on while the pages of the start and of the reload are let go, and must not be on them.
     #[inline(never)]
     fn end_job(&mut self, turn: &mut Turn<'_>, ended: Ended) {
-        if ended == Ended::Broken {
-            return;
-        }
-        alloc::trim();
-        self.pause(turn);
-        if ended != Ended::List {
-            pages::release();
+        match ended {
+            Ended::List | Ended::Broken => return,
+            Ended::Stop => return self.leave(turn),
+            Ended::Start | Ended::Reload { .. } => pages::release(),
         }
         match ended {
             Ended::Reload { ok } => bracket::end_reload(&mut self.process, turn, &self.model.global, ok),
-            Ended::Start => bracket::started(&mut self.process),
-            Ended::List | Ended::Broken => {}
+            _ => bracket::started(&mut self.process),
         }
     }
 }
@@ -214,6 +209,21 @@ impl Process for Vrrp {
     }
 
     fn work(&mut self, turn: &mut Turn<'_>) -> Again {
+        self.process.meter.note_slice(turn.slice());
+        self.send_due(turn);
+        turn.answer_hellos();
+        turn.renew();
+        // Inputs wait for the steps and effects of those before them, a job for the inputs.
+        if self.work.busy && !self.go_on(turn) {
+            return Again::More;
+        }
+        self.take_adverts(turn);
+        if self.work.busy {
+            return Again::More;
+        }
+        if self.job.is_none() {
+            return Again::Done;
+        }
         match self.work_on_job(turn) {
             None => Again::More,
             Some(ended) => {
@@ -228,14 +238,12 @@ impl Process for Vrrp {
     }
 
     fn turn_end(&mut self, turn: &mut Turn<'_>) {
-        if !self.is_about_to_list() {
+        if !self.work.busy && !self.is_about_to_list() {
             self.assign_sockets(turn);
             self.settle(turn);
             self.work.load = Load::default();
         }
-        self.notifies.alerts.fifos.flush();
-        self.routers.checkers.flush();
-        self.trackers.sessions.peer.flush();
+        self.flush_channels();
         self.kept.keep.beat(turn.now());
     }
 
@@ -300,19 +308,15 @@ impl Vrrp {
         }
     }
 
-    /// Leaves everything in order: priority 0, addresses off, scripts told.
+    /// Leaves everything in order: priority 0, addresses off, scripts told. The loop takes up the work.
     fn stop(&mut self, turn: &mut Turn<'_>) {
-        if !self.process.begin_stop(turn) {
-            return;
+        if self.process.begin_stop(turn) {
+            self.begin_leaving(turn);
         }
-        if !self.process.keep_on_stop {
-            self.cut_notifies_short(turn);
-            for id in self.ids() {
-                self.drive(turn, id, Input::Stop);
-            }
-            self.stop_groups(turn);
-            self.settle(turn);
-        }
+    }
+
+    /// Every instance has stopped: what else this process made goes, and the process waits for the last scripts.
+    fn leave(&mut self, turn: &mut Turn<'_>) {
         for script in &self.trackers.scripts {
             if let Some(pid) = script.pid {
                 crate::sys::process::kill_group(pid, libc::SIGTERM);
@@ -321,6 +325,7 @@ impl Vrrp {
         self.finish_alerts(turn);
         if self.process.keep_on_stop {
             if !self.writes_status() {
+                self.flush_channels();
                 turn.stop(Exit::Ok);
             }
             return;
@@ -330,7 +335,17 @@ impl Vrrp {
         self.remove_firewall(turn);
         let patience = patience(&self.model.daemon);
         turn.set_deadline(self.work.layout.number(Slot::Stop), Some(turn.now() + patience));
+        // If the process ends at once the turn has no end.
+        self.flush_channels();
+        turn.send_reports();
         self.stop_if_idle(turn);
+    }
+
+    /// Hands what the FIFOs and the other children are told to the kernel.
+    fn flush_channels(&mut self) {
+        self.notifies.alerts.fifos.flush();
+        self.routers.checkers.flush();
+        self.trackers.sessions.peer.flush();
     }
 }
 

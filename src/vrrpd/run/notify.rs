@@ -150,7 +150,7 @@ impl Vrrp {
     /// Ends the child that stops once the last status file is whole and the last script has ended: those of the stop, and
     /// those that got a signal to end.
     pub(super) fn stop_if_idle(&mut self, turn: &mut Turn<'_>) {
-        if !self.process.stopping || self.writes_status() {
+        if !self.process.stopping || self.job.is_some() || self.writes_status() {
             return;
         }
         if self.process.keep_on_stop {

@@ -1,21 +1,25 @@
-//! Actions of the machines, carried out.
+//! Inputs of the machines, and the actions that follow: gathered step by step, then carried out.
 //!
-//! Adverts are gathered and leave first. Removals (rules, routes, addresses), additions (the other way round),
-//! announcements and reports follow, in this order, for all instances of a turn together: many requests in one system
-//! call, and no instance's long effects in front of another's advert. An instance is settled before its machine gets
-//! the next input.
+//! Adverts are gathered and leave first. What else the machines ask for is gathered for all instances of a turn and
+//! carried out together (`effects`). What an instance asked for is carried out before its machine decides again.
+//!
+//! Both the steps of the policy and the effects are lists that can be left after any entry. When they take longer than a
+//! slice of work may, the rest of them is the work that the loop takes up in its next turns, with adverts between two
+//! slices; inputs that come meanwhile wait in the queue of the policy.
 
 use crate::base::id::InstanceId;
+use crate::base::limit;
 use crate::daemon::reactor::Turn;
-use crate::proto::vrrp::action::LONGEST;
 use crate::proto::vrrp::{Action, Actions, Event, Input};
-use crate::vrrpd::items::Holder;
 use crate::vrrpd::live::{Instance, Pending};
 use crate::vrrpd::routers::Routers;
 use crate::vrrpd::run::{Vrrp, event_lines};
 use crate::vrrpd::slots::Slot;
 use crate::vrrpd::track::Object;
 use crate::vrrpd::work::Load;
+
+/// Steps of the policy between two looks at the clock: about a microsecond each.
+const STEPS_PER_LOOK: usize = 64;
 
 impl Vrrp {
     /// Gives an input to the machine of an instance and gathers what comes of it.
@@ -39,39 +43,91 @@ impl Vrrp {
         self.take_steps(turn);
     }
 
-    /// Takes the steps that are due, and gathers what each asks for before the next is decided.
+    /// Gathers what an instance asked for outside a step; its sync group follows.
+    pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
+        self.gather(turn, id, actions);
+        self.routers.policy.lead(id, actions, 0);
+        self.take_steps(turn);
+    }
+
+    /// Carries out everything that was gathered.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.work.settles = true;
+        self.take_steps(turn);
+    }
+
+    /// Takes the steps that the inputs lead to, unless steps or effects are under way: then these come first.
     pub(super) fn take_steps(&mut self, turn: &mut Turn<'_>) {
+        if !self.work.busy {
+            self.go_on(turn);
+        }
+    }
+
+    /// Goes on with the steps and the effects that are under way until a slice of work is over. If that was not all, the
+    /// rest is work that the loop takes up; whether it was all.
+    pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) -> bool {
+        self.work.busy = self.has_more_to_do(turn);
+        if self.work.busy {
+            turn.begin_work();
+        }
+        !self.work.busy
+    }
+
+    fn has_more_to_do(&mut self, turn: &mut Turn<'_>) -> bool {
+        self.work.busy = true;
+        let mut steps = 0_usize;
         loop {
+            if self.work.settlement.is_some() && !self.carry_out(turn) {
+                return true;
+            }
             let (policy, situation) = self.policy();
-            let Some(due) = policy.due(&situation) else { return };
+            let Some(due) = policy.due(&situation) else {
+                if !self.work.settles {
+                    return false;
+                }
+                self.send_gathered(turn);
+                if !self.work.has_gathered() {
+                    self.work.settles = false;
+                    return false;
+                }
+                self.begin_settlement();
+                continue;
+            };
             if due.decides {
-                self.settle_before(turn, due.id);
+                // One thing may concern thousands of instances.
+                turn.rest();
+                if self.is_to_settle_before(due.id) {
+                    self.send_gathered(turn);
+                    self.begin_settlement();
+                    continue;
+                }
             }
             let Routers { policy, instances, .. } = &mut self.routers;
             let router = instances.get_mut(due.id.index()).map(|instance| &mut instance.router);
             let mut out = Actions::new();
             policy.step(turn.now(), router, &mut out);
             self.gather(turn, due.id, &out);
+            steps = steps.saturating_add(1);
+            if steps.is_multiple_of(STEPS_PER_LOOK) && turn.passed() >= limit::SLICE {
+                return true;
+            }
         }
     }
 
-    /// What is pending of an instance must be done before its machine decides again.
-    pub(super) fn settle_before(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        // One thing may concern thousands of instances.
-        turn.rest();
-        let events = &self.work.events;
-        let crowded = events.capacity() - events.len() < LONGEST;
-        // What is only to be told is told in order whatever comes after it.
-        if crowded || self.instance(id).is_some_and(|instance| instance.pending.has_effects()) {
-            self.settle(turn);
-        }
+    /// Whether what is pending must be carried out before the machine of an instance decides again. What is only to be
+    /// reported is reported in order whatever comes after it.
+    pub(super) fn is_to_settle_before(&self, id: InstanceId) -> bool {
+        self.work.is_crowded() || self.instance(id).is_some_and(|instance| instance.pending.has_effects())
     }
 
-    /// Gathers what an instance asked for outside a step; its sync group follows.
-    pub(super) fn act(&mut self, turn: &mut Turn<'_>, id: InstanceId, actions: &Actions) {
-        self.gather(turn, id, actions);
-        self.routers.policy.lead(id, actions, 0);
-        self.take_steps(turn);
+    /// Sends what the parent has to know before the network does, and the adverts gathered so far.
+    fn send_gathered(&mut self, turn: &mut Turn<'_>) {
+        // A successor has to know of a MASTER from the moment that the network does.
+        if core::mem::take(&mut self.work.recorded) {
+            turn.send_reports();
+        }
+        self.sockets.flush(&self.kept.keep);
+        self.sockets.log_failures(&mut self.routers.instances);
     }
 
     /// Gathers actions and arms the machine's timer.
@@ -95,7 +151,7 @@ impl Vrrp {
                     }
                 }
                 Action::Report(event) => {
-                    self.tell_later(id, *event);
+                    self.report_later(id, *event);
                     self.record(turn, id, event);
                 }
             }
@@ -105,90 +161,21 @@ impl Vrrp {
         }
     }
 
-    /// Notes an event to be told when the effects before it are done.
-    fn tell_later(&mut self, id: InstanceId, event: Event) {
+    /// Notes an event to be reported when the effects before it are carried out.
+    fn report_later(&mut self, id: InstanceId, event: Event) {
         self.touch(id, |pending| pending.report = true);
         self.work.events.push((id, event));
     }
 
-    /// Carries out everything that was gathered.
-    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
-        // A successor has to know of a MASTER from the moment that the network does.
-        if core::mem::take(&mut self.work.recorded) {
-            turn.send_reports();
-        }
-        self.sockets.flush(&self.kept.keep);
-        self.sockets.log_failures(&mut self.routers.instances);
-        if self.work.touched.is_empty() {
-            return;
-        }
-        let mut touched = core::mem::take(&mut self.work.touched);
-        for id in &touched {
-            if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.delete_objects(turn, Holder::Instance(*id));
-                self.pause_if_long(turn);
-            }
-        }
-        self.commit_items(turn);
-        for id in &touched {
-            if self.instance(*id).is_some_and(|instance| instance.pending.remove) {
-                self.request_removal(turn, *id);
-                self.pause_if_long(turn);
-            }
-        }
-        self.commit_items(turn);
-        // A guard outlives its address, and is there before it.
-        for id in &touched {
-            if let Some(pending) = self.instance(*id).map(|instance| instance.pending)
-                && (pending.add || pending.remove)
-            {
-                self.guard(*id, pending.add, true);
-                self.pause_if_long(turn);
-            }
-        }
-        self.flush_firewall(turn);
-        for id in &touched {
-            if self.instance(*id).is_some_and(|instance| instance.pending.add) {
-                self.request_addition(turn, *id);
-                self.pause_if_long(turn);
-            }
-        }
-        self.commit_items(turn);
-        for id in &touched {
-            if self.instance(*id).is_some_and(|instance| instance.pending.add) {
-                self.add_objects(turn, Holder::Instance(*id));
-                self.pause_if_long(turn);
-            }
-        }
-        self.commit_items(turn);
-        for id in &touched {
-            if self.instance(*id).is_some_and(|instance| instance.pending.announce || instance.pending.remove)
-            {
-                self.announce(turn, *id);
-                self.pause_if_long(turn);
-            }
-        }
-        self.announcer.flush();
-        for id in &touched {
-            if let Some(instance) = self.instance_mut(*id) {
-                instance.pending = Pending::default();
-            }
-        }
-        touched.clear();
-        self.work.touched = touched;
-        self.tell_events(turn);
-        self.announcer.log_announced(turn.now(), &self.routers.instances, &self.links.table);
-    }
-
-    /// Carries out what a step of a job gathered, if that takes as long as a slice may; whether it was so much. The slice
-    /// of the step ends with that.
+    /// Carries out what a step of a job gathered, if that takes as long as a slice may; whether the slice of the step ends
+    /// with that.
     pub(super) fn settle_if_laden(&mut self, turn: &mut Turn<'_>) -> bool {
-        let laden = self.work.is_laden();
-        if laden {
+        if self.work.is_laden() {
             self.settle(turn);
             self.work.load = Load::default();
+            return true;
         }
-        laden
+        self.work.busy
     }
 
     /// Notes what is to be done for an instance at the end of the turn.

@@ -39,6 +39,8 @@ pub struct Sockets {
     pub pool: Pool,
     /// Buffers for one read; none while they are in use.
     pub batch: Option<ReceiveBatch>,
+    /// What is left to be taken of the last read.
+    pub unread: Option<Unread>,
     send_v4: SendBatch,
     send_v6: SendBatch,
     scratch: Box<[u8; limit::ADVERT_OCTETS]>,
@@ -52,6 +54,17 @@ pub struct Sockets {
     unknown_vrids: Budget,
 }
 
+/// The datagrams of one read that have not been taken yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread {
+    /// The socket that they came from.
+    pub socket: SocketId,
+    /// The first of them in the batch.
+    pub at: usize,
+    /// How many there are in the batch, those that have been taken among them.
+    pub count: usize,
+}
+
 impl Sockets {
     /// No socket yet. `unknown_vrids`: the budget for lines about adverts of router ids that are not configured.
     #[must_use]
@@ -59,6 +72,7 @@ impl Sockets {
         Self {
             pool: Pool::default(),
             batch: Some(ReceiveBatch::new()),
+            unread: None,
             send_v4: SendBatch::new(),
             send_v6: SendBatch::new(),
             scratch: Box::new([0; limit::ADVERT_OCTETS]),

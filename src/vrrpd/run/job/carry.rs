@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Job, Progress};
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{InstanceId, LinkId, ScriptId};
+use crate::base::limit;
 use crate::base::map::{Map, Set};
 use crate::config::model::Model;
 use crate::config::model::instance::OldChecksum;
@@ -22,7 +23,6 @@ use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::events::forget;
-use crate::vrrpd::run::pause::{ADDRESSES_A_SLICE, SLICE};
 
 /// What goes on of before.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Carried {
 
 impl Vrrp {
     pub(super) fn index_scripts(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.trackers.scripts.len(), SLICE) else {
+        let Some(slice) = job.slice(self.trackers.scripts.len(), limit::INSTANCES_PER_SLICE) else {
             job.carried.scripts = vec![None; self.trackers.scripts.len()];
             return Progress::Done;
         };
@@ -82,7 +82,7 @@ impl Vrrp {
 
     /// Takes over the verdicts of scripts, and the runs of those whose command is the same.
     pub(super) fn carry_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(job.fresh.scripts.len(), SLICE) else {
+        let Some(slice) = job.slice(job.fresh.scripts.len(), limit::INSTANCES_PER_SLICE) else {
             job.carried.script_places = Map::new();
             self.kill_left_scripts();
             return Progress::Done;
@@ -118,7 +118,9 @@ impl Vrrp {
     }
 
     pub(super) fn index_instances(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         for id in slice.map(InstanceId::at) {
             if let Some(before) = self.instance(id) {
                 job.carried.running.change(build::identity(before), |alike| alike.push(id));
@@ -130,7 +132,9 @@ impl Vrrp {
     /// Finds for each new instance the one that runs already as the same router and has a peer or the name in common with
     /// it: unicast instances with one router id and one source differ by their peers.
     pub(super) fn pair(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(job.fresh.instances.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(job.fresh.instances.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         let carried = &mut job.carried;
         for after in job.fresh.instances.get(slice).unwrap_or_default() {
             let likeness = |id: &InstanceId| {
@@ -151,7 +155,9 @@ impl Vrrp {
     /// A new instance without one takes one that runs as the same router, once those with something in common have theirs:
     /// its name or all its peers have changed.
     pub(super) fn pair_the_rest(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(job.fresh.instances.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(job.fresh.instances.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         let carried = &mut job.carried;
         for position in slice {
             if let (Some(after), Some(old @ None)) =
@@ -172,7 +178,9 @@ impl Vrrp {
                 return Progress::Done;
             }
         }
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         let carried = &mut job.carried;
         for id in slice.map(InstanceId::at).filter(|id| carried.ids.get(id.index()) == Some(&None)) {
             if let Some(before) = self.routers.instances.get(id.index()) {
@@ -186,7 +194,7 @@ impl Vrrp {
     /// BACKUP of the others on its link, and goes on as that.
     pub(super) fn pair_by_name(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         if !job.carried.named.is_empty()
-            && let Some(slice) = job.slice(job.fresh.instances.len(), SLICE)
+            && let Some(slice) = job.slice(job.fresh.instances.len(), limit::INSTANCES_PER_SLICE)
         {
             let (carried, fresh) = (&mut job.carried, &job.fresh.instances);
             for position in slice {
@@ -213,7 +221,7 @@ impl Vrrp {
             let names = job.fresh.instances.iter().map(|instance| instance.config.name.clone());
             job.carried.names = names.collect();
         }
-        let slice = job.slice(self.routers.instances.len(), SLICE);
+        let slice = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE);
         let Some(slice) = slice else { return Progress::Done };
         for id in slice.map(InstanceId::at).filter(|id| job.carried.ids.get(id.index()) == Some(&None)) {
             let mut out = Actions::new();
@@ -246,12 +254,12 @@ impl Vrrp {
     /// What instances that go on have in the kernel is their successors' now; what stays with them is wanted no more.
     pub(super) fn hand_over(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let mut addresses = 0;
-        while addresses < ADDRESSES_A_SLICE {
+        while addresses < limit::ADDRESSES_PER_SLICE {
             let Some(after) = job.fresh.instances.get_mut(job.at) else { return Progress::Done };
             let old = job.carried.kept.get(job.at).copied().flatten();
             if let Some(before) = old.and_then(|id| self.routers.instances.get_mut(id.index())) {
                 inherit_addresses(after, before, job.within, &mut job.carried.places);
-                job.within += ADDRESSES_A_SLICE;
+                job.within += limit::ADDRESSES_PER_SLICE;
                 if job.within < after.addresses.len() {
                     return Progress::More;
                 }
@@ -259,7 +267,7 @@ impl Vrrp {
                 addresses += after.addresses.len();
             }
             job.carried.places = Places::default();
-            addresses += ADDRESSES_A_SLICE / SLICE;
+            addresses += limit::ADDRESSES_PER_SLICE / limit::INSTANCES_PER_SLICE;
             (job.at, job.within) = (job.at + 1, 0);
         }
         Progress::More
@@ -325,7 +333,7 @@ type Places = OnceCell<Map<(Option<LinkId>, Prefix), usize>>;
 /// What an instance of before leaves to its successor in the kernel of a slice of the successor's addresses. It keeps
 /// those that the successor does not have.
 fn inherit_addresses(after: &mut Instance, before: &mut Instance, begin: usize, places: &mut Places) {
-    let end = after.addresses.len().min(begin + ADDRESSES_A_SLICE);
+    let end = after.addresses.len().min(begin + limit::ADDRESSES_PER_SLICE);
     for position in begin..end {
         let Some(key) = after.addresses.get(position).map(|moved| (moved.link, moved.prefix)) else {
             continue;

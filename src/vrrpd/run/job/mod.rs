@@ -28,9 +28,12 @@ use place::Indexing;
 use read::Fresh;
 pub(in crate::vrrpd::run) use start::Start;
 
+use crate::base::id::{GroupId, InstanceId};
 use crate::child::bracket::{begin_reload, exit_of};
 use crate::child::reading::Reading;
 use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::Input;
+use crate::sys::alloc;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::listing::Listing;
@@ -58,6 +61,8 @@ pub(in crate::vrrpd::run) struct Job {
     listing: Listing,
     /// The data dump of before or after the reload that is being kept.
     saving: Option<Saving>,
+    /// The new configuration could not be read.
+    failed: bool,
 }
 
 /// What a job is for.
@@ -69,6 +74,8 @@ pub(in crate::vrrpd::run) enum Kind {
     List,
     /// The same, because the kernel refused to list it before: what else it refused is tried again after that.
     Retry,
+    /// The process leaves everything in order.
+    Stop,
 }
 
 /// What became of a step.
@@ -92,6 +99,8 @@ pub(super) enum Ended {
     Reload { ok: bool },
     /// Everything has been listed, if the kernel did not refuse.
     List,
+    /// Every instance has stopped.
+    Stop,
     /// The process ends.
     Broken,
 }
@@ -106,9 +115,12 @@ enum Of {
     Reload,
     /// A start and a reload.
     Both,
-    /// Whatever lists everything in slices: all but a start.
+    /// Whatever lists everything in slices: all but a start and a stop.
     List,
     Retry,
+    Stop,
+    /// All but a stop, after which nothing comes that could use the memory.
+    Memory,
 }
 
 impl Of {
@@ -119,6 +131,8 @@ impl Of {
             Self::Both => matches!(kind, Kind::Start | Kind::Reload),
             Self::List => matches!(kind, Kind::Reload | Kind::List | Kind::Retry),
             Self::Retry => matches!(kind, Kind::Retry),
+            Self::Stop => matches!(kind, Kind::Stop),
+            Self::Memory => !matches!(kind, Kind::Stop),
         }
     }
 }
@@ -199,6 +213,9 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::settle_queues),
     (Of::Reload, Vrrp::reserve_sources),
     (Of::Reload, Vrrp::save),
+    (Of::Stop, Vrrp::stop_instances),
+    (Of::Stop, Vrrp::stop_groups),
+    (Of::Memory, Vrrp::return_memory),
 ];
 
 impl Vrrp {
@@ -221,6 +238,12 @@ impl Vrrp {
         self.job.as_ref().is_some_and(|job| matches!(job.kind, Kind::List | Kind::Retry))
     }
 
+    /// The process is to leave: the loop takes up the work.
+    pub(in crate::vrrpd::run) fn begin_leaving(&mut self, turn: &mut Turn<'_>) {
+        self.job = Some(Box::new(Job::new(Kind::Stop)));
+        turn.begin_work();
+    }
+
     /// The parent has a new configuration: the loop takes up the work.
     pub(in crate::vrrpd::run) fn begin_reload(&mut self, turn: &mut Turn<'_>, fd: OwnedFd) {
         if begin_reload(&mut self.process, turn) {
@@ -231,7 +254,6 @@ impl Vrrp {
 
     /// Does the next slice of the job; how the job ended, once the last one is done.
     pub(super) fn work_on_job(&mut self, turn: &mut Turn<'_>) -> Option<Ended> {
-        self.pause(turn);
         let Some(mut job) = self.job.take() else { return Some(Ended::Broken) };
         while STEPS.get(job.step).is_some_and(|(of, _)| !of.is_in(job.kind)) {
             job.step += 1;
@@ -239,8 +261,9 @@ impl Vrrp {
         let Some((_, step)) = STEPS.get(job.step) else {
             return Some(match job.kind {
                 Kind::Start => Ended::Start,
-                Kind::Reload => Ended::Reload { ok: true },
+                Kind::Reload => Ended::Reload { ok: !job.failed },
                 Kind::List | Kind::Retry => Ended::List,
+                Kind::Stop => Ended::Stop,
             });
         };
         match step(self, turn, &mut job) {
@@ -249,7 +272,7 @@ impl Vrrp {
                 job.step += 1;
                 (job.at, job.within) = (0, 0);
             }
-            Progress::Failed => return Some(Ended::Reload { ok: false }),
+            Progress::Failed => (job.failed, job.step) = (true, STEPS.len().saturating_sub(1)),
             Progress::Broken(error) => {
                 report::kernel_failed("cannot start", &error);
                 turn.stop(exit_of(error.kind()));
@@ -262,6 +285,51 @@ impl Vrrp {
 
     fn settle_queues(&mut self, _: &mut Turn<'_>, _: &mut Job) -> Progress {
         self.resize_queues();
+        Progress::Done
+    }
+
+    /// Every instance stops.
+    fn stop_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if self.process.keep_on_stop {
+            return Progress::Done;
+        }
+        if job.at == 0 {
+            self.cut_notifies_short(turn);
+        }
+        let Some(all) = job.slice(self.routers.instances.len(), usize::MAX) else { return Progress::Done };
+        for id in all.map(InstanceId::at) {
+            self.drive(turn, id, Input::Stop);
+            if self.work.busy {
+                job.at = id.index() + 1;
+                break;
+            }
+        }
+        Progress::More
+    }
+
+    /// Every group stops, once its members have.
+    fn stop_groups(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+        if self.process.keep_on_stop {
+            return Progress::Done;
+        }
+        let Some(all) = job.slice(self.routers.groups.len(), usize::MAX) else {
+            self.settle(turn);
+            return Progress::Done;
+        };
+        for id in all.map(GroupId::at) {
+            self.stop_group(turn, id);
+            if self.work.busy {
+                job.at = id.index() + 1;
+                break;
+            }
+        }
+        Progress::More
+    }
+
+    /// The memory that the job took goes back to the kernel.
+    fn return_memory(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
+        *job = Job { step: job.step, failed: job.failed, ..Job::new(job.kind) };
+        alloc::trim();
         Progress::Done
     }
 
@@ -287,6 +355,7 @@ impl Job {
             sorting: Sorting::default(),
             listing: Listing::default(),
             saving: None,
+            failed: false,
         }
     }
 

@@ -6,13 +6,13 @@ use std::vec;
 
 use super::{Job, Progress};
 use crate::base::id::InstanceId;
+use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::route::Route;
 use crate::sys::netlink::rule::Rule;
 use crate::vrrpd::items::{Alike, Candidates, Going, Holder, Numbers, StaticAddress, Successors, Takeovers};
 use crate::vrrpd::live::{Entry, LiveRoute};
 use crate::vrrpd::run::Vrrp;
-use crate::vrrpd::run::pause::SLICE;
 
 /// What these steps hand on to each other.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Vrrp {
     pub(super) fn number_alike(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let (items, instances) = (&mut self.items, &mut self.routers.instances);
         let Sorting { numbers, routes, rules, .. } = &mut job.sorting;
-        for _ in 0..SLICE {
+        for _ in 0..limit::INSTANCES_PER_SLICE {
             if let Some(places) = routes.next() {
                 items.number_routes(instances, &places, numbers);
             } else if let Some(places) = rules.next() {
@@ -87,7 +87,7 @@ impl Vrrp {
     pub(super) fn settle_left(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let (instances, links) = (&mut self.routers.instances, &self.links.table);
         let Sorting { left_routes, left_rules, successors, .. } = &mut job.sorting;
-        for _ in 0..SLICE {
+        for _ in 0..limit::INSTANCES_PER_SLICE {
             if let Some(old) = left_routes.next() {
                 self.items.settle_route(instances, successors, old);
             } else if let Some(old) = left_rules.next() {
@@ -122,7 +122,7 @@ impl Vrrp {
         if let Some(takeovers) = job.sorting.takeovers.take() {
             job.sorting.before = self.items.plan_takeovers(instances, takeovers).into_iter();
         }
-        for route in job.sorting.before.by_ref().take(SLICE) {
+        for route in job.sorting.before.by_ref().take(limit::INSTANCES_PER_SLICE) {
             self.items.delete_route(instances, links, &route);
         }
         if job.sorting.before.len() > 0 {
@@ -143,7 +143,7 @@ impl Vrrp {
             *going_routes = routes.into_iter();
             *going_addresses = addresses.into_iter();
         }
-        for _ in 0..SLICE {
+        for _ in 0..limit::INSTANCES_PER_SLICE {
             if let Some(rule) = going_rules.next() {
                 self.items.delete_rule(instances, links, &rule);
             } else if let Some(route) = going_routes.next() {
@@ -159,7 +159,7 @@ impl Vrrp {
     /// The same of static addresses.
     pub(super) fn drop_left_addresses(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         let (instances, links) = (&mut self.routers.instances, &self.links.table);
-        for known in job.sorting.going_addresses.by_ref().take(SLICE) {
+        for known in job.sorting.going_addresses.by_ref().take(limit::INSTANCES_PER_SLICE) {
             self.items.delete_abandoned(instances, links, known);
         }
         if job.sorting.going_addresses.len() > 0 {
@@ -177,7 +177,7 @@ impl Vrrp {
 impl Job {
     /// The next slice of all holders, when there are so many instances; none when all have been walked.
     fn holders(&mut self, instances: usize) -> Option<impl Iterator<Item = Holder> + use<>> {
-        let slice = self.slice(instances + 1, SLICE)?;
+        let slice = self.slice(instances + 1, limit::INSTANCES_PER_SLICE)?;
         Some(slice.map(move |position| {
             if position < instances { Holder::Instance(InstanceId::at(position)) } else { Holder::Static }
         }))

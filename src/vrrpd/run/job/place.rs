@@ -12,7 +12,6 @@ use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::run::listing::Listing;
-use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::slots::{Layout, Slot};
 
 /// How far the index of the addresses of all instances has come.
@@ -38,7 +37,7 @@ impl Vrrp {
 
     /// The addresses of all instances are gathered by interface.
     pub(super) fn gather_addresses(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else {
+        let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
             job.indexing.interfaces = self.items.index.begin(core::mem::take(&mut job.indexing.unsorted));
             return Progress::Done;
         };
@@ -63,7 +62,7 @@ impl Vrrp {
 
     /// Removes the addresses of instances and lines that are no more, unless another instance has them now.
     pub(super) fn remove_abandoned(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        for _ in 0..SLICE {
+        for _ in 0..limit::INSTANCES_PER_SLICE {
             let Some(mut old) = job.carried.leaving.take().or_else(|| job.carried.before.next()) else {
                 self.commit_items(turn);
                 return Progress::Done;
@@ -198,7 +197,9 @@ impl Vrrp {
     }
 
     pub(super) fn bring_up(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         for id in slice.map(InstanceId::at) {
             self.bring_up_one(turn, id, job.carried.went_on(id));
             if self.settle_if_laden(turn) {
@@ -214,7 +215,7 @@ impl Vrrp {
         if let Some(model) = std::sync::Arc::get_mut(&mut job.carried.model)
             && !model.instances.is_empty()
         {
-            model.instances.truncate(model.instances.len().saturating_sub(SLICE));
+            model.instances.truncate(model.instances.len().saturating_sub(limit::INSTANCES_PER_SLICE));
             return Progress::More;
         }
         job.carried.model = std::sync::Arc::default();
@@ -223,14 +224,22 @@ impl Vrrp {
 
     /// Members that are about to begin, or that the reload brought together, hear what the others found out.
     pub(super) fn judge_groups(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
-        slice.map(GroupId::at).for_each(|id| self.refresh_group(turn, id));
+        let Some(slice) = job.slice(self.routers.groups.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
+        for id in slice.map(GroupId::at) {
+            self.refresh_group(turn, id);
+            if self.work.busy {
+                job.at = id.index() + 1;
+                break;
+            }
+        }
         Progress::More
     }
 
     /// At a start all begin at one time of the loop: adverts that fall due together leave together.
     pub(super) fn begin_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let most = if job.start.is_some() { usize::MAX } else { SLICE };
+        let most = if job.start.is_some() { usize::MAX } else { limit::INSTANCES_PER_SLICE };
         let Some(slice) = job.slice(self.routers.instances.len(), most) else {
             self.routers.policy.set_rebuilding(false);
             if job.start.is_some() {
@@ -247,7 +256,7 @@ impl Vrrp {
                 self.tell_taken_off(id);
             }
             self.drive(turn, id, Input::Start { adopt });
-            if job.start.is_none() && self.settle_if_laden(turn) {
+            if self.work.busy || job.start.is_none() && self.settle_if_laden(turn) {
                 job.at = id.index() + 1;
                 break;
             }
@@ -257,7 +266,9 @@ impl Vrrp {
 
     /// Members that came, went or were left agree again.
     pub(super) fn align_members(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.groups.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(self.routers.groups.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         for id in slice.map(GroupId::at) {
             if self.settle_if_laden(turn) {
                 job.at = id.index();
@@ -275,7 +286,7 @@ impl Vrrp {
     }
 
     pub(super) fn begin_scripts(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.trackers.scripts.len(), SLICE) else {
+        let Some(slice) = job.slice(self.trackers.scripts.len(), limit::INSTANCES_PER_SLICE) else {
             self.advance_retired(turn);
             return Progress::Done;
         };
@@ -310,7 +321,7 @@ impl Vrrp {
     fn make_owns(&mut self) -> bool {
         let new = self.owns.ensure_all(&self.links.table, &mut self.items.commands);
         if new {
-            self.links.monitor.discard();
+            self.links.discard();
         }
         new
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Job, Progress};
+use crate::base::limit;
 use crate::child::check::Broken;
 use crate::child::reading::Step;
 use crate::config::model::Model;
@@ -14,7 +15,6 @@ use crate::vrrpd::live::{Group, Instance, TrackScript};
 use crate::vrrpd::own::plan::Plan;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
-use crate::vrrpd::run::pause::SLICE;
 use crate::vrrpd::run::status::Moment;
 
 /// What was made of the new model, until it is in force.
@@ -96,7 +96,7 @@ impl Vrrp {
     }
 
     pub(super) fn make_instances(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(job.fresh.model.instances.len(), SLICE) else {
+        let Some(slice) = job.slice(job.fresh.model.instances.len(), limit::INSTANCES_PER_SLICE) else {
             return Progress::Done;
         };
         let Fresh { model, resolver: Some(resolver), broken, scripts, plan, instances, .. } = &mut job.fresh

@@ -3,7 +3,8 @@
 use std::io;
 
 use super::{Job, Progress};
-use crate::base::id::InstanceId;
+use crate::base::id::{GroupId, InstanceId};
+use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
@@ -12,7 +13,6 @@ use crate::proto::vrrp::State;
 use crate::vrrpd::items::{Adoption, Marked};
 use crate::vrrpd::own::ledger::Left;
 use crate::vrrpd::run::Vrrp;
-use crate::vrrpd::run::pause::SLICE;
 
 /// What a start goes by.
 pub(in crate::vrrpd::run) struct Start {
@@ -119,7 +119,7 @@ impl Vrrp {
         self.promote_secondaries();
         self.items.watch(turn, &self.routers.instances);
         // What was heard until now is older than what is listed next: a macvlan that is not up yet would be a fault.
-        self.links.monitor.discard();
+        self.links.discard();
         Progress::Done
     }
 
@@ -135,7 +135,7 @@ impl Vrrp {
     }
 
     pub(super) fn open_receivers(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else {
+        let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
             self.assign_sockets(turn);
             self.sockets.open_senders(&self.routers.instances);
             self.tell_absent();
@@ -146,17 +146,25 @@ impl Vrrp {
     }
 
     pub(super) fn judge_instances(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
-        let Some(slice) = job.slice(self.routers.instances.len(), SLICE) else { return Progress::Done };
+        let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
+            return Progress::Done;
+        };
         slice.map(InstanceId::at).for_each(|id| self.look_around(turn, id));
         Progress::More
     }
 
     pub(super) fn start_groups(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         self.routers.policy.set_rebuilding(false);
-        if let Some(start) = &job.start {
-            self.begin_groups(turn, &start.adopt);
+        let groups = job.slice(self.routers.groups.len(), usize::MAX);
+        let (Some(groups), Some(start)) = (groups, &job.start) else { return Progress::Done };
+        for id in groups.map(GroupId::at) {
+            self.begin_group(turn, id, &start.adopt);
+            if self.work.busy {
+                job.at = id.index() + 1;
+                break;
+            }
         }
-        Progress::Done
+        Progress::More
     }
 
     /// Everything runs: the parent is told.

@@ -1,8 +1,8 @@
 //! What the network hears of a reload.
 
-use super::{Child, instance, on_a_machine};
-use crate::daemon::reactor::Command;
-use crate::proto::vrrp::State;
+use super::{Child, INTERFACE, instance, on_a_machine};
+use crate::daemon::reactor::{Again, Process};
+use crate::proto::vrrp::{Input, State, Why};
 use crate::sys::test_net::Listener;
 
 /// Where an advert begins behind the headers of Ethernet and IPv4, and where IPv4 says that it is one.
@@ -31,7 +31,7 @@ fn an_instance_that_leaves_says_goodbye_and_the_others_do_not() {
         child.reload(&instance("B", 62, &["192.0.2.12"]));
         assert!(adverts(&mut listener).contains(&(52, 0)));
         assert_eq!(child.state("B"), State::Backup);
-        child.command(Command::Stop);
+        child.stop();
         assert!(adverts(&mut listener).is_empty(), "a BACKUP says nothing");
     });
 }
@@ -45,5 +45,32 @@ fn other_addresses_are_advertised_at_once() {
         listener.frames();
         child.reload(&instance("A", 51, &["192.0.2.12"]));
         assert!(adverts(&mut listener).contains(&(51, 100)));
+    });
+}
+
+#[test]
+fn adverts_that_are_due_leave_while_thousands_of_addresses_are_added() {
+    on_a_machine(|_| {
+        let mut listener = Listener::ipv4();
+        let many = (0..3_000).map(|number| format!("10.1.{}.{}", number / 250, number % 250 + 1));
+        let many: Vec<String> = many.collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let fast = format!(
+            "vrrp_instance B {{\n interface {INTERFACE}\n virtual_router_id 52\n version 3\n advert_int 0.05\n priority 255\n \
+             virtual_ipaddress {{\n  192.0.2.12\n }}\n}}\n"
+        );
+        let mut child = Child::first(&format!("{}{fast}", instance("A", 51, &many)));
+        assert_eq!((child.state("A"), child.state("B")), (State::Backup, State::Master));
+        child.input("A", Input::Sync { to: State::Master, why: Why::Group });
+        assert!(child.reactor.is_working(), "a slice is not enough for so many addresses");
+        listener.frames();
+        let mut slices = 1;
+        while child.vrrp.work(&mut child.reactor.turn()) == Again::More {
+            slices += 1;
+        }
+        let heard = adverts(&mut listener);
+        assert!(slices > 3, "{slices}");
+        assert!(heard.iter().filter(|(vrid, _)| *vrid == 52).count() > 1, "{heard:?} in {slices} slices");
+        assert!(child.instance("A").addresses.iter().all(|moved| moved.item.is_ours()));
     });
 }

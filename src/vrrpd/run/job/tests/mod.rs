@@ -240,6 +240,12 @@ impl Child {
         self.hear();
     }
 
+    /// Tells the child to stop, and lets it.
+    fn stop(&mut self) {
+        self.command(Command::Stop);
+        self.work();
+    }
+
     /// A turn in which the machine of an instance gets an input.
     fn input(&mut self, name: &str, input: Input) {
         let is_named = |instance: &Instance| instance.config.name == name;

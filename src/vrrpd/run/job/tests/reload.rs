@@ -147,7 +147,7 @@ fn a_child_that_stops_is_not_reloaded() {
         let text = owner("A", 51, &["192.0.2.11"]);
         let mut child = Child::first(&text);
         child.words();
-        child.command(Command::Stop);
+        child.stop();
         child.command(Command::Reload(sent(&text)));
         assert_eq!(child.words(), [ToParent::ReloadDone { ok: false }]);
         assert!(child.vrrp.job.is_none() && machine.addresses().is_empty());

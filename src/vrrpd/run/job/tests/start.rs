@@ -2,7 +2,6 @@
 
 use super::{Child, INTERFACE, instance, instance_with, on_a_machine, owner, vips};
 use crate::daemon::ipc::ToParent;
-use crate::daemon::reactor::Command;
 use crate::proto::vrrp::State;
 
 #[test]
@@ -97,7 +96,7 @@ fn a_stop_takes_everything_off() {
         let text = format!("{statics}{}", owner("A", 51, &["192.0.2.11"]));
         let mut child = Child::first(&text);
         assert_eq!(machine.addresses(), ["192.0.2.11", "192.0.2.20"]);
-        child.command(Command::Stop);
+        child.stop();
         assert!(machine.addresses().is_empty());
     });
 }
