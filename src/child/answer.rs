@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use super::status::{Job, Part, WritePiece, clock};
 use crate::base::limit;
 use crate::base::time::Instant;
-use crate::daemon::ipc::Answered;
+use crate::daemon::ipc::{Answered, Question, ToParent};
+use crate::status::answer::Sheet;
 use crate::status::file::Pieces;
 
 /// An answer and how far it has come.
@@ -24,6 +25,57 @@ pub struct Answer<P> {
 struct Open<P> {
     file: File,
     job: Job<P>,
+}
+
+/// The question of a client, and how far its answer has come.
+#[derive(Debug)]
+pub struct Asked<P> {
+    question: Question,
+    /// What is written, and how.
+    pub sheet: Sheet,
+    /// None while it is being written, or before the first configuration.
+    answer: Option<Answer<P>>,
+}
+
+impl<P> Default for Asked<P> {
+    fn default() -> Self {
+        Self { question: Question::default(), sheet: Sheet::default(), answer: None }
+    }
+}
+
+impl<P: Part> Asked<P> {
+    /// Makes room for answers. For load time: allocates.
+    pub fn load(&mut self) {
+        self.answer.get_or_insert_default();
+    }
+
+    /// Whether an answer is being written.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.answer.as_ref().is_some_and(Answer::is_under_way)
+    }
+
+    /// Begins the answer to a question.
+    pub fn begin(&mut self, question: Question, fd: OwnedFd, job: Job<P>) {
+        self.sheet = Sheet::new(question.json, question.name);
+        self.question = question;
+        if let Some(answer) = &mut self.answer {
+            answer.begin(fd, job);
+        }
+    }
+
+    /// Lends the answer, for more of it to be written.
+    pub const fn take(&mut self) -> Option<Answer<P>> {
+        self.answer.take()
+    }
+
+    /// Takes the answer back. `over`: what came of it; what the parent is told of that.
+    pub fn put_back(&mut self, answer: Answer<P>, over: Option<Answered>) -> Option<ToParent> {
+        self.answer = Some(answer);
+        let nothing = self.question.name.is_some() && self.sheet.count == 0;
+        let how = if nothing && over == Some(Answered::Whole) { Answered::Nothing } else { over? };
+        Some(ToParent::Answered(self.question.number, how))
+    }
 }
 
 /// Made at load time: writing allocates nothing.

@@ -8,10 +8,11 @@ use std::io;
 
 use super::report;
 use crate::base::limit;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::status::dump::Clock;
 use crate::status::file::{Kind, StatusFile, place};
+use crate::status::lines::Lines;
 use crate::sys::clock;
 
 /// The parts that the files of a child are made of, in their order.
@@ -141,6 +142,19 @@ impl<P: Part> Report<P> {
     }
 }
 
+/// Writes a file of this kind to the log (`-d`), at once: nothing runs yet that it could hold up.
+pub fn write_to_log<P: Part>(now: Instant, kind: Kind, piece: WritePiece<'_, P>) {
+    let (clock, mut lines) = (clock(now), Lines::default());
+    let mut job = Job::new(kind, false);
+    while !job.is_over() {
+        // The log takes everything.
+        let _ = piece(&clock, &mut lines, &mut job);
+    }
+}
+
+/// After so long more of a file is written: not in this turn any more.
+pub const NEXT_TURN: Span = Span::from_micros(1);
+
 /// The time for the writers of dumps.
 #[must_use]
 pub fn clock(now: Instant) -> Clock {
@@ -154,13 +168,13 @@ mod tests {
 
     /// Two parts of numbered pieces.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Lines {
+    enum Section {
         First,
         Second,
         End,
     }
 
-    impl Part for Lines {
+    impl Part for Section {
         const END: Self = Self::End;
 
         fn first(_: Kind) -> Self {
@@ -168,11 +182,11 @@ mod tests {
         }
     }
 
-    fn piece(_: &Clock, out: &mut dyn Write, job: &mut Job<Lines>) -> fmt::Result {
+    fn piece(_: &Clock, out: &mut dyn Write, job: &mut Job<Section>) -> fmt::Result {
         let (count, after) = match job.part {
-            Lines::First => (2 * limit::STATUS_INSTANCES_PER_TURN, Lines::Second),
-            Lines::Second => (1, Lines::End),
-            Lines::End => (0, Lines::End),
+            Section::First => (2 * limit::STATUS_INSTANCES_PER_TURN, Section::Second),
+            Section::Second => (1, Section::End),
+            Section::End => (0, Section::End),
         };
         let written =
             (job.next < count).then(|| writeln!(out, "{:?} {} clear={}", job.part, job.next, job.clear));
@@ -185,7 +199,7 @@ mod tests {
         let mut model = Model::default();
         model.global.files.stats_dump_file = Some(path.to_string_lossy().into_owned());
         let lines = told(|| {
-            let mut report = Report::<Lines>::new(Kind::VrrpStats, &model).unwrap();
+            let mut report = Report::<Section>::new(Kind::VrrpStats, &model).unwrap();
             assert!(report.ask(false));
             while report.is_under_way() {
                 report.write(Instant::START, &mut piece);
@@ -201,7 +215,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ka-reports-{}", std::process::id()));
         let mut model = Model::default();
         model.global.files.stats_dump_file = Some(path.to_string_lossy().into_owned());
-        let mut report = Report::<Lines>::new(Kind::VrrpStats, &model).unwrap();
+        let mut report = Report::<Section>::new(Kind::VrrpStats, &model).unwrap();
         report.write(Instant::START, &mut piece);
         assert!(!report.is_under_way(), "nobody has asked for it");
         assert!(report.ask(false));

@@ -4,9 +4,8 @@ use core::fmt::{self, Write};
 
 use super::Bfd;
 use crate::base::id::BfdId;
-use crate::base::time::Span;
 use crate::bfdd::report;
-use crate::child::status::{self, Job, Report, clock};
+use crate::child::status::{self, Job, NEXT_TURN, Report, write_to_log};
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::status::dump::bfd::{self, SessionView};
@@ -14,7 +13,6 @@ use crate::status::dump::global::global;
 use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
 use crate::status::file::Kind;
-use crate::status::lines::Lines;
 
 /// The data dump, and what it tells of the process.
 #[derive(Default)]
@@ -58,9 +56,6 @@ impl Part {
     }
 }
 
-/// A deadline that is not due in this turn any more.
-const NEXT_TURN: Span = Span::from_micros(1);
-
 impl Status {
     /// Prepares the file for a configuration: what it allocates here nothing has to allocate later.
     pub(super) fn load(&mut self, model: &Model) {
@@ -78,14 +73,9 @@ impl Bfd {
         }
     }
 
-    /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
+    /// Writes the data dump to the log.
     pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
-        let (clock, mut lines) = (clock(turn.now()), Lines::default());
-        let mut job = Job::new(Kind::BfdData, false);
-        while !job.is_over() {
-            // The log takes everything.
-            let _ = self.write_piece(&clock, &mut lines, &mut job);
-        }
+        write_to_log(turn.now(), Kind::BfdData, &mut |clock, out, job| self.write_piece(clock, out, job));
     }
 
     /// Writes more of what is under way.

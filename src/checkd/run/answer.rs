@@ -10,33 +10,12 @@ use super::part::Part;
 use crate::base::id::ServiceId;
 use crate::checkd::checks::report::Reason;
 use crate::checkd::services::Named;
-use crate::child::answer::Answer;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
 use crate::daemon::reactor::Turn;
-use crate::status::answer::{Sheet, lvs};
+use crate::status::answer::lvs;
 use crate::status::dump::Clock;
 use crate::status::dump::service::ServerView;
-
-/// The question, and how far its answer has come.
-#[derive(Default)]
-pub(super) struct Asked {
-    number: u32,
-    pub(super) sheet: Sheet,
-    /// None while it is being written, or before the first configuration.
-    answer: Option<Answer<Part>>,
-}
-
-impl Asked {
-    /// Makes room for answers. For load time: allocates.
-    pub(super) fn load(&mut self) {
-        self.answer.get_or_insert_default();
-    }
-
-    pub(super) fn is_under_way(&self) -> bool {
-        self.answer.as_ref().is_some_and(Answer::is_under_way)
-    }
-}
 
 impl Checkers {
     /// A client of the control socket asks. No service has a name that it could be asked for by; there are no statistics.
@@ -51,22 +30,16 @@ impl Checkers {
                 return;
             }
         };
-        let asked = &mut self.status.asked;
-        asked.number = question.number;
-        asked.sheet = Sheet::new(question.json, None);
-        if let Some(answer) = &mut asked.answer {
-            answer.begin(fd, Job { part, next: 0, clear: false });
-        }
+        self.status.asked.begin(question, fd, Job { part, next: 0, clear: false });
         self.write_status(turn);
     }
 
     /// Writes more of the answer that is under way.
     pub(super) fn write_answer(&mut self, turn: &mut Turn<'_>) {
-        let Some(mut answer) = self.status.asked.answer.take() else { return };
+        let Some(mut answer) = self.status.asked.take() else { return };
         let over = answer.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
-        self.status.asked.answer = Some(answer);
-        if let Some(how) = over {
-            turn.report(ToParent::Answered(self.status.asked.number, how));
+        if let Some(message) = self.status.asked.put_back(answer, over) {
+            turn.report(message);
         }
     }
 

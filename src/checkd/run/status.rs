@@ -5,12 +5,13 @@ use core::fmt::{self, Write};
 use super::Checkers;
 use super::part::Part;
 use crate::base::id::ServiceId;
-use crate::base::time::Span;
 use crate::checkd::checks::report::Why;
 use crate::checkd::report;
 use crate::checkd::services::Named;
 use crate::checkd::slots::Slot;
-use crate::child::status::{Job, Report, clock};
+#[cfg(feature = "status")]
+use crate::child::answer::Asked;
+use crate::child::status::{Job, NEXT_TURN, Report, write_to_log};
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::status::dump::global::global;
@@ -18,7 +19,6 @@ use crate::status::dump::machine::Machine;
 use crate::status::dump::service::{self, CheckView, ServerView};
 use crate::status::dump::{Clock, section};
 use crate::status::file::Kind;
-use crate::status::lines::Lines;
 
 /// The data dump, and what it tells of the process.
 #[derive(Default)]
@@ -26,12 +26,9 @@ pub(super) struct Status {
     report: Option<Report<Part>>,
     /// What a client of the control socket is told.
     #[cfg(feature = "status")]
-    pub(super) asked: super::answer::Asked,
+    pub(super) asked: Asked<Part>,
     machine: Machine,
 }
-
-/// A deadline that is not due in this turn any more.
-const NEXT_TURN: Span = Span::from_micros(1);
 
 impl Status {
     /// Prepares the file for a configuration: what it allocates here nothing has to allocate later.
@@ -60,14 +57,9 @@ impl Checkers {
         }
     }
 
-    /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
+    /// Writes the data dump to the log.
     pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
-        let (clock, mut lines) = (clock(turn.now()), Lines::default());
-        let mut job = Job::new(Kind::CheckData, false);
-        while !job.is_over() {
-            // The log takes everything.
-            let _ = self.write_piece(&clock, &mut lines, &mut job);
-        }
+        write_to_log(turn.now(), Kind::CheckData, &mut |clock, out, job| self.write_piece(clock, out, job));
     }
 
     /// Writes more of what is under way.

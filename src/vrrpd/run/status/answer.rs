@@ -9,38 +9,17 @@ use std::os::fd::OwnedFd;
 
 use super::part::Part;
 use crate::base::id::InstanceId;
-use crate::child::answer::Answer;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
 use crate::proto::track::{Object, Tracked};
 use crate::proto::vrrp::State;
-use crate::status::answer::{Sheet, vrrp, why};
+use crate::status::answer::{vrrp, why};
 use crate::status::dump::Clock;
 use crate::status::dump::instance::word;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::run::Vrrp;
-
-/// The question, and how far its answer has come.
-#[derive(Default)]
-pub(super) struct Asked {
-    question: Question,
-    sheet: Sheet,
-    /// None while it is being written, or before the first configuration.
-    answer: Option<Answer<Part>>,
-}
-
-impl Asked {
-    /// Makes room for answers. For load time: allocates.
-    pub(super) fn load(&mut self) {
-        self.answer.get_or_insert_default();
-    }
-
-    pub(super) fn is_under_way(&self) -> bool {
-        self.answer.as_ref().is_some_and(Answer::is_under_way)
-    }
-}
 
 impl Vrrp {
     /// A client of the control socket asks.
@@ -50,8 +29,7 @@ impl Vrrp {
         question: Question,
         fd: OwnedFd,
     ) {
-        let Question { about, json, name, .. } = question;
-        let (part, clear) = match about {
+        let (part, clear) = match question.about {
             About::Status => (Part::AnswerInstances, false),
             About::Stats { clear } => (Part::Counters, clear),
             About::Why => (Part::AnswerWhy, false),
@@ -67,12 +45,7 @@ impl Vrrp {
                 return;
             }
         };
-        let asked = &mut self.status.asked;
-        asked.question = question;
-        asked.sheet = Sheet::new(json, name);
-        if let Some(answer) = &mut asked.answer {
-            answer.begin(fd, Job { part, next: 0, clear });
-        }
+        self.status.asked.begin(question, fd, Job { part, next: 0, clear });
         self.write_answer(turn);
         self.arm_status(turn);
     }
@@ -107,14 +80,10 @@ impl Vrrp {
 
     /// Writes more of the answer that is under way.
     pub(super) fn write_answer(&mut self, turn: &mut Turn<'_>) {
-        let Some(mut answer) = self.status.asked.answer.take() else { return };
+        let Some(mut answer) = self.status.asked.take() else { return };
         let over = answer.write(turn.now(), &mut |clock, out, job| self.write_piece(turn, clock, out, job));
-        let asked = &mut self.status.asked;
-        asked.answer = Some(answer);
-        if let Some(how) = over {
-            let nothing = asked.question.name.is_some() && asked.sheet.count == 0;
-            let how = if nothing && how == Answered::Whole { Answered::Nothing } else { how };
-            turn.report(ToParent::Answered(asked.question.number, how));
+        if let Some(message) = self.status.asked.put_back(answer, over) {
+            turn.report(message);
         }
     }
 

@@ -18,8 +18,9 @@ use std::path::Path;
 use part::Part;
 
 use crate::base::limit;
-use crate::base::time::Span;
-use crate::child::status::{Job, Report, clock};
+#[cfg(feature = "status")]
+use crate::child::answer::Asked;
+use crate::child::status::{Job, NEXT_TURN, Report, clock, write_to_log};
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
 use crate::proto::vrrp::{Counters, Guard};
@@ -27,7 +28,6 @@ use crate::status::dump::global::global;
 use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
 use crate::status::file::{Kind, StatusFile};
-use crate::status::lines::Lines;
 use crate::status::{json, stats};
 use crate::sys::{alloc, process};
 use crate::vrrpd::report;
@@ -41,7 +41,7 @@ pub(super) struct Status {
     reports: [Option<Report<Part>>; KINDS.len()],
     /// What a client of the control socket is told.
     #[cfg(feature = "status")]
-    asked: answer::Asked,
+    asked: Asked<Part>,
     machine: Machine,
     /// Reloads so far.
     reloads: u32,
@@ -83,9 +83,6 @@ impl Status {
         self.reports.iter().flatten().any(Report::is_under_way)
     }
 }
-
-/// A deadline that is not due in this turn any more.
-const NEXT_TURN: Span = Span::from_micros(1);
 
 impl Vrrp {
     /// Writes the data dump.
@@ -140,15 +137,11 @@ impl Vrrp {
         true
     }
 
-    /// Writes the data dump to the log (`-d`), at once: nothing runs yet that it could hold up.
+    /// Writes the data dump to the log.
     pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
-        let clock = clock(turn.now());
-        let mut lines = Lines::default();
-        let mut job = Job::new(Kind::VrrpData, false);
-        while !job.is_over() {
-            // The log takes everything.
-            let _ = self.write_piece(turn, &clock, &mut lines, &mut job);
-        }
+        write_to_log(turn.now(), Kind::VrrpData, &mut |clock, out, job| {
+            self.write_piece(turn, clock, out, job)
+        });
     }
 
     /// Writes more of what is under way.
