@@ -1,7 +1,7 @@
 //! Each rule is broken once in a source in memory.
 
 use crate::source::Source;
-use crate::{MOST_LINES, judge};
+use crate::{MOST_FIELDS, MOST_LINES, judge};
 
 /// What is wrong with one file of this name.
 fn findings(name: &str, code: &str) -> Vec<String> {
@@ -152,4 +152,23 @@ fn parents_children_tests_and_one_direction_are_no_circle() {
         ("src/base/b.rs", "use super::A;"),
     ]);
     assert_eq!(fine, [""; 0]);
+}
+
+#[test]
+fn a_struct_that_knows_everything_is_seen() {
+    let fields =
+        |count: usize| (0..count).map(|number| format!("f{number}: Map<A, B>,\n")).collect::<String>();
+    let most = format!("struct S<T: A> {{\n{}}}", fields(MOST_FIELDS));
+    let more = format!("struct S<T: A> {{\n{}}}", fields(MOST_FIELDS + 1));
+    one("src/checkd/run.rs", &format!("struct T(A, B);\n{more}"), 3, "S has 16 fields");
+    for (name, fine) in [("src/checkd/run.rs", &most), ("src/config/model.rs", &more)] {
+        assert_eq!(findings(name, fine), [""; 0], "{name}");
+    }
+    assert_eq!(findings("src/checkd/run.rs", &format!("#[cfg(test)]\n{more}")), [""; 0]);
+}
+
+#[test]
+fn a_state_in_common_is_seen() {
+    one("src/vrrpd/sockets/send.rs", "use super::super::state::State;", 2, "in common");
+    assert_eq!(findings("src/vrrpd/sockets/send.rs", "use crate::proto::vrrp::State;"), [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! One file of the sources: its place, its length, and the modules that it mentions.
 
 use crate::lexer::{Token, is_word, lex, mark_tests};
-use crate::{MOST_LINES, rank, wrong};
+use crate::{CHILDREN, MOST_FIELDS, MOST_LINES, rank, wrong};
 use std::collections::BTreeSet;
 
 /// A path as written, resolved to the root of the crate if it begins with `crate`, `self` or `super`.
@@ -68,12 +68,50 @@ impl Source {
                 tell(token.line, "`unsafe` outside sys".to_owned());
             }
         }
+        let is_child = layer.is_some_and(|layer| CHILDREN.contains(&layer)) && !self.all_test;
+        for (line, name, fields) in self.structs().into_iter().filter(|_| is_child) {
+            if fields > MOST_FIELDS {
+                tell(line, format!("{name} has {fields} fields, {MOST_FIELDS} are the most"));
+            }
+        }
         for mention in self.mentions() {
             if let Some(text) = layer.and_then(|layer| wrong(layer, &mention, self.all_test)) {
                 tell(mention.line, text);
             }
         }
         findings
+    }
+
+    /// The structs with named fields, tests' left out: where each stands, its name, and how many fields it has.
+    fn structs(&self) -> Vec<(usize, &str, usize)> {
+        let text = |at: usize| self.tokens.get(at).map_or("", |token: &Token| token.text.as_str());
+        let mut structs = Vec::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            if token.text != "struct" || token.test {
+                continue;
+            }
+            let ends = |at: &usize| matches!(text(*at), "{" | "(" | ";" | "");
+            let Some(open) = (at..=self.tokens.len()).find(ends).filter(|open| text(*open) == "{") else {
+                continue;
+            };
+            // Brackets of the types of fields hold further colons.
+            let (mut depth, mut angles, mut fields) = (1_usize, 0_usize, 0);
+            for at in open + 1..self.tokens.len() {
+                match text(at) {
+                    "{" | "(" | "[" => depth += 1,
+                    "}" | ")" | "]" => depth -= 1,
+                    "<" => angles += 1,
+                    ">" => angles = angles.saturating_sub(1),
+                    ":" if depth == 1 && angles == 0 => fields += 1,
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+            structs.push((token.line, text(at + 1), fields));
+        }
+        structs
     }
 
     /// Lines with code that is not a test's.
