@@ -37,10 +37,11 @@ use keepalived::daemon::cli::Options;
 use keepalived::daemon::log;
 use keepalived::daemon::parent::{Kind, Mode, Program, Script, ScriptTime, Settings, Start};
 use keepalived::daemon::pidfile;
-use keepalived::notify::Resolver;
+use keepalived::notify::{Resolver, permits};
 use keepalived::status;
 #[cfg(feature = "snmp")]
 use keepalived::subagent;
+use keepalived::sys::spawner::Permits;
 use keepalived::sys::{alloc, clock, netns, pages, same_program, user};
 use keepalived::vrrpd;
 
@@ -73,6 +74,8 @@ pub(crate) struct Loaded {
     services: bool,
     /// It has BFD sessions.
     sessions: bool,
+    /// The children that run scripts, in the order of [`Kind::ALL`].
+    scripted: [bool; 3],
     settings: Settings,
     snapshot: Kept,
     /// Not one keyword in it.
@@ -275,6 +278,18 @@ impl Program for Keepalived<'_> {
         }
     }
 
+    fn runs_scripts(&self, loaded: &Loaded, kind: Kind) -> bool {
+        Kind::ALL.into_iter().zip(loaded.scripted).any(|(one, scripted)| one == kind && scripted)
+    }
+
+    fn permits(&self, loaded: &Loaded, kind: Kind) -> Permits {
+        let umask = self.options.umask.unwrap_or(loaded.settings.umask);
+        // Lent, not taken: in the parent the children are still to have it.
+        let whole = loaded.whole.borrow().clone();
+        let model = whole.or_else(|| loaded.model());
+        model.map(|model| permits::permits(&model, kind, umask)).unwrap_or_default()
+    }
+
     fn run_child(&self, loaded: &Loaded, start: Start<'_>) -> Exit {
         match start.kind {
             Kind::Vrrp => self.run_vrrp(loaded, start),
@@ -420,6 +435,7 @@ impl Loaded {
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             services: !read.model.services.is_empty(),
             sessions: !read.model.bfds.is_empty(),
+            scripted: Kind::ALL.map(|kind| permits::runs_scripts(&read.model, kind)),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),
             snapshot: Kept::new(&read.snapshot, scratch.as_deref()),

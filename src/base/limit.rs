@@ -98,6 +98,14 @@ pub const PROCESSES_PER_TURN: usize = 24;
 /// in about 0.1 ms.
 pub const LINKS_POLLED_PER_TURN: usize = 4;
 
+/// Octets of a script's words, with its user and the paths to it, as they are told to the process that runs scripts: more
+/// than a line of the configuration has.
+pub const SCRIPT_REQUEST: usize = 32_768;
+
+/// Octets of requests that may wait for the process that runs scripts: those of [`RUNNING_NOTIFIES`] scripts at once, of
+/// one line of text each, with what the kernel reckons for each packet.
+pub const SCRIPT_REQUESTS: usize = 1 << 20;
+
 /// Notify scripts that run at the same time; those of more instances wait in line.
 pub const RUNNING_NOTIFIES: usize = 256;
 

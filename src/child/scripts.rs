@@ -9,6 +9,7 @@ use crate::base::limit;
 use crate::notify::{Command, fifo};
 use crate::sys::process::{self, Pid};
 use crate::sys::script::{Runner, Terms, Words};
+use crate::sys::spawner;
 
 /// What a script runs for. `N` names an object that has notify scripts, `O` what else the child runs scripts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl<N: Copy, O: Copy> Scripts<N, O> {
     /// # Errors
     /// When the kernel refuses the process, or as many scripts run as there is room for.
     pub fn start(&mut self, command: &mut Command, purpose: Purpose<N, O>) -> io::Result<Pid> {
-        self.launch(command, purpose, Runner::start)
+        self.launch(command, purpose, Runner::start, false)
     }
 
     /// Starts the script of a FIFO, which is told to end when this process dies.
@@ -68,7 +69,7 @@ impl<N: Copy, O: Copy> Scripts<N, O> {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_tied(&mut self, command: &mut Command) -> io::Result<Pid> {
-        self.launch(command, Purpose::Fifo, Runner::start_tied)
+        self.launch(command, Purpose::Fifo, Runner::start_tied, true)
     }
 
     fn launch(
@@ -76,11 +77,16 @@ impl<N: Copy, O: Copy> Scripts<N, O> {
         command: &mut Command,
         purpose: Purpose<N, O>,
         start: impl FnOnce(&Runner, &mut Words, &mut Words, &Terms) -> io::Result<Pid>,
+        tied: bool,
     ) -> io::Result<Pid> {
         if self.running.len() >= self.running.capacity() {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        let pid = start(&self.runner, &mut command.words, &mut self.environment, &command.terms)?;
+        let Command { words, fixed, terms, .. } = command;
+        let pid = match spawner::link() {
+            Some(link) => spawner::start(link, words, *fixed, terms, tied)?,
+            None => start(&self.runner, words, &mut self.environment, terms)?,
+        };
         self.running.push((pid, purpose));
         Ok(pid)
     }

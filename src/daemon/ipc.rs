@@ -30,6 +30,8 @@ pub enum ToChild {
     Stop,
     /// The descriptor that comes with this is the channel to the child of this kind, in place of an earlier one.
     Peer(Kind),
+    /// The descriptor that comes with this is the channel to the process that runs scripts.
+    Scripts,
     /// Write the answer to this into the descriptor that comes with it.
     #[cfg(feature = "status")]
     Ask(Question),
@@ -258,6 +260,7 @@ impl ToChild {
             Self::DumpJson => out.u8(5),
             Self::Stop => out.u8(6),
             Self::ReopenLog => out.u8(7),
+            Self::Scripts => out.u8(10),
             Self::Peer(kind) => {
                 out.u8(8)?;
                 out.u8(kind.number())
@@ -289,6 +292,7 @@ impl ToChild {
                 5 => Self::DumpJson,
                 6 => Self::Stop,
                 7 => Self::ReopenLog,
+                10 => Self::Scripts,
                 8 => match Kind::numbered(packet.u8()?) {
                     Some(kind) => Self::Peer(kind),
                     None => return Ok(None),

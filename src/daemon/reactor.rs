@@ -40,7 +40,9 @@ use crate::base::time::{Instant, Span};
 use crate::sys::channel::Channel;
 use crate::sys::clock;
 use crate::sys::process::{self, Ended, Pid};
+use crate::sys::script;
 use crate::sys::signal::{Signal, Signals};
+use crate::sys::spawner::{self, Word};
 use crate::sys::timerfd::Timer;
 
 /// What a process does in the loop. The loop is compiled for each process; there are no callbacks.
@@ -160,6 +162,7 @@ impl Reactor {
             let registration = core.register(channel.as_raw_fd(), Source::Parent, Interest::Read)?;
             core.uplink = Some((Uplink::new(channel), registration));
         }
+        core.watch_scripts()?;
         Ok(Self { core, events: mio::Events::with_capacity(limit::EVENTS_PER_POLL) })
     }
 
@@ -393,6 +396,7 @@ impl Core {
                     Again::Done
                 }
                 Source::Parent => self.serve_parent(process),
+                Source::Scripts => self.serve_scripts(process, registration),
                 Source::Own(own) => {
                     self.reading.note();
                     process.ready(&mut Turn { core: self }, own)
@@ -417,6 +421,37 @@ impl Core {
         Again::Done
     }
 
+    /// Watches what the process that runs scripts says, if this process has one.
+    fn watch_scripts(&mut self) -> io::Result<()> {
+        let Some(link) = spawner::link() else { return Ok(()) };
+        self.register(link.as_raw_fd(), Source::Scripts, Interest::Read).map(drop)
+    }
+
+    fn serve_scripts<P: Process>(&mut self, process: &mut P, registration: Registration) -> Again {
+        for _ in 0..limit::CHANNEL_BATCH {
+            if self.working {
+                return Again::More;
+            }
+            match spawner::next_word() {
+                Some(Word::Ended(pid, how)) => process.ended(&mut Turn { core: self }, pid, how),
+                Some(Word::Refused(pid)) => {
+                    log::error!("A script that the configuration does not have was not run");
+                    let how = Ended::Exited(script::NOT_EXECUTABLE);
+                    process.ended(&mut Turn { core: self }, pid, how);
+                }
+                Some(Word::Gone) => {
+                    log::error!("The process that runs scripts has died");
+                    self.deregister(registration);
+                    // The successor gets another one, and goes on where this child is.
+                    self.stop = Some(Exit::Internal);
+                    return Again::Done;
+                }
+                None => return Again::Done,
+            }
+        }
+        Again::More
+    }
+
     fn serve_parent<P: Process>(&mut self, process: &mut P) -> Again {
         for _ in 0..limit::CHANNEL_BATCH {
             if self.working {
@@ -431,7 +466,15 @@ impl Core {
             };
             for order in orders {
                 let command = match order {
-                    Order::Message(ToChild::Hello(_), _) | Order::Message(ToChild::Peer(_), None) => continue,
+                    Order::Message(ToChild::Hello(_), _)
+                    | Order::Message(ToChild::Peer(_) | ToChild::Scripts, None) => continue,
+                    Order::Message(ToChild::Scripts, Some(fd)) => {
+                        spawner::connect(Channel::of(fd));
+                        if let Err(error) = self.watch_scripts() {
+                            log::error!("Unable to watch the process that runs scripts: {error}");
+                        }
+                        continue;
+                    }
                     // A process that has no room for a descriptor gets the message without it.
                     Order::Message(ToChild::Reload, None) => {
                         log::error!("The new configuration did not come with the order to reload");

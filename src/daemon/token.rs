@@ -14,6 +14,8 @@ pub enum Source {
     Timer,
     /// The channel to the parent.
     Parent,
+    /// The channel to the process that runs scripts.
+    Scripts,
     /// Something of the process's own.
     Own(SourceId),
 }

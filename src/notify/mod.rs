@@ -8,6 +8,7 @@
 pub mod command;
 pub mod fifo;
 pub mod mail;
+pub mod permits;
 mod queue;
 
 pub use command::{Command, Resolver, Unusable};

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
 
 /// One end: a SOCK_SEQPACKET socket, non-blocking and close-on-exec. What is sent arrives whole or not at all.
 #[derive(Debug)]
@@ -50,6 +50,16 @@ impl Channel {
     #[must_use]
     pub const fn of(fd: OwnedFd) -> Self {
         Self(fd)
+    }
+
+    /// So many octets may wait for the other end, as far as the kernel lets this process.
+    ///
+    /// # Errors
+    /// None known.
+    pub fn set_send_buffer(&self, octets: usize) -> io::Result<()> {
+        setsockopt(&self.0, sockopt::SndBufForce, &octets)
+            .or_else(|_| setsockopt(&self.0, sockopt::SndBuf, &octets))?;
+        Ok(())
     }
 
     /// Sends one packet.

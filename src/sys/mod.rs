@@ -53,6 +53,7 @@ pub mod service;
 pub mod shared;
 pub mod signal;
 mod socket;
+pub mod spawner;
 pub mod sysctl;
 pub mod tcp;
 #[cfg(test)]

@@ -12,6 +12,9 @@ use nix::unistd;
 use super::check;
 use crate::base::time::Span;
 
+/// Above every number that the kernel gives to a process (`PID_MAX_LIMIT` is half of this).
+const TICKETS: i32 = 1 << 23;
+
 /// The number of a process, always positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(i32);
@@ -21,6 +24,16 @@ impl Pid {
     #[must_use]
     pub const fn new(number: i32) -> Option<Self> {
         if number > 0 { Some(Self(number)) } else { None }
+    }
+
+    /// In the place of the number of a process: a script that a helper runs ([`super::spawner`]).
+    pub(super) const fn ticket(number: i32) -> Self {
+        Self(TICKETS + number.rem_euclid(i32::MAX - TICKETS))
+    }
+
+    /// Whether it stands for a script that a helper runs.
+    pub(super) const fn is_ticket(self) -> bool {
+        self.0 >= TICKETS
     }
 
     /// The kernel's number.
@@ -227,6 +240,9 @@ pub fn kill(pid: Pid, signal: i32) -> bool {
 
 /// Sends a signal to the whole process group that `leader` made. False: there is no such group.
 pub fn kill_group(leader: Pid, signal: i32) -> bool {
+    if leader.is_ticket() {
+        return super::spawner::kill(leader, signal);
+    }
     // SAFETY: kill touches no memory of ours.
     unsafe { libc::kill(leader.0.saturating_neg(), signal) == 0 }
 }

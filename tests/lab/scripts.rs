@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::kit::bounds::{ALLOWANCE, LINK, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::inject::{Injector, ip_frame, vrrp_checksum};
 use crate::kit::net::{Net, between};
-use crate::kit::node::Node;
+use crate::kit::node::{Node, children, command_name, is_alive};
 
 const US: Program = Program::UnderTest;
 const TIMING: Timing = Timing::v3(10);
@@ -371,4 +374,55 @@ fn what_cannot_be_executed_is_told_in_words() {
     }
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     daemon.wait_log("shutdown script: a file was not found", Duration::from_secs(2));
+}
+
+/// The process that runs the scripts of a child: there is one if there are scripts, and it is the parent of each.
+#[test]
+fn scripts_have_a_process_of_their_own_to_run_them() {
+    if is_reference("its children run their scripts themselves") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/tell", "#!/bin/sh\necho \"$(cat /proc/$PPID/comm) $*\" >> /run/told\n");
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    let helper = || {
+        let mut all = children(daemon.first()).into_iter();
+        all.find(|pid| is_alive(*pid) && command_name(*pid) == "keepalived_exec")
+    };
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let child = daemon.vrrp_child();
+    assert_eq!(helper(), None, "there are no scripts");
+    // A reload brings the first scripts.
+    let notify =
+        |word: &str| Instance::default().line(&format!("notify \"/usr/local/bin/tell {word}\"")).text();
+    daemon.reload(&notify("one"));
+    assert_eq!(daemon.vrrp_child(), child);
+    let first = helper().expect("there are scripts now");
+    let cut = |word: &str| {
+        a.shell("ip link set eth0 down");
+        let line = format!("keepalived_exec {word} INSTANCE VI_1 FAULT 100");
+        eventually("the script has run", START, || told(&a).contains(&line));
+        a.shell("ip link set eth0 up");
+        net.wait_master("a", now(), LINK + TIMING.master_down(100));
+    };
+    cut("one");
+    // Another reload changes them.
+    daemon.reload(&notify("two"));
+    assert_eq!((daemon.vrrp_child(), helper()), (child, Some(first)));
+    cut("two");
+    // It dies: child and process are replaced, and nobody notices.
+    let masters = daemon.logged("Entering MASTER STATE");
+    kill(Pid::from_raw(first), Signal::SIGKILL).expect("the process runs");
+    daemon.wait_log("The process that runs scripts has died", START);
+    eventually("both are replaced", START, || {
+        daemon.vrrp_child() != child && helper().is_some_and(|next| next != first)
+    });
+    assert_eq!(daemon.logged("Entering MASTER STATE"), masters, "it goes on as MASTER");
+    a.shell("rm /run/told");
+    cut("two");
+    // It ends with its child.
+    let last = helper().expect("there are scripts");
+    daemon.stop();
+    eventually("it has ended", START, || !is_alive(last));
 }

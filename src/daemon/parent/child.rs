@@ -33,6 +33,8 @@ pub(super) struct Child {
     pub(super) pid_file: Option<PidFile>,
     /// The records on disk, for a daemon that is started after this one was killed as a whole.
     pub(super) heritage: Option<Heritage>,
+    /// The channel to the process that runs the scripts of this child.
+    pub(super) helper: Option<Channel>,
     /// The process that takes away what this child left behind.
     pub(super) cleaner: Option<Pid>,
     /// When the last one died: when it was last at work.
@@ -75,6 +77,7 @@ impl Child {
             keep: if settings.notes { Keep::new() } else { Keep::default() },
             pid_file: None,
             heritage: None,
+            helper: None,
             cleaner: None,
             died: None,
             deaths: 0,
@@ -140,6 +143,7 @@ impl Child {
         while self.receive(&mut Heard::new()).is_some() {}
         self.ready = false;
         self.lacks_peer = false;
+        self.helper = None;
         if let Some(link) = self.link.take() {
             turn.deregister(link.registration);
         }

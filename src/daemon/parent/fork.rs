@@ -14,14 +14,17 @@ use crate::daemon::tuning::Tuner;
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Fork, Pid};
-use crate::sys::{oom, sched};
+use crate::sys::{oom, sched, spawner};
 
 impl<P: Program> Parent<'_, P> {
     /// Makes a child process.
     pub(super) fn fork(&mut self, turn: &mut Turn<'_>, index: usize, mode: Mode) {
         let own = process::own();
-        let forked = Channel::pair().and_then(|ends| Ok((ends, process::fork()?)));
-        let ((near, far), fork) = match forked {
+        let forked = Channel::pair().and_then(|ends| {
+            let scripts = self.helper_channel(index, mode)?;
+            Ok((ends, scripts, process::fork()?))
+        });
+        let ((near, far), scripts, fork) = match forked {
             Ok(done) => done,
             Err(error) => {
                 log::error!("Unable to start a child process: {error}");
@@ -33,7 +36,7 @@ impl<P: Program> Parent<'_, P> {
             }
         };
         let pid = match fork {
-            Fork::Child => self.become_child(index, mode, far, own),
+            Fork::Child => self.become_child(index, mode, far, scripts.map(|(end, _)| end), own),
             Fork::Parent(pid) => pid,
         };
         drop(far);
@@ -48,6 +51,10 @@ impl<P: Program> Parent<'_, P> {
             return;
         }
         child.set_pid(Some(pid));
+        if let Some((_, far)) = scripts {
+            self.start_helper(index, far);
+        }
+        let Some(child) = self.children.get_mut(index) else { return };
         log::info!("Starting {} child process, pid={pid}", child.kind.title());
         let source = SourceId { kind: 0, index: slot(index) };
         match turn.register(near.as_raw_fd(), source, Interest::Read) {
@@ -63,15 +70,25 @@ impl<P: Program> Parent<'_, P> {
     }
 
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
-    fn become_child(&self, index: usize, mode: Mode, channel: Channel, parent: Pid) -> ! {
+    fn become_child(
+        &self,
+        index: usize,
+        mode: Mode,
+        channel: Channel,
+        scripts: Option<Channel>,
+        parent: Pid,
+    ) -> ! {
         log::forget();
         let _ = sched::give_way(false);
         oom::restore_in_child();
         let Some(child) = self.children.get(index) else { process::exit_now(Exit::Internal.code()) };
         // The lock of its pid file stays with it: should the parent be killed, the next one waits for its end.
-        match child.pid_file.as_ref().filter(|_| mode == Mode::Run) {
-            Some(file) => process::close_all_but(&[channel.as_fd(), file.as_fd()]),
-            None => process::close_all_but(&[channel.as_fd()]),
+        let file = child.pid_file.as_ref().filter(|_| mode == Mode::Run).map(AsFd::as_fd);
+        let scripts_fd = scripts.as_ref().map(AsFd::as_fd);
+        let kept = [Some(channel.as_fd()), file, scripts_fd].into_iter().flatten();
+        process::close_all_but(&kept.collect::<heapless::Vec<_, 3>>());
+        if let Some(scripts) = scripts {
+            spawner::connect(scripts);
         }
         let opened = log::start(&self.log_options(), child.kind.identity());
         if !matches!(process::follow_parent(parent), Ok(true)) {

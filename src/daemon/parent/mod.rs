@@ -10,6 +10,7 @@ mod child;
 #[cfg(feature = "status")]
 mod control;
 mod fork;
+mod helper;
 mod heritage;
 mod peers;
 mod program;

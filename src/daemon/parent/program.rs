@@ -11,6 +11,7 @@ use crate::daemon::record::Records;
 use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
 use crate::sys::script::{Terms, Words};
+use crate::sys::spawner::Permits;
 
 /// What a child process is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +186,16 @@ pub trait Program {
     /// one of them has started.
     fn are_peers(&self, _one: Kind, _other: Kind) -> bool {
         false
+    }
+
+    /// Whether a child of this kind runs scripts.
+    fn runs_scripts(&self, _loaded: &Self::Loaded, _kind: Kind) -> bool {
+        false
+    }
+
+    /// The scripts that a child of this kind may have run. Allocates, and may read the whole configuration again.
+    fn permits(&self, _loaded: &Self::Loaded, _kind: Kind) -> Permits {
+        Permits::default()
     }
 
     /// Runs a child to its end. Called in the new process, which owns nothing of the parent's but the memory.

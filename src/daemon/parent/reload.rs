@@ -71,9 +71,10 @@ impl<P: Program> Parent<'_, P> {
         let before = core::mem::replace(&mut self.settings, new_settings);
         self.take_name(before.process_name.as_deref());
         process::umask(self.options.umask.unwrap_or(self.settings.umask));
-        let mut running = heapless::Vec::<usize, KINDS>::new();
+        let mut running = heapless::Vec::<(usize, Option<OwnedFd>), KINDS>::new();
         for index in 0..KINDS {
             let needed = self.is_needed(index);
+            let permits = self.new_permits(index);
             let Some(child) = self.children.get_mut(index) else {
                 continue;
             };
@@ -90,13 +91,13 @@ impl<P: Program> Parent<'_, P> {
                 child.behind = child.pid.is_some();
                 self.step(turn, index, Input::Stop);
             } else if child.pid.is_some() && !child.supervisor.is_leaving() {
-                let _ = running.push(index);
+                let _ = running.push((index, permits));
             }
         }
         // A message wakes a child on the parent's own processor, where both would work at once: it comes last.
         self.handed_out();
-        for index in running {
-            self.give(turn, index, &snapshot);
+        for (index, permits) in running {
+            self.give(turn, index, &snapshot, permits);
         }
         self.forget_previous();
     }
@@ -112,7 +113,8 @@ impl<P: Program> Parent<'_, P> {
     }
 
     /// Gives the new configuration to a child that runs.
-    fn give(&mut self, turn: &mut Turn<'_>, index: usize, snapshot: &OwnedFd) {
+    fn give(&mut self, turn: &mut Turn<'_>, index: usize, snapshot: &OwnedFd, permits: Option<OwnedFd>) {
+        self.permit(index, permits);
         let Some(child) = self.children.get_mut(index) else { return };
         child.behind = true;
         if child.send(ToChild::Reload, Some(snapshot.as_fd())) {
@@ -130,7 +132,10 @@ impl<P: Program> Parent<'_, P> {
             return;
         }
         match self.snapshot(&self.loaded) {
-            Some(snapshot) => self.give(turn, index, &snapshot),
+            Some(snapshot) => {
+                let permits = self.new_permits(index);
+                self.give(turn, index, &snapshot, permits);
+            }
             // Its replacement tries again, after a pause.
             None => {
                 if let Some(pid) = self.children.get(index).and_then(|child| child.pid) {

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::bounds::{self, eventually};
 use super::capture::now;
 use super::decode::Stamp;
-use super::node::{Node, UNDER_TEST, children, is_alive};
+use super::node::{Node, UNDER_TEST, children, command_name, is_alive};
 use super::skip::skip;
 
 /// Where a lab's configuration lies in the node unless the test says otherwise.
@@ -143,7 +143,8 @@ impl<'n> Daemon<'n> {
         // One that was killed stays a child until the parent has had the time to bury it.
         let mut child = None;
         eventually("the VRRP child runs", bounds::START, || {
-            child = children(self.first).into_iter().find(|pid| is_alive(*pid));
+            let works = |pid: &i32| is_alive(*pid) && command_name(*pid) != "keepalived_exec";
+            child = children(self.first).into_iter().find(works);
             child.is_some()
         });
         child.expect("it has just been there")
