@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::OnceLock;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal as NixSignal;
@@ -14,6 +15,9 @@ use crate::base::time::Span;
 
 /// Above every number that the kernel gives to a process (`PID_MAX_LIMIT` is half of this).
 const TICKETS: i32 = 1 << 23;
+
+/// Sends a signal to the process group of a script that a helper runs.
+pub(super) static TICKET_KILLER: OnceLock<fn(Pid, i32) -> bool> = OnceLock::new();
 
 /// The number of a process, always positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -241,7 +245,7 @@ pub fn kill(pid: Pid, signal: i32) -> bool {
 /// Sends a signal to the whole process group that `leader` made. False: there is no such group.
 pub fn kill_group(leader: Pid, signal: i32) -> bool {
     if leader.is_ticket() {
-        return super::spawner::kill(leader, signal);
+        return TICKET_KILLER.get().is_some_and(|kill| kill(leader, signal));
     }
     // SAFETY: kill touches no memory of ours.
     unsafe { libc::kill(leader.0.saturating_neg(), signal) == 0 }

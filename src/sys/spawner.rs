@@ -37,7 +37,7 @@ static LAST: AtomicI32 = AtomicI32::new(0);
 
 /// From now on the scripts of this process are run by the helper at the other end. A process has one helper at most.
 pub fn connect(channel: Channel) {
-    let _ = LINK.set(channel);
+    let _ = (LINK.set(channel), process::TICKET_KILLER.set(kill));
 }
 
 /// This process's end of the channel to its helper.
@@ -85,7 +85,7 @@ pub fn start(link: &Channel, words: &Words, fixed: usize, terms: &Terms, tied: b
 }
 
 /// Asks the helper to send a signal to the process group of a script. False: nobody is there to do it.
-pub(super) fn kill(ticket: Pid, signal: i32) -> bool {
+fn kill(ticket: Pid, signal: i32) -> bool {
     let mut room = [0; KILL];
     let mut packet = Writer::new(&mut room);
     let written = packet.u8(2).and_then(|()| {
