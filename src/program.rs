@@ -75,7 +75,7 @@ pub(crate) struct Loaded {
     /// It has BFD sessions.
     sessions: bool,
     /// The children that run scripts, in the order of [`Kind::ALL`].
-    scripted: [bool; 3],
+    scripted: [bool; Kind::ALL.len()],
     settings: Settings,
     snapshot: Kept,
     /// Not one keyword in it.

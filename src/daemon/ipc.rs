@@ -260,7 +260,7 @@ impl ToChild {
             Self::DumpJson => out.u8(5),
             Self::Stop => out.u8(6),
             Self::ReopenLog => out.u8(7),
-            Self::Scripts => out.u8(10),
+            Self::Scripts => out.u8(20),
             Self::Peer(kind) => {
                 out.u8(8)?;
                 out.u8(kind.number())
@@ -292,7 +292,7 @@ impl ToChild {
                 5 => Self::DumpJson,
                 6 => Self::Stop,
                 7 => Self::ReopenLog,
-                10 => Self::Scripts,
+                20 => Self::Scripts,
                 8 => match Kind::numbered(packet.u8()?) {
                     Some(kind) => Self::Peer(kind),
                     None => return Ok(None),

@@ -33,8 +33,8 @@ fn each<'a>(model: &'a Model, kind: Kind, take: &mut dyn FnMut(&'a ScriptCommand
     let fifos = match kind {
         Kind::Vrrp => [&global.fifo, &global.vrrp_fifo],
         Kind::Checkers => [&global.fifo, &global.lvs_fifo],
-        // Sessions are told to no script.
-        Kind::Bfd => return,
+        // Neither sessions nor what an SNMP manager asks for is told to a script.
+        Kind::Bfd | Kind::Snmp => return,
     };
     fifos
         .into_iter()
