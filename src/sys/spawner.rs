@@ -253,27 +253,20 @@ pub fn serve(
         runner: Runner::new()?,
         environment: Words::environment(),
         running: Vec::new(),
+        parent,
+        has_parent: true,
         permits: [permits, Permits::default()],
     };
-    let mut has_parent = true;
     loop {
         let [child_fd, signal_fd, parent_fd] =
             [child.as_fd(), signals.as_fd(), parent.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         let mut all = [child_fd, signal_fd, parent_fd];
-        let watched = if has_parent { all.len() } else { all.len() - 1 };
+        let watched = if helper.has_parent { all.len() } else { all.len() - 1 };
         match poll(all.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        // The parent tells the helper of new permits before it tells the child of the new configuration.
-        while has_parent {
-            match parent.receive(&mut [0; 1]) {
-                Received::Packet(_, Some(fd)) => helper.renew(fd),
-                Received::Packet(_, None) => {}
-                Received::Empty => break,
-                Received::Gone => has_parent = false,
-            }
-        }
+        helper.listen();
         while signals.next().is_some() {}
         while let Some((pid, how)) = process::reap() {
             helper.ended(child, pid, how);
@@ -289,7 +282,9 @@ pub fn serve(
     }
 }
 
-struct Helper {
+struct Helper<'a> {
+    parent: &'a Channel,
+    has_parent: bool,
     runner: Runner,
     environment: Words,
     /// Tickets and processes.
@@ -298,7 +293,29 @@ struct Helper {
     permits: [Permits; 2],
 }
 
-impl Helper {
+impl Helper<'_> {
+    /// Takes in what the parent permits.
+    fn listen(&mut self) {
+        while self.has_parent {
+            match self.parent.receive(&mut [0; 1]) {
+                Received::Packet(_, Some(fd)) => self.renew(fd),
+                Received::Packet(_, None) => {}
+                Received::Empty => return,
+                Received::Gone => self.has_parent = false,
+            }
+        }
+    }
+
+    fn permits(&mut self, permit: &[u8]) -> bool {
+        let has = |all: &[Permits; 2]| all.iter().any(|permits| permits.has(permit));
+        // The parent tells the helper of new permits before it tells the child of the new configuration: when the child
+        // asks, they are there.
+        has(&self.permits) || {
+            self.listen();
+            has(&self.permits)
+        }
+    }
+
     fn renew(&mut self, fd: std::os::fd::OwnedFd) {
         let Some(new) = memory::read(fd).ok().and_then(|octets| Permits::decode(&octets).ok()) else {
             return;
@@ -330,7 +347,7 @@ impl Helper {
         let permit = packet.take(len)?;
         let (terms, mut words) = read_permit(permit)?;
         let further = take_texts(packet)?;
-        if further.len() > MOST_FURTHER || !self.permits.iter().any(|permits| permits.has(permit)) {
+        if further.len() > MOST_FURTHER || !self.permits(permit) {
             tell(&String::from_utf8_lossy(words.first().copied().unwrap_or_default()));
             reply(child, ticket, 2, 0);
             return Ok(());
