@@ -318,3 +318,7 @@ pub const AGENTX_NOTICES: usize = 256;
 /// Clients of the control socket that are connected at once: a person, a few exporters, and room for those that hang. Those
 /// beyond it make the ones leave that say nothing.
 pub const CONTROL_CLIENTS: usize = 16;
+
+/// Events that are remembered: some days of a quiet router, and every step of the night in which it was not. 256 octets
+/// each, in memory that costs nothing until it is written.
+pub const EVENTS: usize = 1_000;

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod feature;
 pub mod id;
 pub mod ipvs;
+pub mod json;
 pub mod limit;
 pub mod mac;
 pub mod map;

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use crate::base::addr::{Family, IpAddr};
 use crate::base::time::Span;
 use crate::config::model::Bfd;
+use crate::daemon::events;
 use crate::daemon::log::{debug, info, warn};
 use crate::proto::bfd::Session;
 use crate::sys::process;
@@ -25,6 +26,13 @@ pub(super) fn entered(name: &str, session: &Session) {
         State::Init => debug!("({name}) Entering Init state"),
         state => info!("({name}) Entering {} state", state.name()),
     }
+}
+
+/// A session is up or down, which is kept for those who ask.
+pub(super) fn remember(name: &str, session: &Session) {
+    let (state, own, peer) = (session.state().name(), session.diagnostic(), session.peer().diagnostic);
+    let text = format_args!("{state}: here {}, there {}", own.name(), peer.name());
+    events::note(events::Kind::Session, &name, text);
 }
 
 /// Nothing was heard for the detection time.

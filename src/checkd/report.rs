@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use crate::base::addr::IpAddr;
 use crate::child::tables::{REMEDY, is_missing, text_of};
 use crate::config::model::{ServerName, ServiceName};
+use crate::daemon::events;
 use crate::daemon::log::{debug, error, info, warn};
 use crate::proto::lvs::{DestKey, Params, ServiceKey};
 use crate::sys::ipvs::Unavailable;
@@ -41,8 +42,14 @@ pub(super) fn initializing(again: bool) {
     debug!("{} ipvs", if again { "Reinitializing" } else { "Initializing" });
 }
 
+/// What becomes of a virtual server or a real server is kept for those who ask.
+fn remember(name: &dyn Display, text: fmt::Arguments<'_>) {
+    events::note(events::Kind::Server, name, text);
+}
+
 /// A real server went up or down.
 pub(super) fn server(server: ServerName, service: ServiceName<'_>, up: bool, inhibit: bool) {
+    remember(&server, format_args!("{} in {service}", if up { "up" } else { "down" }));
     match (up, inhibit) {
         (true, false) => info!("Adding service {server} to VS {service}"),
         (false, false) => info!("Removing service {server} from VS {service}"),
@@ -53,6 +60,7 @@ pub(super) fn server(server: ServerName, service: ServiceName<'_>, up: bool, inh
 
 /// The weight of a real server is another one.
 pub(super) fn weight(server: ServerName, service: ServiceName<'_>, (from, to): (u32, u32), active: bool) {
+    remember(&server, format_args!("weight from {from} to {to} in {service}"));
     let active = if active { "active" } else { "inactive" };
     info!("Changing weight from {from} to {to} for {active} service {server} of VS {service}");
 }
@@ -100,10 +108,13 @@ impl Display for QuorumText {
 
 pub(super) fn quorum(quorum: &Quorum, service: ServiceName<'_>) {
     info!("{quorum} for VS {service}");
+    remember(&service, format_args!("{quorum}"));
 }
 
 /// The sorry server takes the place of all servers that are alive, or they take its place.
 pub(super) fn sorry(server: ServerName, service: ServiceName<'_>, active: bool, inhibit: bool) {
+    let what = if active { "takes the place of" } else { "makes room for" };
+    remember(&service, format_args!("the sorry server {server} {what} the real servers"));
     match (active, inhibit) {
         (true, false) => info!("Adding sorry server {server} to VS {service}"),
         (false, false) => info!("Removing sorry server {server} from VS {service}"),

@@ -7,6 +7,7 @@
 pub mod appointment;
 pub mod cli;
 pub mod deadline;
+pub mod events;
 pub mod ipc;
 pub mod keep;
 pub mod kind;

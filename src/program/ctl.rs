@@ -24,6 +24,10 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(150);
 const ATTEMPTS: u32 = 7;
 /// After the first attempt; twice as long after each further one.
 const PAUSE: Span = Span::from_millis(10);
+/// The word whose answer can be followed.
+const EVENTS: &str = "events";
+/// Between two looks at what has happened.
+const FOLLOWING: Span = Span::from_millis(200);
 /// Clears the screen of a terminal.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
@@ -34,6 +38,9 @@ pub(crate) fn run(socket: &Path, words: &[OsString]) -> u8 {
         ["check", file] => return check(file),
         ["completion", shell] => return completion(shell),
         _ => {}
+    }
+    if words.first().is_some_and(|word| word == EVENTS) && words.iter().any(|word| word == "-f") {
+        return follow(socket, &words);
     }
     let watch = words.iter().any(|word| word == WATCH);
     let line: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != WATCH).collect();
@@ -60,6 +67,31 @@ pub(crate) fn run(socket: &Path, words: &[OsString]) -> u8 {
             return outcome.code();
         }
         process::pause(Span::from_secs(1));
+    }
+}
+
+/// Prints the events that there are and those that come, until nobody reads them or the daemon is gone.
+fn follow(socket: &Path, words: &[String]) -> u8 {
+    let line: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "-f").collect();
+    let line = line.join(" ");
+    let mut last = "0".to_owned();
+    loop {
+        let (outcome, text) = match ask_patiently(socket, &format!("{line} --follow={last}")) {
+            Ok(answer) => answer,
+            Err(error) => return fail(&unreachable(socket, &error), UNREACHABLE),
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if outcome != Outcome::Ok {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+            return outcome.code();
+        }
+        let Some((number, events)) = text.split_once('\n') else { return Outcome::Partial.code() };
+        let mut out = io::stdout().lock();
+        if out.write_all(events.as_bytes()).and_then(|()| out.flush()).is_err() {
+            return outcome.code();
+        }
+        number.clone_into(&mut last);
+        process::pause(FOLLOWING);
     }
 }
 

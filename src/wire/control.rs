@@ -34,6 +34,8 @@ pub enum Verb {
     Checkers,
     /// What the VRRP child has counted.
     Stats,
+    /// What has happened.
+    Events,
     /// Announce the addresses of a virtual router again.
     Garp,
     /// The configuration that runs.
@@ -53,7 +55,7 @@ pub struct Row {
     pub operates: bool,
     /// Whether a name follows.
     pub named: Named,
-    /// Options that may follow.
+    /// Options that may follow; one that ends in `=` has a value, and a word has one such option at most.
     pub options: &'static [&'static str],
     /// What it does, in a line.
     pub meaning: &'static str,
@@ -74,6 +76,8 @@ pub enum Named {
 pub const JSON: &str = "--json";
 /// Counters are to begin at zero afterwards.
 pub const RESET: &str = "--reset";
+/// Only events after the one with this number; in front of them stands the number of the last one.
+pub const FOLLOW: &str = "--follow=";
 
 use Named::{May, Must, Never};
 
@@ -95,6 +99,14 @@ pub const ROWS: &[Row] = &[
         Never,
         &[JSON],
         "the checks of real servers, with their last result",
+    ),
+    row(
+        "events",
+        Verb::Events,
+        false,
+        May,
+        &[JSON, FOLLOW],
+        "what has happened and why; -f goes on with what happens",
     ),
     row("stats", Verb::Stats, false, Never, &[RESET], "the counters; with --reset from zero again"),
     row("config", Verb::Config, true, Never, &[], "the configuration that runs, every value spelt out"),
@@ -130,10 +142,12 @@ pub struct Request<'a> {
     /// The name of an object.
     pub name: Option<&'a str>,
     options: [bool; OPTIONS],
+    /// What stands behind the `=` of an option.
+    pub value: Option<&'a str>,
 }
 
 /// Options of one word.
-const OPTIONS: usize = 1;
+const OPTIONS: usize = 2;
 
 impl Request<'_> {
     /// Whether an option of its word was given.
@@ -170,14 +184,15 @@ pub fn parse(line: &[u8]) -> Result<Request<'_>, Refusal<'_>> {
     let mut words = text.split_ascii_whitespace();
     let word = words.next().ok_or(Refusal::Empty)?;
     let row = ROWS.iter().find(|row| row.word == word).ok_or(Refusal::Unknown(word))?;
-    let mut request = Request { row, name: None, options: [false; OPTIONS] };
+    let mut request = Request { row, name: None, options: [false; OPTIONS], value: None };
     for (word, position) in words.zip(1..) {
         if position >= WORDS {
             return Err(Refusal::Unexpected(word));
         }
-        let option = row.options.iter().zip(&mut request.options).find(|(known, _)| **known == word);
-        if let Some((_, given)) = option {
+        let mut options = row.options.iter().zip(&mut request.options);
+        if let Some((value, given)) = options.find_map(|(known, given)| Some((value_of(known, word)?, given))) {
             *given = true;
+            request.value = value.or(request.value);
         } else if row.named != Never && request.name.is_none() && !word.starts_with('-') {
             request.name = Some(word);
         } else {
@@ -188,6 +203,15 @@ pub fn parse(line: &[u8]) -> Result<Request<'_>, Refusal<'_>> {
         return Err(Refusal::Nameless);
     }
     Ok(request)
+}
+
+/// What a word gives an option; none: it is not this option.
+fn value_of<'a>(option: &str, word: &'a str) -> Option<Option<&'a str>> {
+    if option.ends_with('=') {
+        word.strip_prefix(option).filter(|value| !value.is_empty()).map(Some)
+    } else {
+        (option == word).then_some(None)
+    }
 }
 
 /// How a request ended.
@@ -341,6 +365,10 @@ mod tests {
         assert_eq!(parse(b"reload now").unwrap_err(), Refusal::Unexpected("now"));
         assert_eq!(parse(b"status \xff").unwrap_err(), Refusal::NoText);
         assert_eq!(parse(b"status \x1b[0m").unwrap_err(), Refusal::NoText);
+        let request = parse(b"events --follow=7 VI_1 --json").unwrap();
+        assert_eq!((request.name, request.value, request.has(JSON)), (Some("VI_1"), Some("7"), true));
+        assert!(request.has(FOLLOW) && !parse(b"events").unwrap().has(FOLLOW));
+        assert_eq!(parse(b"events --follow=").unwrap_err(), Refusal::Unexpected("--follow="));
         let many = [b"status".as_slice(), &b" --json".repeat(9)].concat();
         assert_eq!(parse(&many).unwrap_err(), Refusal::Unexpected("--json"));
         for row in ROWS {

@@ -161,6 +161,56 @@ fn a_reload_is_answered_with_its_outcome_and_every_mistake() {
 }
 
 #[test]
+fn what_has_happened_is_told_with_its_reason_and_outlives_the_child_that_it_happened_to() {
+    if is_reference("it has no control socket") {
+        return;
+    }
+    let net = Net::new();
+    let (a, b) = (net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"]));
+    let one = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", one.since(), START + TIMING.master_down(100));
+    a.shell(&format!("{UNDER_TEST} --ctl events -f > /run/lab/followed & echo $! > /run/lab/follower.pid"));
+    let two = Daemon::start(&b, US, &Instance::default().priority(150).text());
+    net.wait_master("b", two.since(), START + TIMING.master_down(150));
+    let has = |events: &str, text: &str| assert!(events.contains(text), "{text}: {events}");
+    eventually("a has yielded", START, || status(&a, "i['state']") == "BACKUP");
+    let events = told(&a, "events VI_1");
+    has(&events, "  transition  VI_1: INIT to BACKUP: it begins\n");
+    has(&events, "  transition  VI_1: BACKUP to MASTER: no MASTER is heard\n");
+    has(&events, "  transition  VI_1: MASTER to BACKUP: 10.9.0.2 is MASTER with priority 150\n");
+    assert!(!events.contains("process"), "of one object alone: {events}");
+
+    a.shell("ip link set eth0 down");
+    eventually("a is in FAULT", START, || status(&a, "i['state']") == "FAULT");
+    has(&told(&a, "events VI_1"), "  transition  VI_1: BACKUP to FAULT: interface eth0 down\n");
+    a.shell("ip link set eth0 up");
+    eventually("a is BACKUP again", START, || status(&a, "i['state']") == "BACKUP");
+    a.write(CONF, &Instance::default().line("nonsense 1").text());
+    assert_eq!(code(&ask(&a, "reload")), 1);
+    a.write(CONF, &Instance::default().text());
+    told(&a, "reload");
+    let before = told(&a, "events");
+    has(&before, "  reload      configuration: it was refused: ");
+    has(&before, "  reload      configuration: the new configuration runs\n");
+
+    let child = one.vrrp_child();
+    kill(Pid::from_raw(child), Signal::SIGKILL).expect("the child runs");
+    eventually("it is replaced", START, || told(&a, "events").contains("it carries on for the process before"));
+    let after = told(&a, "events");
+    assert!(after.starts_with(&before), "nothing is lost:\n{before}\n{after}");
+    has(&after, &format!("  process     vrrp: process {child} has died unasked\n"));
+    eventually("the follower has printed the same", START, || {
+        text(&a.try_shell("cat /run/lab/followed").stdout) == after
+    });
+    a.shell("kill $(cat /run/lab/follower.pid)");
+    let json = "import json,sys\ns=json.load(sys.stdin)\ne=s['events']\n\
+                print(s['schema'],e[-1]['number']==s['last'],[x['number'] for x in e]==list(range(1,len(e)+1)),len(e))\n";
+    a.write("/run/lab/events.py", json);
+    let read = a.shell(&format!("{UNDER_TEST} --ctl events --json | python3 /run/lab/events.py"));
+    assert_eq!(read.trim(), format!("1 True True {}", after.lines().count()));
+}
+
+#[test]
 fn a_client_without_a_daemon_ends_at_once_with_one_line() {
     if is_reference("it has no control socket") {
         return;

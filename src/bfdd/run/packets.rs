@@ -125,6 +125,7 @@ impl Bfd {
         if let Event::Transition { from, to } = event
             && (from == State::Up) != (to == State::Up)
         {
+            report::remember(&live.config.name, &live.machine);
             self.tell(id);
         }
     }

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use crate::base::feature;
 use crate::config::model::check::Target;
 use crate::config::model::{Checker, Probe, ServerName, ServiceName};
+use crate::daemon::events;
 use crate::daemon::log::{debug, info, warn};
 use crate::proto::check::{Cause, Fact, Failure, Fault, Tls};
 
@@ -22,6 +23,24 @@ pub(in crate::checkd) struct Subject<'a> {
 #[cfg(any(feature = "tls", feature = "tls-openssl"))]
 pub(super) fn no_client(error: &str) {
     log::error!("SSL_GET cannot run: {error}");
+}
+
+/// A verdict is kept for those who ask, with its reason.
+pub(in crate::checkd) fn remember(Subject { checker, server, service }: Subject<'_>, fact: Fact) {
+    let keyword = checker.probe.keyword();
+    let note = |text| {
+        events::note(events::Kind::Check, &server, format_args!("{keyword} of {service} {text}"));
+    };
+    match fact {
+        Fact::Passed => note(format_args!("passed")),
+        Fact::Down { why, .. } => note(format_args!("failed: {}", Reason(why))),
+        Fact::NotRun(cause) => note(format_args!("cannot run: {}", Why(cause, checker))),
+        Fact::Overdue => note(format_args!("is overdue")),
+        Fact::RunsAgain => note(format_args!("runs again")),
+        Fact::Expires { days } => note(format_args!("sees a certificate that expires in {days} days")),
+        // Those that decide nothing.
+        Fact::Page(_) | Fact::Failed { .. } => {}
+    }
 }
 
 /// A check reports something.

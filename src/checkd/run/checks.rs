@@ -141,7 +141,9 @@ impl Checkers {
             let Some(server) = named.service.servers.get(place.server as usize) else { continue };
             let Some(checker) = server.checks.get(place.checker as usize) else { continue };
             let (server, service) = (named.server_name(server), named.name());
-            report::fact(Subject { checker, server, service }, fact);
+            let subject = Subject { checker, server, service };
+            report::fact(subject, fact);
+            report::remember(subject, fact);
         }
     }
 

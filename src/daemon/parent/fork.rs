@@ -7,7 +7,7 @@ use super::program::{Mode, Program, Start};
 use super::{CLEANER_BOUND, CLEANER_BOUND_EACH, LAST_LINES, Parent, cleaner_slot, slot, text};
 use crate::base::exit::Exit;
 use crate::daemon::kind::Kind;
-use crate::daemon::log;
+use crate::daemon::{events, log};
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
@@ -56,6 +56,7 @@ impl<P: Program> Parent<'_, P> {
         }
         let Some(child) = self.children.get_mut(index) else { return };
         log::info!("Starting {} child process, pid={pid}", child.kind.title());
+        events::note(events::Kind::Process, &child.kind.word(), format_args!("process {pid} begins"));
         let source = SourceId { kind: 0, index: slot(index) };
         match turn.register(near.as_raw_fd(), source, Interest::Read) {
             Ok(registration) => child.link = Some(Link { channel: near, registration, resting: false }),

@@ -9,7 +9,7 @@ use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::Options;
-use crate::daemon::log;
+use crate::daemon::{events, log};
 use crate::daemon::pidfile::{Claim, Owner, PidFile};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
@@ -57,6 +57,7 @@ fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
         log::info!("Changing syslog ident to {}{}", log::Identity::PARENT.tag, settings.log_suffix);
         log::rename(&settings.log_suffix);
     }
+    events::begin();
     let mut parent = Parent::new(program, options, loaded, settings, process::name());
     parent.take_name(None);
     parent.save_first();

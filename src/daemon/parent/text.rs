@@ -4,7 +4,7 @@ use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::{self, VERSION};
 use crate::daemon::kind::Kind;
-use crate::daemon::log;
+use crate::daemon::{events, log};
 use crate::sys::process::{self, Ended, Pid};
 #[cfg(feature = "status")]
 use crate::wire::control::{self, Named, Refusal};
@@ -82,6 +82,7 @@ pub(super) fn permanent(pid: Pid, exit: Exit) {
 pub(super) fn died(kind: Kind, pid: Pid, respawning: bool) {
     let next = if respawning { "Respawning" } else { "Exiting" };
     log::error!("{} child process({pid}) died: {next}", kind.title());
+    events::note(events::Kind::Process, &kind.word(), format_args!("process {pid} has died unasked"));
 }
 
 pub(super) fn delayed(kind: Kind, pause: Span) {

@@ -1,8 +1,11 @@
 //! Log lines of what a virtual router reports.
 
+use core::fmt::{self, Display, Formatter};
+
 use crate::base::addr::IpAddr;
 use crate::base::rate::Budget;
 use crate::base::time::Instant;
+use crate::daemon::events::{self, Kind};
 use crate::daemon::log::{debug, error, info, warn};
 use crate::proto::vrrp::accept::Odd;
 use crate::proto::vrrp::guard::Verdict;
@@ -73,6 +76,61 @@ pub(super) fn event(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
             info!("({name}) Setting unicast VRRPv3 checksum to {form} version for {from}");
         }
         Event::Odd { from, what } => odd(name, instance, from, what),
+    }
+}
+
+/// What becomes of an instance is kept for those who ask, with its reason.
+pub(super) fn remember(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
+    let name = &instance.config.name;
+    match *event {
+        Event::Transition { from, to, why } => {
+            let cause = Cause { instance, reasons, to, why };
+            events::note(Kind::Transition, name, format_args!("{} to {}: {cause}", from.name(), to.name()));
+        }
+        Event::Group { to, adopted: false } => {
+            events::note(Kind::Transition, &group(instance), format_args!("all members to {}", to.name()));
+        }
+        Event::StillInFault => events::note(Kind::Fault, name, format_args!("still in FAULT: {reasons}")),
+        Event::Priority { from, to } => {
+            events::note(Kind::Priority, name, format_args!("{from} to {to} by what it tracks"));
+        }
+        _ => {}
+    }
+}
+
+/// Why an instance has entered a state.
+struct Cause<'a> {
+    instance: &'a Instance,
+    reasons: &'a Reasons<'a>,
+    to: State,
+    why: Why,
+}
+
+impl Display for Cause<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let machine = self.instance.router.machine();
+        let text = match (self.to, self.why) {
+            (State::Fault, Why::Group) => return write!(f, "sync group {}", group(self.instance)),
+            (State::Fault, _) => return write!(f, "{}", self.reasons),
+            (_, Why::Outranked) => match machine.master() {
+                Some(master) => {
+                    return write!(f, "{} is MASTER with priority {}", master.addr, master.priority);
+                }
+                None => "another router has a higher priority",
+            },
+            (_, Why::Group) => return write!(f, "with sync group {}", group(self.instance)),
+            (State::Init, _) => "it ends",
+            (State::Master, Why::Start) => "it is the address owner",
+            (_, Why::Start) => "it begins",
+            (_, Why::Decided) => "it begins, with the first results of what it tracks",
+            (_, Why::Adopted) => "it carries on for the process before",
+            (_, Why::Timeout) => "no MASTER is heard",
+            (_, Why::Recovered) => "no reason for FAULT is left",
+            (_, Why::AddressLost) => "somebody deletes its addresses again and again",
+            (_, Why::Late) => "this machine stood still for too long",
+            (_, Why::Fault | Why::Stop) => "it gives up",
+        };
+        f.write_str(text)
     }
 }
 

@@ -14,6 +14,9 @@ impl Vrrp {
     /// Reports an event: in the log, to notify scripts, FIFOs and by mail.
     pub(super) fn report_event(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
         let now = turn.now();
+        if let Some(instance) = self.instance(id) {
+            event_lines::remember(instance, &self.reasons(instance), event);
+        }
         if event_lines::may_tell(event, now, &mut self.process.lines)
             && let Some(instance) = self.instance(id)
         {

@@ -9,6 +9,7 @@
 //! served when.
 
 mod client;
+mod events;
 mod outgoing;
 mod question;
 mod reload;
@@ -57,6 +58,8 @@ pub(super) struct Control {
     number: u32,
     /// Whether the reload of now, or the last one, is going well.
     reload: bool,
+    /// What came of it has not been told yet.
+    reloading: bool,
     started: Wall,
 }
 
@@ -72,6 +75,7 @@ impl Default for Control {
             rows_wanted: None,
             number: 0,
             reload: true,
+            reloading: false,
             started: clock::wall(),
         }
     }
@@ -218,6 +222,7 @@ impl<P: Program> Parent<'_, P> {
             Verb::Version => self.tell(index, Outcome::Ok, self.opening()),
             Verb::Config => self.tell(index, Outcome::Ok, self.program.effective(&self.loaded)),
             Verb::Reload => self.reload_for(turn, index),
+            Verb::Events => self.tell_events(index, &request),
             Verb::Status | Verb::Stats | Verb::Checkers | Verb::Why | Verb::Garp => {
                 self.ask_for(turn, index, &request);
             }

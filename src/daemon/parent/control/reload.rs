@@ -1,7 +1,7 @@
 //! A reload that clients wait for: what is logged of it as a warning or an error is their answer.
 
 use super::client::State;
-use crate::daemon::log;
+use crate::daemon::{events, log};
 use crate::daemon::parent::{Parent, Program};
 use crate::daemon::reactor::Turn;
 use crate::wire::control::Outcome;
@@ -20,7 +20,7 @@ impl<P: Program> Parent<'_, P> {
 
     /// Files are about to be read.
     pub(in crate::daemon::parent) fn begin_reload(&mut self) {
-        self.control.reload = true;
+        (self.control.reload, self.control.reloading) = (true, true);
         log::overhear(true);
     }
 
@@ -37,6 +37,11 @@ impl<P: Program> Parent<'_, P> {
         }
         let told = log::overheard();
         log::overhear(false);
+        if core::mem::take(&mut self.control.reloading) {
+            let what = if self.control.reload { "the new configuration runs" } else { "it was refused: " };
+            let first = if self.control.reload { "" } else { told.lines().next().unwrap_or_default() };
+            events::note(events::Kind::Reload, &"configuration", format_args!("{what}{first}"));
+        }
         let outcome = if self.control.reload { Outcome::Ok } else { Outcome::Failed };
         for index in self.reloading() {
             let end = if self.control.reload { "The new configuration runs.\n" } else { "" };

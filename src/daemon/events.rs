@@ -1,0 +1,302 @@
+//! What has happened: the last transitions, faults, verdicts of checks and reloads, each with its reason.
+//!
+//! They are kept in memory that the parent and all its children have in common. Each process writes its own there, a few
+//! stores and no system call; the parent reads them all. A child that dies leaves what it wrote, its successor goes on
+//! behind it, and of a storm the last [`limit::EVENTS`] are there.
+//!
+//! ```text
+//! word 0        number of the last event
+//! a slot: 0     number of its event; 0 while it is being written
+//!         1     microseconds since 1970
+//!         2     kind, octets of the name, octets of the text
+//!         3...  name and text
+//! ```
+
+use core::fmt::{self, Display, Write};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::OnceLock;
+
+use crate::base::limit;
+use crate::sys::clock::{self, Wall};
+use crate::sys::shared::Words;
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A virtual router or a sync group has entered a state.
+    Transition,
+    /// A reason for FAULT has gone, and others hold.
+    Fault,
+    /// The priority of a virtual router is another one.
+    Priority,
+    /// A BFD session is up or down.
+    Session,
+    /// A real server or a virtual server is another one than before.
+    Server,
+    /// A check has come to another verdict, or cannot run.
+    Check,
+    /// The configuration was read again.
+    Reload,
+    /// A process was started or has ended.
+    Process,
+    /// Somebody has changed something by hand.
+    Manual,
+}
+
+impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Transition,
+        Self::Fault,
+        Self::Priority,
+        Self::Session,
+        Self::Server,
+        Self::Check,
+        Self::Reload,
+        Self::Process,
+        Self::Manual,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Transition => "transition",
+            Self::Fault => "fault",
+            Self::Priority => "priority",
+            Self::Session => "session",
+            Self::Server => "server",
+            Self::Check => "check",
+            Self::Reload => "reload",
+            Self::Process => "process",
+            Self::Manual => "manual",
+        }
+    }
+
+    fn number(self) -> u64 {
+        Self::ALL.iter().position(|one| *one == self).map_or(0, |position| position as u64)
+    }
+}
+
+/// An event as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its number, from 1 on.
+    pub number: u64,
+    /// When it happened.
+    pub at: Wall,
+    /// What it is about.
+    pub kind: Kind,
+    /// The name of the object.
+    pub name: String,
+    /// What happened, with its reason.
+    pub text: String,
+}
+
+/// Words of a slot.
+const SLOT: usize = 32;
+/// Of those, the words in front of the name.
+const HEAD: usize = 3;
+/// Octets of name and text.
+const ROOM: usize = (SLOT - HEAD) * 8;
+/// Octets of the name at most, so that there is room for the text.
+const NAME: usize = ROOM / 2;
+
+static RING: OnceLock<Ring> = OnceLock::new();
+
+/// Makes the memory; what happened before is not remembered. For the parent, before it makes children.
+pub fn begin() {
+    if cfg!(feature = "status")
+        && RING.get().is_none()
+        && let Some(ring) = Ring::new()
+    {
+        // Only this process does it, once.
+        let _ = RING.set(ring);
+    }
+}
+
+/// Something has happened.
+pub fn note(kind: Kind, name: &dyn Display, text: fmt::Arguments<'_>) {
+    if let Some(ring) = RING.get() {
+        ring.note(clock::wall(), kind, name, text);
+    }
+}
+
+/// The number of the last event.
+#[must_use]
+pub fn last() -> u64 {
+    RING.get().map_or(0, Ring::last)
+}
+
+/// The events that are remembered and come after the one with the number `after`, in order. Allocates.
+#[must_use]
+pub fn since(after: u64) -> Vec<Event> {
+    RING.get().map(|ring| ring.since(after)).unwrap_or_default()
+}
+
+#[derive(Debug)]
+struct Ring {
+    words: Words,
+}
+
+impl Ring {
+    fn new() -> Option<Self> {
+        Words::new(SLOT + limit::EVENTS * SLOT).ok().map(|words| Self { words })
+    }
+
+    fn counter(&self) -> Option<&AtomicU64> {
+        self.words.all().first()
+    }
+
+    fn slot(&self, number: u64) -> Option<&[AtomicU64; SLOT]> {
+        let position = usize::try_from(number % limit::EVENTS as u64).ok()?;
+        self.words.all().get(SLOT + position * SLOT..)?.first_chunk()
+    }
+
+    fn last(&self) -> u64 {
+        self.counter().map_or(0, |counter| counter.load(Ordering::Acquire))
+    }
+
+    fn note(&self, at: Wall, kind: Kind, name: &dyn Display, text: fmt::Arguments<'_>) {
+        let mut line = Line { octets: [0; ROOM], len: 0, most: NAME };
+        // What does not fit is left out.
+        let _ = write!(line, "{name}");
+        let named = line.len;
+        line.most = ROOM;
+        let _ = line.write_fmt(text);
+        let Some(counter) = self.counter() else { return };
+        let number = counter.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        let Some([state, when, form, rest @ ..]) = self.slot(number) else { return };
+        state.store(0, Ordering::Relaxed);
+        fence(Ordering::Release);
+        let secs = u64::try_from(at.secs).unwrap_or(0);
+        when.store(secs.saturating_mul(1_000_000).saturating_add(u64::from(at.micros)), Ordering::Relaxed);
+        let lengths = (named as u64) << 8 | (line.len.saturating_sub(named) as u64) << 16;
+        form.store(kind.number() | lengths, Ordering::Relaxed);
+        for (word, octets) in rest.iter().zip(line.octets.as_chunks().0).take(line.len.div_ceil(8)) {
+            word.store(u64::from_ne_bytes(*octets), Ordering::Relaxed);
+        }
+        // Last: a slot with a number is whole.
+        state.store(number, Ordering::Release);
+    }
+
+    fn since(&self, after: u64) -> Vec<Event> {
+        let last = self.last();
+        let oldest = last.saturating_sub(limit::EVENTS as u64);
+        (oldest.max(after).saturating_add(1)..=last).filter_map(|number| self.read(number)).collect()
+    }
+
+    /// The event of a number; none: it is being written, its writer died over it, or a later one is in its place.
+    fn read(&self, number: u64) -> Option<Event> {
+        let slot = self.slot(number)?;
+        let [state, when, form, rest @ ..] = slot;
+        if state.load(Ordering::Acquire) != number {
+            return None;
+        }
+        let (micros, form) = (when.load(Ordering::Relaxed), form.load(Ordering::Relaxed));
+        let octets: Vec<u8> =
+            rest.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
+        fence(Ordering::Acquire);
+        if state.load(Ordering::Relaxed) != number {
+            return None;
+        }
+        let [kind, named, told, ..] = form.to_le_bytes().map(usize::from);
+        let text = |from: usize, len: usize| {
+            let octets = octets.get(from..from.saturating_add(len)).unwrap_or_default();
+            // One that was cut in the middle of a character ends before it.
+            String::from_utf8_lossy(octets).trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()
+        };
+        Some(Event {
+            number,
+            at: Wall {
+                secs: i64::try_from(micros / 1_000_000).unwrap_or(0),
+                micros: u32::try_from(micros % 1_000_000).unwrap_or(0),
+            },
+            kind: *Kind::ALL.get(kind)?,
+            name: text(0, named),
+            text: text(named, told),
+        })
+    }
+}
+
+/// A text that is cut where there is no more room.
+struct Line {
+    octets: [u8; ROOM],
+    len: usize,
+    most: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fitting = text.len().min(self.most.saturating_sub(self.len));
+        let end = self.len.saturating_add(fitting);
+        if let (Some(place), Some(text)) =
+            (self.octets.get_mut(self.len..end), text.as_bytes().get(..fitting))
+        {
+            place.copy_from_slice(text);
+            self.len = end;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::process::{self, Fork};
+
+    fn at(secs: i64) -> Wall {
+        Wall { secs, micros: 7 }
+    }
+
+    #[test]
+    fn the_last_events_are_kept_in_order_with_what_was_told() {
+        let ring = Ring::new().unwrap();
+        assert!(ring.since(0).is_empty());
+        for number in 0..limit::EVENTS + 5 {
+            let kind = Kind::ALL[number % Kind::ALL.len()];
+            ring.note(at(1_700_000_000), kind, &format_args!("VI_{number}"), format_args!("because of {number}"));
+        }
+        let all = ring.since(0);
+        assert_eq!(all.len(), limit::EVENTS);
+        assert!(all.iter().zip(6..).all(|(event, number)| event.number == number));
+        let last = all.last().unwrap();
+        let number = limit::EVENTS + 4;
+        assert_eq!((&*last.name, &*last.text), (&*format!("VI_{number}"), &*format!("because of {number}")));
+        assert_eq!((last.at, last.kind), (at(1_700_000_000), Kind::ALL[number % Kind::ALL.len()]));
+        assert_eq!(ring.since(last.number - 1), [last.clone()]);
+        assert!(ring.since(last.number).is_empty() && ring.since(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        let ring = Ring::new().unwrap();
+        let long = "ü".repeat(300);
+        ring.note(at(5), Kind::Check, &long, format_args!("a{long}"));
+        let event = ring.since(0).remove(0);
+        assert_eq!(event.name, "ü".repeat(NAME / 2));
+        assert_eq!(event.text, format!("a{}", "ü".repeat((ROOM - NAME - 1) / 2)));
+    }
+
+    #[test]
+    fn a_process_that_dies_leaves_what_it_wrote_and_spoils_nothing() {
+        let ring = Ring::new().unwrap();
+        ring.note(at(1), Kind::Process, &"parent", format_args!("began"));
+        match process::fork().unwrap() {
+            Fork::Child => {
+                ring.note(at(2), Kind::Transition, &"VI_1", format_args!("BACKUP to MASTER"));
+                // It dies over the next one.
+                ring.counter().unwrap().fetch_add(1, Ordering::AcqRel);
+                process::kill(process::own(), libc::SIGKILL);
+                process::exit_now(1);
+            }
+            Fork::Parent(pid) => {
+                let pid = nix::unistd::Pid::from_raw(pid.to_string().parse().unwrap());
+                nix::sys::wait::waitpid(pid, None).unwrap();
+            }
+        }
+        ring.note(at(3), Kind::Process, &"parent", format_args!("goes on"));
+        let told: Vec<_> = ring.since(0).into_iter().map(|event| (event.number, event.text)).collect();
+        let text = str::to_owned;
+        assert_eq!(told, [(1, text("began")), (2, text("BACKUP to MASTER")), (4, text("goes on"))]);
+    }
+}
