@@ -211,6 +211,9 @@ impl Program for Keepalived<'_> {
         let read = read(self.options, if self.settled.get() { Settle::No } else { Settle::Must });
         tell(&read);
         self.check_log.write(&read.found, &read.sources);
+        if cfg!(feature = "status") && read.model.global.monitoring.dbus {
+            log::info!("The control socket replaces D-Bus (enable_dbus): see keepalived --ctl help");
+        }
         if let Some(exit) = read.found.exit_daemon() {
             self.check_log.tell_refused();
             if !self.settled.get() {
@@ -346,6 +349,7 @@ impl Keepalived<'_> {
             channel: start.channel,
             records: start.records,
             keep: start.keep.clone(),
+            changes: start.changes,
             died: start.died,
             first: start.deaths == 0,
             pid_file: loaded.settings.pid_files.vrrp.clone(),
@@ -375,6 +379,7 @@ impl Keepalived<'_> {
         let context = checkd::Context {
             channel: start.channel,
             keep: start.keep.clone(),
+            changes: start.changes.to_vec(),
             died: start.died,
             pid_file: pid_file.clone(),
             keep_on_stop: self.options.keep_ipvs,

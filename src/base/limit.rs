@@ -322,3 +322,9 @@ pub const CONTROL_CLIENTS: usize = 16;
 /// Events that are remembered: some days of a quiet router, and every step of the night in which it was not. 256 octets
 /// each, in memory that costs nothing until it is written.
 pub const EVENTS: usize = 1_000;
+
+/// Changes by hand that are kept: a drained rack has fewer real servers. More are refused.
+pub const CHANGES: usize = 4_096;
+
+/// Connections to the monitoring port: two scrapers, a probe, and some browsers. Of more the most silent one goes.
+pub const WEB_CLIENTS: usize = 16;

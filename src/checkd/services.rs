@@ -7,6 +7,7 @@ use crate::base::id::{CheckId, RealId, ServiceId};
 use crate::checkd::kept::service_key;
 use crate::config::model::service::{Key, RealServer, SorryServer, VirtualServer};
 use crate::config::model::{Model, ServerName, ServiceName};
+use crate::daemon::record;
 use crate::proto::lvs::{
     Engine, Entry, Listen, Marked, Marks, Protocol, RealSpec, ServiceSpec, ServiceValue, SorrySpec, marked,
 };
@@ -170,6 +171,16 @@ impl<'a> Named<'a> {
 
     pub(super) fn name(self) -> ServiceName<'a> {
         self.service.name(self.order)
+    }
+
+    /// Whether it goes by the name with this key: as in status, or shorter.
+    pub(super) fn is_called(self, key: u64) -> bool {
+        let shorter = match &self.service.key {
+            Key::Address(addr, port) => record::key_of(&format_args!("{addr}:{port}")),
+            Key::Mark(mark) => record::key_of(mark),
+            Key::Group(name) => record::key_of(name),
+        };
+        shorter == key || record::key_of(&self.name()) == key
     }
 
     pub(super) fn server_name(self, server: &RealServer) -> ServerName {

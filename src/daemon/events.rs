@@ -254,7 +254,12 @@ mod tests {
         assert!(ring.since(0).is_empty());
         for number in 0..limit::EVENTS + 5 {
             let kind = Kind::ALL[number % Kind::ALL.len()];
-            ring.note(at(1_700_000_000), kind, &format_args!("VI_{number}"), format_args!("because of {number}"));
+            ring.note(
+                at(1_700_000_000),
+                kind,
+                &format_args!("VI_{number}"),
+                format_args!("because of {number}"),
+            );
         }
         let all = ring.since(0);
         assert_eq!(all.len(), limit::EVENTS);

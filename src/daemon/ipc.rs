@@ -4,6 +4,9 @@
 //! Both ends are the same binary, so there is no version; a packet that cannot be read all the same ends the
 //! reading of that packet and nothing else.
 
+#[cfg(feature = "status")]
+use log::LevelFilter;
+
 use super::kind::Kind;
 use super::record::Record;
 use crate::base::bytes::{Reader, Short, Writer};
@@ -26,6 +29,9 @@ pub enum ToChild {
     DumpJson,
     /// The log file may have been moved away: go on in one of its name.
     ReopenLog,
+    /// Write lines up to this level to the log, as [`level`] numbers them; 0: as the options say.
+    #[cfg(feature = "status")]
+    LogLevel(u8),
     /// Leave everything in order and end.
     Stop,
     /// The descriptor that comes with this is the channel to the child of this kind, in place of an earlier one.
@@ -56,6 +62,19 @@ pub struct Rows {
     pub last: bool,
 }
 
+/// The level of a number of [`ToChild::LogLevel`].
+#[cfg(feature = "status")]
+#[must_use]
+pub const fn level(number: u8) -> Option<LevelFilter> {
+    match number {
+        1 => Some(LevelFilter::Error),
+        2 => Some(LevelFilter::Warn),
+        3 => Some(LevelFilter::Info),
+        4 => Some(LevelFilter::Debug),
+        _ => None,
+    }
+}
+
 /// What a client of the control socket wants to know of a child.
 #[cfg(feature = "status")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +87,12 @@ pub struct Question {
     pub json: bool,
     /// Only the object with this [`super::record::key`].
     pub name: Option<u64>,
+    /// Of a real server: only in the virtual server with this key.
+    pub service: Option<u64>,
+    /// A weight.
+    pub value: u32,
+    /// What is changed is not to outlive the daemon.
+    pub passing: bool,
 }
 
 /// What is asked for.
@@ -88,9 +113,53 @@ pub enum About {
     Why,
     /// The addresses of a virtual router are to be announced.
     Garp,
+    /// A virtual router or a sync group is to give up, or may preempt again.
+    Failover {
+        /// It is to give up.
+        on: bool,
+    },
+    /// All virtual routers are to be in FAULT, or not any more.
+    Maintenance {
+        /// They are to be.
+        on: bool,
+    },
     /// The rows of all objects, for the subagent.
     #[cfg(feature = "snmp")]
     Rows,
+    /// The numbers of everything for Prometheus; as JSON means as OpenMetrics.
+    Metrics,
+    /// A sign of life.
+    Health,
+    /// Whether everything is in its place: refused if not, with the reasons.
+    Ready,
+    /// A real server is to have the weight that comes with this, or its own again.
+    Weigh {
+        /// It is to have that weight.
+        on: bool,
+    },
+}
+
+#[cfg(feature = "status")]
+impl About {
+    const ALL: &[Self] = &[
+        Self::Status,
+        Self::Stats { clear: false },
+        Self::Stats { clear: true },
+        Self::Checks,
+        Self::Why,
+        Self::Garp,
+        Self::Failover { on: false },
+        Self::Failover { on: true },
+        Self::Maintenance { on: false },
+        Self::Maintenance { on: true },
+        Self::Weigh { on: false },
+        Self::Weigh { on: true },
+        Self::Metrics,
+        Self::Health,
+        Self::Ready,
+        #[cfg(feature = "snmp")]
+        Self::Rows,
+    ];
 }
 
 #[cfg(feature = "status")]
@@ -98,37 +167,30 @@ impl Question {
     fn write(self, out: &mut Writer<'_>) -> Result<(), Short> {
         out.u8(9)?;
         out.u32(self.number)?;
-        let about = match self.about {
-            About::Status => 0,
-            About::Stats { clear: false } => 1,
-            About::Stats { clear: true } => 2,
-            About::Checks => 3,
-            About::Why => 4,
-            About::Garp => 5,
-            #[cfg(feature = "snmp")]
-            About::Rows => 6,
-        };
-        out.u8(about | u8::from(self.json) << 4 | u8::from(self.name.is_some()) << 5)?;
-        out.put(&self.name.unwrap_or(0).to_be_bytes())
+        let position = About::ALL.iter().position(|about| *about == self.about);
+        let about = u8::try_from(position.unwrap_or(0)).unwrap_or(0);
+        let (named, served) = (u8::from(self.name.is_some()), u8::from(self.service.is_some()));
+        out.u8(about | u8::from(self.json) << 4 | named << 5 | served << 6 | u8::from(self.passing) << 7)?;
+        out.put(&self.name.unwrap_or(0).to_be_bytes())?;
+        out.put(&self.service.unwrap_or(0).to_be_bytes())?;
+        out.u32(self.value)
     }
 
     fn read(packet: &mut Reader<'_>) -> Result<Option<Self>, Short> {
         let number = packet.u32()?;
         let word = packet.u8()?;
-        let name = u64::from_be_bytes(packet.array()?);
-        let about = match word & 0xf {
-            0 => About::Status,
-            1 => About::Stats { clear: false },
-            2 => About::Stats { clear: true },
-            3 => About::Checks,
-            4 => About::Why,
-            5 => About::Garp,
-            #[cfg(feature = "snmp")]
-            6 => About::Rows,
-            _ => return Ok(None),
+        let (name, service) = (u64::from_be_bytes(packet.array()?), u64::from_be_bytes(packet.array()?));
+        let value = packet.u32()?;
+        let Some(about) = About::ALL.get(usize::from(word & 0xf)) else { return Ok(None) };
+        let question = Self {
+            number,
+            about: *about,
+            json: word & 1 << 4 != 0,
+            name: (word & 1 << 5 != 0).then_some(name),
+            service: (word & 1 << 6 != 0).then_some(service),
+            value,
+            passing: word & 1 << 7 != 0,
         };
-        let question =
-            Self { number, about, json: word & 1 << 4 != 0, name: (word & 1 << 5 != 0).then_some(name) };
         Ok(Some(question))
     }
 }
@@ -173,7 +235,7 @@ pub enum ToParent {
 pub const LONGEST: usize = 9;
 
 /// Octets of the longest message to a child.
-pub const LONGEST_TO_CHILD: usize = 14;
+pub const LONGEST_TO_CHILD: usize = 26;
 
 /// The state of one object of a child (a BFD session, a virtual router), as another child is told it.
 ///
@@ -266,6 +328,11 @@ impl ToChild {
                 out.u8(kind.number())
             }
             #[cfg(feature = "status")]
+            Self::LogLevel(level) => {
+                out.u8(12)?;
+                out.u8(level)
+            }
+            #[cfg(feature = "status")]
             Self::Ask(question) => question.write(out),
             #[cfg(feature = "snmp")]
             Self::Rows(Rows { of, silent, last }) => {
@@ -310,6 +377,8 @@ impl ToChild {
                     let Some(kind) = Kind::numbered(packet.u8()?) else { return Ok(None) };
                     Self::Happened(kind, Record::from_bits(u64::from_be_bytes(packet.array()?)))
                 }
+                #[cfg(feature = "status")]
+                12 => Self::LogLevel(packet.u8()?),
                 _ => return Ok(None),
             }))
         };
@@ -450,11 +519,12 @@ mod tests {
     #[test]
     fn questions_survive_the_way() {
         let names = [None, Some(0), Some(u64::MAX)];
-        let stats = [About::Stats { clear: true }, About::Stats { clear: false }];
-        let about = [About::Status, About::Checks, About::Why, About::Garp].into_iter().chain(stats);
-        for (about, name) in about.flat_map(|about| names.map(|name| (about, name))) {
-            for json in [false, true] {
-                let question = ToChild::Ask(Question { number: 0x0102_0304, about, json, name });
+        for (about, name) in About::ALL.iter().flat_map(|about| names.map(|name| (*about, name))) {
+            for flag in [false, true] {
+                let (json, passing, service) = (flag, !flag, names[usize::from(flag)]);
+                let (number, value) = (0x0102_0304, 0x0506_0708);
+                let question = Question { number, about, json, name, service, value, passing };
+                let question = ToChild::Ask(question);
                 let mut packet = [0; LONGEST_TO_CHILD];
                 let mut writer = Writer::new(&mut packet);
                 question.write(&mut writer).unwrap();

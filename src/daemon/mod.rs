@@ -12,6 +12,7 @@ pub mod ipc;
 pub mod keep;
 pub mod kind;
 pub mod log;
+pub mod manual;
 #[cfg(feature = "status")]
 pub mod moment;
 pub mod parent;

@@ -28,7 +28,7 @@ pub use types::{Again, Command, Counters, Interest};
 
 use super::deadline::Deadlines;
 #[cfg(feature = "status")]
-use super::ipc::Answered;
+use super::ipc::{Answered, level};
 use super::ipc::{ToChild, ToParent};
 use super::log;
 use super::realtime::Realtime;
@@ -486,6 +486,11 @@ impl Core {
                     Order::Message(ToChild::DumpData, _) => Command::DumpData,
                     Order::Message(ToChild::DumpStats { clear }, _) => Command::DumpStats { clear },
                     Order::Message(ToChild::DumpJson, _) => Command::DumpJson,
+                    #[cfg(feature = "status")]
+                    Order::Message(ToChild::LogLevel(number), _) => {
+                        log::set_level(level(number));
+                        continue;
+                    }
                     Order::Message(ToChild::ReopenLog, _) => {
                         log::reopen();
                         continue;

@@ -1,5 +1,6 @@
 //! What the parent remembers of each object of a child, so that a replaced child goes on where the old one was.
 
+use core::fmt::{self, Display, Write};
 use core::hash::{Hash, Hasher};
 use std::collections::HashSet;
 
@@ -73,11 +74,33 @@ pub const fn key(name: &str) -> u64 {
     continued(digest::EMPTY, name)
 }
 
+/// The key of a name as it is written.
+pub fn key_of(name: &dyn Display) -> u64 {
+    struct Hashing(u64);
+    impl Write for Hashing {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = digest::fnv(self.0, text);
+            Ok(())
+        }
+    }
+    let mut hashing = Hashing(digest::EMPTY);
+    // Nothing of it can fail.
+    let _ = write!(hashing, "{name}");
+    hashing.0 & !STATE
+}
+
 /// The key of a name whose beginning has the key `before`: a child puts the kind of the object in front, so that two
 /// objects of one name have two keys.
 #[must_use]
 pub const fn continued(before: u64, name: &str) -> u64 {
     digest::fnv(before, name) & !STATE
+}
+
+/// The key under which it is told that what was changed by hand of the object `name` is over.
+#[must_use]
+pub const fn over(name: u64) -> u64 {
+    // An object with this name would have to be called by it on purpose.
+    continued(name, "\0over")
 }
 
 /// The records of one child's objects.
@@ -142,6 +165,7 @@ mod tests {
         records.note(Record::new(one, 1));
         assert_eq!(records.of(one), Some(1));
         assert!(records.of(key("VI_2")).is_none());
+        assert_eq!(key_of(&format_args!("VI_{}", 1)), one);
         assert!(records.of(continued(key("group"), "VI_1")).is_none());
         records.note(Record::new(one, GONE));
         assert!(records.is_empty());

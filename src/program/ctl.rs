@@ -4,7 +4,7 @@
 //! not understood, 3 no daemon there, 4 not permitted, 5 part of the answer is missing. It needs no configuration file.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use keepalived::base::time::Span;
 use keepalived::daemon::cli::Options;
 use keepalived::sys::process;
-use keepalived::wire::control::{Head, LONGEST_HEAD, LONGEST_REQUEST, Outcome, ROWS, UNREACHABLE};
+use keepalived::wire::control::{Head, JSON, LONGEST_HEAD, LONGEST_REQUEST, Outcome, ROWS, UNREACHABLE};
 
 /// Ask again and again, once a second.
 const WATCH: &str = "--watch";
@@ -58,6 +58,7 @@ pub(crate) fn run(socket: &Path, words: &[OsString]) -> u8 {
             Outcome::Ok | Outcome::Partial => Box::new(io::stdout().lock()),
             _ => Box::new(io::stderr().lock()),
         };
+        let text = if is_for_people(&line) { coloured(&text) } else { text };
         let clear = if watch { CLEAR.as_bytes() } else { &[] };
         let written = out.write_all(clear).and_then(|()| out.write_all(&text)).and_then(|()| out.flush());
         if line == "help" {
@@ -68,6 +69,48 @@ pub(crate) fn run(socket: &Path, words: &[OsString]) -> u8 {
         }
         process::pause(Span::from_secs(1));
     }
+}
+
+/// Whether the answer is read by somebody at a terminal, who has not asked for none of it (<https://no-color.org>).
+fn is_for_people(line: &str) -> bool {
+    let word = line.split(' ').next().unwrap_or_default();
+    COLOURED.contains(&word)
+        && !line.contains(JSON)
+        && io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The answers that have states in them.
+const COLOURED: [&str; 4] = ["status", "why", "checkers", EVENTS];
+/// The words for states and their colours.
+const COLOURS: [(&str, &str); 11] = [
+    ("MASTER", "32"),
+    ("BACKUP", "34"),
+    ("FAULT", "1;31"),
+    ("up", "32"),
+    ("Up", "32"),
+    ("quorum", "32"),
+    ("down", "1;31"),
+    ("Down", "1;31"),
+    ("overdue", "1;31"),
+    ("failed", "31"),
+    ("fault:", "31"),
+];
+
+/// Puts colours around the words for states; columns stay where they are.
+fn coloured(text: &[u8]) -> Vec<u8> {
+    let mut out = String::new();
+    for word in String::from_utf8_lossy(text).split_inclusive([' ', '\n']) {
+        let plain = word.trim_end();
+        match COLOURS.iter().find(|(known, _)| *known == plain) {
+            Some((_, colour)) => {
+                let rest = word.get(plain.len()..).unwrap_or_default();
+                out.push_str(&format!("\x1b[{colour}m{plain}\x1b[0m{rest}"));
+            }
+            None => out.push_str(word),
+        }
+    }
+    out.into_bytes()
 }
 
 /// Prints the events that there are and those that come, until nobody reads them or the daemon is gone.
@@ -97,9 +140,9 @@ fn follow(socket: &Path, words: &[String]) -> u8 {
 
 /// The words that need no daemon, and what this side adds.
 const OWN: &str = "\
-check FILE               check a configuration, as -t -f FILE does; needs no daemon
-completion bash|zsh      print a script that completes these words; needs no daemon
-any of them --watch      ask once a second
+check FILE                                     check a configuration, as -t -f FILE does; needs no daemon
+completion bash|zsh                            print a script that completes these words; needs no daemon
+any of them --watch                            ask once a second
 ";
 
 fn ask_patiently(socket: &Path, line: &str) -> io::Result<(Outcome, Vec<u8>)> {

@@ -50,6 +50,7 @@ pub(super) fn settings(model: &Model, options: &Options) -> Settings {
         save_folder: files.config_save_dir.as_ref().map(PathBuf::from),
         scratch: files.tmp_config_directory.as_ref().map(PathBuf::from),
         control: control(model, options),
+        http: model.global.control.http,
     }
 }
 

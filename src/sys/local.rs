@@ -1,7 +1,9 @@
-//! A stream socket with a name in the file system, and who is at the other end of a connection to it.
+//! Stream sockets that others connect to: one with a name in the file system, where it is known who is at the other end,
+//! and one with an address and a port.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -18,9 +20,18 @@ pub struct Listener {
     identity: (u64, u64),
 }
 
+/// The socket with an address and a port.
+#[derive(Debug)]
+pub struct PortListener(TcpListener);
+
 /// A connection, non-blocking.
 #[derive(Debug)]
-pub struct Stream(UnixStream);
+pub enum Stream {
+    /// To the socket with a name.
+    Local(UnixStream),
+    /// To the other one.
+    Inet(TcpStream),
+}
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +95,9 @@ impl Listener {
     pub fn accept(&self) -> Option<Stream> {
         loop {
             match self.socket.accept() {
-                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => return Some(Stream(stream)),
+                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => {
+                    return Some(Stream::Local(stream));
+                }
                 Ok(_) => {}
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
@@ -111,6 +124,39 @@ impl AsRawFd for Listener {
     }
 }
 
+impl PortListener {
+    /// Listens there.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn new(at: SocketAddr) -> io::Result<Self> {
+        // The standard library lets the port of a daemon that has just ended be taken.
+        let socket = TcpListener::bind(at)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self(socket))
+    }
+
+    /// The next connection; none: there is none now.
+    #[must_use]
+    pub fn accept(&self) -> Option<Stream> {
+        loop {
+            match self.0.accept() {
+                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => return Some(Stream::Inet(stream)),
+                Ok(_) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl AsRawFd for PortListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
 impl Stream {
     /// Connects without waiting: a listener whose queue is full is as good as none.
     ///
@@ -120,7 +166,7 @@ impl Stream {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
         socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
-        Ok(Self(UnixStream::from(fd)))
+        Ok(Self::Local(UnixStream::from(fd)))
     }
 
     /// Who is at the other end.
@@ -128,7 +174,8 @@ impl Stream {
     /// # Errors
     /// When the kernel does not say.
     pub fn peer(&self) -> io::Result<Peer> {
-        let peer = getsockopt(&self.0, sockopt::PeerCredentials)?;
+        let Self::Local(stream) = self else { return Err(ErrorKind::Unsupported.into()) };
+        let peer = getsockopt(stream, sockopt::PeerCredentials)?;
         Ok(Peer { uid: peer.uid(), gid: peer.gid() })
     }
 
@@ -146,7 +193,7 @@ impl Stream {
             // `len`, which lives as long as the call.
             let got = unsafe {
                 libc::getsockopt(
-                    self.0.as_raw_fd(),
+                    self.as_raw_fd(),
                     libc::SOL_SOCKET,
                     PEER_GROUPS,
                     groups.as_mut_ptr().cast(),
@@ -168,18 +215,27 @@ impl Stream {
 
     /// Reads what is there.
     pub fn read(&mut self, into: &mut [u8]) -> Moved {
-        moved(|| self.0.read(into))
+        moved(|| match self {
+            Self::Local(stream) => stream.read(into),
+            Self::Inet(stream) => stream.read(into),
+        })
     }
 
     /// Writes what it takes.
     pub fn write(&mut self, octets: &[u8]) -> Moved {
-        moved(|| self.0.write(octets))
+        moved(|| match self {
+            Self::Local(stream) => stream.write(octets),
+            Self::Inet(stream) => stream.write(octets),
+        })
     }
 }
 
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        match self {
+            Self::Local(stream) => stream.as_raw_fd(),
+            Self::Inet(stream) => stream.as_raw_fd(),
+        }
     }
 }
 

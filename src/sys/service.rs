@@ -1,8 +1,14 @@
 //! A word to the service manager that started us (sd_notify), if one did: a datagram, nothing to link.
+//!
+//! Scripts do not inherit what is meant for us (`script::INHERITED`).
 
+use crate::base::time::Span;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// What the manager says in the environment of the process that it starts.
+const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// The manager's socket.
 #[derive(Debug)]
@@ -27,6 +33,22 @@ impl Manager {
             let _ = socket.set_nonblocking(true);
         }
         Self { address, socket }
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub const fn listens(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// How often the manager wants a sign of life; none: it does not, or not of this process.
+    #[must_use]
+    pub fn watchdog(&self) -> Option<Span> {
+        let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+        let [_, micros, pid] = VARIABLES;
+        let ours = number(pid).is_none_or(|pid| pid == u64::from(std::process::id()));
+        let period = number(micros).filter(|micros| *micros > 0 && ours && self.listens())?;
+        Some(Span::from_micros(period))
     }
 
     /// Tells it something, such as `READY=1`. Without a manager, or when it does not listen, nothing happens.

@@ -36,6 +36,18 @@ pub enum Verb {
     Stats,
     /// What has happened.
     Events,
+    /// A real server gets no new connections.
+    Drain,
+    /// A real server has its own weight again.
+    Enable,
+    /// A real server has another weight.
+    Weight,
+    /// The node gives everything up.
+    Maintenance,
+    /// A virtual router or a sync group gives up once.
+    Failover,
+    /// More or less is logged for a time.
+    LogLevel,
     /// Announce the addresses of a virtual router again.
     Garp,
     /// The configuration that runs.
@@ -70,6 +82,8 @@ pub enum Named {
     May,
     /// One.
     Must,
+    /// One, and a value behind it.
+    WithValue,
 }
 
 /// The answer is to be JSON.
@@ -78,8 +92,16 @@ pub const JSON: &str = "--json";
 pub const RESET: &str = "--reset";
 /// Only events after the one with this number; in front of them stands the number of the last one.
 pub const FOLLOW: &str = "--follow=";
+/// Of a real server that several virtual servers have: only in this one.
+pub const SERVICE: &str = "--service=";
+/// What is changed ends with the daemon; else only by its undo.
+pub const UNTIL_START: &str = "--until-start";
+/// For so many seconds.
+pub const FOR: &str = "--for=";
+/// Takes a change back.
+pub const UNDO: &str = "--undo";
 
-use Named::{May, Must, Never};
+use Named::{May, Must, Never, WithValue};
 
 /// Every word.
 pub const ROWS: &[Row] = &[
@@ -119,6 +141,47 @@ pub const ROWS: &[Row] = &[
         &[],
         "announce the addresses of a virtual router that is MASTER again",
     ),
+    row(
+        "drain",
+        Verb::Drain,
+        true,
+        Must,
+        &[UNTIL_START, SERVICE],
+        "give a real server weight 0: it keeps its connections and gets no new ones",
+    ),
+    row(
+        "weight",
+        Verb::Weight,
+        true,
+        WithValue,
+        &[UNTIL_START, SERVICE],
+        "give a real server another weight, whatever its checks say of it",
+    ),
+    row("enable", Verb::Enable, true, Must, &[SERVICE], "take drain or weight of a real server back"),
+    row(
+        "maintenance",
+        Verb::Maintenance,
+        true,
+        Must,
+        &[UNTIL_START],
+        "on: this node gives up all virtual routers and takes none; off: it takes part again",
+    ),
+    row(
+        "failover",
+        Verb::Failover,
+        true,
+        Must,
+        &[UNTIL_START, UNDO],
+        "a virtual router or sync group gives up, and does not preempt while another is MASTER",
+    ),
+    row(
+        "loglevel",
+        Verb::LogLevel,
+        true,
+        WithValue,
+        &[FOR],
+        "log of vrrp, checker, bfd, parent or all: debug, info, warning, error for a time (600 s), or usual",
+    ),
     row("version", Verb::Version, false, Never, &[], "the version, and since when the daemon runs"),
     row("help", Verb::Help, false, Never, &[], "this list"),
 ];
@@ -141,6 +204,8 @@ pub struct Request<'a> {
     pub row: &'static Row,
     /// The name of an object.
     pub name: Option<&'a str>,
+    /// The value behind the name.
+    pub argument: Option<&'a str>,
     options: [bool; OPTIONS],
     /// What stands behind the `=` of an option.
     pub value: Option<&'a str>,
@@ -170,6 +235,8 @@ pub enum Refusal<'a> {
     Unexpected(&'a str),
     /// The word takes a name.
     Nameless,
+    /// The word takes a value behind the name.
+    Valueless,
 }
 
 /// Reads a line without its end.
@@ -184,25 +251,29 @@ pub fn parse(line: &[u8]) -> Result<Request<'_>, Refusal<'_>> {
     let mut words = text.split_ascii_whitespace();
     let word = words.next().ok_or(Refusal::Empty)?;
     let row = ROWS.iter().find(|row| row.word == word).ok_or(Refusal::Unknown(word))?;
-    let mut request = Request { row, name: None, options: [false; OPTIONS], value: None };
+    let mut request = Request { row, name: None, argument: None, options: [false; OPTIONS], value: None };
     for (word, position) in words.zip(1..) {
         if position >= WORDS {
             return Err(Refusal::Unexpected(word));
         }
         let mut options = row.options.iter().zip(&mut request.options);
-        if let Some((value, given)) = options.find_map(|(known, given)| Some((value_of(known, word)?, given))) {
+        if let Some((value, given)) = options.find_map(|(known, given)| Some((value_of(known, word)?, given)))
+        {
             *given = true;
             request.value = value.or(request.value);
         } else if row.named != Never && request.name.is_none() && !word.starts_with('-') {
             request.name = Some(word);
+        } else if row.named == WithValue && request.argument.is_none() && !word.starts_with('-') {
+            request.argument = Some(word);
         } else {
             return Err(Refusal::Unexpected(word));
         }
     }
-    if row.named == Must && request.name.is_none() {
-        return Err(Refusal::Nameless);
+    match row.named {
+        Must | WithValue if request.name.is_none() => Err(Refusal::Nameless),
+        WithValue if request.argument.is_none() => Err(Refusal::Valueless),
+        _ => Ok(request),
     }
-    Ok(request)
 }
 
 /// What a word gives an option; none: it is not this option.
@@ -369,17 +440,23 @@ mod tests {
         assert_eq!((request.name, request.value, request.has(JSON)), (Some("VI_1"), Some("7"), true));
         assert!(request.has(FOLLOW) && !parse(b"events").unwrap().has(FOLLOW));
         assert_eq!(parse(b"events --follow=").unwrap_err(), Refusal::Unexpected("--follow="));
+        let request = parse(b"weight a --service=b 5 --until-start").unwrap();
+        assert_eq!((request.name, request.argument, request.value), (Some("a"), Some("5"), Some("b")));
+        assert!(request.has(UNTIL_START));
         let many = [b"status".as_slice(), &b" --json".repeat(9)].concat();
         assert_eq!(parse(&many).unwrap_err(), Refusal::Unexpected("--json"));
         for row in ROWS {
             let alone = parse(row.word.as_bytes()).map(|request| request.row.word);
-            assert_eq!(alone, if row.named == Must { Err(Refusal::Nameless) } else { Ok(row.word) });
+            let nameless = matches!(row.named, Must | WithValue);
+            assert_eq!(alone, if nameless { Err(Refusal::Nameless) } else { Ok(row.word) });
             let named = [row.word, " VI_1"].concat();
             let named = parse(named.as_bytes()).map(|request| request.name);
-            assert_eq!(
-                named,
-                if row.named == Never { Err(Refusal::Unexpected("VI_1")) } else { Ok(Some("VI_1")) }
-            );
+            let expected = match row.named {
+                Never => Err(Refusal::Unexpected("VI_1")),
+                WithValue => Err(Refusal::Valueless),
+                May | Must => Ok(Some("VI_1")),
+            };
+            assert_eq!(named, expected);
             assert!(row.options.len() <= OPTIONS, "{}", row.word);
         }
     }

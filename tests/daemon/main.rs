@@ -632,15 +632,34 @@ fn slow_syslog(folder: &Folder) {
 fn service_manager(folder: &Folder) {
     let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let process = folder.command(&["-n", "-l"]).env("NOTIFY_SOCKET", folder.path("notify")).spawn().unwrap();
+    let process = folder
+        .command(&["-n", "-l"])
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .env("WATCHDOG_USEC", "400000")
+        .spawn()
+        .unwrap();
     let mut daemon = Daemon { folder, process };
-    let mut buffer = [0; 64];
-    let mut next = || {
+    let mut buffer = [0; 256];
+    let mut watched = Vec::new();
+    let mut next = || loop {
         let len = socket.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..len]).into_owned()
+        match String::from_utf8_lossy(&buffer[..len]).into_owned() {
+            word if word == "WATCHDOG=1" => watched.push(std::time::Instant::now()),
+            word if word.starts_with("STATUS=") => {}
+            word => return word,
+        }
     };
-    assert_eq!(next(), "READY=1");
+    assert!(next().starts_with("READY=1\nSTATUS="));
+    daemon.signal(libc::SIGHUP);
+    let reloading = next();
+    let micros: u64 = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().parse().unwrap();
+    let now = keepalived::sys::clock::now().as_micros();
+    assert!(micros <= now && now - micros < 10_000_000, "{micros} {now}");
+    assert!(next().starts_with("READY=1\nSTATUS="), "it is ready again when the reload is over");
+    std::thread::sleep(Duration::from_secs(2));
     daemon.signal(libc::SIGTERM);
     assert_eq!(next(), "STOPPING=1");
     assert_eq!(daemon.end().code(), Some(0));
+    // Twice in each of its periods.
+    assert!(watched.len() >= 8, "{}", watched.len());
 }

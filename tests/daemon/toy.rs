@@ -92,6 +92,7 @@ impl Program for Toy {
             save_folder: None,
             scratch: None,
             control: None,
+            http: None,
         }
     }
 

@@ -81,6 +81,7 @@ const TESTS: &[Test] = &[
     ("lvs::shapes", || lvs::of_ours(lvs::shapes::every)),
     ("lvs::edits_of_debian", || lvs::of_debian(lvs::hands::on_purpose)),
     ("lvs::edits", || lvs::of_ours(lvs::hands::on_purpose)),
+    ("lvs::by_the_socket", || lvs::of_ours(lvs::hands::by_the_socket)),
     ("lvs::flushes_of_debian", || lvs::of_debian(lvs::hands::flushes)),
     ("lvs::flushes", || lvs::of_ours(lvs::hands::flushes)),
     ("lvs::hysteresis_of_debian", || lvs::of_debian(lvs::reloads::hysteresis)),

@@ -10,13 +10,16 @@ use crate::child::answer::Sink;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
+use crate::status::answer::metrics::{Form, SESSIONS};
 use crate::status::answer::{Sheet, bfd};
+use crate::wire::bfd::State;
 
 impl Bfd {
     /// A client of the control socket asks. There are no statistics.
     pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
         let how = match question.about {
-            About::Status => self.answer(question, &mut File::from(fd)),
+            About::Status | About::Metrics => self.answer(question, &mut File::from(fd)),
+            About::Health | About::Ready => Answered::Whole,
             _ => Answered::Nothing,
         };
         turn.report(ToParent::Answered(question.number, how));
@@ -26,13 +29,26 @@ impl Bfd {
         let mut sheet = Sheet::new(question.json, question.name);
         self.pieces.clear();
         // The file keeps the error.
-        let _ = write(&self.sessions.all, &mut sheet, &mut Sink(&mut self.pieces, file));
+        let (all, mut sink) = (&self.sessions.all, Sink(&mut self.pieces, file));
+        let _ = match question.about {
+            About::Metrics => metrics(all, if question.json { Form::Open } else { Form::Text }, &mut sink),
+            _ => write(all, &mut sheet, &mut sink),
+        };
         match self.pieces.finish(Some(file)) {
             Err(_) => Answered::Failed,
             Ok(()) if sheet.count == 0 && question.name.is_some() => Answered::Nothing,
             Ok(()) => Answered::Whole,
         }
     }
+}
+
+fn metrics(all: &[Live], form: Form, out: &mut dyn Write) -> fmt::Result {
+    SESSIONS.head(out, form)?;
+    for live in all {
+        let up = u8::from(live.machine.state() == State::Up);
+        SESSIONS.sample(out, &[("name", &live.config.name)], &up)?;
+    }
+    Ok(())
 }
 
 fn write(all: &[Live], sheet: &mut Sheet, out: &mut dyn Write) -> fmt::Result {

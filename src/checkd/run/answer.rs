@@ -3,6 +3,7 @@
 //! The first piece of a list is its beginning; each writer says None past the last one.
 
 use core::fmt::{self, Write};
+use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use super::Checkers;
@@ -13,23 +14,41 @@ use crate::checkd::services::Named;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
 use crate::daemon::reactor::Turn;
+use crate::daemon::record;
 use crate::status::answer::lvs;
 use crate::status::dump::Clock;
 use crate::status::dump::service::ServerView;
 
 impl Checkers {
-    /// A client of the control socket asks. No service has a name that it could be asked for by; there are no statistics.
+    /// A client of the control socket asks. There are no statistics.
     pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
         let part = match question {
-            Question { about: About::Status, name: None, .. } => Part::AnswerServices,
+            Question { about: About::Status, .. } => Part::AnswerServices,
             Question { about: About::Checks, .. } => Part::AnswerChecks,
             #[cfg(feature = "snmp")]
             Question { about: About::Rows, .. } => Part::Rows,
+            Question { about: About::Metrics, .. } => Part::MetricsServices,
+            Question { about: About::Health | About::Ready, .. } => {
+                let how = self.is_ready(turn.now(), question, &mut File::from(fd));
+                turn.report(ToParent::Answered(question.number, how));
+                return;
+            }
+            Question { about: About::Weigh { .. }, .. } => {
+                return self.weigh_by_hand(turn, question, &mut File::from(fd));
+            }
             _ => {
                 turn.report(ToParent::Answered(question.number, Answered::Nothing));
                 return;
             }
         };
+        let mut ids = (0..self.model.services.len()).map(ServiceId::at);
+        let named = |id| Named::of(&self.model, &self.lvs.places, id);
+        // Checks know their service by the name of the status.
+        let name = question.name.map(|key| {
+            let called = ids.find_map(|id| named(id).filter(|named| named.is_called(key)));
+            called.map_or(key, |named| record::key_of(&named.name()))
+        });
+        let question = Question { name, ..question };
         self.status.asked.begin(question, fd, Job { part, next: 0, clear: false });
         self.write_status(turn);
     }
@@ -72,6 +91,9 @@ impl Checkers {
         let id = ServiceId::at(position);
         let named = Named::of(&self.model, &self.lvs.places, id)?;
         let view = self.lvs.director.service(id)?;
+        if self.status.asked.sheet.name.is_some_and(|key| key != record::key_of(&named.name())) {
+            return Some(Ok(()));
+        }
         let sheet = &mut self.status.asked.sheet;
         let begun = sheet.object(out, lvs::SERVICES);
         let servers = named.service.servers.iter().zip(0_u32..).filter_map(|(config, number)| {
@@ -93,7 +115,19 @@ impl Checkers {
         let Some(position) = position.checked_sub(1) else {
             return Some(self.status.asked.sheet.list(out, "checks"));
         };
-        if matches!(self.checks.all.get(position), Some(Some(_)))
+        let of_service = self
+            .checks
+            .all
+            .get(position)
+            .and_then(Option::as_ref)
+            .and_then(|check| Named::of(&self.model, &self.lvs.places, ServiceId(check.place.service)));
+        let wanted = self.status.asked.sheet.name;
+        if let (Some(key), Some(named)) = (wanted, of_service)
+            && key != record::key_of(&named.name())
+        {
+            return Some(Ok(()));
+        }
+        if of_service.is_some()
             && let Err(error) = self.status.asked.sheet.object(out, lvs::CHECKS)
         {
             return Some(Err(error));

@@ -6,6 +6,9 @@ mod answer;
 mod checks;
 mod facts;
 mod followed;
+mod manual;
+#[cfg(feature = "status")]
+mod metrics;
 mod part;
 mod reload;
 mod start;
@@ -47,6 +50,7 @@ use crate::proto::lvs::{Director, Marks};
 use crate::sys::process::{Ended, Pid};
 
 use facts::Facts;
+use manual::ByHand;
 use status::Status;
 
 /// The checker child: its parts, and the model in force.
@@ -88,6 +92,8 @@ struct Lvs {
     /// Where it is noted for a successor whether a virtual server has quorum, in the order of the model.
     notes: Vec<Note>,
     ledger: Ledger,
+    /// The weights that an administrator has given.
+    by_hand: ByHand,
 }
 
 impl Lvs {

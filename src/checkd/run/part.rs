@@ -18,6 +18,10 @@ pub(super) enum Part {
     AnswerEnd,
     #[cfg(feature = "snmp")]
     Rows,
+    #[cfg(feature = "status")]
+    MetricsServices,
+    #[cfg(feature = "status")]
+    MetricsChecks,
     End,
 }
 
@@ -40,7 +44,9 @@ impl Part {
             #[cfg(feature = "status")]
             Self::AnswerChecks => Self::AnswerEnd,
             #[cfg(feature = "status")]
-            Self::AnswerEnd => Self::End,
+            Self::MetricsServices => Self::MetricsChecks,
+            #[cfg(feature = "status")]
+            Self::AnswerEnd | Self::MetricsChecks => Self::End,
             #[cfg(feature = "snmp")]
             Self::Rows => Self::End,
             Self::Checkers | Self::End => Self::End,
@@ -54,7 +60,11 @@ impl Part {
             Self::Checkers => Some("Health checkers"),
             Self::Global | Self::End => None,
             #[cfg(feature = "status")]
-            Self::AnswerServices | Self::AnswerChecks | Self::AnswerEnd => None,
+            Self::AnswerServices
+            | Self::AnswerChecks
+            | Self::AnswerEnd
+            | Self::MetricsServices
+            | Self::MetricsChecks => None,
             #[cfg(feature = "snmp")]
             Self::Rows => None,
         }

@@ -123,6 +123,7 @@ impl Checkers {
     fn exchange_services(&mut self, turn: &mut Turn<'_>, model: &Model, new_places: Places, plan: &Plan) {
         let mut director = Director::default();
         fill(&mut director, model, &new_places);
+        self.lvs.by_hand.weigh(&mut director, model, &new_places);
         let mut same = |old: CheckId, new: CheckId| {
             let machine = plan.carried.get(new.index()).copied().flatten();
             machine.is_some() && plan.before.get(old.index()).copied().flatten() == machine

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::facts::{Facts, log};
+use super::manual::ByHand;
 use super::status::Status;
 use super::{Checkers, Lvs, Peers};
 use crate::base::exit::Exit;
@@ -37,6 +38,7 @@ use crate::daemon::ipc::ToParent;
 use crate::daemon::keep::{Keep, Note};
 use crate::daemon::kind::Kind;
 use crate::daemon::log::together;
+use crate::daemon::manual::Change;
 use crate::daemon::reactor::{Reactor, Turn};
 use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
@@ -52,6 +54,8 @@ pub struct Context {
     pub channel: Channel,
     /// What the child before it noted, and where this one does.
     pub keep: Keep,
+    /// What an administrator has changed.
+    pub changes: Vec<Change>,
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
     /// Its pid file.
@@ -138,7 +142,7 @@ pub(super) fn start(mut model: Arc<Model>, context: Context) -> io::Result<(Reac
         let resolver = Resolver::new(&model.global);
         remove_checks(model, &resolver);
     }
-    let Context { channel, keep, died, pid_file, keep_on_stop, dump, tuner, ledger } = context;
+    let Context { channel, keep, changes, died, pid_file, keep_on_stop, dump, tuner, ledger } = context;
     let mut reactor = Reactor::new(Layout::default().len(), Some(channel))?;
     let kept = Kept::new(keep, died);
     let mut places = Places::new(&model);
@@ -147,6 +151,8 @@ pub(super) fn start(mut model: Arc<Model>, context: Context) -> io::Result<(Reac
     places.give_marks(&model, &mut marks);
     let mut director = Director::default();
     fill(&mut director, &model, &places);
+    let by_hand = ByHand::new(changes);
+    by_hand.weigh(&mut director, &model, &places);
     let source = |kind| SourceId { kind, index: 0 };
     let mut checkers = Checkers {
         lvs: Lvs {
@@ -159,6 +165,7 @@ pub(super) fn start(mut model: Arc<Model>, context: Context) -> io::Result<(Reac
             facts: Facts::default(),
             gives_up: false,
             notes: vec![Note::NONE; model.services.len()],
+            by_hand,
             ledger: Ledger::new(ledger),
         },
         checks: Checks::default(),

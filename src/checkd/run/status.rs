@@ -109,6 +109,10 @@ impl Checkers {
             #[cfg(feature = "status")]
             Part::AnswerChecks => self.answer_check(clock, out, position),
             #[cfg(feature = "status")]
+            Part::MetricsServices => self.metrics_service(out, position),
+            #[cfg(feature = "status")]
+            Part::MetricsChecks => self.metrics_check(clock, out, position),
+            #[cfg(feature = "status")]
             Part::AnswerEnd if position == 0 => Some(self.status.asked.sheet.end(out)),
             #[cfg(feature = "status")]
             Part::AnswerEnd => None,

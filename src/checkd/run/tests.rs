@@ -56,6 +56,7 @@ impl Child {
             |what: &str| std::env::temp_dir().join(format!("ka-run-{name}-{}.{what}", std::process::id()));
         let context = Context {
             channel,
+            changes: Vec::new(),
             keep: keep.clone(),
             died,
             pid_file: file("pid"),

@@ -97,6 +97,8 @@ pub struct Control {
     pub mode: Option<u16>,
     /// `control_socket_group`; none: root and the owner alone.
     pub group: Option<String>,
+    /// `control_http`; none: there is no monitoring port.
+    pub http: Option<core::net::SocketAddr>,
 }
 
 /// Names of processes, at most 15 bytes each.

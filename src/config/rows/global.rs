@@ -82,6 +82,8 @@ pub static ROWS: &[Row<G, G>] = &[
         "Permission bits of the control socket").needs(&feature::STATUS).show(|g| maybe(g.control.mode.map(|mode| format!("0{mode:o}")))),
     row("control_socket_group", Text("<group>", |g, w| g.control.group = own(w)), "none",
         "Group whose members may look at the running daemon, and change nothing").needs(&feature::STATUS).show(|g| text(g.control.group.as_ref())),
+    row("control_http", Custom("<port> [<address>]", read::control_http), "none",
+        "TCP port at which monitoring asks (/metrics, /healthz, /readyz, /status, /), of 127.0.0.1 unless an address is given").needs(&feature::STATUS).show(|g| maybe(g.control.http.map(|at| format!("{} {}", at.port(), at.ip())))),
     row("iproute_usr_dir", Text("<dir>", |g, w| g.files.iproute_usr_dir = own(w)), "build setting",
         "Vendor directory of iproute2's tables of names").alone().show(|g| text(g.files.iproute_usr_dir.as_ref())),
     row("iproute_etc_dir", Text("<dir>", |g, w| g.files.iproute_etc_dir = own(w)), "/etc/iproute2",

@@ -1,7 +1,9 @@
 //! Readers of `global_defs` keywords that take more than one word or an unusual one, and their printers.
 
+use core::net::SocketAddr;
+
 use super::show::{either, identity, plain};
-use crate::base::addr::{Ipv4Addr, Ipv6Addr};
+use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::time::Span;
 use crate::config::command::read_identity;
 use crate::config::line::{Line, Used};
@@ -66,6 +68,34 @@ pub(super) fn socket_mode(global: &mut Global, line: &mut Line<'_>) {
         Ok(mode) if mode <= 0o777 && !word.text.starts_with('+') => global.control.mode = Some(mode),
         _ => line.error(word, format_args!("invalid mode {}", word.text), "write an octal number up to 0777"),
     }
+}
+
+/// A port, and an address of this machine.
+pub(super) fn control_http(global: &mut Global, line: &mut Line<'_>) {
+    let Some(word) = line.arg(0) else {
+        return line.missing(line.keyword, "<port> [<address>]");
+    };
+    let port = match word.text.parse::<u16>() {
+        Ok(port) if port > 0 => port,
+        _ => {
+            return line.error(
+                word,
+                format_args!("invalid port {}", word.text),
+                "write a number from 1 to 65535",
+            );
+        }
+    };
+    let address = match line.arg(1) {
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(word) => match word.text.parse() {
+            Ok(address) => address,
+            Err(_) => {
+                let wrong = format_args!("invalid address {}", word.text);
+                return line.error(word, wrong, "write an address of this machine, as 127.0.0.1 or ::");
+            }
+        },
+    };
+    global.control.http = Some(SocketAddr::new(address, port));
 }
 
 fn mask_of_bits(text: &str) -> Option<u16> {

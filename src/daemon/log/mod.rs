@@ -114,8 +114,19 @@ pub fn start(options: &Options, identity: Identity) -> std::io::Result<()> {
     *lock() = Some(sinks);
     // Fails only when it is set already, by this very function.
     let _ = log::set_logger(&Facade);
-    log::set_max_level(if options.detail { LevelFilter::Debug } else { LevelFilter::Info });
+    log::set_max_level(usual_level(options));
     opened
+}
+
+/// Lines up to this level are written from now on, whatever the options say; none: as they say.
+#[cfg(feature = "status")]
+pub fn set_level(level: Option<LevelFilter>) {
+    let usual = lock().as_ref().map_or(LevelFilter::Info, |sinks| sinks.usual);
+    log::set_max_level(level.unwrap_or(usual));
+}
+
+const fn usual_level(options: &Options) -> LevelFilter {
+    if options.detail { LevelFilter::Debug } else { LevelFilter::Info }
 }
 
 /// Closes the sinks without writing what waits: the first act of a new child, whose parent writes that.
@@ -250,6 +261,8 @@ struct Sinks {
     streams: heapless::Vec<Stream, 2>,
     stamps: bool,
     #[cfg(feature = "status")]
+    usual: LevelFilter,
+    #[cfg(feature = "status")]
     overheard: overheard::Overheard,
     /// The second of the last line, since 1970 and in the machine's time zone.
     second: Option<(i64, LocalTime)>,
@@ -282,6 +295,8 @@ impl Sinks {
             streams,
             stamps: options.stamps,
             second: None,
+            #[cfg(feature = "status")]
+            usual: usual_level(options),
             #[cfg(feature = "status")]
             overheard: overheard::Overheard::default(),
             retry: None,

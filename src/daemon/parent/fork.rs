@@ -7,10 +7,10 @@ use super::program::{Mode, Program, Start};
 use super::{CLEANER_BOUND, CLEANER_BOUND_EACH, LAST_LINES, Parent, cleaner_slot, slot, text};
 use crate::base::exit::Exit;
 use crate::daemon::kind::Kind;
-use crate::daemon::{events, log};
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::SourceId;
 use crate::daemon::tuning::Tuner;
+use crate::daemon::{events, log};
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
 use crate::sys::process::{self, Fork, Pid};
@@ -105,6 +105,10 @@ impl<P: Program> Parent<'_, P> {
             channel,
             records: &child.records,
             keep: &child.keep,
+            #[cfg(feature = "status")]
+            changes: self.control.changes.all(),
+            #[cfg(not(feature = "status"))]
+            changes: &[],
             died: child.died,
             deaths: child.deaths,
         };

@@ -12,6 +12,7 @@ mod control;
 mod fork;
 mod helper;
 mod heritage;
+mod manager;
 mod peers;
 mod program;
 mod reload;
@@ -47,6 +48,8 @@ struct Parent<'a, P: Program> {
     program: &'a P,
     options: &'a Options,
     manager: Manager,
+    /// The service manager knows of a reload and not of its end.
+    reloading: bool,
     loaded: P::Loaded,
     /// What ran before, while a child is behind.
     previous: Option<P::Loaded>,
@@ -75,8 +78,9 @@ struct Parent<'a, P: Program> {
 
 const KINDS: usize = Kind::ALL.len();
 /// Deadlines: one for the supervision of each child, one for the cleaner of each, one for the script before or after
-/// them, one for the reload that a file asks for, one for the rest of each channel, one for the control socket.
-const SLOTS: usize = 3 * KINDS + 3;
+/// them, one for the reload that a file asks for, one for the rest of each channel, one for the control socket, one for the
+/// service manager.
+const SLOTS: usize = 3 * KINDS + 4;
 /// A cleaner that takes longer than this is killed: what it takes away may be thousands of services, on a slow machine.
 const CLEANER_BOUND: Span = Span::from_secs(10);
 /// And so much more for each object of the child: an instance may have dozens of addresses.
@@ -106,6 +110,7 @@ impl<'a, P: Program> Parent<'a, P> {
             program,
             options,
             manager: Manager::find(),
+            reloading: false,
             loaded,
             previous: None,
             settings,
@@ -317,7 +322,7 @@ impl<'a, P: Program> Parent<'a, P> {
         {
             self.complete = true;
             log::info!("Startup complete");
-            self.manager.tell("READY=1");
+            self.tell_ready();
         }
     }
 
@@ -375,6 +380,7 @@ impl<'a, P: Program> Parent<'a, P> {
         if !busy && core::mem::take(&mut self.reload_again) {
             self.reload(turn);
         }
+        self.tell_reloaded();
         #[cfg(feature = "status")]
         self.answer_reloads(turn);
     }
@@ -388,6 +394,7 @@ impl<P: Program> Process for Parent<'_, P> {
         #[cfg(feature = "status")]
         match source.kind {
             control::LISTENER => return self.control_ready(turn),
+            control::PORT => return self.port_ready(turn),
             control::CLIENT => return self.client_ready(turn, source.index as usize),
             _ => {}
         }
@@ -400,7 +407,9 @@ impl<P: Program> Process for Parent<'_, P> {
             return self.control_due(turn);
         }
         let index = expired as usize;
-        if expired == script::SLOT {
+        if expired == manager::SLOT {
+            self.feed_watchdog(turn);
+        } else if expired == script::SLOT {
             self.script_overdue(turn);
         } else if expired == calendar::SLOT {
             self.calendar_due(turn);

@@ -6,6 +6,7 @@ use crate::base::exit::Exit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::keep::Keep;
 use crate::daemon::kind::Kind;
+use crate::daemon::manual::Change;
 use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
 use crate::daemon::tuning::{Tuner, Tuning};
@@ -39,6 +40,8 @@ pub struct Start<'a> {
     pub records: &'a Records,
     /// What the child before it noted, and where it notes the same.
     pub keep: &'a Keep,
+    /// What an administrator has changed in the child before it.
+    pub changes: &'a [Change],
     /// When the child before it died, that of a daemon that was killed as a whole too; else none for the first one.
     pub died: Option<Instant>,
     /// How many children of this kind died before; 0 for the first one.
@@ -138,6 +141,8 @@ pub struct Settings {
     pub scratch: Option<PathBuf>,
     /// Where clients ask; none: nowhere.
     pub control: Option<ControlSocket>,
+    /// Where monitoring asks over HTTP; none: nowhere.
+    pub http: Option<core::net::SocketAddr>,
 }
 
 /// The socket that clients ask at.

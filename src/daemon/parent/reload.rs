@@ -26,7 +26,7 @@ impl<P: Program> Parent<'_, P> {
         log::reopen();
         self.forward(ToChild::ReopenLog);
         log::info!("Reloading ...");
-        self.manager.tell("RELOADING=1");
+        self.tell_reloading();
         let marker = self.settings.reload_marker.clone();
         calendar::begin_reading(marker.as_deref());
         let read = self.program.load();
@@ -52,7 +52,7 @@ impl<P: Program> Parent<'_, P> {
             self.open_control(turn);
             self.answer_reloads(turn);
         }
-        self.manager.tell("READY=1");
+        self.tell_reloaded();
     }
 
     /// Gives a new configuration to the children.
@@ -63,6 +63,8 @@ impl<P: Program> Parent<'_, P> {
             self.reload_failed();
             return;
         };
+        #[cfg(feature = "status")]
+        self.note_difference(&new);
         let settings = self.program.settings(&new);
         let before = core::mem::replace(&mut self.loaded, new);
         // A child that is behind already has not even begun with the configuration in between.

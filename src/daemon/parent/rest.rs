@@ -30,11 +30,14 @@ impl<P: Program> Parent<'_, P> {
             let mut heard = Heard::new();
             let received = self.children.get_mut(index).and_then(|child| child.receive(&mut heard));
             changed |= !heard.is_empty();
+            #[cfg(feature = "status")]
+            self.changes_over(&heard);
             #[cfg(feature = "snmp")]
             self.tell_subagent(index, &heard);
             let Some(messages) = received else {
                 // Empty, or closed: then the death follows as a signal.
                 if changed {
+                    self.tell_states();
                     self.write_heritage(turn, index);
                     self.rest(turn, index);
                 }

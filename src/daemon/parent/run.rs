@@ -9,10 +9,10 @@ use super::{KINDS, LAST_LINES, Parent, SLOTS, calendar, text};
 use crate::base::exit::Exit;
 use crate::base::time::Span;
 use crate::daemon::cli::Options;
-use crate::daemon::{events, log};
 use crate::daemon::pidfile::{Claim, Owner, PidFile};
 use crate::daemon::reactor::Reactor;
 use crate::daemon::tuning::DEFAULT_UMASK;
+use crate::daemon::{events, log};
 use crate::sys::process::{self, Launcher};
 use crate::sys::signal::Signals;
 use crate::sys::{oom, sched};
@@ -164,8 +164,11 @@ impl<P: Program> Parent<'_, P> {
         Ok(())
     }
 
-    /// A daemon that was killed as a whole may have left the records of its children.
+    /// A daemon that was killed as a whole may have left the records of its children, and any that ran before what was
+    /// changed by hand.
     fn inherit(&mut self) {
+        #[cfg(feature = "status")]
+        self.inherit_changes();
         for child in &mut self.children {
             let Some(lasting) = self.settings.child(child.kind).inherited else { continue };
             let (heritage, left) = Heritage::take(self.settings.pid_files.of(child.kind), lasting);

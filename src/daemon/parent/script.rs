@@ -49,6 +49,7 @@ impl<P: Program> Parent<'_, P> {
         self.scripts.launcher = launcher;
         self.scripts.starting = true;
         self.watch_calendar(turn);
+        self.feed_watchdog(turn);
         #[cfg(feature = "status")]
         self.open_control(turn);
         if !self.start_script(turn, ScriptTime::Startup) {

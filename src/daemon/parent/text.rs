@@ -108,6 +108,7 @@ pub(super) fn refusal(refusal: Refusal<'_>) -> String {
         Refusal::Empty => "a word is missing; 'help' lists them\n".to_owned(),
         Refusal::NoText => "the request is no text\n".to_owned(),
         Refusal::Unknown(word) => format!("unknown word '{word}'; 'help' lists them\n"),
+        Refusal::Valueless => "a value is missing behind the name; 'help' lists what is taken\n".to_owned(),
         Refusal::Nameless => "a name is missing; 'status' has the names\n".to_owned(),
         Refusal::Unexpected(word) => format!("'{word}' means nothing here; 'help' lists what does\n"),
     }
@@ -121,9 +122,10 @@ pub(super) fn words() -> String {
             Named::Never => "",
             Named::May => " [NAME]",
             Named::Must => " NAME",
+            Named::WithValue => " NAME VALUE",
         };
         let options: String = row.options.iter().map(|option| format!(" [{option}]")).collect();
-        format!("{:<24} {}\n", [row.word, name, &options].concat(), row.meaning)
+        format!("{:<46} {}\n", [row.word, name, &options].concat(), row.meaning)
     };
     control::ROWS.iter().map(line).collect()
 }

@@ -49,6 +49,8 @@ pub struct RealView {
     pub weight: u32,
     /// The weight with which the table is to hold it; none: it is not to be there.
     pub wanted: Option<u32>,
+    /// An administrator has given it this weight.
+    pub by_hand: Option<u32>,
 }
 
 impl Director {
@@ -220,6 +222,14 @@ impl Director {
         }
     }
 
+    /// An administrator gives a server a weight that is stronger than the configuration and its checks, or takes it back.
+    /// Before the services start, or are carried over, it is only noted.
+    pub fn weigh_by_hand(&mut self, id: RealId, weight: Option<u32>, tell: &mut Tell<'_>) {
+        if let Some(change) = self.services.weigh_by_hand(id, weight, tell) {
+            self.table.changed(&self.services, change);
+        }
+    }
+
     /// The next operation on the kernel's table. Pull as many as fit into one message, carry them out in their order,
     /// give all refusals back, and pull on. What was pulled counts as carried out unless it is refused. None may come
     /// before all is done, so that the loop of the child can go on: [`Self::is_settled`] says whether it is.
@@ -316,6 +326,7 @@ impl Director {
             up: real.up,
             weight: real.weight,
             wanted: self.services.wanted(service, id.0.saturating_sub(service.first)),
+            by_hand: real.by_hand,
         })
     }
 

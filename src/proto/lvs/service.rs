@@ -58,6 +58,8 @@ pub(super) struct Real {
     pub(super) count: u32,
     /// The weight that it has while it is up.
     pub(super) weight: u32,
+    /// The weight that an administrator has given it, which is stronger than the configuration and its checks.
+    pub(super) by_hand: Option<u32>,
     pub(super) up: bool,
     /// A predecessor died before the kernel had carried out what it decided: what is in the table may be old.
     pub(super) unsettled: bool,
@@ -125,7 +127,8 @@ impl Services {
         }
         let first = position(self.checks.len());
         let (weight, up, unsettled) = (spec.weight, true, false);
-        self.reals.push(Real { spec, service, first, count: 0, weight, up, unsettled });
+        let by_hand = None;
+        self.reals.push(Real { spec, service, first, count: 0, weight, by_hand, up, unsettled });
         id
     }
 
@@ -186,6 +189,11 @@ impl Services {
             return if service.quorum { sorry.inhibit.then_some(0) } else { Some(sorry.weight) };
         }
         let real = self.reals_of(service).get(local as usize)?;
+        // Who drains a server wants its connections to end in peace, whoever else serves.
+        let drains = real.up && real.by_hand == Some(0);
+        if drains {
+            return Some(0);
+        }
         let answers = real.up && (service.quorum || service.sorry.is_none());
         if answers { Some(real.weight) } else { real.spec.inhibit.then_some(0) }
     }
@@ -197,6 +205,9 @@ impl Services {
 
     /// The weight of a server, by what its checks say now.
     pub(super) fn weight(&self, real: &Real) -> u32 {
+        if let Some(weight) = real.by_hand {
+            return weight;
+        }
         let own = i64::from(real.spec.weight);
         let sum = self.checks_of(real).iter().fold(own, |sum, check| match check.weight {
             Weight::Configured => sum,
@@ -228,6 +239,22 @@ impl Services {
         let check = self.checks.get_mut(check.index())?;
         check.weight = weight;
         let id = check.real;
+        self.reweigh(id, tell)
+    }
+
+    /// An administrator gives a server a weight, or takes it back. Before the services start nothing comes of it yet.
+    pub(super) fn weigh_by_hand(
+        &mut self,
+        id: RealId,
+        weight: Option<u32>,
+        tell: &mut Tell<'_>,
+    ) -> Option<Change> {
+        self.reals.get_mut(id.index())?.by_hand = weight;
+        self.reweigh(id.0, tell)
+    }
+
+    /// The weight of a server may be another one now.
+    fn reweigh(&mut self, id: u32, tell: &mut Tell<'_>) -> Option<Change> {
         let real = self.real(id)?;
         let (from, to, active) = (real.weight, self.weight(real), real.up);
         if from == to {

@@ -54,6 +54,8 @@ pub enum Why {
     Late,
     /// The other members of its sync group are in this state.
     Group,
+    /// An administrator asked it to give up.
+    Yielded,
     /// The instance ends.
     Stop,
 }

@@ -40,6 +40,8 @@ pub struct Facts {
     pub no_socket: bool,
     /// The key that adverts are signed with could not be read.
     pub no_key: bool,
+    /// An administrator has taken the router out of service.
+    pub maintenance: bool,
 }
 
 impl Facts {
@@ -58,6 +60,7 @@ impl Facts {
             .with(Fault::Conflict, self.conflict)
             .with(Fault::Socket, self.no_socket)
             .with(Fault::Key, self.no_key)
+            .with(Fault::Maintenance, self.maintenance)
     }
 
     /// Whether the instance waits for the source that is being probed.
@@ -93,6 +96,7 @@ mod tests {
         one(Facts { conflict: true, ..nothing }, Fault::Conflict);
         one(Facts { no_socket: true, ..nothing }, Fault::Socket);
         one(Facts { no_key: true, ..nothing }, Fault::Key);
+        one(Facts { maintenance: true, ..nothing }, Fault::Maintenance);
         let gone = Facts { base: Base::Missing, vmac_missing: true, no_source: true, ..nothing };
         one(gone, Fault::LinkMissing);
         assert!(Facts { base: Base::Down, base_untracked: true, ..nothing }.faults(false).is_empty());

@@ -43,11 +43,14 @@ pub enum Fault {
     Group = 1 << 15,
     /// A tracked BFD session without weight is down.
     Bfd = 1 << 16,
+    /// An administrator has taken the router out of service.
+    Maintenance = 1 << 17,
 }
 
 impl Fault {
     /// Every reason, in the order in which they are told.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
+        Self::Maintenance,
         Self::LinkMissing,
         Self::LinkDown,
         Self::NoAddress,
@@ -88,6 +91,7 @@ impl Fault {
             Self::Key => "no key to sign adverts with",
             Self::Group => "another member of the sync group cannot take part",
             Self::StaticItem => "static item missing",
+            Self::Maintenance => "maintenance (by hand)",
         }
     }
 }

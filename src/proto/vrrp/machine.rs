@@ -88,6 +88,8 @@ pub struct Machine {
     held: Instant,
     /// As MASTER: until so many adverts have left, a rival of lower priority is no news.
     outdone: u8,
+    /// It does not preempt until it has been MASTER again, or is told that it may.
+    yielding: bool,
 }
 
 impl Machine {
@@ -114,6 +116,7 @@ impl Machine {
             early: false,
             held: Instant::START,
             outdone: 0,
+            yielding: false,
             params: own,
         }
     }
@@ -168,6 +171,10 @@ impl Machine {
                 self.become_backup(now, Why::AddressLost, out);
                 self.arm(now, Armed::Skew);
             }
+            (State::Master, Input::GiveUp) => {
+                self.resign(1, out);
+                self.become_backup(now, Why::Yielded, out);
+            }
             (State::Backup, Input::Sync { to: State::Master, why }) => {
                 // The leader's own timer has told of itself already.
                 self.become_master(now, why, out);
@@ -178,7 +185,7 @@ impl Machine {
             (State::Backup | State::Master | State::Fault, Input::Start { .. })
             | (State::Init | State::Fault, Input::Timeout | Input::Advert(_))
             | (State::Backup | State::Master, Input::Timeout)
-            | (State::Init | State::Backup | State::Fault, Input::AddressLost)
+            | (State::Init | State::Backup | State::Fault, Input::AddressLost | Input::GiveUp)
             | (_, Input::Sync { .. }) => {}
         }
     }
@@ -235,6 +242,19 @@ impl Machine {
     /// called before the start; a time that has passed holds nothing. What carries on as MASTER is not held.
     pub const fn hold(&mut self, until: Instant) {
         self.held = until;
+    }
+
+    /// Whether it leaves the addresses to whoever else has them, whatever the priorities, until nobody has them any more.
+    pub const fn set_yielding(&mut self, yielding: bool) {
+        self.yielding = yielding;
+        if yielding {
+            self.patience = None;
+        }
+    }
+
+    /// Whether it takes over from a MASTER of lower priority.
+    pub(super) fn preempts(&self) -> bool {
+        self.params().preempt && !self.yielding
     }
 
     /// Whether it is a member of a sync group, and so does not become MASTER alone. One that waits for others when
@@ -302,12 +322,13 @@ impl Machine {
     }
 
     fn begins_as_master(&self) -> bool {
-        self.params().priority == OWNER && self.params().start == Start::Master
+        self.params().priority == OWNER && self.params().start == Start::Master && !self.yielding
     }
 
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Actions) {
         let (own, master) = (self.params().advert_interval, self.master_interval);
         self.master = None;
+        self.yielding = false;
         self.master_interval = own;
         self.patience = None;
         self.claim(now, out);

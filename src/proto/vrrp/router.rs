@@ -170,6 +170,11 @@ impl Router {
         self.machine.set_synced(synced);
     }
 
+    /// Whether it does not preempt for now; see [`Machine::set_yielding`].
+    pub const fn set_yielding(&mut self, yielding: bool) {
+        self.machine.set_yielding(yielding);
+    }
+
     /// When [`Input::Timeout`] is wanted. Announcements have a time of their own: [`Router::announce_at`].
     #[must_use]
     pub const fn poll_at(&self) -> Option<Instant> {

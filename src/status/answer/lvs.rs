@@ -41,6 +41,7 @@ pub fn service<'s>(
             fields.text("name", name)?;
             fields.truth("up", view.up)?;
             fields.number("weight", view.weight)?;
+            fields.truth("by_hand", view.by_hand.is_some())?;
             fields.number("failed_checks", failed)?;
             match view.wanted {
                 Some(weight) => fields.number("table_weight", weight),
@@ -63,6 +64,9 @@ pub fn service<'s>(
         column(out, name, 44)?;
         column(out, if view.up { "up" } else { "down" }, 12)?;
         column(out, view.wanted.unwrap_or(0), 8)?;
+        if view.by_hand.is_some() {
+            out.write_str("weight by hand ")?;
+        }
         match failed {
             0 => out.write_char('\n')?,
             1 => out.write_str("1 failed check\n")?,

@@ -1,13 +1,15 @@
 //! What a child answers a client of the control socket: a table and JSON of the same values.
 //!
 //! Start with [`Sheet`], the frame of both forms; [`vrrp`] has virtual routers and groups, [`mod@why`] sentences about one, `lvs` services, real servers
-//! and checks, `bfd` sessions. Everything is lent and nothing is allocated. The keys of JSON keep their meaning; a key
+//! and checks, `bfd` sessions, [`metrics`] the
+//! numbers of all of them for Prometheus. Everything is lent and nothing is allocated. The keys of JSON keep their meaning; a key
 //! that changes its meaning changes [`crate::wire::control::SCHEMA`].
 
 #[cfg(feature = "bfd")]
 pub mod bfd;
 #[cfg(feature = "lvs")]
 pub mod lvs;
+pub mod metrics;
 pub mod vrrp;
 pub mod why;
 

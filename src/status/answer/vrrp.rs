@@ -5,10 +5,11 @@ use core::fmt::{self, Display, Write};
 use super::{Ago, Sheet, column};
 use crate::daemon::moment::{Epoch, Moment};
 use crate::proto::track::Effect;
-use crate::proto::vrrp::State;
+use crate::proto::vrrp::{Fault, State};
 use crate::status::dump::group::Group;
 use crate::status::dump::instance::{Instance, word};
 use crate::status::dump::{Clock, Or, Seconds};
+pub(super) use crate::status::json::instance::number;
 use crate::status::json::{Fields, instance as file};
 
 /// What an instance tracks.
@@ -61,7 +62,7 @@ where
 }
 
 /// How many addresses it has, and how many of them are in the kernel.
-fn addresses(instance: &Instance<'_>) -> (usize, usize) {
+pub(super) fn addresses(instance: &Instance<'_>) -> (usize, usize) {
     let count = instance.config.addresses.len().saturating_add(instance.config.excluded.len());
     let held = (0..count).filter(|position| (instance.place)(*position).held).count();
     (held, count)
@@ -87,7 +88,8 @@ impl Display for Master<'_, '_> {
             (State::Master, ..) => f.write_str("this router"),
             (State::Backup, Some(master), Some(heard)) => {
                 let ago = Ago::of(self.0.now, heard);
-                write!(f, "{} with priority {}, heard {ago} s ago", master.addr, master.priority)
+                let yields = if machine.is_yielding() { " (failover by hand)" } else { "" };
+                write!(f, "{} with priority {}, heard {ago} s ago{yields}", master.addr, master.priority)
             }
             (State::Fault, ..) => write!(f, "fault: {}", self.1.reasons),
             _ => f.write_str("none heard yet"),
@@ -133,7 +135,8 @@ fn details<'t>(
         Or(instance.local, "(none)")
     )?;
     let preempt = if params.preempt { "yes" } else { "no" };
-    writeln!(out, "  preempt     {preempt}")?;
+    let yields = if machine.is_yielding() { ", not now: it gave up by hand (failover)" } else { "" };
+    writeln!(out, "  preempt     {preempt}{yields}")?;
     if let Some(group) = config.sync_group.and_then(|id| instance.model.groups.get(id.index())) {
         writeln!(out, "  sync group  {}", group.name)?;
     }
@@ -179,6 +182,9 @@ fn json<'t>(
     fields.maybe("source", instance.local)?;
     fields.number("advert_interval", Seconds(params.advert_interval))?;
     fields.truth("preempt", params.preempt)?;
+    let maintenance = machine.faults().contains(Fault::Maintenance).then_some("maintenance");
+    let failover = machine.is_yielding().then_some("failover");
+    fields.list("by_hand", maintenance.into_iter().chain(failover))?;
     let group = config.sync_group.and_then(|id| instance.model.groups.get(id.index()));
     fields.maybe("sync_group", group.map(|group| &group.name))?;
     match (machine.master(), machine.heard()) {

@@ -70,6 +70,12 @@ fn backup(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::R
         writeln!(out, "It becomes MASTER {raised}when that router is silent for {silent} s.")
     } else if own == theirs {
         out.write_str("With equal priorities the router that is MASTER stays MASTER.\n")
+    } else if machine.is_yielding() {
+        writeln!(
+            out,
+            "It gave up by hand (failover), and does not preempt while that router is MASTER; failover {} --undo ends that.",
+            instance.config.name
+        )
     } else if !params.preempt {
         writeln!(
             out,

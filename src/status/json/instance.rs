@@ -162,7 +162,8 @@ const KEYS: [&str; 7] = [
     "script_master_rx_lower_pri",
 ];
 
-const fn number(state: State) -> u8 {
+/// The number of a state, as keepalived and the exporters have it.
+pub(in crate::status) const fn number(state: State) -> u8 {
     match state {
         State::Init => 0,
         State::Backup => 1,

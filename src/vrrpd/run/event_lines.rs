@@ -127,6 +127,7 @@ impl Display for Cause<'_> {
             (_, Why::Timeout) => "no MASTER is heard",
             (_, Why::Recovered) => "no reason for FAULT is left",
             (_, Why::AddressLost) => "somebody deletes its addresses again and again",
+            (_, Why::Yielded) => "it was asked to give up",
             (_, Why::Late) => "this machine stood still for too long",
             (_, Why::Fault | Why::Stop) => "it gives up",
         };

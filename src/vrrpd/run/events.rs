@@ -5,7 +5,7 @@ use crate::base::id::InstanceId;
 use crate::daemon::ipc::ToParent;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{self, Record};
-use crate::proto::vrrp::{Event, Why};
+use crate::proto::vrrp::{Event, State, Why};
 use crate::sys::clock;
 use crate::vrrpd::kept;
 use crate::vrrpd::live::notify::{Job, NotifyState};
@@ -71,6 +71,9 @@ impl Vrrp {
             _ => return,
         };
         turn.report(ToParent::Transition(Record::new(key, kept::state_of_record(to))));
+        if to == State::Master {
+            self.failover_over(turn, id);
+        }
         self.work.recorded = true;
         if matches!(event, Event::Transition { .. }) {
             self.tell_checkers(id, to);

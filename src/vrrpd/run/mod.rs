@@ -16,6 +16,7 @@ mod job;
 mod kept;
 mod links;
 mod listing;
+mod manual;
 mod notify;
 mod own;
 mod queues;

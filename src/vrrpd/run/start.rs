@@ -19,6 +19,7 @@ use crate::child::role::{Role, lines};
 use crate::config::Model;
 use crate::daemon::keep::Keep;
 use crate::daemon::kind::Kind;
+use crate::daemon::manual::Change;
 use crate::daemon::reactor::{Interest, Reactor, Turn};
 use crate::daemon::record::{self, Records};
 use crate::daemon::token::SourceId;
@@ -57,6 +58,8 @@ pub struct Context<'a> {
     pub records: &'a Records,
     /// What the child before it noted, and where this one does.
     pub keep: Keep,
+    /// What an administrator has changed.
+    pub changes: &'a [Change],
     /// When the child before it died; none for the first one.
     pub died: Option<Instant>,
     /// When the daemon began.
@@ -138,6 +141,7 @@ pub(super) fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reac
     vrrp.links.log_addresses = context.address_monitoring;
     vrrp.process.tuner = context.tuner;
     vrrp.kept = Kept::new(context.keep, context.died);
+    vrrp.take_changes(context.changes);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;

@@ -45,8 +45,19 @@ pub(super) struct Trackers {
     pub(super) processes: Processes,
     /// BFD sessions.
     pub(super) sessions: Sessions,
+    /// What an administrator has changed.
+    pub(super) by_hand: ByHand,
     /// For lines that files and processes can trigger, 100 at once and five a second: peers do not use it up.
     lines: Budget,
+}
+
+/// What an administrator has changed at the control socket. The parent keeps the same for a successor.
+#[derive(Default)]
+pub(super) struct ByHand {
+    /// Nothing takes part.
+    pub(super) maintenance: bool,
+    /// The keys of the names of virtual routers and sync groups that have given up and do not preempt.
+    pub(super) failovers: Vec<u64>,
 }
 
 impl Trackers {
@@ -58,6 +69,7 @@ impl Trackers {
             sources: Sources::default(),
             processes: Processes::default(),
             sessions: Sessions::default(),
+            by_hand: ByHand::default(),
             lines: Budget::new(100, Span::from_millis(200)),
         }
     }

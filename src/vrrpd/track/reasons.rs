@@ -107,7 +107,7 @@ impl Display for Reason<'_> {
             | Fault::Process
             | Fault::Bfd
             | Fault::StaticItem => self.tracked(f),
-            Fault::NoPeer | Fault::Socket | Fault::Key => f.write_str(self.fault.text()),
+            Fault::NoPeer | Fault::Socket | Fault::Key | Fault::Maintenance => f.write_str(self.fault.text()),
         }
     }
 }

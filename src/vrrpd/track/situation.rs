@@ -60,6 +60,7 @@ impl Situation<'_> {
             conflict: config.conflict.is_some(),
             no_socket: instance.reception.failed,
             no_key: instance.lacks_key(),
+            maintenance: self.trackers.by_hand.maintenance,
         }
     }
 

@@ -81,6 +81,7 @@ impl Program for Third {
             save_folder: None,
             scratch: None,
             control: None,
+            http: None,
         }
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::stage::{Stage, WEB};
 use super::stub::Speaks;
+use super::traffic::answers;
+use crate::kit::node::UNDER_TEST;
 
 const CONF: &str = "virtual_server 10.9.0.100 80 {
     delay_loop 1
@@ -52,6 +54,41 @@ pub(crate) fn on_purpose(stage: &Stage) {
     stage.expect("the server of weight 0 is down", &[edited, TWO, added]);
     one.on();
     stage.expect("it is up, with its own weight", &[edited, ONE, TWO, added]);
+    daemon.stop();
+    stage.expect("stop", &[]);
+}
+
+/// What the control socket does to weights: in the kernel when the client is told so, with connections that go on, through a
+/// reload, a replaced child and a start, and until it is taken back.
+pub(crate) fn by_the_socket(stage: &Stage) {
+    let _servers = ["10.9.0.11:80", "10.9.0.12:80"].map(|at| stage.stub(at, Speaks::Session));
+    let daemon = stage.start(CONF);
+    stage.expect("start", &[WEB, ONE, TWO]);
+    let ctl = |words: &str| stage.director.shell(&format!("{UNDER_TEST} --ctl {words}"));
+    let mut sessions: Vec<_> = (0..2).map(|_| stage.connect("10.9.0.100:80")).collect();
+    let zero = "-a -t 10.9.0.100:80 -r 10.9.0.11:80 -m -w 0";
+    ctl("drain 10.9.0.11:80");
+    assert_eq!(stage.table(), [WEB, zero, TWO], "the kernel has it when the client is told so");
+    assert!(sessions.iter_mut().all(answers), "connections go on");
+    let json = ctl("status 10.9.0.100:80 --json");
+    assert!(json.contains("\"by_hand\":true,") && json.contains("\"table_weight\":0"), "{json}");
+    let marked = ctl("status");
+    assert!(marked.contains("weight by hand") && marked.matches("weight by hand").count() == 1, "{marked}");
+    stage.reload(&daemon, CONF);
+    stage.steady("a reload", A_WHILE, &[WEB, zero, TWO]);
+    let child: i32 = stage.director.shell("cat /run/checkers.pid").trim().parse().expect("a pid");
+    stage.director.shell(&format!("kill -KILL {child}"));
+    stage.steady("a replaced child", A_WHILE, &[WEB, zero, TWO]);
+    assert!(sessions.iter_mut().all(answers), "connections still go on");
+    ctl("weight '[10.9.0.12]:80' 7 --service=10.9.0.100:80 --until-start");
+    let seven = TWO.replace("-w 1", "-w 7");
+    assert_eq!(stage.table(), [WEB, zero, &*seven]);
+    daemon.stop();
+    let daemon = stage.start(CONF);
+    stage.expect("a start", &[WEB, zero, TWO]);
+    ctl("enable 10.9.0.11");
+    assert_eq!(stage.table(), [WEB, ONE, TWO]);
+    assert!(!ctl("status").contains("by hand"));
     daemon.stop();
     stage.expect("stop", &[]);
 }

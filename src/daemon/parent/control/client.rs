@@ -3,10 +3,11 @@
 use super::outgoing::{Outgoing, Sent};
 use super::{IDLE, PATIENCE, RELOAD};
 use crate::base::time::Instant;
-use crate::daemon::ipc::{About, Question};
+use crate::daemon::ipc::Question;
 use crate::daemon::token::Registration;
 use crate::sys::local::{Moved, Stream};
 use crate::wire::control::{Inbox, LONGEST_REQUEST};
+use crate::wire::web::{self, Asked, Code, Parsed};
 
 /// A connection.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Client {
     /// It may change things and see secrets.
     pub(super) operates: bool,
     inbox: Inbox,
+    /// Of a client of the monitoring port: what has come of its request, and what it asks for.
+    pub(super) web: Option<Box<Web>>,
     pub(super) state: State,
     /// When something happened last.
     pub(super) since: Instant,
@@ -39,6 +42,14 @@ pub(super) enum State {
     Writing(Outgoing),
 }
 
+/// A client of the monitoring port.
+#[derive(Debug, Default)]
+pub(super) struct Web {
+    octets: Vec<u8>,
+    /// The request, once it has been understood.
+    pub(super) asked: Option<Asked>,
+}
+
 /// What comes of a step.
 pub(super) enum Next {
     /// There may be more to do.
@@ -47,6 +58,10 @@ pub(super) enum Next {
     Wait,
     /// A request is there.
     Request(Vec<u8>),
+    /// A request is there, over HTTP.
+    Web(Asked),
+    /// What came over HTTP is answered with this.
+    Refused(Code),
     /// The connection is of no use any more.
     Gone,
 }
@@ -54,12 +69,14 @@ pub(super) enum Next {
 impl Client {
     pub(super) fn new(stream: Stream, registration: Registration, operates: bool, now: Instant) -> Self {
         let (inbox, state) = (Inbox::default(), State::Reading);
-        Self { stream, registration, operates, inbox, state, since: now }
+        let web = matches!(stream, Stream::Inet(_)).then(Box::default);
+        Self { stream, registration, operates, inbox, web, state, since: now }
     }
 
     /// Reads or writes a piece.
     pub(super) fn step(&mut self, now: Instant) -> Next {
         match &mut self.state {
+            State::Reading if self.web.is_some() => self.read_web(),
             State::Reading => self.read(now),
             // It is read on when this request is answered.
             State::Asks { .. } | State::Reloads => Next::Wait,
@@ -69,6 +86,8 @@ impl Client {
                     Next::More
                 }
                 Sent::Blocked => Next::Wait,
+                // A page ends its connection.
+                Sent::All if self.web.is_some() => Next::Gone,
                 Sent::All => {
                     (self.state, self.since) = (State::Reading, now);
                     Next::More
@@ -104,10 +123,31 @@ impl Client {
         }
     }
 
+    /// Reads the head of a request. Its deadline is that of the connection: a client that sends an octet a second is shown
+    /// out.
+    fn read_web(&mut self) -> Next {
+        let Self { stream, web, .. } = self;
+        let Some(web) = web else { return Next::Gone };
+        let mut buffer = [0; 1_024];
+        match stream.read(&mut buffer) {
+            Moved::Octets(count) => web.octets.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Moved::Blocked => return Next::Wait,
+            Moved::Over => return Next::Gone,
+        }
+        match web::parse(&web.octets) {
+            Parsed::Incomplete => Next::More,
+            Parsed::Asked(asked) => {
+                web.asked = Some(asked);
+                Next::Web(asked)
+            }
+            Parsed::Refused(code) => Next::Refused(code),
+        }
+    }
+
     /// When its time is over; none: others see to that.
     pub(super) fn until(&self) -> Option<Instant> {
         match &self.state {
-            State::Reading if self.inbox.has_begun() => Some(self.since + PATIENCE),
+            State::Reading if self.web.is_some() || self.inbox.has_begun() => Some(self.since + PATIENCE),
             State::Reading => Some(self.since + IDLE),
             State::Asks { .. } => None,
             State::Reloads => Some(self.since + RELOAD),
@@ -129,14 +169,5 @@ impl Client {
             State::Asks { name, .. } => name.as_deref(),
             _ => None,
         }
-    }
-}
-
-impl State {
-    /// Begins to wait for the children.
-    pub(super) fn asks(about: About, json: bool, name: Option<&str>) -> Self {
-        let key = name.map(crate::daemon::record::key);
-        let question = Question { number: 0, about, json, name: key };
-        Self::Asks { question, name: name.map(str::to_owned) }
     }
 }

@@ -48,8 +48,13 @@ fn line(out: &mut String, Event { at, kind, name, text, .. }: &Event) {
     let _ = writeln!(out, "{moment}.{millis:03}  {kind:<10}  {name}: {text}");
 }
 
+/// All events, as JSON.
+pub(super) fn all(out: &mut String) {
+    list(out, events::last(), events::since(0).into_iter());
+}
+
 /// All events with the number of the last one.
-pub(super) fn list(out: &mut String, last: u64, all: impl Iterator<Item = Event>) {
+fn list(out: &mut String, last: u64, all: impl Iterator<Item = Event>) {
     let time = Epoch(clock::wall());
     let _ = write!(out, "{{\"schema\":{SCHEMA},\"time\":{time},\"last\":{last},\"events\":[");
     for (event, position) in all.zip(0..) {

@@ -5,17 +5,24 @@
 //! written by it into a memory file, which goes to the client however slowly that one reads. Root and the owner of the
 //! daemon may ask everything, the group of the socket what changes nothing and shows no secret, others nothing.
 //!
+//! Over HTTP, at a port that a keyword opens, monitoring reads the same in [`web`].
+//!
 //! [`client`] is a connection, [`outgoing`] an answer on its way, [`question`] what the children are asked; here is who is
 //! served when.
 
 mod client;
+mod difference;
 mod events;
+mod levels;
+mod manual;
 mod outgoing;
 mod question;
 mod reload;
 #[cfg(feature = "snmp")]
 mod rows;
+mod web;
 
+use core::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use client::{Client, Next, State};
@@ -27,17 +34,20 @@ use super::{KINDS, Parent, text};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::daemon::log;
+use crate::daemon::manual::Changes;
 use crate::daemon::moment::Moment;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::sys::clock::{self, Wall};
-use crate::sys::local::{Listener, Stream};
+use crate::sys::local::{Listener, PortListener, Stream};
 use crate::sys::{process, user};
 use crate::wire::control::{self, Outcome, Verb};
 
 /// The kinds of the sources: the socket, and a client.
 pub(super) const LISTENER: u8 = 2;
 pub(super) const CLIENT: u8 = 3;
+/// The monitoring port.
+pub(super) const PORT: u8 = 4;
 /// The deadline of the client or the question whose time is over first.
 #[allow(clippy::cast_possible_truncation, reason = "a handful")]
 pub(super) const SLOT: u32 = (3 * KINDS + 2) as u32;
@@ -47,6 +57,9 @@ pub(super) const SLOT: u32 = (3 * KINDS + 2) as u32;
 pub(super) struct Control {
     settings: Option<ControlSocket>,
     listener: Option<(Listener, Registration)>,
+    /// Where monitoring asks, if somewhere.
+    http: Option<SocketAddr>,
+    port: Option<(PortListener, Registration)>,
     /// Members of this group may look.
     group: Option<u32>,
     clients: Vec<Option<Client>>,
@@ -61,6 +74,12 @@ pub(super) struct Control {
     /// What came of it has not been told yet.
     reloading: bool,
     started: Wall,
+    /// What was changed by hand.
+    pub(super) changes: Changes,
+    /// What the reload of now changes, if somebody waits for its end.
+    difference: String,
+    /// When the log of each process is as usual again: the children in the order of [`Kind::ALL`], the parent.
+    levels: [Option<Instant>; KINDS + 1],
 }
 
 impl Default for Control {
@@ -68,6 +87,8 @@ impl Default for Control {
         Self {
             settings: None,
             listener: None,
+            http: None,
+            port: None,
             group: None,
             clients: Vec::new(),
             asking: None,
@@ -77,6 +98,9 @@ impl Default for Control {
             reload: true,
             reloading: false,
             started: clock::wall(),
+            changes: Changes::default(),
+            difference: String::new(),
+            levels: [None; KINDS + 1],
         }
     }
 }
@@ -98,6 +122,7 @@ const STUCK: Span = Span::from_millis(100);
 impl<P: Program> Parent<'_, P> {
     /// Opens the socket where it is configured now, if that is not where it is.
     pub(super) fn open_control(&mut self, turn: &mut Turn<'_>) {
+        self.open_port(turn);
         if self.control.settings == self.settings.control {
             return;
         }
@@ -194,6 +219,8 @@ impl<P: Program> Parent<'_, P> {
                     break;
                 }
                 Next::Request(line) => self.serve(turn, index, &line),
+                Next::Web(asked) => self.serve_page(turn, index, asked),
+                Next::Refused(code) => self.refuse_page(index, code),
                 Next::Gone => {
                     self.dismiss(turn, index);
                     again = Again::Done;
@@ -222,7 +249,11 @@ impl<P: Program> Parent<'_, P> {
             Verb::Version => self.tell(index, Outcome::Ok, self.opening()),
             Verb::Config => self.tell(index, Outcome::Ok, self.program.effective(&self.loaded)),
             Verb::Reload => self.reload_for(turn, index),
+            Verb::LogLevel => self.set_levels(turn, index, &request),
             Verb::Events => self.tell_events(index, &request),
+            Verb::Drain | Verb::Enable | Verb::Weight | Verb::Maintenance | Verb::Failover => {
+                self.change_for(turn, index, &request);
+            }
             Verb::Status | Verb::Stats | Verb::Checkers | Verb::Why | Verb::Garp => {
                 self.ask_for(turn, index, &request);
             }
@@ -253,6 +284,7 @@ impl<P: Program> Parent<'_, P> {
         if self.control.asking.as_ref().is_some_and(|asking| asking.until <= now) {
             self.finish_question(turn);
         }
+        self.end_levels(now);
         for index in 0..self.control.clients.len() {
             let client = self.control.clients.get(index).and_then(Option::as_ref);
             match client.and_then(Client::until) {
@@ -270,7 +302,8 @@ impl<P: Program> Parent<'_, P> {
     fn arm_control(&self, turn: &mut Turn<'_>) {
         let clients = self.control.clients.iter().flatten().filter_map(Client::until);
         let asking = self.control.asking.as_ref().map(|asking| asking.until);
-        turn.set_deadline(SLOT, clients.chain(asking).min());
+        let levels = self.control.levels.iter().flatten().copied();
+        turn.set_deadline(SLOT, clients.chain(asking).chain(levels).min());
     }
 
     /// Has a client served that waited: its answer is there.
@@ -283,6 +316,7 @@ impl<P: Program> Parent<'_, P> {
     /// The end of the daemon: nobody is answered any more.
     pub(super) fn close_control(&mut self, turn: &mut Turn<'_>) {
         self.close_listener(turn);
+        self.close_port(turn);
         for index in 0..self.control.clients.len() {
             self.dismiss(turn, index);
         }

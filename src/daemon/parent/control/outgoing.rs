@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use crate::sys::clock;
 use crate::sys::local::{Moved, Stream};
 use crate::wire::control::{Head, Outcome};
+use crate::wire::web::{self, Code};
 
 /// A part of an answer.
 #[derive(Debug)]
@@ -48,6 +49,16 @@ impl Outgoing {
         let made = (u64::try_from(now.secs).unwrap_or(0), now.micros);
         let len = parts.iter().map(Part::len).sum();
         let head = Head { outcome, len, made }.line();
+        parts.insert(0, Part::Text(head.as_bytes().to_vec()));
+        Self { parts, next: 0, gone: 0 }
+    }
+
+    /// A page; `kind`: of its text.
+    pub(super) fn page(code: Code, kind: &str, head_only: bool, mut parts: Vec<Part>) -> Self {
+        let head = web::head(code, kind, parts.iter().map(Part::len).sum());
+        if head_only {
+            parts.clear();
+        }
         parts.insert(0, Part::Text(head.as_bytes().to_vec()));
         Self { parts, next: 0, gone: 0 }
     }

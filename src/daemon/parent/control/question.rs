@@ -16,6 +16,7 @@ use crate::daemon::kind::Kind;
 use crate::daemon::moment::Epoch;
 use crate::daemon::parent::{KINDS, Parent, Program};
 use crate::daemon::reactor::Turn;
+use crate::daemon::record;
 use crate::daemon::token::Registration;
 use crate::sys::{clock, memory, process};
 use crate::wire::control::{self, Outcome, Request, SCHEMA, Verb};
@@ -54,6 +55,12 @@ pub(super) enum Asked {
     Has(File, Answered),
 }
 
+impl Asked {
+    const fn is_silent(&self) -> bool {
+        matches!(self, Self::Silent | Self::Writes(_) | Self::Has(_, Answered::Failed))
+    }
+}
+
 /// How long children are waited for. One that is at work answers within milliseconds; one that applies a large
 /// configuration does not.
 const PATIENCE: Span = Span::from_secs(2);
@@ -71,8 +78,21 @@ impl<P: Program> Parent<'_, P> {
             Verb::Garp => About::Garp,
             _ => About::Status,
         };
+        let name = request.name.map(record::key);
+        let question = Question { about, json: request.has(control::JSON), name, ..Question::default() };
+        self.ask_with(turn, index, question, request.name);
+    }
+
+    /// The same with a question that is made already; `name`: of what it is about.
+    pub(super) fn ask_with(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: usize,
+        question: Question,
+        name: Option<&str>,
+    ) {
         if let Some(client) = self.control.clients.get_mut(index).and_then(Option::as_mut) {
-            client.state = State::asks(about, request.has(control::JSON), request.name);
+            client.state = State::Asks { question, name: name.map(str::to_owned) };
         }
         self.ask_next(turn);
     }
@@ -108,11 +128,11 @@ impl<P: Program> Parent<'_, P> {
 
     fn ask_child(&self, index: usize, question: Question) -> Asked {
         let concerned = |kind| match question.about {
-            About::Status => kind != Kind::Snmp,
+            About::Status | About::Metrics | About::Health | About::Ready => kind != Kind::Snmp,
             #[cfg(feature = "snmp")]
             About::Rows => matches!(kind, Kind::Vrrp | Kind::Checkers),
-            About::Checks => kind == Kind::Checkers,
-            About::Stats { .. } | About::Why | About::Garp => kind == Kind::Vrrp,
+            About::Checks | About::Weigh { .. } => kind == Kind::Checkers,
+            _ => kind == Kind::Vrrp,
         };
         let Some(child) = self.children.get(index).filter(|child| concerned(child.kind)) else {
             return Asked::Absent;
@@ -171,11 +191,18 @@ impl<P: Program> Parent<'_, P> {
         let Some(asking) = self.control.asking.take() else { return };
         match asking.asker {
             Asker::Client(index, registration) => {
-                let client = self.control.clients.get(index).and_then(Option::as_ref);
                 let is_there = |client: &&Client| client.registration == registration;
+                let client = self.control.clients.get(index).and_then(Option::as_ref);
+                let name = client.filter(is_there).and_then(Client::name).map(str::to_owned);
+                if asking.is_done() {
+                    self.changed(&asking.question, name.as_deref());
+                }
+                let client = self.control.clients.get(index).and_then(Option::as_ref);
                 if let Some(client) = client.filter(is_there) {
-                    let opening = self.opening();
-                    let outgoing = asking.outgoing(&opening, client.name());
+                    let outgoing = match client.web.as_ref().and_then(|web| web.asked) {
+                        Some(asked) => self.page(asked, asking),
+                        None => asking.outgoing(&self.opening(), client.name()),
+                    };
                     self.send(index, outgoing);
                     self.wake(turn, index);
                 }
@@ -189,32 +216,25 @@ impl<P: Program> Parent<'_, P> {
 }
 
 impl Asking {
-    fn outgoing(self, opening: &str, name: Option<&str>) -> Outgoing {
-        let silent = |asked: &Asked| {
-            matches!(asked, Asked::Silent | Asked::Writes(_) | Asked::Has(_, Answered::Failed))
-        };
-        let found = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Whole | Answered::Refused));
-        let refused = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Refused));
-        let any_silent = self.children.iter().any(silent);
-        if let Some(name) = name
-            && !any_silent
-            && !self.children.iter().any(found)
-        {
-            let text = format!("nothing here is called {name}\n");
-            return Outgoing::new(Outcome::Failed, vec![Part::Text(text.into_bytes())]);
-        }
-        let outcome = match (any_silent, self.children.iter().any(refused)) {
-            (true, _) => Outcome::Partial,
-            (_, true) => Outcome::Failed,
-            _ => Outcome::Ok,
-        };
-        let opening = if matches!(self.question.about, About::Why | About::Garp) { "" } else { opening };
+    /// Whether a child has done what it was asked.
+    fn is_done(&self) -> bool {
+        self.children.iter().any(|asked| matches!(asked, Asked::Has(_, Answered::Whole)))
+    }
+
+    /// For the monitoring port: what the children have written, which of them are silent, and whether one has refused.
+    pub(super) fn into_parts(self) -> (Vec<Child>, bool) {
+        let refused = self.children.iter().any(|asked| matches!(asked, Asked::Has(_, Answered::Refused)));
+        (self.children(), refused)
+    }
+
+    /// What came of each child, in the order of answers.
+    fn children(self) -> Vec<Child> {
         let mut children: Vec<Child> = Kind::ALL
             .into_iter()
             .zip(self.children)
             .filter(|(kind, _)| *kind != Kind::Snmp)
             .map(|(kind, asked)| {
-                let silent = silent(&asked);
+                let silent = asked.is_silent();
                 let file = match asked {
                     Asked::Has(file, Answered::Whole | Answered::Nothing | Answered::Refused) => {
                         Some(Part::file(file))
@@ -225,13 +245,41 @@ impl Asking {
             })
             .collect();
         children.sort_by_key(|(kind, ..)| ORDER.iter().position(|other| other == kind));
-        let parts = if self.question.json { json(children) } else { text(opening, children) };
+        children
+    }
+
+    fn outgoing(self, opening: &str, name: Option<&str>) -> Outgoing {
+        let found = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Whole | Answered::Refused));
+        let refused = |asked: &Asked| matches!(asked, Asked::Has(_, Answered::Refused));
+        let any_silent = self.children.iter().any(Asked::is_silent);
+        if let Some(name) = name
+            && !any_silent
+            && !self.children.iter().any(found)
+        {
+            let text = match self.question.about {
+                About::Maintenance { .. } => "no virtual router runs here\n".to_owned(),
+                _ => format!("nothing here is called {name}\n"),
+            };
+            return Outgoing::new(Outcome::Failed, vec![Part::Text(text.into_bytes())]);
+        }
+        let outcome = match (any_silent, self.children.iter().any(refused)) {
+            (true, _) => Outcome::Partial,
+            (_, true) => Outcome::Failed,
+            _ => Outcome::Ok,
+        };
+        let opening = match self.question.about {
+            About::Status | About::Stats { .. } | About::Checks => opening,
+            _ => "",
+        };
+        let json_wanted = self.question.json;
+        let children = self.children();
+        let parts = if json_wanted { json(children) } else { text(opening, children) };
         Outgoing::new(outcome, parts)
     }
 }
 
 /// What came of a child: its answer, and whether it is silent.
-type Child = (Kind, Option<Part>, bool);
+pub(super) type Child = (Kind, Option<Part>, bool);
 
 fn text(opening: &str, children: Vec<Child>) -> Vec<Part> {
     let mut parts = vec![Part::Text(opening.as_bytes().to_vec())];
@@ -244,7 +292,7 @@ fn text(opening: &str, children: Vec<Child>) -> Vec<Part> {
     parts
 }
 
-fn json(children: Vec<Child>) -> Vec<Part> {
+pub(super) fn json(children: Vec<Child>) -> Vec<Part> {
     let (time, own) = (Epoch(clock::wall()), process::own());
     let mut text =
         format!("{{\"schema\":{SCHEMA},\"time\":{time},\"version\":\"{VERSION}\",\"pid\":{own},\"silent\":[");

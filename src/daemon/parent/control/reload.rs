@@ -1,9 +1,10 @@
 //! A reload that clients wait for: what is logged of it as a warning or an error is their answer.
 
 use super::client::State;
-use crate::daemon::{events, log};
+use super::difference::difference;
 use crate::daemon::parent::{Parent, Program};
 use crate::daemon::reactor::Turn;
+use crate::daemon::{events, log};
 use crate::wire::control::Outcome;
 
 impl<P: Program> Parent<'_, P> {
@@ -44,8 +45,12 @@ impl<P: Program> Parent<'_, P> {
         }
         let outcome = if self.control.reload { Outcome::Ok } else { Outcome::Failed };
         for index in self.reloading() {
-            let end = if self.control.reload { "The new configuration runs.\n" } else { "" };
-            self.tell(index, outcome, [&told, end].concat());
+            let (changes, end) = match self.control.reload {
+                true => (&*self.control.difference, "The new configuration runs.\n"),
+                false => ("", ""),
+            };
+            let text = [&told, changes, end].concat();
+            self.tell(index, outcome, text);
             self.wake(turn, index);
         }
     }
@@ -55,6 +60,15 @@ impl<P: Program> Parent<'_, P> {
         let told = log::overheard();
         self.tell(index, Outcome::Partial, [&told, "The reload is still under way.\n"].concat());
         self.wake(turn, index);
+    }
+
+    /// A configuration is about to take the place of another one: what differs is told to those who wait.
+    pub(in crate::daemon::parent) fn note_difference(&mut self, new: &P::Loaded) {
+        self.control.difference.clear();
+        if !self.reloading().is_empty() {
+            let (before, after) = (self.program.effective(&self.loaded), self.program.effective(new));
+            self.control.difference = difference(&before, &after);
+        }
     }
 
     fn reloading(&self) -> Vec<usize> {

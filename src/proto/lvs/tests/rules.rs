@@ -4,7 +4,7 @@
 use super::conf::{Check, Conf, Real, Where};
 use super::world::{World, addr, base, server, sorry};
 use crate::base::addr::Family;
-use crate::base::id::ServiceId;
+use crate::base::id::{RealId, ServiceId};
 use crate::proto::check::Weight;
 use crate::proto::lvs::{DestKey, Entry, Fact, Method, ServiceKey, Stop, Tunnel};
 
@@ -475,7 +475,7 @@ fn servers_added_after_each_other_are_numbered_through() {
     assert_eq!((of(0), of(1), of(2)), (vec![0, 1], vec![2, 3], vec![]));
     let view = world.director.service(ServiceId(1)).unwrap();
     assert_eq!((view.quorum, view.sorry, view.live, view.up), (true, false, 2, 2));
-    let view = world.director.real(crate::base::id::RealId(3)).unwrap();
+    let view = world.director.real(RealId(3)).unwrap();
     assert_eq!((view.service.0, view.up, view.weight, view.wanted), (1, true, 1, Some(1)));
 }
 
@@ -525,4 +525,32 @@ fn what_is_too_much_is_told() {
     assert_eq!(world.facts()[..2], ["0 too many", "0 start with quorum up 1 <= 1"]);
     assert_eq!(world.director.keys(ServiceId(0)).count(), crate::base::limit::LVS_KEYS);
     assert_eq!(world.director.keys(ServiceId(1)).count(), 0);
+}
+
+#[test]
+fn a_weight_by_hand_is_stronger_than_checks_and_a_drained_server_stays_in_the_table() {
+    let mut service = base(2);
+    service.sorry = Some(sorry());
+    let mut world = World::start(one(service));
+    world.operations();
+    world.facts();
+    let by_hand = |world: &mut World, real: u32, weight: Option<u32>| {
+        let mut count = 0;
+        world.director.weigh_by_hand(RealId(real), weight, &mut |_| count += 1);
+        count
+    };
+    assert_eq!(by_hand(&mut world, 0, Some(0)), 1);
+    assert_eq!(short(&world.operations()), ["set 10.0.0.1 0"]);
+    assert_eq!(world.director.real(RealId(0)).unwrap().by_hand, Some(0));
+    world.weigh(1, Weight::Set(9));
+    assert_eq!(short(&world.operations()), [""; 0], "a check has no say");
+    // With the last one drained the sorry server serves, and connections of both end in peace.
+    by_hand(&mut world, 1, Some(0));
+    assert_eq!(short(&world.operations()), ["set 10.0.0.2 0", "new 10.0.0.99 1"]);
+    assert_eq!(world.director.real(RealId(1)).unwrap().wanted, Some(0));
+    assert_eq!(by_hand(&mut world, 1, Some(0)), 0, "nothing new");
+    by_hand(&mut world, 1, None);
+    by_hand(&mut world, 0, None);
+    assert_eq!(world.director.real(RealId(0)).unwrap().wanted, Some(9), "what the check says counts again");
+    assert_eq!(world.director.real(RealId(1)).unwrap().wanted, Some(1));
 }

@@ -18,7 +18,7 @@ impl Machine {
             }
             return;
         }
-        if heard.priority >= self.effective || !self.params().preempt {
+        if heard.priority >= self.effective || !self.preempts() {
             self.patience = None;
             self.follow(heard, out);
             return;

@@ -52,6 +52,8 @@ pub enum Input {
         /// Why the member that leads did it.
         why: Why,
     },
+    /// As MASTER: give up, as an administrator asks. See [`super::Machine::set_yielding`] for what follows.
+    GiveUp,
     /// Stop taking part.
     Stop,
 }

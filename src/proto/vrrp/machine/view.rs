@@ -20,6 +20,12 @@ impl Machine {
         self.expired
     }
 
+    /// Whether it does not preempt for now.
+    #[must_use]
+    pub const fn is_yielding(&self) -> bool {
+        self.yielding
+    }
+
     /// Whether it has begun to take part.
     #[must_use]
     pub const fn is_started(&self) -> bool {

@@ -35,12 +35,22 @@ impl Vrrp {
             About::Why => (Part::AnswerWhy, false),
             #[cfg(feature = "snmp")]
             About::Rows => (Part::Rows, false),
+            About::Metrics => (Part::MetricsInstances, false),
+            About::Health | About::Ready => {
+                let how = self.is_ready(question, &mut File::from(fd));
+                turn.report(ToParent::Answered(question.number, how));
+                return;
+            }
             About::Garp => {
                 self.garp_for_client(turn, question, &mut File::from(fd));
                 return;
             }
+            About::Failover { .. } | About::Maintenance { .. } => {
+                self.change_by_hand(turn, question, &mut File::from(fd));
+                return;
+            }
             // That is another child's.
-            About::Checks => {
+            About::Checks | About::Weigh { .. } => {
                 turn.report(ToParent::Answered(question.number, Answered::Nothing));
                 return;
             }

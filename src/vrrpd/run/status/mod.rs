@@ -6,6 +6,8 @@
 
 #[cfg(feature = "status")]
 mod answer;
+#[cfg(feature = "status")]
+mod metrics;
 mod network;
 mod part;
 #[cfg(feature = "snmp")]
@@ -243,9 +245,15 @@ impl Vrrp {
             #[cfg(feature = "status")]
             Part::AnswerWhy => self.answer_why(clock, out, position),
             #[cfg(feature = "status")]
+            Part::MetricsInstances => self.metrics_instance(clock, out, position),
+            #[cfg(feature = "status")]
+            Part::MetricsScripts => self.metrics_script(out, position),
+            #[cfg(feature = "status")]
+            Part::MetricsProcess if position == 0 => Some(self.metrics_process(turn, out)),
+            #[cfg(feature = "status")]
             Part::AnswerEnd if position == 0 => Some(self.end_answer(out)),
             #[cfg(feature = "status")]
-            Part::AnswerEnd => None,
+            Part::AnswerEnd | Part::MetricsProcess => None,
             Part::Global | Part::Process | Part::JsonBegin | Part::JsonEnd | Part::End => None,
         };
         job.advance(written, job.part.after())

@@ -37,6 +37,12 @@ pub(super) enum Part {
     AnswerWhy,
     #[cfg(feature = "snmp")]
     Rows,
+    #[cfg(feature = "status")]
+    MetricsInstances,
+    #[cfg(feature = "status")]
+    MetricsScripts,
+    #[cfg(feature = "status")]
+    MetricsProcess,
     End,
 }
 
@@ -79,7 +85,11 @@ impl Part {
             #[cfg(feature = "status")]
             Self::AnswerGroups => Self::AnswerEnd,
             #[cfg(feature = "status")]
-            Self::AnswerEnd | Self::AnswerWhy => Self::End,
+            Self::MetricsInstances => Self::MetricsScripts,
+            #[cfg(feature = "status")]
+            Self::MetricsScripts => Self::MetricsProcess,
+            #[cfg(feature = "status")]
+            Self::AnswerEnd | Self::AnswerWhy | Self::MetricsProcess => Self::End,
             #[cfg(feature = "snmp")]
             Self::Rows => Self::End,
             Self::Links | Self::Process | Self::JsonEnd | Self::End => Self::End,
@@ -104,7 +114,13 @@ impl Part {
             Self::Global | Self::Counters | Self::Further | Self::Process => None,
             Self::JsonBegin | Self::JsonInstances | Self::JsonProcesses | Self::JsonEnd | Self::End => None,
             #[cfg(feature = "status")]
-            Self::AnswerInstances | Self::AnswerGroups | Self::AnswerEnd | Self::AnswerWhy => None,
+            Self::AnswerInstances
+            | Self::AnswerGroups
+            | Self::AnswerEnd
+            | Self::AnswerWhy
+            | Self::MetricsInstances
+            | Self::MetricsScripts
+            | Self::MetricsProcess => None,
             #[cfg(feature = "snmp")]
             Self::Rows => None,
         }

@@ -226,3 +226,44 @@ fn a_backup_learns_no_longer_interval_than_it_may() {
     open.reconfigure(at(2_000), bounded, 100, false, &mut out);
     assert!(down(&open) < Span::from_secs(8));
 }
+
+/// By hand (failover): it gives up with one advert of priority 0, follows whoever is MASTER, and is MASTER again once nobody
+/// is; then it preempts as before.
+#[test]
+fn one_that_gave_up_by_hand_does_not_preempt_until_nobody_is_master_or_it_is_told() {
+    let preempts = |machine: &mut Machine, at_millis: u64| {
+        let lower = Input::Advert(heard(50));
+        step(machine, at(at_millis), lower);
+        machine.master().is_none()
+    };
+    let mut machine = master(Params::default());
+    machine.set_yielding(true);
+    let actions = step(&mut machine, at(4_000), Input::GiveUp);
+    assert_eq!(
+        actions,
+        [
+            Action::SendAdvert { priority: 0 },
+            Action::RemoveAddresses,
+            Action::Report(Event::ZeroSent),
+            transition(State::Master, State::Backup, Why::Yielded),
+        ]
+    );
+    // Time enough for others to take over.
+    assert_eq!(machine.poll_at(), Some(at(4_000) + machine.master_down_time()));
+    assert!(machine.is_yielding() && !preempts(&mut machine, 4_100));
+    assert_eq!(step(&mut machine, at(4_200), Input::GiveUp), [], "only a MASTER can");
+    let deadline = machine.poll_at().unwrap();
+    step(&mut machine, deadline, Input::Timeout);
+    assert!(machine.state() == State::Master && !machine.is_yielding());
+
+    let mut machine = backup(Params::default());
+    machine.set_yielding(true);
+    assert!(!preempts(&mut machine, 100));
+    machine.set_yielding(false);
+    assert!(preempts(&mut machine, 200));
+    // The address owner, which begins as MASTER and is never BACKUP otherwise.
+    let mut machine = Machine::new(Params { priority: 255, start: Start::Master, ..Params::default() });
+    machine.set_yielding(true);
+    step(&mut machine, at(0), Input::Start { adopt: None });
+    assert!(machine.state() == State::Backup && !preempts(&mut machine, 100));
+}

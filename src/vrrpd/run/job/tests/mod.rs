@@ -192,6 +192,7 @@ impl Child {
         let context = Context {
             channel,
             records: &records,
+            changes: &[],
             keep: Keep::new(),
             died,
             begun: clock::now(),

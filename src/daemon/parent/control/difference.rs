@@ -1,0 +1,107 @@
+//! What a reload changes, block by block, in the language of the configuration.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+/// Lines that are told; of more it is said how many.
+const MOST: usize = 100;
+
+/// What differs between two configurations as they are printed, one line each:
+///
+/// ```text
+/// vrrp_instance VI_1 {
+///   -     priority 100
+///   +     priority 120
+/// + virtual_server 10.0.0.1 80 {
+/// ```
+pub(super) fn difference(before: &str, after: &str) -> String {
+    let (old, new) = (blocks(before), blocks(after));
+    let by_head = |blocks: &[Block<'_>]| -> HashMap<String, usize> {
+        blocks.iter().zip(0..).map(|(block, at)| (block.head.clone(), at)).collect()
+    };
+    let (old_heads, new_heads) = (by_head(&old), by_head(&new));
+    let mut lines = Vec::new();
+    for block in old.iter().filter(|block| !new_heads.contains_key(&block.head)) {
+        lines.push(format!("- {}", block.shown()));
+    }
+    for block in &new {
+        let Some(earlier) = old_heads.get(&block.head).and_then(|at| old.get(*at)) else {
+            lines.push(format!("+ {}", block.shown()));
+            continue;
+        };
+        let (was, is): (HashSet<_>, HashSet<_>) =
+            (earlier.lines.iter().copied().collect(), block.lines.iter().copied().collect());
+        let gone = earlier.lines.iter().filter(|line| !is.contains(*line)).map(|line| format!("  - {line}"));
+        let come = block.lines.iter().filter(|line| !was.contains(*line)).map(|line| format!("  + {line}"));
+        let mut changes: Vec<String> = gone.chain(come).collect();
+        if changes.is_empty() && earlier.lines != block.lines {
+            changes.push("  (in another order)".to_owned());
+        }
+        if !changes.is_empty() {
+            lines.push(block.shown().to_owned());
+            lines.append(&mut changes);
+        }
+    }
+    let mut text = String::new();
+    for line in lines.iter().take(MOST) {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{line}");
+    }
+    match lines.len().saturating_sub(MOST) {
+        0 if lines.is_empty() => "Nothing is different.\n".to_owned(),
+        0 => text,
+        more => text + &format!("and {more} more lines\n"),
+    }
+}
+
+/// A block of the outermost level.
+struct Block<'a> {
+    /// Its first line, and which of several that are alike it is.
+    head: String,
+    lines: Vec<&'a str>,
+}
+
+impl Block<'_> {
+    fn shown(&self) -> &str {
+        self.head.split('\0').next().unwrap_or_default()
+    }
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut all: Vec<Block<'_>> = Vec::new();
+    let mut alike: HashMap<&str, usize> = HashMap::new();
+    for line in text.lines().filter(|line| !line.is_empty() && *line != "}") {
+        if line.starts_with([' ', '\t'])
+            && let Some(block) = all.last_mut()
+        {
+            block.lines.push(line);
+            continue;
+        }
+        let count = alike.entry(line).and_modify(|count| *count = count.saturating_add(1)).or_insert(0);
+        all.push(Block { head: format!("{line}\0{count}"), lines: Vec::new() });
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_what_went_and_what_is_another_value_is_told() {
+        let before = "global_defs {\n    router_id a\n}\n\nvrrp_instance A {\n    priority 100\n    state BACKUP\n}\n\
+                      vrrp_instance B {\n    priority 1\n}\n";
+        let after = "global_defs {\n    router_id a\n}\n\nvrrp_instance A {\n    priority 120\n    state BACKUP\n}\n\
+                     vrrp_instance C {\n    priority 1\n}\n";
+        assert_eq!(
+            difference(before, after),
+            "- vrrp_instance B {\nvrrp_instance A {\n  -     priority 100\n  +     priority 120\n+ vrrp_instance C {\n"
+        );
+        assert_eq!(difference(before, before), "Nothing is different.\n");
+        let turned = "vrrp_instance A {\n    state BACKUP\n    priority 100\n}\n";
+        let straight = "vrrp_instance A {\n    priority 100\n    state BACKUP\n}\n";
+        assert_eq!(difference(straight, turned), "vrrp_instance A {\n  (in another order)\n");
+        let many: String = (0..200).map(|number| format!("b {number} {{\n}}\n")).collect();
+        assert!(difference("", &many).ends_with("and 100 more lines\n"));
+    }
+}

@@ -1,0 +1,423 @@
+//! Metrics of Prometheus: names and labels of the two exporters in use for keepalived (mehdy's and gen2brain's), so that
+//! their dashboards go on, and our own beside them.
+//!
+//! A family is written as a whole before the next one, as both forms want it: the head of a family is the piece before its
+//! first object.
+
+use core::fmt::{self, Display, Write};
+
+use super::vrrp::{addresses, number};
+use crate::daemon::moment::Epoch;
+use crate::proto::vrrp::{Counters, State};
+use crate::status::dump::instance::{Instance, word};
+use crate::status::dump::service::CheckView;
+use crate::status::dump::{Clock, Seconds};
+use crate::status::stats::Process;
+
+/// The form of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Prometheus' text form, version 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    Open,
+}
+
+/// A family of samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Its name; that of a counter without `_total`.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// What a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows; its samples end in `_total`.
+    Counter,
+    /// The same under a name of old, without the ending, which OpenMetrics takes for no counter.
+    Bare,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// The labels of a sample.
+pub type Labels<'a> = [(&'a str, &'a dyn Display)];
+
+impl Family {
+    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, kind, help }
+    }
+
+    /// Writes what stands in front of its samples.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn head(&self, out: &mut dyn Write, form: Form) -> fmt::Result {
+        let Self { name, kind, help } = self;
+        let (ending, kind) = match (kind, form) {
+            (Kind::Counter, Form::Text) => ("_total", "counter"),
+            (Kind::Counter, Form::Open) => ("", "counter"),
+            (Kind::Bare, Form::Text) => ("", "counter"),
+            (Kind::Bare, Form::Open) => ("", "unknown"),
+            (Kind::Gauge, _) => ("", "gauge"),
+        };
+        writeln!(out, "# HELP {name}{ending} {help}\n# TYPE {name}{ending} {kind}")
+    }
+
+    /// Writes a sample.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn sample(&self, out: &mut dyn Write, labels: &Labels<'_>, value: &dyn Display) -> fmt::Result {
+        out.write_str(self.name)?;
+        if self.kind == Kind::Counter {
+            out.write_str("_total")?;
+        }
+        for ((label, text), before) in labels.iter().zip(core::iter::once('{').chain(core::iter::repeat(',')))
+        {
+            write!(out, "{before}{label}=\"")?;
+            write!(Escaping(out), "{text}")?;
+            out.write_char('"')?;
+        }
+        if !labels.is_empty() {
+            out.write_char('}')?;
+        }
+        writeln!(out, " {value}")
+    }
+}
+
+/// Escapes the text of a label.
+struct Escaping<'a>(&'a mut dyn Write);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(['\\', '"', '\n']) {
+            let (plain, last) = part.split_at(part.trim_end_matches(['\\', '"', '\n']).len());
+            self.0.write_str(plain)?;
+            self.0.write_str(match last {
+                "\\" => "\\\\",
+                "\"" => "\\\"",
+                "\n" => "\\n",
+                other => other,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a family says of an instance.
+#[derive(Clone, Copy)]
+enum Says {
+    /// A counter, by mehdy's labels.
+    Count(fn(&Counters) -> u64),
+    /// A counter, by gen2brain's.
+    Bare(fn(&Counters) -> u64),
+    /// The state, once for each address.
+    State,
+    /// The same for each excluded address.
+    Excluded,
+    GarpDelay,
+    Priority,
+    Heard,
+    Held,
+    Configured,
+    Yields,
+}
+
+/// The families of virtual routers.
+static INSTANCES: [(Family, Says); 39] = [
+    (
+        Family::new(
+            "keepalived_vrrp_state",
+            Kind::Gauge,
+            "State of the virtual router: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT",
+        ),
+        Says::State,
+    ),
+    (
+        Family::new("keepalived_vrrp_excluded_state", Kind::Gauge, "The same by excluded addresses"),
+        Says::Excluded,
+    ),
+    counter("keepalived_advertisements_received", "Adverts received", |c| c.received),
+    counter("keepalived_advertisements_sent", "Adverts sent", |c| c.sent),
+    counter("keepalived_become_master", "Times that it became MASTER", |c| c.became_master.into()),
+    counter("keepalived_release_master", "Times that it gave up being MASTER", |c| c.released_master.into()),
+    counter("keepalived_packet_length_errors", "Adverts of a wrong length", |c| c.length.into()),
+    counter("keepalived_advertisements_interval_errors", "Adverts of another interval", |c| {
+        c.interval.into()
+    }),
+    counter("keepalived_ip_ttl_errors", "Adverts that came over a router", |c| c.hop_limit.into()),
+    counter("keepalived_invalid_type_received", "Packets that are no adverts", |c| c.kind.into()),
+    counter("keepalived_address_list_errors", "Adverts with other addresses", |c| c.address_list.into()),
+    counter("keepalived_authentication_invalid", "Adverts of an unknown authentication", |c| {
+        c.auth_type.into()
+    }),
+    counter("keepalived_authentication_mismatch", "Adverts of another authentication", |c| {
+        c.auth_mismatch.into()
+    }),
+    counter("keepalived_authentication_failure", "Adverts whose authentication failed", |c| {
+        c.auth_failure.into()
+    }),
+    counter("keepalived_priority_zero_received", "Adverts of priority 0 received", |c| {
+        c.zero_received.into()
+    }),
+    counter("keepalived_priority_zero_sent", "Adverts of priority 0 sent", |c| c.zero_sent.into()),
+    // In truth a setting; the exporter calls it a counter.
+    (
+        Family::new(
+            "keepalived_gratuitous_arp_delay",
+            Kind::Counter,
+            "Seconds until addresses are announced again",
+        ),
+        Says::GarpDelay,
+    ),
+    counter("keepalived_vrrp_version_errors", "Adverts of the other version", |c| c.version.into()),
+    counter("keepalived_vrrp_checksum_errors", "Adverts with a wrong checksum", |c| c.checksum.into()),
+    counter(
+        "keepalived_vrrp_addresses_restored",
+        "Addresses put back after somebody had deleted them",
+        |c| c.restored.into(),
+    ),
+    bare("keepalived_vrrp_advert_rcvd", |c| c.received),
+    bare("keepalived_vrrp_advert_sent", |c| c.sent),
+    bare("keepalived_vrrp_become_master", |c| c.became_master.into()),
+    bare("keepalived_vrrp_release_master", |c| c.released_master.into()),
+    bare("keepalived_vrrp_packet_len_err", |c| c.length.into()),
+    bare("keepalived_vrrp_advert_interval_err", |c| c.interval.into()),
+    bare("keepalived_vrrp_ip_ttl_err", |c| c.hop_limit.into()),
+    bare("keepalived_vrrp_invalid_type_rcvd", |c| c.kind.into()),
+    bare("keepalived_vrrp_addr_list_err", |c| c.address_list.into()),
+    bare("keepalived_vrrp_invalid_authtype", |c| c.auth_type.into()),
+    bare("keepalived_vrrp_authtype_mismatch", |c| c.auth_mismatch.into()),
+    bare("keepalived_vrrp_auth_failure", |c| c.auth_failure.into()),
+    bare("keepalived_vrrp_pri_zero_rcvd", |c| c.zero_received.into()),
+    bare("keepalived_vrrp_pri_zero_sent", |c| c.zero_sent.into()),
+    (Family::new("keepalived_vrrp_priority", Kind::Gauge, "Effective priority"), Says::Priority),
+    (
+        Family::new(
+            "keepalived_vrrp_master_heard_seconds",
+            Kind::Gauge,
+            "Since the last advert of the MASTER that a BACKUP listens to",
+        ),
+        Says::Heard,
+    ),
+    (
+        Family::new(
+            "keepalived_vrrp_addresses_in_kernel",
+            Kind::Gauge,
+            "Virtual addresses that are in the kernel",
+        ),
+        Says::Held,
+    ),
+    (Family::new("keepalived_vrrp_addresses", Kind::Gauge, "Virtual addresses"), Says::Configured),
+    (
+        Family::new(
+            "keepalived_vrrp_failover_by_hand",
+            Kind::Gauge,
+            "It gave up by hand and does not preempt",
+        ),
+        Says::Yields,
+    ),
+];
+
+const fn counter(name: &'static str, help: &'static str, count: fn(&Counters) -> u64) -> (Family, Says) {
+    (Family::new(name, Kind::Counter, help), Says::Count(count))
+}
+
+const fn bare(name: &'static str, count: fn(&Counters) -> u64) -> (Family, Says) {
+    (Family::new(name, Kind::Bare, "As keepalived_exporter of gen2brain has it"), Says::Bare(count))
+}
+
+/// A flat position among families of `count` objects each: the family, and none for its head or the object.
+#[must_use]
+pub const fn place(position: usize, count: usize) -> (usize, Option<usize>) {
+    let each = count.saturating_add(1);
+    (position / each, (position % each).checked_sub(1))
+}
+
+/// The head of a family of virtual routers; none: there is no such family.
+#[must_use]
+pub fn instances(position: usize) -> Option<&'static Family> {
+    INSTANCES.get(position).map(|(family, _)| family)
+}
+
+/// Writes what a family says of an instance.
+///
+/// # Errors
+/// What `out` says.
+pub fn instance(out: &mut dyn Write, clock: &Clock, position: usize, instance: &Instance<'_>) -> fmt::Result {
+    let Some((family, says)) = INSTANCES.get(position) else { return Ok(()) };
+    let (config, machine) = (instance.config, instance.router.machine());
+    let (name, vrid, state) = (&config.name, instance.router.params().vrid, machine.state());
+    let intf = instance.own.or(instance.base).unwrap_or_default();
+    let mut one =
+        |value: &dyn Display| family.sample(out, &[("iname", name), ("intf", &intf), ("vrid", &vrid)], value);
+    let (held, count) = addresses(instance);
+    match says {
+        Says::Count(count) => one(&count(instance.router.counters())),
+        Says::Bare(count) => {
+            let labels: [(&str, &dyn Display); 4] =
+                [("name", name), ("intf", &intf), ("vrid", &vrid), ("state", &word(state))];
+            family.sample(out, &labels, &count(instance.router.counters()))
+        }
+        Says::GarpDelay => one(&Seconds(instance.router.params().garp.delay)),
+        Says::Priority => one(&machine.effective_priority()),
+        Says::Heard => match machine.heard().filter(|_| state == State::Backup) {
+            Some(heard) => one(&super::Ago::of(clock.now, heard)),
+            None => Ok(()),
+        },
+        Says::Held => one(&held),
+        Says::Configured => one(&count),
+        Says::Yields => one(&u8::from(machine.is_yielding())),
+        Says::State | Says::Excluded => {
+            let (lines, first) = match says {
+                Says::State => (config.addresses.as_slice(), 0),
+                _ => (config.excluded.as_slice(), config.addresses.len()),
+            };
+            for (line, position) in lines.iter().zip(first..) {
+                let intf = (instance.place)(position).interface.unwrap_or(intf);
+                let labels: [(&str, &dyn Display); 4] =
+                    [("iname", name), ("intf", &intf), ("vrid", &vrid), ("ip_address", &line.prefix)];
+                family.sample(out, &labels, &number(state))?;
+            }
+            if lines.is_empty() && matches!(says, Says::State) {
+                let labels: [(&str, &dyn Display); 4] =
+                    [("iname", name), ("intf", &intf), ("vrid", &vrid), ("ip_address", &"")];
+                family.sample(out, &labels, &number(state))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The families of tracked scripts.
+pub static SCRIPTS: [Family; 2] = [
+    Family::new("keepalived_script_status", Kind::Gauge, "Result of the tracked script: 0 bad, 1 good"),
+    Family::new("keepalived_script_state", Kind::Gauge, "The tracked script: 0 idle, 1 running"),
+];
+
+/// Writes what the VRRP process has counted of itself.
+///
+/// # Errors
+/// What `out` says.
+pub fn process(out: &mut dyn Write, form: Form, process: &Process) -> fmt::Result {
+    let seconds = Seconds(process.latest);
+    let all: [(Family, &dyn Display); 5] = [
+        (
+            Family::new(
+                "keepalived_vrrp_heap_allocations",
+                Kind::Counter,
+                "Heap allocations since the start was over",
+            ),
+            &process.allocations,
+        ),
+        (Family::new("keepalived_vrrp_heap_bytes", Kind::Gauge, "Octets on the heap"), &process.live),
+        (Family::new("keepalived_vrrp_loop_turns", Kind::Counter, "Turns of the loop"), &process.turns),
+        (Family::new("keepalived_vrrp_loop_stalls", Kind::Counter, "Turns that began late"), &process.stalls),
+        (
+            Family::new(
+                "keepalived_vrrp_loop_lateness_seconds",
+                Kind::Gauge,
+                "The longest time by which a turn began late",
+            ),
+            &seconds,
+        ),
+    ];
+    all.iter().try_for_each(|(family, value)| {
+        family.head(out, form)?;
+        family.sample(out, &[], *value)
+    })
+}
+
+/// The families of virtual servers, and of their real servers.
+pub static SERVICES: [Family; 6] = [
+    Family::new("keepalived_lvs_quorum", Kind::Gauge, "The virtual server has quorum"),
+    Family::new("keepalived_lvs_live_weight", Kind::Gauge, "Weight of the real servers that are up"),
+    Family::new("keepalived_lvs_servers_up", Kind::Gauge, "Real servers that are up"),
+    Family::new("keepalived_lvs_server_up", Kind::Gauge, "The real server is up"),
+    Family::new("keepalived_lvs_server_weight", Kind::Gauge, "Weight of the real server while it is up"),
+    Family::new("keepalived_lvs_server_weight_by_hand", Kind::Gauge, "That weight was given by hand"),
+];
+
+/// The first of them that is about real servers.
+pub const OF_SERVERS: usize = 3;
+
+/// The families of checks.
+pub static CHECKS: [Family; 3] = [
+    Family::new("keepalived_check_up", Kind::Gauge, "The last verdict of the check is up"),
+    Family::new(
+        "keepalived_check_overdue",
+        Kind::Gauge,
+        "The check has not run for three times its interval",
+    ),
+    Family::new("keepalived_check_last_run_timestamp_seconds", Kind::Gauge, "When the check last ran"),
+];
+
+/// Writes what a family says of a check; `number` tells those apart that are alike but for a port or a page.
+///
+/// # Errors
+/// What `out` says.
+pub fn check(
+    out: &mut dyn Write,
+    clock: &Clock,
+    position: usize,
+    number: usize,
+    view: &CheckView<'_>,
+) -> fmt::Result {
+    let Some(family) = CHECKS.get(position) else { return Ok(()) };
+    let machine = view.machine;
+    let (kind, server, service) = (view.config.probe.keyword(), &view.server, &view.service);
+    let labels: [(&str, &dyn Display); 4] =
+        [("kind", &kind), ("server", server), ("service", service), ("number", &number)];
+    match position {
+        0 => family.sample(out, &labels, &u8::from(machine.is_up())),
+        1 => family.sample(out, &labels, &u8::from(machine.is_overdue(clock.now))),
+        _ => match machine.last() {
+            Some(last) => family.sample(out, &labels, &Epoch(clock.wall_of(last.at))),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The family of BFD sessions.
+pub static SESSIONS: Family = Family::new("keepalived_bfd_up", Kind::Gauge, "The BFD session is up");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_escaped_and_heads_are_those_of_the_form() {
+        let family = Family::new("a", Kind::Counter, "A");
+        let mut out = String::new();
+        family.head(&mut out, Form::Text).unwrap();
+        family.sample(&mut out, &[("x", &"q\"\\\"\n\\\\z"), ("y", &1)], &2).unwrap();
+        assert_eq!(
+            out,
+            "# HELP a_total A\n# TYPE a_total counter\na_total{x=\"q\\\"\\\\\\\"\\n\\\\\\\\z\",y=\"1\"} 2\n"
+        );
+        out.clear();
+        family.head(&mut out, Form::Open).unwrap();
+        Family::new("b", Kind::Bare, "B").head(&mut out, Form::Open).unwrap();
+        Family::new("c", Kind::Gauge, "C").sample(&mut out, &[], &0).unwrap();
+        assert_eq!(out, "# HELP a A\n# TYPE a counter\n# HELP b B\n# TYPE b unknown\nc 0\n");
+    }
+
+    #[test]
+    fn every_family_has_a_name_of_its_own_and_every_object_its_place() {
+        let all = INSTANCES.iter().map(|(family, _)| family).chain(&SERVICES).chain(&CHECKS).chain(&SCRIPTS);
+        let mut names: Vec<_> = all.map(|family| family.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        let places: Vec<_> = (0..5).map(|position| place(position, 1)).collect();
+        assert_eq!(places, [(0, None), (0, Some(0)), (1, None), (1, Some(0)), (2, None)]);
+        assert_eq!((place(0, 0), place(1, 0)), ((0, None), (1, None)));
+    }
+}
