@@ -28,6 +28,8 @@ pub(super) struct Child {
     pub(super) pid: Option<Pid>,
     pub(super) link: Option<Link>,
     pub(super) records: Records,
+    /// What its objects report is for its successor, too; else for the subagent alone.
+    pub(super) remembers: bool,
     /// What only the child itself writes and reads.
     pub(super) keep: Keep,
     pub(super) pid_file: Option<PidFile>,
@@ -74,6 +76,7 @@ impl Child {
             pid: None,
             link: None,
             records: Records::new(settings.objects),
+            remembers: settings.objects > 0,
             keep: if settings.notes { Keep::new() } else { Keep::default() },
             pid_file: None,
             heritage: None,
@@ -125,8 +128,7 @@ impl Child {
         let mut messages = heapless::Vec::new();
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {
-                // Those of checkers are for the subagent alone: a successor goes on with its notes.
-                if self.kind != Kind::Checkers {
+                if self.remembers {
                     self.records.note(record);
                 }
                 // A packet has no room for more.

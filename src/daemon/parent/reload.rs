@@ -81,7 +81,9 @@ impl<P: Program> Parent<'_, P> {
                 continue;
             };
             child.supervisor.reconfigure(Self::params(self.options, &self.settings, child.kind));
-            child.records.reserve(self.settings.child(child.kind).objects);
+            let objects = self.settings.child(child.kind).objects;
+            child.records.reserve(objects);
+            child.remembers |= objects > 0;
             if child.supervisor.is_absent() {
                 if needed {
                     // A child that could not lock its file runs all the same.

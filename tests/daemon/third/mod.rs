@@ -58,7 +58,7 @@ impl Program for Third {
     }
 
     fn needs(&self, loaded: &Loaded, kind: Kind) -> bool {
-        kind != Kind::Vrrp && !loaded.model.scripts.is_empty()
+        matches!(kind, Kind::Checkers | Kind::Bfd) && !loaded.model.scripts.is_empty()
     }
 
     fn settings(&self, loaded: &Loaded) -> Settings {
