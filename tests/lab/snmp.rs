@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::daemon::{CONF as CONF_FILE, Daemon, Program, is_reference};
 use crate::kit::net::{Net, spacings};
 use crate::kit::node::Node;
 
@@ -285,6 +285,43 @@ fn an_agent_that_is_killed_hung_or_started_again_holds_up_no_advert() {
     let late = spacings(&net.adverts(begin, "a")).into_iter().max().expect("there were adverts");
     assert!(late < timing.interval + ALLOWANCE, "an advert came {late:?} after the one before");
     assert!(daemon.log().contains("AgentX subagent connected"), "{}", daemon.log());
+}
+
+#[test]
+fn a_reload_switches_it_on_and_off_and_what_is_asked_for_in_bulk_is_the_same() {
+    if is_reference("a reload that switches it on once more is refused") {
+        return;
+    }
+    let net = Net::new();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let _agent = Agent::start(&node);
+    let off = Instance::default().global("snmp_socket unix:/run/agentx").text();
+    let on = off.replacen("global_defs {", "global_defs {\n enable_snmp_vrrp\n enable_snmp_rfc\n", 1);
+    let daemon = Daemon::start(&node, Program::UnderTest, &off);
+    let timing = Timing::v3(10);
+    net.wait_master("a", daemon.since(), START + timing.master_down(100));
+    let begin = now();
+    // Of an object that nobody has the agent says so.
+    let state = || object(&node, STATE).unwrap_or_default();
+    for _ in 0..2 {
+        assert!(state().contains("No Such"), "{}", state());
+        let before = daemon.processes().len();
+        node.write(CONF_FILE, &on);
+        daemon.signal(Signal::SIGHUP);
+        eventually("it is on", AGAIN, || state() == "2");
+        assert_eq!(daemon.processes().len(), before + 1);
+        let bulk = "snmpbulkwalk -m '' -v2c -c public -On -Cr50 -t 5 127.0.0.1:1161";
+        let one = "snmpwalk -m '' -v2c -c public -On -t 5 127.0.0.1:1161";
+        let tree = ".1.3.6.1.4.1.9586.100.5";
+        let walked = ask(&node, &format!("{one} {tree}")).expect("it answers");
+        assert_eq!(ask(&node, &format!("{bulk} {tree}")).expect("it answers"), walked);
+        assert!(walked.lines().count() > 50, "{walked}");
+        node.write(CONF_FILE, &off);
+        daemon.signal(Signal::SIGHUP);
+        eventually("it is off", AGAIN, || daemon.processes().len() == before && state().contains("No Such"));
+    }
+    let late = spacings(&net.adverts(begin, "a")).into_iter().max().expect("there were adverts");
+    assert!(late < timing.interval + ALLOWANCE, "an advert came {late:?} after the one before");
 }
 
 #[test]
