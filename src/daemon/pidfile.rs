@@ -71,7 +71,7 @@ impl Places {
             vrrp: place("vrrp", &named.vrrp),
             checkers: place("checkers", &named.checkers),
             bfd: place("bfd", &named.bfd),
-            snmp: place("snmp", &None),
+            snmp: place("keepalived_snmp", &None),
         }
     }
 }

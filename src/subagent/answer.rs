@@ -140,3 +140,122 @@ fn bulk(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::mib::{TREES, Table, row, tree};
+    use crate::wire::agentx::{self, Kind, emit};
+
+    const VRRP: &[u32] = TREES[tree::VRRP as usize];
+
+    fn rows(count: u32) -> Rows {
+        let mut text = String::new();
+        for number in 1..=count {
+            row(&mut text, Table::INSTANCE, &[number], |row| {
+                row.gauge(3, u64::from(number));
+                row.int(4, 2);
+            })
+            .unwrap();
+        }
+        let mut rows = Rows::default();
+        rows.add(&text);
+        rows.settle();
+        rows
+    }
+
+    fn name(rest: &[u32]) -> Vec<u32> {
+        [VRRP, rest].concat()
+    }
+
+    /// A request for names, in octets; `end`: where each of them ends.
+    fn request(kind: Kind, words: &[u8], names: &[Vec<u32>], end: &[u32]) -> Vec<u8> {
+        let mut buffer = vec![0; 16_384];
+        let mut out = Writer::new(&mut buffer);
+        Draft::new(&mut out, &Header { kind, session: 1, transaction: 2, packet: 3 }).unwrap();
+        out.put(words).unwrap();
+        for numbers in names {
+            for oid in [numbers.as_slice(), end] {
+                out.put(&[u8::try_from(oid.len()).unwrap(), 0, 0, 0]).unwrap();
+                oid.iter().for_each(|number| out.u32(*number).unwrap());
+            }
+        }
+        let len = u32::try_from(out.len() - agentx::HEADER).unwrap();
+        out.patch(16, &len.to_be_bytes()).unwrap();
+        out.written().to_vec()
+    }
+
+    /// The error, its index, and what was answered.
+    fn answer(octets: &[u8], rows: Option<&Rows>, room: usize) -> (u16, u16, Vec<(Vec<u32>, String)>) {
+        let (header, pdu) = Pdu::parse(octets).unwrap();
+        let mut buffer = vec![0; room];
+        let mut out = Writer::new(&mut buffer);
+        respond(&mut out, &header, &pdu, rows).unwrap();
+        let (found, Pdu::Response { error, index, varbinds, .. }) = Pdu::parse(out.written()).unwrap() else {
+            panic!()
+        };
+        assert_eq!((found.session, found.transaction, found.packet), (1, 2, 3));
+        let below = |numbers: &[u32]| numbers.strip_prefix(VRRP).unwrap_or(numbers).to_vec();
+        let found = varbinds.map(|(name, value)| (below(name.numbers()), format!("{value:?}")));
+        (error, index, found.collect())
+    }
+
+    #[test]
+    fn objects_are_got_by_name_and_one_after_the_other() {
+        let rows = rows(2);
+        let asked = [name(&[3, 1, 3, 2]), name(&[3, 1, 3, 9]), name(&[3, 1, 5, 1])];
+        let (error, _, found) = answer(&request(Kind::Get, &[], &asked, &[]), Some(&rows), 1_024);
+        let values: Vec<&str> = found.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!((error, &values[..]), (0, &["Gauge32(2)", "NoSuchInstance", "NoSuchObject"][..]));
+        let asked = [name(&[3, 1, 3, 2]), name(&[3, 1, 4, 2])];
+        let (_, _, found) = answer(&request(Kind::GetNext, &[], &asked, &[]), Some(&rows), 1_024);
+        assert_eq!(found[0], (vec![3, 1, 4, 1], "Integer(2)".to_owned()));
+        assert_eq!(found[1], (vec![3, 1, 4, 2], "EndOfMibView".to_owned()));
+        let end = name(&[3, 1, 4]);
+        let (_, _, found) = answer(&request(Kind::GetNext, &[], &asked[..1], &end), Some(&rows), 1_024);
+        assert_eq!(found[0].1, "EndOfMibView", "the next one is beyond the end");
+    }
+
+    #[test]
+    fn bulk_is_answered_as_far_as_there_is_room() {
+        let rows = rows(100);
+        let asked = [name(&[3, 1, 4]), name(&[3, 1, 3]), name(&[3, 1, 4])];
+        let octets = request(Kind::GetBulk, &[0, 1, 0, 3], &asked, &[]);
+        let (error, _, found) = answer(&octets, Some(&rows), 16_384);
+        let names: Vec<Vec<u32>> = found.into_iter().map(|(name, _)| name[2..].to_vec()).collect();
+        let expected: [&[u32]; 7] = [&[4, 1], &[3, 1], &[4, 1], &[3, 2], &[4, 2], &[3, 3], &[4, 3]];
+        assert_eq!((error, names), (0, expected.map(<[u32]>::to_vec).to_vec()));
+        let octets = request(Kind::GetBulk, &[0, 0, 255, 255], &asked[..1], &[]);
+        let (error, _, found) = answer(&octets, Some(&rows), 1_024);
+        assert!(error == 0 && (5..20).contains(&found.len()), "{}", found.len());
+        let (error, _, found) = answer(&octets, Some(&rows), 16_384);
+        assert_eq!((error, found.len()), (0, 101), "it ends where the objects do");
+        let many = vec![name(&[3, 1, 3]); 60];
+        let (error, index, found) = answer(&request(Kind::GetNext, &[], &many, &[]), Some(&rows), 1_024);
+        assert_eq!((error, found.len()), (error::TOO_BIG, 0));
+        assert!(index > 5);
+    }
+
+    #[test]
+    fn nothing_is_set_and_nothing_is_told_of_a_child_that_is_silent() {
+        let get = request(Kind::Get, &[], &[name(&[3, 1, 3, 2])], &[]);
+        assert_eq!(answer(&get, None, 1_024).0, error::GENERAL);
+        let mut buffer = [0; 256];
+        let mut out = Writer::new(&mut buffer);
+        let header = Header { kind: Kind::TestSet, session: 1, transaction: 2, packet: 3 };
+        let mut draft = Draft::new(&mut out, &header).unwrap();
+        draft.varbind(&name(&[3, 1, 7, 1]), &Value::Integer(5)).unwrap();
+        draft.finish().unwrap();
+        let (error, index, _) = answer(out.written(), None, 1_024);
+        assert_eq!((error, index), (error::NOT_WRITABLE, 1));
+        for (kind, pdu) in [(Kind::CleanupSet, Pdu::CleanupSet), (Kind::Close, Pdu::Close(1))] {
+            let mut room = [0; 64];
+            let mut none = Writer::new(&mut room);
+            respond(&mut none, &Header { kind, ..header }, &pdu, None).unwrap();
+            assert!(none.is_empty());
+        }
+        let mut octets = Writer::new(&mut buffer);
+        emit::pdu(&mut octets, &Header { kind: Kind::UndoSet, ..header }, &Pdu::UndoSet).unwrap();
+        assert_eq!(answer(octets.written(), None, 1_024).0, 0);
+    }
+}
